@@ -1,0 +1,43 @@
+"""The frozen record of one call of `scheduler.step`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.diffusion.level import NoiseLevel
+
+Frame = NDArray[np.float32]
+"""A state or a guess, (C, H, W) float32, in the pipeline's own scale (about [-1, 1] for clean pixels)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What happened in one call of `scheduler.step`.
+
+    Second-order solvers call it more than once for a step that is shown: the calls share `number` and differ in `stage`;
+    the last of them has `completes` set.
+
+    Attributes:
+        number: the step it belongs to, 1..N; step k takes state k-1 to state k.
+        stage: 0 for the first call of a step, 1 for the second of a second-order solver.
+        completes: whether this call brings state `number` about.
+        timestep: the training timestep that the network saw.
+        before: level of the state that the call was given.
+        after: level of the state that it returned.
+        state: noisy state after the call, (C, H, W).
+        guess: the clean picture that the model predicted, (C, H, W); None where no exact rule is known.
+        guess_note: why there is no guess, in plain words; empty where there is one.
+        duration_s: seconds since the call before it, network included.
+    """
+
+    number: int
+    stage: int
+    completes: bool
+    timestep: float
+    before: NoiseLevel
+    after: NoiseLevel
+    state: Frame
+    guess: Frame | None
+    guess_note: str
+    duration_s: float
