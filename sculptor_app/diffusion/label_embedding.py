@@ -1,0 +1,52 @@
+"""What is to be sculpted, as a vector that the U-Net adds to its time embedding."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import nn
+
+
+class LabelEmbedding(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers ships no types
+    """One learned vector per form plus one per material.
+
+    The last row of each table stands for "left free". Classifier-free guidance learns it by label dropout, and a
+    person who names a form but no material uses it too.
+
+    Source: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", section 3.
+
+    Args:
+        num_forms: How many forms there are, "left free" not counted.
+        num_materials: How many materials there are, "left free" not counted.
+        width: Length of the vector; the U-Net's time-embedding width, four times its first channel count.
+    """
+
+    @register_to_config
+    def __init__(self, num_forms: int = 8, num_materials: int = 6, width: int = 512) -> None:
+        super().__init__()
+        self.form = nn.Embedding(num_forms + 1, width)
+        self.material = nn.Embedding(num_materials + 1, width)
+
+    @property
+    def free_form(self) -> int:
+        """The row that stands for a form left free."""
+        return self.form.num_embeddings - 1
+
+    @property
+    def free_material(self) -> int:
+        """The row that stands for a material left free."""
+        return self.material.num_embeddings - 1
+
+    def forward(self, forms: torch.Tensor, materials: torch.Tensor) -> torch.Tensor:
+        """Embed labels.
+
+        Args:
+            forms: (B,) int64, 0 to num_forms; num_forms is "left free".
+            materials: (B,) int64, 0 to num_materials; num_materials is "left free".
+
+        Returns:
+            (B, width) in the tables' dtype.
+        """
+        embedded: torch.Tensor = self.form(forms) + self.material(materials)
+        return embedded
