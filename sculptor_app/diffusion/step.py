@@ -41,3 +41,26 @@ class Step:
     guess: Frame | None
     guess_note: str
     duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepSummary:
+    """A completed step without its pictures.
+
+    Attributes:
+        number: 1..N.
+        calls: how many calls of `scheduler.step` it took; 2 for most steps of a second-order solver.
+        timestep: the training timestep that the network saw in the first call.
+        before: level of the state that the first call was given; the step's phase is that of this level.
+        after: level of state `number`.
+        duration_s: seconds that all its calls took, network included.
+        guess_note: why there is no guess, in plain words; empty where there is one.
+    """
+
+    number: int
+    calls: int
+    timestep: float
+    before: NoiseLevel
+    after: NoiseLevel
+    duration_s: float
+    guess_note: str

@@ -1,0 +1,42 @@
+"""What can go wrong with a run, each as one clear sentence and what to do next."""
+
+
+class SculptError(Exception):
+    """A fault that a person is told about; what was sculpted before it stays valid.
+
+    Args:
+        what: What happened, one sentence with its full stop.
+        what_to_do: What a person can do about it, one sentence, or empty where `what` already says it.
+    """
+
+    def __init__(self, what: str, what_to_do: str = "") -> None:
+        super().__init__(what, what_to_do)
+        self.what = what
+        self.what_to_do = what_to_do
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.what_to_do}".strip()
+
+
+class ModelFolderError(SculptError):
+    """A model folder is missing, broken, or not one that can be run."""
+
+
+class DeviceMissing(SculptError):
+    """The device that was asked for is not in this machine, or this build of torch cannot use it."""
+
+
+class OutOfDeviceMemory(SculptError):
+    """The device has too little memory for the model or for one of its steps."""
+
+
+class SamplerFailed(SculptError):
+    """The model or its scheduler raised, or made values that are no numbers."""
+
+
+class TrajectoryStorageError(SculptError):
+    """Frames could not be written to the spill file; everything recorded so far stays readable."""
+
+
+class Cancelled(Exception):  # noqa: N818  # no error: a person asked for it
+    """A run was stopped on request; its trajectory so far stays valid."""
