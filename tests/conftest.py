@@ -1,0 +1,87 @@
+"""What holds for every test: no window on screen, folders of its own, and nothing left running behind it."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before Qt, numpy or torch is imported: they read these once.
+os.environ["QT_QPA_PLATFORM"] = os.environ.get("SCULPTOR_TEST_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches for the network
+_SESSION_HOME = tempfile.TemporaryDirectory(prefix="sculptor-tests-")
+for _name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+    os.environ[_name] = str(Path(_SESSION_HOME.name) / _name.lower())
+
+import pytest  # noqa: E402
+import tqdm  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+from tests.helpers import leaks  # noqa: E402
+from tests.helpers.tiny_model import write_tiny_model  # noqa: E402
+
+tqdm.tqdm.monitor_interval = 0  # its monitor thread lives as long as the process and would look like a leak
+
+settings.register_profile(
+    "sculptor",
+    deadline=None,  # the machine may be busy
+    max_examples=50,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("sculptor")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Fail a test that leaves a thread, a running QThread, an active QTimer or an open window behind."""
+    before = leaks.snapshot()
+    yield
+    found = leaks.leftovers(before)
+    if found:
+        pytest.fail("This test left something running:\n  " + "\n  ".join(found), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def own_folders(
+    nothing_left_running: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Give the test a home of its own: settings, caches, logs and menu entries never meet a person's or another test's."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    for name in ("CONFIG", "CACHE", "DATA", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    _point_settings_at(home / "config")
+    return home
+
+
+def _point_settings_at(folder: Path) -> None:
+    try:
+        from PySide6.QtCore import QSettings
+    except ImportError:  # the core is tested without Qt, too
+        return
+    for form in (QSettings.Format.NativeFormat, QSettings.Format.IniFormat):
+        for scope in (QSettings.Scope.UserScope, QSettings.Scope.SystemScope):
+            QSettings.setPath(form, scope, str(folder))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a complete model with random weights: 16×16 pixels, all forms and materials, milliseconds a step."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what this machine has not got, and say so."""
+    for item in items:
+        if item.get_closest_marker("gpu") and not _has_gpu():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+        if item.get_closest_marker("window") and os.environ["QT_QPA_PLATFORM"] == "offscreen":
+            item.add_marker(pytest.mark.skip(reason="needs a real window system: SCULPTOR_TEST_PLATFORM=xcb"))
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
