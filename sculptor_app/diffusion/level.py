@@ -46,7 +46,7 @@ class NoiseLevel:
 
     @property
     def scale(self) -> float:
-        """Standard deviation sqrt(a^2 + s^2) of the state; dividing by it puts every scheduler's states on one scale."""
+        """Standard deviation sqrt(a^2 + s^2) of the state; dividing by it puts all schedulers' states on one scale."""
         return math.hypot(self.signal, self.noise)
 
 

@@ -1,7 +1,7 @@
 """The sculptor's four phases: bands of signal-to-noise ratio, not of step numbers.
 
-The borders are computed from the cosine schedule (Nichol & Dhariwal 2021, eq. 17) with 50 evenly spaced timesteps, where
-they fall between the steps 5|6, 15|16 and 30|31; on any other schedule the same ratios give other step numbers.
+The borders are computed from the cosine schedule (Nichol & Dhariwal 2021, eq. 17) with 50 evenly spaced timesteps,
+where they fall between the steps 5|6, 15|16 and 30|31; on any other schedule the same ratios give other step numbers.
 """
 
 import math

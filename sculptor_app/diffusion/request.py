@@ -38,7 +38,7 @@ class SculptRequest:
     Attributes:
         form: one of FORMS, or None to leave it to the model.
         material: one of MATERIALS, or None to leave it to the model.
-        seed: 0..MAX_SEED, of the CPU generator that draws the starting noise, so that it means the same on every device.
+        seed: 0..MAX_SEED, of the CPU generator that draws the starting noise: it means the same on every device.
         steps: reverse steps, 1..MAX_STEPS.
         sampler: one of SAMPLERS.
         guidance: classifier-free guidance scale, 0..MAX_GUIDANCE; 1 is none.
@@ -78,4 +78,5 @@ def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise RequestError(f"The number of steps is {value}; choose {low} to {high}." if name == "steps" else f"The {name} is {value}; choose {low} to {high}.")
+        what = "number of steps" if name == "steps" else name
+        raise RequestError(f"The {what} is {value}; choose {low} to {high}.")

@@ -15,8 +15,8 @@ Frame = NDArray[np.float32]
 class Step:
     """What happened in one call of `scheduler.step`.
 
-    Second-order solvers call it more than once for a step that is shown: the calls share `number` and differ in `stage`;
-    the last of them has `completes` set.
+    Second-order solvers call it more than once for a step that is shown: the calls share `number` and differ in
+    `stage`; the last of them has `completes` set.
 
     Attributes:
         number: the step it belongs to, 1..N; step k takes state k-1 to state k.
