@@ -17,11 +17,15 @@ SUMMARY = "Watch a picture come out of noise"
 """At most 35 characters, no full stop: the start menu's second line."""
 
 DESCRIPTION = (
-    "Sculptor shows how a diffusion model turns pure noise into a picture, one reverse step at a time, the way a "
-    "sculptor takes a figure out of a block: big decisions first, then structure, then refinement, then polish.",
-    "What it says about a run is measured on that run: the noise level of every state, the picture that the model has "
-    "in mind, what each step took off, and how much energy each band of frequencies holds. Scrub through the run, "
-    "play it backwards, and save it as a GIF or as numbers.",
+    (
+        "Sculptor shows how a diffusion model turns pure noise into a picture, one reverse step at a time, the way a "
+        "sculptor takes a figure out of a block: big decisions first, then structure, then refinement, then polish."
+    ),
+    (
+        "What it says about a run is measured on that run: the noise level of every state, the picture that the model has "
+        "in mind, what each step took off, and how much energy each band of frequencies holds. Scrub through the run, "
+        "play it backwards, and save it as a GIF or as numbers."
+    ),
 )
 """Paragraphs for the About box and for software centres."""
 

@@ -46,7 +46,7 @@ def nothing_left_running() -> Iterator[None]:
 def own_folders(
     nothing_left_running: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Give the test a home of its own: settings, caches, logs and menu entries never meet a person's or another test's."""
+    """Give the test a home of its own: settings, caches, logs and menu entries never meet a person's."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
