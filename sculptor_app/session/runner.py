@@ -1,0 +1,270 @@
+"""Runs of the model in the worker thread: prepare once, then sculpt, stop, start again.
+
+torch is imported by the first job, in that thread, so that the window is on screen long before. The engine, and with it
+the loaded model, belongs to that thread and is never touched from another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from sculptor_app.diffusion.errors import Cancelled
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.session.worker import JobThread
+
+DEFAULT_BUDGET_BYTES = 512 * 2**20
+"""Memory for one trajectory's frames; `Trajectory` has the same, but comes with numpy."""
+
+log = logging.getLogger(__name__)
+
+
+class RunState(Enum):
+    """What the runner is doing."""
+
+    IDLE = "idle"
+    PREPARING = "preparing"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """How far the engine is: the devices are known first, then the model is loaded.
+
+    Attributes:
+        devices: (id, name) of each device, the default first; empty where the engine itself could not be imported.
+        model: name of the model that is loaded; empty where it is not (yet).
+        error: what went wrong; None where nothing did.
+    """
+
+    devices: tuple[tuple[str, str], ...]
+    model: str
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    request: SculptRequest
+    levels: tuple[Any, ...]
+
+
+class SculptRunner(QObject):
+    """Starts and stops runs and says what comes of them.
+
+    Args:
+        model: folder of the model to prepare; None is the embedded one.
+        engine_module: what the first job imports; it offers `Engine` and `sculpt`.
+        parent: the owner; call `shutdown` before it goes.
+
+    Signals:
+        state_changed: a RunState.
+        prepared: a Prepared record, once the engine and the model are there.
+        planned: the request that was asked about and the noise levels of its states.
+        started: run id, trajectory and measures; state 0 is there.
+        step_taken: run id and number of the newest state.
+        finished: run id; every planned step was taken.
+        cancelled: run id.
+        failed: run id and the exception.
+    """
+
+    state_changed = Signal(object)
+    prepared = Signal(object)
+    planned = Signal(object, object)
+    started = Signal(int, object, object)
+    step_taken = Signal(int, int)
+    finished = Signal(int)
+    cancelled = Signal(int)
+    failed = Signal(int, object)
+
+    def __init__(
+        self,
+        model: str | None = None,
+        engine_module: str = "sculptor_app.diffusion.engine",
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._module_name = engine_module
+        self._engine: Any = None  # made and used in the worker thread only
+        self._ready = False
+        self._state = RunState.IDLE
+        self._run_id = 0
+        self._waiting: SculptRequest | None = None
+        self._plan_wanted: SculptRequest | None = None
+        self.budget_bytes = DEFAULT_BUDGET_BYTES
+        self.model = model
+        self._jobs = JobThread(cancelled_by=(Cancelled,), parent=self, name="sculpting")
+        self._jobs.produced.connect(self._take)
+        self._jobs.finished.connect(self._on_finished)
+        self._jobs.cancelled.connect(self._on_cancelled)
+        self._jobs.failed.connect(self._on_failed)
+
+    @property
+    def state(self) -> RunState:
+        """What the runner is doing now."""
+        return self._state
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run was asked for and has not ended."""
+        return self._state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING) or self._waiting is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the engine has been imported and the devices are known."""
+        return self._ready
+
+    @Slot()
+    def prepare(self) -> None:
+        """Import the engine, look for devices and load the embedded model, in the worker thread."""
+        if self._state is RunState.IDLE and not self._ready:
+            self._set_state(RunState.PREPARING)
+            self._jobs.start(self._prepare_job)
+
+    def start(self, request: SculptRequest) -> None:
+        """Run a request; before the engine is there it waits, and a run that goes on is cancelled for it."""
+        if self._state is RunState.PREPARING or not self._ready:
+            self._waiting = request
+            self.prepare()
+            self.state_changed.emit(self._state)
+            return
+        self._run_id = self._jobs.start(self._sculpt_job(request))
+        self._set_state(RunState.STARTING)
+
+    @Slot()
+    def stop(self) -> None:
+        """Stop after the step that is being computed, or take back a run that has not begun."""
+        if self._waiting is not None:
+            self._waiting = None
+            self.state_changed.emit(self._state)
+        elif self._state in (RunState.STARTING, RunState.RUNNING):
+            self._set_state(RunState.STOPPING)
+            self._jobs.cancel()
+
+    def plan(self, request: SculptRequest) -> None:
+        """Ask for the noise levels of a request's states; answered by `planned` when no run goes on."""
+        self._plan_wanted = request
+        self._plan_next()
+
+    @Slot()
+    def shutdown(self) -> None:
+        """Cancel what runs and wait for the thread; nothing is emitted for items that come after this."""
+        self._waiting = self._plan_wanted = None
+        self._jobs.shutdown()
+
+    # In the worker thread -----------------------------------------------------------------------------------------
+
+    def _prepare_job(self, stop: threading.Event) -> Iterator[object]:
+        module = importlib.import_module(self._module_name)
+        if self._engine is None:
+            self._engine = module.Engine()
+        devices = tuple((device.id, device.name) for device in self._engine.devices())
+        yield Prepared(devices, "")
+        if self._waiting is not None:  # that run loads what it needs, on the device it asks for
+            return
+        try:
+            self._engine.load(self.model, "auto")
+        except Exception as error:  # a run on another device may still work, and says so itself if not
+            yield Prepared(devices, "", error)
+        else:
+            yield Prepared(devices, self.model or "embedded")
+
+    def _sculpt_job(self, request: SculptRequest) -> Any:
+        budget_bytes = self.budget_bytes
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            module = importlib.import_module(self._module_name)
+            recording = importlib.import_module("sculptor_app.measures.recording")
+            return recording.measured(  # type: ignore[no-any-return]
+                module.sculpt(self._engine, request, stop, budget_bytes=budget_bytes)
+            )
+
+        return job
+
+    def _plan_job(self, request: SculptRequest) -> Any:
+        def job(stop: threading.Event) -> Iterator[object]:
+            yield _Planned(request, tuple(self._engine.plan(request)))
+
+        return job
+
+    # In the GUI thread --------------------------------------------------------------------------------------------
+
+    @Slot(int, object)
+    def _take(self, run_id: int, item: Any) -> None:
+        if isinstance(item, Prepared):
+            self._ready = True
+            self.prepared.emit(item)
+        elif isinstance(item, _Planned):
+            self.planned.emit(item.request, item.levels)
+        elif run_id == self._run_id and self._state is not RunState.IDLE:
+            self._take_event(run_id, item)
+
+    def _take_event(self, run_id: int, event: Any) -> None:
+        step = getattr(event, "step", None)
+        if step is not None:
+            self.step_taken.emit(run_id, step.number)
+            return
+        if self._state is RunState.STARTING:
+            self._set_state(RunState.RUNNING)
+        self.started.emit(run_id, event.trajectory, event.measures)
+
+    @Slot(int)
+    def _on_finished(self, run_id: int) -> None:
+        if self._ends(run_id):
+            self.finished.emit(run_id)
+        self._go_on()
+
+    @Slot(int)
+    def _on_cancelled(self, run_id: int) -> None:
+        if self._ends(run_id):
+            self.cancelled.emit(run_id)
+        self._go_on()
+
+    @Slot(int, object)
+    def _on_failed(self, run_id: int, error: Exception) -> None:
+        if self._ends(run_id):
+            self.failed.emit(run_id, error)
+        elif self._state is RunState.PREPARING:
+            self._waiting = None
+            self._set_state(RunState.IDLE)
+            self.prepared.emit(Prepared((), "", error))
+        else:
+            log.warning("a plan could not be made", exc_info=error)
+        self._go_on()
+
+    def _ends(self, run_id: int) -> bool:
+        """Whether it is the newest run that has ended; an older one makes room for it without a word."""
+        if not run_id or run_id != self._run_id or run_id != self._jobs.newest:
+            return False
+        self._set_state(RunState.IDLE)
+        return True
+
+    def _go_on(self) -> None:
+        if self._jobs.is_busy:
+            return
+        if self._state is RunState.PREPARING:
+            self._set_state(RunState.IDLE)
+        if self._waiting is not None and self._ready:
+            request, self._waiting = self._waiting, None
+            self.start(request)
+        else:
+            self._plan_next()
+
+    def _plan_next(self) -> None:
+        if self._plan_wanted is None or not self._ready or self._jobs.is_busy:
+            return
+        request, self._plan_wanted = self._plan_wanted, None
+        self._jobs.start(self._plan_job(request))
+
+    def _set_state(self, state: RunState) -> None:
+        if state is not self._state:
+            self._state = state
+            self.state_changed.emit(state)

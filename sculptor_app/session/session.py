@@ -1,0 +1,250 @@
+"""What is on screen: which trajectory, which step, playing or not, following the run or pinned.
+
+State lives here once; widgets render it and ask for changes. Every signal is emitted on a real change only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+
+from sculptor_app.session.playback import (
+    DEFAULT_SPEED,
+    MAX_SPEED,
+    MIN_SPEED,
+    LoopMode,
+    next_move,
+    start_position,
+)
+
+if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before it
+    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.measures.recording import RunMeasures
+
+
+class Session(QObject):
+    """The state that all views share.
+
+    Signals:
+        trajectory_changed: another trajectory (or none) is shown; position and length have been set for it.
+        length_changed: the newest state that can be shown.
+        step_changed: the state shown, 0..last.
+        following_changed: whether the view goes along with a run (else it is pinned).
+        playback_changed: direction, loop mode or speed.
+        running_changed: whether a run still adds states to the trajectory shown.
+    """
+
+    trajectory_changed = Signal()
+    length_changed = Signal(int)
+    step_changed = Signal(int)
+    following_changed = Signal(bool)
+    playback_changed = Signal()
+    running_changed = Signal(bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._trajectory: Trajectory | None = None
+        self._measures: RunMeasures | None = None
+        self._last = 0
+        self._position = 0
+        self._following = True
+        self._running = False
+        self._direction = 0
+        self._loop_mode = LoopMode.ONCE
+        self._speed = DEFAULT_SPEED
+        self._clock = QTimer(self)
+        self._clock.setTimerType(Qt.TimerType.PreciseTimer)
+        self._clock.timeout.connect(self._tick)
+        self.set_speed(DEFAULT_SPEED)
+
+    @property
+    def trajectory(self) -> Trajectory | None:
+        """What is shown; None before the first run."""
+        return self._trajectory
+
+    @property
+    def measures(self) -> RunMeasures | None:
+        """What was measured on the trajectory."""
+        return self._measures
+
+    @property
+    def last(self) -> int:
+        """Newest state that has been announced; never more than the trajectory holds."""
+        return self._last
+
+    @property
+    def position(self) -> int:
+        """The state shown, 0 (pure noise) to `last`."""
+        return self._position
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the next state of a run is shown when it comes; False is called pinned."""
+        return self._following
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run still adds states to the trajectory shown."""
+        return self._running
+
+    @property
+    def direction(self) -> int:
+        """Playing: -1 backward, 1 forward, 0 not at all."""
+        return self._direction
+
+    @property
+    def loop_mode(self) -> LoopMode:
+        """What playing does at an end."""
+        return self._loop_mode
+
+    @property
+    def speed(self) -> int:
+        """Steps per second while playing."""
+        return self._speed
+
+    def show(self, trajectory: Trajectory, measures: RunMeasures, running: bool = True) -> None:
+        """Put another trajectory on screen, at its newest state; a run that adds to it is followed."""
+        self.pause()
+        self._trajectory, self._measures = trajectory, measures
+        self._last = self._position = trajectory.last
+        self.trajectory_changed.emit()
+        self._set_running(running)
+        self.set_following(True)
+        self.length_changed.emit(self._last)
+        self.step_changed.emit(self._position)
+
+    def grow(self, last: int) -> None:
+        """A run has added states up to `last`; moves the view only where it follows."""
+        if last <= self._last:
+            return
+        self._last = last
+        self.length_changed.emit(last)
+        if self._following and not self._direction:
+            self._move_to(last)
+
+    def end_run(self) -> None:
+        """No more states will come."""
+        self._set_running(False)
+
+    @Slot(int)
+    def go_to(self, position: int) -> None:
+        """Show a state, the nearest one there is; during a run this pins the view."""
+        self.pause()
+        self._look_at(position)
+
+    @Slot(int)
+    def go_by(self, steps: int) -> None:
+        """Show the state so many steps away."""
+        self.go_to(self._position + steps)
+
+    @Slot()
+    def go_first(self) -> None:
+        """Show the pure noise."""
+        self.go_to(0)
+
+    @Slot()
+    def go_last(self) -> None:
+        """Show the newest state; during a run, follow it from there."""
+        self.pause()
+        if self._running:
+            self.set_following(True)
+        self._move_to(self._last)
+
+    @Slot(int)
+    def go_phase(self, towards: int) -> None:
+        """Show the state that the next phase starts from (towards > 0), or the beginning of this or the one before."""
+        if self._trajectory is None:
+            return
+        # A phase starts from the state before its first step.
+        starts = sorted({0, *(span.first_step - 1 for span in self._trajectory.spans), self._trajectory.planned_steps})
+        if towards > 0:
+            self.go_to(next((start for start in starts if start > self._position), self._last))
+        else:
+            self.go_to(next((start for start in reversed(starts) if start < self._position), 0))
+
+    @Slot(bool)
+    def set_following(self, following: bool) -> None:
+        """Follow the run (and jump to its newest state) or pin the view where it is."""
+        if following:
+            self.pause()
+        if following != self._following:
+            self._following = following
+            self.following_changed.emit(following)
+        if following:
+            self._move_to(self._last)
+
+    @Slot(int)
+    def play(self, direction: int) -> None:
+        """Play forward (1) or backward (-1) from the state shown; pins the view during a run."""
+        if self._trajectory is None or self._last == 0:
+            return
+        self._look_at(start_position(self._position, direction, self._last, self._running))
+        if direction != self._direction:
+            self._direction = direction
+            self.playback_changed.emit()
+        self._clock.start()
+
+    @Slot()
+    def pause(self) -> None:
+        """Stop playing where it is."""
+        self._clock.stop()
+        if self._direction:
+            self._direction = 0
+            self.playback_changed.emit()
+
+    @Slot()
+    def toggle_play(self) -> None:
+        """Play forward, or pause what plays."""
+        if self._direction:
+            self.pause()
+        else:
+            self.play(1)
+
+    @Slot(int)
+    def set_speed(self, steps_per_second: int) -> None:
+        """Set the playing speed.
+
+        Raises:
+            ValueError: outside MIN_SPEED..MAX_SPEED.
+        """
+        if not MIN_SPEED <= steps_per_second <= MAX_SPEED:
+            raise ValueError(f"the speed is {steps_per_second} steps/s; choose {MIN_SPEED} to {MAX_SPEED}")
+        self._clock.setInterval(round(1000 / steps_per_second))
+        if steps_per_second != self._speed:
+            self._speed = steps_per_second
+            self.playback_changed.emit()
+
+    def set_loop_mode(self, mode: LoopMode) -> None:
+        """Choose what playing does at an end."""
+        if mode is not self._loop_mode:
+            self._loop_mode = mode
+            self.playback_changed.emit()
+
+    @Slot()
+    def _tick(self) -> None:
+        move = next_move(self._position, self._direction, self._last, self._loop_mode, self._running)
+        self._move_to(move.position)
+        if not move.direction:
+            self.pause()
+        elif move.direction != self._direction:
+            self._direction = move.direction
+            self.playback_changed.emit()
+
+    def _look_at(self, position: int) -> None:
+        """A person looks somewhere: where a run goes on, it no longer moves the view."""
+        if self._running and self._following:
+            self._following = False
+            self.following_changed.emit(False)
+        self._move_to(position)
+
+    def _move_to(self, position: int) -> None:
+        position = max(0, min(self._last, position))
+        if position != self._position:
+            self._position = position
+            self.step_changed.emit(position)
+
+    def _set_running(self, running: bool) -> None:
+        if running != self._running:
+            self._running = running
+            self.running_changed.emit(running)

@@ -1,0 +1,200 @@
+"""Order of signals and every way a job can end, with jobs of plain Python."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QThread
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.session.worker import JobThread
+
+
+class Stopped(Exception):
+    pass
+
+
+class Log:
+    """Every signal of a JobThread, in the order of arrival, and the threads they arrived in."""
+
+    def __init__(self, jobs: JobThread) -> None:
+        self.entries: list[tuple] = []
+        self.errors: list[BaseException] = []
+        jobs.produced.connect(lambda run, item: self.entries.append(("produced", run, item)))
+        jobs.finished.connect(lambda run: self.entries.append(("finished", run)))
+        jobs.cancelled.connect(lambda run: self.entries.append(("cancelled", run)))
+        jobs.failed.connect(self._failed)
+
+    def _failed(self, run: int, error: BaseException) -> None:
+        self.entries.append(("failed", run))
+        self.errors.append(error)
+
+    def ends(self) -> list[tuple]:
+        return [entry for entry in self.entries if entry[0] != "produced"]
+
+
+@pytest.fixture
+def jobs(qapp) -> Iterator[JobThread]:
+    thread = JobThread(cancelled_by=(Stopped,))
+    yield thread
+    thread.shutdown()
+
+
+@pytest.fixture
+def log(jobs: JobThread) -> Log:
+    return Log(jobs)
+
+
+def test_items_come_in_order_and_the_end_comes_last_and_once(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    with qtbot.waitSignal(jobs.finished):
+        run = jobs.start(lambda stop: iter(range(5)))
+    assert log.entries == [*(("produced", run, item) for item in range(5)), ("finished", run)]
+    assert not jobs.is_busy
+
+
+def test_the_job_runs_in_the_other_thread_and_signals_arrive_in_this_one(qtbot: QtBot, jobs: JobThread) -> None:
+    where = []
+    arrived = []
+    jobs.produced.connect(lambda run, item: arrived.append(QThread.currentThread()))
+    with qtbot.waitSignal(jobs.finished):
+        jobs.start(lambda stop: iter([where.append(QThread.currentThread())]))
+    assert arrived == [jobs.thread()]
+    assert where[0] is not jobs.thread()
+
+
+def test_run_ids_grow_and_the_thread_is_kept(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    threads = set()
+    for _ in range(3):
+        with qtbot.waitSignal(jobs.finished):
+            jobs.start(lambda stop: iter([threads.add(threading.get_ident())]))
+    assert [entry for entry in log.ends()] == [("finished", 1), ("finished", 2), ("finished", 3)]
+    assert len(threads) == 1
+
+
+def raising_at_once(stop: threading.Event) -> Iterator[object]:
+    raise ValueError("at once")
+
+
+def raising_later(stop: threading.Event) -> Iterator[object]:
+    yield 1
+    raise ValueError("later")
+
+
+def leaving(stop: threading.Event) -> Iterator[object]:
+    yield 1
+    raise SystemExit(3)
+
+
+def no_iterator(stop: threading.Event) -> Iterator[object]:
+    return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("job", "error", "items"),
+    [(raising_at_once, ValueError, 0), (raising_later, ValueError, 1), (leaving, SystemExit, 1), (no_iterator, TypeError, 0)],
+)
+def test_whatever_a_job_raises_ends_it_as_failed_and_the_thread_goes_on(qtbot, jobs, log, job, error, items) -> None:
+    with qtbot.waitSignal(jobs.failed):
+        jobs.start(job)
+    assert [entry[0] for entry in log.entries] == ["produced"] * items + ["failed"]
+    assert isinstance(log.errors[0], error)
+    assert log.errors[0].__traceback__ is not None
+    with qtbot.waitSignal(jobs.finished):
+        jobs.start(lambda stop: iter([1]))
+
+
+def until_stopped(begun: threading.Event):
+    """A job that yields while it may, and counts nothing after the event."""
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        yield "first"
+        begun.set()
+        if not stop.wait(30):
+            raise AssertionError("was never stopped")
+        raise Stopped
+
+    return job
+
+
+def test_a_cancel_ends_a_run_once_as_cancelled(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    begun = threading.Event()
+    run = jobs.start(until_stopped(begun))
+    assert begun.wait(10)
+    with qtbot.waitSignal(jobs.cancelled):
+        jobs.cancel()
+    assert log.entries == [("produced", run, "first"), ("cancelled", run)]
+
+
+def test_a_job_that_looks_at_no_event_is_stopped_between_two_items_and_closed(qtbot, jobs, log) -> None:
+    closed = threading.Event()
+
+    def endless(stop: threading.Event) -> Iterator[object]:
+        try:
+            while True:
+                yield "item"
+        finally:
+            closed.set()
+
+    with qtbot.waitSignal(jobs.produced):
+        jobs.start(endless)
+    with qtbot.waitSignal(jobs.cancelled):
+        jobs.cancel()
+    assert closed.is_set()
+    assert log.ends() == [("cancelled", 1)]
+
+
+def test_an_error_while_stopping_is_a_failure_not_a_cancel(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    def job(stop: threading.Event) -> Iterator[object]:
+        yield 1
+        stop.wait(30)
+        raise OSError("disk full")
+
+    with qtbot.waitSignal(jobs.produced):
+        jobs.start(job)
+    with qtbot.waitSignal(jobs.failed):
+        jobs.cancel()
+    assert log.ends() == [("failed", 1)]
+
+
+def test_a_restart_cancels_the_older_run_and_shows_nothing_of_it_any_more(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    begun = threading.Event()
+    first = jobs.start(until_stopped(begun))
+    assert begun.wait(10)  # its item is in the queue of this thread, not yet delivered
+    with qtbot.waitSignal(jobs.finished):
+        second = jobs.start(lambda stop: iter(["new"]))
+    assert log.entries == [("cancelled", first), ("produced", second, "new"), ("finished", second)]
+
+
+def test_a_run_that_was_replaced_before_it_began_ends_as_cancelled_too(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    begun = threading.Event()
+    jobs.start(until_stopped(begun))
+    assert begun.wait(10)
+    called = []
+    jobs.start(lambda stop: called.append(1) or iter(()))
+    with qtbot.waitSignal(jobs.finished):
+        jobs.start(lambda stop: iter(()))
+    assert log.ends() == [("cancelled", 1), ("cancelled", 2), ("finished", 3)]
+    assert not called
+
+
+def test_shutdown_waits_for_the_step_that_runs_and_delivers_its_end(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    begun = threading.Event()
+    run = jobs.start(until_stopped(begun))
+    assert begun.wait(10)
+    jobs.shutdown()
+    assert log.ends() == [("cancelled", run)]
+    assert not jobs.is_busy
+    with pytest.raises(RuntimeError, match="shut down"):
+        jobs.start(lambda stop: iter(()))
+
+
+def test_shutdown_of_a_thread_that_has_never_run_and_twice(jobs: JobThread, log: Log) -> None:
+    jobs.shutdown()
+    jobs.shutdown()
+    assert log.entries == []
+
+
+def test_shutdown_right_after_a_start_still_ends_that_run(jobs: JobThread, log: Log) -> None:
+    run = jobs.start(lambda stop: iter(()))
+    jobs.shutdown()
+    assert log.ends() in ([("cancelled", run)], [("finished", run)])
