@@ -1,0 +1,90 @@
+"""Files that are either whole or not there: a temporary file in the same folder, renamed when it is complete."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from sculptor_app.exports.errors import ExportError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file to write that becomes `path` when the block ends well.
+
+    On any exception the temporary file is deleted and what was at `path` before is untouched. The content is on the
+    disk before the rename (fsync), so that a power cut leaves one whole file or the other.
+
+    Args:
+        path: the file to make or replace; a link is followed, and the file keeps its permissions.
+
+    Yields:
+        The open temporary file.
+
+    Raises:
+        ExportError: the folder or the disk did not take it.
+    """
+    target = Path(os.path.realpath(path))
+    check_target(target)
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _sentence(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_target(path: Path) -> None:
+    """Refuse early a path that cannot become a file, before hours of work are put into it.
+
+    Raises:
+        ExportError: the folder is missing or cannot be written to, or the path is a folder.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    if path.is_dir():
+        raise ExportError(f"{path} is a folder.", "Add a file name.")
+    if not folder.exists():
+        raise ExportError(f"The folder {folder} does not exist.", "Create it, or choose another.")
+    if not folder.is_dir():
+        raise ExportError(f"{folder} is no folder.", "Choose another place.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ExportError(f"The folder {folder} cannot be written to.", "Choose another, or change its permissions.")
+    if path.exists() and not path.is_file():
+        raise ExportError(f"{path} is no regular file.", "Choose another name.")
+
+
+def _sentence(path: Path, error: OSError) -> ExportError:
+    """An operating system's error in words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ExportError(f"The disk is full: {path} was not written.", "Free some space, or choose another place.")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return ExportError(f"The folder {path.parent} has vanished.", "Create it again, or choose another.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ExportError(f"{path} may not be written here.", "Choose another place, or change its permissions.")
+    if error.errno == errno.ENAMETOOLONG:
+        return ExportError(f"The name {path.name[:40]}… is too long.", "Choose a shorter one.")
+    return ExportError(f"{path} could not be written ({error.strerror or error}).", "Choose another place.")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself last; on systems that cannot open a folder there is nothing to do."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,11 @@
+"""What can go wrong with a file that is written."""
+
+from sculptor_app.diffusion.errors import SculptError
+
+
+class ExportError(SculptError):
+    """A file could not be written; the run, and the file that was there before, are whole."""
+
+
+class ExportCancelled(Exception):  # no error: a person asked for it
+    """An export was stopped on request; the file that was there before is whole."""

@@ -1,0 +1,81 @@
+"""What a person may choose about a GIF, checked before any work is done."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sculptor_app.exports.errors import ExportError
+
+FRAMES = ("guess", "noisy", "chips", "both")
+"""What the GIF shows; "both" is the guess beside the noisy state."""
+
+FRAME_NAMES = {
+    "guess": "Current guess",
+    "noisy": "Noisy state",
+    "chips": "Chips",
+    "both": "Guess beside noisy state",
+}
+"""English names, shown through tr()."""
+
+MIN_DELAY_MS = 20
+MAX_DELAY_MS = 10_000
+MAX_HOLD_MS = 60_000
+MIN_SIZE_PX = 16
+MAX_SIZE_PX = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class GifOptions:
+    """The settings of one GIF.
+
+    Attributes:
+        frames: one of FRAMES.
+        every: show every n-th step, >= 1; the first and the last are always shown.
+        size_px: the longer side of one picture in pixels, 16..2048. Pixels stay crisp: the picture grows by the largest
+            whole factor that fits, and a larger picture shrinks by a whole factor.
+        delay_ms: time per frame, 20..10000 in whole 10 ms, as GIF counts time; players slow down what is faster.
+        hold_ms: time of the last frame, 0..60000 in whole 10 ms; never less than `delay_ms`.
+        loop: play for ever, or once.
+        ping_pong: play backward after the last frame.
+        caption: write step and phase under the picture.
+        plot: draw the energy per band beside the picture.
+        dark: dark paper for caption and plot.
+
+    Raises:
+        ExportError: when a value is outside what is allowed.
+    """
+
+    frames: str = "guess"
+    every: int = 1
+    size_px: int = 256
+    delay_ms: int = 80
+    hold_ms: int = 1500
+    loop: bool = True
+    ping_pong: bool = False
+    caption: bool = True
+    plot: bool = False
+    dark: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frames not in FRAMES:
+            raise ExportError(f"The frame {self.frames!r} is not known.", f"Choose one of {', '.join(FRAMES)}.")
+        if self.every < 1:
+            raise ExportError(f"Every {self.every}th step cannot be shown.", "Choose 1 or more.")
+        _within("size", self.size_px, MIN_SIZE_PX, MAX_SIZE_PX, "pixels")
+        _time("time per frame", self.delay_ms, MIN_DELAY_MS, MAX_DELAY_MS)
+        _time("hold on the last frame", self.hold_ms, 0, MAX_HOLD_MS)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings by name, as they travel in the file."""
+        return asdict(self)
+
+
+def _within(name: str, value: int, low: int, high: int, unit: str) -> None:
+    if not low <= value <= high:
+        raise ExportError(f"The {name} is {value} {unit}.", f"Choose {low} to {high}.")
+
+
+def _time(name: str, value: int, low: int, high: int) -> None:
+    _within(name, value, low, high, "ms")
+    if value % 10:
+        near = max(low, round(value / 10) * 10)
+        raise ExportError(f"The {name} is {value} ms, and GIF counts whole 10 ms.", f"Choose {near}.")

@@ -1,0 +1,91 @@
+"""From numbers to 8-bit colours: plain pictures, and a diverging scale centred on zero."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+
+STOPS = (
+    (0x12, 0x3B, 0x6D), (0x2F, 0x75, 0xB5), (0x9C, 0xC3, 0xE4),
+    (0xF7, 0xF6, 0xF3),
+    (0xF9, 0xB8, 0x7C), (0xE0, 0x6C, 0x17), (0x8A, 0x37, 0x04),
+)  # fmt: skip
+"""Blue over white to orange, evenly spaced from −limit to +limit. Blue against orange stays apart for every common
+kind of colour blindness, and both ends are darker than the middle, so that the size of a change can be read in
+grey, too."""
+
+LUMINANCE_LIMIT_SHARE = 99.5
+_LEVELS = 255  # odd: zero has a colour of its own
+
+
+def _table() -> Bytes:
+    at = np.linspace(-1, 1, len(STOPS))
+    values = np.linspace(-1, 1, _LEVELS)
+    channels = [np.interp(values, at, [stop[channel] for stop in STOPS]) for channel in range(3)]
+    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+
+
+TABLE = _table()
+"""(255, 3) uint8: the diverging colours from −limit to +limit; index 127 is zero."""
+
+
+def diverging_colours(plane: NDArray[np.floating], limit: float) -> Bytes:
+    """Signed numbers as colours, blue below zero, orange above; beyond the limit the end colours.
+
+    Args:
+        plane: (H, W) or any other shape.
+        limit: value at the ends of the scale, > 0.
+
+    Returns:
+        (..., 3) uint8, C-contiguous.
+
+    Raises:
+        ValueError: for a limit that is not above 0.
+    """
+    if not limit > 0:
+        raise ValueError(f"the limit of a colour scale is {limit}; it must be above 0")
+    middle = _LEVELS // 2
+    index = np.rint(plane * (middle / limit))
+    index = np.nan_to_num(index, nan=0.0, posinf=middle, neginf=-middle)
+    colours: Bytes = TABLE[(np.clip(index, -middle, middle) + middle).astype(np.uint8)]
+    return colours
+
+
+def robust_limit(plane: NDArray[np.floating], share: float = LUMINANCE_LIMIT_SHARE) -> float:
+    """A limit for `diverging_colours` that a few extreme pixels do not stretch.
+
+    Args:
+        plane: signed numbers, any shape.
+        share: percentile of the absolute values, 0..100.
+
+    Returns:
+        The limit, > 0; 1.0 where everything is zero or no number.
+    """
+    sizes: NDArray[np.floating] = np.abs(plane[np.isfinite(plane)])
+    if not sizes.size:
+        return 1.0
+    rank = min(sizes.size - 1, int(np.ceil(sizes.size * share / 100)) - 1)
+    limit = float(np.partition(sizes, rank)[rank]) or float(sizes.max())
+    return limit if limit > 0 else 1.0
+
+
+def byte_picture(chw: NDArray[np.floating], reach: float = 1.0) -> Bytes:
+    """A frame as 8-bit RGB: −reach is black, +reach is full, what lies beyond is clipped.
+
+    Args:
+        chw: (C, H, W); one channel becomes grey, of more than three the first three are shown.
+        reach: > 0.
+
+    Returns:
+        (H, W, 3) uint8, C-contiguous; no-numbers become black.
+    """
+    shown = chw[:3] if chw.shape[0] >= 3 else chw[:1]
+    scaled = np.multiply(shown, np.float32(127.5 / reach), dtype=np.float32)
+    scaled += np.float32(128)  # 127.5, and a half to round with the cast
+    np.clip(scaled, 0, 255, out=scaled)
+    if np.isnan(scaled).any():
+        scaled = np.nan_to_num(scaled, nan=0.0)
+    values = scaled.astype(np.uint8)
+    rgb: Bytes = np.empty((*chw.shape[1:], 3), np.uint8)
+    rgb[...] = values.transpose(1, 2, 0)
+    return rgb

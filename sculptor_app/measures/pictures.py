@@ -1,0 +1,139 @@
+"""What a person may look at in a run, and how numbers become colours."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.diffusion.step import Frame
+from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.measures.colours import byte_picture, diverging_colours, robust_limit
+from sculptor_app.measures.spectrum import luminance
+
+LATENT_RANGE = 2.5
+"""Latents have about unit variance: shown from −2.5 to 2.5, where pixels are shown from −1 to 1."""
+
+NO_STEP_YET = "No step has been taken yet: this is the pure noise."
+SUB_STAGES = "This sampler asks the network more than once in a step, so no one noise goes with the guess."
+NO_LEVEL = "The step starts from a state without noise."
+
+
+class FrameKind(Enum):
+    """What a frame shows."""
+
+    NOISY_STATE = "noisy"
+    CURRENT_GUESS = "guess"
+    PREDICTED_NOISE = "predicted-noise"
+    STATE_CHIPS = "chips"
+    GUESS_CHIPS = "guess-chips"
+
+    @property
+    def label(self) -> str:
+        """English name, shown through tr()."""
+        return _LABELS[self]
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it is shown on a colour scale centred on zero."""
+        return self in (FrameKind.STATE_CHIPS, FrameKind.GUESS_CHIPS)
+
+
+_LABELS = {
+    FrameKind.NOISY_STATE: "Noisy state",
+    FrameKind.CURRENT_GUESS: "Current guess",
+    FrameKind.PREDICTED_NOISE: "Predicted noise",
+    FrameKind.STATE_CHIPS: "Chips of the noisy state",
+    FrameKind.GUESS_CHIPS: "Chips of the current guess",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """Something to show.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, C-contiguous; None where there is nothing to show.
+        limit: of chips, the value at either end of the colour scale; None for other kinds.
+        note: why it is empty, in plain words; empty where there is a picture.
+    """
+
+    rgb: NDArray[np.uint8] | None
+    limit: float | None = None
+    note: str = ""
+
+
+def frame(trajectory: Trajectory, k: int, kind: FrameKind) -> Frame | None:
+    """The numbers behind a picture.
+
+    Noisy states are divided by their level's scale. Chips of step k are what the step removed: state k−1 less state k,
+    both so divided. Chips of the guess are what the step added to it: guess k less guess k−1.
+
+    Args:
+        trajectory: the run.
+        k: state or step, 0..trajectory.last.
+        kind: what is wanted.
+
+    Returns:
+        (C, H, W) float32; None where there is none (`why_empty` says why).
+    """
+    if kind is FrameKind.NOISY_STATE:
+        return _state(trajectory, k)
+    if k == 0:
+        return None
+    guess = trajectory.guess(k)
+    if kind is FrameKind.CURRENT_GUESS:
+        return guess
+    if kind is FrameKind.STATE_CHIPS:
+        return _state(trajectory, k - 1) - _state(trajectory, k)
+    if kind is FrameKind.GUESS_CHIPS:
+        before = trajectory.guess(k - 1) if k > 1 else None
+        return None if guess is None or before is None else guess - before
+    return _predicted_noise(trajectory, k, guess)
+
+
+def why_empty(trajectory: Trajectory, k: int, kind: FrameKind) -> str:
+    """In plain words, why there is no such frame at step k."""
+    if k == 0:
+        return NO_STEP_YET
+    summary = trajectory.step(k)
+    if summary.guess_note:
+        return str(summary.guess_note)
+    if kind is FrameKind.GUESS_CHIPS and k == 1:
+        return "This is the first guess: there is none before it to compare with."
+    if kind is FrameKind.PREDICTED_NOISE:
+        return SUB_STAGES if summary.calls > 1 else NO_LEVEL
+    return "The model's guess was not recorded for this step."
+
+
+def picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
+    """A frame as colours: pixels and noise as they are, chips on a colour scale centred on zero.
+
+    Args:
+        trajectory: the run.
+        k: state or step, 0..trajectory.last.
+        kind: what is wanted.
+    """
+    shown = frame(trajectory, k, kind)
+    if shown is None:
+        return Picture(None, note=why_empty(trajectory, k, kind))
+    if kind.is_signed:
+        plane = luminance(shown)
+        limit = robust_limit(plane)
+        return Picture(diverging_colours(plane, limit), limit)
+    return Picture(byte_picture(shown, 1.0 if trajectory.info.space == "pixels" else LATENT_RANGE))
+
+
+def _state(trajectory: Trajectory, k: int) -> Frame:
+    scale = trajectory.levels[k].scale
+    state = trajectory.state(k)
+    return state if scale == 1 else np.divide(state, scale, dtype=np.float32)
+
+
+def _predicted_noise(trajectory: Trajectory, k: int, guess: Frame | None) -> Frame | None:
+    """(x − a·x̂0)/s of step k; the guess of a later sub-stage belongs to a state that the trajectory does not keep."""
+    level = trajectory.levels[k - 1]
+    if guess is None or level.noise == 0 or trajectory.step(k).calls > 1:
+        return None
+    rest = trajectory.state(k - 1) - np.float32(level.signal) * guess
+    return np.divide(rest, level.noise, dtype=np.float32)

@@ -1,0 +1,120 @@
+"""Radially averaged power spectra of pictures, in linear floats before any 8-bit clipping.
+
+Power is scaled so that white noise of variance 1 reads 1 (log10 power 0) at every frequency, whatever the picture's
+size and whichever window is used: |FFT(w·x)|² / Σw².
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Window = Literal["hann", "none"]
+Floats = NDArray[np.float64]
+
+LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+"""Rec. 709 weights of red, green and blue."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrum:
+    """A radially averaged power spectral density.
+
+    Attributes:
+        frequencies: (F,) whole cycles per image, 1 to the Nyquist frequency of the shorter side; 0, the mean, is
+            left out.
+        power: (F,) mean power in each annulus; white noise of variance 1 reads 1.
+    """
+
+    frequencies: NDArray[np.int64]
+    power: Floats
+
+
+def luminance(chw: NDArray[np.floating]) -> Floats:
+    """One plane of a frame: Rec. 709 luminance of three channels as they are, the channel mean of any other number.
+
+    Args:
+        chw: (C, H, W), any scale; no gamma is undone.
+
+    Returns:
+        (H, W) float64.
+    """
+    channels = chw.shape[0]
+    weights = np.array(LUMINANCE_WEIGHTS) if channels == 3 else np.full(channels, 1 / channels)
+    plane: Floats = np.tensordot(weights, chw, axes=1)
+    return plane
+
+
+def radial_psd(plane: NDArray[np.floating], window: Window = "hann") -> Spectrum:
+    """Mean power per annulus of one plane, its mean removed.
+
+    Args:
+        plane: (H, W). If it is not square, frequencies count cycles per shorter side, so that annuli stay round.
+        window: "hann" for pictures, whose borders do not meet; "none" for periodic test fields.
+
+    Returns:
+        The spectrum; without any frequency if a side is shorter than 2.
+
+    Raises:
+        ValueError: for another window, or an array that is no plane.
+    """
+    if plane.ndim != 2:
+        raise ValueError(f"a plane has two axes; got the shape {plane.shape}")
+    height, width = plane.shape
+    annulus, multiplicity, counts = _annuli(height, width)
+    weights, norm = _window(height, width, window)
+    centred = (plane - plane.mean()) * weights
+    transform = np.fft.rfft2(centred)  # (H, W//2 + 1)
+    power = (transform.real**2 + transform.imag**2) * multiplicity
+    sums = np.bincount(annulus.ravel(), power.ravel(), minlength=len(counts))
+    return Spectrum(np.arange(1, len(counts) - 1), sums[1:-1] / counts[1:-1] / norm)
+
+
+def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: Window = "hann") -> Spectrum:
+    """Spectrum of a whole frame: of the luminance of pixels, or the mean over the channels' own spectra for latents.
+
+    Latent channels are no colours: a weighted sum would let one cancel another.
+
+    Args:
+        frame: (C, H, W).
+        space: "pixels" or "latents".
+        window: as for `radial_psd`.
+    """
+    if space == "pixels":
+        return radial_psd(luminance(frame), window)
+    spectra = [radial_psd(channel, window) for channel in frame]
+    return Spectrum(spectra[0].frequencies, np.mean([spectrum.power for spectrum in spectra], axis=0))
+
+
+@lru_cache(maxsize=8)
+def _annuli(height: int, width: int) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """For every bin of rfft2 its annulus and how often it counts, and per annulus the number of frequencies.
+
+    The last annulus collects what lies beyond the shorter side's Nyquist frequency, in the corners, and is not shown.
+    """
+    side = min(height, width)
+    rows = np.fft.fftfreq(height)[:, None] * side
+    columns = np.fft.rfftfreq(width)[None, :] * side
+    annulus = np.rint(np.hypot(rows, columns)).astype(np.int64)
+    annulus = np.minimum(annulus, side // 2 + 1).astype(np.int64)
+    multiplicity = np.full(width // 2 + 1, 2.0)  # rfft2 leaves out the mirrored half
+    multiplicity[0] = 1
+    if width % 2 == 0:
+        multiplicity[-1] = 1
+    counted = np.broadcast_to(multiplicity, annulus.shape)
+    counts: Floats = np.bincount(annulus.ravel(), counted.ravel(), minlength=side // 2 + 2).astype(np.float64)
+    return annulus, multiplicity, counts
+
+
+@lru_cache(maxsize=8)
+def _window(height: int, width: int, window: str) -> tuple[Floats, float]:
+    """The window (H, W) and the sum of its squares. Hann in its periodic form, shifted so that no sample is 0."""
+    if window not in ("hann", "none"):
+        raise ValueError(f"the window is {window!r}; choose 'hann' or 'none'")
+    if window == "none":
+        return np.ones((height, width)), float(height * width)
+    down, across = (np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2 for length in (height, width))
+    weights = np.outer(down, across)
+    return weights, float((weights**2).sum())
