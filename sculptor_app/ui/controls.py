@@ -1,0 +1,224 @@
+"""The left panel: what to carve and how, Start and Stop, and how far the run is."""
+
+import secrets
+
+from PySide6.QtCore import QSettings, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from sculptor_app.diffusion.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_STEPS, SAMPLER_NAMES, SAMPLERS, SculptRequest
+from sculptor_app.ui.form import FieldError, FormFields, read_form
+from sculptor_app.ui.number_field import NumberField
+
+NEW_SEED_LIMIT = 10**6
+"""New seeds have at most six digits, so that a person can note them down; any up to 2^63 - 1 can be typed."""
+
+
+def _labelled(text: str, field: QWidget) -> QVBoxLayout:
+    label = QLabel(text)
+    label.setProperty("role", "label")
+    label.setBuddy(field.findChild(QLineEdit) or field)
+    field.setAccessibleName(text)
+    column = QVBoxLayout()
+    column.setSpacing(4)
+    column.addWidget(label)
+    column.addWidget(field)
+    return column
+
+
+class Controls(QWidget):
+    """The settings of the next run.
+
+    Args:
+        model: folder of the model that requests name; None is the embedded one.
+
+    Signals:
+        edited: some setting changed, for better or worse.
+        submitted: a person pressed Return in a field.
+    """
+
+    edited = Signal()
+    submitted = Signal()
+
+    def __init__(self, model: str | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._make_fields()
+        self._lay_out()
+        self._connect()
+        self._judge()
+
+    def _make_fields(self) -> None:
+        self.form = self._choice([(self.tr("Left to the model"), None), *((self._word(key), key) for key in FORMS)])
+        self.material = self._choice([(self.tr("Left to the model"), None), *((self._word(key), key) for key in MATERIALS)])
+        self.form.setCurrentIndex(1)
+        self.material.setCurrentIndex(2)
+        self.seed = QLineEdit("7", self)
+        self.seed.setToolTip(self.tr("The same seed starts from the same noise on every device."))
+        self.new_seed = QToolButton(self)
+        self.new_seed.setText(self.tr("New"))
+        self.new_seed.setToolTip(self.tr("Choose a new seed at random (Ctrl+N)"))
+        self.new_seed.setAccessibleName(self.tr("New seed"))
+        self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.steps = NumberField(1, MAX_STEPS, parent=self)
+        self.steps.set_text("50")
+        self.steps.setToolTip(self.tr("How many reverse steps lead from noise to picture, 1 to {0}.").format(MAX_STEPS))
+        self.guidance = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
+        self.guidance.set_text("2.0")
+        self.guidance.setToolTip(self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own."))
+        self.sampler = self._choice([(SAMPLER_NAMES[key], key) for key in SAMPLERS])
+        self.device = self._choice([(self.tr("Automatic"), "auto")])
+        self.device.setToolTip(self.tr("Where the model runs."))
+
+    def _choice(self, items: list[tuple[str, str | None]]) -> QComboBox:
+        box = QComboBox(self)
+        for text, key in items:
+            box.addItem(text, key)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(8)
+        return box
+
+    def _word(self, key: str) -> str:
+        return self.tr(key.capitalize())
+
+    def _lay_out(self) -> None:
+        self.problem = QLabel(self)
+        self.problem.setProperty("role", "error")
+        self.problem.setWordWrap(True)
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+        heading = QLabel(self.tr("The block"), self)
+        heading.setProperty("role", "heading")
+        seed_row = QWidget(self)
+        row = QHBoxLayout(seed_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(self.seed, 1)
+        row.addWidget(self.new_seed)
+        seed_row.setFocusProxy(self.seed)
+        pair = QGridLayout()
+        pair.setHorizontalSpacing(8)
+        pair.addLayout(_labelled(self.tr("Steps"), self.steps), 0, 0)
+        pair.addLayout(_labelled(self.tr("Guidance"), self.guidance), 0, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 14, 16, 0)
+        column.setSpacing(10)
+        column.addWidget(heading)
+        column.addLayout(_labelled(self.tr("Form"), self.form))
+        column.addLayout(_labelled(self.tr("Material"), self.material))
+        column.addLayout(_labelled(self.tr("Seed"), seed_row))
+        column.addLayout(pair)
+        column.addLayout(_labelled(self.tr("Sampler"), self.sampler))
+        column.addLayout(_labelled(self.tr("Device"), self.device))
+        column.addWidget(self.problem)
+        column.addStretch(1)
+        self.seed.setAccessibleName(self.tr("Seed"))
+
+    def _connect(self) -> None:
+        self.new_seed.clicked.connect(self.choose_new_seed)
+        for box in (self.form, self.material, self.sampler, self.device):
+            box.currentIndexChanged.connect(self._judge)
+        for field in (self.seed, self.steps.lineEdit(), self.guidance.lineEdit()):
+            field.textChanged.connect(self._judge)
+            field.returnPressed.connect(self.submitted)
+
+    # What it says -------------------------------------------------------------------------------------------------
+
+    def fields(self) -> FormFields:
+        """The contents as they stand."""
+        return FormFields(
+            form=self.form.currentData(), material=self.material.currentData(), seed=self.seed.text(),
+            steps=self.steps.text(), sampler=self.sampler.currentData(), guidance=self.guidance.text(),
+            device=self.device.currentData(), model=self._model,
+        )  # fmt: skip
+
+    def request(self) -> SculptRequest | None:
+        """What would be run; None while something is wrong."""
+        read = read_form(self.fields())
+        return read if isinstance(read, SculptRequest) else None
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be run, one sentence per field; empty where it can."""
+        return self.problem.text()
+
+    @Slot()
+    def choose_new_seed(self) -> None:
+        """Put a random seed into the field; the system's randomness, since a seed is to be new each time."""
+        old = self.seed.text()
+        while self.seed.text() == old:
+            self.seed.setText(str(secrets.randbelow(NEW_SEED_LIMIT)))
+
+    def set_devices(self, devices: tuple[tuple[str, str], ...]) -> None:
+        """Offer the devices that were found; the first is what Automatic takes. Keeps what is chosen, if it is still there."""
+        chosen = self.device.currentData()
+        self.device.blockSignals(True)
+        self.device.clear()
+        name = self.tr("Automatic ({0})").format(devices[0][1]) if devices else self.tr("Automatic")
+        self.device.addItem(name, "auto")
+        for key, label in devices:
+            if key != "auto":
+                self.device.addItem(label, key)
+        self.device.setCurrentIndex(max(0, self.device.findData(chosen)))
+        self.device.blockSignals(False)
+        if self.device.currentData() != chosen:
+            self._judge()
+
+    def choose_device(self, kind: str) -> bool:
+        """Choose the first device whose id begins so, such as "cpu"; whether there is one."""
+        for row in range(self.device.count()):
+            if str(self.device.itemData(row)).startswith(kind):
+                self.device.setCurrentIndex(row)
+                return True
+        return False
+
+    # Remembering --------------------------------------------------------------------------------------------------
+
+    def save(self, settings: QSettings) -> None:
+        """Remember the contents, if they can be run."""
+        request = self.request()
+        if request is None:
+            return
+        for name in ("form", "material", "seed", "steps", "sampler", "guidance", "device"):
+            value = getattr(request, name)
+            settings.setValue(f"request/{name}", "" if value is None else str(value))
+
+    def restore(self, settings: QSettings) -> None:
+        """Take up what was remembered; what is no longer on offer stays as it is."""
+        for name in ("form", "material", "sampler", "device"):
+            key = settings.value(f"request/{name}")
+            box: QComboBox = getattr(self, name)
+            row = -1 if key is None else box.findData(str(key) or None)
+            if row >= 0:
+                box.setCurrentIndex(row)
+        for name in ("seed", "steps", "guidance"):
+            text = settings.value(f"request/{name}")
+            field = getattr(self, name)
+            if text is not None:
+                (field.setText if isinstance(field, QLineEdit) else field.set_text)(str(text))
+
+    @Slot()
+    def _judge(self) -> None:
+        read = read_form(self.fields())
+        errors: tuple[FieldError, ...] = () if isinstance(read, SculptRequest) else read
+        wrong = {error.field for error in errors}
+        for name in ("seed", "steps", "guidance"):
+            self._mark(getattr(self, name), name in wrong)
+        self.problem.setText("\n".join(error.sentence for error in errors))
+        self.problem.setVisible(bool(errors))
+        self.edited.emit()
+
+    @staticmethod
+    def _mark(field: QLineEdit | QAbstractSpinBox, is_wrong: bool) -> None:
+        if bool(field.property("invalid")) != is_wrong:
+            field.setProperty("invalid", is_wrong)
+            field.style().unpolish(field)
+            field.style().polish(field)

@@ -1,0 +1,62 @@
+"""Drawing is throttled, computing is not: many changes become one drawing per frame of the display."""
+
+import time
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+
+
+class FrameClock(QObject):
+    """Turns any number of requests into at most one `due` per frame, and never loses the last of them.
+
+    A drawing that takes long is followed by a pause in proportion, so that a slow display costs the run no more than a
+    fixed share of the interpreter's time.
+
+    Args:
+        frame_ms: least time between the beginnings of two drawings.
+        share: greatest share of time that drawing may take, 0..1; 1 is no limit.
+
+    Signals:
+        due: draw now what is newest.
+    """
+
+    due = Signal()
+
+    def __init__(self, frame_ms: float = 16, share: float = 1.0, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.share = share
+        self._frame_s = frame_ms / 1000
+        self._next_s = 0.0
+        self._alarm = QTimer(self)
+        self._alarm.setSingleShot(True)
+        self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
+        self._alarm.timeout.connect(self._draw)
+
+    def set_frame_rate(self, hertz: float) -> None:
+        """Follow a display's refresh rate."""
+        self._frame_s = 1 / max(1.0, hertz)
+
+    @Slot()
+    def request(self) -> None:
+        """Something changed: draw at the next frame."""
+        if not self._alarm.isActive():
+            self._alarm.start(max(0, round((self._next_s - time.monotonic()) * 1000)))
+
+    @Slot()
+    def flush(self) -> None:
+        """Draw what is asked for now instead of later; nothing if nothing is."""
+        if self._alarm.isActive():
+            self._alarm.stop()
+            self._draw()
+
+    def stop(self) -> None:
+        """Forget what was asked for."""
+        self._alarm.stop()
+
+    @Slot()
+    def _draw(self) -> None:
+        begun = time.monotonic()
+        try:
+            self.due.emit()
+        finally:
+            spent = time.monotonic() - begun
+            self._next_s = begun + max(self._frame_s, spent / self.share)

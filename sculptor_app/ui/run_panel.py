@@ -1,0 +1,93 @@
+"""Start, Stop and progress: the foot of the left panel."""
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from sculptor_app.session.runner import RunState
+from sculptor_app.ui.run_progress import progress_text
+
+
+class RunPanel(QWidget):
+    """One button that starts or stops, and how far the run is.
+
+    Signals:
+        start_requested: Start was pressed.
+        stop_requested: Stop was pressed.
+    """
+
+    start_requested = Signal()
+    stop_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.line = QLabel(self)
+        self.line.setProperty("role", "muted")
+        self.line.setWordWrap(True)
+        self.bar = QProgressBar(self)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(self.tr("Progress of the run"))
+        self.button = QPushButton(self)
+        self.button.setProperty("role", "primary")
+        # A click leaves the focus where it is, so that Space goes on to play and pause.
+        self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.button.clicked.connect(self._pressed)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 8, 16, 14)
+        column.setSpacing(8)
+        for widget in (self.line, self.bar, self.button):
+            column.addWidget(widget)
+        self._running = False
+        self._progress = ""
+        self._reason = ""
+        self._state = RunState.IDLE
+        self.set_state(RunState.IDLE, waiting=False)
+
+    def set_state(self, state: RunState, waiting: bool) -> None:
+        """Show what the runner does; `waiting` says that a run was asked for before the model was there."""
+        self._state = state
+        self._running = waiting or state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+        self.button.setText(self.tr("Stop") if self._running else self.tr("Start"))
+        self.button.setToolTip(self.tr("Stop after this step (Esc)") if self._running else self.tr("Carve (Ctrl+Return)"))
+        if waiting or state is RunState.STARTING:
+            self._progress = self.tr("preparing the model…")
+            self.bar.setRange(0, 0)
+        elif state is RunState.STOPPING:
+            self._progress = self.tr("stopping after this step…")
+        elif state is RunState.PREPARING:
+            self._progress = self.tr("loading the model…")
+        elif state is RunState.IDLE:
+            self._progress = ""
+        if not self._running:
+            self.bar.setRange(0, 1)
+            self.bar.setValue(0)
+        self._render()
+
+    def set_progress(self, done: int, planned: int, mean_s: float | None) -> None:
+        """Show how far the run is."""
+        self.bar.setRange(0, planned)
+        self.bar.setValue(done)
+        if self._state is not RunState.STOPPING:
+            self._progress = progress_text(done, planned, mean_s)
+        self._render()
+
+    def set_ended(self, text: str) -> None:
+        """Say how the run ended, until the next begins."""
+        self._progress = text
+        self._render()
+
+    def set_reason(self, reason: str) -> None:
+        """Say why Start cannot be pressed; empty where it can."""
+        self._reason = reason
+        self._render()
+
+    @Slot()
+    def _pressed(self) -> None:
+        (self.stop_requested if self._running else self.start_requested).emit()
+
+    def _render(self) -> None:
+        blocked = bool(self._reason) and not self._running
+        self.button.setEnabled(not blocked and self._state is not RunState.STOPPING)
+        self.line.setText(self.tr("Correct what is marked above to start.") if blocked else self._progress)
+        self.bar.setVisible(self._running)
+        if blocked:
+            self.button.setToolTip(self._reason)
