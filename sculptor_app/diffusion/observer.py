@@ -1,0 +1,168 @@
+"""Watching `scheduler.step` of a running pipeline without changing the run.
+
+The scheduler's class is swapped, while the run lasts, for a subclass made on the fly. An instance attribute would break
+deep copies, and a proxy `isinstance` and the passing of `eta` and `generator`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from sculptor_app.diffusion.errors import SamplerFailed
+from sculptor_app.diffusion.predictions import NoExactRuleError, guess_of
+from sculptor_app.diffusion.scheduler_levels import Call, Scheduler, call_index, plan_calls
+from sculptor_app.diffusion.step import Frame, Step
+
+
+class Observer:
+    """Makes one Step of every call of `scheduler.step`, of batch element 0.
+
+    Args:
+        on_start: Is given state 0 and the planned calls, once, before the network's first evaluation where the
+            pipeline scales its input through the scheduler, else before the first call of `step`.
+        on_step: Is given every Step. Both may raise: the exception ends the run and comes out of the pipeline.
+    """
+
+    def __init__(
+        self,
+        on_start: Callable[[Frame, tuple[Call, ...]], None],
+        on_step: Callable[[Step], None],
+    ) -> None:
+        self._on_start = on_start
+        self._on_step = on_step
+        self._plan: tuple[Call, ...] | None = None
+        self._calls = 0
+        self._offset = 0
+        self._clock = time.perf_counter()
+
+    def start(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
+        """Note state 0 and the plan, when this is the first sign of the run."""
+        if self._plan is not None:
+            return
+        first = call_index(scheduler, timestep, 0)
+        self._plan = plan_calls(scheduler)[first:]
+        self._offset = self._plan[0].number - 1
+        self._on_start(to_frame(sample), self._plan)
+        self._clock = time.perf_counter()
+
+    def watch(
+        self, scheduler: Scheduler, real_step: Callable[[], Any], output: torch.Tensor, timestep: Any, x: torch.Tensor
+    ) -> Any:
+        """Take the real step and report it.
+
+        Args:
+            scheduler: Before its step.
+            real_step: Takes it.
+            output: The network's output.
+            timestep: What the network saw.
+            x: The state before the step, (B, C, H, W).
+        """
+        self.start(scheduler, timestep, x)
+        call = self._next_call()
+        guess, note = self._guess(scheduler, x, output, call)
+        result = real_step()
+        state = to_frame(result[0] if isinstance(result, tuple) else result.prev_sample)
+        if not np.isfinite(state.sum()):
+            raise SamplerFailed(
+                f"Step {call.number - self._offset} made values that are no numbers.",
+                "Choose another sampler, more steps or less guidance; the steps before it are kept.",
+            )
+        step = Step(
+            number=call.number - self._offset,
+            stage=call.stage,
+            completes=call.completes,
+            timestep=float(timestep),
+            before=call.before,
+            after=call.after,
+            state=state,
+            guess=guess,
+            guess_note=note,
+            duration_s=time.perf_counter() - self._clock,
+        )
+        self._on_step(step)
+        self._clock = time.perf_counter()  # what the receiver did is not the sampler's time
+        return result
+
+    def _next_call(self) -> Call:
+        assert self._plan is not None
+        if self._calls == len(self._plan):
+            raise SamplerFailed(
+                f"The pipeline went on after the {len(self._plan)} planned calls of its sampler.",
+                "This model cannot be watched step by step; the steps so far are kept.",
+            )
+        call = self._plan[self._calls]
+        self._calls += 1
+        return call
+
+    def _guess(
+        self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call
+    ) -> tuple[Frame | None, str]:
+        try:
+            return to_frame(guess_of(scheduler, x[:1], output[:1], call.before)), ""
+        except NoExactRuleError as reason:
+            return None, str(reason)
+
+
+@contextlib.contextmanager
+def observed(scheduler: Scheduler, observer: Observer) -> Iterator[None]:
+    """Report every call of `scheduler.step` to `observer` while the block runs.
+
+    Raises:
+        UnknownSchedulerError: Out of the first call, when the scheduler's noise levels are not known.
+    """
+    original = type(scheduler)
+    scheduler.__class__ = _watching(original, observer)
+    try:
+        yield
+    finally:
+        scheduler.__class__ = original
+
+
+def _watching(original: type, observer: Observer) -> type:
+    """A subclass of a scheduler's class that reports to `observer`; pipelines find the same signatures on it."""
+
+    @functools.wraps(original.step)  # type: ignore[attr-defined]
+    def step(self: Scheduler, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        def real_step() -> Any:
+            return original.step(self, model_output, timestep, sample, *args, **kwargs)  # type: ignore[attr-defined]
+
+        return observer.watch(self, real_step, model_output, timestep, sample)
+
+    @functools.wraps(original.scale_model_input)  # type: ignore[attr-defined]
+    def scale_model_input(self: Scheduler, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        timestep = args[0] if args else kwargs.get("timestep")
+        observer.start(self, timestep, sample)
+        return original.scale_model_input(self, sample, *args, **kwargs)  # type: ignore[attr-defined]
+
+    body: dict[str, Any] = {"step": step, "keeps_step_arithmetic": True, "__module__": original.__module__}
+    if hasattr(original, "scale_model_input"):  # flow-matching schedulers have none
+        body["scale_model_input"] = scale_model_input
+    return type(original.__name__, (original,), body)
+
+
+def to_frame(batch: torch.Tensor) -> Frame:
+    """A copy of batch element 0 in main memory.
+
+    Args:
+        batch: (B, C, H, W), on any device, of any floating dtype.
+
+    Returns:
+        (C, H, W) float32.
+
+    Raises:
+        SamplerFailed: The tensor has another number of axes.
+    """
+    if batch.ndim != 4:
+        raise SamplerFailed(
+            f"The states of this model have the shape {tuple(batch.shape)}, which is no picture.",
+            "Choose a model that works on pictures.",
+        )
+    frame: Frame = batch[0].detach().to("cpu", torch.float32, copy=True).contiguous().numpy()
+    return frame

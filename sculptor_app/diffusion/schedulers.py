@@ -1,0 +1,72 @@
+"""The samplers on offer, each made from the settings that the model was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import diffusers
+import torch
+
+from sculptor_app.diffusion.scheduler_levels import Scheduler
+
+LEAST_LOG_RATIO = -5.1
+"""ln(a/s) below which DPM-Solver++ does not start on a cosine schedule, as diffusers advises: its end is near infinity."""
+
+
+class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffusers ships no types
+    """DDIM that steps to the next of its timesteps.
+
+    WORKAROUND: `DDIMScheduler.step` of diffusers 0.42.1 takes every stride for `num_train_timesteps //
+    num_inference_steps`. With evenly spaced ("linspace") timesteps the strides are others: 3 steps of 1000 go 999, 500, 0,
+    but it would make the second state for timestep 666, and the network would be told 500.
+    """
+
+    keeps_step_arithmetic = True
+
+    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Take one step of Song et al. 2021, eq. 12; arguments and result are those of `DDIMScheduler.step`."""
+        later = self.timesteps[self.timesteps < timestep]
+        stride = int(timestep) - (int(later[0]) if len(later) else -1)
+        steps = self.num_inference_steps
+        # The floor division by this fraction gives the stride exactly.
+        self.num_inference_steps = Fraction(self.config.num_train_timesteps, stride)
+        try:
+            return super().step(model_output, timestep, sample, *args, **kwargs)
+        finally:
+            self.num_inference_steps = steps
+
+
+_CLASSES: dict[str, type] = {
+    "ddim": EvenDDIMScheduler,
+    "ddpm": diffusers.DDPMScheduler,
+    "dpmpp-2m": diffusers.DPMSolverMultistepScheduler,
+    "euler": diffusers.EulerDiscreteScheduler,
+    "euler-a": diffusers.EulerAncestralDiscreteScheduler,
+    "heun": diffusers.HeunDiscreteScheduler,
+    "unipc": diffusers.UniPCMultistepScheduler,
+}
+
+
+def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> Scheduler:
+    """A fresh scheduler for one run; its `set_timesteps` is left to the pipeline.
+
+    Args:
+        sampler: One of `request.SAMPLERS`.
+        base_config: Settings of the model's own scheduler: its betas, prediction type and clipping are kept.
+        steps: Reverse steps that it will be asked for.
+    """
+    settings: dict[str, Any] = {"timestep_spacing": "linspace"}
+    multistep = sampler in ("dpmpp-2m", "unipc")
+    if steps == 1:
+        settings["timestep_spacing"] = "trailing"  # "linspace" would start at timestep 0, at the picture
+    if multistep:
+        settings.update(solver_order=2, final_sigmas_type="zero", use_karras_sigmas=False, lower_order_final=True)
+    if sampler == "dpmpp-2m":
+        settings.update(algorithm_type="dpmsolver++", solver_type="midpoint")
+        if base_config.get("beta_schedule") == "squaredcos_cap_v2":
+            settings["lambda_min_clipped"] = LEAST_LOG_RATIO
+    if sampler == "unipc":
+        settings.update(solver_type="bh2", predict_x0=True)
+    return _CLASSES[sampler].from_config(dict(base_config), **settings)  # type: ignore[attr-defined]
