@@ -22,8 +22,8 @@ DESCRIPTION = (
         "sculptor takes a figure out of a block: big decisions first, then structure, then refinement, then polish."
     ),
     (
-        "What it says about a run is measured on that run: the noise level of every state, the picture that the model has "
-        "in mind, what each step took off, and how much energy each band of frequencies holds. Scrub through the run, "
+        "What it says about a run is measured on that run: the noise level of every state, the picture that the model "
+        "has in mind, what each step took off, and how much energy each frequency band holds. Scrub through the run, "
         "play it backwards, and save it as a GIF or as numbers."
     ),
 )

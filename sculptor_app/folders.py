@@ -1,0 +1,33 @@
+"""Where the program keeps what it writes, by the platform's own rules."""
+
+from pathlib import Path
+
+import platformdirs
+
+from sculptor_app.identity import COMMAND
+
+
+def data() -> Path:
+    """What a person made and would miss: models that were trained here."""
+    return platformdirs.user_data_path(COMMAND, appauthor=False, ensure_exists=True)
+
+
+def cache() -> Path:
+    """What can be made again: spilled trajectories, thumbnails."""
+    return platformdirs.user_cache_path(COMMAND, appauthor=False, ensure_exists=True)
+
+
+def logs() -> Path:
+    """Log files."""
+    return platformdirs.user_log_path(COMMAND, appauthor=False, ensure_exists=True)
+
+
+def settings() -> Path:
+    """Choices that are remembered: window layout, theme."""
+    return platformdirs.user_config_path(COMMAND, appauthor=False, ensure_exists=True)
+
+
+def pictures() -> Path:
+    """Where a person keeps pictures: the folder that an export offers first. Not made when it is missing."""
+    found = platformdirs.user_pictures_path()
+    return found if found.is_dir() else Path.home()

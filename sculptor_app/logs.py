@@ -1,0 +1,106 @@
+"""The log file, and the one exception hook: it logs first and tells a person second. Knows nothing of Qt."""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+
+from sculptor_app import folders, identity
+
+FILE_NAME = "sculptor.log"
+MOST_BYTES = 1_000_000
+OLDER_FILES = 3
+
+Tell = Callable[[str, BaseException], None]
+"""Shows a sentence and the error behind it to a person. It may be called from any thread."""
+
+_log = logging.getLogger(__name__)
+_package_log = logging.getLogger("sculptor_app")
+
+
+def start(folder: Path | None = None, level: int = logging.INFO) -> Path | None:
+    """Log to a rotating file from now on; a second call moves the log to the new folder.
+
+    Args:
+        folder: Where the file goes; None is the platform's log folder.
+        level: Least level that is written.
+
+    Returns:
+        The file, or None where none can be written; the program then runs without one.
+    """
+    stop()
+    try:
+        file = (folders.logs() if folder is None else folder) / FILE_NAME
+        handler = RotatingFileHandler(file, maxBytes=MOST_BYTES, backupCount=OLDER_FILES, encoding="utf-8")
+    except OSError as error:
+        _package_log.warning("No log file can be written (%s); going on without one.", error)
+        return None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    _package_log.addHandler(handler)
+    _package_log.setLevel(level)
+    _log.info("%s %s on Python %s, %s", identity.NAME, identity.VERSION, sys.version.split()[0], sys.platform)
+    return file
+
+
+def stop() -> None:
+    """Write out and close the log file; without one nothing happens."""
+    for handler in [item for item in _package_log.handlers if isinstance(item, RotatingFileHandler)]:
+        _package_log.removeHandler(handler)
+        handler.close()
+
+
+def file() -> Path | None:
+    """The file that is written now, for "show the log"; None where there is none."""
+    names = [item.baseFilename for item in _package_log.handlers if isinstance(item, RotatingFileHandler)]
+    return Path(names[0]) if names else None
+
+
+class ExceptionHook:
+    """Every exception that nobody caught, of any thread: logged with its traceback, then told.
+
+    Args:
+        tell: Shows the sentence to a person; None tells it on the standard error stream.
+    """
+
+    def __init__(self, tell: Tell | None = None) -> None:
+        self._tell = tell or _tell_terminal
+        self._before = (sys.excepthook, threading.excepthook)
+
+    def install(self) -> None:
+        """Take over from Python's own hooks."""
+        self._before = (sys.excepthook, threading.excepthook)
+        sys.excepthook = self._uncaught
+        threading.excepthook = self._uncaught_in_thread
+
+    def remove(self) -> None:
+        """Hand back to the hooks that were there before."""
+        sys.excepthook, threading.excepthook = self._before
+
+    def report(self, error: BaseException) -> None:
+        """Log an error with its traceback, then tell it; telling may fail, logging has happened by then."""
+        _log.critical("Nobody caught this:", exc_info=error)
+        written = file()
+        where = f" The details are in {written}." if written else ""
+        sentence = f"Something went wrong inside {identity.NAME} ({type(error).__name__}: {error}).{where}"
+        try:
+            self._tell(sentence, error)
+        except Exception:
+            _log.exception("The error could not be shown:")
+
+    def _uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):  # Ctrl+C is a wish, not a fault
+            sys.__excepthook__(kind, error, trace)
+            return
+        self.report(error.with_traceback(trace))
+
+    def _uncaught_in_thread(self, happened: threading.ExceptHookArgs) -> None:
+        if happened.exc_value is not None and not issubclass(happened.exc_type, SystemExit):
+            self.report(happened.exc_value.with_traceback(happened.exc_traceback))
+
+
+def _tell_terminal(sentence: str, error: BaseException) -> None:
+    if sys.stderr is not None:  # a windowed program on Windows has none
+        sys.stderr.write(f"{sentence}\n")
