@@ -1,7 +1,6 @@
 """What a person may look at in a run, and how numbers become colours."""
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from sculptor_app.diffusion.step import Frame
 from sculptor_app.diffusion.trajectory import Trajectory
 from sculptor_app.measures.colours import byte_picture, diverging_colours, robust_limit
+from sculptor_app.measures.frame_kind import FrameKind as FrameKind  # also read from here
 from sculptor_app.measures.spectrum import luminance
 
 LATENT_RANGE = 2.5
@@ -17,35 +17,6 @@ LATENT_RANGE = 2.5
 NO_STEP_YET = "No step has been taken yet: this is the pure noise."
 SUB_STAGES = "This sampler asks the network more than once in a step, so no one noise goes with the guess."
 NO_LEVEL = "The step starts from a state without noise."
-
-
-class FrameKind(Enum):
-    """What a frame shows."""
-
-    NOISY_STATE = "noisy"
-    CURRENT_GUESS = "guess"
-    PREDICTED_NOISE = "predicted-noise"
-    STATE_CHIPS = "chips"
-    GUESS_CHIPS = "guess-chips"
-
-    @property
-    def label(self) -> str:
-        """English name, shown through tr()."""
-        return _LABELS[self]
-
-    @property
-    def is_signed(self) -> bool:
-        """Whether it is shown on a colour scale centred on zero."""
-        return self in (FrameKind.STATE_CHIPS, FrameKind.GUESS_CHIPS)
-
-
-_LABELS = {
-    FrameKind.NOISY_STATE: "Noisy state",
-    FrameKind.CURRENT_GUESS: "Current guess",
-    FrameKind.PREDICTED_NOISE: "Predicted noise",
-    FrameKind.STATE_CHIPS: "Chips of the noisy state",
-    FrameKind.GUESS_CHIPS: "Chips of the current guess",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
