@@ -1,0 +1,25 @@
+"""The look of the interface: tokens, palette, style sheet, type scale and icons.
+
+`apply(app, "system")` puts it on; `theme().changed` tells who paints by hand to paint again.
+"""
+
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.theme.icons import icon, paint_icon
+from sculptor_app.ui.theme.ink import band_colour, band_pen, phase_colour, phase_pen
+from sculptor_app.ui.theme.manager import MODES, Theme, apply, theme
+from sculptor_app.ui.theme.tokens import Tokens
+
+__all__ = [
+    "MODES",
+    "Theme",
+    "Tokens",
+    "apply",
+    "band_colour",
+    "band_pen",
+    "fonts",
+    "icon",
+    "paint_icon",
+    "phase_colour",
+    "phase_pen",
+    "theme",
+]

@@ -1,0 +1,50 @@
+"""The type scale: sizes in points relative to the system's font, with tabular figures where numbers change."""
+
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QApplication
+
+_SMALL = 0.88
+_TITLE = 1.08
+
+
+def body() -> QFont:
+    """The interface's running text."""
+    return QFont(QApplication.font())
+
+
+def _scaled(factor: float, *, bold: bool = False) -> QFont:
+    font = body()
+    if font.pointSizeF() > 0:
+        font.setPointSizeF(font.pointSizeF() * factor)
+    else:
+        font.setPixelSize(max(1, round(font.pixelSize() * factor)))
+    if bold:
+        font.setWeight(QFont.Weight.DemiBold)
+    return font
+
+
+def small() -> QFont:
+    """Notes, axis numbers, captions; figures of one width."""
+    return tabular(_scaled(_SMALL))
+
+
+def strong() -> QFont:
+    """Titles of panels."""
+    return _scaled(1.0, bold=True)
+
+
+def title() -> QFont:
+    """The heading of a dialog or an empty state."""
+    return _scaled(_TITLE, bold=True)
+
+
+def small_strong() -> QFont:
+    """The current number in a row of small ones."""
+    return tabular(_scaled(_SMALL, bold=True))
+
+
+def tabular(font: QFont) -> QFont:
+    """The same font with figures of one width, so that a running number does not jitter."""
+    result = QFont(font)
+    result.setFeature(QFont.Tag("tnum"), 1)
+    return result

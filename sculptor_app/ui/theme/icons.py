@@ -1,0 +1,76 @@
+"""Icons: one-colour SVG drawings, tinted from the theme when they are painted, so they are crisp and right after a switch."""
+
+from functools import lru_cache
+
+from PySide6.QtCore import QByteArray, QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+
+from sculptor_app.ui.theme import files, manager
+
+
+@lru_cache(maxsize=256)
+def _renderer(name: str, colour: str) -> QSvgRenderer:
+    drawing = files.icon_file(name).read_text(encoding="utf-8").replace("currentColor", colour)
+    renderer = QSvgRenderer(QByteArray(drawing.encode()))
+    if not renderer.isValid():
+        raise ValueError(f"the icon {name!r} is not an SVG that Qt can draw")
+    return renderer
+
+
+def paint_icon(painter: QPainter, name: str, rect: QRectF, colour: QColor | str) -> None:
+    """Draws an icon of resources/icons into `rect` in one colour (its alpha is kept)."""
+    ink = QColor(colour)
+    opacity = painter.opacity()
+    painter.setOpacity(opacity * ink.alphaF())
+    _renderer(name, ink.name()).render(painter, rect)
+    painter.setOpacity(opacity)
+
+
+class ThemedIconEngine(QIconEngine):
+    """Paints one SVG in the ink that the theme has at that moment."""
+
+    def __init__(self, name: str, role: str) -> None:
+        super().__init__()
+        self._name, self._role = name, role
+
+    def ink(self, mode: QIcon.Mode) -> str:
+        """The colour for a mode of the icon."""
+        tokens = manager.theme().tokens
+        return tokens.disabled if mode == QIcon.Mode.Disabled else str(getattr(tokens, self._role))
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        side = min(rect.width(), rect.height())
+        square = QRectF(rect.x() + (rect.width() - side) / 2, rect.y() + (rect.height() - side) / 2, side, side)
+        paint_icon(painter, self._name, square, self.ink(mode))
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        return self.scaledPixmap(size, mode, state, 1.0)
+
+    def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:  # noqa: N802
+        # `size` is in device pixels already; QIcon sets the ratio on what it gets.
+        result = QPixmap(size)
+        result.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(result)
+        self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
+        painter.end()
+        return result
+
+    def clone(self) -> QIconEngine:
+        return ThemedIconEngine(self._name, self._role)
+
+
+def icon(name: str, role: str = "text") -> QIcon:
+    """An icon of resources/icons, tinted with a token.
+
+    Args:
+        name: the file's name without ".svg".
+        role: a colour token: "text", "muted", "accent_text", "on_accent", ...
+
+    Raises:
+        FileNotFoundError: there is no such icon.
+        AttributeError: there is no such token.
+    """
+    files.icon_file(name)
+    getattr(manager.theme().tokens, role)
+    return QIcon(ThemedIconEngine(name, role))

@@ -1,0 +1,46 @@
+"""A label that gives way: what does not fit ends in an ellipsis and is told in full by its tooltip."""
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QWidget
+
+
+class ElidedLabel(QLabel):
+    """One line of plain text, elided at its end; screen readers get it whole."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def setText(self, text: str) -> None:  # noqa: N802
+        super().setText(text)
+        self.updateGeometry()
+        self._update_tip()
+
+    @property
+    def shown_text(self) -> str:
+        """What is painted: the text, or its beginning and an ellipsis."""
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.contentsRect().width())
+
+    def _update_tip(self) -> None:
+        self.setToolTip(self.text() if self.shown_text != self.text() else "")
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(self.fontMetrics().horizontalAdvance(self.text()) + 2, self.fontMetrics().height() + 2)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(0, self.fontMetrics().height() + 2)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._update_tip()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        flags = QStyle.visualAlignment(self.layoutDirection(), self.alignment())
+        palette = self.palette()
+        self.style().drawItemText(
+            painter, self.contentsRect(), int(flags), palette, self.isEnabled(), self.shown_text, self.foregroundRole()
+        )
+        painter.end()

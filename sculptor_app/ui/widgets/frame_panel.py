@@ -1,0 +1,220 @@
+"""One labelled frame: what is shown and a choice of it, the picture, and under it the pixel, the zoom and a colour scale."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QRect, QSize, Qt, Signal
+from PySide6.QtGui import QActionGroup, QColor, QImage, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
+
+from sculptor_app.ui.theme import fonts, icon
+from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.legend_bar import LegendBar
+from sculptor_app.ui.widgets.picture_view import PictureView
+from sculptor_app.ui.widgets.zoom import View
+
+_GAP = 6
+_ZOOMS = (1, 2, 4, 8, 16, 32)
+
+
+class FramePanel(QWidget):
+    """A frame of the run with its header and footer, which keep to the picture's own edges.
+
+    Signals:
+        kind_requested(object): the person chose to see another kind of frame (a value given to `set_kinds`).
+        view_changed(View): zoomed or panned here; hand it to the other panels' `set_view`.
+        pixel_hovered(int, int): column and row under the pointer, -1, -1 when it left; for the others' `set_marker`.
+    """
+
+    kind_requested = Signal(object)
+    view_changed = Signal(object)
+    pixel_hovered = Signal(int, int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._reader: Callable[[int, int], str] | None = None
+        self._aspect = 1.0
+        self.picture_view = PictureView(self)
+        self._header = self._make_header()
+        self._footer = self._make_footer()
+        self.picture_view.view_changed.connect(self._view_was_changed)
+        self.picture_view.pixel_hovered.connect(self._hovered)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._update_zoom()
+
+    def _make_header(self) -> QWidget:
+        header = QWidget(self)
+        row = QHBoxLayout(header)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        self.title_button = QToolButton(header)
+        self.title_button.setProperty("kind", "title")
+        self.title_button.setFont(fonts.strong())
+        self.title_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.title_button.setToolTip(self.tr("Choose what this frame shows"))
+        self._kinds = QMenu(self.title_button)
+        self._kind_group = QActionGroup(self._kinds)
+        self.title_button.setMenu(self._kinds)
+        self.note = ElidedLabel("", header)
+        self.note.setProperty("tone", "muted")
+        self.note.setFont(fonts.tabular(fonts.body()))
+        self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.title_button)
+        row.addWidget(self.note, 1)
+        return header
+
+    def _make_footer(self) -> QWidget:
+        footer = QWidget(self)
+        row = QHBoxLayout(footer)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        self.readout = ElidedLabel("", footer)
+        self.readout.setProperty("tone", "muted")
+        self.readout.setFont(fonts.small())
+        self.legend = LegendBar(footer)
+        self.zoom_button = QToolButton(footer)
+        self.zoom_button.setProperty("kind", "small")
+        self.zoom_button.setFont(fonts.small())
+        self.zoom_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.zoom_button.setMenu(self._zoom_menu())
+        self.zoom_button.setToolTip(self.tr("Zoom: wheel over the picture, drag to move, double click to fit"))
+        row.addWidget(self.readout, 1)
+        row.addWidget(self.legend)
+        row.addWidget(self.zoom_button)
+        return footer
+
+    def _zoom_menu(self) -> QMenu:
+        menu = QMenu(self)
+        view = self.picture_view
+        menu.addAction(icon("zoom-fit"), self.tr("Fit"), view.zoom_to_fit)
+        menu.addAction(icon("zoom-in"), self.tr("Zoom in"), self._zoom_in)
+        menu.addAction(icon("zoom-out"), self.tr("Zoom out"), self._zoom_out)
+        menu.addSeparator()
+        for scale in _ZOOMS:
+            action = menu.addAction(f"{scale}×")  # noqa: RUF001 - the sign for times
+            action.setData(scale)
+        menu.triggered.connect(self._zoom_chosen)
+        return menu
+
+    # What it shows
+
+    def set_kinds(self, kinds: Sequence[tuple[object, str]]) -> None:
+        """What can be shown here: pairs of a value and its translated name; the first is shown as chosen."""
+        for action in self._kinds.actions():
+            self._kind_group.removeAction(action)
+        self._kinds.clear()
+        for value, name in kinds:
+            action = self._kinds.addAction(name)
+            action.setCheckable(True)
+            action.setData(value)
+            action.triggered.connect(self._kind_was_chosen)
+            self._kind_group.addAction(action)
+        if kinds:
+            self.set_kind(kinds[0][0])
+
+    def set_kind(self, kind: object) -> None:
+        """Marks a kind as shown and names it in the title.
+
+        Raises:
+            ValueError: it is none of those given to `set_kinds`.
+        """
+        for action in self._kinds.actions():
+            if action.data() == kind:
+                action.setChecked(True)
+                self.title_button.setText(action.text())
+                self.picture_view.setAccessibleName(action.text())
+                return
+        raise ValueError(f"{kind!r} is none of the kinds of this frame")
+
+    def set_picture(self, image: QImage | None, note: str = "", empty_text: str = "") -> None:
+        """Shows a picture with a note at the right of its title, or says why there is none."""
+        self.picture_view.set_picture(image, empty_text)
+        self.picture_view.setAccessibleDescription(note if image is not None else empty_text)
+        self.note.setText(note)
+        if image is not None and image.width() / image.height() != self._aspect:
+            self._aspect = image.width() / image.height()
+            self._place()
+        self._update_zoom()
+
+    def set_legend(self, colours: Sequence[QColor | str], limit: float | None) -> None:
+        """The colour scale under the picture, from -limit to +limit; `()` or None take it away."""
+        self.legend.set_scale(colours, limit)
+
+    def set_view(self, view: View) -> None:
+        """Zooms as another panel did."""
+        self.picture_view.set_view(view)
+        self._update_zoom()
+
+    def set_marker(self, column: int, row: int) -> None:
+        """Outlines a pixel that the pointer is on in another panel; -1, -1 for none."""
+        self.picture_view.set_marker(column, row)
+
+    def set_value_reader(self, reader: Callable[[int, int], str] | None) -> None:
+        """How the value of a pixel (column, row) is told; without one, its position and colour are."""
+        self._reader = reader
+
+    # Inside
+
+    def _kind_was_chosen(self) -> None:
+        action = self._kind_group.checkedAction()
+        self.title_button.setText(action.text())
+        self.kind_requested.emit(action.data())
+
+    def _zoom_in(self) -> None:
+        self.picture_view.zoom_by(1)
+
+    def _zoom_out(self) -> None:
+        self.picture_view.zoom_by(-1)
+
+    def _zoom_chosen(self, action: object) -> None:
+        scale = action.data()  # type: ignore[attr-defined]
+        if scale is not None:
+            self.picture_view.zoom_to(scale)
+
+    def _view_was_changed(self, view: View) -> None:
+        self._update_zoom()
+        self.view_changed.emit(view)
+
+    def _update_zoom(self) -> None:
+        view = self.picture_view
+        self.zoom_button.setEnabled(view.image is not None)
+        whole = f"{round(view.device_scale)}×"  # noqa: RUF001 - the sign for times
+        self.zoom_button.setText(self.tr("Fit") if view.view.is_fit or view.image is None else whole)
+
+    def _hovered(self, column: int, row: int) -> None:
+        self.readout.setText(self._text_of(column, row))
+        self.pixel_hovered.emit(column, row)
+
+    def _text_of(self, column: int, row: int) -> str:
+        image = self.picture_view.image
+        if column < 0 or image is None:
+            return ""
+        if self._reader is not None:
+            return self._reader(column, row)
+        colour = image.pixelColor(column, row)
+        return f"{column}, {row} · {colour.red()} {colour.green()} {colour.blue()}"
+
+    def _place(self) -> None:
+        """The picture as large as its aspect allows, header and footer along its edges, all of it centred."""
+        head, foot = self._header.sizeHint().height(), self._footer.sizeHint().height()
+        room_x, room_y = self.width(), max(1, self.height() - head - foot - 2 * _GAP)
+        width = int(min(room_x, room_y * self._aspect))
+        height = int(min(room_y, width / self._aspect))
+        left = (room_x - width) // 2
+        top = (room_y - height) // 2
+        # Under a narrow picture, the texts may use the room beside it.
+        strip = max(width, min(room_x, 200))
+        strip_left = (room_x - strip) // 2
+        self._header.setGeometry(QRect(strip_left, top, strip, head))
+        self.picture_view.setGeometry(QRect(left, top + head + _GAP, width, height))
+        self._footer.setGeometry(QRect(strip_left, top + head + height + 2 * _GAP, strip, foot))
+        self._update_zoom()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(280, 280 + self._header.sizeHint().height() + self._footer.sizeHint().height() + 2 * _GAP)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(130, 110 + self._header.sizeHint().height() + self._footer.sizeHint().height() + 2 * _GAP)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._place()

@@ -1,0 +1,89 @@
+"""The colour scale of the chips: a narrow bar centred on zero with its two limits in figures."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from sculptor_app.ui.theme import fonts, theme
+
+_BAR_WIDTH = 88
+_BAR_HEIGHT = 7
+_GAP = 6
+
+
+def signed(value: float) -> str:
+    """ "+0.21", "\N{MINUS SIGN}0.21" or "0", to two significant digits."""
+    if value == 0:
+        return "0"
+    return f"{'+' if value > 0 else chr(0x2212)}{abs(value):.2g}"
+
+
+class LegendBar(QWidget):
+    """Shows which colour means which amount; hidden without colours."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._colours: tuple[QColor, ...] = ()
+        self._limit = 0.0
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setFont(fonts.small())
+        theme().changed.connect(self.update)
+        self.hide()
+
+    def set_scale(self, colours: Sequence[QColor | str], limit: float | None) -> None:
+        """Colours evenly spaced from -limit to +limit; no colours or no limit hide the bar."""
+        self._colours = tuple(QColor(colour) for colour in colours)
+        self._limit = limit or 0.0
+        shown = bool(self._colours) and limit is not None
+        self.setVisible(shown)
+        self.setAccessibleName(
+            self.tr("colour scale from %1 to %2").replace("%1", signed(-self._limit)).replace("%2", signed(self._limit))
+        )
+        self.setToolTip(
+            self.tr("Amount taken off, centred on zero: %1 to %2")
+            .replace("%1", signed(-self._limit))
+            .replace("%2", signed(self._limit))
+        )
+        self.updateGeometry()
+        self.update()
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The two numbers at the ends."""
+        return signed(-self._limit), signed(self._limit)
+
+    def _gradient(self, bar: QRectF) -> QLinearGradient:
+        gradient = QLinearGradient(bar.topLeft(), bar.topRight())
+        for index, colour in enumerate(self._colours):
+            gradient.setColorAt(index / max(1, len(self._colours) - 1), colour)
+        return gradient
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        metrics = self.fontMetrics()
+        # A place wide enough for any limit, so that the bar stands still while the numbers change.
+        number = max(
+            metrics.horizontalAdvance(f"{chr(0x2212)}0.88"), *(metrics.horizontalAdvance(t) for t in self.texts)
+        )
+        return QSize(2 * (number + _GAP) + _BAR_WIDTH, metrics.height() + 2)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        if not self._colours:
+            return
+        painter = QPainter(self)
+        tokens = theme().tokens
+        left, right = self.texts
+        bar = QRectF((self.width() - _BAR_WIDTH) / 2, (self.height() - _BAR_HEIGHT) / 2, _BAR_WIDTH, _BAR_HEIGHT)
+        painter.fillRect(bar, self._gradient(bar))
+        painter.setPen(QColor(tokens.hairline_strong))
+        painter.drawRect(bar.adjusted(0, 0, -1, -1))
+        painter.setPen(QColor(tokens.text))
+        middle = bar.center().x()
+        painter.drawLine(QPointF(middle, bar.bottom()), QPointF(middle, bar.bottom() + 2))
+        painter.setPen(QColor(tokens.muted))
+        side = QRectF(0, 0, bar.left() - _GAP, self.height())
+        painter.drawText(side, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, left)
+        side.moveLeft(bar.right() + _GAP)
+        painter.drawText(side, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, right)
+        painter.end()

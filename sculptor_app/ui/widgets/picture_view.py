@@ -1,0 +1,264 @@
+"""A picture with crisp pixels: fit or whole-number zoom, wheel at the pointer, drag to pan."""
+
+import math
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.widgets.zoom import FIT, View, fit_scale, scale_of, stepped
+
+
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    """Where the picture lies: its top left corner and its size on screen, in widget coordinates."""
+
+    rect: QRectF
+    scale: float
+
+
+class PictureView(QWidget):
+    """Shows one picture on an area of its own; what is zoomed can be shared with other views.
+
+    Signals:
+        view_changed(View): the person zoomed or panned.
+        pixel_hovered(int, int): column and row under the pointer, or -1, -1 when it left.
+    """
+
+    view_changed = Signal(object)
+    pixel_hovered = Signal(int, int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._image: QImage | None = None
+        self._empty_text = ""
+        self._view = FIT
+        self._marker: tuple[int, int] | None = None
+        self._hovered = (-1, -1)
+        self._grip: QPointF | None = None
+        self._wheel = 0
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        theme().changed.connect(self.update)
+
+    # What it shows
+
+    def set_picture(self, image: QImage | None, empty_text: str = "") -> None:
+        """Shows a picture (Format_RGB32 paints quickest), or `empty_text` where there is none."""
+        self._image = image if image is not None and not image.isNull() else None
+        self._empty_text = empty_text
+        self.setToolTip(empty_text if self._image is None else "")
+        self.update()
+
+    def set_view(self, view: View) -> None:
+        """Zooms and pans as another view did; emits nothing."""
+        if view != self._view:
+            self._view = view
+            self._update_cursor()
+            self.update()
+
+    def set_marker(self, column: int, row: int) -> None:
+        """Outlines one pixel of the picture, as found in another view; -1, -1 for none."""
+        marker = None if column < 0 or row < 0 else (column, row)
+        if marker != self._marker:
+            self._marker = marker
+            self.update()
+
+    @property
+    def image(self) -> QImage | None:
+        """The picture shown."""
+        return self._image
+
+    @property
+    def view(self) -> View:
+        """What part of the picture is shown."""
+        return self._view
+
+    @property
+    def device_scale(self) -> float:
+        """Device pixels per picture pixel now; 0 without a picture."""
+        return self._device_scale(self._view) if self._image is not None else 0.0
+
+    # Asked by people
+
+    def zoom_by(self, steps: int, anchor: QPointF | None = None) -> None:
+        """Zooms in (+) or out (-) by whole-number steps, keeping what is under `anchor` (widget coordinates) in place."""
+        if self._image is None:
+            return
+        here = anchor if anchor is not None else QPointF(self.rect().center())
+        fraction = self._fraction_at(here)
+        fit = self._fit()
+        scale = stepped(self.device_scale, steps, fit)
+        if scale is None:
+            self._ask(FIT)
+            return
+        logical = scale / self.devicePixelRatioF()
+        size = QPointF(self._image.width() * logical, self._image.height() * logical)
+        middle = QPointF(self.width() / 2, self.height() / 2)
+        centre_x = fraction.x() + (middle.x() - here.x()) / size.x()
+        centre_y = fraction.y() + (middle.y() - here.y()) / size.y()
+        self._ask(View(scale / fit, centre_x, centre_y))
+
+    def zoom_to_fit(self) -> None:
+        """Shows the whole picture."""
+        self._ask(FIT)
+
+    def zoom_to(self, scale: int) -> None:
+        """Shows `scale` device pixels per picture pixel, around the present middle."""
+        if self._image is not None:
+            self._ask(View(scale / self._fit(), self._view.x, self._view.y))
+
+    def _ask(self, view: View) -> None:
+        view = self._kept_inside(view)
+        if view != self._view:
+            self._view = view
+            self._update_cursor()
+            self.update()
+            self.view_changed.emit(view)
+
+    # Geometry
+
+    def _fit(self) -> float:
+        assert self._image is not None
+        ratio = self.devicePixelRatioF()
+        return fit_scale(self._image.width(), self._image.height(), self.width() * ratio, self.height() * ratio)
+
+    def _device_scale(self, view: View) -> float:
+        return scale_of(view, self._fit())
+
+    def _kept_inside(self, view: View) -> View:
+        if self._image is None or view.is_fit:
+            return FIT
+        logical = self._device_scale(view) / self.devicePixelRatioF()
+        half_x = min(0.5, self.width() / (2 * self._image.width() * logical))
+        half_y = min(0.5, self.height() / (2 * self._image.height() * logical))
+        x, y = min(max(view.x, half_x), 1 - half_x), min(max(view.y, half_y), 1 - half_y)
+        return View(view.magnification, x, y)
+
+    def _placement(self) -> _Placement:
+        assert self._image is not None
+        ratio = self.devicePixelRatioF()
+        view = self._kept_inside(self._view)
+        scale = self._device_scale(view) / ratio
+        width, height = self._image.width() * scale, self._image.height() * scale
+        left, top = self.width() / 2 - view.x * width, self.height() / 2 - view.y * height
+        # On whole device pixels, or the picture would swim when it is panned.
+        left, top = round(left * ratio) / ratio, round(top * ratio) / ratio
+        return _Placement(QRectF(left, top, width, height), scale)
+
+    def _fraction_at(self, point: QPointF) -> QPointF:
+        rect = self._placement().rect
+        return QPointF((point.x() - rect.x()) / rect.width(), (point.y() - rect.y()) / rect.height())
+
+    def pixel_at(self, point: QPointF) -> tuple[int, int]:
+        """Column and row of the picture under a point of the widget, or (-1, -1)."""
+        if self._image is None:
+            return -1, -1
+        fraction = self._fraction_at(point)
+        if not (0 <= fraction.x() < 1 and 0 <= fraction.y() < 1):
+            return -1, -1
+        return int(fraction.x() * self._image.width()), int(fraction.y() * self._image.height())
+
+    def _update_cursor(self) -> None:
+        self.setCursor(Qt.CursorShape.CrossCursor if self._view.is_fit else Qt.CursorShape.OpenHandCursor)
+
+    def _hover(self, pixel: tuple[int, int]) -> None:
+        if pixel != self._hovered:
+            self._hovered = pixel
+            self.pixel_hovered.emit(*pixel)
+
+    # Painting
+
+    def _paint_picture(self, painter: QPainter) -> None:
+        assert self._image is not None
+        placement = self._placement()
+        smooth = placement.scale * self.devicePixelRatioF() < 1
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        painter.drawImage(placement.rect, self._image, QRectF(self._image.rect()))
+        if self._marker is not None:
+            column, row = self._marker
+            side = max(placement.scale, 4.0)
+            centre = placement.rect.topLeft() + QPointF(column + 0.5, row + 0.5) * placement.scale
+            square = QRectF(centre.x() - side / 2, centre.y() - side / 2, side, side)
+            painter.setPen(QPen(QColor(0, 0, 0, 150), 1))
+            painter.drawRect(square.adjusted(-1, -1, 1, 1))
+            painter.setPen(QPen(QColor("white"), 1))
+            painter.drawRect(square)
+
+    def _paint_empty(self, painter: QPainter) -> None:
+        tokens = theme().tokens
+        painter.fillRect(self.rect(), QColor(tokens.field))
+        painter.setPen(QColor(tokens.muted))
+        painter.setFont(fonts.body())
+        inner = self.rect().adjusted(20, 12, -20, -12)
+        painter.drawText(inner, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._empty_text)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(256, 256)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(96, 96)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        tokens = theme().tokens
+        if self._image is None:
+            self._paint_empty(painter)
+        else:
+            painter.fillRect(event.rect(), QColor(tokens.field))
+            self._paint_picture(painter)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QColor(tokens.hairline_strong))
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        # Touchpads send many small angles; a zoom step is one notch of a wheel.
+        self._wheel += event.angleDelta().y()
+        steps = math.trunc(self._wheel / 120)
+        self._wheel -= steps * 120
+        if steps:
+            self.zoom_by(steps, event.position())
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if event.button() == Qt.MouseButton.LeftButton and not self._view.is_fit:
+            self._grip = event.position()
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        else:
+            super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if self._grip is not None and self._image is not None:
+            moved = event.position() - self._grip
+            self._grip = event.position()
+            rect = self._placement().rect
+            view = self._kept_inside(self._view)
+            self._ask(View(view.magnification, view.x - moved.x() / rect.width(), view.y - moved.y() / rect.height()))
+        self._hover(self.pixel_at(event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self._grip = None
+        self._update_cursor()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.zoom_to_fit()
+
+    def leaveEvent(self, event: object) -> None:  # noqa: N802
+        self._hover((-1, -1))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        match event.key():
+            case Qt.Key.Key_Plus | Qt.Key.Key_Equal:
+                self.zoom_by(1)
+            case Qt.Key.Key_Minus:
+                self.zoom_by(-1)
+            case Qt.Key.Key_0:
+                self.zoom_to_fit()
+            case _:
+                super().keyPressEvent(event)

@@ -1,0 +1,66 @@
+"""Small pictures of states, made when they are first looked at and kept up to a number of bytes."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+
+Source = Callable[[int], QImage | None]
+
+
+def shrunk(image: QImage, side_px: int) -> QImage:
+    """The picture scaled into a square of side_px; larger ones smoothly, smaller ones with crisp pixels."""
+    smaller = max(image.width(), image.height()) > side_px
+    mode = Qt.TransformationMode.SmoothTransformation if smaller else Qt.TransformationMode.FastTransformation
+    return image.scaled(side_px, side_px, Qt.AspectRatioMode.KeepAspectRatio, mode)
+
+
+class Thumbnails:
+    """A cache that forgets what was looked at longest ago.
+
+    Args:
+        budget_bytes: what the small pictures may take together.
+    """
+
+    def __init__(self, budget_bytes: int = 32 * 1024 * 1024) -> None:
+        self._budget = budget_bytes
+        self._source: Source | None = None
+        self._kept: OrderedDict[tuple[int, int], QImage] = OrderedDict()
+        self._bytes = 0
+        self.made = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What the kept pictures take now."""
+        return self._bytes
+
+    def set_source(self, source: Source | None) -> None:
+        """Takes pictures from elsewhere and forgets the old ones."""
+        self._source = source
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets every picture."""
+        self._kept.clear()
+        self._bytes = 0
+
+    def get(self, index: int, side_px: int) -> QImage | None:
+        """The small picture of a state, side_px device pixels wide at most; None where the source has none."""
+        key = (index, side_px)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        image = self._source(index) if self._source is not None else None
+        if image is None or image.isNull():
+            return None
+        self.made += 1
+        return self._keep(key, shrunk(image, side_px))
+
+    def _keep(self, key: tuple[int, int], small: QImage) -> QImage:
+        self._kept[key] = small
+        self._bytes += small.sizeInBytes()
+        while self._bytes > self._budget and len(self._kept) > 1:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.sizeInBytes()
+        return small

@@ -1,0 +1,228 @@
+"""The scrubber: the run's states 0..N under the sculptor's four phases, with a cursor to drag."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
+
+from sculptor_app.diffusion.phases import PhaseSpan
+from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.widgets import timeline_paint
+from sculptor_app.ui.widgets.timeline_geometry import Axis
+from sculptor_app.ui.widgets.words import band_name, neighbour_phase_step, phase_deed, phase_name, step_range
+
+_SIDE = 15
+
+
+class Timeline(QSlider):
+    """A slider over whole steps; being one, it has a slider's value for screen readers.
+
+    It shows what it is told and asks by signal: the cursor moves when `set_step` is called.
+
+    Signals:
+        step_requested(int): the person wants this state, 0..available.
+        scrub_started(), scrub_ended(): the cursor is taken and let go by the mouse.
+    """
+
+    step_requested = Signal(int)
+    scrub_started = Signal()
+    scrub_ended = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._spans: tuple[PhaseSpan, ...] = ()
+        self._planned = 0
+        self._available = 0
+        self._marks: tuple[tuple[str, int], ...] = ()
+        self._snr: Sequence[float] = ()
+        self._notice = ""
+        self._telling = False
+        self._wheel = 0
+        self.setRange(0, 0)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(self.tr("Timeline"))
+        self.valueChanged.connect(self._value_was_changed)
+        theme().changed.connect(self.update)
+
+    # What it shows
+
+    def set_plan(self, spans: Sequence[PhaseSpan], planned: int, snr: Sequence[float] = ()) -> None:
+        """A run's phases and its number of steps; nothing is computed yet, no mark is measured.
+
+        Args:
+            spans: stretches of the phases, in order.
+            planned: N, 0 for no run at all.
+            snr: signal-to-noise ratio of the states 0..N, for the tooltips; may be left out.
+
+        Raises:
+            ValueError: a negative number of steps.
+        """
+        if planned < 0:
+            raise ValueError(f"a run has 0 or more steps; got {planned}")
+        self._spans, self._planned, self._snr = tuple(spans), planned, tuple(snr)
+        self._available, self._marks = 0, ()
+        self._tell(0)
+        self.update()
+
+    def set_available(self, last: int) -> None:
+        """The newest computed state; what lies behind it is hatched and cannot be asked for."""
+        self._available = min(last, self._planned)
+        self._tell(self.value())
+        self.update()
+
+    def set_step(self, step: int) -> None:
+        """Puts the cursor on a state."""
+        self._tell(step)
+        self._describe()
+
+    def set_settled(self, marks: Sequence[tuple[str, int]]) -> None:
+        """The measured marks: a band's key and the step from which it stayed settled; bands that never did are left out."""
+        self._marks = tuple(marks)
+        self.update()
+
+    def set_notice(self, text: str) -> None:
+        """A quiet word in place of the measured marks while there are none."""
+        self._notice = text
+        self.update()
+
+    @property
+    def step(self) -> int:
+        """The state that the cursor is on."""
+        return self.value()
+
+    def step_at(self, point: QPoint) -> int:
+        """The state nearest to a point of the widget, computed or not."""
+        return self._axis().step_at(point.x())
+
+    def describe(self, step: int) -> str:
+        """A state in words, as the tooltip says it: its phase, what the sculptor does in it, its SNR."""
+        if step == 0:
+            lines = [self.tr("State 0: pure noise, the untouched block")]
+        else:
+            lines = [self.tr("Step %1 of %2").replace("%1", str(step)).replace("%2", str(self._planned))]
+        span = self._span_of(step)
+        if span is not None:
+            steps = step_range(span.first_step, span.last_step)
+            lines.append(f"{phase_name(span.phase.key)} ({steps}): {phase_deed(span.phase.key)}")
+        if step < len(self._snr):
+            lines.append(self.tr("SNR %1").replace("%1", f"{self._snr[step]:.2g}"))
+        lines += [
+            self.tr("%1 settled here").replace("%1", band_name(band).capitalize())
+            for band, at in self._marks
+            if at == step
+        ]
+        if step > self._available:
+            lines.append(self.tr("not computed yet"))
+        return "\n".join(lines)
+
+    # Inside
+
+    def _axis(self) -> Axis:
+        return Axis(_SIDE, max(1.0, self.width() - 2.0 * _SIDE), self._planned)
+
+    def _span_of(self, step: int) -> PhaseSpan | None:
+        return next((span for span in self._spans if span.first_step <= step <= span.last_step), None)
+
+    def _tell(self, step: int) -> None:
+        """Sets range and value without asking anybody for anything."""
+        self._telling = True
+        self.setRange(0, self._available)
+        self.setValue(step)
+        self._telling = False
+
+    def _value_was_changed(self, step: int) -> None:
+        # Only a screen reader sets the value of this slider by itself.
+        if not self._telling:
+            self.step_requested.emit(step)
+
+    def _describe(self) -> None:
+        self.setAccessibleDescription(self.describe(self.value()).replace("\n", ", "))
+
+    def _ask(self, step: int) -> None:
+        step = min(max(step, 0), self._available)
+        if step != self.value():
+            self.step_requested.emit(step)
+
+    def _ask_at(self, event: QMouseEvent) -> None:
+        self._ask(self._axis().step_at(event.position().x()))
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(600, timeline_paint.HEIGHT)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(160, timeline_paint.HEIGHT)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        axis = self._axis()
+        timeline_paint.paint_noise(painter, axis)
+        for span in self._spans:
+            timeline_paint.paint_phase(painter, axis, span)
+        if self._planned:
+            timeline_paint.paint_missing(painter, axis, self._available)
+        for span in self._spans:
+            timeline_paint.paint_label(painter, axis, span)
+        below = QRectF(2, 0, self.width() - 4, self.height())
+        if self._marks:
+            timeline_paint.paint_marks(painter, axis, self._marks, below)
+        elif self._notice:
+            painter.setFont(fonts.small())
+            painter.setPen(QColor(theme().tokens.muted))
+            below.setTop(timeline_paint.MARKS_TOP)
+            below.adjust(_SIDE - 2, 0, 2 - _SIDE, 0)
+            text = painter.fontMetrics().elidedText(self._notice, Qt.TextElideMode.ElideRight, int(below.width()))
+            painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+        if self._planned:
+            timeline_paint.paint_cursor(painter, axis, self.value(), self.hasFocus())
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.setSliderDown(True)
+            self.scrub_started.emit()
+            self._ask_at(event)
+            event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if self.isSliderDown():
+            self._ask_at(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if self.isSliderDown() and event.button() == Qt.MouseButton.LeftButton:
+            self.setSliderDown(False)
+            self.scrub_ended.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        self._wheel += event.angleDelta().y() or -event.angleDelta().x()
+        notches = int(self._wheel / 120)
+        self._wheel -= notches * 120
+        if notches:
+            self._ask(self.value() - notches)
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        here, spans, planned = self.value(), self._spans, self._planned
+        match event.key():
+            case Qt.Key.Key_Right | Qt.Key.Key_Up:
+                self._ask(here + 1)
+            case Qt.Key.Key_Left | Qt.Key.Key_Down:
+                self._ask(here - 1)
+            case Qt.Key.Key_Home:
+                self._ask(0)
+            case Qt.Key.Key_End:
+                self._ask(planned)
+            case Qt.Key.Key_PageDown:
+                self._ask(neighbour_phase_step(spans, here, 1, planned))
+            case Qt.Key.Key_PageUp:
+                self._ask(neighbour_phase_step(spans, here, -1, planned))
+            case _:
+                event.ignore()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            text = self.describe(self.step_at(event.pos())) if self._planned else ""
+            QToolTip.showText(event.globalPos(), text, self)
+            return True
+        return super().event(event)

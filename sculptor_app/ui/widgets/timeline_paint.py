@@ -1,0 +1,156 @@
+"""How the timeline is painted: phases, what is not computed yet, the cursor, the measured marks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen, QTransform
+
+from sculptor_app.diffusion.phases import PhaseSpan
+from sculptor_app.ui.theme import band_colour, fonts, paint_icon, phase_colour, theme
+from sculptor_app.ui.widgets.timeline_geometry import Axis, spread
+from sculptor_app.ui.widgets.words import band_name, phase_name, step_range
+
+BUBBLE_HEIGHT = 19.0
+BAR_TOP = 23.0
+BAR_HEIGHT = 38.0
+MARKS_TOP = BAR_TOP + BAR_HEIGHT + 3
+HEIGHT = 86
+_ICON = 20.0
+_PAD = 9.0
+_GAP = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What of a phase's label finds room: pictogram, name, steps."""
+
+    pictogram: bool
+    name: str
+    steps: str
+
+
+def label_that_fits(span: PhaseSpan, width: float) -> Label:
+    """The longest label for a stretch of `width` pixels: all, without the steps, the pictogram alone, nothing."""
+    name = phase_name(span.phase.key)
+    steps = step_range(span.first_step, span.last_step)
+    room = width - 2 * _PAD
+    named = _ICON + _GAP + QFontMetricsF(fonts.strong()).horizontalAdvance(name)
+    if room >= named + _GAP + QFontMetricsF(fonts.small()).horizontalAdvance(steps):
+        return Label(True, name, steps)
+    if room >= named:
+        return Label(True, name, "")
+    return Label(width >= _ICON + 6, "", "")
+
+
+def paint_noise(painter: QPainter, axis: Axis) -> None:
+    """The cell of state 0, the raw block: no phase's colour."""
+    tokens = theme().tokens
+    cell = QRectF(axis.left, BAR_TOP, max(axis.cell, 2.0) - 1, BAR_HEIGHT)
+    painter.fillRect(cell, QColor(tokens.pressed))
+    painter.fillRect(cell, QBrush(QColor(tokens.hairline_strong), Qt.BrushStyle.Dense6Pattern))
+
+
+def paint_phase(painter: QPainter, axis: Axis, span: PhaseSpan) -> None:
+    """One phase as a coloured stretch."""
+    left, right = axis.stretch(span)
+    box = QRectF(left, BAR_TOP, max(right - left - 1, 1), BAR_HEIGHT)
+    painter.fillRect(box, phase_colour(span.phase.key))
+
+
+def paint_label(painter: QPainter, axis: Axis, span: PhaseSpan) -> None:
+    """What finds room of a phase's label: pictogram, name, steps."""
+    left, right = axis.stretch(span)
+    box = QRectF(left, BAR_TOP, max(right - left - 1, 1), BAR_HEIGHT)
+    label = label_that_fits(span, box.width())
+    tokens = theme().tokens
+    x = box.left() + (_PAD if label.name else (box.width() - _ICON) / 2)
+    if label.pictogram:
+        place = QRectF(x, box.center().y() - _ICON / 2, _ICON, _ICON)
+        paint_icon(painter, f"phase-{span.phase.key}", place, tokens.on_phase)
+    flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+    for text, font, ink in (
+        (label.name, fonts.strong(), tokens.on_phase),
+        (label.steps, fonts.small(), tokens.on_phase_muted),
+    ):
+        x += _ICON + _GAP if font.weight() > 500 else _GAP
+        painter.setFont(font)
+        painter.setPen(QColor(ink))
+        painter.drawText(QRectF(x, box.top(), box.right() - x, box.height()), flags, text)
+        x += QFontMetricsF(font).horizontalAdvance(text)
+
+
+def paint_missing(painter: QPainter, axis: Axis, available: int) -> None:
+    """A veil and hatching over the steps that are not computed yet."""
+    if available >= axis.planned:
+        return
+    left = axis.start(available + 1)
+    box = QRectF(left, BAR_TOP, axis.right - left, BAR_HEIGHT)
+    tokens = theme().tokens
+    veil = QColor(tokens.window)
+    veil.setAlphaF(0.55)
+    painter.fillRect(box, veil)
+    hatch = QColor(tokens.on_phase)
+    hatch.setAlphaF(0.16)
+    brush = QBrush(hatch, Qt.BrushStyle.BDiagPattern)
+    # Patterns come out at device pixels, so on a dense screen they are widened to look the same.
+    ratio = painter.device().devicePixelRatio()
+    brush.setTransform(QTransform.fromScale(1 / ratio, 1 / ratio) if ratio != int(ratio) else QTransform())
+    painter.fillRect(box, brush)
+
+
+def paint_cursor(painter: QPainter, axis: Axis, step: int, has_focus: bool) -> None:
+    """The line at a state and its number in a bubble over it."""
+    tokens = theme().tokens
+    x = axis.centre(step)
+    font = fonts.small_strong()
+    text = str(step)
+    width = max(QFontMetricsF(font).horizontalAdvance(text) + 14, 26)
+    left = min(max(x - width / 2, 1), axis.right + axis.left - width - 1)
+    bubble = QRectF(left, 1, width, BUBBLE_HEIGHT - 2)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(QColor(tokens.window), 1))
+    painter.setBrush(QColor(tokens.bubble))
+    painter.drawRect(QRectF(x - 1.5, BUBBLE_HEIGHT - 3, 3, BAR_TOP - BUBBLE_HEIGHT + BAR_HEIGHT + 6))
+    if has_focus:
+        painter.setPen(QPen(QColor(tokens.focus), 2))
+        painter.drawRoundedRect(bubble, 8.5, 8.5)
+    else:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.drawRoundedRect(bubble, 8.5, 8.5)
+    painter.setPen(QColor(tokens.on_bubble))
+    painter.setFont(font)
+    painter.drawText(bubble, Qt.AlignmentFlag.AlignCenter, text)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def mark_texts(marks: Sequence[tuple[str, int]], room: float) -> list[str] | None:
+    """Texts of the measured marks that fit side by side into `room` pixels: named, in figures alone, or none."""
+    metrics = QFontMetricsF(fonts.small())
+    for texts in ([f"{band_name(band)} {step}" for band, step in marks], [str(step) for _, step in marks]):
+        if sum(metrics.horizontalAdvance(text) for text in texts) + 12 * len(texts) <= room:
+            return texts
+    return None
+
+
+def paint_marks(painter: QPainter, axis: Axis, marks: Sequence[tuple[str, int]], room: QRectF) -> None:
+    """For each band a tick at the step from which it stayed settled, with its name as near as there is room."""
+    ordered = sorted(marks, key=lambda mark: mark[1])
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setFont(fonts.small())
+    texts = mark_texts(ordered, room.width())
+    metrics = QFontMetricsF(fonts.small())
+    widths = [metrics.horizontalAdvance(text) for text in texts] if texts else []
+    centres = [axis.centre(step) for _, step in ordered]
+    places = spread(centres, widths, room.left(), room.right(), 12) if texts else None
+    for index, (band, step) in enumerate(ordered):
+        ink = band_colour(band)
+        x = axis.centre(step)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ink)
+        painter.drawPolygon([QPointF(x, MARKS_TOP - 1), QPointF(x - 4, MARKS_TOP + 5), QPointF(x + 4, MARKS_TOP + 5)])
+        if places is not None and texts is not None:
+            painter.setPen(ink)
+            box = QRectF(places[index] - 2, MARKS_TOP + 5, widths[index] + 4, room.bottom() - MARKS_TOP - 5)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextDontClip, texts[index])
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)

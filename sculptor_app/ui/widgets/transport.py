@@ -1,0 +1,255 @@
+"""The transport bar: step and play either way, loop, speed, the typed step, and pinned or following the run."""
+
+from typing import Literal, get_args
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QActionGroup
+from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QLabel, QMenu, QSpinBox, QToolButton, QWidget
+
+from sculptor_app.ui.theme import fonts, icon
+from sculptor_app.ui.widgets.elided_label import ElidedLabel
+
+LoopMode = Literal["once", "loop", "ping_pong"]
+LOOP_MODES: tuple[LoopMode, ...] = get_args(LoopMode)
+_BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+_ICONS = {"once": "once", "loop": "loop", "ping_pong": "ping-pong"}
+
+
+class TransportBar(QWidget):
+    """Buttons for moving through the states; it shows what it is told and asks by signal.
+
+    Signals:
+        first_requested(), back_requested(), forward_requested(), last_requested(): one jump or one step.
+        play_requested(int): play in direction +1 or -1. pause_requested(): stop playing.
+        loop_mode_requested(str): "once", "loop" or "ping_pong". speed_requested(float): steps per second.
+        step_requested(int): a number was typed. following_requested(bool): follow the run, or pin the view.
+    """
+
+    first_requested = Signal()
+    back_requested = Signal()
+    forward_requested = Signal()
+    last_requested = Signal()
+    play_requested = Signal(int)
+    pause_requested = Signal()
+    loop_mode_requested = Signal(str)
+    speed_requested = Signal(float)
+    step_requested = Signal(int)
+    following_requested = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._playing = 0
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(4)
+        self._make_buttons()
+        self._make_loop_button()
+        self._make_speed()
+        self._row.addStretch(1)
+        self._make_step()
+        self._make_follow()
+        self.set_loop_mode("once")
+        self.set_playing(0)
+        self.set_range(0, 0)
+        self.set_following(True)
+        self.set_run_active(False)
+
+    # Making
+
+    def _button(self, name: str, text: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setProperty("kind", "outlined")
+        button.setIcon(icon(name))
+        button.setIconSize(QSize(18, 18))
+        button.setToolTip(text)
+        button.setAccessibleName(text)
+        button.setAutoRepeatDelay(350)
+        self._row.addWidget(button)
+        return button
+
+    def _make_buttons(self) -> None:
+        self.first_button = self._button("first", self.tr("First state: pure noise (Home)"))
+        self.back_button = self._button("step-back", self.tr("One step back (Left)"))
+        self.play_back_button = self._button("play-back", self.tr("Play backward"))
+        self.play_button = self._button("play", self.tr("Play (Space)"))
+        self.forward_button = self._button("step-forward", self.tr("One step forward (Right)"))
+        self.last_button = self._button("last", self.tr("Newest state (End)"))
+        self.first_button.clicked.connect(self.first_requested)
+        self.back_button.clicked.connect(self.back_requested)
+        self.forward_button.clicked.connect(self.forward_requested)
+        self.last_button.clicked.connect(self.last_requested)
+        self.play_button.clicked.connect(self._play_clicked)
+        self.play_back_button.clicked.connect(self._play_back_clicked)
+        for button in (self.back_button, self.forward_button):
+            button.setAutoRepeat(True)
+            button.setAutoRepeatInterval(60)
+
+    def _make_loop_button(self) -> None:
+        self._row.addSpacing(8)
+        self.loop_button = self._button("once", self.tr("At the end of playing"))
+        self.loop_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.loop_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self._loop_menu = QMenu(self.loop_button)
+        group = QActionGroup(self._loop_menu)
+        names = (self.tr("Play once"), self.tr("Loop"), self.tr("Back and forth"))
+        for mode, name in zip(LOOP_MODES, names, strict=True):
+            action = self._loop_menu.addAction(icon(_ICONS[mode]), name)
+            action.setCheckable(True)
+            action.setData(mode)
+            action.triggered.connect(self._loop_chosen)
+            group.addAction(action)
+        self._loop_group = group
+        self.loop_button.setMenu(self._loop_menu)
+
+    def _make_speed(self) -> None:
+        self.speed_box = QDoubleSpinBox(self)
+        self.speed_box.setRange(0.5, 60.0)
+        self.speed_box.setDecimals(1)
+        self.speed_box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+        self.speed_box.setSuffix(self.tr(" steps/s"))
+        self.speed_box.setValue(12.0)
+        self.speed_box.setKeyboardTracking(False)
+        self.speed_box.setFont(fonts.tabular(fonts.body()))
+        self.speed_box.setToolTip(self.tr("Playing speed"))
+        self.speed_box.setAccessibleName(self.tr("Playing speed, steps per second"))
+        self.speed_box.valueChanged.connect(self.speed_requested)
+        self._row.addSpacing(4)
+        self._row.addWidget(self.speed_box)
+
+    def _make_step(self) -> None:
+        self._step_label = QLabel(self.tr("Step"), self)
+        self._step_label.setFont(fonts.strong())
+        self.step_box = QSpinBox(self)
+        self.step_box.setKeyboardTracking(False)
+        self.step_box.setFont(fonts.tabular(fonts.strong()))
+        self.step_box.setToolTip(self.tr("Type a step to go there"))
+        self.step_box.setAccessibleName(self.tr("Step"))
+        self.step_box.valueChanged.connect(self.step_requested)
+        self._of_label = QLabel(self)
+        self._of_label.setFont(fonts.tabular(fonts.strong()))
+        self.caption = ElidedLabel("", self)
+        self.caption.setProperty("tone", "muted")
+        self.caption.setFont(fonts.tabular(fonts.body()))
+        for widget in (self._step_label, self.step_box, self._of_label):
+            self._row.addWidget(widget)
+        self._row.addSpacing(6)
+        self._row.addWidget(self.caption)
+        self._row.addSpacing(10)
+
+    def _make_follow(self) -> None:
+        self.pin_button = self._segment("pin", self.tr("Pinned"), "left")
+        self.follow_button = self._segment("follow", self.tr("Follow live"), "right")
+        self.pin_button.setToolTip(self.tr("The view stays at its step while the run goes on"))
+        self.follow_button.setToolTip(self.tr("The view goes with the newest step of the run"))
+        group = QButtonGroup(self)
+        for button in (self.pin_button, self.follow_button):
+            group.addButton(button)
+        self._row.setSpacing(4)
+        pair = QHBoxLayout()
+        pair.setSpacing(0)
+        pair.addWidget(self.pin_button)
+        pair.addWidget(self.follow_button)
+        self._row.addLayout(pair)
+        self.pin_button.clicked.connect(self._pin_clicked)
+        self.follow_button.clicked.connect(self._follow_clicked)
+
+    def _segment(self, name: str, text: str, side: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setProperty("segment", side)
+        button.setCheckable(True)
+        button.setText(text)
+        button.setIcon(icon(name, "muted"))
+        button.setIconSize(QSize(16, 16))
+        button.setToolButtonStyle(_BESIDE)
+        return button
+
+    # What it shows
+
+    def set_range(self, last: int, planned: int) -> None:
+        """States 0..last can be typed; the run has `planned` steps, 0 for no run."""
+        self.step_box.blockSignals(True)
+        self.step_box.setRange(0, last)
+        self.step_box.blockSignals(False)
+        self._of_label.setText(self.tr("of %1").replace("%1", str(planned)) if planned else "")
+        for button in (self.first_button, self.back_button, self.play_back_button, self.play_button):
+            button.setEnabled(last > 0)
+        for widget in (self.forward_button, self.last_button, self.step_box):
+            widget.setEnabled(last > 0)
+
+    def set_step(self, step: int) -> None:
+        """The state on view."""
+        if step != self.step_box.value():
+            self.step_box.blockSignals(True)
+            self.step_box.setValue(step)
+            self.step_box.blockSignals(False)
+
+    def set_caption(self, text: str) -> None:
+        """A quiet word beside the step: its phase and noise level."""
+        self.caption.setText(text)
+
+    def set_playing(self, direction: int) -> None:
+        """+1 or -1 while playing, 0 when paused; the button of that direction then pauses."""
+        self._playing = direction
+        self.play_button.setIcon(icon("pause" if direction > 0 else "play"))
+        self.play_back_button.setIcon(icon("pause" if direction < 0 else "play-back"))
+        texts = (self.tr("Pause (Space)"), self.tr("Play (Space)"), self.tr("Play backward"))
+        forward, backward = texts[0 if direction > 0 else 1], texts[0 if direction < 0 else 2]
+        for button, text in ((self.play_button, forward), (self.play_back_button, backward)):
+            button.setToolTip(text)
+            button.setAccessibleName(text)
+
+    def set_loop_mode(self, mode: str) -> None:
+        """What happens at the end of playing.
+
+        Raises:
+            ValueError: none of "once", "loop", "ping_pong".
+        """
+        if mode not in LOOP_MODES:
+            raise ValueError(f"a loop mode is one of {', '.join(LOOP_MODES)}; got {mode!r}")
+        for action in self._loop_group.actions():
+            if action.data() == mode:
+                action.setChecked(True)
+                self.loop_button.setAccessibleName(self.tr("At the end: %1").replace("%1", action.text()))
+                self.loop_button.setToolTip(self.tr("At the end of playing: %1").replace("%1", action.text().lower()))
+        self.loop_button.setIcon(icon(_ICONS[mode], "text" if mode == "once" else "accent_text"))
+
+    def set_speed(self, steps_per_second: float) -> None:
+        """The playing speed."""
+        self.speed_box.blockSignals(True)
+        self.speed_box.setValue(steps_per_second)
+        self.speed_box.blockSignals(False)
+
+    def set_following(self, following: bool) -> None:
+        """Which of the two states the view is in."""
+        self.follow_button.setChecked(following)
+        self.pin_button.setChecked(not following)
+        self.follow_button.setIcon(icon("follow", "accent_text" if following else "muted"))
+        self.pin_button.setIcon(icon("pin", "muted" if following else "accent_text"))
+
+    def set_run_active(self, active: bool) -> None:
+        """Whether a run is in progress; only then is there something to follow."""
+        self.follow_button.setEnabled(active)
+        self.pin_button.setEnabled(active)
+
+    # Inside
+
+    def _play_clicked(self) -> None:
+        self._play_or_pause(1)
+
+    def _play_back_clicked(self) -> None:
+        self._play_or_pause(-1)
+
+    def _play_or_pause(self, direction: int) -> None:
+        if self._playing == direction:
+            self.pause_requested.emit()
+        else:
+            self.play_requested.emit(direction)
+
+    def _loop_chosen(self) -> None:
+        self.loop_mode_requested.emit(self._loop_group.checkedAction().data())
+
+    def _pin_clicked(self) -> None:
+        self.following_requested.emit(False)
+
+    def _follow_clicked(self) -> None:
+        self.following_requested.emit(True)
