@@ -10,6 +10,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,29 +28,35 @@ class Observer:
     Args:
         on_start: Is given state 0 and the planned calls, once, before the network's first evaluation where the
             pipeline scales its input through the scheduler, else before the first call of `step`.
-        on_step: Is given every Step. Both may raise: the exception ends the run and comes out of the pipeline.
+        on_step: Is given every Step.
+        interrupt: Is called whenever the run may be ended: before every evaluation and before every step. All three
+            may raise: the exception ends the run and comes out of the pipeline.
     """
 
     def __init__(
         self,
         on_start: Callable[[Frame, tuple[Call, ...]], None],
         on_step: Callable[[Step], None],
+        interrupt: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_start = on_start
         self._on_step = on_step
+        self._interrupt = interrupt
         self._plan: tuple[Call, ...] | None = None
-        self._calls = 0
-        self._offset = 0
+        self._first = 0  # where in the schedule the run starts: later than 0 when a picture was given to start from
+        self._next = 0
         self._clock = time.perf_counter()
 
     def start(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
         """Note state 0 and the plan, when this is the first sign of the run."""
+        self._interrupt()
         if self._plan is not None:
             return
-        first = call_index(scheduler, timestep, 0)
-        self._plan = plan_calls(scheduler)[first:]
-        self._offset = self._plan[0].number - 1
-        self._on_start(to_frame(sample), self._plan)
+        self._first = self._next = call_index(scheduler, timestep, 0)
+        plan = plan_calls(scheduler)
+        skipped = plan[self._first].number - 1
+        self._plan = tuple(replace(call, number=call.number - skipped) for call in plan)
+        self._on_start(to_frame(sample), self._plan[self._first :])
         self._clock = time.perf_counter()
 
     def watch(
@@ -65,17 +72,17 @@ class Observer:
             x: The state before the step, (B, C, H, W).
         """
         self.start(scheduler, timestep, x)
-        call = self._next_call()
+        call = self._coming_call(scheduler, timestep)
         guess, note = self._guess(scheduler, x, output, call)
         result = real_step()
         state = to_frame(result[0] if isinstance(result, tuple) else result.prev_sample)
         if not np.isfinite(state.sum()):
             raise SamplerFailed(
-                f"Step {call.number - self._offset} made values that are no numbers.",
+                f"Step {call.number} made values that are no numbers.",
                 "Choose another sampler, more steps or less guidance; the steps before it are kept.",
             )
         step = Step(
-            number=call.number - self._offset,
+            number=call.number,
             stage=call.stage,
             completes=call.completes,
             timestep=float(timestep),
@@ -90,16 +97,16 @@ class Observer:
         self._clock = time.perf_counter()  # what the receiver did is not the sampler's time
         return result
 
-    def _next_call(self) -> Call:
+    def _coming_call(self, scheduler: Scheduler, timestep: Any) -> Call:
         assert self._plan is not None
-        if self._calls == len(self._plan):
+        index = call_index(scheduler, timestep, self._next)
+        if not self._first <= index < len(self._plan):
             raise SamplerFailed(
-                f"The pipeline went on after the {len(self._plan)} planned calls of its sampler.",
-                "This model cannot be watched step by step; the steps so far are kept.",
+                f"The model went on after the {len(self._plan)} planned calls of its sampler.",
+                "It cannot be watched to the end; the steps so far are kept.",
             )
-        call = self._plan[self._calls]
-        self._calls += 1
-        return call
+        self._next = index + 1
+        return self._plan[index]
 
     def _guess(
         self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sculptor_app.diffusion.errors import SculptError
+
 SAMPLERS = ("ddim", "ddpm", "dpmpp-2m", "euler", "euler-a", "heun", "unipc")
 """Identifiers of the samplers on offer, in the order in which they are shown."""
 
@@ -27,7 +29,7 @@ MAX_SEED = 2**63 - 1
 MAX_GUIDANCE = 30.0
 
 
-class RequestError(ValueError):
+class RequestError(SculptError, ValueError):
     """A request that cannot be run; its text is one sentence that names the value and what is allowed."""
 
 
@@ -62,6 +64,8 @@ class SculptRequest:
         _one_of("form", self.form, FORMS)
         _one_of("material", self.material, MATERIALS)
         _one_of("sampler", self.sampler or "", SAMPLERS)
+        _whole("steps", self.steps)
+        _whole("seed", self.seed)
         _within("steps", self.steps, 1, MAX_STEPS)
         _within("seed", self.seed, 0, MAX_SEED)
         _within("guidance", self.guidance, 0, MAX_GUIDANCE)
@@ -74,6 +78,11 @@ class SculptRequest:
 def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
     if value is not None and value not in allowed:
         raise RequestError(f"The {name} {value!r} is not known; choose one of {', '.join(allowed)}.")
+
+
+def _whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RequestError(f"The {name} {value!r} is no whole number; give one.")
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -145,16 +145,16 @@ def call_index(scheduler: Scheduler, timestep: Any, calls_before: int) -> int:
     Args:
         scheduler: Before that call.
         timestep: What the pipeline passes to it.
-        calls_before: Calls seen since the first one of this run.
+        calls_before: 0 for the first call of a run, then the entry that follows the one before it.
     """
     index = getattr(scheduler, "step_index", None)
     if index is not None:
         return int(index)
-    begin = getattr(scheduler, "begin_index", None)
-    if begin is not None:
-        return int(begin) + calls_before
     if calls_before:  # DDPM, DDIM and PNDM keep no count of their own
         return calls_before
+    begin = getattr(scheduler, "begin_index", None)
+    if begin is not None:
+        return int(begin)
     matches = (scheduler.timesteps == timestep).nonzero()
     return int(matches[0]) if len(matches) else 0
 
@@ -191,7 +191,7 @@ def _from_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
 
 def _from_split_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
     # Float64, as float32 loses the last of the signal at the noisy end of a cosine schedule.
-    signal, noise = scheduler._sigma_to_alpha_sigma_t(scheduler.sigmas[index].to(torch.float64))
+    signal, noise = scheduler._sigma_to_alpha_sigma_t(scheduler.sigmas[index].cpu().to(torch.float64))
     return NoiseLevel(float(signal), float(noise))
 
 

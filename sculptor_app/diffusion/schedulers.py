@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -48,6 +49,12 @@ _CLASSES: dict[str, type] = {
     "unipc": diffusers.UniPCMultistepScheduler,
 }
 
+_MULTISTEP = {"solver_order": 2, "final_sigmas_type": "zero", "use_karras_sigmas": False, "lower_order_final": True}
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "dpmpp-2m": {**_MULTISTEP, "algorithm_type": "dpmsolver++", "solver_type": "midpoint"},
+    "unipc": {**_MULTISTEP, "solver_type": "bh2", "predict_x0": True},
+}
+
 
 def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> Scheduler:
     """A fresh scheduler for one run; its `set_timesteps` is left to the pipeline.
@@ -55,18 +62,28 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
     Args:
         sampler: One of `request.SAMPLERS`.
         base_config: Settings of the model's own scheduler: its betas, prediction type and clipping are kept.
-        steps: Reverse steps that it will be asked for.
+        steps: Reverse steps that it will be asked for, 1 to the model's `num_train_timesteps`.
     """
-    settings: dict[str, Any] = {"timestep_spacing": "linspace"}
-    multistep = sampler in ("dpmpp-2m", "unipc")
+    settings: dict[str, Any] = {"timestep_spacing": "linspace", **_SETTINGS.get(sampler, {})}
     if steps == 1:
         settings["timestep_spacing"] = "trailing"  # "linspace" would start at timestep 0, at the picture
-    if multistep:
-        settings.update(solver_order=2, final_sigmas_type="zero", use_karras_sigmas=False, lower_order_final=True)
-    if sampler == "dpmpp-2m":
-        settings.update(algorithm_type="dpmsolver++", solver_type="midpoint")
-        if base_config.get("beta_schedule") == "squaredcos_cap_v2":
-            settings["lambda_min_clipped"] = LEAST_LOG_RATIO
-    if sampler == "unipc":
-        settings.update(solver_type="bh2", predict_x0=True)
-    return _CLASSES[sampler].from_config(dict(base_config), **settings)  # type: ignore[attr-defined]
+    if sampler == "dpmpp-2m" and base_config.get("beta_schedule") == "squaredcos_cap_v2":
+        settings["lambda_min_clipped"] = LEAST_LOG_RATIO
+    scheduler = _build(sampler, base_config, settings)
+    if sampler in _SETTINGS and _repeats_timesteps(scheduler, steps):
+        settings |= {"timestep_spacing": "trailing", "lambda_min_clipped": -float("inf")}
+        scheduler = _build(sampler, base_config, settings)
+    return scheduler
+
+
+def _build(sampler: str, base_config: Mapping[str, Any], settings: dict[str, Any]) -> Scheduler:
+    accepted = inspect.signature(_CLASSES[sampler].__init__).parameters
+    chosen = {name: value for name, value in settings.items() if name in accepted}
+    return _CLASSES[sampler].from_config(dict(base_config), **chosen)  # type: ignore[attr-defined]
+
+
+def _repeats_timesteps(scheduler: Scheduler, steps: int) -> bool:
+    """Whether so many evenly spaced timesteps, rounded to whole ones, repeat some: the solver would divide by zero."""
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    return len(set(timesteps)) < len(timesteps)

@@ -1,0 +1,188 @@
+"""Running a model so that every reverse step comes out of a plain generator.
+
+The pipeline runs in a greenlet, a second stack in the same thread: at every step the scheduler's hook switches back to
+whoever iterates the generator, and goes on when the next item is asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import torch
+from greenlet import getcurrent, greenlet
+
+from sculptor_app.diffusion.devices import Device
+from sculptor_app.diffusion.errors import Cancelled, SamplerFailed, SculptError
+from sculptor_app.diffusion.events import Started, StepTaken
+from sculptor_app.diffusion.faults import run_told
+from sculptor_app.diffusion.loading import Engine, Pipeline, model_folder
+from sculptor_app.diffusion.observer import Observer, observed
+from sculptor_app.diffusion.request import FORMS, MATERIALS, SAMPLER_NAMES, RequestError, SculptRequest
+from sculptor_app.diffusion.scheduler_levels import Call
+from sculptor_app.diffusion.step import Frame, Step
+from sculptor_app.diffusion.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
+from sculptor_app.identity import VERSION
+
+__all__ = ["Device", "Engine", "Event", "Started", "StepTaken", "sculpt"]
+
+Event = Started | StepTaken
+
+
+def sculpt(
+    engine: Engine,
+    request: SculptRequest,
+    stop: threading.Event,
+    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    spill_folder: Path | None = None,
+) -> Generator[Event, None, None]:
+    """Run a request; the generator ends when the run is complete.
+
+    Closing the generator early cancels the run. The model stays loaded in the engine.
+
+    Args:
+        engine: Loads the model where it has not.
+        request: What to make.
+        stop: Set from any thread to end the run within a step.
+        budget_bytes: Memory for the trajectory's frames.
+        spill_folder: Where the frames beyond it go; None is the system's folder for temporary files.
+
+    Yields:
+        `Started` before the first evaluation of the network, then a `StepTaken` for every completed step.
+
+    Raises:
+        Cancelled: `stop` was set; the trajectory so far stays valid, here and below.
+        SculptError: The run failed; the text says why and what to do.
+        RequestError: The model does not know what is asked for.
+    """
+    pipeline = engine.load(request.model, request.device)
+    device = engine.device
+    assert device is not None
+    arguments = _call_arguments(pipeline, request)
+    pipeline.scheduler = engine.scheduler(request)
+    info = _run_info(request, device)
+    recorder = _Recorder(info, stop, budget_bytes, spill_folder)
+
+    def run() -> None:
+        with run_told(device.name):
+            try:
+                with torch.no_grad(), observed(pipeline.scheduler, recorder.observer):
+                    pipeline(**arguments)
+            finally:
+                pipeline.maybe_free_model_hooks()
+
+    try:
+        yield from _iterate(greenlet(run), recorder)
+    except GeneratorExit:
+        recorder.end("cancelled")
+        raise
+    except Cancelled:
+        recorder.end("cancelled")
+        raise
+    except SculptError as error:
+        recorder.end(f"failed: {error}")
+        raise
+    recorder.check_complete()
+
+
+class _Recorder:
+    """Writes a run's steps into its trajectory and hands the events over to the consumer."""
+
+    def __init__(self, info: RunInfo, stop: threading.Event, budget_bytes: int, spill_folder: Path | None) -> None:
+        self.observer = Observer(self._start, self._take, self._interrupt)
+        self._info = info
+        self._stop = stop
+        self._budget_bytes = budget_bytes
+        self._spill_folder = spill_folder
+        self._trajectory: Trajectory | None = None
+
+    def end(self, reason: str) -> None:
+        """Say in the trajectory, if there is one, why it is not complete."""
+        if self._trajectory is not None and not self._trajectory.is_complete:
+            self._trajectory.end(reason)
+
+    def check_complete(self) -> None:
+        """Refuse a run that came back without having taken its steps."""
+        if self._trajectory is None or not self._trajectory.is_complete:
+            self.end("failed: it ended early")
+            raise SamplerFailed("The model came back before all its steps were taken.", "The steps so far are kept.")
+
+    def _start(self, start: Frame, calls: tuple[Call, ...]) -> None:
+        levels = (calls[0].before, *(call.after for call in calls if call.completes))
+        self._trajectory = Trajectory(self._info, start, levels, self._budget_bytes, self._spill_folder)
+        self._send(Started(self._trajectory))
+
+    def _take(self, step: Step) -> None:
+        assert self._trajectory is not None
+        self._trajectory.append(step)
+        if step.completes:
+            self._send(StepTaken(self._trajectory, step))
+
+    def _send(self, event: Event) -> None:
+        grad = torch.is_grad_enabled()
+        getcurrent().parent.switch(event)
+        torch.set_grad_enabled(grad)  # the consumer has its own
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+
+def _iterate(worker: Any, recorder: _Recorder) -> Generator[Event, None, None]:
+    """What the worker greenlet sends, until it is done; leaving early ends it."""
+    try:
+        while True:
+            event = _resume(worker)
+            if worker.dead:
+                return
+            yield event
+    finally:
+        if not worker.dead:
+            try:
+                _resume(worker, Cancelled())
+            except Cancelled:
+                pass
+
+
+def _resume(worker: Any, error: BaseException | None = None) -> Any:
+    """Let the worker run on until it sends something or ends; torch's grad mode belongs to each side."""
+    worker.parent = getcurrent()  # whoever asks for the next item, which may change
+    grad = torch.is_grad_enabled()
+    try:
+        return worker.switch() if error is None else worker.throw(error)
+    finally:
+        torch.set_grad_enabled(grad)
+
+
+def _call_arguments(pipeline: Pipeline, request: SculptRequest) -> dict[str, Any]:
+    """Arguments of the pipeline's call. The noise always comes from the CPU: a seed means the same on every device."""
+    return {
+        "form": _label("form", request.form, pipeline.config.get("form_names") or FORMS),
+        "material": _label("material", request.material, pipeline.config.get("material_names") or MATERIALS),
+        "num_inference_steps": request.steps,
+        "guidance_scale": request.guidance,
+        "generator": torch.Generator("cpu").manual_seed(request.seed),
+        "output_type": "pt",
+    }
+
+
+def _label(what: str, word: str | None, known: list[str] | tuple[str, ...]) -> int | None:
+    if word is None:
+        return None
+    if word not in known:
+        raise RequestError(f"This model knows no {what} {word!r}; choose one of {', '.join(known)}.")
+    return list(known).index(word)
+
+
+def _run_info(request: SculptRequest, device: Device) -> RunInfo:
+    return RunInfo(
+        request=request,
+        model_name=model_folder(request.model).name,
+        device_name=device.name,
+        sampler_name=SAMPLER_NAMES[request.sampler],
+        conditions=" · ".join(word for word in (request.form, request.material) if word) or "free",
+        app_version=VERSION,
+    )

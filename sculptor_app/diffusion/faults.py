@@ -1,0 +1,60 @@
+"""Turning what torch and diffusers raise into one sentence and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from sculptor_app.diffusion.errors import Cancelled, OutOfDeviceMemory, SamplerFailed, SculptError
+from sculptor_app.diffusion.scheduler_levels import UnknownSchedulerError
+
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; MPS and the CPU say so in a plain RuntimeError."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _MEMORY_WORDS)
+
+
+@contextlib.contextmanager
+def memory_told(device_name: str) -> Iterator[None]:
+    """Raise OutOfDeviceMemory when the block runs out of memory; everything else passes.
+
+    Args:
+        device_name: As a person knows it.
+    """
+    try:
+        yield
+    except (Exception, MemoryError) as error:
+        if isinstance(error, SculptError) or not is_out_of_memory(error):
+            raise
+        choice = "Choose a smaller model, or close" if device_name.startswith("CPU") else "Choose the CPU, or close"
+        raise OutOfDeviceMemory(
+            f"There is not enough memory on {device_name}.",
+            f"{choice} other programs that use it; the steps so far are kept.",
+        ) from error
+
+
+@contextlib.contextmanager
+def run_told(device_name: str) -> Iterator[None]:
+    """Raise a SculptError for whatever goes wrong in a running pipeline; `Cancelled` passes.
+
+    Args:
+        device_name: As a person knows it.
+    """
+    try:
+        with memory_told(device_name):
+            yield
+    except (SculptError, Cancelled):
+        raise
+    except UnknownSchedulerError as error:
+        raise SamplerFailed(str(error), "Choose another sampler.") from error
+    except Exception as error:
+        raise SamplerFailed(
+            f"The model failed in mid-run ({type(error).__name__}: {error}).",
+            "Choose another sampler or other settings; the steps so far are kept.",
+        ) from error

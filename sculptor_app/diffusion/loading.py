@@ -1,0 +1,133 @@
+"""The model that is loaded, on which device, and what a run of it would look like."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sculptor_app.diffusion import devices as machine
+from sculptor_app.diffusion.devices import Device
+from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.diffusion.faults import memory_told
+from sculptor_app.diffusion.level import NoiseLevel
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.scheduler_levels import Scheduler, plan_levels
+from sculptor_app.diffusion.schedulers import make_scheduler
+from sculptor_app.resources import ResourceError
+from sculptor_app.resources import path as resource
+
+EMBEDDED_MODEL = "models/atelier-64"
+Pipeline = Any
+"""A pipeline of diffusers; it ships no types."""
+
+
+def open_model(folder: Path, device: str) -> Pipeline:
+    """Load a model folder onto a device, in float32."""
+    from sculptor_app.diffusion.pipeline import SculptorPipeline
+
+    return SculptorPipeline.load(folder, device)
+
+
+class Engine:
+    """Holds the loaded model between runs; used by one thread at a time.
+
+    Args:
+        open_pipeline: Loads the pipeline of a folder onto a device.
+    """
+
+    def __init__(self, open_pipeline: Callable[[Path, str], Pipeline] = open_model) -> None:
+        self._open = open_pipeline
+        self._pipeline: Pipeline | None = None
+        self._folder: Path | None = None
+        self._device: Device | None = None
+        self._base_config: Mapping[str, Any] = {}
+
+    def devices(self) -> tuple[Device, ...]:
+        """The devices of this machine, the one that "auto" stands for first."""
+        return machine.devices()
+
+    def load(self, model: str | None = None, device: str = "auto") -> Pipeline:
+        """Make a model ready on a device; what is loaded already is kept, or moved.
+
+        Args:
+            model: Folder of a model; None is the embedded one.
+            device: "auto", or the id of one of `devices()`.
+
+        Raises:
+            SculptError: The device is not there, is too small, or the folder cannot be used.
+        """
+        target, folder = machine.find_device(device), model_folder(model)
+        if target.id == "cpu":
+            torch.set_num_threads(machine.cpu_threads())
+        with memory_told(target.name):
+            if self._folder != folder:
+                self.unload()
+                self._pipeline = self._open(folder, target.id)
+                # Kept, as each run puts a scheduler of its own into the pipeline.
+                self._base_config = dict(self._pipeline.scheduler.config)
+            elif self._device != target:
+                assert self._pipeline is not None
+                self._pipeline.to(target.id)
+        self._folder, self._device = folder, target
+        return self._pipeline
+
+    def unload(self) -> None:
+        """Give the model's memory back."""
+        self._pipeline = self._folder = self._device = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    @property
+    def device(self) -> Device | None:
+        """Where the loaded model is; None when none is loaded."""
+        return self._device
+
+    def scheduler(self, request: SculptRequest) -> Scheduler:
+        """A fresh scheduler for a request, before `set_timesteps`; loads no weights.
+
+        Raises:
+            ModelFolderError: The model's folder cannot be used.
+        """
+        folder = model_folder(request.model)
+        config = self._base_config if self._folder == folder else _read_scheduler_config(folder)
+        return make_scheduler(request.sampler, config, request.steps)
+
+    def plan(self, request: SculptRequest) -> tuple[NoiseLevel, ...]:
+        """Noise levels of the states 0..N that a request will give, without running or loading the model.
+
+        Raises:
+            ModelFolderError: The model's folder cannot be used.
+        """
+        scheduler = self.scheduler(request)
+        scheduler.set_timesteps(request.steps)
+        return plan_levels(scheduler)
+
+
+def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:
+    path = folder / "scheduler" / "scheduler_config.json"
+    try:
+        config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{path} cannot be read ({error}).", "Choose a folder with a whole model.") from error
+    return config
+
+
+def model_folder(model: str | None) -> Path:
+    """Folder of a model as a request names it; None is the embedded one.
+
+    Raises:
+        ModelFolderError: There is no such folder.
+    """
+    try:
+        folder = resource(EMBEDDED_MODEL) if model is None else Path(model).expanduser().resolve()
+    except ResourceError as error:
+        raise ModelFolderError(str(error)) from error
+    if not folder.is_dir():
+        raise ModelFolderError(f"There is no folder {folder}.", "Choose a folder that holds a model.")
+    return folder
