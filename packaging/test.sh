@@ -1,0 +1,55 @@
+#!/bin/sh
+# Runs every check: sh packaging/test.sh [arguments for pytest]. Sets up what is missing first, as start.sh does.
+# Exit status 0 when all of them hold; pytest's summary is the last line.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cd "$here/.."
+. "$here/common.sh"
+python=$(find_python)
+python=$("$python" -I "$here/prepare.py" test)
+export OMP_NUM_THREADS=1
+failed=
+
+check() {
+    name=$1
+    shift
+    echo "== $name"
+    "$@" || failed="$failed $name"
+}
+
+# A screen that nobody sees, with a window manager, for the tests that want a real window.
+start_screen() {
+    command -v Xvfb >/dev/null && command -v openbox >/dev/null || return 1
+    number=$(mktemp)
+    Xvfb -displayfd 3 -screen 0 1920x1200x24 -nolisten tcp 3>"$number" 2>/dev/null &
+    screen=$!
+    trap 'kill "$screen" 2>/dev/null || true; rm -f "$number"' EXIT
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        [ -s "$number" ] && break
+        sleep 1
+    done
+    [ -s "$number" ] || return 1
+    display=:$(cat "$number")
+    DISPLAY=$display openbox >/dev/null 2>&1 &
+}
+
+# pytest's 5 means that there was nothing to run.
+pytest_in_windows() {
+    status=0
+    DISPLAY=$display SCULPTOR_TEST_PLATFORM=xcb "$python" -m pytest -q -m window "$@" || status=$?
+    [ "$status" = 0 ] || [ "$status" = 5 ]
+}
+
+check ruff "$python" -m ruff check .
+check format "$python" -m ruff format --check .
+check mypy "$python" -m mypy
+check import-linter "$(dirname -- "$python")/lint-imports"
+if start_screen; then
+    check windows pytest_in_windows
+else
+    echo "== windows: left out, there is no Xvfb with openbox here"
+fi
+[ -z "$failed" ] || echo "== did not hold so far:$failed"
+echo "== pytest"
+"$python" -m pytest -q "$@" || failed="$failed pytest"
+[ -z "$failed" ]
