@@ -13,6 +13,7 @@ starts at once wait for each other.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -112,7 +113,8 @@ def make_ready(environment: Environment, sets: list[str]) -> None:
 def install(files: list[Path], environment: Environment) -> None:
     """Let pip install the pinned versions, with a word at least every ten seconds."""
     named = [argument for file in files for argument in ("-r", str(file))]
-    total = sum(line[:1].isalpha() for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    pins = [line for file in files for line in file.read_text(encoding="utf-8").splitlines() if line[:1].isalpha()]
+    total = len([line for line in pins if "win32" not in line or sys.platform == "win32"])
     pip = [str(environment.python), "-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     settings = {**os.environ, "PIP_USER": "0", "PIP_NO_COLOR": "1"}  # a person's own "always --user" would miss it
     log = environment.folder / "setup.log"
@@ -149,9 +151,13 @@ class PipWords:
             return self.now
         if line.strip().startswith("Downloading") and len(words) > 2:
             return f"downloading {words[1].rsplit('/')[-1]} {' '.join(words[2:])}"
-        if len(words) < 2 or words[0] != "Collecting":
+        if len(words) < 2 or words[0] not in ("Collecting", "Processing"):
             return None
-        name = words[1].split("=")[0].split(">")[0].split("<")[0]
+        name = (
+            words[1].rsplit("/")[-1].split("-")[0]
+            if words[0] == "Processing"
+            else re.split(r"[=<>!~;\[(]", words[1])[0]
+        )
         self._seen.add(name)
         self.now = f"{len(self._seen)} of {max(self._total, len(self._seen))}  {name}"
         if name.startswith("nvidia-") and not self._hinted and not Path("/proc/driver/nvidia").exists():

@@ -77,14 +77,14 @@ def entry_text(command: str) -> str:
     return (
         "[Desktop Entry]\n"
         "Type=Application\n"
-        "Version=1.5\n"
+        "Version=1.0\n"
         f"Name={identity.NAME}\n"
         "GenericName=Diffusion model viewer\n"
         f"Comment={identity.SUMMARY}\n"
         f"Exec={command}\n"
         f"Icon={identity.APP_ID}\n"
         "Terminal=false\n"
-        "Categories=Science;Education;ArtificialIntelligence;DataVisualization;\n"
+        "Categories=Science;ArtificialIntelligence;DataVisualization;\n"
         f"Keywords={';'.join(SEARCH_WORDS)};\n"
         "StartupNotify=true\n"
         f"StartupWMClass={identity.NAME}\n"
@@ -137,11 +137,9 @@ def _data_home() -> Path:
 
 def _require_linux() -> None:
     if sys.platform == "win32":
-        raise MenuError("On Windows, right-click packaging\\start.cmd and choose “Pin to Start” or “Send to desktop”.")
+        raise MenuError("Windows keeps its own list: right-click packaging\\start.cmd and choose “Send to > Desktop”.")
     if sys.platform == "darwin":
-        raise MenuError(
-            "On macOS there is no start menu to write to. Keep `sculptor-app` in the Dock through Automator."
-        )
+        raise MenuError("macOS has no start menu to write to: start Sculptor with `sh packaging/start.sh`.")
 
 
 def _refresh(base: Path) -> None:
