@@ -1,0 +1,173 @@
+"""Energy per frequency band over the steps, under the phases, with a cursor at the current step."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Signal
+from PySide6.QtGui import QColor, QPen
+from PySide6.QtWidgets import QWidget
+
+from sculptor_app.diffusion.phases import PhaseSpan
+from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
+from sculptor_app.ui.plots.cursor import Cursor
+from sculptor_app.ui.plots.end_labels import EndLabel, EndLabels
+from sculptor_app.ui.plots.ticks import decade_text, stable_range, whole_ticks
+from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
+from sculptor_app.ui.theme.tokens import BAND_KEYS
+from sculptor_app.ui.widgets.words import band_name
+
+
+class BandPlot(Chart):
+    """Four curves of log10 power, one per band; click or drag to go to a step.
+
+    Signals:
+        step_requested(int): the person wants this state.
+    """
+
+    step_requested = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self._ends = EndLabels()
+        super().__init__("", "", self._ends, parent)
+        self.title.setText(self.tr("Energy per band"))
+        self._empty.setText(self.tr("Start a run to see how its energy grows, band by band."))
+        self._planned = 0
+        self._spans: tuple[PhaseSpan, ...] = ()
+        self._log = np.full((0, 4), np.nan)
+        self._marks: tuple[tuple[str, int], ...] = ()
+        self._range: tuple[float, float] | None = None
+        self._curves = [curve() for _ in BAND_KEYS]
+        self._dots = pg.ScatterPlotItem(pxMode=True, antialias=True)
+        for item in (*self._curves, self._dots):
+            self.canvas.addItem(item, ignoreBounds=True)
+        self._cursor = Cursor(self.canvas.getPlotItem())
+        self.canvas.pressed.connect(self._asked)
+        self.canvas.dragged.connect(self._asked)
+        self.canvas.wheeled.connect(self._wheeled)
+        self.canvas.getViewBox().sigResized.connect(self._number_axes)
+        self.canvas.setAccessibleName(self.tr("Plot of the energy per frequency band over the steps"))
+        self.dress()
+        self.set_plan((), 0)
+
+    # What it shows
+
+    def set_plan(self, spans: Sequence[PhaseSpan], planned: int) -> None:
+        """A new run of `planned` steps with its phases; nothing is measured yet. 0 steps: no run."""
+        self._spans, self._planned, self._range = tuple(spans), planned, None
+        self._marks = ()
+        self._cursor.setVisible(planned > 0)
+        self._cursor.set_step(0)
+        self.caption.setText("")
+        self.canvas.setXRange(-0.5, max(planned, 1) + 0.5, padding=0)
+        self._show(np.full((0, len(BAND_KEYS)), np.nan))
+
+    def set_energies(self, energies: np.ndarray, source: str, space: str, window: str) -> None:
+        """Mean power per band at states 0..n-1, shape (n, 4), not yet logarithmic; NaN or 0 is a gap.
+
+        Args:
+            energies: powers of layout, structure, detail and polish.
+            source: what was measured, as in "current guess".
+            space: "pixels" or "latents". window: as in "Hann window".
+
+        Raises:
+            ValueError: not four bands.
+        """
+        if energies.ndim != 2 or energies.shape[1] != len(BAND_KEYS):  # noqa: PLR2004 - rows and bands
+            raise ValueError(f"energies have the shape (states, {len(BAND_KEYS)}); got {energies.shape}")
+        self.title.setText(self.tr("Energy per band of the %1").replace("%1", source))
+        steps = self.tr("steps 1–%1").replace("%1", str(self._planned))  # noqa: RUF001 - a range
+        self.caption.setText(" · ".join((self.tr("log₁₀ power"), space, window, steps)))
+        self._show(log10_or_gap(energies))
+
+    def set_step(self, step: int) -> None:
+        """Puts the cursor on a state."""
+        self._cursor.set_step(step)
+        self.canvas.setAccessibleDescription(self.tooltip_at(step).replace("\n", ", "))
+
+    def set_settled(self, marks: Sequence[tuple[str, int]]) -> None:
+        """Measured marks: a band's key and the step from which it stayed settled, each a dot on its curve."""
+        self._marks = tuple(marks)
+        self._mark()
+
+    def tooltip_at(self, x: float) -> str:
+        """The bands' powers at a step."""
+        step = self._nearest(x)
+        lines = [self.tr("step %1").replace("%1", str(step))]
+        if step < len(self._log):
+            for name, value in zip(map(band_name, BAND_KEYS), self._log[step], strict=True):
+                if np.isfinite(value):
+                    lines.append(f"{name} {decade_text(round(float(value), 2))}")
+        lines += [
+            self.tr("%1 settled here").replace("%1", band_name(band)) for band, at in self._marks if at == step
+        ]
+        return "\n".join(lines)
+
+    def dress(self) -> None:
+        """Puts on the colours of the theme."""
+        super().dress()
+        for key, item in zip(BAND_KEYS, self._curves, strict=True):
+            item.setPen(band_pen(key, 1.75))
+        self._ends.reserve([band_name(key) for key in BAND_KEYS])
+        self._label_ends()
+        self._number_axes()
+        self._mark()
+        self._cursor.update()
+
+    # Inside
+
+    def _show(self, log: np.ndarray) -> None:
+        self._log = log
+        states = np.arange(len(log), dtype=np.float64)
+        for band, item in enumerate(self._curves):
+            item.setData(states, log[:, band])
+        found = limits(log)
+        self.show_empty(found is None)
+        wanted = stable_range(*(found or (-1.0, 1.0)), self._range)
+        if wanted != self._range or found is None:
+            self._range = wanted if found is not None else None
+            self.canvas.setYRange(*wanted, padding=0)
+            self._number_axes()
+        self._label_ends()
+        self._mark()
+
+    def _number_axes(self) -> None:
+        (left, right), (low, high) = self.canvas.getViewBox().viewRange()
+        size = self.canvas.getViewBox().size()
+        steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 46)))
+        self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps])
+        powers = whole_ticks(low, high, max(2, int(size.height() / 26)))
+        texts = [] if self.is_empty else [(float(power), decade_text(power)) for power in powers]
+        self.canvas.left.set_numbers(texts)
+        opacity = 0.34 if theme().is_dark else 0.26
+        shades = [(s.first_step - 0.5, s.last_step + 0.5, phase_colour(s.phase.key, opacity)) for s in self._spans]
+        box = QRectF(left, low, right - left, high - low)
+        self.canvas.grid.set_content(box, shades, [], [place for place, _ in texts])
+
+    def _label_ends(self) -> None:
+        labels = []
+        for band, key in enumerate(BAND_KEYS):
+            finite = np.flatnonzero(np.isfinite(self._log[:, band]))
+            if finite.size:
+                labels.append(EndLabel(band_name(key), float(self._log[finite[-1], band]), band_colour(key)))
+        self._ends.set_labels(labels)
+
+    def _mark(self) -> None:
+        dots = []
+        for key, step in self._marks:
+            value = self._log[step, BAND_KEYS.index(key)] if step < len(self._log) else np.nan
+            if np.isfinite(value):
+                edge = QPen(QColor(theme().tokens.window), 1.5)
+                dots.append({"pos": (step, value), "size": 9, "brush": band_colour(key), "pen": edge, "symbol": "o"})
+        self._dots.setData(dots)
+
+    def _nearest(self, x: float) -> int:
+        return min(max(round(x), 0), self._planned)
+
+    def _asked(self, x: float) -> None:
+        step = min(self._nearest(x), max(0, len(self._log) - 1))
+        if self._planned and step != self._cursor.step:
+            self.step_requested.emit(step)
+
+    def _wheeled(self, notches: int) -> None:
+        self._asked(self._cursor.step - notches)

@@ -1,0 +1,68 @@
+"""The plot's cursor: a line at the current step with its number above.
+
+WORKAROUND: pyqtgraph 0.14's InfiniteLine leaves traces at fractional screen scales (its issue 2207) and takes 5-16 ms a move;
+this one lives in pixels, with a margin around what it paints.
+"""
+
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter
+
+from sculptor_app.ui.theme import fonts, theme
+
+_PILL = 16.0
+
+
+class Cursor(pg.GraphicsObject):
+    """A line over the whole height of a plot, moved by `set_step`."""
+
+    def __init__(self, plot: pg.PlotItem) -> None:
+        super().__init__(plot)
+        self._plot = plot
+        self._step = 0
+        self._height = 0.0
+        self._half = 14.0
+        self.setZValue(1000)
+        self.hide()
+        box = plot.getViewBox()
+        box.sigResized.connect(self._place)
+        box.sigRangeChanged.connect(self._place)
+
+    @property
+    def step(self) -> int:
+        """The step it stands at."""
+        return self._step
+
+    def set_step(self, step: int) -> None:
+        """Moves it."""
+        self._step = step
+        half = QFontMetricsF(fonts.small_strong()).horizontalAdvance(str(step)) / 2 + 6
+        if half != self._half:
+            self.prepareGeometryChange()
+            self._half = half
+        self._place()
+        self.update()
+
+    def _place(self, *_: object) -> None:
+        box = self._plot.getViewBox()
+        top = box.mapFromViewToItem(self._plot, pg.Point(self._step, box.viewRange()[1][1]))
+        height = box.size().height()
+        if height != self._height:
+            self.prepareGeometryChange()
+            self._height = height
+        self.setPos(QPointF(round(top.x()), round(box.pos().y())))
+
+    def boundingRect(self) -> QRectF:  # noqa: N802
+        return QRectF(-self._half - 3, -3, 2 * self._half + 6, self._height + 6)
+
+    def paint(self, painter: QPainter, *_: object) -> None:
+        tokens = theme().tokens
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(tokens.bubble))
+        painter.drawRect(QRectF(-0.75, 0, 1.5, self._height))
+        pill = QRectF(-self._half, 2, 2 * self._half, _PILL)
+        painter.drawRoundedRect(pill, _PILL / 2, _PILL / 2)
+        painter.setPen(QColor(tokens.on_bubble))
+        painter.setFont(fonts.small_strong())
+        painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, str(self._step))

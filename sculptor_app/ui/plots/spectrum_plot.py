@@ -1,0 +1,164 @@
+"""The whole spectrum at the current step, and at the end of each phase, on logarithmic axes."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPen
+from PySide6.QtWidgets import QWidget
+
+from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
+from sculptor_app.ui.plots.legend_row import LegendRow
+from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, stable_range, whole_ticks
+from sculptor_app.ui.theme import phase_pen, theme
+from sculptor_app.ui.theme.tokens import PHASE_KEYS
+from sculptor_app.ui.widgets.words import phase_name
+
+
+class SpectrumLike(Protocol):
+    """A radial spectrum: whole frequencies >= 1 in cycles per image and the mean power at each, shapes (F,)."""
+
+    @property
+    def frequencies(self) -> np.ndarray: ...
+
+    @property
+    def power(self) -> np.ndarray: ...
+
+
+class SpectrumPlot(Chart):
+    """Current spectrum in bold over one curve for the end of each phase."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("", "", None, parent)
+        self.title.setText(self.tr("Spectrum"))
+        self._empty.setText(self.tr("The spectrum of the picture, from coarse to fine, once a run has started."))
+        self._current: SpectrumLike | None = None
+        self._ends: dict[str, SpectrumLike] = {}
+        self._floor: SpectrumLike | None = None
+        self._step = 0
+        self._range: tuple[float, float] | None = None
+        self._widest = 32.0
+        self._floor_curve = curve()
+        self._end_curves = {key: curve() for key in PHASE_KEYS}
+        self._current_curve = curve()
+        for item in (self._floor_curve, *self._end_curves.values(), self._current_curve):
+            self.canvas.addItem(item, ignoreBounds=True)
+        self.legend = LegendRow(self)
+        self._column.addWidget(self.legend)
+        self.canvas.getViewBox().sigResized.connect(self._number_axes)
+        self.canvas.setAccessibleName(self.tr("Plot of power over frequency at the current step"))
+        self.set_labels("", "", "")
+        self.dress()
+        self.clear()
+
+    # What it shows
+
+    def clear(self) -> None:
+        """No run: nothing to plot, and axes free to fit the next one."""
+        self._range = None
+        self._widest = 32.0
+        self.title.setText(self.tr("Spectrum"))
+        self.set_curves(0, None, {})
+
+    def set_curves(
+        self,
+        step: int,
+        current: SpectrumLike | None,
+        phase_ends: Mapping[str, SpectrumLike],
+        noise_floor: SpectrumLike | None = None,
+    ) -> None:
+        """The spectra to compare.
+
+        Args:
+            step: the current step.
+            current: its spectrum; None where there is none (state 0 has no guess).
+            phase_ends: spectra at the last step of the phases that are over, by phase key.
+            noise_floor: what pure noise of this step's level would give, dotted.
+        """
+        self._step, self._current, self._ends, self._floor = step, current, dict(phase_ends), noise_floor
+        self._draw(self._current_curve, current)
+        self._draw(self._floor_curve, noise_floor)
+        for key, item in self._end_curves.items():
+            self._draw(item, self._ends.get(key))
+        self._fit()
+        if not self.is_empty:
+            self.title.setText(self.tr("Spectrum at step %1, and at the end of each phase").replace("%1", str(step)))
+        self._update_legend()
+
+    def set_labels(self, source: str, space: str, window: str) -> None:
+        """What was measured ("current guess"), in which space ("pixels"), through which window ("Hann window")."""
+        parts = (self.tr("log₁₀ power over cycles per image"), source, space, window)
+        self.caption.setText(" · ".join(part for part in parts if part))
+
+    def tooltip_at(self, x: float) -> str:
+        """The powers at a frequency."""
+        frequency = max(1, round(2**x))
+        lines = [self.tr("%1 cycles per image").replace("%1", str(frequency))]
+        named = [(self.tr("step %1").replace("%1", str(self._step)), self._current)]
+        named += [(phase_name(key), self._ends.get(key)) for key in PHASE_KEYS]
+        for name, spectrum in named:
+            if spectrum is not None and frequency <= len(spectrum.power):
+                value = log10_or_gap(np.asarray(spectrum.power)[frequency - 1 : frequency])[0]
+                lines.append(f"{name} {decade_text(round(float(value), 2))}")
+        return "\n".join(lines)
+
+    def dress(self) -> None:
+        """Puts on the colours of the theme."""
+        super().dress()
+        tokens = theme().tokens
+        self._current_pen = QPen(QColor(tokens.text), 2.4)
+        self._floor_pen = QPen(QColor(tokens.muted), 1.2, Qt.PenStyle.DotLine)
+        for pen in (self._current_pen, self._floor_pen):
+            pen.setCosmetic(True)
+            pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        self._current_curve.setPen(self._current_pen)
+        self._floor_curve.setPen(self._floor_pen)
+        for key, item in self._end_curves.items():
+            item.setPen(phase_pen(key, 1.5))
+        self._number_axes()
+        self._update_legend()
+
+    # Inside
+
+    def _draw(self, item: pg.PlotCurveItem, spectrum: SpectrumLike | None) -> None:
+        if spectrum is None:
+            item.setData([], [])
+        else:
+            item.setData(np.log2(np.asarray(spectrum.frequencies, dtype=np.float64)), log10_or_gap(spectrum.power))
+
+    def _fit(self) -> None:
+        spectra = [s for s in (self._current, *self._ends.values()) if s is not None]
+        values = np.concatenate([log10_or_gap(s.power) for s in spectra]) if spectra else np.empty(0)
+        found = limits(values)
+        self.show_empty(found is None)
+        if found is not None:
+            self._range = stable_range(*found, self._range)
+            self._widest = max(2.0, *(float(np.max(s.frequencies)) for s in spectra))
+        self.canvas.setYRange(*(self._range or (-1.0, 1.0)), padding=0)
+        self.canvas.setXRange(0, np.log2(self._widest), padding=0)
+        self._number_axes()
+
+    def _number_axes(self) -> None:
+        (left, right), (low, high) = self.canvas.getViewBox().viewRange()
+        size = self.canvas.getViewBox().size()
+        octaves = octave_ticks(2.0**left, 2.0**right)
+        every = max(1, -(-len(octaves) * 30 // max(1, int(size.width()))))
+        numbers = [(float(np.log2(octave)), str(octave)) for octave in octaves[::every]]
+        self.canvas.bottom.set_numbers(numbers)
+        powers = whole_ticks(low, high, max(2, int(size.height() / 26)))
+        texts = [] if self.is_empty else [(float(power), decade_text(power)) for power in powers]
+        self.canvas.left.set_numbers(texts)
+        inner = [place for place, _ in numbers if left < place < right]
+        box = QRectF(left, low, right - left, high - low)
+        self.canvas.grid.set_content(box, [], inner, [place for place, _ in texts])
+
+    def _update_legend(self) -> None:
+        entries = []
+        if self._current is not None:
+            entries.append((self.tr("step %1").replace("%1", str(self._step)), self._current_pen))
+        entries += [(phase_name(key).lower(), phase_pen(key, 1.5)) for key in PHASE_KEYS if key in self._ends]
+        if self._floor is not None:
+            entries.append((self.tr("pure noise"), self._floor_pen))
+        self.legend.set_entries(entries)

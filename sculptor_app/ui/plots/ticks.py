@@ -1,0 +1,44 @@
+"""Which numbers stand at an axis: round ones that are there, few enough not to touch."""
+
+import math
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+def whole_ticks(low: float, high: float, at_most: int) -> list[int]:
+    """Whole numbers in [low, high] that are multiples of 1, 2 or 5 times a power of ten, no more than `at_most`.
+
+    Raises:
+        ValueError: at_most below 2.
+    """
+    if at_most < 2:  # noqa: PLR2004 - an axis with one number says nothing
+        raise ValueError(f"an axis needs room for 2 ticks or more; got {at_most}")
+    spacing = 1
+    for exponent in range(12):
+        for factor in (1, 2, 5):
+            spacing = factor * 10**exponent
+            first = math.ceil(low / spacing - 1e-9)
+            last = math.floor(high / spacing + 1e-9)
+            if last - first + 1 <= at_most:
+                return [index * spacing for index in range(first, last + 1)]
+    return []
+
+
+def octave_ticks(low: float, high: float) -> list[int]:
+    """Powers of two in [low, high]: the frequencies 1, 2, 4, 8 ... cycles per image."""
+    first = max(0, math.ceil(math.log2(low) - 1e-9))
+    return [2**exponent for exponent in range(first, math.floor(math.log2(high) + 1e-9) + 1)]
+
+
+def decade_text(value: float) -> str:
+    """A power of ten as its exponent, with a real minus sign."""
+    return f"{value:g}".replace("-", _MINUS)
+
+
+def stable_range(low: float, high: float, known: tuple[float, float] | None) -> tuple[float, float]:
+    """A range that holds [low, high] with some air; the known one as long as it does, so that axes stand still."""
+    if known is not None and known[0] <= low and high <= known[1]:
+        return known
+    air = max(0.08 * (high - low), 0.15)
+    low, high = low - air, high + air
+    return (low, high) if known is None else (min(low, known[0]), max(high, known[1]))
