@@ -1,0 +1,67 @@
+"""What an import brings along, in a fresh process: the core knows no Qt, and no window waits for torch."""
+
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sculptor_app
+
+ROOT = Path(__file__).parent.parent
+TORCH = ("torch", "diffusers", "accelerate", "safetensors")
+QT = ("PySide6", "shiboken6", "pyqtgraph")
+
+
+def modules_below(package: str) -> list[str]:
+    folder = Path(sculptor_app.__file__).parent.joinpath(*package.split(".")[1:])
+    return [package, *(found.name for found in pkgutil.walk_packages([str(folder)], f"{package}."))]
+
+
+def brought_along(modules: list[str], unwanted: tuple[str, ...]) -> list[str]:
+    """The unwanted packages that are loaded after `modules` were imported, and by which of them first."""
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"    loaded = [bad for bad in {unwanted!r} if bad in sys.modules]\n"
+        "    if loaded:\n"
+        "        print(name, 'brings', *loaded)\n"
+        "        break\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, said.stderr
+    return said.stdout.splitlines()
+
+
+def test_the_check_finds_what_it_looks_for():
+    assert brought_along(["sculptor_app", "json", "decimal"], ("decimal",)) == ["decimal brings decimal"]
+
+
+@pytest.mark.parametrize("package", ["sculptor_app.measures", "sculptor_app.exports"])
+def test_numbers_and_files_need_neither_qt_nor_torch(package):
+    assert brought_along(modules_below(package), QT + TORCH) == []
+
+
+@pytest.mark.parametrize("name", ["level", "step", "phases", "request", "trajectory", "events", "errors"])
+def test_the_records_need_neither_qt_nor_torch(name):
+    assert brought_along([f"sculptor_app.diffusion.{name}"], QT + TORCH) == []
+
+
+def test_what_computes_needs_no_qt():
+    packages = ("sculptor_app.diffusion", "sculptor_app.training", "sculptor_app.atelier")
+    assert brought_along([module for package in packages for module in modules_below(package)], QT) == []
+
+
+def test_the_session_knows_no_widgets_and_no_torch():
+    unwanted = ("PySide6.QtWidgets", "PySide6.QtGui", "pyqtgraph", *TORCH)
+    assert brought_along(modules_below("sculptor_app.session"), unwanted) == []
+
+
+def test_the_interface_waits_for_no_torch():
+    assert brought_along(modules_below("sculptor_app.ui"), TORCH) == []
+
+
+def test_asking_the_command_line_needs_neither():
+    assert brought_along(["sculptor_app.cli", "sculptor_app.menu", "sculptor_app.logs"], QT + TORCH) == []
