@@ -10,7 +10,7 @@ from sculptor_app.atelier.sdf import Points
 
 # Colour and second colour (linear), their spread, gloss, shine, metal, weights of veins, grain, layers and patina.
 TABLE: tuple[tuple[tuple[float, ...], tuple[float, ...], float, float, float, float, tuple[float, ...]], ...] = (
-    ((0.80, 0.77, 0.72), (0.24, 0.25, 0.29), 0.06, 0.45, 50, 0.0, (1.15, 0.03, 0.0, 0.0)),  # marble
+    ((0.74, 0.71, 0.66), (0.13, 0.14, 0.18), 0.06, 0.45, 50, 0.0, (1.15, 0.03, 0.0, 0.0)),  # marble
     ((0.46, 0.21, 0.06), (0.16, 0.07, 0.03), 0.10, 1.30, 45, 1.0, (0.0, 0.05, 0.0, 0.35)),  # bronze
     ((0.13, 0.43, 0.33), (0.05, 0.12, 0.07), 0.14, 0.15, 12, 0.0, (0.0, 0.20, 0.0, 0.9)),  # verdigris
     ((0.56, 0.17, 0.07), (0.36, 0.11, 0.06), 0.10, 0.05, 8, 0.0, (0.0, 0.13, 0.0, 0.3)),  # terracotta

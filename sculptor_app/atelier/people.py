@@ -73,7 +73,7 @@ def bust(chance: Chance) -> Shape:
     shape.ellipsoid(vec(0, chest + 0.03, 0.0), vec(wide * 0.95, 0.20, 0.15))
     for side in (-1, 1):
         shape.ellipsoid(vec(side * 0.11, chest + 0.05, 0.08), vec(0.12, 0.10, 0.08))
-    shape.cone(vec(0, 0.02, 0), vec(0, foot + 0.06, 0), 0.13, 0.075)
+    shape.cone(vec(0, 0.0, 0), vec(0, foot + 0.06, 0), 0.105, 0.06)
     if chance.happens(0.4):  # a cloak over one shoulder
         side = chance.sign()
         shape.cone(vec(side * wide, chest + 0.14, 0.05), vec(-side * 0.12, chest - 0.08, 0.13), 0.075, 0.06)

@@ -51,9 +51,9 @@ def _place_camera(chance: Chance, shape: Shape) -> dict[str, np.ndarray]:
     azimuth, elevation = chance.around(0, 1.15), chance.between(0.0, 0.34)
     right = vec(np.cos(azimuth), 0, -np.sin(azimuth))
     tall, wide = float(shape.high[1]), 0.95 * float(np.abs(right) @ (shape.high - shape.low))
-    extent = max(tall + shown, wide) * chance.between(1.05, 1.38)
+    extent = max(tall + shown, wide) * chance.between(1.1, 1.4)
     spare = (extent - tall - shown) / 2
-    middle = (tall - shown) / 2 + spare * chance.between(-0.6, 0.8)
+    middle = (tall - shown) / 2 + spare * chance.between(-0.6, 0.5)
     slack = max(extent - wide, 0) / 2
     target = vec(0, middle, 0) + right * slack * chance.around(0, 0.75)
     towards = _direction(azimuth, elevation)
@@ -68,8 +68,8 @@ def _light_it(chance: Chance, azimuth: float) -> dict[str, np.ndarray]:
     key = _direction(side, chance.between(0.4, 1.1))
     warmth = chance.around(0, 0.14)
     tint = np.array([1 + warmth, 1.0, 1 - warmth])
-    return {"light": key, "light_colour": tint * chance.between(1.7, 2.5), "softness": vec(chance.between(0.03, 0.12), 0, 0)[:1],
-            "fill": vec(chance.between(0.35, 0.7), 0, 0)[:1], "rim": vec(chance.between(0.0, 0.5), 0, 0)[:1]}  # fmt: skip
+    return {"light": key, "light_colour": tint * chance.between(1.5, 2.2), "softness": vec(chance.between(0.03, 0.12), 0, 0)[:1],
+            "fill": vec(chance.between(0.3, 0.6), 0, 0)[:1], "rim": vec(chance.between(0.0, 0.5), 0, 0)[:1]}  # fmt: skip
 
 
 def _paint(chance: Chance) -> dict[str, np.ndarray]:

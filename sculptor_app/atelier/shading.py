@@ -185,7 +185,7 @@ def _illuminate(job: Job, camera: Camera, hits: Hits, wall: torch.Tensor, kernel
     matte = hits.paint * (key + fill + 0.6 * rim)
     polished = _gloss(scene, camera, hits, light, left, eye_facing, wall)
     metal = scene["gloss"][:, 2:3].unsqueeze(2)
-    statue = matte * (1.0 - 0.55 * metal) + polished
+    statue = matte * (1.0 - 0.65 * metal) + polished
     return torch.where(hits.statue.unsqueeze(2), statue, matte)
 
 
@@ -196,11 +196,11 @@ def _gloss(
     mirrored: Points = tuple(r + 2 * eye_facing * n for r, n in zip(camera.ray, hits.n, strict=True))  # type: ignore[assignment]
     spark = _dot(mirrored, light).clamp(min=1e-4) ** shine * left * gloss * 1.6
     glance = 0.04 + 0.96 * (1.0 - eye_facing.clamp(0.0, 1.0)) ** 5
-    rise = ((mirrored[1] + 0.15) * 2.2).clamp(0.0, 1.0).unsqueeze(2)
-    sky = 0.15 + 1.1 * scene["zenith"].unsqueeze(1)
-    room = (0.8 * scene["floor_colour"].unsqueeze(1) * (1 - rise) + sky * rise) * hits.open_sky.unsqueeze(2)
+    rise = ((mirrored[1] + 0.1) * 3.0).clamp(0.0, 1.0).unsqueeze(2)
+    sky = 0.35 + 1.2 * scene["zenith"].unsqueeze(1)
+    room = (0.45 * scene["floor_colour"].unsqueeze(1) * (1 - rise) + sky * rise) * hits.open_sky.unsqueeze(2)
     tint = 1.0 + metal.unsqueeze(2) * (hits.paint * 1.7 - 1.0)
-    mirror = room * tint * (metal * 0.8 + (1 - metal) * gloss * glance * 0.6).unsqueeze(2)
+    mirror = room * tint * (metal * 1.15 + (1 - metal) * gloss * glance * 0.6).unsqueeze(2)
     return spark.unsqueeze(2) * tint * scene["light_colour"].unsqueeze(1) + mirror
 
 
