@@ -12,11 +12,11 @@ class LoopMode(Enum):
     PING_PONG = "ping_pong"
 
 
-MIN_SPEED = 1
-MAX_SPEED = 60
+MIN_SPEED = 0.5
+MAX_SPEED = 60.0
 """Steps per second; a display shows no more than its frame rate."""
 
-DEFAULT_SPEED = 12
+DEFAULT_SPEED = 12.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,11 @@ class SculptRunner(QObject):
         return self._state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING) or self._waiting is not None
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a run was asked for before the engine was there."""
+        return self._waiting is not None
+
+    @property
     def is_ready(self) -> bool:
         """Whether the engine has been imported and the devices are known."""
         return self._ready

@@ -99,7 +99,7 @@ class Session(QObject):
         return self._loop_mode
 
     @property
-    def speed(self) -> int:
+    def speed(self) -> float:
         """Steps per second while playing."""
         return self._speed
 
@@ -153,11 +153,10 @@ class Session(QObject):
 
     @Slot(int)
     def go_phase(self, towards: int) -> None:
-        """Show the state that the next phase starts from (towards > 0), or the beginning of this or the one before."""
+        """Show the first step of the next phase (towards > 0), or of this phase or the one before."""
         if self._trajectory is None:
             return
-        # A phase starts from the state before its first step.
-        starts = sorted({0, *(span.first_step - 1 for span in self._trajectory.spans), self._trajectory.planned_steps})
+        starts = [0, *(span.first_step for span in self._trajectory.spans), self._trajectory.planned_steps]
         if towards > 0:
             self.go_to(next((start for start in starts if start > self._position), self._last))
         else:
@@ -201,15 +200,15 @@ class Session(QObject):
         else:
             self.play(1)
 
-    @Slot(int)
-    def set_speed(self, steps_per_second: int) -> None:
+    @Slot(float)
+    def set_speed(self, steps_per_second: float) -> None:
         """Set the playing speed.
 
         Raises:
             ValueError: outside MIN_SPEED..MAX_SPEED.
         """
         if not MIN_SPEED <= steps_per_second <= MAX_SPEED:
-            raise ValueError(f"the speed is {steps_per_second} steps/s; choose {MIN_SPEED} to {MAX_SPEED}")
+            raise ValueError(f"the speed is {steps_per_second} steps/s; choose {MIN_SPEED:g} to {MAX_SPEED:g}")
         self._clock.setInterval(round(1000 / steps_per_second))
         if steps_per_second != self._speed:
             self._speed = steps_per_second

@@ -15,9 +15,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sculptor_app.diffusion.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_STEPS, SAMPLER_NAMES, SAMPLERS, SculptRequest
+from sculptor_app.diffusion.request import (
+    FORMS,
+    MATERIALS,
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    SAMPLER_NAMES,
+    SAMPLERS,
+    SculptRequest,
+)
 from sculptor_app.ui.form import FieldError, FormFields, read_form
 from sculptor_app.ui.number_field import NumberField
+from sculptor_app.ui.theme import fonts
 
 NEW_SEED_LIMIT = 10**6
 """New seeds have at most six digits, so that a person can note them down; any up to 2^63 - 1 can be typed."""
@@ -25,7 +34,7 @@ NEW_SEED_LIMIT = 10**6
 
 def _labelled(text: str, field: QWidget) -> QVBoxLayout:
     label = QLabel(text)
-    label.setProperty("role", "label")
+    label.setProperty("tone", "muted")
     label.setBuddy(field.findChild(QLineEdit) or field)
     field.setAccessibleName(text)
     column = QVBoxLayout()
@@ -58,14 +67,16 @@ class Controls(QWidget):
         self._judge()
 
     def _make_fields(self) -> None:
-        self.form = self._choice([(self.tr("Left to the model"), None), *((self._word(key), key) for key in FORMS)])
-        self.material = self._choice([(self.tr("Left to the model"), None), *((self._word(key), key) for key in MATERIALS)])
+        free = (self.tr("Left to the model"), None)
+        self.form = self._choice([free, *((self._word(key), key) for key in FORMS)])
+        self.material = self._choice([free, *((self._word(key), key) for key in MATERIALS)])
         self.form.setCurrentIndex(1)
         self.material.setCurrentIndex(2)
         self.seed = QLineEdit("7", self)
         self.seed.setToolTip(self.tr("The same seed starts from the same noise on every device."))
         self.new_seed = QToolButton(self)
         self.new_seed.setText(self.tr("New"))
+        self.new_seed.setProperty("kind", "outlined")
         self.new_seed.setToolTip(self.tr("Choose a new seed at random (Ctrl+N)"))
         self.new_seed.setAccessibleName(self.tr("New seed"))
         self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -74,7 +85,9 @@ class Controls(QWidget):
         self.steps.setToolTip(self.tr("How many reverse steps lead from noise to picture, 1 to {0}.").format(MAX_STEPS))
         self.guidance = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
         self.guidance.set_text("2.0")
-        self.guidance.setToolTip(self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own."))
+        self.guidance.setToolTip(
+            self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own.")
+        )
         self.sampler = self._choice([(SAMPLER_NAMES[key], key) for key in SAMPLERS])
         self.device = self._choice([(self.tr("Automatic"), "auto")])
         self.device.setToolTip(self.tr("Where the model runs."))
@@ -92,11 +105,11 @@ class Controls(QWidget):
 
     def _lay_out(self) -> None:
         self.problem = QLabel(self)
-        self.problem.setProperty("role", "error")
+        self.problem.setProperty("tone", "warning")
         self.problem.setWordWrap(True)
         self.problem.setTextFormat(Qt.TextFormat.PlainText)
         heading = QLabel(self.tr("The block"), self)
-        heading.setProperty("role", "heading")
+        heading.setFont(fonts.strong())
         seed_row = QWidget(self)
         row = QHBoxLayout(seed_row)
         row.setContentsMargins(0, 0, 0, 0)
@@ -158,7 +171,7 @@ class Controls(QWidget):
             self.seed.setText(str(secrets.randbelow(NEW_SEED_LIMIT)))
 
     def set_devices(self, devices: tuple[tuple[str, str], ...]) -> None:
-        """Offer the devices that were found; the first is what Automatic takes. Keeps what is chosen, if it is still there."""
+        """Offer the devices that were found, the first being what Automatic takes; a choice that is there stays."""
         chosen = self.device.currentData()
         self.device.blockSignals(True)
         self.device.clear()
@@ -218,7 +231,7 @@ class Controls(QWidget):
 
     @staticmethod
     def _mark(field: QLineEdit | QAbstractSpinBox, is_wrong: bool) -> None:
-        if bool(field.property("invalid")) != is_wrong:
-            field.setProperty("invalid", is_wrong)
+        if bool(field.property("problem")) != is_wrong:
+            field.setProperty("problem", is_wrong)
             field.style().unpolish(field)
             field.style().polish(field)

@@ -96,7 +96,8 @@ def _guidance(text: str) -> float | FieldError:
         guidance = float("nan")
     if not 0 <= guidance <= MAX_GUIDANCE:
         shown = _short(text) or _tr("empty")
-        return FieldError("guidance", _tr("The guidance is {0}: choose 0 to {1:g}; 1 is none.").format(shown, MAX_GUIDANCE))
+        sentence = _tr("The guidance is {0}: choose 0 to {1:g}; 1 is none.")
+        return FieldError("guidance", sentence.format(shown, MAX_GUIDANCE))
     return guidance
 
 

@@ -16,7 +16,9 @@ class NumberField(QAbstractSpinBox):
         decimals: digits after the point in what the arrows write.
     """
 
-    def __init__(self, low: float, high: float, step: float = 1, decimals: int = 0, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, low: float, high: float, step: float = 1, decimals: int = 0, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._low, self._high, self._step, self._decimals = low, high, step, decimals
         self.text_changed = self.lineEdit().textChanged

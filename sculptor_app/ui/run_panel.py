@@ -21,13 +21,13 @@ class RunPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.line = QLabel(self)
-        self.line.setProperty("role", "muted")
+        self.line.setProperty("tone", "muted")
         self.line.setWordWrap(True)
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Progress of the run"))
         self.button = QPushButton(self)
-        self.button.setProperty("role", "primary")
+        self.button.setProperty("kind", "primary")
         # A click leaves the focus where it is, so that Space goes on to play and pause.
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._pressed)
@@ -47,7 +47,8 @@ class RunPanel(QWidget):
         self._state = state
         self._running = waiting or state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
         self.button.setText(self.tr("Stop") if self._running else self.tr("Start"))
-        self.button.setToolTip(self.tr("Stop after this step (Esc)") if self._running else self.tr("Carve (Ctrl+Return)"))
+        tip = self.tr("Stop after this step (Esc)") if self._running else self.tr("Carve (Ctrl+Return)")
+        self.button.setToolTip(tip)
         if waiting or state is RunState.STARTING:
             self._progress = self.tr("preparing the model…")
             self.bar.setRange(0, 0)

@@ -59,7 +59,7 @@ def pace_text(seconds: float) -> str:
 
 
 def progress_text(done: int, planned: int, mean_s: float | None) -> str:
-    """ "34 of 50 · 0.5 s left · 31 ms per step"; without a pace yet, how far it is alone."""
+    """As "34 of 50 · 0.5 s left · 31 ms per step"; without a pace yet, how far it is alone."""
     parts = [_tr("{0} of {1}").format(done, planned)]
     if mean_s is not None:
         if done < planned:

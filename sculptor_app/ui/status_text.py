@@ -7,6 +7,7 @@ from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.diffusion.phases import phase_of
 from sculptor_app.ui.run_progress import pace_text
+from sculptor_app.ui.widgets import words
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
     from sculptor_app.diffusion.trajectory import Trajectory
@@ -36,16 +37,16 @@ def sigma_text(sigma: float) -> str:
 
 def phase_name(trajectory: "Trajectory", k: int) -> str:
     """The name of the phase of step k (of the state it starts from); of state 0 that it is pure noise."""
-    return _tr("Pure noise") if k == 0 else QCoreApplication.translate("Phases", phase_of(trajectory.before(k)).name)
+    return _tr("Pure noise") if k == 0 else words.phase_name(phase_of(trajectory.before(k)).key)
 
 
 def step_heading(trajectory: "Trajectory", k: int) -> str:
-    """ "Step 12 of 50 · Structure"."""
+    """As "Step 12 of 50 · Structure"."""
     return _tr("Step {0} of {1} · {2}").format(k, trajectory.planned_steps, phase_name(trajectory, k))
 
 
 def status_line(trajectory: "Trajectory", k: int, mean_s: float | None) -> str:
-    """ "step 12 of 50 · structure · SNR 0.09 · 31 ms per step · NVIDIA H200".
+    """As "step 12 of 50 · structure · SNR 0.09 · 31 ms per step · NVIDIA H200".
 
     Phase and SNR are those of the state that step k starts from.
     """
@@ -59,7 +60,7 @@ def status_line(trajectory: "Trajectory", k: int, mean_s: float | None) -> str:
 
 
 def bytes_text(count: int) -> str:
-    """ "2.4 MB", "512 MB", "1.5 GB", in the binary units that memory is counted in."""
+    """As "2.4 MB", "512 MB", "1.5 GB", in the binary units that memory is counted in."""
     megabytes = count / 2**20
     if megabytes >= 1024:
         return _tr("{0:.1f} GB").format(megabytes / 1024)
@@ -67,7 +68,7 @@ def bytes_text(count: int) -> str:
 
 
 def memory_text(trajectory: "Trajectory") -> str:
-    """ "trajectory 2.4 MB of 512 MB", and what lies on disk beyond it."""
+    """As "trajectory 2.4 MB of 512 MB", and what lies on disk beyond it."""
     budget = bytes_text(trajectory.budget_bytes).replace(".0 ", " ")
     text = _tr("trajectory {0} of {1}").format(bytes_text(trajectory.bytes_in_memory), budget)
     if trajectory.bytes_on_disk:

@@ -1,0 +1,78 @@
+"""The application in a window: everything that can wait comes after the first paint."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QGuiApplication, QIcon
+from PySide6.QtWidgets import QApplication
+
+from sculptor_app import identity
+
+SWITCH_INTERVAL_S = 0.001
+"""How long one thread may keep the interpreter while another waits. Python's 5 ms let a worker that computes in Python
+hold up the GUI thread's 16 ms timer."""
+
+
+def make_application(argv: Sequence[str]) -> QApplication:
+    """The QApplication with the program's identity and look."""
+    QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication([identity.COMMAND, *argv])
+    app.setApplicationName(identity.COMMAND)
+    app.setApplicationDisplayName(identity.NAME)
+    app.setApplicationVersion(identity.VERSION)
+    app.setOrganizationName(identity.COMMAND)
+    app.setDesktopFileName(identity.APP_ID)
+    return app
+
+
+def main(argv: Sequence[str] = ()) -> int:
+    """Open the window and stay until it is closed.
+
+    Args:
+        argv: arguments after the program's name; `--model FOLDER` sculpts with another model.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(prog=identity.COMMAND, add_help=False)
+    parser.add_argument("--model")
+    options, rest = parser.parse_known_args(list(argv))
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    app = make_application(rest)
+    settings = QSettings()
+    from sculptor_app.ui import theme
+
+    remembered = str(settings.value("choices/theme", "system"))
+    theme.apply(app, remembered if remembered in theme.MODES else "system")
+    from sculptor_app.ui.main_window import MainWindow
+
+    window = MainWindow(settings, options.model)
+    window.painted.connect(window.after_first_paint)
+    window.painted.connect(_Later(app, window).begin)
+    window.show()
+    return app.exec()
+
+
+class _Later:
+    """What no first paint needs: the log, the exception hook, the icon."""
+
+    def __init__(self, app: QApplication, window: object) -> None:
+        self._app, self._window = app, window
+        self._hook: object = None
+
+    def begin(self) -> None:
+        """Called once, in the GUI thread, which is the only one that emits `painted`."""
+        from sculptor_app import logs, resources
+        from sculptor_app.ui import crash
+
+        logs.start()
+        self._hook = crash.install(self._window)
+        icon = QIcon.fromTheme(identity.APP_ID)
+        if icon.isNull():
+            try:
+                icon = QIcon(str(resources.path(f"icons/app/scalable/apps/{identity.APP_ID}.svg")))
+            except resources.ResourceError:
+                return
+        self._app.setWindowIcon(icon)

@@ -1,0 +1,151 @@
+"""What a person saves of a run: a GIF, one picture, the numbers; and a copy to the clipboard."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog
+
+from sculptor_app import folders
+from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.measures.frame_kind import FrameKind
+
+if TYPE_CHECKING:
+    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.ui.main_window import MainWindow
+
+log = logging.getLogger(__name__)
+
+
+def suggested_name(trajectory: Trajectory, ending: str, step: int | None = None) -> str:
+    """ "bust-bronze-7.gif", or with a step "bust-bronze-7-step-12.png": what it is, and the seed."""
+    request = trajectory.info.request
+    parts = [word for word in (request.form, request.material, str(request.seed)) if word]
+    if step is not None:
+        parts += ["step", str(step)]
+    return "-".join(parts) + ending
+
+
+class Files(QObject):
+    """The deeds of the File menu."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._gif_dialog: QObject | None = None
+
+    # Folders -----------------------------------------------------------------------------------------------------
+
+    def folder(self) -> Path:
+        """Where files were saved last; the person's pictures at first, or when that folder is gone."""
+        remembered = Path(str(self._window.settings.value("files/folder", "")))
+        return remembered if remembered.is_dir() and str(remembered) != "." else folders.pictures()
+
+    def remember_folder(self, path: Path) -> None:
+        """Offer this file's folder the next time."""
+        self._window.settings.setValue("files/folder", str(path.parent))
+
+    def _ask(self, title: str, name: str, kinds: str, ending: str) -> Path | None:
+        """A path with the right ending; asking about a file that is there already is the file dialog's own."""
+        chosen, _ = QFileDialog.getSaveFileName(self._window, title, str(self.folder() / name), kinds)
+        if not chosen:
+            return None
+        path = Path(chosen)
+        return path if path.suffix.lower() == ending else path.with_name(path.name + ending)
+
+    # Deeds -------------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def save_gif(self) -> None:
+        """Open the dialog that saves the run as a GIF; it leaves the window free."""
+        from sculptor_app.ui.dialogs.export_gif import ExportGifDialog
+
+        trajectory, measures = self._window.session.trajectory, self._window.session.measures
+        if trajectory is None:
+            return
+        self.close()
+        dialog = ExportGifDialog(trajectory, measures, self._window.settings, self.folder(), self._window)
+        dialog.saved.connect(self._gif_saved)
+        self._gif_dialog = dialog
+        dialog.show()
+
+    @Slot()
+    def save_picture(self) -> None:
+        """Save what the first frame shows as a PNG, pixel for pixel."""
+        image, trajectory = self._picture(), self._window.session.trajectory
+        if image is None or trajectory is None:
+            return
+        name = suggested_name(trajectory, ".png", self._window.session.position)
+        path = self._ask(self.tr("Save picture"), name, self.tr("PNG picture (*.png)"), ".png")
+        if path is not None:
+            self._write(path, lambda target: self.write_picture(image, target))
+
+    @Slot()
+    def save_numbers(self) -> None:
+        """Save energy per band and step as CSV."""
+        trajectory, measures = self._window.session.trajectory, self._window.session.measures
+        if trajectory is None:
+            return
+        name = suggested_name(trajectory, ".csv")
+        path = self._ask(self.tr("Save numbers"), name, self.tr("Comma-separated values (*.csv)"), ".csv")
+        if path is not None:
+            from sculptor_app.exports.numbers import write_csv
+
+            self._write(path, lambda target: write_csv(target, trajectory, measures))
+
+    @Slot()
+    def copy_picture(self) -> None:
+        """Put what the first frame shows on the clipboard."""
+        image = self._picture()
+        if image is not None:
+            QGuiApplication.clipboard().setImage(image)
+            self._window.statusBar().showMessage(self.tr("Picture copied"), 2000)
+
+    def _picture(self) -> QImage | None:
+        kinds = self._window.stage.kinds
+        for kind in (kinds[0], FrameKind.NOISY_STATE):  # of pure noise there is no guess
+            image = self._window.presenter.picture(kind)
+            if image is not None:
+                return image
+        return None
+
+    @staticmethod
+    def write_picture(image: QImage, path: Path) -> None:
+        """Write a PNG whole or not at all.
+
+        Raises:
+            ExportError: it cannot be written there.
+        """
+        from PySide6.QtCore import QBuffer, QIODevice
+
+        from sculptor_app.exports.atomic import replacing
+
+        buffer = QBuffer()
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+        image.save(buffer, "PNG")
+        with replacing(path) as file:
+            file.write(bytes(buffer.data().data()))
+
+    def _write(self, path: Path, write: object) -> None:
+        try:
+            write(path)
+        except SculptError as error:
+            self._window.messages.tell(error.what, error.what_to_do)
+        else:
+            self.remember_folder(path)
+            self._window.messages.tell(self.tr("Saved {0}.").format(path), is_fault=False)
+
+    @Slot(str)
+    def _gif_saved(self, path: str) -> None:
+        self.remember_folder(Path(path))
+        self._window.messages.tell(self.tr("Saved {0}.").format(path), is_fault=False)
+
+    def close(self) -> None:
+        """Close the GIF dialog, and stop what it writes."""
+        if self._gif_dialog is not None:
+            self._gif_dialog.close()
+            self._gif_dialog = None

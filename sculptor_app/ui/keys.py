@@ -1,0 +1,51 @@
+"""Arrow keys and Space from anywhere in the window, without taking from text fields what is theirs.
+
+Qt offers each key press to the focused widget first, as a ShortcutOverride; a widget that accepts it keeps the key, and
+otherwise a menu's shortcut gets it. Here that question is answered for the few widgets that answer it otherwise.
+"""
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QWidget
+
+MOVES = frozenset(
+    {Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown}
+)
+
+
+def wants_key(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool | None:
+    """Whether a focused widget keeps a key for itself.
+
+    Returns:
+        True or False; None to leave the question to the widget.
+    """
+    if modifiers & ~(Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier):
+        return None
+    if key == Qt.Key.Key_Space and isinstance(widget, QAbstractButton | QComboBox):
+        return True  # who came there with Tab presses it with Space
+    if key not in MOVES or modifiers & Qt.KeyboardModifier.ShiftModifier:
+        return None
+    box = widget if isinstance(widget, QAbstractSpinBox) else widget.parentWidget()
+    if isinstance(box, QAbstractSpinBox):
+        # A number that nobody is typing at has no use for them, and who has just set it wants to move on.
+        return box.findChild(QLineEdit).isModified()
+    return None
+
+
+class StepKeys(QObject):
+    """Event filter for the application; lives as long as the window does."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() != QEvent.Type.ShortcutOverride or not isinstance(watched, QWidget):
+            return False
+        if not isinstance(event, QKeyEvent) or watched.window() is not self._window:
+            return False
+        wants = wants_key(watched, Qt.Key(event.key()), event.modifiers())
+        if wants is None:
+            return False
+        event.setAccepted(wants)
+        return True

@@ -1,0 +1,260 @@
+"""Menus and shortcuts: every deed of the window has a place here, so that it can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QSettings, Qt, Slot
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
+
+from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.session.playback import LoopMode
+from sculptor_app.ui import theme
+from sculptor_app.ui.files import Files
+from sculptor_app.ui.help import Help
+from sculptor_app.ui.plots_panel import GUESS, STATE
+from sculptor_app.ui.stage import DEFAULT_KINDS, LARGE, ROW
+
+if TYPE_CHECKING:
+    from sculptor_app.ui.main_window import MainWindow
+
+MEMORY_MB = (128, 256, 512, 1024, 2048, 4096)
+
+
+class Menus(QObject):
+    """Builds the menu bar of a window and remembers what was ticked in it."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self.files = Files(window)
+        self.help = Help(window)
+        self._file_menu()
+        self._run_menu()
+        self._view_menu()
+        self._go_menu()
+        self._help_menu()
+        window.session.trajectory_changed.connect(self._judge)
+        window.session.length_changed.connect(self._judge)
+        window.session.playback_changed.connect(self._judge)
+        window.session.running_changed.connect(self._judge)
+        window.session.following_changed.connect(self._judge)
+        window.run_control.busy_changed.connect(self._judge)
+        window.controls.edited.connect(self._judge)
+        self._judge()
+
+    # Building ----------------------------------------------------------------------------------------------------
+
+    def _menu(self, title: str) -> QMenu:
+        return self._window.menuBar().addMenu(title)
+
+    def _add(self, menu: QMenu, text: str, deed: Callable[[], object], *keys: str) -> QAction:
+        action = menu.addAction(text)
+        action.setShortcuts([QKeySequence(key) for key in keys])
+        action.triggered.connect(deed)
+        return action
+
+    def _choice(self, menu: QMenu, items: list[tuple[str, object]], deed: Callable[[QAction], None]) -> QActionGroup:
+        group = QActionGroup(menu)
+        for text, value in items:
+            action = menu.addAction(text)
+            action.setCheckable(True)
+            action.setData(value)
+            group.addAction(action)
+        group.triggered.connect(deed)
+        return group
+
+    def _file_menu(self) -> None:
+        menu, files = self._menu(self.tr("&File")), self.files
+        self.save_gif = self._add(menu, self.tr("Save as &GIF…"), files.save_gif, "Ctrl+E")
+        self.save_picture = self._add(menu, self.tr("Save &picture…"), files.save_picture, "Ctrl+S")
+        self.save_numbers = self._add(menu, self.tr("Save &numbers…"), files.save_numbers, "Ctrl+Shift+S")
+        menu.addSeparator()
+        self.copy_picture = self._add(menu, self.tr("&Copy picture"), files.copy_picture, "Ctrl+C")
+        menu.addSeparator()
+        leave = self._add(menu, self.tr("&Quit"), self._window.close, "Ctrl+Q")
+        leave.setMenuRole(QAction.MenuRole.QuitRole)
+
+    def _run_menu(self) -> None:
+        menu, window = self._menu(self.tr("&Run")), self._window
+        self.start = self._add(menu, self.tr("&Start"), window.run_control.start, "Ctrl+Return", "Ctrl+Enter")
+        self.stop = self._add(menu, self.tr("S&top after this step"), window.run_control.stop, "Esc", "Ctrl+.")
+        menu.addSeparator()
+        self._add(menu, self.tr("&New seed"), window.controls.choose_new_seed, "Ctrl+N")
+        menu.addSeparator()
+        memory = menu.addMenu(self.tr("&Memory for a run"))
+        memory.setToolTipsVisible(True)
+        sizes = [(self._size_text(size), size) for size in MEMORY_MB]
+        self._memory = self._choice(memory, sizes, self._memory_chosen)
+        for action in self._memory.actions():
+            action.setToolTip(self.tr("Steps beyond it go to a temporary file. Holds from the next run on."))
+        self._tick(self._memory, window.runner.budget_bytes // 2**20)
+
+    def _size_text(self, megabytes: int) -> str:
+        return self.tr("{0} GB").format(megabytes // 1024) if megabytes >= 1024 else self.tr("{0} MB").format(megabytes)
+
+    def _view_menu(self) -> None:
+        menu, window = self._menu(self.tr("&View")), self._window
+        arrangements = [(self.tr("One frame &large"), LARGE), (self.tr("Frames side by &side"), ROW)]
+        self._arrangement = self._choice(menu, arrangements, self._arrangement_chosen)
+        self._tick(self._arrangement, window.stage.arrangement)
+        menu.addSeparator()
+        film = [(window.stage.kind_name(kind), kind) for kind in DEFAULT_KINDS]
+        self._film = self._choice(menu.addMenu(self.tr("&Filmstrip shows")), film, self._film_chosen)
+        self._tick(self._film, window.presenter.film_kind)
+        plots = [(self.tr("Current guess"), GUESS), (self.tr("Noisy state"), STATE)]
+        self._plots = self._choice(menu.addMenu(self.tr("&Plots show")), plots, self._plots_chosen)
+        self._tick(self._plots, GUESS)
+        menu.addSeparator()
+        panels = menu.addMenu(self.tr("P&anels"))
+        for dock in window.docks.values():
+            panels.addAction(dock.toggleViewAction())
+        self.move_panels = menu.addAction(self.tr("&Move panels"))
+        self.move_panels.setCheckable(True)
+        self.move_panels.toggled.connect(window.set_panels_movable)
+        self._add(menu, self.tr("&Reset layout"), self._reset_layout)
+        menu.addSeparator()
+        themes = [(self.tr("As the &system"), "system"), (self.tr("&Light"), "light"), (self.tr("&Dark"), "dark")]
+        self._theme = self._choice(menu.addMenu(self.tr("&Theme")), themes, self._theme_chosen)
+        self._tick(self._theme, theme.theme().mode)
+
+    def _go_menu(self) -> None:
+        menu, session = self._menu(self.tr("&Go")), self._window.session
+        back, forward = lambda: session.go_by(-1), lambda: session.go_by(1)
+        earlier, later = lambda: session.go_phase(-1), lambda: session.go_phase(1)
+        self._moves = [
+            self._add(menu, self.tr("Step &forward"), forward, "Right"),
+            self._add(menu, self.tr("Step &back"), back, "Left"),
+            self._add(menu, self.tr("&Next phase"), later, "PgDown"),
+            self._add(menu, self.tr("Pre&vious phase"), earlier, "PgUp"),
+            self._add(menu, self.tr("Pure n&oise"), session.go_first, "Home"),
+            self._add(menu, self.tr("N&ewest step"), session.go_last, "End"),
+        ]
+        menu.addSeparator()
+        self.play = self._add(menu, self.tr("&Play"), session.toggle_play, "Space")
+        self.play.setAutoRepeat(False)
+        self.play_back = self._add(menu, self.tr("Play back&ward"), lambda: session.play(-1), "Shift+Space")
+        modes = [
+            (self.tr("Play once"), LoopMode.ONCE),
+            (self.tr("Loop"), LoopMode.LOOP),
+            (self.tr("Back and forth"), LoopMode.PING_PONG),
+        ]
+        self._loop = self._choice(menu.addMenu(self.tr("At the en&d")), modes, self._loop_chosen)
+        menu.addSeparator()
+        self.follow = menu.addAction(self.tr("Follow &live"))
+        self.follow.setCheckable(True)
+        self.follow.setShortcut(QKeySequence("Ctrl+L"))
+        self.follow.triggered.connect(session.set_following)
+
+    def _help_menu(self) -> None:
+        menu = self._menu(self.tr("&Help"))
+        self._add(menu, self.tr("&Keyboard shortcuts"), self.help.show_shortcuts, "F1")
+        self._add(menu, self.tr("Show &log"), self.help.show_log)
+        menu.addSeparator()
+        about = self._add(menu, self.tr("&About Sculptor"), self.help.show_about)
+        about.setMenuRole(QAction.MenuRole.AboutRole)
+
+    # What can be done now ----------------------------------------------------------------------------------------
+
+    @Slot()
+    def _judge(self) -> None:
+        session, busy = self._window.session, self._window.run_control.is_busy
+        shown = session.trajectory is not None
+        for action in (self.save_gif, self.save_picture, self.save_numbers, self.copy_picture):
+            action.setEnabled(shown)
+        for action in (*self._moves, self.play, self.play_back):
+            action.setEnabled(session.last > 0)
+        self.start.setEnabled(not self._window.controls.reason)
+        self.start.setText(self.tr("&Start again") if busy else self.tr("&Start"))
+        self.stop.setEnabled(busy)
+        self.play.setText(self.tr("&Pause") if session.direction else self.tr("&Play"))
+        self.follow.setEnabled(session.is_running)
+        self.follow.setChecked(session.is_following and session.is_running)
+        self._tick(self._loop, session.loop_mode)
+
+    @staticmethod
+    def _tick(group: QActionGroup, value: object) -> None:
+        for action in group.actions():
+            action.setChecked(action.data() == value)
+
+    @Slot(QAction)
+    def _memory_chosen(self, action: QAction) -> None:
+        self._window.runner.budget_bytes = action.data() * 2**20
+
+    @Slot(QAction)
+    def _arrangement_chosen(self, action: QAction) -> None:
+        self._window.stage.set_arrangement(action.data())
+
+    @Slot(QAction)
+    def _film_chosen(self, action: QAction) -> None:
+        self._window.presenter.set_film_kind(action.data())
+
+    @Slot(QAction)
+    def _plots_chosen(self, action: QAction) -> None:
+        self._window.plots.set_source(action.data())
+
+    @Slot(QAction)
+    def _loop_chosen(self, action: QAction) -> None:
+        self._window.session.set_loop_mode(action.data())
+
+    @Slot(QAction)
+    def _theme_chosen(self, action: QAction) -> None:
+        app = QApplication.instance()
+        theme.apply(app, action.data())
+
+    @Slot()
+    def _reset_layout(self) -> None:
+        self.move_panels.setChecked(False)
+        self._window.lay_out_afresh()
+
+    # Remembering -------------------------------------------------------------------------------------------------
+
+    def _groups(self) -> dict[str, tuple[QActionGroup, Callable[[QAction], None]]]:
+        return {
+            "memory_mb": (self._memory, self._memory_chosen),
+            "arrangement": (self._arrangement, self._arrangement_chosen),
+            "film": (self._film, self._film_chosen),
+            "plots": (self._plots, self._plots_chosen),
+            "theme": (self._theme, self._theme_chosen),
+            "loop": (self._loop, self._loop_chosen),
+        }
+
+    def save(self, settings: QSettings) -> None:
+        """Remember what is ticked, and what the frames show."""
+        for name, (group, _) in self._groups().items():
+            settings.setValue(f"choices/{name}", _word(group.checkedAction().data()))
+        settings.setValue("choices/kinds", ",".join(kind.value for kind in self._window.stage.kinds))
+        settings.setValue("choices/speed", self._window.session.speed)
+
+    def restore(self, settings: QSettings) -> None:
+        """Tick what was remembered; what is not known any more stays as it is."""
+        for name, (group, deed) in self._groups().items():
+            word = settings.value(f"choices/{name}")
+            for action in group.actions():
+                if word is not None and _word(action.data()) == str(word) and not action.isChecked():
+                    action.setChecked(True)
+                    deed(action)
+        known = {kind.value: kind for kind in FrameKind}
+        kinds = [known[word] for word in str(settings.value("choices/kinds", "")).split(",") if word in known]
+        if len(kinds) == len(DEFAULT_KINDS):
+            self._window.stage.set_kinds(kinds)
+        self._restore_speed(settings)
+
+    def _restore_speed(self, settings: QSettings) -> None:
+        try:
+            self._window.session.set_speed(float(str(settings.value("choices/speed"))))
+        except ValueError:  # nothing there, or edited by hand
+            return
+
+    def close_dialogs(self) -> None:
+        """Close what stands open, and stop what it does."""
+        self.files.close()
+        for child in self._window.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            if child.isWindow() and child.isVisible():
+                child.close()
+
+
+def _word(value: object) -> str:
+    return str(getattr(value, "value", value))

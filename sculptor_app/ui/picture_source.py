@@ -1,0 +1,109 @@
+"""Pictures of a trajectory as QImages, made when they are asked for and kept while there is room."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QImage
+
+from sculptor_app.measures.frame_kind import FrameKind
+
+if TYPE_CHECKING:
+    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.measures.pictures import Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A picture ready to be painted.
+
+    Attributes:
+        image: Format_RGB32, which Qt paints quickest; None where there is nothing to show.
+        limit: of chips, the value at either end of the colour scale.
+        why_empty: in plain words, where there is no image.
+    """
+
+    image: QImage | None
+    limit: float | None = None
+    why_empty: str = ""
+
+
+def to_image(picture: Picture) -> QImage | None:
+    """Copy a picture's bytes into an image of its own."""
+    if picture.rgb is None:
+        return None
+    height, width, _ = picture.rgb.shape
+    # QImage only borrows the array; the conversion makes the copy that outlives it.
+    borrowed = QImage(picture.rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    return borrowed.convertToFormat(QImage.Format.Format_RGB32)
+
+
+class PictureSource:
+    """Pictures of one trajectory, the recent ones kept.
+
+    Args:
+        budget_bytes: most bytes of images that are kept.
+    """
+
+    def __init__(self, budget_bytes: int = 96 * 2**20) -> None:
+        self._budget_bytes = budget_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
+        self._trajectory: Trajectory | None = None
+
+    def set_trajectory(self, trajectory: Trajectory | None) -> None:
+        """Look at another trajectory from now on; pictures of the one before are forgotten."""
+        self._trajectory = trajectory
+        self._kept.clear()
+        self._bytes = 0
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes of the images that are kept."""
+        return self._bytes
+
+    def shown(self, k: int, kind: FrameKind) -> Shown:
+        """The picture of state or step k; nothing to show while there is no trajectory."""
+        if self._trajectory is None:
+            return Shown(None)
+        key = (k, kind)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        picture = _picture(self._trajectory, k, kind)
+        made = Shown(to_image(picture), picture.limit, picture.note)
+        self._keep(key, made)
+        return made
+
+    def thumbnail(self, k: int, kind: FrameKind) -> QImage | None:
+        """The picture of step k for the filmstrip, which keeps a small copy; pure noise where there is no such frame."""
+        if self._trajectory is None or k > self._trajectory.last:
+            return None
+        kept = self._kept.get((k, kind))
+        if kept is not None and kept.image is not None:
+            return kept.image
+        picture = _picture(self._trajectory, k, kind)
+        if picture.rgb is None:
+            picture = _picture(self._trajectory, k, FrameKind.NOISY_STATE)
+        return to_image(picture)
+
+    def _keep(self, key: tuple[int, FrameKind], made: Shown) -> None:
+        self._kept[key] = made
+        self._bytes += _bytes_of(made)
+        while self._bytes > self._budget_bytes and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= _bytes_of(dropped)
+
+
+def _picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
+    # Imported here: numpy comes with it, and the window is to be on screen before.
+    from sculptor_app.measures import pictures
+
+    return pictures.picture(trajectory, k, kind)
+
+
+def _bytes_of(shown: Shown) -> int:
+    return 0 if shown.image is None else shown.image.sizeInBytes()

@@ -1,0 +1,149 @@
+"""The right panel: energy per band over the steps, and the whole spectrum at the step shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from sculptor_app.ui.theme import fonts
+
+if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
+    from sculptor_app.diffusion.level import NoiseLevel
+    from sculptor_app.session.session import Session
+
+GUESS, STATE = "guess", "state"
+
+
+class PlotsPanel(QWidget):
+    """Both plots of one source; empty until `load` has imported pyqtgraph.
+
+    Signals:
+        step_requested: a step was pointed at in a plot.
+        loaded: the plots are there.
+    """
+
+    step_requested = Signal(int)
+    loaded = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.source = GUESS
+        self.band_plot: Any = None
+        self.spectrum_plot: Any = None
+        self._plotted = -1  # newest step in the curves
+        self._ends: dict[str, Any] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(14, 12, 14, 10)
+        self._column.setSpacing(8)
+        self._column.addLayout(self._make_choice())
+        self._waiting = QLabel(self.tr("The plots are on their way…"), self)
+        self._waiting.setProperty("tone", "muted")
+        self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._column.addWidget(self._waiting, 1)
+
+    def _make_choice(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        heading = QLabel(self.tr("Frequencies of the"), self)
+        heading.setFont(fonts.strong())
+        row.addWidget(heading)
+        row.addSpacing(8)
+        self._choice = QButtonGroup(self)
+        for source, text, side in ((GUESS, self.tr("guess"), "left"), (STATE, self.tr("noisy state"), "right")):
+            button = QToolButton(self)
+            button.setText(text)
+            button.setCheckable(True)
+            button.setChecked(source == self.source)
+            button.setProperty("segment", side)
+            button.setProperty("source", source)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self._choice.addButton(button)
+            row.addWidget(button)
+        row.addStretch(1)
+        self._choice.buttonClicked.connect(self._source_chosen)
+        return row
+
+    def load(self) -> None:
+        """Import pyqtgraph and put the plots in; called once the window has been painted."""
+        from sculptor_app.ui.plots.band_plot import BandPlot
+        from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
+
+        self._column.removeWidget(self._waiting)
+        self._waiting.deleteLater()
+        self.band_plot, self.spectrum_plot = BandPlot(self), SpectrumPlot(self)
+        self._column.addWidget(self.band_plot, 1)
+        self._column.addWidget(self.spectrum_plot, 1)
+        self.band_plot.step_requested.connect(self.step_requested)
+        self.loaded.emit()
+        if self._session.trajectory is not None:
+            self.show_trajectory()
+
+    def set_source(self, source: str) -> None:
+        """Plot the guess or the noisy state."""
+        self.source = source
+        for button in self._choice.buttons():
+            button.setChecked(button.property("source") == source)
+        self.show_trajectory()
+
+    @Slot(object)
+    def _source_chosen(self, button: QToolButton) -> None:
+        self.set_source(button.property("source"))
+
+    @Slot()
+    def show_trajectory(self) -> None:
+        """Plot another run, or the same one from another source."""
+        trajectory = self._session.trajectory
+        if self.band_plot is None or trajectory is None:
+            return
+        self._plotted = -1
+        self.spectrum_plot.clear()
+        self.band_plot.set_plan(trajectory.spans, trajectory.planned_steps)
+        self.draw()
+
+    def show_plan(self, levels: tuple[NoiseLevel, ...]) -> None:
+        """Shade the phases of a run that has not been made."""
+        from sculptor_app.diffusion.phases import phase_spans
+
+        if self.band_plot is not None and self._session.trajectory is None:
+            self.band_plot.set_plan(phase_spans(levels), len(levels) - 1)
+
+    @Slot()
+    def draw(self) -> None:
+        """Bring curves and cursor up to date."""
+        measures, trajectory = self._session.measures, self._session.trajectory
+        if self.band_plot is None or trajectory is None or measures.last < 0:
+            return
+        last = measures.last
+        if last != self._plotted:
+            self._plotted = last
+            self._draw_curves(last)
+        step = min(self._session.position, last)
+        self.band_plot.set_step(step)
+        self.spectrum_plot.set_curves(step, measures.spectrum(self.source, step), self._ends)
+
+    def _draw_curves(self, last: int) -> None:
+        measures, trajectory = self._session.measures, self._session.trajectory
+        name = self.tr("current guess") if self.source == GUESS else self.tr("noisy state")
+        window = self.tr("Hann window") if measures.window == "hann" else self.tr("no window")
+        self.band_plot.set_energies(measures.energies(self.source), name, self._space(), window)
+        self.band_plot.set_settled(self.settled_marks() if self.source == GUESS else ())
+        self.spectrum_plot.set_labels(name, self._space(), window)
+        ends = [(span.phase.key, span.last_step) for span in trajectory.spans if span.last_step <= last]
+        spectra = {key: measures.spectrum(self.source, step) for key, step in ends}
+        self._ends = {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
+
+    def _space(self) -> str:
+        return self.tr("pixels") if self._session.measures.space == "pixels" else self.tr("latents")
+
+    def settled_marks(self) -> list[tuple[str, int]]:
+        """The measured phases: each band's key and the step from which this run's guess stayed settled."""
+        from sculptor_app.measures.bands import BANDS
+
+        steps = self._session.measures.settled("guess")
+        return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
+
+    def sizeHint(self) -> QSize:
+        return QSize(400, 560)

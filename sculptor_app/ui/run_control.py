@@ -1,0 +1,150 @@
+"""From the Start button to the trajectory on screen: the runner, the session and what a person is told about a run."""
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from sculptor_app.diffusion.errors import OutOfDeviceMemory, SculptError
+from sculptor_app.session.runner import Prepared, RunState, SculptRunner
+from sculptor_app.session.session import Session
+from sculptor_app.ui.controls import Controls
+from sculptor_app.ui.message_bar import MessageBar
+from sculptor_app.ui.run_panel import RunPanel
+from sculptor_app.ui.run_progress import StepClock, duration_text
+
+
+class RunControl(QObject):
+    """Starts and stops runs as people ask and shows how they go.
+
+    Signals:
+        busy_changed: whether a run was asked for and has not ended.
+        planned: the noise levels of the states of the run that the controls describe.
+        pace_changed: a step has been timed.
+    """
+
+    busy_changed = Signal(bool)
+    planned = Signal(object)
+    pace_changed = Signal()
+
+    def __init__(
+        self, session: Session, runner: SculptRunner, controls: Controls, panel: RunPanel, messages: MessageBar
+    ) -> None:
+        super().__init__(panel)
+        self._session, self._runner = session, runner
+        self._controls, self._panel, self._messages = controls, panel, messages
+        self._busy = False
+        self._offers_cpu = False
+        self.pace = StepClock()
+        runner.state_changed.connect(self._show_state)
+        runner.prepared.connect(self._take_prepared)
+        runner.planned.connect(self._take_plan)
+        runner.started.connect(self._take_trajectory)
+        runner.step_taken.connect(self._take_step)
+        runner.finished.connect(self._finish)
+        runner.cancelled.connect(self._cancel)
+        runner.failed.connect(self._fail)
+        controls.edited.connect(self._judge)
+        controls.submitted.connect(self.start)
+        panel.start_requested.connect(self.start)
+        panel.stop_requested.connect(self.stop)
+        messages.action_requested.connect(self._use_cpu)
+        self._judge()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run was asked for and has not ended."""
+        return self._busy
+
+    @Slot()
+    def start(self) -> None:
+        """Start what the controls describe; a run that goes on is stopped for it."""
+        request = self._controls.request()
+        if request is None:
+            return
+        self._messages.clear()
+        self._runner.start(request)
+
+    @Slot()
+    def stop(self) -> None:
+        """Stop after the step that is being computed."""
+        self._runner.stop()
+
+    # What the runner says --------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _show_state(self, state: RunState) -> None:
+        self._panel.set_state(state, self._runner.is_waiting)
+        if self._runner.is_running != self._busy:
+            self._busy = self._runner.is_running
+            self.busy_changed.emit(self._busy)
+
+    @Slot(object)
+    def _take_prepared(self, prepared: Prepared) -> None:
+        if prepared.devices:
+            self._controls.set_devices(prepared.devices)
+            self._judge()
+        if prepared.error is not None:
+            self._tell(prepared.error)
+
+    @Slot(object, object)
+    def _take_plan(self, request: object, levels: object) -> None:
+        if request == self._controls.request():
+            self.planned.emit(levels)
+
+    @Slot(int, object, object)
+    def _take_trajectory(self, run_id: int, trajectory: object, measures: object) -> None:
+        self.pace = StepClock()
+        self._session.show(trajectory, measures)
+        self._panel.set_progress(0, trajectory.planned_steps, None)
+
+    @Slot(int, int)
+    def _take_step(self, run_id: int, k: int) -> None:
+        trajectory = self._session.trajectory
+        self.pace.add(trajectory.step(k).duration_s)
+        self._session.grow(k)
+        self._panel.set_progress(k, trajectory.planned_steps, self.pace.mean_s)
+        self.pace_changed.emit()
+
+    @Slot(int)
+    def _finish(self, run_id: int) -> None:
+        self._session.end_run()
+        trajectory = self._session.trajectory
+        took = sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
+        self._panel.set_ended(self.tr("{0} steps in {1}").format(trajectory.last, duration_text(took)))
+
+    @Slot(int)
+    def _cancel(self, run_id: int) -> None:
+        was_shown = self._session.is_running
+        self._session.end_run()
+        trajectory = self._session.trajectory
+        if was_shown and not trajectory.is_complete:
+            self._panel.set_ended(self.tr("Stopped at step {0} of {1}").format(trajectory.last, trajectory.planned_steps))
+
+    @Slot(int, object)
+    def _fail(self, run_id: int, error: Exception) -> None:
+        was_shown = self._session.is_running
+        self._session.end_run()
+        if was_shown:
+            trajectory = self._session.trajectory
+            self._panel.set_ended(self.tr("Failed after step {0} of {1}").format(trajectory.last, trajectory.planned_steps))
+        self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        self._offers_cpu = isinstance(error, OutOfDeviceMemory)
+        action = self.tr("Use the CPU") if self._offers_cpu else ""
+        if isinstance(error, SculptError):
+            self._messages.tell(error.what, error.what_to_do, action=action)
+        else:
+            what = self.tr("The run failed with an error that nobody foresaw ({0}: {1}).")
+            what_to_do = self.tr("What was sculpted so far stays; Help > Show log has the details.")
+            self._messages.tell(what.format(type(error).__name__, error), what_to_do)
+
+    @Slot()
+    def _use_cpu(self) -> None:
+        if self._offers_cpu and self._controls.choose_device("cpu"):
+            self.start()
+
+    @Slot()
+    def _judge(self) -> None:
+        self._panel.set_reason(self._controls.reason)
+        request = self._controls.request()
+        if request is not None and self._session.trajectory is None:
+            self._runner.plan(request)
