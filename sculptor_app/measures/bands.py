@@ -56,8 +56,8 @@ def band_energies(spectrum: Spectrum) -> NDArray[np.float64]:
 def slope(spectrum: Spectrum, low: float = 1, high: float = math.inf) -> float:
     """Slope of log power over log frequency: 0 for white noise, −2 for power f⁻².
 
-    Fitted by least squares, each annulus weighted by its frequency: an annulus holds about 2πf values, so the scatter of
-    its logarithm falls as 1/f, and so does its bias.
+    Fitted by least squares, each annulus weighted by its frequency: an annulus holds about 2πf values, so the scatter
+    of its logarithm falls as 1/f, and so does its bias.
 
     Args:
         spectrum: what to fit.

@@ -1,0 +1,117 @@
+"""Inks, type and lines for what is drawn into exported pictures.
+
+The typeface is the one inside Pillow (Aileron Regular), so that a picture looks the same on every machine. It lacks
+superscripts, Greek and the true minus sign: texts here do without.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Inks:
+    """The colours of a picture's paper, text and lines; `phases` and `bands` by their keys."""
+
+    paper: Colour
+    text: Colour
+    muted: Colour
+    hairline: Colour
+    phases: dict[str, Colour] = field(hash=False)
+    bands: dict[str, Colour] = field(hash=False)
+
+
+def _colours(**names: str) -> dict[str, Colour]:
+    return {name: _colour(value) for name, value in names.items()}
+
+
+def _colour(value: str) -> Colour:
+    red, green, blue = bytes.fromhex(value)
+    return red, green, blue
+
+
+LIGHT = Inks(
+    paper=_colour("fcfbf9"),
+    text=_colour("262320"),
+    muted=_colour("6b655d"),
+    hairline=_colour("d8d3ca"),
+    phases=_colours(decisions="e6d5b8", structure="d5a67c", refinement="aabf9f", polish="9db6d3"),
+    bands=_colours(layout="2a66ad", structure="b1590c", detail="317a4d", polish="8d4698"),
+)
+DARK = Inks(
+    paper=_colour("211f1c"),
+    text=_colour("ece7df"),
+    muted=_colour("a9a196"),
+    hairline=_colour("4d4740"),
+    phases=_colours(decisions="75664c", structure="86532f", refinement="4a6146", polish="3e5779"),
+    bands=_colours(layout="82b4ec", structure="e8a35f", detail="84c99a", polish="d39be0"),
+)
+
+DASHES: dict[str, tuple[float, ...]] = {
+    "layout": (),
+    "structure": (6, 3),
+    "detail": (2, 2.5),
+    "polish": (7, 2.5, 2, 2.5),
+}
+"""Strokes and gaps of the bands' lines in pixels, so that they can be told apart without colour."""
+
+
+@lru_cache(maxsize=32)
+def typeface(size_px: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own scalable typeface."""
+    font = ImageFont.load_default(size_px)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise RuntimeError("This build of Pillow has no FreeType; install Pillow's own wheel.")
+    return font
+
+
+def blend(ink: Colour, paper: Colour, share: float) -> Colour:
+    """So much of the ink on the paper, 0..1."""
+    red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(ink, paper, strict=True))
+    return red, green, blue
+
+
+def first_that_fits(candidates: Sequence[str], font: ImageFont.FreeTypeFont, width: float) -> str:
+    """The first of the texts, longest first, that is not wider than `width` pixels; empty if none is."""
+    return next((text for text in candidates if font.getlength(text) <= width), "")
+
+
+def polyline(
+    draw: ImageDraw.ImageDraw, points: Sequence[Point], ink: Colour, width: int, dash: Sequence[float]
+) -> None:
+    """A line through points, solid where `dash` is empty, otherwise of strokes and gaps of those lengths."""
+    for stroke in _strokes(points, dash) if dash else [list(points)]:
+        if len(stroke) > 1:
+            draw.line(stroke, fill=ink, width=width, joint="curve")
+
+
+def _strokes(points: Sequence[Point], dash: Sequence[float]) -> Iterator[list[Point]]:
+    """The inked pieces of a dashed line, walked along from end to end."""
+    part, left = 0, dash[0]
+    stroke = [points[0]]
+    for start, end in pairwise(points):
+        length, done = math.dist(start, end), 0.0
+        while length - done > left:
+            done += left
+            share = done / length
+            at = (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
+            if part % 2 == 0:
+                yield [*stroke, at]
+            part = (part + 1) % len(dash)
+            left, stroke = dash[part], [at]
+        left -= length - done
+        stroke.append(end)
+    if part % 2 == 0:
+        yield stroke
+
+
+def new_paper(width: int, height: int, inks: Inks) -> Image.Image:
+    """An empty RGB picture."""
+    return Image.new("RGB", (width, height), inks.paper)

@@ -1,0 +1,89 @@
+"""The strip under the pictures: a bar of the phases, the step, and what each picture shows."""
+
+import math
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from sculptor_app.diffusion.phases import phase_of
+from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.exports.drawing import Inks, blend, first_that_fits, typeface
+
+BAR_PX = 5
+_FUTURE = 0.35  # how strongly the steps still to come are inked
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands under one picture: its left edge and width in pixels, what it is, and its number if it has one."""
+
+    left: int
+    width: int
+    label: str
+    note: str
+
+
+def caption_height(width: int) -> int:
+    """Height of the strip in pixels under pictures that are `width` pixels wide in all."""
+    size = _type_size(width)
+    return BAR_PX + 2 * (size + 5) + 8
+
+
+def draw_caption(
+    sheet: Image.Image, trajectory: Trajectory, k: int, top: int, cells: tuple[Cell, ...], inks: Inks
+) -> None:
+    """Draw the strip of state k into a sheet whose pictures end at `top`."""
+    draw = ImageDraw.Draw(sheet)
+    width = cells[-1].left + cells[-1].width
+    _draw_bar(draw, trajectory, k, top, width, inks)
+    size = _type_size(width)
+    font, margin = typeface(size), max(2, size // 2)
+    first_line, second_line = top + BAR_PX + size + 4, top + BAR_PX + 2 * size + 9
+    heading = first_that_fits(_headings(trajectory, k), font, width - 2 * margin)
+    draw.text((margin, first_line), heading, inks.text, font, anchor="ls")
+    for cell in cells:
+        room = cell.width - 2 * margin
+        label = first_that_fits((cell.label, cell.label.split(" ")[-1]), font, room)
+        draw.text((cell.left + margin, second_line), label, inks.muted, font, anchor="ls")
+        if font.getlength(label + "  " + cell.note) <= room:
+            draw.text((cell.left + cell.width - margin, second_line), cell.note, inks.muted, font, anchor="rs")
+
+
+def ratio_text(ratio: float) -> str:
+    """A ratio with two figures that mean something: "0.0021", "0.09", "1.9", "12", "4300"."""
+    if ratio == 0 or math.isinf(ratio):
+        return "0" if ratio == 0 else "infinite"
+    if ratio < 1e-4 or ratio >= 1e6:
+        return f"{ratio:.1e}"
+    if ratio >= 100:
+        return f"{float(f'{ratio:.2g}'):.0f}"
+    return f"{ratio:.{max(0, 1 - math.floor(math.log10(ratio)))}f}"
+
+
+def _type_size(width: int) -> int:
+    return 13 if width >= 220 else 11 if width >= 140 else 10
+
+
+def _headings(trajectory: Trajectory, k: int) -> tuple[str, ...]:
+    """The first line, from the fullest form to the shortest."""
+    count = trajectory.planned_steps
+    phase = "Pure noise" if k == 0 else phase_of(trajectory.before(k)).name
+    snr = f"SNR {ratio_text(trajectory.before(max(k, 1)).snr)}"
+    step = f"Step {k} of {count}"
+    return (f"{step} · {phase} · {snr}", f"{step} · {phase}", f"{k}/{count} · {phase}", step, f"{k}/{count}", str(k))
+
+
+def _draw_bar(draw: ImageDraw.ImageDraw, trajectory: Trajectory, k: int, top: int, width: int, inks: Inks) -> None:
+    """The phases from left to right, full ink up to step k."""
+    steps = trajectory.planned_steps
+    for span in trajectory.spans:
+        left, right = (span.first_step - 1) / steps * width, span.last_step / steps * width
+        ink = inks.phases[span.phase.key]
+        reached = min(right, k / steps * width)
+        _fill(draw, left, right, top, blend(ink, inks.paper, _FUTURE))
+        _fill(draw, left, reached, top, ink)
+
+
+def _fill(draw: ImageDraw.ImageDraw, left: float, right: float, top: int, ink: tuple[int, int, int]) -> None:
+    if round(right) > round(left):
+        draw.rectangle((round(left), top, round(right) - 1, top + BAR_PX - 1), fill=ink)

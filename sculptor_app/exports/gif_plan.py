@@ -1,0 +1,85 @@
+"""Which states a GIF shows, how long, and how large."""
+
+from dataclasses import dataclass
+
+from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.measures.frame_kind import FrameKind
+
+GAP_PX = 8
+"""Between two pictures side by side."""
+
+_KINDS = {
+    "guess": (FrameKind.CURRENT_GUESS,),
+    "noisy": (FrameKind.NOISY_STATE,),
+    "chips": (FrameKind.STATE_CHIPS,),
+    "both": (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One frame of the animation: state k, for so long."""
+
+    k: int
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How the run's pixels become the GIF's.
+
+    Attributes:
+        shrink: edge of the block of pixels that becomes one; 1 unless a picture is larger than was asked for.
+        scale: edge of the block that one pixel becomes; 1 if `shrink` is not.
+        width: of one picture in the GIF, pixels.
+        height: of one picture in the GIF, pixels.
+    """
+
+    shrink: int
+    scale: int
+    width: int
+    height: int
+
+
+def kinds_of(options: GifOptions) -> tuple[FrameKind, ...]:
+    """What is shown side by side, from left to right."""
+    return _KINDS[options.frames]
+
+
+def geometry(trajectory: Trajectory, options: GifOptions) -> Geometry:
+    """The whole factor that comes nearest to the size asked for from below."""
+    _, height, width = trajectory.shape
+    longer = max(height, width)
+    shrink = -(-longer // options.size_px)
+    scale = 1 if shrink > 1 else options.size_px // longer
+    return Geometry(shrink, scale, max(1, width // shrink) * scale, max(1, height // shrink) * scale)
+
+
+def shown_states(trajectory: Trajectory, options: GifOptions) -> tuple[int, ...]:
+    """States in the order of the run: the first that has a picture, every n-th, and the last.
+
+    Raises:
+        ExportError: when the run holds nothing of the kind that was asked for.
+    """
+    needs_guess = FrameKind.CURRENT_GUESS in kinds_of(options)
+    first = 0 if options.frames == "noisy" else 1
+    states = [k for k in range(first, trajectory.last + 1) if not (needs_guess and trajectory.step(k).guess_note)]
+    if not states:
+        raise ExportError(
+            "This run holds no step to show." if trajectory.last == 0 else "This run has no guesses to show.",
+            "Let it take a step first." if trajectory.last == 0 else "Export the noisy state instead.",
+        )
+    chosen = [k for k in states if k % options.every == 0 or k in (states[0], states[-1])]
+    return tuple(chosen)
+
+
+def timetable(states: tuple[int, ...], options: GifOptions) -> tuple[Shown, ...]:
+    """The frames in playing order with their times; a ping-pong that loops shows neither end twice."""
+    hold = max(options.hold_ms, options.delay_ms)
+    frames = [Shown(k, options.delay_ms) for k in states[:-1]] + [Shown(states[-1], hold)]
+    if options.ping_pong and len(states) > 1:
+        back = states[-2:0:-1] if options.loop else states[-2::-1]
+        frames += [Shown(k, options.delay_ms) for k in back]
+    return tuple(frames)

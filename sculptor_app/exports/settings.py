@@ -1,0 +1,55 @@
+"""The settings that travel in exported files, so that a picture can be made again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from sculptor_app import __version__
+from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.exports.errors import ExportError
+
+APPLICATION = "Sculptor"
+
+
+def settings_text(trajectory: Trajectory, export: dict[str, Any]) -> str:
+    """Everything that a run was made with, and how it was exported, as JSON in ASCII.
+
+    Args:
+        trajectory: the run.
+        export: the export's own settings by name.
+    """
+    info = trajectory.info
+    content = {
+        "application": APPLICATION,
+        "version": info.app_version or __version__,
+        "request": info.request.as_dict(),
+        "model_name": info.model_name,
+        "device_name": info.device_name,
+        "sampler_name": info.sampler_name,
+        "created": info.created,
+        "steps_taken": trajectory.last,
+        "export": export,
+    }
+    return json.dumps(content)
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a GIF or PNG that was exported here.
+
+    Raises:
+        ExportError: the file cannot be read, or holds no settings of this program.
+    """
+    try:
+        with Image.open(path) as image:
+            text = image.info.get("comment", b"")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ExportError(f"{path} cannot be read as a picture.", "Choose a GIF or PNG.") from error
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict) or content.get("application") != APPLICATION:
+        raise ExportError(f"{path} carries no settings of a run.", f"Choose a picture that {APPLICATION} exported.")
+    return content
