@@ -6,6 +6,7 @@ whoever iterates the generator, and goes on when the next item is asked for.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -122,7 +123,7 @@ class _Recorder:
 
     def _send(self, event: Event) -> None:
         grad = torch.is_grad_enabled()
-        getcurrent().parent.switch(event)
+        _consumer().switch(event)
         torch.set_grad_enabled(grad)  # the consumer has its own
         self._interrupt()
 
@@ -141,10 +142,8 @@ def _iterate(worker: Any, recorder: _Recorder) -> Generator[Event, None, None]:
             yield event
     finally:
         if not worker.dead:
-            try:
+            with contextlib.suppress(Cancelled):
                 _resume(worker, Cancelled())
-            except Cancelled:
-                pass
 
 
 def _resume(worker: Any, error: BaseException | None = None) -> Any:
@@ -155,6 +154,11 @@ def _resume(worker: Any, error: BaseException | None = None) -> Any:
         return worker.switch() if error is None else worker.throw(error)
     finally:
         torch.set_grad_enabled(grad)
+
+
+def _consumer() -> Any:
+    """The greenlet that asked for the next item."""
+    return getcurrent().parent
 
 
 def _call_arguments(pipeline: Pipeline, request: SculptRequest) -> dict[str, Any]:

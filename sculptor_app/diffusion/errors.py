@@ -38,5 +38,5 @@ class TrajectoryStorageError(SculptError):
     """Frames could not be written to the spill file; everything recorded so far stays readable."""
 
 
-class Cancelled(Exception):  # noqa: N818  # no error: a person asked for it
+class Cancelled(Exception):  # no error: a person asked for it
     """A run was stopped on request; its trajectory so far stays valid."""

@@ -101,7 +101,7 @@ class FrameStore:
                 # lives as long as the store
                 self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
             self._file.seek(number * self._frame_bytes)
-            _write_all(self._file, memoryview(frame).cast("B"))
+            _write_all(self._file, memoryview(frame.data).cast("B"))
         except OSError as error:
             raise TrajectoryStorageError(
                 f"No more steps can be kept: writing them to {self._folder} failed ({error.strerror or error}).",

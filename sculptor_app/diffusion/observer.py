@@ -132,26 +132,29 @@ def observed(scheduler: Scheduler, observer: Observer) -> Iterator[None]:
         scheduler.__class__ = original
 
 
-def _watching(original: type, observer: Observer) -> type:
+def _watching(original: Any, observer: Observer) -> type:
     """A subclass of a scheduler's class that reports to `observer`; pipelines find the same signatures on it."""
 
-    @functools.wraps(original.step)  # type: ignore[attr-defined]
+    @functools.wraps(original.step)
     def step(self: Scheduler, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
         def real_step() -> Any:
-            return original.step(self, model_output, timestep, sample, *args, **kwargs)  # type: ignore[attr-defined]
+            return original.step(self, model_output, timestep, sample, *args, **kwargs)
 
         return observer.watch(self, real_step, model_output, timestep, sample)
 
-    @functools.wraps(original.scale_model_input)  # type: ignore[attr-defined]
-    def scale_model_input(self: Scheduler, sample: Any, *args: Any, **kwargs: Any) -> Any:
-        timestep = args[0] if args else kwargs.get("timestep")
-        observer.start(self, timestep, sample)
-        return original.scale_model_input(self, sample, *args, **kwargs)  # type: ignore[attr-defined]
-
     body: dict[str, Any] = {"step": step, "keeps_step_arithmetic": True, "__module__": original.__module__}
     if hasattr(original, "scale_model_input"):  # flow-matching schedulers have none
-        body["scale_model_input"] = scale_model_input
+        body["scale_model_input"] = _noting_the_start(original, observer)
     return type(original.__name__, (original,), body)
+
+
+def _noting_the_start(original: Any, observer: Observer) -> Callable[..., Any]:
+    @functools.wraps(original.scale_model_input)
+    def scale_model_input(self: Scheduler, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        observer.start(self, args[0] if args else kwargs.get("timestep"), sample)
+        return original.scale_model_input(self, sample, *args, **kwargs)
+
+    return scale_model_input
 
 
 def to_frame(batch: torch.Tensor) -> Frame:

@@ -23,8 +23,8 @@ CLIPPING = ("DDPMScheduler", "DDIMScheduler", "LCMScheduler", "HeunDiscreteSched
 """Schedulers that obey `clip_sample`; the others ignore the setting."""
 
 THRESHOLDING = (
-    "DDPMScheduler", "DDIMScheduler", "LCMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler",
-    "DEISMultistepScheduler", "SASolverScheduler",
+    "DDPMScheduler", "DDIMScheduler", "LCMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
+    "UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler",
 )  # fmt: skip
 """Schedulers that obey `thresholding`."""
 

@@ -7,8 +7,8 @@
 | DPM-Solver++, UniPC, DEIS, SA | the scheduler's own split of sigma | | by `sigmas[i]` |
 | flow matching | 1 - sigma | sigma | by `sigmas[i]` |
 
-A scheduler counts here as what the class is that defines its `step`: a stranger's subclass with arithmetic of its own is
-not known, and is not guessed at.
+A scheduler counts here as what the class is that defines its `step`: a stranger's subclass with arithmetic of its own
+is not known, and is not guessed at.
 """
 
 from __future__ import annotations
@@ -49,12 +49,14 @@ FAMILIES = {
     "LMSDiscreteScheduler": Family.SIGMAS,
     "KDPM2DiscreteScheduler": Family.SIGMAS,
     "DPMSolverMultistepScheduler": Family.SPLIT_SIGMAS,
+    "DPMSolverSinglestepScheduler": Family.SPLIT_SIGMAS,
     "UniPCMultistepScheduler": Family.SPLIT_SIGMAS,
     "DEISMultistepScheduler": Family.SPLIT_SIGMAS,
     "SASolverScheduler": Family.SPLIT_SIGMAS,
     "FlowMatchEulerDiscreteScheduler": Family.FLOW,
     "FlowMatchHeunDiscreteScheduler": Family.FLOW,
     "EDMEulerScheduler": Family.EDM,
+    "EDMDPMSolverMultistepScheduler": Family.EDM,
 }
 
 _TWO_STAGES = ("HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "FlowMatchHeunDiscreteScheduler")

@@ -13,15 +13,20 @@ import torch
 from sculptor_app.diffusion.scheduler_levels import Scheduler
 
 LEAST_LOG_RATIO = -5.1
-"""ln(a/s) below which DPM-Solver++ does not start on a cosine schedule, as diffusers advises: its end is near infinity."""
+"""ln(a/s) below which solvers of second order do not start: diffusers' advice for DPM-Solver++ on cosine schedules."""
+
+LEAST_EVEN_HEUN_STEPS = 40
+"""Below it Heun's method takes the spacing of Karras et al. 2022, eq. 5: with evenly spaced timesteps its strides in
+sigma are too long at the noisy end. Measured on a field of known power with 20 steps, the lowest band held 2.44 of the
+power that it should, against 0.75 with Karras' spacing and 0.72 of the same noise in the limit of many steps."""
 
 
 class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffusers ships no types
     """DDIM that steps to the next of its timesteps.
 
     WORKAROUND: `DDIMScheduler.step` of diffusers 0.42.1 takes every stride for `num_train_timesteps //
-    num_inference_steps`. With evenly spaced ("linspace") timesteps the strides are others: 3 steps of 1000 go 999, 500, 0,
-    but it would make the second state for timestep 666, and the network would be told 500.
+    num_inference_steps`. With evenly spaced ("linspace") timesteps the strides are others: 3 steps of 1000 go 999, 500,
+    0, but it would make the second state for timestep 666, and the network would be told 500.
     """
 
     keeps_step_arithmetic = True
@@ -30,7 +35,7 @@ class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffu
         """Take one step of Song et al. 2021, eq. 12; arguments and result are those of `DDIMScheduler.step`."""
         later = self.timesteps[self.timesteps < timestep]
         stride = int(timestep) - (int(later[0]) if len(later) else -1)
-        steps = self.num_inference_steps
+        steps: int = self.num_inference_steps  # type: ignore[has-type]
         # The floor division by this fraction gives the stride exactly.
         self.num_inference_steps = Fraction(self.config.num_train_timesteps, stride)
         try:
@@ -39,13 +44,37 @@ class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffu
             self.num_inference_steps = steps
 
 
-_CLASSES: dict[str, type] = {
+class BoundedHeunScheduler(diffusers.HeunDiscreteScheduler):  # type: ignore[misc]
+    """Heun's method, started where the noise is strong but not without bound.
+
+    WORKAROUND: `HeunDiscreteScheduler` of diffusers 0.42.1 has no `lambda_min_clipped`. A cosine schedule ends at sigma
+    20,000, the next of 50 steps is at 32; the mean of the slopes at both ends of that step is off by half of the second
+    slope's error times 20,000, which leaves 60 times the power that a picture has in its lowest frequencies.
+    """
+
+    keeps_step_arithmetic = True
+
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: str | torch.device | None = None,
+        num_train_timesteps: int | None = None,
+        timesteps: list[int] | None = None,
+    ) -> None:
+        """Plan a run; arguments are those of `HeunDiscreteScheduler.set_timesteps`."""
+        if num_train_timesteps is None and timesteps is None:
+            alpha_bar = self.alphas_cumprod
+            num_train_timesteps = int((torch.log(alpha_bar / (1 - alpha_bar)) / 2 >= LEAST_LOG_RATIO).sum())
+        super().set_timesteps(num_inference_steps, device, num_train_timesteps, timesteps)
+
+
+_CLASSES: dict[str, Any] = {
     "ddim": EvenDDIMScheduler,
     "ddpm": diffusers.DDPMScheduler,
     "dpmpp-2m": diffusers.DPMSolverMultistepScheduler,
     "euler": diffusers.EulerDiscreteScheduler,
     "euler-a": diffusers.EulerAncestralDiscreteScheduler,
-    "heun": diffusers.HeunDiscreteScheduler,
+    "heun": BoundedHeunScheduler,
     "unipc": diffusers.UniPCMultistepScheduler,
 }
 
@@ -53,6 +82,8 @@ _MULTISTEP = {"solver_order": 2, "final_sigmas_type": "zero", "use_karras_sigmas
 _SETTINGS: dict[str, dict[str, Any]] = {
     "dpmpp-2m": {**_MULTISTEP, "algorithm_type": "dpmsolver++", "solver_type": "midpoint"},
     "unipc": {**_MULTISTEP, "solver_type": "bh2", "predict_x0": True},
+    "heun": {"use_karras_sigmas": False},
+    "euler": {"use_karras_sigmas": False, "final_sigmas_type": "zero", "interpolation_type": "linear"},
 }
 
 
@@ -65,12 +96,14 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
         steps: Reverse steps that it will be asked for, 1 to the model's `num_train_timesteps`.
     """
     settings: dict[str, Any] = {"timestep_spacing": "linspace", **_SETTINGS.get(sampler, {})}
+    if sampler == "heun" and 1 < steps < LEAST_EVEN_HEUN_STEPS:
+        settings |= {"use_karras_sigmas": True, "timestep_spacing": "trailing"}
     if steps == 1:
         settings["timestep_spacing"] = "trailing"  # "linspace" would start at timestep 0, at the picture
     if sampler == "dpmpp-2m" and base_config.get("beta_schedule") == "squaredcos_cap_v2":
         settings["lambda_min_clipped"] = LEAST_LOG_RATIO
     scheduler = _build(sampler, base_config, settings)
-    if sampler in _SETTINGS and _repeats_timesteps(scheduler, steps):
+    if sampler in ("dpmpp-2m", "unipc") and _repeats_timesteps(scheduler, steps):
         settings |= {"timestep_spacing": "trailing", "lambda_min_clipped": -float("inf")}
         scheduler = _build(sampler, base_config, settings)
     return scheduler
@@ -79,7 +112,7 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
 def _build(sampler: str, base_config: Mapping[str, Any], settings: dict[str, Any]) -> Scheduler:
     accepted = inspect.signature(_CLASSES[sampler].__init__).parameters
     chosen = {name: value for name, value in settings.items() if name in accepted}
-    return _CLASSES[sampler].from_config(dict(base_config), **chosen)  # type: ignore[attr-defined]
+    return _CLASSES[sampler].from_config(dict(base_config), **chosen)
 
 
 def _repeats_timesteps(scheduler: Scheduler, steps: int) -> bool:
