@@ -40,8 +40,8 @@ def plots(levels: list[NoiseLevel], width_px: int = 400) -> QWidget:
     """Both plots one over the other."""
     box = QWidget()
     column = QVBoxLayout(box)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
+    column.setContentsMargins(14, 12, 14, 10)
+    column.setSpacing(10)
     spans = phase_spans(levels)
     bands = BandPlot()
     bands.set_plan(spans, len(levels) - 1)
@@ -50,9 +50,9 @@ def plots(levels: list[NoiseLevel], width_px: int = 400) -> QWidget:
     bands.set_step(12)
     whole = SpectrumPlot()
     ends = {span.phase.key: spectrum(levels[span.last_step - 1]) for span in spans}
-    whole.set_curves(12, spectrum(levels[11]), ends)
+    whole.set_curves(spectrum(levels[11]), ends, step=12)
     whole.set_labels("current guess", "pixels", "Hann window")
-    column.addWidget(bands)
-    column.addWidget(whole)
+    column.addWidget(bands, 1)
+    column.addWidget(whole, 1)
     box.setFixedWidth(width_px)
     return box

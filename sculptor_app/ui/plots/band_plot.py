@@ -10,12 +10,14 @@ from PySide6.QtWidgets import QWidget
 
 from sculptor_app.diffusion.phases import PhaseSpan
 from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
-from sculptor_app.ui.plots.cursor import Cursor
+from sculptor_app.ui.plots.cursor import PILL_HEIGHT, Cursor
 from sculptor_app.ui.plots.end_labels import EndLabel, EndLabels
 from sculptor_app.ui.plots.ticks import decade_text, stable_range, whole_ticks
 from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
 from sculptor_app.ui.theme.tokens import BAND_KEYS
 from sculptor_app.ui.widgets.words import band_name
+
+_DECADES = 9.0
 
 
 class BandPlot(Chart):
@@ -29,7 +31,7 @@ class BandPlot(Chart):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._ends = EndLabels()
-        super().__init__("", "", self._ends, parent)
+        super().__init__(parent, self._ends, PILL_HEIGHT + 6)
         self.title.setText(self.tr("Energy per band"))
         self._empty.setText(self.tr("Start a run to see how its energy grows, band by band."))
         self._planned = 0
@@ -68,15 +70,16 @@ class BandPlot(Chart):
         Args:
             energies: powers of layout, structure, detail and polish.
             source: what was measured, as in "current guess".
-            space: "pixels" or "latents". window: as in "Hann window".
+            space: "pixels" or "latents".
+            window: as in "Hann window".
 
         Raises:
             ValueError: not four bands.
         """
-        if energies.ndim != 2 or energies.shape[1] != len(BAND_KEYS):  # noqa: PLR2004 - rows and bands
+        if energies.ndim != 2 or energies.shape[1] != len(BAND_KEYS):
             raise ValueError(f"energies have the shape (states, {len(BAND_KEYS)}); got {energies.shape}")
         self.title.setText(self.tr("Energy per band of the %1").replace("%1", source))
-        steps = self.tr("steps 1–%1").replace("%1", str(self._planned))  # noqa: RUF001 - a range
+        steps = self.tr("steps 1–%1").replace("%1", str(self._planned))
         self.caption.setText(" · ".join((self.tr("log₁₀ power"), space, window, steps)))
         self._show(log10_or_gap(energies))
 
@@ -98,9 +101,7 @@ class BandPlot(Chart):
             for name, value in zip(map(band_name, BAND_KEYS), self._log[step], strict=True):
                 if np.isfinite(value):
                     lines.append(f"{name} {decade_text(round(float(value), 2))}")
-        lines += [
-            self.tr("%1 settled here").replace("%1", band_name(band)) for band, at in self._marks if at == step
-        ]
+        lines += [self.tr("%1 settled here").replace("%1", band_name(band)) for band, at in self._marks if at == step]
         return "\n".join(lines)
 
     def dress(self) -> None:
@@ -121,7 +122,7 @@ class BandPlot(Chart):
         states = np.arange(len(log), dtype=np.float64)
         for band, item in enumerate(self._curves):
             item.setData(states, log[:, band])
-        found = limits(log)
+        found = limits(log, _DECADES)
         self.show_empty(found is None)
         wanted = stable_range(*(found or (-1.0, 1.0)), self._range)
         if wanted != self._range or found is None:
@@ -158,6 +159,7 @@ class BandPlot(Chart):
             value = self._log[step, BAND_KEYS.index(key)] if step < len(self._log) else np.nan
             if np.isfinite(value):
                 edge = QPen(QColor(theme().tokens.window), 1.5)
+                edge.setCosmetic(True)  # pyqtgraph scales a symbol and its pen
                 dots.append({"pos": (step, value), "size": 9, "brush": band_colour(key), "pen": edge, "symbol": "o"})
         self._dots.setData(dots)
 

@@ -16,7 +16,16 @@ class Axis(pg.AxisItem):
     def __init__(self, orientation: str) -> None:
         super().__init__(orientation, showValues=True, maxTickLength=0)
         self._numbers: list[tuple[float, str]] = []
-        self.setStyle(tickTextOffset=6, autoExpandTextSpace=False, autoReduceTextSpace=False, hideOverlappingLabels=False)
+        self.setStyle(
+            tickTextOffset=6, autoExpandTextSpace=False, autoReduceTextSpace=False, hideOverlappingLabels=False
+        )
+
+    def generateDrawSpecs(self, painter: QPainter) -> object:
+        specs = super().generateDrawSpecs(painter)
+        if specs is None:
+            return None
+        line, _, texts = specs
+        return line, [], texts  # strokes of no length would come out as dots
 
     def set_numbers(self, numbers: list[tuple[float, str]]) -> None:
         """Pairs of a place on the axis and its text."""
@@ -47,7 +56,7 @@ class Grid(pg.GraphicsObject):
         self._box, self._stretches, self._columns, self._rows = box, stretches, columns, rows
         self.update()
 
-    def boundingRect(self) -> QRectF:  # noqa: N802
+    def boundingRect(self) -> QRectF:
         return self._box
 
     def paint(self, painter: QPainter, *_: object) -> None:
@@ -78,7 +87,7 @@ class Canvas(pg.PlotWidget):
     released = Signal()
     wheeled = Signal(int)
 
-    def __init__(self, right_axis: pg.AxisItem | None = None) -> None:
+    def __init__(self, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         self.bottom, self.left = Axis("bottom"), Axis("left")
         axes = {"bottom": self.bottom, "left": self.left}
         if right_axis is not None:
@@ -93,7 +102,8 @@ class Canvas(pg.PlotWidget):
         item.setMouseEnabled(x=False, y=False)
         item.getViewBox().setDefaultPadding(0)
         item.getViewBox().disableAutoRange()
-        item.layout.setContentsMargins(0, 4, 0, 0)
+        # A last number at the right end hangs over by half its width.
+        item.layout.setContentsMargins(0, head_px, 0 if right_axis is not None else 10, 0)
         self.grid = Grid()
         self.addItem(self.grid, ignoreBounds=True)
 
@@ -107,7 +117,7 @@ class Canvas(pg.PlotWidget):
         self.setBackground(tokens.window)
         edge = QPen(QColor(tokens.hairline_strong), 1)
         for axis in (self.bottom, self.left):
-            axis.setPen(edge)
+            axis.setPen(QPen(Qt.PenStyle.NoPen))  # the view has an edge already
             axis.setTextPen(QColor(tokens.muted))
             axis.setStyle(tickFont=fonts.small())
         self.getViewBox().setBorder(edge)
@@ -116,23 +126,23 @@ class Canvas(pg.PlotWidget):
         self.left.setWidth(self.fontMetrics().horizontalAdvance("\N{MINUS SIGN}88") + 8)
         self.grid.update()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self.pressed.emit(self.x_at(event.position().toPoint()))
         event.accept()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if event.buttons() & Qt.MouseButton.LeftButton:
             self.dragged.emit(self.x_at(event.position().toPoint()))
         event.accept()
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         event.accept()
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         event.accept()
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         self._notches += event.angleDelta().y() or -event.angleDelta().x()
         whole = int(self._notches / 120)
         self._notches -= whole * 120
@@ -144,21 +154,21 @@ class Canvas(pg.PlotWidget):
 class Chart(QWidget):
     """A canvas with a title, a caption that names quantity and units, and words where there is nothing to plot."""
 
-    def __init__(self, title: str, empty_text: str, right_axis: pg.AxisItem | None = None, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         super().__init__(parent)
-        self.title = ElidedLabel(title, self)
+        self.title = ElidedLabel("", self)
         self.title.setFont(fonts.strong())
-        self.canvas = Canvas(right_axis)
+        self.canvas = Canvas(right_axis, head_px)
         self.caption = ElidedLabel("", self)
         self.caption.setFont(fonts.small())
         self.caption.setProperty("tone", "muted")
-        self._empty = QLabel(empty_text, self.canvas)
+        self._empty = QLabel("", self.canvas)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
         self._empty.setProperty("tone", "muted")
         self._empty.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(14, 10, 14, 10)
+        self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
         self._column.addWidget(self.title)
         self._column.addWidget(self.canvas, 1)
@@ -184,13 +194,13 @@ class Chart(QWidget):
         """The values at a place of the x axis in words; to be told by each plot."""
         raise NotImplementedError
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         return QSize(380, 260)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
+    def minimumSizeHint(self) -> QSize:
         return QSize(200, 150)
 
-    def eventFilter(self, watched: object, event: QEvent) -> bool:  # noqa: N802
+    def eventFilter(self, watched: object, event: QEvent) -> bool:
         if watched is self.canvas and event.type() == QEvent.Type.Resize:
             self._empty.setGeometry(self.canvas.rect().adjusted(40, 10, -20, -24))
         if watched is self.canvas and event.type() == QEvent.Type.ToolTip:
@@ -207,10 +217,10 @@ def log10_or_gap(power: np.ndarray) -> np.ndarray:
     return result
 
 
-def limits(values: np.ndarray) -> tuple[float, float] | None:
-    """Lowest and highest finite value, None without any."""
+def limits(values: np.ndarray, most: float = 12.0) -> tuple[float, float] | None:
+    """Lowest and highest finite value, no further apart than `most` from the top; None without any."""
     finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if finite.size else None
+    return (max(float(finite.min()), float(finite.max()) - most), float(finite.max())) if finite.size else None
 
 
 def curve() -> pg.PlotCurveItem:

@@ -1,7 +1,7 @@
 """The plot's cursor: a line at the current step with its number above.
 
-WORKAROUND: pyqtgraph 0.14's InfiniteLine leaves traces at fractional screen scales (its issue 2207) and takes 5-16 ms a move;
-this one lives in pixels, with a margin around what it paints.
+WORKAROUND: pyqtgraph 0.14's InfiniteLine leaves traces at fractional screen scales (its issue 2207) and takes 5-16 ms
+a move; this one lives in pixels, with a margin around what it paints.
 """
 
 import pyqtgraph as pg
@@ -10,7 +10,8 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter
 
 from sculptor_app.ui.theme import fonts, theme
 
-_PILL = 16.0
+PILL_HEIGHT = 16
+_ABOVE = PILL_HEIGHT + 2.0
 
 
 class Cursor(pg.GraphicsObject):
@@ -52,17 +53,17 @@ class Cursor(pg.GraphicsObject):
             self._height = height
         self.setPos(QPointF(round(top.x()), round(box.pos().y())))
 
-    def boundingRect(self) -> QRectF:  # noqa: N802
-        return QRectF(-self._half - 3, -3, 2 * self._half + 6, self._height + 6)
+    def boundingRect(self) -> QRectF:
+        return QRectF(-self._half - 3, -_ABOVE - 3, 2 * self._half + 6, self._height + _ABOVE + 6)
 
     def paint(self, painter: QPainter, *_: object) -> None:
         tokens = theme().tokens
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(tokens.bubble))
-        painter.drawRect(QRectF(-0.75, 0, 1.5, self._height))
-        pill = QRectF(-self._half, 2, 2 * self._half, _PILL)
-        painter.drawRoundedRect(pill, _PILL / 2, _PILL / 2)
+        painter.drawRect(QRectF(-0.75, -3, 1.5, self._height + 3))
+        pill = QRectF(-self._half, -_ABOVE, 2 * self._half, PILL_HEIGHT)
+        painter.drawRoundedRect(pill, PILL_HEIGHT / 2, PILL_HEIGHT / 2)
         painter.setPen(QColor(tokens.on_bubble))
         painter.setFont(fonts.small_strong())
         painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, str(self._step))

@@ -41,7 +41,7 @@ class EndLabels(pg.AxisItem):
         self.update()
 
     def places(self, height: float) -> list[tuple[EndLabel, float, float]]:
-        """Each label with the middle of its text and the end of its curve, in pixels from the top of a plot this high."""
+        """Each label with its text's middle and its curve's end, in pixels from the top of a plot this high."""
         low, high = self.range
         ends = [(label, (high - label.value) / (high - low) * height) for label in self._labels]
         ends.sort(key=lambda pair: pair[1])
@@ -52,12 +52,14 @@ class EndLabels(pg.AxisItem):
         return [(label, top + line / 2, y) for (label, y), top in zip(ends, tops, strict=True)]
 
     def paint(self, painter: QPainter, *_: object) -> None:
-        box = self.boundingRect()
+        box = self.mapRectFromParent(self.geometry())  # boundingRect() has margins of its own
         line = QFontMetricsF(fonts.small()).height()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(fonts.small())
         for label, middle, end in self.places(box.height()):
             painter.setPen(QPen(label.colour, 1))
-            painter.drawLine(QPointF(box.left() + 1, box.top() + end), QPointF(box.left() + _OFFSET - 3, box.top() + middle))
+            painter.drawLine(
+                QPointF(box.left() + 1, box.top() + end), QPointF(box.left() + _OFFSET - 3, box.top() + middle)
+            )
             place = QRectF(box.left() + _OFFSET, box.top() + middle - line / 2, box.width(), line)
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, label.text)

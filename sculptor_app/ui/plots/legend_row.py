@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sculptor_app.ui.theme import fonts, theme
@@ -20,15 +20,13 @@ class LegendRow(QWidget):
         super().__init__(parent)
         self._entries: tuple[tuple[str, QPen], ...] = ()
         self.setFont(fonts.small())
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def set_entries(self, entries: Sequence[tuple[str, QPen]]) -> None:
         """Pairs of a name and the pen of its curve."""
         self._entries = tuple(entries)
         self.setAccessibleDescription(", ".join(name for name, _ in entries))
-        self.updateGeometry()
+        self._take_rows()
         self.update()
 
     def _line(self) -> int:
@@ -46,16 +44,21 @@ class LegendRow(QWidget):
             x += needed + _BETWEEN
         return found
 
-    def heightForWidth(self, width: int) -> int:  # noqa: N802
-        return int(max((place.bottom() for place in self.places(width)), default=self._line()))
+    def _take_rows(self) -> None:
+        # Not by Qt's height-for-width: a layout would then share its whole height by the hints alone.
+        self.setFixedHeight(int(max((place.bottom() for place in self.places(self.width())), default=self._line())))
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(200, self.heightForWidth(max(self.width(), 200)))
+    def sizeHint(self) -> QSize:
+        return QSize(200, self._line())
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
+    def minimumSizeHint(self) -> QSize:
         return QSize(80, self._line())
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._take_rows()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for (name, pen), place in zip(self._entries, self.places(self.width()), strict=True):

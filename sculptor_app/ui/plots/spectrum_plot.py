@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
 from sculptor_app.ui.plots.legend_row import LegendRow
 from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, stable_range, whole_ticks
-from sculptor_app.ui.theme import phase_pen, theme
+from sculptor_app.ui.theme import fonts, phase_pen, theme
 from sculptor_app.ui.theme.tokens import PHASE_KEYS
 from sculptor_app.ui.widgets.words import phase_name
 
@@ -31,7 +31,7 @@ class SpectrumPlot(Chart):
     """Current spectrum in bold over one curve for the end of each phase."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("", "", None, parent)
+        super().__init__(parent)
         self.title.setText(self.tr("Spectrum"))
         self._empty.setText(self.tr("The spectrum of the picture, from coarse to fine, once a run has started."))
         self._current: SpectrumLike | None = None
@@ -45,6 +45,8 @@ class SpectrumPlot(Chart):
         self._current_curve = curve()
         for item in (self._floor_curve, *self._end_curves.values(), self._current_curve):
             self.canvas.addItem(item, ignoreBounds=True)
+        self._unit = pg.TextItem(self.tr("cycles per image"), anchor=(0, 1))
+        self.canvas.addItem(self._unit, ignoreBounds=True)
         self.legend = LegendRow(self)
         self._column.addWidget(self.legend)
         self.canvas.getViewBox().sigResized.connect(self._number_axes)
@@ -60,21 +62,21 @@ class SpectrumPlot(Chart):
         self._range = None
         self._widest = 32.0
         self.title.setText(self.tr("Spectrum"))
-        self.set_curves(0, None, {})
+        self.set_curves(None, {})
 
     def set_curves(
         self,
-        step: int,
         current: SpectrumLike | None,
         phase_ends: Mapping[str, SpectrumLike],
+        step: int = 0,
         noise_floor: SpectrumLike | None = None,
     ) -> None:
         """The spectra to compare.
 
         Args:
-            step: the current step.
-            current: its spectrum; None where there is none (state 0 has no guess).
+            current: of the current step; None where there is none (state 0 has no guess).
             phase_ends: spectra at the last step of the phases that are over, by phase key.
+            step: the current step, for the title.
             noise_floor: what pure noise of this step's level would give, dotted.
         """
         self._step, self._current, self._ends, self._floor = step, current, dict(phase_ends), noise_floor
@@ -89,7 +91,7 @@ class SpectrumPlot(Chart):
 
     def set_labels(self, source: str, space: str, window: str) -> None:
         """What was measured ("current guess"), in which space ("pixels"), through which window ("Hann window")."""
-        parts = (self.tr("log₁₀ power over cycles per image"), source, space, window)
+        parts = (source, self.tr("log₁₀ power"), space, window)
         self.caption.setText(" · ".join(part for part in parts if part))
 
     def tooltip_at(self, x: float) -> str:
@@ -115,6 +117,8 @@ class SpectrumPlot(Chart):
             pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         self._current_curve.setPen(self._current_pen)
         self._floor_curve.setPen(self._floor_pen)
+        self._unit.setColor(QColor(tokens.muted))
+        self._unit.setFont(fonts.small())
         for key, item in self._end_curves.items():
             item.setPen(phase_pen(key, 1.5))
         self._number_axes()
@@ -151,6 +155,7 @@ class SpectrumPlot(Chart):
         texts = [] if self.is_empty else [(float(power), decade_text(power)) for power in powers]
         self.canvas.left.set_numbers(texts)
         inner = [place for place, _ in numbers if left < place < right]
+        self._unit.setPos(left, low)
         box = QRectF(left, low, right - left, high - low)
         self.canvas.grid.set_content(box, [], inner, [place for place, _ in texts])
 

@@ -11,7 +11,7 @@ def whole_ticks(low: float, high: float, at_most: int) -> list[int]:
     Raises:
         ValueError: at_most below 2.
     """
-    if at_most < 2:  # noqa: PLR2004 - an axis with one number says nothing
+    if at_most < 2:
         raise ValueError(f"an axis needs room for 2 ticks or more; got {at_most}")
     spacing = 1
     for exponent in range(12):

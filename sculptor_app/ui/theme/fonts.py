@@ -1,10 +1,33 @@
-"""The type scale: sizes in points relative to the system's font, with tabular figures where numbers change."""
+"""The type scale: Inter in sizes relative to the system's font, with tabular figures where numbers change."""
 
-from PySide6.QtGui import QFont
+from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
+from sculptor_app.ui.theme import files
+
+FAMILY = "Inter"
+_FILES = ("Inter-Regular.otf", "Inter-SemiBold.otf")
+_LEAST_PT = 10.0
 _SMALL = 0.88
-_TITLE = 1.08
+_TITLE = 1.12
+
+
+def install(app: QApplication) -> None:
+    """Makes Inter the application's font; where it cannot be loaded, the system's font stays.
+
+    The system's own family remains behind it, for scripts that Inter has not got.
+    """
+    if app.property("sculptor_font"):
+        return
+    app.setProperty("sculptor_font", True)
+    loaded = [QFontDatabase.addApplicationFont(str(files.style_file(f"fonts/{name}"))) for name in _FILES]
+    if -1 in loaded:
+        return
+    font = QFont(app.font())
+    font.setFamilies([FAMILY, *font.families()])
+    if font.pointSizeF() > 0:
+        font.setPointSizeF(max(font.pointSizeF(), _LEAST_PT))
+    app.setFont(font)
 
 
 def body() -> QFont:

@@ -1,4 +1,4 @@
-"""Icons: one-colour SVG drawings, tinted from the theme when they are painted, so they are crisp and right after a switch."""
+"""Icons: one-colour SVG drawings, tinted by the theme when painted: crisp, and right after a switch."""
 
 from functools import lru_cache
 
@@ -47,7 +47,7 @@ class ThemedIconEngine(QIconEngine):
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
         return self.scaledPixmap(size, mode, state, 1.0)
 
-    def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:  # noqa: N802
+    def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:
         # `size` is in device pixels already; QIcon sets the ratio on what it gets.
         result = QPixmap(size)
         result.fill(Qt.GlobalColor.transparent)

@@ -1,4 +1,4 @@
-"""The theme in force: chosen by the person or followed from the system, put on the application as palette and style sheet."""
+"""The theme in force: chosen or followed from the system, put on the application as palette and style sheet."""
 
 from string import Template
 from typing import Literal
@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
-from sculptor_app.ui.theme import files
+from sculptor_app.ui.theme import files, fonts
 from sculptor_app.ui.theme.palette import palette_of
 from sculptor_app.ui.theme.tokens import DARK, LIGHT, Tokens
 
@@ -86,6 +86,7 @@ class Theme(QObject):
             return
         if app.style().name().lower() != "fusion":
             app.setStyle("Fusion")
+        fonts.install(app)
         self._tokens = tokens
         app.setPalette(palette_of(tokens))
         app.setStyleSheet(stylesheet(tokens))
@@ -98,7 +99,7 @@ _theme: Theme | None = None
 
 def theme() -> Theme:
     """The one theme of this process."""
-    global _theme  # noqa: PLW0603 - one application, one look
+    global _theme
     if _theme is None:
         _theme = Theme()
     return _theme

@@ -56,7 +56,7 @@ class StatesModel(QAbstractListModel):
         text = self.tr("step %1 of %2").replace("%1", str(row)).replace("%2", str(self.planned or self._count - 1))
         return f"{text}, {phase_name(key).lower()}" if key else text
 
-    def rowCount(self, parent: _Index = _ROOT) -> int:  # noqa: N802
+    def rowCount(self, parent: _Index = _ROOT) -> int:
         return 0 if parent.isValid() else self._count
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -204,13 +204,13 @@ class Filmstrip(QListView):
         self._bring_into_view(current)
         self.step_requested.emit(current.row())
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         return QSize(12 * CELL_WIDTH, CELL_HEIGHT + 14)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
+    def minimumSizeHint(self) -> QSize:
         return QSize(3 * CELL_WIDTH, CELL_HEIGHT + 14)
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         # An upright wheel moves the film sideways.
         delta = event.angleDelta()
         pixels = event.pixelDelta()
@@ -220,7 +220,7 @@ class Filmstrip(QListView):
         self._held_by_hand = True
         event.accept()
 
-    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+    def focusInEvent(self, event: QFocusEvent) -> None:
         # Qt marks the first row when focus comes and there is none; that is not a person's choice.
         self._showing = True
         super().focusInEvent(event)

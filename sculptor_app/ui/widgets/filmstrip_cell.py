@@ -28,7 +28,7 @@ class CellPainter(QStyledItemDelegate):
         self._thumbnails = thumbnails
         self._phases = phases
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:  # noqa: N802
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(CELL_WIDTH, CELL_HEIGHT)
 
     def paint(

@@ -1,4 +1,4 @@
-"""One labelled frame: what is shown and a choice of it, the picture, and under it the pixel, the zoom and a colour scale."""
+"""One labelled frame: a choice of what is shown, the picture, and under it the pixel, the zoom and a colour scale."""
 
 from collections.abc import Callable, Sequence
 
@@ -90,7 +90,7 @@ class FramePanel(QWidget):
         menu.addAction(icon("zoom-out"), self.tr("Zoom out"), self._zoom_out)
         menu.addSeparator()
         for scale in _ZOOMS:
-            action = menu.addAction(f"{scale}×")  # noqa: RUF001 - the sign for times
+            action = menu.addAction(f"{scale}×")
             action.setData(scale)
         menu.triggered.connect(self._zoom_chosen)
         return menu
@@ -177,7 +177,7 @@ class FramePanel(QWidget):
     def _update_zoom(self) -> None:
         view = self.picture_view
         self.zoom_button.setEnabled(view.image is not None)
-        whole = f"{round(view.device_scale)}×"  # noqa: RUF001 - the sign for times
+        whole = f"{round(view.device_scale)}×"
         self.zoom_button.setText(self.tr("Fit") if view.view.is_fit or view.image is None else whole)
 
     def _hovered(self, column: int, row: int) -> None:
@@ -209,12 +209,12 @@ class FramePanel(QWidget):
         self._footer.setGeometry(QRect(strip_left, top + head + height + 2 * _GAP, strip, foot))
         self._update_zoom()
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         return QSize(280, 280 + self._header.sizeHint().height() + self._footer.sizeHint().height() + 2 * _GAP)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
+    def minimumSizeHint(self) -> QSize:
         return QSize(130, 110 + self._header.sizeHint().height() + self._footer.sizeHint().height() + 2 * _GAP)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._place()

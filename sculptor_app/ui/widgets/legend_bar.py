@@ -9,15 +9,17 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from sculptor_app.ui.theme import fonts, theme
 
 _BAR_WIDTH = 88
+_LEAST_BAR_WIDTH = 28
 _BAR_HEIGHT = 7
 _GAP = 6
+_MINUS = "\N{MINUS SIGN}"
 
 
 def signed(value: float) -> str:
-    """ "+0.21", "\N{MINUS SIGN}0.21" or "0", to two significant digits."""
+    """A number with its sign, as in +0.21, to two significant digits."""
     if value == 0:
         return "0"
-    return f"{'+' if value > 0 else chr(0x2212)}{abs(value):.2g}"
+    return f"{'+' if value > 0 else _MINUS}{abs(value):.2g}"
 
 
 class LegendBar(QWidget):
@@ -27,7 +29,7 @@ class LegendBar(QWidget):
         super().__init__(parent)
         self._colours: tuple[QColor, ...] = ()
         self._limit = 0.0
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setFont(fonts.small())
         theme().changed.connect(self.update)
         self.hide()
@@ -60,21 +62,25 @@ class LegendBar(QWidget):
             gradient.setColorAt(index / max(1, len(self._colours) - 1), colour)
         return gradient
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        metrics = self.fontMetrics()
-        # A place wide enough for any limit, so that the bar stands still while the numbers change.
-        number = max(
-            metrics.horizontalAdvance(f"{chr(0x2212)}0.88"), *(metrics.horizontalAdvance(t) for t in self.texts)
-        )
-        return QSize(2 * (number + _GAP) + _BAR_WIDTH, metrics.height() + 2)
+    def _number_width(self) -> int:
+        # Wide enough for any limit, so that the bar stands still while the numbers change.
+        usual = f"{_MINUS}0.88"
+        return max(self.fontMetrics().horizontalAdvance(text) for text in (usual, *self.texts))
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def sizeHint(self) -> QSize:
+        return QSize(2 * (self._number_width() + _GAP) + _BAR_WIDTH, self.fontMetrics().height() + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(2 * (self._number_width() + _GAP) + _LEAST_BAR_WIDTH, self.fontMetrics().height() + 2)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
         if not self._colours:
             return
         painter = QPainter(self)
         tokens = theme().tokens
         left, right = self.texts
-        bar = QRectF((self.width() - _BAR_WIDTH) / 2, (self.height() - _BAR_HEIGHT) / 2, _BAR_WIDTH, _BAR_HEIGHT)
+        width = min(_BAR_WIDTH, self.width() - 2 * (self._number_width() + _GAP))
+        bar = QRectF((self.width() - width) // 2, (self.height() - _BAR_HEIGHT) // 2, width, _BAR_HEIGHT)
         painter.fillRect(bar, self._gradient(bar))
         painter.setPen(QColor(tokens.hairline_strong))
         painter.drawRect(bar.adjusted(0, 0, -1, -1))

@@ -8,7 +8,15 @@ from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPai
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sculptor_app.ui.theme import fonts, theme
-from sculptor_app.ui.widgets.zoom import FIT, View, fit_scale, scale_of, stepped
+from sculptor_app.ui.widgets.zoom import (
+    FIT,
+    View,
+    fit_scale,
+    is_worth_sharpening,
+    looks_better_smooth,
+    scale_of,
+    stepped,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class PictureView(QWidget):
     # Asked by people
 
     def zoom_by(self, steps: int, anchor: QPointF | None = None) -> None:
-        """Zooms in (+) or out (-) by whole-number steps, keeping what is under `anchor` (widget coordinates) in place."""
+        """Zooms in (+) or out (-) by whole-number steps; what is under `anchor` (widget coordinates) stays there."""
         if self._image is None:
             return
         here = anchor if anchor is not None else QPointF(self.rect().center())
@@ -176,9 +184,14 @@ class PictureView(QWidget):
     def _paint_picture(self, painter: QPainter) -> None:
         assert self._image is not None
         placement = self._placement()
-        smooth = placement.scale * self.devicePixelRatioF() < 1
+        scale = placement.scale * self.devicePixelRatioF()
+        image, smooth = self._image, looks_better_smooth(scale)
+        if smooth and is_worth_sharpening(image.width(), image.height(), scale):
+            # Pixels of whole size first, then a little smaller: sharp, and all of one width to the eye.
+            whole = math.ceil(scale)
+            image = image.scaled(image.width() * whole, image.height() * whole)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-        painter.drawImage(placement.rect, self._image, QRectF(self._image.rect()))
+        painter.drawImage(placement.rect, image, QRectF(image.rect()))
         if self._marker is not None:
             column, row = self._marker
             side = max(placement.scale, 4.0)
@@ -197,13 +210,13 @@ class PictureView(QWidget):
         inner = self.rect().adjusted(20, 12, -20, -12)
         painter.drawText(inner, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._empty_text)
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         return QSize(256, 256)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
+    def minimumSizeHint(self) -> QSize:
         return QSize(96, 96)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         tokens = theme().tokens
         if self._image is None:
@@ -217,7 +230,7 @@ class PictureView(QWidget):
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         # Touchpads send many small angles; a zoom step is one notch of a wheel.
         self._wheel += event.angleDelta().y()
         steps = math.trunc(self._wheel / 120)
@@ -226,14 +239,14 @@ class PictureView(QWidget):
             self.zoom_by(steps, event.position())
         event.accept()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and not self._view.is_fit:
             self._grip = event.position()
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
         else:
             super().mousePressEvent(event)
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._grip is not None and self._image is not None:
             moved = event.position() - self._grip
             self._grip = event.position()
@@ -242,17 +255,17 @@ class PictureView(QWidget):
             self._ask(View(view.magnification, view.x - moved.x() / rect.width(), view.y - moved.y() / rect.height()))
         self._hover(self.pixel_at(event.position()))
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._grip = None
         self._update_cursor()
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.zoom_to_fit()
 
-    def leaveEvent(self, event: object) -> None:  # noqa: N802
+    def leaveEvent(self, event: object) -> None:
         self._hover((-1, -1))
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         match event.key():
             case Qt.Key.Key_Plus | Qt.Key.Key_Equal:
                 self.zoom_by(1)

@@ -12,7 +12,7 @@ from sculptor_app.ui.widgets import timeline_paint
 from sculptor_app.ui.widgets.timeline_geometry import Axis
 from sculptor_app.ui.widgets.words import band_name, neighbour_phase_step, phase_deed, phase_name, step_range
 
-_SIDE = 15
+_SIDE = 1
 
 
 class Timeline(QSlider):
@@ -78,7 +78,7 @@ class Timeline(QSlider):
         self._describe()
 
     def set_settled(self, marks: Sequence[tuple[str, int]]) -> None:
-        """The measured marks: a band's key and the step from which it stayed settled; bands that never did are left out."""
+        """The measured marks: pairs of a band's key and the step from which it stayed settled."""
         self._marks = tuple(marks)
         self.update()
 
@@ -148,13 +148,13 @@ class Timeline(QSlider):
     def _ask_at(self, event: QMouseEvent) -> None:
         self._ask(self._axis().step_at(event.position().x()))
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         return QSize(600, timeline_paint.HEIGHT)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
+    def minimumSizeHint(self) -> QSize:
         return QSize(160, timeline_paint.HEIGHT)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         axis = self._axis()
         timeline_paint.paint_noise(painter, axis)
@@ -171,30 +171,30 @@ class Timeline(QSlider):
             painter.setFont(fonts.small())
             painter.setPen(QColor(theme().tokens.muted))
             below.setTop(timeline_paint.MARKS_TOP)
-            below.adjust(_SIDE - 2, 0, 2 - _SIDE, 0)
+            below.adjust(-1, 0, 1, 0)
             text = painter.fontMetrics().elidedText(self._notice, Qt.TextElideMode.ElideRight, int(below.width()))
             painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
         if self._planned:
             timeline_paint.paint_cursor(painter, axis, self.value(), self.hasFocus())
         painter.end()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self.setSliderDown(True)
             self.scrub_started.emit()
             self._ask_at(event)
             event.accept()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self.isSliderDown():
             self._ask_at(event)
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self.isSliderDown() and event.button() == Qt.MouseButton.LeftButton:
             self.setSliderDown(False)
             self.scrub_ended.emit()
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         self._wheel += event.angleDelta().y() or -event.angleDelta().x()
         notches = int(self._wheel / 120)
         self._wheel -= notches * 120
@@ -202,7 +202,7 @@ class Timeline(QSlider):
             self._ask(self.value() - notches)
         event.accept()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         here, spans, planned = self.value(), self._spans, self._planned
         match event.key():
             case Qt.Key.Key_Right | Qt.Key.Key_Up:

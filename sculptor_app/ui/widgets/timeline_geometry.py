@@ -1,7 +1,7 @@
 """Where things lie on the timeline, free of any painting.
 
-Every state 0..N has a cell of equal width, so the cursor of step k stands in the middle of a cell that belongs to one phase
-alone, also at a border between two.
+Every state 0..N has a cell of equal width, so the cursor of step k stands in the middle of a cell that belongs to one
+phase alone, also at a border between two.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,9 @@ def spread(
     Args:
         centres: where each label would best be centred, rising.
         widths: of the labels, in the same order.
-        left, right: limits. gap: least distance between neighbours.
+        left: where the first may begin.
+        right: where the last must end.
+        gap: least distance between neighbours.
 
     Returns:
         Left ends in the same order, or None when there is no room for all.

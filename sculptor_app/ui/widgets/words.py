@@ -40,8 +40,8 @@ def band_name(key: str) -> str:
 
 
 def step_range(first: int, last: int) -> str:
-    """ "16–30", or "7" for a single step."""
-    return f"{first}" if first == last else f"{first}–{last}"  # noqa: RUF001 - an en dash is the right sign for a range
+    """First and last step, as in 16–30, or 7 for a single one."""
+    return f"{first}" if first == last else f"{first}–{last}"
 
 
 def neighbour_phase_step(spans: tuple[PhaseSpan, ...], step: int, direction: int, planned: int) -> int:

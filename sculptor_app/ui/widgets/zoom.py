@@ -1,14 +1,16 @@
 """The arithmetic of zooming into a picture, free of widgets.
 
-Scales are device pixels per picture pixel. From 3 on, a picture may fill its place with pixels of two neighbouring widths;
-between 1 and 3 the eye sees that, so only whole scales are taken there.
+Scales are device pixels per picture pixel. A picture that fits its place seldom does so by a whole number: its pixels
+then have two neighbouring widths, which the eye sees up to about 5; below that the picture is smoothed, a small one
+only at the borders between its pixels.
 """
 
 import math
 from dataclasses import dataclass
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
-_UNEVEN_FROM = 3.0
+_UNEVEN_FROM = 5.0
+_SHARPENED_AT_MOST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,17 @@ def fit_scale(picture_width: int, picture_height: int, width: float, height: flo
     """
     if picture_width < 1 or picture_height < 1:
         raise ValueError(f"a picture has at least one pixel; got {picture_width} x {picture_height}")
-    scale = max(min(width / picture_width, height / picture_height), 1e-3)
-    return float(math.floor(scale)) if 1 <= scale < _UNEVEN_FROM else scale
+    return max(min(width / picture_width, height / picture_height), 1e-3)
+
+
+def looks_better_smooth(scale: float) -> bool:
+    """Whether pixels of uneven width would show at this scale."""
+    return scale < _UNEVEN_FROM and abs(scale - round(scale)) > 1e-6
+
+
+def is_worth_sharpening(picture_width: int, picture_height: int, scale: float) -> bool:
+    """Whether a smoothed picture's own pixels can still be seen, and enlarging it first costs little."""
+    return scale > 1 and picture_width * picture_height * math.ceil(scale) ** 2 <= _SHARPENED_AT_MOST
 
 
 def scale_of(view: View, fit: float) -> float:
