@@ -51,6 +51,7 @@ def main(argv: Sequence[str] = ()) -> int:
     window = MainWindow(settings, options.model)
     window.painted.connect(window.after_first_paint)
     window.painted.connect(_Later(app, window).begin)
+    window.closed.connect(app.quit)  # Qt quits by itself only for windows that are still visible when they close
     window.show()
     return app.exec()
 

@@ -1,4 +1,4 @@
-"""What nobody caught, shown to a person: logged first by `logs`, told from the GUI thread, with the run still on screen."""
+"""What nobody caught, shown to a person: logged first, told from the GUI thread, with the run still on screen."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class CrashTeller(QObject):
     """Shows the sentence of the exception hook in the window's message bar.
 
-    The hook may be called from any thread; the signal brings the sentence to the thread that may touch widgets. The bar is
-    not modal: a dialog that blocks would hide the run that a person may want to save.
+    The hook may be called from any thread; the signal brings the sentence to the thread that may touch widgets. The bar
+    is not modal: a dialog that blocks would hide the run that a person may want to save.
     """
 
     _happened = Signal(str)

@@ -6,13 +6,14 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app import folders
 from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.ui.status_text import file_size_text
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.trajectory import Trajectory
@@ -22,12 +23,17 @@ log = logging.getLogger(__name__)
 
 
 def suggested_name(trajectory: Trajectory, ending: str, step: int | None = None) -> str:
-    """ "bust-bronze-7.gif", or with a step "bust-bronze-7-step-12.png": what it is, and the seed."""
+    """As "bust-bronze-7.gif", or with a step "bust-bronze-7-step-12.png": what it is, and the seed."""
     request = trajectory.info.request
     parts = [word for word in (request.form, request.material, str(request.seed)) if word]
     if step is not None:
         parts += ["step", str(step)]
     return "-".join(parts) + ending
+
+
+def show_folder(folder: Path) -> None:
+    """Open a folder in the system's file manager."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
 
 class Files(QObject):
@@ -68,8 +74,14 @@ class Files(QObject):
         if trajectory is None:
             return
         self.close()
-        dialog = ExportGifDialog(trajectory, measures, self._window.settings, self.folder(), self._window)
+        path = self.folder() / suggested_name(trajectory, ".gif")
+        session = self._window.session
+        dialog = ExportGifDialog(
+            trajectory, measures, self._window.settings, path, session.position, self._window
+        )
         dialog.saved.connect(self._gif_saved)
+        dialog.destroyed.connect(self._forget_dialog)
+        session.running_changed.connect(dialog.refresh)
         self._gif_dialog = dialog
         dialog.show()
 
@@ -137,15 +149,25 @@ class Files(QObject):
             self._window.messages.tell(error.what, error.what_to_do)
         else:
             self.remember_folder(path)
-            self._window.messages.tell(self.tr("Saved {0}.").format(path), is_fault=False)
+            self._tell_saved(path, file_size_text(path.stat().st_size))
 
-    @Slot(str)
-    def _gif_saved(self, path: str) -> None:
+    @Slot(str, int)
+    def _gif_saved(self, path: str, size_bytes: int) -> None:
         self.remember_folder(Path(path))
-        self._window.messages.tell(self.tr("Saved {0}.").format(path), is_fault=False)
+        self._tell_saved(Path(path), file_size_text(size_bytes))
+
+    def _tell_saved(self, path: Path, size: str) -> None:
+        self._window.messages.tell(
+            self.tr("Saved {0} ({1}).").format(path, size),
+            is_fault=False, action=self.tr("Show folder"), deed=lambda: show_folder(path.parent),
+        )  # fmt: skip
+
+    @Slot()
+    def _forget_dialog(self) -> None:
+        self._gif_dialog = None
 
     def close(self) -> None:
         """Close the GIF dialog, and stop what it writes."""
         if self._gif_dialog is not None:
             self._gif_dialog.close()
-            self._gif_dialog = None
+            self._forget_dialog()

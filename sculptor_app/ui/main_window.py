@@ -48,9 +48,11 @@ class MainWindow(QMainWindow):
 
     Signals:
         painted: the window has been painted for the first time.
+        closed: everything behind the window has ended.
     """
 
     painted = Signal()
+    closed = Signal()
 
     def __init__(
         self,
@@ -153,6 +155,7 @@ class MainWindow(QMainWindow):
         self.session.running_changed.connect(self._limit_plots)
         self._plot_clock.due.connect(self.plots.draw)
         self.presenter.clock.due.connect(self._show_status)
+        self.run_control.pace_changed.connect(self.presenter.clock.request)
         self.session.running_changed.connect(self._show_settled)
         self.plots.step_requested.connect(self.session.go_to)
         self.run_control.planned.connect(self._show_plan)
@@ -172,7 +175,9 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_stage(self) -> None:
-        self._middle.setCurrentWidget(self.stage)
+        if self._middle.currentWidget() is not self.stage:
+            self._middle.setCurrentWidget(self.stage)
+            self.stage.setFocus()  # else it would go on from the invitation's button to the next one
 
     @Slot(object)
     def _show_plan(self, levels: object) -> None:
@@ -257,6 +262,7 @@ class MainWindow(QMainWindow):
         QApplication.instance().removeEventFilter(self._keys)
         self.runner.shutdown()
         super().closeEvent(event)
+        self.closed.emit()
 
 
 def _column(parent: QWidget, widgets: tuple[QWidget, ...], margins: tuple[int, int, int, int], gap: int = 0) -> QWidget:

@@ -79,7 +79,7 @@ class PictureSource:
         return made
 
     def thumbnail(self, k: int, kind: FrameKind) -> QImage | None:
-        """The picture of step k for the filmstrip, which keeps a small copy; pure noise where there is no such frame."""
+        """The picture of step k for the filmstrip, which keeps a small copy; the noisy state where there is no such."""
         if self._trajectory is None or k > self._trajectory.last:
             return None
         kept = self._kept.get((k, kind))

@@ -122,7 +122,7 @@ class PlotsPanel(QWidget):
             self._draw_curves(last)
         step = min(self._session.position, last)
         self.band_plot.set_step(step)
-        self.spectrum_plot.set_curves(step, measures.spectrum(self.source, step), self._ends)
+        self.spectrum_plot.set_curves(measures.spectrum(self.source, step), self._ends, step=step)
 
     def _draw_curves(self, last: int) -> None:
         measures, trajectory = self._session.measures, self._session.trajectory

@@ -20,7 +20,7 @@ WHILE_RUNNING = 0.25
 
 
 class Presenter(QObject):
-    """Draws the session's state on stage, timeline, transport bar and filmstrip, at most once per frame of the display."""
+    """Draws the session's state on stage, timeline, transport bar and filmstrip, at most once per display frame."""
 
     def __init__(
         self, session: Session, stage: Stage, timeline: Timeline, transport: TransportBar, film: Filmstrip

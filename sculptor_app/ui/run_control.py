@@ -1,14 +1,19 @@
 """From the Start button to the trajectory on screen: the runner, the session and what a person is told about a run."""
 
+import logging
+
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.diffusion.errors import OutOfDeviceMemory, SculptError
+from sculptor_app.diffusion.request import RequestError
 from sculptor_app.session.runner import Prepared, RunState, SculptRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.controls import Controls
 from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.run_panel import RunPanel
 from sculptor_app.ui.run_progress import StepClock, duration_text
+
+log = logging.getLogger(__name__)
 
 
 class RunControl(QObject):
@@ -31,7 +36,6 @@ class RunControl(QObject):
         self._session, self._runner = session, runner
         self._controls, self._panel, self._messages = controls, panel, messages
         self._busy = False
-        self._offers_cpu = False
         self.pace = StepClock()
         runner.state_changed.connect(self._show_state)
         runner.prepared.connect(self._take_prepared)
@@ -45,7 +49,6 @@ class RunControl(QObject):
         controls.submitted.connect(self.start)
         panel.start_requested.connect(self.start)
         panel.stop_requested.connect(self.stop)
-        messages.action_requested.connect(self._use_cpu)
         self._judge()
 
     @property
@@ -108,7 +111,10 @@ class RunControl(QObject):
         self._session.end_run()
         trajectory = self._session.trajectory
         took = sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
+        self.pace.settle(took / trajectory.last)
+        self._panel.set_progress(trajectory.last, trajectory.planned_steps, self.pace.mean_s)
         self._panel.set_ended(self.tr("{0} steps in {1}").format(trajectory.last, duration_text(took)))
+        self.pace_changed.emit()
 
     @Slot(int)
     def _cancel(self, run_id: int) -> None:
@@ -116,30 +122,34 @@ class RunControl(QObject):
         self._session.end_run()
         trajectory = self._session.trajectory
         if was_shown and not trajectory.is_complete:
-            self._panel.set_ended(self.tr("Stopped at step {0} of {1}").format(trajectory.last, trajectory.planned_steps))
+            self._say_end(self.tr("Stopped at step {0} of {1}"))
 
     @Slot(int, object)
     def _fail(self, run_id: int, error: Exception) -> None:
         was_shown = self._session.is_running
         self._session.end_run()
         if was_shown:
-            trajectory = self._session.trajectory
-            self._panel.set_ended(self.tr("Failed after step {0} of {1}").format(trajectory.last, trajectory.planned_steps))
+            self._say_end(self.tr("Failed after step {0} of {1}"))
         self._tell(error)
 
+    def _say_end(self, sentence: str) -> None:
+        trajectory = self._session.trajectory
+        self._panel.set_ended(sentence.format(trajectory.last, trajectory.planned_steps))
+
     def _tell(self, error: Exception) -> None:
-        self._offers_cpu = isinstance(error, OutOfDeviceMemory)
-        action = self.tr("Use the CPU") if self._offers_cpu else ""
         if isinstance(error, SculptError):
-            self._messages.tell(error.what, error.what_to_do, action=action)
+            action = self.tr("Use the CPU") if isinstance(error, OutOfDeviceMemory) else ""
+            self._messages.tell(error.what, error.what_to_do, action=action, deed=self._use_cpu)
+        elif isinstance(error, RequestError):
+            self._messages.tell(str(error))
         else:
+            log.error("a run failed", exc_info=error)
             what = self.tr("The run failed with an error that nobody foresaw ({0}: {1}).")
             what_to_do = self.tr("What was sculpted so far stays; Help > Show log has the details.")
             self._messages.tell(what.format(type(error).__name__, error), what_to_do)
 
-    @Slot()
     def _use_cpu(self) -> None:
-        if self._offers_cpu and self._controls.choose_device("cpu"):
+        if self._controls.choose_device("cpu"):
             self.start()
 
     @Slot()

@@ -4,7 +4,8 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from sculptor_app.session.runner import RunState
-from sculptor_app.ui.run_progress import progress_text
+from sculptor_app.ui.run_progress import pace_text, progress_text
+from sculptor_app.ui.theme import fonts
 
 
 class RunPanel(QWidget):
@@ -22,7 +23,10 @@ class RunPanel(QWidget):
         super().__init__(parent)
         self.line = QLabel(self)
         self.line.setProperty("tone", "muted")
-        self.line.setWordWrap(True)
+        self.line.setFont(fonts.tabular(fonts.body()))
+        self.pace = QLabel(self)
+        self.pace.setProperty("tone", "muted")
+        self.pace.setFont(fonts.small())
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Progress of the run"))
@@ -33,8 +37,8 @@ class RunPanel(QWidget):
         self.button.clicked.connect(self._pressed)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 8, 16, 14)
-        column.setSpacing(8)
-        for widget in (self.line, self.bar, self.button):
+        column.setSpacing(6)
+        for widget in (self.line, self.bar, self.pace, self.button):
             column.addWidget(widget)
         self._running = False
         self._progress = ""
@@ -52,6 +56,7 @@ class RunPanel(QWidget):
         if waiting or state is RunState.STARTING:
             self._progress = self.tr("preparing the model…")
             self.bar.setRange(0, 0)
+            self.pace.setText("")
         elif state is RunState.STOPPING:
             self._progress = self.tr("stopping after this step…")
         elif state is RunState.PREPARING:
@@ -69,6 +74,7 @@ class RunPanel(QWidget):
         self.bar.setValue(done)
         if self._state is not RunState.STOPPING:
             self._progress = progress_text(done, planned, mean_s)
+        self.pace.setText("" if mean_s is None else pace_text(mean_s))
         self._render()
 
     def set_ended(self, text: str) -> None:
@@ -90,5 +96,6 @@ class RunPanel(QWidget):
         self.button.setEnabled(not blocked and self._state is not RunState.STOPPING)
         self.line.setText(self.tr("Correct what is marked above to start.") if blocked else self._progress)
         self.bar.setVisible(self._running)
+        self.pace.setVisible(bool(self.pace.text()))
         if blocked:
             self.button.setToolTip(self._reason)

@@ -24,6 +24,10 @@ class StepClock:
         """Seconds per step, None before the first."""
         return self._mean_s if self._count else None
 
+    def settle(self, mean_s: float) -> None:
+        """The run is over: from now on its mean over all steps is told."""
+        self._mean_s = mean_s
+
     def add(self, duration_s: float) -> None:
         """Count one step in; the newest tenth or so of them decide."""
         self._count += 1
@@ -59,10 +63,8 @@ def pace_text(seconds: float) -> str:
 
 
 def progress_text(done: int, planned: int, mean_s: float | None) -> str:
-    """As "34 of 50 · 0.5 s left · 31 ms per step"; without a pace yet, how far it is alone."""
+    """As "34 of 50 · 0.5 s left"; without a pace yet, how far it is alone."""
     parts = [_tr("{0} of {1}").format(done, planned)]
-    if mean_s is not None:
-        if done < planned:
-            parts.append(_tr("{0} left").format(duration_text(mean_s * (planned - done))))
-        parts.append(pace_text(mean_s))
+    if mean_s is not None and done < planned:
+        parts.append(_tr("{0} left").format(duration_text(mean_s * (planned - done))))
     return " · ".join(parts)

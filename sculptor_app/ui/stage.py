@@ -29,6 +29,7 @@ class Stage(QWidget):
         super().__init__(parent)
         self.setProperty("ground", "well")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._arrangement = LARGE
         self._aspect = 1.0
         self._colours: list[QColor] = []

@@ -51,9 +51,7 @@ class Welcome(QWidget):
         heading.setFont(font)
         heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
         story = QLabel(
-            self.tr(
-                "Press Start and watch the model carve it, one step at a time. Then go back and forth through the steps."
-            ),
+            self.tr("Press Start and watch the model carve it, step by step. Then go back and forth through it."),
             self,
         )
         story.setProperty("tone", "muted")

@@ -1,0 +1,323 @@
+"""Saving a run as a GIF: all choices, one frame as it will look, about how large it becomes, and the saving itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSettings, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QImage
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.exports.errors import ExportCancelled, ExportError
+from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.session.worker import JobThread
+from sculptor_app.ui import theme
+from sculptor_app.ui.dialogs.gif_form import GifForm
+from sculptor_app.ui.dialogs.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
+from sculptor_app.ui.run_progress import duration_text
+from sculptor_app.ui.status_text import file_size_text
+from sculptor_app.ui.widgets.picture_view import PictureView
+
+if TYPE_CHECKING:
+    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.measures.recording import RunMeasures
+
+SETTLE_MS = 150
+"""How long a choice stands before its preview is made."""
+
+log = logging.getLogger(__name__)
+
+
+class ExportGifDialog(QDialog):
+    """Leaves the window free: it writes in a thread of its own.
+
+    Args:
+        trajectory: the run, as far as it is when the saving begins.
+        measures: its measures.
+        settings: where the choices are remembered.
+        path: the file that is offered.
+        position: the step that the preview shows.
+        parent: the window.
+
+    Signals:
+        saved: path of the file that was written, and its size in bytes.
+    """
+
+    saved = Signal(str, int)
+    _progressed = Signal(int, int)
+
+    def __init__(
+        self,
+        trajectory: Trajectory,
+        measures: RunMeasures,
+        settings: QSettings,
+        path: Path,
+        position: int,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Save as GIF"))
+        self._trajectory, self._measures, self._settings = trajectory, measures, settings
+        self._position = position
+        self._is_saving = False
+        self._jobs = JobThread(cancelled_by=(ExportCancelled,), parent=self, name="gif")
+        self._alarm = QTimer(self)
+        self._alarm.setSingleShot(True)
+        self._alarm.setInterval(SETTLE_MS)
+        self._make_parts(path)
+        self._lay_out()
+        self._connect()
+        self._restore()
+        self.refresh()
+
+    # Building ----------------------------------------------------------------------------------------------------
+
+    def _make_parts(self, path: Path) -> None:
+        _, height, width = self._trajectory.shape
+        self.form = GifForm(max(height, width), self._trajectory.planned_steps, self)
+        self.preview = PictureView(self)
+        self.preview.setMinimumSize(QSize(300, 300))
+        self.facts = QLabel(self)
+        self.facts.setProperty("tone", "muted")
+        self.facts.setFont(theme.fonts.tabular(theme.fonts.body()))
+        self.path = QLineEdit(str(path), self)
+        self.path.setAccessibleName(self.tr("File"))
+        self.browse = QPushButton(self.tr("Browse…"), self)
+        self.problem = QLabel(self)
+        self.problem.setProperty("tone", "warning")
+        self.problem.setWordWrap(True)
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+        self.progress = QProgressBar(self)
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName(self.tr("Progress of the saving"))
+        self.save_button = QPushButton(self.tr("Save"), self)
+        self.save_button.setProperty("kind", "primary")
+        self.save_button.setDefault(True)
+        self.cancel_button = QPushButton(self.tr("Close"), self)
+        self.cancel_button.setAutoDefault(False)
+        self.browse.setAutoDefault(False)
+
+    def _lay_out(self) -> None:
+        file_row = QHBoxLayout()
+        file_row.addWidget(self.path, 1)
+        file_row.addWidget(self.browse)
+        foot = QHBoxLayout()
+        foot.setSpacing(10)
+        foot.addWidget(self.progress, 1)
+        foot.addStretch(0)
+        foot.addWidget(self.cancel_button)
+        foot.addWidget(self.save_button)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(22)
+        grid.addWidget(self.form, 0, 0, 2, 1)
+        grid.addWidget(self.preview, 0, 1)
+        grid.addWidget(self.facts, 1, 1, Qt.AlignmentFlag.AlignHCenter)
+        grid.setColumnStretch(1, 1)
+        grid.setRowStretch(0, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(12)
+        column.addLayout(grid, 1)
+        column.addLayout(file_row)
+        column.addWidget(self.problem)
+        column.addLayout(foot)
+
+    def _connect(self) -> None:
+        self.form.edited.connect(self.refresh)
+        self.path.textChanged.connect(self._judge)
+        self.browse.clicked.connect(self._browse)
+        self.save_button.clicked.connect(self.save)
+        self.cancel_button.clicked.connect(self._cancel)
+        self._alarm.timeout.connect(self._begin_preview)
+        self._jobs.produced.connect(self._take)
+        self._jobs.cancelled.connect(self._cancelled)
+        self._jobs.failed.connect(self._fail)
+        self._progressed.connect(self._show_progress, Qt.ConnectionType.QueuedConnection)
+
+    # Choosing ----------------------------------------------------------------------------------------------------
+
+    @Slot(int)
+    def set_position(self, position: int) -> None:
+        """Preview another step."""
+        if position != self._position:
+            self._position = position
+            self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """A choice changed, or the run has more to show."""
+        self._judge()
+        if not self._is_saving:
+            self._alarm.start()
+
+    @Slot()
+    def _judge(self) -> None:
+        options = self.form.options()
+        wrong = isinstance(options, ExportError)
+        self.problem.setText(str(options) if wrong else "")
+        self.problem.setVisible(wrong)
+        self.save_button.setEnabled(not wrong and not self._is_saving and bool(self.path.text().strip()))
+
+    @Slot()
+    def _begin_preview(self) -> None:
+        options = self.form.options()
+        if isinstance(options, GifOptions) and not self._is_saving:
+            self.facts.setText(self.tr("estimating…"))
+            self._jobs.start(preview_job(self._trajectory, self._measures, options, self._position))
+
+    @Slot()
+    def _browse(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, self.tr("Save as GIF"), self.path.text(), self.tr("GIF animation (*.gif)"),
+            options=QFileDialog.Option.DontConfirmOverwrite,  # asked once, when it is saved
+        )  # fmt: skip
+        if chosen:
+            self.path.setText(chosen)
+
+    def target(self) -> Path:
+        """The file to write, with its ending."""
+        path = Path(self.path.text().strip()).expanduser()
+        return path if path.suffix.lower() == ".gif" else path.with_name(path.name + ".gif")
+
+    # Saving ------------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def save(self) -> None:
+        """Write the file; asks first where there is one already."""
+        target = self.target()
+        if not target.is_file():
+            self._begin_saving()
+            return
+        question = QMessageBox(self)
+        question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        question.setIcon(QMessageBox.Icon.Question)
+        question.setWindowTitle(self.tr("Replace the file?"))
+        question.setText(self.tr("{0} is there already.").format(target.name))
+        question.setInformativeText(self.tr("Replace it? If the saving fails, the old file stays as it is."))
+        replace = question.addButton(self.tr("Replace"), QMessageBox.ButtonRole.AcceptRole)
+        question.addButton(QMessageBox.StandardButton.Cancel)
+        replace.clicked.connect(self._begin_saving)
+        question.open()
+
+    @Slot()
+    def _begin_saving(self) -> None:
+        options = self.form.options()
+        if isinstance(options, ExportError) or self._is_saving:
+            return
+        self._alarm.stop()
+        self._remember(options)
+        self._set_saving(True)
+        progress = self._progressed.emit
+        self._jobs.start(export_job(self.target(), self._trajectory, self._measures, options, progress))
+
+    def _set_saving(self, saving: bool) -> None:
+        self._is_saving = saving
+        self.form.setEnabled(not saving)
+        self.path.setEnabled(not saving)
+        self.browse.setEnabled(not saving)
+        self.cancel_button.setText(self.tr("Cancel") if saving else self.tr("Close"))
+        self.progress.setRange(0, 0 if saving else 1)
+        self.progress.reset()
+        self.progress.setVisible(saving)
+        self._judge()
+
+    @Slot(int, int)
+    def _show_progress(self, done: int, total: int) -> None:
+        if self._is_saving:
+            self.progress.setRange(0, total)
+            self.progress.setValue(done)
+
+    @Slot()
+    def _cancel(self) -> None:
+        if self._is_saving:
+            self._jobs.cancel()
+        else:
+            self.close()
+
+    # What the thread says ----------------------------------------------------------------------------------------
+
+    @Slot(int, object)
+    def _take(self, run_id: int, item: object) -> None:
+        if isinstance(item, Preview):
+            self.preview.set_picture(QImage.fromData(item.gif).convertToFormat(QImage.Format.Format_RGB32))
+            self._frames = item
+            self.facts.setText(self._facts("…"))
+        elif isinstance(item, Estimate):
+            self.facts.setText(self._facts(self.tr("about {0}").format(file_size_text(item.size_bytes))))
+        elif isinstance(item, Saved):
+            self._set_saving(False)
+            self.saved.emit(str(item.path), item.path.stat().st_size)
+            self.close()
+
+    def _facts(self, size: str) -> str:
+        options, shown = self.form.options(), self._frames
+        if isinstance(options, ExportError):
+            return ""
+        seconds = (options.delay_ms * (shown.frames - 1) + max(options.hold_ms, options.delay_ms)) / 1000
+        measure = f"{shown.width_px} × {shown.height_px}"
+        parts = (self.tr("{0} frames").format(shown.frames), duration_text(seconds), measure, size)
+        return " · ".join(parts)
+
+    @Slot(int)
+    def _cancelled(self, run_id: int) -> None:
+        if self._is_saving and run_id == self._jobs.newest:
+            self._set_saving(False)
+            self._say(self.tr("Cancelled; no file was written."))
+            self._alarm.start()
+
+    @Slot(int, object)
+    def _fail(self, run_id: int, error: Exception) -> None:
+        if run_id != self._jobs.newest:
+            return
+        self._set_saving(False)
+        self.facts.setText("")
+        if isinstance(error, SculptError):
+            self._say(str(error))
+        else:
+            log.error("a GIF could not be made", exc_info=error)
+            self._say(self.tr("The GIF could not be made ({0}: {1}).").format(type(error).__name__, error))
+
+    def _say(self, sentence: str) -> None:
+        self.problem.setText(sentence)
+        self.problem.show()
+
+    # Remembering -------------------------------------------------------------------------------------------------
+
+    def _remember(self, options: GifOptions) -> None:
+        self._settings.setValue("gif/options", json.dumps(options.as_dict()))
+
+    def _restore(self) -> None:
+        self._set_saving(False)
+        try:
+            options = GifOptions(**json.loads(str(self._settings.value("gif/options", ""))))
+        except (ValueError, TypeError, SculptError):  # none yet, or of another version
+            options = GifOptions(dark=theme.theme().is_dark)
+        self.form.set_options(options)
+
+    # Qt overrides ------------------------------------------------------------------------------------------------
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._alarm.stop()
+        self.hide()
+        self._jobs.shutdown()
+        super().closeEvent(event)
+        self.deleteLater()
+
+    def reject(self) -> None:
+        self.close()

@@ -1,0 +1,132 @@
+"""The choices of a GIF as a form."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+
+from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.gif_options import (
+    FRAMES,
+    MAX_DELAY_MS,
+    MAX_HOLD_MS,
+    MAX_SIZE_PX,
+    MIN_DELAY_MS,
+    MIN_SIZE_PX,
+    GifOptions,
+)
+
+FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+LEAST_SHRUNK_PX = 64
+
+
+def sizes_of(longer_px: int) -> list[tuple[int, str]]:
+    """Sizes at which pixels stay crisp: whole multiples of the picture's longer side, and whole fractions of it.
+
+    Returns:
+        Pairs of the size in pixels and how it is called, smallest first.
+    """
+    shrunk = [(longer_px // factor, f"1/{factor}") for factor in (8, 4, 2) if longer_px // factor >= LEAST_SHRUNK_PX]
+    grown = [(longer_px * factor, f"{factor}×") for factor in FACTORS]
+    return shrunk + [(size, name) for size, name in grown if MIN_SIZE_PX <= size <= MAX_SIZE_PX]
+
+
+class GifForm(QWidget):
+    """Reads and writes GifOptions.
+
+    Args:
+        longer_px: longer side of the run's pictures.
+        planned: steps of the run.
+
+    Signals:
+        edited: some choice changed.
+    """
+
+    edited = Signal()
+
+    def __init__(self, longer_px: int, planned: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._sizes = sizes_of(longer_px)
+        self._make_fields(planned)
+        form = QFormLayout()
+        form.setHorizontalSpacing(14)
+        form.setVerticalSpacing(9)
+        form.addRow(self.tr("Show"), self.frames)
+        form.addRow(self.tr("Every"), self._with_word(self.every, self.tr("steps")))
+        form.addRow(self.tr("Size"), self.picture_size)
+        form.addRow(self.tr("Time per frame"), self.delay)
+        form.addRow(self.tr("Hold the last"), self.hold)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(9)
+        column.addLayout(form)
+        for box in self._boxes():
+            column.addWidget(box)
+        column.addStretch(1)
+        self._connect()
+
+    def _make_fields(self, planned: int) -> None:
+        self.frames = QComboBox(self)
+        for key, text in zip(FRAMES, self._frame_names(), strict=True):
+            self.frames.addItem(text, key)
+        self.every = self._number(1, max(1, planned), 1)
+        self.picture_size = QComboBox(self)
+        for size, factor in self._sizes:
+            self.picture_size.addItem(self.tr("{0} px · {1}").format(size, factor), size)
+        self.delay = self._number(MIN_DELAY_MS, MAX_DELAY_MS, 10, self.tr(" ms"))
+        self.hold = self._number(0, MAX_HOLD_MS, 100, self.tr(" ms"))
+        self.loop = QCheckBox(self.tr("Play for ever"), self)
+        self.ping_pong = QCheckBox(self.tr("Back and forth"), self)
+        self.caption = QCheckBox(self.tr("Step and phase under the picture"), self)
+        self.plot = QCheckBox(self.tr("Energy per band beside the picture"), self)
+        self.dark = QCheckBox(self.tr("Dark paper"), self)
+
+    def _frame_names(self) -> tuple[str, ...]:
+        return (self.tr("Current guess"), self.tr("Noisy state"), self.tr("Chips"), self.tr("Guess beside noisy state"))
+
+    def _number(self, low: int, high: int, step: int, suffix: str = "") -> QSpinBox:
+        box = QSpinBox(self)
+        box.setRange(low, high)
+        box.setSingleStep(step)
+        box.setSuffix(suffix)
+        return box
+
+    def _with_word(self, field: QWidget, word: str) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(field, 1)
+        row.addWidget(QLabel(word, self))
+        return row
+
+    def _boxes(self) -> tuple[QCheckBox, ...]:
+        return self.loop, self.ping_pong, self.caption, self.plot, self.dark
+
+    def _connect(self) -> None:
+        for choice in (self.frames, self.picture_size):
+            choice.currentIndexChanged.connect(self.edited)
+        for number in (self.every, self.delay, self.hold):
+            number.valueChanged.connect(self.edited)
+        for box in self._boxes():
+            box.toggled.connect(self.edited)
+
+    def options(self) -> GifOptions | ExportError:
+        """The choices, or what is wrong with them."""
+        try:
+            return GifOptions(
+                frames=self.frames.currentData(), every=self.every.value(), size_px=self.picture_size.currentData(),
+                delay_ms=self.delay.value(), hold_ms=self.hold.value(), loop=self.loop.isChecked(),
+                ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(), plot=self.plot.isChecked(),
+                dark=self.dark.isChecked(),
+            )  # fmt: skip
+        except ExportError as error:
+            return error
+
+    def set_options(self, options: GifOptions) -> None:
+        """Show choices; of the sizes on offer the nearest."""
+        self.frames.setCurrentIndex(self.frames.findData(options.frames))
+        sizes = [size for size, _ in self._sizes]
+        nearest = min(sizes, key=lambda size: abs(size - options.size_px))
+        self.picture_size.setCurrentIndex(sizes.index(nearest))
+        self.every.setValue(options.every)
+        self.delay.setValue(options.delay_ms)
+        self.hold.setValue(options.hold_ms)
+        chosen = (options.loop, options.ping_pong, options.caption, options.plot, options.dark)
+        for box, on in zip(self._boxes(), chosen, strict=True):
+            box.setChecked(on)

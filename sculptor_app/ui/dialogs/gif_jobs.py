@@ -1,0 +1,70 @@
+"""What the GIF dialog has done in its worker thread: a preview with an estimate, and the file itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.exports.gif_options import GifOptions
+    from sculptor_app.measures.recording import RunMeasures
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One frame as a GIF of its own, how many frames there will be, and their size in pixels."""
+
+    gif: bytes
+    frames: int
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """About how large the file will be."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The file is written."""
+
+    path: Path
+
+
+def preview_job(trajectory: Trajectory, measures: RunMeasures | None, options: GifOptions, k: int) -> Any:
+    """A job that yields a Preview of the frame nearest to step k, then an Estimate."""
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.exports import gif
+        from sculptor_app.exports.gif_preview import preview_gif
+
+        picture = preview_gif(trajectory, measures, options, k)
+        yield Preview(picture, gif.frame_count(trajectory, options), *gif.gif_size(trajectory, options))
+        yield Estimate(gif.estimate_bytes(trajectory, measures, options))
+
+    return job
+
+
+def export_job(
+    path: Path,
+    trajectory: Trajectory,
+    measures: RunMeasures | None,
+    options: GifOptions,
+    progress: Callable[[int, int], None],
+) -> Any:
+    """A job that writes the file, tells its progress from the worker thread, and yields Saved."""
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.exports import gif
+
+        gif.write_gif(path, trajectory, measures, options, progress, stop)
+        yield Saved(path)
+
+    return job
