@@ -98,6 +98,8 @@ def controls() -> QWidget:
     spin.setRange(1, 1000)
     spin.setValue(50)
     off.setEnabled(False)
+    theme.inset(spin)
+    theme.inset(off)
     for name, widget in (("Form", combo), ("Seed", seed), ("Steps", spin), ("Off", off)):
         label = QLabel(name)
         label.setProperty("tone", "muted")

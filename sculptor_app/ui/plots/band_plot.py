@@ -108,7 +108,7 @@ class BandPlot(Chart):
         """Puts on the colours of the theme."""
         super().dress()
         for key, item in zip(BAND_KEYS, self._curves, strict=True):
-            item.setPen(band_pen(key, 1.75))
+            item.setPen(band_pen(key, 1.75 * self.canvas.devicePixelRatioF()))
         self._ends.reserve([band_name(key) for key in BAND_KEYS])
         self._label_ends()
         self._number_axes()
@@ -135,7 +135,7 @@ class BandPlot(Chart):
     def _number_axes(self) -> None:
         (left, right), (low, high) = self.canvas.getViewBox().viewRange()
         size = self.canvas.getViewBox().size()
-        steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 46)))
+        steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
         self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps])
         powers = whole_ticks(low, high, max(2, int(size.height() / 26)))
         texts = [] if self.is_empty else [(float(power), decade_text(power)) for power in powers]

@@ -200,6 +200,11 @@ class Chart(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(200, 150)
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self.dress()  # the pens are as wide as the pixels ask
+        return super().event(event)
+
     def eventFilter(self, watched: object, event: QEvent) -> bool:
         if watched is self.canvas and event.type() == QEvent.Type.Resize:
             self._empty.setGeometry(self.canvas.rect().adjusted(40, 10, -20, -24))

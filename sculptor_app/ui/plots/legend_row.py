@@ -63,7 +63,7 @@ class LegendRow(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for (name, pen), place in zip(self._entries, self.places(self.width()), strict=True):
             middle = place.center().y()
-            painter.setPen(pen)
+            painter.setPen(pen)  # a curve's pen, in device pixels as the curve
             painter.drawLine(QPointF(place.left(), middle), QPointF(place.left() + _SAMPLE, middle))
             painter.setPen(QColor(theme().tokens.muted))
             painter.drawText(place.adjusted(_SAMPLE + _GAP, 0, 2, 0), Qt.AlignmentFlag.AlignVCenter, name)

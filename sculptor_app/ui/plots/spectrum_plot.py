@@ -110,8 +110,9 @@ class SpectrumPlot(Chart):
         """Puts on the colours of the theme."""
         super().dress()
         tokens = theme().tokens
-        self._current_pen = QPen(QColor(tokens.text), 2.4)
-        self._floor_pen = QPen(QColor(tokens.muted), 1.2, Qt.PenStyle.DotLine)
+        ratio = self.canvas.devicePixelRatioF()
+        self._current_pen = QPen(QColor(tokens.text), 2.4 * ratio)
+        self._floor_pen = QPen(QColor(tokens.muted), 1.2 * ratio, Qt.PenStyle.DotLine)
         for pen in (self._current_pen, self._floor_pen):
             pen.setCosmetic(True)
             pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
@@ -120,7 +121,7 @@ class SpectrumPlot(Chart):
         self._unit.setColor(QColor(tokens.muted))
         self._unit.setFont(fonts.small())
         for key, item in self._end_curves.items():
-            item.setPen(phase_pen(key, 1.5))
+            item.setPen(phase_pen(key, 1.5 * ratio))
         self._number_axes()
         self._update_legend()
 
@@ -163,7 +164,11 @@ class SpectrumPlot(Chart):
         entries = []
         if self._current is not None:
             entries.append((self.tr("step %1").replace("%1", str(self._step)), self._current_pen))
-        entries += [(phase_name(key).lower(), phase_pen(key, 1.5)) for key in PHASE_KEYS if key in self._ends]
+        entries += [
+            (phase_name(key).lower(), phase_pen(key, 1.5 * self.canvas.devicePixelRatioF()))
+            for key in PHASE_KEYS
+            if key in self._ends
+        ]
         if self._floor is not None:
             entries.append((self.tr("pure noise"), self._floor_pen))
         self.legend.set_entries(entries)

@@ -4,6 +4,7 @@
 """
 
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.theme.fields import inset
 from sculptor_app.ui.theme.icons import icon, paint_icon
 from sculptor_app.ui.theme.ink import band_colour, band_pen, phase_colour, phase_pen
 from sculptor_app.ui.theme.manager import MODES, Theme, apply, theme
@@ -18,6 +19,7 @@ __all__ = [
     "band_pen",
     "fonts",
     "icon",
+    "inset",
     "paint_icon",
     "phase_colour",
     "phase_pen",

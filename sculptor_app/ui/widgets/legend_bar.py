@@ -62,6 +62,12 @@ class LegendBar(QWidget):
             gradient.setColorAt(index / max(1, len(self._colours) - 1), colour)
         return gradient
 
+    def _paint_narrow(self, painter: QPainter) -> None:
+        """The limits alone, where there is no room for a bar."""
+        painter.setPen(QColor(theme().tokens.muted))
+        text = f"±{abs(self._limit):.2g}"
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+
     def _number_width(self) -> int:
         # Wide enough for any limit, so that the bar stands still while the numbers change.
         usual = f"{_MINUS}0.88"
@@ -71,7 +77,7 @@ class LegendBar(QWidget):
         return QSize(2 * (self._number_width() + _GAP) + _BAR_WIDTH, self.fontMetrics().height() + 2)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(2 * (self._number_width() + _GAP) + _LEAST_BAR_WIDTH, self.fontMetrics().height() + 2)
+        return QSize(self._number_width() + _GAP, self.fontMetrics().height() + 2)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if not self._colours:
@@ -79,6 +85,9 @@ class LegendBar(QWidget):
         painter = QPainter(self)
         tokens = theme().tokens
         left, right = self.texts
+        if self.width() < 2 * (self._number_width() + _GAP) + _LEAST_BAR_WIDTH:
+            self._paint_narrow(painter)
+            return
         width = min(_BAR_WIDTH, self.width() - 2 * (self._number_width() + _GAP))
         bar = QRectF((self.width() - width) // 2, (self.height() - _BAR_HEIGHT) // 2, width, _BAR_HEIGHT)
         painter.fillRect(bar, self._gradient(bar))

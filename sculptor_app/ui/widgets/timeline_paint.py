@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen, QTransform
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
 from sculptor_app.diffusion.phases import PhaseSpan
 from sculptor_app.ui.theme import band_colour, fonts, paint_icon, phase_colour, theme
@@ -17,8 +17,8 @@ BAR_HEIGHT = 38.0
 MARKS_TOP = BAR_TOP + BAR_HEIGHT + 3
 HEIGHT = 86
 _ICON = 20.0
-_PAD = 9.0
-_GAP = 7.0
+_PAD = 8.0
+_GAP = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def paint_noise(painter: QPainter, axis: Axis) -> None:
     tokens = theme().tokens
     cell = QRectF(axis.left, BAR_TOP, max(axis.cell, 2.0) - 1, BAR_HEIGHT)
     painter.fillRect(cell, QColor(tokens.pressed))
-    painter.fillRect(cell, QBrush(QColor(tokens.hairline_strong), Qt.BrushStyle.Dense6Pattern))
+    _hatch(painter, cell, QColor(tokens.hairline_strong), 4)
 
 
 def paint_phase(painter: QPainter, axis: Axis, span: PhaseSpan) -> None:
@@ -92,11 +92,22 @@ def paint_missing(painter: QPainter, axis: Axis, available: int) -> None:
     painter.fillRect(box, veil)
     hatch = QColor(tokens.on_phase)
     hatch.setAlphaF(0.16)
-    brush = QBrush(hatch, Qt.BrushStyle.BDiagPattern)
-    # Patterns come out at device pixels, so on a dense screen they are widened to look the same.
-    ratio = painter.device().devicePixelRatio()
-    brush.setTransform(QTransform.fromScale(1 / ratio, 1 / ratio) if ratio != int(ratio) else QTransform())
-    painter.fillRect(box, brush)
+    _hatch(painter, box, hatch, 7)
+
+
+def _hatch(painter: QPainter, box: QRectF, ink: QColor, spacing: int) -> None:
+    """Slanted hairlines; Qt's brush patterns would come out at device pixels, too fine on a dense screen."""
+    painter.save()
+    painter.setClipRect(box, Qt.ClipOperation.IntersectClip)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(ink, 1))
+    first = int(box.left() // spacing) * spacing
+    lines = [
+        QLineF(x, box.bottom(), x + box.height(), box.top())
+        for x in range(first - int(box.height()), int(box.right()) + spacing, spacing)
+    ]
+    painter.drawLines(lines)
+    painter.restore()
 
 
 def paint_cursor(painter: QPainter, axis: Axis, step: int, has_focus: bool) -> None:

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QLabel, QMenu, QSpinBox, QToolButton, QWidget
 
-from sculptor_app.ui.theme import fonts, icon
+from sculptor_app.ui.theme import fonts, icon, inset
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
 
 LoopMode = Literal["once", "loop", "ping_pong"]
@@ -113,6 +113,7 @@ class TransportBar(QWidget):
         self.speed_box.setToolTip(self.tr("Playing speed"))
         self.speed_box.setAccessibleName(self.tr("Playing speed, steps per second"))
         self.speed_box.valueChanged.connect(self.speed_requested)
+        inset(self.speed_box)
         self._row.addSpacing(4)
         self._row.addWidget(self.speed_box)
 
@@ -121,6 +122,7 @@ class TransportBar(QWidget):
         self._step_label.setFont(fonts.strong())
         self.step_box = QSpinBox(self)
         self.step_box.setKeyboardTracking(False)
+        inset(self.step_box)
         self.step_box.setFont(fonts.tabular(fonts.strong()))
         self.step_box.setToolTip(self.tr("Type a step to go there"))
         self.step_box.setAccessibleName(self.tr("Step"))
