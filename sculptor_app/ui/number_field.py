@@ -3,6 +3,8 @@
 from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
+from sculptor_app.ui.theme import inset
+
 
 class NumberField(QAbstractSpinBox):
     """A text field with arrows; keeps what was typed, be it a number or not.
@@ -20,6 +22,7 @@ class NumberField(QAbstractSpinBox):
         self, low: float, high: float, step: float = 1, decimals: int = 0, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        inset(self)
         self._low, self._high, self._step, self._decimals = low, high, step, decimals
         self.text_changed = self.lineEdit().textChanged
         self.setAccelerated(True)
