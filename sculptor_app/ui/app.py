@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QObject, QSettings, Qt, Slot
 from PySide6.QtGui import QGuiApplication, QIcon
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from sculptor_app import identity
 
@@ -49,22 +49,24 @@ def main(argv: Sequence[str] = ()) -> int:
     from sculptor_app.ui.main_window import MainWindow
 
     window = MainWindow(settings, options.model)
-    window.painted.connect(window.after_first_paint)
     window.painted.connect(_Later(app, window).begin)
+    window.painted.connect(window.after_first_paint)
     window.closed.connect(app.quit)  # Qt quits by itself only for windows that are still visible when they close
     window.show()
     return app.exec()
 
 
-class _Later:
+class _Later(QObject):
     """What no first paint needs: the log, the exception hook, the icon."""
 
-    def __init__(self, app: QApplication, window: object) -> None:
+    def __init__(self, app: QApplication, window: QWidget) -> None:
+        super().__init__(window)
         self._app, self._window = app, window
         self._hook: object = None
 
+    @Slot()
     def begin(self) -> None:
-        """Called once, in the GUI thread, which is the only one that emits `painted`."""
+        """Called once the window has been painted."""
         from sculptor_app import logs, resources
         from sculptor_app.ui import crash
 

@@ -1,0 +1,155 @@
+"""Start to GIF, scrubbing during a run, stop, start again, close: in the real window with a real model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from sculptor_app.session.runner import RunState
+from tests.helpers.window import RUN_MS, Driver
+
+
+def picture_bytes(driver: Driver, panel: int = 0) -> bytes:
+    image = driver.window.stage.panels[panel].picture_view.image
+    assert image is not None
+    return bytes(image.constBits())
+
+
+def test_a_run_of_50_steps_from_start_to_gif(ready: Driver, tmp_path: Path) -> None:
+    window, session = ready.window, ready.session
+    assert window.welcome.isVisible()
+    assert not window.menus.save_gif.isEnabled()
+    ready.run(50)
+    assert not window.welcome.isVisible()
+    assert session.trajectory.is_complete
+    assert (session.position, session.last, window.film.count) == (50, 50, 51)
+    assert window.timeline.step == 50
+    assert window.plots.band_plot is not None
+    assert window.status_line.text().startswith("step 50 of 50 · polish · SNR ")
+    assert "ms per step" in window.status_line.text()
+    assert window.memory_line.text().startswith("trajectory 0.3 MB of 512 MB")
+    assert ready.ends == ["finished"]
+
+    window.menus.save_gif.trigger()
+    dialog = window.menus.files._gif_dialog
+    ready.type_into(dialog.path, str(tmp_path / "run.gif"))
+    with ready.qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
+        QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+    with Image.open(tmp_path / "run.gif") as gif:
+        assert gif.n_frames > 1
+        assert b'"seed": 7' in gif.info["comment"]
+    assert "Saved" in window.messages.message
+
+
+def test_start_before_the_model_is_there_waits_and_says_so(driver: Driver) -> None:
+    driver.set_steps(5)
+    driver.click_start()
+    assert driver.window.run_panel.line.text() == "preparing the model…"
+    assert driver.window.run_panel.button.text() == "Stop"
+    driver.qtbot.waitUntil(lambda: driver.ends == ["finished"], timeout=RUN_MS)
+    assert driver.session.last == 5
+
+
+def test_start_taken_back_before_the_model_is_there_never_runs(driver: Driver) -> None:
+    driver.click_start()
+    driver.click_stop()
+    assert driver.window.run_panel.button.text() == "Start"
+    driver.qtbot.waitUntil(lambda: driver.runner.is_ready and driver.runner.state is RunState.IDLE, timeout=RUN_MS)
+    assert driver.session.trajectory is None
+
+
+def test_scrubbing_during_a_run_pins_the_view_and_nothing_moves_it(ready: Driver) -> None:
+    ready.start_long_run(until=6)
+    assert ready.session.is_following
+    ready.press(Qt.Key.Key_Home)
+    ready.press(Qt.Key.Key_Right)
+    ready.press(Qt.Key.Key_Right)
+    ready.flush()
+    assert ready.session.position == 2
+    assert not ready.session.is_following
+    assert ready.window.transport.pin_button.isChecked()
+    before = picture_bytes(ready)
+    ready.wait_for_step(ready.session.last + 20)
+    ready.flush()
+    assert ready.session.position == ready.window.timeline.step == ready.window.film.current == 2
+    assert picture_bytes(ready) == before
+    QTest.mouseClick(ready.window.transport.follow_button, Qt.MouseButton.LeftButton)
+    assert ready.session.is_following
+    assert ready.session.position == ready.session.last
+    ready.wait_for_step(ready.session.last + 3)
+    assert ready.session.position == ready.session.last
+    ready.press(Qt.Key.Key_Escape)
+    ready.wait_for_end()
+
+
+def test_stop_lands_within_a_step_and_keeps_what_is_there(ready: Driver) -> None:
+    ready.start_long_run()
+    ready.click_stop()
+    at_most = ready.session.trajectory.last + 1
+    ready.wait_for_end()
+    trajectory = ready.session.trajectory
+    assert trajectory.last <= at_most
+    assert ready.session.last == trajectory.last
+    assert trajectory.ended == "cancelled"
+    assert ready.ends == ["cancelled"]
+    assert ready.window.run_panel.line.text() == f"Stopped at step {trajectory.last} of 1000"
+    ready.press(Qt.Key.Key_Home)
+    ready.flush()
+    assert ready.session.position == 0
+
+
+def test_a_run_after_a_stopped_one_is_the_same_as_if_there_had_been_none(ready: Driver) -> None:
+    ready.run(6)
+    alone = ready.session.trajectory.state(6).copy()
+    ready.start_long_run()
+    ready.click_stop()
+    ready.wait_for_end()
+    ready.run(6)
+    np.testing.assert_array_equal(ready.session.trajectory.state(6), alone)
+
+
+def test_starting_again_during_a_run_shows_nothing_of_the_older_one(ready: Driver) -> None:
+    ready.start_long_run()
+    old = ready.session.trajectory
+    ready.set_steps(7)
+    with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
+        ready.press(Qt.Key.Key_Return, modifier=Qt.KeyboardModifier.ControlModifier)
+        assert ready.session.trajectory is old  # until the first state of the new one is there
+    ready.flush()
+    assert ready.session.trajectory is not old
+    assert (ready.session.last, ready.window.film.count, ready.window.timeline.maximum()) == (7, 8, 7)
+    assert ready.ends == ["finished"]
+
+
+def test_another_run_replaces_every_thumbnail(ready: Driver) -> None:
+    ready.run(6)
+    first = bytes(ready.window.film.thumbnails.get(6, 64).constBits())
+    ready.type_into(ready.window.controls.seed, "8")
+    ready.run(6)
+    assert bytes(ready.window.film.thumbnails.get(6, 64).constBits()) != first
+
+
+def test_closing_in_mid_run_ends_the_thread(ready: Driver) -> None:
+    ready.start_long_run()
+    ready.window.close()
+    assert not ready.window.isVisible()
+    assert not ready.runner._jobs.is_busy
+    assert ready.ends == ["cancelled"]
+
+
+def test_a_window_that_is_closed_before_its_model_is_loaded(driver: Driver) -> None:
+    driver.window.after_first_paint()
+    driver.window.close()
+    assert not driver.runner._jobs.is_busy
+
+
+@pytest.mark.parametrize("sampler", ["heun", "euler-a"])
+def test_other_samplers_come_to_their_end(ready: Driver, sampler: str) -> None:
+    box = ready.window.controls.sampler
+    box.setCurrentIndex(box.findData(sampler))
+    ready.run(5)
+    assert ready.session.last == 5
+    assert ready.window.messages.message == ""
