@@ -4,6 +4,7 @@ import errno
 import mmap
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 from typing import IO
 
@@ -98,8 +99,8 @@ class FrameStore:
         try:
             if self._file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                # lives as long as the store
-                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115  # outlives this block
+                weakref.finalize(self, self._file.close)
             self._file.seek(number * self._frame_bytes)
             _write_all(self._file, memoryview(frame.data).cast("B"))
         except OSError as error:

@@ -51,8 +51,13 @@ class PhaseSpan:
 
 def cosine_snr(timestep: float) -> float:
     """Signal-to-noise ratio of the cosine schedule at a timestep 0..999 (as `squaredcos_cap_v2` numbers them)."""
-    angle = ((timestep + 1) / _TIMESTEPS + 0.008) / 1.008 * math.pi / 2
-    return 1 / math.tan(angle) ** 2
+    alpha_bar = _cosine(timestep + 1) / _cosine(0)
+    return alpha_bar / (1 - alpha_bar)
+
+
+def _cosine(step: float) -> float:
+    """f(t) of Nichol and Dhariwal 2021, equation 17."""
+    return math.cos((step / _TIMESTEPS + 0.008) / 1.008 * math.pi / 2) ** 2
 
 
 def _border(last_step: int) -> float:

@@ -35,7 +35,7 @@ class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffu
         """Take one step of Song et al. 2021, eq. 12; arguments and result are those of `DDIMScheduler.step`."""
         later = self.timesteps[self.timesteps < timestep]
         stride = int(timestep) - (int(later[0]) if len(later) else -1)
-        steps: int = self.num_inference_steps  # type: ignore[has-type]
+        steps: Any = self.num_inference_steps  # type: ignore[has-type]
         # The floor division by this fraction gives the stride exactly.
         self.num_inference_steps = Fraction(self.config.num_train_timesteps, stride)
         try:

@@ -1,0 +1,276 @@
+"""Sculpting as a plain generator: its events, its ends, and what it says when something fails."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sculptor_app.diffusion import devices, frame_store
+from sculptor_app.diffusion.engine import Engine, Started, StepTaken, sculpt
+from sculptor_app.diffusion.errors import (
+    Cancelled,
+    DeviceMissing,
+    ModelFolderError,
+    OutOfDeviceMemory,
+    SamplerFailed,
+    TrajectoryStorageError,
+)
+from sculptor_app.diffusion.request import SAMPLERS, RequestError, SculptRequest
+from sculptor_app.diffusion.trajectory import Trajectory
+from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
+
+STEPS = 6
+
+
+@pytest.fixture
+def engine(tiny_model: Path) -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def request_(tiny_model: Path) -> SculptRequest:
+    return SculptRequest(form="bust", material="bronze", seed=7, steps=STEPS, model=str(tiny_model))
+
+
+def finish(engine: Engine, request: SculptRequest, **options: Any) -> Trajectory:
+    events = list(sculpt(engine, request, threading.Event(), **options))
+    trajectory: Trajectory = events[-1].trajectory
+    return trajectory
+
+
+def gaussian_engine(pipeline: GaussianPipeline) -> Engine:
+    return Engine(lambda folder, device: pipeline)
+
+
+def test_events_of_a_run(engine: Engine, request_: SculptRequest) -> None:
+    events = list(sculpt(engine, request_, threading.Event()))
+    assert [type(event) for event in events] == [Started] + [StepTaken] * STEPS
+    assert [event.step.number for event in events if isinstance(event, StepTaken)] == list(range(1, STEPS + 1))
+    trajectory = events[0].trajectory
+    assert trajectory.is_complete
+    assert all(event.trajectory is trajectory for event in events)
+    info = trajectory.info
+    assert (info.request, info.model_name, info.sampler_name) == (request_, "tiny", "DDIM")
+    assert (info.conditions, info.space) == ("bust · bronze", "pixels")
+    assert info.device_name in {device.name for device in engine.devices()}
+
+
+def test_a_state_can_be_read_when_its_event_comes(engine: Engine, request_: SculptRequest) -> None:
+    for event in sculpt(engine, request_, threading.Event()):
+        last = event.step.number if isinstance(event, StepTaken) else 0
+        assert event.trajectory.last == last
+        assert event.trajectory.state(last).shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_plan_is_what_the_run_shows(engine: Engine, request_: SculptRequest, sampler: str) -> None:
+    request = SculptRequest(**{**request_.as_dict(), "sampler": sampler})
+    planned = Engine().plan(request)  # nothing is loaded
+    assert finish(engine, request).levels == planned == engine.plan(request)
+
+
+def test_the_same_seed_gives_the_same_run(engine: Engine, request_: SculptRequest) -> None:
+    """Also after runs with other samplers, which put other schedulers into the same pipeline."""
+    first = finish(engine, request_)
+    for sampler in ("heun", "ddpm", "dpmpp-2m"):
+        finish(engine, SculptRequest(**{**request_.as_dict(), "sampler": sampler}))
+    second = finish(engine, request_)
+    for k in range(STEPS + 1):
+        np.testing.assert_array_equal(first.state(k), second.state(k))
+    other = finish(engine, SculptRequest(**{**request_.as_dict(), "seed": 8}))
+    assert not np.array_equal(first.state(0), other.state(0))
+
+
+def test_the_model_is_loaded_once(request_: SculptRequest) -> None:
+    loaded: list[Path] = []
+
+    def load(folder: Path, device: str) -> GaussianPipeline:
+        loaded.append(folder)
+        return gaussian_pipeline(16)
+
+    engine = Engine(load)
+    free = SculptRequest(steps=2, model=request_.model)
+    finish(engine, free)
+    finish(engine, free)
+    assert len(loaded) == 1
+    engine.unload()
+    assert engine.device is None
+    finish(engine, free)
+    assert len(loaded) == 2
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 3])
+def test_stop_lands_within_a_step(engine: Engine, request_: SculptRequest, stop_at: int) -> None:
+    stop = threading.Event()
+    seen = []
+
+    def watch() -> None:
+        for event in sculpt(engine, request_, stop):
+            seen.append(event)
+            if event.trajectory.last == stop_at:
+                stop.set()
+
+    with pytest.raises(Cancelled):
+        watch()
+    trajectory = seen[-1].trajectory
+    assert (trajectory.last, trajectory.ended) == (stop_at, "cancelled")
+    assert len(seen) == stop_at + 1
+    assert finish(engine, request_).is_complete
+
+
+def test_stop_from_another_thread_lands_within_a_step(tmp_path: Path) -> None:
+    """Set while the network is at work on step 3: state 2 is the last, and the network is not asked again."""
+    pipeline = gaussian_pipeline(16)
+    stop, asked = threading.Event(), []
+
+    def set_from_outside(module: Any, inputs: Any) -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            other = threading.Thread(target=stop.set)
+            other.start()
+            other.join()
+
+    pipeline.unet.register_forward_pre_hook(set_from_outside)
+    events: list[Any] = []
+    with pytest.raises(Cancelled):
+        events.extend(sculpt(gaussian_engine(pipeline), SculptRequest(steps=8, model=str(tmp_path)), stop))
+    assert len(asked) == 3
+    assert pipeline.freed == 1
+
+
+def test_a_generator_that_is_closed_early_cancels(tmp_path: Path) -> None:
+    pipeline = gaussian_pipeline(16)
+    original = []
+    events = sculpt(gaussian_engine(pipeline), SculptRequest(steps=8, model=str(tmp_path)), threading.Event())
+    trajectory = next(events).trajectory
+    next(events)
+    original.append(type(pipeline.scheduler).__mro__[1])
+    events.close()
+    assert (trajectory.last, trajectory.ended) == (1, "cancelled")
+    assert type(pipeline.scheduler) is original[0]
+    assert pipeline.freed == 1
+    with pytest.raises(StopIteration):
+        next(events)
+
+
+def test_each_side_keeps_its_grad_mode(engine: Engine, request_: SculptRequest) -> None:
+    assert torch.is_grad_enabled()
+    for event in sculpt(engine, request_, threading.Event()):
+        assert torch.is_grad_enabled()
+        torch.set_grad_enabled(event.trajectory.last % 2 == 0)
+        torch.set_grad_enabled(True)
+    events = sculpt(engine, request_, threading.Event())
+    next(events)
+    events.close()
+    assert torch.is_grad_enabled()
+
+
+def failing_pipeline(error: BaseException, at: int = 3) -> GaussianPipeline:
+    pipeline = gaussian_pipeline(16)
+    calls: list[int] = []
+
+    def fail(module: Any, inputs: Any) -> None:
+        calls.append(1)
+        if len(calls) == at:
+            raise error
+
+    pipeline.unet.register_forward_pre_hook(fail)
+    return pipeline
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "sentence"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), OutOfDeviceMemory, "There is not enough memory on CPU"),
+        (RuntimeError("MPS backend out of memory"), OutOfDeviceMemory, "There is not enough memory on CPU"),
+        (MemoryError(), OutOfDeviceMemory, "There is not enough memory on CPU"),
+        (RuntimeError("shapes differ"), SamplerFailed, r"failed in mid-run \(RuntimeError: shapes differ\)"),
+        (IndexError("no such sigma"), SamplerFailed, r"failed in mid-run \(IndexError: no such sigma\)"),
+    ],
+)
+def test_faults_are_one_sentence_and_lose_nothing(
+    error: BaseException, kind: type[Exception], sentence: str, tmp_path: Path
+) -> None:
+    pipeline = failing_pipeline(error)
+    events: list[Any] = []
+    request = SculptRequest(steps=8, model=str(tmp_path), device="cpu")
+    with pytest.raises(kind, match=sentence) as caught:
+        events.extend(sculpt(gaussian_engine(pipeline), request, threading.Event()))
+    assert caught.value.what_to_do  # type: ignore[attr-defined]
+    assert pipeline.freed == 1
+
+
+def test_what_was_taken_before_a_fault_stays(tmp_path: Path) -> None:
+    engine, request = gaussian_engine(failing_pipeline(RuntimeError("broken"))), SculptRequest(model=str(tmp_path))
+    seen: list[Any] = []
+    with pytest.raises(SamplerFailed) as caught:
+        seen.extend(sculpt(engine, request, threading.Event()))
+    trajectory = seen[0].trajectory
+    assert (trajectory.last, trajectory.ended) == (2, f"failed: {caught.value}")
+    assert trajectory.state(2).shape == (3, 16, 16)
+
+
+def test_a_full_disk_ends_the_run_and_keeps_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: Any, content: memoryview) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(frame_store, "_write_all", refuse)
+    request = SculptRequest(steps=8, model=str(tmp_path))
+    engine, budget_bytes = gaussian_engine(gaussian_pipeline(16)), 5 * 3 * 16 * 16 * 4
+    seen: list[Any] = []
+    with pytest.raises(TrajectoryStorageError, match="No space left"):
+        seen.extend(sculpt(engine, request, threading.Event(), budget_bytes, tmp_path))
+    trajectory = seen[0].trajectory
+    assert trajectory.last == 2
+    assert trajectory.ended.startswith("failed: No more steps can be kept")
+    assert np.isfinite(trajectory.state(2)).all()
+
+
+def test_a_pipeline_that_stops_early_is_noticed(tmp_path: Path) -> None:
+    class Lazy(GaussianPipeline):
+        def __call__(self, num_inference_steps: int = 50, **rest: Any) -> torch.Tensor:
+            self.scheduler.set_timesteps(num_inference_steps)
+            self.scheduler.scale_model_input(torch.zeros(1, 3, 16, 16), self.scheduler.timesteps[0])
+            return torch.zeros(1)
+
+    pipeline = gaussian_pipeline(16)
+    engine = gaussian_engine(Lazy(pipeline.unet, pipeline.scheduler))
+    with pytest.raises(SamplerFailed, match="before all its steps were taken"):
+        list(sculpt(engine, SculptRequest(steps=4, model=str(tmp_path)), threading.Event()))
+
+
+def test_missing_folder_and_missing_device(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="There is no folder"):
+        finish(engine, SculptRequest(model=str(tmp_path / "gone")))
+    with pytest.raises(DeviceMissing, match=r"'tpu' is not available here\. Choose .*cpu, or auto"):
+        finish(engine, SculptRequest(device="tpu", model=str(tmp_path)))
+    with pytest.raises(ModelFolderError, match=r"scheduler_config\.json cannot be read"):
+        engine.plan(SculptRequest(model=str(tmp_path)))
+    with pytest.raises(ModelFolderError):
+        finish(engine, SculptRequest(model=str(tmp_path)))
+
+
+def test_a_form_that_the_model_does_not_know(tmp_path: Path) -> None:
+    pipeline = gaussian_pipeline(16)
+    pipeline.register_to_config(form_names=["cube"], material_names=["wax"])
+    with pytest.raises(RequestError, match="This model knows no form 'bust'; choose one of cube"):
+        list(sculpt(gaussian_engine(pipeline), SculptRequest(form="bust", model=str(tmp_path)), threading.Event()))
+
+
+def test_devices_have_names() -> None:
+    found = devices.devices()
+    assert found[-1].id == "cpu"
+    assert found[-1].name in ("CPU, 1 thread", f"CPU, {devices.cpu_threads()} threads")
+    assert devices.find_device("auto") == found[0]
+    assert devices.find_device("cpu") == found[-1]
+
+
+@pytest.mark.gpu
+def test_a_seed_starts_from_the_same_noise_on_every_device(engine: Engine, request_: SculptRequest) -> None:
+    on_cpu = finish(engine, SculptRequest(**{**request_.as_dict(), "device": "cpu"}))
+    on_gpu = finish(engine, SculptRequest(**{**request_.as_dict(), "device": "cuda"}))
+    np.testing.assert_array_equal(on_cpu.state(0), on_gpu.state(0))
+    np.testing.assert_allclose(on_cpu.state(STEPS), on_gpu.state(STEPS), atol=0.05)

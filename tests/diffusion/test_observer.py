@@ -1,0 +1,174 @@
+"""Watching changes nothing: bit-identical runs, and no trace of the observer afterwards."""
+
+import copy
+import inspect
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from sculptor_app.diffusion.errors import Cancelled, SamplerFailed
+from sculptor_app.diffusion.observer import Observer, observed, to_frame
+from sculptor_app.diffusion.pipeline import SculptorPipeline
+from sculptor_app.diffusion.request import SAMPLERS
+from sculptor_app.diffusion.scheduler_levels import Call, UnknownSchedulerError
+from sculptor_app.diffusion.schedulers import make_scheduler
+from sculptor_app.diffusion.step import Frame, Step
+from tests.diffusion.gaussian import gaussian_pipeline
+
+STEPS = 6
+
+
+class Notes:
+    """Everything that an observer reports."""
+
+    def __init__(self) -> None:
+        self.starts: list[Frame] = []
+        self.plan: tuple[Call, ...] = ()
+        self.steps: list[Step] = []
+        self.observer = Observer(self._start, self.steps.append)
+
+    def _start(self, frame: Frame, plan: tuple[Call, ...]) -> None:
+        self.starts.append(frame)
+        self.plan = plan
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_model: Path) -> SculptorPipeline:
+    return SculptorPipeline.load(tiny_model)
+
+
+def run(pipeline: Any, sampler: str, seed: int = 3) -> torch.Tensor:
+    pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), STEPS)
+    return call(pipeline, seed)
+
+
+def call(pipeline: Any, seed: int = 3) -> torch.Tensor:
+    generator = torch.Generator("cpu").manual_seed(seed)
+    result = pipeline(form=1, material=2, num_inference_steps=STEPS, generator=generator, output_type="pt")
+    images: torch.Tensor = result.images
+    return images
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_bit_identical_with_and_without(pipeline: SculptorPipeline, sampler: str) -> None:
+    bare = run(pipeline, sampler)
+    pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), STEPS)
+    notes = Notes()
+    with observed(pipeline.scheduler, notes.observer):
+        watched = call(pipeline)
+    assert torch.equal(bare, watched)
+    assert len(notes.steps) == len(notes.plan) == (2 * STEPS - 1 if sampler == "heun" else STEPS)
+    assert [step.number for step in notes.steps if step.completes] == list(range(1, STEPS + 1))
+    last = torch.from_numpy(notes.steps[-1].state)[None]
+    assert torch.equal((last / 2 + 0.5).clamp(0, 1), watched)  # the last state is the picture
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "heun", "unipc"])
+def test_the_run_after_a_cancelled_one_is_bit_identical(pipeline: SculptorPipeline, sampler: str) -> None:
+    never_cancelled = run(pipeline, sampler)
+
+    def cancel(step: Step) -> None:
+        if step.number == 3:
+            raise Cancelled
+
+    pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), STEPS)
+    with pytest.raises(Cancelled), observed(pipeline.scheduler, Observer(lambda start, plan: None, cancel)):
+        call(pipeline)
+    assert torch.equal(call(pipeline), never_cancelled)  # the same scheduler object, too
+
+
+def test_the_class_is_restored(pipeline: SculptorPipeline) -> None:
+    scheduler = pipeline.scheduler
+    original = type(scheduler)
+    with observed(scheduler, Notes().observer):
+        assert type(scheduler) is not original
+        assert isinstance(scheduler, original)
+        assert type(scheduler).__name__ == original.__name__
+        assert inspect.signature(scheduler.step) == inspect.signature(original.step.__get__(scheduler))
+        assert type(copy.deepcopy(scheduler)) is type(scheduler)
+        assert scheduler.from_config(scheduler.config).config == scheduler.config
+    assert type(scheduler) is original
+    with pytest.raises(ZeroDivisionError), observed(scheduler, Notes().observer):
+        raise ZeroDivisionError
+    assert type(scheduler) is original
+
+
+def test_noise_is_reported_before_the_network_is_asked() -> None:
+    pipeline = gaussian_pipeline(16)
+    notes = Notes()
+    seen: list[int] = []
+    pipeline.unet.register_forward_pre_hook(lambda module, inputs: seen.append(len(notes.starts)))
+    with observed(pipeline.scheduler, notes.observer):
+        pipeline(num_inference_steps=3, generator=torch.Generator().manual_seed(5))
+    assert seen == [1, 1, 1]
+    noise = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(5))
+    np.testing.assert_array_equal(notes.starts[0], noise[0].numpy())
+
+
+def test_steps_carry_levels_times_and_copies() -> None:
+    pipeline = gaussian_pipeline(16)
+    notes = Notes()
+    with observed(pipeline.scheduler, notes.observer):
+        result = pipeline(num_inference_steps=4)
+    assert [step.timestep for step in notes.steps] == pipeline.scheduler.timesteps.tolist()
+    for earlier, later in zip(notes.steps, notes.steps[1:], strict=False):
+        assert earlier.after == later.before
+        assert earlier.before.log_snr < earlier.after.log_snr
+    assert all(step.duration_s > 0 for step in notes.steps)
+    kept = notes.steps[-1].state.copy()
+    result.zero_()  # what the pipeline does later with its tensor does not reach the record
+    np.testing.assert_array_equal(notes.steps[-1].state, kept)
+
+
+def test_a_run_may_start_late() -> None:
+    """As image-to-image pipelines do: the schedule's first entries are left out, and the steps count from 1."""
+    pipeline = gaussian_pipeline(16)
+    scheduler = diffusers.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(10)
+    scheduler.set_begin_index(6)
+    notes = Notes()
+    x = torch.ones(1, 3, 16, 16)
+    with observed(scheduler, notes.observer):
+        for timestep in scheduler.timesteps[6:]:
+            x = scheduler.step(torch.zeros_like(x), timestep, scheduler.scale_model_input(x, timestep)).prev_sample
+    assert [step.number for step in notes.steps] == [1, 2, 3, 4]
+    assert notes.steps[0].before.noise == pytest.approx(float(scheduler.sigmas[6]))
+
+
+def test_an_unknown_scheduler_is_named() -> None:
+    scheduler = diffusers.RePaintScheduler()
+    with pytest.raises(UnknownSchedulerError, match="RePaintScheduler"), observed(scheduler, Notes().observer):
+        scheduler.scale_model_input(torch.zeros(1, 3, 4, 4), 0)
+
+
+def test_values_that_are_no_numbers_end_the_run() -> None:
+    pipeline = gaussian_pipeline(16)
+    notes = Notes()
+
+    def spoil(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        return output * float("nan") if len(notes.steps) == 2 else output
+
+    pipeline.unet.register_forward_hook(spoil)
+    with (
+        pytest.raises(SamplerFailed, match="Step 3 made values that are no numbers"),
+        observed(pipeline.scheduler, notes.observer),
+    ):
+        pipeline(num_inference_steps=5)
+    assert len(notes.steps) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_frames_are_float32_of_the_first_picture(dtype: torch.dtype) -> None:
+    batch = torch.stack([torch.full((3, 2, 2), 0.5), torch.zeros(3, 2, 2)]).to(dtype)
+    frame = to_frame(batch)
+    assert (frame.dtype, frame.shape) == (np.float32, (3, 2, 2))
+    assert (frame == 0.5).all()
+
+
+def test_packed_states_are_refused_in_words() -> None:
+    with pytest.raises(SamplerFailed, match=r"\(1, 16, 64\), which is no picture"):
+        to_frame(torch.zeros(1, 16, 64))
