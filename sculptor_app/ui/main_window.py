@@ -159,6 +159,7 @@ class MainWindow(QMainWindow):
         self.session.running_changed.connect(self._show_settled)
         self.plots.step_requested.connect(self.session.go_to)
         self.run_control.planned.connect(self._show_plan)
+        self.run_control.begun.connect(self._leave_fields)
         self.controls.edited.connect(self._judge)
         self.welcome.start_requested.connect(self.run_control.start)
 
@@ -178,6 +179,12 @@ class MainWindow(QMainWindow):
         if self._middle.currentWidget() is not self.stage:
             self._middle.setCurrentWidget(self.stage)
             self.stage.setFocus()  # else it would go on from the invitation's button to the next one
+
+    @Slot()
+    def _leave_fields(self) -> None:
+        """Who has started a run has done typing: the arrow keys are for the run now."""
+        if self.controls.isAncestorOf(QApplication.focusWidget() or self):
+            self.stage.setFocus()
 
     @Slot(object)
     def _show_plan(self, levels: object) -> None:

@@ -1,5 +1,6 @@
 """A number that a person types freely: it is judged and explained elsewhere, never silently repaired."""
 
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
@@ -26,6 +27,17 @@ class NumberField(QAbstractSpinBox):
         self._low, self._high, self._step, self._decimals = low, high, step, decimals
         self.text_changed = self.lineEdit().textChanged
         self.setAccelerated(True)
+        self.editingFinished.connect(self.end_editing)
+
+    @property
+    def is_being_typed(self) -> bool:
+        """Whether a person is in the middle of a number."""
+        return self.lineEdit().isModified()
+
+    @Slot()
+    def end_editing(self) -> None:
+        """The number stands as it is."""
+        self.lineEdit().setModified(False)
 
     def set_text(self, text: str) -> None:
         """Put a text there as if it had been typed."""

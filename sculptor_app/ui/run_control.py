@@ -21,11 +21,13 @@ class RunControl(QObject):
 
     Signals:
         busy_changed: whether a run was asked for and has not ended.
+        begun: a run was asked for, now.
         planned: the noise levels of the states of the run that the controls describe.
         pace_changed: a step has been timed.
     """
 
     busy_changed = Signal(bool)
+    begun = Signal()
     planned = Signal(object)
     pace_changed = Signal()
 
@@ -64,6 +66,7 @@ class RunControl(QObject):
             return
         self._messages.clear()
         self._runner.start(request)
+        self.begun.emit()
 
     @Slot()
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 """The real window with a tiny real model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,18 +18,33 @@ def settings(tmp_path: Path) -> QSettings:
 
 
 @pytest.fixture
-def driver(qtbot: QtBot, qapp: QApplication, settings: QSettings, tiny_model: Path) -> Iterator[Driver]:
-    """A window on screen whose engine is not there yet; it is closed at the end, as a person would."""
+def open_window(
+    qtbot: QtBot, qapp: QApplication, settings: QSettings, tiny_model: Path
+) -> Iterator[Callable[..., Driver]]:
+    """Opens a window on screen whose engine is not there yet; each is closed at the end, as a person would."""
     from sculptor_app.ui import theme
     from sculptor_app.ui.main_window import MainWindow
 
     theme.apply(qapp, "light")
-    window = MainWindow(settings, str(tiny_model))
-    qtbot.addWidget(window)
-    window.show()
-    qtbot.waitExposed(window)
-    yield Driver(qtbot, window)
-    window.close()
+    windows = []
+
+    def open_one(engine_module: str = "sculptor_app.diffusion.engine", model: Path = tiny_model) -> Driver:
+        window = MainWindow(settings, str(model), engine_module)
+        qtbot.addWidget(window)
+        windows.append(window)
+        window.show()
+        qtbot.waitExposed(window)
+        return Driver(qtbot, window)
+
+    yield open_one
+    for window in windows:
+        window.close()
+
+
+@pytest.fixture
+def driver(open_window: Callable[..., Driver]) -> Driver:
+    """A window on screen whose engine is not there yet."""
+    return open_window()
 
 
 @pytest.fixture

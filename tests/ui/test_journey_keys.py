@@ -1,0 +1,114 @@
+"""The keyboard works from anywhere in the window, and text fields keep what is theirs."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel
+
+from tests.helpers.window import Driver
+
+K = Qt.Key
+
+
+@pytest.fixture
+def seen(ready: Driver) -> Driver:
+    """A finished run of 40 steps, looked at from step 20."""
+    ready.run(40)
+    ready.session.go_to(20)
+    ready.window.stage.setFocus()
+    return ready
+
+
+def test_moves_by_key(seen: Driver) -> None:
+    starts = [span.first_step for span in seen.session.trajectory.spans]
+    after = next(start for start in starts if start > 20)
+    here = max(start for start in starts if start <= 20)
+    for key, expected in [(K.Key_Right, 21), (K.Key_Left, 20), (K.Key_End, 40), (K.Key_Home, 0)]:
+        seen.press(key)
+        assert seen.session.position == expected
+    seen.session.go_to(20)
+    seen.press(K.Key_PageDown)
+    assert seen.session.position == after
+    seen.session.go_to(20)
+    seen.press(K.Key_PageUp)
+    assert seen.session.position == (here if here < 20 else max(start for start in starts if start < here))
+
+
+@pytest.mark.parametrize("name", ["stage", "timeline", "film", "form", "steps", "plots", "transport"])
+def test_arrow_keys_work_wherever_the_focus_is(seen: Driver, name: str) -> None:
+    window = seen.window
+    widget = {
+        "stage": window.stage, "timeline": window.timeline, "film": window.film, "form": window.controls.form,
+        "steps": window.controls.steps, "plots": window.plots.band_plot.canvas, "transport": window.transport.play_button,
+    }[name]  # fmt: skip
+    widget.setFocus()
+    seen.press(K.Key_Right, widget if name != "steps" else widget.lineEdit())
+    seen.flush()
+    assert (seen.session.position, window.timeline.step) == (21, 21)
+
+
+def test_a_held_key_repeats_but_play_does_not_flicker(seen: Driver) -> None:
+    assert all(action.autoRepeat() for action in seen.window.menus._moves)
+    assert not seen.window.menus.play.autoRepeat()
+
+
+def test_a_text_field_keeps_its_own_keys(seen: Driver) -> None:
+    seed = seen.window.controls.seed
+    seen.type_into(seed, "123")
+    for key in (K.Key_Left, K.Key_Home, K.Key_End, K.Key_Space):
+        seen.press(key, seed)
+    assert seen.session.position == 20
+    assert not seen.session.direction
+    assert seed.text().strip() == "123"
+
+
+def test_a_number_that_is_being_typed_keeps_its_keys_and_gives_them_back(seen: Driver) -> None:
+    steps = seen.window.controls.steps
+    seen.type_into(steps, "12")
+    seen.press(K.Key_Left, steps.lineEdit())
+    assert seen.session.position == 20
+    steps.set_text("12")
+    seen.press(K.Key_Left, steps.lineEdit())
+    assert seen.session.position == 19
+
+
+def test_space_plays_and_pauses(seen: Driver) -> None:
+    seen.session.set_speed(60)
+    seen.press(K.Key_Space)
+    assert seen.session.direction == 1
+    seen.qtbot.waitUntil(lambda: seen.session.position > 22)
+    seen.press(K.Key_Space)
+    assert seen.session.direction == 0
+    seen.press(K.Key_Space, modifier=Qt.KeyboardModifier.ShiftModifier)
+    assert seen.session.direction == -1
+    seen.press(K.Key_Left)
+    assert seen.session.direction == 0
+
+
+def test_space_presses_a_button_that_was_reached_with_tab(seen: Driver) -> None:
+    button = seen.window.controls.new_seed
+    before = seen.window.controls.seed.text()
+    button.setFocus(Qt.FocusReason.TabFocusReason)
+    seen.press(K.Key_Space, button)
+    assert seen.window.controls.seed.text() != before
+    assert seen.session.direction == 0
+
+
+def test_return_in_a_field_starts_and_gives_the_arrow_keys_back(ready: Driver) -> None:
+    ready.set_steps(4)
+    with ready.qtbot.waitSignal(ready.runner.finished, timeout=60_000):
+        ready.press(K.Key_Return, ready.window.controls.steps.lineEdit())
+    ready.press(K.Key_Left)
+    assert ready.session.position == 3
+    ready.type_into(ready.window.controls.seed, "9")
+    with ready.qtbot.waitSignal(ready.runner.finished, timeout=60_000):
+        ready.press(K.Key_Return, ready.window.controls.seed)
+    ready.press(K.Key_Left)
+    assert ready.session.position == 3
+
+
+def test_every_deed_with_a_key_is_in_the_sheet_of_shortcuts(driver: Driver) -> None:
+    driver.window.menus.help.show_shortcuts()
+    dialog = QApplication.activeModalWidget()
+    texts = {label.text() for label in dialog.findChildren(QLabel)}
+    assert {"Step forward", "Right", "Save as GIF", "Ctrl+E", "Play", "Space"} <= texts
+    dialog.close()
