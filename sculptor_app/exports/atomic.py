@@ -29,9 +29,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         ExportError: the folder or the disk did not take it.
     """
     target = Path(os.path.realpath(path))
-    check_target(target)
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    temporary = _temporary(target)
     try:
+        _refuse_wrong_place(path, target)
         with temporary.open("xb") as file:
             yield file
             file.flush()
@@ -47,14 +47,33 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
+def _temporary(target: Path) -> Path:
+    """A name beside the target that nothing else has."""
+    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+
+
 def check_target(path: Path) -> None:
     """Refuse early a path that cannot become a file, before hours of work are put into it.
+
+    A temporary file is made and deleted: permissions alone do not tell what a file system will take.
 
     Raises:
         ExportError: the folder is missing or cannot be written to, or the path is a folder.
     """
-    folder = Path(os.path.realpath(path)).parent
-    if path.is_dir():
+    target = Path(os.path.realpath(path))
+    try:
+        _refuse_wrong_place(path, target)
+        temporary = _temporary(target)
+        temporary.touch(exist_ok=False)
+        temporary.unlink()
+    except OSError as error:
+        raise _sentence(path, error) from error
+
+
+def _refuse_wrong_place(path: Path, target: Path) -> None:
+    """Say what is wrong with a place, where that can be seen."""
+    folder = target.parent
+    if target.is_dir():
         raise ExportError(f"{path} is a folder.", "Add a file name.")
     if not folder.exists():
         raise ExportError(f"The folder {folder} does not exist.", "Create it, or choose another.")
@@ -62,7 +81,7 @@ def check_target(path: Path) -> None:
         raise ExportError(f"{folder} is no folder.", "Choose another place.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ExportError(f"The folder {folder} cannot be written to.", "Choose another, or change its permissions.")
-    if path.exists() and not path.is_file():
+    if target.exists() and not target.is_file():
         raise ExportError(f"{path} is no regular file.", "Choose another name.")
 
 
@@ -70,7 +89,7 @@ def _sentence(path: Path, error: OSError) -> ExportError:
     """An operating system's error in words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ExportError(f"The disk is full: {path} was not written.", "Free some space, or choose another place.")
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.absolute().parent.is_dir():
         return ExportError(f"The folder {path.parent} has vanished.", "Create it again, or choose another.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ExportError(f"{path} may not be written here.", "Choose another place, or change its permissions.")

@@ -12,6 +12,9 @@ from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
+DOT = "  ·  "
+"""Between the parts of a text; the typeface's own spaces are narrow."""
+
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 

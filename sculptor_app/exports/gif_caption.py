@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from sculptor_app.diffusion.phases import phase_of
 from sculptor_app.diffusion.trajectory import Trajectory
-from sculptor_app.exports.drawing import Inks, blend, first_that_fits, typeface
+from sculptor_app.exports.drawing import DOT, Inks, blend, first_that_fits, typeface
 
 BAR_PX = 5
 _FUTURE = 0.35  # how strongly the steps still to come are inked
@@ -70,7 +70,8 @@ def _headings(trajectory: Trajectory, k: int) -> tuple[str, ...]:
     phase = "Pure noise" if k == 0 else phase_of(trajectory.before(k)).name
     snr = f"SNR {ratio_text(trajectory.before(max(k, 1)).snr)}"
     step = f"Step {k} of {count}"
-    return (f"{step} · {phase} · {snr}", f"{step} · {phase}", f"{k}/{count} · {phase}", step, f"{k}/{count}", str(k))
+    full, short = DOT.join((step, phase, snr)), DOT.join((step, phase))
+    return (full, full.replace(DOT, " · "), short, f"{k}/{count} · {phase}", step, f"{k}/{count}", str(k))
 
 
 def _draw_bar(draw: ImageDraw.ImageDraw, trajectory: Trajectory, k: int, top: int, width: int, inks: Inks) -> None:

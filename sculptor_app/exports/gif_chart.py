@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sculptor_app.diffusion.trajectory import Trajectory
-from sculptor_app.exports.drawing import DASHES, Inks, Point, blend, first_that_fits, new_paper, polyline, typeface
+from sculptor_app.exports.drawing import DASHES, DOT, Inks, Point, blend, first_that_fits, new_paper, polyline, typeface
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.recording import RunMeasures, Source
 
 LEAST_HEIGHT_PX = 170
 _FINE = 3  # lines are drawn three times as large and averaged down
+_MOST_DECADES = 8
 _TINT = 0.30
 _SOURCE_NAMES: dict[Source, str] = {"guess": "current guess", "state": "noisy state"}
 _TOP, _LEFT, _RIGHT, _BOTTOM = 30, 30, 62, 42  # margins around the axes, in pixels
@@ -43,6 +44,7 @@ class EnergyChart:
             values = np.log10(measures.energies(source))
         self._values = np.where(np.isfinite(values), values, np.nan)
         self._low, self._high = _value_range(self._values)
+        self._values = np.maximum(self._values, self._low)
         self._base = self._drawn(trajectory, measures, source)
 
     def at(self, k: int) -> Image.Image:
@@ -73,7 +75,7 @@ class EnergyChart:
         self._ticks(draw)
         self._names(draw)
         window = "Hann window" if measures.window == "hann" else "no window"
-        about = f"log10 power · {measures.space} · {window} · steps"
+        about = DOT.join(("log10 of power", measures.space, window, "steps"))
         draw.text((_LEFT, self.height - 9), about, self._inks.muted, typeface(_SMALL), anchor="ls")
         return sheet
 
@@ -132,10 +134,14 @@ def _runs(values: NDArray[np.float64]) -> list[list[tuple[int, float]]]:
 
 
 def _value_range(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Lowest and highest value with a little room; one decade where there is nothing."""
+    """Lowest and highest value with a little room; one decade where there is nothing.
+
+    Of values that are next to nothing, as those of a blank first guess, eight decades below the highest are enough.
+    """
     if np.isnan(values).all():
         return -0.5, 0.5
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    high = float(np.nanmax(values))
+    low = max(float(np.nanmin(values)), high - _MOST_DECADES)
     room = max(0.06 * (high - low), 0.1)
     return low - room, high + room
 

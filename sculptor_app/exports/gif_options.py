@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.errors import OptionError
 
 FRAMES = ("guess", "noisy", "chips", "both")
 """What the GIF shows; "both" is the guess beside the noisy state."""
@@ -41,7 +41,7 @@ class GifOptions:
         dark: dark paper for caption and plot.
 
     Raises:
-        ExportError: when a value is outside what is allowed.
+        OptionError: when a value is outside what is allowed.
     """
 
     frames: str = "guess"
@@ -57,9 +57,9 @@ class GifOptions:
 
     def __post_init__(self) -> None:
         if self.frames not in FRAMES:
-            raise ExportError(f"The frame {self.frames!r} is not known.", f"Choose one of {', '.join(FRAMES)}.")
+            raise OptionError(f"The frame {self.frames!r} is not known.", f"Choose one of {', '.join(FRAMES)}.")
         if self.every < 1:
-            raise ExportError(f"Every {self.every}th step cannot be shown.", "Choose 1 or more.")
+            raise OptionError(f"Every {self.every}th step cannot be shown.", "Choose 1 or more.")
         _within("size", self.size_px, MIN_SIZE_PX, MAX_SIZE_PX, "pixels")
         _time("time per frame", self.delay_ms, MIN_DELAY_MS, MAX_DELAY_MS)
         _time("hold on the last frame", self.hold_ms, 0, MAX_HOLD_MS)
@@ -71,11 +71,11 @@ class GifOptions:
 
 def _within(name: str, value: int, low: int, high: int, unit: str) -> None:
     if not low <= value <= high:
-        raise ExportError(f"The {name} is {value} {unit}.", f"Choose {low} to {high}.")
+        raise OptionError(f"The {name} is {value} {unit}.", f"Choose {low} to {high}.")
 
 
 def _time(name: str, value: int, low: int, high: int) -> None:
     _within(name, value, low, high, "ms")
     if value % 10:
         near = max(low, round(value / 10) * 10)
-        raise ExportError(f"The {name} is {value} ms, and GIF counts whole 10 ms.", f"Choose {near}.")
+        raise OptionError(f"The {name} is {value} ms, and GIF counts whole 10 ms.", f"Choose {near}.")

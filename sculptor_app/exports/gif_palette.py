@@ -27,6 +27,14 @@ def distance(difference: Floats) -> Floats:
     return weighted
 
 
+def distinct(pixels: Bytes) -> tuple[Bytes, NDArray[np.intp], NDArray[np.intp]]:
+    """The different colours (Q, 3) of pixels (P, 3), each pixel's colour (P,), and how often each is there (Q,)."""
+    keys = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    found, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    colours = np.stack([found >> 16, (found >> 8) & 255, found & 255], axis=1).astype(np.uint8)
+    return colours, inverse, counts
+
+
 def quantised(pixels: Bytes, most: int) -> tuple[Bytes, Bytes]:
     """Choose colours for pixels.
 
@@ -38,7 +46,7 @@ def quantised(pixels: Bytes, most: int) -> tuple[Bytes, Bytes]:
         The indices (P,) uint8 and the palette (Q, 3) uint8, Q <= most. Exact where there are no more colours than that.
     """
     training = pixels if len(pixels) <= _TRAINING_PIXELS else pixels[:: -(-len(pixels) // _TRAINING_PIXELS)]
-    exact = np.unique(pixels, axis=0) if len(pixels) <= most else None
+    exact = distinct(pixels)[0] if len(pixels) <= most else None
     palette = exact if exact is not None else _learned(training, most)
     return nearest(pixels, palette), palette
 

@@ -10,7 +10,7 @@ from sculptor_app.exports.gif_caption import Cell, caption_height, draw_caption
 from sculptor_app.exports.gif_chart import LEAST_HEIGHT_PX, EnergyChart, chart_width
 from sculptor_app.exports.gif_encoder import Scene
 from sculptor_app.exports.gif_options import GifOptions
-from sculptor_app.exports.gif_palette import nearest, quantised
+from sculptor_app.exports.gif_palette import distinct, nearest, quantised
 from sculptor_app.exports.gif_plan import GAP_PX, geometry, kinds_of
 from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.recording import RunMeasures
@@ -94,7 +94,7 @@ class SceneMaker:
         most = _CHART_COLOURS if self._chart else _CAPTION_COLOURS if self._options.caption else _PLAIN_COLOURS
         chosen = sorted({states[0], states[len(states) // 2], states[-1]})
         sheets = [np.asarray(self._sheet(k, [0.25] * len(self._kinds))).reshape(-1, 3) for k in chosen]
-        colours, counts = np.unique(np.concatenate(sheets), axis=0, return_counts=True)
+        colours, _, counts = distinct(np.concatenate(sheets))
         common = colours[np.argsort(-counts)]
         exact, rest = common[: most // 2], common[most // 2 :]
         return exact if not len(rest) else np.concatenate([exact, quantised(rest, most - len(exact))[1]])
@@ -106,8 +106,8 @@ class SceneMaker:
         else:
             changed, indexed = (sheet != self._drawn).any(2), self._indexed.copy()
         if changed.any():
-            colours, inverse = np.unique(sheet[changed], axis=0, return_inverse=True)
-            indexed[changed] = nearest(colours, self.colours)[inverse.ravel()]
+            colours, inverse, _ = distinct(sheet[changed])
+            indexed[changed] = nearest(colours, self.colours)[inverse]
         self._drawn, self._indexed = sheet, indexed
         return indexed
 

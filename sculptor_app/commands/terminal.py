@@ -1,0 +1,79 @@
+"""Talking to whoever called: a terminal, a pipe, or nobody (a Windows program without a console has no streams)."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TextIO
+
+
+def say(text: str, stream: TextIO | None) -> None:
+    """Write a line, if there is somewhere to write it."""
+    if stream is not None:
+        stream.write(text + "\n")
+        stream.flush()
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at the stream."""
+    return stream is not None and stream.isatty()
+
+
+class ProgressBar:
+    """A bar on the error stream if that is a terminal; silent otherwise.
+
+    Args:
+        what: what is being done.
+        total: number of steps.
+        unit: one step of it.
+    """
+
+    def __init__(self, what: str, total: int, unit: str) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(
+            desc=what, total=total, unit=unit, file=sys.stderr, disable=not is_terminal(sys.stderr), dynamic_ncols=True,
+            leave=False,
+        )  # fmt: skip
+
+    def move_to(self, done: int) -> None:
+        """Show that so much is done."""
+        self._bar.update(done - self._bar.n)
+
+    def __enter__(self) -> "ProgressBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+class Interruption:
+    """A request to stop: `event` is set, and `code` says with which exit code to leave."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.code = 0
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[Interruption]:
+    """Turn Ctrl-C, and a TERM signal, into an event that is looked at between steps; a second one ends at once."""
+    interruption = Interruption()
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if interruption.event.is_set():
+            raise KeyboardInterrupt
+        interruption.code = 128 + number
+        interruption.event.set()
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
+        yield interruption
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

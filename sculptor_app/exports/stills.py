@@ -1,0 +1,43 @@
+"""One state of a run as a PNG."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.exports.atomic import replacing
+from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.exports.gif_plan import GAP_PX, geometry, kinds_of
+from sculptor_app.exports.settings import settings_text
+from sculptor_app.measures.pictures import picture
+
+_PAPER = 252
+
+
+def write_png(path: Path, trajectory: Trajectory, k: int, options: GifOptions) -> None:
+    """Write what `options.frames` names of state k, with crisp pixels and the settings in the file.
+
+    Args:
+        path: the file to make or replace; whole or untouched, whatever happens.
+        trajectory: the run.
+        k: which state.
+        options: `frames` and `size_px` count.
+
+    Raises:
+        ExportError: there is no such picture, or the file could not be written.
+    """
+    size = geometry(trajectory, options)
+    parts = []
+    for kind in kinds_of(options):
+        shown = picture(trajectory, k, kind)
+        if shown.rgb is None:
+            raise ExportError(shown.note, "Export the noisy state instead.")
+        image = Image.fromarray(shown.rgb)
+        sized = image.resize((size.width, size.height), Image.Resampling.NEAREST if size.shrink == 1 else None)
+        parts += [np.full((size.height, GAP_PX, 3), _PAPER, np.uint8), np.asarray(sized)]
+    about = PngImagePlugin.PngInfo()
+    about.add_text("comment", settings_text(trajectory, options.as_dict() | {"state": k}))
+    with replacing(path) as file:
+        Image.fromarray(np.concatenate(parts[1:], axis=1)).save(file, "PNG", pnginfo=about)
