@@ -12,6 +12,7 @@ import torch
 from diffusers import SchedulerMixin, UNet2DModel
 from torch import nn
 
+from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 
 Network = TypeVar("Network", UNet2DModel, LabelEmbedding)
@@ -29,10 +30,6 @@ ALLOWED = {
     "num_materials": (0, MOST_LABELS), "width": (1, 16384), "num_train_timesteps": (1, 10_000),
     "patch_size": (1, 32),
 }  # fmt: skip
-
-
-class ModelFolderError(Exception):
-    """A model folder cannot be used; the message is for a person and says why and what to do."""
 
 
 def read_components(
