@@ -34,16 +34,17 @@ class Ledger:
         self._counts.index_add_(0, place, torch.ones_like(losses))
         self._pictures_since += len(losses)
 
-    def report(self, pictures: int, total: int, learning_rate: float) -> str:
+    def report(self, pictures: int, total: int, learning_rate: float, processes: int = 1) -> str:
         """Write what was noted since the last report, and put it in words.
 
         Args:
             pictures: Pictures seen by now.
             total: Pictures that the run is to see.
             learning_rate: Now.
+            processes: How many train together; this ledger notes one's share.
         """
         seconds = max(time.monotonic() - self._since, 1e-9)
-        rate = self._pictures_since / seconds
+        rate = self._pictures_since * processes / seconds
         left_min = (total - pictures) / max(rate, 1e-9) / 60
         loss = float(self._sums.sum() / self._counts.sum().clamp(min=1))
         by_level = [round(float(s / c), 4) if c else None for s, c in zip(self._sums, self._counts, strict=True)]
