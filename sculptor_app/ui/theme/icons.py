@@ -48,11 +48,11 @@ class ThemedIconEngine(QIconEngine):
         return self.scaledPixmap(size, mode, state, 1.0)
 
     def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:
-        # `size` is in device pixels already; QIcon sets the ratio on what it gets.
-        result = QPixmap(size)
+        # From Qt 6.8 on `size` is in logical pixels; QIcon sets the ratio on what it gets.
+        result = QPixmap(size * scale)
         result.fill(Qt.GlobalColor.transparent)
         painter = QPainter(result)
-        self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
+        self.paint(painter, QRect(QPoint(0, 0), result.size()), mode, state)
         painter.end()
         return result
 

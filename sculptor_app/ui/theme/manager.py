@@ -15,6 +15,11 @@ Mode = Literal["system", "light", "dark"]
 MODES: tuple[Mode, ...] = ("system", "light", "dark")
 
 
+def system_is_dark() -> bool:
+    """What the system asks for now; light where it does not say."""
+    return QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+
+
 def stylesheet(tokens: Tokens) -> str:
     """The application's style sheet for a theme, from the one template."""
     template = Template(files.style_file("sculptor.qss").read_text(encoding="utf-8"))
@@ -77,7 +82,7 @@ class Theme(QObject):
 
     def _chosen(self) -> Tokens:
         if self._mode == "system":
-            return DARK if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else LIGHT
+            return DARK if system_is_dark() else LIGHT
         return DARK if self._mode == "dark" else LIGHT
 
     def _put_on(self, app: QApplication) -> None:

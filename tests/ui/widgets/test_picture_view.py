@@ -1,0 +1,142 @@
+"""A picture keeps its pixels crisp, zooms at the pointer and is linked to others."""
+
+import time
+
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QWheelEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.ui.widgets.picture_view import PictureView
+from sculptor_app.ui.widgets.zoom import FIT, View
+
+
+def board(side: int = 8) -> QImage:
+    """Every pixel another colour."""
+    image = QImage(side, side, QImage.Format.Format_RGB32)
+    for y in range(side):
+        for x in range(side):
+            image.setPixelColor(x, y, QColor(30 * x % 256, 30 * y % 256, 100))
+    return image
+
+
+@pytest.fixture
+def view(qtbot: QtBot) -> PictureView:
+    widget = PictureView()
+    qtbot.addWidget(widget)
+    widget.resize(80, 80)
+    widget.set_picture(board())
+    widget.show()
+    return widget
+
+
+def wheel(view: PictureView, at: QPoint, angle: int) -> None:
+    event = QWheelEvent(
+        QPointF(at), QPointF(view.mapToGlobal(at)), QPoint(), QPoint(0, angle), Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(view, event)
+
+
+def test_fit_shows_every_pixel_in_its_own_colour(view: PictureView) -> None:
+    shot = view.grab().toImage()
+    for column, row in ((1, 1), (3, 6), (6, 2)):
+        expected = board().pixelColor(column, row)
+        for corner in (1, 8):  # crisp: the same colour from edge to edge
+            assert shot.pixelColor(column * 10 + corner, row * 10 + corner) == expected
+
+
+def test_zoom_keeps_the_pixel_under_the_pointer(view: PictureView, qtbot: QtBot) -> None:
+    pointer = QPoint(33, 55)
+    before = view.pixel_at(QPointF(pointer))
+    for _ in range(4):
+        with qtbot.waitSignal(view.view_changed):
+            wheel(view, pointer, 120)
+        assert view.pixel_at(QPointF(pointer)) == before
+        assert view.device_scale == int(view.device_scale)
+
+
+def test_wheeling_out_ends_at_fit(view: PictureView) -> None:
+    wheel(view, QPoint(10, 10), 360)
+    assert not view.view.is_fit
+    wheel(view, QPoint(70, 70), -360)
+    assert view.view == FIT
+
+
+def test_small_turns_of_a_touchpad_add_up(view: PictureView) -> None:
+    for _ in range(3):
+        wheel(view, QPoint(40, 40), 30)
+    assert view.view.is_fit
+    wheel(view, QPoint(40, 40), 30)
+    assert view.device_scale == 12
+
+
+def test_double_click_fits(view: PictureView, qtbot: QtBot) -> None:
+    view.zoom_by(3)
+    qtbot.mouseDClick(view, Qt.MouseButton.LeftButton, pos=QPoint(40, 40))
+    assert view.view == FIT
+
+
+def test_drag_pans_and_stops_at_the_border(view: PictureView, qtbot: QtBot) -> None:
+    view.zoom_to(20)
+    start = view.pixel_at(QPointF(40, 40))
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(40, 40))
+    qtbot.mouseMove(view, QPoint(20, 40))
+    assert view.pixel_at(QPointF(40, 40)) == (start[0] + 1, start[1])
+    qtbot.mouseMove(view, QPoint(-2000, -2000))
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(0, 0))
+    assert view.pixel_at(QPointF(79, 79)) == (7, 7)
+
+
+def test_another_view_of_another_size_shows_the_same_part(view: PictureView, qtbot: QtBot) -> None:
+    other = PictureView()
+    qtbot.addWidget(other)
+    other.resize(160, 160)
+    other.set_picture(board())
+    view.view_changed.connect(other.set_view)
+    with qtbot.assertNotEmitted(other.view_changed):
+        view.zoom_to(20)
+        wheel(view, QPoint(60, 20), 120)
+    for share in (0.05, 0.5, 0.95):
+        here = view.pixel_at(QPointF(80 * share, 80 * share))
+        assert here == other.pixel_at(QPointF(160 * share, 160 * share))
+
+
+def test_hovering_tells_the_pixel_once(view: PictureView, qtbot: QtBot) -> None:
+    told: list[tuple[int, int]] = []
+    view.pixel_hovered.connect(lambda column, row: told.append((column, row)))
+    for x in (12, 14, 25):
+        qtbot.mouseMove(view, QPoint(x, 31))
+    QApplication.sendEvent(view, QEvent(QEvent.Type.Leave))
+    assert told == [(1, 3), (2, 3), (-1, -1)]
+
+
+def test_no_picture_says_why_and_zooms_nowhere(view: PictureView, qtbot: QtBot) -> None:
+    view.set_picture(None, "no guess here")
+    with qtbot.assertNotEmitted(view.view_changed):
+        wheel(view, QPoint(40, 40), 240)
+    assert view.pixel_at(QPointF(40, 40)) == (-1, -1)
+    assert view.toolTip() == "no guess here"
+    view.grab()
+
+
+def test_a_view_outside_the_picture_is_kept_inside(view: PictureView) -> None:
+    view.set_view(View(2.0, 5.0, -3.0))
+    assert view.pixel_at(QPointF(79, 0)) == (7, 0)
+
+
+def test_painting_512_pixels_is_quick(qtbot: QtBot) -> None:
+    widget = PictureView()
+    qtbot.addWidget(widget)
+    widget.resize(600, 600)
+    image = QImage(512, 512, QImage.Format.Format_RGB32)
+    image.fill(QColor("teal"))
+    widget.set_picture(image)
+    target = QImage(600, 600, QImage.Format.Format_RGB32)
+    best = 1.0
+    for _ in range(20):
+        started = time.perf_counter()
+        widget.render(target)
+        best = min(best, time.perf_counter() - started)
+    assert best < 0.016
