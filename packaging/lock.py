@@ -18,10 +18,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FILES = {"requirements.txt": "", "requirements-test.txt": "test"}
 OF_ONE_GPU = re.compile(r"nvidia-|cuda-|triton")
-ELSEWHERE = {"colorama": 'sys_platform == "win32"', "hf-xet": 'platform_machine in "x86_64 amd64 AMD64 arm64 aarch64"'}
-"""Packages that are not wanted on every system, with the systems that want them."""
-WINDOWS_ONLY = ("colorama==0.4.6",)
-"""Wanted by tqdm and pytest on Windows; pip's answer from another system does not name it."""
+ELSEWHERE = {"hf-xet": 'platform_machine in "x86_64 amd64 AMD64 arm64 aarch64"'}
+"""Packages that are not made for every system, with the systems that they are made for."""
 
 
 def main() -> None:
@@ -48,7 +46,7 @@ def resolve(extra: str) -> set[str]:
     named = {re.sub(r"[-_.]+", "-", item["name"]).lower(): item["version"].split("+")[0] for item in found}
     named.pop("sculptor-app")
     pins = {f"{name}=={version}" for name, version in named.items() if not OF_ONE_GPU.match(name)}
-    return {_with_marker(pin) for pin in pins | set(WINDOWS_ONLY)}
+    return {_with_marker(pin) for pin in pins}
 
 
 def _with_marker(pin: str) -> str:

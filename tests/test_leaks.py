@@ -33,8 +33,14 @@ def test_a_thread_is_named(before):
 
 def test_a_thread_that_is_about_to_end_is_waited_for(before, monkeypatch):
     monkeypatch.setattr(leaks, "PATIENCE_S", 5.0)
-    thread = threading.Thread(target=lambda: None)
-    thread.start()
+    stop = threading.Event()
+
+    class EndsWhenJoined(threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            stop.set()
+            super().join(timeout)
+
+    EndsWhenJoined(target=stop.wait, daemon=True).start()
     assert leaks.leftovers(before) == []
 
 

@@ -209,7 +209,9 @@ def test_progress_is_never_silent(setup_modules, tmp_path, monkeypatch, capsys):
             return "still at it"
 
     waits = "import pathlib,sys,time; print('begun', flush=True); gate = pathlib.Path(sys.argv[1])\n"
-    waits += "while not gate.exists(): time.sleep(0.01)\nprint('over'); sys.exit(7)"
+    waits += (
+        "for _ in range(3000): gate.exists() or time.sleep(0.01)\nprint('over'); sys.exit(7 if gate.exists() else 8)"
+    )
     log = tmp_path / "log"
     assert progress.follow([sys.executable, "-c", waits, str(gate)], log, Words()) == 7
     assert log.read_text() == "begun\nover\n"
