@@ -1,9 +1,22 @@
 """The atelier: rendered sculptures that the default model learns from. Qt-free, torch on CPU or GPU.
 
-Everything in a picture is a pure function of (seed, form, material).
+Everything in a picture is a pure function of (seed, form, material). `render` is looked up on first use, so that the
+labels and the command line cost no import of torch.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from sculptor_app.atelier.labels import FORMS, MATERIALS
-from sculptor_app.atelier.renderer import render
+
+if TYPE_CHECKING:
+    from sculptor_app.atelier.renderer import render
 
 __all__ = ["FORMS", "MATERIALS", "render"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "render":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sculptor_app.atelier.renderer import render
+
+    return render

@@ -35,7 +35,9 @@ def choose_material(seed: int, material: int) -> dict[str, np.ndarray]:
         "second": np.array(second) * (1 + chance.around(0, 0.3)),
         "gloss": np.array([gloss * chance.between(0.75, 1.25), shine * chance.between(0.8, 1.3), metal]),
         "weights": np.array([w * chance.between(0.65, 1.3) for w in weights]),
-        "grain": np.array([chance.between(0, 60) for _ in range(3)] + [chance.between(0.8, 1.35), chance.between(0, 6.28)]),
+        "grain": np.array(
+            [chance.between(0, 60) for _ in range(3)] + [chance.between(0.8, 1.35), chance.between(0, 6.28)]
+        ),
     }
 
 

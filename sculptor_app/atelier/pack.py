@@ -22,7 +22,7 @@ SCULPTORS: tuple[Callable[[Chance], Shape], ...] = (
 ROWS: tuple[tuple[int, int, int, int], ...] = (
     (16, 6, 2, 0), (19, 6, 0, 1), (19, 6, 0, 2), (12, 3, 2, 1), (8, 0, 0, 0), (1, 0, 0, 0), (21, 3, 0, 0), (2, 0, 0, 2),
 )  # fmt: skip
-"""Most cones, ellipsoids, carves and boxes of each form; lists are padded to it, so that a form has one tensor shape."""
+"""Most cones, ellipsoids, carves and boxes of each form; lists are padded to it: a form has one tensor shape."""
 
 
 @dataclass

@@ -28,7 +28,11 @@ def meet(scene: Scene, origin: Points, ray: Points) -> tuple[torch.Tensor, torch
     for half, low, high in parts(scene):
         t = _enter(scene, origin, ray, half, low, high)
         closer = t < best
-        best, width, top = torch.where(closer, t, best), torch.where(closer, half, width), torch.where(closer, high, top)
+        best, width, top = (
+            torch.where(closer, t, best),
+            torch.where(closer, half, width),
+            torch.where(closer, high, top),
+        )
     return best, width, top
 
 

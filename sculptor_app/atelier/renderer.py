@@ -14,6 +14,8 @@ from sculptor_app.atelier.sdf import Points
 from sculptor_app.atelier.shading import Camera, expose, light_surfaces
 from sculptor_app.atelier.trace import march, slab
 
+AT_ONCE = 4 * 64 * 64
+"""Pixels rendered together: few enough for a CPU's cache, which halves the time."""
 SAMPLES = 2
 """Samples along each edge of a pixel; 2 means four a pixel."""
 
@@ -48,7 +50,7 @@ def render(
     _check(seeds, forms, materials, size)
     device = torch.device(device)
     pictures = torch.empty((len(seeds), 3, size, size), device=device)
-    batch = max(1, 32 * 64 * 64 // (size * size))
+    batch = max(1, AT_ONCE // (size * size))
     for form in sorted(set(forms)):
         places = [i for i, f in enumerate(forms) if f == form]
         for start in range(0, len(places), batch):

@@ -68,8 +68,13 @@ def _light_it(chance: Chance, azimuth: float) -> dict[str, np.ndarray]:
     key = _direction(side, chance.between(0.4, 1.1))
     warmth = chance.around(0, 0.14)
     tint = np.array([1 + warmth, 1.0, 1 - warmth])
-    return {"light": key, "light_colour": tint * chance.between(1.5, 2.2), "softness": vec(chance.between(0.03, 0.12), 0, 0)[:1],
-            "fill": vec(chance.between(0.3, 0.6), 0, 0)[:1], "rim": vec(chance.between(0.0, 0.5), 0, 0)[:1]}  # fmt: skip
+    return {
+        "light": key,
+        "light_colour": tint * chance.between(1.5, 2.2),
+        "softness": np.array([chance.between(0.03, 0.12)]),
+        "fill": np.array([chance.between(0.3, 0.6)]),
+        "rim": np.array([chance.between(0.0, 0.5)]),
+    }
 
 
 def _paint(chance: Chance) -> dict[str, np.ndarray]:
@@ -82,6 +87,14 @@ def _paint(chance: Chance) -> dict[str, np.ndarray]:
     floor = _colour(chance, hue + chance.around(0, 0.5), (0.0, 0.45), (0.18, 0.8))
     stone = _colour(chance, chance.between(0, 1), (0.0, 0.28), (0.16, 0.85))
     pattern = chance.choice(4)
-    return {"wall": wall, "zenith": high, "floor_colour": floor, "stone": stone,
-            "glow": np.array([chance.around(0, 0.7), chance.between(-0.3, 0.7), chance.between(0.0, 0.9)]),
-            "pattern": np.array([float(pattern), chance.between(0.16, 0.4), chance.between(0.25, 0.6), chance.between(0, 1.5)])}  # fmt: skip
+    glow = [chance.around(0, 0.7), chance.between(-0.3, 0.7), chance.between(0.0, 0.9)]
+    return {
+        "wall": wall,
+        "zenith": high,
+        "floor_colour": floor,
+        "stone": stone,
+        "glow": np.array(glow),
+        "pattern": np.array(
+            [float(pattern), chance.between(0.16, 0.4), chance.between(0.25, 0.6), chance.between(0, 1.5)]
+        ),
+    }

@@ -61,7 +61,9 @@ def _columns(values: torch.Tensor) -> Points:
     return values[:, 0:1], values[:, 1:2], values[:, 2:3]
 
 
-def light_surfaces(job: Job, camera: Camera, met: torch.Tensor, hidden: torch.Tensor, kernels: engine.Kernels) -> torch.Tensor:
+def light_surfaces(
+    job: Job, camera: Camera, met: torch.Tensor, hidden: torch.Tensor, kernels: engine.Kernels
+) -> torch.Tensor:
     """(B, P, 3) linear light that reaches the eye.
 
     Args:
@@ -93,7 +95,9 @@ def _wall(scene: Scene, camera: Camera) -> torch.Tensor:
     return colour * (1.0 + glow[:, 2:3] * torch.exp(-1.6 * away) - 0.12 * (camera.u**2 + camera.v**2)).unsqueeze(2)
 
 
-def _describe(job: Job, camera: Camera, p: Points, statue: torch.Tensor, stone: torch.Tensor, kernels: engine.Kernels) -> Hits:
+def _describe(
+    job: Job, camera: Camera, p: Points, statue: torch.Tensor, stone: torch.Tensor, kernels: engine.Kernels
+) -> Hits:
     scene = job.scene
     _, width, top = pedestal.meet(scene, camera.eye, camera.ray)
     upright = pedestal.normal(scene, p, width, top)
@@ -128,7 +132,9 @@ def _rows(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 
 
 def _stone(scene: Scene, p: Points) -> torch.Tensor:
-    grain = torch.sin(61 * p[0] + 7 * torch.sin(31 * p[1])) * torch.sin(67 * p[2] + 5 * torch.sin(23 * p[0] + 41 * p[1]))
+    grain = torch.sin(61 * p[0] + 7 * torch.sin(31 * p[1])) * torch.sin(
+        67 * p[2] + 5 * torch.sin(23 * p[0] + 41 * p[1])
+    )
     broad = torch.sin(7 * p[0] + 3 * p[1] + 2 * torch.sin(9 * p[1])) * torch.sin(8 * p[2] - 2 * p[1])
     return scene["stone"].unsqueeze(1) * (1.0 + 0.10 * grain + 0.08 * broad).unsqueeze(2)
 
@@ -190,7 +196,13 @@ def _illuminate(job: Job, camera: Camera, hits: Hits, wall: torch.Tensor, kernel
 
 
 def _gloss(
-    scene: Scene, camera: Camera, hits: Hits, light: Points, left: torch.Tensor, eye_facing: torch.Tensor, wall: torch.Tensor
+    scene: Scene,
+    camera: Camera,
+    hits: Hits,
+    light: Points,
+    left: torch.Tensor,
+    eye_facing: torch.Tensor,
+    wall: torch.Tensor,
 ) -> torch.Tensor:
     gloss, shine, metal = (scene["gloss"][:, i : i + 1] for i in range(3))
     mirrored: Points = tuple(r + 2 * eye_facing * n for r, n in zip(camera.ray, hits.n, strict=True))  # type: ignore[assignment]

@@ -61,7 +61,9 @@ def advance(solids: Solids, origin: Points, ray: Points, t: torch.Tensor) -> tor
     return torch.where(d > 0.0012, t + 0.93 * d, t)
 
 
-def march(solids: Solids, origin: Points, ray: Points, near: torch.Tensor, far: torch.Tensor, step=advance) -> torch.Tensor:  # type: ignore[no-untyped-def]
+def march(
+    solids: Solids, origin: Points, ray: Points, near: torch.Tensor, far: torch.Tensor, step=advance
+) -> torch.Tensor:  # type: ignore[no-untyped-def]
     """Distance (B, P) at which each ray meets the sculpture, or NEVER. Rays with near >= far are not traced."""
     out = torch.full_like(near, NEVER)
     t, place = near, None
@@ -92,7 +94,15 @@ def darken(
     return t + d.clamp(0.012, 0.12), torch.minimum(shade, hardness * d / t)
 
 
-def shadow(solids: Solids, origin: Points, light: Points, near: torch.Tensor, far: torch.Tensor, hardness: torch.Tensor, step=darken) -> torch.Tensor:  # type: ignore[no-untyped-def]
+def shadow(
+    solids: Solids,
+    origin: Points,
+    light: Points,
+    near: torch.Tensor,
+    far: torch.Tensor,
+    hardness: torch.Tensor,
+    step=darken,
+) -> torch.Tensor:  # type: ignore[no-untyped-def]
     """Share (B, P) of the key light that reaches each point past the sculpture.
 
     Source: Inigo Quilez, "Soft shadows in raymarched SDFs", https://iquilezles.org/articles/rmshadows/.

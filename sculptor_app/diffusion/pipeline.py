@@ -64,9 +64,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.register_modules(unet=unet, label_embedding=label_embedding, scheduler=scheduler)
-        self.register_to_config(
-            patch_size=patch_size, form_names=list(form_names), material_names=list(material_names)
-        )
+        self.register_to_config(patch_size=patch_size, form_names=list(form_names), material_names=list(material_names))
         self.set_progress_bar_config(disable=True)
 
     @property

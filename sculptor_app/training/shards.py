@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu", c
     temporary = path.with_suffix(".partial")
     with temporary.open("wb") as file:
         np.savez(file, pictures=pictures, forms=np.array(forms), materials=np.array(materials))
-    os.replace(temporary, path)
+    temporary.replace(path)
     return path
 
 

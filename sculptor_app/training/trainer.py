@@ -193,8 +193,8 @@ class Trainer:
         loss = losses.mean()
         if not torch.isfinite(loss):
             raise TrainingFailed(
-                f"The loss became {float(loss.detach())} after {self.seen:,} pictures. The last checkpoint is unharmed: start "
-                "again with a lower --learning-rate."
+                f"The loss became {float(loss.detach())} after {self.seen:,} pictures. The last checkpoint is "
+                "unharmed: start again with a lower --learning-rate."
             )
         self._accelerator.backward(loss)
         self._accelerator.clip_grad_norm_(self._learner.parameters(), self.recipe.clip)
