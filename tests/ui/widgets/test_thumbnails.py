@@ -1,0 +1,68 @@
+"""Small pictures are made once, and no more is kept than was allowed."""
+
+from PySide6.QtGui import QColor, QImage
+
+from sculptor_app.ui.widgets.thumbnails import Thumbnails, shrunk
+
+
+def picture(index: int, side: int = 64) -> QImage:
+    image = QImage(side, side, QImage.Format.Format_RGB32)
+    image.fill(QColor(index % 256, 0, 0))
+    return image
+
+
+def test_each_is_made_once() -> None:
+    asked: list[int] = []
+
+    def source(index: int) -> QImage:
+        asked.append(index)
+        return picture(index)
+
+    cache = Thumbnails()
+    cache.set_source(source)
+    for index in (3, 4, 3, 3, 4):
+        assert cache.get(index, 32).pixelColor(0, 0).red() == index
+    assert asked == [3, 4]
+    assert cache.made == 2
+
+
+def test_the_budget_holds_and_the_one_looked_at_longest_ago_goes() -> None:
+    one = picture(0, 32).sizeInBytes()
+    cache = Thumbnails(budget_bytes=3 * one)
+    cache.set_source(picture)
+    for index in (0, 1, 2, 0, 3):
+        cache.get(index, 32)
+    assert cache.size_bytes == 3 * one
+    made = cache.made
+    cache.get(0, 32)
+    assert cache.made == made
+    cache.get(1, 32)
+    assert cache.made == made + 1
+
+
+def test_another_source_forgets_the_old_pictures() -> None:
+    cache = Thumbnails()
+    cache.set_source(picture)
+    cache.get(7, 32)
+    cache.set_source(lambda index: picture(index + 100))
+    assert cache.get(7, 32).pixelColor(0, 0).red() == 107
+
+
+def test_nothing_from_the_source_is_asked_again() -> None:
+    cache = Thumbnails()
+    assert cache.get(0, 32) is None
+    there: list[QImage] = []
+    cache.set_source(lambda index: there[0] if there else None)
+    assert cache.get(0, 32) is None
+    there.append(picture(1))
+    assert cache.get(0, 32) is not None
+
+
+def test_small_pictures_grow_with_crisp_pixels() -> None:
+    image = picture(0, 2)
+    image.setPixelColor(1, 0, QColor("white"))
+    grown = shrunk(image, 64)
+    assert grown.width() == 64
+    assert grown.pixelColor(31, 10).name() == "#000000"
+    assert grown.pixelColor(32, 10).name() == "#ffffff"
+    assert shrunk(QImage(512, 256, QImage.Format.Format_RGB32), 64).height() == 32

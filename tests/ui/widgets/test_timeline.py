@@ -1,0 +1,210 @@
+"""The scrubber asks for whole steps that are there, by mouse, wheel, keys and screen reader."""
+
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QAccessible, QColor, QHelpEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication, QToolTip
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.diffusion.phases import PhaseSpan
+from sculptor_app.ui import theme
+from sculptor_app.ui.widgets import timeline_paint
+from sculptor_app.ui.widgets.timeline import Timeline
+from tests.ui.widgets.conftest import spans_of
+
+MIDDLE = int(timeline_paint.BAR_TOP + timeline_paint.BAR_HEIGHT / 2)
+
+
+@pytest.fixture
+def line(qtbot: QtBot, qapp: QApplication, spans: tuple[PhaseSpan, ...]) -> Timeline:
+    theme.apply(qapp, "light")
+    widget = Timeline()
+    qtbot.addWidget(widget)
+    widget.resize(1022, timeline_paint.HEIGHT)  # 51 states of 20 pixels
+    widget.set_plan(spans, 50, [0.01 * k for k in range(51)])
+    widget.set_available(50)
+    widget.show()
+    return widget
+
+
+def asked(line: Timeline) -> list[int]:
+    """Every request, obeyed at once as the window does."""
+    steps: list[int] = []
+
+    def obey(step: int) -> None:
+        steps.append(step)
+        line.set_step(step)
+
+    line.step_requested.connect(obey)
+    return steps
+
+
+def at(step: int) -> QPoint:
+    return QPoint(1 + 20 * step + 10, MIDDLE)
+
+
+def test_a_click_goes_there(line: Timeline, qtbot: QtBot) -> None:
+    steps = asked(line)
+    for step in (0, 5, 6, 50):
+        qtbot.mouseClick(line, Qt.MouseButton.LeftButton, pos=at(step))
+    assert steps == [5, 6, 50]  # it is at 0 already
+    assert line.step == 50
+
+
+def test_a_drag_scrubs_over_every_step_it_meets(line: Timeline, qtbot: QtBot) -> None:
+    steps = asked(line)
+    qtbot.mousePress(line, Qt.MouseButton.LeftButton, pos=at(10))
+    for step in (11, 12, 12, 13, 9):
+        qtbot.mouseMove(line, at(step))
+    qtbot.mouseMove(line, QPoint(-500, MIDDLE))
+    qtbot.mouseRelease(line, Qt.MouseButton.LeftButton, pos=QPoint(-500, MIDDLE))
+    qtbot.mouseMove(line, at(30))
+    assert steps == [10, 11, 12, 13, 9, 0]
+
+
+def test_it_asks_and_does_not_move_by_itself(line: Timeline, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(line.step_requested) as request:
+        qtbot.mouseClick(line, Qt.MouseButton.LeftButton, pos=at(20))
+    assert request.args == [20]
+    assert line.step == 0
+
+
+def test_what_is_shown_asks_nothing(line: Timeline, qtbot: QtBot, spans: tuple[PhaseSpan, ...]) -> None:
+    with qtbot.assertNotEmitted(line.step_requested):
+        line.set_step(30)
+        line.set_available(40)
+        line.set_plan(spans, 50)
+
+
+def test_not_yet_computed_steps_cannot_be_had(line: Timeline, qtbot: QtBot) -> None:
+    line.set_available(12)
+    steps = asked(line)
+    qtbot.mouseClick(line, Qt.MouseButton.LeftButton, pos=at(40))
+    assert steps == [12]
+    assert "not computed yet" in line.describe(40)
+
+
+@pytest.mark.parametrize(
+    ("key", "start", "expected"),
+    [
+        (Qt.Key.Key_Right, 12, 13),
+        (Qt.Key.Key_Left, 12, 11),
+        (Qt.Key.Key_Home, 12, 0),
+        (Qt.Key.Key_End, 12, 50),
+        (Qt.Key.Key_PageDown, 12, 16),
+        (Qt.Key.Key_PageUp, 12, 6),
+        (Qt.Key.Key_PageUp, 6, 1),
+    ],
+)
+def test_keys(line: Timeline, qtbot: QtBot, key: Qt.Key, start: int, expected: int) -> None:
+    line.set_step(start)
+    steps = asked(line)
+    qtbot.keyClick(line, key)
+    assert steps == [expected]
+
+
+@pytest.mark.parametrize(("key", "start"), [(Qt.Key.Key_Right, 50), (Qt.Key.Key_Left, 0), (Qt.Key.Key_Home, 0)])
+def test_keys_at_the_ends_ask_nothing(line: Timeline, qtbot: QtBot, key: Qt.Key, start: int) -> None:
+    line.set_step(start)
+    with qtbot.assertNotEmitted(line.step_requested):
+        qtbot.keyClick(line, key)
+
+
+def test_the_wheel_goes_step_by_step(line: Timeline) -> None:
+    line.set_step(12)
+    steps = asked(line)
+    for angle in (-120, -60, -60, 120):
+        QApplication.sendEvent(
+            line,
+            QWheelEvent(
+                QPointF(50, 30), QPointF(50, 30), QPoint(), QPoint(0, angle), Qt.MouseButton.NoButton,
+                Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+            ),
+        )  # fmt: skip
+    assert steps == [13, 14, 13]
+
+
+def test_screen_readers_hear_and_set_the_step(line: Timeline, qtbot: QtBot) -> None:
+    line.set_step(12)
+    interface = QAccessible.queryAccessibleInterface(line)
+    assert interface.role() == QAccessible.Role.Slider
+    assert interface.text(QAccessible.Text.Name) == "Timeline"
+    assert "Structure (6–15)" in interface.text(QAccessible.Text.Description)
+    value = interface.valueInterface()
+    assert (value.currentValue(), value.minimumValue(), value.maximumValue()) == (12, 0, 50)
+    with qtbot.waitSignal(line.step_requested) as request:
+        value.setCurrentValue(17)
+    assert request.args == [17]
+
+
+@pytest.mark.parametrize(
+    ("step", "parts"),
+    [
+        (0, ["pure noise"]),
+        (12, ["Step 12 of 50", "Structure (6–15): limbs, posture", "SNR 0.12"]),
+        (50, ["Step 50 of 50", "Polish (31–50)"]),
+    ],
+)
+def test_words(line: Timeline, step: int, parts: list[str]) -> None:
+    for part in parts:
+        assert part in line.describe(step)
+
+
+def test_the_tooltip_tells_of_the_place_under_the_pointer(line: Timeline) -> None:
+    QApplication.sendEvent(line, QHelpEvent(QEvent.Type.ToolTip, at(20), line.mapToGlobal(at(20))))
+    assert "Refinement (16–30)" in QToolTip.text()
+    QToolTip.hideText()
+
+
+def test_a_settled_mark_is_told_where_it_stands(line: Timeline) -> None:
+    line.set_settled([("layout", 5), ("polish", 36)])
+    assert "Layout settled here" in line.describe(5)
+    assert "settled" not in line.describe(6)
+
+
+def test_another_plan_starts_again(line: Timeline, spans: tuple[PhaseSpan, ...]) -> None:
+    line.set_settled([("layout", 5)])
+    line.set_step(30)
+    line.set_plan(spans, 50)
+    assert line.step == 0
+    assert "settled" not in line.describe(5)
+
+
+@pytest.mark.parametrize("planned", [1, 2, 7, 50, 1000])
+@pytest.mark.parametrize("width", [160, 400, 1600])
+def test_any_length_at_any_width(line: Timeline, qtbot: QtBot, planned: int, width: int) -> None:
+    borders = [max(1, planned * share // 50) for share in (5, 15, 30, 50)]
+    line.resize(width, timeline_paint.HEIGHT)
+    line.set_plan(spans_of(*borders), planned)
+    line.set_available(planned)
+    line.set_settled([(band, max(1, planned // 2)) for band in ("layout", "structure", "detail", "polish")])
+    line.set_step(planned)
+    line.grab()
+    steps = asked(line)
+    qtbot.mouseClick(line, Qt.MouseButton.LeftButton, pos=QPoint(1, MIDDLE))
+    assert steps == [0]
+
+
+def test_a_negative_run_is_refused(line: Timeline) -> None:
+    with pytest.raises(ValueError, match="-1"):
+        line.set_plan((), -1)
+
+
+def test_labels_give_way_to_pictograms_and_to_colour(qapp: QApplication, spans: tuple[PhaseSpan, ...]) -> None:
+    span = spans[2]
+    widths = range(400, 0, -1)
+    labels = [timeline_paint.label_that_fits(span, width) for width in widths]
+    stages = list(dict.fromkeys(labels))
+    assert [(bool(label.pictogram), bool(label.name), bool(label.steps)) for label in stages] == [
+        (True, True, True), (True, True, False), (True, False, False), (False, False, False),
+    ]  # fmt: skip
+
+
+def test_phases_wear_their_colours_and_missing_ones_are_veiled(line: Timeline) -> None:
+    line.set_available(20)
+    line.set_step(0)
+    shot = line.grab().toImage()
+    y = int(timeline_paint.BAR_TOP) + 2
+    assert shot.pixelColor(at(12).x(), y).name() == theme.phase_colour("structure").name()
+    assert shot.pixelColor(at(40).x(), y).lightness() > theme.phase_colour("polish").lightness()
+    assert QColor(shot.pixelColor(at(0).x(), y)).name() != theme.phase_colour("decisions").name()
