@@ -18,5 +18,5 @@ find_python() {
         fi
         echo "A Python in another place can be named: SCULPTOR_PYTHON=/path/to/python3.12 sh packaging/start.sh"
     } >&2
-    return 4
+    return 6
 }

@@ -30,8 +30,10 @@ from systempackages import SetupError, require_for_tests, require_for_window, re
 from sculptor_app.display import missing_display  # noqa: E402
 
 REQUIREMENTS = {"start": HERE / "requirements.txt", "test": HERE / "requirements-test.txt"}
-NO_DISPLAY, NOT_READY, BROKEN_OFF = 3, 4, 130
-"""Exit codes; those of the program itself are in the README."""
+NO_WINDOW, NOT_READY, BROKEN_OFF = 1, 6, 130
+"""Exit codes; 1 and 130 are what the program itself would say, 6 is the set-up's own."""
+WITH_VALUE = ("--model",)
+"""Options of the window's that take the next argument as their value."""
 
 
 def main(arguments: list[str]) -> int:
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
         if purpose == "start" and opens_window(passed_on):
             if word := missing_display():
                 say(word.replace("    sculptor-app ", "    sh packaging/start.sh "))
-                return NO_DISPLAY
+                return NO_WINDOW
             if not environment.remembers("window"):
                 require_for_window()
         if purpose == "test":
@@ -61,10 +63,11 @@ def main(arguments: list[str]) -> int:
 
 def opens_window(arguments: list[str]) -> bool:
     """Whether the program will open a window: it does unless it is given a command, or asked about itself."""
-    for argument in arguments:
-        if argument in ("-h", "--help", "--version"):
-            return False
-        if not argument.startswith("-"):
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in WITH_VALUE:
+            next(rest, None)
+        elif argument in ("-h", "--help", "--version") or not argument.startswith("-"):
             return False
     return True
 

@@ -18,7 +18,7 @@ foreach ($candidate in $candidates) {
 }
 if (-not $found) {
     [Console]::Error.WriteLine("Sculptor needs Python 3.11 or newer. Install it from https://www.python.org/downloads/ and try again.")
-    exit 4
+    exit 6
 }
 $rest = @($found | Select-Object -Skip 1)
 $ErrorActionPreference = "Continue"

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sculptor_app import identity, resources
+from sculptor_app.cli import make_parser
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
@@ -78,17 +79,24 @@ def test_no_build_for_one_machine_is_pinned():
     ("arguments", "opens"),
     [
         ([], True),
-        (["--theme", "dark"], False),  # an option's value cannot be told from a command: the program itself will ask
+        (["--model", "my models/bust"], True),
+        (["--model", "bust", "sculpt"], False),
         (["--version"], False),
         (["--help"], False),
         (["-h"], False),
         (["sculpt", "--out", "x.gif"], False),
         (["menu", "install"], False),
-        (["--verbose"], True),
+        (["--model=bust"], True),
     ],
 )
 def test_whether_a_window_will_be_opened(setup_modules, arguments, opens):
     assert setup_modules["prepare"].opens_window(arguments) is opens
+
+
+def test_the_set_up_knows_every_option_that_takes_a_value(setup_modules):
+    options = [action for action in make_parser()._actions if action.option_strings and action.nargs != 0]
+    named = {name for action in options for name in action.option_strings}
+    assert set(setup_modules["prepare"].WITH_VALUE) == named
 
 
 def test_missing_libraries_come_as_the_exact_command(setup_modules, monkeypatch):
@@ -265,7 +273,7 @@ def test_arguments_are_passed_on_as_they_are(ready_environment):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can be without a display")
 def test_without_a_display_it_says_so_before_setting_anything_up(tmp_path):
     said = start(tmp_path)
-    assert said.returncode == 3
+    assert said.returncode == 1
     assert "no display" in said.stderr
     assert "sh packaging/start.sh sculpt" in said.stderr
     assert list(tmp_path.glob("sculptor-setup*")) == []
@@ -285,7 +293,7 @@ def test_an_old_python_is_refused_with_what_to_do(tmp_path):
         (old / name).write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2 && exit\nexit 1\n')
         (old / name).chmod(0o755)
     said = start(tmp_path, "--version", PATH=f"{old}:/usr/bin:/bin", SCULPTOR_PYTHON="")
-    assert said.returncode == 4
+    assert said.returncode == 6
     assert "needs Python 3.11 or newer, and found Python 3.9.2" in said.stderr
     assert "install" in said.stderr.lower()
 
