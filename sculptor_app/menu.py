@@ -87,7 +87,7 @@ def entry_text(command: str) -> str:
         "Categories=Science;ArtificialIntelligence;DataVisualization;\n"
         f"Keywords={';'.join(SEARCH_WORDS)};\n"
         "StartupNotify=true\n"
-        f"StartupWMClass={identity.NAME}\n"
+        f"StartupWMClass={identity.COMMAND}\n"
     )
 
 

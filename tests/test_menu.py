@@ -1,7 +1,9 @@
 """The start menu's entry: quoted right, written, launched, removed."""
 
 import configparser
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -116,7 +118,8 @@ def started_by_command(tmp_path, monkeypatch):
     folder = tmp_path / "my programs" / "bin"
     folder.mkdir(parents=True)
     command = folder / identity.COMMAND
-    command.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m sculptor_app "$@"\n')
+    start = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m sculptor_app "$@"'
+    command.write_text(f'#!/bin/sh\necho $$ >"{tmp_path}/process"\n{start}\n')
     command.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
     return command
@@ -140,3 +143,16 @@ def test_the_entry_starts_this_program_from_anywhere(started_by_command, tmp_pat
     said = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
     assert identity.VERSION in said.stdout
+
+
+@linux_only
+@pytest.mark.window
+@pytest.mark.skipif(not shutil.which("gio"), reason="gio is not installed")
+def test_launched_from_the_menu_a_window_opens(started_by_command, tmp_path, own_folders, qtbot):
+    entry = menu.install()[0]
+    subprocess.run(["gio", "launch", str(entry)], check=True, timeout=30)
+    log = own_folders / "state" / "sculptor-app" / "log" / "sculptor.log"  # begun after the first paint
+    qtbot.waitUntil(log.exists, timeout=30_000)
+    process = int((tmp_path / "process").read_text())
+    os.kill(process, signal.SIGTERM)
+    qtbot.waitUntil(lambda: not Path(f"/proc/{process}/cmdline").exists(), timeout=30_000)
