@@ -24,8 +24,14 @@ __all__ = [
 Progress = Callable[[int, int], None]
 """Called with the frames that are done and the frames in all."""
 
-_STRETCHES = 5
-_RUN_UP = 3
+_HEAD = 7  # frames at the start that an estimate encodes one by one: they change most from one to the next
+_SAMPLES = 5
+_RUN_UP = (
+    9,
+    5,
+    2,
+    1,
+)  # frames before a sampled one that are encoded first, so that the screen has drifted as in the file
 
 
 def write_gif(
@@ -69,8 +75,8 @@ def write_gif(
 def estimate_bytes(trajectory: Trajectory, measures: RunMeasures | None, options: GifOptions) -> int:
     """About how large the file becomes, within some 30 %, measured on a few of its frames.
 
-    A frame's size depends on what is on screen before it, so short stretches are encoded and only their last frames
-    count.
+    A frame's size depends on what is on screen before it, so each sampled frame is encoded after a few of those before
+    it, and only the last counts.
 
     Args:
         trajectory: the run so far.
@@ -85,16 +91,21 @@ def estimate_bytes(trajectory: Trajectory, measures: RunMeasures | None, options
     maker = SceneMaker(trajectory, measures, options, states)
     comment = settings_text(trajectory, options.as_dict()).encode("ascii")
     total = len(file_header(maker.width, maker.height, options.loop, comment)) + len(TRAILER)
-    total += _encoded_sizes(maker, frames[:1])[0]
-    if len(frames) == 1:
-        return total
+    return total + round(_frames_bytes(maker, frames))
+
+
+def _frames_bytes(maker: SceneMaker, frames: tuple[Shown, ...]) -> float:
+    """Bytes of all frames: encoded where there are few, otherwise the head and the mean between samples."""
     last = len(frames) - 1
-    if last <= _STRETCHES * (_RUN_UP + 1):
-        return total + sum(_encoded_sizes(maker, frames)[1:])
-    ends = [_RUN_UP + 1 + round(index * (last - _RUN_UP - 1) / (_STRETCHES - 1)) for index in range(_STRETCHES)]
-    sizes = [_encoded_sizes(maker, frames[end - _RUN_UP - 1 : end + 1])[-1] for end in ends]
+    if last <= _HEAD + _SAMPLES * len(_RUN_UP):
+        return sum(_encoded_sizes(maker, frames))
+    ends = [
+        _HEAD + _RUN_UP[0] // 2 + round(n * (last - _HEAD - _RUN_UP[0] // 2) / (_SAMPLES - 1)) for n in range(_SAMPLES)
+    ]
+    sizes = [_encoded_sizes(maker, (*(frames[end - back] for back in _RUN_UP), frames[end]))[-1] for end in ends]
     between = sum((a + b) / 2 * (right - left) for (left, a), (right, b) in pairwise(zip(ends, sizes, strict=True)))
-    return total + round(between + sizes[0] * (ends[0] - 0.5) + sizes[-1] / 2)
+    head = _encoded_sizes(maker, frames[:_HEAD])
+    return sum(head) + (ends[0] - _HEAD) * (head[-1] + sizes[0]) / 2 + between + (sizes[0] + sizes[-1]) / 2
 
 
 def _encoded_sizes(maker: SceneMaker, frames: tuple[Shown, ...]) -> list[int]:

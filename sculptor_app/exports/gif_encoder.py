@@ -17,10 +17,10 @@ from sculptor_app.exports.gif_palette import LIGHTNESS, LIGHTNESS_WEIGHT, distan
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-LEAST_DRIFT = 7.0
+LEAST_DRIFT = 6.0
 MOST_DRIFT = 16.0
 DRIFT_PER_CONTRAST = 0.5
-"""A pixel may drift by half the standard deviation of lightness around it, at least 7 and at most 16 of 255 levels."""
+"""A pixel may drift by half the standard deviation of lightness around it, at least 6 and at most 16 of 255 levels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

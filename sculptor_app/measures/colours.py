@@ -15,7 +15,7 @@ kind of colour blindness, and both ends are darker than the middle, so that the 
 grey, too."""
 
 LUMINANCE_LIMIT_SHARE = 99.5
-_LEVELS = 255  # odd: zero has a colour of its own
+_LEVELS = 201  # odd: zero has a colour of its own; few enough for a GIF's palette, beside those of its caption
 
 
 def _table() -> Bytes:
@@ -26,7 +26,7 @@ def _table() -> Bytes:
 
 
 TABLE = _table()
-"""(255, 3) uint8: the diverging colours from −limit to +limit; index 127 is zero."""
+"""(201, 3) uint8: the diverging colours from −limit to +limit; the middle one is zero."""
 
 
 def diverging_colours(plane: NDArray[np.floating], limit: float) -> Bytes:
