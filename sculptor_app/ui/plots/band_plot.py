@@ -12,12 +12,11 @@ from sculptor_app.diffusion.phases import PhaseSpan
 from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
 from sculptor_app.ui.plots.cursor import PILL_HEIGHT, Cursor
 from sculptor_app.ui.plots.end_labels import EndLabel, EndLabels
+from sculptor_app.ui.plots.thinning import thinned
 from sculptor_app.ui.plots.ticks import decade_text, stable_range, whole_ticks
 from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
 from sculptor_app.ui.theme.tokens import BAND_KEYS
 from sculptor_app.ui.widgets.words import band_name
-
-_DECADES = 9.0
 
 
 class BandPlot(Chart):
@@ -47,7 +46,7 @@ class BandPlot(Chart):
         self.canvas.pressed.connect(self._asked)
         self.canvas.dragged.connect(self._asked)
         self.canvas.wheeled.connect(self._wheeled)
-        self.canvas.getViewBox().sigResized.connect(self._number_axes)
+        self.canvas.getViewBox().sigResized.connect(self._resized)
         self.canvas.setAccessibleName(self.tr("Plot of the energy per frequency band over the steps"))
         self.dress()
         self.set_plan((), 0)
@@ -81,7 +80,9 @@ class BandPlot(Chart):
         self.title.setText(self.tr("Energy per band of the %1").replace("%1", source))
         steps = self.tr("steps 1–%1").replace("%1", str(self._planned))
         self.caption.setText(" · ".join((self.tr("log₁₀ power"), space, window, steps)))
-        self._show(log10_or_gap(energies))
+        log = log10_or_gap(energies)
+        if not np.array_equal(log, self._log, equal_nan=True):
+            self._show(log)
 
     def set_step(self, step: int) -> None:
         """Puts the cursor on a state."""
@@ -119,10 +120,8 @@ class BandPlot(Chart):
 
     def _show(self, log: np.ndarray) -> None:
         self._log = log
-        states = np.arange(len(log), dtype=np.float64)
-        for band, item in enumerate(self._curves):
-            item.setData(states, log[:, band])
-        found = limits(log, _DECADES)
+        self._draw_curves()
+        found = limits(log)
         self.show_empty(found is None)
         wanted = stable_range(*(found or (-1.0, 1.0)), self._range)
         if wanted != self._range or found is None:
@@ -131,6 +130,16 @@ class BandPlot(Chart):
             self._number_axes()
         self._label_ends()
         self._mark()
+
+    def _draw_curves(self) -> None:
+        per_bin = int(self._planned / max(1.0, self.canvas.getViewBox().width()) * 2)
+        for values, item in zip(self._log.T, self._curves, strict=True):
+            kept = thinned(values, per_bin)
+            item.setData(kept.astype(np.float64), values[kept])
+
+    def _resized(self) -> None:
+        self._draw_curves()
+        self._number_axes()
 
     def _number_axes(self) -> None:
         (left, right), (low, high) = self.canvas.getViewBox().viewRange()

@@ -222,12 +222,18 @@ def log10_or_gap(power: np.ndarray) -> np.ndarray:
     return result
 
 
-def limits(values: np.ndarray, most: float = 12.0) -> tuple[float, float] | None:
+DECADES = 9.0
+"""Powers further below the greatest one are no part of what is seen, and would flatten the rest."""
+
+
+def limits(values: np.ndarray, most: float = DECADES) -> tuple[float, float] | None:
     """Lowest and highest finite value, no further apart than `most` from the top; None without any."""
     finite = values[np.isfinite(values)]
     return (max(float(finite.min()), float(finite.max()) - most), float(finite.max())) if finite.size else None
 
 
 def curve() -> pg.PlotCurveItem:
-    """An antialiased line with gaps at NaN."""
-    return pg.PlotCurveItem(antialias=True, connect="finite")
+    """An antialiased line with gaps at NaN, kept as drawn while only the cursor moves over it."""
+    item = pg.PlotCurveItem(antialias=True, connect="finite")
+    item.setCacheMode(pg.QtWidgets.QGraphicsItem.CacheMode.DeviceCoordinateCache)
+    return item

@@ -18,14 +18,14 @@ class LegendRow(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._entries: tuple[tuple[str, QPen], ...] = ()
+        self._entries: tuple[tuple[str, QPen | None], ...] = ()
         self.setFont(fonts.small())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def set_entries(self, entries: Sequence[tuple[str, QPen]]) -> None:
-        """Pairs of a name and the pen of its curve."""
+    def set_entries(self, entries: Sequence[tuple[str, QPen | None]]) -> None:
+        """Pairs of a name and the pen of its curve; without a pen, the name of a curve that is still to come."""
         self._entries = tuple(entries)
-        self.setAccessibleDescription(", ".join(name for name, _ in entries))
+        self.setAccessibleDescription(", ".join(name for name, pen in entries if pen is not None))
         self._take_rows()
         self.update()
 
@@ -63,8 +63,8 @@ class LegendRow(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for (name, pen), place in zip(self._entries, self.places(self.width()), strict=True):
             middle = place.center().y()
-            painter.setPen(pen)  # a curve's pen, in device pixels as the curve
+            painter.setPen(pen or QPen(QColor(theme().tokens.hairline), 1))  # of a curve: in device pixels, as it
             painter.drawLine(QPointF(place.left(), middle), QPointF(place.left() + _SAMPLE, middle))
-            painter.setPen(QColor(theme().tokens.muted))
+            painter.setPen(QColor(theme().tokens.muted if pen is not None else theme().tokens.disabled))
             painter.drawText(place.adjusted(_SAMPLE + _GAP, 0, 2, 0), Qt.AlignmentFlag.AlignVCenter, name)
         painter.end()

@@ -97,7 +97,8 @@ class SpectrumPlot(Chart):
     def tooltip_at(self, x: float) -> str:
         """The powers at a frequency."""
         frequency = max(1, round(2**x))
-        lines = [self.tr("%1 cycles per image").replace("%1", str(frequency))]
+        unit = self.tr("1 cycle per image") if frequency == 1 else self.tr("%1 cycles per image")
+        lines = [unit.replace("%1", str(frequency))]
         named = [(self.tr("step %1").replace("%1", str(self._step)), self._current)]
         named += [(phase_name(key), self._ends.get(key)) for key in PHASE_KEYS]
         for name, spectrum in named:
@@ -115,7 +116,7 @@ class SpectrumPlot(Chart):
         self._floor_pen = QPen(QColor(tokens.muted), 1.2 * ratio, Qt.PenStyle.DotLine)
         for pen in (self._current_pen, self._floor_pen):
             pen.setCosmetic(True)
-            pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+            pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
         self._current_curve.setPen(self._current_pen)
         self._floor_curve.setPen(self._floor_pen)
         self._unit.setColor(QColor(tokens.muted))
@@ -161,14 +162,13 @@ class SpectrumPlot(Chart):
         self.canvas.grid.set_content(box, [], inner, [place for place, _ in texts])
 
     def _update_legend(self) -> None:
-        entries = []
+        entries: list[tuple[str, QPen | None]] = []
         if self._current is not None:
             entries.append((self.tr("step %1").replace("%1", str(self._step)), self._current_pen))
-        entries += [
-            (phase_name(key).lower(), phase_pen(key, 1.5 * self.canvas.devicePixelRatioF()))
-            for key in PHASE_KEYS
-            if key in self._ends
-        ]
+        if not self.is_empty:
+            # Phases that are not over keep their place, or the plot would shrink when they come.
+            pens = {key: item.opts["pen"] for key, item in self._end_curves.items() if key in self._ends}
+            entries += [(phase_name(key).lower(), pens.get(key)) for key in PHASE_KEYS]
         if self._floor is not None:
             entries.append((self.tr("pure noise"), self._floor_pen))
         self.legend.set_entries(entries)

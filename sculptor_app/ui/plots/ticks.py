@@ -2,6 +2,7 @@
 
 import math
 
+_TOO_WIDE = 2.5
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -36,9 +37,14 @@ def decade_text(value: float) -> str:
 
 
 def stable_range(low: float, high: float, known: tuple[float, float] | None) -> tuple[float, float]:
-    """A range that holds [low, high] with some air; the known one as long as it does, so that axes stand still."""
-    if known is not None and known[0] <= low and high <= known[1]:
-        return known
+    """A range that holds [low, high] with some air.
+
+    The known one stays as long as it holds them and is not far too wide, so that axes stand still; it grows only at the
+    end where it must.
+    """
     air = max(0.08 * (high - low), 0.15)
-    low, high = low - air, high + air
-    return (low, high) if known is None else (min(low, known[0]), max(high, known[1]))
+    if known is None or known[1] - known[0] > _TOO_WIDE * (high - low + 2 * air):
+        return low - air, high + air
+    if known[0] <= low and high <= known[1]:
+        return known
+    return (low - air if low < known[0] else known[0]), (high + air if high > known[1] else known[1])

@@ -1,0 +1,118 @@
+"""The spectrum plot: logarithmic both ways, one curve per finished phase."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.ui import theme
+from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    frequencies: np.ndarray
+    power: np.ndarray
+
+
+def power_law(slope: float, highest: int = 32, gain: float = 1.0) -> Spectrum:
+    f = np.arange(1, highest + 1)
+    return Spectrum(f, gain * f.astype(float) ** slope)
+
+
+@pytest.fixture
+def plot(qtbot: QtBot, qapp: QApplication) -> SpectrumPlot:
+    theme.apply(qapp, "light")
+    widget = SpectrumPlot()
+    qtbot.addWidget(widget)
+    widget.resize(420, 320)
+    widget.show()
+    qtbot.waitExposed(widget)
+    return widget
+
+
+@pytest.mark.parametrize("slope", [0.0, -2.0, -3.9])
+def test_a_power_law_is_a_straight_line_of_its_slope(plot: SpectrumPlot, slope: float) -> None:
+    plot.set_curves(power_law(slope), {}, step=12)
+    x, y = plot._current_curve.getData()
+    decades = x * np.log10(2)
+    assert np.polyfit(decades, y, 1)[0] == pytest.approx(slope, abs=1e-9)
+
+
+def test_octaves_are_named(plot: SpectrumPlot) -> None:
+    plot.set_curves(power_law(-2), {}, step=1)
+    assert [text for _, text in plot.canvas.bottom._numbers] == ["1", "2", "4", "8", "16", "32"]
+    plot.set_curves(power_law(-2, highest=256), {}, step=1)
+    assert plot.canvas.bottom._numbers[-1][1] == "256"
+    plot.resize(210, 200)
+    numbers = [place for place, _ in plot.canvas.bottom._numbers]
+    assert len(numbers) <= 6
+
+
+def test_a_curve_for_each_phase_that_is_over(plot: SpectrumPlot) -> None:
+    ends = {"decisions": power_law(-3), "structure": power_law(-2.5)}
+    plot.set_curves(power_law(-2), ends, step=20, noise_floor=power_law(0, gain=1e-3))
+    assert len(plot._end_curves["decisions"].getData()[0]) == 32
+    assert plot._end_curves["polish"].getData()[0] is None or len(plot._end_curves["polish"].getData()[0]) == 0
+    drawn = [name for name, pen in plot.legend._entries if pen is not None]
+    assert drawn == ["step 20", "big decisions", "structure", "pure noise"]
+    assert [name for name, pen in plot.legend._entries if pen is None] == ["refinement", "polish"]
+    assert plot.title.text() == "Spectrum at step 20, and at the end of each phase"
+
+
+def test_phases_differ_in_colour_and_dash_and_the_current_one_is_bold(plot: SpectrumPlot) -> None:
+    pens = [item.opts["pen"] for item in plot._end_curves.values()]
+    assert len({tuple(pen.dashPattern()) for pen in pens}) == 4
+    assert plot._current_curve.opts["pen"].widthF() > 1.4 * max(pen.widthF() for pen in pens)
+    assert plot._current_curve.opts["pen"].style() == Qt.PenStyle.SolidLine
+
+
+def test_powers_of_zero_are_gaps(plot: SpectrumPlot) -> None:
+    spectrum = power_law(-2)
+    spectrum.power[4] = 0
+    plot.set_curves(spectrum, {}, step=3)
+    assert np.isnan(plot._current_curve.getData()[1][4])
+
+
+def test_empty_and_emptied(plot: SpectrumPlot) -> None:
+    assert plot.is_empty
+    plot.set_curves(power_law(-2), {}, step=3)
+    assert not plot.is_empty
+    plot.clear()
+    assert plot.is_empty
+    assert plot.legend._entries == ()
+
+
+def test_no_guess_at_state_0_keeps_the_other_curves(plot: SpectrumPlot) -> None:
+    plot.set_curves(None, {"decisions": power_law(-3)}, step=0)
+    assert not plot.is_empty
+
+
+def test_a_spectrum_without_frequencies_is_empty(plot: SpectrumPlot) -> None:
+    plot.set_curves(Spectrum(np.arange(0), np.empty(0)), {}, step=1)
+    assert plot.is_empty
+
+
+def test_the_caption_names_what_was_measured(plot: SpectrumPlot) -> None:
+    plot.set_labels("current guess", "latents", "Hann window")
+    assert plot.caption.text() == "current guess · log₁₀ power · latents · Hann window"
+
+
+@pytest.mark.parametrize(("x", "parts"), [(3.0, ["8 cycles per image", "step 5 −1.81"]), (-1, ["1 cycle per image"])])
+def test_values_in_words(plot: SpectrumPlot, x: float, parts: list[str]) -> None:
+    plot.set_curves(power_law(-2), {}, step=5)
+    for part in parts:
+        assert part in plot.tooltip_at(x)
+
+
+def test_the_legend_takes_as_many_rows_as_it_needs(plot: SpectrumPlot) -> None:
+    ends = {key: power_law(-2) for key in ("decisions", "structure", "refinement", "polish")}
+    plot.set_curves(power_law(-2), ends, step=50)
+    wide = {place.top() for place in plot.legend.places(900)}
+    narrow = plot.legend.places(220)
+    assert len(wide) == 1
+    assert len({place.top() for place in narrow}) > 1
+    assert all(place.right() <= 220 or place.left() == 0 for place in narrow)

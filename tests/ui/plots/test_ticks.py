@@ -1,0 +1,65 @@
+"""Numbers at the axes: round, there, and few."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, stable_range, whole_ticks
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "at_most", "expected"),
+    [
+        (0, 50, 6, [0, 10, 20, 30, 40, 50]),
+        (0, 50.5, 4, [0, 20, 40]),
+        (0, 1.5, 6, [0, 1]),
+        (-4.2, 0.4, 6, [-4, -3, -2, -1, 0]),
+        (-4.2, 0.4, 3, [-4, -2, 0]),
+        (0, 1000, 8, [0, 200, 400, 600, 800, 1000]),
+        (0.2, 0.8, 5, []),
+    ],
+)
+def test_whole_ticks(low: float, high: float, at_most: int, expected: list[int]) -> None:
+    assert whole_ticks(low, high, at_most) == expected
+
+
+@given(st.floats(-1e4, 1e4), st.floats(0, 1e5), st.integers(2, 20))
+def test_ticks_are_inside_and_never_too_many(low: float, extent: float, at_most: int) -> None:
+    ticks = whole_ticks(low, low + extent, at_most)
+    assert len(ticks) <= at_most
+    assert all(low - 1e-3 <= tick <= low + extent + 1e-3 for tick in ticks)
+
+
+def test_an_axis_of_one_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="1"):
+        whole_ticks(0, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(1, 32, [1, 2, 4, 8, 16, 32]), (1, 100, [1, 2, 4, 8, 16, 32, 64]), (1, 1, [1]), (3, 9, [4, 8])],
+)
+def test_octaves(low: float, high: float, expected: list[int]) -> None:
+    assert octave_ticks(low, high) == expected
+
+
+@pytest.mark.parametrize(("value", "text"), [(-3, "−3"), (0, "0"), (0.5, "0.5"), (-2.25, "−2.25")])
+def test_decades(value: float, text: str) -> None:
+    assert decade_text(value) == text
+
+
+def test_a_range_stands_still_while_it_holds_what_comes() -> None:
+    known = stable_range(-2, 0, None)
+    assert known[0] < -2 < 0 < known[1]
+    assert stable_range(-1.5, -0.5, known) is known
+    assert stable_range(-0.9, -0.8, (-36, 0)) == pytest.approx((-1.05, -0.65))
+    wider = stable_range(-5, 0, known)
+    assert wider[0] < -5
+    assert wider[1] == known[1]
+
+
+def test_a_flat_curve_has_air_around_it() -> None:
+    low, high = stable_range(1, 1, None)
+    assert math.isclose(high - low, 0.3)
