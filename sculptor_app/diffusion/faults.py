@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Iterator
 
 import torch
@@ -20,6 +21,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _MEMORY_WORDS)
 
 
+def give_memory_back() -> None:
+    """Hand memory that torch keeps for later tensors back to the device."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
 @contextlib.contextmanager
 def memory_told(device_name: str) -> Iterator[None]:
     """Raise OutOfDeviceMemory when the block runs out of memory; everything else passes.
@@ -32,6 +41,8 @@ def memory_told(device_name: str) -> Iterator[None]:
     except (Exception, MemoryError) as error:
         if isinstance(error, SculptError) or not is_out_of_memory(error):
             raise
+        traceback.clear_frames(error.__traceback__)  # their locals hold the tensors that filled the memory
+        give_memory_back()
         choice = "Choose a smaller model, or close" if device_name.startswith("CPU") else "Choose the CPU, or close"
         raise OutOfDeviceMemory(
             f"There is not enough memory on {device_name}.",

@@ -13,7 +13,7 @@ import torch
 from sculptor_app.diffusion import devices as machine
 from sculptor_app.diffusion.devices import Device
 from sculptor_app.diffusion.errors import ModelFolderError
-from sculptor_app.diffusion.faults import memory_told
+from sculptor_app.diffusion.faults import give_memory_back, memory_told
 from sculptor_app.diffusion.level import NoiseLevel
 from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.diffusion.scheduler_levels import Scheduler, plan_levels
@@ -64,24 +64,30 @@ class Engine:
         target, folder = machine.find_device(device), model_folder(model)
         if target.id == "cpu":
             torch.set_num_threads(machine.cpu_threads())
-        with memory_told(target.name):
-            if self._folder != folder:
-                self.unload()
-                self._pipeline = self._open(folder, target.id)
-                # Kept, as each run puts a scheduler of its own into the pipeline.
-                self._base_config = dict(self._pipeline.scheduler.config)
-            elif self._device != target:
-                assert self._pipeline is not None
-                self._pipeline.to(target.id)
+        try:
+            with memory_told(target.name):
+                self._make_ready(folder, target)
+        except BaseException:
+            self.unload()  # a model that is half moved works nowhere
+            raise
         self._folder, self._device = folder, target
         return self._pipeline
+
+    def _make_ready(self, folder: Path, target: Device) -> None:
+        if self._folder != folder:
+            self.unload()
+            self._pipeline = self._open(folder, target.id)
+            # Kept, as each run puts a scheduler of its own into the pipeline.
+            self._base_config = dict(self._pipeline.scheduler.config)
+        elif self._device != target:
+            assert self._pipeline is not None
+            self._pipeline.to(target.id)
 
     def unload(self) -> None:
         """Give the model's memory back."""
         self._pipeline = self._folder = self._device = None
         gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_memory_back()
 
     @property
     def device(self) -> Device | None:

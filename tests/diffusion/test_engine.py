@@ -102,6 +102,31 @@ def test_the_model_is_loaded_once(request_: SculptRequest) -> None:
     assert len(loaded) == 2
 
 
+def test_a_model_that_is_half_moved_is_loaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory runs out while the weights go to another device: the next run starts from a whole model."""
+    loaded: list[str] = []
+
+    class Heavy(GaussianPipeline):
+        def to(self, *args: Any, **kwargs: Any) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    def load(folder: Path, device: str) -> GaussianPipeline:
+        loaded.append(device)
+        pipeline = gaussian_pipeline(16)
+        return Heavy(pipeline.unet, pipeline.scheduler)
+
+    small = devices.Device("cuda:0", "Small GPU")
+    monkeypatch.setattr(devices, "devices", lambda: (small, devices.Device("cpu", "CPU, 1 thread")))
+    engine = Engine(load)
+    request = SculptRequest(steps=2, model=str(tmp_path), device="cpu")
+    assert finish(engine, request).is_complete
+    with pytest.raises(OutOfDeviceMemory, match=r"not enough memory on Small GPU\. Choose the CPU"):
+        finish(engine, SculptRequest(steps=2, model=str(tmp_path), device="cuda"))
+    assert engine.device is None
+    assert finish(engine, request).is_complete
+    assert loaded == ["cpu", "cpu"]
+
+
 @pytest.mark.parametrize("stop_at", [0, 1, 3])
 def test_stop_lands_within_a_step(engine: Engine, request_: SculptRequest, stop_at: int) -> None:
     stop = threading.Event()
