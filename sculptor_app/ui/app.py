@@ -1,6 +1,5 @@
 """The application in a window: everything that can wait comes after the first paint."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -36,9 +35,8 @@ def main(argv: Sequence[str] = ()) -> int:
     Returns:
         The exit code.
     """
-    parser = argparse.ArgumentParser(prog=identity.COMMAND, add_help=False)
-    parser.add_argument("--model")
-    options, rest = parser.parse_known_args(list(argv))
+    rest = list(argv)
+    model = _taken(rest, "--model")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = make_application(rest)
     settings = QSettings()
@@ -48,12 +46,21 @@ def main(argv: Sequence[str] = ()) -> int:
     theme.apply(app, remembered if remembered in theme.MODES else "system")
     from sculptor_app.ui.main_window import MainWindow
 
-    window = MainWindow(settings, options.model)
-    window.painted.connect(_Later(app, window).begin)
-    window.painted.connect(window.after_first_paint)
+    window = MainWindow(settings, model)
+    window.completed.connect(_Later(app, window).begin)
+    window.completed.connect(window.prepare)
     window.closed.connect(app.quit)  # Qt quits by itself only for windows that are still visible when they close
     window.show()
     return app.exec()
+
+
+def _taken(arguments: list[str], name: str) -> str | None:
+    """Take an option and its value out of the arguments; Qt reads the others."""
+    if name not in arguments[:-1]:
+        return None
+    place = arguments.index(name)
+    _, value = arguments.pop(place), arguments.pop(place)
+    return value
 
 
 class _Later(QObject):

@@ -1,8 +1,6 @@
 """The left panel: what to carve and how, Start and Stop, and how far the run is."""
 
-import secrets
-
-from PySide6.QtCore import QSettings, Qt, Signal, Slot
+from PySide6.QtCore import QRandomGenerator, QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -168,7 +166,7 @@ class Controls(QWidget):
         """Put a random seed into the field; the system's randomness, since a seed is to be new each time."""
         old = self.seed.text()
         while self.seed.text() == old:
-            self.seed.setText(str(secrets.randbelow(NEW_SEED_LIMIT)))
+            self.seed.setText(str(QRandomGenerator.system().bounded(NEW_SEED_LIMIT)))
 
     def set_devices(self, devices: tuple[tuple[str, str], ...]) -> None:
         """Offer the devices that were found, the first being what Automatic takes; a choice that is there stays."""

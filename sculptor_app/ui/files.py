@@ -18,6 +18,7 @@ from sculptor_app.ui.status_text import file_size_text
 if TYPE_CHECKING:
     from sculptor_app.diffusion.trajectory import Trajectory
     from sculptor_app.ui.main_window import MainWindow
+    from sculptor_app.ui.workbench import Workbench
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,9 @@ def show_folder(folder: Path) -> None:
 class Files(QObject):
     """The deeds of the File menu."""
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
+    def __init__(self, window: MainWindow, bench: Workbench) -> None:
+        super().__init__(bench)
+        self._window, self._bench = window, bench
         self._gif_dialog: QObject | None = None
 
     # Folders -----------------------------------------------------------------------------------------------------
@@ -76,9 +77,7 @@ class Files(QObject):
         self.close()
         path = self.folder() / suggested_name(trajectory, ".gif")
         session = self._window.session
-        dialog = ExportGifDialog(
-            trajectory, measures, self._window.settings, path, session.position, self._window
-        )
+        dialog = ExportGifDialog(trajectory, measures, self._window.settings, path, session.position, self._window)
         dialog.saved.connect(self._gif_saved)
         dialog.destroyed.connect(self._forget_dialog)
         session.running_changed.connect(dialog.refresh)
@@ -118,9 +117,9 @@ class Files(QObject):
             self._window.statusBar().showMessage(self.tr("Picture copied"), 2000)
 
     def _picture(self) -> QImage | None:
-        kinds = self._window.stage.kinds
+        kinds = self._bench.stage.kinds
         for kind in (kinds[0], FrameKind.NOISY_STATE):  # of pure noise there is no guess
-            image = self._window.presenter.picture(kind)
+            image = self._bench.presenter.picture(kind)
             if image is not None:
                 return image
         return None

@@ -19,17 +19,18 @@ from sculptor_app.ui.stage import DEFAULT_KINDS, LARGE, ROW
 
 if TYPE_CHECKING:
     from sculptor_app.ui.main_window import MainWindow
+    from sculptor_app.ui.workbench import Workbench
 
 MEMORY_MB = (128, 256, 512, 1024, 2048, 4096)
 
 
 class Menus(QObject):
-    """Builds the menu bar of a window and remembers what was ticked in it."""
+    """Fills the menu bar of a window and remembers what was ticked in it."""
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
-        self.files = Files(window)
+    def __init__(self, window: MainWindow, bench: Workbench) -> None:
+        super().__init__(bench)
+        self._window, self._bench = window, bench
+        self.files = Files(window, bench)
         self.help = Help(window)
         self._file_menu()
         self._run_menu()
@@ -46,9 +47,6 @@ class Menus(QObject):
         self._judge()
 
     # Building ----------------------------------------------------------------------------------------------------
-
-    def _menu(self, title: str) -> QMenu:
-        return self._window.menuBar().addMenu(title)
 
     def _add(self, menu: QMenu, text: str, deed: Callable[[], object], *keys: str) -> QAction:
         action = menu.addAction(text)
@@ -67,7 +65,7 @@ class Menus(QObject):
         return group
 
     def _file_menu(self) -> None:
-        menu, files = self._menu(self.tr("&File")), self.files
+        menu, files = self._window.menu_of["file"], self.files
         self.save_gif = self._add(menu, self.tr("Save as &GIF…"), files.save_gif, "Ctrl+E")
         self.save_picture = self._add(menu, self.tr("Save &picture…"), files.save_picture, "Ctrl+S")
         self.save_numbers = self._add(menu, self.tr("Save &numbers…"), files.save_numbers, "Ctrl+Shift+S")
@@ -78,7 +76,7 @@ class Menus(QObject):
         leave.setMenuRole(QAction.MenuRole.QuitRole)
 
     def _run_menu(self) -> None:
-        menu, window = self._menu(self.tr("&Run")), self._window
+        menu, window = self._window.menu_of["run"], self._window
         self.start = self._add(menu, self.tr("&Start"), window.run_control.start, "Ctrl+Return", "Ctrl+Enter")
         self.stop = self._add(menu, self.tr("S&top after this step"), window.run_control.stop, "Esc", "Ctrl+.")
         menu.addSeparator()
@@ -96,14 +94,14 @@ class Menus(QObject):
         return self.tr("{0} GB").format(megabytes // 1024) if megabytes >= 1024 else self.tr("{0} MB").format(megabytes)
 
     def _view_menu(self) -> None:
-        menu, window = self._menu(self.tr("&View")), self._window
+        menu, window = self._window.menu_of["view"], self._window
         arrangements = [(self.tr("One frame &large"), LARGE), (self.tr("Frames side by &side"), ROW)]
         self._arrangement = self._choice(menu, arrangements, self._arrangement_chosen)
-        self._tick(self._arrangement, window.stage.arrangement)
+        self._tick(self._arrangement, self._bench.stage.arrangement)
         menu.addSeparator()
-        film = [(window.stage.kind_name(kind), kind) for kind in DEFAULT_KINDS]
+        film = [(self._bench.stage.kind_name(kind), kind) for kind in DEFAULT_KINDS]
         self._film = self._choice(menu.addMenu(self.tr("&Filmstrip shows")), film, self._film_chosen)
-        self._tick(self._film, window.presenter.film_kind)
+        self._tick(self._film, self._bench.presenter.film_kind)
         plots = [(self.tr("Current guess"), GUESS), (self.tr("Noisy state"), STATE)]
         self._plots = self._choice(menu.addMenu(self.tr("&Plots show")), plots, self._plots_chosen)
         self._tick(self._plots, GUESS)
@@ -121,7 +119,7 @@ class Menus(QObject):
         self._tick(self._theme, theme.theme().mode)
 
     def _go_menu(self) -> None:
-        menu, session = self._menu(self.tr("&Go")), self._window.session
+        menu, session = self._window.menu_of["go"], self._window.session
         back, forward = lambda: session.go_by(-1), lambda: session.go_by(1)
         earlier, later = lambda: session.go_phase(-1), lambda: session.go_phase(1)
         self._moves = [
@@ -149,7 +147,7 @@ class Menus(QObject):
         self.follow.triggered.connect(session.set_following)
 
     def _help_menu(self) -> None:
-        menu = self._menu(self.tr("&Help"))
+        menu = self._window.menu_of["help"]
         self._add(menu, self.tr("&Keyboard shortcuts"), self.help.show_shortcuts, "F1")
         self._add(menu, self.tr("Show &log"), self.help.show_log)
         menu.addSeparator()
@@ -185,11 +183,11 @@ class Menus(QObject):
 
     @Slot(QAction)
     def _arrangement_chosen(self, action: QAction) -> None:
-        self._window.stage.set_arrangement(action.data())
+        self._bench.stage.set_arrangement(action.data())
 
     @Slot(QAction)
     def _film_chosen(self, action: QAction) -> None:
-        self._window.presenter.set_film_kind(action.data())
+        self._bench.presenter.set_film_kind(action.data())
 
     @Slot(QAction)
     def _plots_chosen(self, action: QAction) -> None:
@@ -225,7 +223,7 @@ class Menus(QObject):
         """Remember what is ticked, and what the frames show."""
         for name, (group, _) in self._groups().items():
             settings.setValue(f"choices/{name}", _word(group.checkedAction().data()))
-        settings.setValue("choices/kinds", ",".join(kind.value for kind in self._window.stage.kinds))
+        settings.setValue("choices/kinds", ",".join(kind.value for kind in self._bench.stage.kinds))
         settings.setValue("choices/speed", self._window.session.speed)
 
     def restore(self, settings: QSettings) -> None:
@@ -239,7 +237,7 @@ class Menus(QObject):
         known = {kind.value: kind for kind in FrameKind}
         kinds = [known[word] for word in str(settings.value("choices/kinds", "")).split(",") if word in known]
         if len(kinds) == len(DEFAULT_KINDS):
-            self._window.stage.set_kinds(kinds)
+            self._bench.stage.set_kinds(kinds)
         self._restore_speed(settings)
 
     def _restore_speed(self, settings: QSettings) -> None:

@@ -158,6 +158,10 @@ class RunControl(QObject):
     @Slot()
     def _judge(self) -> None:
         self._panel.set_reason(self._controls.reason)
+        self.plan()
+
+    def plan(self) -> None:
+        """Before the first run, have the run that the controls describe planned."""
         request = self._controls.request()
         if request is not None and self._session.trajectory is None:
             self._runner.plan(request)

@@ -24,7 +24,7 @@ class Driver:
 
     def prepare(self) -> None:
         """Wait for plots and engine, as they come after the first paint."""
-        self.window.after_first_paint()
+        self.window.prepare()
         self.qtbot.waitUntil(lambda: self.runner.is_ready and self.runner.state is RunState.IDLE, timeout=RUN_MS)
 
     def type_into(self, field: QWidget, text: str) -> None:
@@ -66,8 +66,7 @@ class Driver:
 
     def flush(self) -> None:
         """Have drawn what is due."""
-        self.window.presenter.clock.flush()
-        self.window._plot_clock.flush()
+        self.window.bench.flush()
 
     def press(self, key: Qt.Key, widget: QWidget | None = None, modifier=Qt.KeyboardModifier.NoModifier) -> None:
         """Press a key where the focus is; menus' shortcuts get what the focused widget leaves."""

@@ -38,7 +38,14 @@ def test_next_move(position, direction, last, mode, growing, move) -> None:
 
 @pytest.mark.parametrize(
     ("position", "direction", "last", "growing", "start"),
-    [(9, 1, 9, False, 0), (9, 1, 9, True, 9), (4, 1, 9, False, 4), (0, -1, 9, False, 9), (4, -1, 9, False, 4), (0, 1, 0, False, 0)],
+    [
+        (9, 1, 9, False, 0),
+        (9, 1, 9, True, 9),
+        (4, 1, 9, False, 4),
+        (0, -1, 9, False, 9),
+        (4, -1, 9, False, 4),
+        (0, 1, 0, False, 0),
+    ],
 )
 def test_start_position(position, direction, last, growing, start) -> None:
     assert start_position(position, direction, last, growing) == start

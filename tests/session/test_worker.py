@@ -67,7 +67,7 @@ def test_run_ids_grow_and_the_thread_is_kept(qtbot: QtBot, jobs: JobThread, log:
     for _ in range(3):
         with qtbot.waitSignal(jobs.finished):
             jobs.start(lambda stop: iter([threads.add(threading.get_ident())]))
-    assert [entry for entry in log.ends()] == [("finished", 1), ("finished", 2), ("finished", 3)]
+    assert log.ends() == [("finished", 1), ("finished", 2), ("finished", 3)]
     assert len(threads) == 1
 
 
@@ -91,7 +91,12 @@ def no_iterator(stop: threading.Event) -> Iterator[object]:
 
 @pytest.mark.parametrize(
     ("job", "error", "items"),
-    [(raising_at_once, ValueError, 0), (raising_later, ValueError, 1), (leaving, SystemExit, 1), (no_iterator, TypeError, 0)],
+    [
+        (raising_at_once, ValueError, 0),
+        (raising_later, ValueError, 1),
+        (leaving, SystemExit, 1),
+        (no_iterator, TypeError, 0),
+    ],
 )
 def test_whatever_a_job_raises_ends_it_as_failed_and_the_thread_goes_on(qtbot, jobs, log, job, error, items) -> None:
     with qtbot.waitSignal(jobs.failed):
@@ -144,19 +149,22 @@ def test_a_job_that_looks_at_no_event_is_stopped_between_two_items_and_closed(qt
 
 
 def test_an_error_while_stopping_is_a_failure_not_a_cancel(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    begun = threading.Event()
+
     def job(stop: threading.Event) -> Iterator[object]:
         yield 1
+        begun.set()
         stop.wait(30)
         raise OSError("disk full")
 
-    with qtbot.waitSignal(jobs.produced):
-        jobs.start(job)
+    jobs.start(job)
+    assert begun.wait(10)
     with qtbot.waitSignal(jobs.failed):
         jobs.cancel()
     assert log.ends() == [("failed", 1)]
 
 
-def test_a_restart_cancels_the_older_run_and_shows_nothing_of_it_any_more(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+def test_a_restart_cancels_the_older_run_and_shows_nothing_of_it(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
     begun = threading.Event()
     first = jobs.start(until_stopped(begun))
     assert begun.wait(10)  # its item is in the queue of this thread, not yet delivered

@@ -33,7 +33,7 @@ def open_window(
         qtbot.addWidget(window)
         windows.append(window)
         window.show()
-        qtbot.waitExposed(window)
+        qtbot.waitUntil(lambda: window.bench is not None)
         return Driver(qtbot, window)
 
     yield open_one

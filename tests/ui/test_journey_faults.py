@@ -33,8 +33,8 @@ def test_a_sampler_that_fails_in_mid_run_leaves_its_steps_and_says_what_to_do(fa
     window = failing.window
     assert window.messages.message == "The sampler failed at step 4. Choose another sampler."
     assert window.messages.isVisible()
-    assert (failing.session.last, window.film.count) == (3, 4)
-    assert window.stage.panels[0].picture_view.image is not None
+    assert (failing.session.last, window.bench.film.count) == (3, 4)
+    assert window.bench.stage.panels[0].picture_view.image is not None
     assert window.run_panel.line.text() == "Failed after step 3 of 9"
     assert window.run_panel.button.text() == "Start"
     failing_engine.error = None
@@ -76,7 +76,7 @@ def test_a_broken_model_folder_is_told_once_it_is_tried(open_window, tiny_model:
     shutil.copytree(tiny_model, broken)
     (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
     driver = open_window(model=broken)
-    driver.window.after_first_paint()
+    driver.window.prepare()
     driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
     assert "safetensors" in driver.window.messages.message
     driver.qtbot.waitUntil(lambda: driver.runner.state is RunState.IDLE, timeout=RUN_MS)
@@ -112,7 +112,7 @@ def test_bad_input_is_said_in_the_panel_and_start_waits_for_better(driver: Drive
     assert window.controls.problem.text() == reason
     assert not window.run_panel.button.isEnabled()
     assert not window.welcome.button.isEnabled()
-    assert not window.menus.start.isEnabled()
+    assert not window.bench.menus.start.isEnabled()
     assert window.run_panel.button.toolTip() == reason
     driver.type_into(getattr(window.controls, field), "5")
     assert not window.controls.problem.isVisible()

@@ -14,7 +14,7 @@ def seen(ready: Driver) -> Driver:
     """A finished run of 40 steps, looked at from step 20."""
     ready.run(40)
     ready.session.go_to(20)
-    ready.window.stage.setFocus()
+    ready.window.bench.stage.setFocus()
     return ready
 
 
@@ -37,8 +37,9 @@ def test_moves_by_key(seen: Driver) -> None:
 def test_arrow_keys_work_wherever_the_focus_is(seen: Driver, name: str) -> None:
     window = seen.window
     widget = {
-        "stage": window.stage, "timeline": window.timeline, "film": window.film, "form": window.controls.form,
-        "steps": window.controls.steps, "plots": window.plots.band_plot.canvas, "transport": window.transport.play_button,
+        "stage": window.bench.stage, "timeline": window.timeline, "film": window.bench.film, "form": window.controls.form,
+        "steps": window.controls.steps, "plots": window.plots.band_plot.canvas,
+        "transport": window.transport.play_button,
     }[name]  # fmt: skip
     widget.setFocus()
     seen.press(K.Key_Right, widget if name != "steps" else widget.lineEdit())
@@ -47,8 +48,8 @@ def test_arrow_keys_work_wherever_the_focus_is(seen: Driver, name: str) -> None:
 
 
 def test_a_held_key_repeats_but_play_does_not_flicker(seen: Driver) -> None:
-    assert all(action.autoRepeat() for action in seen.window.menus._moves)
-    assert not seen.window.menus.play.autoRepeat()
+    assert all(action.autoRepeat() for action in seen.window.bench.menus._moves)
+    assert not seen.window.bench.menus.play.autoRepeat()
 
 
 def test_a_text_field_keeps_its_own_keys(seen: Driver) -> None:
@@ -107,7 +108,7 @@ def test_return_in_a_field_starts_and_gives_the_arrow_keys_back(ready: Driver) -
 
 
 def test_every_deed_with_a_key_is_in_the_sheet_of_shortcuts(driver: Driver) -> None:
-    driver.window.menus.help.show_shortcuts()
+    driver.window.bench.menus.help.show_shortcuts()
     dialog = QApplication.activeModalWidget()
     texts = {label.text() for label in dialog.findChildren(QLabel)}
     assert {"Step forward", "Right", "Save as GIF", "Ctrl+E", "Play", "Space"} <= texts

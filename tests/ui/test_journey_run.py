@@ -13,7 +13,7 @@ from tests.helpers.window import RUN_MS, Driver
 
 
 def picture_bytes(driver: Driver, panel: int = 0) -> bytes:
-    image = driver.window.stage.panels[panel].picture_view.image
+    image = driver.window.bench.stage.panels[panel].picture_view.image
     assert image is not None
     return bytes(image.constBits())
 
@@ -21,11 +21,11 @@ def picture_bytes(driver: Driver, panel: int = 0) -> bytes:
 def test_a_run_of_50_steps_from_start_to_gif(ready: Driver, tmp_path: Path) -> None:
     window, session = ready.window, ready.session
     assert window.welcome.isVisible()
-    assert not window.menus.save_gif.isEnabled()
+    assert not window.bench.menus.save_gif.isEnabled()
     ready.run(50)
     assert not window.welcome.isVisible()
     assert session.trajectory.is_complete
-    assert (session.position, session.last, window.film.count) == (50, 50, 51)
+    assert (session.position, session.last, window.bench.film.count) == (50, 50, 51)
     assert window.timeline.step == 50
     assert window.plots.band_plot is not None
     assert window.status_line.text().startswith("step 50 of 50 · polish · SNR ")
@@ -33,8 +33,8 @@ def test_a_run_of_50_steps_from_start_to_gif(ready: Driver, tmp_path: Path) -> N
     assert window.memory_line.text().startswith("trajectory 0.3 MB of 512 MB")
     assert ready.ends == ["finished"]
 
-    window.menus.save_gif.trigger()
-    dialog = window.menus.files._gif_dialog
+    window.bench.menus.save_gif.trigger()
+    dialog = window.bench.menus.files._gif_dialog
     ready.type_into(dialog.path, str(tmp_path / "run.gif"))
     with ready.qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
         QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
@@ -74,7 +74,7 @@ def test_scrubbing_during_a_run_pins_the_view_and_nothing_moves_it(ready: Driver
     before = picture_bytes(ready)
     ready.wait_for_step(ready.session.last + 20)
     ready.flush()
-    assert ready.session.position == ready.window.timeline.step == ready.window.film.current == 2
+    assert ready.session.position == ready.window.timeline.step == ready.window.bench.film.current == 2
     assert picture_bytes(ready) == before
     QTest.mouseClick(ready.window.transport.follow_button, Qt.MouseButton.LeftButton)
     assert ready.session.is_following
@@ -120,16 +120,16 @@ def test_starting_again_during_a_run_shows_nothing_of_the_older_one(ready: Drive
         assert ready.session.trajectory is old  # until the first state of the new one is there
     ready.flush()
     assert ready.session.trajectory is not old
-    assert (ready.session.last, ready.window.film.count, ready.window.timeline.maximum()) == (7, 8, 7)
+    assert (ready.session.last, ready.window.bench.film.count, ready.window.timeline.maximum()) == (7, 8, 7)
     assert ready.ends == ["finished"]
 
 
 def test_another_run_replaces_every_thumbnail(ready: Driver) -> None:
     ready.run(6)
-    first = bytes(ready.window.film.thumbnails.get(6, 64).constBits())
+    first = bytes(ready.window.bench.film.thumbnails.get(6, 64).constBits())
     ready.type_into(ready.window.controls.seed, "8")
     ready.run(6)
-    assert bytes(ready.window.film.thumbnails.get(6, 64).constBits()) != first
+    assert bytes(ready.window.bench.film.thumbnails.get(6, 64).constBits()) != first
 
 
 def test_closing_in_mid_run_ends_the_thread(ready: Driver) -> None:
@@ -141,7 +141,7 @@ def test_closing_in_mid_run_ends_the_thread(ready: Driver) -> None:
 
 
 def test_a_window_that_is_closed_before_its_model_is_loaded(driver: Driver) -> None:
-    driver.window.after_first_paint()
+    driver.window.prepare()
     driver.window.close()
     assert not driver.runner._jobs.is_busy
 
