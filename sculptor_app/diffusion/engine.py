@@ -7,6 +7,7 @@ whoever iterates the generator, and goes on when the next item is asked for.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from greenlet import getcurrent, greenlet
 
+from sculptor_app import folders
 from sculptor_app.diffusion.devices import Device
 from sculptor_app.diffusion.errors import Cancelled, SamplerFailed, SculptError
 from sculptor_app.diffusion.events import Started, StepTaken
@@ -48,7 +50,7 @@ def sculpt(
         request: What to make.
         stop: Set from any thread to end the run within a step.
         budget_bytes: Memory for the trajectory's frames.
-        spill_folder: Where the frames beyond it go; None is the system's folder for temporary files.
+        spill_folder: Where the frames beyond it go; None is the program's cache folder.
 
     Yields:
         `Started` before the first evaluation of the network, then a `StepTaken` for every completed step.
@@ -64,7 +66,7 @@ def sculpt(
     arguments = _call_arguments(pipeline, request)
     pipeline.scheduler = engine.scheduler(request)
     info = _run_info(request, device)
-    recorder = _Recorder(info, stop, budget_bytes, spill_folder)
+    recorder = _Recorder(info, stop, budget_bytes, spill_folder or _cache_folder())
 
     def run() -> None:
         with run_told(device.name):
@@ -91,7 +93,7 @@ def sculpt(
 class _Recorder:
     """Writes a run's steps into its trajectory and hands the events over to the consumer."""
 
-    def __init__(self, info: RunInfo, stop: threading.Event, budget_bytes: int, spill_folder: Path | None) -> None:
+    def __init__(self, info: RunInfo, stop: threading.Event, budget_bytes: int, spill_folder: Path) -> None:
         self.observer = Observer(self._start, self._take, self._interrupt)
         self._info = info
         self._stop = stop
@@ -179,6 +181,14 @@ def _label(what: str, word: str | None, known: list[str] | tuple[str, ...]) -> i
     if word not in known:
         raise RequestError(f"This model knows no {what} {word!r}; choose one of {', '.join(known)}.")
     return list(known).index(word)
+
+
+def _cache_folder() -> Path:
+    """A folder on a disk: the system's folder for temporary files often lies in memory."""
+    try:
+        return folders.cache()
+    except OSError:
+        return Path(tempfile.gettempdir())
 
 
 def _run_info(request: SculptRequest, device: Device) -> RunInfo:

@@ -62,8 +62,7 @@ class Engine:
             SculptError: The device is not there, is too small, or the folder cannot be used.
         """
         target, folder = machine.find_device(device), model_folder(model)
-        if target.id == "cpu":
-            torch.set_num_threads(machine.cpu_threads())
+        torch.set_num_threads(machine.cpu_threads())
         try:
             with memory_told(target.name):
                 self._make_ready(folder, target)

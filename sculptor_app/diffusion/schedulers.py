@@ -31,10 +31,15 @@ class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffu
 
     keeps_step_arithmetic = True
 
+    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
+        """Plan a run; arguments are those of `DDIMScheduler.set_timesteps`."""
+        super().set_timesteps(num_inference_steps, device)
+        timesteps = self.timesteps.tolist()
+        self._strides = {now: now - later for now, later in zip(timesteps, [*timesteps[1:], -1], strict=True)}
+
     def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """Take one step of Song et al. 2021, eq. 12; arguments and result are those of `DDIMScheduler.step`."""
-        later = self.timesteps[self.timesteps < timestep]
-        stride = int(timestep) - (int(later[0]) if len(later) else -1)
+        stride = self._strides[int(timestep)]
         steps: Any = self.num_inference_steps  # type: ignore[has-type]
         # The floor division by this fraction gives the stride exactly.
         self.num_inference_steps = Fraction(self.config.num_train_timesteps, stride)
