@@ -56,7 +56,7 @@ def test_metainfo_and_changelog_know_this_version():
 def test_project_file_agrees():
     assert PROJECT["project"]["name"] == identity.COMMAND
     assert identity.COMMAND in PROJECT["project"]["scripts"]
-    assert PROJECT["project"]["license"] == identity.LICENCE
+    assert PROJECT["project"]["license"] == f"{identity.LICENCE} AND OFL-1.1"  # the font's
     assert identity.LICENCE in (ROOT / "LICENSE").read_text(encoding="utf-8")
 
 

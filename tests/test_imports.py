@@ -65,3 +65,23 @@ def test_the_interface_waits_for_no_torch():
 
 def test_asking_the_command_line_needs_neither():
     assert brought_along(["sculptor_app.cli", "sculptor_app.menu", "sculptor_app.logs"], QT + TORCH) == []
+
+
+def test_the_window_is_painted_before_torch_is_imported():
+    program = (
+        "import sys\n"
+        "from sculptor_app.ui import main_window\n"
+        "class Window(main_window.MainWindow):\n"
+        "    def __init__(self, *arguments):\n"
+        "        super().__init__(*arguments)\n"
+        "        self.painted.connect(self._tell)\n"
+        "    def _tell(self):\n"
+        "        print('painted', [name for name in ('torch', 'diffusers') if name in sys.modules])\n"
+        "        self.close()\n"
+        "main_window.MainWindow = Window\n"
+        "from sculptor_app.ui.app import main\n"
+        "sys.exit(main())\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.splitlines() == ["painted []"]
