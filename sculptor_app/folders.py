@@ -7,24 +7,14 @@ import platformdirs
 from sculptor_app.identity import COMMAND
 
 
-def data() -> Path:
-    """What a person made and would miss: models that were trained here."""
-    return platformdirs.user_data_path(COMMAND, appauthor=False, ensure_exists=True)
-
-
 def cache() -> Path:
-    """What can be made again: spilled trajectories, thumbnails."""
+    """What can be made again: the older states of long runs, while they are on screen."""
     return platformdirs.user_cache_path(COMMAND, appauthor=False, ensure_exists=True)
 
 
 def logs() -> Path:
     """Log files."""
     return platformdirs.user_log_path(COMMAND, appauthor=False, ensure_exists=True)
-
-
-def settings() -> Path:
-    """Choices that are remembered: window layout, theme."""
-    return platformdirs.user_config_path(COMMAND, appauthor=False, ensure_exists=True)
 
 
 def pictures() -> Path:
