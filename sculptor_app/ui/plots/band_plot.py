@@ -13,7 +13,7 @@ from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
 from sculptor_app.ui.plots.cursor import PILL_HEIGHT, Cursor
 from sculptor_app.ui.plots.end_labels import EndLabel, EndLabels
 from sculptor_app.ui.plots.thinning import thinned
-from sculptor_app.ui.plots.ticks import decade_text, stable_range, whole_ticks
+from sculptor_app.ui.plots.ticks import decade_text, power_ticks, stable_range, whole_ticks
 from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
 from sculptor_app.ui.theme.tokens import BAND_KEYS
 from sculptor_app.ui.widgets.words import band_name
@@ -57,7 +57,6 @@ class BandPlot(Chart):
         """A new run of `planned` steps with its phases; nothing is measured yet. 0 steps: no run."""
         self._spans, self._planned, self._range = tuple(spans), planned, None
         self._marks = ()
-        self._cursor.setVisible(planned > 0)
         self._cursor.set_step(0)
         self.caption.setText("")
         self.canvas.setXRange(-0.5, max(planned, 1) + 0.5, padding=0)
@@ -123,6 +122,7 @@ class BandPlot(Chart):
         self._draw_curves()
         found = limits(log)
         self.show_empty(found is None)
+        self._cursor.setVisible(found is not None)
         wanted = stable_range(*(found or (-1.0, 1.0)), self._range)
         if wanted != self._range or found is None:
             self._range = wanted if found is not None else None
@@ -146,8 +146,8 @@ class BandPlot(Chart):
         size = self.canvas.getViewBox().size()
         steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
         self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps])
-        powers = whole_ticks(low, high, max(2, int(size.height() / 26)))
-        texts = [] if self.is_empty else [(float(power), decade_text(power)) for power in powers]
+        powers = power_ticks(low, high, max(2, int(size.height() / 26)))
+        texts = [] if self.is_empty else [(power, decade_text(power)) for power in powers]
         self.canvas.left.set_numbers(texts)
         opacity = 0.34 if theme().is_dark else 0.26
         shades = [(s.first_step - 0.5, s.last_step + 0.5, phase_colour(s.phase.key, opacity)) for s in self._spans]

@@ -15,10 +15,8 @@ class Axis(pg.AxisItem):
 
     def __init__(self, orientation: str) -> None:
         super().__init__(orientation, showValues=True, maxTickLength=0)
-        self._numbers: list[tuple[float, str]] = []
-        self.setStyle(
-            tickTextOffset=6, autoExpandTextSpace=False, autoReduceTextSpace=False, hideOverlappingLabels=False
-        )
+        self._numbers: list[tuple[float, str]] | None = None
+        self.setStyle(tickTextOffset=6, autoExpandTextSpace=False, autoReduceTextSpace=False, hideOverlappingLabels=40)
 
     def generateDrawSpecs(self, painter: QPainter) -> object:
         specs = super().generateDrawSpecs(painter)
@@ -175,11 +173,17 @@ class Chart(QWidget):
         self._column.addWidget(self.caption)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.canvas.installEventFilter(self)
+        self.canvas.getViewBox().sigResized.connect(self._place_empty)
         theme().changed.connect(self.dress)
 
     def dress(self) -> None:
         """Puts on the colours of the theme."""
         self.canvas.dress()
+
+    def _place_empty(self) -> None:
+        box = self.canvas.getViewBox()
+        place = self.canvas.mapFromScene(box.sceneBoundingRect()).boundingRect()
+        self._empty.setGeometry(place.adjusted(8, 8, -8, -8))
 
     def show_empty(self, empty: bool) -> None:
         """Shows or takes away the words for an empty plot."""
@@ -206,8 +210,6 @@ class Chart(QWidget):
         return super().event(event)
 
     def eventFilter(self, watched: object, event: QEvent) -> bool:
-        if watched is self.canvas and event.type() == QEvent.Type.Resize:
-            self._empty.setGeometry(self.canvas.rect().adjusted(40, 10, -20, -24))
         if watched is self.canvas and event.type() == QEvent.Type.ToolTip:
             point: QPoint = event.pos()  # type: ignore[attr-defined]
             self.canvas.setToolTip("" if self.is_empty else self.tooltip_at(self.canvas.x_at(point)))

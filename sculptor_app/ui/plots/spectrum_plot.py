@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
 from sculptor_app.ui.plots.legend_row import LegendRow
-from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, stable_range, whole_ticks
+from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.theme import fonts, phase_pen, theme
 from sculptor_app.ui.theme.tokens import PHASE_KEYS
 from sculptor_app.ui.widgets.words import phase_name
@@ -153,11 +153,12 @@ class SpectrumPlot(Chart):
         every = max(1, -(-len(octaves) * 30 // max(1, int(size.width()))))
         numbers = [(float(np.log2(octave)), str(octave)) for octave in octaves[::every]]
         self.canvas.bottom.set_numbers(numbers)
-        powers = whole_ticks(low, high, max(2, int(size.height() / 26)))
-        texts = [] if self.is_empty else [(float(power), decade_text(power)) for power in powers]
+        powers = power_ticks(low, high, max(2, int(size.height() / 26)))
+        texts = [] if self.is_empty else [(power, decade_text(power)) for power in powers]
         self.canvas.left.set_numbers(texts)
-        inner = [place for place, _ in numbers if left < place < right]
+        inner = [place for place, _ in numbers if left < place < right and not self.is_empty]
         self._unit.setPos(left, low)
+        self._unit.setVisible(not self.is_empty)
         box = QRectF(left, low, right - left, high - low)
         self.canvas.grid.set_content(box, [], inner, [place for place, _ in texts])
 

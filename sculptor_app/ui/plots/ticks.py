@@ -25,6 +25,18 @@ def whole_ticks(low: float, high: float, at_most: int) -> list[int]:
     return []
 
 
+def power_ticks(low: float, high: float, at_most: int) -> list[float]:
+    """Powers of ten to name on [low, high]: whole ones, or halves, fifths and tenths where there is room for no two.
+
+    Raises:
+        ValueError: at_most below 2.
+    """
+    whole = whole_ticks(low, high, at_most)
+    if len(whole) >= 2 or high - low >= 2:
+        return [float(power) for power in whole]
+    return [round(tenth / 10, 1) for tenth in whole_ticks(10 * low, 10 * high, at_most)]
+
+
 def octave_ticks(low: float, high: float) -> list[int]:
     """Powers of two in [low, high]: the frequencies 1, 2, 4, 8 ... cycles per image."""
     first = max(0, math.ceil(math.log2(low) - 1e-9))

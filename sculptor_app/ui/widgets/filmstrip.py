@@ -22,6 +22,8 @@ from sculptor_app.ui.widgets.words import phase_name
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
+_AIR = 5
+_HEIGHT = _AIR + CELL_HEIGHT + 12
 
 
 class StatesModel(QAbstractListModel):
@@ -106,11 +108,12 @@ class Filmstrip(QListView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         # Qt would scroll by itself when the current row changes, also under the hand of a person who scrolls.
         self.setAutoScroll(False)
         self.setMouseTracking(True)
-        self.setFixedHeight(CELL_HEIGHT + 14)
+        self.setViewportMargins(0, _AIR, 0, 0)
+        self.setFixedHeight(_HEIGHT)
 
     # What it shows
 
@@ -205,10 +208,10 @@ class Filmstrip(QListView):
         self.step_requested.emit(current.row())
 
     def sizeHint(self) -> QSize:
-        return QSize(12 * CELL_WIDTH, CELL_HEIGHT + 14)
+        return QSize(12 * CELL_WIDTH, _HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(3 * CELL_WIDTH, CELL_HEIGHT + 14)
+        return QSize(3 * CELL_WIDTH, _HEIGHT)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         # An upright wheel moves the film sideways.

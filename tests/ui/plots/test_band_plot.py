@@ -77,6 +77,8 @@ def test_other_shapes_are_refused(plot: BandPlot) -> None:
 
 def test_empty_until_there_is_something(plot: BandPlot) -> None:
     assert plot.is_empty
+    assert plot.canvas.left._numbers == []
+    assert not plot._cursor.isVisible()
     plot.set_energies(energies(1), "current guess", "pixels", "Hann window")  # state 0 alone: no guess
     assert plot.is_empty
     show(plot, 3)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, stable_range, whole_ticks
+from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, power_ticks, stable_range, whole_ticks
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,19 @@ def test_ticks_are_inside_and_never_too_many(low: float, extent: float, at_most:
 def test_an_axis_of_one_number_is_refused() -> None:
     with pytest.raises(ValueError, match="1"):
         whole_ticks(0, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-4.2, 0.4, [-4, -3, -2, -1, 0]),
+        (-1.2, -0.3, [-1.2, -1, -0.8, -0.6, -0.4]),
+        (-1.2, 0.4, [-1, 0]),
+        (0.21, 0.45, [0.3, 0.4]),
+    ],
+)
+def test_powers(low: float, high: float, expected: list[float]) -> None:
+    assert power_ticks(low, high, 6) == expected
 
 
 @pytest.mark.parametrize(
