@@ -27,6 +27,7 @@ class EndLabels(pg.AxisItem):
 
     def __init__(self) -> None:
         super().__init__("right", showValues=False, maxTickLength=0)
+        self.setPen(QPen(Qt.PenStyle.NoPen))
         self._labels: tuple[EndLabel, ...] = ()
 
     def reserve(self, texts: Sequence[str]) -> None:

@@ -4,9 +4,16 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QWidget
 
+_BETWEEN = " · "
+_LEAST_LETTERS = 5
+
 
 class ElidedLabel(QLabel):
-    """One line of plain text, elided at its end; screen readers get it whole."""
+    """One line of plain text; screen readers get it whole.
+
+    Parts between middle dots go one by one before the text is cut, and what is left of it is more than a few letters or
+    nothing.
+    """
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)
@@ -20,8 +27,15 @@ class ElidedLabel(QLabel):
 
     @property
     def shown_text(self) -> str:
-        """What is painted: the text, or its beginning and an ellipsis."""
-        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.contentsRect().width())
+        """What is painted: the text, or its first parts, or its beginning and an ellipsis, or nothing."""
+        metrics, width = self.fontMetrics(), self.contentsRect().width()
+        parts = self.text().split(_BETWEEN)
+        for count in range(len(parts), 0, -1):
+            text = _BETWEEN.join(parts[:count])
+            if metrics.horizontalAdvance(text) <= width:
+                return text
+        elided = metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, width)
+        return elided if len(elided) > _LEAST_LETTERS else ""
 
     def _update_tip(self) -> None:
         self.setToolTip(self.text() if self.shown_text != self.text() else "")

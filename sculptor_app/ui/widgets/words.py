@@ -4,17 +4,21 @@ from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.diffusion.phases import PhaseSpan
 
+translate = QCoreApplication.translate  # a name that lupdate knows
+
 
 def _phase_texts() -> dict[str, tuple[str, str]]:
-    tr = QCoreApplication.translate
     return {
         "decisions": (
-            tr("Phase", "Big decisions"),
-            tr("Phase", "blocks out layout, composition, major shapes, colour scheme"),
+            translate("Phase", "Big decisions"),
+            translate("Phase", "blocks out layout, composition, major shapes, colour scheme"),
         ),
-        "structure": (tr("Phase", "Structure"), tr("Phase", "limbs, posture, proportions; objects and faces form")),
-        "refinement": (tr("Phase", "Refinement"), tr("Phase", "details, textures, lighting")),
-        "polish": (tr("Phase", "Polish"), tr("Phase", "final crisp detail")),
+        "structure": (
+            translate("Phase", "Structure"),
+            translate("Phase", "limbs, posture, proportions; objects and faces form"),
+        ),
+        "refinement": (translate("Phase", "Refinement"), translate("Phase", "details, textures, lighting")),
+        "polish": (translate("Phase", "Polish"), translate("Phase", "final crisp detail")),
     }
 
 
@@ -30,12 +34,11 @@ def phase_deed(key: str) -> str:
 
 def band_name(key: str) -> str:
     """A frequency band's translated name by its key ("layout", "structure", "detail", "polish")."""
-    tr = QCoreApplication.translate
     return {
-        "layout": tr("Band", "layout"),
-        "structure": tr("Band", "structure"),
-        "detail": tr("Band", "detail"),
-        "polish": tr("Band", "polish"),
+        "layout": translate("Band", "layout"),
+        "structure": translate("Band", "structure"),
+        "detail": translate("Band", "detail"),
+        "polish": translate("Band", "polish"),
     }[key]
 
 
