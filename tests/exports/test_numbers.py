@@ -1,0 +1,76 @@
+"""Tables and stills."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.gif import GifOptions, read_settings
+from sculptor_app.exports.numbers import COLUMNS, write_csv
+from sculptor_app.exports.stills import write_png
+from sculptor_app.measures.pictures import FrameKind, picture
+from sculptor_app.measures.recording import RunMeasures
+from tests.helpers.runs import made_run
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_table_holds_the_run(tmp_path: Path) -> None:
+    trajectory = made_run(steps=50, size=32)
+    measures = RunMeasures.of(trajectory)
+    write_csv(tmp_path / "x.csv", trajectory, measures)
+    rows = rows_of(tmp_path / "x.csv")
+    assert len(rows) == 51
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["phase"] for row in (rows[5], rows[6], rows[15], rows[16], rows[30], rows[31])] == [
+        "Big decisions", "Structure", "Structure", "Refinement", "Refinement", "Polish"
+    ]  # fmt: skip
+    row = rows[12]
+    assert float(row["SNR before step (ratio)"]) == pytest.approx(trajectory.before(12).snr, rel=1e-6)
+    assert float(row["time (ms)"]) == pytest.approx(30)
+    powers = [float(row[name]) for name in COLUMNS if " power " in name]
+    expected = [*measures.energies("guess")[12], *measures.energies("state")[12]]
+    assert powers == pytest.approx(expected, rel=1e-6)
+    assert math.isinf(float(rows[50]["SNR after step (ratio)"]))
+
+
+def test_what_is_not_there_is_an_empty_cell(tmp_path: Path) -> None:
+    write_csv(tmp_path / "x.csv", made_run(steps=2, size=8, guesses=False))
+    rows = rows_of(tmp_path / "x.csv")
+    assert all(row[name] == "" for row in rows for name in COLUMNS if name.startswith("guess") or "polish" in name)
+    assert rows[0]["phase"] == rows[0]["time (ms)"] == ""
+    assert rows[0]["noisy layout power (1-2 cycles/image, white noise = 1)"] != ""
+
+
+def test_columns_name_their_units() -> None:
+    assert all("(" in name for name in COLUMNS if name not in ("step", "phase", "timestep"))
+    assert len(COLUMNS) == 6 + 8
+
+
+@pytest.mark.parametrize(("frames", "kind"), [("noisy", FrameKind.NOISY_STATE), ("guess", FrameKind.CURRENT_GUESS)])
+def test_still_is_crisp_and_carries_its_settings(tmp_path: Path, frames: str, kind: FrameKind) -> None:
+    trajectory, path = made_run(steps=4), tmp_path / "x.png"
+    write_png(path, trajectory, 3, GifOptions(frames=frames, size_px=70))
+    with Image.open(path) as image:
+        shown = np.asarray(image)
+    np.testing.assert_array_equal(shown, picture(trajectory, 3, kind).rgb.repeat(4, 0).repeat(4, 1))
+    assert read_settings(path)["export"]["state"] == 3
+
+
+def test_both_stand_side_by_side(tmp_path: Path) -> None:
+    write_png(tmp_path / "x.png", made_run(), 2, GifOptions(frames="both", size_px=32))
+    with Image.open(tmp_path / "x.png") as image:
+        assert image.size == (72, 32)
+
+
+def test_no_still_of_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="No rule is known"):
+        write_png(tmp_path / "x.png", made_run(guesses=False), 2, GifOptions())
+    assert list(tmp_path.iterdir()) == []

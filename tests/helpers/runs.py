@@ -1,0 +1,72 @@
+"""Finished runs with a known course, made without a model: DDIM's own path from fixed noise to a given picture."""
+
+import math
+
+import numpy as np
+
+from sculptor_app.diffusion.level import CLEAN, NoiseLevel
+from sculptor_app.diffusion.phases import cosine_snr
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.step import Frame, Step
+from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
+
+
+def cosine_levels(steps: int) -> list[NoiseLevel]:
+    """The levels of states 0..N on the cosine schedule with evenly spaced timesteps."""
+    levels = []
+    for timestep in np.linspace(999, 0, steps):
+        signal = cosine_snr(float(timestep)) / (1 + cosine_snr(float(timestep)))
+        levels.append(NoiseLevel(math.sqrt(signal), math.sqrt(1 - signal)))
+    return [*levels, CLEAN]
+
+
+def solid(size: int, channels: int = 3) -> Frame:
+    """A smooth picture of a ball on a two-coloured ground, (C, size, size) in [-1, 1]."""
+    y, x = np.mgrid[0:size, 0:size] / size * 2 - 1
+    ball = np.clip(1.2 - 2.4 * np.hypot(x, y), 0, 1) * (0.7 - 0.4 * x)
+    ground = np.where(y > 0.5, -0.2, 0.3 * x)
+    planes = [(ground * (0.4 + 0.2 * channel) + ball * (1 - 0.25 * channel)) for channel in range(channels)]
+    return np.clip(np.array(planes), -1, 1).astype(np.float32)
+
+
+def made_run(steps: int = 8, size: int = 16, channels: int = 3, fresh_noise: bool = False, taken: int | None = None,
+             guesses: bool = True, space: str = "pixels") -> Trajectory:  # fmt: skip
+    """A run whose guesses sharpen towards `solid` and whose noise is the same at every level, or new at each.
+
+    Args:
+        steps: N.
+        size: edge of the pictures.
+        channels: of the pictures.
+        fresh_noise: as DDPM has it.
+        taken: steps that were taken; None is all of them.
+        guesses: without them the run is that of a scheduler that is not known.
+        space: "pixels" or "latents".
+    """
+    generator = np.random.default_rng(7)
+    levels, picture = cosine_levels(steps), solid(size, channels)
+    noise = generator.standard_normal(picture.shape).astype(np.float32)
+    info = RunInfo(
+        SculptRequest("bust", "bronze", steps=steps), "made", "CPU, 1 thread", "DDIM", space, "bust · bronze"
+    )
+    trajectory = Trajectory(info, noise, levels)
+    for k in range(1, (steps if taken is None else taken) + 1):
+        if fresh_noise:
+            noise = generator.standard_normal(picture.shape).astype(np.float32)
+        guess = picture * np.float32(0.2 + 0.8 * k / steps)
+        state = np.float32(levels[k].signal) * guess + np.float32(levels[k].noise) * noise
+        note = "" if guesses else "No rule is known for this scheduler."
+        trajectory.append(
+            Step(
+                k,
+                0,
+                True,
+                999 * (1 - k / steps),
+                levels[k - 1],
+                levels[k],
+                state,
+                guess if guesses else None,
+                note,
+                0.03,
+            )
+        )
+    return trajectory
