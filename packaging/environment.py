@@ -30,6 +30,7 @@ class Environment:
 
     def __init__(self, folder: Path, root: Path) -> None:
         self.folder = folder
+        self.lock_files: tuple[int, ...] = ()  # handed to every child that changes the environment; see lock()
         self._root = root
 
     @property
@@ -78,7 +79,8 @@ class Environment:
             else:
                 child.unlink()
         self._write({"ready": False, "root": str(self._root)})
-        made = subprocess.run([sys.executable, "-I", "-m", "venv", str(self.folder)], capture_output=True, text=True)
+        venv = [sys.executable, "-I", "-m", "venv", str(self.folder)]
+        made = subprocess.run(venv, capture_output=True, text=True, pass_fds=self.lock_files)
         if made.returncode != 0:
             raise SetupError(f"No environment could be made in {self.folder}: {(made.stdout + made.stderr).strip()}")
 
@@ -99,7 +101,11 @@ class Environment:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other starts from changing it; wait for one that does, and say so."""
+        """Keep other starts from changing it; wait for one that does, and say so.
+
+        Children that hold `lock_files`, too, keep the lock if this process is killed and they are not: pip would go on
+        writing while the next start clears the folder.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / self.LOCK).open("a+b") as file:
             waited_s = 0
@@ -108,7 +114,11 @@ class Environment:
                     say("Another start of Sculptor is setting it up; waiting for it.")
                 time.sleep(1)
                 waited_s += 1
-            yield
+            self.lock_files = (file.fileno(),) if sys.platform != "win32" else ()
+            try:
+                yield
+            finally:
+                self.lock_files = ()
 
     def _note(self) -> dict[str, str | bool]:
         try:

@@ -121,7 +121,8 @@ def install(files: list[Path], environment: Environment) -> None:
     pip = [str(environment.python), "-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     settings = {**os.environ, "PIP_USER": "0", "PIP_NO_COLOR": "1"}  # a person's own "always --user" would miss it
     log = environment.folder / "setup.log"
-    done = follow([*pip, "--progress-bar", "off", *named], log, PipWords(total, environment), settings)
+    command = [*pip, "--progress-bar", "off", *named]
+    done = follow(command, log, PipWords(total, environment), settings, environment.lock_files)
     if done != 0:
         free = shutil.disk_usage(environment.folder).free / 1e9
         last = "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-8:])

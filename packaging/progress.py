@@ -26,8 +26,10 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def follow(command: list[str], log: Path, words: Words, environ: dict[str, str] | None = None) -> int:
-    """Run a command, keep all its output in a file, and say how far it is.
+def follow(
+    command: list[str], log: Path, words: Words, environ: dict[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+) -> int:
+    """Run a command, keep all its output in a file, and say how far it is; it inherits the files `pass_fds`.
 
     Returns:
         The command's exit status.
@@ -48,7 +50,7 @@ def follow(command: list[str], log: Path, words: Words, environ: dict[str, str] 
                 tell(words.beat())
 
     pulse = threading.Thread(target=heart, daemon=True)
-    with log.open("w", encoding="utf-8") as file, _started(command, environ) as running:
+    with log.open("w", encoding="utf-8") as file, _started(command, environ, pass_fds) as running:
         pulse.start()
         try:
             for line in running.stdout or ():
@@ -65,14 +67,14 @@ def follow(command: list[str], log: Path, words: Words, environ: dict[str, str] 
             pulse.join()
 
 
-def _started(command: list[str], environ: dict[str, str] | None) -> subprocess.Popen[str]:
-    merged = subprocess.STDOUT
+def _started(command: list[str], environ: dict[str, str] | None, pass_fds: tuple[int, ...]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=merged,
+        stderr=subprocess.STDOUT,
         env=environ,
+        pass_fds=pass_fds,
         text=True,
         errors="replace",
     )

@@ -204,6 +204,17 @@ def test_two_starts_at_once_wait_for_each_other(environment, setup_modules, monk
         assert "waiting for it" in capsys.readouterr().err
 
 
+@posix_only
+def test_a_child_that_outlives_its_start_keeps_the_lock(environment, setup_modules):
+    idle = [sys.executable, "-c", "input()"]
+    with environment.lock():
+        child = subprocess.Popen(idle, stdin=subprocess.PIPE, pass_fds=environment.lock_files)
+    with (environment.folder / environment.LOCK).open("a+b") as rival:
+        assert not setup_modules["environment"]._try_lock(rival.fileno())
+        child.communicate(b"\n")
+        assert setup_modules["environment"]._try_lock(rival.fileno())
+
+
 def test_progress_is_never_silent(setup_modules, tmp_path, monkeypatch, capsys):
     progress, gate = setup_modules["progress"], tmp_path / "gate"
     monkeypatch.setattr(progress, "SILENCE_S", 0.0)
