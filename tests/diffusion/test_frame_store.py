@@ -39,6 +39,15 @@ def test_every_frame_comes_back(tmp_path: Path, count: int, most: int) -> None:
     store.close()
 
 
+def test_spilled_frames_are_readable_while_the_file_grows(tmp_path: Path) -> None:
+    store = FrameStore(SHAPE, FRAME_BYTES, tmp_path)
+    for number in range(200):  # over several pages of memory
+        store.append(frame(number))
+        for earlier in (0, number // 2, max(number - 1, 0), number):
+            np.testing.assert_array_equal(store[earlier], frame(earlier))
+    store.close()
+
+
 def test_frames_are_read_only_wherever_they_are(tmp_path: Path) -> None:
     store = filled(4, 2 * FRAME_BYTES, tmp_path)
     for number in range(4):
