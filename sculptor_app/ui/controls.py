@@ -3,8 +3,6 @@
 from PySide6.QtCore import QRandomGenerator, QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
-    QComboBox,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -22,24 +20,14 @@ from sculptor_app.diffusion.request import (
     SAMPLERS,
     SculptRequest,
 )
+from sculptor_app.ui.choice_box import ChoiceBox
+from sculptor_app.ui.field_grid import FieldGrid
 from sculptor_app.ui.form import FieldError, FormFields, read_form
 from sculptor_app.ui.number_field import NumberField
 from sculptor_app.ui.theme import fonts
 
 NEW_SEED_LIMIT = 10**6
 """New seeds have at most six digits, so that a person can note them down; any up to 2^63 - 1 can be typed."""
-
-
-def _labelled(text: str, field: QWidget) -> QVBoxLayout:
-    label = QLabel(text)
-    label.setProperty("tone", "muted")
-    label.setBuddy(field.findChild(QLineEdit) or field)
-    field.setAccessibleName(text)
-    column = QVBoxLayout()
-    column.setSpacing(4)
-    column.addWidget(label)
-    column.addWidget(field)
-    return column
 
 
 class Controls(QWidget):
@@ -66,8 +54,8 @@ class Controls(QWidget):
 
     def _make_fields(self) -> None:
         free = (self.tr("Left to the model"), None)
-        self.form = self._choice([free, *((self._word(key), key) for key in FORMS)])
-        self.material = self._choice([free, *((self._word(key), key) for key in MATERIALS)])
+        self.form = ChoiceBox([free, *((self._word(key), key) for key in FORMS)], self)
+        self.material = ChoiceBox([free, *((self._word(key), key) for key in MATERIALS)], self)
         self.form.setCurrentIndex(1)
         self.material.setCurrentIndex(2)
         self.seed = QLineEdit("7", self)
@@ -86,17 +74,9 @@ class Controls(QWidget):
         self.guidance.setToolTip(
             self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own.")
         )
-        self.sampler = self._choice([(SAMPLER_NAMES[key], key) for key in SAMPLERS])
-        self.device = self._choice([(self.tr("Automatic"), "auto")])
+        self.sampler = ChoiceBox([(SAMPLER_NAMES[key], key) for key in SAMPLERS], self)
+        self.device = ChoiceBox([(self.tr("Automatic"), "auto")], self)
         self.device.setToolTip(self.tr("Where the model runs."))
-
-    def _choice(self, items: list[tuple[str, str | None]]) -> QComboBox:
-        box = QComboBox(self)
-        for text, key in items:
-            box.addItem(text, key)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(8)
-        return box
 
     def _word(self, key: str) -> str:
         return self.tr(key.capitalize())
@@ -108,6 +88,26 @@ class Controls(QWidget):
         self.problem.setTextFormat(Qt.TextFormat.PlainText)
         heading = QLabel(self.tr("The block"), self)
         heading.setFont(fonts.strong())
+        self.grid = FieldGrid(
+            [
+                [(self.tr("Form"), self.form)],
+                [(self.tr("Material"), self.material)],
+                [(self.tr("Seed"), self._seed_row())],
+                [(self.tr("Steps"), self.steps), (self.tr("Guidance"), self.guidance)],
+                [(self.tr("Sampler"), self.sampler)],
+                [(self.tr("Device"), self.device)],
+            ],
+            self,
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 14, 16, 0)
+        column.setSpacing(10)
+        for widget in (heading, self.grid, self.problem):
+            column.addWidget(widget)
+        column.addStretch(1)
+        self.seed.setAccessibleName(self.tr("Seed"))
+
+    def _seed_row(self) -> QWidget:
         seed_row = QWidget(self)
         row = QHBoxLayout(seed_row)
         row.setContentsMargins(0, 0, 0, 0)
@@ -115,23 +115,12 @@ class Controls(QWidget):
         row.addWidget(self.seed, 1)
         row.addWidget(self.new_seed)
         seed_row.setFocusProxy(self.seed)
-        pair = QGridLayout()
-        pair.setHorizontalSpacing(8)
-        pair.addLayout(_labelled(self.tr("Steps"), self.steps), 0, 0)
-        pair.addLayout(_labelled(self.tr("Guidance"), self.guidance), 0, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 14, 16, 0)
-        column.setSpacing(10)
-        column.addWidget(heading)
-        column.addLayout(_labelled(self.tr("Form"), self.form))
-        column.addLayout(_labelled(self.tr("Material"), self.material))
-        column.addLayout(_labelled(self.tr("Seed"), seed_row))
-        column.addLayout(pair)
-        column.addLayout(_labelled(self.tr("Sampler"), self.sampler))
-        column.addLayout(_labelled(self.tr("Device"), self.device))
-        column.addWidget(self.problem)
-        column.addStretch(1)
-        self.seed.setAccessibleName(self.tr("Seed"))
+        return seed_row
+
+    def fit_into(self, height_px: int) -> None:
+        """Fold the labels beside their fields where they would not all be seen otherwise."""
+        others = self.sizeHint().height() - self.grid.sizeHint().height()
+        self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
 
     def _connect(self) -> None:
         self.new_seed.clicked.connect(self.choose_new_seed)
@@ -173,7 +162,7 @@ class Controls(QWidget):
         chosen = self.device.currentData()
         self.device.blockSignals(True)
         self.device.clear()
-        name = self.tr("Automatic ({0})").format(devices[0][1]) if devices else self.tr("Automatic")
+        name = self.tr("{0} (auto)").format(devices[0][1]) if devices else self.tr("Automatic")
         self.device.addItem(name, "auto")
         for key, label in devices:
             if key != "auto":
@@ -206,7 +195,7 @@ class Controls(QWidget):
         """Take up what was remembered; what is no longer on offer stays as it is."""
         for name in ("form", "material", "sampler", "device"):
             key = settings.value(f"request/{name}")
-            box: QComboBox = getattr(self, name)
+            box: ChoiceBox = getattr(self, name)
             row = -1 if key is None else box.findData(str(key) or None)
             if row >= 0:
                 box.setCurrentIndex(row)

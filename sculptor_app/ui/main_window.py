@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QPaintEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from sculptor_app import identity
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.session.session import Session
+from sculptor_app.ui.block_panel import BlockPanel
 from sculptor_app.ui.controls import Controls
 from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.plots_panel import PlotsPanel
@@ -106,7 +107,7 @@ class MainWindow(QMainWindow):
         self.setCorner(Qt.Corner.BottomRightCorner, bottom)
         scrubber = _column(self, (self.transport, self.timeline), (14, 10, 14, 0), 8)
         self.docks = {
-            "block": self._dock("block", self.tr("The block"), self._block_panel(), left),
+            "block": self._dock("block", self.tr("The block"), BlockPanel(self.controls, self.run_panel, self), left),
             "plots": self._dock("plots", self.tr("Frequencies"), self.plots, right),
             "timeline": self._dock("timeline", self.tr("Timeline"), scrubber, bottom),
             "film": self._dock("film", self.tr("Filmstrip"), self.film_panel, bottom),
@@ -120,13 +121,6 @@ class MainWindow(QMainWindow):
         dock.setTitleBarWidget(QWidget(dock))  # none until panels are to be moved
         self.addDockWidget(area, dock)
         return dock
-
-    def _block_panel(self) -> QWidget:
-        scroll = QScrollArea(self)
-        scroll.setWidget(self.controls)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        return _column(self, (scroll, self.run_panel), (0, 0, 0, 0))
 
     def _make_status(self) -> None:
         self.status_line = QLabel(self.tr("no run yet"), self)
@@ -178,7 +172,7 @@ class MainWindow(QMainWindow):
         for dock in self.docks.values():
             dock.setFloating(False)
             dock.show()
-        self.resizeDocks([self.docks["block"], self.docks["plots"]], [232, 400], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.docks["block"], self.docks["plots"]], [240, 400], Qt.Orientation.Horizontal)
 
     @Slot(bool)
     def set_panels_movable(self, movable: bool) -> None:

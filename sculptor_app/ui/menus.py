@@ -15,7 +15,7 @@ from sculptor_app.ui import theme
 from sculptor_app.ui.files import Files
 from sculptor_app.ui.help import Help
 from sculptor_app.ui.plots_panel import GUESS, STATE
-from sculptor_app.ui.stage import DEFAULT_KINDS, LARGE, ROW
+from sculptor_app.ui.stage import AUTOMATIC, DEFAULT_KINDS, LARGE, ROW
 
 if TYPE_CHECKING:
     from sculptor_app.ui.main_window import MainWindow
@@ -95,12 +95,16 @@ class Menus(QObject):
 
     def _view_menu(self) -> None:
         menu, window = self._window.menu_of["view"], self._window
-        arrangements = [(self.tr("One frame &large"), LARGE), (self.tr("Frames side by &side"), ROW)]
+        arrangements = [
+            (self.tr("Frames as they &fit"), AUTOMATIC),
+            (self.tr("One frame &large"), LARGE),
+            (self.tr("Frames side by &side"), ROW),
+        ]
         self._arrangement = self._choice(menu, arrangements, self._arrangement_chosen)
         self._tick(self._arrangement, self._bench.stage.arrangement)
         menu.addSeparator()
         film = [(self._bench.stage.kind_name(kind), kind) for kind in DEFAULT_KINDS]
-        self._film = self._choice(menu.addMenu(self.tr("&Filmstrip shows")), film, self._film_chosen)
+        self._film = self._choice(menu.addMenu(self.tr("Filmst&rip shows")), film, self._film_chosen)
         self._tick(self._film, self._bench.presenter.film_kind)
         plots = [(self.tr("Current guess"), GUESS), (self.tr("Noisy state"), STATE)]
         self._plots = self._choice(menu.addMenu(self.tr("&Plots show")), plots, self._plots_chosen)

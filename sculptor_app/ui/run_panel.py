@@ -46,6 +46,12 @@ class RunPanel(QWidget):
         self._state = RunState.IDLE
         self.set_state(RunState.IDLE, waiting=False)
 
+    @property
+    def tallest_px(self) -> int:
+        """Height with everything that it may show."""
+        line = self.line.sizeHint().height()
+        return 2 * line + self.bar.sizeHint().height() + self.button.sizeHint().height() + 3 * 6 + 22
+
     def set_state(self, state: RunState, waiting: bool) -> None:
         """Show what the runner does; `waiting` says that a run was asked for before the model was there."""
         self._state = state

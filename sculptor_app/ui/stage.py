@@ -6,13 +6,14 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from sculptor_app.measures.frame_kind import FrameKind
 from sculptor_app.ui.picture_source import Shown
-from sculptor_app.ui.stage_layout import Room, one_large, side_by_side
+from sculptor_app.ui.stage_layout import Room, best, one_large, side_by_side
 from sculptor_app.ui.widgets.frame_panel import FramePanel
 
 MARGIN = 16
 GAP = 16
 DEFAULT_KINDS = (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS)
-LARGE, ROW = "large", "row"
+AUTOMATIC, LARGE, ROW = "automatic", "large", "row"
+_PLACES = {AUTOMATIC: best, LARGE: one_large, ROW: side_by_side}
 
 
 class Stage(QWidget):
@@ -30,7 +31,7 @@ class Stage(QWidget):
         self.setProperty("ground", "well")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self._arrangement = LARGE
+        self._arrangement = AUTOMATIC
         self._aspect = 1.0
         self._colours: list[QColor] = []
         self.kinds: list[FrameKind] = list(DEFAULT_KINDS)
@@ -64,11 +65,11 @@ class Stage(QWidget):
 
     @property
     def arrangement(self) -> str:
-        """LARGE or ROW."""
+        """AUTOMATIC, LARGE or ROW."""
         return self._arrangement
 
     def set_arrangement(self, arrangement: str) -> None:
-        """Put one frame large, or all three in a row."""
+        """Put one frame large, or all three in a row, or whichever fits better."""
         self._arrangement = arrangement
         self._place()
 
@@ -116,7 +117,7 @@ class Stage(QWidget):
         panel = self.panels[0]
         overhead = panel.sizeHint().height() - 280  # its size hint is that of a picture of 280 pixels
         room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line, overhead, GAP, self._aspect)
-        rects = (one_large if self._arrangement == LARGE else side_by_side)(room)
+        rects = _PLACES[self._arrangement](room)
         for panel, (left, top, width, height) in zip(self.panels, rects, strict=True):
             panel.setGeometry(left + MARGIN, top + MARGIN, width, height)
         self.remark.setGeometry(MARGIN, self.height() - MARGIN // 2 - line, self.width() - 2 * MARGIN, line)

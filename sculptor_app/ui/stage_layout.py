@@ -59,5 +59,15 @@ def side_by_side(room: Room) -> tuple[Rect, Rect, Rect]:
     return first, second, third
 
 
+SMALLEST_PX = 150
+"""A frame smaller than this shows too little: three of one size are better then."""
+
+
+def best(room: Room) -> tuple[Rect, Rect, Rect]:
+    """One frame large, unless that leaves too little for the others and a row gives them more."""
+    large, row = one_large(room), side_by_side(room)
+    return row if large[1][2] < SMALLEST_PX and row[1][2] > large[1][2] else large
+
+
 def _whole(left: float, top: float, width: float, height: float) -> Rect:
     return round(left), round(top), int(width), int(height)

@@ -1,4 +1,4 @@
-"""The second half of the window, built once the first has been painted: frames, filmstrip, menus, and what links them."""
+"""The second half of the window, built once the first has been painted: frames, filmstrip, menus, what links them."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ def test_moves_by_key(seen: Driver) -> None:
 def test_arrow_keys_work_wherever_the_focus_is(seen: Driver, name: str) -> None:
     window = seen.window
     widget = {
-        "stage": window.bench.stage, "timeline": window.timeline, "film": window.bench.film, "form": window.controls.form,
+        "stage": window.bench.stage, "timeline": window.timeline, "film": window.bench.film,
+        "form": window.controls.form,
         "steps": window.controls.steps, "plots": window.plots.band_plot.canvas,
         "transport": window.transport.play_button,
     }[name]  # fmt: skip

@@ -13,6 +13,7 @@ from sculptor_app.exports.gif_options import (
     MIN_SIZE_PX,
     GifOptions,
 )
+from sculptor_app.ui import theme
 
 FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 LEAST_SHRUNK_PX = 64
@@ -87,10 +88,12 @@ class GifForm(QWidget):
         box.setRange(low, high)
         box.setSingleStep(step)
         box.setSuffix(suffix)
+        theme.inset(box)
         return box
 
     def _with_word(self, field: QWidget, word: str) -> QHBoxLayout:
         row = QHBoxLayout()
+        row.setSpacing(8)
         row.addWidget(field, 1)
         row.addWidget(QLabel(word, self))
         return row

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QMainWindow, QVBoxLayout
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
 
 from sculptor_app.ui.theme import fonts
 
@@ -33,25 +33,27 @@ class ShortcutsDialog(QDialog):
         super().__init__(window)
         self.setWindowTitle(self.tr("Keyboard shortcuts"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(28)
-        grid.setVerticalSpacing(6)
         sections = [*_shortcuts(window), (self.tr("Over a picture"), self._mouse())]
-        half = (sum(len(rows) + 2 for _, rows in sections) + 1) // 2
-        line, side = 0, 0
-        for title, rows in sections:
-            if side == 0 and line >= half:
-                line, side = 0, 3
-            line = self._add_section(grid, line, side, title, rows)
-        grid.setColumnMinimumWidth(2, 24)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 18, 24, 16)
-        column.setSpacing(16)
-        column.addLayout(grid)
-        column.addStretch(1)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
-        buttons.rejected.connect(self.reject)
-        column.addWidget(buttons)
+        sections.sort(key=lambda section: -len(section[1]))
+        columns = [QVBoxLayout(), QVBoxLayout()]
+        lines = [0, 0]
+        for title, rows in sections:  # the longest first, each into the shorter column
+            side = lines.index(min(lines))
+            lines[side] += len(rows) + 2
+            columns[side].addWidget(self._section(title, rows))
+        beside = QHBoxLayout()
+        beside.setSpacing(40)
+        for column in columns:
+            column.setSpacing(16)
+            column.addStretch(1)
+            beside.addLayout(column)
+        close = QPushButton(self.tr("Close"), self)
+        close.clicked.connect(self.close)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(24, 20, 24, 16)
+        outer.setSpacing(12)
+        outer.addLayout(beside)
+        outer.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
 
     def _mouse(self) -> list[tuple[str, str]]:
         return [
@@ -60,15 +62,19 @@ class ShortcutsDialog(QDialog):
             (self.tr("Double click"), self.tr("Fit")),
         ]
 
-    def _add_section(self, grid: QGridLayout, line: int, side: int, title: str, rows: list[tuple[str, str]]) -> int:
-        heading = QLabel(title, self)
+    def _section(self, title: str, rows: list[tuple[str, str]]) -> QWidget:
+        section = QWidget(self)
+        grid = QGridLayout(section)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(28)
+        grid.setVerticalSpacing(6)
+        grid.setColumnMinimumWidth(0, 170)
+        heading = QLabel(title, section)
         heading.setFont(fonts.strong())
-        grid.addWidget(heading, line, side, 1, 2)
-        for keys, deed in rows:
-            line += 1
-            label = QLabel(deed, self)
-            pressed = QLabel(keys, self)
+        grid.addWidget(heading, 0, 0, 1, 2)
+        for line, (keys, deed) in enumerate(rows, start=1):
+            pressed = QLabel(keys, section)
             pressed.setProperty("tone", "muted")
-            grid.addWidget(label, line, side)
-            grid.addWidget(pressed, line, side + 1)
-        return line + 2
+            grid.addWidget(QLabel(deed, section), line, 0)
+            grid.addWidget(pressed, line, 1)
+        return section

@@ -1,0 +1,35 @@
+"""The left panel: the settings, which scroll where they must, over Start and progress, which are always seen."""
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from sculptor_app.ui.controls import Controls
+from sculptor_app.ui.run_panel import RunPanel
+
+
+class BlockPanel(QWidget):
+    """Controls and run panel above each other."""
+
+    def __init__(self, controls: Controls, run_panel: RunPanel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controls, self._run_panel = controls, run_panel
+        self._scroll = QScrollArea(self)
+        self._scroll.setWidget(controls)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._scroll, 1)
+        column.addWidget(run_panel)
+
+    def minimumSizeHint(self) -> QSize:
+        # What scrolls may be short but not narrow: it would be cut off at its right.
+        bar = self._scroll.verticalScrollBar().sizeHint().width()
+        return QSize(max(200, self._controls.minimumSizeHint().width() + bar), 160)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # Progress comes and goes; its room is kept, so that the labels do not jump when a run starts.
+        self._controls.fit_into(self.height() - self._run_panel.tallest_px)

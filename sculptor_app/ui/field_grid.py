@@ -1,0 +1,64 @@
+"""Labels over their fields where there is room, beside them where there is not."""
+
+from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QWidget
+
+LABEL_GAP_PX, ROW_GAP_PX, COMPACT_GAP_PX = 4, 10, 5
+
+
+class FieldGrid(QWidget):
+    """A column of labelled fields that can be folded together.
+
+    Args:
+        rows: each a list of one or two pairs of a label and its field; two stand side by side where there is room.
+        parent: the owner.
+    """
+
+    def __init__(self, rows: list[list[tuple[str, QWidget]]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows = [[(self._label(text, field), field) for text, field in row] for row in rows]
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(8)
+        self._is_compact: bool | None = None
+        self.set_compact(False)
+        self.roomy_height_px = self.sizeHint().height()
+
+    def _label(self, text: str, field: QWidget) -> QLabel:
+        label = QLabel(text, self)
+        label.setProperty("tone", "muted")
+        label.setBuddy(field.findChild(QLineEdit) or field)
+        field.setAccessibleName(text)
+        return label
+
+    def set_compact(self, compact: bool) -> None:
+        """Put the labels beside their fields, or over them."""
+        if compact == self._is_compact:
+            return
+        self._is_compact = compact
+        while self._grid.count():
+            self._grid.takeAt(0)
+        for column in range(4):
+            self._grid.setColumnStretch(column, 0)
+        (self._put_beside if compact else self._put_over)()
+
+    def _put_over(self) -> None:
+        self._grid.setVerticalSpacing(LABEL_GAP_PX)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, 1)
+        for number, row in enumerate(self._rows):
+            span = 2 // len(row)
+            for side, (label, field) in enumerate(row):
+                self._grid.addWidget(label, 3 * number, side * span, 1, span)
+                self._grid.addWidget(field, 3 * number + 1, side * span, 1, span)
+            is_last = number + 1 == len(self._rows)
+            self._grid.setRowMinimumHeight(3 * number + 2, 0 if is_last else ROW_GAP_PX - 2 * LABEL_GAP_PX)
+
+    def _put_beside(self) -> None:
+        self._grid.setVerticalSpacing(COMPACT_GAP_PX)
+        for line in range(self._grid.rowCount()):
+            self._grid.setRowMinimumHeight(line, 0)
+        self._grid.setColumnStretch(1, 1)
+        pairs = [pair for row in self._rows for pair in row]
+        for line, (label, field) in enumerate(pairs):
+            self._grid.addWidget(label, line, 0)
+            self._grid.addWidget(field, line, 1)
