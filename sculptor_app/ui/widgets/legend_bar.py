@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.widgets.hairline import paint_frame
 
 _BAR_WIDTH = 88
 _LEAST_BAR_WIDTH = 28
@@ -91,8 +92,7 @@ class LegendBar(QWidget):
         width = min(_BAR_WIDTH, self.width() - 2 * (self._number_width() + _GAP))
         bar = QRectF((self.width() - width) // 2, (self.height() - _BAR_HEIGHT) // 2, width, _BAR_HEIGHT)
         painter.fillRect(bar, self._gradient(bar))
-        painter.setPen(QColor(tokens.hairline_strong))
-        painter.drawRect(bar.adjusted(0, 0, -1, -1))
+        paint_frame(painter, bar, tokens.hairline_strong)
         painter.setPen(QColor(tokens.text))
         middle = bar.center().x()
         painter.drawLine(QPointF(middle, bar.bottom()), QPointF(middle, bar.bottom() + 2))

@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPai
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.widgets.hairline import paint_frame
 from sculptor_app.ui.widgets.zoom import (
     FIT,
     View,
@@ -225,9 +226,7 @@ class PictureView(QWidget):
             painter.fillRect(event.rect(), QColor(tokens.field))
             self._paint_picture(painter)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QColor(tokens.hairline_strong))
-        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        paint_frame(painter, QRectF(self.rect()), tokens.hairline_strong)
         painter.end()
 
     def wheelEvent(self, event: QWheelEvent) -> None:

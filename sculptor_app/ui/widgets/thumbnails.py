@@ -10,10 +10,15 @@ Source = Callable[[int], QImage | None]
 
 
 def shrunk(image: QImage, side_px: int) -> QImage:
-    """The picture scaled into a square of side_px; larger ones smoothly, smaller ones with crisp pixels."""
-    smaller = max(image.width(), image.height()) > side_px
-    mode = Qt.TransformationMode.SmoothTransformation if smaller else Qt.TransformationMode.FastTransformation
-    return image.scaled(side_px, side_px, Qt.AspectRatioMode.KeepAspectRatio, mode)
+    """The picture scaled into a square of side_px; larger ones smoothly, smaller ones with crisp pixels of one size."""
+    longest = max(image.width(), image.height())
+    if longest < side_px:
+        whole = -(-side_px // longest)
+        image = image.scaled(image.width() * whole, image.height() * whole)
+    if max(image.width(), image.height()) == side_px:
+        return image
+    keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    return image.scaled(side_px, side_px, keep, smooth)
 
 
 class Thumbnails:

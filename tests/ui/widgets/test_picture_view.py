@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.ui import theme
 from sculptor_app.ui.widgets.picture_view import PictureView
 from sculptor_app.ui.widgets.zoom import FIT, View
 
@@ -140,3 +141,15 @@ def test_painting_512_pixels_is_quick(qtbot: QtBot) -> None:
         widget.render(target)
         best = min(best, time.perf_counter() - started)
     assert best < 0.016
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.25, 2.0])
+def test_the_frame_lies_on_the_very_edge(view: PictureView, qapp: QApplication, ratio: float) -> None:
+    theme.apply(qapp, "light")
+    shot = QImage(round(80 * ratio), round(80 * ratio), QImage.Format.Format_RGB32)
+    shot.setDevicePixelRatio(ratio)
+    view.render(shot)
+    last = shot.width() - 1
+    edge = theme.theme().tokens.hairline_strong
+    for x, y in ((0, 9), (last, 9), (9, 0), (9, last)):
+        assert shot.pixelColor(x, y).name() == edge

@@ -66,3 +66,16 @@ def test_small_pictures_grow_with_crisp_pixels() -> None:
     assert grown.pixelColor(31, 10).name() == "#000000"
     assert grown.pixelColor(32, 10).name() == "#ffffff"
     assert shrunk(QImage(512, 256, QImage.Format.Format_RGB32), 64).height() == 32
+
+
+def test_odd_scales_have_pixels_of_one_size() -> None:
+    image = QImage(4, 4, QImage.Format.Format_RGB32)
+    image.fill(QColor("black"))
+    for x in (1, 3):
+        image.setPixelColor(x, 0, QColor("white"))
+    grown = shrunk(image, 10)  # 2.5 pixels each
+    row = [grown.pixelColor(x, 1).red() for x in range(10)]
+    assert grown.width() == 10
+    assert row[0] == row[5] == 0
+    assert row[3] == row[8] == 255
+    assert 0 < row[2] < 255
