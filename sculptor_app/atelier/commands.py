@@ -19,7 +19,6 @@ def add_parsers(subparsers: Any) -> None:
     sheet.add_argument("--rows", type=int, default=8, help="rows; the forms take turns (default 8)")
     sheet.add_argument("--zoom", type=int, default=1, help="show every pixel as ZOOM x ZOOM (default 1)")
     sheet.add_argument("--device", default="cpu", help="where to render, as torch names it (default cpu)")
-    sheet.add_argument("--compile", action="store_true", help="compile first: faster from some thousand pictures on")
     sheet.set_defaults(run=write_sheet)
 
 
@@ -37,7 +36,7 @@ def write_sheet(arguments: argparse.Namespace) -> int:
     try:
         taken_ms = write_contact_sheet(
             arguments.out, arguments.size, arguments.columns, arguments.rows, arguments.seed, arguments.zoom,
-            arguments.device, arguments.compile,
+            arguments.device,
         )  # fmt: skip
     except OSError as error:
         print(f"{arguments.out} could not be written ({error}). Choose another place with --out.", file=sys.stderr)

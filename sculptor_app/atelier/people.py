@@ -71,7 +71,7 @@ def bust(chance: Chance) -> Shape:
     shape.cone(vec(-wide, chest + 0.10, -0.01), vec(0, chest + 0.17, -0.02), 0.095, 0.09)
     shape.cone(vec(wide, chest + 0.10, -0.01), vec(0, chest + 0.17, -0.02), 0.095, 0.09)
     shape.ellipsoid(vec(0, chest + 0.03, 0.0), vec(wide * 0.95, 0.20, 0.15))
-    for side in (-1, 1):
+    for side in (-1.0, 1.0):
         shape.ellipsoid(vec(side * 0.11, chest + 0.05, 0.08), vec(0.12, 0.10, 0.08))
     shape.cone(vec(0, 0.0, 0), vec(0, foot + 0.06, 0), 0.105, 0.06)
     if chance.happens(0.4):  # a cloak over one shoulder

@@ -1,7 +1,7 @@
 """Signed distances of whole batches: negative inside, about the distance to the surface outside.
 
 Every function takes points as three tensors (B, P) and the solids of B sculptures, and returns (B, P). They are plain
-element-wise torch, so that they run on any device and torch.compile melts each into one loop.
+element-wise torch, so that they run on any device.
 
 Source: Inigo Quilez, "Distance functions", https://iquilezles.org/articles/distfunctions/ (the ideas, not the code).
 """

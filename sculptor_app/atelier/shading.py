@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from sculptor_app.atelier import engine, pedestal
+from sculptor_app.atelier import pedestal
 from sculptor_app.atelier.materials import albedo
 from sculptor_app.atelier.pack import Job
 from sculptor_app.atelier.sdf import Points
-from sculptor_app.atelier.trace import NEVER, gather, select, shadow, slab
+from sculptor_app.atelier.trace import NEVER, gather, openness, select, shadow, slab, surface
 
 Scene = dict[str, torch.Tensor]
 
@@ -61,9 +61,7 @@ def _columns(values: torch.Tensor) -> Points:
     return values[:, 0:1], values[:, 1:2], values[:, 2:3]
 
 
-def light_surfaces(
-    job: Job, camera: Camera, met: torch.Tensor, hidden: torch.Tensor, kernels: engine.Kernels
-) -> torch.Tensor:
+def light_surfaces(job: Job, camera: Camera, met: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     """(B, P, 3) linear light that reaches the eye.
 
     Args:
@@ -71,7 +69,6 @@ def light_surfaces(
         camera: Their rays.
         met: Distance to the sculpture, or NEVER.
         hidden: Distance to the pedestal, or NEVER.
-        kernels: Plain or compiled.
     """
     scene = job.scene
     wall = _wall(scene, camera)
@@ -80,8 +77,8 @@ def light_surfaces(
     statue, stone = met < torch.minimum(hidden, down), hidden < torch.minimum(met, down)
     t = torch.minimum(torch.minimum(met, hidden), down).clamp(max=30.0)
     p: Points = tuple(o + r * t for o, r in zip(camera.eye, camera.ray, strict=True))  # type: ignore[assignment]
-    hits = _describe(job, camera, p, statue, stone, kernels)
-    lit = _illuminate(job, camera, hits, wall, kernels)
+    hits = _describe(job, camera, p, statue, stone)
+    lit = _illuminate(job, camera, hits, wall)
     far = ((t - 1.5) / 5.5).clamp(0.0, 1.0) ** 0.7 * (~(statue | stone)).to(t.dtype)
     far = torch.where(down < NEVER / 2, far, torch.where(statue | stone, torch.zeros_like(far), torch.ones_like(far)))
     return lit + (wall - lit) * far.unsqueeze(2)
@@ -95,9 +92,7 @@ def _wall(scene: Scene, camera: Camera) -> torch.Tensor:
     return colour * (1.0 + glow[:, 2:3] * torch.exp(-1.6 * away) - 0.12 * (camera.u**2 + camera.v**2)).unsqueeze(2)
 
 
-def _describe(
-    job: Job, camera: Camera, p: Points, statue: torch.Tensor, stone: torch.Tensor, kernels: engine.Kernels
-) -> Hits:
+def _describe(job: Job, camera: Camera, p: Points, statue: torch.Tensor, stone: torch.Tensor) -> Hits:
     scene = job.scene
     _, width, top = pedestal.meet(scene, camera.eye, camera.ray)
     upright = pedestal.normal(scene, p, width, top)
@@ -108,7 +103,7 @@ def _describe(
 
     index, living = select(statue)
     at: Points = tuple(gather(c, index) for c in p)  # type: ignore[assignment]
-    *normals, sky = kernels.surface(job.solids, at)
+    *normals, sky = surface(job.solids, at)
     for i in range(3):
         n[i] = n[i].scatter(1, index, torch.where(living, normals[i], gather(n[i], index)))
     # The pedestal's top also closes the sky to what stands on it.
@@ -122,7 +117,7 @@ def _describe(
     index, living = select(stone & inside)
     spots: Points = tuple(gather(c, index) for c in p)  # type: ignore[assignment]
     sides: Points = tuple(gather(c, index) for c in n)  # type: ignore[assignment]
-    sky = kernels.openness(job.solids, spots, sides)
+    sky = openness(job.solids, spots, sides)
     open_sky = open_sky.scatter(1, index, torch.where(living, sky, gather(open_sky, index)))
     return Hits(p, (n[0], n[1], n[2]), open_sky, statue, stone, paint)
 
@@ -163,22 +158,22 @@ def _key_light(scene: Scene, samples: int) -> Points:
     return lx * norm, ly * norm, lz * norm
 
 
-def _visible_light(job: Job, hits: Hits, light: Points, facing: torch.Tensor, kernels: engine.Kernels) -> torch.Tensor:
+def _visible_light(job: Job, hits: Hits, light: Points, facing: torch.Tensor) -> torch.Tensor:
     scene = job.scene
     start: Points = tuple(c + 0.009 * n for c, n in zip(hits.p, hits.n, strict=True))  # type: ignore[assignment]
     entry, leave = slab(start, light, scene["low"] - 0.05, scene["high"] + 0.05)
     leave = torch.where(facing > 0.0, leave, torch.full_like(leave, -NEVER))
-    left = shadow(job.solids, start, light, entry.clamp(min=0.015), leave, 1.0 / scene["softness"], step=kernels.darken)
+    left = shadow(job.solids, start, light, entry.clamp(min=0.015), leave, 1.0 / scene["softness"])
     blocked, _, _ = pedestal.meet(scene, start, light)
     inside_cap = hits.statue  # a statue's foot may be sunk into the cap; the cap never shades it
     return torch.where((blocked < NEVER / 2) & ~inside_cap, torch.zeros_like(left), left)
 
 
-def _illuminate(job: Job, camera: Camera, hits: Hits, wall: torch.Tensor, kernels: engine.Kernels) -> torch.Tensor:
+def _illuminate(job: Job, camera: Camera, hits: Hits, wall: torch.Tensor) -> torch.Tensor:
     scene, n = job.scene, hits.n
     light = _key_light(scene, camera.u.shape[1])
     facing = _dot(n, light)
-    left = _visible_light(job, hits, light, facing, kernels)
+    left = _visible_light(job, hits, light, facing)
     key = (facing.clamp(min=0.0) * left).unsqueeze(2) * scene["light_colour"].unsqueeze(1)
     sky = 0.35 + 0.65 * (0.25 * scene["wall"] + 0.75 * scene["zenith"]).unsqueeze(1)
     ground = 0.25 + 0.75 * scene["floor_colour"].unsqueeze(1)

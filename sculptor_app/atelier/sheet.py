@@ -38,7 +38,7 @@ def lay_out(pictures: np.ndarray, columns: int, zoom: int = 1) -> Image.Image:
 
 def write_contact_sheet(
     path: str | Path, size: int = 64, columns: int = 12, rows: int = 8, seed: int = 0, zoom: int = 1,
-    device: str = "cpu", compiled: bool = False,
+    device: str = "cpu",
 ) -> float:  # fmt: skip
     """Render a sheet on which every row is a form and materials take turns, and write it as a PNG.
 
@@ -50,7 +50,6 @@ def write_contact_sheet(
         seed: Seed of the first picture; the following ones count up.
         zoom: Every pixel becomes zoom x zoom.
         device: Where to render.
-        compiled: See `render`.
 
     Returns:
         Milliseconds per picture.
@@ -59,7 +58,7 @@ def write_contact_sheet(
     forms = [i // columns % len(FORMS) for i in range(count)]
     materials = [(i % columns + i // columns) % len(MATERIALS) for i in range(count)]
     start = time.perf_counter()
-    pictures = to_bytes(render(range(seed, seed + count), forms, materials, size, device, compiled))
+    pictures = to_bytes(render(range(seed, seed + count), forms, materials, size, device))
     taken_ms = (time.perf_counter() - start) * 1000 / count
     lay_out(pictures, columns, zoom).save(path)
     return taken_ms

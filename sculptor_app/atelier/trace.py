@@ -61,9 +61,7 @@ def advance(solids: Solids, origin: Points, ray: Points, t: torch.Tensor) -> tor
     return torch.where(d > 0.0012, t + 0.93 * d, t)
 
 
-def march(
-    solids: Solids, origin: Points, ray: Points, near: torch.Tensor, far: torch.Tensor, step=advance
-) -> torch.Tensor:  # type: ignore[no-untyped-def]
+def march(solids: Solids, origin: Points, ray: Points, near: torch.Tensor, far: torch.Tensor) -> torch.Tensor:
     """Distance (B, P) at which each ray meets the sculpture, or NEVER. Rays with near >= far are not traced."""
     out = torch.full_like(near, NEVER)
     t, place = near, None
@@ -77,9 +75,9 @@ def march(
         ray = tuple(gather(c, index) for c in ray)  # type: ignore[assignment]
         t, far = gather(t, index), gather(far, index)
         for _ in range(MARCH_ROUND - 1):
-            t = step(solids, origin, ray, t)
+            t = advance(solids, origin, ray, t)
         before = t
-        t = step(solids, origin, ray, t)
+        t = advance(solids, origin, ray, t)
         arrived = living & (t == before) & (t < far)
         out = out.scatter(1, place, torch.where(arrived, t, torch.gather(out, 1, place)))
         alive = living & ~arrived & (t < far)
@@ -95,14 +93,8 @@ def darken(
 
 
 def shadow(
-    solids: Solids,
-    origin: Points,
-    light: Points,
-    near: torch.Tensor,
-    far: torch.Tensor,
-    hardness: torch.Tensor,
-    step=darken,
-) -> torch.Tensor:  # type: ignore[no-untyped-def]
+    solids: Solids, origin: Points, light: Points, near: torch.Tensor, far: torch.Tensor, hardness: torch.Tensor
+) -> torch.Tensor:
     """Share (B, P) of the key light that reaches each point past the sculpture.
 
     Source: Inigo Quilez, "Soft shadows in raymarched SDFs", https://iquilezles.org/articles/rmshadows/.
@@ -115,7 +107,7 @@ def shadow(
     out, place = shade, index
     for _ in range(0, SHADOW_STEPS, SHADOW_ROUND):
         for _ in range(SHADOW_ROUND):
-            t, left = step(solids, origin, light, t, left, hardness)
+            t, left = darken(solids, origin, light, t, left, hardness)
         kept = torch.where(living, left.clamp(0.0, 1.0), torch.gather(out, 1, place))
         out = out.scatter(1, place, kept)
         alive = living & (t < stop) & (left > 0.02)

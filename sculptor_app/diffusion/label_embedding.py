@@ -22,7 +22,7 @@ class LabelEmbedding(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
         width: Length of the vector; the U-Net's time-embedding width, four times its first channel count.
     """
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, num_forms: int = 8, num_materials: int = 6, width: int = 512) -> None:
         super().__init__()
         self.form = nn.Embedding(num_forms + 1, width)

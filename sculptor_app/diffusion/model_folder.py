@@ -101,7 +101,7 @@ def _read_network(kind: type[Network], folder: Path, dtype: torch.dtype) -> Netw
     _check_bounds(folder / "config.json", config)
     try:
         with torch.device("meta"):  # shapes only: a config that asks for terabytes gets none
-            network = kind.from_config(config)
+            network: Network = kind.from_config(config)
     except Exception as error:
         raise ModelFolderError(f"{folder / 'config.json'} describes no network that can be built ({error}).") from error
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

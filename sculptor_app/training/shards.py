@@ -19,7 +19,7 @@ def labels_of(first_seed: int) -> tuple[list[int], list[int], list[int]]:
     return list(range(first_seed, first_seed + SHARD)), [f for f, _ in pairs], [m for _, m in pairs]
 
 
-def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu", compiled: bool = False) -> Path:
+def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu") -> Path:
     """Render one shard and put it in place in one go, so that a reader never sees half of it.
 
     Args:
@@ -27,7 +27,6 @@ def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu", c
         first_seed: Its pictures have this seed and those that follow.
         size: Edge in pixels.
         device: Where to render.
-        compiled: See `atelier.render`.
 
     Returns:
         The file: an .npz of `pictures` (N, H, W, 3) uint8, `forms` and `materials` (N,) int64.
@@ -40,7 +39,7 @@ def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu", c
     if path.exists():
         return path
     seeds, forms, materials = labels_of(first_seed)
-    pictures = to_bytes(render(seeds, forms, materials, size, device, compiled))
+    pictures = to_bytes(render(seeds, forms, materials, size, device))
     temporary = path.with_suffix(".partial")
     with temporary.open("wb") as file:
         np.savez(file, pictures=pictures, forms=np.array(forms), materials=np.array(materials))
@@ -48,10 +47,10 @@ def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu", c
     return path
 
 
-def write_shards(folder: Path, count: int, size: int, first_seed: int, device: str, compiled: bool) -> Iterator[Path]:
+def write_shards(folder: Path, count: int, size: int, first_seed: int, device: str) -> Iterator[Path]:
     """Render `count` shards, one after another."""
     for number in range(count):
-        yield write_shard(folder, first_seed + number * SHARD, size, device, compiled)
+        yield write_shard(folder, first_seed + number * SHARD, size, device)
 
 
 class ShardSet:

@@ -210,7 +210,7 @@ class Trainer:
 
     def _passed(self, interval: int) -> bool:
         stride = self.recipe.batch * self._accelerator.num_processes
-        return self.seen // interval != (self.seen - stride) // interval
+        return bool(self.seen // interval != (self.seen - stride) // interval)
 
     def _draw_batch(self) -> tuple[torch.Tensor, ...]:
         g, count = self._generator, self.recipe.batch

@@ -1,0 +1,155 @@
+"""Pictures: a pure function of seed, form and material, and what they show is what their labels say."""
+
+import numpy as np
+import pytest
+import torch
+
+from sculptor_app.atelier import FORMS, MATERIALS, render
+from sculptor_app.atelier.chance import Chance
+from sculptor_app.atelier.pack import pack, sculpt
+from sculptor_app.atelier.renderer import _rays
+from sculptor_app.atelier.trace import NEVER, march, slab
+from sculptor_app.diffusion import request
+
+EVERY = [(form, material) for form in range(len(FORMS)) for material in (form % 6, (form + 3) % 6)]
+
+
+def silhouettes(form: int, seeds: range, size: int = 32) -> np.ndarray:
+    """(B, 2·size, 2·size) True where a ray meets the sculpture, pedestal or not."""
+    job = pack(list(seeds), form, [0] * len(seeds), torch.device("cpu"))
+    camera = _rays(job, size)
+    near, far = slab(camera.eye, camera.ray, job.scene["low"], job.scene["high"])
+    met = march(job.solids, camera.eye, camera.ray, near.clamp(min=0), far)
+    return (met < NEVER).numpy().reshape(len(seeds), 2 * size, 2 * size)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> torch.Tensor:
+    forms, materials = zip(*EVERY, strict=True)
+    return render(range(len(EVERY)), forms, materials, 24)
+
+
+def test_the_labels_are_those_that_the_rest_of_the_program_knows():
+    assert tuple(FORMS) == tuple(request.FORMS)
+    assert tuple(MATERIALS) == tuple(request.MATERIALS)
+
+
+def test_shape_and_range(pictures: torch.Tensor):
+    assert pictures.shape == (len(EVERY), 3, 24, 24)
+    assert pictures.dtype == torch.float32
+    assert -1 <= pictures.min() <= pictures.max() <= 1
+    assert torch.isfinite(pictures).all()
+    assert (pictures.std(dim=(1, 2, 3)) > 0.05).all()
+
+
+def test_rendering_again_gives_the_same_picture(pictures: torch.Tensor):
+    forms, materials = zip(*EVERY, strict=True)
+    assert torch.equal(render(range(len(EVERY)), forms, materials, 24), pictures)
+
+
+def test_a_picture_does_not_depend_on_the_others_in_its_batch(pictures: torch.Tensor):
+    for i, (form, material) in list(enumerate(EVERY))[::3]:
+        alone = render([i], [form], [material], 24)[0]
+        assert torch.equal(alone, pictures[i]), (form, material)
+
+
+def test_order_is_kept(pictures: torch.Tensor):
+    backwards = list(reversed(list(enumerate(EVERY))))
+    again = render([i for i, _ in backwards], [f for _, (f, _) in backwards], [m for _, (_, m) in backwards], 24)
+    assert torch.equal(again.flip(0), pictures)
+
+
+def test_other_seeds_give_other_pictures():
+    a, b = render([1, 2], [4, 4], [3, 3], 16)
+    assert (a - b).abs().mean() > 0.05
+
+
+def test_the_material_changes_the_sculpture_and_nothing_around_it():
+    marble, basalt = render([11, 11], [4, 4], [0, 4], 32)
+    shown = silhouettes(4, range(11, 12), 32)[0].reshape(32, 2, 32, 2).any(axis=(1, 3))
+    around = torch.from_numpy(~shown)
+    assert around.float().mean() > 0.3
+    assert torch.equal(marble[:, around], basalt[:, around])
+    assert (marble - basalt)[:, ~around].abs().mean() > 0.2
+
+
+def test_camera_light_and_colours_know_no_label():
+    """The same seed has the same wall, light and camera direction whatever is shown."""
+    jobs = [pack([5], form, [material], torch.device("cpu")) for form, material in ((0, 1), (5, 4), (7, 0))]
+    for name in ("wall", "zenith", "light", "light_colour", "floor_colour", "stone", "azimuth", "forward", "pattern"):
+        assert all(torch.equal(job.scene[name], jobs[0].scene[name]) for job in jobs), name
+
+
+def test_materials_have_their_colours():
+    means = []
+    for material in range(len(MATERIALS)):
+        shown = silhouettes(4, range(20, 32), 16).reshape(12, 16, 2, 16, 2).all(axis=(2, 4))
+        rendered = render(range(20, 32), [4] * 12, [material] * 12, 16).permute(0, 2, 3, 1).numpy() / 2 + 0.5
+        means.append(rendered[shown].mean(axis=0))
+    marble, bronze, verdigris, terracotta, basalt, sandstone = means
+    brightness = [float(mean.mean()) for mean in means]
+    assert brightness[0] == max(brightness)
+    assert brightness[4] == min(brightness)
+    assert verdigris[1] > verdigris[0] + 0.05
+    for brown in (bronze, terracotta, sandstone):
+        assert brown[0] > brown[1] > brown[2]
+    assert terracotta[0] - terracotta[1] > sandstone[0] - sandstone[1]
+    assert np.ptp(marble) < 0.12
+    assert np.ptp(basalt) < 0.12
+
+
+def test_silhouettes_are_those_of_the_forms():
+    def height_to_width(mask: np.ndarray) -> float:
+        ys, xs = np.nonzero(mask)
+        return float(np.ptp(ys) + 1) / float(np.ptp(xs) + 1)
+
+    slim = {form: np.median([height_to_width(m) for m in silhouettes(form, range(12))]) for form in (1, 6, 7)}
+    assert slim[7] > 1.8  # a column is tall
+    assert slim[1] > 1.5  # so is a standing figure
+    assert slim[6] < 1.4  # an animal is long
+    full = {form: silhouettes(form, range(12)) for form in (3, 5)}
+    middle = {form: np.mean([_filled_at_centroid(m) for m in masks]) for form, masks in full.items()}
+    assert middle[3] > 0.95  # a head is solid in its middle
+    assert middle[5] < 0.7  # most rings are open there; knots cross it and narrow views close it
+
+
+def _filled_at_centroid(mask: np.ndarray) -> float:
+    ys, xs = np.nonzero(mask)
+    return float(mask[int(ys.mean()), int(xs.mean())])
+
+
+@pytest.mark.parametrize("form", range(len(FORMS)), ids=FORMS)
+def test_sculptures_stand_on_their_pedestal_and_fit(form: int):
+    for seed in range(40):
+        shape = sculpt(seed, form)
+        assert -0.12 <= shape.low[1] <= 1e-6
+        assert 0.35 <= shape.high[1] <= 1.45
+        assert (shape.high - shape.low).max() < 1.9
+
+
+def test_streams_of_chance_are_independent_and_repeatable():
+    first = [Chance(seed, purpose).between(0, 1) for seed in range(200) for purpose in (1, 100, 200)]
+    assert first == [Chance(seed, purpose).between(0, 1) for seed in range(200) for purpose in (1, 100, 200)]
+    table = np.array(first).reshape(200, 3)
+    assert np.abs(np.corrcoef(table.T) - np.eye(3)).max() < 0.25
+    assert abs(table.mean() - 0.5) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("seeds", "forms", "materials", "size", "named"),
+    [
+        ([1], [8], [0], 16, "0 to 7"),
+        ([1], [0], [6], 16, "0 to 5"),
+        ([1], [0, 1], [0], 16, "2 forms"),
+        ([1], [0], [0], 4, "8 and more"),
+    ],
+)
+def test_bad_requests_are_named(seeds, forms, materials, size: int, named: str):
+    with pytest.raises(ValueError, match=named):
+        render(seeds, forms, materials, size)
+
+
+def test_larger_pictures_show_the_same_scene():
+    small, large = render([3], [4], [3], 32)[0], render([3], [4], [3], 64)[0]
+    halved = torch.nn.functional.avg_pool2d(large[None], 2)[0]
+    assert (small - halved).abs().mean() < 0.04

@@ -1,0 +1,201 @@
+"""The embedded model's pipeline: every sampler runs, a seed is a picture, folders return, broken ones are refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.diffusion.pipeline import SculptorPipeline
+
+SAMPLERS = (
+    "DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "UniPCMultistepScheduler",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_model: Path) -> Path:
+    return tiny_model
+
+
+@pytest.fixture
+def pipeline(folder: Path) -> SculptorPipeline:
+    return SculptorPipeline.load(folder)
+
+
+def seeded(seed: int = 3) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def sculpt(pipeline: SculptorPipeline, **changes: object) -> np.ndarray:
+    arguments = {"form": 1, "material": 2, "num_inference_steps": 3, "guidance_scale": 2.0, "generator": seeded()}
+    return pipeline(**(arguments | changes)).images
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
+@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_ends_in_a_picture(pipeline: SculptorPipeline, name: str, steps: int, guidance_scale: float):
+    pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config)
+    images = sculpt(pipeline, num_inference_steps=steps, guidance_scale=guidance_scale)
+    assert images.shape == (1, 16, 16, 3)
+    assert images.dtype == np.float32
+    assert np.isfinite(images).all()
+    assert 0 <= images.min() <= images.max() <= 1
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_can_plan_a_thousand_steps(pipeline: SculptorPipeline, name: str):
+    scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(1000)
+    assert len(scheduler.timesteps.unique()) >= 999
+    assert scheduler.timesteps[0] >= 998
+
+
+def test_same_seed_same_picture_and_another_seed_another(pipeline: SculptorPipeline):
+    assert np.array_equal(sculpt(pipeline), sculpt(pipeline))
+    assert not np.array_equal(sculpt(pipeline), sculpt(pipeline, generator=seeded(4)))
+
+
+def test_guidance_one_is_the_plain_model(pipeline: SculptorPipeline):
+    """One DDIM step of the unguided loop, written out by hand."""
+    with torch.no_grad():
+        x = torch.randn((1, 3, 16, 16), generator=seeded())
+        label = pipeline.label_embedding(torch.tensor([1]), torch.tensor([2]))
+        scheduler = pipeline.scheduler
+        scheduler.set_timesteps(1)
+        t = scheduler.timesteps[0]
+        patches = torch.nn.functional.pixel_unshuffle(x, 4)
+        v = torch.nn.functional.pixel_shuffle(pipeline.unet(patches, t, class_labels=label).sample, 4)
+        expected = scheduler.step(v, t, x).prev_sample
+    images = sculpt(pipeline, num_inference_steps=1, guidance_scale=1.0, output_type="pt")
+    torch.testing.assert_close(images, (expected / 2 + 0.5).clamp(0, 1), rtol=0, atol=0)
+
+
+def test_guidance_is_linear_in_its_scale(pipeline: SculptorPipeline):
+    """One step from pure noise: x0-hat = a·x - s·v is linear in v, so is the picture in the scale."""
+    pipeline.scheduler.register_to_config(clip_sample=False)
+    with torch.no_grad():
+        plain, twice, thrice = (
+            sculpt(pipeline, num_inference_steps=1, guidance_scale=g, output_type="pt") for g in (1.0, 1.05, 1.10)
+        )
+    inside = (plain > 0.01) & (plain < 0.99) & (thrice > 0.01) & (thrice < 0.99)
+    assert inside.any()
+    torch.testing.assert_close((thrice - plain)[inside], 2 * (twice - plain)[inside], rtol=0, atol=1e-5)
+
+
+def test_guidance_of_nothing_changes_nothing(pipeline: SculptorPipeline):
+    plain = sculpt(pipeline, form=None, material=None, guidance_scale=1.0)
+    assert np.array_equal(plain, sculpt(pipeline, form=None, material=None, guidance_scale=5.0))
+
+
+def test_one_network_call_per_step_with_guidance(pipeline: SculptorPipeline):
+    sizes: list[int] = []
+    handle = pipeline.unet.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    sculpt(pipeline, num_inference_steps=4, batch_size=3)
+    handle.remove()
+    assert sizes == [6, 6, 6, 6]
+
+
+@pytest.mark.parametrize(("output_type", "shape"), [("np", (2, 16, 16, 3)), ("pt", (2, 3, 16, 16))])
+def test_outputs_as_arrays(pipeline: SculptorPipeline, output_type: str, shape: tuple[int, ...]):
+    assert tuple(sculpt(pipeline, output_type=output_type, batch_size=2).shape) == shape
+
+
+def test_output_as_pil_rounds(pipeline: SculptorPipeline):
+    picture = sculpt(pipeline, output_type="pil")[0]
+    array = np.asarray(picture).astype(int)
+    assert np.array_equal(array, (sculpt(pipeline)[0] * 255).round().astype(int))
+
+
+def test_another_size(pipeline: SculptorPipeline):
+    assert sculpt(pipeline, size=32).shape == (1, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"form": 8}, {"form": -1}, {"material": 6}, {"num_inference_steps": 0}, {"num_inference_steps": 1001},
+        {"size": 20}, {"size": 0}, {"batch_size": 0}, {"output_type": "latent"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_bad_arguments_are_named(pipeline: SculptorPipeline, wrong: dict[str, object]):
+    value = str(next(iter(wrong.values())))
+    with pytest.raises(ValueError, match=value):
+        sculpt(pipeline, **wrong)
+
+
+def test_saved_and_loaded_again_is_bit_identical(pipeline: SculptorPipeline, tmp_path: Path):
+    pipeline.save_pretrained(tmp_path / "copy")
+    again = SculptorPipeline.load(tmp_path / "copy")
+    assert np.array_equal(sculpt(again), sculpt(pipeline))
+    assert again.config.form_names == pipeline.config.form_names
+    with safetensors.safe_open(tmp_path / "copy" / "unet" / "diffusion_pytorch_model.safetensors", "pt") as file:
+        assert file.get_tensor("conv_in.weight").dtype == torch.float16
+    assert pipeline.unet.dtype == torch.float32
+
+
+def test_weights_are_aligned(pipeline: SculptorPipeline):
+    """Misaligned weights (mapped files) change results in the sixth digit."""
+    assert all(parameter.data_ptr() % 16 == 0 for parameter in pipeline.unet.parameters())
+
+
+def test_an_expected_phase_of_the_cosine_schedule(pipeline: SculptorPipeline):
+    """Evenly spaced timesteps of 50 begin at 999 and end at 0: the phases' borders rest on that."""
+    pipeline.scheduler.set_timesteps(50)
+    assert (int(pipeline.scheduler.timesteps[0]), int(pipeline.scheduler.timesteps[-1])) == (999, 0)
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def edit_weights(folder: Path, change) -> None:
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = safetensors.torch.load(path.read_bytes())
+    change(weights)
+    path.write_bytes(safetensors.torch.save(weights))
+
+
+BREAKAGES = {
+    "no index": (lambda f: (f / "model_index.json").unlink(), "missing"),
+    "index is no JSON": (lambda f: (f / "model_index.json").write_text("{"), "cannot be read"),
+    "index is a list": (lambda f: (f / "model_index.json").write_text("[]"), "no JSON object"),
+    "another pipeline": (lambda f: edit_json(f / "model_index.json", _class_name="FluxPipeline"), "FluxPipeline"),
+    "no weights": (lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "missing"),
+    "cut-off weights": (
+        lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}"), "damaged",
+    ),
+    "a missing tensor": (lambda f: edit_weights(f, lambda w: w.pop("conv_in.bias")), "lacks"),
+    "an unknown tensor": (lambda f: edit_weights(f, lambda w: w.update(more=torch.ones(1))), "unknown 'more'"),
+    "a wrong shape": (lambda f: edit_weights(f, lambda w: w.update({"conv_in.bias": torch.ones(3)})), "wrong shape"),
+    "not a number": (lambda f: edit_weights(f, lambda w: w["conv_in.bias"].fill_(float("nan"))), "no numbers"),
+    "a huge network": (lambda f: edit_json(f / "unet" / "config.json", block_out_channels=[10**9]), "1000000000"),
+    "a huge picture": (lambda f: edit_json(f / "unet" / "config.json", sample_size=10**7), "10000000"),
+    "no such network": (lambda f: edit_json(f / "unet" / "config.json", down_block_types=["X", "Y"]), "no network"),
+    "another patch": (lambda f: edit_json(f / "model_index.json", patch_size=2), "12 channels"),
+    "another label width": (lambda f: edit_json(f / "label_embedding" / "config.json", width=32), "wrong shape"),
+    "too few names": (lambda f: edit_json(f / "model_index.json", form_names=["bust"]), "1 words for 8 labels"),
+    "unknown scheduler": (lambda f: edit_json(f / "scheduler" / "scheduler_config.json", _class_name="os"), "'os'"),
+    "mad scheduler": (
+        lambda f: edit_json(f / "scheduler" / "scheduler_config.json", num_train_timesteps=10**12), "1000000000000",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=str)
+def test_broken_folders_are_refused_with_a_sentence(folder: Path, tmp_path: Path, breakage: str):
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    damage, named = BREAKAGES[breakage]
+    damage(broken)
+    with pytest.raises(ModelFolderError, match=named) as caught:
+        SculptorPipeline.load(broken)
+    assert str(caught.value).endswith(".")
