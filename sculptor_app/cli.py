@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 
@@ -50,7 +49,5 @@ def make_parser() -> Parser:
     sculpt.add_parser(commands)
     menu_command.add_parser(commands)
     for name in _COMMANDS_OF_OTHERS:
-        if importlib.util.find_spec(name) is None:
-            continue
         importlib.import_module(name).add_parsers(commands)
     return parser

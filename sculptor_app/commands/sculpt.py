@@ -21,7 +21,7 @@ EXAMPLES = """examples:
   sculptor-app sculpt --seed 3 --csv energies.csv
   sculptor-app sculpt --form ring --out ring.png
 """
-MAX_SCALE = 64
+MAX_SCALE = 256
 
 
 def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:

@@ -39,8 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
             return _refused("Interrupted; nothing was written.", interruption.code or INTERRUPTED)
         except SculptError as error:
             return _refused(error, _code(error))
-        except RequestError as error:  # the model knows less than the embedded one
-            return _refused(error, BAD_INPUT)
     return DONE
 
 
@@ -109,7 +107,7 @@ def _write(
 
 
 def _code(error: SculptError) -> int:
-    if isinstance(error, (DeviceMissing, OptionError)):
+    if isinstance(error, (RequestError, DeviceMissing, OptionError)):
         return BAD_INPUT
     if isinstance(error, ModelFolderError):
         return NO_MODEL
