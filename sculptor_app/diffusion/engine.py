@@ -78,10 +78,7 @@ def sculpt(
 
     try:
         yield from _iterate(greenlet(run), recorder)
-    except GeneratorExit:
-        recorder.end("cancelled")
-        raise
-    except Cancelled:
+    except (Cancelled, GeneratorExit, KeyboardInterrupt):
         recorder.end("cancelled")
         raise
     except SculptError as error:

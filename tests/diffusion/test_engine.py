@@ -25,8 +25,8 @@ from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 STEPS = 6
 
 
-@pytest.fixture
-def engine(tiny_model: Path) -> Engine:
+@pytest.fixture(scope="module")
+def engine() -> Engine:
     return Engine()
 
 

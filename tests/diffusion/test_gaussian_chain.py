@@ -75,6 +75,12 @@ def test_result_has_the_power_of_the_field(sampler: str, tmp_path: Path) -> None
         assert power[band].mean() / field_power(64)[band].mean() == pytest.approx(1, abs=margin)
 
 
+def test_heun_does_not_overshoot_in_few_steps(tmp_path: Path) -> None:
+    """With evenly spaced timesteps its long strides at the noisy end would leave 17 times the field's low power."""
+    result = run(tmp_path, "heun", steps=10, size=32)[-1].trajectory.state(10)
+    assert np.std(result) == pytest.approx(np.sqrt(field_power(32).mean()), rel=0.25)
+
+
 def expected_half_steps() -> list[int]:
     """First step at which a band's expected amplitude in the guess is half of the field's, on the exact flow.
 
