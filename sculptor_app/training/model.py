@@ -54,6 +54,7 @@ def new_pipeline(
         attention_head_dim=32,
         class_embed_type="identity",
         norm_num_groups=32,
+        resnet_time_scale_shift="scale_shift",
         num_train_timesteps=1000,
     )
     table = LabelEmbedding(len(form_names), len(material_names), width=4 * channels[0])
