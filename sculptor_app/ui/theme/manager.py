@@ -77,7 +77,7 @@ class Theme(QObject):
 
     def _system_changed(self) -> None:
         app = QApplication.instance()
-        if self._mode == "system" and isinstance(app, QApplication):
+        if isinstance(app, QApplication):
             self._put_on(app)
 
     def _chosen(self) -> Tokens:

@@ -147,6 +147,7 @@ def test_settled_marks_sit_on_their_curves(plot: BandPlot) -> None:
     assert dots[1] == pytest.approx([0.1, -3 + 0.72])
     assert "layout settled here" in plot.tooltip_at(5.2)
     plot.set_plan((), 50)
+    show(plot)  # another run: the old one's marks are gone
     assert len(plot._dots.getData()[0]) == 0
 
 
