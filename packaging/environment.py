@@ -89,7 +89,8 @@ class Environment:
         packages = next(self.folder.glob("[Ll]ib/site-packages"), None) or next(
             self.folder.glob("lib/python3*/site-packages")
         )
-        (packages / "sculptor-checkout.pth").write_text(f"{self._root}\n", encoding="utf-8")
+        encoding = "utf-8" if sys.version_info >= (3, 13) else "locale"  # what Python itself reads .pth files with
+        (packages / "sculptor-checkout.pth").write_text(f"{self._root}\n", encoding=encoding)
         if sys.platform != "win32":
             command = self.folder / "bin" / "sculptor-app"
             command.write_text(f'#!/bin/sh\nexec {_quoted(self.python)} -P -m sculptor_app "$@"\n', encoding="utf-8")
