@@ -88,11 +88,22 @@ def picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
     shown = frame(trajectory, k, kind)
     if shown is None:
         return Picture(None, note=why_empty(trajectory, k, kind))
-    if kind.is_signed:
-        plane = luminance(shown)
-        limit = robust_limit(plane)
-        return Picture(diverging_colours(plane, limit), limit)
-    return Picture(byte_picture(shown, 1.0 if trajectory.info.space == "pixels" else LATENT_RANGE))
+    return coloured(shown, kind, trajectory.info.space)
+
+
+def coloured(numbers: Frame, kind: FrameKind, space: str) -> Picture:
+    """The numbers behind a picture, as `frame` gives them, as colours.
+
+    Args:
+        numbers: (C, H, W).
+        kind: what they are.
+        space: "pixels" or "latents".
+    """
+    if not kind.is_signed:
+        return Picture(byte_picture(numbers, 1.0 if space == "pixels" else LATENT_RANGE))
+    plane = luminance(numbers, np.float32)  # a window shows it at every step; a spectrum needs more figures
+    limit = robust_limit(plane)
+    return Picture(diverging_colours(plane, limit), limit)
 
 
 def _state(trajectory: Trajectory, k: int) -> Frame:

@@ -32,18 +32,19 @@ class Spectrum:
     power: Floats
 
 
-def luminance(chw: NDArray[np.floating]) -> Floats:
+def luminance(chw: NDArray[np.floating], dtype: type[np.floating] = np.float64) -> NDArray[np.floating]:
     """One plane of a frame: Rec. 709 luminance of three channels as they are, the channel mean of any other number.
 
     Args:
         chw: (C, H, W), any scale; no gamma is undone.
+        dtype: to compute in.
 
     Returns:
-        (H, W) float64.
+        (H, W) of that type.
     """
     channels = chw.shape[0]
-    weights = np.array(LUMINANCE_WEIGHTS) if channels == 3 else np.full(channels, 1 / channels)
-    plane: Floats = np.tensordot(weights, chw, axes=1)
+    weights = np.array(LUMINANCE_WEIGHTS, dtype) if channels == 3 else np.full(channels, 1 / channels, dtype)
+    plane: NDArray[np.floating] = np.tensordot(weights, chw.astype(dtype, copy=False), axes=1)
     return plane
 
 

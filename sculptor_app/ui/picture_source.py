@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sculptor_app.diffusion.trajectory import Trajectory
     from sculptor_app.measures.pictures import Picture
 
+THUMBNAIL_PX = 128
+"""Least size of what the filmstrip is given; it shrinks it further."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
@@ -85,10 +88,7 @@ class PictureSource:
         kept = self._kept.get((k, kind))
         if kept is not None and kept.image is not None:
             return kept.image
-        picture = _picture(self._trajectory, k, kind)
-        if picture.rgb is None:
-            picture = _picture(self._trajectory, k, FrameKind.NOISY_STATE)
-        return to_image(picture)
+        return to_image(_small_picture(self._trajectory, k, kind))
 
     def _keep(self, key: tuple[int, FrameKind], made: Shown) -> None:
         self._kept[key] = made
@@ -103,6 +103,18 @@ def _picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
     from sculptor_app.measures import pictures
 
     return pictures.picture(trajectory, k, kind)
+
+
+def _small_picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
+    """The picture of every n-th pixel: a filmstrip that is dragged makes twenty of them in one frame of the display."""
+    from sculptor_app.measures import pictures
+
+    numbers = pictures.frame(trajectory, k, kind)
+    if numbers is None:
+        kind = FrameKind.NOISY_STATE
+        numbers = pictures.frame(trajectory, k, kind)
+    every = max(1, max(trajectory.shape[1:]) // THUMBNAIL_PX)
+    return pictures.coloured(numbers[:, every // 2 :: every, every // 2 :: every], kind, trajectory.info.space)
 
 
 def _bytes_of(shown: Shown) -> int:
