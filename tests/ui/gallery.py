@@ -212,7 +212,6 @@ class Gallery(QWidget):
         line.set_plan(phase_spans(run), planned, [level.snr for level in run])
         line.set_available(available)
         line.set_step(12)
-        line.set_notice("Measured marks come when the run is over")
         if available == planned:
             line.set_settled([("layout", 5), ("structure", 13), ("detail", 15), ("polish", 36)])
         return line

@@ -1,10 +1,12 @@
 """What both plots share: a pyqtgraph canvas without its usual look, axes of our own, a caption and an empty state."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen, QWheelEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPen, QWheelEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
@@ -78,11 +80,13 @@ class Canvas(pg.PlotWidget):
 
     Signals:
         pressed(float), dragged(float), wheeled(int): where in units of the x axis, and notches of the wheel.
+
+    Attributes:
+        tell: what the tooltip says at a place of the x axis.
     """
 
     pressed = Signal(float)
     dragged = Signal(float)
-    released = Signal()
     wheeled = Signal(int)
 
     def __init__(self, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
@@ -91,6 +95,7 @@ class Canvas(pg.PlotWidget):
         if right_axis is not None:
             axes["right"] = right_axis
         super().__init__(axisItems=axes, enableMenu=False)
+        self.tell: Callable[[float], str] = str
         self._notches = 0
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(self.Shape.NoFrame)
@@ -123,6 +128,12 @@ class Canvas(pg.PlotWidget):
         self.bottom.setHeight(line + 4)
         self.left.setWidth(self.fontMetrics().horizontalAdvance("\N{MINUS SIGN}88") + 8)
         self.grid.update()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.tell(self.x_at(event.pos())), self)
+            return True
+        return super().viewportEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
@@ -172,7 +183,7 @@ class Chart(QWidget):
         self._column.addWidget(self.canvas, 1)
         self._column.addWidget(self.caption)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.canvas.installEventFilter(self)
+        self.canvas.tell = self._tell
         self.canvas.getViewBox().sigResized.connect(self._place_empty)
         theme().changed.connect(self.dress)
 
@@ -188,6 +199,9 @@ class Chart(QWidget):
     def show_empty(self, empty: bool) -> None:
         """Shows or takes away the words for an empty plot."""
         self._empty.setVisible(empty)
+
+    def _tell(self, x: float) -> str:
+        return "" if self.is_empty else self.tooltip_at(x)
 
     @property
     def is_empty(self) -> bool:
@@ -208,12 +222,6 @@ class Chart(QWidget):
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self.dress()  # the pens are as wide as the pixels ask
         return super().event(event)
-
-    def eventFilter(self, watched: object, event: QEvent) -> bool:
-        if watched is self.canvas and event.type() == QEvent.Type.ToolTip:
-            point: QPoint = event.pos()  # type: ignore[attr-defined]
-            self.canvas.setToolTip("" if self.is_empty else self.tooltip_at(self.canvas.x_at(point)))
-        return super().eventFilter(watched, event)  # type: ignore[arg-type]
 
 
 def log10_or_gap(power: np.ndarray) -> np.ndarray:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
 
 from sculptor_app.diffusion.phases import PhaseSpan
-from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets import timeline_paint
 from sculptor_app.ui.widgets.timeline_geometry import Axis
 from sculptor_app.ui.widgets.words import band_name, neighbour_phase_step, phase_deed, phase_name, step_range
@@ -22,12 +22,9 @@ class Timeline(QSlider):
 
     Signals:
         step_requested(int): the person wants this state, 0..available.
-        scrub_started(), scrub_ended(): the cursor is taken and let go by the mouse.
     """
 
     step_requested = Signal(int)
-    scrub_started = Signal()
-    scrub_ended = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
@@ -36,7 +33,6 @@ class Timeline(QSlider):
         self._available = 0
         self._marks: tuple[tuple[str, int], ...] = ()
         self._snr: Sequence[float] = ()
-        self._notice = ""
         self._telling = False
         self._wheel = 0
         self.setRange(0, 0)
@@ -80,11 +76,6 @@ class Timeline(QSlider):
     def set_settled(self, marks: Sequence[tuple[str, int]]) -> None:
         """The measured marks: pairs of a band's key and the step from which it stayed settled."""
         self._marks = tuple(marks)
-        self.update()
-
-    def set_notice(self, text: str) -> None:
-        """A quiet word in place of the measured marks while there are none."""
-        self._notice = text
         self.update()
 
     @property
@@ -167,13 +158,6 @@ class Timeline(QSlider):
         below = QRectF(2, 0, self.width() - 4, self.height())
         if self._marks:
             timeline_paint.paint_marks(painter, axis, self._marks, below)
-        elif self._notice:
-            painter.setFont(fonts.small())
-            painter.setPen(QColor(theme().tokens.muted))
-            below.setTop(timeline_paint.MARKS_TOP)
-            below.adjust(-1, 0, 1, 0)
-            text = painter.fontMetrics().elidedText(self._notice, Qt.TextElideMode.ElideRight, int(below.width()))
-            painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
         if self._planned:
             timeline_paint.paint_cursor(painter, axis, self.value(), self.hasFocus())
         painter.end()
@@ -181,7 +165,6 @@ class Timeline(QSlider):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self.setSliderDown(True)
-            self.scrub_started.emit()
             self._ask_at(event)
             event.accept()
 
@@ -192,7 +175,6 @@ class Timeline(QSlider):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self.isSliderDown() and event.button() == Qt.MouseButton.LeftButton:
             self.setSliderDown(False)
-            self.scrub_ended.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         self._wheel += event.angleDelta().y() or -event.angleDelta().x()

@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QFontMetricsF, QImage
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QFontMetricsF, QHelpEvent, QImage
+from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui import theme
@@ -158,6 +158,20 @@ def test_values_in_words(plot: BandPlot, x: float, parts: list[str]) -> None:
     show(plot)
     for part in parts:
         assert part in plot.tooltip_at(x)
+
+
+def test_the_tooltip_tells_the_values_under_the_pointer(plot: BandPlot) -> None:
+    viewport = plot.canvas.viewport()
+
+    def hover(step: int) -> str:
+        QApplication.sendEvent(viewport, QHelpEvent(QEvent.Type.ToolTip, place(plot, step), QPoint(50, 50)))
+        text = QToolTip.text()
+        QToolTip.hideText()
+        return text
+
+    assert hover(12) == ""
+    show(plot)
+    assert hover(12) == plot.tooltip_at(12)
 
 
 def test_bands_differ_in_colour_and_dash(plot: BandPlot) -> None:
