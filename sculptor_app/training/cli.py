@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.training.checkpoint import CheckpointError
+from sculptor_app.training.folder import FolderSet, TooFewPictures
 from sculptor_app.training.model import new_pipeline
 from sculptor_app.training.shards import SHARD, ShardSet, write_shards
-from sculptor_app.training.trainer import Recipe, Trainer, TrainingFailed
+from sculptor_app.training.trainer import PictureSet, Recipe, Trainer, TrainingFailed
 
 BOUNDS = {"pictures": (1, 10**9), "renders": (1, 10**7), "size": (16, 512), "batch": (1, 4096)}
 PRECISIONS = ("bf16", "fp16", "no")
@@ -35,6 +36,8 @@ def run(arguments: argparse.Namespace) -> tuple[int, str]:
         trainer.averaged_pipeline().save_pretrained(model)
     except (CheckpointError, TrainingFailed) as error:
         return 4, str(error)
+    except (TooFewPictures, NotADirectoryError, ValueError) as error:
+        return 2, str(error)
     except OSError as error:
         return 4, f"The run in {arguments.out} stopped ({error}). Start the same command again to go on."
     return 0, f"The model is in {model}. Open it with `sculptor-app --model {model}`."
@@ -55,12 +58,9 @@ def find_mistake(arguments: argparse.Namespace) -> str:
 
 
 def make_trainer(arguments: argparse.Namespace) -> Trainer:
-    """Render what is missing and set up the run, from its checkpoint if there is one."""
+    """Gather the pictures and set up the run, from its checkpoint if there is one."""
     accelerator = Accelerator(mixed_precision=arguments.precision)
-    shards = arguments.out / "renders"
-    if accelerator.is_main_process:
-        render_missing(shards, -(-arguments.renders // SHARD), arguments.size, str(accelerator.device))
-    accelerator.wait_for_everyone()
+    pictures, forms, materials = choose_pictures(arguments, accelerator)
     recipe = Recipe(
         total_pictures=arguments.pictures,
         batch=arguments.batch,
@@ -69,8 +69,21 @@ def make_trainer(arguments: argparse.Namespace) -> Trainer:
         seed=arguments.seed,
     )
     torch.manual_seed(arguments.seed)
-    pipeline = new_pipeline(FORMS, MATERIALS, arguments.size)
-    return Trainer(pipeline, ShardSet(shards), recipe, arguments.out, accelerator=accelerator)
+    pipeline = new_pipeline(forms, materials, arguments.size)
+    return Trainer(pipeline, pictures, recipe, arguments.out, accelerator=accelerator)
+
+
+def choose_pictures(
+    arguments: argparse.Namespace, accelerator: Accelerator
+) -> tuple[PictureSet, tuple[str, ...], tuple[str, ...]]:
+    """The training set with its form and material ids: a person's own pictures without labels, or renders."""
+    if arguments.folder is not None:
+        return FolderSet(arguments.folder, arguments.size), (), ()
+    shards = arguments.out / "renders"
+    if accelerator.is_main_process:
+        render_missing(shards, -(-arguments.renders // SHARD), arguments.size, str(accelerator.device))
+    accelerator.wait_for_everyone()
+    return ShardSet(shards), FORMS, MATERIALS
 
 
 def render_missing(folder: Path, count: int, size: int, device: str) -> None:

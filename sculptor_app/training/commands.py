@@ -9,8 +9,15 @@ from typing import Any
 
 def add_parsers(subparsers: Any) -> None:
     """Add `train` to the program's command line."""
-    train = subparsers.add_parser("train", help="learn the default model from rendered sculptures")
+    train = subparsers.add_parser("train", help="learn the default model, or a model of your own pictures")
     train.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the run and its model go")
+    train.add_argument(
+        "--from",
+        dest="folder",
+        type=Path,
+        metavar="FOLDER",
+        help="learn these pictures (without it: rendered sculptures)",
+    )
     train.add_argument("--pictures", type=int, default=500_000, help="pictures to see, repeats counted")
     train.add_argument("--renders", type=int, default=20_000, help="different pictures to render first (about)")
     train.add_argument("--size", type=int, default=64, help="edge of the pictures in pixels (default 64)")
