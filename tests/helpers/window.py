@@ -56,9 +56,7 @@ class Driver:
 
     def wait_for_step(self, k: int) -> None:
         """Wait until the run that is shown has taken step k."""
-        self.qtbot.waitUntil(
-            lambda: self.session.is_running and self.session.last >= k, timeout=RUN_MS
-        )
+        self.qtbot.waitUntil(lambda: self.session.is_running and self.session.last >= k, timeout=RUN_MS)
 
     def wait_for_end(self) -> None:
         self.qtbot.waitUntil(lambda: not self.runner.is_running, timeout=RUN_MS)
