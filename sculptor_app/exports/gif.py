@@ -66,7 +66,7 @@ def write_gif(
         for done, frame in enumerate(frames):
             if stop is not None and stop.is_set():
                 raise ExportCancelled
-            file.write(encoder.encode(maker.scene(frame.k), frame.delay_ms))
+            file.write(encoder.encode(maker.scene(frame.k), frame.delay_ms, frame.careful))
             if progress is not None:
                 progress(done + 1, len(frames))
         file.write(TRAILER)
@@ -111,7 +111,7 @@ def _frames_bytes(maker: SceneMaker, frames: tuple[Shown, ...]) -> float:
 def _encoded_sizes(maker: SceneMaker, frames: tuple[Shown, ...]) -> list[int]:
     """Bytes of each frame when they follow one another from an empty screen."""
     encoder = SceneEncoder(maker.colours, maker.scale)
-    return [len(encoder.encode(maker.scene(frame.k), frame.delay_ms)) for frame in frames]
+    return [len(encoder.encode(maker.scene(frame.k), frame.delay_ms, frame.careful)) for frame in frames]
 
 
 def frame_count(trajectory: Trajectory, options: GifOptions) -> int:

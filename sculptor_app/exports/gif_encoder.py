@@ -17,10 +17,16 @@ from sculptor_app.exports.gif_palette import LIGHTNESS, LIGHTNESS_WEIGHT, distan
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-LEAST_DRIFT = 6.0
-MOST_DRIFT = 16.0
 DRIFT_PER_CONTRAST = 0.5
-"""A pixel may drift by half the standard deviation of lightness around it, at least 6 and at most 16 of 255 levels."""
+"""A pixel may drift by half the standard deviation of lightness around it, in levels of 255, within two bounds."""
+
+LEAST_DRIFT = (0.05, 2.5, 6.0)
+MOST_DRIFT = (0.1, 5.0, 16.0)
+"""The bounds: a share of the picture's mean squared contrast, itself between two numbers. A calm picture has colours to
+spare, and every pixel that is drawn again comes nearer; amid noise each takes a colour from the others."""
+
+FINE_DRIFT = 1.5
+"""What a picture that is looked at for long may drift, if there are colours enough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,14 +59,15 @@ class SceneEncoder:
         self._native: Bytes | None = None
         self._sheet: Bytes | None = None
 
-    def encode(self, scene: Scene, delay_ms: int) -> bytes:
+    def encode(self, scene: Scene, delay_ms: int, careful: bool = False) -> bytes:
         """The GIF frame that takes a player from the scene before to this one.
 
         Args:
             scene: what is to be seen.
             delay_ms: time on screen, whole 10 ms.
+            careful: spend more bytes on it, as it is looked at for long.
         """
-        indices, palette = self._pictures(scene.native)
+        indices, palette = self._pictures(scene.native, careful)
         canvas = self._sheet_changes(scene.sheet)
         height = scene.native.shape[0]
         for start, width, left in scene.places:
@@ -69,19 +76,31 @@ class SceneEncoder:
         top, bottom, first, last = _bounds(canvas != TRANSPARENT)
         return frame_block(canvas[top:bottom, first:last], palette, first, top, delay_ms)
 
-    def _pictures(self, native: Bytes) -> tuple[Bytes, Bytes]:
+    def _pictures(self, native: Bytes, careful: bool) -> tuple[Bytes, Bytes]:
         """Indices (h, w) of the pixels that are drawn again, and the palette of the frame, sheet colours first."""
-        changed = np.ones(native.shape[:2], bool) if self._native is None else _drifted(self._native, native)
+        if self._native is None:
+            ways = [np.ones(native.shape[:2], bool)]
+        else:
+            difference = distance(native.astype(np.float32) - self._native)
+            ways = [difference > _allowed(native)]
+            if careful:
+                ways.append(difference > FINE_DRIFT**2)
+        drawn = [self._drawn(native, changed) for changed in ways]
+        errors = [float(distance(native.astype(np.float32) - screen).sum()) for _, _, screen in drawn]
+        indices, palette, self._native = drawn[int(np.argmin(errors))]
+        return indices, palette
+
+    def _drawn(self, native: Bytes, changed: NDArray[np.bool_]) -> tuple[Bytes, Bytes, Bytes]:
+        """Indices, palette, and what is on screen when the changed pixels (h, w) have been drawn again."""
         indices = np.full(native.shape[:2], TRANSPARENT, np.uint8)
         palette = self._sheet_colours
-        on_screen = native.copy() if self._native is None else self._native.copy()
+        screen = native.copy() if self._native is None else self._native.copy()
         if changed.any():
             own, colours = quantised(native[changed], TRANSPARENT - len(palette))
             indices[changed] = own + np.uint8(len(palette))
-            on_screen[changed] = colours[own]
+            screen[changed] = colours[own]
             palette = np.concatenate([palette, colours])
-        self._native = on_screen
-        return indices, palette
+        return indices, palette, screen
 
     def _sheet_changes(self, sheet: Bytes) -> Bytes:
         """The sheet with everything transparent that is on screen already."""
@@ -89,14 +108,16 @@ class SceneEncoder:
         return sheet.copy() if before is None else np.where(before == sheet, np.uint8(TRANSPARENT), sheet)
 
 
-def _drifted(on_screen: Bytes, wanted: Bytes) -> NDArray[np.bool_]:
-    """Which pixels (h, w) have drifted too far from what is on screen."""
-    allowed = np.clip(DRIFT_PER_CONTRAST * _contrast(wanted), LEAST_DRIFT, MOST_DRIFT)
-    difference = wanted.astype(np.float32) - on_screen
+def _allowed(wanted: Bytes) -> Floats:
+    """The weighted squared distance (h, w) up to which what is on screen may stay."""
+    contrast = _contrast(wanted)
+    roughness = float((contrast * contrast).mean())
+    least, most = (np.clip(share * roughness, low, high) for share, low, high in (LEAST_DRIFT, MOST_DRIFT))
+    drift = np.clip(DRIFT_PER_CONTRAST * contrast, least, most)
     # Drift is a length in RGB. The factor makes a grey difference count as that length: d in every channel has the
     # squared length 3d², and the weighted distance 3d² + LIGHTNESS_WEIGHT · d².
-    too_far: NDArray[np.bool_] = distance(difference) > allowed**2 * (1 + LIGHTNESS_WEIGHT / 3)
-    return too_far
+    allowed: Floats = drift**2 * np.float32(1 + LIGHTNESS_WEIGHT / 3)
+    return allowed
 
 
 def _contrast(picture: Bytes) -> Floats:

@@ -20,10 +20,11 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One frame of the animation: state k, for so long."""
+    """One frame of the animation: state k, for so long; `careful` if it is the one that is looked at longest."""
 
     k: int
     delay_ms: int
+    careful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def shown_states(trajectory: Trajectory, options: GifOptions) -> tuple[int, ...]
 def timetable(states: tuple[int, ...], options: GifOptions) -> tuple[Shown, ...]:
     """The frames in playing order with their times; a ping-pong that loops shows neither end twice."""
     hold = max(options.hold_ms, options.delay_ms)
-    frames = [Shown(k, options.delay_ms) for k in states[:-1]] + [Shown(states[-1], hold)]
+    frames = [Shown(k, options.delay_ms) for k in states[:-1]] + [Shown(states[-1], hold, careful=True)]
     if options.ping_pong and len(states) > 1:
         back = states[-2:0:-1] if options.loop else states[-2::-1]
         frames += [Shown(k, options.delay_ms) for k in back]

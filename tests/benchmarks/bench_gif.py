@@ -1,6 +1,9 @@
 """A 51-state GIF at 256 px: size, nearness and time, beside gifski at quality 100 and Pillow's own writer.
 
-    python tests/benchmarks/bench_gif.py [--model FOLDER] [--gifski PATH] [--sampler ddim] [--frames noisy]
+    python tests/benchmarks/bench_gif.py [--model FOLDER | --render SEED] [--gifski PATH] [--frames noisy|guess|chips]
+
+With --render there is no model: a rendered sculpture is seen through fixed noise at every level of the cosine schedule,
+and the guess is its Wiener estimate for power f⁻², sharp as far as that level lets it be.
 
 Nearness is PSNR and SSIM over the pictures on screen at every tenth of a frame's time. Times are the best of several
 rounds; gifski is given its PNG files ready-made, as its own command line wants them, and writing those is not counted.
@@ -23,7 +26,8 @@ import numpy as np
 from PIL import Image
 
 from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.step import Step
+from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
 from sculptor_app.exports.gif import GifOptions, estimate_bytes, write_gif
 from sculptor_app.exports.gif_plan import kinds_of, shown_states
 from sculptor_app.measures.pictures import picture
@@ -42,6 +46,27 @@ def sculpted(model: str | None, sampler: str) -> Trajectory:
     for event in sculpt(Engine(), request, threading.Event()):
         trajectory = event.trajectory
     assert trajectory is not None
+    return trajectory
+
+
+def rendered(seed: int, size: int = 64) -> Trajectory:
+    """What a perfect model's fixed-noise run to a rendered sculpture would look like."""
+    from sculptor_app.atelier import render
+    from tests.diffusion.gaussian import field_power
+    from tests.helpers.runs import cosine_levels
+
+    picture = np.asarray(render([seed], [seed % 8], [seed % 6], size, "cpu")[0], np.float64)
+    picture = picture if picture.shape[0] == 3 else picture.transpose(2, 0, 1)
+    noise, levels = np.random.default_rng(seed).standard_normal(picture.shape), cosine_levels(50)
+    power = field_power(size)
+    trajectory = Trajectory(RunInfo(SculptRequest(), "rendered", sampler_name="DDIM"), noise.astype(np.float32), levels)
+    for k in range(1, 51):
+        gain = power * levels[k - 1].snr / (power * levels[k - 1].snr + 1)
+        mean = picture.mean((1, 2), keepdims=True)
+        guess = mean + np.fft.ifft2(gain * np.fft.fft2(picture - mean)).real
+        state = levels[k].signal * (picture if k == 50 else guess) + levels[k].noise * noise
+        arrays = state.astype(np.float32), guess.astype(np.float32)
+        trajectory.append(Step(k, 0, True, 0.0, levels[k - 1], levels[k], *arrays, "", 0.0))
     return trajectory
 
 
@@ -101,11 +126,13 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model")
+    parser.add_argument("--render", type=int, metavar="SEED")
     parser.add_argument("--gifski", help="the program, to measure against")
     parser.add_argument("--sampler", default="ddim")
     parser.add_argument("--frames", default="noisy", choices=("noisy", "guess", "chips"))
     arguments = parser.parse_args()
-    trajectory = sculpted(arguments.model, arguments.sampler)
+    seed = arguments.render
+    trajectory = sculpted(arguments.model, arguments.sampler) if seed is None else rendered(seed)
     options = GifOptions(frames=arguments.frames, caption=False, delay_ms=DELAY_MS, hold_ms=DELAY_MS, size_px=SIZE_PX)
     wanted = originals(trajectory, options)
     with tempfile.TemporaryDirectory() as name:
