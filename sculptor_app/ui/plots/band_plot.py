@@ -41,12 +41,12 @@ class BandPlot(Chart):
         self._curves = [curve() for _ in BAND_KEYS]
         self._dots = pg.ScatterPlotItem(pxMode=True, antialias=True)
         for item in (*self._curves, self._dots):
-            self.canvas.addItem(item, ignoreBounds=True)
-        self._cursor = Cursor(self.canvas.getPlotItem())
+            self.canvas.add(item)
+        self._cursor = Cursor(self.canvas)
         self.canvas.pressed.connect(self._asked)
         self.canvas.dragged.connect(self._asked)
         self.canvas.wheeled.connect(self._wheeled)
-        self.canvas.getViewBox().sigResized.connect(self._resized)
+        self.canvas.view.sigResized.connect(self._resized)
         self.canvas.setAccessibleName(self.tr("Plot of the energy per frequency band over the steps"))
         self.dress()
         self.set_plan((), 0)
@@ -59,7 +59,7 @@ class BandPlot(Chart):
         self._marks = ()
         self._cursor.set_step(0)
         self.caption.setText("")
-        self.canvas.setXRange(-0.5, max(planned, 1) + 0.5, padding=0)
+        self.canvas.view.setXRange(-0.5, max(planned, 1) + 0.5, padding=0)
         self._show(np.full((0, len(BAND_KEYS)), np.nan))
 
     def set_energies(self, energies: np.ndarray, source: str, space: str, window: str) -> None:
@@ -126,13 +126,13 @@ class BandPlot(Chart):
         wanted = stable_range(*(found or (-1.0, 1.0)), self._range)
         if wanted != self._range or found is None:
             self._range = wanted if found is not None else None
-            self.canvas.setYRange(*wanted, padding=0)
+            self.canvas.view.setYRange(*wanted, padding=0)
             self._number_axes()
         self._label_ends()
         self._mark()
 
     def _draw_curves(self) -> None:
-        per_bin = int(self._planned / max(1.0, self.canvas.getViewBox().width()) * 2)
+        per_bin = int(self._planned / max(1.0, self.canvas.view.width()) * 2)
         for values, item in zip(self._log.T, self._curves, strict=True):
             kept = thinned(values, per_bin)
             item.setData(kept.astype(np.float64), values[kept])
@@ -142,8 +142,8 @@ class BandPlot(Chart):
         self._number_axes()
 
     def _number_axes(self) -> None:
-        (left, right), (low, high) = self.canvas.getViewBox().viewRange()
-        size = self.canvas.getViewBox().size()
+        (left, right), (low, high) = self.canvas.view.viewRange()
+        size = self.canvas.view.size()
         steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
         self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps])
         powers = power_ticks(low, high, max(2, int(size.height() / 26)))

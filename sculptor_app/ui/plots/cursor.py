@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter
 
+from sculptor_app.ui.plots.canvas import Canvas
 from sculptor_app.ui.theme import fonts, theme
 
 PILL_HEIGHT = 16
@@ -17,17 +18,16 @@ _ABOVE = PILL_HEIGHT + 2.0
 class Cursor(pg.GraphicsObject):
     """A line over the whole height of a plot, moved by `set_step`."""
 
-    def __init__(self, plot: pg.PlotItem) -> None:
-        super().__init__(plot)
-        self._plot = plot
+    def __init__(self, canvas: Canvas) -> None:
+        super().__init__(canvas.ground)
+        self._ground, self._view = canvas.ground, canvas.view
         self._step = 0
         self._height = 0.0
         self._half = 14.0
         self.setZValue(1000)
         self.hide()
-        box = plot.getViewBox()
-        box.sigResized.connect(self._place)
-        box.sigRangeChanged.connect(self._place)
+        self._view.sigResized.connect(self._place)
+        self._view.sigRangeChanged.connect(self._place)
 
     @property
     def step(self) -> int:
@@ -45,13 +45,13 @@ class Cursor(pg.GraphicsObject):
         self.update()
 
     def _place(self, *_: object) -> None:
-        box = self._plot.getViewBox()
-        top = box.mapFromViewToItem(self._plot, pg.Point(self._step, box.viewRange()[1][1]))
-        height = box.size().height()
+        view = self._view
+        top = view.mapFromViewToItem(self._ground, pg.Point(self._step, view.viewRange()[1][1]))
+        height = view.size().height()
         if height != self._height:
             self.prepareGeometryChange()
             self._height = height
-        self.setPos(QPointF(round(top.x()), round(box.pos().y())))
+        self.setPos(QPointF(round(top.x()), round(view.pos().y())))
 
     def boundingRect(self) -> QRectF:
         return QRectF(-self._half - 3, -_ABOVE - 3, 2 * self._half + 6, self._height + _ABOVE + 6)

@@ -44,12 +44,12 @@ class SpectrumPlot(Chart):
         self._end_curves = {key: curve() for key in PHASE_KEYS}
         self._current_curve = curve()
         for item in (self._floor_curve, *self._end_curves.values(), self._current_curve):
-            self.canvas.addItem(item, ignoreBounds=True)
+            self.canvas.add(item)
         self._unit = pg.TextItem(self.tr("cycles per image"), anchor=(0, 1))
-        self.canvas.addItem(self._unit, ignoreBounds=True)
+        self.canvas.add(self._unit)
         self.legend = LegendRow(self)
         self._column.addWidget(self.legend)
-        self.canvas.getViewBox().sigResized.connect(self._number_axes)
+        self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of power over frequency at the current step"))
         self.set_labels("", "", "")
         self.dress()
@@ -142,13 +142,13 @@ class SpectrumPlot(Chart):
         if found is not None:
             self._range = stable_range(*found, self._range)
             self._widest = max(2.0, *(float(np.max(s.frequencies)) for s in spectra))
-        self.canvas.setYRange(*(self._range or (-1.0, 1.0)), padding=0)
-        self.canvas.setXRange(0, np.log2(self._widest), padding=0)
+        self.canvas.view.setYRange(*(self._range or (-1.0, 1.0)), padding=0)
+        self.canvas.view.setXRange(0, np.log2(self._widest), padding=0)
         self._number_axes()
 
     def _number_axes(self) -> None:
-        (left, right), (low, high) = self.canvas.getViewBox().viewRange()
-        size = self.canvas.getViewBox().size()
+        (left, right), (low, high) = self.canvas.view.viewRange()
+        size = self.canvas.view.size()
         octaves = octave_ticks(2.0**left, 2.0**right)
         every = max(1, -(-len(octaves) * 30 // max(1, int(size.width()))))
         numbers = [(float(np.log2(octave)), str(octave)) for octave in octaves[::every]]

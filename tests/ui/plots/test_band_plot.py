@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QFontMetricsF, QHelpEvent, QImage
-from PySide6.QtWidgets import QApplication, QToolTip
+from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui import theme
@@ -40,7 +40,7 @@ def show(plot: BandPlot, states: int = 51) -> None:
 
 
 def place(plot: BandPlot, step: float) -> QPoint:
-    box = plot.canvas.getViewBox()
+    box = plot.canvas.view
     low, high = box.viewRange()[1]
     return plot.canvas.mapFromScene(box.mapViewToScene(QPointF(step, (low + high) / 2)))
 
@@ -123,10 +123,10 @@ def test_the_cursor_stands_at_its_step(plot: BandPlot) -> None:
 
 def test_the_axis_stands_still_while_a_run_grows(plot: BandPlot) -> None:
     show(plot)
-    known = plot.canvas.getViewBox().viewRange()
+    known = plot.canvas.view.viewRange()
     for states in (20, 30, 51):
         show(plot, states)
-        assert plot.canvas.getViewBox().viewRange() == known
+        assert plot.canvas.view.viewRange() == known
 
 
 def test_end_labels_do_not_overlap(plot: BandPlot) -> None:
@@ -137,6 +137,21 @@ def test_end_labels_do_not_overlap(plot: BandPlot) -> None:
     line = QFontMetricsF(theme.fonts.small()).height()
     assert all(second - first >= line - 1e-6 for first, second in itertools.pairwise(middles))
     assert middles[-1] + line / 2 <= 200
+
+
+def test_what_is_painted_of_a_growing_curve_is_where_its_values_are(plot: BandPlot, qtbot: QtBot) -> None:
+    values = np.tile([1.0, 1e-3, 1e-3, 1e-3], (51, 1)) * np.linspace(0.01, 1, 51)[:, None] ** 3
+    values[:2] = 1e-33  # the axis begins far below and follows
+    for states in range(2, 52):
+        plot.set_energies(values[:states], "guess", "pixels", "none")
+        QApplication.processEvents()  # painted as in the window, one update after another
+    shot = plot.screen().grabWindow(plot.winId()).toImage()
+    ink = theme.band_colour("layout")
+    for step in (10, 25, 40, 49):
+        there = plot.canvas.view.mapViewToScene(QPointF(step, np.log10(values[step, 0])))
+        at = plot.canvas.mapTo(plot, plot.canvas.mapFromScene(there))
+        near = [shot.pixelColor(at.x(), at.y() + dy) for dy in (-2, -1, 0, 1, 2)]
+        assert any(abs(c.red() - ink.red()) < 60 and abs(c.blue() - ink.blue()) < 60 for c in near), step
 
 
 def test_settled_marks_sit_on_their_curves(plot: BandPlot) -> None:
@@ -188,11 +203,10 @@ def test_dark_repaints_it(plot: BandPlot, qapp: QApplication) -> None:
     theme.apply(qapp, "light")
 
 
-def test_no_menu_no_auto_button_no_zoom(plot: BandPlot) -> None:
-    item = plot.canvas.getPlotItem()
-    assert item.autoBtn.isVisible() is False or item.buttonsHidden
-    assert item.getViewBox().menuEnabled() is False
-    assert list(item.getViewBox().state["mouseEnabled"]) == [False, False]
+def test_no_menu_no_zooming_and_few_widgets(plot: BandPlot) -> None:
+    assert plot.canvas.view.menuEnabled() is False
+    assert list(plot.canvas.view.state["mouseEnabled"]) == [False, False]
+    assert len(plot.findChildren(QWidget)) < 15
 
 
 @pytest.mark.parametrize("states", [51, 1001])

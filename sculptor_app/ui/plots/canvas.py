@@ -1,0 +1,176 @@
+"""The ground that both plots are drawn on: pyqtgraph's view without its usual look, and axes of our own."""
+
+from collections.abc import Callable
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPen, QWheelEvent
+from PySide6.QtWidgets import QGraphicsGridLayout, QToolTip
+
+from sculptor_app.ui.theme import fonts, theme
+
+
+class Axis(pg.AxisItem):
+    """An axis whose numbers are given, without tick strokes."""
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation, showValues=True, maxTickLength=0)
+        self._numbers: list[tuple[float, str]] | None = None
+        self.setStyle(tickTextOffset=6, autoExpandTextSpace=False, autoReduceTextSpace=False, hideOverlappingLabels=40)
+
+    def generateDrawSpecs(self, painter: QPainter) -> object:
+        specs = super().generateDrawSpecs(painter)
+        if specs is None:
+            return None
+        line, _, texts = specs
+        return line, [], texts  # strokes of no length would come out as dots
+
+    def set_numbers(self, numbers: list[tuple[float, str]]) -> None:
+        """Pairs of a place on the axis and its text."""
+        if numbers != self._numbers:
+            self._numbers = numbers
+            self.setTicks([numbers])
+
+
+class Grid(pg.GraphicsObject):
+    """Shaded stretches and hairlines behind the curves, in the plot's own units.
+
+    The lines run through the whole view; only what is inside its range is drawn.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._box = QRectF()
+        self._stretches: list[tuple[float, float, QColor]] = []
+        self._columns: list[float] = []
+        self._rows: list[float] = []
+        self.setZValue(-100)
+
+    def set_content(
+        self, box: QRectF, stretches: list[tuple[float, float, QColor]], columns: list[float], rows: list[float]
+    ) -> None:
+        """The range of the view, shaded stretches (left, right, colour), and where lines stand and lie."""
+        self.prepareGeometryChange()
+        self._box, self._stretches, self._columns, self._rows = box, stretches, columns, rows
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        return self._box
+
+    def paint(self, painter: QPainter, *_: object) -> None:
+        box = self._box
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        for left, right, colour in self._stretches:
+            painter.fillRect(QRectF(left, box.top(), right - left, box.height()), colour)
+        line = QColor(theme().tokens.hairline_strong)
+        line.setAlphaF(0.55)
+        pen = QPen(line, 1)
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        for x in self._columns:
+            painter.drawLine(pg.Point(x, box.top()), pg.Point(x, box.bottom()))
+        for y in self._rows:
+            painter.drawLine(pg.Point(box.left(), y), pg.Point(box.right(), y))
+
+
+class Canvas(pg.GraphicsView):
+    """The drawing ground: axes around a view, no menus, no buttons, no zooming by accident.
+
+    pyqtgraph's own PlotWidget makes a context menu of some eighty widgets for every plot.
+
+    Signals:
+        pressed(float), dragged(float), wheeled(int): where in units of the x axis, and notches of the wheel.
+
+    Attributes:
+        tell: what the tooltip says at a place of the x axis.
+    """
+
+    pressed = Signal(float)
+    dragged = Signal(float)
+    wheeled = Signal(int)
+
+    def __init__(self, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
+        super().__init__()
+        self.tell: Callable[[float], str] = str
+        self._notches = 0
+        self.bottom, self.left = Axis("bottom"), Axis("left")
+        self.view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0)
+        self.view.disableAutoRange()
+        self.ground = pg.GraphicsWidget()
+        self._lay_out(right_axis, head_px)
+        self.grid = Grid()
+        self.add(self.grid)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMouseTracking(False)
+
+    def _lay_out(self, right_axis: pg.AxisItem | None, head_px: int) -> None:
+        layout = QGraphicsGridLayout()
+        # A last number at the right end hangs over by half its width.
+        layout.setContentsMargins(0, head_px, 0 if right_axis is not None else 10, 0)
+        layout.setSpacing(0)
+        layout.addItem(self.left, 0, 0)
+        layout.addItem(self.view, 0, 1)
+        layout.addItem(self.bottom, 1, 1)
+        axes = [self.left, self.bottom]
+        if right_axis is not None:
+            layout.addItem(right_axis, 0, 2)
+            axes.append(right_axis)
+        layout.setColumnStretchFactor(1, 100)
+        layout.setRowStretchFactor(0, 100)
+        for axis in axes:
+            axis.linkToView(self.view)
+        self.ground.setLayout(layout)
+        self.setCentralItem(self.ground)
+
+    def add(self, item: pg.GraphicsObject) -> None:
+        """Puts something into the plot, in the units of its axes."""
+        self.view.addItem(item, ignoreBounds=True)
+
+    def x_at(self, point: QPoint) -> float:
+        """A point of the widget in units of the x axis."""
+        return float(self.view.mapSceneToView(self.mapToScene(point)).x())
+
+    def dress(self) -> None:
+        """Puts on the colours and fonts of the theme."""
+        tokens = theme().tokens
+        self.setBackground(tokens.window)
+        edge = QPen(QColor(tokens.hairline_strong), 1)
+        for axis in (self.bottom, self.left):
+            axis.setPen(QPen(Qt.PenStyle.NoPen))  # the view has an edge already
+            axis.setTextPen(QColor(tokens.muted))
+            axis.setStyle(tickFont=fonts.small())
+        self.view.setBorder(edge)
+        line = self.fontMetrics().height()
+        self.bottom.setHeight(line + 4)
+        self.left.setWidth(self.fontMetrics().horizontalAdvance("\N{MINUS SIGN}88") + 8)
+        self.grid.update()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.tell(self.x_at(event.pos())), self)
+            return True
+        return super().viewportEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.pressed.emit(self.x_at(event.position().toPoint()))
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self.dragged.emit(self.x_at(event.position().toPoint()))
+        event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self._notches += event.angleDelta().y() or -event.angleDelta().x()
+        whole = int(self._notches / 120)
+        self._notches -= whole * 120
+        if whole:
+            self.wheeled.emit(whole)
+        event.accept()
