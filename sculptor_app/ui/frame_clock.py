@@ -25,7 +25,7 @@ class FrameClock(QObject):
         super().__init__(parent)
         self.share = share
         self._frame_s = frame_ms / 1000
-        self._next_s = 0.0
+        self._begun_s = self._next_s = 0.0
         self._alarm = QTimer(self)
         self._alarm.setSingleShot(True)
         self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
@@ -54,9 +54,16 @@ class FrameClock(QObject):
 
     @Slot()
     def _draw(self) -> None:
-        begun = time.monotonic()
-        try:
-            self.due.emit()
-        finally:
-            spent = time.monotonic() - begun
-            self._next_s = begun + max(self._frame_s, spent / self.share)
+        self._begun_s = time.monotonic()
+        self._next_s = self._begun_s + self._frame_s
+        # What is told to a widget now is painted when the loop is back, before this timer: painting counts, too.
+        QTimer.singleShot(0, self._painted)
+        self.due.emit()
+
+    @Slot()
+    def _painted(self) -> None:
+        spent = time.monotonic() - self._begun_s
+        self._next_s = self._begun_s + max(self._frame_s, spent / self.share)
+        if self._alarm.isActive():
+            self._alarm.stop()
+            self.request()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QPaintEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from sculptor_app import identity
 from sculptor_app.session.runner import SculptRunner
@@ -17,6 +17,7 @@ from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.plots_panel import PlotsPanel
 from sculptor_app.ui.run_control import RunControl
 from sculptor_app.ui.run_panel import RunPanel
+from sculptor_app.ui.still import Still
 from sculptor_app.ui.welcome import Welcome
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
@@ -117,7 +118,7 @@ class MainWindow(QMainWindow):
     def _dock(self, name: str, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
         dock.setObjectName(name)
-        dock.setWidget(panel)
+        dock.setWidget(Still(panel))
         dock.setTitleBarWidget(QWidget(dock))  # none until panels are to be moved
         self.addDockWidget(area, dock)
         return dock
@@ -125,10 +126,14 @@ class MainWindow(QMainWindow):
     def _make_status(self) -> None:
         self.status_line = QLabel(self.tr("no run yet"), self)
         self.memory_line = QLabel(self)
+        lines = QWidget(self)
+        row = QHBoxLayout(lines)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.status_line, 1)
+        row.addWidget(self.memory_line)
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
-        bar.addWidget(self.status_line, 1)
-        bar.addPermanentWidget(self.memory_line)
+        bar.addWidget(Still(lines), 1)
         bar.setContentsMargins(12, 0, 12, 0)
 
     # Coming up ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""How live the window stays while a run computes: a 16 ms timer in the GUI thread, and how soon a stop is obeyed.
+
+    python tests/benchmarks/bench_gui_timer.py [--steps 200] [--model FOLDER] [--goal-ms 33]
+
+The timer's gaps are taken while the window follows the run and draws each step, and again while it is scrubbed.
+"""
+
+import random
+import time
+
+import window_bench as bench
+from PySide6.QtCore import QObject, Qt, QTimer, Slot
+
+TICK_MS = 16
+
+
+class Ticker(QObject):
+    """Notes the gaps between the ticks of a timer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gaps_s: list[float] = []
+        self._last = 0.0
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._tick)
+
+    def start(self) -> None:
+        """Begin a new list of gaps."""
+        self.gaps_s, self._last = [], time.perf_counter()
+        self._timer.start(TICK_MS)
+
+    def stop(self) -> list[float]:
+        """The gaps since `start`."""
+        self._timer.stop()
+        return self.gaps_s
+
+    @Slot()
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.gaps_s.append(now - self._last)
+        self._last = now
+
+
+def run(window: object, steps: int, while_running: object = None) -> list[float]:
+    """Gaps of the timer during one whole run, its first two steps left out."""
+    window.controls.steps.set_text(str(steps))
+    window.run_control.start()
+    bench.wait_until(lambda: window.session.is_running and window.session.last >= 2)
+    ticker = Ticker()
+    ticker.start()
+    scrub = QTimer()
+    if while_running is not None:
+        scrub.timeout.connect(while_running)
+        scrub.start(TICK_MS)
+    bench.wait_until(lambda: not window.runner.is_running)
+    scrub.stop()
+    return ticker.stop()
+
+
+def cancel_latency(window: object, steps: int) -> int:
+    """Steps that were still taken after a stop was asked for."""
+    window.controls.steps.set_text(str(steps))
+    window.run_control.start()
+    bench.wait_until(lambda: window.session.is_running and window.session.last >= 3)
+    before = window.session.trajectory.last
+    window.run_control.stop()
+    bench.wait_until(lambda: not window.runner.is_running)
+    return int(window.session.trajectory.last - before)
+
+
+def report(name: str, gaps_s: list[float]) -> float:
+    """Print a line of figures; the 99th percentile in milliseconds."""
+    p99 = bench.percentile(gaps_s, 0.99)
+    print(
+        f"{name:28s} {len(gaps_s):5d} ticks  median {bench.percentile(gaps_s, 0.5):5.1f}  p95 "
+        f"{bench.percentile(gaps_s, 0.95):5.1f}  p99 {p99:5.1f}  worst {1000 * max(gaps_s):6.1f} ms"
+    )
+    return p99
+
+
+def main() -> int:
+    """Print the figures; 1 if a goal is missed."""
+    options = bench.parser(__doc__)
+    options.add_argument("--steps", type=int, default=200)
+    options.add_argument("--goal-ms", type=float, default=33)
+    options.add_argument("--cancels", type=int, default=5)
+    chosen = options.parse_args()
+    _app, window = bench.open_window(chosen.model)
+    print(bench.machine())
+    bench.settle()
+    idle = Ticker()
+    idle.start()
+    bench.settle(2)
+    report("window at rest", idle.stop())
+    following = report("run, view follows", run(window, chosen.steps))
+    generator = random.Random(7)
+
+    def jump() -> None:
+        window.session.go_to(generator.randint(0, window.session.last))
+
+    scrubbed = report("run, scrubbed at random", run(window, chosen.steps, jump))
+    late = [cancel_latency(window, chosen.steps) for _ in range(chosen.cancels)]
+    trajectory = window.session.trajectory
+    print(f"device {trajectory.info.device_name}; steps taken after a stop: {late}")
+    print(
+        f"p99 {max(following, scrubbed):.1f} ms, goal <= {chosen.goal_ms} ms; stop within {max(late)} step(s), goal <= 1"
+    )
+    window.close()
+    return int(max(following, scrubbed) > chosen.goal_ms or max(late) > 1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

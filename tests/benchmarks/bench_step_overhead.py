@@ -1,0 +1,86 @@
+"""What watching costs: time per step in the window over the bare diffusers loop, same model, thread and torch threads.
+
+    python tests/benchmarks/bench_step_overhead.py [--steps 50] [--rounds 7] [--model FOLDER] [--goal 1.05]
+
+Both run in the window's worker thread, by turns. "Bare" is the pipeline's own call with diffusers' own scheduler and nobody
+watching; "watched" is a run from Start: observer, trajectory, spectra, and the window that follows it and draws.
+"""
+
+import importlib
+import statistics
+import time
+
+import window_bench as bench
+
+from sculptor_app.diffusion.request import SculptRequest
+
+
+def bare_job(window: object, request: SculptRequest, times_s: list[float]) -> object:
+    """A job that calls the pipeline as a script would."""
+
+    def job(stop: object) -> object:
+        torch = importlib.import_module("torch")
+        engine_module = importlib.import_module("sculptor_app.diffusion.engine")
+        engine = window.runner._engine
+        pipeline = engine.load(request.model, request.device)
+        arguments = engine_module._call_arguments(pipeline, request)
+        pipeline.scheduler = engine.scheduler(request)
+        begun = time.perf_counter()
+        with torch.no_grad():
+            pipeline(**arguments)
+        times_s.append(time.perf_counter() - begun)
+        yield None
+
+    return job
+
+
+def watched_job(job: object, times_s: list[float]) -> object:
+    """The runner's own job, timed from its first event to its end in the same thread."""
+
+    def timed(stop: object) -> object:
+        begun = time.perf_counter()
+        yield from job(stop)
+        times_s.append(time.perf_counter() - begun)
+
+    return timed
+
+
+def main() -> int:
+    """Print both times per step and their ratio; 1 if it misses the goal."""
+    options = bench.parser(__doc__)
+    options.add_argument("--steps", type=int, default=50)
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--goal", type=float, default=1.05)
+    chosen = options.parse_args()
+    _app, window = bench.open_window(chosen.model)
+    print(bench.machine())
+    runner = window.runner
+    window.controls.steps.set_text(str(chosen.steps))
+    request = window.controls.request()
+    bare_s: list[float] = []
+    watched_s: list[float] = []
+    make_job = runner._sculpt_job
+    runner._sculpt_job = lambda asked: watched_job(make_job(asked), watched_s)
+    for turn in range(chosen.rounds + 1):
+        turns = [lambda: runner._jobs.start(bare_job(window, request, bare_s)), window.run_control.start]
+        for begin in turns if turn % 2 else reversed(turns):
+            begin()
+            bench.wait_until(lambda: not runner._jobs.is_busy and not runner.is_running)
+            bench.settle(0.1)
+        if turn == 0:  # what the libraries do once
+            bare_s.clear()
+            watched_s.clear()
+    bare, watched = (1000 * statistics.median(times) / chosen.steps for times in (bare_s, watched_s))
+    pairs = [after / before for before, after in zip(bare_s, watched_s, strict=True)]
+    print(f"device {window.session.trajectory.info.device_name}, {chosen.steps} steps, {chosen.rounds} rounds")
+    print(f"bare loop   {bare:7.2f} ms per step   best {1000 * min(bare_s) / chosen.steps:7.2f}")
+    print(f"watched     {watched:7.2f} ms per step   best {1000 * min(watched_s) / chosen.steps:7.2f}")
+    ratio = statistics.median(pairs)
+    best = min(watched_s) / min(bare_s)
+    print(f"ratio, median of the pairs {ratio:.3f}, best to best {best:.3f}, goal <= {chosen.goal}")
+    window.close()
+    return int(ratio > chosen.goal)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
