@@ -18,6 +18,9 @@ def spans_of(scheduler: DDIMScheduler | DDPMScheduler, steps: int) -> list[tuple
 
 def test_borders() -> None:
     assert pytest.approx((0.021, 0.25, 1.9), rel=0.03) == BORDERS
+    for border, step in zip(BORDERS, (5, 15, 30), strict=True):
+        before, after = (cosine_snr(999 - (each - 1) * 999 / 49) for each in (step, step + 1))
+        assert border**2 == pytest.approx(before * after)
 
 
 def test_fifty_steps_of_the_cosine_schedule() -> None:
