@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
@@ -123,6 +123,8 @@ class BandPlot(Chart):
         found = limits(log)
         self.show_empty(found is None)
         self._cursor.setVisible(found is not None)
+        shape = Qt.CursorShape.PointingHandCursor if found is not None else Qt.CursorShape.ArrowCursor
+        self.canvas.viewport().setCursor(shape)
         wanted = stable_range(*(found or (-1.0, 1.0)), self._range)
         if wanted != self._range or found is None:
             self._range = wanted if found is not None else None

@@ -42,7 +42,8 @@ class CellPainter(QStyledItemDelegate):
         self._paint_picture(painter, picture, index.row())
         current = bool(state & QStyle.StateFlag.State_Selected)
         self._paint_frame(painter, picture, current, bool(state & QStyle.StateFlag.State_MouseOver))
-        self._paint_number(painter, cell, picture, index.row(), current)
+        below = QRect(cell.left(), picture.bottom() + 4, cell.width(), _NUMBER_HEIGHT)
+        self._paint_number(painter, below, index.row(), current, bool(state & QStyle.StateFlag.State_HasFocus))
         painter.restore()
 
     def _paint_phase(self, painter: QPainter, picture: QRect, row: int) -> None:
@@ -72,9 +73,17 @@ class CellPainter(QStyledItemDelegate):
             painter.setPen(QPen(QColor(tokens.muted), 1))
             painter.drawRect(QRectF(picture).adjusted(-0.5, -0.5, 0.5, 0.5))
 
-    def _paint_number(self, painter: QPainter, cell: QRect, picture: QRect, row: int, current: bool) -> None:
+    def _paint_number(self, painter: QPainter, place: QRect, row: int, current: bool, has_focus: bool) -> None:
         tokens = theme().tokens
         painter.setFont(fonts.small_strong() if current else fonts.small())
-        painter.setPen(QColor(tokens.accent_text if current else tokens.muted))
-        below = QRect(cell.left(), picture.bottom() + 4, cell.width(), _NUMBER_HEIGHT)
-        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(row))
+        ink = tokens.accent_text if current else tokens.muted
+        if current and has_focus:
+            # The keyboard's focus shows as a filled number, as there is a frame already.
+            width = painter.fontMetrics().horizontalAdvance(str(row)) + 14
+            pill = QRectF(place.center().x() - width / 2 + 0.5, place.top() + 1, width, place.height() - 2)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(tokens.accent))
+            painter.drawRoundedRect(pill, pill.height() / 2, pill.height() / 2)
+            ink = tokens.on_accent
+        painter.setPen(QColor(ink))
+        painter.drawText(place, Qt.AlignmentFlag.AlignCenter, str(row))

@@ -191,6 +191,17 @@ def test_the_current_state_wears_a_frame(strip: Filmstrip, qapp: QApplication) -
     assert abs(shot.pixelColor(left_of_picture + CELL_WIDTH, y).red() - accent.red()) > 60
 
 
+def test_the_keyboards_focus_is_seen(strip: Filmstrip) -> None:
+    strip.set_count(10)
+    strip.set_current(2)
+    strip.clearFocus()
+    without = strip.grab().toImage()
+    strip.activateWindow()
+    strip.setFocus()
+    assert strip.hasFocus()
+    assert strip.grab().toImage() != without
+
+
 def test_no_source_is_no_fault(strip: Filmstrip) -> None:
     strip.set_source(None)
     strip.set_count(3)
