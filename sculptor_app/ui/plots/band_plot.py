@@ -150,7 +150,7 @@ class BandPlot(Chart):
         self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps])
         powers = power_ticks(low, high, max(2, int(size.height() / 26)))
         texts = [] if self.is_empty else [(power, decade_text(power)) for power in powers]
-        self.canvas.left.set_numbers(texts)
+        self.canvas.number_left(texts)
         opacity = 0.34 if theme().is_dark else 0.26
         shades = [(s.first_step - 0.5, s.last_step + 0.5, phase_colour(s.phase.key, opacity)) for s in self._spans]
         box = QRectF(left, low, right - left, high - low)

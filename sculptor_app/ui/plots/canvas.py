@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QGraphicsGridLayout, QToolTip
 
 from sculptor_app.ui.theme import fonts, theme
 
+_CORNER_PX = 7
+
 
 class Axis(pg.AxisItem):
     """An axis whose numbers are given, without tick strokes."""
@@ -125,6 +127,12 @@ class Canvas(pg.GraphicsView):
     def add(self, item: pg.GraphicsObject) -> None:
         """Puts something into the plot, in the units of its axes."""
         self.view.addItem(item, ignoreBounds=True)
+
+    def number_left(self, numbers: list[tuple[float, str]]) -> None:
+        """Numbers of the left axis, but for one so low that it would touch those of the bottom axis."""
+        low, high = self.view.viewRange()[1]
+        per_unit = self.view.size().height() / (high - low)
+        self.left.set_numbers([(place, text) for place, text in numbers if (place - low) * per_unit >= _CORNER_PX])
 
     def x_at(self, point: QPoint) -> float:
         """A point of the widget in units of the x axis."""

@@ -155,7 +155,7 @@ class SpectrumPlot(Chart):
         self.canvas.bottom.set_numbers(numbers)
         powers = power_ticks(low, high, max(2, int(size.height() / 26)))
         texts = [] if self.is_empty else [(power, decade_text(power)) for power in powers]
-        self.canvas.left.set_numbers(texts)
+        self.canvas.number_left(texts)
         inner = [place for place, _ in numbers if left < place < right and not self.is_empty]
         self._unit.setPos(left, low)
         self._unit.setVisible(not self.is_empty)

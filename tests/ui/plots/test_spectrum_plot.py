@@ -116,3 +116,12 @@ def test_the_legend_takes_as_many_rows_as_it_needs(plot: SpectrumPlot) -> None:
     assert len(wide) == 1
     assert len({place.top() for place in narrow}) > 1
     assert all(place.right() <= 220 or place.left() == 0 for place in narrow)
+
+
+def test_no_number_stands_in_the_corner(plot: SpectrumPlot) -> None:
+    for gain in np.geomspace(0.1, 1, 23):
+        plot.clear()
+        plot.set_curves(power_law(-2, gain=gain), {}, step=1)
+        low, high = plot.canvas.view.viewRange()[1]
+        lowest = plot.canvas.left._numbers[0][0]
+        assert (lowest - low) / (high - low) * plot.canvas.view.size().height() >= 7
