@@ -193,6 +193,16 @@ def test_each_side_keeps_its_grad_mode(engine: Engine, request_: SculptRequest) 
     assert torch.is_grad_enabled()
 
 
+def test_the_network_never_records_gradients(tmp_path: Path) -> None:
+    """Whatever the consumer does with its own grad mode between the steps."""
+    pipeline = gaussian_pipeline(16)
+    modes: list[bool] = []
+    pipeline.unet.register_forward_pre_hook(lambda module, inputs: modes.append(torch.is_grad_enabled()))
+    for _ in sculpt(gaussian_engine(pipeline), SculptRequest(steps=3, model=str(tmp_path)), threading.Event()):
+        torch.set_grad_enabled(True)
+    assert modes == [False] * 3
+
+
 def failing_pipeline(error: BaseException, at: int = 3) -> GaussianPipeline:
     pipeline = gaussian_pipeline(16)
     calls: list[int] = []
@@ -209,7 +219,7 @@ def failing_pipeline(error: BaseException, at: int = 3) -> GaussianPipeline:
 @pytest.mark.parametrize(
     ("error", "kind", "sentence"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory."), OutOfDeviceMemory, "There is not enough memory on CPU"),
+        (torch.OutOfMemoryError("Tried to allocate 20 GiB."), OutOfDeviceMemory, "There is not enough memory on CPU"),
         (RuntimeError("MPS backend out of memory"), OutOfDeviceMemory, "There is not enough memory on CPU"),
         (MemoryError(), OutOfDeviceMemory, "There is not enough memory on CPU"),
         (RuntimeError("shapes differ"), SamplerFailed, r"failed in mid-run \(RuntimeError: shapes differ\)"),
