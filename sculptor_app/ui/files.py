@@ -81,6 +81,7 @@ class Files(QObject):
         dialog.saved.connect(self._gif_saved)
         dialog.destroyed.connect(self._forget_dialog)
         session.running_changed.connect(dialog.refresh)
+        session.step_changed.connect(dialog.set_position)
         self._gif_dialog = dialog
         dialog.show()
 
@@ -90,9 +91,14 @@ class Files(QObject):
         image, trajectory = self._picture(), self._window.session.trajectory
         if image is None or trajectory is None:
             return
-        name = suggested_name(trajectory, ".png", self._window.session.position)
+        step = self._window.session.position
+        name = suggested_name(trajectory, ".png", step)
         path = self._ask(self.tr("Save picture"), name, self.tr("PNG picture (*.png)"), ".png")
         if path is not None:
+            from sculptor_app.exports.settings import settings_text
+
+            image = image.copy()
+            image.setText("comment", settings_text(trajectory, {"state": step}))
             self._write(path, lambda target: self.write_picture(image, target))
 
     @Slot()

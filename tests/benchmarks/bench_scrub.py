@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_scrub.py [--states 1001] [--side 512] [--budget-mb 512] [--moves 300] [--goal-ms 16]
 
-The states are made, not sampled: what is measured is showing them. A frame's time is from asking for a step to the end of
-painting all that shows it: three frames, timeline, transport bar and filmstrip; the plots are drawn as often as their share
-of the time allows, and count in where they are.
+The states are made, not sampled: what is measured is showing them. A frame's time is from asking for a step to the end
+of painting all that shows it: three frames, timeline, transport bar and filmstrip; the plots are drawn as often as
+their share of the time allows, and count in where they are.
 """
 
 import random

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_step_overhead.py [--steps 50] [--rounds 7] [--model FOLDER] [--goal 1.05]
 
-Both run in the window's worker thread, by turns. "Bare" is the pipeline's own call with diffusers' own scheduler and nobody
-watching; "watched" is a run from Start: observer, trajectory, spectra, and the window that follows it and draws.
+Both run in the window's worker thread, by turns. "Bare" is the pipeline's own call with diffusers' own scheduler and
+nobody watching; "watched" is a run from Start: observer, trajectory, spectra, and the window that follows and draws.
 """
 
 import importlib

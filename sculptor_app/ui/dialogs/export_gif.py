@@ -201,7 +201,11 @@ class ExportGifDialog(QDialog):
     def save(self) -> None:
         """Write the file; asks first where there is one already."""
         target = self.target()
-        if not target.is_file():
+        try:
+            is_there = target.is_file()
+        except OSError:  # a name that no file can have; the saving says so
+            is_there = False
+        if not is_there:
             self._begin_saving()
             return
         question = QMessageBox(self)

@@ -1,0 +1,181 @@
+"""What is shown while a run grows, is scrubbed, is played: with a real trajectory of tiny frames."""
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.diffusion.level import CLEAN, NoiseLevel
+from sculptor_app.diffusion.phases import cosine_snr
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.step import Step
+from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
+from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.session.playback import LoopMode
+from sculptor_app.session.session import Session
+
+STEPS = 50
+FRAME = np.zeros((3, 4, 4), np.float32)
+
+
+def levels() -> list[NoiseLevel]:
+    ratios = [cosine_snr(999 - k * 999 / (STEPS - 1)) for k in range(STEPS)]
+    return [*(NoiseLevel((r / (1 + r)) ** 0.5, (1 / (1 + r)) ** 0.5) for r in ratios), CLEAN]
+
+
+def trajectory(taken: int) -> Trajectory:
+    run = Trajectory(RunInfo(SculptRequest()), FRAME, levels())
+    take(run, taken)
+    return run
+
+
+def take(run: Trajectory, up_to: int) -> None:
+    for k in range(run.last + 1, up_to + 1):
+        run.append(Step(k, 0, True, 0.0, run.levels[k - 1], run.levels[k], FRAME, FRAME, "", 0.0))
+
+
+class Log:
+    def __init__(self, session: Session) -> None:
+        self.entries: list[tuple] = []
+        session.trajectory_changed.connect(lambda: self.entries.append(("trajectory",)))
+        session.length_changed.connect(lambda last: self.entries.append(("length", last)))
+        session.step_changed.connect(lambda k: self.entries.append(("step", k)))
+        session.following_changed.connect(lambda on: self.entries.append(("following", on)))
+        session.running_changed.connect(lambda on: self.entries.append(("running", on)))
+
+    def since(self) -> list[tuple]:
+        taken, self.entries = self.entries, []
+        return taken
+
+
+@pytest.fixture
+def session(qapp) -> Session:
+    made = Session()
+    yield made
+    made.pause()
+
+
+def running(session: Session, taken: int = 10) -> tuple[Trajectory, Log]:
+    run = trajectory(taken)
+    session.show(run, RunMeasures.of(run))
+    return run, Log(session)
+
+
+def test_a_run_that_is_followed_moves_the_view(session: Session) -> None:
+    _run, log = running(session)
+    session.grow(11)
+    assert log.since() == [("length", 11), ("step", 11)]
+    session.grow(11)
+    assert log.since() == []
+
+
+def test_a_run_never_moves_a_pinned_view(session: Session) -> None:
+    _run, log = running(session)
+    session.go_to(4)
+    assert log.since() == [("following", False), ("step", 4)]
+    for last in range(11, 40):
+        session.grow(last)
+    assert session.position == 4
+    assert {entry[0] for entry in log.since()} == {"length"}
+    session.end_run()
+    assert log.since() == [("running", False)]
+    assert session.position == 4
+
+
+def test_going_where_the_view_is_pins_it_too(session: Session) -> None:
+    _run, log = running(session)
+    session.go_to(10)
+    assert log.since() == [("following", False)]
+
+
+def test_follow_live_returns_to_the_newest_state(session: Session) -> None:
+    running(session)
+    session.go_to(4)
+    session.grow(12)
+    session.set_following(True)
+    assert (session.position, session.is_following) == (12, True)
+
+
+def test_end_follows_a_run_and_pins_nothing_afterwards(session: Session) -> None:
+    running(session)
+    session.go_first()
+    session.go_last()
+    assert session.is_following
+    session.end_run()
+    session.go_first()
+    assert session.is_following  # there is nothing to be pinned against
+
+
+@pytest.mark.parametrize(("asked", "shown"), [(-5, 0), (0, 0), (7, 7), (10, 10), (11, 10), (10**9, 10)])
+def test_positions_are_kept_inside_what_there_is(session: Session, asked: int, shown: int) -> None:
+    running(session)
+    session.go_to(asked)
+    assert session.position == shown
+
+
+@pytest.mark.parametrize(
+    ("position", "towards", "shown"),
+    [(0, 1, 1), (1, 1, 6), (5, 1, 6), (6, 1, 16), (16, 1, 31), (31, 1, 50), (50, 1, 50),
+     (50, -1, 31), (31, -1, 16), (20, -1, 16), (6, -1, 1), (1, -1, 0), (0, -1, 0)],
+)  # fmt: skip
+def test_phases_of_the_cosine_schedule_begin_at_1_6_16_and_31(session, position, towards, shown) -> None:
+    running(session, STEPS)
+    session.end_run()
+    session.go_to(position)
+    session.go_phase(towards)
+    assert session.position == shown
+
+
+def test_another_trajectory_starts_followed_and_unplayed(session: Session) -> None:
+    running(session)
+    session.go_to(3)
+    session.play(1)
+    run = trajectory(0)
+    session.show(run, RunMeasures.of(run))
+    assert (session.position, session.last, session.direction, session.is_following) == (0, 0, 0, True)
+
+
+def test_playing_forward_goes_on_to_the_end_and_stops(session: Session, qtbot: QtBot) -> None:
+    running(session)
+    session.end_run()
+    session.set_speed(60)
+    session.go_to(6)
+    seen = []
+    session.step_changed.connect(seen.append)
+    session.play(1)
+    qtbot.waitUntil(lambda: session.direction == 0)
+    assert seen == [7, 8, 9, 10]
+
+
+def test_playing_at_the_live_edge_waits_for_the_next_state(session: Session, qtbot: QtBot) -> None:
+    running(session)
+    session.set_speed(60)
+    session.set_loop_mode(LoopMode.LOOP)
+    session.go_to(9)
+    session.play(1)
+    qtbot.waitUntil(lambda: session.position == 10)
+    session._tick()
+    assert (session.position, session.direction) == (10, 1)
+    session.grow(12)
+    assert session.position == 10  # by its own clock, not the run's
+    qtbot.waitUntil(lambda: session.position == 12)
+
+
+def test_going_somewhere_stops_playing(session: Session) -> None:
+    running(session)
+    session.play(-1)
+    session.go_to(2)
+    assert session.direction == 0
+
+
+@pytest.mark.parametrize("speed", [0, 0.4, 60.5, -3])
+def test_a_speed_out_of_range_is_refused(session: Session, speed: float) -> None:
+    with pytest.raises(ValueError, match="choose 0.5 to 60"):
+        session.set_speed(speed)
+
+
+def test_nothing_happens_without_a_trajectory(session: Session) -> None:
+    session.play(1)
+    session.go_to(3)
+    session.go_phase(1)
+    session.go_last()
+    assert (session.position, session.direction) == (0, 0)

@@ -1,0 +1,67 @@
+"""Numbers in words, by table."""
+
+import math
+
+import pytest
+
+from sculptor_app.ui.run_progress import StepClock, duration_text, pace_text, progress_text
+from sculptor_app.ui.status_text import bytes_text, file_size_text, ratio_text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(0, "0"), (math.inf, "∞"), (0.0912, "0.091"), (0.0021, "0.0021"), (1.94, "1.9"), (12.3, "12"), (4321, "4300"),
+     (24000, "24000"), (3e7, "3.0e+07"), (0.00001, "1.0e-05"), (0.5, "0.50"), (1, "1.0")],
+)  # fmt: skip
+def test_ratios(ratio: float, text: str) -> None:
+    assert ratio_text(ratio) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.52, "0.5 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.00042, "0.42 ms per step"), (0.0042, "4.2 ms per step"), (0.031, "31 ms per step"), (1.24, "1.2 s per step")],
+)
+def test_paces(seconds: float, text: str) -> None:
+    assert pace_text(seconds) == text
+
+
+def test_progress() -> None:
+    assert progress_text(0, 50, None) == "0 of 50"
+    assert progress_text(34, 50, 0.031) == "34 of 50 · 0.5 s left"
+    assert progress_text(50, 50, 0.031) == "50 of 50"
+
+
+@pytest.mark.parametrize(
+    ("count", "memory", "file"),
+    [(512 * 2**20, "512 MB", "512 MB"), (2_516_582, "2.4 MB", "2.4 MB"), (3 * 2**29, "1.5 GB", "1.5 GB")],
+)
+def test_bytes(count: int, memory: str, file: str) -> None:
+    assert (bytes_text(count), file_size_text(count)) == (memory, file)
+    assert file_size_text(860_000) == "840 KB"
+    assert file_size_text(10) == "1 KB"
+
+
+def test_the_first_step_does_not_spoil_the_pace() -> None:
+    clock = StepClock()
+    assert clock.mean_s is None
+    clock.add(5.0)  # carries what the libraries do once
+    for _ in range(20):
+        clock.add(0.03)
+    assert clock.mean_s == pytest.approx(0.03)
+
+
+def test_the_pace_follows_a_machine_that_becomes_slower() -> None:
+    clock = StepClock()
+    for _ in range(50):
+        clock.add(0.01)
+    for _ in range(50):
+        clock.add(0.05)
+    assert clock.mean_s == pytest.approx(0.05, rel=0.02)
