@@ -22,7 +22,7 @@ class ChoiceBox(QComboBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by wheel
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        # WORKAROUND: under a style sheet Qt 6.11 cuts the text of a closed list off in mid-letter, where it should elide.
+        # WORKAROUND: under a style sheet Qt 6.11 cuts the text of a closed list off in mid-letter; it should elide it.
         painter = QStylePainter(self)
         option = QStyleOptionComboBox()
         self.initStyleOption(option)

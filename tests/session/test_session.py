@@ -169,7 +169,7 @@ def test_going_somewhere_stops_playing(session: Session) -> None:
 
 @pytest.mark.parametrize("speed", [0, 0.4, 60.5, -3])
 def test_a_speed_out_of_range_is_refused(session: Session, speed: float) -> None:
-    with pytest.raises(ValueError, match="choose 0.5 to 60"):
+    with pytest.raises(ValueError, match=r"choose 0\.5 to 60"):
         session.set_speed(speed)
 
 
