@@ -13,7 +13,7 @@ NEVER = 1e4
 MARCH_STEPS, MARCH_ROUND = 48, 6
 SHADOW_STEPS, SHADOW_ROUND = 20, 5
 GRANULE = 64
-"""Compacted rays are padded to a multiple of this: the same arithmetic whatever else is in the batch."""
+"""Compacted rays are padded to a multiple of this: whole vectors for the processor, few different shapes."""
 
 
 def slab(origin: Points, ray: Points, low: torch.Tensor, high: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -72,6 +72,23 @@ def test_a_plain_ring_is_a_torus():
     assert torch.allclose(ring_distance(ring, (x, y, z)), exact * 0.6, atol=1e-5)
 
 
+def test_two_straight_strands_are_two_rings():
+    """Half a turn of the section takes one strand into the other, and each is a torus beside the ring's circle."""
+    section = (0.3, 1.0, 2.0, 0.0, 0.1, 0.04, 0.04, 1.0, 0.0, 0.0, 3.0)
+    ring = torch.tensor([[0.0, 0.0, 0.0, *rotation().ravel(), *section]]).float()
+    on_both = ring_distance(ring, points((0.44, 0, 0), (0.16, 0, 0), (0, 0.44, 0), (0, -0.16, 0)))
+    assert on_both.abs().max() < 1e-5
+    assert ring_distance(ring, points((0.3, 0, 0))).item() == pytest.approx(0.06 * 0.6, abs=1e-5)
+
+
+def test_a_twisted_strand_moves_around_the_circle():
+    """A whole turn over one round: half-way round the strand is on the inner side."""
+    section = (0.3, 1.0, 1.0, 1.0, 0.1, 0.04, 0.04, 1.0, 0.0, 0.0, 3.0)
+    ring = torch.tensor([[0.0, 0.0, 0.0, *rotation().ravel(), *section]]).float()
+    found = ring_distance(ring, points((0.4, 0, 0), (-0.2, 0, 0), (-0.4, 0, 0))).flatten().tolist()
+    assert found == pytest.approx([-0.024, -0.024, 0.096], abs=1e-4)
+
+
 def test_a_turned_cylinder_is_where_its_profile_says():
     lathe = torch.tensor(_turned([(0.0, 0.2), (1.0, 0.2)], [0.0, 8.0, 0.0, 0.0, 0.0, 0.0]))[None].float()
     found = lathe_distance(lathe, points((0.3, 0.5, 0), (0, 0.5, 0.1), (0, 1.2, 0), (0, -0.1, 0)))
