@@ -22,6 +22,10 @@ from sculptor_app.training.ledger import Ledger
 from sculptor_app.training.noise import add_noise, draw_labels, draw_timesteps
 
 
+SPIKE = 6.0
+"""A gradient so many times as long as usual is not followed."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to learn.
@@ -155,6 +159,7 @@ class Trainer:
         self._alphas_cumprod = pipeline.scheduler.alphas_cumprod.clone()
         self._ledger = Ledger(folder / "log.jsonl")
         self.seen = 0
+        self._usual_norm = 0.0
         if self.checkpoint_path.exists():
             self._resume()
         else:
@@ -204,13 +209,21 @@ class Trainer:
                 "unharmed: start again with a lower --learning-rate."
             )
         self._accelerator.backward(loss)
-        self._accelerator.clip_grad_norm_(self._learner.parameters(), self.recipe.clip)
-        self._optimizer.step()
+        norm = float(self._accelerator.clip_grad_norm_(self._learner.parameters(), self.recipe.clip))
+        if self._is_usual(norm):
+            self._optimizer.step()
         self._optimizer.zero_grad()
         self._ledger.note(losses.detach().cpu(), self._alphas_cumprod[timesteps.cpu()])
         self.seen += self.recipe.batch * self._accelerator.num_processes
         self._follow()
         return float(loss.detach())
+
+    def _is_usual(self, norm: float) -> bool:
+        """Whether a gradient may be followed; one far larger than those before it can undo a whole run."""
+        usual = norm <= SPIKE * self._usual_norm or self._usual_norm == 0.0
+        weight = 0.02 if self._usual_norm else 1.0
+        self._usual_norm += weight * (min(norm, SPIKE * self._usual_norm or norm) - self._usual_norm)
+        return usual
 
     def _rate(self) -> float:
         return learning_rate_at(self.recipe, self.seen)
@@ -260,7 +273,8 @@ class Trainer:
             return
         state = {"learner": self._accelerator.unwrap_model(self._learner).state_dict(),
                  "average": self.average.state_dict(), "optimizer": self._optimizer.state_dict(),
-                 "generator": self._generator.get_state(), "seen": self.seen, "recipe": asdict(self.recipe),
+                 "generator": self._generator.get_state(), "seen": self.seen, "usual_norm": self._usual_norm,
+                 "recipe": asdict(self.recipe),
                  "shards": self.pictures.shard_names}  # fmt: skip
         save_checkpoint(self.checkpoint_path, state)
 
@@ -269,7 +283,7 @@ class Trainer:
         self._accelerator.unwrap_model(self._learner).load_state_dict(state["learner"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self.seen = state["seen"]
+        self.seen, self._usual_norm = state["seen"], state["usual_norm"]
         if self._accelerator.is_main_process:
             self._generator.set_state(state["generator"])
         else:  # only the first process's generator is kept

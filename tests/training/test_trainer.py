@@ -134,6 +134,15 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence(tmp_path: Path):
     assert trainer(tmp_path).seen == 16
 
 
+def test_a_gradient_far_larger_than_usual_is_not_followed(tmp_path: Path):
+    run = trainer(tmp_path)
+    run.run(until=16)
+    run._usual_norm /= 1e6
+    before = [parameter.clone() for parameter in run.pipeline.unet.parameters()]
+    run.step()
+    assert all(torch.equal(a, b) for a, b in zip(before, run.pipeline.unet.parameters(), strict=True))
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run = trainer(tmp_path)
     run.run(until=16)
