@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from sculptor_app.ui.controls import Controls
 from sculptor_app.ui.run_panel import RunPanel
 
+LIKED_WIDTH_PX = 240
+
 
 class BlockPanel(QWidget):
     """Controls and run panel above each other."""
@@ -23,6 +25,9 @@ class BlockPanel(QWidget):
         column.setSpacing(0)
         column.addWidget(self._scroll, 1)
         column.addWidget(run_panel)
+
+    def sizeHint(self) -> QSize:
+        return QSize(LIKED_WIDTH_PX, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
         # What scrolls may be short but not narrow: it would be cut off at its right.

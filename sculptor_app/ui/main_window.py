@@ -1,26 +1,15 @@
-"""The window: what is seen first, in `__init__`, and the rest of it once that has been painted, in `complete`."""
+"""The window: a bare frame that is painted at once, and everything in it once that has happened."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QPaintEvent
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QMainWindow, QWidget
 
 from sculptor_app import identity
-from sculptor_app.session.runner import SculptRunner
-from sculptor_app.session.session import Session
-from sculptor_app.ui.block_panel import BlockPanel
-from sculptor_app.ui.controls import Controls
-from sculptor_app.ui.message_bar import MessageBar
-from sculptor_app.ui.plots_panel import PlotsPanel
-from sculptor_app.ui.run_control import RunControl
-from sculptor_app.ui.run_panel import RunPanel
-from sculptor_app.ui.still import Still
-from sculptor_app.ui.welcome import Welcome
-from sculptor_app.ui.widgets.timeline import Timeline
-from sculptor_app.ui.widgets.transport import TransportBar
+from sculptor_app.ui.theme import theme
 
 if TYPE_CHECKING:
     from sculptor_app.ui.workbench import Workbench
@@ -28,12 +17,15 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 1
 """Raised when panels come or go, so that an older remembered layout is not put on them."""
 
-FILM_HEIGHT_PX = 114
-"""Room for the filmstrip before it is there, so that nothing jumps when it comes."""
+LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 240, 400, 32, 272
+"""Where the panels begin; the bare frame shows their grounds."""
 
 
 class MainWindow(QMainWindow):
     """The application's one window.
+
+    What it consists of is made by `complete`: `session`, `runner`, `controls`, `plots`, `timeline` and the other panels
+    by `front.Front`, frames, filmstrip and menus by `workbench.Workbench`.
 
     Args:
         settings: where layout and choices are remembered.
@@ -59,92 +51,27 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle(identity.NAME)
         self.settings = settings or QSettings(identity.COMMAND, identity.COMMAND)
-        self.session = Session(self)
-        self.runner = SculptRunner(model, engine_module, self)
+        self._model, self._engine_module = model, engine_module
         self.bench: Workbench | None = None
         self._was_painted = False
-        self._make_menu_titles()
-        self._make_panels(model)
-        self._make_docks()
-        self._make_status()
-        self.run_control = RunControl(self.session, self.runner, self.controls, self.run_panel, self.messages)
-        self.controls.edited.connect(self._judge)
-        self.welcome.start_requested.connect(self.run_control.start)
         self.painted.connect(self.complete)
-        self._first_layout = self.saveState(LAYOUT_VERSION)
-        self._restore()
-
-    # Building ----------------------------------------------------------------------------------------------------
-
-    def _make_menu_titles(self) -> None:
-        titles = {
-            "file": self.tr("&File"),
-            "run": self.tr("&Run"),
-            "view": self.tr("&View"),
-            "go": self.tr("&Go"),
-            "help": self.tr("&Help"),
-        }
-        self.menu_of: dict[str, QMenu] = {key: self.menuBar().addMenu(title) for key, title in titles.items()}
-
-    def _make_panels(self, model: str | None) -> None:
-        self.messages = MessageBar(self)
-        self.welcome = Welcome(self)
-        self.controls = Controls(model, self)
-        self.run_panel = RunPanel(self)
-        self.plots = PlotsPanel(self.session, self)
-        self.transport = TransportBar(self)
-        self.timeline = Timeline(self)
-        self.film_panel = _column(self, (), (14, 2, 14, 4))
-        self.film_panel.setMinimumHeight(FILM_HEIGHT_PX)
-        self.middle = QStackedWidget(self)
-        self.middle.addWidget(self.welcome)
-        self.setCentralWidget(_column(self, (self.messages, self.middle), (0, 0, 0, 0)))
-
-    def _make_docks(self) -> None:
-        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
-        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks)
-        self.setCorner(Qt.Corner.BottomLeftCorner, bottom)
-        self.setCorner(Qt.Corner.BottomRightCorner, bottom)
-        scrubber = _column(self, (self.transport, self.timeline), (14, 10, 14, 0), 8)
-        self.docks = {
-            "block": self._dock("block", self.tr("The block"), BlockPanel(self.controls, self.run_panel, self), left),
-            "plots": self._dock("plots", self.tr("Frequencies"), self.plots, right),
-            "timeline": self._dock("timeline", self.tr("Timeline"), scrubber, bottom),
-            "film": self._dock("film", self.tr("Filmstrip"), self.film_panel, bottom),
-        }
-        self.splitDockWidget(self.docks["timeline"], self.docks["film"], Qt.Orientation.Vertical)
-
-    def _dock(self, name: str, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(name)
-        dock.setWidget(Still(panel))
-        dock.setTitleBarWidget(QWidget(dock))  # none until panels are to be moved
-        self.addDockWidget(area, dock)
-        return dock
-
-    def _make_status(self) -> None:
-        self.status_line = QLabel(self.tr("no run yet"), self)
-        self.memory_line = QLabel(self)
-        lines = QWidget(self)
-        row = QHBoxLayout(lines)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.status_line, 1)
-        row.addWidget(self.memory_line)
-        bar = self.statusBar()
-        bar.setSizeGripEnabled(False)
-        bar.addWidget(Still(lines), 1)
-        bar.setContentsMargins(12, 0, 12, 0)
+        geometry = self.settings.value("window/geometry")
+        if not isinstance(geometry, QByteArray) or not self.restoreGeometry(geometry):
+            self.resize(1440, 900)
 
     # Coming up ---------------------------------------------------------------------------------------------------
 
     @Slot()
     def complete(self) -> None:
-        """Build what nobody sees before the first run: frames, filmstrip, the menus' entries. Once."""
+        """Build everything that is in the frame. Once."""
         if self.bench is not None:
             return
+        from sculptor_app.ui.front import Front
         from sculptor_app.ui.workbench import Workbench
 
+        Front(self, self._model, self._engine_module)
+        self._first_layout = self.saveState(LAYOUT_VERSION)
+        self._restore()
         self.bench = Workbench(self)
         self.bench.menus.restore(self.settings)
         self.completed.emit()
@@ -156,16 +83,10 @@ class MainWindow(QMainWindow):
         self.plots.load()
         self.runner.prepare()
 
-    @Slot()
-    def _judge(self) -> None:
-        self.welcome.set_can_start(not self.controls.reason)
-
     # Remembering -------------------------------------------------------------------------------------------------
 
     def _restore(self) -> None:
-        geometry, layout = self.settings.value("window/geometry"), self.settings.value("window/layout")
-        if not isinstance(geometry, QByteArray) or not self.restoreGeometry(geometry):
-            self.resize(1440, 900)
+        layout = self.settings.value("window/layout")
         if not isinstance(layout, QByteArray) or not self.restoreState(layout, LAYOUT_VERSION):
             self.lay_out_afresh()
         self.controls.restore(self.settings)
@@ -177,7 +98,13 @@ class MainWindow(QMainWindow):
         for dock in self.docks.values():
             dock.setFloating(False)
             dock.show()
-        self.resizeDocks([self.docks["block"], self.docks["plots"]], [240, 400], Qt.Orientation.Horizontal)
+        self._size_docks()
+        QTimer.singleShot(0, self._size_docks)  # panels that have not been laid out yet have no sizes to be changed
+
+    @Slot()
+    def _size_docks(self) -> None:
+        sides = [self.docks["block"], self.docks["plots"]]
+        self.resizeDocks(sides, [LEFT_PX, RIGHT_PX], Qt.Orientation.Horizontal)
 
     @Slot(bool)
     def set_panels_movable(self, movable: bool) -> None:
@@ -189,34 +116,31 @@ class MainWindow(QMainWindow):
         self.settings.setValue("window/geometry", self.saveGeometry())
         self.settings.setValue("window/layout", self.saveState(LAYOUT_VERSION))
         self.controls.save(self.settings)
-        if self.bench is not None:
-            self.bench.menus.save(self.settings)
+        self.bench.menus.save(self.settings)
         self.settings.sync()
 
     # Qt overrides ------------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
+        if self.bench is None:
+            painter = QPainter(self)
+            middle = self.rect().adjusted(LEFT_PX, TOP_PX, -RIGHT_PX, -BOTTOM_PX)
+            painter.fillRect(middle, QColor(theme().tokens.well))
+            painter.end()
         if not self._was_painted:
             self._was_painted = True
             QTimer.singleShot(0, self.painted.emit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if self.bench is None:
+            super().closeEvent(event)
+            self.closed.emit()
+            return
         self._save()
         self.hide()  # at once: the step that is being computed may take seconds
         self.session.pause()
-        if self.bench is not None:
-            self.bench.close()
+        self.bench.close()
         self.runner.shutdown()
         super().closeEvent(event)
         self.closed.emit()
-
-
-def _column(parent: QWidget, widgets: tuple[QWidget, ...], margins: tuple[int, int, int, int], gap: int = 0) -> QWidget:
-    panel = QWidget(parent)
-    column = QVBoxLayout(panel)
-    column.setContentsMargins(*margins)
-    column.setSpacing(gap)
-    for widget in widgets:
-        column.addWidget(widget)
-    return panel

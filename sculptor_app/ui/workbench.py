@@ -32,6 +32,7 @@ class Workbench(QObject):
         self.stage, self.film = Stage(window), Filmstrip(window)
         window.middle.addWidget(self.stage)
         window.film_panel.layout().addWidget(self.film)
+        self.film.hide()
         self.presenter = Presenter(window.session, self.stage, window.timeline, window.transport, self.film)
         self.plot_clock = FrameClock(share=PLOTS_AT_REST, parent=self)
         self.menus = Menus(window, self)
@@ -64,6 +65,8 @@ class Workbench(QObject):
         middle = self._window.middle
         if middle.currentWidget() is not self.stage:
             middle.setCurrentWidget(self.stage)
+            self._window.film_hint.hide()
+            self.film.show()
             self.stage.setFocus()  # else it would go on from the invitation's button to the next one
 
     @Slot()
