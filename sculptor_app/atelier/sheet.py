@@ -57,6 +57,7 @@ def write_contact_sheet(
     count = rows * columns
     forms = [i // columns % len(FORMS) for i in range(count)]
     materials = [(i % columns + i // columns) % len(MATERIALS) for i in range(count)]
+    render([seed], forms[:1], materials[:1], size, device)  # torch's first use of an operation is slow
     start = time.perf_counter()
     pictures = to_bytes(render(range(seed, seed + count), forms, materials, size, device))
     taken_ms = (time.perf_counter() - start) * 1000 / count
