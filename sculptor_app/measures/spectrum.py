@@ -44,7 +44,10 @@ def luminance(chw: NDArray[np.floating], dtype: type[np.floating] = np.float64) 
     """
     channels = chw.shape[0]
     weights = np.array(LUMINANCE_WEIGHTS, dtype) if channels == 3 else np.full(channels, 1 / channels, dtype)
-    plane: NDArray[np.floating] = np.tensordot(weights, chw.astype(dtype, copy=False), axes=1)
+    # Not as a product of matrices: BLAS would wake its threads for it, and wait for them on a busy machine.
+    plane: NDArray[np.floating] = np.multiply(chw[0], weights[0], dtype=dtype)
+    for channel, weight in zip(chw[1:], weights[1:], strict=True):
+        plane += np.multiply(channel, weight, dtype=dtype)
     return plane
 
 
