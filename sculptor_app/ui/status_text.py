@@ -23,7 +23,7 @@ def ratio_text(snr: float) -> str:
         return "∞"
     if snr == 0:
         return "0"
-    if snr >= 1000:
+    if snr >= 100:
         return f"{float(f'{snr:.2g}'):.0f}" if snr < 1e6 else f"{snr:.1e}"
     if snr < 1e-4:
         return f"{snr:.1e}"
