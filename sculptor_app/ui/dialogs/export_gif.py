@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QMessageBox,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -30,7 +29,7 @@ from sculptor_app.session.worker import JobThread
 from sculptor_app.ui import theme
 from sculptor_app.ui.dialogs.gif_form import GifForm
 from sculptor_app.ui.dialogs.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
-from sculptor_app.ui.run_progress import duration_text
+from sculptor_app.ui.dialogs.gif_words import ask_to_replace, facts_text
 from sculptor_app.ui.status_text import file_size_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
@@ -208,16 +207,7 @@ class ExportGifDialog(QDialog):
         if not is_there:
             self._begin_saving()
             return
-        question = QMessageBox(self)
-        question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        question.setIcon(QMessageBox.Icon.Question)
-        question.setWindowTitle(self.tr("Replace the file?"))
-        question.setText(self.tr("{0} is there already.").format(target.name))
-        question.setInformativeText(self.tr("Replace it? If the saving fails, the old file stays as it is."))
-        replace = question.addButton(self.tr("Replace"), QMessageBox.ButtonRole.AcceptRole)
-        question.addButton(QMessageBox.StandardButton.Cancel)
-        replace.clicked.connect(self._begin_saving)
-        question.open()
+        ask_to_replace(target, self._begin_saving, self)
 
     @Slot()
     def _begin_saving(self) -> None:
@@ -270,13 +260,8 @@ class ExportGifDialog(QDialog):
             self.close()
 
     def _facts(self, size: str) -> str:
-        options, shown = self.form.options(), self._frames
-        if isinstance(options, ExportError):
-            return ""
-        seconds = (options.delay_ms * (shown.frames - 1) + max(options.hold_ms, options.delay_ms)) / 1000
-        measure = f"{shown.width_px} × {shown.height_px}"
-        parts = (self.tr("{0} frames").format(shown.frames), duration_text(seconds), measure, size)
-        return " · ".join(parts)
+        options = self.form.options()
+        return "" if isinstance(options, ExportError) else facts_text(options, self._frames, size)
 
     @Slot(int)
     def _cancelled(self, run_id: int) -> None:

@@ -1,0 +1,36 @@
+"""What the GIF dialog says and asks."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.ui.dialogs.gif_jobs import Preview
+from sculptor_app.ui.run_progress import duration_text
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("GifWords", text)
+
+
+def facts_text(options: GifOptions, shown: Preview, size: str) -> str:
+    """As "51 frames · 5.4 s · 256 × 305 · about 840 KB"."""
+    seconds = (options.delay_ms * (shown.frames - 1) + max(options.hold_ms, options.delay_ms)) / 1000
+    measure = f"{shown.width_px} × {shown.height_px}"
+    return " · ".join((_tr("{0} frames").format(shown.frames), duration_text(seconds), measure, size))
+
+
+def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) -> None:
+    """Ask whether a file that is there may go; leaves the event loop running and calls `accept` if it may."""
+    question = QMessageBox(parent)
+    question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    question.setIcon(QMessageBox.Icon.Question)
+    question.setWindowTitle(_tr("Replace the file?"))
+    question.setText(_tr("{0} is there already.").format(target.name))
+    question.setInformativeText(_tr("Replace it? If the saving fails, the old file stays as it is."))
+    replace = question.addButton(_tr("Replace"), QMessageBox.ButtonRole.AcceptRole)
+    question.addButton(QMessageBox.StandardButton.Cancel)
+    replace.clicked.connect(accept)
+    question.open()
