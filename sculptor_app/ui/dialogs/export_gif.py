@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from sculptor_app.session.worker import JobThread
 from sculptor_app.ui import theme
 from sculptor_app.ui.dialogs.gif_form import GifForm
 from sculptor_app.ui.dialogs.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
-from sculptor_app.ui.dialogs.gif_words import ask_to_replace, facts_text
+from sculptor_app.ui.dialogs.gif_words import ask_to_replace, facts_text, remember, remembered
 from sculptor_app.ui.status_text import file_size_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
@@ -82,7 +81,8 @@ class ExportGifDialog(QDialog):
         self._make_parts(path)
         self._lay_out()
         self._connect()
-        self._restore()
+        self._set_saving(False)
+        self.form.set_options(remembered(settings))
         self.refresh()
 
     # Building ----------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ class ExportGifDialog(QDialog):
         if isinstance(options, ExportError) or self._is_saving:
             return
         self._alarm.stop()
-        self._remember(options)
+        remember(self._settings, options)
         self._set_saving(True)
         progress = self._progressed.emit
         self._jobs.start(export_job(self.target(), self._trajectory, self._measures, options, progress))
@@ -285,19 +285,6 @@ class ExportGifDialog(QDialog):
     def _say(self, sentence: str) -> None:
         self.problem.setText(sentence)
         self.problem.show()
-
-    # Remembering -------------------------------------------------------------------------------------------------
-
-    def _remember(self, options: GifOptions) -> None:
-        self._settings.setValue("gif/options", json.dumps(options.as_dict()))
-
-    def _restore(self) -> None:
-        self._set_saving(False)
-        try:
-            options = GifOptions(**json.loads(str(self._settings.value("gif/options", ""))))
-        except (ValueError, TypeError, SculptError):  # none yet, or of another version
-            options = GifOptions(dark=theme.theme().is_dark)
-        self.form.set_options(options)
 
     # Qt overrides ------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,15 @@
-"""What the GIF dialog says and asks."""
+"""What the GIF dialog says, asks and remembers."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QSettings, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
+from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.ui import theme
 from sculptor_app.ui.dialogs.gif_jobs import Preview
 from sculptor_app.ui.run_progress import duration_text
 
@@ -34,3 +37,16 @@ def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) ->
     question.addButton(QMessageBox.StandardButton.Cancel)
     replace.clicked.connect(accept)
     question.open()
+
+
+def remember(settings: QSettings, options: GifOptions) -> None:
+    """Offer these choices the next time."""
+    settings.setValue("gif/options", json.dumps(options.as_dict()))
+
+
+def remembered(settings: QSettings) -> GifOptions:
+    """The choices of last time; the usual ones where there are none, or none that are understood."""
+    try:
+        return GifOptions(**json.loads(str(settings.value("gif/options", ""))))
+    except (ValueError, TypeError, SculptError):
+        return GifOptions(dark=theme.theme().is_dark)
