@@ -25,6 +25,7 @@ from sculptor_app.ui.field_grid import FieldGrid
 from sculptor_app.ui.form import FieldError, FormFields, read_form
 from sculptor_app.ui.number_field import NumberField
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.words import form_name, material_name
 
 NEW_SEED_LIMIT = 10**6
 """New seeds have at most six digits, so that a person can note them down; any up to 2^63 - 1 can be typed."""
@@ -54,8 +55,8 @@ class Controls(QWidget):
 
     def _make_fields(self) -> None:
         free = (self.tr("Left to the model"), None)
-        self.form = ChoiceBox([free, *((self._word(key), key) for key in FORMS)], self)
-        self.material = ChoiceBox([free, *((self._word(key), key) for key in MATERIALS)], self)
+        self.form = ChoiceBox([free, *((form_name(key), key) for key in FORMS)], self)
+        self.material = ChoiceBox([free, *((material_name(key), key) for key in MATERIALS)], self)
         self.form.setCurrentIndex(1)
         self.material.setCurrentIndex(2)
         self.seed = QLineEdit("7", self)
@@ -77,9 +78,6 @@ class Controls(QWidget):
         self.sampler = ChoiceBox([(SAMPLER_NAMES[key], key) for key in SAMPLERS], self)
         self.device = ChoiceBox([(self.tr("Automatic"), "auto")], self)
         self.device.setToolTip(self.tr("Where the model runs."))
-
-    def _word(self, key: str) -> str:
-        return self.tr(key.capitalize())
 
     def _lay_out(self) -> None:
         self.problem = QLabel(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QWidget
 
@@ -19,6 +19,9 @@ LAYOUT_VERSION = 1
 
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 240, 400, 32, 272
 """Where the panels begin; the bare frame shows their grounds."""
+
+LIKED_SIZE, FRAME_ROOM = QSize(1440, 900), QSize(8, 40)
+"""Size at the very first start, and what a window manager's title and borders take of the screen."""
 
 
 class MainWindow(QMainWindow):
@@ -57,7 +60,12 @@ class MainWindow(QMainWindow):
         self.painted.connect(self.complete)
         geometry = self.settings.value("window/geometry")
         if not isinstance(geometry, QByteArray) or not self.restoreGeometry(geometry):
-            self.resize(1440, 900)
+            self._fit_to_screen()
+
+    def _fit_to_screen(self) -> None:
+        """Take the size that the panels like, or as much of it as the screen has beside the window's own frame."""
+        available = self.screen().availableGeometry().size()
+        self.resize(LIKED_SIZE.boundedTo(available - FRAME_ROOM))
 
     # Coming up ---------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,11 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.frame_kind import FrameKind
 from sculptor_app.ui import theme
+from sculptor_app.ui.main_window import MainWindow
 from sculptor_app.ui.stage import ROW
 from tests.helpers.window import Driver
 
@@ -76,6 +78,14 @@ def test_nothing_is_cut_off(ready: Driver, size: tuple[int, int]) -> None:
     for panel in window.bench.stage.panels:
         assert window.bench.stage.rect().contains(panel.geometry())
         assert panel.picture_view.width() >= 150
+
+
+def test_the_first_window_leaves_room_for_its_frame_on_the_screen(qtbot: QtBot) -> None:
+    window = MainWindow()
+    qtbot.addWidget(window)
+    available = window.screen().availableGeometry()
+    assert window.height() == min(900, available.height() - 40)
+    assert window.width() == min(1440, available.width() - 8)
 
 
 def test_a_plan_is_shown_before_the_first_run_and_follows_the_controls(ready: Driver) -> None:

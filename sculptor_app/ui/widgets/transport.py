@@ -15,6 +15,13 @@ _BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 _ICONS = {"once": "once", "loop": "loop", "ping_pong": "ping-pong"}
 
 
+class _SpeedBox(QDoubleSpinBox):
+    """A number that shows a decimal only where it has one: 12, but 0.5."""
+
+    def textFromValue(self, value: float) -> str:
+        return self.locale().toString(value, "f", 0 if value == int(value) else 1)
+
+
 class TransportBar(QWidget):
     """Buttons for moving through the states; it shows what it is told and asks by signal.
 
@@ -102,7 +109,7 @@ class TransportBar(QWidget):
         self.loop_button.setMenu(self._loop_menu)
 
     def _make_speed(self) -> None:
-        self.speed_box = QDoubleSpinBox(self)
+        self.speed_box = _SpeedBox(self)
         self.speed_box.setRange(0.5, 60.0)
         self.speed_box.setDecimals(1)
         self.speed_box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)

@@ -1,4 +1,4 @@
-"""Names of phases and bands as a person reads them, in one place so that every view says the same."""
+"""Names of phases, bands, forms and materials as a person reads them, the same in every view."""
 
 from PySide6.QtCore import QCoreApplication
 
@@ -39,6 +39,32 @@ def band_name(key: str) -> str:
         "structure": translate("Band", "structure"),
         "detail": translate("Band", "detail"),
         "polish": translate("Band", "polish"),
+    }[key]
+
+
+def form_name(key: str) -> str:
+    """A form's translated name by its key in `request.FORMS`."""
+    return {
+        "bust": translate("Form", "Bust"),
+        "figure": translate("Form", "Standing figure"),
+        "seated": translate("Form", "Seated figure"),
+        "head": translate("Form", "Head"),
+        "vase": translate("Form", "Vase"),
+        "ring": translate("Form", "Ring or knot"),
+        "animal": translate("Form", "Animal"),
+        "column": translate("Form", "Column"),
+    }[key]
+
+
+def material_name(key: str) -> str:
+    """A material's translated name by its key in `request.MATERIALS`."""
+    return {
+        "marble": translate("Material", "Marble"),
+        "bronze": translate("Material", "Bronze"),
+        "verdigris": translate("Material", "Verdigris"),
+        "terracotta": translate("Material", "Terracotta"),
+        "basalt": translate("Material", "Basalt"),
+        "sandstone": translate("Material", "Sandstone"),
     }[key]
 
 

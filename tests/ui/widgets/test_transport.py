@@ -126,7 +126,7 @@ def test_speed(bar: TransportBar, qtbot: QtBot) -> None:
     with qtbot.waitSignal(bar.speed_requested) as asked:
         bar.speed_box.setValue(24)
     assert asked.args == [24.0]
-    assert bar.speed_box.text() == "24.0 steps/s"
+    assert bar.speed_box.text() == "24 steps/s"
 
 
 def test_every_button_has_a_name(bar: TransportBar) -> None:
@@ -134,3 +134,9 @@ def test_every_button_has_a_name(bar: TransportBar) -> None:
 
     for button in bar.findChildren(QAbstractButton):
         assert QAccessible.queryAccessibleInterface(button).text(QAccessible.Text.Name)
+
+
+@pytest.mark.parametrize(("speed", "text"), [(12.0, "12 steps/s"), (0.5, "0.5 steps/s"), (60.0, "60 steps/s")])
+def test_speed_has_a_decimal_only_where_it_needs_one(bar: TransportBar, speed: float, text: str) -> None:
+    bar.speed_box.setValue(speed)
+    assert bar.speed_box.text() == text

@@ -3,8 +3,17 @@
 import pytest
 
 from sculptor_app.diffusion.phases import PHASES, PhaseSpan
+from sculptor_app.diffusion.request import FORMS, MATERIALS
 from sculptor_app.ui.theme.tokens import BAND_KEYS, PHASE_KEYS
-from sculptor_app.ui.widgets.words import band_name, neighbour_phase_step, phase_deed, phase_name, step_range
+from sculptor_app.ui.widgets.words import (
+    band_name,
+    form_name,
+    material_name,
+    neighbour_phase_step,
+    phase_deed,
+    phase_name,
+    step_range,
+)
 
 
 def test_names_are_those_of_the_phases() -> None:
@@ -19,6 +28,12 @@ def test_bands() -> None:
 
     assert tuple(band.key for band in BANDS) == BAND_KEYS
     assert [band_name(band.key) for band in BANDS] == [band.name for band in BANDS]
+
+
+def test_every_form_and_material_has_a_name_of_its_own() -> None:
+    names = [form_name(key) for key in FORMS] + [material_name(key) for key in MATERIALS]
+    assert len(set(names)) == len(FORMS) + len(MATERIALS)
+    assert (form_name("seated"), material_name("basalt")) == ("Seated figure", "Basalt")
 
 
 @pytest.mark.parametrize(("first", "last", "text"), [(16, 30, "16–30"), (7, 7, "7")])
