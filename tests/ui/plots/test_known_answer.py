@@ -1,0 +1,64 @@
+"""The closed-form Gaussian model through the whole chain, down to the numbers that the plot draws."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.diffusion.engine import Engine, sculpt
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.session.session import Session
+from sculptor_app.ui.plots_panel import PlotsPanel
+from tests.diffusion.gaussian import gaussian_pipeline
+
+HALF_AMPLITUDE_STEPS = (5, 13, 26, 36)
+
+
+@pytest.fixture
+def plots(qtbot: QtBot, tmp_path: Path) -> PlotsPanel:
+    """The panel after a run of 50 steps on a periodic field, whose spectra need no window."""
+    request = SculptRequest(model=str(tmp_path), steps=50, seed=9)
+    engine = Engine(lambda folder, device: gaussian_pipeline())
+    trajectory = list(sculpt(engine, request, threading.Event()))[-1].trajectory
+    session = Session()
+    panel = PlotsPanel(session)
+    qtbot.addWidget(panel)
+    panel.load()
+    session.show(trajectory, RunMeasures.of(trajectory, window="none"), running=False)
+    panel.show_trajectory()
+    return panel
+
+
+def test_curves_reach_half_amplitude_when_they_should(plots: PlotsPanel) -> None:
+    reached = []
+    for item in plots.band_plot._curves:
+        steps, log_power = item.getData()
+        drawn = np.isfinite(log_power)
+        amplitude = 10 ** (log_power[drawn] / 2)
+        reached.append(int(steps[drawn][np.argmax(amplitude >= amplitude[-1] / 2)]))
+    assert reached == pytest.approx(HALF_AMPLITUDE_STEPS, abs=1)
+
+
+def test_phases_are_shaded_and_settled_bands_marked_from_coarse_to_fine(plots: PlotsPanel) -> None:
+    assert [(span.first_step, span.last_step) for span in plots.band_plot._spans] == [
+        (1, 5),
+        (6, 15),
+        (16, 30),
+        (31, 50),
+    ]
+    marks = plots.settled_marks()
+    assert [key for key, _ in marks] == ["layout", "structure", "detail", "polish"]
+    steps = [step for _, step in marks]
+    assert steps == sorted(steps)
+    assert steps[1] > HALF_AMPLITUDE_STEPS[1]  # within 10 % comes after half
+
+
+@pytest.mark.parametrize(("step", "slope"), [(1, -3.9), (50, -2.0)])
+def test_drawn_spectrum_of_the_guess_falls_as_it_should(plots: PlotsPanel, step: int, slope: float) -> None:
+    plots._session.go_to(step)
+    plots.draw()
+    octaves, log_power = plots.spectrum_plot._current_curve.getData()
+    assert np.polyfit(octaves * np.log10(2), log_power, 1)[0] == pytest.approx(slope, abs=0.15)
