@@ -13,8 +13,9 @@ from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.training.checkpoint import CheckpointError
 from sculptor_app.training.folder import FolderSet, TooFewPictures
 from sculptor_app.training.model import new_pipeline
+from sculptor_app.training.recipe import Recipe
 from sculptor_app.training.shards import SHARD, ShardSet, write_shards
-from sculptor_app.training.trainer import PictureSet, Recipe, Trainer, TrainingFailed
+from sculptor_app.training.trainer import PictureSet, Trainer, TrainingFailed
 
 BOUNDS = {"pictures": (1, 10**9), "renders": (1, 10**7), "size": (16, 512), "batch": (1, 4096)}
 PRECISIONS = ("bf16", "fp16", "no")

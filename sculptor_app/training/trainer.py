@@ -3,66 +3,28 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from diffusers.models.attention_processor import Attention, AttnProcessor
 from torch import nn
 from torch.nn.functional import pixel_unshuffle
 
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.training.checkpoint import load_checkpoint, save_checkpoint
+from sculptor_app.training.hasten import hasten_on_cpu
 from sculptor_app.training.ledger import Ledger
 from sculptor_app.training.noise import add_noise, draw_labels, draw_timesteps
+from sculptor_app.training.recipe import Recipe, learning_rate_at
 
-
-SPIKE = 6.0
+SPIKE = 4.0
 """A gradient so many times as long as usual is not followed."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to learn.
-
-    Attributes:
-        total_pictures: Pictures to see in all, repeats counted; the learning rate's decay ends here.
-        batch: Pictures per step.
-        learning_rate: Highest.
-        warmup_pictures: The rate rises over so many pictures.
-        decay_share: The last share of the run in which the rate falls as a cosine to nothing.
-        ema_decay: Of the averaged weights, per step.
-        label_dropout: See `noise.draw_labels`.
-        weight_decay: Of AdamW.
-        clip: Largest norm of the gradient.
-        flip: Mirror half of the pictures.
-        mixed_precision: "bf16", "fp16" or "no".
-        seed: Of everything random.
-        report_every: Pictures between reports.
-        checkpoint_every: Pictures between checkpoints.
-        sample_every: Pictures between sample sheets.
-    """
-
-    total_pictures: int
-    batch: int = 32
-    learning_rate: float = 5e-4
-    warmup_pictures: int = 4000
-    decay_share: float = 0.4
-    ema_decay: float = 0.9995
-    label_dropout: float = 0.07
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    flip: bool = True
-    mixed_precision: str = "bf16"
-    seed: int = 0
-    report_every: int = 3200
-    checkpoint_every: int = 9600
-    sample_every: int = 24000
+MOST_REFUSED = 40
+"""So many in a row mean that the run has come apart; the weights before them are better."""
 
 
 class PictureSet(Protocol):
@@ -102,32 +64,6 @@ class Learner(nn.Module):
         return v
 
 
-def hasten_on_cpu(network: nn.Module) -> None:
-    """Go around what is slow in bfloat16 on a CPU; the arithmetic stays the same.
-
-    WORKAROUND: torch 2.13's fused attention takes ten times as long forwards as backwards on short sequences (two plain
-    products: a fifth of a training step saved), and its group norm takes fifteen times as long on the channels-last
-    layout that oneDNN's convolutions leave behind (made contiguous first: another sixth).
-    """
-    for module in network.modules():
-        if isinstance(module, Attention):
-            module.set_processor(AttnProcessor())
-        if isinstance(module, nn.GroupNorm):
-            module.register_forward_pre_hook(_make_contiguous)
-
-
-def _make_contiguous(_: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-    return (inputs[0].contiguous(),)
-
-
-def learning_rate_at(recipe: Recipe, pictures: int) -> float:
-    """Warm-up, then constant, then a cosine to nothing over the run's last share."""
-    rise = min(1.0, (pictures + recipe.batch) / max(recipe.warmup_pictures, 1))
-    start = recipe.total_pictures * (1 - recipe.decay_share)
-    fall = min(1.0, max(0.0, (pictures - start) / max(recipe.total_pictures - start, 1)))
-    return recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * fall))
-
-
 class Trainer:
     """Learns a pipeline from pictures.
 
@@ -152,14 +88,14 @@ class Trainer:
             hasten_on_cpu(learner)
         self.average = copy.deepcopy(learner).eval().requires_grad_(False).to(self._accelerator.device)
         optimizer = torch.optim.AdamW(
-            learner.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True
+            learner.parameters(), lr=0.0, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
         )
         self._learner, self._optimizer = self._accelerator.prepare(learner, optimizer)
         self._generator = torch.Generator().manual_seed(recipe.seed + 7919 * self._accelerator.process_index)
         self._alphas_cumprod = pipeline.scheduler.alphas_cumprod.clone()
         self._ledger = Ledger(folder / "log.jsonl")
         self.seen = 0
-        self._usual_norm = 0.0
+        self._usual_norm, self._refused = 0.0, 0
         if self.checkpoint_path.exists():
             self._resume()
         else:
@@ -220,10 +156,19 @@ class Trainer:
 
     def _is_usual(self, norm: float) -> bool:
         """Whether a gradient may be followed; one far larger than those before it can undo a whole run."""
-        usual = norm <= SPIKE * self._usual_norm or self._usual_norm == 0.0
-        weight = 0.02 if self._usual_norm else 1.0
-        self._usual_norm += weight * (min(norm, SPIKE * self._usual_norm or norm) - self._usual_norm)
-        return usual
+        if self._usual_norm == 0.0:
+            self._usual_norm = norm
+        if norm <= SPIKE * self._usual_norm:
+            self._usual_norm += 0.02 * (norm - self._usual_norm)
+            self._refused = 0
+            return True
+        self._refused += 1
+        if self._refused == MOST_REFUSED:
+            raise TrainingFailed(
+                f"{MOST_REFUSED} gradients in a row were more than {SPIKE:g} times as long as usual, after "
+                f"{self.seen:,} pictures. The last checkpoint is unharmed: start again with a lower --learning-rate."
+            )
+        return False
 
     def _rate(self) -> float:
         return learning_rate_at(self.recipe, self.seen)

@@ -10,10 +10,12 @@ from accelerate.state import AcceleratorState
 
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.training import checkpoint
+from sculptor_app.training import trainer as trainer_module
 from sculptor_app.training.checkpoint import CheckpointError, load_checkpoint
 from sculptor_app.training.model import new_pipeline
+from sculptor_app.training.recipe import Recipe, learning_rate_at
 from sculptor_app.training.samples import sample_labelled
-from sculptor_app.training.trainer import Recipe, Trainer, TrainingFailed, learning_rate_at
+from sculptor_app.training.trainer import Trainer, TrainingFailed
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +143,16 @@ def test_a_gradient_far_larger_than_usual_is_not_followed(tmp_path: Path):
     before = [parameter.clone() for parameter in run.pipeline.unet.parameters()]
     run.step()
     assert all(torch.equal(a, b) for a, b in zip(before, run.pipeline.unet.parameters(), strict=True))
+
+
+def test_gradients_that_stay_large_end_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(trainer_module, "MOST_REFUSED", 3)
+    run = trainer(tmp_path)
+    run.run(until=16)
+    run._usual_norm /= 1e6
+    with pytest.raises(TrainingFailed, match="3 gradients in a row"):
+        run.run()
+    assert trainer(tmp_path).seen == 16
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
