@@ -64,7 +64,9 @@ def robust_limit(plane: NDArray[np.floating], share: float = LUMINANCE_LIMIT_SHA
     Returns:
         The limit, > 0; 1.0 where everything is zero or no number.
     """
-    sizes: NDArray[np.floating] = np.abs(plane[np.isfinite(plane)])
+    sizes: NDArray[np.floating] = np.abs(plane).ravel()
+    if not np.isfinite(sizes).all():
+        sizes = sizes[np.isfinite(sizes)]
     if not sizes.size:
         return 1.0
     rank = min(sizes.size - 1, int(np.ceil(sizes.size * share / 100)) - 1)

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.diffusion.phases import PhaseSpan
-from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
+from sculptor_app.ui.plots.chart import Chart, KeptCurve, limits, log10_or_gap
 from sculptor_app.ui.plots.cursor import PILL_HEIGHT, Cursor
 from sculptor_app.ui.plots.end_labels import EndLabel, EndLabels
 from sculptor_app.ui.plots.thinning import thinned
@@ -38,7 +38,7 @@ class BandPlot(Chart):
         self._log = np.full((0, 4), np.nan)
         self._marks: tuple[tuple[str, int], ...] = ()
         self._range: tuple[float, float] | None = None
-        self._curves = [curve() for _ in BAND_KEYS]
+        self._curves = [KeptCurve() for _ in BAND_KEYS]
         self._dots = pg.ScatterPlotItem(pxMode=True, antialias=True)
         for item in (*self._curves, self._dots):
             self.canvas.add(item)

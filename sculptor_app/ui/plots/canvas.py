@@ -52,8 +52,11 @@ class Grid(pg.GraphicsObject):
         self, box: QRectF, stretches: list[tuple[float, float, QColor]], columns: list[float], rows: list[float]
     ) -> None:
         """The range of the view, shaded stretches (left, right, colour), and where lines stand and lie."""
+        content = (box, stretches, columns, rows)
+        if content == (self._box, self._stretches, self._columns, self._rows):
+            return
         self.prepareGeometryChange()
-        self._box, self._stretches, self._columns, self._rows = box, stretches, columns, rows
+        self._box, self._stretches, self._columns, self._rows = content
         self.update()
 
     def boundingRect(self) -> QRectF:

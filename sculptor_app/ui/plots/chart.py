@@ -92,9 +92,34 @@ def limits(values: np.ndarray, most: float = DECADES) -> tuple[float, float] | N
     return (max(float(finite.min()), float(finite.max()) - most), float(finite.max())) if finite.size else None
 
 
-def curve() -> pg.PlotCurveItem:
-    """An antialiased line with gaps at NaN.
+class KeptCurve(pg.PlotCurveItem):
+    """A curve whose painted copy is kept: a cursor or another curve that moves over it costs a copy, not its path.
 
-    It is not cached: Qt's DeviceCoordinateCache leaves holes in a curve that grows.
+    WORKAROUND: Qt's DeviceCoordinateCache leaves holes in a curve that grows or moves, so the copy is dropped as a
+    whole whenever data, pen or view change.
     """
+
+    def __init__(self) -> None:
+        super().__init__(antialias=True, connect="finite")
+        self.setCacheMode(self.CacheMode.DeviceCoordinateCache)
+
+    def _drop_copy(self) -> None:
+        self.setCacheMode(self.CacheMode.NoCache)
+        self.setCacheMode(self.CacheMode.DeviceCoordinateCache)
+
+    def setData(self, *args: object, **options: object) -> None:
+        super().setData(*args, **options)
+        self._drop_copy()
+
+    def setPen(self, *args: object, **options: object) -> None:
+        super().setPen(*args, **options)
+        self._drop_copy()
+
+    def viewTransformChanged(self) -> None:
+        super().viewTransformChanged()
+        self._drop_copy()
+
+
+def curve() -> pg.PlotCurveItem:
+    """An antialiased line with gaps at NaN, for numbers that change at every step."""
     return pg.PlotCurveItem(antialias=True, connect="finite")

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.ui.plots.chart import Chart, curve, limits, log10_or_gap
+from sculptor_app.ui.plots.chart import Chart, KeptCurve, curve, limits, log10_or_gap
 from sculptor_app.ui.plots.legend_row import LegendRow
 from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.theme import fonts, phase_pen, theme
@@ -41,7 +41,7 @@ class SpectrumPlot(Chart):
         self._range: tuple[float, float] | None = None
         self._widest = 32.0
         self._floor_curve = curve()
-        self._end_curves = {key: curve() for key in PHASE_KEYS}
+        self._end_curves = {key: KeptCurve() for key in PHASE_KEYS}
         self._current_curve = curve()
         for item in (self._floor_curve, *self._end_curves.values(), self._current_curve):
             self.canvas.add(item)
@@ -79,11 +79,13 @@ class SpectrumPlot(Chart):
             step: the current step, for the title.
             noise_floor: what pure noise of this step's level would give, dotted.
         """
+        before = self._ends
         self._step, self._current, self._ends, self._floor = step, current, dict(phase_ends), noise_floor
         self._draw(self._current_curve, current)
         self._draw(self._floor_curve, noise_floor)
         for key, item in self._end_curves.items():
-            self._draw(item, self._ends.get(key))
+            if self._ends.get(key) is not before.get(key):  # another step leaves them, and their painted copies, alone
+                self._draw(item, self._ends.get(key))
         self._fit()
         if not self.is_empty:
             self.title.setText(self.tr("Spectrum at step %1, and at the end of each phase").replace("%1", str(step)))

@@ -30,6 +30,7 @@ class LegendBar(QWidget):
         super().__init__(parent)
         self._colours: tuple[QColor, ...] = ()
         self._limit = 0.0
+        self._key: tuple[tuple[QColor | str, ...], float | None] = ((), None)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setFont(fonts.small())
         theme().changed.connect(self.update)
@@ -37,8 +38,12 @@ class LegendBar(QWidget):
 
     def set_scale(self, colours: Sequence[QColor | str], limit: float | None) -> None:
         """Colours evenly spaced from -limit to +limit; no colours or no limit hide the bar."""
-        self._colours = tuple(QColor(colour) for colour in colours)
-        self._limit = limit or 0.0
+        key = (tuple(colours), limit)
+        if key == self._key:
+            return
+        if key[0] != self._key[0]:
+            self._colours = tuple(QColor(colour) for colour in colours)
+        self._key, self._limit = key, limit or 0.0
         shown = bool(self._colours) and limit is not None
         self.setVisible(shown)
         self.setAccessibleName(

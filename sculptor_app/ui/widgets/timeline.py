@@ -64,9 +64,11 @@ class Timeline(QSlider):
 
     def set_available(self, last: int) -> None:
         """The newest computed state; what lies behind it is hatched and cannot be asked for."""
-        self._available = min(last, self._planned)
-        self._tell(self.value())
-        self.update()
+        available = min(last, self._planned)
+        if available != self._available:
+            self._available = available
+            self._tell(self.value())
+            self.update()
 
     def set_step(self, step: int) -> None:
         """Puts the cursor on a state."""

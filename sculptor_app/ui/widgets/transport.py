@@ -46,6 +46,7 @@ class TransportBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._playing = 0
+        self._range = (-1, -1)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(4)
@@ -176,6 +177,9 @@ class TransportBar(QWidget):
 
     def set_range(self, last: int, planned: int) -> None:
         """States 0..last can be typed; the run has `planned` steps, 0 for no run."""
+        if (last, planned) == self._range:
+            return
+        self._range = (last, planned)
         self.step_box.blockSignals(True)
         self.step_box.setRange(0, last)
         self.step_box.blockSignals(False)
