@@ -20,6 +20,7 @@ import torch
 from diffusers import DiffusionPipeline, SchedulerMixin, UNet2DModel
 from diffusers.utils import BaseOutput
 from PIL import Image
+from torch import nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
@@ -181,8 +182,8 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
             kwargs: Handed on to diffusers.
         """
         rounded = SculptorPipeline(
-            copy.deepcopy(self.unet).to(dtype),
-            copy.deepcopy(self.label_embedding).to(dtype),
+            nn.Module.to(copy.deepcopy(self.unet), dtype),  # diffusers' own `to` warns of layers that neither has
+            nn.Module.to(copy.deepcopy(self.label_embedding), dtype),
             self.scheduler,
             self.config.patch_size,
             self.config.form_names,
