@@ -66,8 +66,9 @@ def weights(run: Trainer) -> list[torch.Tensor]:
 def test_one_picture_is_learned_and_comes_back(tmp_path: Path):
     ramp = np.linspace(30, 220, 8, dtype=np.uint8)
     picture = np.stack([np.tile(ramp, (8, 1)), np.tile(ramp[:, None], (1, 8)), np.full((8, 8), 90, np.uint8)], axis=2)
-    recipe = Recipe(total_pictures=9600, batch=64, learning_rate=3e-3, warmup_pictures=640, ema_decay=0.98, flip=False,
-                    mixed_precision="no", checkpoint_every=10**6, sample_every=10**6)  # fmt: skip
+    recipe = Recipe(total_pictures=12800, batch=64, learning_rate=4e-3, warmup_pictures=640, decay_share=0.4, clip=1.0,
+                    ema_decay=0.98, flip=False, mixed_precision="no", checkpoint_every=10**6,
+                    sample_every=10**6)  # fmt: skip
     torch.manual_seed(0)
     pipeline = new_pipeline(["a", "b"], ["x", "y", "z"], size=8, patch_size=2, channels=(64,))
 
@@ -78,7 +79,8 @@ def test_one_picture_is_learned_and_comes_back(tmp_path: Path):
     run = Trainer(pipeline, Pictures(picture[None]), recipe, tmp_path, say=lambda _: None)
     assert error() > 50
     run.run()
-    assert error() < 16  # of 255, after 150 steps
+    reached = error()
+    assert reached < 16, reached  # of 255, after 200 steps
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
