@@ -4,12 +4,15 @@ import time
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
+PAINTED_MS = 10
+"""When what was told to widgets has been painted: Qt gathers updates of a window for 5 ms before it paints them."""
+
 
 class FrameClock(QObject):
     """Turns any number of requests into at most one `due` per frame, and never loses the last of them.
 
     A drawing that takes long is followed by a pause in proportion, so that a slow display costs the run no more than a
-    fixed share of the interpreter's time.
+    fixed share of the interpreter's time. What counts is the processor time of this thread until the painting is over.
 
     Args:
         frame_ms: least time between the beginnings of two drawings.
@@ -25,7 +28,7 @@ class FrameClock(QObject):
         super().__init__(parent)
         self.share = share
         self._frame_s = frame_ms / 1000
-        self._begun_s = self._next_s = 0.0
+        self._begun_s = self._next_s = self._cpu_s = 0.0
         self._alarm = QTimer(self)
         self._alarm.setSingleShot(True)
         self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
@@ -54,15 +57,14 @@ class FrameClock(QObject):
 
     @Slot()
     def _draw(self) -> None:
-        self._begun_s = time.monotonic()
+        self._begun_s, self._cpu_s = time.monotonic(), time.thread_time()
         self._next_s = self._begun_s + self._frame_s
-        # What is told to a widget now is painted when the loop is back, before this timer: painting counts, too.
-        QTimer.singleShot(0, self._painted)
+        QTimer.singleShot(PAINTED_MS, self._painted)
         self.due.emit()
 
     @Slot()
     def _painted(self) -> None:
-        spent = time.monotonic() - self._begun_s
+        spent = time.thread_time() - self._cpu_s
         self._next_s = self._begun_s + max(self._frame_s, spent / self.share)
         if self._alarm.isActive():
             self._alarm.stop()

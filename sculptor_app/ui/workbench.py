@@ -19,7 +19,7 @@ from sculptor_app.ui.widgets.filmstrip import Filmstrip
 if TYPE_CHECKING:
     from sculptor_app.ui.main_window import MainWindow
 
-PLOTS_WHILE_RUNNING, PLOTS_AT_REST = 0.08, 0.5
+PLOTS_WHILE_RUNNING, PLOTS_AT_REST = 0.025, 0.5
 """Share of the GUI thread's time that the plots may take."""
 
 

@@ -1,14 +1,17 @@
 """The window's own small parts, without a window."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.pictures import Picture
-from sculptor_app.ui.frame_clock import FrameClock
+from sculptor_app.ui.frame_clock import PAINTED_MS, FrameClock
 from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.number_field import NumberField
 from sculptor_app.ui.picture_source import PictureSource, to_image
@@ -71,7 +74,7 @@ def test_flush_draws_what_is_due_and_nothing_else(qtbot: QtBot) -> None:
     clock.request()
     clock.flush()
     assert drawn == [1]
-    qtbot.wait(1)  # the clock's own look at what painting took
+    qtbot.wait(PAINTED_MS + 2)  # the clock's own look at what painting took
 
 
 def test_an_image_keeps_its_pixels_when_the_array_is_gone() -> None:
@@ -130,3 +133,28 @@ def test_the_message_bar_shows_one_message_and_its_deed(qtbot: QtBot) -> None:
     assert bar.message == ""
     bar.tell("Saved.", is_fault=False)
     assert not bar._action.isVisibleTo(bar)
+
+
+def test_painting_in_a_window_counts_in_the_share_that_drawing_may_take(qtbot: QtBot) -> None:
+    """What a widget paints comes milliseconds after it was told; a clock that missed it would not limit anything."""
+    clock = FrameClock(frame_ms=1, share=0.1)
+    painter = Busy()
+    qtbot.addWidget(painter)
+    painter.show()
+    qtbot.waitExposed(painter)
+    clock.due.connect(painter.update)
+    with qtbot.waitSignal(clock.due):
+        clock.request()
+    qtbot.wait(PAINTED_MS + 30)
+    assert clock._next_s - clock._begun_s >= 10 * Busy.PAINTING_S
+
+
+class Busy(QWidget):
+    """Takes a while of the processor's time to paint."""
+
+    PAINTING_S = 0.004
+
+    def paintEvent(self, event: object) -> None:
+        end = time.thread_time() + self.PAINTING_S
+        while time.thread_time() < end:
+            pass
