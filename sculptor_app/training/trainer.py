@@ -19,6 +19,7 @@ from sculptor_app.training.checkpoint import load_checkpoint, save_checkpoint
 from sculptor_app.training.hasten import hasten_on_cpu
 from sculptor_app.training.ledger import Ledger
 from sculptor_app.training.noise import add_noise, draw_labels, draw_timesteps
+from sculptor_app.training.optimizer import make_optimizer
 from sculptor_app.training.recipe import Recipe, learning_rate_at
 
 SPIKE = 4.0
@@ -87,10 +88,7 @@ class Trainer:
         if self._accelerator.device.type == "cpu":
             hasten_on_cpu(learner)
         self.average = copy.deepcopy(learner).eval().requires_grad_(False).to(self._accelerator.device)
-        optimizer = torch.optim.AdamW(
-            learner.parameters(), lr=0.0, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
-        )
-        self._learner, self._optimizer = self._accelerator.prepare(learner, optimizer)
+        self._learner, self._optimizer = self._accelerator.prepare(learner, make_optimizer(learner, recipe))
         self._generator = torch.Generator().manual_seed(recipe.seed + 7919 * self._accelerator.process_index)
         self._alphas_cumprod = pipeline.scheduler.alphas_cumprod.clone()
         self._ledger = Ledger(folder / "log.jsonl")
