@@ -25,7 +25,8 @@ class Recipe:
         seed: Of everything random.
         report_every: Pictures between reports.
         checkpoint_every: Pictures between checkpoints.
-        sample_every: Pictures between sample sheets.
+        sample_every: Pictures between sample sheets; 0 draws none.
+        minutes: Time to learn for; unless it is 0 the run and the decay end by time, whatever `total_pictures` says.
     """
 
     total_pictures: int
@@ -43,11 +44,19 @@ class Recipe:
     report_every: int = 3200
     checkpoint_every: int = 9600
     sample_every: int = 24000
+    minutes: float = 0.0
 
 
-def learning_rate_at(recipe: Recipe, pictures: int) -> float:
-    """Warm-up, then constant, then a cosine to nothing over the run's last share."""
+def learning_rate_at(recipe: Recipe, pictures: int, elapsed_s: float = 0.0) -> float:
+    """Warm-up, then constant, then a cosine to nothing over the run's last share.
+
+    Args:
+        recipe: How high, how long.
+        pictures: Seen so far.
+        elapsed_s: Seconds spent so far; they count if the run ends by time.
+    """
     rise = min(1.0, (pictures + recipe.batch) / max(recipe.warmup_pictures, 1))
-    start = recipe.total_pictures * (1 - recipe.decay_share)
-    fall = min(1.0, max(0.0, (pictures - start) / max(recipe.total_pictures - start, 1)))
+    place, end = (elapsed_s, 60 * recipe.minutes) if recipe.minutes else (pictures, recipe.total_pictures)
+    start = end * (1 - recipe.decay_share)
+    fall = min(1.0, max(0.0, (place - start) / max(end - start, 1)))
     return recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * fall))
