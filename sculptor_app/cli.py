@@ -11,7 +11,11 @@ from sculptor_app.commands.parsing import Parser
 from sculptor_app.commands.terminal import say
 from sculptor_app.commands.window import open_window
 
-_COMMANDS_OF_OTHERS = ("sculptor_app.atelier.commands", "sculptor_app.training.commands")
+_COMMANDS_OF_OTHERS = (
+    "sculptor_app.atelier.commands",
+    "sculptor_app.training.commands",
+    "sculptor_app.training.evaluation.commands",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,143 @@
+"""The figures of an evaluation, as JSON and as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from sculptor_app.atelier.labels import FORMS, MATERIALS
+
+SHOWN_MISTAKES = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a set of pictures.
+
+    Attributes:
+        form_accuracy: Share of the pictures whose form is read as it was asked for.
+        material_accuracy: The same of the material.
+        frechet: Squared Fréchet distance of the features to those of clean renders.
+        nearest: Median distance to the nearest training picture, black to white being 1; None if none is known.
+        noise: Median of the noise that is read, 0 to 1.
+        blur: Median of the blur that is read, 0 to 1.
+    """
+
+    form_accuracy: float
+    material_accuracy: float
+    frechet: float
+    nearest: float | None
+    noise: float
+    blur: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of a model.
+
+    Attributes:
+        settings: What was asked for, by name.
+        samples: Measured of the model's samples.
+        renders: Measured of as many fresh renders of the same labels: what a perfect model would reach.
+        training_compared: How many training pictures `nearest` looked at.
+        confusions: Counts by what was asked for and what was read: of forms and of materials.
+        judge: What is known of the judge.
+        command: The command line.
+        machine: What it ran on.
+        seconds: How long it took.
+    """
+
+    settings: dict[str, Any]
+    samples: Measured
+    renders: Measured
+    training_compared: int
+    confusions: tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]
+    judge: dict[str, Any]
+    command: str
+    machine: str
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures by name, as they are written as JSON; the keys are always the same."""
+        forms, materials = self.confusions
+        return {
+            **self.settings,
+            "form_accuracy": _rounded(self.samples.form_accuracy),
+            "material_accuracy": _rounded(self.samples.material_accuracy),
+            "frechet_samples": _rounded(self.samples.frechet),
+            "frechet_renders": _rounded(self.renders.frechet),
+            "nearest_train": _rounded(self.samples.nearest),
+            "nearest_renders": _rounded(self.renders.nearest),
+            "training_compared": self.training_compared,
+            **{f"{name}_{what}": _rounded(asdict(found)[name]) for name in ("noise", "blur")
+               for what, found in (("samples", self.samples), ("renders", self.renders))},
+            "form_accuracy_renders": _rounded(self.renders.form_accuracy),
+            "material_accuracy_renders": _rounded(self.renders.material_accuracy),
+            **self.judge,
+            "accuracy_by_form": _by_label(forms),
+            "accuracy_by_material": _by_label(materials),
+            "form_confusions": forms,
+            "material_confusions": materials,
+            "command": self.command,
+            "machine": self.machine,
+            "seconds": round(self.seconds, 1),
+        }  # fmt: skip
+
+
+def count_confusions(names: tuple[str, ...], asked: torch.Tensor, read: torch.Tensor) -> dict[str, dict[str, int]]:
+    """How often each label that was asked for was read as which; what never happened is left out.
+
+    Args:
+        names: Of the labels.
+        asked: (N,) int64.
+        read: (N,) int64.
+    """
+    pairs = Counter(zip(asked.tolist(), read.tolist(), strict=True))
+    rows = {a: {names[r]: pairs[a, r] for r in range(len(names)) if pairs[a, r]} for a in range(len(names))}
+    return {names[a]: row for a, row in rows.items() if row}
+
+
+def _by_label(confusions: dict[str, dict[str, int]]) -> dict[str, float]:
+    return {name: round(row.get(name, 0) / sum(row.values()), 4) for name, row in confusions.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def as_table(evaluation: Evaluation) -> str:
+    """The figures for a person to read."""
+    s, r, settings = evaluation.samples, evaluation.renders, evaluation.settings
+    rows = [
+        ("form as asked for", _percent(s.form_accuracy), _percent(r.form_accuracy)),
+        ("material as asked for", _percent(s.material_accuracy), _percent(r.material_accuracy)),
+        ("Fréchet distance to renders", f"{s.frechet:.3f}", f"{r.frechet:.3f}"),
+        ("noise, 0 to 1", f"{s.noise:.3f}", f"{r.noise:.3f}"),
+        ("blur, 0 to 1", f"{s.blur:.3f}", f"{r.blur:.3f}"),
+    ]
+    if s.nearest is not None and r.nearest is not None:
+        rows.append(("nearest training picture", f"{s.nearest:.4f}", f"{r.nearest:.4f}"))
+    count = settings["samples"]
+    head = f"{count:,} sample{'s' * (count > 1)} of {settings['model']}, {settings['steps']} DDIM steps, guidance "
+    lines = [f"{head}{settings['guidance']:g}, seed {settings['seed']}, beside as many fresh renders", ""]
+    lines += [f"  {'':28}{'samples':>10}{'renders':>10}", *(f"  {name:28}{a:>10}{b:>10}" for name, a, b in rows), ""]
+    if evaluation.training_compared:
+        lines.append(f"Compared with {evaluation.training_compared:,} training pictures.")
+    else:
+        lines.append("Not known which renders the model was trained on: it has no training.json.")
+    for what, found, names in zip(("Forms", "Materials"), evaluation.confusions, (FORMS, MATERIALS), strict=True):
+        lines += [f"{what} read wrongly most often: {_mistakes(found, names)}."]
+    return "\n".join([*lines, f"Took {evaluation.seconds:.0f} s on {evaluation.machine}."])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _mistakes(confusions: dict[str, dict[str, int]], names: tuple[str, ...]) -> str:
+    counts = {(a, r): n for a, row in confusions.items() for r, n in row.items() if a != r}
+    most = sorted(counts, key=lambda pair: (-counts[pair], names.index(pair[0]), names.index(pair[1])))[:SHOWN_MISTAKES]
+    return ", ".join(f"{a} as {r} ({counts[a, r]})" for a, r in most) or "none"
