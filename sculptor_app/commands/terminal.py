@@ -58,12 +58,16 @@ class Interruption:
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Interruption]:
-    """Turn Ctrl-C, and a TERM signal, into an event that is looked at between steps; a second one ends at once."""
+def stop_on_signal(patient: bool = False) -> Iterator[Interruption]:
+    """Turn Ctrl-C, and a TERM signal, into an event that is looked at between steps; a second one ends at once.
+
+    Args:
+        patient: A second one means nothing: of several processes each gets the terminal's signal and the launcher's.
+    """
     interruption = Interruption()
 
     def ask(number: int, _: FrameType | None) -> None:
-        if interruption.event.is_set():
+        if interruption.event.is_set() and not patient:
             raise KeyboardInterrupt
         interruption.code = 128 + number
         interruption.event.set()

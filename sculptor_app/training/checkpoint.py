@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from sculptor_app.training.errors import CheckpointError
+from sculptor_app.training.files import written_whole
 
-class CheckpointError(Exception):
-    """A checkpoint could not be written or read; the message says why and what to do."""
+VERSION = 2
+"""Of what a checkpoint holds; one of another version is refused, not guessed at."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint beside its place, flush it to the disk, then put it in place in one go.
 
     Raises:
-        CheckpointError: The disk is full or cannot be written; the checkpoint before is still there.
+        NotWritten: The disk is full or cannot be written; the checkpoint before is still there.
     """
-    temporary = path.with_suffix(".partial")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise CheckpointError(
-            f"The checkpoint {path} could not be written ({error}). The one before is unharmed. "
-            "Free some disk space and start the same command again."
-        ) from error
+    unharmed = "The checkpoint before it is whole." if path.exists() else ""
+    with written_whole(path, unharmed) as file:
+        torch.save({"version": VERSION, **state}, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint; only tensors and plain values are accepted.
 
     Raises:
-        CheckpointError: The file is damaged.
+        CheckpointError: The file is damaged, or another version's.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        version = state.get("version", 1)
     except Exception as error:
-        raise CheckpointError(f"{path} is damaged ({error}). Delete it to start from the beginning.") from error
+        raise CheckpointError(
+            f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}).",
+            "Delete it to start from the beginning, or choose another --out.",
+        ) from error
+    if version != VERSION:
+        raise CheckpointError(
+            f"{path} was written by another version of this program.",
+            "Go on with that version, or choose another --out.",
+        )
     return state

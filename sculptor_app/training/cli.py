@@ -3,91 +3,138 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
-from tqdm import tqdm
 
-from sculptor_app.atelier import FORMS, MATERIALS
-from sculptor_app.training.checkpoint import CheckpointError
-from sculptor_app.training.folder import FolderSet, TooFewPictures
-from sculptor_app.training.model import new_pipeline
-from sculptor_app.training.recipe import Recipe
-from sculptor_app.training.shards import SHARD, ShardSet, write_shards
-from sculptor_app.training.trainer import PictureSet, Trainer, TrainingFailed
+from sculptor_app.commands.exit_codes import DONE, INTERRUPTED, NO_MODEL, NOT_WRITTEN
+from sculptor_app.commands.terminal import say, stop_on_signal
+from sculptor_app.diffusion.devices import Device
+from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.training.checkpoint import load_checkpoint
+from sculptor_app.training.choices import begin_pipeline, recipe_of, refuse_mistakes, unchanging
+from sculptor_app.training.commands import command_line
+from sculptor_app.training.errors import BadInput, DeviceFailed, OtherProcessFailed, TrainingError
+from sculptor_app.training.evaluation.machine import describe_machine
+from sculptor_app.training.faults import faults_told
+from sculptor_app.training.lock import alone_in
+from sculptor_app.training.loop import CHECKPOINT, Beginning, Run
+from sculptor_app.training.model_writing import export_checkpoint, refuse_other_folder, story_of, write_model
+from sculptor_app.training.processes import launcher_mistake, new_accelerator, on_first
+from sculptor_app.training.progress import Progress
+from sculptor_app.training.resume import refuse_changes
+from sculptor_app.training.sources import choose_pictures
+from sculptor_app.training.trainer import Trainer
 
-BOUNDS = {"pictures": (1, 10**9), "renders": (1, 10**7), "size": (16, 512), "batch": (1, 4096)}
-PRECISIONS = ("bf16", "fp16", "no")
+MODEL = "model"
 
 
-def run(arguments: argparse.Namespace) -> tuple[int, str]:
-    """Train as the arguments say.
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out the command.
 
     Returns:
-        The exit code (0 when the model is written, 2 for a bad argument, 4 when training failed), and a sentence.
+        The exit code; sentences go to the output, or to the error stream if something went wrong.
     """
-    wrong = find_mistake(arguments)
-    if wrong:
-        return 2, wrong
-    model = arguments.out / "model"
     try:
-        trainer = make_trainer(arguments)
-        trainer.run()
-        trainer.averaged_pipeline().save_pretrained(model)
-    except (CheckpointError, TrainingFailed) as error:
-        return 4, str(error)
-    except (TooFewPictures, NotADirectoryError, ValueError) as error:
-        return 2, str(error)
+        refuse_mistakes(arguments)
+        return _export(arguments) if arguments.export is not None else _train(arguments)
+    except TrainingError as error:
+        return _refused(error, error.code)
+    except ModelFolderError as error:
+        return _refused(error, NO_MODEL)
     except OSError as error:
-        return 4, f"The run in {arguments.out} stopped ({error}). Start the same command again to go on."
-    return 0, f"The model is in {model}. Open it with `sculptor-app --model {model}`."
+        return _refused(
+            f"The run in {arguments.out} stopped ({error}). Start the same command again to go on.", NOT_WRITTEN
+        )
+    except KeyboardInterrupt:
+        return _refused(
+            "Interrupted. What was rendered and the last checkpoint stay: start the same command again to go on.",
+            INTERRUPTED,
+        )
 
 
-def find_mistake(arguments: argparse.Namespace) -> str:
-    """What is wrong with the arguments, as a sentence; empty if nothing is."""
-    for name, (low, high) in BOUNDS.items():
-        if not low <= getattr(arguments, name) <= high:
-            return f"--{name} is {getattr(arguments, name)}; choose {low} to {high}."
-    if arguments.size % 16:
-        return f"--size is {arguments.size}; choose a multiple of 16."
-    if not 0 < arguments.learning_rate <= 0.1:
-        return f"--learning-rate is {arguments.learning_rate:g}; choose above 0, up to 0.1."
-    if arguments.precision not in PRECISIONS:
-        return f"--precision is {arguments.precision}; choose one of {', '.join(PRECISIONS)}."
-    return ""
+def _export(arguments: argparse.Namespace) -> int:
+    export_checkpoint(arguments.out / CHECKPOINT, arguments.export)
+    say(_written(arguments.export), sys.stdout)
+    return DONE
 
 
-def make_trainer(arguments: argparse.Namespace) -> Trainer:
-    """Gather the pictures and set up the run, from its checkpoint if there is one."""
-    accelerator = Accelerator(mixed_precision=arguments.precision)
-    pictures, forms, materials = choose_pictures(arguments, accelerator)
-    recipe = Recipe(
-        total_pictures=arguments.pictures,
-        batch=arguments.batch,
-        learning_rate=arguments.learning_rate,
-        mixed_precision=arguments.precision,
-        seed=arguments.seed,
+def _train(arguments: argparse.Namespace) -> int:
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    accelerator = _accelerator(arguments.precision)
+    progress = Progress.of_process(accelerator.is_main_process)
+    if launcher_mistake():
+        progress.say(launcher_mistake())
+    with (
+        alone_in(arguments.out, accelerator.is_main_process),
+        faults_told(lambda: 0, arguments.batch, arguments.out / CHECKPOINT),
+    ):
+        training = _begin(arguments, accelerator, progress)
+        with stop_on_signal(patient=accelerator.num_processes > 1) as interruption:
+            code = training.go(interruption=interruption)
+        if code:
+            progress.say(_stopped(arguments.out, training.trainer.seen))
+            return code
+        model = arguments.out / MODEL
+        state = training.description() | {"seen": training.trainer.seen, "elapsed_s": training.trainer.elapsed_s}
+        on_first(accelerator, lambda: write_model(training.trainer.averaged_pipeline(), model, story_of(state)))
+        progress.say(_written(model))
+    accelerator.end_training()
+    return DONE
+
+
+def _accelerator(precision: str) -> Accelerator:
+    try:
+        accelerator = new_accelerator(precision)
+    except ValueError as error:
+        raise BadInput(f"--precision {precision} cannot be used here ({error}).", "Choose --precision no.") from error
+    if precision == "fp16" and accelerator.device.type == "cpu":  # accelerate would train in float32 and say nothing
+        raise BadInput("--precision fp16 needs a GPU.", "Choose bf16 or no.")
+    return accelerator
+
+
+def _begin(arguments: argparse.Namespace, accelerator: Accelerator, progress: Progress) -> Run:
+    """Everything that a run needs; what would be refused is refused before pictures are rendered or read."""
+    refuse_other_folder(arguments.out / MODEL)
+    pipeline = begin_pipeline(arguments)
+    fixed = unchanging(arguments, pipeline)
+    checkpoint = arguments.out / CHECKPOINT
+    state: dict[str, Any] | None = load_checkpoint(checkpoint) if checkpoint.exists() else None
+    if state is not None:
+        refuse_changes(arguments.out, state["fixed"], fixed)
+    pictures = choose_pictures(arguments, pipeline.picture_size, accelerator, progress)
+    trainer = Trainer(pipeline, pictures, recipe_of(arguments), accelerator)
+    beginning = Beginning(fixed, command_line(arguments), _machine(accelerator))
+    return Run(trainer, arguments.out, beginning, progress, state)
+
+
+def _machine(accelerator: Accelerator) -> str:
+    """What the run is computed on, in words."""
+    device = accelerator.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+    words = describe_machine(Device("cpu" if device.type == "cpu" else str(device), name))
+    return f"{words}, {accelerator.num_processes} processes" if accelerator.num_processes > 1 else words
+
+
+def _stopped(out: Path, seen: int) -> str:
+    return (
+        f"Stopped after {seen:,} pictures; the checkpoint is written. Start the same command again to go on, or make a "
+        f"model of what is there: `sculptor-app train --out {out} --export FOLDER`."
     )
-    torch.manual_seed(arguments.seed)
-    pipeline = new_pipeline(forms, materials, arguments.size)
-    return Trainer(pipeline, pictures, recipe, arguments.out, accelerator=accelerator)
 
 
-def choose_pictures(
-    arguments: argparse.Namespace, accelerator: Accelerator
-) -> tuple[PictureSet, tuple[str, ...], tuple[str, ...]]:
-    """The training set with its form and material ids: a person's own pictures without labels, or renders."""
-    if arguments.folder is not None:
-        return FolderSet(arguments.folder, arguments.size), (), ()
-    shards = arguments.out / "renders"
-    if accelerator.is_main_process:
-        render_missing(shards, -(-arguments.renders // SHARD), arguments.size, str(accelerator.device))
-    accelerator.wait_for_everyone()
-    return ShardSet(shards), FORMS, MATERIALS
+def _written(model: Path) -> str:
+    return f"The model is in {model}. Open it with `sculptor-app --model {model}`."
 
 
-def render_missing(folder: Path, count: int, size: int, device: str) -> None:
-    """Render the shards that are not there yet, with a progress bar."""
-    for _ in tqdm(write_shards(folder, count, size, 0, device), total=count, unit="shard", desc="Rendering"):
-        pass
+def _refused(reason: object, code: int) -> int:
+    """Say why, once for all processes unless it happened to one of them; returns the code."""
+    first = os.environ.get("RANK", "0") == "0"
+    if isinstance(reason, DeviceFailed) or (first and not isinstance(reason, OtherProcessFailed)):
+        say(str(reason), sys.stderr)
+    return code

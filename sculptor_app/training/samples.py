@@ -10,39 +10,67 @@ from PIL import Image
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sculptor_app.diffusion.pipeline import SculptorPipeline
+from sculptor_app.training.files import written_whole
+
+COLUMNS, ROWS = 6, 8
+"""Of a sheet: the materials and the forms of the default model."""
 
 
+@torch.no_grad()
 def sample_labelled(
     pipeline: SculptorPipeline, forms: list[int], materials: list[int], seed: int = 0, steps: int = 25,
-    guidance_scale: float = 2.0,
+    guidance_scale: float = 2.0, at_once: int = 48,
 ) -> np.ndarray:  # fmt: skip
-    """Pictures of many different labels in one batch, which the pipeline's own call does not offer.
+    """Pictures of many different labels, which the pipeline's own call does not offer.
+
+    Args:
+        pipeline: Makes the pictures.
+        forms: Labels.
+        materials: Labels, as many.
+        seed: Of the noise; a picture's noise does not depend on how many are made at once.
+        steps: Reverse steps.
+        guidance_scale: How much the labels count.
+        at_once: Pictures in one batch; less takes less memory.
 
     Returns:
         (B, H, W, 3) uint8.
     """
-    scheduler, size, patch = pipeline.scheduler, pipeline.picture_size, pipeline.config.patch_size
-    table, device = pipeline.label_embedding, pipeline.device
-    free = (torch.full((len(forms),), table.free_form), torch.full((len(forms),), table.free_material))
-    both = [torch.cat([f, torch.tensor(given)]).to(device) for f, given in zip(free, (forms, materials), strict=True)]
-    x = torch.randn((len(forms), 3, size, size), generator=torch.Generator().manual_seed(seed)).to(device)
-    with torch.no_grad():
-        labels = table(*both)
-        scheduler.set_timesteps(steps, device=device)
-        for t in scheduler.timesteps:
-            doubled = pixel_unshuffle(torch.cat([x, x]), patch)
-            uncond, cond = pixel_shuffle(pipeline.unet(doubled, t, class_labels=labels).sample, patch).float().chunk(2)
-            x = scheduler.step(uncond + guidance_scale * (cond - uncond), t, x).prev_sample
-    array: np.ndarray = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    size = pipeline.picture_size
+    noise = torch.randn((len(forms), 3, size, size), generator=torch.Generator().manual_seed(seed))
+    labels = torch.tensor([forms, materials])
+    parts = [_denoise(pipeline, noise[i : i + at_once], labels[:, i : i + at_once], steps, guidance_scale)
+             for i in range(0, len(forms), at_once)]  # fmt: skip
+    array: np.ndarray = torch.cat(parts).permute(0, 2, 3, 1).numpy()
     return array
 
 
-def write_sample_sheet(pipeline: SculptorPipeline, path: Path, columns: int = 6, rows: int = 8) -> None:
-    """A sheet with a row per form and a column per material, on fixed noise."""
+def _denoise(
+    pipeline: SculptorPipeline, noise: torch.Tensor, labels: torch.Tensor, steps: int, guidance_scale: float
+) -> torch.Tensor:
+    """(B, 3, H, W) uint8 on the CPU from noise of that shape and labels (2, B)."""
+    scheduler, table, patch = pipeline.scheduler, pipeline.label_embedding, pipeline.config.patch_size
+    free = torch.tensor([[table.free_form], [table.free_material]]).expand_as(labels)
+    embedded = table(*torch.cat([free, labels], dim=1).to(pipeline.device))  # (2B, width), the free ones first
+    x = noise.to(pipeline.device)
+    scheduler.set_timesteps(steps, device=pipeline.device)
+    for t in scheduler.timesteps:
+        doubled = pixel_unshuffle(torch.cat([x, x]), patch)
+        uncond, cond = pixel_shuffle(pipeline.unet(doubled, t, class_labels=embedded).sample, patch).float().chunk(2)
+        x = scheduler.step(uncond + guidance_scale * (cond - uncond), t, x).prev_sample
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+
+
+def write_sample_sheet(pipeline: SculptorPipeline, path: Path, at_once: int = COLUMNS * ROWS) -> None:
+    """A sheet with a row per form and a column per material, on fixed noise; without labels all are samples.
+
+    Raises:
+        NotWritten: The disk did not take it.
+    """
     table = pipeline.label_embedding
-    forms = [i // columns % max(table.free_form, 1) for i in range(rows * columns)]
-    materials = [i % columns % max(table.free_material, 1) for i in range(rows * columns)]
-    pictures = sample_labelled(pipeline, forms, materials)
+    forms = [i // COLUMNS % max(table.free_form, 1) for i in range(ROWS * COLUMNS)]
+    materials = [i % COLUMNS % max(table.free_material, 1) for i in range(ROWS * COLUMNS)]
+    pictures = sample_labelled(pipeline, forms, materials, at_once=at_once)
     height, width = pictures.shape[1:3]
-    sheet = pictures.reshape(rows, columns, height, width, 3).transpose(0, 2, 1, 3, 4)
-    Image.fromarray(sheet.reshape(rows * height, columns * width, 3)).save(path)
+    sheet = pictures.reshape(ROWS, COLUMNS, height, width, 3).transpose(0, 2, 1, 3, 4)
+    with written_whole(path) as file:
+        Image.fromarray(sheet.reshape(ROWS * height, COLUMNS * width, 3)).save(file, format="png")

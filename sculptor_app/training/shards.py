@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.training.errors import BadInput, SettingsChanged
+from sculptor_app.training.files import written_whole
 
 SHARD = 480
 """Pictures in a shard; a multiple of forms times materials, so that every pair is equally frequent."""
@@ -30,40 +34,61 @@ def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu") -
 
     Returns:
         The file: an .npz of `pictures` (N, H, W, 3) uint8, `forms` and `materials` (N,) int64.
+
+    Raises:
+        NotWritten: The disk did not take it.
     """
     from sculptor_app.atelier.renderer import render
     from sculptor_app.atelier.sheet import to_bytes
 
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"shard-{first_seed:012d}.npz"
+    path = folder / shard_name(first_seed)
     if path.exists():
         return path
     seeds, forms, materials = labels_of(first_seed)
     pictures = to_bytes(render(seeds, forms, materials, size, device))
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
+    with written_whole(path) as file:
         np.savez(file, pictures=pictures, forms=np.array(forms), materials=np.array(materials))
-    temporary.replace(path)
     return path
 
 
-def write_shards(folder: Path, count: int, size: int, first_seed: int, device: str) -> Iterator[Path]:
-    """Render `count` shards, one after another."""
-    for number in range(count):
+def shard_name(first_seed: int) -> str:
+    """The file name of the shard whose first picture has this seed."""
+    return f"shard-{first_seed:012d}.npz"
+
+
+def write_shards(
+    folder: Path, count: int, size: int, first_seed: int, device: str, share: tuple[int, int] = (0, 1)
+) -> Iterator[Path]:
+    """Render `count` shards, one after another.
+
+    Args:
+        folder: Where the shards lie.
+        count: How many there are to be.
+        size: Edge in pixels.
+        first_seed: Of the first shard.
+        device: Where to render.
+        share: (i, n): of n processes that share the work this is the i-th, and renders every n-th.
+
+    Yields:
+        Each file when it is there.
+    """
+    for number in range(share[0], count, share[1]):
         yield write_shard(folder, first_seed + number * SHARD, size, device)
 
 
 class ShardSet:
     """All shards of a folder in memory, growing as new ones appear.
 
-    Attributes:
-        pictures: List of (N, H, W, 3) uint8 arrays.
+    Args:
+        folder: Where they lie.
+        size: Edge in pixels that they must have; None takes any.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, size: int | None = None) -> None:
+        self._folder, self._size = folder, size
         self._names: list[str] = []
-        self._pictures: list[np.ndarray] = []
+        self._pictures: list[np.ndarray] = []  # (N, H, W, 3) uint8 each
         self._labels: list[tuple[np.ndarray, np.ndarray]] = []
 
     @property
@@ -79,14 +104,34 @@ class ShardSet:
 
         Args:
             only: Exactly these, in this order (a resumed run reads what it had); None reads all that are there.
+
+        Raises:
+            BadInput: A shard is damaged, or its pictures have another size.
+            SettingsChanged: A shard that the run had is not there any more.
         """
         there = sorted(path.name for path in self._folder.glob("shard-*.npz")) if only is None else only
         for name in there:
             if name not in self._names:
-                with np.load(self._folder / name) as shard:
-                    self._pictures.append(shard["pictures"])
-                    self._labels.append((shard["forms"], shard["materials"]))
+                pictures, forms, materials = read_shard(self._folder / name)
+                if self._size is not None and pictures.shape[1:3] != (self._size, self._size):
+                    raise BadInput(
+                        f"{self._folder / name} holds pictures of {pictures.shape[1]} pixels, not {self._size}.",
+                        "Choose another --out, or delete the folder of renders.",
+                    )
+                self._pictures.append(pictures)
+                self._labels.append((forms, materials))
                 self._names.append(name)
+
+    def provenance(self) -> dict[str, Any]:
+        """Which renders the model was learned from: [first seed, count] of each run of consecutive seeds."""
+        ranges: list[list[int]] = []
+        for name, pictures in sorted(zip(self._names, self._pictures, strict=True), key=lambda pair: pair[0]):
+            first = int(name.removeprefix("shard-").removesuffix(".npz"))
+            if ranges and sum(ranges[-1]) == first:
+                ranges[-1][1] += len(pictures)
+            else:
+                ranges.append([first, len(pictures)])
+        return {"render_seeds": ranges, "pictures": len(self)}
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pictures (B, H, W, 3) uint8, forms (B,) and materials (B,) at these places."""
@@ -97,3 +142,22 @@ class ShardSet:
         forms = np.array([self._labels[s][0][i] for s, i in zip(shard, inside, strict=True)])
         materials = np.array([self._labels[s][1][i] for s, i in zip(shard, inside, strict=True)])
         return pictures, forms, materials
+
+
+def read_shard(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pictures (N, H, W, 3) uint8, forms (N,) and materials (N,) of a shard.
+
+    Raises:
+        BadInput: It is damaged.
+        SettingsChanged: It is not there.
+    """
+    try:
+        with np.load(path) as shard:
+            return shard["pictures"], shard["forms"], shard["materials"]
+    except FileNotFoundError as error:
+        raise SettingsChanged(
+            f"{path} is not there any more, and this run learns from it.",
+            "Put it back, or choose another --out.",
+        ) from error
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise BadInput(f"{path} is damaged ({error}).", "Delete it; it will be rendered again.") from error

@@ -1,0 +1,52 @@
+"""What can end a training run, each as one clear sentence and what to do, with the exit code that goes with it."""
+
+from __future__ import annotations
+
+from sculptor_app.commands.exit_codes import BAD_INPUT, NOT_WRITTEN, RUN_FAILED
+from sculptor_app.diffusion.errors import SculptError
+
+
+class TrainingError(SculptError):
+    """Training ends here; what the last checkpoint holds stays valid.
+
+    Attributes:
+        code: The exit code of the command.
+    """
+
+    code = RUN_FAILED
+
+
+class TrainingFailed(TrainingError):
+    """Training cannot go on: the loss, the memory or the device gave out."""
+
+
+class DeviceFailed(TrainingFailed):
+    """The memory or the device of one process gave out; the other processes know nothing of it."""
+
+
+class OtherProcessFailed(TrainingFailed):
+    """One of several processes failed, and this one cannot go on without it; the other has said why."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint is damaged, or belongs to another version of this program."""
+
+
+class NotWritten(TrainingError):
+    """A checkpoint, a rendered picture or the model could not be written; what was there before is whole."""
+
+    code = NOT_WRITTEN
+
+
+class BadInput(TrainingError):
+    """An option's value, or what it names, cannot be used."""
+
+    code = BAD_INPUT
+
+
+class TooFewPictures(BadInput):
+    """The folder holds too few pictures to learn from."""
+
+
+class SettingsChanged(BadInput):
+    """A run is to go on with something that must stay as it was when the run began."""

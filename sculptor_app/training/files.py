@@ -1,0 +1,64 @@
+"""Files that are whole or not there at all, however the program ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from sculptor_app.training.errors import NotWritten
+
+
+@contextmanager
+def written_whole(path: Path, unharmed: str = "") -> Iterator[IO[bytes]]:
+    """A binary file that becomes `path` when the block ends well; otherwise what was there before stays.
+
+    The content is on the disk before the rename, so that a power cut leaves one whole file or the other. The file
+    beside it always has the same name: a process that is killed again and again leaves one of them behind, not many.
+
+    Args:
+        path: The file to make or replace.
+        unharmed: What to say of what was there before, one sentence.
+
+    Raises:
+        NotWritten: The disk or the folder did not take it.
+    """
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:  # torch says RuntimeError when a file does not take what it writes
+        raise not_written(path, error, unharmed) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def not_written(path: Path, error: BaseException, unharmed: str = "") -> NotWritten:
+    """The sentence for something that could not be written, with the operating system's own reason."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    reason = (cause.strerror if isinstance(cause, OSError) else None) or str(cause or error)
+    return NotWritten(
+        f"{path} could not be written ({reason}).",
+        f"{unharmed} Make room, or mend the folder's permissions, and start the same command again.".strip(),
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder last; on systems that cannot open a folder there is nothing to do."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

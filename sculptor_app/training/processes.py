@@ -1,0 +1,76 @@
+"""One run on several processes: what they must agree on, so that none waits for one that has gone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs, gather_object
+
+from sculptor_app.training.errors import OtherProcessFailed
+
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for each other: one of them renders, draws sample sheets and writes checkpoints for all."""
+
+
+def new_accelerator(precision: str) -> Accelerator:
+    """Accelerate's view of this process's place among the others, and of its device.
+
+    Args:
+        precision: "bf16", "fp16" or "no".
+    """
+    return Accelerator(mixed_precision=precision, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+
+
+def largest(accelerator: Accelerator, *values: float) -> list[float]:
+    """The largest of each value over all processes; every process gets the same."""
+    if accelerator.num_processes == 1:
+        return list(values)
+    own = torch.tensor([values], dtype=torch.float32, device=accelerator.device)
+    found: list[float] = accelerator.gather(own).amax(dim=0).tolist()
+    return found
+
+
+def gathered(accelerator: Accelerator, tensor: torch.Tensor) -> list[torch.Tensor]:
+    """A tensor on the CPU of every process, in the order of the processes."""
+    return [tensor] if accelerator.num_processes == 1 else list(gather_object([tensor]))
+
+
+def agreed(accelerator: Accelerator, job: Callable[[], None]) -> None:
+    """Do something whose failure on any process must end all of them.
+
+    Raises:
+        OtherProcessFailed: It failed elsewhere; where it failed, its own exception is raised.
+    """
+    failure: Exception | None = None
+    try:
+        job()
+    except Exception as error:
+        failure = error
+    failed = largest(accelerator, float(failure is not None))[0] > 0
+    if failure is not None:
+        raise failure
+    if failed:
+        raise OtherProcessFailed("Another process of this run has failed; its message says why.")
+
+
+def on_first(accelerator: Accelerator, job: Callable[[], None]) -> None:
+    """Have the first process do something for all; see `agreed`."""
+    agreed(accelerator, job if accelerator.is_main_process else lambda: None)
+
+
+def launcher_mistake(environment: dict[str, str] | os._Environ[str] = os.environ) -> str:
+    """A sentence if `accelerate launch` was asked for several CPU processes and started one; empty otherwise.
+
+    WORKAROUND: accelerate 1.15 takes no notice of `--num_processes` with `--cpu` and without MPI (its issue 2741).
+    """
+    on_cpu = environment.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1")
+    if not on_cpu or "MASTER_ADDR" not in environment or "WORLD_SIZE" in environment or "PMI_SIZE" in environment:
+        return ""
+    return (
+        "`accelerate launch --cpu` starts one process, whatever --num_processes says. For several on CPUs: "
+        "`ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes N -m sculptor_app train …`."
+    )

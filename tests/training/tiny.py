@@ -1,0 +1,97 @@
+"""A real run that is small enough for tests: pictures of 16×16 pixels, a few milliseconds a step."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sculptor_app.diffusion.pipeline import SculptorPipeline
+from sculptor_app.training.ledger import Report
+from sculptor_app.training.loop import Beginning, Run
+from sculptor_app.training.model import new_pipeline
+from sculptor_app.training.progress import Progress
+from sculptor_app.training.recipe import Recipe
+from sculptor_app.training.trainer import Trainer
+
+RECIPE = Recipe(total_pictures=64, batch=4, warmup_pictures=8, report_every=16, checkpoint_every=16, sample_every=0)
+
+
+Weights = list[torch.Tensor]
+
+
+class Pictures:
+    """A set in memory."""
+
+    def __init__(self, pictures: np.ndarray) -> None:
+        self._pictures = pictures
+        self.shard_names: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def refresh(self, only: list[str] | None = None) -> None:
+        pass
+
+    def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._pictures[indices], indices % 2, indices % 3
+
+    def provenance(self) -> dict[str, Any]:
+        return {"render_seeds": [], "pictures": len(self)}
+
+
+def some_pictures(count: int = 5) -> Pictures:
+    return Pictures(np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8))
+
+
+def tiny_pipeline() -> SculptorPipeline:
+    torch.manual_seed(0)
+    return new_pipeline(["a", "b"], ["x", "y", "z"], size=16, channels=(32, 32))
+
+
+def tiny_trainer(recipe: Recipe = RECIPE, **more: Any) -> Trainer:
+    return Trainer(tiny_pipeline(), some_pictures(), recipe, **more)
+
+
+def tiny_run(folder: Path, recipe: Recipe = RECIPE, fixed: dict[str, Any] | None = None, **more: Any) -> Run:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Run(tiny_trainer(recipe), folder, Beginning(fixed or {}, "the command", "the machine"), **more)
+
+
+def with_recipe(**changes: Any) -> Recipe:
+    return replace(RECIPE, **changes)
+
+
+def weights(run: Run) -> Weights:
+    """What was learned: live and averaged."""
+    pipeline = run.trainer.pipeline
+    return [*pipeline.unet.parameters(), *pipeline.label_embedding.parameters(), *run.trainer.average.parameters()]
+
+
+def same(run: Run, wanted: Weights) -> bool:
+    """Whether a run has learned bit for bit the same."""
+    return all(torch.equal(a, b) for a, b in zip(weights(run), wanted, strict=True))
+
+
+def fill(folder: Path, count: int = 16) -> Path:
+    """A person's folder of pictures of different sizes, each of one colour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        Image.new("RGB", (20 + i, 30), (i * 10, 0, 0)).save(folder / f"{i:02d}.png")
+    return folder
+
+
+class Noted(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None)
+        self.said: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+    def report(self, report: Report) -> None:
+        pass
