@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from sculptor_app.diffusion.step import Frame
 from sculptor_app.diffusion.trajectory import Trajectory
-from sculptor_app.measures.colours import byte_picture, diverging_colours, robust_limit
+from sculptor_app.measures.colours import bands_of, byte_picture, diverging_colours, robust_limit
 from sculptor_app.measures.frame_kind import FrameKind as FrameKind  # also read from here
 from sculptor_app.measures.spectrum import luminance
 
 LATENT_RANGE = 2.5
 """Latents have about unit variance: shown from −2.5 to 2.5, where pixels are shown from −1 to 1."""
+
+UNIT_SCALE = 1e-6
+"""A scale so near to 1 is 1: schedulers that keep the variance give a² + s² = 1 with a last figure of rounding."""
 
 NO_STEP_YET = "No step has been taken yet: this is the pure noise."
 SUB_STAGES = "This sampler asks the network more than once in a step, so no one noise goes with the guess."
@@ -55,11 +58,9 @@ def frame(trajectory: Trajectory, k: int, kind: FrameKind) -> Frame | None:
     guess = trajectory.guess(k)
     if kind is FrameKind.CURRENT_GUESS:
         return guess
-    if kind is FrameKind.STATE_CHIPS:
-        return _state(trajectory, k - 1) - _state(trajectory, k)
-    if kind is FrameKind.GUESS_CHIPS:
-        before = trajectory.guess(k - 1) if k > 1 else None
-        return None if guess is None or before is None else guess - before
+    if kind.is_signed:
+        pair = _compared(trajectory, k, kind)
+        return None if pair is None else pair[0] - pair[1]
     return _predicted_noise(trajectory, k, guess)
 
 
@@ -85,6 +86,9 @@ def picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
         k: state or step, 0..trajectory.last.
         kind: what is wanted.
     """
+    if kind.is_signed:
+        pair = _compared(trajectory, k, kind) if k else None
+        return Picture(None, note=why_empty(trajectory, k, kind)) if pair is None else _chips(*pair)
     shown = frame(trajectory, k, kind)
     if shown is None:
         return Picture(None, note=why_empty(trajectory, k, kind))
@@ -101,15 +105,33 @@ def coloured(numbers: Frame, kind: FrameKind, space: str) -> Picture:
     """
     if not kind.is_signed:
         return Picture(byte_picture(numbers, 1.0 if space == "pixels" else LATENT_RANGE))
-    plane = luminance(numbers, np.float32)  # a window shows it at every step; a spectrum needs more figures
+    return _chips(numbers, None)
+
+
+def _chips(more: Frame, less: Frame | None) -> Picture:
+    """The luminance of a difference (of one frame alone if there is no second) on the scale centred on zero."""
+    plane = np.empty(more.shape[1:], np.float32)  # a window shows it at every step; a spectrum needs more figures
+    for rows in bands_of(plane.shape):
+        part = more[:, rows] if less is None else more[:, rows] - less[:, rows]
+        plane[rows] = luminance(part, np.float32)
     limit = robust_limit(plane)
     return Picture(diverging_colours(plane, limit), limit)
+
+
+def _compared(trajectory: Trajectory, k: int, kind: FrameKind) -> tuple[Frame, Frame] | None:
+    """The two frames whose difference the chips of step k are, k >= 1; None where there are not both."""
+    if kind is FrameKind.STATE_CHIPS:
+        return _state(trajectory, k - 1), _state(trajectory, k)
+    guess, before = trajectory.guess(k), trajectory.guess(k - 1) if k > 1 else None
+    return None if guess is None or before is None else (guess, before)
 
 
 def _state(trajectory: Trajectory, k: int) -> Frame:
     scale = trajectory.levels[k].scale
     state = trajectory.state(k)
-    return state if scale == 1 else np.divide(state, scale, dtype=np.float32)
+    if abs(scale - 1) < UNIT_SCALE:
+        return state
+    return np.divide(state, scale, dtype=np.float32)
 
 
 def _predicted_noise(trajectory: Trajectory, k: int, guess: Frame | None) -> Frame | None:

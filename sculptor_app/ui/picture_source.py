@@ -50,7 +50,7 @@ class PictureSource:
         budget_bytes: most bytes of images that are kept.
     """
 
-    def __init__(self, budget_bytes: int = 96 * 2**20) -> None:
+    def __init__(self, budget_bytes: int = 24 * 2**20) -> None:
         self._budget_bytes = budget_bytes
         self._bytes = 0
         self._kept: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()

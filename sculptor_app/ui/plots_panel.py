@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen b
     from sculptor_app.session.session import Session
 
 GUESS, STATE = "guess", "state"
+BANDS, SPECTRUM = "bands", "spectrum"
 
 
 class PlotsPanel(QWidget):
@@ -22,10 +23,12 @@ class PlotsPanel(QWidget):
     Signals:
         step_requested: a step was pointed at in a plot.
         loaded: the plots are there.
+        more_due: one of the plots has been drawn, the other one is to be drawn next.
     """
 
     step_requested = Signal(int)
     loaded = Signal()
+    more_due = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,6 +38,9 @@ class PlotsPanel(QWidget):
         self.spectrum_plot: Any = None
         self._plotted = -1  # newest step in the curves
         self._ends: dict[str, Any] = {}
+        self._drawn: dict[
+            str, tuple[int, int]
+        ] = {}  # plot: the step and the newest step that it shows; last drawn last
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 12, 14, 10)
         self._column.setSpacing(8)
@@ -101,6 +107,8 @@ class PlotsPanel(QWidget):
         self._plotted = -1
         self.spectrum_plot.clear()
         self.band_plot.set_plan(trajectory.spans, trajectory.planned_steps)
+        self._drawn = {}
+        self.draw()
         self.draw()
 
     def show_plan(self, levels: tuple[NoiseLevel, ...]) -> None:
@@ -112,17 +120,30 @@ class PlotsPanel(QWidget):
 
     @Slot()
     def draw(self) -> None:
-        """Bring curves and cursor up to date."""
+        """Bring one plot up to date and say that the other is due: both at once would hold up a scrubber's frame."""
         measures, trajectory = self._session.measures, self._session.trajectory
         if self.band_plot is None or trajectory is None or measures.last < 0:
             return
-        last = measures.last
+        wanted = (min(self._session.position, measures.last), measures.last)
+        stale = [name for name in (BANDS, SPECTRUM) if self._drawn.get(name) != wanted]
+        if not stale:
+            return
+        name = next((name for name in stale if name != next(reversed(self._drawn), None)), stale[0])
+        self._drawn.pop(name, None)
+        self._drawn[name] = wanted
+        if name == BANDS:
+            self._draw_bands(wanted[0])
+        else:
+            self.spectrum_plot.set_curves(measures.spectrum(self.source, wanted[0]), self._ends, step=wanted[0])
+        if len(stale) > 1:
+            self.more_due.emit()
+
+    def _draw_bands(self, step: int) -> None:
+        last = self._session.measures.last
         if last != self._plotted:
             self._plotted = last
             self._draw_curves(last)
-        step = min(self._session.position, last)
         self.band_plot.set_step(step)
-        self.spectrum_plot.set_curves(measures.spectrum(self.source, step), self._ends, step=step)
 
     def _draw_curves(self, last: int) -> None:
         measures, trajectory = self._session.measures, self._session.trajectory

@@ -106,8 +106,14 @@ class RunControl(QObject):
         trajectory = self._session.trajectory
         self.pace.add(trajectory.step(k).duration_s)
         self._session.grow(k)
-        self._panel.set_progress(k, trajectory.planned_steps, self.pace.mean_s)
         self.pace_changed.emit()
+
+    @Slot()
+    def show_progress(self) -> None:
+        """Show how far the run is; asked for at most once per drawing, since steps can be shorter than that."""
+        if self._session.is_running:
+            planned = self._session.trajectory.planned_steps
+            self._panel.set_progress(self._session.last, planned, self.pace.mean_s)
 
     @Slot(int)
     def _finish(self, run_id: int) -> None:

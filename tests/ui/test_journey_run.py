@@ -125,11 +125,14 @@ def test_starting_again_during_a_run_shows_nothing_of_the_older_one(ready: Drive
 
 
 def test_another_run_replaces_every_thumbnail(ready: Driver) -> None:
+    thumbnails = ready.window.bench.film.thumbnails
     ready.run(6)
-    first = bytes(ready.window.bench.film.thumbnails.get(6, 64).constBits())
+    thumbnails.begin_painting()
+    first = bytes(thumbnails.get(6, 64).constBits())
     ready.type_into(ready.window.controls.seed, "8")
     ready.run(6)
-    assert bytes(ready.window.bench.film.thumbnails.get(6, 64).constBits()) != first
+    thumbnails.begin_painting()
+    assert bytes(thumbnails.get(6, 64).constBits()) != first
 
 
 def test_closing_in_mid_run_ends_the_thread(ready: Driver) -> None:
@@ -153,3 +156,32 @@ def test_other_samplers_come_to_their_end(ready: Driver, sampler: str) -> None:
     ready.run(5)
     assert ready.session.last == 5
     assert ready.window.messages.message == ""
+
+
+def test_both_plots_reach_the_step_shown_whatever_comes_between(ready: Driver) -> None:
+    ready.run(12)
+    plots = ready.window.plots
+    shown: list[int] = []
+    show = plots.spectrum_plot.set_curves
+
+    def note(spectrum: object, ends: object, step: int) -> None:
+        shown.append(step)
+        show(spectrum, ends, step=step)
+
+    plots.spectrum_plot.set_curves = note
+    for step in (3, 9, 4):
+        ready.session.go_to(step)
+        plots.draw()
+    ready.qtbot.waitUntil(lambda: shown[-1:] == [4] and plots.band_plot._cursor.step == 4)
+
+
+def test_progress_is_painted_with_all_the_rest_and_not_at_once(ready: Driver) -> None:
+    ready.start_long_run()
+    bar = ready.window.run_panel.bar
+    painted: list[int] = []
+    bar.paintEvent = lambda event: painted.append(bar.value())
+    ready.window.run_panel.set_progress(700, 1000, 0.1)
+    assert (bar.value(), painted) == (700, [])
+    ready.qtbot.waitUntil(lambda: bool(painted))
+    ready.click_stop()
+    ready.wait_for_end()

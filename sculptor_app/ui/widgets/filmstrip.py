@@ -9,9 +9,10 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QSize,
     Qt,
+    QTimer,
     Signal,
 )
-from PySide6.QtGui import QFocusEvent, QWheelEvent
+from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QWidget
 
 from sculptor_app.diffusion.phases import PhaseSpan
@@ -87,6 +88,9 @@ class Filmstrip(QListView):
         self._showing = False
         self._following = False
         self._held_by_hand = False
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self.viewport().update)
         self.setModel(self._states)
         self.setItemDelegate(CellPainter(self.thumbnails, self._states, self))
         self._set_up_view()
@@ -112,6 +116,8 @@ class Filmstrip(QListView):
         # Qt would scroll by itself when the current row changes, also under the hand of a person who scrolls.
         self.setAutoScroll(False)
         self.setMouseTracking(True)
+        # Opaque, so that Qt moves what is painted when the film scrolls, and asks for the new cells alone.
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setViewportMargins(0, _AIR, 0, 0)
         self.setFixedHeight(_HEIGHT)
 
@@ -212,6 +218,15 @@ class Filmstrip(QListView):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(3 * CELL_WIDTH, _HEIGHT)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        self.thumbnails.begin_painting()
+        painter = QPainter(self.viewport())
+        painter.fillRect(event.rect(), QColor(theme().tokens.window))
+        painter.end()
+        super().paintEvent(event)
+        if self.thumbnails.owed:
+            self._later.start()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         # An upright wheel moves the film sideways.

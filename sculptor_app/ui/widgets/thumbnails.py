@@ -1,5 +1,6 @@
 """Small pictures of states, made when they are first looked at and kept up to a number of bytes."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -7,6 +8,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
 Source = Callable[[int], QImage | None]
+
+SPARE_MS = 2.0
+"""What making new pictures may take of one painting: a film that is dragged would hold up the hand for each of them."""
 
 
 def shrunk(image: QImage, side_px: int) -> QImage:
@@ -26,10 +30,17 @@ class Thumbnails:
 
     Args:
         budget_bytes: what the small pictures may take together.
+        clock: seconds, from anywhere.
+
+    Attributes:
+        owed: whether a picture was left for the next painting since `begin_painting`.
     """
 
-    def __init__(self, budget_bytes: int = 32 * 1024 * 1024) -> None:
+    def __init__(self, budget_bytes: int = 32 * 1024 * 1024, clock: Callable[[], float] = time.perf_counter) -> None:
         self._budget = budget_bytes
+        self._clock = clock
+        self._until_s = float("inf")
+        self.owed = False
         self._source: Source | None = None
         self._kept: OrderedDict[tuple[int, int], QImage] = OrderedDict()
         self._bytes = 0
@@ -50,12 +61,20 @@ class Thumbnails:
         self._kept.clear()
         self._bytes = 0
 
+    def begin_painting(self) -> None:
+        """From now on, new pictures are made for SPARE_MS (one at least); the others are left for the next painting."""
+        self._until_s = self._clock() + SPARE_MS / 1000
+        self.owed = False
+
     def get(self, index: int, side_px: int) -> QImage | None:
-        """The small picture of a state, side_px device pixels wide at most; None where the source has none."""
+        """The small picture of a state, side_px device pixels wide at most; None where there is none, or none yet."""
         key = (index, side_px)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
+        if self._clock() > self._until_s:
+            self.owed = True
+            return None
         image = self._source(index) if self._source is not None else None
         if image is None or image.isNull():
             return None

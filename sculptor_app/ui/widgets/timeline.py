@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtGui import (
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
 
 from sculptor_app.diffusion.phases import PhaseSpan
@@ -35,12 +44,13 @@ class Timeline(QSlider):
         self._snr: Sequence[float] = ()
         self._telling = False
         self._wheel = 0
+        self._labels: QPixmap | None = None  # kept: they cost more than all the rest, and stay while the cursor moves
         self.setRange(0, 0)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Timeline"))
         self.valueChanged.connect(self._value_was_changed)
-        theme().changed.connect(self.update)
+        theme().changed.connect(self._dress)
 
     # What it shows
 
@@ -60,7 +70,7 @@ class Timeline(QSlider):
         self._spans, self._planned, self._snr = tuple(spans), planned, tuple(snr)
         self._available, self._marks = 0, ()
         self._tell(0)
-        self.update()
+        self._dress()
 
     def set_available(self, last: int) -> None:
         """The newest computed state; what lies behind it is hatched and cannot be asked for."""
@@ -78,7 +88,7 @@ class Timeline(QSlider):
     def set_settled(self, marks: Sequence[tuple[str, int]]) -> None:
         """The measured marks: pairs of a band's key and the step from which it stayed settled."""
         self._marks = tuple(marks)
-        self.update()
+        self._dress()
 
     @property
     def step(self) -> int:
@@ -130,6 +140,29 @@ class Timeline(QSlider):
         if not self._telling:
             self.step_requested.emit(step)
 
+    def _dress(self) -> None:
+        """Labels, marks or colours are others now."""
+        self._labels = None
+        self.update()
+
+    def _painted_labels(self) -> QPixmap:
+        """Labels and measured marks on a clear ground."""
+        ratio = self.devicePixelRatioF()
+        if self._labels is None or self._labels.devicePixelRatio() != ratio:
+            self._labels = QPixmap(self.size() * ratio)
+            self._labels.setDevicePixelRatio(ratio)
+            self._labels.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(self._labels)
+            painter.setFont(self.font())
+            axis = self._axis()
+            for span in self._spans:
+                timeline_paint.paint_label(painter, axis, span)
+            if self._marks:
+                below = QRectF(2, 0, self.width() - 4, self.height())
+                timeline_paint.paint_marks(painter, axis, self._marks, below)
+            painter.end()
+        return self._labels
+
     def _describe(self) -> None:
         self.setAccessibleDescription(self.describe(self.value()).replace("\n", ", "))
 
@@ -155,14 +188,14 @@ class Timeline(QSlider):
             timeline_paint.paint_phase(painter, axis, span)
         if self._planned:
             timeline_paint.paint_missing(painter, axis, self._available)
-        for span in self._spans:
-            timeline_paint.paint_label(painter, axis, span)
-        below = QRectF(2, 0, self.width() - 4, self.height())
-        if self._marks:
-            timeline_paint.paint_marks(painter, axis, self._marks, below)
+        painter.drawPixmap(0, 0, self._painted_labels())
         if self._planned:
             timeline_paint.paint_cursor(painter, axis, self.value(), self.hasFocus())
         painter.end()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._labels = None
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
@@ -209,4 +242,6 @@ class Timeline(QSlider):
             text = self.describe(self.step_at(event.pos())) if self._planned else ""
             QToolTip.showText(event.globalPos(), text, self)
             return True
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.LanguageChange):
+            self._dress()
         return super().event(event)

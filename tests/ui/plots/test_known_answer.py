@@ -60,5 +60,6 @@ def test_phases_are_shaded_and_settled_bands_marked_from_coarse_to_fine(plots: P
 def test_drawn_spectrum_of_the_guess_falls_as_it_should(plots: PlotsPanel, step: int, slope: float) -> None:
     plots._session.go_to(step)
     plots.draw()
+    plots.draw()  # one plot at a time
     octaves, log_power = plots.spectrum_plot._current_curve.getData()
     assert np.polyfit(octaves * np.log10(2), log_power, 1)[0] == pytest.approx(slope, abs=0.15)

@@ -49,12 +49,19 @@ def turn_wheel(strip: Filmstrip, angle: int) -> None:
     QApplication.sendEvent(strip.viewport(), event)
 
 
+def paint_all(strip: Filmstrip) -> None:
+    """Paint until every visible cell has its picture."""
+    strip.grab()
+    while strip.thumbnails.owed:
+        strip.grab()
+
+
 def test_of_a_thousand_states_only_the_visible_ones_are_made(strip: Filmstrip) -> None:
     strip.set_count(1001)
-    strip.grab()
+    paint_all(strip)
     assert 10 <= strip.thumbnails.made <= 14
     strip.set_current(500)
-    strip.grab()
+    paint_all(strip)
     assert strip.thumbnails.made <= 28
     assert 500 in visible(strip)
 
@@ -62,7 +69,7 @@ def test_of_a_thousand_states_only_the_visible_ones_are_made(strip: Filmstrip) -
 def test_a_thousand_states_are_up_at_once(strip: Filmstrip) -> None:
     started = time.perf_counter()
     strip.set_count(1001)
-    strip.grab()
+    paint_all(strip)
     assert time.perf_counter() - started < 0.5
 
 
@@ -80,10 +87,10 @@ def test_growing_inserts_rows_and_never_starts_again(strip: Filmstrip, qtbot: Qt
 
 def test_growing_makes_no_picture_out_of_sight(strip: Filmstrip) -> None:
     strip.set_count(30)
-    strip.grab()
+    paint_all(strip)
     made = strip.thumbnails.made
     strip.set_count(400)
-    strip.grab()
+    paint_all(strip)
     assert strip.thumbnails.made == made
 
 
@@ -185,7 +192,7 @@ def test_the_current_state_wears_a_frame(strip: Filmstrip, qapp: QApplication) -
     strip.set_current(2)
     shot = strip.grab().toImage()
     y = 40
-    left_of_picture = 2 * CELL_WIDTH + 3
+    left_of_picture = 2 * CELL_WIDTH + 2
     accent = QColor(theme.theme().tokens.accent)
     assert abs(shot.pixelColor(left_of_picture, y).red() - accent.red()) <= 2
     assert abs(shot.pixelColor(left_of_picture + CELL_WIDTH, y).red() - accent.red()) > 60
@@ -214,3 +221,21 @@ def test_phases_of_states(strip: Filmstrip, spans: tuple[PhaseSpan, ...]) -> Non
     strip.set_spans(spans)
     strip.set_count(51)
     assert [strip.model().phase_key(row) for row in (0, 5, 6, 50)] == [None, "decisions", "structure", "polish"]
+
+
+def test_cells_that_one_painting_has_no_time_for_come_with_the_next(strip: Filmstrip, qtbot: QtBot) -> None:
+    made: list[int] = []
+
+    def slow(index: int) -> QImage:
+        end = time.perf_counter() + 0.004
+        while time.perf_counter() < end:
+            pass
+        made.append(index)
+        return picture(index)
+
+    strip.set_source(slow)
+    strip.set_count(1001)
+    QApplication.processEvents()
+    assert len(made) < 10
+    qtbot.waitUntil(lambda: set(visible(strip)) <= set(made))
+    assert not strip.thumbnails.owed

@@ -2,7 +2,7 @@
 
 from PySide6.QtGui import QColor, QImage
 
-from sculptor_app.ui.widgets.thumbnails import Thumbnails, shrunk
+from sculptor_app.ui.widgets.thumbnails import SPARE_MS, Thumbnails, shrunk
 
 
 def picture(index: int, side: int = 64) -> QImage:
@@ -79,3 +79,20 @@ def test_odd_scales_have_pixels_of_one_size() -> None:
     assert row[0] == row[5] == 0
     assert row[3] == row[8] == 255
     assert 0 < row[2] < 255
+
+
+def test_one_painting_makes_no_more_than_it_has_time_for() -> None:
+    now_s = 0.0
+
+    def slow(index: int) -> QImage:
+        nonlocal now_s
+        now_s += 0.6 * SPARE_MS / 1000
+        return picture(index)
+
+    cache = Thumbnails(clock=lambda: now_s)
+    cache.set_source(slow)
+    shown: list[list[bool]] = []
+    while not shown or cache.owed:
+        cache.begin_painting()
+        shown.append([cache.get(index, 32) is not None for index in range(5)])
+    assert shown == [[True] * made + [False] * (5 - made) for made in (2, 4, 5)]
