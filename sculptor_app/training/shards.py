@@ -152,7 +152,8 @@ def read_shard(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         SettingsChanged: It is not there.
     """
     try:
-        with np.load(path) as shard:
+        # WORKAROUND: np.load of numpy 2.4 leaves a file that it opened itself open when the file is a broken archive.
+        with path.open("rb") as file, np.load(file) as shard:
             return shard["pictures"], shard["forms"], shard["materials"]
     except FileNotFoundError as error:
         raise SettingsChanged(
