@@ -47,7 +47,7 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
 
     Raises:
         SculptError: The model, the judge or the device cannot be used; the text says why and what to do.
-        OSError: Renders could not be kept.
+        OSError: A folder for renders could not be made or emptied.
     """
     begun = time.monotonic()
     device, folder = find_device(arguments.device), model_folder(arguments.model)

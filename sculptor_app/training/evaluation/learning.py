@@ -45,8 +45,8 @@ class JudgeRecipe:
     """
 
     renders: int = 9600
-    held_out: int = 4800
-    passes: int = 16
+    held_out: int = 3840
+    passes: int = 12
     batch: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
@@ -155,7 +155,7 @@ def finish(judge: Judge, held_out: Pictures, size: int, recipe: JudgeRecipe) -> 
         judge, fit(clean.features), size,
         share(clean.forms == held_out.forms), share(clean.materials == held_out.materials),
         share(worn.forms == held_out.forms), share(worn.materials == held_out.materials),
-        recipe.renders, recipe.held_out,
+        recipe.renders, len(held_out.forms),
     )  # fmt: skip
 
 

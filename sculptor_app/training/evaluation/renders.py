@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import torch
 from sculptor_app.atelier.renderer import render
 from sculptor_app.atelier.sheet import to_bytes
 from sculptor_app.diffusion.errors import ModelFolderError
-from sculptor_app.training.shards import SHARD, labels_of, write_shard
+from sculptor_app.training.errors import BadInput
+from sculptor_app.training.shards import SHARD, labels_of, read_shard, shard_name, write_shard
 
 JUDGE_SEEDS = 2**40
 """First seed of the renders that a judge is made with; training sets use low seeds."""
@@ -115,33 +115,26 @@ def training_renders(blocks: Blocks, size: int, store: Path | None, device: str 
         (n, 3, size, size) uint8, one block at a time.
 
     Raises:
-        ModelFolderError: A shard holds something else than pictures of this size.
+        BadInput: A shard holds something else than pictures of this size.
+        NotWritten: A shard could not be kept.
     """
     for first, count in blocks:
-        if store is not None and (count == SHARD or _shard_path(store, first).exists()):
-            yield read_shard(write_shard(store, first, size, device), size)[0][:count]
+        if store is not None and (count == SHARD or (store / shard_name(first)).exists()):
+            yield pictures_of(write_shard(store, first, size, device), size)[0][:count]
         else:
             seeds, forms, materials = (part[:count] for part in labels_of(first))
             yield _bytes(render(seeds, forms, materials, size, device))
 
 
-def _shard_path(store: Path, first: int) -> Path:
-    return store / f"shard-{first:012d}.npz"
-
-
-def read_shard(path: Path, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pictures (N, 3, size, size) uint8, forms (N,) and materials (N,) of a shard.
+def pictures_of(path: Path, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pictures (480, 3, size, size) uint8, forms (480,) and materials (480,) of a shard.
 
     Raises:
-        ModelFolderError: It is damaged, or holds something else.
+        BadInput: It is damaged, or holds something else.
     """
-    try:
-        with path.open("rb") as file, np.load(file) as shard:
-            pictures, forms, materials = shard["pictures"], shard["forms"], shard["materials"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelFolderError(f"{path} is damaged ({error}).", "Delete it: it is rendered anew.") from error
+    pictures, forms, materials = read_shard(path)
     if pictures.shape != (SHARD, size, size, 3) or pictures.dtype != np.uint8:
-        raise ModelFolderError(f"{path} holds no {SHARD} pictures of {size} pixels.", "Choose another folder.")
+        raise BadInput(f"{path} holds no {SHARD} pictures of {size} pixels.", "Choose another folder, or delete it.")
     return torch.from_numpy(pictures).permute(0, 3, 1, 2), torch.from_numpy(forms), torch.from_numpy(materials)
 
 

@@ -12,6 +12,7 @@ from sculptor_app.diffusion.errors import DeviceMissing, ModelFolderError, Sculp
 from sculptor_app.diffusion.request import RequestError
 from sculptor_app.exports.atomic import check_target, replacing
 from sculptor_app.exports.errors import ExportError
+from sculptor_app.training.errors import TrainingError
 from sculptor_app.training.evaluation.evaluating import evaluate
 from sculptor_app.training.evaluation.report import as_table
 
@@ -33,7 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     except SculptError as error:
         return _refused(error, _code(error))
     except OSError as error:
-        return _refused(f"Renders could not be kept ({error}). Free some disk space and try again.", NOT_WRITTEN)
+        return _refused(
+            f"A folder for renders could not be used ({error}). Mend it, and start the same command again.", NOT_WRITTEN
+        )
     say(text if arguments.json else as_table(evaluation), sys.stdout)
     return DONE
 
@@ -43,6 +46,8 @@ def _code(error: SculptError) -> int:
         return BAD_INPUT
     if isinstance(error, ModelFolderError):
         return NO_MODEL
+    if isinstance(error, TrainingError):
+        return error.code
     return NOT_WRITTEN if isinstance(error, ExportError) else RUN_FAILED
 
 

@@ -13,7 +13,7 @@ from sculptor_app.commands.terminal import ProgressBar
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.training.evaluation.judge_folder import read_judge, write_judge
 from sculptor_app.training.evaluation.learning import JudgeRecipe, Pictures, Standard, finish, learn
-from sculptor_app.training.evaluation.renders import JUDGE_SEEDS, read_shard
+from sculptor_app.training.evaluation.renders import JUDGE_SEEDS, pictures_of
 from sculptor_app.training.shards import SHARD, write_shard
 
 
@@ -57,8 +57,8 @@ def make_judge(size: int, device: str, recipe: JudgeRecipe) -> Path:
         Its folder.
 
     Raises:
-        OSError: Renders could not be written.
-        ExportError: The judge could not be written.
+        OSError: Its folders could not be made or emptied.
+        SculptError: The renders or the judge could not be written.
     """
     folder = own_judge(size)
     store = folder.with_name(f"renders-{size}")
@@ -89,4 +89,4 @@ def _shards(
     store: Path, count: int, size: int, device: str
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     for number in range(count):
-        yield read_shard(write_shard(store, JUDGE_SEEDS + number * SHARD, size, device), size)
+        yield pictures_of(write_shard(store, JUDGE_SEEDS + number * SHARD, size, device), size)

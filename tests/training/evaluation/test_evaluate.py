@@ -150,9 +150,18 @@ def test_a_model_of_a_persons_own_pictures_cannot_be_judged(tmp_path: Path, caps
     assert "does not make the forms and materials that are measured here (bust, figure" in capsys.readouterr().err
 
 
-def test_pictures_too_small_to_read_cannot_be_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert evaluate(save(tmp_path / "small", FORMS, MATERIALS, 8)) == 2
-    assert "makes pictures of 8 pixels: choose one" in capsys.readouterr().err
+@pytest.mark.parametrize("size", [8, 20, 136])
+def test_pictures_of_a_size_that_no_judge_reads_are_refused(
+    size: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert evaluate(save(tmp_path / "odd", FORMS, MATERIALS, size)) == 2
+    assert f"makes pictures of {size} pixels: choose one" in capsys.readouterr().err
+
+
+def test_a_damaged_store_of_renders_is_named(model: Path, judge: Path, capsys: pytest.CaptureFixture[str]):
+    (model / "shard-000000000000.npz").write_bytes(b"half")
+    assert evaluate(model, "--train-renders", model) == 2
+    assert "shard-000000000000.npz is damaged" in capsys.readouterr().err
 
 
 def test_more_steps_than_the_model_has_are_refused(

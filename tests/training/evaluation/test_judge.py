@@ -143,7 +143,6 @@ BREAKS = {
     "no weights": lambda f: (f / WEIGHTS).unlink(),
     "weights cut off": lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:5000]),
     "weights that are a pickle": lambda f: torch.save({}, f / WEIGHTS),
-    "weights too large": lambda f: (f / WEIGHTS).write_bytes(bytes(MOST_BYTES + 1)),
     "a tensor missing": lambda f: change_weights(f, lambda t: t.pop("form.bias")),
     "a tensor too many": lambda f: change_weights(f, lambda t: t.update(more=torch.zeros(1))),
     "another shape": lambda f: change_weights(f, lambda t: t.update({"form.bias": torch.zeros(9)})),
@@ -155,6 +154,12 @@ BREAKS = {
 def test_a_broken_folder_is_refused(broken: str, folder: Path):
     BREAKS[broken](folder)
     with pytest.raises(ModelFolderError, match=r"judge\.(json|safetensors) .*--train-judge"):
+        read_judge(folder)
+
+
+def test_weights_larger_than_any_judge_are_not_even_read(folder: Path):
+    (folder / WEIGHTS).write_bytes(bytes(MOST_BYTES + 1))
+    with pytest.raises(ModelFolderError, match="more than 8,000,000 bytes"):
         read_judge(folder)
 
 

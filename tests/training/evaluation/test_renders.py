@@ -9,6 +9,7 @@ import torch
 
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.training import shards
+from sculptor_app.training.errors import BadInput
 from sculptor_app.training.evaluation import renders
 from sculptor_app.training.evaluation.nearest import nearest
 from sculptor_app.training.evaluation.renders import (
@@ -16,7 +17,7 @@ from sculptor_app.training.evaluation.renders import (
     JUDGE_SEEDS,
     choose_blocks,
     fresh_renders,
-    read_shard,
+    pictures_of,
     training_blocks,
     training_renders,
 )
@@ -101,8 +102,8 @@ def test_a_damaged_shard_is_named(small: None, tmp_path: Path, damage: str):
         path.write_bytes(path.read_bytes()[:200])
     if damage == "other":
         np.savez(path, numbers=np.arange(3))
-    with pytest.raises(ModelFolderError, match=r"shard-0{12}\.npz"):
-        read_shard(path, 8)
+    with pytest.raises(BadInput, match=r"shard-0{12}\.npz .*[Dd]elete it"):
+        pictures_of(path, 8)
 
 
 def test_fresh_renders_belong_to_no_training_and_no_judge(monkeypatch: pytest.MonkeyPatch):
@@ -114,12 +115,13 @@ def test_fresh_renders_belong_to_no_training_and_no_judge(monkeypatch: pytest.Mo
         return real(seeds, *more)
 
     monkeypatch.setattr(renders, "render", watched)
-    labels = cycle_labels(5)
+    labels = cycle_labels(50)  # more than are rendered at once
     first = torch.cat(list(fresh_renders(0, *labels, 8)))
     again, other = (torch.cat(list(fresh_renders(seed, *labels, 8))) for seed in (0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert len(set(used)) == 10
+    assert len(used) == 150
+    assert len(set(used)) == 100
     assert min(used) >= FRESH_SEEDS
     assert max(used) < FRESH_SEEDS + 2**40
     assert JUDGE_SEEDS + 10**9 < FRESH_SEEDS
