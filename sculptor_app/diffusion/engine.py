@@ -163,8 +163,8 @@ def _consumer() -> Any:
 def _call_arguments(pipeline: Pipeline, request: SculptRequest) -> dict[str, Any]:
     """Arguments of the pipeline's call. The noise always comes from the CPU: a seed means the same on every device."""
     return {
-        "form": _label("form", request.form, pipeline.config.get("form_names") or FORMS),
-        "material": _label("material", request.material, pipeline.config.get("material_names") or MATERIALS),
+        "form": _label("form", request.form, _known(pipeline, "form", FORMS)),
+        "material": _label("material", request.material, _known(pipeline, "material", MATERIALS)),
         "num_inference_steps": request.steps,
         "guidance_scale": request.guidance,
         "generator": torch.Generator("cpu").manual_seed(request.seed),
@@ -172,9 +172,17 @@ def _call_arguments(pipeline: Pipeline, request: SculptRequest) -> dict[str, Any
     }
 
 
+def _known(pipeline: Pipeline, what: str, usual: tuple[str, ...]) -> list[str] | tuple[str, ...]:
+    """Words for the labels of a kind: the model's own, the usual ones if it does not say, none if it has no labels."""
+    without = getattr(getattr(pipeline, "label_embedding", None), f"free_{what}", None) == 0
+    return pipeline.config.get(f"{what}_names") or (() if without else usual)
+
+
 def _label(what: str, word: str | None, known: list[str] | tuple[str, ...]) -> int | None:
     if word is None:
         return None
+    if not known:
+        raise RequestError(f"This model knows no {what}s; leave the {what} to the model.")
     if word not in known:
         raise RequestError(f"This model knows no {what} {word!r}; choose one of {', '.join(known)}.")
     return list(known).index(word)

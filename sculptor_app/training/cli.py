@@ -18,7 +18,7 @@ from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.training.checkpoint import load_checkpoint
 from sculptor_app.training.choices import begin_pipeline, recipe_of, refuse_mistakes, unchanging
 from sculptor_app.training.commands import command_line
-from sculptor_app.training.errors import BadInput, DeviceFailed, OtherProcessFailed, TrainingError
+from sculptor_app.training.errors import BadInput, TrainingError
 from sculptor_app.training.evaluation.machine import describe_machine
 from sculptor_app.training.faults import faults_told
 from sculptor_app.training.lock import alone_in
@@ -133,8 +133,8 @@ def _written(model: Path) -> str:
 
 
 def _refused(reason: object, code: int) -> int:
-    """Say why, once for all processes unless it happened to one of them; returns the code."""
+    """Say why, once for all processes unless it happened to this one alone; returns the code."""
     first = os.environ.get("RANK", "0") == "0"
-    if isinstance(reason, DeviceFailed) or (first and not isinstance(reason, OtherProcessFailed)):
+    if first or (isinstance(reason, TrainingError) and not reason.everywhere):
         say(str(reason), sys.stderr)
     return code

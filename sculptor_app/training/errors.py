@@ -11,9 +11,11 @@ class TrainingError(SculptError):
 
     Attributes:
         code: The exit code of the command.
+        everywhere: Whether all processes of the run meet it alike, so that one of them tells it.
     """
 
     code = RUN_FAILED
+    everywhere = True
 
 
 class TrainingFailed(TrainingError):
@@ -23,9 +25,11 @@ class TrainingFailed(TrainingError):
 class DeviceFailed(TrainingFailed):
     """The memory or the device of one process gave out; the other processes know nothing of it."""
 
+    everywhere = False
+
 
 class OtherProcessFailed(TrainingFailed):
-    """One of several processes failed, and this one cannot go on without it; the other has said why."""
+    """One of several processes failed, and this one cannot go on without it."""
 
 
 class CheckpointError(TrainingError):

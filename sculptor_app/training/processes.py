@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, gather_object
 
-from sculptor_app.training.errors import OtherProcessFailed
+from sculptor_app.training.errors import OtherProcessFailed, TrainingError
 
 PATIENCE = timedelta(hours=12)
 """How long processes wait for each other: one of them renders, draws sample sheets and writes checkpoints for all."""
@@ -50,6 +50,8 @@ def agreed(accelerator: Accelerator, job: Callable[[], None]) -> None:
         job()
     except Exception as error:
         failure = error
+        if isinstance(error, TrainingError) and accelerator.num_processes > 1:
+            error.everywhere = False
     failed = largest(accelerator, float(failure is not None))[0] > 0
     if failure is not None:
         raise failure

@@ -9,8 +9,7 @@ import torch
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.training.errors import BadInput, NotWritten
 from sculptor_app.training.model_writing import export_checkpoint, write_model
-from tests.training.test_faults import no_file_larger_than
-from tests.training.tiny import tiny_pipeline, tiny_run
+from tests.training.tiny import no_file_larger_than, tiny_pipeline, tiny_run
 
 
 def content(folder: Path) -> dict[str, bytes]:

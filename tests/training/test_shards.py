@@ -8,7 +8,9 @@ import pytest
 from sculptor_app.atelier import FORMS, MATERIALS, render
 from sculptor_app.atelier.sheet import to_bytes
 from sculptor_app.training import shards
-from sculptor_app.training.shards import SHARD, ShardSet, labels_of, write_shards
+from sculptor_app.training.errors import BadInput, NotWritten
+from sculptor_app.training.shards import SHARD, ShardSet, labels_of, shard_name, write_shard, write_shards
+from tests.training.tiny import no_file_larger_than
 
 
 @pytest.fixture
@@ -51,3 +53,36 @@ def test_a_set_grows_and_a_resumed_one_reads_what_it_had(small: None, tmp_path: 
     resumed = ShardSet(tmp_path)
     resumed.refresh(only=had)
     assert resumed.shard_names == had
+
+
+def test_processes_share_the_rendering(small: None, tmp_path: Path):
+    shares = [[path.name for path in write_shards(tmp_path, 5, 8, 0, "cpu", (i, 2))] for i in range(2)]
+    assert [len(share) for share in shares] == [3, 2]
+    assert sorted(shares[0] + shares[1]) == [shard_name(6 * number) for number in range(5)]
+
+
+def test_runs_of_consecutive_seeds_are_told_together(small: None, tmp_path: Path):
+    for first in (30, 0, 6, 12, 42):
+        write_shard(tmp_path, first, 8)
+    pictures = ShardSet(tmp_path, 8)
+    pictures.refresh()
+    assert pictures.provenance() == {"render_seeds": [[0, 18], [30, 6], [42, 6]], "pictures": 30}
+
+
+def test_pictures_of_another_size_are_refused(small: None, tmp_path: Path):
+    write_shard(tmp_path, 0, 8)
+    with pytest.raises(BadInput, match="holds pictures of 8 pixels, not 16"):
+        ShardSet(tmp_path, 16).refresh()
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut off", b"nonsense"])
+def test_a_damaged_shard_is_named(tmp_path: Path, damage: bytes):
+    (tmp_path / shard_name(0)).write_bytes(damage)
+    with pytest.raises(BadInput, match=r"shard-000000000000.npz is damaged .* Delete it; it will be rendered again"):
+        ShardSet(tmp_path).refresh()
+
+
+def test_a_full_disk_leaves_no_half_of_a_shard(small: None, tmp_path: Path):
+    with no_file_larger_than(1000), pytest.raises(NotWritten, match="File too large"):
+        write_shard(tmp_path, 0, 16)
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,8 @@
 """A real run that is small enough for tests: pictures of 16×16 pixels, a few milliseconds a step."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,3 +98,14 @@ class Noted(Progress):
 
     def report(self, report: Report) -> None:
         pass
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """The system itself refuses to write more into any file, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
