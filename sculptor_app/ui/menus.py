@@ -38,7 +38,7 @@ class Menus(QObject):
         self._go_menu()
         self._help_menu()
         window.session.trajectory_changed.connect(self._judge)
-        window.session.length_changed.connect(self._judge)
+        window.session.length_changed.connect(self._judge_length)
         window.session.playback_changed.connect(self._judge)
         window.session.running_changed.connect(self._judge)
         window.session.following_changed.connect(self._judge)
@@ -159,6 +159,11 @@ class Menus(QObject):
         about.setMenuRole(QAction.MenuRole.AboutRole)
 
     # What can be done now ----------------------------------------------------------------------------------------
+
+    @Slot(int)
+    def _judge_length(self, last: int) -> None:
+        if (last > 0) != self.play.isEnabled():  # else a run would have everything judged at every step
+            self._judge()
 
     @Slot()
     def _judge(self) -> None:

@@ -15,7 +15,7 @@ from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
-WHILE_RUNNING = 0.05
+WHILE_RUNNING = 0.025
 """Share of the GUI thread's time that drawing may take while a run computes: the interpreter is shared with it."""
 
 

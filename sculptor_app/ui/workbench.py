@@ -19,7 +19,7 @@ from sculptor_app.ui.widgets.filmstrip import Filmstrip
 if TYPE_CHECKING:
     from sculptor_app.ui.main_window import MainWindow
 
-PLOTS_WHILE_RUNNING, PLOTS_AT_REST = 0.025, 0.5
+PLOTS_WHILE_RUNNING, PLOTS_AT_REST = 0.01, 0.5
 """Share of the GUI thread's time that the plots may take."""
 
 
@@ -37,7 +37,6 @@ class Workbench(QObject):
         self.plot_clock = FrameClock(share=PLOTS_AT_REST, parent=self)
         self.menus = Menus(window, self)
         self._keys = StepKeys(window)
-        QApplication.instance().installEventFilter(self._keys)
         screen = window.screen()
         if screen is not None:
             self.presenter.clock.set_frame_rate(screen.refreshRate())
@@ -116,4 +115,4 @@ class Workbench(QObject):
         self.presenter.clock.stop()
         self.plot_clock.stop()
         self.menus.close_dialogs()
-        QApplication.instance().removeEventFilter(self._keys)
+        self._keys.stop()

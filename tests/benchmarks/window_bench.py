@@ -49,7 +49,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 600) -> None:
     loop = QEventLoop()
     end = time.monotonic() + seconds
     timer = QTimer()
-    timer.setInterval(5)
+    timer.setInterval(50)  # each look costs the run a little
     timer.timeout.connect(lambda: loop.quit() if is_so() or time.monotonic() > end else None)
     timer.start()
     loop.exec()

@@ -90,7 +90,7 @@ class Filmstrip(QListView):
         self._held_by_hand = False
         self._later = QTimer(self)
         self._later.setSingleShot(True)
-        self._later.timeout.connect(self.viewport().update)
+        self._later.timeout.connect(self._paint_owed)
         self.setModel(self._states)
         self.setItemDelegate(CellPainter(self.thumbnails, self._states, self))
         self._set_up_view()
@@ -187,6 +187,12 @@ class Filmstrip(QListView):
         return self.currentIndex().row()
 
     # Inside
+
+    def _paint_owed(self) -> None:
+        owed = [self._states.index(row) for row in self.thumbnails.owed]
+        self.thumbnails.owed.clear()  # what has been scrolled away is not wanted any more
+        for index in owed:
+            self.viewport().update(self.visualRect(index))
 
     def _is_visible(self, index: _Index) -> bool:
         return index.isValid() and self.viewport().rect().intersects(self.visualRect(index))

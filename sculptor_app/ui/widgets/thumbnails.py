@@ -30,17 +30,17 @@ class Thumbnails:
 
     Args:
         budget_bytes: what the small pictures may take together.
-        clock: seconds, from anywhere.
+        clock: seconds of work; the processor's time of this thread, as a run in another thread stretches the wall's.
 
     Attributes:
-        owed: whether a picture was left for the next painting since `begin_painting`.
+        owed: states whose pictures were left for a later painting.
     """
 
-    def __init__(self, budget_bytes: int = 32 * 1024 * 1024, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, budget_bytes: int = 32 * 1024 * 1024, clock: Callable[[], float] = time.thread_time) -> None:
         self._budget = budget_bytes
         self._clock = clock
         self._until_s = float("inf")
-        self.owed = False
+        self.owed: set[int] = set()
         self._source: Source | None = None
         self._kept: OrderedDict[tuple[int, int], QImage] = OrderedDict()
         self._bytes = 0
@@ -59,12 +59,12 @@ class Thumbnails:
     def clear(self) -> None:
         """Forgets every picture."""
         self._kept.clear()
+        self.owed.clear()
         self._bytes = 0
 
     def begin_painting(self) -> None:
         """From now on, new pictures are made for SPARE_MS (one at least); the others are left for the next painting."""
         self._until_s = self._clock() + SPARE_MS / 1000
-        self.owed = False
 
     def get(self, index: int, side_px: int) -> QImage | None:
         """The small picture of a state, side_px device pixels wide at most; None where there is none, or none yet."""
@@ -73,8 +73,9 @@ class Thumbnails:
             self._kept.move_to_end(key)
             return self._kept[key]
         if self._clock() > self._until_s:
-            self.owed = True
+            self.owed.add(index)
             return None
+        self.owed.discard(index)
         image = self._source(index) if self._source is not None else None
         if image is None or image.isNull():
             return None
