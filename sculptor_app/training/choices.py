@@ -40,6 +40,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         total_pictures=arguments.pictures,
         batch=arguments.batch,
         learning_rate=arguments.learning_rate,
+        optimizer=arguments.optimizer,
         ema_decay=arguments.ema,
         flip=not arguments.no_flip,
         mixed_precision=arguments.precision,

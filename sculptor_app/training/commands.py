@@ -9,9 +9,12 @@ from typing import Any
 
 from sculptor_app.commands.parsing import OneOf, number, whole_number
 from sculptor_app.diffusion.request import MAX_SEED
+from sculptor_app.training.recipe import Recipe
 
 PRECISIONS = ("bf16", "fp16", "no")
-PICTURES, RENDERS, SIZE, SMALLEST, LARGEST = 500_000, 20_000, 64, 8, 512
+OPTIMIZERS = ("muon", "adamw")
+RENDERS, SIZE, SMALLEST, LARGEST = 20_000, 64, 8, 512
+USUAL = Recipe(total_pictures=500_000)
 HIGHEST_SEED = 2**40 - 1
 """Of renders to learn from; those above are kept for measuring, so that no model is measured with what it has seen."""
 WIDTH_STEP, WIDEST, MOST_LEVELS = 32, 2048, 6
@@ -81,10 +84,10 @@ def _add_network(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     return [
         group.add_argument("--patch", type=whole_number("patch", 1, 16), metavar="N",
                            help="edge in pixels of what becomes one position of the U-Net; a smaller one is slower "
-                           "and finer (4)"),
+                           "and finer (2)"),
         group.add_argument("--channels", type=widths, metavar="N,N,…",
                            help=f"width per level, multiples of {WIDTH_STEP}; each level but the last halves the edge "
-                           "(128,192,224)"),
+                           "(64,128,192,224)"),
         group.add_argument("--layers", type=whole_number("number of layers", 1, 8), metavar="N",
                            help="residual blocks per level (1)"),
         group.add_argument("--start-from", type=Path, metavar="FOLDER",
@@ -95,18 +98,25 @@ def _add_network(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 def _add_recipe(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     length = group.add_mutually_exclusive_group()
     return [
-        length.add_argument("--pictures", type=whole_number("number of pictures", 1, 10**10), default=PICTURES,
-                            metavar="N", help=f"pictures to see, repeats counted ({PICTURES:,})"),
+        length.add_argument("--pictures", type=whole_number("number of pictures", 1, 10**10),
+                            default=USUAL.total_pictures, metavar="N",
+                            help=f"pictures to see, repeats counted ({USUAL.total_pictures:,})"),
         length.add_argument("--minutes", type=number("number of minutes", 0.01, 10**6), metavar="X",
                             help="or: time to learn for, renders not counted; the learning rate falls with the time"),
-        group.add_argument("--batch", type=whole_number("batch", 1, 4096), default=16, metavar="N",
-                           help="pictures per step and process (16)"),
-        group.add_argument("--learning-rate", type=number("learning rate", 1e-8, 0.1), default=2.5e-4, metavar="X",
-                           help="the highest; it rises at first and falls to nothing (2.5e-4)"),
-        group.add_argument("--ema", type=number("decay of the average", 0, 0.999999), default=0.999, metavar="X",
-                           help="how slowly the averaged weights, which become the model, follow (0.999)"),
-        group.add_argument("--precision", action=OneOf, known=PRECISIONS, name="precision", default="bf16",
-                           help="of the arithmetic; fp16 needs a GPU (bf16)"),
+        group.add_argument("--batch", type=whole_number("batch", 1, 4096), default=USUAL.batch, metavar="N",
+                           help=f"pictures per step and process ({USUAL.batch})"),
+        group.add_argument("--learning-rate", type=number("learning rate", 1e-8, 0.1), default=USUAL.learning_rate,
+                           metavar="X",
+                           help=f"the highest; it rises at first and falls to nothing ({USUAL.learning_rate:g})"),
+        group.add_argument("--optimizer", action=OneOf, known=OPTIMIZERS, name="optimizer", default=USUAL.optimizer,
+                           help="muon orthogonalises the momentum of matrices; adamw wants a lower rate "
+                           f"({USUAL.optimizer})"),
+        group.add_argument("--ema", type=number("decay of the average", 0, 0.999999), default=USUAL.ema_decay,
+                           metavar="X", help="how slowly the averaged weights, which become the model, follow "
+                           f"({USUAL.ema_decay:g})"),
+        group.add_argument("--precision", action=OneOf, known=PRECISIONS, name="precision",
+                           default=USUAL.mixed_precision,
+                           help=f"of the arithmetic; fp16 needs a GPU ({USUAL.mixed_precision})"),
         group.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED), default=0, metavar="N",
                            help="of everything random (0)"),
         group.add_argument("--threads", type=whole_number("number of threads", 1, 1024), metavar="N",
@@ -116,12 +126,15 @@ def _add_recipe(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 
 def _add_upkeep(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     return [
-        group.add_argument("--report-every", type=whole_number("distance between reports", 1, 10**9), default=3200,
-                           metavar="N", help="pictures between lines of the log (3200)"),
+        group.add_argument("--report-every", type=whole_number("distance between reports", 1, 10**9),
+                           default=USUAL.report_every, metavar="N",
+                           help=f"pictures between lines of the log ({USUAL.report_every:,})"),
         group.add_argument("--sample-every", type=whole_number("distance between sample sheets", 0, 10**9),
-                           default=24_000, metavar="N", help="pictures between sample sheets; 0 for none (24000)"),
+                           default=USUAL.sample_every, metavar="N",
+                           help=f"pictures between sample sheets; 0 for none ({USUAL.sample_every:,})"),
         group.add_argument("--checkpoint-every", type=whole_number("distance between checkpoints", 1, 10**9),
-                           default=9600, metavar="N", help="pictures between checkpoints (9600)"),
+                           default=USUAL.checkpoint_every, metavar="N",
+                           help=f"pictures between checkpoints ({USUAL.checkpoint_every:,})"),
     ]  # fmt: skip
 
 

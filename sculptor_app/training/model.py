@@ -28,8 +28,8 @@ def new_pipeline(
     form_names: Sequence[str],
     material_names: Sequence[str],
     size: int = 64,
-    patch_size: int = 4,
-    channels: tuple[int, ...] = (128, 192, 224),
+    patch_size: int = 2,
+    channels: tuple[int, ...] = (64, 128, 192, 224),
     layers: int = 1,
 ) -> SculptorPipeline:
     """An untrained pipeline.
@@ -39,23 +39,27 @@ def new_pipeline(
         material_names: English ids of the materials.
         size: Edge of the pictures in pixels.
         patch_size: Edge in pixels of the patch that becomes one position of the U-Net.
-        channels: Width of each level; each level but the last halves the edge.
+        channels: Width of each level; each level but the last halves the edge. The lowest two, but never the first,
+            have attention.
         layers: Residual blocks per level.
     """
-    levels = len(channels)
+    has_attention = [0 < level >= len(channels) - 2 for level in range(len(channels))]
+    width = 4 * channels[min(1, len(channels) - 1)]
     unet = UNet2DModel(
         sample_size=size // patch_size,
         in_channels=3 * patch_size**2,
         out_channels=3 * patch_size**2,
         block_out_channels=channels,
         layers_per_block=layers,
-        down_block_types=("DownBlock2D",) + ("AttnDownBlock2D",) * (levels - 1),
-        up_block_types=("AttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
+        down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
+        up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(has_attention)),
         attention_head_dim=32,
         class_embed_type="identity",
         norm_num_groups=32,
+        attn_norm_num_groups=32,  # else the middle block attends to what is not normalised, and saturates
+        time_embedding_dim=width,
         resnet_time_scale_shift="scale_shift",
         num_train_timesteps=1000,
     )
-    table = LabelEmbedding(len(form_names), len(material_names), width=4 * channels[0])
+    table = LabelEmbedding(len(form_names), len(material_names), width=width)
     return SculptorPipeline(unet, table, new_scheduler(), patch_size, list(form_names), list(material_names))

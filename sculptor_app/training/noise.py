@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import torch
 
-CENTRE, SPREAD = -0.4, 2.3
+CENTRE, SPREAD = 0.0, 2.6
 """Mean and standard deviation of the log-SNR trained at; about where composition turns into structure."""
-EVEN_SHARE = 0.1
+EVEN_SHARE = 0.15
 """Share of pictures whose timestep is drawn evenly, so that no level is left out."""
 
 

@@ -14,11 +14,12 @@ class Recipe:
         total_pictures: Pictures to see in all, repeats counted; the learning rate's decay ends here.
         batch: Pictures per step.
         learning_rate: Highest.
+        optimizer: "muon" or "adamw"; see `optimizer`.
         warmup_pictures: The rate rises over so many pictures.
         decay_share: The last share of the run in which the rate falls as a cosine to nothing.
         ema_decay: Of the averaged weights, per step.
         label_dropout: See `noise.draw_labels`.
-        weight_decay: Of AdamW.
+        weight_decay: Decoupled from the gradient, as in AdamW.
         clip: Largest norm of the gradient.
         flip: Mirror half of the pictures.
         mixed_precision: "bf16", "fp16" or "no".
@@ -30,14 +31,15 @@ class Recipe:
     """
 
     total_pictures: int
-    batch: int = 16
-    learning_rate: float = 2.5e-4
+    batch: int = 32
+    learning_rate: float = 1e-3
+    optimizer: str = "muon"
     warmup_pictures: int = 4800
     decay_share: float = 0.8
     ema_decay: float = 0.999
     label_dropout: float = 0.07
-    weight_decay: float = 0.02
-    clip: float = 0.5
+    weight_decay: float = 0.01
+    clip: float = 1.0
     flip: bool = True
     mixed_precision: str = "bf16"
     seed: int = 0

@@ -15,7 +15,7 @@ from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.training.batches import PictureSet, draw_batch
 from sculptor_app.training.errors import SettingsChanged, TrainingFailed
 from sculptor_app.training.guard import GradientGuard
-from sculptor_app.training.hasten import hasten_on_cpu
+from sculptor_app.training.hasten import hasten_on_cpu, steady_attention
 from sculptor_app.training.learner import Learner, with_weights_of
 from sculptor_app.training.optimizer import make_optimizer
 from sculptor_app.training.processes import gathered, largest, new_accelerator
@@ -65,6 +65,7 @@ class Trainer:
         self.pipeline, self.pictures, self.recipe = pipeline, pictures, recipe
         self.accelerator = accelerator or new_accelerator(recipe.mixed_precision)
         learner = Learner(pipeline).train().requires_grad_(True)
+        steady_attention(learner)
         if self.accelerator.device.type == "cpu":
             hasten_on_cpu(learner)
         self.average = copy.deepcopy(learner).eval().requires_grad_(False).to(self.accelerator.device)
@@ -95,7 +96,7 @@ class Trainer:
             TrainingFailed: The loss is no number any more, or the gradients are wild.
         """
         for group in self._optimizer.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = self.learning_rate * group.get("share", 1.0)
         batch = draw_batch(self.pictures, self.pipeline.label_embedding, self._alphas_cumprod, self.recipe,
                            self._generator, self.accelerator.device)  # fmt: skip
         patch = self.pipeline.config.patch_size
@@ -201,9 +202,8 @@ class Trainer:
         chosen = [{k: v for k, v in group.items() if k != "params"} for group in self._optimizer.param_groups]
         if state["optimizer_kind"] != self._optimizer_kind():
             raise SettingsChanged(
-                f"The run's optimizer is {state['optimizer_kind']}, and this version of the program has "
-                f"{self._optimizer_kind()}.",
-                "Choose another --out, or --start-from the model that --export makes of this run.",
+                f"The run was begun with the optimizer {state['optimizer_kind']}, not {self._optimizer_kind()}.",
+                "Give --optimizer as it was, or choose another --out and --start-from what --export makes of this run.",
             )
         self._optimizer.load_state_dict(state["optimizer"])
         for group, settings in zip(self._optimizer.param_groups, chosen, strict=True):

@@ -152,12 +152,12 @@ def test_the_optimizers_settings_are_the_recipes_of_today_after_resuming():
     state = tiny_trainer(with_recipe(weight_decay=0.5)).state()
     later = tiny_trainer(with_recipe(weight_decay=0.1))
     later.load_state(state)
-    assert [group["weight_decay"] for group in later._optimizer.param_groups] == [0.1]
+    assert {group["weight_decay"] for group in later._optimizer.param_groups} == {0.1}
 
 
 def test_another_optimizers_memory_is_refused():
     state = tiny_trainer().state() | {"optimizer_kind": "SGD"}
-    with pytest.raises(SettingsChanged, match=r"optimizer is SGD, and this version of the program has AdamW"):
+    with pytest.raises(SettingsChanged, match="begun with the optimizer SGD, not "):
         tiny_trainer().load_state(state)
 
 
