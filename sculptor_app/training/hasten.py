@@ -34,6 +34,9 @@ class SteadyAttention:
         Args:
             attn: The layer; `group_norm` may be None, as in diffusers' middle block.
             hidden_states: (B, C, H, W).
+            encoder_hidden_states: Not used.
+            attention_mask: Not used.
+            temb: Not used.
 
         Returns:
             (B, C, H, W), the input added if the layer says so.
@@ -49,7 +52,8 @@ class SteadyAttention:
             looked_up = (q @ k.transpose(-1, -2) * attn.scale).softmax(-1) @ v
         out = attn.to_out[0](looked_up.transpose(1, 2).flatten(2).to(x.dtype))  # (B, H·W, C)
         out = out.transpose(1, 2).reshape(batch, channels, height, width)
-        return (out + hidden_states if attn.residual_connection else out) / attn.rescale_output_factor
+        attended: torch.Tensor = (out + hidden_states if attn.residual_connection else out) / attn.rescale_output_factor
+        return attended
 
 
 def hasten_on_cpu(network: nn.Module) -> None:

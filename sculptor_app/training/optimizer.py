@@ -21,7 +21,7 @@ NOT_MATRICES = ("conv_in", "conv_out", "label_embedding", "time_embedding.linear
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the Newton-Schulz iteration: steep at zero, so that five rounds are enough (Jordan et al. 2024)."""
 LIKE_ADAM = 0.2
-"""Makes an update's root mean square that of AdamW's, so that one learning rate serves both (Liu et al. 2025, eq. 4)."""
+"""Makes an update's root mean square that of AdamW's: one learning rate serves both (Liu et al. 2025, equation 4)."""
 OTHERS_SHARE = 0.5
 """AdamW's learning rate as a share of the matrices'."""
 
@@ -35,7 +35,8 @@ def make_optimizer(learner: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
             learner.parameters(), lr=0.0, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
         )
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in learner.named_parameters():
         is_matrix = parameter.ndim >= 2 and not any(part in name for part in NOT_MATRICES)
         (matrices if is_matrix else others).append(parameter)
@@ -78,26 +79,27 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    (self._follow_matrix if group["matrix"] else self._follow)(parameter, group)
+                    follow = self._follow_matrix if group["matrix"] else self._follow
+                    follow(parameter, parameter.grad, group)
 
-    def _follow_matrix(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
+    def _follow_matrix(self, parameter: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         state, beta = self.state[parameter], group["momentum"]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(parameter.grad, 1 - beta)
-        update = parameter.grad.lerp(state["momentum"], beta).flatten(1)  # Nesterov's look ahead; (out, in)
+        state["momentum"].lerp_(gradient, 1 - beta)
+        update = gradient.lerp(state["momentum"], beta).flatten(1)  # Nesterov's look ahead; (out, in)
         scale = LIKE_ADAM * max(update.shape) ** 0.5
         parameter.add_(orthogonalised(update).view_as(parameter), alpha=-group["lr"] * scale)
 
-    def _follow(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
+    def _follow(self, parameter: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         if not state:
             state["count"] = torch.zeros(())
             state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         state["count"] += 1
         count = float(state["count"])
-        state["mean"].lerp_(parameter.grad, 1 - beta1)
-        state["square"].mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
+        state["mean"].lerp_(gradient, 1 - beta1)
+        state["square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         spread = (state["square"] / (1 - beta2**count)).sqrt_().add_(1e-8)
         parameter.addcdiv_(state["mean"], spread, value=-group["lr"] / (1 - beta1**count))
 
@@ -120,4 +122,5 @@ def orthogonalised(matrix: torch.Tensor, rounds: int = 5) -> torch.Tensor:
     for _ in range(rounds):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if is_tall else x).to(matrix.dtype)
+    even: torch.Tensor = (x.T if is_tall else x).to(matrix.dtype)
+    return even
