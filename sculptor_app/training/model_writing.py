@@ -100,6 +100,8 @@ def _folder_written_whole(folder: Path) -> Iterator[Path]:
     beside, before = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "before"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if before.exists() and not folder.exists():  # killed between two renames
+            before.rename(folder)
         shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
         beside.mkdir()
         yield beside
@@ -119,7 +121,7 @@ def _swap(beside: Path, folder: Path, before: Path) -> None:
         folder.rename(before)
         try:
             beside.rename(folder)
-        except OSError:
+        except BaseException:  # an impatient Ctrl-C, too
             before.rename(folder)
             raise
         shutil.rmtree(before, ignore_errors=True)

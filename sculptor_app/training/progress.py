@@ -50,8 +50,10 @@ class Progress:
         """Write a line; a reader that has gone, as `| head` does, is no reason to stop."""
         if self._out is None:
             return
+        encoding = self._out.encoding or "utf-8"
+        printable = sentence.encode(encoding, "replace").decode(encoding)  # names of files hold any letters
         with contextlib.suppress(OSError, ValueError):
-            tqdm.write(sentence, file=self._out)  # above the bars that are there
+            tqdm.write(printable, file=self._out)  # above the bars that are there
             self._out.flush()
 
     def move_to(self, share: float, seen: int, rate: float, loss: float, left_s: float) -> None:

@@ -1,5 +1,6 @@
 """The command `train`: what it takes, what it refuses, and what it leaves behind."""
 
+import inspect
 import json
 import os
 from pathlib import Path
@@ -12,6 +13,7 @@ from sculptor_app.cli import main
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.training import shards, sources
 from sculptor_app.training.lock import alone_in
+from sculptor_app.training.model import new_pipeline
 from sculptor_app.training.processes import launcher_mistake
 from tests.training.tiny import fill
 
@@ -39,7 +41,10 @@ def train(*words: object) -> int:
         (["--minutes", "0"], "The number of minutes is 0; choose a number, 0.01 to 1e+06."),
         (["--minutes", "5", "--pictures", "9"], "Argument --pictures: not allowed with argument --minutes."),
         (["--size", "4"], "The size is 4; choose a whole number, 8 to 512."),
-        (["--size", "40"], "--size is 40; patches of 4 pixels on 3 levels take a multiple of 16. Choose 32."),
+        (
+            ["--size", "40", "--patch", "4", "--channels", "32,32,32"],
+            "--size is 40; patches of 4 pixels on 3 levels take a multiple of 16. Choose 32.",
+        ),
         (["--patch", "17"], "The patch is 17; choose a whole number, 1 to 16."),
         (["--channels", "64,x"], "The channels are '64,x'; choose 1 to 6 multiples of 32 up to 2048"),
         (["--channels", "48"], "The channels are '48'; choose 1 to 6 multiples of 32 up to 2048"),
@@ -83,17 +88,14 @@ def test_help_reads_in_eighty_columns_and_names_every_option(
     monkeypatch.setenv("COLUMNS", "80")
     assert train("--help") == 0
     text = capsys.readouterr().out
-    for word in (
-        "--from",
-        "--minutes",
-        "--start-from",
-        "--export",
-        "--ema",
-        "--no-flip",
-        "--threads",
-        "accelerate launch",
-    ):
-        assert word in text
+    for option in ("--from", "--minutes", "--start-from", "--export", "--ema", "--no-flip", "--threads"):
+        assert option in text
+    assert "accelerate launch" in text
+    usual = {name: parameter.default for name, parameter in inspect.signature(new_pipeline).parameters.items()}
+    shown = text[text.index("the network:") : text.index("how to learn:")].split()
+    assert f"({usual['patch_size']})" in shown
+    assert f"({usual['layers']})" in shown
+    assert f"({','.join(map(str, usual['channels']))})" in shown
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
@@ -166,7 +168,7 @@ def test_too_few_pictures_end_in_a_sentence(tmp_path: Path, capsys: pytest.Captu
 
 def test_a_run_goes_on_only_as_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     mine, out = fill(tmp_path / "mine"), tmp_path / "run"
-    assert train("--from", mine, "--out", out, *TINY) == 0
+    assert train("--from", mine, "--out", out, *TINY, "--learning-rate", "2e-4") == 0
     capsys.readouterr()
     for words, sentence in [
         (["--from", mine, "--size", "32"], "began with --size 16, not 32."),
@@ -184,7 +186,7 @@ def test_a_run_goes_on_only_as_what_it_is(tmp_path: Path, capsys: pytest.Capture
     assert "pictures have changed since this run began" in capsys.readouterr().err
     (mine / "16.png").unlink()
     assert train("--from", mine, "--out", out, *TINY, "--learning-rate", "1e-4", "--pictures", "12") == 0
-    assert "total pictures 12 instead of 8, learning rate 0.0001 instead of 0.00025" in capsys.readouterr().out
+    assert "total pictures 12 instead of 8, learning rate 0.0001 instead of 0.0002" in capsys.readouterr().out
 
 
 def test_a_model_of_ones_own_pictures_begins_with_the_default_ones_network(tmp_path: Path, capsys):

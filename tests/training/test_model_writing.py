@@ -101,6 +101,14 @@ def test_leftovers_of_a_killed_process_are_no_obstacle(tmp_path: Path):
     assert not (tmp_path / "model" / "old").exists()
 
 
+def test_a_model_that_a_killed_process_had_put_aside_is_not_lost(tmp_path: Path):
+    write_model(tiny_pipeline(), tmp_path / "model", {"first": 1})
+    (tmp_path / "model").rename(tmp_path / ".model.before")
+    with no_file_larger_than(100_000), pytest.raises(NotWritten):
+        write_model(tiny_pipeline(), tmp_path / "model", {})
+    assert json.loads((tmp_path / "model" / "training.json").read_text()) == {"first": 1}
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_is_no_model_is_never_replaced(tmp_path: Path, kind: str):
     place = tmp_path / "mine"

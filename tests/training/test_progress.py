@@ -59,6 +59,13 @@ def test_a_reader_that_has_gone_is_no_reason_to_stop(tmp_path: Path):
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # for what is still in its buffer
 
 
+def test_letters_that_the_output_does_not_know_are_replaced():
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    Progress(out, None).say("조각.png is skipped: it is no file.")
+    assert raw.getvalue().decode().rstrip() == "??.png is skipped: it is no file."
+
+
 def test_nobody_to_tell():
     with Progress(None, None) as progress:
         progress.move_to(0.5, 1, 1, 1, 1)

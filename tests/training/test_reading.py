@@ -107,9 +107,15 @@ def test_a_picture_that_lies_on_its_side_is_turned_upright(tmp_path: Path, orien
     assert np.abs(turned - upright).max() <= 2
 
 
-def test_damaged_notes_beside_a_whole_picture_do_no_harm(tmp_path: Path):
-    Image.new("RGB", (8, 8), ORANGE).save(tmp_path / "x.png", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
-    assert (read_square(tmp_path / "x.png", 4) == ORANGE).all()
+NO_TIFF = b"Exif\0\0XX*\0\0\0\0\0"
+CUT_OFF = b"Exif\0\0II*\0\x08\0\0\0\xff\xff"
+A_WORD = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0"  # where a number should be
+
+
+@pytest.mark.parametrize("notes", [NO_TIFF, CUT_OFF, A_WORD])
+def test_damaged_notes_beside_a_whole_picture_do_no_harm(tmp_path: Path, notes: bytes):
+    Image.new("RGB", (8, 8), ORANGE).save(tmp_path / "x.jpg", exif=notes)
+    assert np.abs(read_square(tmp_path / "x.jpg", 4).astype(int) - ORANGE).max() <= 3
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (2, 3)])
@@ -119,12 +125,13 @@ def test_pictures_of_hardly_any_pixels_become_squares(tmp_path: Path, shape: tup
 
 
 def test_a_large_photograph_is_decoded_small_and_looks_the_same(tmp_path: Path):
-    y, x = np.mgrid[0:600, 0:900] / 600
-    array = np.stack([x * 160, y * 255, 128 + 100 * np.sin(9 * x)], axis=2).clip(0, 255).astype(np.uint8)
-    Image.fromarray(array).save(tmp_path / "x.jpg", quality=95)
-    Image.fromarray(array).save(tmp_path / "x.png")
-    found, wanted = (read_square(tmp_path / name, 16).astype(int) for name in ("x.jpg", "x.png"))
-    assert np.abs(found - wanted).max() <= 6
+    """Fields of six pixels, of which four become one: decoded half as large they still differ by little."""
+    fields = np.random.default_rng(0).integers(0, 256, (100, 150, 3), dtype=np.uint8)
+    photograph = Image.fromarray(fields.repeat(6, axis=0).repeat(6, axis=1))
+    photograph.save(tmp_path / "x.jpg", quality=95)
+    photograph.save(tmp_path / "x.png")
+    found, wanted = (read_square(tmp_path / name, 64).astype(int) for name in ("x.jpg", "x.png"))
+    assert np.abs(found - wanted).mean() < 4  # 2.2; decoded an eighth as large 13.7
 
 
 def test_a_picture_too_large_to_unpack_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

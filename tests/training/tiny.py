@@ -1,6 +1,5 @@
 """A real run that is small enough for tests: pictures of 16×16 pixels, a few milliseconds a step."""
 
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -103,6 +102,8 @@ class Noted(Progress):
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
     """The system itself refuses to write more into any file, as a full disk does."""
+    import resource  # POSIX alone has it
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
