@@ -19,7 +19,7 @@ class LabelEmbedding(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
     Args:
         num_forms: How many forms there are, "left free" not counted.
         num_materials: How many materials there are, "left free" not counted.
-        width: Length of the vector; the U-Net's time-embedding width, four times its first channel count.
+        width: Length of the vector; the width of the U-Net's time embedding.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]

@@ -150,7 +150,8 @@ def _check_fit(folder: Path, unet: UNet2DModel, table: LabelEmbedding, settings:
     channels = 3 * settings["patch_size"] ** 2
     if (unet.config.in_channels, unet.config.out_channels) != (channels, channels):
         raise ModelFolderError(f"{folder}: patch_size {settings['patch_size']} needs a U-Net of {channels} channels.")
-    if unet.config.class_embed_type != "identity" or table.config.width != 4 * unet.config.block_out_channels[0]:
+    width = unet.time_embedding.linear_2.out_features
+    if unet.config.class_embed_type != "identity" or table.config.width != width:
         raise ModelFolderError(f"{folder}: the label embedding and the U-Net belong to different models.")
     for names, count in (("form_names", table.free_form), ("material_names", table.free_material)):
         if len(settings[names]) not in (0, count):

@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 
 from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 
 SAMPLERS = (
@@ -202,3 +203,17 @@ def test_broken_folders_are_refused_with_a_sentence(folder: Path, tmp_path: Path
     with pytest.raises(ModelFolderError, match=named) as caught:
         SculptorPipeline.load(broken)
     assert str(caught.value).endswith(".")
+
+
+def test_a_network_whose_time_is_wider_than_its_first_level_says_can_be_saved_and_loaded(tmp_path: Path):
+    from sculptor_app.training.model import new_pipeline
+
+    made = new_pipeline(("a", "b"), ("c",), 32, 2, (32, 64))
+    assert made.label_embedding.config.width == 4 * 64
+    made.save_pretrained(tmp_path)
+    again = SculptorPipeline.load(tmp_path)
+    assert again(form=1, material=0, num_inference_steps=2).images.shape == (1, 32, 32, 3)
+    table = tmp_path / "label_embedding"
+    LabelEmbedding(2, 1, 128).to(torch.float16).save_pretrained(table)
+    with pytest.raises(ModelFolderError, match="belong to different models"):
+        SculptorPipeline.load(tmp_path)
