@@ -34,6 +34,14 @@ def evaluate(model: Path, *arguments: object) -> int:
         return int(left.code or 0)
 
 
+@pytest.fixture(autouse=True)
+def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever makes a judge makes one in seconds: 48 renders to learn from, 48 to measure with."""
+    for module in (shards, renders, standard):
+        monkeypatch.setattr(module, "SHARD", 48)
+    monkeypatch.setattr(evaluating, "RECIPE", JudgeRecipe(renders=48, held_out=48, passes=2, batch=24))
+
+
 @pytest.fixture
 def model(tiny_model: Path, tmp_path: Path) -> Path:
     """A model of random weights that says that it was trained on renders 0 to 47."""
@@ -200,17 +208,7 @@ def test_a_file_that_cannot_be_written_is_known_before_the_work(
     assert not own_judge(16).exists()
 
 
-@pytest.fixture
-def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A judge in seconds: 48 renders to learn from, 48 to measure with."""
-    for module in (shards, renders, standard):
-        monkeypatch.setattr(module, "SHARD", 48)
-    monkeypatch.setattr(evaluating, "RECIPE", JudgeRecipe(renders=48, held_out=48, passes=2, batch=24))
-
-
-def test_where_there_is_no_judge_one_is_made_and_kept(
-    small_recipe: None, tiny_model: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_where_there_is_no_judge_one_is_made_and_kept(tiny_model: Path):
     assert evaluate(tiny_model) == 0
     made = own_judge(16)
     assert find_judge(16) == made
