@@ -36,7 +36,7 @@ def test_the_table_names_the_mistakes_and_not_what_was_right():
     table = as_table(some_evaluation())
     assert "Forms read wrongly most often: bust as head (2), figure as bust (1)." in table
     assert "Materials read wrongly most often: none." in table
-    assert "62.5 %    100.0 %" in table
+    assert "62.5 %   100.0 %" in table
     assert "12.346" in table
     assert "it has no training.json" in table
     assert "nearest" not in table
