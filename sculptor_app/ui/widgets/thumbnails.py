@@ -9,7 +9,7 @@ from PySide6.QtGui import QImage
 
 Source = Callable[[int], QImage | None]
 
-SPARE_MS = 2.0
+SPARE_MS = 1.0
 """What making new pictures may take of one painting: a film that is dragged would hold up the hand for each of them."""
 
 
