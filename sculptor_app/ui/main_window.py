@@ -94,10 +94,16 @@ class MainWindow(QMainWindow):
     # Remembering -------------------------------------------------------------------------------------------------
 
     def _restore(self) -> None:
-        layout = self.settings.value("window/layout")
-        if not isinstance(layout, QByteArray) or not self.restoreState(layout, LAYOUT_VERSION):
+        if self._restore_layout():
+            QTimer.singleShot(0, self._restore_layout)  # the sizes: see `lay_out_afresh`
+        else:
             self.lay_out_afresh()
         self.controls.restore(self.settings)
+
+    @Slot()
+    def _restore_layout(self) -> bool:
+        layout = self.settings.value("window/layout")
+        return isinstance(layout, QByteArray) and self.restoreState(layout, LAYOUT_VERSION)
 
     @Slot()
     def lay_out_afresh(self) -> None:

@@ -7,7 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.frame_kind import FrameKind
 from sculptor_app.ui import theme
-from sculptor_app.ui.main_window import MainWindow
+from sculptor_app.ui.main_window import LEFT_PX, MainWindow
 from sculptor_app.ui.stage import ROW
 from tests.helpers.window import Driver
 
@@ -132,3 +132,15 @@ def test_escape_stops_only_what_runs(driver: Driver) -> None:
     driver.press(Qt.Key.Key_Escape)
     assert driver.window.isVisible()
     assert not driver.window.bench.menus.stop.isEnabled()
+
+
+def test_panels_come_back_as_wide_as_they_were_left(open_window, qtbot: QtBot) -> None:
+    window = open_window().window
+    docks = [window.docks["block"], window.docks["plots"]]
+    qtbot.waitUntil(lambda: docks[0].width() == LEFT_PX)
+    window.resizeDocks(docks, [LEFT_PX + 60, 330], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: docks[0].width() == LEFT_PX + 60)
+    left = [dock.width() for dock in docks]
+    window.close()
+    again = open_window().window
+    qtbot.waitUntil(lambda: [again.docks[name].width() for name in ("block", "plots")] == left)
