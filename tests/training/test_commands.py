@@ -225,7 +225,7 @@ def test_a_place_that_cannot_be_written_is_named_first(tmp_path: Path, capsys: p
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with alone_in(tmp_path / "run"):
-        assert train("--out", tmp_path / "run", *TINY) == 2
+        assert train("--from", fill(tmp_path / "mine"), "--out", tmp_path / "run", *TINY) == 2
     assert f"Another run is going on in {tmp_path / 'run'}. Wait for its end" in capsys.readouterr().err
     with alone_in(tmp_path / "run"):
         pass  # the lock is free again
