@@ -38,16 +38,27 @@ def sample_labelled(
     size = pipeline.picture_size
     noise = torch.randn((len(forms), 3, size, size), generator=torch.Generator().manual_seed(seed))
     labels = torch.tensor([forms, materials])
-    parts = [_denoise(pipeline, noise[i : i + at_once], labels[:, i : i + at_once], steps, guidance_scale)
+    parts = [denoise(pipeline, noise[i : i + at_once], labels[:, i : i + at_once], steps, guidance_scale)
              for i in range(0, len(forms), at_once)]  # fmt: skip
     array: np.ndarray = torch.cat(parts).permute(0, 2, 3, 1).numpy()
     return array
 
 
-def _denoise(
+def denoise(
     pipeline: SculptorPipeline, noise: torch.Tensor, labels: torch.Tensor, steps: int, guidance_scale: float
 ) -> torch.Tensor:
-    """(B, 3, H, W) uint8 on the CPU from noise of that shape and labels (2, B)."""
+    """One batch of pictures.
+
+    Args:
+        pipeline: Makes the pictures; its scheduler must be nobody else's meanwhile.
+        noise: (B, 3, H, W).
+        labels: (2, B) int64, forms and materials.
+        steps: Reverse steps.
+        guidance_scale: How much the labels count.
+
+    Returns:
+        (B, 3, H, W) uint8 on the CPU.
+    """
     scheduler, table, patch = pipeline.scheduler, pipeline.label_embedding, pipeline.config.patch_size
     free = torch.tensor([[table.free_form], [table.free_material]]).expand_as(labels)
     embedded = table(*torch.cat([free, labels], dim=1).to(pipeline.device))  # (2B, width), the free ones first

@@ -13,6 +13,7 @@ from sculptor_app.atelier.renderer import render
 from sculptor_app.atelier.sheet import to_bytes
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.training.errors import BadInput
+from sculptor_app.training.evaluation.parallel import in_parallel, workers_on
 from sculptor_app.training.shards import SHARD, labels_of, read_shard, shard_name, write_shard
 
 JUDGE_SEEDS = 2**40
@@ -24,6 +25,9 @@ MOST_PARTS = 100_000
 
 Blocks = list[tuple[int, int]]
 """Runs of consecutive seeds, (first seed, count), each inside one shard."""
+Wanted = tuple[list[int], list[int], list[int]]
+"""Seeds, forms and materials."""
+AT_ONCE_CPU = 48
 
 
 def fresh_renders(
@@ -42,10 +46,7 @@ def fresh_renders(
         (n, 3, size, size) uint8, in the order of the labels.
     """
     first = FRESH_SEEDS + int(np.random.default_rng(seed).integers(2**40 - len(forms)))
-    for start in range(0, len(forms), 48):
-        part = slice(start, start + 48)
-        seeds = range(first + start, first + start + len(forms[part]))
-        yield _bytes(render(seeds, forms[part], materials[part], size, device))
+    yield from _rendered((list(range(first, first + len(forms))), forms, materials), size, device)
 
 
 def training_blocks(folder: Path) -> Blocks:
@@ -112,18 +113,35 @@ def training_renders(blocks: Blocks, size: int, store: Path | None, device: str 
         device: Where to render.
 
     Yields:
-        (n, 3, size, size) uint8, one block at a time.
+        (n, 3, size, size) uint8; those of the store come first.
 
     Raises:
         BadInput: A shard holds something else than pictures of this size.
         NotWritten: A shard could not be kept.
     """
-    for first, count in blocks:
-        if store is not None and (count == SHARD or (store / shard_name(first)).exists()):
-            yield pictures_of(write_shard(store, first, size, device), size)[0][:count]
-        else:
-            seeds, forms, materials = (part[:count] for part in labels_of(first))
-            yield _bytes(render(seeds, forms, materials, size, device))
+    kept = [block for block in blocks if store is not None and _is_kept(store, *block)]
+    others = [block for block in blocks if block not in kept]
+    if store is not None:
+        yield from in_parallel(lambda block: _from_store(store, *block, size, device), kept, workers_on(device))
+    for first, count in others:
+        seeds, forms, materials = labels_of(first)
+        yield from _rendered((seeds[:count], forms[:count], materials[:count]), size, device)
+
+
+def _is_kept(store: Path, first: int, count: int) -> bool:
+    return count == SHARD or (store / shard_name(first)).exists()
+
+
+def _from_store(store: Path, first: int, count: int, size: int, device: str) -> torch.Tensor:
+    return pictures_of(write_shard(store, first, size, device), size)[0][:count]
+
+
+def _rendered(wanted: Wanted, size: int, device: str) -> Iterator[torch.Tensor]:
+    """Pictures in parts: a shard's at a time on a GPU, fewer on each core of a CPU."""
+    at_once = AT_ONCE_CPU if device == "cpu" else SHARD
+    cuts = [slice(i, i + at_once) for i in range(0, len(wanted[0]), at_once)]
+    pieces = [(wanted[0][cut], wanted[1][cut], wanted[2][cut]) for cut in cuts]
+    yield from in_parallel(lambda piece: _bytes(render(*piece, size, device)), pieces, workers_on(device))
 
 
 def pictures_of(path: Path, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

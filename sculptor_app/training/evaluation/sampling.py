@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
 
 from sculptor_app.atelier.labels import FORMS, MATERIALS
+from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.diffusion.schedulers import make_scheduler
-from sculptor_app.training.samples import sample_labelled
+from sculptor_app.training.evaluation.parallel import Stopped, in_parallel, workers_on
+from sculptor_app.training.samples import denoise
 
 PAIRS = len(FORMS) * len(MATERIALS)
-AT_ONCE = 24
-"""Pictures that are sampled together; part of what a seed means, so that it is the same on every device."""
+BLOCK = 24
+"""Pictures whose noise is drawn together; part of what a seed means, so that it is the same on every machine."""
+AT_ONCE_CPU = 8
+"""Pictures that one core samples together."""
 _ORDER_SEED = 20_261_125
 
 
@@ -26,14 +30,14 @@ def cycle_labels(count: int) -> tuple[list[int], list[int]]:
 
 
 def draw_samples(
-    pipeline: Any, forms: list[int], materials: list[int], seed: int, steps: int, guidance: float
+    pipeline: SculptorPipeline, forms: list[int], materials: list[int], seed: int, steps: int, guidance: float
 ) -> Iterator[torch.Tensor]:
     """Sample a picture for each pair of labels with DDIM.
 
     The first n of many samples are the same as n samples alone.
 
     Args:
-        pipeline: A SculptorPipeline; its scheduler is replaced.
+        pipeline: Makes the pictures.
         forms: Labels.
         materials: Labels.
         seed: Of the noise.
@@ -41,11 +45,33 @@ def draw_samples(
         guidance: Scale of the classifier-free guidance.
 
     Yields:
-        (n, 3, H, W) uint8, n up to 24, in the order of the labels.
+        (n, 3, H, W) uint8, in the order of the labels.
     """
-    pipeline.scheduler = make_scheduler("ddim", dict(pipeline.scheduler.config), steps)
-    for start in range(0, len(forms), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        noise_seed = int(np.random.default_rng([seed, start]).integers(2**63))
-        array = sample_labelled(pipeline, forms[part], materials[part], noise_seed, steps, guidance)
-        yield torch.from_numpy(array).permute(0, 3, 1, 2)
+    stopped, device = threading.Event(), pipeline.device.type
+    config, base = pipeline.config, dict(pipeline.scheduler.config)
+
+    def work(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        own = SculptorPipeline(pipeline.unet, pipeline.label_embedding, make_scheduler("ddim", base, steps),
+                               config.patch_size, config.form_names, config.material_names)  # fmt: skip
+        return denoise(own, *batch, steps, guidance)
+
+    def look_up(*_: object) -> None:
+        if stopped.is_set():
+            raise Stopped
+
+    watch = pipeline.unet.register_forward_pre_hook(look_up)
+    at_once = AT_ONCE_CPU if device == "cpu" else BLOCK
+    batches = _batches(torch.tensor([forms, materials]), seed, pipeline.picture_size, at_once)
+    try:
+        yield from in_parallel(work, batches, workers_on(device), stopped)
+    finally:
+        watch.remove()
+
+
+def _batches(labels: torch.Tensor, seed: int, size: int, at_once: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Noise (n, 3, size, size) and labels (2, n) of the samples, n up to `at_once`, from labels (2, N)."""
+    for start in range(0, labels.shape[1], BLOCK):
+        block = labels[:, start : start + BLOCK]
+        generator = torch.Generator().manual_seed(int(np.random.default_rng([seed, start]).integers(2**63)))
+        noise = torch.randn((block.shape[1], 3, size, size), generator=generator)
+        yield from zip(torch.split(noise, at_once), torch.split(block, at_once, dim=1), strict=True)

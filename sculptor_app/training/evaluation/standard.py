@@ -13,6 +13,7 @@ from sculptor_app.commands.terminal import ProgressBar
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.training.evaluation.judge_folder import read_judge, write_judge
 from sculptor_app.training.evaluation.learning import JudgeRecipe, Pictures, Standard, finish, learn
+from sculptor_app.training.evaluation.parallel import in_parallel, workers_on
 from sculptor_app.training.evaluation.renders import JUDGE_SEEDS, pictures_of
 from sculptor_app.training.shards import SHARD, write_shard
 
@@ -88,5 +89,7 @@ def _pictures(store: Path, size: int, device: str, recipe: JudgeRecipe) -> tuple
 def _shards(
     store: Path, count: int, size: int, device: str
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    for number in range(count):
-        yield pictures_of(write_shard(store, JUDGE_SEEDS + number * SHARD, size, device), size)
+    seeds = range(JUDGE_SEEDS, JUDGE_SEEDS + count * SHARD, SHARD)
+    yield from in_parallel(
+        lambda seed: pictures_of(write_shard(store, seed, size, device), size), seeds, workers_on(device)
+    )

@@ -1,8 +1,10 @@
 """Which samples are drawn."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.diffusion.pipeline import SculptorPipeline
+from sculptor_app.diffusion.schedulers import make_scheduler
 from sculptor_app.training.evaluation import sampling
 from sculptor_app.training.evaluation.sampling import PAIRS, cycle_labels, draw_samples
 
@@ -38,31 +41,53 @@ def draw(folder: Path, count: int, seed: int) -> torch.Tensor:
     return torch.cat(list(draw_samples(pipeline, *cycle_labels(count), seed, steps=2, guidance=2.0)))
 
 
-def test_the_first_of_many_samples_are_those_of_few(tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sampling, "AT_ONCE", 4)
-    many, few = draw(tiny_model, 11, 5), draw(tiny_model, 6, 5)
-    assert many.shape == (11, 3, 16, 16)
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "BLOCK", 6)
+    monkeypatch.setattr(sampling, "AT_ONCE_CPU", 2)
+
+
+def test_the_first_of_many_samples_are_those_of_few(small: None, tiny_model: Path):
+    many, few = draw(tiny_model, 15, 5), draw(tiny_model, 9, 5)
+    assert many.shape == (15, 3, 16, 16)
     assert many.dtype == torch.uint8
-    assert torch.equal(many[:6], few)
-    assert not torch.equal(few, draw(tiny_model, 6, 6))
-    assert len({picture.numpy().tobytes() for picture in many}) == 11
+    assert torch.equal(many[:9], few)
+    assert not torch.equal(few, draw(tiny_model, 9, 6))
+    assert len({picture.numpy().tobytes() for picture in many}) == 15
 
 
-def test_a_sample_is_what_the_pipeline_makes(tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_samples_do_not_depend_on_the_number_of_threads(small: None, tiny_model: Path, three_threads: None):
+    several = draw(tiny_model, 9, 5)
+    torch.set_num_threads(1)
+    assert torch.equal(several, draw(tiny_model, 9, 5))
+
+
+def test_who_does_not_wait_for_samples_stops_them(small: None, tiny_model: Path, three_threads: None):
+    """As Ctrl-C does; steps that are left would take half a minute."""
+    pipeline = SculptorPipeline.load(tiny_model)
+    taken: list[None] = []
+    pipeline.unet.register_forward_pre_hook(lambda *_: taken.append(None))
+    drawn = draw_samples(pipeline, *cycle_labels(60), 0, 40, 2.0)
+    next(drawn)
+    drawn.close()
+    assert len(taken) < 12 * 40  # of 30 batches
+    assert len(pipeline.unet._forward_pre_hooks) == 1
+
+
+def test_a_sample_is_what_the_pipeline_makes(tiny_model: Path):
     """Sampled by the pipeline's own call from the same noise, with the sampler of `sculptor-app sculpt`."""
-    from sculptor_app.diffusion.schedulers import make_scheduler
-
-    seeds: list[int] = []
-    real = sampling.sample_labelled
-
-    def noted(pipeline, forms, materials, seed, *more):
-        seeds.append(seed)
-        return real(pipeline, forms, materials, seed, *more)
-
-    monkeypatch.setattr(sampling, "sample_labelled", noted)
     (drawn,) = draw(tiny_model, 1, 3)
     pipeline = SculptorPipeline.load(tiny_model)
     pipeline.scheduler = make_scheduler("ddim", dict(pipeline.scheduler.config), 2)
     (form,), (material,) = cycle_labels(1)
-    wanted = pipeline(form, material, 2, 2.0, torch.Generator().manual_seed(seeds[0]), output_type="pt").images[0]
+    generator = torch.Generator().manual_seed(int(np.random.default_rng([3, 0]).integers(2**63)))
+    wanted = pipeline(form, material, 2, 2.0, generator, output_type="pt").images[0]
     assert (drawn.float() - wanted * 255).abs().max() <= 0.51
