@@ -52,6 +52,8 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
                        help="reverse steps of DDIM (50)")  # fmt: skip
     group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=2.0, metavar="X",
                        help="how much form and material count; 1 is none (2)")  # fmt: skip
+    group.add_argument("--exact", action="store_true",
+                       help="sample in float32, as the window does, where a CPU is faster in 16 bits")  # fmt: skip
     group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (auto)")
 
 

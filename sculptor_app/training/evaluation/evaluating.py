@@ -32,7 +32,7 @@ from sculptor_app.training.evaluation.renders import (
     training_renders,
 )
 from sculptor_app.training.evaluation.report import Evaluation, Measured, count_confusions
-from sculptor_app.training.evaluation.sampling import cycle_labels, draw_samples
+from sculptor_app.training.evaluation.sampling import cycle_labels, draw_samples, has_fast_16_bits
 from sculptor_app.training.evaluation.standard import find_judge, make_judge, open_judge
 
 Labels = tuple[list[int], list[int]]
@@ -53,17 +53,18 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
     device, folder = find_device(arguments.device), model_folder(arguments.model)
     blocks = _blocks(arguments, folder)
     labels = cycle_labels(arguments.samples)
+    dtype = torch.bfloat16 if has_fast_16_bits(device.id) and not arguments.exact else torch.float32
     with memory_told(device.name):
         pipeline = open_model(folder, device.id)
         _check_model(folder, pipeline, arguments.steps)
         judge = _judge_folder(pipeline.picture_size, _render_device(device), arguments.train_judge)
         standard = open_judge(judge, pipeline.picture_size)
         with run_told(device.name):
-            samples = _samples(arguments, pipeline, labels)
+            samples = _samples(arguments, pipeline, labels, dtype)
         of_samples, of_renders, reading = _compare(arguments, standard, samples, labels, blocks, _render_device(device))
-    asked = {"samples": arguments.samples, "steps": arguments.steps, "guidance": arguments.guidance}
+    asked = {name: getattr(arguments, name) for name in ("samples", "steps", "guidance", "seed")}
     return Evaluation(
-        settings={"model": folder.name, **asked, "seed": arguments.seed},
+        settings={"model": folder.name, **asked, "precision": str(dtype).removeprefix("torch.")},
         samples=of_samples,
         renders=of_renders,
         training_compared=sum(count for _, count in blocks),
@@ -121,9 +122,9 @@ def _judge_folder(size: int, device: str, anew: bool) -> Path:
     return make_judge(size, device, RECIPE)
 
 
-def _samples(arguments: argparse.Namespace, pipeline: Any, labels: Labels) -> torch.Tensor:
+def _samples(arguments: argparse.Namespace, pipeline: Any, labels: Labels, dtype: torch.dtype) -> torch.Tensor:
     """(N, 3, H, W) uint8."""
-    drawn = draw_samples(pipeline, *labels, arguments.seed, arguments.steps, arguments.guidance)
+    drawn = draw_samples(pipeline, *labels, arguments.seed, arguments.steps, arguments.guidance, dtype)
     return torch.cat(list(_with_bar("Sampling", arguments.samples, drawn)))
 
 

@@ -29,8 +29,20 @@ def cycle_labels(count: int) -> tuple[list[int], list[int]]:
     return [pair % len(FORMS) for pair in pairs], [pair // len(FORMS) for pair in pairs]
 
 
+def has_fast_16_bits(device: str) -> bool:
+    """Whether a device is a CPU that computes in bfloat16, and so about twice as fast as in float32."""
+    known = torch.cpu.get_capabilities() if device == "cpu" else {}
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
 def draw_samples(
-    pipeline: SculptorPipeline, forms: list[int], materials: list[int], seed: int, steps: int, guidance: float
+    pipeline: SculptorPipeline,
+    forms: list[int],
+    materials: list[int],
+    seed: int,
+    steps: int,
+    guidance: float,
+    dtype: torch.dtype = torch.float32,
 ) -> Iterator[torch.Tensor]:
     """Sample a picture for each pair of labels with DDIM.
 
@@ -43,6 +55,7 @@ def draw_samples(
         seed: Of the noise.
         steps: Reverse steps.
         guidance: Scale of the classifier-free guidance.
+        dtype: What the network's products are computed in; the states are float32 in any case.
 
     Yields:
         (n, 3, H, W) uint8, in the order of the labels.
@@ -53,7 +66,8 @@ def draw_samples(
     def work(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         own = SculptorPipeline(pipeline.unet, pipeline.label_embedding, make_scheduler("ddim", base, steps),
                                config.patch_size, config.form_names, config.material_names)  # fmt: skip
-        return denoise(own, *batch, steps, guidance)
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            return denoise(own, *batch, steps, guidance)
 
     def look_up(*_: object) -> None:
         if stopped.is_set():

@@ -91,6 +91,20 @@ def test_the_same_seed_gives_the_same_figures(model: Path, judge: Path, capsys: 
     assert all(a != b for a, b in zip(found[0], found[2], strict=True))
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_exact_figures_are_of_float32(
+    has: bool, model: Path, judge: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(evaluating, "has_fast_16_bits", lambda _: has)
+    found = {}
+    for words in ((), ("--exact",)):
+        assert evaluate(model, "--json", "--train-pictures", 1, *words) == 0
+        found[words] = json.loads(capsys.readouterr().out)
+    assert found[()]["precision"] == ("bfloat16" if has else "float32")
+    assert found["--exact",]["precision"] == "float32"
+    assert (found[()]["frechet_samples"] == found["--exact",]["frechet_samples"]) is not has
+
+
 def test_a_model_that_copies_is_found_out(
     model: Path, judge: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -14,7 +14,7 @@ from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.diffusion.schedulers import make_scheduler
 from sculptor_app.training.evaluation import sampling
-from sculptor_app.training.evaluation.sampling import PAIRS, cycle_labels, draw_samples
+from sculptor_app.training.evaluation.sampling import PAIRS, cycle_labels, draw_samples, has_fast_16_bits
 
 
 @given(st.integers(1, 500))
@@ -91,3 +91,21 @@ def test_a_sample_is_what_the_pipeline_makes(tiny_model: Path):
     generator = torch.Generator().manual_seed(int(np.random.default_rng([3, 0]).integers(2**63)))
     wanted = pipeline(form, material, 2, 2.0, generator, output_type="pt").images[0]
     assert (drawn.float() - wanted * 255).abs().max() <= 0.51
+
+
+def test_sixteen_bits_change_a_sample_by_little(tiny_model: Path):
+    exact, fast = (
+        torch.cat(list(draw_samples(SculptorPipeline.load(tiny_model), *cycle_labels(4), 0, 2, 2.0, dtype))).float()
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert not torch.equal(exact, fast)
+    assert (exact - fast).abs().mean() < 2  # of 255
+
+
+def test_sixteen_bits_are_for_processors_that_have_them(monkeypatch: pytest.MonkeyPatch):
+    for known in ({"avx512_bf16": True}, {"amx_bf16": True}):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known)
+        assert has_fast_16_bits("cpu")
+        assert not has_fast_16_bits("cuda:0")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert not has_fast_16_bits("cpu")
