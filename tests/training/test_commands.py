@@ -2,19 +2,20 @@
 
 import inspect
 import json
-import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from sculptor_app.cli import main
+from sculptor_app.cli import main, make_parser
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.training import shards, sources
+from sculptor_app.training.choices import recipe_of
 from sculptor_app.training.lock import alone_in
 from sculptor_app.training.model import new_pipeline
-from sculptor_app.training.processes import launcher_mistake
+from sculptor_app.training.recipe import Recipe
 from tests.training.tiny import fill
 
 TINY = ("--size", "16", "--channels", "32,32", "--batch", "4", "--pictures", "8", "--sample-every", "0")
@@ -219,8 +220,9 @@ def test_a_place_that_cannot_be_written_is_named_first(tmp_path: Path, capsys: p
     assert "file cannot be written to (File exists). Choose another --out." in capsys.readouterr().err
     (tmp_path / "run" / "model").mkdir(parents=True)
     (tmp_path / "run" / "model" / "thesis.txt").write_text("")
-    assert train("--out", tmp_path / "run", *TINY) == 2
+    assert train("--from", fill(tmp_path / "mine"), "--out", tmp_path / "run", *TINY) == 2
     assert "model is there already and is no model" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()  # nothing was learned before it was refused
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -233,6 +235,7 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path, capsys: pytest.Captu
 
 def test_threads_are_the_asked_ones(tmp_path: Path):
     before = torch.get_num_threads()
+    torch.set_num_threads(2)
     try:
         assert train("--from", fill(tmp_path / "mine"), "--out", tmp_path / "run", *TINY, "--threads", "1") == 0
         assert torch.get_num_threads() == 1
@@ -242,18 +245,34 @@ def test_threads_are_the_asked_ones(tmp_path: Path):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        ("--pictures 77", "total_pictures", 77),
+        ("--minutes 1.5", "minutes", 1.5),
+        ("--batch 7", "batch", 7),
+        ("--learning-rate 1e-5", "learning_rate", 1e-5),
+        ("--optimizer adamw", "optimizer", "adamw"),
+        ("--ema 0.9", "ema_decay", 0.9),
+        ("--precision no", "mixed_precision", "no"),
+        ("--seed 5", "seed", 5),
+        ("--no-flip", "flip", False),
+        ("--report-every 11", "report_every", 11),
+        ("--sample-every 12", "sample_every", 12),
+        ("--checkpoint-every 13", "checkpoint_every", 13),
+    ],
+)
+def test_every_option_reaches_the_recipe_and_nothing_else_does(words: str, field: str, value: object):
+    usual, changed = (
+        recipe_of(make_parser().parse_args(["train", "--out", "x", *more.split()])) for more in ("", words)
+    )
+    assert changed == replace(usual, **{field: value}) != usual
+    assert usual == Recipe(usual.total_pictures)
+
+
 def test_minutes_end_a_run(tmp_path: Path):
     words = ("--size", "16", "--channels", "32,32", "--batch", "4", "--minutes", "0.01", "--sample-every", "0")
     assert train("--from", fill(tmp_path / "mine"), "--out", tmp_path / "run", *words) == 0
     story = json.loads((tmp_path / "run" / "model" / "training.json").read_text())
     assert story["recipe"]["minutes"] == 0.01
     assert story["pictures_seen"] > 0
-
-
-def test_accelerates_one_process_for_many_is_told():
-    asked = {"ACCELERATE_USE_CPU": "True", "MASTER_ADDR": "127.0.0.1"}
-    assert "starts one process, whatever --num_processes says" in launcher_mistake(asked)
-    assert launcher_mistake({}) == ""
-    assert launcher_mistake(asked | {"WORLD_SIZE": "2"}) == ""
-    assert launcher_mistake({"ACCELERATE_USE_CPU": "True"}) == ""
-    assert "MASTER_ADDR" not in os.environ

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -24,11 +25,26 @@ TINY = ("--size", "16", "--channels", "32,32", "--batch", "4", "--sample-every",
         "--checkpoint-every", "4", "--threads", "1")  # fmt: skip
 
 
-def started(*words: object, **environment: str) -> subprocess.Popen[str]:
+def started(*words: object, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*PROGRAM, *TINY, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
+        env=environment or alone(),
     )  # fmt: skip
+
+
+def alone() -> dict[str, str]:
+    """The environment of a process of its own."""
+    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def two_processes() -> list[dict[str, str]]:
+    """Environments of two CPU processes, as accelerate's launcher sets them; its own start costs seconds."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    shared = {"ACCELERATE_USE_CPU": "true", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+              "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}  # fmt: skip
+    return [alone() | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
 
 
 def wait_for_reports(child: subprocess.Popen[str], count: int) -> None:
@@ -111,11 +127,8 @@ def weights_of(run: Path) -> list[bytes]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_two_processes_learn_together_and_none_waits_for_one_that_has_gone(tmp_path: Path):
-    """As accelerate's launcher starts them; its own start costs seconds and is left out."""
     words = ("--from", fill(tmp_path / "mine"), "--out", tmp_path / "run", "--pictures", 10**9)
-    shared = {"ACCELERATE_USE_CPU": "true", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-              "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}  # fmt: skip
-    children = [started(*words, **shared, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(2)]
+    children = [started(*words, environment=environment) for environment in two_processes()]
     wait_for_reports(children[0], 3)
     children[1].send_signal(signal.SIGKILL)
     told = [child.communicate() for child in children]
@@ -127,11 +140,3 @@ def test_two_processes_learn_together_and_none_waits_for_one_that_has_gone(tmp_p
     assert state["settings"]["processes"] == len(state["generators"]) == 2
     assert not torch.equal(*state["generators"])
     assert state["seen"] % 8 == 0
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
