@@ -134,6 +134,7 @@ def test_escape_stops_only_what_runs(driver: Driver) -> None:
     assert not driver.window.bench.menus.stop.isEnabled()
 
 
+@pytest.mark.window  # the screen that is not there is too small for panels of more than their least width
 def test_panels_come_back_as_wide_as_they_were_left(open_window, qtbot: QtBot) -> None:
     window = open_window().window
     docks = [window.docks["block"], window.docks["plots"]]
