@@ -37,10 +37,8 @@ class PlotsPanel(QWidget):
         self.band_plot: Any = None
         self.spectrum_plot: Any = None
         self._plotted = -1  # newest step in the curves
-        self._ends: dict[str, Any] = {}
-        self._drawn: dict[
-            str, tuple[int, int]
-        ] = {}  # plot: the step and the newest step that it shows; last drawn last
+        self._drawn: dict[str, tuple[int, int]] = {}  # of each plot, the step that it shows and the newest one
+        self._next = BANDS
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 12, 14, 10)
         self._column.setSpacing(8)
@@ -107,7 +105,7 @@ class PlotsPanel(QWidget):
         self._plotted = -1
         self.spectrum_plot.clear()
         self.band_plot.set_plan(trajectory.spans, trajectory.planned_steps)
-        self._drawn = {}
+        self._drawn, self._next = {}, BANDS
         self.draw()
         self.draw()
 
@@ -128,33 +126,37 @@ class PlotsPanel(QWidget):
         stale = [name for name in (BANDS, SPECTRUM) if self._drawn.get(name) != wanted]
         if not stale:
             return
-        name = next((name for name in stale if name != next(reversed(self._drawn), None)), stale[0])
-        self._drawn.pop(name, None)
+        name = self._next if self._next in stale else stale[0]
+        self._next = SPECTRUM if name == BANDS else BANDS
         self._drawn[name] = wanted
         if name == BANDS:
-            self._draw_bands(wanted[0])
+            self._draw_bands(*wanted)
         else:
-            self.spectrum_plot.set_curves(measures.spectrum(self.source, wanted[0]), self._ends, step=wanted[0])
+            self._draw_spectrum(*wanted)
         if len(stale) > 1:
             self.more_due.emit()
 
-    def _draw_bands(self, step: int) -> None:
-        last = self._session.measures.last
+    def _draw_bands(self, step: int, last: int) -> None:
         if last != self._plotted:
             self._plotted = last
-            self._draw_curves(last)
+            measures = self._session.measures
+            self.band_plot.set_energies(measures.energies(self.source), self._name(), self._space(), self._window())
+            self.band_plot.set_settled(self.settled_marks() if self.source == GUESS else ())
         self.band_plot.set_step(step)
 
-    def _draw_curves(self, last: int) -> None:
+    def _draw_spectrum(self, step: int, last: int) -> None:
         measures, trajectory = self._session.measures, self._session.trajectory
-        name = self.tr("current guess") if self.source == GUESS else self.tr("noisy state")
-        window = self.tr("Hann window") if measures.window == "hann" else self.tr("no window")
-        self.band_plot.set_energies(measures.energies(self.source), name, self._space(), window)
-        self.band_plot.set_settled(self.settled_marks() if self.source == GUESS else ())
-        self.spectrum_plot.set_labels(name, self._space(), window)
+        self.spectrum_plot.set_labels(self._name(), self._space(), self._window())
         ends = [(span.phase.key, span.last_step) for span in trajectory.spans if span.last_step <= last]
-        spectra = {key: measures.spectrum(self.source, step) for key, step in ends}
-        self._ends = {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
+        spectra = {key: measures.spectrum(self.source, at) for key, at in ends}
+        there = {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
+        self.spectrum_plot.set_curves(measures.spectrum(self.source, step), there, step=step)
+
+    def _name(self) -> str:
+        return self.tr("current guess") if self.source == GUESS else self.tr("noisy state")
+
+    def _window(self) -> str:
+        return self.tr("Hann window") if self._session.measures.window == "hann" else self.tr("no window")
 
     def _space(self) -> str:
         return self.tr("pixels") if self._session.measures.space == "pixels" else self.tr("latents")

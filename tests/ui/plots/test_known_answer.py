@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from sculptor_app.diffusion.engine import Engine, sculpt
 from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.trajectory import Trajectory
 from sculptor_app.measures.recording import RunMeasures
 from sculptor_app.session.session import Session
 from sculptor_app.ui.plots_panel import PlotsPanel
@@ -18,11 +19,16 @@ HALF_AMPLITUDE_STEPS = (5, 13, 26, 36)
 
 
 @pytest.fixture
-def plots(qtbot: QtBot, tmp_path: Path) -> PlotsPanel:
-    """The panel after a run of 50 steps on a periodic field, whose spectra need no window."""
+def trajectory(tmp_path: Path) -> Trajectory:
+    """A run of 50 steps on a periodic field, whose spectra need no window."""
     request = SculptRequest(model=str(tmp_path), steps=50, seed=9)
     engine = Engine(lambda folder, device: gaussian_pipeline())
-    trajectory = list(sculpt(engine, request, threading.Event()))[-1].trajectory
+    return list(sculpt(engine, request, threading.Event()))[-1].trajectory
+
+
+@pytest.fixture
+def plots(qtbot: QtBot, trajectory: Trajectory) -> PlotsPanel:
+    """The panel after that run."""
     session = Session()
     panel = PlotsPanel(session)
     qtbot.addWidget(panel)
@@ -63,3 +69,26 @@ def test_drawn_spectrum_of_the_guess_falls_as_it_should(plots: PlotsPanel, step:
     plots.draw()  # one plot at a time
     octaves, log_power = plots.spectrum_plot._current_curve.getData()
     assert np.polyfit(octaves * np.log10(2), log_power, 1)[0] == pytest.approx(slope, abs=0.15)
+
+
+@pytest.mark.parametrize("draws", [0, 1])
+def test_the_last_phase_is_in_the_spectrum_whichever_plot_is_drawn_first(
+    qtbot: QtBot, trajectory: Trajectory, draws: int
+) -> None:
+    measures = RunMeasures(50, window="none")
+    for k in range(50):
+        measures.append(trajectory, k)
+    session = Session()
+    panel = PlotsPanel(session)
+    qtbot.addWidget(panel)
+    panel.load()
+    session.show(trajectory, measures, running=False)
+    session.go_to(20)
+    panel.show_trajectory()
+    session.go_to(30)
+    for _ in range(draws):
+        panel.draw()
+    measures.append(trajectory, 50)
+    for _ in range(3):
+        panel.draw()
+    assert list(panel.spectrum_plot._ends) == ["decisions", "structure", "refinement", "polish"]
