@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from sculptor_app import folders
 from sculptor_app.exports.errors import ExportError
 
 
@@ -39,7 +40,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o7777)
         temporary.replace(target)
-        _sync_folder(target.parent)
+        folders.sync(target.parent)
     except OSError as error:
         raise _sentence(path, error) from error
     finally:
@@ -96,14 +97,3 @@ def _sentence(path: Path, error: OSError) -> ExportError:
     if error.errno == errno.ENAMETOOLONG:
         return ExportError(f"The name {path.name[:40]}… is too long.", "Choose a shorter one.")
     return ExportError(f"{path} could not be written ({error.strerror or error}).", "Choose another place.")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last; on systems that cannot open a folder there is nothing to do."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

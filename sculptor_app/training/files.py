@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from sculptor_app import folders
 from sculptor_app.training.errors import NotWritten
 
 
@@ -33,7 +34,7 @@ def written_whole(path: Path, unharmed: str = "") -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        folders.sync(path.parent)
     except (OSError, RuntimeError) as error:  # torch says RuntimeError when a file does not take what it writes
         raise not_written(path, error, unharmed) from error
     finally:
@@ -51,14 +52,3 @@ def not_written(path: Path, error: BaseException, unharmed: str = "") -> NotWrit
         f"{path} could not be written ({reason}).",
         f"{unharmed} Make room, or mend the folder's permissions, and start the same command again.".strip(),
     )
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder last; on systems that cannot open a folder there is nothing to do."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sculptor_app import __version__
+from sculptor_app import __version__, folders
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.training.blueprint import build
 from sculptor_app.training.checkpoint import load_checkpoint
 from sculptor_app.training.errors import BadInput
-from sculptor_app.training.files import not_written, sync_folder
+from sculptor_app.training.files import not_written
 from sculptor_app.training.learner import Learner, with_weights_of
 from sculptor_app.training.ledger import EDGES
 
@@ -125,7 +125,7 @@ def _swap(beside: Path, folder: Path, before: Path) -> None:
             before.rename(folder)
             raise
         shutil.rmtree(before, ignore_errors=True)
-    sync_folder(folder.parent)
+    folders.sync(folder.parent)
 
 
 def _flush(folder: Path) -> None:
