@@ -171,7 +171,6 @@ def test_both_plots_reach_the_step_shown_whatever_comes_between(ready: Driver) -
     plots.spectrum_plot.set_curves = note
     for step in (3, 9, 4):
         ready.session.go_to(step)
-        plots.draw()
     ready.qtbot.waitUntil(lambda: shown[-1:] == [4] and plots.band_plot._cursor.step == 4)
 
 
