@@ -36,7 +36,9 @@ class PlotsPanel(QWidget):
         self.source = GUESS
         self.band_plot: Any = None
         self.spectrum_plot: Any = None
-        self._plotted = -1  # newest step in the curves
+        self._plotted = -1  # newest step in the curves of the bands
+        self._ended = -1  # newest step when the ends of the phases were looked up: the plot keeps curves that stay
+        self._ends: dict[str, Any] = {}
         self._drawn: dict[str, tuple[int, int]] = {}  # of each plot, the step that it shows and the newest one
         self._next = BANDS
         self._column = QVBoxLayout(self)
@@ -102,7 +104,7 @@ class PlotsPanel(QWidget):
         trajectory = self._session.trajectory
         if self.band_plot is None or trajectory is None:
             return
-        self._plotted = -1
+        self._plotted = self._ended = -1
         self.spectrum_plot.clear()
         self.band_plot.set_plan(trajectory.spans, trajectory.planned_steps)
         self._drawn, self._next = {}, BANDS
@@ -145,12 +147,19 @@ class PlotsPanel(QWidget):
         self.band_plot.set_step(step)
 
     def _draw_spectrum(self, step: int, last: int) -> None:
-        measures, trajectory = self._session.measures, self._session.trajectory
-        self.spectrum_plot.set_labels(self._name(), self._space(), self._window())
-        ends = [(span.phase.key, span.last_step) for span in trajectory.spans if span.last_step <= last]
-        spectra = {key: measures.spectrum(self.source, at) for key, at in ends}
-        there = {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
-        self.spectrum_plot.set_curves(measures.spectrum(self.source, step), there, step=step)
+        measures = self._session.measures
+        if last != self._ended:
+            self._ended = last
+            self._ends = self._phase_ends(last)
+            self.spectrum_plot.set_labels(self._name(), self._space(), self._window())
+        self.spectrum_plot.set_curves(measures.spectrum(self.source, step), self._ends, step=step)
+
+    def _phase_ends(self, last: int) -> dict[str, Any]:
+        """The spectra at the ends of the phases that are over, by phase key."""
+        measures, spans = self._session.measures, self._session.trajectory.spans
+        ends = {span.phase.key: span.last_step for span in spans if span.last_step <= last}
+        spectra = {key: measures.spectrum(self.source, step) for key, step in ends.items()}
+        return {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
 
     def _name(self) -> str:
         return self.tr("current guess") if self.source == GUESS else self.tr("noisy state")

@@ -92,3 +92,13 @@ def test_the_last_phase_is_in_the_spectrum_whichever_plot_is_drawn_first(
     for _ in range(3):
         panel.draw()
     assert list(panel.spectrum_plot._ends) == ["decisions", "structure", "refinement", "polish"]
+
+
+def test_the_curves_of_the_phases_ends_are_left_alone_while_a_person_scrubs(plots: PlotsPanel) -> None:
+    before = dict(plots.spectrum_plot._ends)
+    for step in (3, 40):
+        plots._session.go_to(step)
+        plots.draw()
+        plots.draw()
+        assert plots.spectrum_plot._step == step
+        assert all(plots.spectrum_plot._ends[key] is spectrum for key, spectrum in before.items())
