@@ -17,7 +17,7 @@ kind of colour blindness, and both ends are darker than the middle, so that the 
 grey, too."""
 
 LUMINANCE_LIMIT_SHARE = 99.5
-MOST_RANKED = 2**16
+MOST_RANKED = 2**15
 """Numbers that a percentile is taken of; more would not change a colour scale, and finding it takes longest of all."""
 BAND_NUMBERS = 2**15
 """Numbers worked on at once. So few stay in the processor's cache, and need no memory from the system each time, whose

@@ -25,6 +25,9 @@ _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 _AIR = 5
 _HEIGHT = _AIR + CELL_HEIGHT + 12
+_LATER_MS = 20
+"""Pictures that a painting had no time for come when the next one has not followed by then: while a film is dragged,
+each frame of the display makes its own share of them, and not two."""
 
 
 class StatesModel(QAbstractListModel):
@@ -90,9 +93,11 @@ class Filmstrip(QListView):
         self._held_by_hand = False
         self._later = QTimer(self)
         self._later.setSingleShot(True)
+        self._later.setInterval(_LATER_MS)
         self._later.timeout.connect(self._paint_owed)
         self.setModel(self._states)
-        self.setItemDelegate(CellPainter(self.thumbnails, self._states, self))
+        self._cells = CellPainter(self.thumbnails, self._states, self)
+        self.setItemDelegate(self._cells)
         self._set_up_view()
         self.setAccessibleName(self.tr("Filmstrip"))
         self.setAccessibleDescription(
@@ -227,6 +232,7 @@ class Filmstrip(QListView):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         self.thumbnails.begin_painting()
+        self._cells.take_fonts()
         painter = QPainter(self.viewport())
         painter.fillRect(event.rect(), QColor(theme().tokens.window))
         painter.end()

@@ -27,6 +27,11 @@ class CellPainter(QStyledItemDelegate):
         super().__init__(parent)
         self._thumbnails = thumbnails
         self._phases = phases
+        self.take_fonts()
+
+    def take_fonts(self) -> None:
+        """Look the type scale up once for all cells of a painting: a font for each takes as long as its text."""
+        self._small, self._small_strong = fonts.small(), fonts.small_strong()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(CELL_WIDTH, CELL_HEIGHT)
@@ -75,7 +80,7 @@ class CellPainter(QStyledItemDelegate):
 
     def _paint_number(self, painter: QPainter, place: QRect, row: int, current: bool, has_focus: bool) -> None:
         tokens = theme().tokens
-        painter.setFont(fonts.small_strong() if current else fonts.small())
+        painter.setFont(self._small_strong if current else self._small)
         ink = tokens.accent_text if current else tokens.muted
         if current and has_focus:
             # The keyboard's focus shows as a filled number, as there is a frame already.
