@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,12 @@ from torch import nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
+from sculptor_app.diffusion.scheduler_levels import level_of
 
 OUTPUT_TYPES = ("np", "pil", "pt")
+
+Labels = int | None | Sequence[int | None]
+"""One label for all pictures of a run, or one for each; None leaves it free."""
 
 
 @dataclass
@@ -76,8 +81,8 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
     @torch.no_grad()
     def __call__(
         self,
-        form: int | None = None,
-        material: int | None = None,
+        form: Labels = None,
+        material: Labels = None,
         num_inference_steps: int = 50,
         guidance_scale: float = 2.0,
         generator: torch.Generator | None = None,
@@ -85,12 +90,15 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         batch_size: int = 1,
         output_type: str = "np",
         eta: float = 0.0,
+        noise: torch.Tensor | None = None,
+        picture: torch.Tensor | None = None,
+        first_step: int = 1,
     ) -> SculptorPipelineOutput:
         """Sculpt pictures out of noise.
 
         Args:
-            form: Label of the form, or None to leave it free.
-            material: Label of the material, or None to leave it free.
+            form: Label of the form, or None to leave it free, or one such for each picture.
+            material: Label of the material, or None to leave it free, or one such for each picture.
             num_inference_steps: Reverse steps, 1 to the scheduler's num_train_timesteps.
             guidance_scale: 1 is the plain model; above 1 the label counts for more; 0 ignores it.
             generator: Source of the first noise and of any noise of the sampler's own. A generator on the CPU makes a
@@ -99,23 +107,31 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
             batch_size: Pictures in this run.
             output_type: "np", "pil" or "pt".
             eta: Share of fresh noise, 0 to 1, for schedulers that know it (DDIM).
+            noise: (B, 3, size, size) of unit variance to start from; None draws it from the generator.
+            picture: (B, 3, size, size) in [-1, 1] that is noised and carved out again, as in SDEdit (Meng et al. 2022).
+            first_step: 1 to num_inference_steps; the run starts from the picture at the level of state first_step - 1.
 
         Raises:
             ValueError: An argument is outside of what is allowed; the message names both.
         """
         size = self.picture_size if size is None else size
-        self._check_arguments(form, material, num_inference_steps, size, batch_size, output_type)
-        guided = guidance_scale != 1.0 and not (form is None and material is None)
-        labels = self._embed_labels(form, material, batch_size, guided)  # (B or 2B, width)
+        self._check_arguments(num_inference_steps, size, batch_size, output_type)
+        forms = _for_each("form", form, batch_size, self.label_embedding.free_form)
+        materials = _for_each("material", material, batch_size, self.label_embedding.free_material)
+        _check_start(noise, picture, first_step, num_inference_steps, (batch_size, 3, size, size))
+        guided = guidance_scale != 1.0 and any(label is not None for label in (*forms, *materials))
+        labels = self._embed_labels(forms, materials, guided)  # (B or 2B, width)
         extra = self._extra_step_arguments(generator, eta)
 
         self.scheduler.set_timesteps(num_inference_steps, device=self._execution_device)
-        noise_device = generator.device if generator is not None else torch.device("cpu")
-        noise = torch.randn((batch_size, 3, size, size), generator=generator, device=noise_device)
-        x = noise.to(self._execution_device, self.unet.dtype) * self.scheduler.init_noise_sigma  # x_T
+        if noise is None:
+            noise_device = generator.device if generator is not None else torch.device("cpu")
+            noise = torch.randn((batch_size, 3, size, size), generator=generator, device=noise_device)
+        first_call = (first_step - 1) * self.scheduler.order  # solvers of second order have two calls for each step
+        x = self._starting_state(noise, picture, first_call)  # x_T
 
-        with self.progress_bar(total=num_inference_steps) as progress:
-            for t in self.scheduler.timesteps:
+        with self.progress_bar(total=num_inference_steps - first_step + 1) as progress:
+            for t in self.scheduler.timesteps[first_call:]:
                 seen = self.scheduler.scale_model_input(x, t)
                 prediction = self._predict(seen, t, labels, guidance_scale)
                 x = self.scheduler.step(prediction, t, x, **extra, return_dict=False)[0]  # x_{t-1}
@@ -135,15 +151,25 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         free, labelled = v.chunk(2)
         return free + guidance_scale * (labelled - free)
 
-    def _embed_labels(self, form: int | None, material: int | None, batch_size: int, guided: bool) -> torch.Tensor:
+    def _starting_state(self, noise: torch.Tensor, picture: torch.Tensor | None, first_call: int) -> torch.Tensor:
+        """Pure noise, or the picture at the level of a later call of the scheduler; (B, 3, H, W)."""
+        noise = noise.to(self._execution_device, self.unet.dtype)
+        if picture is None:
+            return noise * self.scheduler.init_noise_sigma
+        level = level_of(self.scheduler, first_call)
+        if hasattr(self.scheduler, "set_begin_index"):
+            self.scheduler.set_begin_index(first_call)
+        return level.signal * picture.to(noise) + level.noise * noise
+
+    def _embed_labels(self, forms: Sequence[int | None], materials: Sequence[int | None], guided: bool) -> torch.Tensor:
         """Label vectors (B, width), or for guidance (2B, width) with the free ones first."""
         table = self.label_embedding
-        form = table.free_form if form is None else form
-        material = table.free_material if material is None else material
-        forms = [table.free_form] * (batch_size if guided else 0) + [form] * batch_size
-        materials = [table.free_material] * (batch_size if guided else 0) + [material] * batch_size
+        known = [table.free_form if form is None else form for form in forms]
+        made_of = [table.free_material if material is None else material for material in materials]
+        known = [table.free_form] * (len(forms) if guided else 0) + known
+        made_of = [table.free_material] * (len(forms) if guided else 0) + made_of
         device = self._execution_device
-        embedded: torch.Tensor = table(torch.tensor(forms, device=device), torch.tensor(materials, device=device))
+        embedded: torch.Tensor = table(torch.tensor(known, device=device), torch.tensor(made_of, device=device))
         return embedded
 
     def _extra_step_arguments(self, generator: torch.Generator | None, eta: float) -> dict[str, Any]:
@@ -152,18 +178,9 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         offered = {"generator": generator, "eta": eta}
         return {name: value for name, value in offered.items() if name in accepted}
 
-    def _check_arguments(
-        self, form: int | None, material: int | None, steps: int, size: int, batch_size: int, output_type: str
-    ) -> None:
-        table = self.label_embedding
+    def _check_arguments(self, steps: int, size: int, batch_size: int, output_type: str) -> None:
         most_steps = self.scheduler.config.num_train_timesteps
         grain = self.config.patch_size * 2 ** (len(self.unet.config.block_out_channels) - 1)
-        if form is not None and not 0 <= form < table.free_form:
-            raise ValueError(f"form is {form}; this model knows 0 to {table.free_form - 1}, or None to leave it free")
-        if material is not None and not 0 <= material < table.free_material:
-            raise ValueError(
-                f"material is {material}; this model knows 0 to {table.free_material - 1}, or None to leave it free"
-            )
         if not 1 <= steps <= most_steps:
             raise ValueError(f"num_inference_steps is {steps}; allowed is 1 to {most_steps}")
         if size < grain or size % grain:
@@ -211,6 +228,33 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         pipeline = cls(unet, table, scheduler, **settings)
         pipeline.to(device)
         return pipeline
+
+
+def _for_each(what: str, label: Labels, batch_size: int, count: int) -> list[int | None]:
+    """The label of each picture.
+
+    Raises:
+        ValueError: There are too many or too few of them, or one is not known.
+    """
+    labels = list(label) if isinstance(label, Sequence) else [label] * batch_size
+    if len(labels) != batch_size:
+        raise ValueError(f"there are {len(labels)} {what}s for {batch_size} pictures; give one for each")
+    for each in labels:
+        if each is not None and not 0 <= each < count:
+            raise ValueError(f"{what} is {each}; this model knows 0 to {count - 1}, or None to leave it free")
+    return labels
+
+
+def _check_start(
+    noise: torch.Tensor | None, picture: torch.Tensor | None, first_step: int, steps: int, shape: tuple[int, ...]
+) -> None:
+    for what, given in (("noise", noise), ("picture", picture)):
+        if given is not None and tuple(given.shape) != shape:
+            raise ValueError(f"the {what} has the shape {tuple(given.shape)}; this run needs {shape}")
+    if not 1 <= first_step <= steps:
+        raise ValueError(f"first_step is {first_step}; allowed is 1 to {steps}")
+    if first_step > 1 and picture is None:
+        raise ValueError("a run that starts later than at step 1 needs a picture to start from")
 
 
 def _to_output(x: torch.Tensor, output_type: str) -> np.ndarray | torch.Tensor | list[Image.Image]:

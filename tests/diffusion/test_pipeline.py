@@ -12,7 +12,10 @@ import torch
 
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
+from sculptor_app.diffusion.observer import Observer, observed
 from sculptor_app.diffusion.pipeline import SculptorPipeline
+from sculptor_app.diffusion.scheduler_levels import Call, plan_levels
+from sculptor_app.diffusion.step import Step
 
 SAMPLERS = (
     "DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler",
@@ -217,3 +220,61 @@ def test_a_network_whose_time_is_wider_than_its_first_level_says_can_be_saved_an
     LabelEmbedding(2, 1, 128).to(torch.float16).save_pretrained(table)
     with pytest.raises(ModelFolderError, match="belong to different models"):
         SculptorPipeline.load(tmp_path)
+
+
+# Starting from something else than fresh noise, and a label for each picture ------------------------------------------
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_given_noise_is_what_the_generator_would_have_drawn(pipeline: SculptorPipeline, name: str):
+    pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config)
+    generator = seeded()
+    noise = torch.randn((1, 3, 16, 16), generator=generator)
+    assert np.array_equal(sculpt(pipeline, noise=noise, generator=generator), sculpt(pipeline))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_picture_is_noised_to_the_level_that_the_step_starts_from(pipeline: SculptorPipeline, name: str):
+    """x = a·picture + s·noise with the levels of the plan; what the network sees first is that state."""
+    pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config)
+    picture, noise = torch.rand((1, 3, 16, 16), generator=seeded(1)) * 2 - 1, torch.randn((1, 3, 16, 16))
+    starts: list[np.ndarray] = []
+    plans: list[tuple[Call, ...]] = []
+
+    def note(frame: np.ndarray, plan: tuple[Call, ...]) -> None:
+        starts.append(frame)
+        plans.append(plan)
+
+    taken: list[Step] = []
+    with observed(pipeline.scheduler, Observer(note, taken.append)):
+        pipeline(0, 0, num_inference_steps=8, noise=noise, picture=picture, first_step=6, generator=seeded())
+    assert [step.number for step in taken if step.completes] == [1, 2, 3]  # steps 6, 7 and 8 of 8
+    pipeline.scheduler.set_timesteps(8)
+    level = plan_levels(pipeline.scheduler)[5]
+    assert plans[0][0].before == level
+    expected = level.signal * picture + level.noise * noise
+    np.testing.assert_allclose(starts[0], expected[0].numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_each_picture_of_a_batch_follows_its_own_label(pipeline: SculptorPipeline):
+    noise = torch.randn((1, 3, 16, 16), generator=seeded(5)).expand(3, -1, -1, -1)
+    both = sculpt(pipeline, form=[0, None, 5], material=[1, 2, None], noise=noise, batch_size=3)
+    for i, (form, material) in enumerate([(0, 1), (None, 2), (5, None)]):
+        alone = sculpt(pipeline, form=form, material=material, noise=noise[:1])
+        np.testing.assert_allclose(both[i], alone[0], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"form": [1, 2]}, "2 forms for 1 pictures"),
+        ({"form": [1, 99], "batch_size": 2}, "form is 99"),
+        ({"noise": torch.zeros(1, 3, 8, 8)}, r"noise has the shape \(1, 3, 8, 8\)"),
+        ({"picture": torch.zeros(2, 3, 16, 16)}, "picture has the shape"),
+        ({"first_step": 2}, "needs a picture"),
+        ({"first_step": 4, "picture": torch.zeros(1, 3, 16, 16)}, "first_step is 4; allowed is 1 to 3"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(pipeline: SculptorPipeline, changes: dict, words: str):
+    with pytest.raises(ValueError, match=words):
+        sculpt(pipeline, **changes)
