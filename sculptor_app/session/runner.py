@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -18,10 +18,13 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.diffusion.errors import Cancelled
 from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.session.worker import JobThread
+from sculptor_app.session.worker import Job, JobThread
 
 DEFAULT_BUDGET_BYTES = 512 * 2**20
 """Memory for one trajectory's frames; `Trajectory` has the same, but comes with numpy."""
+
+Work = Callable[[Any, threading.Event], Iterator[object]]
+"""Called in the worker thread with the engine and the event that asks it to stop; what it yields is handed on."""
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +60,21 @@ class _Planned:
     levels: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run as it was asked for: its id, what the worker thread does, and whether it is a single carving."""
+
+    id: int
+    job: Job
+    is_carving: bool
+
+
 class SculptRunner(QObject):
     """Starts and stops runs and says what comes of them.
+
+    There is one model on one device, so there is one run at a time, whichever page of the window asked for it: starting
+    one cancels the one before. Each ends with exactly one of `finished`, `cancelled` and `failed`; who asked for it
+    knows it by its id.
 
     Args:
         model: folder of the model to prepare; None is the embedded one.
@@ -69,8 +85,9 @@ class SculptRunner(QObject):
         state_changed: a RunState.
         prepared: a Prepared record, once the engine and the model are there.
         planned: the request that was asked about and the noise levels of its states.
-        started: run id, trajectory and measures; state 0 is there.
-        step_taken: run id and number of the newest state.
+        started: run id, trajectory and measures of a carving; state 0 is there.
+        step_taken: run id of a carving and number of the newest state.
+        produced: run id of other work and what it yielded.
         finished: run id; every planned step was taken.
         cancelled: run id.
         failed: run id and the exception.
@@ -81,6 +98,7 @@ class SculptRunner(QObject):
     planned = Signal(object, object)
     started = Signal(int, object, object)
     step_taken = Signal(int, int)
+    produced = Signal(int, object)
     finished = Signal(int)
     cancelled = Signal(int)
     failed = Signal(int, object)
@@ -96,8 +114,9 @@ class SculptRunner(QObject):
         self._engine: Any = None  # made and used in the worker thread only
         self._ready = False
         self._state = RunState.IDLE
-        self._run_id = 0
-        self._waiting: SculptRequest | None = None
+        self._newest = 0
+        self._runs: dict[int, _Run] = {}  # by the id of their jobs, until they have ended
+        self._waiting: _Run | None = None
         self._plan_wanted: SculptRequest | None = None
         self.budget_bytes = DEFAULT_BUDGET_BYTES
         self.model = model
@@ -134,22 +153,61 @@ class SculptRunner(QObject):
             self._set_state(RunState.PREPARING)
             self._jobs.start(self._prepare_job)
 
-    def start(self, request: SculptRequest) -> None:
-        """Run a request; before the engine is there it waits, and a run that goes on is cancelled for it."""
+    @property
+    def newest(self) -> int:
+        """Id of the run that was asked for last; 0 before the first."""
+        return self._newest
+
+    def start(self, request: SculptRequest, start: Any = None) -> int:
+        """Carve; before the engine is there the run waits, and one that goes on is cancelled for it.
+
+        Args:
+            request: What to make.
+            start: A `diffusion.start.Start` to begin with instead of the seed's noise.
+
+        Returns:
+            The run's id.
+        """
+        return self._ask_for(self._sculpt_job(request, start), is_carving=True)
+
+    def submit(self, work: Work) -> int:
+        """Do other work with the engine, in the worker thread, under the same rules; it comes out of `produced`.
+
+        Args:
+            work: Is given the engine and the event that asks it to stop.
+
+        Returns:
+            The run's id.
+        """
+        return self._ask_for(lambda stop: work(self._engine, stop), is_carving=False)
+
+    def _ask_for(self, job: Job, is_carving: bool) -> int:
+        self._take_back_waiting()
+        self._newest += 1
+        run = _Run(self._newest, job, is_carving)
         if self._state is RunState.PREPARING or not self._ready:
-            self._waiting = request
+            self._waiting = run
             self.prepare()
             self.state_changed.emit(self._state)
-            return
-        self._run_id = self._jobs.start(self._sculpt_job(request))
+        else:
+            self._begin(run)
+        return run.id
+
+    def _begin(self, run: _Run) -> None:
+        self._runs[self._jobs.start(run.job)] = run
         self._set_state(RunState.STARTING)
+
+    def _take_back_waiting(self) -> None:
+        if self._waiting is not None:
+            run, self._waiting = self._waiting, None
+            self.state_changed.emit(self._state)
+            self.cancelled.emit(run.id)
 
     @Slot()
     def stop(self) -> None:
         """Stop after the step that is being computed, or take back a run that has not begun."""
         if self._waiting is not None:
-            self._waiting = None
-            self.state_changed.emit(self._state)
+            self._take_back_waiting()
         elif self._state in (RunState.STARTING, RunState.RUNNING):
             self._set_state(RunState.STOPPING)
             self._jobs.cancel()
@@ -182,14 +240,14 @@ class SculptRunner(QObject):
         else:
             yield Prepared(devices, self.model or "embedded")
 
-    def _sculpt_job(self, request: SculptRequest) -> Any:
-        budget_bytes = self.budget_bytes
+    def _sculpt_job(self, request: SculptRequest, start: Any = None) -> Any:
+        options = {"budget_bytes": self.budget_bytes} | ({} if start is None else {"start": start})
 
         def job(stop: threading.Event) -> Iterator[object]:
             module = importlib.import_module(self._module_name)
             recording = importlib.import_module("sculptor_app.measures.recording")
             return recording.measured(  # type: ignore[no-any-return]
-                module.sculpt(self._engine, request, stop, budget_bytes=budget_bytes)
+                module.sculpt(self._engine, request, stop, **options)
             )
 
         return job
@@ -203,54 +261,59 @@ class SculptRunner(QObject):
     # In the GUI thread --------------------------------------------------------------------------------------------
 
     @Slot(int, object)
-    def _take(self, run_id: int, item: Any) -> None:
-        if isinstance(item, Prepared):
+    def _take(self, job_id: int, item: Any) -> None:
+        run = self._runs.get(job_id)
+        if run is not None:
+            self._take_event(run, item)
+        elif isinstance(item, Prepared):
             self._ready = True
             self.prepared.emit(item)
         elif isinstance(item, _Planned):
             self.planned.emit(item.request, item.levels)
-        elif run_id == self._run_id and self._state is not RunState.IDLE:
-            self._take_event(run_id, item)
 
-    def _take_event(self, run_id: int, event: Any) -> None:
-        step = getattr(event, "step", None)
-        if step is not None:
-            self.step_taken.emit(run_id, step.number)
-            return
+    def _take_event(self, run: _Run, event: Any) -> None:
         if self._state is RunState.STARTING:
             self._set_state(RunState.RUNNING)
-        self.started.emit(run_id, event.trajectory, event.measures)
+        if not run.is_carving:
+            self.produced.emit(run.id, event)
+        elif getattr(event, "step", None) is not None:
+            self.step_taken.emit(run.id, event.step.number)
+        else:
+            self.started.emit(run.id, event.trajectory, event.measures)
 
     @Slot(int)
-    def _on_finished(self, run_id: int) -> None:
-        if self._ends(run_id):
-            self.finished.emit(run_id)
+    def _on_finished(self, job_id: int) -> None:
+        run = self._ended(job_id)
+        if run is not None:
+            self.finished.emit(run.id)
         self._go_on()
 
     @Slot(int)
-    def _on_cancelled(self, run_id: int) -> None:
-        if self._ends(run_id):
-            self.cancelled.emit(run_id)
+    def _on_cancelled(self, job_id: int) -> None:
+        run = self._ended(job_id)
+        if run is not None:
+            self.cancelled.emit(run.id)
         self._go_on()
 
     @Slot(int, object)
-    def _on_failed(self, run_id: int, error: Exception) -> None:
-        if self._ends(run_id):
-            self.failed.emit(run_id, error)
+    def _on_failed(self, job_id: int, error: Exception) -> None:
+        run = self._ended(job_id)
+        if run is not None:
+            self.failed.emit(run.id, error)
         elif self._state is RunState.PREPARING:
-            self._waiting = None
             self._set_state(RunState.IDLE)
             self.prepared.emit(Prepared((), "", error))
+            self._take_back_waiting()
         else:
             log.warning("a plan could not be made", exc_info=error)
         self._go_on()
 
-    def _ends(self, run_id: int) -> bool:
-        """Whether it is the newest run that has ended; an older one makes room for it without a word."""
-        if not run_id or run_id != self._run_id or run_id != self._jobs.newest:
-            return False
-        self._set_state(RunState.IDLE)
-        return True
+    def _ended(self, job_id: int) -> _Run | None:
+        """The run whose job has ended; nothing is done any more if no newer one has begun."""
+        run = self._runs.pop(job_id, None)
+        if run is not None and job_id == self._jobs.newest:
+            self._set_state(RunState.IDLE)
+        return run
 
     def _go_on(self) -> None:
         if self._jobs.is_busy:
@@ -258,8 +321,8 @@ class SculptRunner(QObject):
         if self._state is RunState.PREPARING:
             self._set_state(RunState.IDLE)
         if self._waiting is not None and self._ready:
-            request, self._waiting = self._waiting, None
-            self.start(request)
+            run, self._waiting = self._waiting, None
+            self._begin(run)
         else:
             self._plan_next()
 

@@ -5,7 +5,7 @@ import logging
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.diffusion.errors import OutOfDeviceMemory, SculptError
-from sculptor_app.diffusion.request import RequestError
+from sculptor_app.diffusion.request import RequestError, SculptRequest
 from sculptor_app.session.runner import Prepared, RunState, SculptRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.controls import Controls
@@ -38,6 +38,7 @@ class RunControl(QObject):
         self._session, self._runner = session, runner
         self._controls, self._panel, self._messages = controls, panel, messages
         self._busy = False
+        self._run_id = 0
         self.pace = StepClock()
         runner.state_changed.connect(self._show_state)
         runner.prepared.connect(self._take_prepared)
@@ -64,22 +65,36 @@ class RunControl(QObject):
         request = self._controls.request()
         if request is None:
             return
+        self.carve(request)
+
+    def carve(self, request: SculptRequest, start: object = None) -> None:
+        """Run a request, from another start than its seed's noise if there is one (`diffusion.start.Start`)."""
         self._messages.clear()
-        self._runner.start(request)
+        self._run_id = self._runner.newest + 1  # known before the runner says anything of it
+        self._runner.start(request, start)
         self.begun.emit()
 
     @Slot()
     def stop(self) -> None:
         """Stop after the step that is being computed."""
-        self._runner.stop()
+        if self._is_mine:
+            self._runner.stop()
+
+    @property
+    def _is_mine(self) -> bool:
+        """Whether the newest run is a carving of this page's, and not work for another one."""
+        return self._runner.newest == self._run_id
 
     # What the runner says --------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _show_state(self, state: RunState) -> None:
-        self._panel.set_state(state, self._runner.is_waiting)
-        if self._runner.is_running != self._busy:
-            self._busy = self._runner.is_running
+        if not self._is_mine and state is not RunState.PREPARING:
+            state = RunState.IDLE
+        self._panel.set_state(state, self._is_mine and self._runner.is_waiting)
+        busy = self._is_mine and self._runner.is_running
+        if busy != self._busy:
+            self._busy = busy
             self.busy_changed.emit(self._busy)
 
     @Slot(object)
@@ -97,12 +112,16 @@ class RunControl(QObject):
 
     @Slot(int, object, object)
     def _take_trajectory(self, run_id: int, trajectory: object, measures: object) -> None:
+        if run_id != self._run_id:
+            return
         self.pace = StepClock()
         self._session.show(trajectory, measures)
         self._panel.set_progress(0, trajectory.planned_steps, None)
 
     @Slot(int, int)
     def _take_step(self, run_id: int, k: int) -> None:
+        if run_id != self._run_id:
+            return
         trajectory = self._session.trajectory
         self.pace.add(trajectory.step(k).duration_s)
         self._session.grow(k)
@@ -117,6 +136,8 @@ class RunControl(QObject):
 
     @Slot(int)
     def _finish(self, run_id: int) -> None:
+        if run_id != self._run_id:
+            return
         self._session.end_run()
         trajectory = self._session.trajectory
         took = sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
@@ -127,6 +148,8 @@ class RunControl(QObject):
 
     @Slot(int)
     def _cancel(self, run_id: int) -> None:
+        if run_id != self._run_id:
+            return
         was_shown = self._session.is_running
         self._session.end_run()
         trajectory = self._session.trajectory
@@ -135,6 +158,8 @@ class RunControl(QObject):
 
     @Slot(int, object)
     def _fail(self, run_id: int, error: Exception) -> None:
+        if run_id != self._run_id:
+            return
         was_shown = self._session.is_running
         self._session.end_run()
         if was_shown:

@@ -1,0 +1,125 @@
+"""Runs of several pages through one worker thread: each ends once, under its own id, and no page hears another's."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.session.runner import RunState, SculptRunner
+
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def runner(qtbot: QtBot, tiny_model: Path) -> Iterator[SculptRunner]:
+    runner = SculptRunner(str(tiny_model))
+    yield runner
+    runner.shutdown()
+
+
+@pytest.fixture
+def heard(runner: SculptRunner) -> list[tuple]:
+    """What the runner said of its runs, in order."""
+    said: list[tuple] = []
+    runner.produced.connect(lambda run_id, item: said.append((run_id, item)))
+    runner.started.connect(lambda run_id, trajectory, measures: said.append((run_id, "started")))
+    for name in ("finished", "cancelled", "failed"):
+        getattr(runner, name).connect(lambda run_id, *error, name=name: said.append((run_id, name)))
+    return said
+
+
+def ready(qtbot: QtBot, runner: SculptRunner) -> None:
+    runner.prepare()
+    qtbot.waitUntil(lambda: runner.is_ready and runner.state is RunState.IDLE, timeout=PATIENCE_MS)
+
+
+def counting(engine: object, stop: threading.Event) -> Iterator[int]:
+    yield from range(3)
+
+
+def endless(engine: object, stop: threading.Event) -> Iterator[int]:
+    yield from itertools.count()
+
+
+def failing(engine: object, stop: threading.Event) -> Iterator[int]:
+    yield 0
+    raise OSError("the disk is full")
+
+
+def request(model: Path, steps: int = 3) -> SculptRequest:
+    return SculptRequest(steps=steps, model=str(model), device="cpu")
+
+
+def test_work_comes_out_under_its_id_and_ends_once(qtbot: QtBot, runner: SculptRunner, heard: list[tuple]):
+    ready(qtbot, runner)
+    with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
+        run = runner.submit(counting)
+    assert heard == [(run, 0), (run, 1), (run, 2), (run, "finished")]
+    assert runner.state is RunState.IDLE
+    with qtbot.waitSignal(runner.failed, timeout=PATIENCE_MS) as failed:
+        later = runner.submit(failing)
+    assert later > run
+    assert (failed.args[0], str(failed.args[1])) == (later, "the disk is full")
+
+
+def test_work_is_given_the_engine(qtbot: QtBot, runner: SculptRunner):
+    ready(qtbot, runner)
+    engines: list[object] = []
+
+    def look(engine: object, stop: threading.Event) -> Iterator[None]:
+        engines.append(engine)
+        yield None
+
+    with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
+        runner.submit(look)
+    assert engines == [runner._engine]
+
+
+def test_a_carving_ends_the_work_before_it_and_the_other_way_round(
+    qtbot: QtBot, runner: SculptRunner, heard: list[tuple], tiny_model: Path
+):
+    ready(qtbot, runner)
+    work = runner.submit(endless)
+    qtbot.waitUntil(lambda: (work, 1) in heard, timeout=PATIENCE_MS)
+    carving = runner.start(request(tiny_model, steps=1000))
+    qtbot.waitUntil(lambda: (carving, "started") in heard, timeout=PATIENCE_MS)
+    last = runner.submit(counting)
+    qtbot.waitUntil(lambda: (last, "finished") in heard, timeout=PATIENCE_MS)
+    words = [said for said in heard if not isinstance(said[1], int)]
+    assert words == [(work, "cancelled"), (carving, "started"), (carving, "cancelled"), (last, "finished")]
+
+
+def test_work_waits_for_the_engine_and_can_be_taken_back(qtbot: QtBot, runner: SculptRunner, heard: list[tuple]):
+    first = runner.submit(counting)
+    assert runner.is_waiting
+    second = runner.submit(counting)  # takes the place of the first
+    assert heard == [(first, "cancelled")]
+    qtbot.waitUntil(lambda: (second, "finished") in heard, timeout=PATIENCE_MS)
+    assert [said for said in heard if said[0] == second] == [
+        (second, 0),
+        (second, 1),
+        (second, 2),
+        (second, "finished"),
+    ]
+
+
+def test_stop_before_the_engine_is_there_takes_the_work_back(qtbot: QtBot, runner: SculptRunner, heard: list[tuple]):
+    run = runner.submit(counting)
+    runner.stop()
+    qtbot.waitUntil(lambda: runner.is_ready and runner.state is RunState.IDLE, timeout=PATIENCE_MS)
+    assert heard == [(run, "cancelled")]
+
+
+def test_an_engine_that_cannot_be_had_ends_what_waits_for_it(qtbot: QtBot):
+    runner = SculptRunner(engine_module="no_such_module")
+    ended: list[int] = []
+    runner.cancelled.connect(ended.append)
+    with qtbot.waitSignal(runner.prepared, timeout=PATIENCE_MS) as prepared:
+        run = runner.submit(counting)
+    assert isinstance(prepared.args[0].error, ModuleNotFoundError)
+    assert ended == [run]
+    runner.shutdown()
