@@ -1,12 +1,11 @@
 """Running a model so that every reverse step comes out of a plain generator.
 
-The pipeline runs in a greenlet, a second stack in the same thread: at every step the scheduler's hook switches back to
+The pipeline runs on a second stack in the same thread: at every step the scheduler's hook switches back to
 whoever iterates the generator, and goes on when the next item is asked for.
 """
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import threading
 from collections.abc import Generator
@@ -14,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from greenlet import getcurrent, greenlet
 
 from sculptor_app import folders
 from sculptor_app.diffusion.devices import Device
 from sculptor_app.diffusion.errors import Cancelled, SamplerFailed, SculptError
 from sculptor_app.diffusion.events import Started, StepTaken
 from sculptor_app.diffusion.faults import run_told
+from sculptor_app.diffusion.labels import label_of
 from sculptor_app.diffusion.loading import Engine, Pipeline, model_folder
 from sculptor_app.diffusion.observer import Observer, observed
-from sculptor_app.diffusion.request import FORMS, MATERIALS, SAMPLER_NAMES, RequestError, SculptRequest
+from sculptor_app.diffusion.request import SAMPLER_NAMES, SculptRequest
 from sculptor_app.diffusion.scheduler_levels import Call
+from sculptor_app.diffusion.second_stack import SecondStack, hand_over
 from sculptor_app.diffusion.step import Frame, Step
 from sculptor_app.diffusion.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
 from sculptor_app.identity import VERSION
@@ -65,8 +65,8 @@ def sculpt(
     assert device is not None
     arguments = _call_arguments(pipeline, request)
     pipeline.scheduler = engine.scheduler(request)
-    info = _run_info(request, device)
-    recorder = _Recorder(info, stop, budget_bytes, spill_folder or _cache_folder())
+    info = run_info(request, device)
+    recorder = _Recorder(info, stop, budget_bytes, spill_folder or cache_folder())
 
     def run() -> None:
         with run_told(device.name):
@@ -77,7 +77,7 @@ def sculpt(
                 pipeline.maybe_free_model_hooks()
 
     try:
-        yield from _iterate(greenlet(run), recorder)
+        yield from _iterate(SecondStack(run))
     except (Cancelled, GeneratorExit, KeyboardInterrupt):
         recorder.end("cancelled")
         raise
@@ -121,9 +121,7 @@ class _Recorder:
             self._send(StepTaken(self._trajectory, step))
 
     def _send(self, event: Event) -> None:
-        grad = torch.is_grad_enabled()
-        _consumer().switch(event)
-        torch.set_grad_enabled(grad)  # the consumer has its own
+        hand_over(event)
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -131,40 +129,23 @@ class _Recorder:
             raise Cancelled
 
 
-def _iterate(worker: Any, recorder: _Recorder) -> Generator[Event, None, None]:
-    """What the worker greenlet sends, until it is done; leaving early ends it."""
+def _iterate(worker: SecondStack) -> Generator[Event, None, None]:
+    """What the worker hands over, until it is done; leaving early ends it."""
     try:
         while True:
-            event = _resume(worker)
-            if worker.dead:
+            event = worker.resume()
+            if worker.is_over:
                 return
             yield event
     finally:
-        if not worker.dead:
-            with contextlib.suppress(Cancelled):
-                _resume(worker, Cancelled())
-
-
-def _resume(worker: Any, error: BaseException | None = None) -> Any:
-    """Let the worker run on until it sends something or ends; torch's grad mode belongs to each side."""
-    worker.parent = getcurrent()  # whoever asks for the next item, which may change
-    grad = torch.is_grad_enabled()
-    try:
-        return worker.switch() if error is None else worker.throw(error)
-    finally:
-        torch.set_grad_enabled(grad)
-
-
-def _consumer() -> Any:
-    """The greenlet that asked for the next item."""
-    return getcurrent().parent
+        worker.close()
 
 
 def _call_arguments(pipeline: Pipeline, request: SculptRequest) -> dict[str, Any]:
     """Arguments of the pipeline's call. The noise always comes from the CPU: a seed means the same on every device."""
     return {
-        "form": _label("form", request.form, _known(pipeline, "form", FORMS)),
-        "material": _label("material", request.material, _known(pipeline, "material", MATERIALS)),
+        "form": label_of(pipeline, "form", request.form),
+        "material": label_of(pipeline, "material", request.material),
         "num_inference_steps": request.steps,
         "guidance_scale": request.guidance,
         "generator": torch.Generator("cpu").manual_seed(request.seed),
@@ -172,23 +153,7 @@ def _call_arguments(pipeline: Pipeline, request: SculptRequest) -> dict[str, Any
     }
 
 
-def _known(pipeline: Pipeline, what: str, usual: tuple[str, ...]) -> list[str] | tuple[str, ...]:
-    """Words for the labels of a kind: the model's own, the usual ones if it does not say, none if it has no labels."""
-    without = getattr(getattr(pipeline, "label_embedding", None), f"free_{what}", None) == 0
-    return pipeline.config.get(f"{what}_names") or (() if without else usual)
-
-
-def _label(what: str, word: str | None, known: list[str] | tuple[str, ...]) -> int | None:
-    if word is None:
-        return None
-    if not known:
-        raise RequestError(f"This model knows no {what}s; leave the {what} to the model.")
-    if word not in known:
-        raise RequestError(f"This model knows no {what} {word!r}; choose one of {', '.join(known)}.")
-    return list(known).index(word)
-
-
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """A folder on a disk: the system's folder for temporary files often lies in memory."""
     try:
         return folders.cache()
@@ -196,7 +161,8 @@ def _cache_folder() -> Path:
         return Path(tempfile.gettempdir())
 
 
-def _run_info(request: SculptRequest, device: Device) -> RunInfo:
+def run_info(request: SculptRequest, device: Device) -> RunInfo:
+    """What a run of a request on a device is made with."""
     return RunInfo(
         request=request,
         model_name=model_folder(request.model).name,
