@@ -14,6 +14,7 @@ from sculptor_app import folders
 from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.measures.frame_kind import FrameKind
 from sculptor_app.ui.status_text import file_size_text
+from sculptor_app.ui.views import Views
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.trajectory import Trajectory
@@ -45,6 +46,12 @@ class Files(QObject):
         self._window, self._bench = window, bench
         self._gif_dialog: QObject | None = None
 
+    @property
+    def _views(self) -> Views:
+        """What is looked at: files are made of it."""
+        page = self._bench.pages.page
+        return self._bench.views if page is None else page.views
+
     # Folders -----------------------------------------------------------------------------------------------------
 
     def folder(self) -> Path:
@@ -71,12 +78,12 @@ class Files(QObject):
         """Open the dialog that saves the run as a GIF; it leaves the window free."""
         from sculptor_app.ui.dialogs.export_gif import ExportGifDialog
 
-        trajectory, measures = self._window.session.trajectory, self._window.session.measures
+        trajectory, measures = self._views.session.trajectory, self._views.session.measures
         if trajectory is None:
             return
         self.close()
         path = self.folder() / suggested_name(trajectory, ".gif")
-        session = self._window.session
+        session = self._views.session
         dialog = ExportGifDialog(trajectory, measures, self._window.settings, path, session.position, self._window)
         dialog.saved.connect(self._gif_saved)
         dialog.destroyed.connect(self._forget_dialog)
@@ -88,10 +95,10 @@ class Files(QObject):
     @Slot()
     def save_picture(self) -> None:
         """Save what the first frame shows as a PNG, pixel for pixel."""
-        image, trajectory = self._picture(), self._window.session.trajectory
+        image, trajectory = self._picture(), self._views.session.trajectory
         if image is None or trajectory is None:
             return
-        step = self._window.session.position
+        step = self._views.session.position
         name = suggested_name(trajectory, ".png", step)
         path = self._ask(self.tr("Save picture"), name, self.tr("PNG picture (*.png)"), ".png")
         if path is not None:
@@ -104,7 +111,7 @@ class Files(QObject):
     @Slot()
     def save_numbers(self) -> None:
         """Save energy per band and step as CSV."""
-        trajectory, measures = self._window.session.trajectory, self._window.session.measures
+        trajectory, measures = self._views.session.trajectory, self._views.session.measures
         if trajectory is None:
             return
         name = suggested_name(trajectory, ".csv")
@@ -123,9 +130,9 @@ class Files(QObject):
             self._window.statusBar().showMessage(self.tr("Picture copied"), 2000)
 
     def _picture(self) -> QImage | None:
-        kinds = self._bench.stage.kinds
+        kinds = self._views.stage.kinds
         for kind in (kinds[0], FrameKind.NOISY_STATE):  # of pure noise there is no guess
-            image = self._bench.presenter.picture(kind)
+            image = self._views.presenter.picture(kind)
             if image is not None:
                 return image
         return None

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QStackedWidget,
+    QTabBar,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.session.session import Session
@@ -42,6 +52,7 @@ class Front(QObject):
         window.session = Session(window)
         window.runner = SculptRunner(model, engine_module, window)
         self._make_menu_titles()
+        self._make_tabs()
         self._make_panels(model)
         self._make_docks()
         self._make_status()
@@ -65,6 +76,23 @@ class Front(QObject):
         }
         window.menu_of = {key: window.menuBar().addMenu(title) for key, title in titles.items()}
 
+    def _make_tabs(self) -> None:
+        window = self._window
+        window.tabs = QTabBar(window)
+        window.tabs.setObjectName("pages")
+        window.tabs.setExpanding(False)
+        window.tabs.setDrawBase(False)
+        window.tabs.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        window.tabs.setAccessibleName(self.tr("Pages"))
+        if window.menuBar().isNativeMenuBar():  # which has no room for widgets of ours
+            bar = QToolBar(self.tr("Pages"), window)
+            bar.setObjectName("pages_bar")
+            bar.setMovable(False)
+            bar.addWidget(window.tabs)
+            window.addToolBar(bar)
+        else:
+            window.menuBar().setCornerWidget(window.tabs, Qt.Corner.TopRightCorner)
+
     def _make_panels(self, model: str | None) -> None:
         window = self._window
         window.messages = MessageBar(window)
@@ -81,7 +109,9 @@ class Front(QObject):
         window.film_panel.setMinimumHeight(FILM_HEIGHT_PX)
         window.middle = QStackedWidget(window)
         window.middle.addWidget(window.welcome)
-        window.setCentralWidget(_column(window, (window.messages, window.middle), (0, 0, 0, 0)))
+        window.stack = QStackedWidget(window)
+        window.stack.addWidget(window.middle)
+        window.setCentralWidget(_column(window, (window.messages, window.stack), (0, 0, 0, 0)))
 
     def _make_docks(self) -> None:
         window = self._window

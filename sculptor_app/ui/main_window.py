@@ -11,6 +11,9 @@ from PySide6.QtWidgets import QMainWindow, QWidget
 from sculptor_app import identity
 from sculptor_app.ui.theme import theme
 
+CARVE = "carve"
+"""The page that the panels belong to; `pages` has the same."""
+
 if TYPE_CHECKING:
     from sculptor_app.ui.workbench import Workbench
 
@@ -107,7 +110,9 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def lay_out_afresh(self) -> None:
-        """Put every panel back where it belongs."""
+        """Put every panel back where it belongs, and come back to them."""
+        if self.bench is not None:
+            self.bench.pages.show(CARVE)
         self.restoreState(self._first_layout, LAYOUT_VERSION)
         for dock in self.docks.values():
             dock.setFloating(False)
@@ -126,9 +131,19 @@ class MainWindow(QMainWindow):
         for dock in self.docks.values():
             dock.setTitleBarWidget(None if movable else QWidget(dock))
 
+    def layout_state(self) -> QByteArray:
+        """Where the panels are and how large."""
+        return self.saveState(LAYOUT_VERSION)
+
+    def restore_layout_state(self, layout: QByteArray) -> None:
+        """Put the panels where they were, unless they have just been put aside again."""
+        if self.bench.pages.carving_layout is None:
+            self.restoreState(layout, LAYOUT_VERSION)
+
     def _save(self) -> None:
         self.settings.setValue("window/geometry", self.saveGeometry())
-        self.settings.setValue("window/layout", self.saveState(LAYOUT_VERSION))
+        self.settings.setValue("window/layout", self.bench.pages.carving_layout or self.layout_state())
+        self.bench.pages.save_choices()
         self.controls.save(self.settings)
         self.bench.menus.save(self.settings)
         self.settings.sync()
@@ -156,5 +171,6 @@ class MainWindow(QMainWindow):
         self.session.pause()
         self.bench.close()
         self.runner.shutdown()
+        self.bench.pages.shutdown()
         super().closeEvent(event)
         self.closed.emit()

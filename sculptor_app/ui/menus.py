@@ -11,9 +11,11 @@ from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from sculptor_app.measures.frame_kind import FrameKind
 from sculptor_app.session.playback import LoopMode
+from sculptor_app.session.session import Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.files import Files
 from sculptor_app.ui.help import Help
+from sculptor_app.ui.page import Page
 from sculptor_app.ui.plots_panel import GUESS, STATE
 from sculptor_app.ui.stage import AUTOMATIC, DEFAULT_KINDS, LARGE, ROW
 
@@ -37,14 +39,29 @@ class Menus(QObject):
         self._view_menu()
         self._go_menu()
         self._help_menu()
-        window.session.trajectory_changed.connect(self._judge)
-        window.session.length_changed.connect(self._judge_length)
-        window.session.playback_changed.connect(self._judge)
-        window.session.running_changed.connect(self._judge)
-        window.session.following_changed.connect(self._judge)
+        self._listen_to(window.session)
+        bench.pages.built.connect(self._listen_to_page)
+        bench.pages.changed.connect(self._judge)
         window.run_control.busy_changed.connect(self._judge)
         window.controls.edited.connect(self._judge)
         self._judge()
+
+    def _listen_to(self, session: Session) -> None:
+        session.trajectory_changed.connect(self._judge)
+        session.length_changed.connect(self._judge_length)
+        session.playback_changed.connect(self._judge)
+        session.running_changed.connect(self._judge)
+        session.following_changed.connect(self._judge)
+
+    @Slot(object)
+    def _listen_to_page(self, page: Page) -> None:
+        self._listen_to(page.session)
+        page.ability_changed.connect(self._judge)
+
+    @property
+    def _session(self) -> Session:
+        """Of the page in front."""
+        return self._bench.pages.session
 
     # Building ----------------------------------------------------------------------------------------------------
 
@@ -77,10 +94,10 @@ class Menus(QObject):
 
     def _run_menu(self) -> None:
         menu, window = self._window.menu_of["run"], self._window
-        self.start = self._add(menu, self.tr("&Start"), window.run_control.start, "Ctrl+Return", "Ctrl+Enter")
-        self.stop = self._add(menu, self.tr("S&top after this step"), window.run_control.stop, "Esc", "Ctrl+.")
+        self.start = self._add(menu, self.tr("&Start"), self._start, "Ctrl+Return", "Ctrl+Enter")
+        self.stop = self._add(menu, self.tr("S&top after this step"), self._stop, "Esc", "Ctrl+.")
         menu.addSeparator()
-        self._add(menu, self.tr("&New seed"), window.controls.choose_new_seed, "Ctrl+N")
+        self.new_seed = self._add(menu, self.tr("&New seed"), window.controls.choose_new_seed, "Ctrl+N")
         menu.addSeparator()
         memory = menu.addMenu(self.tr("&Memory for a run"))
         memory.setToolTipsVisible(True)
@@ -95,6 +112,10 @@ class Menus(QObject):
 
     def _view_menu(self) -> None:
         menu, window = self._window.menu_of["view"], self._window
+        for number, entry in enumerate(self._bench.pages.entries, start=1):
+            action = self._add(menu, entry.title, lambda _=False, key=entry.key: self._bench.pages.show(key))
+            action.setShortcut(QKeySequence(f"Ctrl+{number}"))
+        menu.addSeparator()
         arrangements = [
             (self.tr("Frames as they &fit"), AUTOMATIC),
             (self.tr("One frame &large"), LARGE),
@@ -123,21 +144,22 @@ class Menus(QObject):
         self._tick(self._theme, theme.theme().mode)
 
     def _go_menu(self) -> None:
-        menu, session = self._window.menu_of["go"], self._window.session
-        back, forward = lambda: session.go_by(-1), lambda: session.go_by(1)
-        earlier, later = lambda: session.go_phase(-1), lambda: session.go_phase(1)
+        menu = self._window.menu_of["go"]
+        back, forward = lambda: self._session.go_by(-1), lambda: self._session.go_by(1)
+        earlier, later = lambda: self._session.go_phase(-1), lambda: self._session.go_phase(1)
+        first, last = lambda: self._session.go_first(), lambda: self._session.go_last()
         self._moves = [
             self._add(menu, self.tr("Step &forward"), forward, "Right"),
             self._add(menu, self.tr("Step &back"), back, "Left"),
             self._add(menu, self.tr("&Next phase"), later, "PgDown"),
             self._add(menu, self.tr("Pre&vious phase"), earlier, "PgUp"),
-            self._add(menu, self.tr("Pure n&oise"), session.go_first, "Home"),
-            self._add(menu, self.tr("N&ewest step"), session.go_last, "End"),
+            self._add(menu, self.tr("Pure n&oise"), first, "Home"),
+            self._add(menu, self.tr("N&ewest step"), last, "End"),
         ]
         menu.addSeparator()
-        self.play = self._add(menu, self.tr("&Play"), session.toggle_play, "Space")
+        self.play = self._add(menu, self.tr("&Play"), lambda: self._session.toggle_play(), "Space")
         self.play.setAutoRepeat(False)
-        self.play_back = self._add(menu, self.tr("Play back&ward"), lambda: session.play(-1), "Shift+Space")
+        self.play_back = self._add(menu, self.tr("Play back&ward"), lambda: self._session.play(-1), "Shift+Space")
         modes = [
             (self.tr("Play once"), LoopMode.ONCE),
             (self.tr("Loop"), LoopMode.LOOP),
@@ -148,7 +170,7 @@ class Menus(QObject):
         self.follow = menu.addAction(self.tr("Follow &live"))
         self.follow.setCheckable(True)
         self.follow.setShortcut(QKeySequence("Ctrl+L"))
-        self.follow.triggered.connect(session.set_following)
+        self.follow.triggered.connect(lambda on: self._session.set_following(on))
 
     def _help_menu(self) -> None:
         menu = self._window.menu_of["help"]
@@ -167,19 +189,37 @@ class Menus(QObject):
 
     @Slot()
     def _judge(self) -> None:
-        session, busy = self._window.session, self._window.run_control.is_busy
-        shown = session.trajectory is not None
+        session, page = self._session, self._bench.pages.page
+        shown = session.trajectory is not None and (page is None or page.views is not None)
+        self._judge_run(page)
         for action in (self.save_gif, self.save_picture, self.save_numbers, self.copy_picture):
             action.setEnabled(shown)
         for action in (*self._moves, self.play, self.play_back):
             action.setEnabled(session.last > 0)
-        self.start.setEnabled(not self._window.controls.reason)
-        self.start.setText(self.tr("&Start again") if busy else self.tr("&Start"))
-        self.stop.setEnabled(busy)
         self.play.setText(self.tr("&Pause") if session.direction else self.tr("&Play"))
         self.follow.setEnabled(session.is_running)
         self.follow.setChecked(session.is_following and session.is_running)
         self._tick(self._loop, session.loop_mode)
+
+    def _judge_run(self, page: Page | None) -> None:
+        busy = self._window.run_control.is_busy if page is None else page.is_busy
+        self.start.setEnabled(not self._window.controls.reason if page is None else page.can_start)
+        self.start.setText(self.tr("&Start again") if busy else self.tr("&Start"))
+        self.stop.setEnabled(busy)
+        for action in (self.new_seed, self.move_panels):
+            action.setEnabled(page is None)
+        for group in (self._arrangement, self._film, self._plots):
+            group.setEnabled(page is None)
+
+    @Slot()
+    def _start(self) -> None:
+        page = self._bench.pages.page
+        (self._window.run_control if page is None else page).start()
+
+    @Slot()
+    def _stop(self) -> None:
+        page = self._bench.pages.page
+        (self._window.run_control if page is None else page).stop()
 
     @staticmethod
     def _tick(group: QActionGroup, value: object) -> None:
@@ -204,7 +244,7 @@ class Menus(QObject):
 
     @Slot(QAction)
     def _loop_chosen(self, action: QAction) -> None:
-        self._window.session.set_loop_mode(action.data())
+        self._session.set_loop_mode(action.data())
 
     @Slot(QAction)
     def _theme_chosen(self, action: QAction) -> None:

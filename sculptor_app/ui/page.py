@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.session.session import Session
 from sculptor_app.ui.message_bar import MessageBar
+from sculptor_app.ui.views import Views
 
 
 class Page(QWidget):
@@ -22,12 +23,29 @@ class Page(QWidget):
     Attributes:
         session: What is shown and where the scrubber stands; the window's keys and menus move this one while the
             page is in front.
+        views: What is looked at, whose picture, run and numbers the File menu saves; None where there is none.
+
+    Signals:
+        ability_changed: `is_busy` or `can_start`.
     """
+
+    ability_changed = Signal()
 
     def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.settings, self.messages = settings, messages
         self.session = Session(self)
+        self.views: Views | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that `stop` ends goes on."""
+        return False
+
+    @property
+    def can_start(self) -> bool:
+        """Whether `start` would do something."""
+        return True
 
     def enter(self) -> None:
         """Called whenever the page comes to the front."""

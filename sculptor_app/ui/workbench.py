@@ -12,8 +12,11 @@ from sculptor_app.ui import status_text
 from sculptor_app.ui.frame_clock import FrameClock
 from sculptor_app.ui.keys import StepKeys
 from sculptor_app.ui.menus import Menus
+from sculptor_app.ui.page_entries import entries
+from sculptor_app.ui.pages import Pages
 from sculptor_app.ui.presenter import Presenter
 from sculptor_app.ui.stage import Stage
+from sculptor_app.ui.views import Views
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 
 if TYPE_CHECKING:
@@ -34,7 +37,9 @@ class Workbench(QObject):
         window.film_panel.layout().addWidget(self.film)
         self.film.hide()
         self.presenter = Presenter(window.session, self.stage, window.timeline, window.transport, self.film)
+        self.views = Views(window.session, self.stage, self.presenter)
         self.plot_clock = FrameClock(share=PLOTS_AT_REST, parent=self)
+        self.pages = Pages(window, entries(window))
         self.menus = Menus(window, self)
         self._keys = StepKeys(window)
         screen = window.screen()
