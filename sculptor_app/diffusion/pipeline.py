@@ -32,6 +32,9 @@ OUTPUT_TYPES = ("np", "pil", "pt")
 Labels = int | None | Sequence[int | None]
 """One label for all pictures of a run, or one for each; None leaves it free."""
 
+Generators = torch.Generator | list[torch.Generator] | None
+"""Where a run's noise comes from: one generator for all of its pictures, or one for each."""
+
 
 @dataclass
 class SculptorPipelineOutput(BaseOutput):  # type: ignore[misc]  # diffusers ships no types
@@ -85,7 +88,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         material: Labels = None,
         num_inference_steps: int = 50,
         guidance_scale: float = 2.0,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
         size: int | None = None,
         batch_size: int = 1,
         output_type: str = "np",
@@ -102,7 +105,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
             num_inference_steps: Reverse steps, 1 to the scheduler's num_train_timesteps.
             guidance_scale: 1 is the plain model; above 1 the label counts for more; 0 ignores it.
             generator: Source of the first noise and of any noise of the sampler's own. A generator on the CPU makes a
-                seed start from the same noise on every device.
+                seed start from the same noise on every device. With `noise` there may be one for each picture.
             size: Edge in pixels; None is the size that the model was trained on.
             batch_size: Pictures in this run.
             output_type: "np", "pil" or "pt".
@@ -125,8 +128,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         self.scheduler.set_timesteps(num_inference_steps, device=self._execution_device)
         if noise is None:
-            noise_device = generator.device if generator is not None else torch.device("cpu")
-            noise = torch.randn((batch_size, 3, size, size), generator=generator, device=noise_device)
+            noise = _drawn((batch_size, 3, size, size), generator)
         first_call = (first_step - 1) * self.scheduler.order  # solvers of second order have two calls for each step
         x = self._starting_state(noise, picture, first_call)  # x_T
 
@@ -155,7 +157,8 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Pure noise, or the picture at the level of a later call of the scheduler; (B, 3, H, W)."""
         noise = noise.to(self._execution_device, self.unet.dtype)
         if picture is None:
-            return noise * self.scheduler.init_noise_sigma
+            scaled: torch.Tensor = noise * self.scheduler.init_noise_sigma
+            return scaled
         level = level_of(self.scheduler, first_call)
         if hasattr(self.scheduler, "set_begin_index"):
             self.scheduler.set_begin_index(first_call)
@@ -172,7 +175,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         embedded: torch.Tensor = table(torch.tensor(known, device=device), torch.tensor(made_of, device=device))
         return embedded
 
-    def _extra_step_arguments(self, generator: torch.Generator | None, eta: float) -> dict[str, Any]:
+    def _extra_step_arguments(self, generator: Generators, eta: float) -> dict[str, Any]:
         """`generator` and `eta`, as far as this scheduler's `step` takes them."""
         accepted = inspect.signature(self.scheduler.step).parameters
         offered = {"generator": generator, "eta": eta}
@@ -255,6 +258,18 @@ def _check_start(
         raise ValueError(f"first_step is {first_step}; allowed is 1 to {steps}")
     if first_step > 1 and picture is None:
         raise ValueError("a run that starts later than at step 1 needs a picture to start from")
+
+
+def _drawn(shape: tuple[int, ...], generator: Generators) -> torch.Tensor:
+    """Noise of unit variance, on the generator's device; on the CPU without one.
+
+    Raises:
+        ValueError: There is one for each picture: those belong to runs that are given their noise.
+    """
+    if isinstance(generator, list):
+        raise ValueError("there is a generator for each picture but no noise; give the noise, too")
+    device = generator.device if generator is not None else torch.device("cpu")
+    return torch.randn(shape, generator=generator, device=device)
 
 
 def _to_output(x: torch.Tensor, output_type: str) -> np.ndarray | torch.Tensor | list[Image.Image]:
