@@ -22,6 +22,8 @@ WHILE_RUNNING = 0.025
 class Presenter(QObject):
     """Draws the session's state on stage, timeline, transport bar and filmstrip, at most once per display frame."""
 
+    first_film_kind = FrameKind.CURRENT_GUESS
+
     def __init__(
         self, session: Session, stage: Stage, timeline: Timeline, transport: TransportBar, film: Filmstrip
     ) -> None:
@@ -31,7 +33,7 @@ class Presenter(QObject):
         self._pictures = PictureSource()
         self.clock = FrameClock(parent=self)
         self.clock.due.connect(self.draw)
-        self.film_kind = FrameKind.CURRENT_GUESS
+        self.film_kind = self.first_film_kind
         film.set_source(self._thumbnail)
         for panel_index, panel in enumerate(stage.panels):
             panel.set_value_reader(_Reader(self, panel_index))
@@ -95,7 +97,7 @@ class Presenter(QObject):
         self._timeline.set_step(step)
         self._transport.set_range(last, trajectory.planned_steps)
         self._transport.set_step(step)
-        self._transport.set_caption(self._caption(step))
+        self._transport.set_caption(self.caption(step))
         self._film.set_count(last + 1)
         self._film.set_current(step)
         self._draw_frames(step)
@@ -105,7 +107,11 @@ class Presenter(QObject):
         shown = [self._pictures.shown(step, kind) for kind in kinds]
         notes = [self.note(kind, step, picture.limit) for kind, picture in zip(kinds, shown, strict=True)]
         self._stage.show_pictures(shown, notes)
-        self._stage.set_remark(status_text.not_a_short_run(self._session.trajectory, step))
+        self._stage.set_remark(self.remark(step))
+
+    def remark(self, step: int) -> str:
+        """The line under the frames."""
+        return status_text.not_a_short_run(self._session.trajectory, step)
 
     def note(self, kind: FrameKind, step: int, limit: float | None) -> str:
         """The word beside a frame's title: the level of the state shown, or what it stands for."""
@@ -122,7 +128,8 @@ class Presenter(QObject):
             return ""
         return self.tr("taken off in this step") if kind is FrameKind.STATE_CHIPS else self.tr("changed in this step")
 
-    def _caption(self, step: int) -> str:
+    def caption(self, step: int) -> str:
+        """The words beside the step's number."""
         trajectory = self._session.trajectory
         name = status_text.phase_name(trajectory, step)
         snr = status_text.ratio_text(trajectory.before(max(1, step)).snr)

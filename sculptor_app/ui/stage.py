@@ -25,6 +25,7 @@ class Stage(QWidget):
     """
 
     kinds_changed = Signal()
+    first_kinds = DEFAULT_KINDS
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,10 +35,10 @@ class Stage(QWidget):
         self._arrangement = AUTOMATIC
         self._aspect = 1.0
         self._colours: list[QColor] = []
-        self.kinds: list[FrameKind] = list(DEFAULT_KINDS)
+        self.kinds: list[FrameKind] = list(self.first_kinds)
         self.panels = [FramePanel(self) for _ in range(3)]
         for index, panel in enumerate(self.panels):
-            panel.set_kinds([(kind, self.kind_name(kind)) for kind in FrameKind])
+            panel.set_kinds([(kind, self.kind_name(kind)) for kind in self.known_kinds()])
             panel.set_kind(self.kinds[index])
             panel.kind_requested.connect(self._kind_requested)
             panel.view_changed.connect(self._share_view)
@@ -45,6 +46,10 @@ class Stage(QWidget):
         self.remark = QLabel(self)
         self.remark.setProperty("tone", "muted")
         self.remark.setAlignment(Qt.AlignmentFlag.AlignCenter)
+
+    def known_kinds(self) -> list[FrameKind]:
+        """What can be chosen to be shown, in the order of the menu."""
+        return list(FrameKind)
 
     def kind_name(self, kind: FrameKind) -> str:
         """What a kind of frame is called, translated."""
