@@ -38,5 +38,9 @@ class TrajectoryStorageError(SculptError):
     """Frames could not be written to the spill file; everything recorded so far stays readable."""
 
 
+class PictureError(SculptError):
+    """A file cannot be opened as a picture."""
+
+
 class Cancelled(Exception):  # no error: a person asked for it
     """A run was stopped on request; its trajectory so far stays valid."""

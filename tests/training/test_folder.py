@@ -52,15 +52,14 @@ def test_what_cannot_be_read_is_named_with_the_reason_and_counted(tmp_path: Path
     assert len(pictures) == 16
     reasons = dict(sentence.split(" is skipped: ") for sentence in said[:-1])
     assert {Path(path).name: reason for path, reason in reasons.items()} == {
-        "broken.png": "Truncated File Read.",
-        "cut.png": reasons[str(tmp_path / "cut.png")],
+        "broken.png": "it is broken or truncated.",
+        "cut.png": "it is broken or truncated.",
         "empty.jpg": "it is no picture of a known kind.",
         "letter.JPG": "it is no picture of a known kind.",
         "pipe.png": "it is no file.",
         "gone.png": "it is a link to nowhere.",
         "round.png": "Too many levels of symbolic links.",
     }
-    assert "truncated" in reasons[str(tmp_path / "cut.png")]
     assert said[-1] == f"7 skipped, 16 pictures of {tmp_path} are learned."
 
 

@@ -1,0 +1,228 @@
+"""Any picture file that Pillow reads, decoded to plain colours: upright, in sRGB, nothing transparent."""
+
+from __future__ import annotations
+
+import errno
+import io
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+MOST_PIXELS = 400_000_000
+"""Pixels of the largest picture that is unpacked: twice what telephones' cameras take; it needs 1.6 GB for a moment."""
+
+ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""What brings each orientation upright."""
+_LYING = (5, 6, 7, 8)  # orientations whose width is the upright picture's height
+_PROFILE_MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}
+_open_lock = threading.Lock()
+
+Fit = Callable[[Image.Image], Image.Image]
+"""Resizes or crops a picture of mode RGB, RGBA, L, CMYK or F; it may lie on its side or be smaller than in the file."""
+
+
+class Unreadable(Exception):
+    """A file cannot be used as a picture.
+
+    Args:
+        reason: why, to go after "… is skipped: ", without a full stop.
+        what_to_do: one sentence.
+    """
+
+    def __init__(self, reason: str, what_to_do: str = "Choose another picture.") -> None:
+        super().__init__(reason)
+        self.what_to_do = what_to_do
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """A picture in plain colours.
+
+    Attributes:
+        pixels: (H, W, 3) float32, sRGB-encoded, 0 to 255; whole numbers unless the file holds finer greys.
+        original_size: width and height of the upright picture in the file, pixels.
+        notes: what was done to it besides resizing, in plain words.
+    """
+
+    pixels: NDArray[np.float32]
+    original_size: tuple[int, int]
+    notes: tuple[str, ...]
+
+
+def decode(
+    path: Path,
+    fit: Fit,
+    least_px: int | None,
+    ground: tuple[int, int, int],
+    check: Callable[[int, int], None] = lambda width, height: None,
+) -> Decoded:
+    """Read a picture, whatever its colours and depth; of an animation the first frame.
+
+    Args:
+        path: The file.
+        fit: Brings it to size before its colours are converted, which is quicker than after.
+        least_px: Pixels that `fit` can do with on either side: a JPEG is then decoded smaller, many times as fast.
+            None decodes every pixel.
+        ground: What transparent parts lie on, 0 to 255.
+        check: Is given width and height before anything is unpacked, and may raise Unreadable.
+
+    Raises:
+        Unreadable: It is no picture, is cut off, is too large, or may not be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata
+            return _decode(path, fit, least_px, ground, check)
+    except Unreadable:
+        raise
+    except Exception as error:  # decoders of some thirty formats meet whatever a file holds
+        raise _unreadable(error) from error
+
+
+def _decode(
+    path: Path, fit: Fit, least_px: int | None, ground: tuple[int, int, int], check: Callable[[int, int], None]
+) -> Decoded:
+    _refuse_what_is_no_file(path)
+    with _opened(path) as picture:
+        size = picture.size
+        if size[0] * size[1] > MOST_PIXELS:
+            raise Unreadable(f"it has more than {MOST_PIXELS:,} pixels", "Shrink it first, or choose another picture.")
+        check(*size)
+        if least_px is not None:
+            picture.draft(None, (least_px, least_px))
+        picture.load()
+        orientation, profile = _orientation(picture), picture.info.get("icc_profile")
+        notes = ["only the first of its pictures is used"] if getattr(picture, "is_animated", False) else []
+        plain = fit(_plain(picture, bool(profile)))
+    plain = _in_srgb(plain, profile, notes)
+    if plain.mode == "RGBA":
+        plain = Image.alpha_composite(Image.new("RGBA", plain.size, ground), plain)
+        notes.append(f"transparent parts lie on {_ground_name(ground)}")
+    if orientation in _TURNS:
+        plain = plain.transpose(_TURNS[orientation])
+        notes.append("turned upright as the camera was held")
+    return Decoded(_pixels(plain), size[::-1] if orientation in _LYING else size, tuple(notes))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file's header, read whatever size it tells: our limit is not Pillow's, which is one for the whole program."""
+    with _open_lock:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            picture = Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+    with picture:
+        yield picture
+
+
+def _orientation(picture: Image.Image) -> int:
+    """How the camera was held, by the EXIF standard's number; 1 is upright, and so is what says nothing sensible."""
+    try:
+        return int(picture.getexif().get(ORIENTATION, 1))
+    except Exception:  # damaged notes beside a picture that is whole
+        return 1
+
+
+def _plain(picture: Image.Image, has_profile: bool) -> Image.Image:
+    """The same in a mode that can be resized: RGB, RGBA if parts are transparent, F of 0 to 255 if it is deeper.
+
+    Grey and printing colours stay for a profile to convert.
+    """
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):  # Pillow itself clips what is above 255
+        return _scaled_greys(picture)
+    if picture.has_transparency_data:
+        return picture.convert("RGBA")
+    return picture if has_profile and picture.mode in ("L", "CMYK") else picture.convert("RGB")
+
+
+def _scaled_greys(picture: Image.Image) -> Image.Image:
+    values = np.asarray(picture).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise Unreadable("it holds values that are no numbers")
+    full = _full_scale(picture.mode, float(values.max()))
+    return Image.fromarray(np.clip(values / np.float32(full) * 255, 0, 255))
+
+
+def _full_scale(mode: str, highest: float) -> float:
+    """The value that stands for white: of a 16-bit picture always the same, of a deeper one as its values suggest."""
+    if mode.startswith("I;16"):
+        return 65535.0
+    for full in (1.0, 255.0, 65535.0):
+        if highest <= full and (full > 1 or mode == "F"):
+            return full
+    return highest
+
+
+def _in_srgb(picture: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
+    """The same in RGB, RGBA or F; where there is a colour profile, its colours are converted, and a note says so."""
+    if profile and picture.mode != "F":
+        try:
+            return _converted(picture, profile, notes)
+        except (ImageCms.PyCMSError, OSError, ValueError):  # a damaged profile beside a picture that is whole
+            notes.append("its colour profile cannot be used and was left out")
+    return picture if picture.mode in ("RGBA", "F") else picture.convert("RGB")
+
+
+def _converted(picture: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    name = ImageCms.getProfileDescription(source).strip()
+    if picture.mode not in _PROFILE_MODES.get(source.profile.xcolor_space.strip(), ()):
+        raise ValueError(f"a profile of {source.profile.xcolor_space} in a picture of {picture.mode}")
+    if picture.mode in ("RGB", "RGBA") and "srgb" in name.lower():
+        return picture  # converting would only round
+    colours = picture.convert("RGB") if picture.mode == "RGBA" else picture
+    transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), colours.mode, "RGB")
+    converted = ImageCms.applyTransform(colours, transform)
+    assert converted is not None  # only a conversion in place returns none
+    notes.append(f"colours converted from the profile {name or 'in the file'}")
+    if picture.mode == "RGBA":
+        converted.putalpha(picture.getchannel("A"))
+    return converted
+
+
+def _pixels(picture: Image.Image) -> NDArray[np.float32]:
+    """(H, W, 3) float32 of a picture in RGB, RGBA without transparent parts, or F; a filter's overshoot is cut."""
+    values = np.asarray(picture, np.float32)
+    if values.ndim == 2:
+        values = np.repeat(np.clip(values, 0, 255)[..., None], 3, axis=2)
+    return np.ascontiguousarray(values[..., :3])
+
+
+def _ground_name(ground: tuple[int, int, int]) -> str:
+    return "white" if ground == (255, 255, 255) else "mid grey"
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Say what stands there instead; a pipe would be waited for, a device read without end."""
+    if path.is_dir():
+        raise Unreadable("it is a folder", "Choose a picture in it.")
+    if not path.is_file() and path.exists():
+        raise Unreadable("it is no file")
+
+
+def _unreadable(error: Exception) -> Unreadable:
+    if isinstance(error, UnidentifiedImageError):
+        return Unreadable("it is no picture of a known kind", "Choose a JPEG, PNG, WebP, TIFF, GIF or BMP.")
+    if isinstance(error, MemoryError):
+        return Unreadable("there is not enough memory for it", "Shrink it first, or close other programs.")
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+        return Unreadable("it may not be read", "Change its permissions, or choose another picture.")
+    if isinstance(error, FileNotFoundError):
+        return Unreadable("there is no such file", "Look at its name, or choose another picture.")
+    if isinstance(error, OSError) and error.strerror:
+        return Unreadable(f"reading it failed ({error.strerror})", "Try again, or choose another picture.")
+    return Unreadable("it is broken or truncated", "Get a whole copy of it, or choose another picture.")
