@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -15,10 +15,11 @@ from sculptor_app.training.blueprint import blueprint_of
 from sculptor_app.training.checkpoint import load_checkpoint, save_checkpoint
 from sculptor_app.training.errors import NotWritten
 from sculptor_app.training.faults import faults_told
-from sculptor_app.training.ledger import LEVELS, Ledger, append_to_log, forget_later
+from sculptor_app.training.ledger import Ledger
 from sculptor_app.training.pace import Pace, seconds_left, share_done
 from sculptor_app.training.processes import largest, on_first
 from sculptor_app.training.progress import Progress
+from sculptor_app.training.report import LEVELS, Report, append_to_log, forget_later
 from sculptor_app.training.resume import changes, refuse_changes, refuse_other_architecture
 from sculptor_app.training.samples import write_sample_sheet
 from sculptor_app.training.trainer import Trainer
@@ -39,6 +40,41 @@ class Beginning:
     fixed: dict[str, Any]
     command: str = ""
     machine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """Where a run is after a step.
+
+    Attributes:
+        pictures: Seen by now.
+        share: Of the run, 0 to 1.
+        loss: Mean since the last report.
+        rate: Pictures per second over the last steps.
+        left_s: Seconds until the end.
+        elapsed_s: Seconds spent so far.
+    """
+
+    pictures: int
+    share: float
+    loss: float
+    rate: float
+    left_s: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint was written.
+
+    Attributes:
+        pictures: Seen at it.
+    """
+
+    pictures: int
+
+
+Event = Stepped | Report | Saved
 
 
 class Run:
@@ -95,6 +131,22 @@ class Run:
         Raises:
             TrainingError: The run cannot go on; the last checkpoint is whole.
         """
+        walk = self.walk(until, interruption)
+        while True:
+            try:
+                next(walk)
+            except StopIteration as end:
+                return int(end.value)
+
+    def walk(self, until: int | None = None, interruption: Interruption | None = None) -> Generator[Event, None, int]:
+        """The same, one event after another; whoever closes it early calls `save_newest`.
+
+        Yields:
+            `Stepped` after each step, `Report` now and then, `Saved` after each checkpoint.
+
+        Returns:
+            As `go`.
+        """
         trainer, code = self.trainer, 0
         with faults_told(lambda: trainer.seen, trainer.recipe.batch, self.checkpoint_path), self._progress:
             if not self.checkpoint_path.exists():
@@ -105,37 +157,43 @@ class Run:
                 asked = 0 if interruption is None else interruption.code
                 stop, trainer.elapsed_s = largest(trainer.accelerator, asked, self._clock() - began)
                 code = int(stop)
-                self._tell()
+                yield from self._tell()
                 if not code:
-                    self._keep()
+                    yield from self._keep()
             if not code and self._ledger.pictures:
-                self._report()
+                yield self._report()
             if self._saved_at != trainer.seen:
-                self.save()
+                yield self.save()
         return code
 
     def _is_over(self, until: int | None) -> bool:
-        done = share_done(self.trainer.recipe, self.trainer.seen, self.trainer.elapsed_s) >= 1
-        return done or (until is not None and self.trainer.seen >= until)
+        return self.share_done >= 1 or (until is not None and self.trainer.seen >= until)
 
-    def _tell(self) -> None:
+    @property
+    def share_done(self) -> float:
+        """Of the run, 0 to 1."""
+        return share_done(self.trainer.recipe, self.trainer.seen, self.trainer.elapsed_s)
+
+    def _tell(self) -> Iterator[Event]:
         """Show where the run is, and report now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
         self._pace.mark(trainer.seen, trainer.elapsed_s)
         rate = self._pace.rate
         left_s = seconds_left(recipe, trainer.seen, trainer.elapsed_s, rate)
-        self._progress.move_to(share_done(recipe, trainer.seen, trainer.elapsed_s), trainer.seen, rate,
-                               self._ledger.loss, left_s)  # fmt: skip
+        stepped = Stepped(trainer.seen, self.share_done, self._ledger.loss, rate, left_s, trainer.elapsed_s)
+        self._progress.move_to(stepped.share, stepped.pictures, rate, stepped.loss, left_s)
+        yield stepped
         if self._passed(recipe.report_every):
-            self._report()
+            yield self._report()
 
-    def _report(self) -> None:
+    def _report(self) -> Report:
         report = self._ledger.report(self.trainer, self._pace.rate)
         self.loss_by_log_snr = report.loss_by_log_snr
         self._progress.report(report)
         self._attempt("the log", lambda: append_to_log(self.folder / LOG, report))
+        return report
 
-    def _keep(self) -> None:
+    def _keep(self) -> Iterator[Event]:
         """Draw a sample sheet and write a checkpoint now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
         if recipe.sample_every and self._passed(recipe.sample_every):
@@ -144,7 +202,7 @@ class Run:
             self._attempt("the sample sheet", draw)
         if self._passed(recipe.checkpoint_every):
             trainer.pictures.refresh()
-            self.save()
+            yield self.save()
 
     def _passed(self, interval: int) -> bool:
         seen = self.trainer.seen
@@ -161,7 +219,16 @@ class Run:
                 self._complained.add(what)
                 self._progress.say(f"{error.what} The run goes on without {what}.")
 
-    def save(self) -> None:
+    def save_newest(self) -> None:
+        """Write a checkpoint unless the newest step is in one already.
+
+        Raises:
+            TrainingError: As `save`.
+        """
+        if self._saved_at != self.trainer.seen:
+            self.save()
+
+    def save(self) -> Saved:
         """Write a checkpoint; the first process writes for all.
 
         Raises:
@@ -171,6 +238,7 @@ class Run:
         state = self.trainer.state() | self.description()
         on_first(self.trainer.accelerator, lambda: save_checkpoint(self.checkpoint_path, state))
         self._saved_at = self.trainer.seen
+        return Saved(self.trainer.seen)
 
     def description(self) -> dict[str, Any]:
         """What goes into a checkpoint beside the state: enough to make a model of it, and to know its run again."""

@@ -17,7 +17,7 @@ from sculptor_app.training.checkpoint import load_checkpoint
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.files import not_written
 from sculptor_app.training.learner import Learner, with_weights_of
-from sculptor_app.training.ledger import EDGES
+from sculptor_app.training.report import EDGES
 
 STORY = "training.json"
 INDEX = "model_index.json"

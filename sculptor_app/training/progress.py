@@ -10,8 +10,8 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from sculptor_app.commands.terminal import is_terminal
-from sculptor_app.training.ledger import Report
 from sculptor_app.training.pace import duration
+from sculptor_app.training.report import Report
 
 BAR = "Learning {percentage:3.0f}%|{bar}| {desc}"
 

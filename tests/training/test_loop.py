@@ -13,7 +13,7 @@ from PIL import Image
 
 from sculptor_app.commands.terminal import stop_on_signal
 from sculptor_app.training.errors import CheckpointError, NotWritten, SettingsChanged
-from sculptor_app.training.ledger import EDGES, forget_later
+from sculptor_app.training.report import EDGES, forget_later
 from sculptor_app.training.shards import ShardSet
 from sculptor_app.training.trainer import Trainer
 from tests.training.tiny import (

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sculptor_app.training.ledger import Report
 from sculptor_app.training.pace import Pace, duration, seconds_left, share_done
 from sculptor_app.training.progress import Progress
 from sculptor_app.training.recipe import Recipe
+from sculptor_app.training.report import Report
 from tests.training.tiny import tiny_run
 
 REPORT = Report(1600, 0.21, 1e-4, 12.5, 90.4, [0.5, None] + [0.25] * 7, [0.1, None] + [0.5] * 7, 0)
