@@ -44,7 +44,10 @@ def test_numbers_and_files_need_neither_qt_nor_torch(package):
     assert brought_along(modules_below(package), QT + TORCH) == []
 
 
-@pytest.mark.parametrize("name", ["level", "step", "phases", "request", "trajectory", "events", "errors"])
+@pytest.mark.parametrize(
+    "name",
+    ["level", "step", "phases", "request", "trajectory", "events", "errors", "picture_file", "opening", "forward"],
+)
 def test_the_records_need_neither_qt_nor_torch(name):
     assert brought_along([f"sculptor_app.diffusion.{name}"], QT + TORCH) == []
 

@@ -36,6 +36,8 @@ class RunInfo:
         conditions: "bust · bronze", or "free".
         created: time of the start, ISO 8601 in UTC.
         app_version: version of this program.
+        origin: what a forward process began with, as "bust.jpg, drowned"; empty for a run of a model, and with it of
+            the request only `seed` and `steps` mean anything.
     """
 
     request: SculptRequest
@@ -46,6 +48,7 @@ class RunInfo:
     conditions: str = ""
     created: str = field(default_factory=_now)
     app_version: str = ""
+    origin: str = ""
 
 
 class Trajectory:

@@ -1,23 +1,11 @@
 """Finished runs with a known course, made without a model: DDIM's own path from fixed noise to a given picture."""
 
-import math
-
 import numpy as np
 
-from sculptor_app.diffusion.level import CLEAN, NoiseLevel
-from sculptor_app.diffusion.phases import cosine_snr
+from sculptor_app.diffusion.forward import cosine_levels as cosine_levels  # also read from here
 from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.diffusion.step import Frame, Step
 from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
-
-
-def cosine_levels(steps: int) -> list[NoiseLevel]:
-    """The levels of states 0..N on the cosine schedule with evenly spaced timesteps."""
-    levels = []
-    for timestep in np.linspace(999, 0, steps):
-        signal = cosine_snr(float(timestep)) / (1 + cosine_snr(float(timestep)))
-        levels.append(NoiseLevel(math.sqrt(signal), math.sqrt(1 - signal)))
-    return [*levels, CLEAN]
 
 
 def solid(size: int, channels: int = 3) -> Frame:
