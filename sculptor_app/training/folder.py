@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,29 +41,24 @@ class FolderSet:
         self, folder: Path, size: int, say: Callable[[str], None] = print,
         progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> None:  # fmt: skip
-        if not folder.is_dir():
-            raise BadInput(f"There is no folder {folder}.", "Give a folder that holds pictures.")
-        skipped = _Skipped(say)
-        found = sorted(find_pictures(folder, skipped))
-        refuse_too_many(len(found), size, "Choose a smaller --size, or a folder with fewer pictures.")
-        self._pictures = np.empty((len(found), size, size, 3), np.uint8)
-        count = 0
-        for done, path in enumerate(found, 1):
+        reading = read_folder(folder, size, say)
+        while True:
             try:
-                self._pictures[count] = read_square(path, size)
-                count += 1
-            except Unreadable as error:
-                skipped(path, str(error))
-            progress(done, len(found))
-        self._pictures = self._pictures[:count]
-        if skipped.count:
-            say(f"{skipped.count:,} skipped, {count:,} pictures of {folder} are learned.")
-        if count < FEWEST:
-            raise TooFewPictures(
-                f"{folder} holds {count} pictures that can be read; learning takes {FEWEST} or more.",
-                "Add some, or choose another folder.",
-            )
-        self._fingerprint = hashlib.sha256(self._pictures.data).hexdigest()
+                progress(*next(reading))
+            except StopIteration as end:
+                self._keep(end.value)
+                return
+
+    @classmethod
+    def of(cls, pictures: np.ndarray) -> FolderSet:
+        """A set of what `read_folder` has returned."""
+        made = cls.__new__(cls)
+        made._keep(pictures)
+        return made
+
+    def _keep(self, pictures: np.ndarray) -> None:
+        self._pictures = pictures
+        self._fingerprint = hashlib.sha256(pictures.data).hexdigest()
 
     @property
     def shard_names(self) -> list[str]:
@@ -92,6 +87,47 @@ class FolderSet:
     def provenance(self) -> dict[str, Any]:
         """How many pictures there are; no names, as the model may travel."""
         return {"render_seeds": [], "pictures": len(self)}
+
+
+def read_folder(folder: Path, size: int, say: Callable[[str], None]) -> Generator[tuple[int, int], None, np.ndarray]:
+    """Read a folder for a FolderSet, picture by picture.
+
+    Args:
+        folder: Where to look.
+        size: Edge in pixels.
+        say: Called with sentences.
+
+    Yields:
+        How many files were read, and how many there are.
+
+    Returns:
+        (N, size, size, 3) uint8.
+
+    Raises:
+        BadInput, TooFewPictures: As FolderSet.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"There is no folder {folder}.", "Give a folder that holds pictures.")
+    skipped = _Skipped(say)
+    found = sorted(find_pictures(folder, skipped))
+    refuse_too_many(len(found), size, "Choose a smaller --size, or a folder with fewer pictures.")
+    pictures = np.empty((len(found), size, size, 3), np.uint8)
+    count = 0
+    for done, path in enumerate(found, 1):
+        try:
+            pictures[count] = read_square(path, size)
+            count += 1
+        except Unreadable as error:
+            skipped(path, str(error))
+        yield done, len(found)
+    if skipped.count:
+        say(f"{skipped.count:,} skipped, {count:,} pictures of {folder} are learned.")
+    if count < FEWEST:
+        raise TooFewPictures(
+            f"{folder} holds {count} pictures that can be read; learning takes {FEWEST} or more.",
+            "Add some, or choose another folder.",
+        )
+    return pictures[:count]
 
 
 class _Skipped:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,13 +17,25 @@ SHARD = 480
 """Pictures in a shard; a multiple of forms times materials, so that every pair is equally frequent."""
 
 
-def labels_of(first_seed: int) -> tuple[list[int], list[int], list[int]]:
-    """Seeds, forms and materials of the shard that starts at a seed."""
-    pairs = [(i % len(FORMS), i // len(FORMS) % len(MATERIALS)) for i in range(SHARD)]
-    return list(range(first_seed, first_seed + SHARD)), [f for f, _ in pairs], [m for _, m in pairs]
+def labels_of(
+    first_seed: int, forms: int = len(FORMS), count: int | None = None
+) -> tuple[list[int], list[int], list[int]]:
+    """Seeds, forms and materials of the shard that starts at a seed.
+
+    Args:
+        first_seed: Of its first picture.
+        forms: How many forms there are.
+        count: Pictures; None is SHARD.
+    """
+    count = SHARD if count is None else count
+    pairs = [(i % forms, i // forms % len(MATERIALS)) for i in range(count)]
+    return list(range(first_seed, first_seed + count)), [f for f, _ in pairs], [m for _, m in pairs]
 
 
-def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu") -> Path:
+def write_shard(
+    folder: Path, first_seed: int, size: int, device: str = "cpu", forms: Sequence[str] = FORMS,
+    count: int | None = None,
+) -> Path:  # fmt: skip
     """Render one shard and put it in place in one go, so that a reader never sees half of it.
 
     Args:
@@ -31,6 +43,8 @@ def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu") -
         first_seed: Its pictures have this seed and those that follow.
         size: Edge in pixels.
         device: Where to render.
+        forms: Which forms; their labels are their places here.
+        count: Pictures; None is SHARD.
 
     Returns:
         The file: an .npz of `pictures` (N, H, W, 3) uint8, `forms` and `materials` (N,) int64.
@@ -45,10 +59,10 @@ def write_shard(folder: Path, first_seed: int, size: int, device: str = "cpu") -
     path = folder / shard_name(first_seed)
     if path.exists():
         return path
-    seeds, forms, materials = labels_of(first_seed)
-    pictures = to_bytes(render(seeds, forms, materials, size, device))
+    seeds, labels, materials = labels_of(first_seed, len(forms), count)
+    pictures = to_bytes(render(seeds, [FORMS.index(forms[label]) for label in labels], materials, size, device))
     with written_whole(path) as file:
-        np.savez(file, pictures=pictures, forms=np.array(forms), materials=np.array(materials))
+        np.savez(file, pictures=pictures, forms=np.array(labels), materials=np.array(materials))
     return path
 
 

@@ -55,6 +55,16 @@ def test_a_set_grows_and_a_resumed_one_reads_what_it_had(small: None, tmp_path: 
     assert resumed.shard_names == had
 
 
+def test_a_shard_of_some_forms_counts_them_from_zero(tmp_path: Path):
+    write_shard(tmp_path, 5, 8, forms=("vase", "ring"), count=4)
+    pictures = ShardSet(tmp_path)
+    pictures.refresh()
+    array, forms, materials = pictures.take(np.arange(4))
+    assert (forms.tolist(), materials.tolist()) == ([0, 1, 0, 1], [0, 0, 1, 1])
+    known = [FORMS.index("vase"), FORMS.index("ring")] * 2
+    assert np.array_equal(array, to_bytes(render([5, 6, 7, 8], known, [0, 0, 1, 1], 8)))
+
+
 def test_processes_share_the_rendering(small: None, tmp_path: Path):
     shares = [[path.name for path in write_shards(tmp_path, 5, 8, 0, "cpu", (i, 2))] for i in range(2)]
     assert [len(share) for share in shares] == [3, 2]
