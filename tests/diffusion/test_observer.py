@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sculptor_app.diffusion.errors import Cancelled, SamplerFailed
-from sculptor_app.diffusion.observer import Observer, observed, to_frame
+from sculptor_app.diffusion.observer import BatchObserver, Observer, observed, to_frame, to_frames
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.diffusion.request import SAMPLERS
 from sculptor_app.diffusion.scheduler_levels import Call, UnknownSchedulerError
@@ -167,6 +167,31 @@ def test_frames_are_float32_of_the_first_picture(dtype: torch.dtype) -> None:
     frame = to_frame(batch)
     assert (frame.dtype, frame.shape) == (np.float32, (3, 2, 2))
     assert (frame == 0.5).all()
+
+
+def test_every_picture_of_a_batch_is_reported() -> None:
+    pipeline = gaussian_pipeline(16)
+    starts: list[list[Frame]] = []
+    steps: list[list[Step]] = []
+    scheduler = diffusers.DDIMScheduler.from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(4)
+    x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    start = x.clone()
+    with observed(scheduler, BatchObserver(lambda frames, plan: starts.append(frames), steps.append)):
+        for timestep in scheduler.timesteps:
+            x = scheduler.step(0.5 * x, timestep, scheduler.scale_model_input(x, timestep)).prev_sample
+    assert len(starts) == 1
+    np.testing.assert_array_equal(np.stack(starts[0]), start.numpy())
+    assert [[step.number for step in each] for each in steps] == [[k] * 3 for k in (1, 2, 3, 4)]
+    np.testing.assert_array_equal(np.stack([step.state for step in steps[-1]]), x.numpy())
+    assert all(step.guess is not None for each in steps for step in each)
+    assert len({id(step.state.base) for step in steps[-1]}) == 3  # each of its own memory
+
+
+def test_any_picture_of_a_batch() -> None:
+    batch = torch.arange(24.0).reshape(2, 3, 2, 2)
+    np.testing.assert_array_equal(to_frame(batch, 1), batch[1].numpy())
+    assert [frame.shape for frame in to_frames(batch)] == [(3, 2, 2)] * 2
 
 
 def test_packed_states_are_refused_in_words() -> None:
