@@ -24,6 +24,7 @@ from sculptor_app.diffusion.errors import Cancelled
 from sculptor_app.diffusion.frame_store import FrameStore
 from sculptor_app.diffusion.level import CLEAN, NoiseLevel
 from sculptor_app.diffusion.phases import PhaseSpan, cosine_snr, phase_spans
+from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.diffusion.step import Frame, StepSummary
 from sculptor_app.diffusion.trajectory import DEFAULT_BUDGET_BYTES, RunInfo
 
@@ -233,6 +234,38 @@ class ForwardTrajectory:
     def _check(self, k: int, first: int) -> None:
         if not first <= k <= self.last:
             raise IndexError(f"step {k} is not one of {first}..{self.last}")
+
+
+def drown(
+    picture: Frame,
+    name: str,
+    *,
+    steps: int = 50,
+    seed: int = 7,
+    fresh: bool = False,
+    levels: Sequence[NoiseLevel] | None = None,
+    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    spill_folder: Path | None = None,
+) -> ForwardTrajectory:
+    """The forward process of a picture, with the record of what it was made with.
+
+    Args:
+        picture: (C, H, W) float32, pixels in [-1, 1].
+        name: Of the picture, for people.
+        steps: N, 1 to MAX_STEPS.
+        seed: Of the noise.
+        fresh: As in `ForwardTrajectory`.
+        levels: Of the N + 1 states; None is the cosine schedule.
+        budget_bytes: As in `ForwardTrajectory`.
+        spill_folder: As in `ForwardTrajectory`.
+
+    Raises:
+        RequestError: Steps or seed are outside what is allowed.
+        ValueError: As in `ForwardTrajectory`.
+    """
+    request = SculptRequest(seed=seed, steps=steps)
+    info = RunInfo(request, origin=f"{name}, drowned in fresh static" if fresh else f"{name}, drowned")
+    return ForwardTrajectory(info, picture, levels or cosine_levels(steps), fresh, budget_bytes, spill_folder)
 
 
 def _link(above: NoiseLevel, below: NoiseLevel) -> tuple[float, float]:

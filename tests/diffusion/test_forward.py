@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.diffusion.errors import Cancelled
-from sculptor_app.diffusion.forward import ForwardTrajectory, cosine_levels, draw_noise
+from sculptor_app.diffusion.forward import ForwardTrajectory, cosine_levels, draw_noise, drown
 from sculptor_app.diffusion.level import CLEAN, NoiseLevel
 from sculptor_app.diffusion.phases import PHASES
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.request import RequestError, SculptRequest
 from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
 from sculptor_app.measures.spectrum import radial_psd
 from tests.helpers.runs import solid
@@ -189,6 +189,16 @@ def test_drawing_ahead_can_be_stopped() -> None:
 def test_what_is_not_there_is_refused(read) -> None:
     with pytest.raises(IndexError, match="is not one of"):
         read(drowned())
+
+
+def test_the_record_says_what_was_drowned_and_how() -> None:
+    trajectory = drown(solid(8), "bust.jpg", steps=3, seed=11)
+    assert trajectory.levels == cosine_levels(3)
+    assert (trajectory.info.origin, trajectory.info.request.seed) == ("bust.jpg, drowned", 11)
+    assert (trajectory.info.request.steps, trajectory.info.space) == (3, "pixels")
+    assert drown(solid(8), "x", fresh=True).info.origin == "x, drowned in fresh static"
+    with pytest.raises(RequestError, match="number of steps is 0"):
+        drown(solid(8), "x", steps=0)
 
 
 def test_levels_that_are_no_forward_process_are_refused() -> None:
