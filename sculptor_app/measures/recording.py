@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.diffusion.step import Frame
-from sculptor_app.diffusion.trajectory import Trajectory
 from sculptor_app.measures.bands import BANDS, band_energies
 from sculptor_app.measures.spectrum import Spectrum, Window, frame_spectrum
 
@@ -38,9 +38,10 @@ class RunMeasures:
         self._energies = {source: np.full((rows, len(BANDS)), np.nan) for source in SOURCES}
         self._powers: dict[Source, Floats] = {}
         self._frequencies = np.arange(0)
+        self._noise_power = 1.0
 
     @classmethod
-    def of(cls, trajectory: Trajectory, window: Window = "hann") -> "RunMeasures":
+    def of(cls, trajectory: AnyTrajectory, window: Window = "hann") -> "RunMeasures":
         """Measure everything that a trajectory holds so far."""
         measures = cls(trajectory.planned_steps, trajectory.info.space, window)
         measures.catch_up(trajectory)
@@ -56,12 +57,12 @@ class RunMeasures:
         """Whether every planned step is measured."""
         return self._last == self.planned_steps
 
-    def catch_up(self, trajectory: Trajectory) -> None:
+    def catch_up(self, trajectory: AnyTrajectory) -> None:
         """Append every state that the trajectory holds and this does not."""
         for k in range(self._last + 1, trajectory.last + 1):
             self.append(trajectory, k)
 
-    def append(self, trajectory: Trajectory, k: int) -> None:
+    def append(self, trajectory: AnyTrajectory, k: int) -> None:
         """Measure state k and its guess.
 
         Raises:
@@ -97,7 +98,7 @@ class RunMeasures:
         if not 0 <= k <= self._last:
             raise IndexError(f"state {k} is not measured; there are 0 to {self._last}")
         power = self._powers[source][k]
-        return None if np.isnan(power).any() else Spectrum(self._frequencies, power)
+        return None if np.isnan(power).any() else Spectrum(self._frequencies, power, self._noise_power)
 
     def settled(self, source: Source = "guess", tolerance: float = 0.10) -> tuple[int | None, ...]:
         """For each band the first step from which its amplitude stayed near its final one: the measured phases.
@@ -119,7 +120,7 @@ class RunMeasures:
         if not self._powers:
             shape = (self.planned_steps + 1, len(spectrum.power))
             self._powers = {each: np.full(shape, np.nan) for each in SOURCES}
-            self._frequencies = spectrum.frequencies
+            self._frequencies, self._noise_power = spectrum.frequencies, spectrum.noise_power
         power = spectrum.power / scale**2
         self._powers[source][k] = power
         self._energies[source][k] = band_energies(Spectrum(spectrum.frequencies, power))

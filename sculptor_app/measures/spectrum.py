@@ -4,6 +4,7 @@ Power is scaled so that white noise of variance 1 reads 1 (log10 power 0) at eve
 size and whichever window is used: |FFT(w·x)|² / Σw².
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -26,10 +27,13 @@ class Spectrum:
         frequencies: (F,) whole cycles per image, 1 to the Nyquist frequency of the shorter side; 0, the mean, is
             left out.
         power: (F,) mean power in each annulus; white noise of variance 1 reads 1.
+        noise_power: what independent white noise of variance 1 in every channel reads: 1 in a single plane, less in a
+            luminance, where the channels' noises partly cancel.
     """
 
     frequencies: NDArray[np.int64]
     power: Floats
+    noise_power: float = 1.0
 
 
 def luminance(chw: NDArray[np.floating], dtype: type[np.floating] = np.float64) -> NDArray[np.floating]:
@@ -42,13 +46,16 @@ def luminance(chw: NDArray[np.floating], dtype: type[np.floating] = np.float64) 
     Returns:
         (H, W) of that type.
     """
-    channels = chw.shape[0]
-    weights = np.array(LUMINANCE_WEIGHTS, dtype) if channels == 3 else np.full(channels, 1 / channels, dtype)
+    weights = _weights(chw.shape[0]).astype(dtype)
     # Not as a product of matrices: BLAS would wake its threads for it, and wait for them on a busy machine.
     plane: NDArray[np.floating] = np.multiply(chw[0], weights[0], dtype=dtype)
     for channel, weight in zip(chw[1:], weights[1:], strict=True):
         plane += np.multiply(channel, weight, dtype=dtype)
     return plane
+
+
+def _weights(channels: int) -> Floats:
+    return np.array(LUMINANCE_WEIGHTS) if channels == 3 else np.full(channels, 1 / channels)
 
 
 def radial_psd(plane: NDArray[np.floating], window: Window = "hann") -> Spectrum:
@@ -64,16 +71,38 @@ def radial_psd(plane: NDArray[np.floating], window: Window = "hann") -> Spectrum
     Raises:
         ValueError: for another window, or an array that is no plane.
     """
+    transform = _transform(plane, window)
+    return _averaged(transform.real**2 + transform.imag**2, plane, window)
+
+
+def radial_cross(plane: NDArray[np.floating], other: NDArray[np.floating], window: Window = "hann") -> Spectrum:
+    """Mean cross power per annulus of two planes: what their sum holds beside the power of both, halved.
+
+    Args:
+        plane: (H, W).
+        other: (H, W).
+        window: as for `radial_psd`.
+
+    Returns:
+        The real part of the cross-spectrum, below zero where they work against one another.
+    """
+    transform, second = _transform(plane, window), _transform(other, window)
+    return _averaged(transform.real * second.real + transform.imag * second.imag, plane, window)
+
+
+def _transform(plane: NDArray[np.floating], window: Window) -> NDArray[np.complex128]:
+    """The half (H, W//2 + 1) of the Fourier transform that tells all of a real plane."""
     if plane.ndim != 2:
         raise ValueError(f"a plane has two axes; got the shape {plane.shape}")
-    height, width = plane.shape
-    annulus, multiplicity, counts = _annuli(height, width)
-    weights, norm = _window(height, width, window)
-    centred = (plane - plane.mean()) * weights
-    transform = np.fft.rfft2(centred)  # (H, W//2 + 1)
-    power = (transform.real**2 + transform.imag**2) * multiplicity
-    sums = np.bincount(annulus.ravel(), power.ravel(), minlength=len(counts))
-    return Spectrum(np.arange(1, len(counts) - 1), sums[1:-1] / counts[1:-1] / norm)
+    weights, _ = _window(*plane.shape, window)
+    return np.fft.rfft2((plane - plane.mean()) * weights)
+
+
+def _averaged(power: Floats, plane: NDArray[np.floating], window: Window) -> Spectrum:
+    """The mean of (H, W//2 + 1) numbers in each annulus."""
+    annulus, multiplicity, counts = _annuli(*plane.shape)
+    sums = np.bincount(annulus.ravel(), (power * multiplicity).ravel(), minlength=len(counts))
+    return Spectrum(np.arange(1, len(counts) - 1), sums[1:-1] / counts[1:-1] / _window(*plane.shape, window)[1])
 
 
 def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: Window = "hann") -> Spectrum:
@@ -86,10 +115,32 @@ def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: W
         space: "pixels" or "latents".
         window: as for `radial_psd`.
     """
-    if space == "pixels":
-        return radial_psd(luminance(frame), window)
-    spectra = [radial_psd(channel, window) for channel in frame]
-    return Spectrum(spectra[0].frequencies, np.mean([spectrum.power for spectrum in spectra], axis=0))
+    return _over_channels([radial_psd(plane, window) for plane in _planes(frame, space)], frame.shape[0], space)
+
+
+def frame_cross(
+    frame: NDArray[np.floating], other: NDArray[np.floating], space: str = "pixels", window: Window = "hann"
+) -> Spectrum:
+    """Cross power of two frames, of the planes that `frame_spectrum` looks at.
+
+    Args:
+        frame: (C, H, W).
+        other: (C, H, W).
+        space: "pixels" or "latents".
+        window: as for `radial_psd`.
+    """
+    pairs = zip(_planes(frame, space), _planes(other, space), strict=True)
+    return _over_channels([radial_cross(plane, second, window) for plane, second in pairs], frame.shape[0], space)
+
+
+def _planes(frame: NDArray[np.floating], space: str) -> Sequence[NDArray[np.floating]]:
+    return [luminance(frame)] if space == "pixels" else list(frame)
+
+
+def _over_channels(spectra: Sequence[Spectrum], channels: int, space: str) -> Spectrum:
+    noise_power = float((_weights(channels) ** 2).sum()) if space == "pixels" else 1.0
+    power = np.mean([spectrum.power for spectrum in spectra], axis=0)
+    return Spectrum(spectra[0].frequencies, power, noise_power)
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,160 @@
+"""What drowns when: the spectra of a forward process, the noise floor, and where both meet.
+
+The Fourier transform is linear, so the spectrum of `a * picture + s * noise` follows for every level from three radial
+averages: the picture's power, the noise's, and the cross power of both.
+
+Crossover: at a level (a, s) a frequency is drowned where the noise, of expected power s^2, is stronger than what is
+left of the picture, a^2 P. The same holds for a run of a model, with its finished picture: there frequencies come out.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
+from sculptor_app.diffusion.forward import ForwardTrajectory
+from sculptor_app.diffusion.level import NoiseLevel
+from sculptor_app.diffusion.step import Frame
+from sculptor_app.measures.bands import BANDS, Band, band_energies
+from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.measures.spectrum import Spectrum, Window, frame_cross, frame_spectrum
+
+Floats = NDArray[np.float64]
+
+_SMOOTHING = 2 ** (1 / 4)
+"""A power is averaged from this factor below its frequency to this factor above, half an octave in all: what two
+neighbouring annuli differ by chance is no border between picture and noise."""
+
+
+class ForwardMeasures(RunMeasures):
+    """Spectra and band energies of a forward process, of all its levels at once; read like those of a run."""
+
+    @classmethod
+    def of(cls, trajectory: AnyTrajectory, window: Window = "hann") -> "ForwardMeasures":
+        """Measure a forward process: with one noise from three spectra, with fresh static each state by itself.
+
+        Args:
+            trajectory: of a forward process, or any other, which is measured state by state.
+            window: as for `RunMeasures`.
+        """
+        measures = cls(trajectory.planned_steps, trajectory.info.space, window)
+        noise = trajectory.noise if isinstance(trajectory, ForwardTrajectory) else None
+        if noise is None:
+            measures.catch_up(trajectory)
+        else:
+            measures._fill(trajectory.state(trajectory.last), noise, trajectory.levels)
+        return measures
+
+    def _fill(self, picture: Frame, noise: Frame, levels: Sequence[NoiseLevel]) -> None:
+        """P_k = (a^2 P + s^2 Pn + 2 a s C) / (a^2 + s^2) for all levels."""
+        clean = frame_spectrum(picture, self.space, self.window)
+        static = frame_spectrum(noise, self.space, self.window).power
+        cross = frame_cross(picture, noise, self.space, self.window).power
+        a, s = (np.array([[factor] for factor in factors]) for factors in zip(*map(_factors, levels), strict=True))
+        guesses = np.tile(clean.power, (len(levels), 1))
+        guesses[0] = np.nan
+        states = np.maximum(a**2 * clean.power + s**2 * static + 2 * a * s * cross, 0)
+        self._frequencies, self._noise_power = clean.frequencies, clean.noise_power
+        self._powers = {"state": states, "guess": guesses}
+        for source, powers in self._powers.items():
+            self._energies[source][:] = [band_energies(Spectrum(clean.frequencies, power)) for power in powers]
+        self._last = len(levels) - 1
+
+
+def _factors(level: NoiseLevel) -> tuple[float, float]:
+    """A and s of the state divided by its scale."""
+    return level.signal / level.scale, level.noise / level.scale
+
+
+def noise_floor(level: NoiseLevel, noise_power: float = 1.0) -> float:
+    """Expected power of the noise in a state that is divided by its level's scale: s^2 / (a^2 + s^2) of white noise's.
+
+    Args:
+        level: of the state.
+        noise_power: what white noise of variance 1 reads in the spectra it is compared with: `Spectrum.noise_power`.
+    """
+    return noise_power * (level.noise / level.scale) ** 2
+
+
+def floor_spectrum(frequencies: NDArray[np.int64], level: NoiseLevel, noise_power: float = 1.0) -> Spectrum:
+    """The noise floor as a spectrum: the same power at every frequency.
+
+    Args:
+        frequencies: (F,) of the spectrum beside it.
+        level: as for `noise_floor`.
+        noise_power: as for `noise_floor`.
+    """
+    return Spectrum(frequencies, np.full(len(frequencies), noise_floor(level, noise_power)), noise_power)
+
+
+def drowned_from(clean: Spectrum, level: NoiseLevel) -> float | None:
+    """The frequency above which the noise of a level is everywhere stronger than what it leaves of a picture.
+
+    Ripples do not count: the picture's power is averaged over half an octave, and of what is left the envelope
+    is taken that falls with frequency (no power above a frequency is larger than it). Between two frequencies the
+    border is interpolated on logarithmic axes.
+
+    Args:
+        clean: spectrum of the finished picture.
+        level: of the state.
+
+    Returns:
+        Cycles per image; the lowest frequency where everything is drowned, None where nothing is.
+    """
+    envelope = level.signal**2 * _envelope(clean)
+    floor = level.noise**2 * clean.noise_power
+    drowned = np.flatnonzero(envelope < floor)
+    if not drowned.size:
+        return None
+    first = int(drowned[0])
+    if first == 0:
+        return float(clean.frequencies[0])
+    low, high = float(clean.frequencies[first - 1]), float(clean.frequencies[first])
+    above, below = float(envelope[first - 1]), float(envelope[first])
+    if below <= 0:
+        return high
+    return low * math.exp(math.log(high / low) * math.log(above / floor) / math.log(above / below))
+
+
+def _envelope(clean: Spectrum) -> Floats:
+    """Power averaged over half an octave, and never below what comes at a higher frequency."""
+    frequencies = clean.frequencies.astype(np.float64)
+    first = np.searchsorted(frequencies, frequencies / _SMOOTHING)
+    end = np.searchsorted(frequencies, frequencies * _SMOOTHING, side="right")
+    sums = np.concatenate([[0.0], np.cumsum(clean.power)])
+    averaged = np.maximum(sums[end] - sums[first], 0) / (end - first)
+    return np.maximum.accumulate(averaged[::-1])[::-1]
+
+
+def drowned_bands(clean: Spectrum, level: NoiseLevel) -> tuple[Band, ...]:
+    """The bands in which the noise of a level is stronger than what it leaves of a picture: energy times SNR below 1.
+
+    Args:
+        clean: spectrum of the finished picture.
+        level: of the state.
+    """
+    energies = band_energies(clean)
+    floor = level.noise**2 * clean.noise_power
+    return tuple(band for band, energy in zip(BANDS, energies, strict=True) if level.signal**2 * energy < floor)
+
+
+def emerging_steps(clean: Spectrum, levels: Sequence[NoiseLevel]) -> tuple[int | None, ...]:
+    """For each band the first step that brings it out of the noise; a forward process drowns it by undoing that step.
+
+    Args:
+        clean: spectrum of the finished picture.
+        levels: of states 0..N, noise first.
+
+    Returns:
+        Four step numbers k, 1..N: in state k the band is stronger than the noise, in state k - 1 it is drowned. None
+        for a band that is never drowned, never comes out, or holds no frequency.
+    """
+    under = [drowned_bands(clean, level) for level in levels]
+    energies = band_energies(clean)
+    steps: list[int | None] = []
+    for band, energy in zip(BANDS, energies, strict=True):
+        out = [k for k, drowned in enumerate(under) if band not in drowned]
+        steps.append(out[0] if energy > 0 and out and out[0] > 0 else None)
+    return tuple(steps)
