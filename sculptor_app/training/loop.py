@@ -14,6 +14,7 @@ from sculptor_app.commands.terminal import Interruption
 from sculptor_app.training.blueprint import blueprint_of
 from sculptor_app.training.checkpoint import load_checkpoint, save_checkpoint
 from sculptor_app.training.errors import NotWritten
+from sculptor_app.training.events import Saved, Stepped, Walked
 from sculptor_app.training.faults import faults_told
 from sculptor_app.training.ledger import Ledger
 from sculptor_app.training.pace import Pace, seconds_left, share_done
@@ -23,8 +24,8 @@ from sculptor_app.training.report import LEVELS, Report, append_to_log, forget_l
 from sculptor_app.training.resume import changes, refuse_changes, refuse_other_architecture
 from sculptor_app.training.samples import write_sample_sheet
 from sculptor_app.training.trainer import Trainer
-
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+from sculptor_app.training.watching import CHECKPOINT as CHECKPOINT
+from sculptor_app.training.watching import LOG
 
 
 @dataclass(frozen=True)
@@ -40,41 +41,6 @@ class Beginning:
     fixed: dict[str, Any]
     command: str = ""
     machine: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Stepped:
-    """Where a run is after a step.
-
-    Attributes:
-        pictures: Seen by now.
-        share: Of the run, 0 to 1.
-        loss: Mean since the last report.
-        rate: Pictures per second over the last steps.
-        left_s: Seconds until the end.
-        elapsed_s: Seconds spent so far.
-    """
-
-    pictures: int
-    share: float
-    loss: float
-    rate: float
-    left_s: float
-    elapsed_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A checkpoint was written.
-
-    Attributes:
-        pictures: Seen at it.
-    """
-
-    pictures: int
-
-
-Event = Stepped | Report | Saved
 
 
 class Run:
@@ -138,7 +104,7 @@ class Run:
             except StopIteration as end:
                 return int(end.value)
 
-    def walk(self, until: int | None = None, interruption: Interruption | None = None) -> Generator[Event, None, int]:
+    def walk(self, until: int | None = None, interruption: Interruption | None = None) -> Generator[Walked, None, int]:
         """The same, one event after another; whoever closes it early calls `save_newest`.
 
         Yields:
@@ -174,7 +140,7 @@ class Run:
         """Of the run, 0 to 1."""
         return share_done(self.trainer.recipe, self.trainer.seen, self.trainer.elapsed_s)
 
-    def _tell(self) -> Iterator[Event]:
+    def _tell(self) -> Iterator[Walked]:
         """Show where the run is, and report now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
         self._pace.mark(trainer.seen, trainer.elapsed_s)
@@ -193,7 +159,7 @@ class Run:
         self._attempt("the log", lambda: append_to_log(self.folder / LOG, report))
         return report
 
-    def _keep(self) -> Iterator[Event]:
+    def _keep(self) -> Iterator[Walked]:
         """Draw a sample sheet and write a checkpoint now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
         if recipe.sample_every and self._passed(recipe.sample_every):

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs, gather_object
 
 from sculptor_app.training.errors import OtherProcessFailed, TrainingError
@@ -76,3 +77,15 @@ def launcher_mistake(environment: dict[str, str] | os._Environ[str] = os.environ
         "`accelerate launch --cpu` starts one process, whatever --num_processes says. For several on CPUs: "
         "`ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes N -m sculptor_app train …`."
     )
+
+
+def accelerator_alone(precision: str) -> Accelerator:
+    """The same for a window, which trains by itself: one run after another, each in its own precision.
+
+    WORKAROUND: accelerate 1.15 keeps the first precision for the whole process and refuses another.
+
+    Args:
+        precision: "bf16", "fp16" or "no".
+    """
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return new_accelerator(precision)
