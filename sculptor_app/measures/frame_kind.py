@@ -11,6 +11,7 @@ class FrameKind(Enum):
     PREDICTED_NOISE = "predicted-noise"
     STATE_CHIPS = "chips"
     GUESS_CHIPS = "guess-chips"
+    TWIN = "twin"
 
     @property
     def label(self) -> str:
@@ -29,4 +30,5 @@ _LABELS = {
     FrameKind.PREDICTED_NOISE: "Predicted noise",
     FrameKind.STATE_CHIPS: "Chips of the noisy state",
     FrameKind.GUESS_CHIPS: "Chips of the current guess",
+    FrameKind.TWIN: "Twin",
 }

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.diffusion.step import Frame
-from sculptor_app.diffusion.trajectory import Trajectory
 from sculptor_app.measures.colours import bands_of, byte_picture, diverging_colours, robust_limit
 from sculptor_app.measures.frame_kind import FrameKind as FrameKind  # also read from here
 from sculptor_app.measures.spectrum import luminance
@@ -20,6 +20,9 @@ UNIT_SCALE = 1e-6
 NO_STEP_YET = "No step has been taken yet: this is the pure noise."
 SUB_STAGES = "This sampler asks the network more than once in a step, so no one noise goes with the guess."
 NO_LEVEL = "The step starts from a state without noise."
+NOT_FINISHED = "The twin is the finished picture, and this run is not finished."
+TWIN_SUB_STAGES = f"{SUB_STAGES[:-1]}, and none with a twin."
+NO_TWIN_NOISE = "The twin takes the noise that the model sees here, and the next step does not tell it."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +40,15 @@ class Picture:
     note: str = ""
 
 
-def frame(trajectory: Trajectory, k: int, kind: FrameKind) -> Frame | None:
+def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     """The numbers behind a picture.
 
     Noisy states are divided by their level's scale. Chips of step k are what the step removed: state k−1 less state k,
     both so divided. Chips of the guess are what the step added to it: guess k less guess k−1.
+
+    The twin of state k is the finished picture with noise of the same level, a·x_N + s·ε̂, divided by the level's
+    scale. Its noise is what the model takes for noise in state k, the predicted noise of step k+1: side by side, the
+    two differ by what the rest of the run decides. The twin of state N is the finished picture.
 
     Args:
         trajectory: the run.
@@ -53,6 +60,8 @@ def frame(trajectory: Trajectory, k: int, kind: FrameKind) -> Frame | None:
     """
     if kind is FrameKind.NOISY_STATE:
         return _state(trajectory, k)
+    if kind is FrameKind.TWIN:
+        return _twin(trajectory, k)
     if k == 0:
         return None
     guess = trajectory.guess(k)
@@ -64,8 +73,10 @@ def frame(trajectory: Trajectory, k: int, kind: FrameKind) -> Frame | None:
     return _predicted_noise(trajectory, k, guess)
 
 
-def why_empty(trajectory: Trajectory, k: int, kind: FrameKind) -> str:
+def why_empty(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> str:
     """In plain words, why there is no such frame at step k."""
+    if kind is FrameKind.TWIN:
+        return _why_no_twin(trajectory, k)
     if k == 0:
         return NO_STEP_YET
     summary = trajectory.step(k)
@@ -78,7 +89,7 @@ def why_empty(trajectory: Trajectory, k: int, kind: FrameKind) -> str:
     return "The model's guess was not recorded for this step."
 
 
-def picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
+def picture(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Picture:
     """A frame as colours: pixels and noise as they are, chips on a colour scale centred on zero.
 
     Args:
@@ -118,7 +129,7 @@ def _chips(more: Frame, less: Frame | None) -> Picture:
     return Picture(diverging_colours(plane, limit), limit)
 
 
-def _compared(trajectory: Trajectory, k: int, kind: FrameKind) -> tuple[Frame, Frame] | None:
+def _compared(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> tuple[Frame, Frame] | None:
     """The two frames whose difference the chips of step k are, k >= 1; None where there are not both."""
     if kind is FrameKind.STATE_CHIPS:
         return _state(trajectory, k - 1), _state(trajectory, k)
@@ -126,7 +137,7 @@ def _compared(trajectory: Trajectory, k: int, kind: FrameKind) -> tuple[Frame, F
     return None if guess is None or before is None else (guess, before)
 
 
-def _state(trajectory: Trajectory, k: int) -> Frame:
+def _state(trajectory: AnyTrajectory, k: int) -> Frame:
     scale = trajectory.levels[k].scale
     state = trajectory.state(k)
     if abs(scale - 1) < UNIT_SCALE:
@@ -134,10 +145,32 @@ def _state(trajectory: Trajectory, k: int) -> Frame:
     return np.divide(state, scale, dtype=np.float32)
 
 
-def _predicted_noise(trajectory: Trajectory, k: int, guess: Frame | None) -> Frame | None:
+def _predicted_noise(trajectory: AnyTrajectory, k: int, guess: Frame | None) -> Frame | None:
     """(x − a·x̂0)/s of step k; the guess of a later sub-stage belongs to a state that the trajectory does not keep."""
     level = trajectory.levels[k - 1]
     if guess is None or level.noise == 0 or trajectory.step(k).calls > 1:
         return None
     rest = trajectory.state(k - 1) - np.float32(level.signal) * guess
     return np.divide(rest, level.noise, dtype=np.float32)
+
+
+def _twin(trajectory: AnyTrajectory, k: int) -> Frame | None:
+    if not trajectory.is_complete:
+        return None
+    last, level = trajectory.planned_steps, trajectory.levels[k]
+    if k == last:
+        return _state(trajectory, last)
+    noise = _predicted_noise(trajectory, k + 1, trajectory.guess(k + 1))
+    if noise is None:
+        return None
+    a, s = level.signal / level.scale, level.noise / level.scale
+    return np.float32(a) * trajectory.state(last) + np.float32(s) * noise
+
+
+def _why_no_twin(trajectory: AnyTrajectory, k: int) -> str:
+    if not trajectory.is_complete:
+        return NOT_FINISHED
+    summary = trajectory.step(k + 1)
+    if summary.guess_note:
+        return summary.guess_note
+    return TWIN_SUB_STAGES if summary.calls > 1 else NO_TWIN_NOISE

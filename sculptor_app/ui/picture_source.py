@@ -78,7 +78,8 @@ class PictureSource:
             return found
         picture = _picture(self._trajectory, k, kind)
         made = Shown(to_image(picture), picture.limit, picture.note)
-        self._keep(key, made)
+        if made.image is not None:  # what is empty now may come: a twin when the run is finished
+            self._keep(key, made)
         return made
 
     def thumbnail(self, k: int, kind: FrameKind) -> QImage | None:

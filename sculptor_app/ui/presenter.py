@@ -124,6 +124,8 @@ class Presenter(QObject):
             return self.tr("what the model sees in the block")
         if kind is FrameKind.PREDICTED_NOISE:
             return self.tr("what the model takes for noise")
+        if kind is FrameKind.TWIN:
+            return self.tr("the finished picture, drowned as deep")
         if limit is None:
             return ""
         return self.tr("taken off in this step") if kind is FrameKind.STATE_CHIPS else self.tr("changed in this step")

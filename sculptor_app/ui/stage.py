@@ -59,6 +59,7 @@ class Stage(QWidget):
             FrameKind.PREDICTED_NOISE: self.tr("Predicted noise"),
             FrameKind.STATE_CHIPS: self.tr("Chips"),
             FrameKind.GUESS_CHIPS: self.tr("Chips of the guess"),
+            FrameKind.TWIN: self.tr("Twin"),
         }[kind]
 
     def set_kinds(self, kinds: list[FrameKind]) -> None:

@@ -102,6 +102,18 @@ def test_pictures_are_kept_within_their_budget() -> None:
     assert source.shown(0, FrameKind.NOISY_STATE).image is None
 
 
+def test_what_is_empty_in_mid_run_comes_when_it_is_finished() -> None:
+    from sculptor_app.diffusion.step import Step
+    from sculptor_app.measures.frame_kind import FrameKind
+    from tests.helpers.runs import made_run
+
+    source, run, whole = PictureSource(), made_run(steps=4, taken=3), made_run(steps=4)
+    source.set_trajectory(run)
+    assert "not finished" in source.shown(2, FrameKind.TWIN).why_empty
+    run.append(Step(4, 0, True, 0.0, run.levels[3], run.levels[4], whole.state(4), whole.guess(4), "", 0.0))
+    assert source.shown(2, FrameKind.TWIN).image is not None
+
+
 @pytest.mark.parametrize(
     ("text", "steps", "expected"),
     [
