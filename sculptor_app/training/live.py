@@ -25,7 +25,7 @@ from sculptor_app.training.growth_rows import GrowthClock, GrowthFolder
 from sculptor_app.training.lock import alone_in
 from sculptor_app.training.loop import Beginning, Run
 from sculptor_app.training.model import new_pipeline
-from sculptor_app.training.model_writing import refuse_other_folder, story_of, write_model
+from sculptor_app.training.model_writing import export_checkpoint, refuse_other_folder, story_of, write_model
 from sculptor_app.training.plan import Plan, continued, load_plan, save_plan
 from sculptor_app.training.processes import accelerator_alone
 from sculptor_app.training.progress import Progress
@@ -205,3 +205,19 @@ def _quickest_precision() -> str:
 def _machine(trainer: Trainer) -> str:
     device = trainer.accelerator.device
     return describe_machine(Device("cpu" if device.type == "cpu" else str(device), str(device)))
+
+
+def export(folder: Path) -> Path:
+    """Make a model of a run's last checkpoint.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        TrainingError: There is no checkpoint, it cannot be read, or the disk does not take the model.
+    """
+    export_checkpoint(folder / CHECKPOINT, folder / MODEL)
+    return folder / MODEL
