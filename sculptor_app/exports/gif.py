@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.exports.gif_container import TRAILER, file_header
@@ -36,7 +36,7 @@ _RUN_UP = (
 
 def write_gif(
     path: Path,
-    trajectory: Trajectory,
+    trajectory: AnyTrajectory,
     measures: RunMeasures | None,
     options: GifOptions,
     progress: Progress | None = None,
@@ -72,7 +72,7 @@ def write_gif(
         file.write(TRAILER)
 
 
-def estimate_bytes(trajectory: Trajectory, measures: RunMeasures | None, options: GifOptions) -> int:
+def estimate_bytes(trajectory: AnyTrajectory, measures: RunMeasures | None, options: GifOptions) -> int:
     """About how large the file becomes, within some 30 %, measured on a few of its frames.
 
     A frame's size depends on what is on screen before it, so each sampled frame is encoded after a few of those before
@@ -114,7 +114,7 @@ def _encoded_sizes(maker: SceneMaker, frames: tuple[Shown, ...]) -> list[int]:
     return [len(encoder.encode(maker.scene(frame.k), frame.delay_ms, frame.careful)) for frame in frames]
 
 
-def frame_count(trajectory: Trajectory, options: GifOptions) -> int:
+def frame_count(trajectory: AnyTrajectory, options: GifOptions) -> int:
     """How many frames the GIF has.
 
     Raises:
@@ -123,6 +123,6 @@ def frame_count(trajectory: Trajectory, options: GifOptions) -> int:
     return len(timetable(shown_states(trajectory, options), options))
 
 
-def gif_size(trajectory: Trajectory, options: GifOptions) -> tuple[int, int]:
+def gif_size(trajectory: AnyTrajectory, options: GifOptions) -> tuple[int, int]:
     """Width and height of the GIF in pixels; pixels stay crisp, so it may be smaller than what was asked for."""
     return sheet_size(trajectory, options)

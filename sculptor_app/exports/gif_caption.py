@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.diffusion.phases import phase_of
-from sculptor_app.diffusion.trajectory import Trajectory
 from sculptor_app.exports.drawing import DOT, Inks, blend, first_that_fits, typeface
+from sculptor_app.exports.gif_plan import share_done
 
 BAR_PX = 5
 _FUTURE = 0.35  # how strongly the steps still to come are inked
@@ -30,16 +31,32 @@ def caption_height(width: int) -> int:
 
 
 def draw_caption(
-    sheet: Image.Image, trajectory: Trajectory, k: int, top: int, cells: tuple[Cell, ...], inks: Inks
+    sheet: Image.Image,
+    trajectory: AnyTrajectory,
+    k: int,
+    top: int,
+    cells: tuple[Cell, ...],
+    inks: Inks,
+    into_noise: bool = False,
 ) -> None:
-    """Draw the strip of state k into a sheet whose pictures end at `top`."""
+    """Draw the strip of state k into a sheet whose pictures end at `top`.
+
+    Args:
+        sheet: RGB.
+        trajectory: the run.
+        k: 0 to the last state.
+        top: where the strip begins, pixels.
+        cells: what stands under the pictures, from left to right.
+        inks: colours.
+        into_noise: count layers of noise from the picture on, instead of steps from the noise on.
+    """
     draw = ImageDraw.Draw(sheet)
     width = cells[-1].left + cells[-1].width
-    _draw_bar(draw, trajectory, k, top, width, inks)
+    _draw_bar(draw, trajectory, k, top, width, inks, into_noise)
     size = _type_size(width)
     font, margin = typeface(size), max(2, size // 2)
     first_line, second_line = top + BAR_PX + size + 4, top + BAR_PX + 2 * size + 9
-    heading = first_that_fits(_headings(trajectory, k), font, width - 2 * margin)
+    heading = first_that_fits(_headings(trajectory, k, into_noise), font, width - 2 * margin)
     draw.text((margin, first_line), heading, inks.text, font, anchor="ls")
     for cell in cells:
         room = cell.width - 2 * margin
@@ -64,23 +81,40 @@ def _type_size(width: int) -> int:
     return 13 if width >= 220 else 11 if width >= 140 else 10
 
 
-def _headings(trajectory: Trajectory, k: int) -> tuple[str, ...]:
-    """The first line, from the fullest form to the shortest."""
+def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:
+    """The first line, from the fullest form to the shortest.
+
+    A step has phase and SNR of the state that it starts from, a layer of noise those of the state that it leads to.
+    """
     count = trajectory.planned_steps
-    phase = "Pure noise" if k == 0 else phase_of(trajectory.before(k)).name
-    snr = f"SNR {ratio_text(trajectory.before(max(k, 1)).snr)}"
-    step = f"Step {k} of {count}"
+    number, word = (count - k, "Layer") if into_noise else (k, "Step")
+    level = trajectory.levels[k] if into_noise else trajectory.before(max(k, 1))
+    phase = "Pure noise" if k == 0 else phase_of(level).name
+    if into_noise and k == count:
+        phase = "The picture"
+    snr = f"SNR {ratio_text(level.snr)}"
+    step = f"{word} {number} of {count}"
     full, short = DOT.join((step, phase, snr)), DOT.join((step, phase))
-    return (full, full.replace(DOT, " · "), short, f"{k}/{count} · {phase}", step, f"{k}/{count}", str(k))
+    counted = f"{number}/{count}"
+    return (full, full.replace(DOT, " · "), short, f"{counted} · {phase}", step, counted, str(number))
 
 
-def _draw_bar(draw: ImageDraw.ImageDraw, trajectory: Trajectory, k: int, top: int, width: int, inks: Inks) -> None:
-    """The phases from left to right, full ink up to step k."""
+def _draw_bar(
+    draw: ImageDraw.ImageDraw,
+    trajectory: AnyTrajectory,
+    k: int,
+    top: int,
+    width: int,
+    inks: Inks,
+    into_noise: bool,
+) -> None:
+    """The phases from left to right in the order in which they are played, full ink up to state k."""
     steps = trajectory.planned_steps
     for span in trajectory.spans:
-        left, right = (span.first_step - 1) / steps * width, span.last_step / steps * width
+        ends = (share_done(state, steps, into_noise) * width for state in (span.first_step - 1, span.last_step))
+        left, right = sorted(ends)
         ink = inks.phases[span.phase.key]
-        reached = min(right, k / steps * width)
+        reached = min(right, share_done(k, steps, into_noise) * width)
         _fill(draw, left, right, top, blend(ink, inks.paper, _FUTURE))
         _fill(draw, left, reached, top, ink)
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.drawing import DASHES, DOT, Inks, Point, blend, first_that_fits, new_paper, polyline, typeface
+from sculptor_app.exports.gif_plan import share_done
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.recording import RunMeasures, Source
 
@@ -27,7 +28,7 @@ def chart_width(height: int) -> int:
 
 
 class EnergyChart:
-    """A chart of one run, ready to be copied for each frame.
+    """A chart of one run, ready to be copied for each frame; its steps run in the order in which they are played.
 
     Args:
         trajectory: the run.
@@ -35,11 +36,20 @@ class EnergyChart:
         source: whose energies, "guess" or "state".
         height: pixels, at least LEAST_HEIGHT_PX.
         inks: colours.
+        into_noise: as for `draw_caption`.
     """
 
-    def __init__(self, trajectory: Trajectory, measures: RunMeasures, source: Source, height: int, inks: Inks) -> None:
+    def __init__(
+        self,
+        trajectory: AnyTrajectory,
+        measures: RunMeasures,
+        source: Source,
+        height: int,
+        inks: Inks,
+        into_noise: bool = False,
+    ) -> None:
         self.width, self.height = chart_width(height), height
-        self._inks, self._steps = inks, trajectory.planned_steps
+        self._inks, self._steps, self._into_noise = inks, trajectory.planned_steps, into_noise
         with np.errstate(divide="ignore"):
             values = np.log10(measures.energies(source))
         self._values = np.where(np.isfinite(values), values, np.nan)
@@ -59,13 +69,16 @@ class EnergyChart:
                 draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=self._inks.bands[band.key], outline=self._inks.paper)
         return sheet
 
-    def _x(self, k: float) -> float:
-        return _LEFT + k / self._steps * (self.width - _LEFT - _RIGHT)
+    def _x(self, k: int) -> float:
+        return self._across(share_done(k, self._steps, self._into_noise))
+
+    def _across(self, share: float) -> float:
+        return _LEFT + share * (self.width - _LEFT - _RIGHT)
 
     def _y(self, value: float) -> float:
         return _TOP + (self._high - value) / (self._high - self._low) * (self.height - _TOP - _BOTTOM)
 
-    def _drawn(self, trajectory: Trajectory, measures: RunMeasures, source: Source) -> Image.Image:
+    def _drawn(self, trajectory: AnyTrajectory, measures: RunMeasures, source: Source) -> Image.Image:
         """Everything but the cursor."""
         sheet = self._lines(trajectory)
         draw = ImageDraw.Draw(sheet)
@@ -75,17 +88,18 @@ class EnergyChart:
         self._ticks(draw)
         self._names(draw)
         window = "Hann window" if measures.window == "hann" else "no window"
-        about = DOT.join(("log10 of power", measures.space, window, "steps"))
+        steps = "layers" if self._into_noise else "steps"
+        about = DOT.join(("log10 of power", measures.space, window, steps))
         draw.text((_LEFT, self.height - 9), about, self._inks.muted, typeface(_SMALL), anchor="ls")
         return sheet
 
-    def _lines(self, trajectory: Trajectory) -> Image.Image:
+    def _lines(self, trajectory: AnyTrajectory) -> Image.Image:
         """Shaded phases and the four lines, without steps in their edges."""
         fine = new_paper(self.width * _FINE, self.height * _FINE, self._inks)
         draw = ImageDraw.Draw(fine)
         top, bottom = _TOP * _FINE, (self.height - _BOTTOM) * _FINE
         for span in trajectory.spans:
-            left, right = self._x(span.first_step - 1) * _FINE, self._x(span.last_step) * _FINE
+            left, right = sorted(self._x(state) * _FINE for state in (span.first_step - 1, span.last_step))
             ink = blend(self._inks.phases[span.phase.key], self._inks.paper, _TINT)
             draw.rectangle((round(left), top, round(right), bottom), fill=ink)
         for index, band in enumerate(BANDS):
@@ -105,7 +119,7 @@ class EnergyChart:
                 draw.line((_LEFT - 3, round(y), _LEFT, round(y)), fill=self._inks.muted)
                 draw.text((_LEFT - 6, y), str(power), self._inks.muted, font, anchor="rm")
         for k in _step_ticks(self._steps):
-            x = round(self._x(k))
+            x = round(self._across(k / self._steps))
             draw.line((x, bottom, x, bottom + 3), fill=self._inks.muted)
             draw.text((x, bottom + 6), str(k), self._inks.muted, font, anchor="ma")
 
@@ -115,7 +129,7 @@ class EnergyChart:
         for index, band in enumerate(BANDS):
             points = [point for run in _runs(self._values[:, index]) for point in run]
             if points:
-                ends.append((self._y(points[-1][1]), band))
+                ends.append((self._y(points[0 if self._into_noise else -1][1]), band))
         ends.sort(key=lambda end: end[0])
         places = _apart([y for y, _ in ends], 13, _TOP + 4, self.height - _BOTTOM - 4)
         for y, (_, band) in zip(places, ends, strict=True):

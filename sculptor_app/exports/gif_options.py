@@ -39,6 +39,8 @@ class GifOptions:
         caption: write step and phase under the picture.
         plot: draw the energy per band beside the picture.
         dark: dark paper for caption and plot.
+        into_noise: play from the picture into the noise, and count the layers of noise instead of the steps that take
+            them off; the picture, which is then first, is held as long as the last frame.
 
     Raises:
         OptionError: when a value is outside what is allowed.
@@ -54,6 +56,7 @@ class GifOptions:
     caption: bool = True
     plot: bool = False
     dark: bool = False
+    into_noise: bool = False
 
     def __post_init__(self) -> None:
         if self.frames not in FRAMES:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.measures.frame_kind import FrameKind
@@ -49,7 +49,7 @@ def kinds_of(options: GifOptions) -> tuple[FrameKind, ...]:
     return _KINDS[options.frames]
 
 
-def geometry(trajectory: Trajectory, options: GifOptions) -> Geometry:
+def geometry(trajectory: AnyTrajectory, options: GifOptions) -> Geometry:
     """The whole factor that comes nearest to the size asked for from below."""
     _, height, width = trajectory.shape
     longer = max(height, width)
@@ -58,8 +58,8 @@ def geometry(trajectory: Trajectory, options: GifOptions) -> Geometry:
     return Geometry(shrink, scale, max(1, width // shrink) * scale, max(1, height // shrink) * scale)
 
 
-def shown_states(trajectory: Trajectory, options: GifOptions) -> tuple[int, ...]:
-    """States in the order of the run: the first that has a picture, every n-th, and the last.
+def shown_states(trajectory: AnyTrajectory, options: GifOptions) -> tuple[int, ...]:
+    """States in the order of the run: the first that has a picture, every n-th from where it begins, and the last.
 
     Raises:
         ExportError: when the run holds nothing of the kind that was asked for.
@@ -72,15 +72,24 @@ def shown_states(trajectory: Trajectory, options: GifOptions) -> tuple[int, ...]
             "This run holds no step to show." if trajectory.last == 0 else "This run has no guesses to show.",
             "Let it take a step first." if trajectory.last == 0 else "Export the noisy state instead.",
         )
-    chosen = [k for k in states if k % options.every == 0 or k in (states[0], states[-1])]
+    begin = trajectory.planned_steps if options.into_noise else 0
+    chosen = [k for k in states if (k - begin) % options.every == 0 or k in (states[0], states[-1])]
     return tuple(chosen)
 
 
 def timetable(states: tuple[int, ...], options: GifOptions) -> tuple[Shown, ...]:
     """The frames in playing order with their times; a ping-pong that loops shows neither end twice."""
-    hold = max(options.hold_ms, options.delay_ms)
-    frames = [Shown(k, options.delay_ms) for k in states[:-1]] + [Shown(states[-1], hold, careful=True)]
-    if options.ping_pong and len(states) > 1:
-        back = states[-2:0:-1] if options.loop else states[-2::-1]
+    hold_ms = max(options.hold_ms, options.delay_ms)
+    order = states[::-1] if options.into_noise else states
+    frames = [Shown(k, options.delay_ms) for k in order[:-1]] + [Shown(order[-1], hold_ms, careful=True)]
+    if options.into_noise:
+        frames[0] = Shown(order[0], hold_ms, careful=True)
+    if options.ping_pong and len(order) > 1:
+        back = order[-2:0:-1] if options.loop else order[-2::-1]
         frames += [Shown(k, options.delay_ms) for k in back]
     return tuple(frames)
+
+
+def share_done(k: int, steps: int, into_noise: bool) -> float:
+    """How far along the way state k of N steps is, 0 at its beginning to 1 at its end."""
+    return (steps - k if into_noise else k) / steps

@@ -1,6 +1,6 @@
 """One frame of a GIF before the GIF is made."""
 
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.gif_container import TRAILER, file_header
 from sculptor_app.exports.gif_encoder import SceneEncoder
 from sculptor_app.exports.gif_options import GifOptions
@@ -9,7 +9,7 @@ from sculptor_app.exports.gif_scenes import SceneMaker
 from sculptor_app.measures.recording import RunMeasures
 
 
-def preview_gif(trajectory: Trajectory, measures: RunMeasures | None, options: GifOptions, k: int) -> bytes:
+def preview_gif(trajectory: AnyTrajectory, measures: RunMeasures | None, options: GifOptions, k: int) -> bytes:
     """A GIF of one frame, made by the same means as the whole: what is seen here is what will be written.
 
     Args:

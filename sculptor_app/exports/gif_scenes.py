@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.drawing import DARK, LIGHT, new_paper
 from sculptor_app.exports.gif_caption import Cell, caption_height, draw_caption
 from sculptor_app.exports.gif_chart import LEAST_HEIGHT_PX, EnergyChart, chart_width
@@ -13,7 +13,7 @@ from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.exports.gif_palette import distinct, nearest, quantised
 from sculptor_app.exports.gif_plan import GAP_PX, geometry, kinds_of
 from sculptor_app.measures.pictures import picture
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.measures.recording import RunMeasures, Source
 
 Bytes = NDArray[np.uint8]
 
@@ -33,7 +33,7 @@ class SceneMaker:
     """
 
     def __init__(
-        self, trajectory: Trajectory, measures: RunMeasures | None, options: GifOptions, states: tuple[int, ...]
+        self, trajectory: AnyTrajectory, measures: RunMeasures | None, options: GifOptions, states: tuple[int, ...]
     ) -> None:
         self._trajectory, self._options = trajectory, options
         self._kinds = kinds_of(options)
@@ -44,8 +44,8 @@ class SceneMaker:
         self._chart: EnergyChart | None = None
         if options.plot:
             measures = measures or RunMeasures.of(trajectory)
-            source = "state" if options.frames == "noisy" else "guess"
-            self._chart = EnergyChart(trajectory, measures, source, self.height, self._inks)  # type: ignore[arg-type]
+            source: Source = "state" if options.frames == "noisy" else "guess"
+            self._chart = EnergyChart(trajectory, measures, source, self.height, self._inks, options.into_noise)
         self.colours = self._choose_colours(states)
         self._drawn: Bytes | None = None
         self._indexed: Bytes | None = None
@@ -86,7 +86,7 @@ class SceneMaker:
                 Cell(index * (self._geometry.width + GAP_PX), self._geometry.width, kind.label, _note(limit))
                 for index, (kind, limit) in enumerate(zip(self._kinds, limits, strict=True))
             )
-            draw_caption(sheet, self._trajectory, k, self._geometry.height, cells, self._inks)
+            draw_caption(sheet, self._trajectory, k, self._geometry.height, cells, self._inks, self._options.into_noise)
         return sheet
 
     def _choose_colours(self, states: tuple[int, ...]) -> Bytes:
@@ -112,7 +112,7 @@ class SceneMaker:
         return indexed
 
 
-def sheet_size(trajectory: Trajectory, options: GifOptions) -> tuple[int, int]:
+def sheet_size(trajectory: AnyTrajectory, options: GifOptions) -> tuple[int, int]:
     """Width and height in pixels of the whole GIF."""
     size, pictures = geometry(trajectory, options), len(kinds_of(options))
     width, height = pictures * size.width + (pictures - 1) * GAP_PX, size.height

@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
+from sculptor_app.diffusion.level import NoiseLevel
 from sculptor_app.diffusion.phases import phase_of
-from sculptor_app.diffusion.trajectory import Trajectory
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.measures.bands import BANDS
+from sculptor_app.measures.forward import drowned_bands, noise_floor
 from sculptor_app.measures.recording import RunMeasures, Source
+from sculptor_app.measures.spectrum import Spectrum
 
 _SOURCES: dict[Source, str] = {"guess": "guess", "state": "noisy"}
 _FIXED = ("step", "phase", "timestep", "SNR before step (ratio)", "SNR after step (ratio)", "time (ms)")
@@ -19,11 +22,16 @@ _BAND_COLUMNS = tuple(
     for name in _SOURCES.values()
     for band in BANDS
 )
-COLUMNS = (*_FIXED, *_BAND_COLUMNS)
-"""Names of the columns, with units."""
+_NOISE_COLUMNS = ("noise floor (power, white noise = 1)", "drowned bands (of the finished picture)")
+COLUMNS = (*_FIXED, *_BAND_COLUMNS, *_NOISE_COLUMNS)
+"""Names of the columns, with units.
+
+The noise floor is the power that the noise is expected to have in the noisy state; a band is drowned where it is
+stronger than what the level leaves of the finished picture, which is known once the run is complete.
+"""
 
 
-def write_csv(path: Path, trajectory: Trajectory, measures: RunMeasures | None = None) -> None:
+def write_csv(path: Path, trajectory: AnyTrajectory, measures: RunMeasures | None = None) -> None:
     """Write one row per state, 0 to the last, in UTF-8; cells without a value are empty.
 
     Args:
@@ -43,19 +51,31 @@ def write_csv(path: Path, trajectory: Trajectory, measures: RunMeasures | None =
         file.write(text.getvalue().encode("utf-8"))
 
 
-def _rows(trajectory: Trajectory, measures: RunMeasures) -> Iterator[list[object]]:
+def _rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[list[object]]:
     last = min(trajectory.last, measures.last)
     energies = [measures.energies(source) for source in _SOURCES]
+    clean = measures.spectrum("state", last) if measures.is_complete and last == trajectory.planned_steps else None
     for k in range(last + 1):
         powers = [_cell(float(value)) for table in energies for value in table[k]]
+        powers += _noise_cells(measures, clean, trajectory.levels[k], k)
         after = _cell(trajectory.levels[k].snr)
         if k == 0:
             yield [0, "", "", "", after, "", *powers]
             continue
         step = trajectory.step(k)
         before = trajectory.before(k)
-        yield [k, phase_of(before).name, f"{step.timestep:g}", _cell(before.snr), after,
-               f"{step.duration_s * 1000:.3f}", *powers]  # fmt: skip
+        # A forward process has neither timesteps nor times.
+        yield [k, phase_of(before).name, "" if math.isnan(step.timestep) else f"{step.timestep:g}", _cell(before.snr),
+               after, f"{step.duration_s * 1000:.3f}" if not trajectory.info.origin else "", *powers]  # fmt: skip
+
+
+def _noise_cells(measures: RunMeasures, clean: Spectrum | None, level: NoiseLevel, k: int) -> list[str]:
+    """The noise floor of state k, and the names of the bands that are drowned in it, or "none"."""
+    state = measures.spectrum("state", k)
+    floor = "" if state is None else _cell(noise_floor(level, state.noise_power))
+    if clean is None:
+        return [floor, ""]
+    return [floor, " ".join(band.name for band in drowned_bands(clean, level)) or "none"]
 
 
 def _cell(value: float) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from sculptor_app import __version__
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.errors import ExportError
 
 APPLICATION = "Sculptor"
 
 
-def settings_text(trajectory: Trajectory, export: dict[str, Any]) -> str:
+def settings_text(trajectory: AnyTrajectory, export: dict[str, Any]) -> str:
     """Everything that a run was made with, and how it was exported, as JSON in ASCII.
 
     Args:
@@ -21,10 +21,14 @@ def settings_text(trajectory: Trajectory, export: dict[str, Any]) -> str:
         export: the export's own settings by name.
     """
     info = trajectory.info
+    request = info.request.as_dict()
+    if info.origin:  # no model took part: what else a request holds would be a tale
+        request = {name: request[name] for name in ("seed", "steps")}
     content = {
         "application": APPLICATION,
         "version": info.app_version or __version__,
-        "request": info.request.as_dict(),
+        "origin": info.origin,
+        "request": request,
         "model_name": info.model_name,
         "device_name": info.device_name,
         "sampler_name": info.sampler_name,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.exports.gif_options import GifOptions
@@ -16,7 +16,7 @@ from sculptor_app.measures.pictures import picture
 _PAPER = 252
 
 
-def write_png(path: Path, trajectory: Trajectory, k: int, options: GifOptions) -> None:
+def write_png(path: Path, trajectory: AnyTrajectory, k: int, options: GifOptions) -> None:
     """Write what `options.frames` names of state k, with crisp pixels and the settings in the file.
 
     Args:

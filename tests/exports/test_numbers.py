@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sculptor_app.diffusion.forward import drown
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.exports.gif import GifOptions, read_settings
 from sculptor_app.exports.numbers import COLUMNS, write_csv
 from sculptor_app.exports.stills import write_png
+from sculptor_app.measures.bands import BANDS
+from sculptor_app.measures.forward import ForwardMeasures, emerging_steps
 from sculptor_app.measures.pictures import FrameKind, picture
 from sculptor_app.measures.recording import RunMeasures
-from tests.helpers.runs import made_run
+from tests.helpers.runs import made_run, solid
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -51,7 +54,33 @@ def test_what_is_not_there_is_an_empty_cell(tmp_path: Path) -> None:
 
 def test_columns_name_their_units() -> None:
     assert all("(" in name for name in COLUMNS if name not in ("step", "phase", "timestep"))
-    assert len(COLUMNS) == 6 + 8
+    assert len(COLUMNS) == 6 + 8 + 2
+
+
+def test_table_says_what_is_drowned(tmp_path: Path) -> None:
+    trajectory = drown(solid(64), "x", steps=20)
+    write_csv(tmp_path / "x.csv", trajectory, ForwardMeasures.of(trajectory))
+    rows = rows_of(tmp_path / "x.csv")
+    floor = "noise floor (power, white noise = 1)"
+    drowned = [row["drowned bands (of the finished picture)"] for row in rows]
+    noise_power = 0.2126**2 + 0.7152**2 + 0.0722**2
+    assert float(rows[0][floor]) == pytest.approx(noise_power, rel=1e-6)
+    assert float(rows[9][floor]) == pytest.approx(noise_power * trajectory.levels[9].noise ** 2, rel=1e-6)
+    assert float(rows[20][floor]) == 0
+    assert (drowned[0], drowned[20]) == ("layout structure detail polish", "none")
+    assert [len(words.split()) for words in drowned[:20]] == sorted((len(words.split()) for words in drowned[:20]),
+                                                                    reverse=True)  # fmt: skip
+    steps = emerging_steps(RunMeasures.of(trajectory).spectrum("guess", 20), trajectory.levels)
+    for band, step in zip(BANDS, steps, strict=True):
+        assert (band.name in drowned[step - 1].split(), band.name in drowned[step].split()) == (True, False)
+    assert rows[3]["timestep"] == rows[3]["time (ms)"] == ""
+
+
+def test_what_is_drowned_is_not_known_in_mid_run(tmp_path: Path) -> None:
+    write_csv(tmp_path / "x.csv", made_run(steps=6, taken=3))
+    rows = rows_of(tmp_path / "x.csv")
+    assert all(row["drowned bands (of the finished picture)"] == "" for row in rows)
+    assert float(rows[2]["noise floor (power, white noise = 1)"]) > 0
 
 
 @pytest.mark.parametrize(("frames", "kind"), [("noisy", FrameKind.NOISY_STATE), ("guess", FrameKind.CURRENT_GUESS)])
