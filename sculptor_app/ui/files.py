@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import re
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl, Slot
@@ -25,9 +26,17 @@ log = logging.getLogger(__name__)
 
 
 def suggested_name(trajectory: Trajectory, ending: str, step: int | None = None) -> str:
-    """As "bust-bronze-7.gif", or with a step "bust-bronze-7-step-12.png": what it is, and the seed."""
-    request = trajectory.info.request
-    parts = [word for word in (request.form, request.material, str(request.seed)) if word]
+    """As "bust-bronze-7.gif", or with a step "bust-bronze-7-step-12.png": what it is, and the seed.
+
+    Of a drowned picture "holiday-drowned-7.gif".
+    """
+    request, origin = trajectory.info.request, trajectory.info.origin
+    if origin:
+        name, how = origin.rsplit(", ", 1)
+        words = re.findall(r"\w+", f"{PurePath(name).stem} {how}")  # what every file system takes
+        parts = [*words, str(request.seed)]
+    else:
+        parts = [word for word in (request.form, request.material, str(request.seed)) if word]
     if step is not None:
         parts += ["step", str(step)]
     return "-".join(parts) + ending
