@@ -26,6 +26,8 @@ DEFAULT_BUDGET_BYTES = 512 * 2**20
 Work = Callable[[Any, threading.Event], Iterator[object]]
 """Called in the worker thread with the engine and the event that asks it to stop; what it yields is handed on."""
 
+MakeStart = Callable[[Any, SculptRequest], Any]
+
 log = logging.getLogger(__name__)
 
 
@@ -158,12 +160,13 @@ class SculptRunner(QObject):
         """Id of the run that was asked for last; 0 before the first."""
         return self._newest
 
-    def start(self, request: SculptRequest, start: Any = None) -> int:
+    def start(self, request: SculptRequest, start: MakeStart | None = None) -> int:
         """Carve; before the engine is there the run waits, and one that goes on is cancelled for it.
 
         Args:
             request: What to make.
-            start: A `diffusion.start.Start` to begin with instead of the seed's noise.
+            start: Makes the `diffusion.start.Start` to begin with instead of the seed's noise; it is called in the
+                worker thread with the engine and the request.
 
         Returns:
             The run's id.
@@ -240,14 +243,15 @@ class SculptRunner(QObject):
         else:
             yield Prepared(devices, self.model or "embedded")
 
-    def _sculpt_job(self, request: SculptRequest, start: Any = None) -> Any:
-        options = {"budget_bytes": self.budget_bytes} | ({} if start is None else {"start": start})
+    def _sculpt_job(self, request: SculptRequest, start: MakeStart | None = None) -> Any:
+        budget_bytes = self.budget_bytes
 
         def job(stop: threading.Event) -> Iterator[object]:
             module = importlib.import_module(self._module_name)
             recording = importlib.import_module("sculptor_app.measures.recording")
+            options = {} if start is None else {"start": start(self._engine, request)}
             return recording.measured(  # type: ignore[no-any-return]
-                module.sculpt(self._engine, request, stop, **options)
+                module.sculpt(self._engine, request, stop, budget_bytes=budget_bytes, **options)
             )
 
         return job

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication
 
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.ui.page import Page
 from sculptor_app.ui.pages import CARVE, Entry
 
 if TYPE_CHECKING:
@@ -18,4 +20,31 @@ def _tr(text: str) -> str:
 
 def entries(window: MainWindow) -> list[Entry]:
     """Titles, tips and makers of the pages of a window."""
-    return [Entry(CARVE, _tr("Carve"), _tr("Noise is taken away, step by step, until a picture is there"))]
+    return [
+        Entry(CARVE, _tr("Carve"), _tr("Noise is taken away, step by step, until a picture is there")),
+        Entry("drown", _tr("Drown"), _tr("A picture drowns in static, and comes back"), lambda: _drown(window)),
+    ]
+
+
+def _drown(window: MainWindow) -> Page:
+    from sculptor_app.ui.drown.page import DrownPage
+
+    page = DrownPage(
+        window.runner, window.controls.request, lambda: _result(window), window.settings, window.messages, window
+    )
+
+    def carve(request: SculptRequest, start: object) -> None:
+        window.bench.pages.show(CARVE)
+        window.run_control.carve(request, start)
+
+    page.carve_requested.connect(carve)
+    return page
+
+
+def _result(window: MainWindow) -> tuple[Any, str] | None:
+    """The finished picture of the page Carve and what it is called."""
+    trajectory = window.session.trajectory
+    if trajectory is None or not trajectory.is_complete or trajectory.info.space != "pixels":
+        return None
+    last = trajectory.state(trajectory.last) / trajectory.levels[-1].scale
+    return last.clip(-1, 1), _tr("carved: {0}").format(trajectory.info.conditions)

@@ -86,7 +86,7 @@ class PictureSource:
         """The picture of step k for the filmstrip, which keeps a small copy; the noisy state where there is no such."""
         if self._trajectory is None or k > self._trajectory.last:
             return None
-        kept = self._kept.get((k, kind))
+        kept = self._kept.get((k, kind)) if _every(self._trajectory) == 1 else None
         if kept is not None and kept.image is not None:
             return kept.image
         return to_image(_small_picture(self._trajectory, k, kind))
@@ -114,8 +114,13 @@ def _small_picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
     if numbers is None:
         kind = FrameKind.NOISY_STATE
         numbers = pictures.frame(trajectory, k, kind)
-    every = max(1, max(trajectory.shape[1:]) // THUMBNAIL_PX)
+    every = _every(trajectory)
     return pictures.coloured(numbers[:, every // 2 :: every, every // 2 :: every], kind, trajectory.info.space)
+
+
+def _every(trajectory: Trajectory) -> int:
+    """A thumbnail is one pixel in so many of a large picture; their mean would have less noise than the picture has."""
+    return max(1, max(trajectory.shape[1:]) // THUMBNAIL_PX)
 
 
 def _bytes_of(shown: Shown) -> int:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen b
 
 GUESS, STATE = "guess", "state"
 BANDS, SPECTRUM = "bands", "spectrum"
+CLEAN_SNR = 100
+"""A last state with less noise than this is taken for the picture itself."""
 
 
 class PlotsPanel(QWidget):
@@ -30,10 +32,13 @@ class PlotsPanel(QWidget):
     loaded = Signal()
     more_due = Signal()
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, sources: tuple[str, ...] = (GUESS, STATE)
+    ) -> None:
         super().__init__(parent)
         self._session = session
-        self.source = GUESS
+        self._sources = sources
+        self.source = sources[0]
         self.band_plot: Any = None
         self.spectrum_plot: Any = None
         self._plotted = -1  # newest step in the curves of the bands
@@ -53,12 +58,13 @@ class PlotsPanel(QWidget):
     def _make_choice(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(0)
-        heading = QLabel(self.tr("Frequencies of the"), self)
+        heading = QLabel(self.tr("Frequencies of the") if len(self._sources) > 1 else self.tr("Frequencies"), self)
         heading.setFont(fonts.strong())
         row.addWidget(heading)
         row.addSpacing(8)
         self._choice = QButtonGroup(self)
-        for source, text, side in ((GUESS, self.tr("guess"), "left"), (STATE, self.tr("noisy state"), "right")):
+        choices = ((GUESS, self.tr("guess"), "left"), (STATE, self.tr("noisy state"), "right"))
+        for source, text, side in choices if len(self._sources) > 1 else ():
             button = QToolButton(self)
             button.setText(text)
             button.setCheckable(True)
@@ -143,7 +149,11 @@ class PlotsPanel(QWidget):
             self._plotted = last
             measures = self._session.measures
             self.band_plot.set_energies(measures.energies(self.source), self._name(), self._space(), self._window())
-            self.band_plot.set_settled(self.settled_marks() if self.source == GUESS else ())
+            if self.source == GUESS:
+                self.band_plot.set_settled(self.settled_marks())
+            else:
+                self.band_plot.set_settled(self.drowned_marks(), self.tr("%1 comes out of the noise here"))
+                self.band_plot.set_noise_floor(self._floors(last))
         self.band_plot.set_step(step)
 
     def _draw_spectrum(self, step: int, last: int) -> None:
@@ -152,7 +162,45 @@ class PlotsPanel(QWidget):
             self._ended = last
             self._ends = self._phase_ends(last)
             self.spectrum_plot.set_labels(self._name(), self._space(), self._window())
-        self.spectrum_plot.set_curves(measures.spectrum(self.source, step), self._ends, step=step)
+        spectrum = measures.spectrum(self.source, step)
+        floor, drowned_from = self._drowned(spectrum, step)
+        self.spectrum_plot.set_curves(spectrum, self._ends, step, floor, drowned_from)
+
+    def _floors(self, last: int) -> list[float]:
+        """Power of the noise in the states 0..last."""
+        from sculptor_app.measures.forward import noise_floor
+
+        spectrum = self._session.measures.spectrum(STATE, 0)
+        unit = 1.0 if spectrum is None else spectrum.noise_power
+        return [noise_floor(level, unit) for level in self._session.trajectory.levels[: last + 1]]
+
+    def _drowned(self, spectrum: Any, step: int) -> tuple[Any, float | None]:
+        """The noise floor of a state, and the frequency from which on its picture is drowned, once that is known."""
+        if self.source == GUESS or spectrum is None:
+            return None, None
+        from sculptor_app.measures import forward
+
+        level = self._session.trajectory.levels[step]
+        floor = forward.floor_spectrum(spectrum.frequencies, level, spectrum.noise_power)
+        clean = self._clean()
+        return floor, None if clean is None else forward.drowned_from(clean, level)
+
+    def _clean(self) -> Any:
+        """The spectrum of the finished picture; None while there is none."""
+        measures, trajectory = self._session.measures, self._session.trajectory
+        is_clean = measures.is_complete and trajectory.levels[-1].snr > CLEAN_SNR
+        return measures.spectrum(STATE, trajectory.planned_steps) if is_clean else None
+
+    def drowned_marks(self) -> list[tuple[str, int]]:
+        """Each band's key and the first step whose state holds more of the picture than of noise in it."""
+        clean = self._clean()
+        if clean is None:
+            return []
+        from sculptor_app.measures.bands import BANDS
+        from sculptor_app.measures.forward import emerging_steps
+
+        steps = emerging_steps(clean, self._session.trajectory.levels)
+        return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
 
     def _phase_ends(self, last: int) -> dict[str, Any]:
         """The spectra at the ends of the phases that are over, by phase key."""

@@ -104,10 +104,14 @@ class Presenter(QObject):
 
     def _draw_frames(self, step: int) -> None:
         kinds = self._stage.kinds
-        shown = [self._pictures.shown(step, kind) for kind in kinds]
+        shown = [self._pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
         notes = [self.note(kind, step, picture.limit) for kind, picture in zip(kinds, shown, strict=True)]
         self._stage.show_pictures(shown, notes)
         self._stage.set_remark(self.remark(step))
+
+    def shown_step(self, kind: FrameKind, step: int) -> int:
+        """The step whose picture of a kind is shown while the scrubber stands at a step."""
+        return step
 
     def remark(self, step: int) -> str:
         """The line under the frames."""
@@ -180,7 +184,7 @@ class Presenter(QObject):
 
     def picture(self, kind: FrameKind) -> object:
         """The picture of a kind at the step shown, as an image; None where there is none."""
-        return self._pictures.shown(self._session.position, kind).image
+        return self._pictures.shown(self.shown_step(kind, self._session.position), kind).image
 
     def value_text(self, panel_index: int, column: int, row: int) -> str:
         """The numbers under the pointer, in the pipeline's own scale."""
@@ -189,7 +193,8 @@ class Presenter(QObject):
             return ""
         from sculptor_app.measures import pictures  # numpy comes with it; there is a picture by now
 
-        numbers = pictures.frame(trajectory, self._session.position, self._stage.kinds[panel_index])
+        kind = self._stage.kinds[panel_index]
+        numbers = pictures.frame(trajectory, self.shown_step(kind, self._session.position), kind)
         if numbers is None or not (0 <= row < numbers.shape[1] and 0 <= column < numbers.shape[2]):
             return ""
         values = "  ".join(f"{value:+.2f}".replace("-", "−") for value in numbers[:, row, column])

@@ -68,7 +68,7 @@ class RunControl(QObject):
         self.carve(request)
 
     def carve(self, request: SculptRequest, start: object = None) -> None:
-        """Run a request, from another start than its seed's noise if there is one (`diffusion.start.Start`)."""
+        """Run a request, from another start than its seed's noise if there is one: see `SculptRunner.start`."""
         self._messages.clear()
         self._run_id = self._runner.newest + 1  # known before the runner says anything of it
         self._runner.start(request, start)

@@ -164,9 +164,9 @@ def test_both_plots_reach_the_step_shown_whatever_comes_between(ready: Driver) -
     shown: list[int] = []
     show = plots.spectrum_plot.set_curves
 
-    def note(spectrum: object, ends: object, step: int) -> None:
+    def note(spectrum: object, ends: object, step: int, *others: object) -> None:
         shown.append(step)
-        show(spectrum, ends, step=step)
+        show(spectrum, ends, step, *others)
 
     plots.spectrum_plot.set_curves = note
     for step in (3, 9, 4):

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.diffusion.phases import PhaseSpan
-from sculptor_app.ui.plots.chart import Chart, KeptCurve, limits, log10_or_gap
+from sculptor_app.ui.plots.chart import Chart, KeptCurve, floor_pen, limits, log10_or_gap
 from sculptor_app.ui.plots.cursor import PILL_HEIGHT, Cursor
 from sculptor_app.ui.plots.end_labels import EndLabel, EndLabels
 from sculptor_app.ui.plots.thinning import thinned
@@ -36,11 +36,14 @@ class BandPlot(Chart):
         self._planned = 0
         self._spans: tuple[PhaseSpan, ...] = ()
         self._log = np.full((0, 4), np.nan)
+        self._floor = np.full(0, np.nan)
         self._marks: tuple[tuple[str, int], ...] = ()
+        self._mark_words = ""
         self._range: tuple[float, float] | None = None
         self._curves = [KeptCurve() for _ in BAND_KEYS]
         self._dots = pg.ScatterPlotItem(pxMode=True, antialias=True)
-        for item in (*self._curves, self._dots):
+        self._floor_curve = KeptCurve()
+        for item in (self._floor_curve, *self._curves, self._dots):
             self.canvas.add(item)
         self._cursor = Cursor(self.canvas)
         self.canvas.pressed.connect(self._asked)
@@ -57,6 +60,7 @@ class BandPlot(Chart):
         """A new run of `planned` steps with its phases; nothing is measured yet. 0 steps: no run."""
         self._spans, self._planned, self._range = tuple(spans), planned, None
         self._marks = ()
+        self._floor = np.full(0, np.nan)
         self._cursor.set_step(0)
         self.caption.setText("")
         self.canvas.view.setXRange(-0.5, max(planned, 1) + 0.5, padding=0)
@@ -83,14 +87,28 @@ class BandPlot(Chart):
         if not np.array_equal(log, self._log, equal_nan=True):
             self._show(log)
 
+    def set_noise_floor(self, power: np.ndarray | None) -> None:
+        """The power that the noise in each state has, dotted: a band that has come down to it has drowned.
+
+        Args:
+            power: (n,) for the states 0..n-1, not yet logarithmic; None for no floor.
+        """
+        self._floor = np.full(0, np.nan) if power is None else log10_or_gap(np.asarray(power))
+        self._draw_curves()
+
     def set_step(self, step: int) -> None:
         """Puts the cursor on a state."""
         self._cursor.set_step(step)
         self.canvas.setAccessibleDescription(self.tooltip_at(step).replace("\n", ", "))
 
-    def set_settled(self, marks: Sequence[tuple[str, int]]) -> None:
-        """Measured marks: a band's key and the step from which it stayed settled, each a dot on its curve."""
-        self._marks = tuple(marks)
+    def set_settled(self, marks: Sequence[tuple[str, int]], words: str = "") -> None:
+        """Measured marks: a band's key and the step from which it stayed settled, each a dot on its curve.
+
+        Args:
+            marks: pairs of key and step.
+            words: what a mark says if it is something else, with "%1" for the band.
+        """
+        self._marks, self._mark_words = tuple(marks), words or self.tr("%1 settled here")
         self._mark()
 
     def tooltip_at(self, x: float) -> str:
@@ -101,7 +119,7 @@ class BandPlot(Chart):
             for name, value in zip(map(band_name, BAND_KEYS), self._log[step], strict=True):
                 if np.isfinite(value):
                     lines.append(f"{name} {decade_text(round(float(value), 2))}")
-        lines += [self.tr("%1 settled here").replace("%1", band_name(band)) for band, at in self._marks if at == step]
+        lines += [self._mark_words.replace("%1", band_name(band)) for band, at in self._marks if at == step]
         return "\n".join(lines)
 
     def dress(self) -> None:
@@ -109,6 +127,7 @@ class BandPlot(Chart):
         super().dress()
         for key, item in zip(BAND_KEYS, self._curves, strict=True):
             item.setPen(band_pen(key, 1.75 * self.canvas.devicePixelRatioF()))
+        self._floor_curve.setPen(floor_pen(1.4 * self.canvas.devicePixelRatioF()))
         self._ends.reserve([band_name(key) for key in BAND_KEYS])
         self._label_ends()
         self._number_axes()
@@ -138,6 +157,7 @@ class BandPlot(Chart):
         for values, item in zip(self._log.T, self._curves, strict=True):
             kept = thinned(values, per_bin)
             item.setData(kept.astype(np.float64), values[kept])
+        self._floor_curve.setData(np.arange(len(self._floor), dtype=np.float64), self._floor)
 
     def _resized(self) -> None:
         self._draw_curves()

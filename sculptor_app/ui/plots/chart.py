@@ -3,6 +3,7 @@
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from sculptor_app.ui.plots.canvas import Canvas
@@ -123,3 +124,11 @@ class KeptCurve(pg.PlotCurveItem):
 def curve() -> pg.PlotCurveItem:
     """An antialiased line with gaps at NaN, for numbers that change at every step."""
     return pg.PlotCurveItem(antialias=True, connect="finite")
+
+
+def floor_pen(width_px: float) -> QPen:
+    """Of the noise floor: dotted, in quiet ink."""
+    pen = QPen(QColor(theme().tokens.muted), width_px, Qt.PenStyle.DotLine)
+    pen.setCosmetic(True)
+    pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
+    return pen

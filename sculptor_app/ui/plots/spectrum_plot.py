@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.ui.plots.chart import Chart, KeptCurve, curve, limits, log10_or_gap
+from sculptor_app.ui.plots.chart import Chart, KeptCurve, curve, floor_pen, limits, log10_or_gap
 from sculptor_app.ui.plots.legend_row import LegendRow
 from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.theme import fonts, phase_pen, theme
@@ -37,6 +37,7 @@ class SpectrumPlot(Chart):
         self._current: SpectrumLike | None = None
         self._ends: dict[str, SpectrumLike] = {}
         self._floor: SpectrumLike | None = None
+        self._drowned_from: float | None = None
         self._step = 0
         self._range: tuple[float, float] | None = None
         self._widest = 32.0
@@ -70,6 +71,7 @@ class SpectrumPlot(Chart):
         phase_ends: Mapping[str, SpectrumLike],
         step: int = 0,
         noise_floor: SpectrumLike | None = None,
+        drowned_from: float | None = None,
     ) -> None:
         """The spectra to compare.
 
@@ -77,8 +79,10 @@ class SpectrumPlot(Chart):
             current: of the current step; None where there is none (state 0 has no guess).
             phase_ends: spectra at the last step of the phases that are over, by phase key.
             step: the current step, for the title.
-            noise_floor: what pure noise of this step's level would give, dotted.
+            noise_floor: the power of the noise in this step's state, dotted.
+            drowned_from: the frequency from which on the noise is stronger than the picture; shaded from there.
         """
+        self._drowned_from = drowned_from
         before = self._ends
         self._step, self._current, self._ends, self._floor = step, current, dict(phase_ends), noise_floor
         self._draw(self._current_curve, current)
@@ -101,6 +105,8 @@ class SpectrumPlot(Chart):
         frequency = max(1, round(2**x))
         unit = self.tr("1 cycle per image") if frequency == 1 else self.tr("%1 cycles per image")
         lines = [unit.replace("%1", str(frequency))]
+        if self._drowned_from is not None and frequency >= self._drowned_from:
+            lines.append(self.tr("drowned: the noise is stronger here than the picture"))
         named = [(self.tr("step %1").replace("%1", str(self._step)), self._current)]
         named += [(phase_name(key), self._ends.get(key)) for key in PHASE_KEYS]
         for name, spectrum in named:
@@ -115,10 +121,9 @@ class SpectrumPlot(Chart):
         tokens = theme().tokens
         ratio = self.canvas.devicePixelRatioF()
         self._current_pen = QPen(QColor(tokens.text), 2.4 * ratio)
-        self._floor_pen = QPen(QColor(tokens.muted), 1.2 * ratio, Qt.PenStyle.DotLine)
-        for pen in (self._current_pen, self._floor_pen):
-            pen.setCosmetic(True)
-            pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
+        self._floor_pen = floor_pen(1.4 * ratio)
+        self._current_pen.setCosmetic(True)
+        self._current_pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
         self._current_curve.setPen(self._current_pen)
         self._floor_curve.setPen(self._floor_pen)
         self._unit.setColor(QColor(tokens.muted))
@@ -162,7 +167,16 @@ class SpectrumPlot(Chart):
         self._unit.setPos(left, low)
         self._unit.setVisible(not self.is_empty)
         box = QRectF(left, low, right - left, high - low)
-        self.canvas.grid.set_content(box, [], inner, [place for place, _ in texts])
+        self.canvas.grid.set_content(box, self._shades(left, right), inner, [place for place, _ in texts])
+
+    def _shades(self, left: float, right: float) -> list[tuple[float, float, QColor]]:
+        """The drowned frequencies, under a veil."""
+        if self._drowned_from is None or self.is_empty:
+            return []
+        border = max(left, float(np.log2(max(self._drowned_from, 1.0))))
+        veil = QColor(theme().tokens.muted)
+        veil.setAlphaF(0.2 if theme().is_dark else 0.14)
+        return [(border, right, veil)] if border < right else []
 
     def _update_legend(self) -> None:
         entries: list[tuple[str, QPen | None]] = []
@@ -173,5 +187,5 @@ class SpectrumPlot(Chart):
             pens = {key: item.opts["pen"] for key, item in self._end_curves.items() if key in self._ends}
             entries += [(phase_name(key).lower(), pens.get(key)) for key in PHASE_KEYS]
         if self._floor is not None:
-            entries.append((self.tr("pure noise"), self._floor_pen))
+            entries.append((self.tr("noise floor"), self._floor_pen))
         self.legend.set_entries(entries)

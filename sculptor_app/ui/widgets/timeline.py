@@ -41,6 +41,7 @@ class Timeline(QSlider):
         self._planned = 0
         self._available = 0
         self._marks: tuple[tuple[str, int], ...] = ()
+        self._mark_words = ""
         self._snr: Sequence[float] = ()
         self._telling = False
         self._wheel = 0
@@ -85,9 +86,14 @@ class Timeline(QSlider):
         self._tell(step)
         self._describe()
 
-    def set_settled(self, marks: Sequence[tuple[str, int]]) -> None:
-        """The measured marks: pairs of a band's key and the step from which it stayed settled."""
-        self._marks = tuple(marks)
+    def set_settled(self, marks: Sequence[tuple[str, int]], words: str = "") -> None:
+        """The measured marks: pairs of a band's key and the step from which it stayed settled.
+
+        Args:
+            marks: the pairs.
+            words: what a mark says if it is something else, with "%1" for the band.
+        """
+        self._marks, self._mark_words = tuple(marks), words or self.tr("%1 settled here")
         self._dress()
 
     @property
@@ -112,9 +118,7 @@ class Timeline(QSlider):
         if step < len(self._snr):
             lines.append(self.tr("SNR %1").replace("%1", f"{self._snr[step]:.2g}"))
         lines += [
-            self.tr("%1 settled here").replace("%1", band_name(band).capitalize())
-            for band, at in self._marks
-            if at == step
+            self._mark_words.replace("%1", band_name(band).capitalize()) for band, at in self._marks if at == step
         ]
         if step > self._available:
             lines.append(self.tr("not computed yet"))

@@ -244,6 +244,11 @@ class TransportBar(QWidget):
         self.follow_button.setEnabled(active)
         self.pin_button.setEnabled(active)
 
+    def leave_out_following(self) -> None:
+        """Take the choice between pinned and following away, where nothing grows."""
+        self.pin_button.hide()
+        self.follow_button.hide()
+
     # Inside
 
     def _play_clicked(self) -> None:

@@ -58,7 +58,7 @@ def test_a_curve_for_each_phase_that_is_over(plot: SpectrumPlot) -> None:
     assert len(plot._end_curves["decisions"].getData()[0]) == 32
     assert plot._end_curves["polish"].getData()[0] is None or len(plot._end_curves["polish"].getData()[0]) == 0
     drawn = [name for name, pen in plot.legend._entries if pen is not None]
-    assert drawn == ["step 20", "big decisions", "structure", "pure noise"]
+    assert drawn == ["step 20", "big decisions", "structure", "noise floor"]
     assert [name for name, pen in plot.legend._entries if pen is None] == ["refinement", "polish"]
     assert plot.title.text() == "Spectrum at step 20, and at the end of each phase"
 

@@ -1,0 +1,125 @@
+"""The ways back from a picture: carved again from a level, or by way of the noise that it is carved out of."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.session.runner import SculptRunner
+
+
+def start_from_picture(picture: Any, name: str, first_step: int) -> Callable[[Any, SculptRequest], Any]:
+    """A start that a run in the worker thread makes for itself, as only there the model's size is known.
+
+    Args:
+        picture: (3, H, W) float32 in [-1, 1], of any size.
+        name: of the picture.
+        first_step: the run's first step, 1 to its number of steps.
+    """
+
+    def make(engine: Any, request: SculptRequest) -> Any:
+        start = importlib.import_module("sculptor_app.diffusion.start")
+        return start.Start(picture=fitted(engine, request, picture), first_step=first_step, origin=name)
+
+    return make
+
+
+def start_from_noise(noise: Any, name: str) -> Callable[[Any, SculptRequest], Any]:
+    """The same with a noise that was found, (3, S, S) float32 of the model's size."""
+
+    def make(engine: Any, request: SculptRequest) -> Any:
+        return importlib.import_module("sculptor_app.diffusion.start").Start(noise=noise, origin=name)
+
+    return make
+
+
+def fitted(engine: Any, request: SculptRequest, picture: Any) -> Any:
+    """The middle of a picture, brought to the size of a request's model."""
+    size = engine.load(request.model, request.device).picture_size
+    return importlib.import_module("sculptor_app.diffusion.fitting").fit_square(picture, size)
+
+
+class Inverting(QObject):
+    """Looks for the noise of one picture at a time.
+
+    Signals:
+        changed: `is_busy`, `done` or `planned`.
+        inverted: the `diffusion.inversion.Inversion` and the request to carve it back with.
+        failed: the exception.
+    """
+
+    changed = Signal()
+    inverted = Signal(object, object)
+    failed = Signal(object)
+
+    def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runner = runner
+        self._run_id = 0
+        self._request: SculptRequest | None = None
+        self.done = self.planned = 0
+        runner.produced.connect(self._take)
+        for signal in (runner.finished, runner.cancelled):
+            signal.connect(self._end)
+        runner.failed.connect(self._fail)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a noise is being looked for."""
+        return self._request is not None
+
+    def invert(self, request: SculptRequest, picture: Any, name: str) -> None:
+        """Find the noise that a request's model carves this picture out of; what else runs is stopped for it.
+
+        Args:
+            request: model, device, conditions and steps; the sampler is DDIM, and guidance is none, which is exact.
+            picture: (3, H, W) float32 in [-1, 1], of any size.
+            name: of the picture.
+        """
+        self._request = replace(request, sampler="ddim", guidance=1.0)
+        self.done, self.planned = 0, request.steps
+        wanted = self._request
+
+        def work(engine: Any, stop: threading.Event) -> Iterator[object]:
+            inversion = importlib.import_module("sculptor_app.diffusion.inversion")
+            yield from inversion.invert(engine, wanted, fitted(engine, wanted, picture), stop, name=name)
+
+        self._run_id = self._runner.newest + 1
+        self._runner.submit(work)
+        self.changed.emit()
+
+    @Slot()
+    def stop(self) -> None:
+        """Give up, within a step."""
+        if self.is_busy and self._runner.newest == self._run_id:
+            self._runner.stop()
+
+    @Slot(int, object)
+    def _take(self, run_id: int, item: Any) -> None:
+        if run_id != self._run_id:
+            return
+        if hasattr(item, "noise"):
+            request = self._request
+            self._end(run_id)
+            self.inverted.emit(item, request)
+        else:
+            self.done = item.done
+            self.changed.emit()
+
+    @Slot(int)
+    def _end(self, run_id: int) -> None:
+        if run_id == self._run_id and self._request is not None:
+            self._request = None
+            self.changed.emit()
+
+    @Slot(int, object)
+    def _fail(self, run_id: int, error: Exception) -> None:
+        if run_id == self._run_id:
+            self._end(run_id)
+            self.failed.emit(error)

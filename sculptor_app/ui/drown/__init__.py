@@ -1,0 +1,1 @@
+"""The page where a picture drowns in static, and comes back."""

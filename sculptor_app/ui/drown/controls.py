@@ -1,0 +1,236 @@
+"""The left panel of the page: which picture, how it drowns, and the ways back."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRandomGenerator, QSettings, Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from sculptor_app.diffusion.request import MAX_STEPS
+from sculptor_app.session.drowning import Drowning
+from sculptor_app.ui.choice_box import ChoiceBox
+from sculptor_app.ui.controls import NEW_SEED_LIMIT
+from sculptor_app.ui.field_grid import FieldGrid
+from sculptor_app.ui.form import FieldError, FormFields, read_form
+from sculptor_app.ui.number_field import NumberField
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.elided_label import ElidedLabel
+
+SIZES_PX = (64, 128, 256, 512, 1024)
+
+
+class DrownControls(QWidget):
+    """What a person chooses; it asks by signal.
+
+    `foot`, with Play and progress, stands below it, so that it is seen where the rest must scroll.
+
+    Signals:
+        open_requested, render_requested, result_requested: a picture from a file, a fresh render, the run's result.
+        edited: steps, seed, layers or size were changed.
+        play_requested: let it drown.
+        carve_requested, invert_requested: the two ways back.
+    """
+
+    open_requested = Signal()
+    render_requested = Signal()
+    result_requested = Signal()
+    edited = Signal()
+    play_requested = Signal()
+    carve_requested = Signal()
+    invert_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._make_source()
+        self._make_fields()
+        self._make_ways_back()
+        self._lay_out()
+        self._connect()
+        self._judge()
+
+    # Making
+
+    def _make_source(self) -> None:
+        self.open = QPushButton(self.tr("Open a picture…"), self)
+        self.open.setToolTip(self.tr("Any picture file; it can be dropped onto the window, too."))
+        self.render = QPushButton(self.tr("A new sculpture"), self)
+        self.render.setToolTip(self.tr("Renders a sculpture that nobody has seen, the kind the model has learnt from."))
+        self.result = QPushButton(self.tr("The carved picture"), self)
+        self.result.setToolTip(self.tr("The end of the run on the page Carve."))
+        self.name = ElidedLabel("", self)
+        self.name.setFont(fonts.strong())
+        self.about = QLabel(self)
+        self.about.setProperty("tone", "muted")
+        self.about.setWordWrap(True)
+        self.about.setTextFormat(Qt.TextFormat.PlainText)
+
+    def _make_fields(self) -> None:
+        self.steps = NumberField(1, MAX_STEPS, parent=self)
+        self.steps.set_text("50")
+        self.steps.setToolTip(
+            self.tr("Layers of static between the picture and pure noise, 1 to {0}.").format(MAX_STEPS)
+        )
+        self.size = ChoiceBox([(self.tr("{0} px").format(size), str(size)) for size in SIZES_PX], self)
+        self.size.setCurrentIndex(self.size.findData("512"))
+        self.size.setToolTip(self.tr("A larger picture is shrunk until its longer side is this."))
+        self.seed = QLineEdit("7", self)
+        self.seed.setToolTip(self.tr("Of the static."))
+        self.new_seed = QToolButton(self)
+        self.new_seed.setText(self.tr("New"))
+        self.new_seed.setProperty("kind", "outlined")
+        self.new_seed.setAccessibleName(self.tr("New seed"))
+        self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.layers = ChoiceBox([(self.tr("The same"), "one"), (self.tr("Fresh layers"), "fresh")], self)
+        self.layers.setToolTip(
+            self.tr(
+                "The same static growing stronger, or fresh static laid on in every layer. "
+                "At every level both mix picture and static alike."
+            )
+        )
+        self.problem = QLabel(self)
+        self.problem.setProperty("tone", "warning")
+        self.problem.setWordWrap(True)
+        self.problem.hide()
+
+    def _make_ways_back(self) -> None:
+        self.play = QPushButton(self.tr("Let it drown"), self)
+        self.play.setProperty("kind", "primary")
+        self.play.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.play.setToolTip(self.tr("Play from the picture into the noise (Ctrl+Return)"))
+        self.carve = QPushButton(self.tr("Carve it out from here"), self)
+        self.carve.setToolTip(
+            self.tr("The model goes on from the level shown: what has drowned is carved anew, what has not comes back.")
+        )
+        self.invert = QPushButton(self.tr("Find its noise"), self)
+        self.invert.setToolTip(
+            self.tr(
+                "Runs the model backwards (DDIM inversion) to the noise that this picture is carved out of, and back."
+            )
+        )
+        self.progress = QLabel(self)
+        self.progress.setProperty("tone", "muted")
+        self.progress.setFont(fonts.tabular(fonts.body()))
+        self.progress.setWordWrap(True)
+
+    def _lay_out(self) -> None:
+        self.grid = FieldGrid(
+            [
+                [(self.tr("Layers"), self.steps), (self.tr("Longer side"), self.size)],
+                [(self.tr("Static"), self.layers)],
+                [(self.tr("Seed"), self._seed_row())],
+            ],
+            self,
+        )
+        self.seed.setAccessibleName(self.tr("Seed"))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 14, 16, 4)
+        column.setSpacing(6)
+        for widget in (
+            self._heading(self.tr("The picture")),
+            self.open,
+            self.render,
+            self.result,
+            self.name,
+            self.about,
+        ):
+            column.addWidget(widget)
+        column.addSpacing(6)
+        for widget in (self._heading(self.tr("How it drowns")), self.grid, self.problem):
+            column.addWidget(widget)
+        column.addSpacing(6)
+        for widget in (self._heading(self.tr("The way back")), self.carve, self.invert):
+            column.addWidget(widget)
+        column.addStretch(1)
+        self.foot = QWidget(self)
+        foot = QVBoxLayout(self.foot)
+        foot.setContentsMargins(16, 8, 16, 14)
+        foot.setSpacing(6)
+        foot.addWidget(self.progress)
+        foot.addWidget(self.play)
+
+    def _heading(self, text: str) -> QLabel:
+        label = QLabel(text, self)
+        label.setFont(fonts.strong())
+        return label
+
+    def _seed_row(self) -> QWidget:
+        seed_row = QWidget(self)
+        row = QHBoxLayout(seed_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(self.seed, 1)
+        row.addWidget(self.new_seed)
+        seed_row.setFocusProxy(self.seed)
+        return seed_row
+
+    def _connect(self) -> None:
+        self.open.clicked.connect(self.open_requested)
+        self.render.clicked.connect(self.render_requested)
+        self.result.clicked.connect(self.result_requested)
+        self.play.clicked.connect(self.play_requested)
+        self.carve.clicked.connect(self.carve_requested)
+        self.invert.clicked.connect(self.invert_requested)
+        self.new_seed.clicked.connect(self._choose_new_seed)
+        for box in (self.size, self.layers):
+            box.currentIndexChanged.connect(self._judge)
+        for field in (self.seed, self.steps.lineEdit()):
+            field.textChanged.connect(self._judge)
+
+    def fit_into(self, height_px: int) -> None:
+        """Fold the labels beside their fields where they would not all be seen otherwise."""
+        others = self.sizeHint().height() - self.grid.sizeHint().height()
+        self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
+
+    # What it says
+
+    def drowning(self) -> Drowning | None:
+        """How to drown, as the fields say; None while something is wrong."""
+        read = self._read()
+        if isinstance(read, tuple):
+            return None
+        return Drowning(read.steps, read.seed, self.layers.currentData() == "fresh", int(self.size.currentData()))
+
+    def set_picture(self, name: str, about: str) -> None:
+        """Say which picture it is and what was done to it."""
+        self.name.setText(name)
+        self.about.setText(about)
+        self.about.setVisible(bool(about))
+
+    def set_way_back(self, can_carve: bool, can_invert: bool, is_inverting: bool, words: str) -> None:
+        """Which ways back are open, and how far one is."""
+        self.carve.setEnabled(can_carve)
+        self.invert.setEnabled(can_invert)
+        self.invert.setText(self.tr("Stop looking") if is_inverting else self.tr("Find its noise"))
+        self.progress.setText(words)
+
+    def save(self, settings: QSettings) -> None:
+        """Remember the fields, if they are right."""
+        drowning = self.drowning()
+        if drowning is not None:
+            settings.setValue("drown/steps", drowning.steps)
+            settings.setValue("drown/seed", str(drowning.seed))
+            settings.setValue("drown/layers", self.layers.currentData())
+            settings.setValue("drown/size", self.size.currentData())
+
+    def restore(self, settings: QSettings) -> None:
+        """Take up what was remembered; what is no longer on offer stays as it is."""
+        self.steps.set_text(str(settings.value("drown/steps", "50")))
+        self.seed.setText(str(settings.value("drown/seed", "7")))
+        for name, box in (("layers", self.layers), ("size", self.size)):
+            row = box.findData(str(settings.value(f"drown/{name}", "")))
+            if row >= 0:
+                box.setCurrentIndex(row)
+
+    def _read(self) -> object:
+        return read_form(FormFields(seed=self.seed.text(), steps=self.steps.text()))
+
+    @Slot()
+    def _choose_new_seed(self) -> None:
+        self.seed.setText(str(QRandomGenerator.system().bounded(NEW_SEED_LIMIT)))
+
+    @Slot()
+    def _judge(self) -> None:
+        read = self._read()
+        errors: tuple[FieldError, ...] = read if isinstance(read, tuple) else ()
+        self.problem.setText("\n".join(error.sentence for error in errors))
+        self.problem.setVisible(bool(errors))
+        self.edited.emit()

@@ -1,0 +1,347 @@
+"""The forward process: a picture drowns in static on the same scrubber, and the model brings it back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QRandomGenerator, QSettings, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from sculptor_app import folders
+from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.diffusion.request import FORMS, MATERIALS, SculptRequest
+from sculptor_app.session.drowning import Drowned, Drowner, Drowning, FreshRender, GivenPicture, PictureFile, Source
+from sculptor_app.session.returning import Inverting, start_from_noise, start_from_picture
+from sculptor_app.session.runner import SculptRunner
+from sculptor_app.ui.drown.controls import DrownControls
+from sculptor_app.ui.drown.views import DrowningPresenter, DrowningStage
+from sculptor_app.ui.frame_clock import FrameClock
+from sculptor_app.ui.message_bar import MessageBar
+from sculptor_app.ui.page import Page
+from sculptor_app.ui.plots_panel import STATE, PlotsPanel
+from sculptor_app.ui.views import Views
+from sculptor_app.ui.widgets.filmstrip import Filmstrip
+from sculptor_app.ui.widgets.timeline import Timeline
+from sculptor_app.ui.widgets.transport import TransportBar
+
+log = logging.getLogger(__name__)
+
+LEFT_PX, RIGHT_PX, FILM_PX = 240, 400, 114
+EDITED_MS = 250
+"""How long a person may go on typing before a picture is drowned anew."""
+
+
+class DrownPage(Page):
+    """A picture, its static and the mixture of both at every level.
+
+    Args:
+        runner: Does the model's work.
+        request: What the page Carve would run now: model, device, conditions and sampler; None while that is wrong.
+        result: The finished picture of the page Carve and its name, (frame, name); None while there is none.
+        settings: Where its choices are remembered.
+        messages: Tells what went wrong or well.
+        parent: The window.
+
+    Signals:
+        carve_requested: a request, and what makes its start (see `SculptRunner.start`), for the page Carve.
+    """
+
+    carve_requested = Signal(object, object)
+
+    def __init__(
+        self,
+        runner: SculptRunner,
+        request: Callable[[], SculptRequest | None],
+        result: Callable[[], tuple[Any, str] | None],
+        settings: QSettings,
+        messages: MessageBar,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(settings, messages, parent)
+        self._request, self._result = request, result
+        self._drowner = Drowner(runner.budget_bytes, self)
+        self._inverting = Inverting(runner, self)
+        self._source: Source | None = None
+        self._wanted: Source | None = None
+        self.drowned: Drowned | None = None
+        self._play_then = False
+        self._make_parts()
+        self._lay_out()
+        self.controls.restore(settings)
+        self._connect()
+        self.setAcceptDrops(True)
+
+    # Making
+
+    def _make_parts(self) -> None:
+        self.controls = DrownControls(self)
+        self.stage = DrowningStage(self)
+        self.timeline, self.transport, self.film = Timeline(self), TransportBar(self), Filmstrip(self)
+        self.plots = PlotsPanel(self.session, self, (STATE,))
+        self.presenter = DrowningPresenter(self.session, self.stage, self.timeline, self.transport, self.film)
+        self.plot_clock = FrameClock(share=0.5, parent=self)
+        self.views = Views(self.session, self.stage, self.presenter)
+        self.transport.leave_out_following()
+        self._edited = QTimer(self)
+        self._edited.setSingleShot(True)
+        self._edited.setInterval(EDITED_MS)
+
+    def _lay_out(self) -> None:
+        scroll = QScrollArea(self)
+        scroll.setWidget(self.controls)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        left = QWidget(self)
+        left.setFixedWidth(LEFT_PX)
+        panel = QVBoxLayout(left)
+        panel.setContentsMargins(0, 0, 0, 0)
+        panel.setSpacing(0)
+        panel.addWidget(scroll, 1)
+        panel.addWidget(self.controls.foot)
+        self._scroll = scroll
+        self.plots.setFixedWidth(RIGHT_PX)
+        upper = QHBoxLayout()
+        upper.setSpacing(0)
+        upper.addWidget(left)
+        upper.addWidget(self.stage, 1)
+        upper.addWidget(self.plots)
+        self.film.setFixedHeight(FILM_PX)
+        lower = QVBoxLayout()
+        lower.setContentsMargins(14, 10, 14, 4)
+        lower.setSpacing(8)
+        lower.addWidget(self.transport)
+        lower.addWidget(self.timeline)
+        lower.addWidget(self.film)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(upper, 1)
+        column.addLayout(lower)
+
+    def _connect(self) -> None:
+        controls, session = self.controls, self.session
+        controls.open_requested.connect(self.open_file)
+        controls.render_requested.connect(self.render_new)
+        controls.result_requested.connect(self.take_result)
+        controls.edited.connect(self._edited.start)
+        self._edited.timeout.connect(self._drown_again)
+        controls.play_requested.connect(self.start)
+        controls.carve_requested.connect(self.carve)
+        controls.invert_requested.connect(self.invert)
+        self._drowner.drowned.connect(self._show)
+        self._drowner.failed.connect(self._fail)
+        self._drowner.busy_changed.connect(self._show_way_back)
+        self._inverting.changed.connect(self._show_way_back)
+        self._inverting.inverted.connect(self._take_inversion)
+        self._inverting.failed.connect(self._fail)
+        session.trajectory_changed.connect(self.plots.show_trajectory)
+        for signal in (session.length_changed, session.step_changed):
+            signal.connect(self.plot_clock.request)
+            signal.connect(self._show_way_back)
+        self.plot_clock.due.connect(self.plots.draw)
+        self.plots.more_due.connect(self.plot_clock.request)
+        self.plots.step_requested.connect(session.go_to)
+        self._show_way_back()
+
+    # A page ------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        return self._inverting.is_busy or bool(self.session.direction)
+
+    @property
+    def can_start(self) -> bool:
+        return self.drowned is not None
+
+    def enter(self) -> None:
+        """Load the plots, and have something to look at."""
+        screen = self.screen()
+        if screen is not None:
+            self.presenter.clock.set_frame_rate(screen.refreshRate())
+            self.plot_clock.set_frame_rate(screen.refreshRate())
+        if self.plots.band_plot is None:
+            QTimer.singleShot(0, self.plots.load)
+        self.controls.result.setEnabled(self._result() is not None)
+        if self._wanted is None:
+            if self._result() is not None:
+                self.take_result()
+            else:
+                self._drown(FreshRender("bust", "bronze", 7))
+
+    @Slot()
+    def start(self) -> None:
+        """Let it drown, from the picture on."""
+        if self.drowned is None:
+            return
+        if self.session.position == 0:
+            self.session.go_last()
+        self.session.play(-1)
+        self.stage.setFocus()
+
+    def stop(self) -> None:
+        self.session.pause()
+        self._inverting.stop()
+
+    def save_choices(self) -> None:
+        self.controls.save(self.settings)
+
+    def shutdown(self) -> None:
+        self._edited.stop()
+        self.presenter.clock.stop()
+        self.plot_clock.stop()
+        self._drowner.shutdown()
+
+    # Which picture -----------------------------------------------------------------------------------------------
+
+    @Slot()
+    def open_file(self) -> None:
+        """Ask for a picture file and drown it."""
+        folder = str(self.settings.value("drown/folder", "")) or str(folders.pictures())
+        chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Open a picture"), folder)
+        if chosen:
+            self.settings.setValue("drown/folder", str(Path(chosen).parent))
+            self.open_path(Path(chosen))
+
+    def open_path(self, path: Path) -> None:
+        """Drown a picture file."""
+        self._drown(PictureFile(path))
+
+    @Slot()
+    def render_new(self) -> None:
+        """Render a sculpture that nobody has seen, and drown it."""
+        chance = QRandomGenerator.system()
+        form, material = FORMS[chance.bounded(len(FORMS))], MATERIALS[chance.bounded(len(MATERIALS))]
+        self._drown(FreshRender(form, material, chance.bounded(10**6)))
+
+    @Slot()
+    def take_result(self) -> None:
+        """Drown the picture that was carved."""
+        result = self._result()
+        if result is not None:
+            self._drown(GivenPicture(*result))
+
+    def _drown(self, source: Source) -> None:
+        drowning = self.controls.drowning() or Drowning()
+        self._wanted = source
+        self._edited.stop()
+        self._drowner.drown(source, drowning)
+
+    @Slot()
+    def _drown_again(self) -> None:
+        drowning = self.controls.drowning()
+        if drowning is not None and self._wanted is not None:
+            self._drowner.drown(self._wanted, drowning)
+
+    @Slot(object)
+    def _show(self, drowned: Drowned) -> None:
+        old = self.session.trajectory
+        share = self.session.position / old.planned_steps if old is not None and self._source == drowned.source else 1.0
+        self.drowned, self._source = drowned, drowned.source
+        self.messages.clear()
+        self.session.show(drowned.trajectory, drowned.measures, running=False)
+        self.session.go_to(round(share * drowned.trajectory.planned_steps))  # the same picture, where it was looked at
+        height, width = drowned.picture.shape[1:]
+        about = " · ".join((self.tr("{0}×{1} pixels").format(width, height), *drowned.notes))
+        self.controls.set_picture(drowned.name, about)
+        self.timeline.set_settled(self.plots.drowned_marks(), self.tr("%1 drowns here"))
+        self._show_way_back()
+        self.ability_changed.emit()
+
+    @Slot(object)
+    def _fail(self, error: Exception) -> None:
+        self._wanted = self._source
+        if isinstance(error, SculptError):
+            self.messages.tell(error.what, error.what_to_do)
+        else:
+            log.error("a picture could not be drowned", exc_info=error)
+            what = self.tr("The picture could not be drowned, for a reason that nobody foresaw ({0}: {1}).")
+            self.messages.tell(what.format(type(error).__name__, error), self.tr("Help > Show log has the details."))
+        self._show_way_back()
+
+    # The way back ------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def carve(self) -> None:
+        """Have the model carve the picture out again from the level shown."""
+        request = self._request_for(self.drowned)
+        if request is not None:
+            self.session.pause()
+            first_step = min(self.session.position + 1, request.steps)
+            self.carve_requested.emit(request, start_from_picture(self.drowned.picture, self.drowned.name, first_step))
+
+    @Slot()
+    def invert(self) -> None:
+        """Find the noise that the model carves this picture out of, and carve it back."""
+        if self._inverting.is_busy:
+            self._inverting.stop()
+            return
+        request = self._request_for(self.drowned)
+        if request is not None:
+            self.session.pause()
+            self.messages.clear()
+            self._inverting.invert(request, self.drowned.picture, self.drowned.name)
+
+    def _request_for(self, drowned: Drowned | None) -> SculptRequest | None:
+        """What Carve would run, with as many steps as there are layers, and of a render with its own labels."""
+        request = self._request()
+        if request is None:
+            self.messages.tell(self.tr("The settings on the page Carve cannot be run."), self.tr("Correct them first."))
+        if request is None or drowned is None:
+            return None
+        request = replace(request, steps=drowned.trajectory.planned_steps, seed=drowned.trajectory.info.request.seed)
+        source = drowned.source
+        if isinstance(source, FreshRender):
+            return replace(request, form=source.form, material=source.material)
+        return request if isinstance(source, GivenPicture) else replace(request, form=None, material=None)
+
+    @Slot()
+    def _show_way_back(self) -> None:
+        busy, there = self._inverting.is_busy, self.drowned is not None
+        words = ""
+        if busy:
+            words = self.tr("looking for its noise: step {0} of {1}").format(
+                self._inverting.done, self._inverting.planned
+            )
+        elif self._drowner.is_busy:
+            words = self.tr("the picture is on its way…")
+        self.controls.set_way_back(
+            can_carve=there and not busy and self.session.position < self.session.last,
+            can_invert=there, is_inverting=busy, words=words,
+        )  # fmt: skip
+        self.controls.play.setEnabled(there)
+        self.ability_changed.emit()
+
+    @Slot(object, object)
+    def _take_inversion(self, inversion: Any, request: SculptRequest) -> None:
+        name = self.drowned.name if self.drowned is not None else ""
+        self.carve_requested.emit(request, start_from_noise(inversion.noise, self.tr("the noise of {0}").format(name)))
+        said = self.tr(
+            "Carved out of the noise that was found for it, the picture comes back with an error of {0:.1f} dB."
+        )
+        self.messages.tell(said.format(-inversion.error_db), is_fault=False)
+
+    # Qt overrides ------------------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.controls.fit_into(self._scroll.viewport().height())
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if self._dropped(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = self._dropped(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self.open_path(path)
+
+    @staticmethod
+    def _dropped(event: QDragEnterEvent | QDropEvent) -> Path | None:
+        urls = [url for url in event.mimeData().urls() if url.isLocalFile()]
+        return Path(urls[0].toLocalFile()) if urls else None
