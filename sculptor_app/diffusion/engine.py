@@ -25,6 +25,7 @@ from sculptor_app.diffusion.observer import Observer, observed
 from sculptor_app.diffusion.request import SAMPLER_NAMES, SculptRequest
 from sculptor_app.diffusion.scheduler_levels import Call
 from sculptor_app.diffusion.second_stack import SecondStack, hand_over
+from sculptor_app.diffusion.start import Start
 from sculptor_app.diffusion.step import Frame, Step
 from sculptor_app.diffusion.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
 from sculptor_app.identity import VERSION
@@ -40,6 +41,7 @@ def sculpt(
     stop: threading.Event,
     budget_bytes: int = DEFAULT_BUDGET_BYTES,
     spill_folder: Path | None = None,
+    start: Start | None = None,
 ) -> Generator[Event, None, None]:
     """Run a request; the generator ends when the run is complete.
 
@@ -51,6 +53,8 @@ def sculpt(
         stop: Set from any thread to end the run within a step.
         budget_bytes: Memory for the trajectory's frames.
         spill_folder: Where the frames beyond it go; None is the program's cache folder.
+        start: What to start from; None is the noise of the seed. The trajectory of a run that starts late has the steps
+            that are taken, counted from 1, and state 0 is the noised picture.
 
     Yields:
         `Started` before the first evaluation of the network, then a `StepTaken` for every completed step.
@@ -58,14 +62,14 @@ def sculpt(
     Raises:
         Cancelled: `stop` was set; the trajectory so far stays valid, here and below.
         SculptError: The run failed; the text says why and what to do.
-        RequestError: The model does not know what is asked for.
+        RequestError: The model does not know what is asked for, or the start does not fit it.
     """
     pipeline = engine.load(request.model, request.device)
     device = engine.device
     assert device is not None
-    arguments = _call_arguments(pipeline, request)
+    arguments = _call_arguments(pipeline, request) | _start_arguments(pipeline, request, start)
     pipeline.scheduler = engine.scheduler(request)
-    info = run_info(request, device)
+    info = run_info(request, device, start)
     recorder = _Recorder(info, stop, budget_bytes, spill_folder or cache_folder())
 
     def run() -> None:
@@ -153,6 +157,18 @@ def _call_arguments(pipeline: Pipeline, request: SculptRequest) -> dict[str, Any
     }
 
 
+def _start_arguments(pipeline: Pipeline, request: SculptRequest, start: Start | None) -> dict[str, Any]:
+    if start is None:
+        return {}
+    start.check_fits(request.steps, pipeline.picture_size)
+    return {"noise": _batch(start.noise), "picture": _batch(start.picture), "first_step": start.first_step}
+
+
+def _batch(frame: Frame | None) -> torch.Tensor | None:
+    """A frame (C, H, W) as a batch of its own (1, C, H, W)."""
+    return None if frame is None else torch.from_numpy(frame.copy())[None]  # torch has no read-only tensors
+
+
 def cache_folder() -> Path:
     """A folder on a disk: the system's folder for temporary files often lies in memory."""
     try:
@@ -161,7 +177,7 @@ def cache_folder() -> Path:
         return Path(tempfile.gettempdir())
 
 
-def run_info(request: SculptRequest, device: Device) -> RunInfo:
+def run_info(request: SculptRequest, device: Device, start: Start | None = None) -> RunInfo:
     """What a run of a request on a device is made with."""
     return RunInfo(
         request=request,
@@ -170,4 +186,6 @@ def run_info(request: SculptRequest, device: Device) -> RunInfo:
         sampler_name=SAMPLER_NAMES[request.sampler],
         conditions=" · ".join(word for word in (request.form, request.material) if word) or "free",
         app_version=VERSION,
+        origin="" if start is None else start.origin,
+        first_step=1 if start is None else start.first_step,
     )

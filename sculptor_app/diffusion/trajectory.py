@@ -36,8 +36,8 @@ class RunInfo:
         conditions: "bust · bronze", or "free".
         created: time of the start, ISO 8601 in UTC.
         app_version: version of this program.
-        origin: what a forward process began with, as "bust.jpg, drowned"; empty for a run of a model, and with it of
-            the request only `seed` and `steps` mean anything.
+        origin: what it began with where that was not the noise of the seed, as "bust.jpg, drowned"; else empty.
+        first_step: the first of the request's steps that was taken; later than 1 where a run began with a picture.
     """
 
     request: SculptRequest
@@ -49,6 +49,12 @@ class RunInfo:
     created: str = field(default_factory=_now)
     app_version: str = ""
     origin: str = ""
+    first_step: int = 1
+
+    @property
+    def is_of_a_model(self) -> bool:
+        """Whether a model made it; of a forward process' request only `seed` and `steps` mean anything."""
+        return bool(self.model_name) or not self.origin
 
 
 class Trajectory:

@@ -66,7 +66,7 @@ def _rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[list[obj
         before = trajectory.before(k)
         # A forward process has neither timesteps nor times.
         yield [k, phase_of(before).name, "" if math.isnan(step.timestep) else f"{step.timestep:g}", _cell(before.snr),
-               after, f"{step.duration_s * 1000:.3f}" if not trajectory.info.origin else "", *powers]  # fmt: skip
+               after, f"{step.duration_s * 1000:.3f}" if trajectory.info.is_of_a_model else "", *powers]  # fmt: skip
 
 
 def _noise_cells(measures: RunMeasures, clean: Spectrum | None, level: NoiseLevel, k: int) -> list[str]:

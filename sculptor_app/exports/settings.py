@@ -22,12 +22,13 @@ def settings_text(trajectory: AnyTrajectory, export: dict[str, Any]) -> str:
     """
     info = trajectory.info
     request = info.request.as_dict()
-    if info.origin:  # no model took part: what else a request holds would be a tale
+    if not info.is_of_a_model:  # no model took part: what else a request holds would be a tale
         request = {name: request[name] for name in ("seed", "steps")}
     content = {
         "application": APPLICATION,
         "version": info.app_version or __version__,
         "origin": info.origin,
+        "first_step": info.first_step,
         "request": request,
         "model_name": info.model_name,
         "device_name": info.device_name,

@@ -30,9 +30,9 @@ def suggested_name(trajectory: Trajectory, ending: str, step: int | None = None)
 
     Of a drowned picture "holiday-drowned-7.gif".
     """
-    request, origin = trajectory.info.request, trajectory.info.origin
-    if origin:
-        name, how = origin.rsplit(", ", 1)
+    request = trajectory.info.request
+    if not trajectory.info.is_of_a_model:
+        name, how = trajectory.info.origin.rsplit(", ", 1)
         words = re.findall(r"\w+", f"{PurePath(name).stem} {how}")  # what every file system takes
         parts = [*words, str(request.seed)]
     else:

@@ -1,0 +1,26 @@
+"""The settings in exported files say what a run began with."""
+
+import dataclasses
+from pathlib import Path
+
+from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.exports.settings import read_settings
+from sculptor_app.exports.stills import write_png
+from tests.helpers.runs import made_run
+
+
+def test_a_run_from_a_picture_keeps_its_whole_request(tmp_path: Path) -> None:
+    made = made_run(steps=3)
+    info = dataclasses.replace(made.info, origin="bust.jpg", first_step=2)
+    late = Trajectory(info, made.state(1), made.levels[1:])
+    write_png(tmp_path / "x.png", late, 0, GifOptions(frames="noisy"))
+    read = read_settings(tmp_path / "x.png")
+    assert (read["origin"], read["first_step"]) == ("bust.jpg", 2)
+    assert read["request"] == info.request.as_dict()
+
+
+def test_a_run_of_the_seed_began_at_its_first_step(tmp_path: Path) -> None:
+    write_png(tmp_path / "x.png", made_run(steps=3), 3, GifOptions())
+    read = read_settings(tmp_path / "x.png")
+    assert (read["origin"], read["first_step"]) == ("", 1)
