@@ -28,6 +28,7 @@ from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.diffusion.step import Frame, StepSummary
 from sculptor_app.diffusion.trajectory import DEFAULT_BUDGET_BYTES, RunInfo
 
+_LEAST_KEPT = 1 - 0.999
 _ROUNDING = 1e-6
 """Noise variance that a level may lack beside the one before it: rounding of float32, not a level out of order."""
 
@@ -38,9 +39,11 @@ def cosine_levels(steps: int) -> tuple[NoiseLevel, ...]:
     Args:
         steps: N, 1 and more.
 
-    Source: Nichol and Dhariwal 2021, eq. 17.
+    Source: Nichol and Dhariwal 2021, eq. 17; as there, no timestep takes more than 0.999 of the signal's variance,
+    which is what keeps a trace of the picture at the noise end.
     """
-    ratios = [cosine_snr(float(timestep)) for timestep in np.linspace(999, 0, steps)]
+    timesteps = [float(timestep) for timestep in np.linspace(999, 0, steps)]
+    ratios = [max(cosine_snr(timestep), _LEAST_KEPT * cosine_snr(max(0.0, timestep - 1))) for timestep in timesteps]
     return (*(NoiseLevel(math.sqrt(snr / (1 + snr)), math.sqrt(1 / (1 + snr))) for snr in ratios), CLEAN)
 
 
