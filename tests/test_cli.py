@@ -37,7 +37,7 @@ def test_version_and_help_need_neither_torch_nor_qt_nor_numpy() -> None:
         "heavy = {'torch', 'diffusers', 'PySide6', 'numpy', 'PIL', 'pyqtgraph'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    for arguments in (["--version"], ["--help"], ["sculpt", "--help"]):
+    for arguments in (["--version"], ["--help"], ["sculpt", "--help"], ["forward", "--help"]):
         done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, done.stderr
     assert f"Sculptor {__version__}" in run("--version").stdout

@@ -3,17 +3,10 @@
 import argparse
 from pathlib import Path
 
+from sculptor_app.commands.gif_arguments import add_gif_look, gif_options, scale
 from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
 from sculptor_app.diffusion.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_SEED, MAX_STEPS, SAMPLERS
-from sculptor_app.exports.gif_options import (
-    FRAMES,
-    MAX_DELAY_MS,
-    MAX_HOLD_MS,
-    MAX_SIZE_PX,
-    MIN_DELAY_MS,
-    MIN_SIZE_PX,
-    GifOptions,
-)
+from sculptor_app.exports.gif_options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX, GifOptions
 
 EXAMPLES = """examples:
   sculptor-app sculpt --form bust --material bronze --seed 7 --out bust.gif
@@ -21,7 +14,6 @@ EXAMPLES = """examples:
   sculptor-app sculpt --seed 3 --csv energies.csv
   sculptor-app sculpt --form ring --out ring.png
 """
-MAX_SCALE = 256
 
 
 def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -59,29 +51,16 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_gif(group: argparse._ArgumentGroup) -> None:
-    every, delay, hold = (
-        whole_number("distance between shown steps", 1, MAX_STEPS),
-        whole_number("time per frame", MIN_DELAY_MS, MAX_DELAY_MS),
-        whole_number("hold on the last frame", 0, MAX_HOLD_MS),
-    )
-    size = whole_number("size", MIN_SIZE_PX, MAX_SIZE_PX)
-    scale = whole_number("scale", 1, MAX_SCALE)
     group.add_argument("--frames", action=OneOf, known=FRAMES, name="frame", default="guess",
                        help="both: the guess beside the noisy state (guess)")  # fmt: skip
-    group.add_argument("--every", type=every, default=1, metavar="N", help="show every N-th step (1)")
     large = group.add_mutually_exclusive_group()
+    size = whole_number("size", MIN_SIZE_PX, MAX_SIZE_PX)
     large.add_argument("--size-px", type=size, default=256, metavar="N", help="longer side of a picture (256)")
     large.add_argument("--scale", type=scale, metavar="N", help="or: edge of one of the model's pixels")
-    group.add_argument("--delay-ms", type=delay, default=80, metavar="N", help="per frame, whole 10 ms (80)")
-    group.add_argument("--hold-ms", type=hold, default=1500, metavar="N", help="for the last frame (1500)")
-    group.add_argument("--no-loop", action="store_true", help="play once")
-    group.add_argument("--ping-pong", action="store_true", help="play back to the noise")
-    group.add_argument("--caption", action="store_true", help="write step and phase below")
-    group.add_argument("--plot", action="store_true", help="draw the energy per band beside")
-    group.add_argument("--dark", action="store_true", help="dark paper for caption and plot")
+    add_gif_look(group, "step", "the last frame", "the noise")
 
 
-def gif_options(arguments: argparse.Namespace, longer_side_px: int | None = None) -> GifOptions:
+def options_of(arguments: argparse.Namespace, longer_side_px: int | None = None) -> GifOptions:
     """The GIF's options as they were typed.
 
     Args:
@@ -94,18 +73,7 @@ def gif_options(arguments: argparse.Namespace, longer_side_px: int | None = None
     size = arguments.size_px
     if arguments.scale is not None and longer_side_px is not None:
         size = arguments.scale * longer_side_px
-    return GifOptions(
-        frames=arguments.frames,
-        every=arguments.every,
-        size_px=size,
-        delay_ms=arguments.delay_ms,
-        hold_ms=arguments.hold_ms,
-        loop=not arguments.no_loop,
-        ping_pong=arguments.ping_pong,
-        caption=arguments.caption,
-        plot=arguments.plot,
-        dark=arguments.dark,
-    )
+    return gif_options(arguments, arguments.frames, size)
 
 
 def _run(arguments: argparse.Namespace) -> int:
