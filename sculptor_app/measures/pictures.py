@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.diffusion.any_trajectory import AnyTrajectory
+from sculptor_app.diffusion.forward import ForwardTrajectory
 from sculptor_app.diffusion.step import Frame
 from sculptor_app.measures.colours import bands_of, byte_picture, diverging_colours, robust_limit
 from sculptor_app.measures.frame_kind import FrameKind as FrameKind  # also read from here
@@ -71,6 +72,13 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
         pair = _compared(trajectory, k, kind)
         return None if pair is None else pair[0] - pair[1]
     return _predicted_noise(trajectory, k, guess)
+
+
+def is_same_throughout(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
+    """Whether a kind of frame is the same at every step from 1 on, as picture and noise of a forward process are."""
+    if not isinstance(trajectory, ForwardTrajectory):
+        return False
+    return kind is FrameKind.CURRENT_GUESS or (kind is FrameKind.PREDICTED_NOISE and trajectory.noise is not None)
 
 
 def why_empty(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> str:
@@ -147,6 +155,8 @@ def _state(trajectory: AnyTrajectory, k: int) -> Frame:
 
 def _predicted_noise(trajectory: AnyTrajectory, k: int, guess: Frame | None) -> Frame | None:
     """(x − a·x̂0)/s of step k; the guess of a later sub-stage belongs to a state that the trajectory does not keep."""
+    if isinstance(trajectory, ForwardTrajectory) and trajectory.noise is not None:
+        return trajectory.noise
     level = trajectory.levels[k - 1]
     if guess is None or level.noise == 0 or trajectory.step(k).calls > 1:
         return None

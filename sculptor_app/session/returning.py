@@ -14,18 +14,23 @@ from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.session.runner import SculptRunner
 
 
-def start_from_picture(picture: Any, name: str, first_step: int) -> Callable[[Any, SculptRequest], Any]:
+def start_from_picture(
+    picture: Any, name: str, first_step: int, static: Any = None
+) -> Callable[[Any, SculptRequest], Any]:
     """A start that a run in the worker thread makes for itself, as only there the model's size is known.
 
     Args:
         picture: (3, H, W) float32 in [-1, 1], of any size.
         name: of the picture.
         first_step: the run's first step, 1 to its number of steps.
+        static: what it drowned in; the run starts with it where it has the model's size, else with its seed's noise.
     """
 
     def make(engine: Any, request: SculptRequest) -> Any:
         start = importlib.import_module("sculptor_app.diffusion.start")
-        return start.Start(picture=fitted(engine, request, picture), first_step=first_step, origin=name)
+        at_size = fitted(engine, request, picture)
+        noise = static if static is not None and static.shape == at_size.shape else None
+        return start.Start(picture=at_size, noise=noise, first_step=first_step, origin=name)
 
     return make
 

@@ -71,7 +71,7 @@ class PictureSource:
         """The picture of state or step k; nothing to show while there is no trajectory."""
         if self._trajectory is None:
             return Shown(None)
-        key = (k, kind)
+        key = (1 if k and self._is_same_throughout(kind) else k, kind)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
@@ -81,6 +81,11 @@ class PictureSource:
         if made.image is not None:  # what is empty now may come: a twin when the run is finished
             self._keep(key, made)
         return made
+
+    def _is_same_throughout(self, kind: FrameKind) -> bool:
+        from sculptor_app.measures import pictures
+
+        return pictures.is_same_throughout(self._trajectory, kind)
 
     def thumbnail(self, k: int, kind: FrameKind) -> QImage | None:
         """The picture of step k for the filmstrip, which keeps a small copy; the noisy state where there is no such."""

@@ -272,7 +272,9 @@ class DrownPage(Page):
         if request is not None:
             self.session.pause()
             first_step = min(self.session.position + 1, request.steps)
-            self.carve_requested.emit(request, start_from_picture(self.drowned.picture, self.drowned.name, first_step))
+            static = getattr(self.drowned.trajectory, "noise", None)
+            start = start_from_picture(self.drowned.picture, self.drowned.name, first_step, static)
+            self.carve_requested.emit(request, start)
 
     @Slot()
     def invert(self) -> None:

@@ -58,8 +58,10 @@ class PictureView(QWidget):
 
     def set_picture(self, image: QImage | None, empty_text: str = "") -> None:
         """Shows a picture (Format_RGB32 paints quickest), or `empty_text` where there is none."""
-        self._image = image if image is not None and not image.isNull() else None
-        self._empty_text = empty_text
+        shown = image if image is not None and not image.isNull() else None
+        if shown is self._image and empty_text == self._empty_text:
+            return
+        self._image, self._empty_text = shown, empty_text
         self.setToolTip(empty_text if self._image is None else "")
         self.update()
 

@@ -1,0 +1,238 @@
+"""A picture drowns on a page of the real window, on a session of its own, and carving goes on undisturbed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
+
+from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.ui.drown.page import DrownPage
+from tests.helpers.window import RUN_MS, Driver
+
+
+def enter(driver: Driver) -> DrownPage:
+    """Go to the page as a person does, and wait for its first picture."""
+    driver.press(Qt.Key.Key_2, modifier=Qt.KeyboardModifier.ControlModifier)
+    page = driver.window.bench.pages.page
+    driver.qtbot.waitUntil(lambda: page.drowned is not None and page.plots.band_plot is not None, timeout=RUN_MS)
+    page.presenter.clock.flush()
+    return page
+
+
+def wait_for_another(driver: Driver, page: DrownPage, cause: Callable[[], object]) -> None:
+    """Do something and wait for the picture that comes of it."""
+    before = page.drowned
+    cause()
+    driver.qtbot.waitUntil(lambda: page.drowned is not before and not page._drowner.is_busy, timeout=RUN_MS)
+    page.presenter.clock.flush()
+
+
+def save_picture(path: Path, width: int = 40, height: int = 30) -> Path:
+    rows = np.linspace(0, 255, height, dtype=np.uint8)[:, None, None]
+    Image.fromarray(np.broadcast_to(rows, (height, width, 3)).copy()).save(path)
+    return path
+
+
+def test_the_page_begins_with_a_sculpture_and_drowns_it_at_a_keypress(driver: Driver) -> None:
+    page = enter(driver)
+    session = page.session
+    assert (session.position, session.last) == (50, 50)
+    assert page.stage.panels[0].picture_view.image is not None
+    assert [mark[0] for mark in page.timeline._marks][0] == "layout"
+    session.set_speed(60)
+    driver.press(Qt.Key.Key_Return, modifier=Qt.KeyboardModifier.ControlModifier)
+    assert session.direction == -1
+    driver.qtbot.waitUntil(lambda: session.position == 0, timeout=RUN_MS)
+    page.presenter.clock.flush()
+    assert "0.000 % picture" in page.stage.remark.text()
+    assert page.stage.panels[1].picture_view.image is not None  # the picture is known at pure noise, too
+
+
+def test_each_page_has_a_scrubber_of_its_own(ready: Driver) -> None:
+    ready.run(12)
+    ready.session.go_to(5)
+    page = enter(ready)
+    ready.press(Qt.Key.Key_Left)
+    ready.press(Qt.Key.Key_Left)
+    assert (ready.session.position, page.session.position) == (5, 48)
+    ready.press(Qt.Key.Key_1, modifier=Qt.KeyboardModifier.ControlModifier)
+    ready.press(Qt.Key.Key_Right)
+    assert (ready.session.position, page.session.position) == (6, 48)
+
+
+def test_carving_goes_on_behind_the_page(ready: Driver) -> None:
+    ready.start_long_run(until=2)
+    enter(ready)
+    ready.wait_for_step(6)
+    ready.window.tabs.setCurrentIndex(0)
+    ready.click_stop()
+    ready.wait_for_end()
+    assert ready.session.last >= 6
+
+
+def test_the_panels_of_carving_step_aside_and_come_back(driver: Driver) -> None:
+    window = driver.window
+    window.docks["plots"].hide()
+    enter(driver)
+    assert not any(dock.isVisible() for dock in window.docks.values())
+    assert not window.statusBar().isVisible()
+    assert not window.bench.menus.move_panels.isEnabled()
+    driver.press(Qt.Key.Key_1, modifier=Qt.KeyboardModifier.ControlModifier)
+    assert window.docks["block"].isVisible()
+    assert not window.docks["plots"].isVisible()
+    assert window.statusBar().isVisible()
+
+
+def test_a_window_that_is_closed_on_the_page_remembers_the_panels_of_carving(open_window) -> None:
+    first = open_window()
+    first.window.docks["plots"].hide()
+    page = enter(first)
+    page.controls.steps.set_text("20")
+    first.window.close()
+    again = open_window()
+    assert again.window.docks["block"].isVisible()
+    assert not again.window.docks["plots"].isVisible()
+    assert enter(again).session.last == 20
+
+
+def test_the_result_of_a_run_drowns_as_it_is(ready: Driver) -> None:
+    ready.run(8)
+    page = enter(ready)
+    result = ready.session.trajectory.state(8)
+    np.testing.assert_allclose(page.drowned.trajectory.state(50), result.clip(-1, 1), atol=1e-6)
+    assert page.drowned.name.startswith("carved: ")
+
+
+def test_a_file_is_opened_through_the_menu_of_the_page_and_by_dropping_it(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = enter(driver)
+    path = save_picture(tmp_path / "field.png")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    click = lambda: QTest.mouseClick(page.controls.open, Qt.MouseButton.LeftButton)  # noqa: E731
+    wait_for_another(driver, page, click)
+    assert (page.drowned.name, page.drowned.picture.shape) == ("field.png", (3, 30, 40))
+    assert page.controls.about.text().startswith("40×30 pixels")
+    other = save_picture(tmp_path / "other.png", 32, 32)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(other))])
+    drop = QDropEvent(
+        QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    wait_for_another(driver, page, lambda: page.dropEvent(drop))
+    assert page.drowned.name == "other.png"
+
+
+def broken(path: Path) -> Path:
+    path.write_bytes(b"this is no picture")
+    return path
+
+
+def cut_off(path: Path) -> Path:
+    whole = save_picture(path.with_suffix(".whole.png"), 200, 200).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return path
+
+
+def one_pixel(path: Path) -> Path:
+    return save_picture(path, 1, 1)
+
+
+@pytest.mark.parametrize("make", [broken, cut_off, one_pixel, Path])
+def test_what_cannot_be_opened_is_said_in_a_sentence_and_the_picture_stays(
+    driver: Driver, tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    page = enter(driver)
+    before = page.drowned
+    page.open_path(make(tmp_path / "odd.png"))
+    driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
+    assert "odd.png" in driver.window.messages.message
+    assert page.drowned is before
+    wait_for_another(driver, page, lambda: page.controls.steps.set_text("9"))  # the one before it, drowned anew
+    assert page.drowned.name == before.name
+
+
+def test_other_layers_drown_the_same_picture_anew_where_it_was_looked_at(driver: Driver) -> None:
+    page = enter(driver)
+    page.session.go_to(25)
+    wait_for_another(driver, page, lambda: page.controls.steps.set_text("10"))
+    assert (page.session.last, page.session.position) == (10, 5)
+    before = page.drowned.trajectory.state(5)
+    wait_for_another(driver, page, lambda: page.controls.layers.setCurrentIndex(1))
+    assert page.drowned.trajectory.fresh
+    assert not np.array_equal(page.drowned.trajectory.state(5), before)
+    page.controls.steps.set_text("0")
+    assert "0 steps" in page.controls.problem.text()
+    assert page.controls.drowning() is None
+
+
+def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = enter(driver)
+    page.session.go_to(20)
+    page.presenter.clock.flush()
+    numbers, picture = tmp_path / "x.csv", tmp_path / "x.png"
+    for path, deed in ((numbers, "save_numbers"), (picture, "save_picture")):
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path: (str(path), ""))
+        getattr(driver.window.bench.menus, deed).trigger()
+    assert len(numbers.read_text().splitlines()) >= 52
+    with Image.open(picture) as image:
+        assert image.size == page.drowned.picture.shape[:0:-1]
+
+
+def test_picture_and_static_are_made_into_images_once(driver: Driver) -> None:
+    page = enter(driver)
+    pictures = page.presenter._pictures
+    for kind in (FrameKind.CURRENT_GUESS, FrameKind.PREDICTED_NOISE):
+        assert pictures.shown(3, kind) is pictures.shown(30, kind)
+    assert pictures.shown(3, FrameKind.NOISY_STATE) is not pictures.shown(30, FrameKind.NOISY_STATE)
+
+
+def test_the_window_closes_while_a_picture_is_on_its_way(driver: Driver, tmp_path: Path) -> None:
+    page = enter(driver)
+    page.open_path(save_picture(tmp_path / "large.png", 3000, 2000))
+    driver.window.close()
+    assert not page._drowner._jobs.is_busy
+
+
+def test_the_model_carves_the_picture_out_again_from_the_level_shown(ready: Driver) -> None:
+    page = enter(ready)
+    wait_for_another(ready, page, lambda: page.controls.steps.set_text("10"))
+    assert not page.controls.carve.isEnabled()  # there is nothing to carve at the picture itself
+    page.session.go_to(4)
+    with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
+        QTest.mouseClick(page.controls.carve, Qt.MouseButton.LeftButton)
+        assert ready.window.bench.pages.current == "carve"
+    ready.flush()
+    run = ready.session.trajectory
+    assert (run.planned_steps, run.is_complete) == (6, True)  # steps 5 to 10
+    assert run.levels[0].snr == pytest.approx(page.drowned.trajectory.levels[4].snr, rel=1e-3)
+    assert (run.info.request.form, run.info.request.material) == ("bust", "bronze")  # the render's own labels
+    assert page.drowned.name in run.info.origin
+    again = enter(ready)
+    assert again is page
+    assert page.session.position == 4
+
+
+def test_a_picture_of_the_models_size_is_carved_out_of_the_very_state_that_is_shown(ready: Driver) -> None:
+    ready.run(8)
+    page = enter(ready)
+    page.session.go_to(20)
+    with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
+        page.carve()
+    np.testing.assert_allclose(ready.session.trajectory.state(0), page.drowned.trajectory.state(20), atol=1e-4)
+
+
+def test_settings_that_cannot_be_run_are_named_before_anything_is_carved(ready: Driver) -> None:
+    page = enter(ready)
+    page.session.go_to(4)
+    ready.window.controls.guidance.set_text("much")
+    QTest.mouseClick(page.controls.carve, Qt.MouseButton.LeftButton)
+    assert ready.window.bench.pages.current == "drown"
+    assert "Carve" in ready.window.messages.message
+    assert not ready.runner.is_running
