@@ -36,13 +36,15 @@ _ROUNDING = 1e-6
 def cosine_levels(steps: int) -> tuple[NoiseLevel, ...]:
     """Levels of states 0..N on the cosine schedule with evenly spaced timesteps, noise first, the picture last.
 
+    Timesteps are whole numbers, as a model counts them: these are the levels that it carves at with as many steps.
+
     Args:
         steps: N, 1 and more.
 
     Source: Nichol and Dhariwal 2021, eq. 17; as there, no timestep takes more than 0.999 of the signal's variance,
     which is what keeps a trace of the picture at the noise end.
     """
-    timesteps = [float(timestep) for timestep in np.linspace(999, 0, steps)]
+    timesteps = [float(timestep) for timestep in np.linspace(999, 0, steps).round()]
     ratios = [max(cosine_snr(timestep), _LEAST_KEPT * cosine_snr(max(0.0, timestep - 1))) for timestep in timesteps]
     return (*(NoiseLevel(math.sqrt(snr / (1 + snr)), math.sqrt(1 / (1 + snr))) for snr in ratios), CLEAN)
 
