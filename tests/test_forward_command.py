@@ -147,6 +147,7 @@ def test_a_tiny_picture_is_drowned_as_it_is(tmp_path: Path) -> None:
         (["holiday.png", "--out", "gone/x.gif"], "does not exist. Create it, or choose another."),
         (["holiday.png", "--csv", "x.gif", *GIF], "x.gif is to be a picture and numbers at once."),
         (["holiday.png", "--out", "holiday.png"], "holiday.png is the picture itself. Choose another name"),
+        (["gone.png", "--delay-ms", "85", *GIF], "The time per frame is 85 ms"),  # before anything is opened
         (["gone.png", *GIF], "gone.png cannot be opened: there is no such file. Look at its name, or"),
         ([".", *GIF], "cannot be opened: it is a folder. Choose a picture in it."),
         (["empty.png", *GIF], "empty.png cannot be opened: it is no picture of a known kind. Choose a JPEG,"),

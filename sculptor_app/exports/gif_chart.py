@@ -89,7 +89,9 @@ class EnergyChart:
         self._names(draw)
         window = "Hann window" if measures.window == "hann" else "no window"
         steps = "layers" if self._into_noise else "steps"
-        about = DOT.join(("log10 of power", measures.space, window, steps))
+        parts = ("log10 of power", measures.space, window, steps)
+        texts = (DOT.join(parts), " · ".join(parts), " · ".join(parts[:3]))
+        about = first_that_fits(texts, typeface(_SMALL), self.width - _LEFT)
         draw.text((_LEFT, self.height - 9), about, self._inks.muted, typeface(_SMALL), anchor="ls")
         return sheet
 

@@ -54,7 +54,7 @@ def write_csv(path: Path, trajectory: AnyTrajectory, measures: RunMeasures | Non
 def _rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[list[object]]:
     last = min(trajectory.last, measures.last)
     energies = [measures.energies(source) for source in _SOURCES]
-    clean = measures.spectrum("state", last) if measures.is_complete and last == trajectory.planned_steps else None
+    clean = measures.spectrum("state", last) if last == trajectory.planned_steps else None
     for k in range(last + 1):
         powers = [_cell(float(value)) for table in energies for value in table[k]]
         powers += _noise_cells(measures, clean, trajectory.levels[k], k)

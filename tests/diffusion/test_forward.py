@@ -1,6 +1,7 @@
 """The forward process against its closed form: mean, variance and spectrum at every level, whichever way it is made."""
 
 import math
+import sys
 import threading
 from pathlib import Path
 
@@ -133,6 +134,15 @@ def test_states_of_fresh_static_are_the_same_in_whatever_order_they_are_asked_fo
 
 
 def test_readers_in_many_threads_see_one_chain() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # a thread is interrupted as often as can be
+    try:
+        _read_in_many_threads()
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _read_in_many_threads() -> None:
     trajectory, found = drowned(cosine_levels(40), fresh=True), {}
     threads = [threading.Thread(target=lambda k=k: found.update({k: trajectory.state(k % 41)})) for k in range(82)]
     for thread in threads:

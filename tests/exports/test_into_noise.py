@@ -100,3 +100,11 @@ def test_estimate_is_within_30_percent(tmp_path: Path, fresh: bool) -> None:
     options = GifOptions(size_px=64, **INTO_NOISE)
     write_gif(tmp_path / "x.gif", trajectory, None, options)
     assert estimate_bytes(trajectory, None, options) == pytest.approx((tmp_path / "x.gif").stat().st_size, rel=0.3)
+
+
+@pytest.mark.parametrize("height", [170, 200, 256, 600])
+@pytest.mark.parametrize("into_noise", [False, True])
+def test_the_line_under_the_chart_ends_inside_it(height: int, into_noise: bool) -> None:
+    trajectory = drowned()
+    chart = EnergyChart(trajectory, ForwardMeasures.of(trajectory), "state", height, LIGHT, into_noise)
+    assert (np.asarray(chart.at(0))[-20:, -2:] == LIGHT.paper).all()

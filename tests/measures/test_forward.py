@@ -141,6 +141,15 @@ def test_ripples_are_no_border() -> None:
     assert drowned_from(rippled, level) == pytest.approx(40, rel=0.06)
 
 
+def test_what_comes_back_at_a_higher_frequency_is_not_drowned() -> None:
+    """A gap in the picture's power is no border, as long as there is a fine pattern beyond it."""
+    clean = power_law(300.0)
+    gap = (clean.frequencies >= 10) & (clean.frequencies <= 20)
+    holed = Spectrum(clean.frequencies, np.where(gap, 1e-9, clean.power))
+    level = NoiseLevel(1.0, math.sqrt(300) / 50)
+    assert drowned_from(holed, level) == pytest.approx(50, rel=0.03)
+
+
 def test_the_two_ends() -> None:
     clean = power_law(300.0)
     assert drowned_from(clean, CLEAN) is None
