@@ -35,15 +35,6 @@ def start_from_picture(
     return make
 
 
-def start_from_noise(noise: Any, name: str) -> Callable[[Any, SculptRequest], Any]:
-    """The same with a noise that was found, (3, S, S) float32 of the model's size."""
-
-    def make(engine: Any, request: SculptRequest) -> Any:
-        return importlib.import_module("sculptor_app.diffusion.start").Start(noise=noise, origin=name)
-
-    return make
-
-
 def fitted(engine: Any, request: SculptRequest, picture: Any) -> Any:
     """The middle of a picture, brought to the size of a request's model."""
     size = engine.load(request.model, request.device).picture_size

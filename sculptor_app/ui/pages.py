@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QObject, QTimer, Signal, Slot
-from PySide6.QtWidgets import QTabBar
+from PySide6.QtWidgets import QSizePolicy, QTabBar, QWidget
 
 from sculptor_app.session.session import Session
 from sculptor_app.ui.page import Page
@@ -140,7 +140,7 @@ class Pages(QObject):
             self._enter_carving()
             return
         page = self._pages.get(key) or self._build(key)
-        self._window.stack.setCurrentWidget(page)
+        self._bring_up(page)
         page.enter()
         if self._window.focusWidget() is None or not page.isAncestorOf(self._window.focusWidget()):
             page.setFocus()
@@ -148,7 +148,7 @@ class Pages(QObject):
     def _enter_carving(self) -> None:
         layout, self._layout = self._layout, None
         self._window.setUpdatesEnabled(False)
-        self._window.stack.setCurrentIndex(0)
+        self._bring_up(self._window.middle)
         self._window.statusBar().show()
         for dock in self._window.docks.values():
             dock.toggleViewAction().setEnabled(True)
@@ -158,6 +158,15 @@ class Pages(QObject):
             QTimer.singleShot(0, lambda: self._window.restore_layout_state(layout))
         self._window.setUpdatesEnabled(True)
         self._window.middle.currentWidget().setFocus()
+
+    def _bring_up(self, widget: QWidget) -> None:
+        """Only what is in front asks for room; a stack would keep the window as large as the largest page needs."""
+        stack = self._window.stack
+        for index in range(stack.count()):
+            shown = stack.widget(index) is widget
+            policy = QSizePolicy.Policy.Preferred if shown else QSizePolicy.Policy.Ignored
+            stack.widget(index).setSizePolicy(policy, policy)
+        stack.setCurrentWidget(widget)
 
     def _build(self, key: str) -> Page:
         build = next(entry.build for entry in self._entries if entry.key == key)

@@ -16,7 +16,7 @@ from sculptor_app import folders
 from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.diffusion.request import FORMS, MATERIALS, SculptRequest
 from sculptor_app.session.drowning import Drowned, Drowner, Drowning, FreshRender, GivenPicture, PictureFile, Source
-from sculptor_app.session.returning import Inverting, start_from_noise, start_from_picture
+from sculptor_app.session.returning import Inverting, start_from_picture
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.views import DrowningPresenter, DrowningStage
@@ -65,7 +65,10 @@ class DrownPage(Page):
         super().__init__(settings, messages, parent)
         self._request, self._result = request, result
         self._drowner = Drowner(runner.budget_bytes, self)
+        self._runner = runner
         self._inverting = Inverting(runner, self)
+        self._awaited: tuple[int, Any] | None = None  # the run that carves an inverted picture back, and the inversion
+        self._carved: Any = None
         self._source: Source | None = None
         self._wanted: Source | None = None
         self.drowned: Drowned | None = None
@@ -139,6 +142,8 @@ class DrownPage(Page):
         self._inverting.changed.connect(self._show_way_back)
         self._inverting.inverted.connect(self._take_inversion)
         self._inverting.failed.connect(self._fail)
+        self._runner.started.connect(self._note_carving)
+        self._runner.finished.connect(self._tell_error)
         session.trajectory_changed.connect(self.plots.show_trajectory)
         for signal in (session.length_changed, session.step_changed):
             signal.connect(self.plot_clock.request)
@@ -320,12 +325,28 @@ class DrownPage(Page):
 
     @Slot(object, object)
     def _take_inversion(self, inversion: Any, request: SculptRequest) -> None:
-        name = self.drowned.name if self.drowned is not None else ""
-        self.carve_requested.emit(request, start_from_noise(inversion.noise, self.tr("the noise of {0}").format(name)))
+        """Carve the picture out of its noise, and see how near that comes."""
+        self._awaited = (self._runner.newest + 1, inversion)
+        self.carve_requested.emit(request, lambda engine, request: inversion.start)
+
+    @Slot(int, object, object)
+    def _note_carving(self, run_id: int, trajectory: Any, measures: object) -> None:
+        if self._awaited is not None and run_id == self._awaited[0]:
+            self._carved = trajectory
+
+    @Slot(int)
+    def _tell_error(self, run_id: int) -> None:
+        if self._awaited is None or run_id != self._awaited[0]:
+            return
+        (_, inversion), trajectory = self._awaited, self._carved
+        self._awaited = self._carved = None
         said = self.tr(
-            "Carved out of the noise that was found for it, the picture comes back with an error of {0:.1f} dB."
+            "Found the noise of {0}, and carved the picture out of it again: it comes back to within {1:.0f} dB. "
+            "State 0 is that noise."
         )
-        self.messages.tell(said.format(-inversion.error_db), is_fault=False)
+        self.messages.tell(
+            said.format(inversion.name, inversion.error_db(trajectory.state(trajectory.last))), is_fault=False
+        )
 
     # Qt overrides ------------------------------------------------------------------------------------------------
 

@@ -236,3 +236,38 @@ def test_settings_that_cannot_be_run_are_named_before_anything_is_carved(ready: 
     assert ready.window.bench.pages.current == "drown"
     assert "Carve" in ready.window.messages.message
     assert not ready.runner.is_running
+
+
+def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(ready: Driver) -> None:
+    page = enter(ready)
+    wait_for_another(ready, page, lambda: page.controls.steps.set_text("6"))
+    with ready.qtbot.waitSignal(page.carve_requested, timeout=RUN_MS):
+        QTest.mouseClick(page.controls.invert, Qt.MouseButton.LeftButton)
+        assert page.is_busy
+    with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
+        pass
+    said = ready.window.messages.message
+    assert "bust" in said
+    assert float(said.split("within ")[1].split(" dB")[0]) >= 30
+    assert ready.window.bench.pages.current == "carve"
+
+
+def test_looking_for_the_noise_can_be_stopped(ready: Driver) -> None:
+    page = enter(ready)
+    wait_for_another(ready, page, lambda: page.controls.steps.set_text("200"))
+    page.controls.invert.click()
+    ready.qtbot.waitUntil(lambda: page._inverting.done > 1, timeout=RUN_MS)
+    assert "200" in page.controls.progress.text()
+    ready.press(Qt.Key.Key_Escape)
+    ready.qtbot.waitUntil(lambda: not page.is_busy and not ready.runner.is_running, timeout=RUN_MS)
+    assert ready.window.bench.pages.current == "drown"
+    assert page.controls.invert.text() == "Find its noise"
+
+
+def test_no_page_makes_the_window_grow(ready: Driver) -> None:
+    window = ready.window
+    before = window.minimumSizeHint().width()
+    enter(ready)
+    ready.press(Qt.Key.Key_1, modifier=Qt.KeyboardModifier.ControlModifier)
+    ready.qtbot.waitUntil(lambda: window.docks["block"].isVisible())
+    assert window.minimumSizeHint().width() == before
