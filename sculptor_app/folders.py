@@ -18,6 +18,11 @@ def logs() -> Path:
     return platformdirs.user_log_path(COMMAND, appauthor=False, ensure_exists=True)
 
 
+def runs() -> Path:
+    """Runs that are learned in the window, a folder each. Not made when it is missing."""
+    return platformdirs.user_data_path(COMMAND, appauthor=False) / "runs"
+
+
 def pictures() -> Path:
     """Where a person keeps pictures: the folder that an export offers first. Not made when it is missing."""
     found = platformdirs.user_pictures_path()

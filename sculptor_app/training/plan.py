@@ -113,7 +113,7 @@ def load_plan(folder: Path) -> Plan | None:
     path = folder / FILE
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}).", "Choose another folder for the run.") from error

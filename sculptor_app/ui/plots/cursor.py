@@ -22,6 +22,7 @@ class Cursor(pg.GraphicsObject):
         super().__init__(canvas.ground)
         self._ground, self._view = canvas.ground, canvas.view
         self._step = 0
+        self._x, self._text = 0.0, "0"
         self._height = 0.0
         self._half = 14.0
         self.setZValue(1000)
@@ -35,9 +36,14 @@ class Cursor(pg.GraphicsObject):
         return self._step
 
     def set_step(self, step: int) -> None:
-        """Moves it."""
+        """Moves it to a step, whose number it shows."""
         self._step = step
-        half = QFontMetricsF(fonts.small_strong()).horizontalAdvance(str(step)) / 2 + 6
+        self.set_place(step, str(step))
+
+    def set_place(self, x: float, text: str) -> None:
+        """Moves it to a place on the x axis, with a text above."""
+        self._x, self._text = x, text
+        half = QFontMetricsF(fonts.small_strong()).horizontalAdvance(text) / 2 + 6
         if half != self._half:
             self.prepareGeometryChange()
             self._half = half
@@ -46,7 +52,7 @@ class Cursor(pg.GraphicsObject):
 
     def _place(self, *_: object) -> None:
         view = self._view
-        top = view.mapFromViewToItem(self._ground, pg.Point(self._step, view.viewRange()[1][1]))
+        top = view.mapFromViewToItem(self._ground, pg.Point(self._x, view.viewRange()[1][1]))
         height = view.size().height()
         if height != self._height:
             self.prepareGeometryChange()
@@ -66,4 +72,4 @@ class Cursor(pg.GraphicsObject):
         painter.drawRoundedRect(pill, PILL_HEIGHT / 2, PILL_HEIGHT / 2)
         painter.setPen(QColor(tokens.on_bubble))
         painter.setFont(fonts.small_strong())
-        painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, str(self._step))
+        painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, self._text)

@@ -1,0 +1,252 @@
+"""The grid of growth: training time downwards, denoising time to the right, and a cross-hair in it to drag."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from sculptor_app.ui.learn.places import Places, places
+from sculptor_app.ui.learn.words import count_text
+from sculptor_app.ui.theme import fonts, theme
+
+TOP_PX = 22
+SPENT_S = 0.003
+"""Most time that a painting takes for cells that were not painted before; the others come in the next one."""
+MOST_CELLS = 2000
+
+Source = Callable[[int, int], QImage | None]
+"""The picture at a row and a state."""
+
+
+class GrowthGrid(QWidget):
+    """Shows what it is told and asks by signal.
+
+    Signals:
+        cell_requested: row and state that the person wants to see.
+    """
+
+    cell_requested = Signal(int, int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows: tuple[int, ...] = ()
+        self._steps = 0
+        self._cell = (0, 0)
+        self._source: Source | None = None
+        self._painted: dict[tuple[int, int], QPixmap] = {}
+        self._lost: set[tuple[int, int]] = set()
+        self._places: Places | None = None
+        self._wheel = 0
+        self._more = QTimer(self)
+        self._more.setSingleShot(True)
+        self._more.timeout.connect(self.update)
+        self.setFont(fonts.small())
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName(self.tr("Grid of training time against denoising time"))
+        theme().changed.connect(self.update)
+
+    # What it shows
+
+    def set_source(self, source: Source | None) -> None:
+        """Where pictures come from; those painted so far are forgotten."""
+        self._source = source
+        self.forget()
+
+    def forget(self) -> None:
+        """Ask for every picture again: another noise, or another kind."""
+        self._painted.clear()
+        self._lost.clear()
+        self.update()
+
+    def set_axes(self, rows: tuple[int, ...], steps: int) -> None:
+        """Pictures seen at each row, and N of the states 0..N."""
+        if (rows, steps) != (self._rows, self._steps):
+            self._rows, self._steps = rows, steps
+            self._arrange()
+
+    def set_cell(self, row: int, state: int) -> None:
+        """Put the cross-hair on a cell."""
+        if (row, state) != self._cell:
+            self._cell = (row, state)
+            self._arrange()
+            self.setAccessibleDescription(self._description())
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Row and state that the cross-hair is on."""
+        return self._cell
+
+    @property
+    def places(self) -> Places:
+        """Where everything lies."""
+        if self._places is None:
+            left = QFontMetricsF(self.font()).horizontalAdvance("8.8k") + 10
+            counts = (len(self._rows), self._steps + 1)
+            self._places = places(self.width(), self.height() - 1, left, TOP_PX, counts, self._cell)
+        return self._places
+
+    def _arrange(self) -> None:
+        pitch = self._places.pitch if self._places else None
+        self._places = None
+        if self.places.pitch != pitch:
+            self._painted.clear()
+        self.update()
+
+    def _description(self) -> str:
+        row, state = self._cell
+        seen = f"{self._rows[row]:,}" if row < len(self._rows) else "0"
+        return self.tr("after %1 pictures, step %2").replace("%1", seen).replace("%2", str(state))
+
+    # Painting
+
+    def _paint_cells(self, painter: QPainter) -> None:
+        at, end = self.places, time.perf_counter() + SPENT_S
+        hole = QColor(theme().tokens.pressed)
+        for y, row in enumerate(at.rows):
+            for x, state in enumerate(at.columns):
+                left, top = at.corner(y, x)
+                pixmap = self._pixmap(row, state, time.perf_counter() < end)
+                if pixmap is None:
+                    painter.fillRect(QRectF(left, top, at.side, at.side), hole)
+                else:
+                    painter.drawPixmap(QPointF(left, top), pixmap)
+
+    def _pixmap(self, row: int, state: int, is_time: bool) -> QPixmap | None:
+        key = (self._rows[row], state)
+        found = self._painted.get(key)
+        if found is not None or self._source is None or key in self._lost:
+            return found
+        if not is_time:
+            self._more.start(0)
+            return None
+        image = self._source(row, state)
+        if image is None:
+            self._lost.add(key)
+            return None
+        if len(self._painted) >= MOST_CELLS:
+            self._painted.clear()
+        ratio = self.devicePixelRatioF()
+        edge = max(1, round(self.places.side * ratio))
+        whole = max(1, -(-edge // image.width()))
+        enlarged = image.scaled(image.width() * whole, image.height() * whole)  # sharp, then smoothly a little smaller
+        smooth = Qt.TransformationMode.SmoothTransformation
+        made = QPixmap.fromImage(enlarged.scaled(edge, edge, Qt.AspectRatioMode.IgnoreAspectRatio, smooth))
+        made.setDevicePixelRatio(ratio)
+        self._painted[key] = made
+        return made
+
+    def _paint_numbers(self, painter: QPainter) -> None:
+        at, tokens = self.places, theme().tokens
+        middle = Qt.AlignmentFlag.AlignCenter
+        for x, state in enumerate(at.columns):
+            chosen = state == self._cell[1]
+            painter.setFont(fonts.small_strong() if chosen else fonts.small())
+            painter.setPen(QColor(tokens.text if chosen else tokens.muted))
+            left, _ = at.corner(0, x)
+            painter.drawText(QRectF(left - 4, 0, at.side + 8, TOP_PX - 4), middle, str(state))
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        for y, row in enumerate(at.rows):
+            chosen = row == self._cell[0]
+            painter.setFont(fonts.small_strong() if chosen else fonts.small())
+            painter.setPen(QColor(tokens.text if chosen else tokens.muted))
+            _, top = at.corner(y, 0)
+            painter.drawText(QRectF(0, top, at.left - 8, at.side), right, count_text(self._rows[row]))
+
+    def _paint_cross(self, painter: QPainter) -> None:
+        """Hairlines around the row and the column, and a frame around the cell."""
+        at = self.places
+        row, state = self._cell
+        if row not in at.rows or state not in at.columns:
+            return
+        y, x = at.rows.index(row), at.columns.index(state)
+        left, top = at.corner(y, x)
+        wide, high = len(at.columns) * at.pitch, len(at.rows) * at.pitch
+        line = QPen(QColor(theme().tokens.accent), 1)
+        painter.setPen(line)
+        painter.drawRect(QRectF(at.left - 1.5, top - 1.5, wide + 1, at.side + 2))
+        painter.drawRect(QRectF(left - 1.5, at.top - 1.5, at.side + 2, high + 1))
+        ink = theme().tokens.focus if self.hasFocus() else theme().tokens.accent
+        frame = QPen(QColor(ink), 3)
+        frame.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+        painter.setPen(frame)
+        painter.drawRect(QRectF(left - 1.5, top - 1.5, at.side + 2, at.side + 2))
+
+    # Qt overrides
+
+    def sizeHint(self) -> QSize:
+        return QSize(720, 480)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(400, 160)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        if self._rows:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            self._paint_cells(painter)
+            self._paint_numbers(painter)
+            self._paint_cross(painter)
+        painter.end()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._ask_at(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._ask_at(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self._wheel += event.angleDelta().y()
+        notches = int(self._wheel / 120)
+        self._wheel -= notches * 120
+        if notches:
+            self._ask(self._cell[0] - notches, self._cell[1])
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        row, state = self._cell
+        match event.key():
+            case Qt.Key.Key_Up:
+                self._ask(row - 1, state)
+            case Qt.Key.Key_Down:
+                self._ask(row + 1, state)
+            case Qt.Key.Key_Left:
+                self._ask(row, state - 1)
+            case Qt.Key.Key_Right:
+                self._ask(row, state + 1)
+            case Qt.Key.Key_Home:
+                self._ask(row, 0)
+            case Qt.Key.Key_End:
+                self._ask(row, self._steps)
+            case _:
+                event.ignore()
+
+    def _ask_at(self, event: QMouseEvent) -> None:
+        self._ask(self.places.row_at(event.position().y()), self.places.column_at(event.position().x()))
+
+    def _ask(self, row: int, state: int) -> None:
+        cell = (min(max(row, 0), len(self._rows) - 1), min(max(state, 0), self._steps))
+        if self._rows and cell != self._cell:
+            self.cell_requested.emit(*cell)

@@ -1,0 +1,178 @@
+"""The middle of the page: the grid of growth under its choices, over the timeline; or an invitation."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+
+from sculptor_app.session.session import Session
+from sculptor_app.training.plan import NOISES
+from sculptor_app.ui.learn.grid import GrowthGrid
+from sculptor_app.ui.learn.shelf import GUESS, STATE
+from sculptor_app.ui.theme import fonts, icon
+from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.timeline import Timeline
+
+
+class GrowthTimeline(Timeline):
+    """A timeline that leaves the arrows up and down to the training time."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
+class GrowthView(QWidget):
+    """Grid, choices and timeline; it shows what it is told and asks by signal.
+
+    Signals:
+        noise_requested: which of the fixed noises.
+        kind_requested: GUESS or STATE.
+        newest_requested: go to the newest row, and along with those that come.
+    """
+
+    noise_requested = Signal(int)
+    kind_requested = Signal(object)
+    newest_requested = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.grid, self.timeline = GrowthGrid(self), GrowthTimeline(self)
+        self.timeline.setAccessibleName(self.tr("Denoising time"))
+        self.note = ElidedLabel("", self)
+        self.note.setProperty("tone", "muted")
+        self._kinds, self._noises = QButtonGroup(self), QButtonGroup(self)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._invitation())
+        self._stack.addWidget(self._growth())
+        self._kinds.idClicked.connect(self._kind_clicked)
+        self._noises.idClicked.connect(self.noise_requested)
+        session.playback_changed.connect(self._show_playing)
+
+    def _growth(self) -> QWidget:
+        panel = QWidget(self)
+        column = QVBoxLayout(panel)
+        column.setContentsMargins(16, 12, 16, 4)
+        column.setSpacing(10)
+        column.addLayout(self._choices(panel))
+        column.addWidget(self.grid, 1)
+        column.addWidget(self._axis_note(panel))
+        column.addLayout(self._scrubber(panel))
+        return panel
+
+    def _choices(self, panel: QWidget) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        heading = QLabel(self.tr("The same noise, as it learns:"), panel)
+        heading.setFont(fonts.strong())
+        row.addWidget(heading)
+        row.addSpacing(8)
+        for number in range(NOISES):
+            side = "left" if number == 0 else "right"
+            button = self._segment(self._noises, number, str(number + 1), side, panel)
+            button.setToolTip(self.tr("Fixed noise {0}").format(number + 1))
+            button.setAccessibleName(button.toolTip())
+            row.addWidget(button)
+        row.addSpacing(10)
+        row.addWidget(self.note, 1)
+        self.newest = QToolButton(panel)
+        self.newest.setText(self.tr("Newest"))
+        self.newest.setIcon(icon("follow"))
+        self.newest.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.newest.setToolTip(self.tr("Go to the newest row, and along with those that come"))
+        self.newest.clicked.connect(self.newest_requested)
+        row.addWidget(self.newest)
+        row.addSpacing(8)
+        row.addWidget(self._segment(self._kinds, 0, self.tr("Guess"), "left", panel))
+        row.addWidget(self._segment(self._kinds, 1, self.tr("Noisy state"), "right", panel))
+        return row
+
+    def _segment(self, group: QButtonGroup, number: int, text: str, side: str, panel: QWidget) -> QToolButton:
+        button = QToolButton(panel)
+        button.setText(text)
+        button.setCheckable(True)
+        button.setChecked(number == 0)
+        button.setProperty("segment", side)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        group.addButton(button, number)
+        return button
+
+    def _axis_note(self, panel: QWidget) -> QLabel:
+        label = ElidedLabel(self.tr("Down: pictures seen · To the right: denoising steps · Drag, or ↑ ↓ ← →"), panel)
+        label.setProperty("tone", "muted")
+        label.setFont(fonts.small())
+        return label
+
+    def _scrubber(self, panel: QWidget) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(10)
+        self.play = QToolButton(panel)
+        self.play.setProperty("kind", "outlined")
+        self.play.setIconSize(QSize(18, 18))
+        self.play.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.play.clicked.connect(self._session.toggle_play)
+        row.addWidget(self.play, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.timeline, 1)
+        self._show_playing()
+        return row
+
+    def _invitation(self) -> QWidget:
+        panel = QWidget(self)
+        self.title, self.text = QLabel(panel), QLabel(panel)
+        self.title.setFont(fonts.title())
+        self.text.setProperty("tone", "muted")
+        self.text.setWordWrap(True)
+        for label in (self.title, self.text):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.set_invitation("", "")
+        inner = QWidget(panel)
+        inner.setMaximumWidth(480)
+        column = QVBoxLayout(inner)
+        column.setSpacing(10)
+        column.addStretch(2)
+        column.addWidget(self.title)
+        column.addWidget(self.text)
+        column.addStretch(3)
+        row = QHBoxLayout(panel)
+        row.addWidget(inner)
+        return panel
+
+    # What it shows
+
+    def set_invitation(self, title: str, text: str) -> None:
+        """What stands here while there is no row; empty for the invitation itself."""
+        self.title.setText(title or self.tr("Watch a model learn what noise looks like"))
+        self.text.setText(
+            text
+            or self.tr(
+                "It is shown pictures drowned in noise and learns to tell one from the other. As it learns, the same "
+                "four noises are sculpted again and again: from top to bottom you see what it has learned, from left "
+                "to right how it takes the noise away. Press Start; the window stays yours meanwhile."
+            )
+        )
+
+    def set_has_growth(self, has_growth: bool) -> None:
+        """Whether there is a row to show."""
+        self._stack.setCurrentIndex(int(has_growth))
+
+    def set_choice(self, noise: int, kind: str) -> None:
+        """Mark which noise and which kind is shown."""
+        self._noises.button(noise).setChecked(True)
+        self._kinds.button(int(kind == STATE)).setChecked(True)
+        self.grid.forget()
+
+    @Slot(int)
+    def _kind_clicked(self, number: int) -> None:
+        self.kind_requested.emit((GUESS, STATE)[number])
+
+    @Slot()
+    def _show_playing(self) -> None:
+        playing = self._session.direction != 0
+        self.play.setIcon(icon("pause" if playing else "play"))
+        text = self.tr("Pause (Space)") if playing else self.tr("Play the denoising (Space)")
+        self.play.setToolTip(text)
+        self.play.setAccessibleName(text)

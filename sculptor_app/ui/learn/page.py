@@ -1,0 +1,262 @@
+"""The page on which a model learns, in the background, and on which one sees how."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QSplitter, QVBoxLayout, QWidget
+
+from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.session.learner import LEARNING_MODULE, Learner, LearnState
+from sculptor_app.training.events import Begun, Grown, Learned, Preparing, RunSeen, Stepped, Told
+from sculptor_app.training.report import Report
+from sculptor_app.ui.learn import words
+from sculptor_app.ui.learn.foot import Foot
+from sculptor_app.ui.learn.growth_view import GrowthView
+from sculptor_app.ui.learn.looking import Looking
+from sculptor_app.ui.learn.side import WIDTH_PX, Side
+from sculptor_app.ui.learn.what import What, new_folder
+from sculptor_app.ui.message_bar import MessageBar
+from sculptor_app.ui.page import Page
+
+LEFT_PX, LEAST_LEFT_PX = 248, 216
+
+log = logging.getLogger(__name__)
+
+
+class LearnPage(Page):
+    """Settings and progress at the left, the grid of growth in the middle, a cell enlarged and plots at the right.
+
+    Args:
+        settings: Where its choices are remembered.
+        messages: Tells what went wrong.
+        parent: The window.
+        module: What the worker thread imports to learn.
+
+    Signals:
+        model_ready: folder of a model that a person wants to carve with.
+    """
+
+    model_ready = Signal(str)
+
+    def __init__(
+        self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None, module: str = LEARNING_MODULE
+    ) -> None:
+        super().__init__(settings, messages, parent)
+        self.learner = Learner(module, self)
+        self.what, self.foot = What(self), Foot(self)
+        self.growth, self.side = GrowthView(self.session, self), Side(self)
+        self.looking = Looking(self.session, self.growth, self.side)
+        self._run: RunSeen | None = None
+        self._reports: list[Report] = []
+        self._entered = False
+        self._lay_out()
+        self._connect()
+        self.what.restore(settings)
+        self.looking.restore(settings)
+
+    def _lay_out(self) -> None:
+        left = QWidget(self)
+        left.setMinimumWidth(LEAST_LEFT_PX)
+        scroll = QScrollArea(left)
+        scroll.setWidget(self.what)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(scroll, 1)
+        column.addWidget(self.foot)
+        self.splitter = QSplitter(self)
+        self.splitter.setHandleWidth(1)
+        self.splitter.setChildrenCollapsible(False)
+        for place, (widget, stretch) in enumerate(((left, 0), (self.growth, 1), (self.side, 0))):
+            self.splitter.addWidget(widget)
+            self.splitter.setStretchFactor(place, stretch)
+        self.splitter.setSizes([LEFT_PX, 10_000, WIDTH_PX])
+        remembered = self.settings.value("learn/splitter")
+        if isinstance(remembered, QByteArray):
+            self.splitter.restoreState(remembered)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.splitter)
+
+    def _connect(self) -> None:
+        learner = self.learner
+        learner.state_changed.connect(self._show_state)
+        learner.told.connect(self._take)
+        learner.seen.connect(self._take_seen)
+        learner.exported.connect(self.model_ready)
+        learner.failed.connect(self._tell)
+        self.what.edited.connect(self._show_state)
+        self.what.run_chosen.connect(self._run_chosen)
+        self.what.new_run_requested.connect(self._new_run)
+        self.foot.go_requested.connect(self.start)
+        self.foot.stop_requested.connect(self.stop)
+        self.foot.carve_requested.connect(self._carve)
+
+    # What the window asks -----------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is in memory."""
+        return self.foot.halt.isEnabled()
+
+    @property
+    def can_start(self) -> bool:
+        """Whether learning can begin, pause or go on."""
+        return self.foot.go.isEnabled()
+
+    def enter(self) -> None:
+        """Called whenever the page comes to the front."""
+        if not self._entered:
+            self._entered = True
+            self.side.load()
+            self.learner.look_at(self.what.folder)
+        self.looking.clock.request()
+
+    @Slot()
+    def start(self) -> None:
+        """Begin, pause, or go on."""
+        state = self.learner.state
+        if state is LearnState.LEARNING:
+            self.learner.pause()
+            return
+        plan = self.what.plan()
+        self.messages.clear()
+        if state is LearnState.PAUSED:
+            self.learner.resume()
+        elif plan is not None:
+            self.learner.start(self.what.folder, plan)
+
+    @Slot()
+    def stop(self) -> None:
+        """Keep a checkpoint and let go of the run."""
+        self.learner.stop()
+
+    def save_choices(self) -> None:
+        """Remember the page's choices."""
+        self.what.save(self.settings)
+        self.looking.save(self.settings)
+        self.settings.setValue("learn/splitter", self.splitter.saveState())
+
+    def shutdown(self) -> None:
+        """Keep a checkpoint, and wait for it."""
+        self.looking.clock.stop()
+        self.learner.shutdown()
+
+    # What the learner says ----------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _take(self, event: object) -> None:
+        match event:
+            case Stepped():
+                self._show_step(event)
+            case Report():
+                self._reports.append(event)
+                self.side.set_reports(self._reports)
+            case Grown():
+                self.looking.add_row(event)
+            case Preparing():
+                self._show_preparing(event)
+            case Begun():
+                self._show_run(event.run)
+            case Told():
+                self.messages.tell(event.sentence, is_fault=False)
+            case Learned():
+                self._show_learned(event)
+
+    def _show_step(self, step: Stepped) -> None:
+        assert self._run is not None  # it has begun
+        line = words.seen_text(step.pictures, self._run.plan.recipe.total_pictures)
+        self.foot.show_progress(step.share, line, words.pace_text(step))
+
+    def _show_preparing(self, event: Preparing) -> None:
+        done = self.tr("{0:,} of {1:,}").format(event.done, event.of)
+        what = self.tr("rendering sculptures") if event.is_rendering else self.tr("reading pictures")
+        self.foot.show_progress(event.done / max(1, event.of), done, what)
+        self.growth.set_invitation(self.tr("The pictures to learn from are on their way"), "")
+
+    def _show_learned(self, event: Learned) -> None:
+        self.messages.tell(
+            self.tr("The model has learned {0:,} pictures.").format(event.pictures),
+            action=self.tr("Carve with it"),
+            deed=self._carve,
+            is_fault=False,
+        )
+
+    @Slot(object, object)
+    def _take_seen(self, folder: Path, run: RunSeen | None) -> None:
+        if folder != self.what.folder:
+            return
+        if run is None:
+            self._forget_run()
+        else:
+            self._show_run(run)
+
+    def _show_run(self, run: RunSeen) -> None:
+        self._run, self._reports = run, list(run.reports)
+        self.what.show_plan(run.plan)
+        self.growth.set_invitation("", "")
+        self.side.set_reports(self._reports)
+        self.looking.set_run(run)
+        total = run.plan.recipe.total_pictures
+        self.foot.show_progress(run.pictures / total, words.seen_text(run.pictures, total), "")
+        self._show_state()
+
+    def _forget_run(self) -> None:
+        self._run, self._reports = None, []
+        self.what.set_locked(False)
+        self.growth.set_invitation("", "")
+        self.side.clear()
+        self.looking.set_run(None)
+        self.foot.show_progress(0, "", "")
+        self._show_state()
+
+    @Slot(object)
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, SculptError):
+            self.messages.tell(error.what, words.advice(error))
+        elif isinstance(error, OSError):
+            what = self.tr("The run stopped ({0}).").format(error.strerror or error)
+            self.messages.tell(what, self.tr("Look after its folder, then go on."))
+        else:
+            log.error("learning failed", exc_info=error)
+            what = self.tr("Learning failed with an error that nobody foresaw ({0}: {1}).")
+            what_to_do = self.tr("The last checkpoint stays; Help > Show log has the details.")
+            self.messages.tell(what.format(type(error).__name__, error), what_to_do)
+
+    @Slot()
+    def _show_state(self) -> None:
+        state = self.learner.state
+        self.what.set_busy(state is not LearnState.IDLE)
+        self.foot.show_state(state, self._run is not None, self.what.reason)
+        self.ability_changed.emit()
+
+    # What people ask ----------------------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _run_chosen(self, folder: str) -> None:
+        self._forget_run()
+        self.what.set_folder(Path(folder))
+        self.learner.look_at(Path(folder))
+
+    @Slot()
+    def _new_run(self) -> None:
+        self._run_chosen(str(new_folder(self.what.preset.currentData())))
+
+    @Slot()
+    def _carve(self) -> None:
+        self.learner.export(self.what.folder)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        match event.key():
+            case Qt.Key.Key_Up:
+                self.looking.go_to_row(self.looking.row - 1)
+            case Qt.Key.Key_Down:
+                self.looking.go_to_row(self.looking.row + 1)
+            case _:
+                super().keyPressEvent(event)
