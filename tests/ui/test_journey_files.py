@@ -13,9 +13,14 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
+from sculptor_app.diffusion.forward import drown
 from sculptor_app.exports import gif
+from sculptor_app.exports.gif import GifOptions, read_settings
+from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.recording import RunMeasures
 from sculptor_app.ui.dialogs.export_gif import ExportGifDialog
+from sculptor_app.ui.dialogs.gif_words import remember, remembered
+from tests.helpers.runs import solid
 from tests.helpers.window import RUN_MS, Driver
 from tests.session.test_session import trajectory
 
@@ -63,6 +68,24 @@ def test_choices_are_in_the_file_and_are_remembered(qtbot: QtBot, dialog: Export
     options = other.form.options()
     assert (options.frames, options.delay_ms, options.loop) == ("noisy", 120, False)
     other.close()
+
+
+def test_a_drowned_picture_is_saved_from_the_picture_into_the_noise(qtbot: QtBot, settings, tmp_path: Path) -> None:
+    """It has one kind of frame and one direction, and neither is remembered for the runs of a model."""
+    remember(settings, GifOptions(frames="both", delay_ms=50))
+    drowned = drown(solid(16), "x.png", steps=5)
+    dialog = ExportGifDialog(drowned, ForwardMeasures.of(drowned), settings, tmp_path / "x.gif", 5)
+    dialog.show()
+    assert [dialog.form.frames.itemData(index) for index in range(dialog.form.frames.count())] == ["noisy"]
+    dialog.form.hold.setValue(300)
+    qtbot.waitUntil(lambda: dialog.facts.text().startswith("6 frames · 0.8 s"), timeout=RUN_MS)  # 4 of 50 ms, 2 of 300
+    save(qtbot, dialog)
+    with Image.open(tmp_path / "x.gif") as file:
+        assert (file.n_frames, file.info["duration"]) == (6, 300)
+    told = read_settings(tmp_path / "x.gif")["export"]
+    assert (told["frames"], told["into_noise"], told["delay_ms"]) == ("noisy", True, 50)
+    kept = remembered(settings)
+    assert (kept.frames, kept.into_noise, kept.hold_ms) == ("both", False, 300)
 
 
 def test_an_old_file_is_replaced_only_when_that_was_said(qtbot: QtBot, dialog: ExportGifDialog, tmp_path: Path) -> None:

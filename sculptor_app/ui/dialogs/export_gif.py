@@ -88,8 +88,8 @@ class ExportGifDialog(QDialog):
     # Building ----------------------------------------------------------------------------------------------------
 
     def _make_parts(self, path: Path) -> None:
-        _, height, width = self._trajectory.shape
-        self.form = GifForm(max(height, width), self._trajectory.planned_steps, self)
+        run = self._trajectory
+        self.form = GifForm(max(run.shape[1:]), run.planned_steps, not run.info.is_of_a_model, self)
         self.preview = PictureView(self)
         self.preview.setMinimumSize(QSize(300, 300))
         self.facts = QLabel(self)

@@ -36,6 +36,7 @@ class GifForm(QWidget):
     Args:
         longer_px: longer side of the run's pictures.
         planned: steps of the run.
+        drowned: it is a forward process, which plays from the picture into the noise; only its states are of interest.
 
     Signals:
         edited: some choice changed.
@@ -43,18 +44,19 @@ class GifForm(QWidget):
 
     edited = Signal()
 
-    def __init__(self, longer_px: int, planned: int, parent: QWidget | None = None) -> None:
+    def __init__(self, longer_px: int, planned: int, drowned: bool = False, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._drowned = drowned
         self._sizes = sizes_of(longer_px)
         self._make_fields(planned)
         form = QFormLayout()
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(9)
         form.addRow(self.tr("Show"), self.frames)
-        form.addRow(self.tr("Every"), self._with_word(self.every, self.tr("steps")))
+        form.addRow(self.tr("Every"), self._with_word(self.every, self.tr("layers") if drowned else self.tr("steps")))
         form.addRow(self.tr("Size"), self.picture_size)
         form.addRow(self.tr("Time per frame"), self.delay)
-        form.addRow(self.tr("Hold the last"), self.hold)
+        form.addRow(self.tr("Hold both ends") if drowned else self.tr("Hold the last"), self.hold)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(9)
@@ -67,7 +69,8 @@ class GifForm(QWidget):
     def _make_fields(self, planned: int) -> None:
         self.frames = QComboBox(self)
         for key, text in zip(FRAMES, self._frame_names(), strict=True):
-            self.frames.addItem(text, key)
+            if key == "noisy" or not self._drowned:
+                self.frames.addItem(text, key)
         self.every = self._number(1, max(1, planned), 1)
         self.picture_size = QComboBox(self)
         for size, factor in self._sizes:
@@ -76,7 +79,8 @@ class GifForm(QWidget):
         self.hold = self._number(0, MAX_HOLD_MS, 100, self.tr(" ms"))
         self.loop = QCheckBox(self.tr("Play for ever"), self)
         self.ping_pong = QCheckBox(self.tr("Back and forth"), self)
-        self.caption = QCheckBox(self.tr("Step and phase under the picture"), self)
+        words = self.tr("Layer and phase under the picture"), self.tr("Step and phase under the picture")
+        self.caption = QCheckBox(words[0] if self._drowned else words[1], self)
         self.plot = QCheckBox(self.tr("Energy per band beside the picture"), self)
         self.dark = QCheckBox(self.tr("Dark paper"), self)
 
@@ -116,14 +120,14 @@ class GifForm(QWidget):
                 frames=self.frames.currentData(), every=self.every.value(), size_px=self.picture_size.currentData(),
                 delay_ms=self.delay.value(), hold_ms=self.hold.value(), loop=self.loop.isChecked(),
                 ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(), plot=self.plot.isChecked(),
-                dark=self.dark.isChecked(),
+                dark=self.dark.isChecked(), into_noise=self._drowned,
             )  # fmt: skip
         except ExportError as error:
             return error
 
     def set_options(self, options: GifOptions) -> None:
-        """Show choices; of the sizes on offer the nearest."""
-        self.frames.setCurrentIndex(self.frames.findData(options.frames))
+        """Show choices; of the sizes on offer the nearest. The direction is that of what is saved."""
+        self.frames.setCurrentIndex(max(0, self.frames.findData(options.frames)))
         sizes = [size for size, _ in self._sizes]
         nearest = min(sizes, key=lambda size: abs(size - options.size_px))
         self.picture_size.setCurrentIndex(sizes.index(nearest))

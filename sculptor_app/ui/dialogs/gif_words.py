@@ -20,7 +20,8 @@ def _tr(text: str) -> str:
 
 def facts_text(options: GifOptions, shown: Preview, size: str) -> str:
     """As "51 frames · 5.4 s · 256 × 305 · about 840 KB"."""
-    seconds = (options.delay_ms * (shown.frames - 1) + max(options.hold_ms, options.delay_ms)) / 1000
+    held = min(shown.frames, 2 if options.into_noise else 1)
+    seconds = (options.delay_ms * (shown.frames - held) + max(options.hold_ms, options.delay_ms) * held) / 1000
     measure = f"{shown.width_px} × {shown.height_px}"
     return " · ".join((_tr("{0} frames").format(shown.frames), duration_text(seconds), measure, size))
 
@@ -40,8 +41,11 @@ def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) ->
 
 
 def remember(settings: QSettings, options: GifOptions) -> None:
-    """Offer these choices the next time."""
-    settings.setValue("gif/options", json.dumps(options.as_dict()))
+    """Offer these choices the next time; what a GIF of a drowned picture must show is no choice."""
+    chosen = options.as_dict()
+    if options.into_noise:
+        chosen |= {"into_noise": False, "frames": remembered(settings).frames}
+    settings.setValue("gif/options", json.dumps(chosen))
 
 
 def remembered(settings: QSettings) -> GifOptions:
