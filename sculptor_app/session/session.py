@@ -19,7 +19,7 @@ from sculptor_app.session.playback import (
 )
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before it
-    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.diffusion.any_trajectory import AnyTrajectory
     from sculptor_app.measures.recording import RunMeasures
 
 
@@ -44,7 +44,7 @@ class Session(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._trajectory: Trajectory | None = None
+        self._trajectory: AnyTrajectory | None = None
         self._measures: RunMeasures | None = None
         self._last = 0
         self._position = 0
@@ -59,7 +59,7 @@ class Session(QObject):
         self.set_speed(DEFAULT_SPEED)
 
     @property
-    def trajectory(self) -> Trajectory | None:
+    def trajectory(self) -> AnyTrajectory | None:
         """What is shown; None before the first run."""
         return self._trajectory
 
@@ -103,7 +103,7 @@ class Session(QObject):
         """Steps per second while playing."""
         return self._speed
 
-    def show(self, trajectory: Trajectory, measures: RunMeasures, running: bool = True) -> None:
+    def show(self, trajectory: AnyTrajectory, measures: RunMeasures, running: bool = True) -> None:
         """Put another trajectory on screen, at its newest state; a run that adds to it is followed."""
         self.pause()
         self._trajectory, self._measures = trajectory, measures
