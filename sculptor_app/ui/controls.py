@@ -143,6 +143,12 @@ class Controls(QWidget):
         read = read_form(self.fields())
         return read if isinstance(read, SculptRequest) else None
 
+    def set_model(self, model: str | None) -> None:
+        """Have requests name another model's folder; None is the embedded one."""
+        if model != self._model:
+            self._model = model
+            self._judge()
+
     @property
     def reason(self) -> str:
         """Why nothing can be run, one sentence per field; empty where it can."""

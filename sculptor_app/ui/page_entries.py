@@ -11,6 +11,7 @@ from sculptor_app.ui.page import Page
 from sculptor_app.ui.pages import CARVE, Entry
 
 if TYPE_CHECKING:
+    from sculptor_app.diffusion.trajectory import Trajectory
     from sculptor_app.ui.main_window import MainWindow
 
 
@@ -23,6 +24,15 @@ def entries(window: MainWindow) -> list[Entry]:
     return [
         Entry(CARVE, _tr("Carve"), _tr("Noise is taken away, step by step, until a picture is there")),
         Entry("drown", _tr("Drown"), _tr("A picture drowns in static, and comes back"), lambda: _drown(window)),
+        Entry(
+            "learn", _tr("Learn"), _tr("A model learns what noise looks like, while you watch"), lambda: _learn(window)
+        ),
+        Entry(
+            "why",
+            _tr("Why noise?"),
+            _tr("Many runs at once: what the noise decides, and what not"),
+            lambda: _why(window),
+        ),
     ]
 
 
@@ -38,6 +48,34 @@ def _drown(window: MainWindow) -> Page:
         window.run_control.carve(request, start)
 
     page.carve_requested.connect(carve)
+    return page
+
+
+def _learn(window: MainWindow) -> Page:
+    from sculptor_app.ui.learn.page import LearnPage
+
+    page = LearnPage(window.settings, window.messages, window)
+
+    def carve_with(folder: str) -> None:
+        window.bench.pages.show(CARVE)
+        window.run_control.use_model(folder)
+
+    page.model_ready.connect(carve_with)
+    return page
+
+
+def _why(window: MainWindow) -> Page:
+    from sculptor_app.ui.why.page import WhyPage
+
+    page = WhyPage(window.runner, window.settings, window.messages, window)
+
+    def look_at(trajectory: Trajectory) -> None:
+        from sculptor_app.measures.recording import RunMeasures
+
+        window.bench.pages.show(CARVE)
+        window.run_control.show_run(trajectory, RunMeasures.of(trajectory))
+
+    page.open_requested.connect(look_at)
     return page
 
 

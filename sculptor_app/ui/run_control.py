@@ -74,6 +74,19 @@ class RunControl(QObject):
         self._runner.start(request, start)
         self.begun.emit()
 
+    def show_run(self, trajectory: object, measures: object) -> None:
+        """Put a run on screen that was made elsewhere; one that goes on here is stopped."""
+        self.stop()
+        self._run_id = 0  # what the stopped one still says is not for this trajectory
+        self._show_state(self._runner.state)
+        self._session.show(trajectory, measures, running=False)
+        self._panel.set_ended("")
+
+    def use_model(self, folder: str) -> None:
+        """Carve with another model from now on."""
+        self._controls.set_model(folder)
+        self._messages.tell(self.tr("Runs use the model in {0} from now on.").format(folder), is_fault=False)
+
     @Slot()
     def stop(self) -> None:
         """Stop after the step that is being computed."""
