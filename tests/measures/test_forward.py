@@ -49,12 +49,12 @@ def test_three_averages_give_what_a_direct_measurement_gives(shape, levels, wind
     assert (found.last, found.is_complete, found.planned_steps) == (len(levels) - 1, True, len(levels) - 1)
     assert (found.space, found.window) == ("pixels", window)
     for k in range(len(levels)):
-        np.testing.assert_allclose(found.spectrum("state", k).power, direct.spectrum("state", k).power, rtol=2e-4,
-                                   atol=1e-5)  # fmt: skip
+        np.testing.assert_allclose(found.spectrum("state", k).power, direct.spectrum("state", k).power, rtol=1e-5,
+                                   atol=1e-7)  # fmt: skip
         np.testing.assert_array_equal(found.spectrum("state", k).frequencies, direct.spectrum("state", k).frequencies)
         assert found.spectrum("state", k).noise_power == direct.spectrum("state", k).noise_power
     for source in ("state", "guess"):
-        np.testing.assert_allclose(found.energies(source), direct.energies(source), rtol=2e-4, atol=1e-5)
+        np.testing.assert_allclose(found.energies(source), direct.energies(source), rtol=1e-5, atol=1e-7)
     assert found.spectrum("guess", 0) is None
     assert found.settled("state") == direct.settled("state")
 
