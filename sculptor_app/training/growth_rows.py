@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.diffusion.level import NoiseLevel
-from sculptor_app.training.files import written_whole
+from sculptor_app.training.files import not_written, written_whole
 
 FOLDER = "growth"
 MOST_ROWS = 64
@@ -61,7 +61,10 @@ class GrowthFolder:
         Raises:
             NotWritten: The disk did not take it.
         """
-        self._folder.mkdir(exist_ok=True)
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise not_written(self._folder, error) from error
         with written_whole(self._path(row.pictures)) as file:
             levels = np.array([(level.signal, level.noise) for level in row.levels])
             np.savez(file, guesses=row.guesses, states=row.states, levels=levels)

@@ -53,6 +53,7 @@ class Learning:
         self._words = _Words()
         self._growth = GrowthFolder(folder)
         self._told_at = -TELL_EVERY_S
+        self._complained = False
 
     def go(self, stop: threading.Event) -> Iterator[LearningEvent]:
         """Learn from where the run is; when this ends or is closed, the newest step is in a checkpoint.
@@ -157,9 +158,13 @@ class Learning:
         if row is None:
             return
         try:
-            yield Grown(row, self._growth.write(row))
-        except (NotWritten, OSError) as error:
-            yield Told(f"A row of growth could not be kept ({error}).")
+            rows = self._growth.write(row)
+        except NotWritten as error:
+            if not self._complained:
+                self._complained = True
+                yield Told(f"{error.what} The run goes on without it.")
+            return
+        yield Grown(row, rows)
 
     def _end(self, run: Run, clock: GrowthClock, stop: threading.Event) -> Iterator[LearningEvent]:
         """The run is over: its last row, and its model."""

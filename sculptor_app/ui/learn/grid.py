@@ -52,6 +52,7 @@ class GrowthGrid(QWidget):
         self._painted: dict[tuple[int, int], QPixmap] = {}
         self._lost: set[tuple[int, int]] = set()
         self._places: Places | None = None
+        self._grip: tuple[int, int] | None = None
         self._wheel = 0
         self._more = QTimer(self)
         self._more.setSingleShot(True)
@@ -210,12 +211,18 @@ class GrowthGrid(QWidget):
         self._arrange()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._ask_at(event)
+        if event.button() == Qt.MouseButton.LeftButton and self._rows:
+            self._grip = self.places.shown_at(event.position().x(), event.position().y())
+            self._ask(*self._grip)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if event.buttons() & Qt.MouseButton.LeftButton:
-            self._ask_at(event)
+        if not event.buttons() & Qt.MouseButton.LeftButton or not self._rows:
+            return
+        x, y = event.position().x(), event.position().y()
+        if self._grip == self.places.shown_at(x, y):
+            return  # a press means the cell that is seen; a drag also those between
+        self._grip = None
+        self._ask(self.places.row_at(y), self.places.column_at(x))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         self._wheel += event.angleDelta().y()
@@ -242,9 +249,6 @@ class GrowthGrid(QWidget):
                 self._ask(row, self._steps)
             case _:
                 event.ignore()
-
-    def _ask_at(self, event: QMouseEvent) -> None:
-        self._ask(self.places.row_at(event.position().y()), self.places.column_at(event.position().x()))
 
     def _ask(self, row: int, state: int) -> None:
         cell = (min(max(row, 0), len(self._rows) - 1), min(max(state, 0), self._steps))

@@ -48,7 +48,7 @@ class Looking(QObject):
         growth.newest_requested.connect(self.follow)
         side.kind_requested.connect(self.set_kind)
         side.pictures_requested.connect(self.go_to_time)
-        session.step_changed.connect(self.clock.request)
+        session.step_changed.connect(self._move)
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ class Looking(QObject):
             self._growth.timeline.set_plan(track.spans, track.last, [level.snr for level in track.levels])
             self._growth.timeline.set_available(track.last)
         self._growth.grid.set_axes(self.rows, track.last)
-        self.clock.request()
+        self._move()
 
     # What people ask ----------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class Looking(QObject):
         last = max(0, len(self.rows) - 1)
         self.row = min(max(row, 0), last)
         self.follows = self.row == last
-        self.clock.request()
+        self._move()
 
     @Slot(float)
     def go_to_time(self, pictures: float) -> None:
@@ -148,6 +148,12 @@ class Looking(QObject):
 
     # Drawing ------------------------------------------------------------------------------------------------------
 
+    @Slot()
+    def _move(self) -> None:
+        """Put the cross-hair there at once, as the next key goes on from it; all else comes with the next frame."""
+        self._growth.grid.set_cell(self.row, self._session.position)
+        self.clock.request()
+
     def _picture(self, row: int, state: int) -> QImage | None:
         if self._shelf is None or row >= len(self.rows):
             return None
@@ -159,7 +165,6 @@ class Looking(QObject):
         if not self.rows or self._plan is None:
             return
         state, seen = self._session.position, self.rows[self.row]
-        self._growth.grid.set_cell(self.row, state)
         self._growth.timeline.set_step(state)
         self._growth.newest.setEnabled(not self.follows)
         self._growth.note.setText(words.noise_text(self._plan, self._noise))

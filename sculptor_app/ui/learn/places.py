@@ -51,6 +51,12 @@ class Places:
         """Left and top of a cell, by its place in `rows` and `columns`."""
         return self.left + column * self.pitch, self.top + row * self.pitch
 
+    def shown_at(self, x: float, y: float) -> tuple[int, int]:
+        """Row and column of the cell at a place, the nearest outside."""
+        row = min(max(int((y - self.top) // self.pitch), 0), len(self.rows) - 1)
+        column = min(max(int((x - self.left) // self.pitch), 0), len(self.columns) - 1)
+        return self.rows[row], self.columns[column]
+
     def column_at(self, x: float) -> int:
         """The column meant by a place, shown or not: between two that are shown lie those that are not."""
         return _meant((x - self.left - self.side / 2) / self.pitch, len(self.columns), self.column_count)
