@@ -52,9 +52,9 @@ class DrownControls(QWidget):
     def _make_source(self) -> None:
         self.open = QPushButton(self.tr("Open a picture…"), self)
         self.open.setToolTip(self.tr("Any picture file; it can be dropped onto the window, too."))
-        self.render = QPushButton(self.tr("A new sculpture"), self)
+        self.render = QPushButton(self.tr("Sculpture"), self)
         self.render.setToolTip(self.tr("Renders a sculpture that nobody has seen, the kind the model has learnt from."))
-        self.result = QPushButton(self.tr("The carved picture"), self)
+        self.result = QPushButton(self.tr("Carved"), self)
         self.result.setToolTip(self.tr("The end of the run on the page Carve."))
         self.name = ElidedLabel("", self)
         self.name.setFont(fonts.strong())
@@ -124,15 +124,15 @@ class DrownControls(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 14, 16, 4)
         column.setSpacing(6)
-        for widget in (
-            self._heading(self.tr("The picture")),
-            self.open,
-            self.render,
-            self.result,
-            self.name,
-            self.about,
-        ):
-            column.addWidget(widget)
+        others = QHBoxLayout()
+        others.setSpacing(6)
+        others.addWidget(self.render, 1)
+        others.addWidget(self.result, 1)
+        column.addWidget(self._heading(self.tr("The picture")))
+        column.addWidget(self.open)
+        column.addLayout(others)
+        column.addWidget(self.name)
+        column.addWidget(self.about)
         column.addSpacing(6)
         for widget in (self._heading(self.tr("How it drowns")), self.grid, self.problem):
             column.addWidget(widget)

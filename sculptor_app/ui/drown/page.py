@@ -32,6 +32,8 @@ from sculptor_app.ui.widgets.transport import TransportBar
 log = logging.getLogger(__name__)
 
 LEFT_PX, RIGHT_PX, FILM_PX = 240, 400, 114
+LEAST_FILM_PAGE_PX = 700
+"""A lower page goes without its filmstrip: the frames and the settings need the room more."""
 EDITED_MS = 250
 """How long a person may go on typing before a picture is drowned anew."""
 
@@ -352,6 +354,8 @@ class DrownPage(Page):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.film.setVisible(self.height() >= LEAST_FILM_PAGE_PX)
+        self.layout().activate()
         self.controls.fit_into(self._scroll.viewport().height())
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

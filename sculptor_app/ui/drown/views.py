@@ -39,7 +39,7 @@ class DrowningPresenter(Presenter):
             return super().note(kind, step, limit)
         return {
             FrameKind.CURRENT_GUESS: self.tr("the original"),
-            FrameKind.PREDICTED_NOISE: self.tr("what it drowns in"),
+            FrameKind.PREDICTED_NOISE: self.tr("pure noise"),
             FrameKind.STATE_CHIPS: self.tr("laid on last"),
         }[kind]
 
