@@ -209,7 +209,7 @@ class LearnPage(Page):
 
     def _forget_run(self) -> None:
         self._run, self._reports = None, []
-        self.what.set_locked(False)
+        self.what.show_plan(None)
         self.growth.set_invitation("", "")
         self.side.clear()
         self.looking.set_run(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, Signal, Slot
@@ -80,7 +81,7 @@ class What(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._locked = False
+        self._begun: Plan | None = None
         self._make_fields()
         self._lay_out()
         self.preset.currentIndexChanged.connect(self._preset_chosen)
@@ -110,6 +111,7 @@ class What(QWidget):
             label.setProperty("tone", tone)
             label.setWordWrap(True)
             label.setFont(fonts.small())
+        self._fixed = (self.preset, self.edge, self.pictures.button)
 
     def _lay_out(self) -> None:
         heading = QLabel(self.tr("What to learn"), self)
@@ -142,6 +144,8 @@ class What(QWidget):
         """What would be learned; None while something is wrong."""
         if self.reason:
             return None
+        if self._begun is not None:
+            return replace(self._begun, recipe=replace(self._begun.recipe, total_pictures=self._total()))
         return plan_of(self.preset.currentData(), self._total(), int(self.edge.currentData()), self.pictures.path)
 
     def set_folder(self, folder: Path) -> None:
@@ -149,29 +153,26 @@ class What(QWidget):
         self.run.set_path(str(folder))
         self._judge()
 
-    def show_plan(self, plan: Plan) -> None:
-        """The settings of a run that is there: how long it takes can be changed, and nothing else."""
-        self._locked = False
-        self.preset.setCurrentIndex(self.preset.findData(plan.preset))
-        self.edge.setCurrentIndex(max(0, self.edge.findData(str(plan.size))))
-        self.pictures.set_path(plan.pictures)
-        self.total.set_text(str(plan.recipe.total_pictures))
-        self.set_locked(True)
-
-    def set_locked(self, locked: bool) -> None:
-        """Whether the settings belong to a run that has begun."""
-        self._locked = locked
-        for field in (self.preset, self.edge, self.pictures.button):
-            field.setEnabled(not locked)
-        self.new_run.setVisible(locked)
+    def show_plan(self, plan: Plan | None) -> None:
+        """The settings of a run that is there: how long it takes can be changed, and nothing else; None for no run."""
+        self._begun = None
+        if plan is not None:
+            self.preset.setCurrentIndex(self.preset.findData(plan.preset))
+            self.edge.setCurrentIndex(max(0, self.edge.findData(str(plan.size))))
+            self.pictures.set_path(plan.pictures)
+            self.total.set_text(str(plan.recipe.total_pictures))
+        self._begun = plan
+        for field in self._fixed:
+            field.setEnabled(plan is None)
+        self.new_run.setVisible(plan is not None)
         self._judge()
 
     def set_busy(self, busy: bool) -> None:
         """While a run is in memory nothing can be changed."""
         for field in (self.total, self.run.button, self.new_run):
             field.setEnabled(not busy)
-        for field in (self.preset, self.edge, self.pictures.button):
-            field.setEnabled(not busy and not self._locked)
+        for field in self._fixed:
+            field.setEnabled(not busy and self._begun is None)
 
     # Remembering --------------------------------------------------------------------------------------------------
 
@@ -206,7 +207,7 @@ class What(QWidget):
         key = self.preset.currentData()
         self.note.setText(preset_note(key))
         self._own.setVisible(key == OWN)
-        if not self._locked:
+        if self._begun is None:
             self.total.set_text(str(PRESETS[key].recipe.total_pictures))
         self._judge()
 
