@@ -1,8 +1,12 @@
 """What a grid of runs tells its consumer."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from sculptor_app.diffusion.trajectory import Trajectory
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
+    from sculptor_app.diffusion.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)

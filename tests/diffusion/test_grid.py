@@ -13,6 +13,7 @@ from sculptor_app.diffusion.engine import Engine, sculpt
 from sculptor_app.diffusion.errors import Cancelled, SamplerFailed
 from sculptor_app.diffusion.grid import sculpt_grid
 from sculptor_app.diffusion.grid_events import GridPart, GridStarted, GridStep
+from sculptor_app.diffusion.grid_preview import untouched
 from sculptor_app.diffusion.grid_request import Cell, GridRequest
 from sculptor_app.diffusion.noise_recipe import NoiseRecipe, Stroke
 from sculptor_app.diffusion.noises import model_facts, noise_of, seed_noise
@@ -208,3 +209,12 @@ def test_the_facts_of_a_model(tiny_model: Path, unlabelled: Path, tmp_path: Path
     (tmp_path / "empty").mkdir()
     with pytest.raises(Exception, match="Choose a whole model"):
         model_facts(str(tmp_path / "empty"))
+
+
+def test_a_grid_can_be_seen_before_it_is_carved(engine: Engine, request_: GridRequest) -> None:
+    for sampler in ("ddim", "euler"):
+        request = changed(request_, sampler=sampler)
+        for before, after in zip(untouched(request), run(engine, request), strict=True):
+            assert (before.last, before.levels) == (0, after.levels)
+            np.testing.assert_allclose(before.state(0), after.state(0), rtol=1e-5)
+            assert before.info.request == after.info.request

@@ -1,0 +1,193 @@
+"""The block of noise to paint on, with what has been painted laid over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QRadialGradient
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from sculptor_app.diffusion.noise_recipe import Stroke
+from sculptor_app.ui.theme import theme
+from sculptor_app.ui.widgets.hairline import paint_frame
+
+_APART = 0.25
+"""Dabs of a stroke are so many radii apart, so that few of them make a smooth line."""
+
+_MOST_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Brush:
+    """What a stroke is made with.
+
+    Attributes:
+        colour: shown on the canvas.
+        shift: of red, green and blue, in standard deviations; None puts other noise there.
+        radius: as a share of the block's width.
+    """
+
+    colour: QColor
+    shift: tuple[float, float, float] | None
+    radius: float
+
+
+class NoiseCanvas(QWidget):
+    """Shows noise as pixels; a drag over it is a stroke.
+
+    Signals:
+        painted: the points of a stroke that has just been ended, each a pair of shares of the width and height.
+        begun: a stroke begins.
+    """
+
+    painted = Signal(object)
+    begun = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._image: QImage | None = None
+        self._veil = QImage()
+        self._strokes: tuple[tuple[Stroke, QColor], ...] = ()
+        self._points: list[tuple[float, float]] = []
+        self._pointer: QPointF | None = None
+        self.brush = Brush(QColor("white"), (1.0, 1.0, 1.0), 0.15)
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setCursor(Qt.CursorShape.CrossCursor)
+        self.setAccessibleName(self.tr("Block of noise to paint on"))
+        theme().changed.connect(self.update)
+
+    def set_noise(self, image: QImage | None) -> None:
+        """Show a noise."""
+        self._image = image
+        self.update()
+
+    def set_strokes(self, strokes: Sequence[tuple[Stroke, QColor]]) -> None:
+        """Show where has been painted, in colours that let the noise through."""
+        self._strokes = tuple(strokes)
+        self._make_veil()
+        self.update()
+
+    @property
+    def square(self) -> QRectF:
+        """Where the block is."""
+        side = min(self.width(), self.height())
+        return QRectF(0, 0, side, side)
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a stroke has been begun and not ended."""
+        return bool(self._points)
+
+    def drop_stroke(self) -> None:
+        """Forget the stroke that is being made."""
+        self._points = []
+        self.update()
+
+    def point_of(self, share: tuple[float, float]) -> QPointF:
+        """Where a place of the block is on the widget."""
+        square = self.square
+        return QPointF(square.left() + share[0] * square.width(), square.top() + share[1] * square.height())
+
+    # Inside
+
+    def _share_of(self, point: QPointF) -> tuple[float, float]:
+        square = self.square
+        across, down = (point.x() - square.left()) / square.width(), (point.y() - square.top()) / square.height()
+        return min(1.0, max(0.0, across)), min(1.0, max(0.0, down))
+
+    def _extend(self, point: QPointF) -> None:
+        share = self._share_of(point)
+        last = self._points[-1]
+        far = (share[0] - last[0]) ** 2 + (share[1] - last[1]) ** 2 >= (_APART * self.brush.radius) ** 2
+        if far and len(self._points) < _MOST_POINTS:
+            self._points.append(share)
+
+    def _make_veil(self) -> None:
+        """All strokes on a clear picture, made once."""
+        square, ratio = self.square, self.devicePixelRatioF()
+        self._veil = QImage(QSize(int(square.width() * ratio), int(square.height() * ratio)), _CLEAR)
+        if self._veil.isNull():
+            return
+        self._veil.setDevicePixelRatio(ratio)
+        self._veil.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(self._veil)
+        painter.translate(-square.topLeft())
+        for stroke, colour in self._strokes:
+            self._paint_stroke(painter, stroke.points, stroke.radius, colour)
+        painter.end()
+
+    def _paint_stroke(
+        self, painter: QPainter, points: Sequence[tuple[float, float]], radius: float, colour: QColor
+    ) -> None:
+        reach = radius * self.square.width() * 1.5
+        strength = 0.5 if len(points) < 3 else 0.16
+        painter.setPen(Qt.PenStyle.NoPen)
+        for share in points:
+            centre = self.point_of(share)
+            gradient = QRadialGradient(centre, reach)
+            for place, fall in ((0.0, 1.0), (0.33, 0.78), (0.67, 0.37), (1.0, 0.0)):
+                tint = QColor(colour)
+                tint.setAlphaF(strength * fall)
+                gradient.setColorAt(place, tint)
+            painter.setBrush(gradient)
+            painter.drawEllipse(centre, reach, reach)
+
+    # Qt overrides
+
+    def sizeHint(self) -> QSize:
+        return QSize(340, 340)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(160, 160)
+
+    def resizeEvent(self, event: object) -> None:
+        self._make_veil()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        square = self.square
+        painter.setClipRect(square)
+        if self._image is None:
+            painter.fillRect(square, QColor(theme().tokens.field))
+        else:
+            painter.drawImage(square, self._image, QRectF(self._image.rect()))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.drawImage(square.topLeft(), self._veil)
+        if self._points:
+            self._paint_stroke(painter, self._points, self.brush.radius, self.brush.colour)
+        if self._pointer is not None:
+            reach = self.brush.radius * square.width()
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            for colour, width in (("black", 3.0), ("white", 1.4)):
+                painter.setPen(QPen(QColor(colour), width))
+                painter.drawEllipse(self._pointer, reach, reach)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        paint_frame(painter, square, theme().tokens.hairline_strong)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.square.contains(event.position()):
+            self._points = [self._share_of(event.position())]
+            self.begun.emit()
+            self.update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._pointer = event.position() if self.square.contains(event.position()) else None
+        if self._points:
+            self._extend(event.position())
+        self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self._points:
+            points, self._points = tuple(self._points), []
+            self.painted.emit(points)
+
+    def leaveEvent(self, event: object) -> None:
+        self._pointer = None
+        self.update()
+
+
+_CLEAR = QImage.Format.Format_ARGB32_Premultiplied

@@ -1,0 +1,264 @@
+"""Many runs at the same step: a grid of pictures that one scrubber moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.ui.picture_source import PictureSource
+from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.why import cell_paint
+from sculptor_app.ui.why.experiments import Arrangement
+from sculptor_app.ui.why.grid_layout import Places, Room, place, place_enlarged
+
+if TYPE_CHECKING:
+    from sculptor_app.diffusion.trajectory import Trajectory
+
+PICTURES_BYTES = 48 * 2**20
+"""Most bytes of images that are kept, of all cells together."""
+
+MARGIN, GAP, CAPTION, SPREAD = 16, 12, 32, 42
+
+
+class CellGrid(QWidget):
+    """Paints one frame of every run; it shows what it is told and asks by signal.
+
+    Signals:
+        enlarge_requested: number of the cell that is to be shown large; -1 for none.
+        open_requested: number of the cell whose run is to be opened by itself.
+    """
+
+    enlarge_requested = Signal(int)
+    open_requested = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._arrangement = Arrangement(())
+        self._runs: tuple[Trajectory, ...] = ()
+        self._sources: list[PictureSource] = []
+        self._step, self._kind = 0, FrameKind.CURRENT_GUESS
+        self._enlarged = -1
+        self._hovered = -1
+        self._places = Places((), 1)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName(self.tr("Grid of runs"))
+        theme().changed.connect(self.update)
+
+    # What it shows
+
+    def set_grid(self, arrangement: Arrangement, runs: Sequence[Trajectory]) -> None:
+        """Show other runs, as many as the arrangement has cells; none where they are not there yet."""
+        if arrangement.cells != self._arrangement.cells:
+            self._enlarged = self._hovered = -1
+        self._arrangement = arrangement
+        self.set_runs(runs)
+        self._place()
+
+    def set_runs(self, runs: Sequence[Trajectory]) -> None:
+        """Show other runs of the same cells; pictures of those that stay are kept."""
+        budget = PICTURES_BYTES // max(1, len(runs))
+        kept = {id(run): source for run, source in zip(self._runs, self._sources, strict=True)}
+        self._sources = []
+        for run in runs:
+            source = kept.get(id(run))
+            if source is None:
+                source = PictureSource(budget)
+                source.set_trajectory(run)
+            self._sources.append(source)
+        self._runs = tuple(runs)
+        self.update()
+
+    def set_step(self, step: int) -> None:
+        """Show this state of every run, or its newest where it has not come so far."""
+        if step != self._step:
+            self._step = step
+            self.update()
+            self._describe()
+
+    def set_kind(self, kind: FrameKind) -> None:
+        """Show the current guess or the noisy state."""
+        self._kind = kind
+        self.update()
+
+    def set_enlarged(self, cell: int) -> None:
+        """Show a cell large beside the others; -1 for none."""
+        self._enlarged = cell if 0 <= cell < len(self._arrangement.cells) else -1
+        self._place()
+        self._describe()
+
+    @property
+    def enlarged(self) -> int:
+        """The cell that is shown large; -1 for none."""
+        return self._enlarged
+
+    @property
+    def runs(self) -> tuple[Trajectory, ...]:
+        """The runs shown."""
+        return self._runs
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """The cells shown."""
+        return self._arrangement
+
+    @property
+    def enlarged_rect(self) -> QRectF | None:
+        """Where the large picture is; None without one."""
+        return None if self._places.enlarged is None else self._shifted(self._places.enlarged)
+
+    def cell_rect(self, cell: int) -> QRectF:
+        """Where the picture of a cell is."""
+        return self._shifted(self._places.pictures[cell])
+
+    def cell_at(self, point: QPointF) -> int:
+        """The cell under a point, -1 for none; the large picture is its cell's."""
+        large = self.enlarged_rect
+        if large is not None and large.contains(point):
+            return self._enlarged
+        caption = CAPTION if self._arrangement.captions else 0
+        for cell in range(len(self._places.pictures)):
+            if self.cell_rect(cell).adjusted(0, 0, 0, caption).contains(point):
+                return cell
+        return -1
+
+    def image_of(self, cell: int) -> object:
+        """The picture of a cell as it is shown, as an image; None where there is none."""
+        return self._image(cell)
+
+    def describe(self, cell: int) -> str:
+        """A cell in words: its place, its noise and its labels."""
+        return cell_paint.words_of(self._arrangement, cell)
+
+    # Inside
+
+    def _image(self, cell: int) -> object:
+        if cell >= len(self._runs):
+            return None
+        step = min(self._step, self._runs[cell].last)
+        kind = FrameKind.NOISY_STATE if step == 0 else self._kind
+        return self._sources[cell].shown(step, kind).image
+
+    def _shifted(self, rect: tuple[float, float, float, float]) -> QRectF:
+        return QRectF(*rect).translated(MARGIN, MARGIN)
+
+    def _place(self) -> None:
+        arrangement, count = self._arrangement, len(self._arrangement.cells)
+        if not count:
+            self._places = Places((), 1)
+            return
+        side = cell_paint.widest(arrangement.row_titles, self.fontMetrics()) if arrangement.row_titles else 0
+        room = Room(
+            self.width() - 2 * MARGIN,
+            self.height() - 2 * MARGIN,
+            GAP if count <= 24 else GAP / 2,
+            CAPTION if arrangement.captions else 0,
+            22 if arrangement.column_titles else 0,
+            side,
+            SPREAD if arrangement.columns > 4 else 0,
+        )
+        chosen = place if self._enlarged < 0 else place_enlarged
+        self._places = chosen(count, room, arrangement.columns)
+        self.update()
+
+    def _describe(self) -> None:
+        cell = self._enlarged
+        self.setAccessibleDescription("" if cell < 0 else f"{self.describe(cell)}, {self._step}")
+
+    def _hover(self, cell: int) -> None:
+        if cell != self._hovered:
+            self._hovered = cell
+            self.setCursor(Qt.CursorShape.PointingHandCursor if cell >= 0 else Qt.CursorShape.ArrowCursor)
+            self.update()
+
+    def _click(self, cell: int, on_large: bool) -> None:
+        if on_large:
+            self.open_requested.emit(cell)
+        else:
+            self.enlarge_requested.emit(-1 if cell == self._enlarged else cell)
+
+    # Qt overrides
+
+    def sizeHint(self) -> QSize:
+        return QSize(640, 420)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(260, 200)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(event.rect(), QColor(theme().tokens.well))
+        arrangement = self._arrangement
+        columns = self._places.columns
+        boxes = [self.cell_rect(cell) for cell in range(len(self._places.pictures))]
+        cell_paint.paint_titles(painter, arrangement, boxes, columns)
+        painter.setFont(fonts.small())
+        for cell, box in enumerate(boxes):
+            cell_paint.paint_picture(painter, box, self._image(cell))
+            if arrangement.captions:
+                below = QRectF(box.left(), box.bottom(), box.width(), CAPTION)
+                block = self._sources[cell].shown(0, FrameKind.NOISY_STATE).image if self._sources else None
+                cell_paint.paint_caption(painter, below, arrangement, cell, block)
+        large = self.enlarged_rect
+        if large is not None:
+            cell_paint.paint_picture(painter, large, self._image(self._enlarged))
+            self._outline(painter, boxes[self._enlarged], theme().tokens.accent)
+        if self._hovered >= 0 and self._hovered != self._enlarged:
+            self._outline(painter, boxes[self._hovered], theme().tokens.focus)
+        painter.end()
+
+    def _outline(self, painter: QPainter, box: QRectF, colour: str) -> None:
+        painter.setPen(QPen(QColor(colour), 2))
+        painter.drawRect(box.adjusted(-2, -2, 2, 2))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._hover(self.cell_at(event.position()))
+
+    def leaveEvent(self, event: object) -> None:
+        self._hover(-1)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        cell = self.cell_at(event.position())
+        large = self.enlarged_rect
+        if cell >= 0:
+            self._click(cell, large is not None and large.contains(event.position()))
+        elif self._enlarged >= 0:
+            self.enlarge_requested.emit(-1)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ctrl and an arrow go from cell to cell, Return enlarges the first or opens the one that is large."""
+        count, columns = len(self._arrangement.cells), self._places.columns
+        moves = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns}
+        is_control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        if count and is_control and event.key() in moves:
+            start = self._enlarged if self._enlarged >= 0 else -moves[event.key()] if moves[event.key()] > 0 else 0
+            target = start + moves[event.key()]
+            if 0 <= target < count:
+                self.enlarge_requested.emit(target)
+        elif count and not is_control and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            if self._enlarged < 0:
+                self.enlarge_requested.emit(0)
+            else:
+                self.open_requested.emit(self._enlarged)
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            cell = self.cell_at(QPointF(event.pos()))
+            QToolTip.showText(event.globalPos(), self.describe(cell) if cell >= 0 else "", self)
+            return True
+        return super().event(event)

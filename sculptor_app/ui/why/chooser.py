@@ -1,0 +1,121 @@
+"""Which experiment: four large choices with a pictogram each, side by side."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
+
+from sculptor_app.ui.theme import fonts, paint_icon, theme
+from sculptor_app.ui.why.experiments import Experiment
+
+_HEIGHT, _ICON, _PAD = 60, 34.0, 12.0
+
+
+class ExperimentCard(QAbstractButton):
+    """One of the four: a pictogram, its name, and a line about it where there is room."""
+
+    def __init__(self, pictogram: str, title: str, line: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pictogram, self._line = pictogram, line
+        self.setText(title)
+        self.setCheckable(True)
+        self.setToolTip(line)
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(line)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        theme().changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        return QSize(220, _HEIGHT)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, _HEIGHT)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        tokens = theme().tokens
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = tokens.accent_soft if self.isChecked() else tokens.hover if self.underMouse() else tokens.field
+        edge = tokens.focus if self.hasFocus() else tokens.accent if self.isChecked() else tokens.hairline_strong
+        ink = tokens.accent_text if self.isChecked() else tokens.text
+        if not self.isEnabled():
+            ground, edge, ink = tokens.window, tokens.hairline, tokens.disabled
+        painter.setBrush(QColor(ground))
+        painter.setPen(QPen(QColor(edge), 1))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
+        paint_icon(painter, self._pictogram, QRectF(_PAD, (self.height() - _ICON) / 2, _ICON, _ICON), ink)
+        self._paint_words(painter, ink, tokens.muted if self.isEnabled() else tokens.disabled)
+        painter.end()
+
+    def _paint_words(self, painter: QPainter, ink: str, quiet: str) -> None:
+        left = 2 * _PAD + _ICON - 2
+        room = QRectF(left, 0, self.width() - left - 8, self.height())
+        painter.setFont(fonts.small())
+        two_lines = painter.fontMetrics().horizontalAdvance(self._line) <= room.width()
+        if two_lines:
+            painter.setPen(QColor(quiet))
+            below = room.adjusted(0, room.height() / 2 + 1, 0, 0)
+            painter.drawText(below, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, self._line)
+            room.setHeight(room.height() / 2)
+        painter.setFont(fonts.strong())
+        painter.setPen(QColor(ink))
+        upright = Qt.AlignmentFlag.AlignBottom if two_lines else Qt.AlignmentFlag.AlignVCenter
+        text = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, int(room.width()))
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | upright, text)
+
+
+class ExperimentChooser(QWidget):
+    """The four cards, one of them chosen.
+
+    Signals:
+        chosen: another Experiment.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 14, 16, 0)
+        row.setSpacing(10)
+        group = QButtonGroup(self)
+        self.cards: dict[Experiment, ExperimentCard] = {}
+        for experiment, (title, line) in self._words().items():
+            card = ExperimentCard(f"why-{experiment.value}", title, line, self)
+            group.addButton(card)
+            row.addWidget(card, 1)
+            card.clicked.connect(self._clicked)
+            self.cards[experiment] = card
+        self.cards[Experiment.LABELS].setChecked(True)
+
+    def _words(self) -> dict[Experiment, tuple[str, str]]:
+        return {
+            Experiment.LABELS: (self.tr("One block"), self.tr("other labels, other statues")),
+            Experiment.NOISES: (self.tr("Many blocks"), self.tr("one label, each its statue")),
+            Experiment.BLEND: (self.tr("From block to block"), self.tr("a statue at every place")),
+            Experiment.PAINT: (self.tr("Paint the block"), self.tr("light and dark steer it")),
+        }
+
+    @property
+    def experiment(self) -> Experiment:
+        """The one that is chosen."""
+        return next(experiment for experiment, card in self.cards.items() if card.isChecked())
+
+    def choose(self, experiment: Experiment) -> None:
+        """Choose one, as a click does."""
+        if experiment is not self.experiment:
+            self.cards[experiment].setChecked(True)
+            self.chosen.emit(experiment)
+
+    def set_available(self, experiment: Experiment, available: bool, why_not: str = "") -> None:
+        """Whether an experiment can be made with this model."""
+        card = self.cards[experiment]
+        card.setEnabled(available)
+        card.setToolTip(card.accessibleDescription() if available else why_not)
+
+    @Slot()
+    def _clicked(self) -> None:
+        self.chosen.emit(self.experiment)

@@ -1,0 +1,278 @@
+"""The left panel: what an experiment is made with."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRandomGenerator, QSettings, Qt, Signal, Slot
+from PySide6.QtWidgets import QAbstractSpinBox, QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+
+from sculptor_app.diffusion.noise_recipe import Stroke
+from sculptor_app.diffusion.request import (
+    FORMS,
+    MATERIALS,
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    SAMPLER_NAMES,
+    SAMPLERS,
+    RequestError,
+    SculptRequest,
+)
+from sculptor_app.ui.choice_box import ChoiceBox
+from sculptor_app.ui.controls import NEW_SEED_LIMIT
+from sculptor_app.ui.field_grid import FieldGrid
+from sculptor_app.ui.form import FieldError, FormFields, read_form
+from sculptor_app.ui.number_field import NumberField
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.why.experiments import Choices, Experiment, Labels
+from sculptor_app.ui.widgets.words import form_name, material_name
+
+COUNTS = {Experiment.NOISES: (6, 12, 24, 48), Experiment.BLEND: (6, 12, 24, 48), Experiment.PAINT: (1, 2, 3, 4)}
+_FIRST_COUNT = {Experiment.NOISES: 12, Experiment.BLEND: 12, Experiment.PAINT: 2}
+_FIRST_FORM = {Experiment.LABELS: None, Experiment.NOISES: "bust", Experiment.BLEND: "bust", Experiment.PAINT: "bust"}
+_FIRST_SEED = {Experiment.LABELS: "21", Experiment.NOISES: "12", Experiment.BLEND: "21", Experiment.PAINT: "21"}
+_FIELDS = {
+    Experiment.LABELS: ("labels", "form", "material", "seed"),
+    Experiment.NOISES: ("form", "material", "seed", "count"),
+    Experiment.BLEND: ("form", "material", "seed", "towards", "count"),
+    Experiment.PAINT: ("form", "material", "seed", "count"),
+}
+
+
+class ExperimentControls(QWidget):
+    """The settings of one experiment; each experiment remembers its own.
+
+    Args:
+        experiment: Which.
+        parent: The owner.
+
+    Signals:
+        edited: some setting changed, for better or worse.
+        submitted: a person pressed Return in a field.
+    """
+
+    edited = Signal()
+    submitted = Signal()
+
+    def __init__(self, experiment: Experiment, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.experiment = experiment
+        self._has_labels = True
+        self._make_fields()
+        self._lay_out()
+        self._connect()
+        self._judge()
+
+    # Making
+
+    def _make_fields(self) -> None:
+        free = (self.tr("Left to the model"), None)
+        self.form = ChoiceBox([free, *((form_name(key), key) for key in FORMS)], self)
+        self.material = ChoiceBox([free, *((material_name(key), key) for key in MATERIALS)], self)
+        self.form.setCurrentIndex(self.form.findData(_FIRST_FORM[self.experiment]))
+        self.labels = ChoiceBox(
+            [
+                (self.tr("All forms"), Labels.FORMS.value),
+                (self.tr("All materials"), Labels.MATERIALS.value),
+                (self.tr("Forms × materials"), Labels.BOTH.value),
+            ],
+            self,
+        )
+        self.count = ChoiceBox([(str(count), str(count)) for count in COUNTS.get(self.experiment, ())], self)
+        self.count.setCurrentIndex(self.count.findData(str(_FIRST_COUNT.get(self.experiment))))
+        self.seed, self.towards = QLineEdit(_FIRST_SEED[self.experiment], self), QLineEdit("17", self)
+        self.steps = NumberField(1, MAX_STEPS, parent=self)
+        self.steps.set_text("20")
+        self.guidance = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
+        self.guidance.set_text("2.0")
+        self.sampler = ChoiceBox([(SAMPLER_NAMES[key], key) for key in SAMPLERS], self)
+        self.problem = QLabel(self)
+        self.problem.setProperty("tone", "warning")
+        self.problem.setWordWrap(True)
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+
+    def _lay_out(self) -> None:
+        names = {
+            "labels": self.tr("Labels"),
+            "form": self.tr("Form"),
+            "material": self.tr("Material"),
+            "seed": self.tr("First seed") if self.experiment is Experiment.NOISES else self.tr("Seed"),
+            "towards": self.tr("To seed"),
+            "count": self.tr("Blocks") if self.experiment is Experiment.PAINT else self.tr("Pictures"),
+        }
+        if self.experiment is Experiment.BLEND:
+            names["seed"] = self.tr("From seed")
+        chosen = _FIELDS[self.experiment]
+        rows = [[(names[key], self._row_of(key))] for key in chosen]
+        rows.append([(self.tr("Steps"), self.steps), (self.tr("Guidance"), self.guidance)])
+        rows.append([(self.tr("Sampler"), self.sampler)])
+        for key in {"labels", "form", "material", "seed", "towards", "count"} - set(chosen):
+            getattr(self, key).hide()
+        heading = QLabel(self.tr("The experiment"), self)
+        heading.setFont(fonts.strong())
+        self.grid = FieldGrid(rows, self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 14, 16, 0)
+        column.setSpacing(10)
+        for widget in (heading, self.grid, self.problem):
+            column.addWidget(widget)
+        column.addStretch(1)
+
+    def _row_of(self, key: str) -> QWidget:
+        """The field, with its button for a new seed if it is one."""
+        field: QWidget = getattr(self, key)
+        if key not in ("seed", "towards"):
+            return field
+        button = QToolButton(self)
+        button.setText(self.tr("New"))
+        button.setProperty("kind", "outlined")
+        button.setAccessibleName(self.tr("New seed"))
+        button.setToolTip(self.tr("Choose a new seed at random"))
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.clicked.connect(self.choose_new_seed if key == "seed" else self._choose_new_end)
+        panel = QWidget(self)
+        row = QHBoxLayout(panel)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(field, 1)
+        row.addWidget(button)
+        panel.setFocusProxy(field)
+        return panel
+
+    def _connect(self) -> None:
+        for box in (self.form, self.material, self.labels, self.count, self.sampler):
+            box.currentIndexChanged.connect(self._judge)
+        for field in (self.seed, self.towards, self.steps.lineEdit(), self.guidance.lineEdit()):
+            field.textChanged.connect(self._judge)
+            field.returnPressed.connect(self.submitted)
+
+    def fit_into(self, height_px: int) -> None:
+        """Fold the labels beside their fields where they would not all be seen otherwise."""
+        others = self.sizeHint().height() - self.grid.sizeHint().height()
+        self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
+
+    # What it says
+
+    def request(self) -> SculptRequest | None:
+        """What all runs have in common; None while something is wrong."""
+        read = read_form(self._fields(self.seed.text()))
+        return read if isinstance(read, SculptRequest) and not self.reason else None
+
+    def choices(self, strokes: tuple[Stroke, ...] = (), stays_noise: bool = True) -> Choices | None:
+        """What is to be set side by side; None while something is wrong.
+
+        Args:
+            strokes: What is painted on the noise.
+            stays_noise: Whether that is held to what noise can be.
+        """
+        request = self.request()
+        if request is None:
+            return None
+        towards = read_form(self._fields(self.towards.text()))
+        return Choices(
+            self.experiment,
+            request.form,
+            request.material,
+            Labels(self.labels.currentData()),
+            request.seed,
+            towards.seed if isinstance(towards, SculptRequest) else 0,
+            int(self.count.currentData() or 0),
+            strokes,
+            stays_noise,
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be run, one sentence per field; empty where it can."""
+        return self.problem.text()
+
+    def set_has_labels(self, has_labels: bool) -> None:
+        """Whether the model knows forms and materials."""
+        self._has_labels = has_labels
+        for box in (self.form, self.material):
+            box.setEnabled(has_labels)
+            if not has_labels:
+                box.setCurrentIndex(0)
+        self._judge()
+
+    @Slot()
+    def choose_new_seed(self) -> None:
+        """Put a random seed into the field."""
+        self.seed.setText(_new_seed(self.seed.text()))
+
+    @Slot()
+    def _choose_new_end(self) -> None:
+        self.towards.setText(_new_seed(self.towards.text()))
+
+    # Remembering
+
+    def save(self, settings: QSettings) -> None:
+        """Remember the contents, if they can be run."""
+        if self.request() is None:
+            return
+        for name in ("form", "material", "labels", "count", "sampler"):
+            settings.setValue(self._key(name), getattr(self, name).currentData() or "")
+        for name in ("seed", "towards", "steps", "guidance"):
+            settings.setValue(self._key(name), getattr(self, name).text())
+
+    def restore(self, settings: QSettings) -> None:
+        """Take up what was remembered; what is no longer on offer stays as it is."""
+        for name in ("form", "material", "labels", "count", "sampler"):
+            key = settings.value(self._key(name))
+            box: ChoiceBox = getattr(self, name)
+            row = -1 if key is None else box.findData(str(key) or None)
+            if row >= 0:
+                box.setCurrentIndex(row)
+        for name in ("seed", "towards", "steps", "guidance"):
+            text = settings.value(self._key(name))
+            field = getattr(self, name)
+            if text is not None:
+                (field.setText if isinstance(field, QLineEdit) else field.set_text)(str(text))
+
+    def _key(self, name: str) -> str:
+        return f"why/{self.experiment.value}/{name}"
+
+    # Inside
+
+    def _fields(self, seed: str) -> FormFields:
+        return FormFields(
+            form=self.form.currentData(), material=self.material.currentData(), seed=seed, steps=self.steps.text(),
+            sampler=self.sampler.currentData(), guidance=self.guidance.text(),
+        )  # fmt: skip
+
+    @Slot()
+    def _judge(self) -> None:
+        wrong = list(self._errors(self.seed.text()))
+        if self.experiment is Experiment.BLEND:
+            ends = [error for error in self._errors(self.towards.text()) if error.field == "seed"]
+            wrong += [FieldError("towards", error.sentence) for error in ends]
+        marked = {error.field for error in wrong}
+        for name in ("seed", "towards", "steps", "guidance"):
+            _mark(getattr(self, name), name in marked)
+        self.problem.setText("\n".join(dict.fromkeys(error.sentence for error in wrong)))
+        self.problem.setVisible(bool(wrong))
+        if self.experiment is Experiment.LABELS:
+            labels = self.labels.currentData()
+            self.form.setEnabled(labels == Labels.MATERIALS.value and self._has_labels)
+            self.material.setEnabled(labels == Labels.FORMS.value and self._has_labels)
+        self.edited.emit()
+
+    def _errors(self, seed: str) -> tuple[FieldError, ...]:
+        try:
+            read = read_form(self._fields(seed))
+        except RequestError as error:
+            return (FieldError("", str(error)),)
+        return () if isinstance(read, SculptRequest) else read
+
+
+def _new_seed(old: str) -> str:
+    """Another seed at random, of six digits at most; the system's randomness, since it is to be new each time."""
+    seed = old
+    while seed == old:
+        seed = str(QRandomGenerator.system().bounded(NEW_SEED_LIMIT))
+    return seed
+
+
+def _mark(field: QLineEdit | QAbstractSpinBox, is_wrong: bool) -> None:
+    if bool(field.property("problem")) != is_wrong:
+        field.setProperty("problem", is_wrong)
+        field.style().unpolish(field)
+        field.style().polish(field)

@@ -1,0 +1,130 @@
+"""The four experiments with noise: which runs each of them sets side by side, and what is written beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from PySide6.QtCore import QCoreApplication
+
+from sculptor_app.diffusion.grid_request import Cell
+from sculptor_app.diffusion.noise_recipe import NoiseRecipe, Stroke
+from sculptor_app.ui.widgets.words import form_name, material_name
+
+translate = QCoreApplication.translate  # a name that lupdate knows
+
+
+class Experiment(Enum):
+    """What is tried with noise."""
+
+    LABELS = "labels"
+    NOISES = "noises"
+    BLEND = "blend"
+    PAINT = "paint"
+
+
+class Labels(Enum):
+    """Which labels the one noise is carved under."""
+
+    FORMS = "forms"
+    MATERIALS = "materials"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """The runs of an experiment and where they stand.
+
+    Attributes:
+        cells: in reading order.
+        captions: under each cell; as many as there are cells, or none.
+        columns: how many there are in a row; 0 for as many as fit best.
+        column_titles, row_titles: at the edges; as many as there are columns and rows, or none.
+    """
+
+    cells: tuple[Cell, ...]
+    captions: tuple[str, ...] = ()
+    columns: int = 0
+    column_titles: tuple[str, ...] = ()
+    row_titles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person chose for an experiment.
+
+    Attributes:
+        experiment: which.
+        form, material: label of all cells, where the labels are not what differs.
+        labels: what differs, of `Experiment.LABELS`.
+        seed: of the (first) noise.
+        towards: of the noise at the end of a blend.
+        count: cells, of `NOISES` and `BLEND`; noises that are painted on, of `PAINT`.
+        strokes: of `PAINT`.
+        stays_noise: of `PAINT`, see `NoiseRecipe`.
+    """
+
+    experiment: Experiment
+    form: str | None = None
+    material: str | None = None
+    labels: Labels = Labels.FORMS
+    seed: int = 7
+    towards: int = 8
+    count: int = 12
+    strokes: tuple[Stroke, ...] = field(default=())
+    stays_noise: bool = True
+
+
+def arrange(choices: Choices, forms: tuple[str, ...], materials: tuple[str, ...]) -> Arrangement:
+    """The runs of an experiment.
+
+    Args:
+        choices: Of a person.
+        forms: The labels that the model has.
+        materials: As well.
+    """
+    if choices.experiment is Experiment.LABELS:
+        return _labels(choices, forms, materials)
+    if choices.experiment is Experiment.NOISES:
+        return _noises(choices)
+    if choices.experiment is Experiment.BLEND:
+        return _blend(choices)
+    return _paint(choices)
+
+
+def _labels(choices: Choices, forms: tuple[str, ...], materials: tuple[str, ...]) -> Arrangement:
+    noise = NoiseRecipe(choices.seed)
+    if choices.labels is Labels.FORMS:
+        cells = tuple(Cell(noise, form, choices.material) for form in forms)
+        return Arrangement(cells, tuple(map(form_name, forms)))
+    if choices.labels is Labels.MATERIALS:
+        cells = tuple(Cell(noise, choices.form, material) for material in materials)
+        return Arrangement(cells, tuple(map(material_name, materials)))
+    cells = tuple(Cell(noise, form, material) for material in materials for form in forms)
+    titles = tuple(map(form_name, forms)), tuple(map(material_name, materials))
+    return Arrangement(cells, (), len(forms), *titles)
+
+
+def _noises(choices: Choices) -> Arrangement:
+    seeds = range(choices.seed, choices.seed + choices.count)
+    cells = tuple(Cell(NoiseRecipe(seed), choices.form, choices.material) for seed in seeds)
+    return Arrangement(cells, tuple(translate("Why", "seed {0}").format(seed) for seed in seeds))
+
+
+def _blend(choices: Choices) -> Arrangement:
+    shares = [number / (choices.count - 1) for number in range(choices.count)]
+    noises = [NoiseRecipe(choices.seed, choices.towards, share) for share in shares]
+    captions = [f"{share:.0%}" for share in shares]
+    captions[0] = translate("Why", "seed {0}").format(choices.seed)
+    captions[-1] = translate("Why", "seed {0}").format(choices.towards)
+    return Arrangement(tuple(Cell(noise, choices.form, choices.material) for noise in noises), tuple(captions))
+
+
+def _paint(choices: Choices) -> Arrangement:
+    seeds = range(choices.seed, choices.seed + choices.count)
+    plain = [NoiseRecipe(seed) for seed in seeds]
+    painted = [NoiseRecipe(seed, strokes=choices.strokes, stays_noise=choices.stays_noise) for seed in seeds]
+    cells = tuple(Cell(noise, choices.form, choices.material) for noise in (*plain, *painted))
+    rows = (translate("Why", "untouched"), translate("Why", "painted"))
+    titles = tuple(translate("Why", "seed {0}").format(seed) for seed in seeds)
+    return Arrangement(cells, (), choices.count, titles, rows)

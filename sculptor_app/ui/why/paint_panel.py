@@ -1,0 +1,224 @@
+"""The block that a person paints on: canvas, brushes, and how far from noise the painting is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSettings, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QImage, QKeySequence, QPainter, QPaintEvent, QPen, QShortcut
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from sculptor_app.diffusion.noise_recipe import Stroke
+from sculptor_app.ui.picture_source import to_image
+from sculptor_app.ui.theme import fonts, icon, theme
+from sculptor_app.ui.why.brushes import BUTTON_PX, BrushBox
+from sculptor_app.ui.why.canvas import NoiseCanvas
+from sculptor_app.ui.why.whiteness import Whiteness
+
+if TYPE_CHECKING:
+    from sculptor_app.diffusion.step import Frame
+
+OTHER_SEED = 1_000_003
+"""The noise that the brush "other noise" brings, another one with every stroke."""
+
+_MARGIN, _GAP, _SIDE = 16, 10, 156
+MOST_CANVAS_PX = 440
+
+
+class Thumb(QWidget):
+    """A small square picture."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._image: QImage | None = None
+        self.setFixedSize(88, 88)
+        theme().changed.connect(self.update)
+
+    def set_image(self, image: QImage | None) -> None:
+        """Show a picture."""
+        self._image = image
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        if self._image is not None:
+            painter.drawImage(self.rect(), self._image)
+        painter.setPen(QPen(QColor(theme().tokens.hairline_strong), 1))
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
+
+
+class PaintPanel(QWidget):
+    """Where a noise is painted; what has been painted is kept here.
+
+    Signals:
+        edited: the strokes, or whether they are held to what noise can be.
+    """
+
+    edited = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.strokes: tuple[Stroke, ...] = ()
+        self._colours: list[QColor] = []
+        self.canvas = NoiseCanvas(self)
+        self.whiteness = Whiteness(self)
+        self.afar = Thumb(self)
+        self.afar.setAccessibleName(self.tr("The noise seen from afar"))
+        self.afar.setToolTip(self.tr("The block seen from afar: what is left when its fine grain is blurred away."))
+        self.brushes = BrushBox(self)
+        self.brushes.chosen.connect(self._take_brush)
+        self._make_deeds()
+        self._lay_out()
+        self._take_brush()
+        self._render()
+
+    # Making
+
+    def _make_deeds(self) -> None:
+        self.undo_button = self._deed("undo", self.tr("Undo"), self.tr("Take the last stroke back (Ctrl+Z)"))
+        self.clear_button = self._deed(None, self.tr("Clear"), self.tr("Take all strokes back"))
+        self.undo_button.clicked.connect(self.undo)
+        self.clear_button.clicked.connect(self.clear)
+        keys = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self)
+        keys.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        keys.activated.connect(self.undo)
+        self.stays_noise = QCheckBox(self.tr("Keep it noise"), self)
+        self.stays_noise.setChecked(True)
+        self.stays_noise.setToolTip(
+            self.tr("Strokes decide where light and colour go; how strong they are stays within what noise can have.")
+        )
+        self.stays_noise.toggled.connect(self._tell)
+        self.canvas.painted.connect(self._add)
+
+    def _deed(self, name: str | None, text: str, tip: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setProperty("kind", "outlined")
+        button.setText(text)
+        if name is not None:
+            button.setIcon(icon(name))
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setToolTip(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        return button
+
+    def _lay_out(self) -> None:
+        block = QVBoxLayout()
+        block.setSpacing(8)
+        block.addWidget(self.canvas, 1)
+        block.addWidget(self.brushes.reach)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(_MARGIN, 16, 0, 12)
+        row.setSpacing(_GAP)
+        row.addWidget(self.brushes)
+        row.addLayout(block, 1)
+        row.addWidget(self._make_side())
+
+    def _make_side(self) -> QWidget:
+        """What the painting does to the noise, and how to take it back."""
+        self.words = QLabel(self)
+        self.words.setProperty("tone", "muted")
+        self.words.setFont(fonts.small())
+        self.words.setWordWrap(True)
+        afar = QLabel(self.tr("seen from afar"), self)
+        afar.setProperty("tone", "muted")
+        afar.setFont(fonts.small())
+        deeds = QHBoxLayout()
+        deeds.setSpacing(6)
+        deeds.addWidget(self.undo_button, 1)
+        deeds.addWidget(self.clear_button, 1)
+        side = QWidget(self)
+        side.setFixedWidth(_SIDE)
+        column = QVBoxLayout(side)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        for widget in (self.afar, afar, self.whiteness, self.words):
+            column.addWidget(widget)
+        column.addStretch(1)
+        column.addWidget(self.stays_noise)
+        column.addLayout(deeds)
+        return side
+
+    def fit_into(self, width_px: int, height_px: int) -> None:
+        """Take as much width as makes the block a square of the height, but leave a good half for the results."""
+        others = _MARGIN + BUTTON_PX + 2 * _GAP + _SIDE
+        high = height_px - 16 - 12 - 8 - self.brushes.reach.sizeHint().height()
+        self.setFixedWidth(others + max(160, min(high, MOST_CANVAS_PX, int(0.52 * width_px) - others)))
+
+    # What it shows
+
+    def set_noise(self, noise: Frame) -> None:
+        """Show the noise as it is with the strokes on it, (3, H, W)."""
+        from sculptor_app.measures import pictures, whiteness  # numpy comes with them; there is a picture by now
+
+        def image_of(frame: Frame) -> QImage | None:
+            return to_image(pictures.coloured(frame, pictures.FrameKind.NOISY_STATE, "pixels"))
+
+        self.canvas.set_noise(image_of(noise))
+        self.afar.set_image(image_of(whiteness.from_afar(noise)))
+        self.whiteness.set_power(*whiteness.noise_power(noise))
+        self.words.setText(self.whiteness.text)
+
+    # What people do
+
+    @Slot()
+    def undo(self) -> None:
+        """Take the last stroke back."""
+        if self.strokes:
+            self.strokes, self._colours = self.strokes[:-1], self._colours[:-1]
+            self._tell()
+
+    @Slot()
+    def clear(self) -> None:
+        """Take all strokes back."""
+        if self.strokes:
+            self.strokes, self._colours = (), []
+            self._tell()
+
+    @Slot(object)
+    def _add(self, points: tuple[tuple[float, float], ...]) -> None:
+        brush = self.canvas.brush
+        if brush.shift is None:
+            stroke = Stroke(points, brush.radius, seed=OTHER_SEED + len(self.strokes))
+        else:
+            stroke = Stroke(points, brush.radius, brush.shift)
+        self.strokes = (*self.strokes, stroke)
+        self._colours = [*self._colours, brush.colour]
+        self._tell()
+
+    @Slot()
+    def _take_brush(self) -> None:
+        self.canvas.brush = self.brushes.brush
+        self.canvas.update()
+
+    @Slot()
+    def _tell(self) -> None:
+        self._render()
+        self.edited.emit()
+
+    def _render(self) -> None:
+        self.canvas.set_strokes(list(zip(self.strokes, self._colours, strict=True)))
+        self.undo_button.setEnabled(bool(self.strokes))
+        self.clear_button.setEnabled(bool(self.strokes))
+
+    # Remembering
+
+    def save(self, settings: QSettings) -> None:
+        """Remember the brush; what was painted goes with the window."""
+        self.brushes.save(settings)
+        settings.setValue("why/paint/stays_noise", int(self.stays_noise.isChecked()))
+
+    def restore(self, settings: QSettings) -> None:
+        """Take up the brush that was remembered."""
+        self.brushes.restore(settings)
+        self.stays_noise.setChecked(str(settings.value("why/paint/stays_noise", "1")) != "0")

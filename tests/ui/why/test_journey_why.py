@@ -1,0 +1,388 @@
+"""The page as a person uses it: with a real runner and a tiny real model."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QSettings, Qt
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.diffusion.request import FORMS, SculptRequest
+from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.session.runner import SculptRunner
+from sculptor_app.ui import theme
+from sculptor_app.ui.message_bar import MessageBar
+from sculptor_app.ui.why.experiments import Experiment, Labels
+from sculptor_app.ui.why.page import WhyPage
+
+RUN_MS = 60_000
+
+
+class Visitor:
+    """A person at the page."""
+
+    def __init__(self, qtbot: QtBot, page: WhyPage, runner: SculptRunner) -> None:
+        self.qtbot, self.page, self.runner = qtbot, page, runner
+        self.ends: list[tuple[Experiment, str]] = []
+        page.results.ended.connect(lambda experiment, outcome, error: self.ends.append((experiment, outcome)))
+
+    def choose(self, experiment: Experiment, steps: int = 4, **boxes: str) -> None:
+        QTest.mouseClick(self.page.chooser.cards[experiment], Qt.MouseButton.LeftButton)
+        controls = self.page.controls[experiment]
+        controls.steps.set_text(str(steps))
+        for name, key in boxes.items():
+            box = getattr(controls, name)
+            box.setCurrentIndex(box.findData(key))
+
+    def wait_for_noises(self) -> None:
+        self.qtbot.waitUntil(lambda: not self.page.noise_maker.is_busy, timeout=RUN_MS)
+        self.page.presenter.clock.flush()
+
+    def click_start(self) -> None:
+        QTest.mouseClick(self.page.run_panel.button, Qt.MouseButton.LeftButton)
+
+    def run(self) -> None:
+        with self.qtbot.waitSignal(self.page.results.ended, timeout=RUN_MS):
+            self.click_start()
+        self.page.presenter.clock.flush()
+
+    def go_to(self, step: int) -> None:
+        self.page.session.go_to(step)
+        self.page.presenter.clock.flush()
+
+    def image(self, cell: int) -> bytes:
+        image = self.page.grid.image_of(cell)
+        assert isinstance(image, QImage)
+        return bytes(image.constBits())
+
+    def images(self) -> list[bytes]:
+        return [self.image(cell) for cell in range(len(self.page.grid.runs))]
+
+    def paint(self, *places: tuple[float, float], release: bool = True) -> None:
+        canvas = self.page.paint_panel.canvas
+        points = [canvas.point_of(place).toPoint() for place in places]
+        QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=points[0])
+        for point in points[1:]:
+            QTest.mouseMove(canvas, point)
+        if release:
+            QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=points[-1])
+
+    def wait_for_end(self) -> None:
+        self.qtbot.waitUntil(lambda: not self.page.results.is_busy, timeout=RUN_MS)
+        self.wait_for_noises()
+
+
+@pytest.fixture
+def open_page(
+    qtbot: QtBot, qapp: QApplication, settings: QSettings, tiny_model: Path
+) -> Iterator[Callable[..., Visitor]]:
+    theme.apply(qapp, "light")
+    opened: list[tuple[WhyPage, SculptRunner]] = []
+
+    def open_one(model: Path = tiny_model) -> Visitor:
+        runner, messages = SculptRunner(str(model)), MessageBar()
+        page = WhyPage(runner, settings, messages)
+        qtbot.addWidget(page)
+        qtbot.addWidget(messages)
+        page.resize(1200, 800)
+        page.show()
+        page.enter()
+        opened.append((page, runner))
+        visitor = Visitor(qtbot, page, runner)
+        visitor.wait_for_noises()
+        return visitor
+
+    yield open_one
+    for page, runner in opened:
+        page.session.pause()
+        page.shutdown()
+        runner.shutdown()
+
+
+@pytest.fixture
+def visitor(open_page: Callable[..., Visitor]) -> Visitor:
+    return open_page()
+
+
+def test_the_blocks_are_there_before_anything_is_carved(visitor: Visitor) -> None:
+    page = visitor.page
+    assert page.invitation.isVisible()
+    assert len(page.grid.runs) == len(FORMS)
+    assert len(set(visitor.images())) == 1  # one block, over and over
+    assert (page.session.last, page.timeline.maximum()) == (0, 0)
+    visitor.choose(Experiment.NOISES, count="6")
+    visitor.wait_for_noises()
+    assert len(set(visitor.images())) == 6
+    assert not visitor.runner.is_running
+
+
+def test_one_block_becomes_as_many_statues_as_there_are_labels(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.LABELS)
+    visitor.wait_for_noises()
+    blocks = visitor.images()
+    QTest.mouseClick(page.invitation.button, Qt.MouseButton.LeftButton)
+    assert not page.invitation.isVisible()
+    visitor.wait_for_end()
+    page.presenter.clock.flush()
+    assert visitor.ends == [(Experiment.LABELS, "finished")]
+    assert (page.session.position, page.timeline.step) == (4, 4)
+    assert len(set(visitor.images())) == len(FORMS)
+    assert page.run_panel.line.text().startswith("8 pictures in ")
+    visitor.go_to(0)
+    assert visitor.images() == blocks
+    assert [run.info.conditions for run in page.grid.runs][:2] == ["bust", "figure"]
+
+
+def test_the_scrubber_moves_all_cells_and_the_switch_shows_the_noisy_states(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.NOISES, count="6")
+    visitor.run()
+    at_end = visitor.images()
+    visitor.go_to(2)
+    assert all(one != other for one, other in zip(at_end, visitor.images(), strict=True))
+    guesses = visitor.images()
+    QTest.mouseClick(page.header.state, Qt.MouseButton.LeftButton)
+    assert all(one != other for one, other in zip(guesses, visitor.images(), strict=True))
+    QTest.mouseClick(page.transport.first_button, Qt.MouseButton.LeftButton)
+    assert page.session.position == 0
+
+
+def test_a_blend_begins_and_ends_at_the_seeds_own_runs(visitor: Visitor) -> None:
+    visitor.choose(Experiment.BLEND, count="6")
+    controls = visitor.page.controls[Experiment.BLEND]
+    controls.seed.setText("3")
+    controls.towards.setText("5")
+    visitor.run()
+    runs = visitor.page.grid.runs
+    visitor.choose(Experiment.NOISES, count="6")
+    visitor.page.controls[Experiment.NOISES].seed.setText("3")
+    visitor.run()
+    alone = visitor.page.grid.runs
+    np.testing.assert_allclose(runs[0].state(4), alone[0].state(4), atol=1e-4)
+    np.testing.assert_allclose(runs[-1].state(4), alone[2].state(4), atol=1e-4)
+    assert "noise 40 % of the way from seed 3 to seed 5" in runs[2].info.conditions
+
+
+def test_forms_times_materials_is_one_table(visitor: Visitor) -> None:
+    visitor.choose(Experiment.LABELS, steps=2, labels=Labels.BOTH.value)
+    visitor.run()
+    assert len(visitor.page.grid.runs) == 48
+    rects = [visitor.page.grid.cell_rect(cell) for cell in range(48)]
+    assert len({rect.left() for rect in rects}) == 8
+    assert len({rect.top() for rect in rects}) == 6
+
+
+def test_a_stroke_carves_what_was_painted_and_keeps_the_untouched_ones(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.PAINT, count="2")
+    visitor.wait_for_noises()
+    visitor.paint((0.3, 0.3), (0.4, 0.5), (0.5, 0.6))
+    assert page.results.is_busy
+    visitor.wait_for_end()
+    first = page.results.of(Experiment.PAINT)
+    assert first.new == (0, 1, 2, 3)
+    page.presenter.clock.flush()
+    images = visitor.images()
+    assert images[0] != images[2]
+    assert len(page.paint_panel.strokes) == 1
+    assert len(page.paint_panel.strokes[0].points) >= 3
+
+    visitor.paint((0.8, 0.8), (0.7, 0.7))
+    visitor.wait_for_end()
+    second = page.results.of(Experiment.PAINT)
+    assert second.new == (2, 3)  # the untouched ones are there already
+    assert second.runs[:2] == first.runs[:2]
+    assert not np.array_equal(second.runs[2].state(0), first.runs[2].state(0))
+
+    QTest.mouseClick(page.paint_panel.undo_button, Qt.MouseButton.LeftButton)
+    visitor.wait_for_end()
+    np.testing.assert_array_equal(page.results.of(Experiment.PAINT).runs[2].state(4), first.runs[2].state(4))
+    assert "painted on with 1 stroke" in page.grid.runs[2].info.conditions
+
+
+def test_what_is_painted_stays_noise_unless_it_need_not(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.PAINT, count="1")
+    page.paint_panel.brushes.reach.setValue(30)
+    visitor.paint((0.5, 0.5))
+    visitor.wait_for_end()
+    held = page.paint_panel.whiteness.excess
+    assert held < 1.5
+    assert page.paint_panel.words.text().startswith("Noise like any other")
+    QTest.mouseClick(
+        page.paint_panel.stays_noise,
+        Qt.MouseButton.LeftButton,
+        pos=QPoint(8, page.paint_panel.stays_noise.height() // 2),
+    )
+    visitor.wait_for_end()
+    assert page.paint_panel.whiteness.excess > 2 * held
+    assert page.paint_panel.words.text().startswith("No noise is like this")
+
+
+def test_escape_drops_a_stroke_and_ctrl_z_takes_one_back(visitor: Visitor) -> None:
+    page, panel = visitor.page, visitor.page.paint_panel
+    visitor.choose(Experiment.PAINT, count="1")
+    visitor.paint((0.2, 0.2), (0.4, 0.4), release=False)
+    assert panel.canvas.is_painting
+    QTest.keyClick(page, Qt.Key.Key_Escape)
+    QTest.mouseRelease(panel.canvas, Qt.MouseButton.LeftButton, pos=QPoint(50, 50))
+    assert panel.strokes == ()
+    assert not page.results.is_busy
+    visitor.paint((0.2, 0.2))
+    visitor.paint((0.6, 0.2))  # a new stroke stops the runs of the one before
+    visitor.wait_for_end()
+    assert len(panel.strokes) == 2
+    panel.undo()
+    panel.clear()
+    visitor.wait_for_end()
+    assert panel.strokes == ()
+    assert not panel.undo_button.isEnabled()
+
+
+def test_stop_keeps_what_is_there_and_start_begins_anew(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.NOISES, steps=1000, count="6")
+    visitor.click_start()
+    visitor.qtbot.waitUntil(lambda: page.session.is_running and page.session.last >= 3, timeout=RUN_MS)
+    assert page.is_busy
+    assert page.run_panel.button.text() == "Stop"
+    QTest.keyClick(page, Qt.Key.Key_Escape)
+    visitor.wait_for_end()
+    assert visitor.ends == [(Experiment.NOISES, "cancelled")]
+    assert page.run_panel.line.text() == f"Stopped at step {page.grid.runs[0].last} of 1000"
+    assert not page.session.is_running
+    assert {run.ended for run in page.grid.runs} == {"cancelled"}
+    visitor.choose(Experiment.NOISES, steps=3)
+    visitor.run()
+    assert visitor.ends[-1] == (Experiment.NOISES, "finished")
+
+
+def test_each_experiment_keeps_its_grid_while_another_is_looked_at(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.NOISES, steps=3, count="6")
+    visitor.run()
+    noises = page.grid.runs
+    visitor.choose(Experiment.LABELS, steps=1000)
+    visitor.click_start()
+    visitor.qtbot.waitUntil(lambda: page.session.is_running and page.session.last >= 2, timeout=RUN_MS)
+    visitor.choose(Experiment.NOISES, steps=3)
+    assert page.grid.runs == noises
+    assert (page.session.last, page.session.is_running) == (3, False)
+    visitor.choose(Experiment.LABELS, steps=1000)
+    assert page.session.is_running
+    here = page.session.last
+    visitor.qtbot.waitUntil(lambda: page.session.last > here, timeout=RUN_MS)
+    page.stop()
+    visitor.wait_for_end()
+
+
+def test_a_run_of_another_page_ends_the_grid(visitor: Visitor, tiny_model: Path) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.NOISES, steps=1000, count="6")
+    visitor.click_start()
+    visitor.qtbot.waitUntil(lambda: page.session.is_running and page.session.last >= 1, timeout=RUN_MS)
+    with visitor.qtbot.waitSignal(visitor.runner.finished, timeout=RUN_MS):
+        visitor.runner.start(SculptRequest(steps=3, model=str(tiny_model)))
+    assert visitor.ends == [(Experiment.NOISES, "cancelled")]
+    assert page.run_panel.button.text() == "Start"
+
+
+def test_a_click_enlarges_a_cell_and_another_opens_its_run(visitor: Visitor) -> None:
+    page = visitor.page
+    opened: list[object] = []
+    page.open_requested.connect(opened.append)
+    visitor.choose(Experiment.NOISES, steps=3, count="6")
+    visitor.run()
+    QTest.mouseClick(page.grid, Qt.MouseButton.LeftButton, pos=page.grid.cell_rect(2).center().toPoint())
+    assert page.grid.enlarged == 2
+    assert page.header.story.text() == "Bust · seed 14"
+    QTest.mouseClick(page.grid, Qt.MouseButton.LeftButton, pos=page.grid.enlarged_rect.center().toPoint())
+    assert opened == [page.grid.runs[2]]
+    QTest.keyClick(page.grid, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
+    assert page.grid.enlarged == 3
+    QTest.keyClick(page.grid, Qt.Key.Key_Return)
+    assert opened[1] is page.grid.runs[3]
+    QTest.mouseClick(page.header.open, Qt.MouseButton.LeftButton)
+    assert len(opened) == 3
+    QTest.keyClick(page, Qt.Key.Key_Escape)
+    assert page.grid.enlarged == -1
+    assert not page.header.open.isVisible()
+
+
+def test_wrong_settings_are_explained_and_nothing_starts(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.BLEND)
+    page.controls[Experiment.BLEND].towards.setText("many")
+    assert not page.run_panel.button.isEnabled()
+    assert "no whole number" in page.controls[Experiment.BLEND].problem.text()
+    assert not page.can_start
+    page.start()
+    assert not page.results.is_busy
+    page.controls[Experiment.BLEND].towards.setText("9")
+    assert page.can_start
+    visitor.choose(Experiment.NOISES, count="6")
+    page.controls[Experiment.NOISES].seed.setText(str(2**63 - 1))
+    page.start()
+    assert "choose a whole number" in page.messages.message
+    assert not page.results.is_busy
+
+
+def test_choices_are_remembered(open_page: Callable[..., Visitor], settings: QSettings) -> None:
+    page = open_page().page
+    page.chooser.choose(Experiment.BLEND)
+    page.controls[Experiment.BLEND].towards.setText("77")
+    page.controls[Experiment.NOISES].seed.setText("66")
+    page.header.choose_kind(FrameKind.NOISY_STATE)
+    page.paint_panel.brushes.buttons["blue"].setChecked(True)
+    page.paint_panel.brushes.reach.setValue(31)
+    page.save_choices()
+    again = open_page().page
+    assert again.experiment is Experiment.BLEND
+    assert again.controls[Experiment.BLEND].towards.text() == "77"
+    assert again.controls[Experiment.NOISES].seed.text() == "66"
+    assert again.header.kind is FrameKind.NOISY_STATE
+    assert (again.paint_panel.brushes.chosen_key, again.paint_panel.brushes.reach.value()) == ("blue", 31)
+    assert again.paint_panel.canvas.brush.radius == 0.31
+    assert all(key.startswith("why/") for key in settings.allKeys())
+
+
+def test_a_model_without_labels_offers_what_it_can(
+    open_page: Callable[..., Visitor], tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "unlabelled"
+    shutil.copytree(tiny_model, folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["form_names"] = index["material_names"] = []
+    (folder / "model_index.json").write_text(json.dumps(index))
+    page = open_page(folder).page
+    assert page.experiment is Experiment.NOISES
+    assert not page.chooser.cards[Experiment.LABELS].isEnabled()
+    assert "knows no forms" in page.chooser.cards[Experiment.LABELS].toolTip()
+    assert page.controls[Experiment.NOISES].choices().form is None
+
+
+def test_a_model_that_is_not_there_is_told(open_page: Callable[..., Visitor], tmp_path: Path) -> None:
+    page = open_page(tmp_path / "nothing").page
+    assert "There is no folder" in page.messages.message
+
+
+def test_everything_that_can_be_focused_has_a_name(visitor: Visitor) -> None:
+    from PySide6.QtWidgets import QWidget
+
+    nameless = [
+        widget
+        for widget in visitor.page.findChildren(QWidget)
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and widget.isVisible()
+        and not (widget.accessibleName() or getattr(widget, "text", lambda: "")())
+        and widget.focusProxy() is None
+        and not widget.objectName().startswith("qt_")
+    ]
+    assert [type(widget).__name__ for widget in nameless if type(widget).__name__ != "QScrollArea"] == []
