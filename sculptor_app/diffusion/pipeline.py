@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ OUTPUT_TYPES = ("np", "pil", "pt")
 
 Labels = int | None | Sequence[int | None]
 """One label for all pictures of a run, or one for each; None leaves it free."""
+
+Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""From states (B, 3, H, W) and a timestep to v̂ of the same shape."""
 
 Generators = torch.Generator | list[torch.Generator] | None
 """Where a run's noise comes from: one generator for all of its pictures, or one for each."""
@@ -119,11 +122,8 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         size = self.picture_size if size is None else size
         self._check_arguments(num_inference_steps, size, batch_size, output_type)
-        forms = _for_each("form", form, batch_size, self.label_embedding.free_form)
-        materials = _for_each("material", material, batch_size, self.label_embedding.free_material)
         _check_start(noise, picture, first_step, num_inference_steps, (batch_size, 3, size, size))
-        guided = guidance_scale != 1.0 and any(label is not None for label in (*forms, *materials))
-        labels = self._embed_labels(forms, materials, guided)  # (B or 2B, width)
+        predict = self.network(form, material, guidance_scale, batch_size)
         extra = self._extra_step_arguments(generator, eta)
 
         self.scheduler.set_timesteps(num_inference_steps, device=self._execution_device)
@@ -135,12 +135,23 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         with self.progress_bar(total=num_inference_steps - first_step + 1) as progress:
             for t in self.scheduler.timesteps[first_call:]:
                 seen = self.scheduler.scale_model_input(x, t)
-                prediction = self._predict(seen, t, labels, guidance_scale)
-                x = self.scheduler.step(prediction, t, x, **extra, return_dict=False)[0]  # x_{t-1}
+                x = self.scheduler.step(predict(seen, t), t, x, **extra, return_dict=False)[0]  # x_{t-1}
                 progress.update()
 
         self.maybe_free_model_hooks()
         return SculptorPipelineOutput(images=_to_output(x, output_type))
+
+    def network(self, form: Labels, material: Labels, guidance_scale: float, batch_size: int = 1) -> Network:
+        """The network as a sampler asks it, labels and guidance in it; arguments are those of a run.
+
+        Raises:
+            ValueError: A label is not known.
+        """
+        forms = _for_each("form", form, batch_size, self.label_embedding.free_form)
+        materials = _for_each("material", material, batch_size, self.label_embedding.free_material)
+        guided = guidance_scale != 1.0 and any(label is not None for label in (*forms, *materials))
+        labels = self._embed_labels(forms, materials, guided)  # (B or 2B, width)
+        return lambda x, t: self._predict(x, t, labels, guidance_scale)
 
     def _predict(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor, guidance_scale: float) -> torch.Tensor:
         """v̂ of (B, 3, H, W); both halves of the guidance [free, labelled] go through the U-Net in one call."""

@@ -49,6 +49,34 @@ class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffu
             self.num_inference_steps = steps
 
 
+class EvenDDIMInverseScheduler(diffusers.DDIMInverseScheduler):  # type: ignore[misc]
+    """DDIM backwards, from the picture to the noise, over the very timesteps of `EvenDDIMScheduler`.
+
+    WORKAROUND: `DDIMInverseScheduler` of diffusers 0.42.1 knows no evenly spaced ("linspace") timesteps, and takes
+    every stride for `num_train_timesteps // num_inference_steps`, as `DDIMScheduler` does.
+    """
+
+    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
+        """Plan the way back; arguments are those of `DDIMInverseScheduler.set_timesteps`."""
+        forward = EvenDDIMScheduler.from_config(self.config)
+        forward.set_timesteps(num_inference_steps, device)
+        self.num_inference_steps = num_inference_steps
+        self.timesteps = forward.timesteps.flip(0)
+        self._strides = forward._strides
+
+    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Undo the step that `EvenDDIMScheduler` takes from `timestep` if the network's answer is the given one.
+
+        Arguments and result are those of `DDIMInverseScheduler.step`.
+        """
+        steps: Any = self.num_inference_steps
+        self.num_inference_steps = Fraction(self.config.num_train_timesteps, self._strides[int(timestep)])  # type: ignore[assignment]
+        try:
+            return super().step(model_output, timestep, sample, *args, **kwargs)
+        finally:
+            self.num_inference_steps = steps
+
+
 class BoundedHeunScheduler(diffusers.HeunDiscreteScheduler):  # type: ignore[misc]
     """Heun's method, started where the noise is strong but not without bound.
 
@@ -112,6 +140,12 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
         settings |= {"timestep_spacing": "trailing", "lambda_min_clipped": -float("inf")}
         scheduler = _build(sampler, base_config, settings)
     return scheduler
+
+
+def make_inverse(scheduler: EvenDDIMScheduler) -> EvenDDIMInverseScheduler:
+    """The way back over the timesteps of a DDIM scheduler, before its own `set_timesteps`."""
+    accepted = inspect.signature(diffusers.DDIMInverseScheduler.__init__).parameters
+    return EvenDDIMInverseScheduler(**{name: value for name, value in scheduler.config.items() if name in accepted})
 
 
 def _build(sampler: str, base_config: Mapping[str, Any], settings: dict[str, Any]) -> Scheduler:
