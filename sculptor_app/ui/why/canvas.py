@@ -13,10 +13,10 @@ from sculptor_app.diffusion.noise_recipe import Stroke
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets.hairline import paint_frame
 
-_APART = 0.25
+_APART = 0.4
 """Dabs of a stroke are so many radii apart, so that few of them make a smooth line."""
 
-_MOST_POINTS = 200
+_MOST_POINTS = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,15 @@ class NoiseCanvas(QWidget):
 
     Signals:
         painted: the points of a stroke that has just been ended, each a pair of shares of the width and height.
-        begun: a stroke begins.
     """
 
     painted = Signal(object)
-    begun = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._image: QImage | None = None
-        self._veil = QImage()
+        self._veils: list[QImage] = []  # of the first stroke, of the first two, …: one more is quickly painted or gone
+        self._live = QImage()  # of the stroke that is being made
         self._strokes: tuple[tuple[Stroke, QColor], ...] = ()
         self._points: list[tuple[float, float]] = []
         self._pointer: QPointF | None = None
@@ -66,8 +65,14 @@ class NoiseCanvas(QWidget):
 
     def set_strokes(self, strokes: Sequence[tuple[Stroke, QColor]]) -> None:
         """Show where has been painted, in colours that let the noise through."""
-        self._strokes = tuple(strokes)
-        self._make_veil()
+        kept = 0
+        while kept < min(len(strokes), len(self._strokes)) and strokes[kept] == self._strokes[kept]:
+            kept += 1
+        self._strokes, self._veils = tuple(strokes), self._veils[:kept]
+        for stroke, colour in self._strokes[kept:]:
+            veil = QImage(self._veils[-1]) if self._veils else self._clear_veil()
+            self._paint_dabs(veil, stroke.points, stroke.radius, colour, len(stroke.points))
+            self._veils.append(veil)
         self.update()
 
     @property
@@ -104,36 +109,34 @@ class NoiseCanvas(QWidget):
         far = (share[0] - last[0]) ** 2 + (share[1] - last[1]) ** 2 >= (_APART * self.brush.radius) ** 2
         if far and len(self._points) < _MOST_POINTS:
             self._points.append(share)
+            self._paint_dabs(self._live, [share], self.brush.radius, self.brush.colour, _MOST_POINTS)
 
-    def _make_veil(self) -> None:
-        """All strokes on a clear picture, made once."""
+    def _clear_veil(self) -> QImage:
         square, ratio = self.square, self.devicePixelRatioF()
-        self._veil = QImage(QSize(int(square.width() * ratio), int(square.height() * ratio)), _CLEAR)
-        if self._veil.isNull():
-            return
-        self._veil.setDevicePixelRatio(ratio)
-        self._veil.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(self._veil)
-        painter.translate(-square.topLeft())
-        for stroke, colour in self._strokes:
-            self._paint_stroke(painter, stroke.points, stroke.radius, colour)
-        painter.end()
+        veil = QImage(QSize(max(1, int(square.width() * ratio)), max(1, int(square.height() * ratio))), _CLEAR)
+        veil.setDevicePixelRatio(ratio)
+        veil.fill(Qt.GlobalColor.transparent)
+        return veil
 
-    def _paint_stroke(
-        self, painter: QPainter, points: Sequence[tuple[float, float]], radius: float, colour: QColor
+    def _paint_dabs(
+        self, veil: QImage, points: Sequence[tuple[float, float]], radius: float, colour: QColor, of: int
     ) -> None:
-        reach = radius * self.square.width() * 1.5
-        strength = 0.5 if len(points) < 3 else 0.16
+        """Lay the dabs of a stroke of so many on a veil; a few show by themselves, many by lying over one another."""
+        painter = QPainter(veil)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(-self.square.topLeft())
         painter.setPen(Qt.PenStyle.NoPen)
+        reach = radius * self.square.width() * 1.5
         for share in points:
             centre = self.point_of(share)
             gradient = QRadialGradient(centre, reach)
             for place, fall in ((0.0, 1.0), (0.33, 0.78), (0.67, 0.37), (1.0, 0.0)):
                 tint = QColor(colour)
-                tint.setAlphaF(strength * fall)
+                tint.setAlphaF((0.5 if of < 3 else 0.24) * fall)
                 gradient.setColorAt(place, tint)
             painter.setBrush(gradient)
             painter.drawEllipse(centre, reach, reach)
+        painter.end()
 
     # Qt overrides
 
@@ -144,7 +147,8 @@ class NoiseCanvas(QWidget):
         return QSize(160, 160)
 
     def resizeEvent(self, event: object) -> None:
-        self._make_veil()
+        strokes, self._strokes = self._strokes, ()
+        self.set_strokes(strokes)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -155,9 +159,10 @@ class NoiseCanvas(QWidget):
         else:
             painter.drawImage(square, self._image, QRectF(self._image.rect()))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.drawImage(square.topLeft(), self._veil)
+        if self._veils:
+            painter.drawImage(square.topLeft(), self._veils[-1])
         if self._points:
-            self._paint_stroke(painter, self._points, self.brush.radius, self.brush.colour)
+            painter.drawImage(square.topLeft(), self._live)
         if self._pointer is not None:
             reach = self.brush.radius * square.width()
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -171,7 +176,8 @@ class NoiseCanvas(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.square.contains(event.position()):
             self._points = [self._share_of(event.position())]
-            self.begun.emit()
+            self._live = self._clear_veil()
+            self._paint_dabs(self._live, self._points, self.brush.radius, self.brush.colour, 1)
             self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from sculptor_app.measures.frame_kind import FrameKind
@@ -45,12 +45,13 @@ class CellGrid(QWidget):
         self._enlarged = -1
         self._hovered = -1
         self._places = Places((), 1)
+        self._ground: QPixmap | None = None  # kept: it costs more than the pictures
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName(self.tr("Grid of runs"))
-        theme().changed.connect(self.update)
+        theme().changed.connect(self._dress)
 
     # What it shows
 
@@ -74,7 +75,7 @@ class CellGrid(QWidget):
                 source.set_trajectory(run)
             self._sources.append(source)
         self._runs = tuple(runs)
-        self.update()
+        self._dress()
 
     def set_step(self, step: int) -> None:
         """Show this state of every run, or its newest where it has not come so far."""
@@ -153,6 +154,7 @@ class CellGrid(QWidget):
         arrangement, count = self._arrangement, len(self._arrangement.cells)
         if not count:
             self._places = Places((), 1)
+            self._dress()
             return
         side = cell_paint.widest(arrangement.row_titles, self.fontMetrics()) if arrangement.row_titles else 0
         room = Room(
@@ -166,6 +168,32 @@ class CellGrid(QWidget):
         )
         chosen = place if self._enlarged < 0 else place_enlarged
         self._places = chosen(count, room, arrangement.columns)
+        self._dress()
+
+    def _boxes(self) -> list[QRectF]:
+        return [self.cell_rect(cell) for cell in range(len(self._places.pictures))]
+
+    def _painted_ground(self) -> QPixmap:
+        """What does not move with the scrubber: the ground, titles, captions and the small blocks beside them."""
+        ratio = self.devicePixelRatioF()
+        if self._ground is None or self._ground.devicePixelRatio() != ratio:
+            self._ground = QPixmap(self.size() * ratio)
+            self._ground.setDevicePixelRatio(ratio)
+            self._ground.fill(QColor(theme().tokens.well))
+            painter = QPainter(self._ground)
+            boxes = self._boxes()
+            cell_paint.paint_titles(painter, self._arrangement, boxes, self._places.columns)
+            painter.setFont(fonts.small())
+            for cell, box in enumerate(boxes if self._arrangement.captions else ()):
+                block = self._sources[cell].shown(0, FrameKind.NOISY_STATE).image if self._sources else None
+                below = QRectF(box.left(), box.bottom(), box.width(), CAPTION)
+                cell_paint.paint_caption(painter, below, self._arrangement, cell, block)
+            painter.end()
+        return self._ground
+
+    def _dress(self) -> None:
+        """Colours, places or runs are others now."""
+        self._ground = None
         self.update()
 
     def _describe(self) -> None:
@@ -194,18 +222,10 @@ class CellGrid(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(event.rect(), QColor(theme().tokens.well))
-        arrangement = self._arrangement
-        columns = self._places.columns
-        boxes = [self.cell_rect(cell) for cell in range(len(self._places.pictures))]
-        cell_paint.paint_titles(painter, arrangement, boxes, columns)
-        painter.setFont(fonts.small())
+        painter.drawPixmap(0, 0, self._painted_ground())
+        boxes = self._boxes()
         for cell, box in enumerate(boxes):
             cell_paint.paint_picture(painter, box, self._image(cell))
-            if arrangement.captions:
-                below = QRectF(box.left(), box.bottom(), box.width(), CAPTION)
-                block = self._sources[cell].shown(0, FrameKind.NOISY_STATE).image if self._sources else None
-                cell_paint.paint_caption(painter, below, arrangement, cell, block)
         large = self.enlarged_rect
         if large is not None:
             cell_paint.paint_picture(painter, large, self._image(self._enlarged))
@@ -257,6 +277,8 @@ class CellGrid(QWidget):
             super().keyPressEvent(event)
 
     def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.LanguageChange):
+            self._dress()
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             cell = self.cell_at(QPointF(event.pos()))
             QToolTip.showText(event.globalPos(), self.describe(cell) if cell >= 0 else "", self)

@@ -1,0 +1,111 @@
+"""A grid of runs: time per frame while it is scrubbed, and time per picture and step in chunks of several sizes.
+
+    python tests/benchmarks/bench_grid.py [--cells 24] [--moves 150] [--goal-ms 16] [--chunks 1 2 4 8 16]
+
+The grid that is scrubbed is made, not sampled: 51 states of 64×64 pixels in each cell. A frame's time is from asking
+for a step to the end of painting grid, timeline and transport bar; its processor time is told, too, as a busy machine
+takes the rest. In chunks the embedded model takes guided steps; each figure is the best of all its steps.
+"""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import window_bench as bench
+from PySide6.QtWidgets import QApplication
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from sculptor_app.diffusion.noise_recipe import NoiseRecipe
+from sculptor_app.diffusion.request import FORMS, MATERIALS
+from sculptor_app.session.session import Session
+from sculptor_app.ui import theme
+from sculptor_app.ui.why.cell_grid import CellGrid
+from sculptor_app.ui.why.experiments import Choices, Experiment, arrange
+from sculptor_app.ui.why.presenter import GridPresenter
+from sculptor_app.ui.widgets.timeline import Timeline
+from sculptor_app.ui.widgets.transport import TransportBar
+from tests.helpers.runs import made_run
+
+STATES = 51
+
+
+def scrub(cells: int, moves: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds and seconds of the processor for each frame, at random after all pictures were forgotten, and onward."""
+    from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+    window = QWidget()
+    window.resize(1160, 800)
+    column = QVBoxLayout(window)
+    session, grid, timeline, transport = Session(window), CellGrid(window), Timeline(window), TransportBar(window)
+    for widget in (grid, transport, timeline):
+        column.addWidget(widget)
+    presenter = GridPresenter(session, grid, timeline, transport)
+    runs = [made_run(STATES - 1, 64, fresh_noise=True) for _ in range(cells)]
+    window.show()
+    bench.settle(0.5)
+    grid.set_grid(arrange(Choices(Experiment.NOISES, count=cells), FORMS, MATERIALS), runs)
+    session.show(runs[0], None, running=False)
+    bench.settle(0.5)
+    chance = random.Random(7)
+    walks = {
+        "at random": [chance.randrange(STATES) for _ in range(moves)],
+        "one step on": [k % STATES for k in range(moves)],
+    }
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in walks}
+    for name, steps in walks.items():
+        for step in steps:
+            begun, processor = time.perf_counter(), time.thread_time()
+            session.go_to(step)
+            presenter.clock.flush()
+            window.repaint()
+            times[name].append((time.perf_counter() - begun, time.thread_time() - processor))
+    presenter.clock.stop()
+    window.close()
+    return times
+
+
+def chunk_times(sizes: list[int]) -> dict[int, float]:
+    """Seconds per picture and guided step of the embedded model, by how many go through it at once."""
+    import threading
+
+    from sculptor_app.diffusion import grid
+    from sculptor_app.diffusion.engine import Engine
+    from sculptor_app.diffusion.grid_request import Cell, GridRequest
+
+    engine, found = Engine(), {}
+    for size in sizes:
+        grid.CHUNK_ON_CPU = grid.CHUNK_ON_GPU = size
+        cells = tuple(Cell(NoiseRecipe(seed), "bust") for seed in range(size))
+        events = grid.sculpt_grid(engine, GridRequest(cells, steps=8), threading.Event())
+        runs = next(events).trajectories
+        list(events)
+        found[size] = min(runs[0].step(k).duration_s for k in range(2, 9)) / size
+    return found
+
+
+def main() -> int:
+    """Print the figures; 1 if the goal is missed."""
+    options = bench.parser(__doc__)
+    options.add_argument("--cells", type=int, default=24)
+    options.add_argument("--moves", type=int, default=150)
+    options.add_argument("--goal-ms", type=float, default=16)
+    options.add_argument("--chunks", type=int, nargs="*", default=[1, 2, 4, 8, 16])
+    chosen = options.parse_args()
+    app = QApplication.instance() or QApplication([])
+    theme.apply(app, "light")
+    print(bench.machine())
+    worst = 0.0
+    for name, times in scrub(chosen.cells, chosen.moves).items():
+        wall, processor = (np.percentile(np.array(times)[:, column], 95) * 1000 for column in (0, 1))
+        worst = max(worst, wall)
+        print(f"{chosen.cells} cells, {name}: p95 {wall:.1f} ms, {processor:.1f} ms of the processor")
+    for size, seconds in chunk_times(chosen.chunks).items():
+        print(f"chunks of {size}: {seconds * 1000:.1f} ms per picture and step")
+    return 0 if worst <= chosen.goal_ms else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
