@@ -78,17 +78,23 @@ def normalised(values: Floats) -> Floats:
 
 
 def _held_to_noise(values: Floats) -> Floats:
-    """Values (3, H, W) of which no ring has more power, along any axis of colour, than its bound."""
+    """Values (3, H, W) of which no ring has more power than its bound: along no axis of colour, nor along all three."""
     transform = np.fft.fft2(np.tensordot(_AXES, values, 1))
-    power = np.abs(transform) ** 2 / (values.shape[1] * values.shape[2])  # of white noise 1
     ring, counts = rings(values.shape[1], values.shape[2])
     for axis in range(3):
-        means = np.bincount(ring.ravel(), power[axis].ravel()) / counts
-        bound = power_bound(counts, Z_99)
-        factors = np.sqrt(np.minimum(1, bound / np.maximum(means, 1e-12)))
-        factors[0] = 1  # the mean, which is 0
-        transform[axis] *= factors[ring]
+        transform[axis] *= _holding_factors(transform[axis : axis + 1], ring, counts)
+    transform *= _holding_factors(transform, ring, counts)
     return np.asarray(np.tensordot(_AXES.T, np.fft.ifft2(transform).real, 1))
+
+
+def _holding_factors(planes: NDArray[np.complex128], ring: NDArray[np.int64], counts: Floats) -> Floats:
+    """By what each coefficient, (H, W), is to be multiplied so that the rings of some planes (P, H, W) are held."""
+    power = (np.abs(planes) ** 2).mean(0) / ring.size  # of white noise 1
+    means = np.bincount(ring.ravel(), power.ravel()) / counts
+    bound = power_bound(counts * len(planes), Z_99)
+    factors = np.sqrt(np.minimum(1, bound / np.maximum(means, 1e-12)))
+    factors[0] = 1  # the mean, which is 0 in the end
+    return np.asarray(factors[ring])
 
 
 def rings(height: int, width: int) -> tuple[NDArray[np.int64], Floats]:

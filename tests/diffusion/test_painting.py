@@ -67,6 +67,15 @@ def test_every_ring_is_held_to_what_one_noise_in_a_hundred_has(seed: int, radius
     assert (ring_powers(result) <= 1.15 * bound).all()  # at 1,024 pixels a noise's own variance is 1 ± 0.04
 
 
+def test_strokes_of_several_colours_are_held_together() -> None:
+    strokes = [Stroke(((x, 0.3),), 0.3, shift) for x, shift in [(0.2, (3.0, 3.0, 3.0)), (0.8, (3.0, -3.0, 0.0))]]
+    strokes.append(Stroke(((0.5, 0.9),), 0.3, (-2.0, -2.0, 4.0)))
+    _, counts = rings(SIZE, SIZE)
+    together = power_bound(3 * counts, Z_99)[1:]
+    assert (ring_powers(paint(noise(), *strokes)).mean(0) <= 1.15 * together).all()
+    assert (ring_powers(paint(noise(), *strokes, stays_noise=False)).mean(0) > 5 * together).any()
+
+
 def test_unheld_strokes_leave_what_no_noise_has() -> None:
     assert ring_powers(paint(noise(), CORNER, stays_noise=False))[0, 0] > 20
 

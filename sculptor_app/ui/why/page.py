@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.diffusion.grid_request import GridRequest
 from sculptor_app.diffusion.request import RequestError
 from sculptor_app.measures.frame_kind import FrameKind
@@ -20,13 +18,11 @@ from sculptor_app.ui.page import Page
 from sculptor_app.ui.why import page_parts
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
 from sculptor_app.ui.why.plan import Plan
-from sculptor_app.ui.why.progress import GridProgress
+from sculptor_app.ui.why.progress import GridProgress, fault_words
 from sculptor_app.ui.why.results import Results
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.trajectory import Trajectory
-
-log = logging.getLogger(__name__)
 
 
 class WhyPage(Page):
@@ -287,12 +283,7 @@ class WhyPage(Page):
 
     @Slot(object)
     def _tell(self, error: Exception) -> None:
-        if isinstance(error, SculptError):
-            self.messages.tell(error.what, error.what_to_do)
-            return
-        log.error("a grid of runs failed", exc_info=error)
-        what = self.tr("The runs failed with an error that nobody foresaw ({0}: {1}).")
-        self.messages.tell(what.format(type(error).__name__, error), self.tr("Help > Show log has the details."))
+        self.messages.tell(*fault_words(error))
 
     # Qt overrides
 

@@ -115,8 +115,9 @@ class PaintPanel(QWidget):
     def _lay_out(self) -> None:
         block = QVBoxLayout()
         block.setSpacing(8)
-        block.addWidget(self.canvas, 1)
+        block.addWidget(self.canvas)
         block.addWidget(self.brushes.reach)
+        block.addStretch(1)
         row = QHBoxLayout(self)
         row.setContentsMargins(_MARGIN, 16, 0, 12)
         row.setSpacing(_GAP)
@@ -130,6 +131,8 @@ class PaintPanel(QWidget):
         self.words.setProperty("tone", "muted")
         self.words.setFont(fonts.small())
         self.words.setWordWrap(True)
+        self.words.setMinimumHeight(4 * self.words.fontMetrics().lineSpacing())  # so that nothing jumps below it
+        self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
         afar = QLabel(self.tr("seen from afar"), self)
         afar.setProperty("tone", "muted")
         afar.setFont(fonts.small())
@@ -144,16 +147,19 @@ class PaintPanel(QWidget):
         column.setSpacing(6)
         for widget in (self.afar, afar, self.whiteness, self.words):
             column.addWidget(widget)
-        column.addStretch(1)
+        column.addSpacing(8)
         column.addWidget(self.stays_noise)
         column.addLayout(deeds)
+        column.addStretch(1)
         return side
 
     def fit_into(self, width_px: int, height_px: int) -> None:
         """Take as much width as makes the block a square of the height, but leave a good half for the results."""
         others = _MARGIN + BUTTON_PX + 2 * _GAP + _SIDE
         high = height_px - 16 - 12 - 8 - self.brushes.reach.sizeHint().height()
-        self.setFixedWidth(others + max(160, min(high, MOST_CANVAS_PX, int(0.52 * width_px) - others)))
+        side = max(160, min(high, MOST_CANVAS_PX, int(0.52 * width_px) - others))
+        self.canvas.setFixedSize(side, side)
+        self.setFixedWidth(others + side)
 
     # What it shows
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QCoreApplication, QObject, Slot
 
+from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.session.runner import RunState, SculptRunner
 from sculptor_app.ui.run_panel import RunPanel
 from sculptor_app.ui.run_progress import StepClock, duration_text
 from sculptor_app.ui.why.experiments import Experiment
 from sculptor_app.ui.why.results import Result, Results
+
+translate = QCoreApplication.translate  # a name that lupdate knows
+
+log = logging.getLogger(__name__)
+
+
+def fault_words(error: Exception) -> tuple[str, str]:
+    """What happened and what to do, of a grid that failed; what nobody foresaw goes to the log."""
+    if isinstance(error, SculptError):
+        return error.what, error.what_to_do
+    log.error("a grid of runs failed", exc_info=error)
+    what = translate("Why", "The runs failed with an error that nobody foresaw ({0}: {1}).")
+    return what.format(type(error).__name__, error), translate("Why", "Help > Show log has the details.")
 
 
 class GridRunPanel(RunPanel):
