@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from sculptor_app import identity
-from sculptor_app.commands import exit_codes, forward, menu_command, sculpt
+from sculptor_app.commands import exit_codes, forward, invert, menu_command, resculpt, sculpt
 from sculptor_app.commands.parsing import Parser
 from sculptor_app.commands.terminal import say
 from sculptor_app.commands.window import open_window
@@ -51,6 +51,8 @@ def make_parser() -> Parser:
     parser.set_defaults(run=open_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     sculpt.add_parser(commands)
+    resculpt.add_parser(commands)
+    invert.add_parser(commands)
     forward.add_parser(commands)
     menu_command.add_parser(commands)
     for name in _COMMANDS_OF_OTHERS:

@@ -7,12 +7,12 @@ import threading
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
 from sculptor_app.commands.forward import FRESH
 from sculptor_app.commands.gif_arguments import gif_options
+from sculptor_app.commands.given_picture import rendered
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.terminal import ProgressBar, is_terminal, say, stop_on_signal
 from sculptor_app.diffusion.errors import Cancelled, SculptError
 from sculptor_app.diffusion.forward import ForwardTrajectory, drown
 from sculptor_app.diffusion.opening import OpenedPicture, open_picture
-from sculptor_app.diffusion.request import FORMS, MATERIALS
 from sculptor_app.exports.errors import ExportCancelled, OptionError
 from sculptor_app.exports.gif_options import MIN_SIZE_PX, GifOptions
 from sculptor_app.measures.forward import ForwardMeasures
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         return refused(error, BAD_INPUT)
     with stop_on_signal() as interruption:
         try:
-            opened = _rendered(arguments) if arguments.render else _opened(arguments)
+            opened = _opened(arguments)
             options = _options(arguments, max(opened.frame.shape[1:]))
             trajectory = drown(opened.frame, opened.name, steps=arguments.steps, seed=arguments.seed,
                                fresh=arguments.static == FRESH)  # fmt: skip
@@ -64,19 +64,12 @@ def _options(arguments: argparse.Namespace, longer_side_px: int) -> GifOptions:
 
 
 def _opened(arguments: argparse.Namespace) -> OpenedPicture:
+    if arguments.render is not None:
+        return rendered(arguments.render, arguments.material, arguments.seed, arguments.size_px)
     opened = open_picture(arguments.picture, longest_px=arguments.size_px)
     if opened.notes and is_terminal(sys.stdout):
         say(f"{opened.name}: {', '.join(opened.notes)}", sys.stdout)
     return opened
-
-
-def _rendered(arguments: argparse.Namespace) -> OpenedPicture:
-    from sculptor_app.atelier.renderer import render  # torch takes seconds to import
-
-    material = arguments.material or MATERIALS[0]
-    size = arguments.size_px
-    picture = render([arguments.seed], [FORMS.index(arguments.render)], [MATERIALS.index(material)], size)[0]
-    return OpenedPicture(picture.numpy(), f"{arguments.render} · {material}", (size, size), ())
 
 
 def _draw(trajectory: ForwardTrajectory, stop: threading.Event) -> None:

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from sculptor_app.commands.gif_arguments import add_gif_look, gif_options, scale
-from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
-from sculptor_app.diffusion.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_SEED, MAX_STEPS, SAMPLERS
+from sculptor_app.commands.parsing import OneOf, Parser, whole_number
+from sculptor_app.commands.run_arguments import add_guidance, add_labels, add_model, add_sampler, add_seed, add_steps
 from sculptor_app.exports.gif_options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX, GifOptions
 
 EXAMPLES = """examples:
@@ -26,31 +26,26 @@ def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_run(parser.add_argument_group("what to make"))
-    _add_files(parser.add_argument_group("what to save"))
-    _add_gif(parser.add_argument_group("how the GIF looks"))
+    add_files(parser.add_argument_group("what to save"))
+    add_gif(parser.add_argument_group("how the GIF looks"))
     parser.set_defaults(run=_run, parser=parser)
 
 
 def _add_run(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--form", action=OneOf, known=FORMS, name="form", help="left free if not given")
-    group.add_argument("--material", action=OneOf, known=MATERIALS, name="material", help="left free if not given")
-    group.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED), default=7, metavar="N",
-                       help="of the noise at the start; the same on every device (7)")  # fmt: skip
-    group.add_argument("--steps", type=whole_number("number of steps", 1, MAX_STEPS), default=50, metavar="N",
-                       help=f"reverse steps, 1 to {MAX_STEPS} (50)")  # fmt: skip
-    group.add_argument("--sampler", action=OneOf, known=SAMPLERS, name="sampler", default="ddim", help="(ddim)")
-    group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=2.0, metavar="X",
-                       help="how much form and material count; 1 is none (2)")  # fmt: skip
-    group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (auto)")
-    group.add_argument("--model", metavar="FOLDER", help="a model in diffusers' format (the embedded one)")
+    add_labels(group)
+    add_seed(group, "the noise at the start")
+    for add in (add_steps, add_sampler, add_guidance, add_model):
+        add(group)
 
 
-def _add_files(group: argparse._ArgumentGroup) -> None:
+def add_files(group: argparse._ArgumentGroup) -> None:
+    """Add what a run is saved as."""
     group.add_argument("--out", type=Path, metavar="FILE", help="x.gif: the run; x.png: its last picture")
     group.add_argument("--csv", type=Path, metavar="FILE", help="energy per band and step, SNR, phase and times")
 
 
-def _add_gif(group: argparse._ArgumentGroup) -> None:
+def add_gif(group: argparse._ArgumentGroup) -> None:
+    """Add how a run's GIF looks."""
     group.add_argument("--frames", action=OneOf, known=FRAMES, name="frame", default="guess",
                        help="both: the guess beside the noisy state (guess)")  # fmt: skip
     large = group.add_mutually_exclusive_group()

@@ -1,17 +1,23 @@
 """Carrying out `sculptor-app sculpt`: check everything first, then sample, then write."""
 
 import argparse
+from collections.abc import Callable
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
+from sculptor_app.commands.run_arguments import request_of
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.sculpt import options_of
 from sculptor_app.commands.terminal import Interruption, ProgressBar, stop_on_signal
 from sculptor_app.diffusion.errors import Cancelled, SculptError
 from sculptor_app.diffusion.request import RequestError, SculptRequest
+from sculptor_app.diffusion.start import Start
 from sculptor_app.diffusion.trajectory import Trajectory
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.measures.recording import RunMeasures, measured
+
+Checked = Callable[[argparse.Namespace], tuple[SculptRequest, GifOptions]]
+Sculpted = Callable[[SculptRequest, argparse.Namespace, Interruption], tuple[Trajectory, RunMeasures]]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,13 +26,27 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code; what went wrong is said on the error stream.
     """
+    return finish(arguments, checked, sculpted)
+
+
+def finish(arguments: argparse.Namespace, check: Checked, make: Sculpted) -> int:
+    """Check, make a run and save it.
+
+    Args:
+        arguments: with the files and the GIF's options of this command.
+        check: what is wanted, found out before any time is spent.
+        make: takes all steps.
+
+    Returns:
+        The exit code; what went wrong is said on the error stream.
+    """
     try:
-        request, options = _checked(arguments)
+        request, options = check(arguments)
     except (RequestError, ExportError) as error:
         return refused(error, BAD_INPUT)
     with stop_on_signal() as interruption:
         try:
-            trajectory, measures = _sculpted(request, arguments, interruption)
+            trajectory, measures = make(request, arguments, interruption)
             if arguments.scale is not None:
                 options = options_of(arguments, max(trajectory.shape[1:]))
             write_files(arguments, options, trajectory, measures, trajectory.last, interruption)
@@ -37,31 +57,28 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
-    """What is wanted, and that it can be written: found out before any time is spent."""
-    request = SculptRequest(
-        form=arguments.form,
-        material=arguments.material,
-        seed=arguments.seed,
-        steps=arguments.steps,
-        sampler=arguments.sampler,
-        guidance=arguments.guidance,
-        device=arguments.device,
-        model=arguments.model,
-    )
+def checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
+    """What is wanted, and that it can be written.
+
+    Raises:
+        RequestError: a value is outside what is allowed.
+        ExportError: a file cannot be written, or an option of the GIF is outside.
+    """
+    request = request_of(arguments)
     check_files(arguments)
     return request, options_of(arguments)
 
 
-def _sculpted(
-    request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption
+def sculpted(
+    request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption, start: Start | None = None
 ) -> tuple[Trajectory, RunMeasures]:
-    """Take all steps."""
+    """Take all steps, from the noise of the seed or from another start."""
     from sculptor_app.diffusion.engine import Engine, sculpt  # torch takes seconds to import
 
     trajectory = measures = None
-    with ProgressBar("Sculpting", request.steps, "step") as bar:
-        for event in measured(sculpt(Engine(), request, interruption.event)):
+    steps = request.steps + 1 - (1 if start is None else start.first_step)
+    with ProgressBar("Sculpting", steps, "step") as bar:
+        for event in measured(sculpt(Engine(), request, interruption.event, start=start)):
             if trajectory is None and arguments.scale is not None:  # too large a scale is known before the first step
                 options_of(arguments, max(event.trajectory.shape[1:]))
             trajectory, measures = event.trajectory, event.measures

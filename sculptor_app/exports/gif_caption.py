@@ -89,7 +89,8 @@ def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tu
     count = trajectory.planned_steps
     number, word = (count - k, "Layer") if into_noise else (k, "Step")
     level = trajectory.levels[k] if into_noise else trajectory.before(max(k, 1))
-    phase = "Pure noise" if k == 0 else phase_of(level).name
+    first = "Pure noise" if trajectory.info.first_step == 1 else "Noised picture"
+    phase = first if k == 0 else phase_of(level).name
     if into_noise and k == count:
         phase = "The picture"
     snr = f"SNR {ratio_text(level.snr)}"

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.exports import gif_caption
 from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import write_png
@@ -24,3 +25,11 @@ def test_a_run_of_the_seed_began_at_its_first_step(tmp_path: Path) -> None:
     write_png(tmp_path / "x.png", made_run(steps=3), 3, GifOptions())
     read = read_settings(tmp_path / "x.png")
     assert (read["origin"], read["first_step"]) == ("", 1)
+
+
+def test_captions_call_a_noised_picture_so() -> None:
+    made = made_run(steps=4)
+    late = Trajectory(dataclasses.replace(made.info, first_step=3), made.state(2), made.levels[2:])
+    assert gif_caption._headings(made, 0)[0].startswith("Step 0 of 4")
+    assert "Pure noise" in gif_caption._headings(made, 0)[0]
+    assert "Noised picture" in gif_caption._headings(late, 0)[0]

@@ -1,0 +1,37 @@
+"""Carrying out `sculptor-app resculpt`: check everything first, then open or render, carve, and write."""
+
+import argparse
+
+from sculptor_app.commands.given_picture import check_picture, given_picture
+from sculptor_app.commands.sculpt_run import checked, finish, sculpted
+from sculptor_app.commands.terminal import Interruption
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.start import Start, first_step_of
+from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.measures.recording import RunMeasures
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code; what went wrong is said on the error stream.
+    """
+    return finish(arguments, _checked, _resculpted)
+
+
+def _checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
+    check_picture(arguments)
+    first_step_of(arguments.from_level, arguments.steps)
+    return checked(arguments)
+
+
+def _resculpted(
+    request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption
+) -> tuple[Trajectory, RunMeasures]:
+    from sculptor_app.diffusion.noises import model_facts  # torch takes seconds to import
+
+    opened = given_picture(arguments, model_facts(request.model).size)
+    first_step = first_step_of(arguments.from_level, request.steps)
+    return sculpted(request, arguments, interruption, Start(opened.frame, first_step=first_step, origin=opened.name))

@@ -1,0 +1,56 @@
+"""What a run is made with, as it is typed: what the commands that run a model share."""
+
+import argparse
+
+from sculptor_app.commands.parsing import OneOf, number, whole_number
+from sculptor_app.diffusion.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_SEED, MAX_STEPS, SAMPLERS, SculptRequest
+
+
+def add_labels(group: argparse._ArgumentGroup) -> None:
+    """Add form and material."""
+    group.add_argument("--form", action=OneOf, known=FORMS, name="form", help="left free if not given")
+    group.add_argument("--material", action=OneOf, known=MATERIALS, name="material", help="left free if not given")
+
+
+def add_seed(group: argparse._ArgumentGroup, what: str) -> None:
+    """Add the seed.
+
+    Args:
+        group: where it goes.
+        what: it is the seed of.
+    """
+    group.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED), default=7, metavar="N",
+                       help=f"of {what}; the same on every device (7)")  # fmt: skip
+
+
+def add_steps(group: argparse._ArgumentGroup, least: int = 1) -> None:
+    """Add the number of steps."""
+    group.add_argument("--steps", type=whole_number("number of steps", least, MAX_STEPS), default=50, metavar="N",
+                       help=f"reverse steps, {least} to {MAX_STEPS} (50)")  # fmt: skip
+
+
+def add_sampler(group: argparse._ArgumentGroup) -> None:
+    """Add the sampler."""
+    group.add_argument("--sampler", action=OneOf, known=SAMPLERS, name="sampler", default="ddim", help="(ddim)")
+
+
+def add_guidance(group: argparse._ArgumentGroup, usual: float = 2.0) -> None:
+    """Add the guidance."""
+    group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=usual, metavar="X",
+                       help=f"how much form and material count; 1 is none ({usual:g})")  # fmt: skip
+
+
+def add_model(group: argparse._ArgumentGroup) -> None:
+    """Add the model and where it runs."""
+    group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (auto)")
+    group.add_argument("--model", metavar="FOLDER", help="a model in diffusers' format (the embedded one)")
+
+
+def request_of(arguments: argparse.Namespace) -> SculptRequest:
+    """The request as it was typed; what the command has no option for is the usual.
+
+    Raises:
+        RequestError: a value is outside what is allowed.
+    """
+    typed = vars(arguments)
+    return SculptRequest(**{name: typed[name] for name in SculptRequest.__dataclass_fields__ if name in typed})
