@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.diffusion.grid_events import GridStep
 from sculptor_app.diffusion.request import FORMS, SculptRequest
 from sculptor_app.measures.frame_kind import FrameKind
 from sculptor_app.session.runner import SculptRunner
@@ -274,7 +275,11 @@ def test_each_experiment_keeps_its_grid_while_another_is_looked_at(visitor: Visi
     visitor.qtbot.waitUntil(lambda: page.session.is_running and page.session.last >= 2, timeout=RUN_MS)
     visitor.choose(Experiment.NOISES, steps=3)
     assert page.grid.runs == noises
+    running = page.results.of(Experiment.LABELS).runs[0]
+    here = running.last
+    visitor.qtbot.waitUntil(lambda: running.last >= here + 4, timeout=RUN_MS)
     assert (page.session.last, page.session.is_running) == (3, False)
+    assert page.grid.runs == noises
     visitor.choose(Experiment.LABELS, steps=1000)
     assert page.session.is_running
     here = page.session.last
@@ -292,6 +297,16 @@ def test_a_run_of_another_page_ends_the_grid(visitor: Visitor, tiny_model: Path)
         visitor.runner.start(SculptRequest(steps=3, model=str(tiny_model)))
     assert visitor.ends == [(Experiment.NOISES, "cancelled")]
     assert page.run_panel.button.text() == "Start"
+
+
+def test_what_other_pages_have_done_by_the_model_is_none_of_its_business(visitor: Visitor) -> None:
+    told: list[object] = []
+    visitor.page.results.stepped.connect(told.append)
+    visitor.page.results.ended.connect(lambda *ending: told.append(ending))
+    with visitor.qtbot.waitSignal(visitor.runner.finished, timeout=RUN_MS):
+        visitor.runner.submit(lambda engine, stop: iter([GridStep(5)]))
+    assert told == []
+    assert visitor.page.run_panel.button.text() == "Start"
 
 
 def test_a_click_enlarges_a_cell_and_another_opens_its_run(visitor: Visitor) -> None:
