@@ -75,6 +75,9 @@ def _why(window: MainWindow) -> Page:
         window.bench.pages.show(CARVE)
         window.run_control.show_run(trajectory, RunMeasures.of(trajectory))
 
+    device = window.controls.device
+    page.set_device(device.currentData())
+    device.currentIndexChanged.connect(lambda _: page.set_device(device.currentData()))
     page.open_requested.connect(look_at)
     return page
 
