@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sculptor_app.diffusion.frame_store import FrameStore
+from sculptor_app.diffusion.latents.latent_map import LatentMap
 from sculptor_app.diffusion.level import NoiseLevel
 from sculptor_app.diffusion.phases import PhaseSpan, phase_spans
 from sculptor_app.diffusion.request import SculptRequest
@@ -32,12 +33,13 @@ class RunInfo:
         model_name: "atelier-64", or the name of the model's folder.
         device_name: "NVIDIA H200", "Apple M2 GPU", "CPU, 1 thread".
         sampler_name: "DPM-Solver++ 2M", as the interface writes it.
-        space: "pixels" or "latents", what the frames are.
+        space: "pixels" or "latents", what the frames are; "pixels (decoded)" of latents that were decoded afterwards.
         conditions: "bust · bronze", or "free".
         created: time of the start, ISO 8601 in UTC.
         app_version: version of this program.
         origin: what it began with where that was not the noise of the seed, as "bust.jpg, drowned"; else empty.
         first_step: the first of the request's steps that was taken; later than 1 where a run began with a picture.
+        latent_map: how latents are seen as colours; None for pixels, and as long as it is not known.
     """
 
     request: SculptRequest
@@ -50,6 +52,7 @@ class RunInfo:
     app_version: str = ""
     origin: str = ""
     first_step: int = 1
+    latent_map: LatentMap | None = None
 
     @property
     def is_of_a_model(self) -> bool:

@@ -1,19 +1,21 @@
 """What a person may look at in a run, and how numbers become colours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.diffusion.forward import ForwardTrajectory
+from sculptor_app.diffusion.latents.decoded import DECODED
+from sculptor_app.diffusion.latents.latent_map import LatentMap
 from sculptor_app.diffusion.step import Frame
 from sculptor_app.measures.colours import bands_of, byte_picture, diverging_colours, robust_limit
 from sculptor_app.measures.frame_kind import FrameKind as FrameKind  # also read from here
 from sculptor_app.measures.spectrum import luminance
 
 LATENT_RANGE = 2.5
-"""Latents have about unit variance: shown from −2.5 to 2.5, where pixels are shown from −1 to 1."""
+"""Latents have about unit variance: without a map to colours they are shown from −2.5 to 2.5, pixels from −1 to 1."""
 
 UNIT_SCALE = 1e-6
 """A scale so near to 1 is 1: schedulers that keep the variance give a² + s² = 1 with a last figure of rounding."""
@@ -23,6 +25,7 @@ SUB_STAGES = "This sampler asks the network more than once in a step, so no one 
 NO_LEVEL = "The step starts from a state without noise."
 NOT_FINISHED = "The twin is the finished picture, and this run is not finished."
 TWIN_SUB_STAGES = f"{SUB_STAGES[:-1]}, and none with a twin."
+NO_DECODED_NOISE = "Noise is added to the latents, and no decoder makes a picture of it: see it in the latents."
 NO_TWIN_NOISE = "The twin takes the noise that the model sees here, and the next step does not tell it."
 
 
@@ -34,11 +37,13 @@ class Picture:
         rgb: (H, W, 3) uint8, C-contiguous; None where there is nothing to show.
         limit: of chips, the value at either end of the colour scale; None for other kinds.
         note: why it is empty, in plain words; empty where there is a picture.
+        seen: of latents, how their numbers became colours, in plain words; empty for pixels.
     """
 
     rgb: NDArray[np.uint8] | None
     limit: float | None = None
     note: str = ""
+    seen: str = ""
 
 
 def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
@@ -61,6 +66,8 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     """
     if kind is FrameKind.NOISY_STATE:
         return _state(trajectory, k)
+    if _is_decoded_noise(trajectory, kind):
+        return None
     if kind is FrameKind.TWIN:
         return _twin(trajectory, k)
     if k == 0:
@@ -83,6 +90,8 @@ def is_same_throughout(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
 
 def why_empty(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> str:
     """In plain words, why there is no such frame at step k."""
+    if _is_decoded_noise(trajectory, kind):
+        return NO_DECODED_NOISE
     if kind is FrameKind.TWIN:
         return _why_no_twin(trajectory, k)
     if k == 0:
@@ -101,30 +110,51 @@ def picture(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Picture:
     """A frame as colours: pixels and noise as they are, chips on a colour scale centred on zero.
 
     Args:
-        trajectory: the run.
+        trajectory: the run; its latents are seen through the map that its info carries.
         k: state or step, 0..trajectory.last.
         kind: what is wanted.
     """
-    if kind.is_signed:
+    if kind.is_signed and trajectory.info.space != "latents":
         pair = _compared(trajectory, k, kind) if k else None
         return Picture(None, note=why_empty(trajectory, k, kind)) if pair is None else _chips(*pair)
     shown = frame(trajectory, k, kind)
     if shown is None:
         return Picture(None, note=why_empty(trajectory, k, kind))
-    return coloured(shown, kind, trajectory.info.space)
+    return coloured(shown, kind, trajectory.info.space, trajectory.info.latent_map)
 
 
-def coloured(numbers: Frame, kind: FrameKind, space: str) -> Picture:
+def coloured(
+    numbers: Frame, kind: FrameKind, space: str, latent_map: LatentMap | None = None, every: int = 1
+) -> Picture:
     """The numbers behind a picture, as `frame` gives them, as colours.
+
+    Chips and noise go through the linear part of a latent map alone: their zero is no colour.
 
     Args:
         numbers: (C, H, W).
         kind: what they are.
-        space: "pixels" or "latents".
+        space: "pixels", "pixels (decoded)" or "latents".
+        latent_map: of latents, how they are seen; None shows their first three channels.
+        every: only each n-th row and column, from n // 2 on.
     """
-    if not kind.is_signed:
-        return Picture(byte_picture(numbers, 1.0 if space == "pixels" else LATENT_RANGE))
-    return _chips(numbers, None)
+    if space == "latents" and latent_map is not None:
+        has_bias = not kind.is_signed and kind is not FrameKind.PREDICTED_NOISE
+        colours = latent_map.to_rgb(numbers, every) if has_bias else latent_map.linear(numbers, every)
+        return replace(_coloured(colours, kind, 1.0), seen=latent_map.words)
+    numbers = numbers[:, every // 2 :: every, every // 2 :: every]
+    if space != "latents":
+        return _coloured(numbers, kind, 1.0)
+    shown = "the mean" if kind.is_signed or len(numbers) < 3 else "the first three"
+    return replace(_coloured(numbers, kind, LATENT_RANGE), seen=f"{shown} of {len(numbers)} channels of latents")
+
+
+def _coloured(numbers: Frame, kind: FrameKind, reach: float) -> Picture:
+    return _chips(numbers, None) if kind.is_signed else Picture(byte_picture(numbers, reach))
+
+
+def _is_decoded_noise(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
+    """Whether a decoded run is asked for what is only there in its latents."""
+    return trajectory.info.space == DECODED and kind in (FrameKind.PREDICTED_NOISE, FrameKind.TWIN)
 
 
 def _chips(more: Frame, less: Frame | None) -> Picture:

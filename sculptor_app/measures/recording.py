@@ -25,7 +25,7 @@ class RunMeasures:
 
     Args:
         planned_steps: N; rows 0..N have room.
-        space: "pixels" or "latents".
+        space: "pixels", "latents", or "pixels (decoded)" of latents that were decoded afterwards.
         window: "hann" for pictures, "none" for periodic test fields.
     """
 

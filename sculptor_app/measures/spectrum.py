@@ -112,7 +112,7 @@ def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: W
 
     Args:
         frame: (C, H, W).
-        space: "pixels" or "latents".
+        space: "pixels", "pixels (decoded)" or "latents".
         window: as for `radial_psd`.
     """
     return _over_channels([radial_psd(plane, window) for plane in _planes(frame, space)], frame.shape[0], space)
@@ -134,11 +134,11 @@ def frame_cross(
 
 
 def _planes(frame: NDArray[np.floating], space: str) -> Sequence[NDArray[np.floating]]:
-    return [luminance(frame)] if space == "pixels" else list(frame)
+    return list(frame) if space == "latents" else [luminance(frame)]
 
 
 def _over_channels(spectra: Sequence[Spectrum], channels: int, space: str) -> Spectrum:
-    noise_power = float((_weights(channels) ** 2).sum()) if space == "pixels" else 1.0
+    noise_power = 1.0 if space == "latents" else float((_weights(channels) ** 2).sum())
     power = np.mean([spectrum.power for spectrum in spectra], axis=0)
     return Spectrum(spectra[0].frequencies, power, noise_power)
 

@@ -26,11 +26,13 @@ class Shown:
         image: Format_RGB32, which Qt paints quickest; None where there is nothing to show.
         limit: of chips, the value at either end of the colour scale.
         why_empty: in plain words, where there is no image.
+        seen: of latents, how they became colours, in plain words; empty for pixels.
     """
 
     image: QImage | None
     limit: float | None = None
     why_empty: str = ""
+    seen: str = ""
 
 
 def to_image(picture: Picture) -> QImage | None:
@@ -77,7 +79,7 @@ class PictureSource:
             self._kept.move_to_end(key)
             return found
         picture = _picture(self._trajectory, k, kind)
-        made = Shown(to_image(picture), picture.limit, picture.note)
+        made = Shown(to_image(picture), picture.limit, picture.note, picture.seen)
         if made.image is not None:  # what is empty now may come: a twin when the run is finished
             self._keep(key, made)
         return made
@@ -119,8 +121,8 @@ def _small_picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
     if numbers is None:
         kind = FrameKind.NOISY_STATE
         numbers = pictures.frame(trajectory, k, kind)
-    every = _every(trajectory)
-    return pictures.coloured(numbers[:, every // 2 :: every, every // 2 :: every], kind, trajectory.info.space)
+    info = trajectory.info
+    return pictures.coloured(numbers, kind, info.space, info.latent_map, _every(trajectory))
 
 
 def _every(trajectory: Trajectory) -> int:

@@ -1,0 +1,174 @@
+"""From latents to pixels and back, as the pipeline at hand does it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.utils.torch_utils import get_module_execution_device
+from numpy.typing import NDArray
+
+from sculptor_app.diffusion.faults import give_memory_back, is_out_of_memory, memory_told
+from sculptor_app.diffusion.latents.layout import (
+    Autoencoder,
+    NoPictureOfLatents,
+    Pipeline,
+    StateLayout,
+    autoencoder_of,
+    latent_layout_of,
+)
+from sculptor_app.diffusion.latents.scaling import Scaling, scaling_of
+from sculptor_app.diffusion.step import Frame
+
+
+class LatentCodec:
+    """Decodes states, or guesses, of a pipeline to pixels, and encodes pixels to clean states.
+
+    What it decodes equals the pipeline's own picture bit for bit: the autoencoder is called with the same numbers, in
+    the same type, on the same device. It is looked up anew for each picture, as a run may have moved it.
+
+    Args:
+        pipeline: One whose states are latents of a picture.
+        vae: An autoencoder to use instead of the pipeline's own, as TAESD; on the same device.
+
+    Raises:
+        NoPictureOfLatents: Its states are pixels already, or no picture.
+    """
+
+    def __init__(self, pipeline: Pipeline, vae: Autoencoder | None = None) -> None:
+        self.layout: StateLayout = latent_layout_of(pipeline)
+        if self.layout.why_not:
+            raise NoPictureOfLatents(self.layout.why_not, "Its latents cannot be decoded; choose another model.")
+        if self.layout.space == "pixels":
+            raise NoPictureOfLatents("The states of this model are pixels already.", "There is nothing to decode.")
+        self._pipeline = pipeline
+        self._other = vae
+        self._is_in_tiles = False
+
+    @property
+    def vae(self) -> Autoencoder:
+        """The autoencoder that is used."""
+        return self._other if self._other is not None else autoencoder_of(self._pipeline)
+
+    @property
+    def scaling(self) -> Scaling:
+        """How states are scaled against what the autoencoder takes."""
+        return scaling_of(self._pipeline, self.vae)
+
+    @property
+    def is_in_tiles(self) -> bool:
+        """Whether memory was too short for whole pictures, so that they are decoded in blended tiles."""
+        return self._is_in_tiles
+
+    def decode(self, state: Frame) -> Frame:
+        """Decode one frame.
+
+        Args:
+            state: (C, h, w), divided by its level's scale, or a guess.
+
+        Returns:
+            (3, H, W) float32, about -1 to 1, not clipped.
+
+        Raises:
+            OutOfDeviceMemory: There is too little even for tiles.
+            NoPictureOfLatents: The decoder gave something else than a picture.
+        """
+        with self._ready() as (vae, device):
+            latents = self.scaling.from_state(torch.from_numpy(state.copy())[None].to(device, vae.dtype))
+            pixels = self._decoded(vae, latents)
+        if pixels.ndim != 4 or pixels.shape[1] != 3:
+            raise NoPictureOfLatents(
+                f"The decoder gave the shape {tuple(pixels.shape)}, which is no picture.", "Choose another model."
+            )
+        frame: Frame = pixels[0].to("cpu", torch.float32).contiguous().numpy()
+        return frame
+
+    def encode(self, picture: Frame) -> Frame:
+        """Encode one picture to the clean state that stands for it: the mean of the posterior, scaled.
+
+        Args:
+            picture: (3, H, W) float32 in [-1, 1], H and W multiples of the layout's factor.
+
+        Returns:
+            (C, h, w) float32.
+
+        Raises:
+            OutOfDeviceMemory: There is too little.
+        """
+        with self._ready() as (vae, device):
+            pixels = torch.from_numpy(picture.copy())[None].to(device, vae.dtype)
+            if self.layout.has_time:
+                pixels = pixels[:, :, None]
+            latents = _mean(vae.encode(pixels))
+            latents = self.scaling.to_state(latents[:, :, 0] if self.layout.has_time else latents)
+        frame: Frame = latents[0].to("cpu", torch.float32).contiguous().numpy()
+        return frame
+
+    def _decoded(self, vae: Autoencoder, latents: torch.Tensor) -> torch.Tensor:
+        arguments: dict[str, Any] = {"return_dict": False}
+        if self.scaling.skips_codebook:
+            arguments["force_not_quantize"] = True
+        if self.layout.has_time:
+            latents = latents[:, :, None]
+        decoded = self._with_tiles_at_need(vae, lambda: vae.decode(latents, **arguments)[0])
+        return decoded[:, :, 0] if self.layout.has_time else decoded
+
+    def _with_tiles_at_need(self, vae: Autoencoder, decode: Callable[[], torch.Tensor]) -> torch.Tensor:
+        try:
+            return decode()
+        except Exception as error:
+            if not is_out_of_memory(error) or getattr(vae, "use_tiling", True):
+                raise
+        give_memory_back()
+        vae.enable_tiling()  # blended borders differ a little from the whole picture: only where there is no other way
+        self._is_in_tiles = True
+        try:
+            return decode()
+        finally:
+            vae.disable_tiling()
+
+    @contextlib.contextmanager
+    def _ready(self) -> Iterator[tuple[Autoencoder, torch.device]]:
+        """The autoencoder in the type that its pipeline decodes in, and its device.
+
+        Some overflow in float16 and say so in their config; the pipelines that heed it decode those in float32.
+        """
+        vae = self.vae
+        wider = (
+            vae.dtype == torch.float16
+            and getattr(vae.config, "force_upcast", False)
+            and hasattr(self._pipeline, "upcast_vae")
+        )
+        if wider:
+            vae.to(dtype=torch.float32)
+        device = get_module_execution_device(vae)
+        try:
+            with torch.no_grad(), memory_told("CPU" if device.type == "cpu" else "the GPU"):
+                yield vae, device
+        finally:
+            if wider:
+                vae.to(dtype=torch.float16)
+
+
+def _mean(encoded: Any) -> torch.Tensor:
+    """The middle of what an encoder gives, whichever of diffusers' forms that has."""
+    if hasattr(encoded, "latent_dist"):
+        encoded = {"latents": encoded.latent_dist.mode()}
+    for name in ("latents", "latent"):
+        if name in encoded:
+            found: torch.Tensor = encoded[name]
+            return found
+    raise NoPictureOfLatents(
+        f"The encoder gave a {type(encoded).__name__}, which Sculptor does not know.", "Choose another model."
+    )
+
+
+def area_average(pixels: Frame, factor: int) -> NDArray[np.float64]:
+    """A picture (3, H, W) shrunk to the latents' resolution (3, H/factor, W/factor), each block its mean."""
+    _, height, width = pixels.shape
+    blocks = pixels.reshape(3, height // factor, factor, width // factor, factor)
+    average: NDArray[np.float64] = blocks.mean(axis=(2, 4), dtype=np.float64)
+    return average

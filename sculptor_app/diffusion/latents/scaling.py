@@ -1,0 +1,78 @@
+"""How a pipeline's states are scaled against what its autoencoder takes: the pipelines' own arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+_UNSCALED = ("LDMSuperResolutionPipeline",)
+"""They decode their states as they are, though their autoencoder's config names a factor."""
+_RECIPROCAL = ("DiTPipeline", "LDMTextToImagePipeline")
+"""They multiply by 1/factor; all others divide by the factor, which rounds differently in the last bit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """State = (latents − shift) · factor, or channel by channel (latents − mean) / std · factor.
+
+    Attributes:
+        factor: None where there is none.
+        shift: added after dividing by the factor.
+        mean: one number for each channel, or nothing.
+        std: one number for each channel, or nothing.
+        is_reciprocal: whether the pipeline multiplies by 1/factor.
+        skips_codebook: whether latents are decoded without being moved to the nearest entry of a codebook.
+    """
+
+    factor: float | None = None
+    shift: float | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    is_reciprocal: bool = False
+    skips_codebook: bool = False
+
+    def from_state(self, state: torch.Tensor) -> torch.Tensor:
+        """What the autoencoder is to decode, in the pipelines' order of operations, so that not a bit differs.
+
+        Args:
+            state: (B, C, h, w).
+        """
+        if self.mean and self.factor is not None:  # Stable Diffusion XL
+            return state * self._each(self.std, state) / self.factor + self._each(self.mean, state)
+        if self.mean:  # Qwen-Image
+            return state / (1.0 / self._each(self.std, state)) + self._each(self.mean, state)
+        if self.factor is None:
+            return state
+        unscaled = 1 / self.factor * state if self.is_reciprocal else state / self.factor
+        return unscaled if self.shift is None else unscaled + self.shift
+
+    def to_state(self, latents: torch.Tensor) -> torch.Tensor:
+        """The clean state of latents that the autoencoder encoded, (B, C, h, w)."""
+        if self.mean:
+            latents = (latents - self._each(self.mean, latents)) / self._each(self.std, latents)
+        elif self.shift is not None:
+            latents = latents - self.shift
+        return latents if self.factor is None else latents * self.factor
+
+    def _each(self, numbers: tuple[float, ...], like: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(numbers).view(1, -1, 1, 1).to(like.device, like.dtype)
+
+
+def scaling_of(pipeline: Any, vae: Any) -> Scaling:
+    """The scaling that a pipeline uses, from its kind and the config of its autoencoder."""
+    name = type(pipeline).__name__
+    if getattr(pipeline, "movq", None) is not None:  # Kandinsky
+        return Scaling(skips_codebook=True)
+    if name in _UNSCALED:
+        return Scaling()
+    config = vae.config
+    mean, std = (getattr(config, which, None) for which in ("latents_mean", "latents_std"))
+    return Scaling(
+        factor=getattr(config, "scaling_factor", None),
+        shift=getattr(config, "shift_factor", None),
+        mean=tuple(mean) if mean and std else (),
+        std=tuple(std) if mean and std else (),
+        is_reciprocal=name in _RECIPROCAL,
+    )
