@@ -1,0 +1,91 @@
+"""Whether the settings of a component ask for something sane, before anything is built from them.
+
+The bounds are wide: several times what any published model uses. What slips through them meets the limits of the
+trial run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sculptor_app.diffusion.models.verdict import Finding, shown
+
+MOST_ITEMS = 20_000
+MOST_LETTERS = 100_000
+
+_HUGE = "Building it would take more memory or time than any model needs."
+_BOUNDS = (
+    ("num_train_timesteps", 1, 10_000),
+    (r".*(vocab|token|position|sample_size|image_size|num_embeds|num_classes|labels|n_embed|codebook|max_length).*",
+     -(1 << 22), 1 << 22),
+    (r".*(layers|blocks|depth|num_stages|num_frames|heads|groups|experts).*|layers_per_.*", -1, 4_096),
+    (r".*(channels|dim|dims|width|hidden|size|features|rank|filters|kernel|stride|patch|scale_factor).*",
+     -1, 100_000),
+)  # fmt: skip
+"""Keys as patterns, the first that fits counts; and the whole numbers that are allowed for them."""
+_COMPILED = tuple((re.compile(pattern), least, most) for pattern, least, most in _BOUNDS)
+_ATTENTION = [None, "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"]
+_FILES = ("vocab_file", "merges_file", "tokenizer_file", "spm_file", "sp_model_file", "source_spm", "target_spm")
+
+_FORBIDDEN = {
+    "auto_map": "It names program files to run; Sculptor runs no code that comes with a model.",
+    "custom_pipeline": "It names program files to run; Sculptor runs no code that comes with a model.",
+    "custom_pipelines": "It names program files to run; Sculptor runs no code that comes with a model.",
+    "trust_remote_code": "A model has no say in whom to trust.",
+    "transformers_weights": "It names weight files of its own, which no check has seen.",
+    "quantization_config": "Quantised weights cannot be opened yet; look for a copy in 16 or 32 bits.",
+    "compression_config": "Compressed weights cannot be opened yet; look for a copy in 16 or 32 bits.",
+}
+
+
+def check_settings(path: str, settings: dict[str, Any]) -> Iterator[Finding]:
+    """Everything in a component's settings that speaks against it.
+
+    Args:
+        path: Of the settings' file, as it is shown.
+        settings: What it holds, nested as it may be.
+    """
+    waiting: list[tuple[str, Any]] = [("", settings)]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            yield from _check_keys(path, value)
+            waiting.extend((str(inner), each) for inner, each in value.items())
+        elif isinstance(value, list):
+            if len(value) > MOST_ITEMS:
+                yield Finding(f"{key} in {path} has {len(value):,} items; allowed are {MOST_ITEMS:,}.", _HUGE)
+            waiting.extend((key, each) for each in value[:MOST_ITEMS])
+        elif isinstance(value, str) and len(value) > MOST_LETTERS:
+            yield Finding(f"{key} in {path} has {len(value):,} letters; allowed are {MOST_LETTERS:,}.", _HUGE)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield from _check_number(path, key, value)
+
+
+def _check_keys(path: str, settings: dict[str, Any]) -> Iterator[Finding]:
+    for key, why in _FORBIDDEN.items():
+        if settings.get(key) not in (None, False, [], {}):
+            yield Finding(f"{path} has {key}: {shown(settings[key])}.", why)
+    for key in ("attn_implementation", "_attn_implementation", "_attn_implementation_internal"):
+        named = settings.get(key)
+        if any(each not in _ATTENTION for each in (named.values() if isinstance(named, dict) else [named])):
+            what = f"{path} has {key}: {shown(named)}."
+            yield Finding(what, "It can name program code on the hub; Sculptor runs no code that comes with a model.")
+    for key in _FILES:
+        if isinstance(settings.get(key), str) and not re.fullmatch(r"\w[\w.\-]*", settings[key]):
+            what = f"{path} has {key}: {shown(settings[key])}."
+            yield Finding(what, "It leads out of the folder; it could read any file of yours.")
+
+
+def _check_number(path: str, key: str, value: float) -> Iterator[Finding]:
+    for pattern, least, most in _COMPILED:
+        if pattern.fullmatch(key):
+            if not least <= value <= most:
+                yield Finding(f"{shown_key(key)} in {path} is {shown(value)}; allowed is {least} to {most}.", _HUGE)
+            return
+
+
+def shown_key(key: str) -> str:
+    """A setting's name; one that is no plain word stands in quotes."""
+    return key if re.fullmatch(r"\w{1,60}", key, re.ASCII) else shown(key)

@@ -1,0 +1,125 @@
+"""The one way in: a model is judged, tried if a stranger made it, built, and put where it will compute."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.diffusion.models import building, checkpoint
+from sculptor_app.diffusion.models.building import Report
+from sculptor_app.diffusion.models.catalogue import OUR_PIPELINE
+from sculptor_app.diffusion.models.judging import judge_folder
+from sculptor_app.diffusion.models.memory import EXACT_BYTES, Plan, plan_loading
+from sculptor_app.diffusion.models.trial import try_first
+from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Unfit, Verdict, shown_path
+from sculptor_app.diffusion.models.weights import OTHER_WEIGHTS, PICKLES
+
+HALF_VARIANT = "fp16"
+_CHANGED = "Wait until it is complete, then open it again."
+
+
+def judge(path: Path, variant: str | None = None) -> Verdict:
+    """Everything that can be said of a model without building any of it; raises nothing.
+
+    Args:
+        path: A diffusers folder, or one safetensors file.
+        variant: Which files to prefer where a component has several, such as "fp16".
+    """
+    try:
+        path = Path(os.path.realpath(path))
+        if path.is_dir():
+            return judge_folder(path, variant)
+        if path.suffix == ".safetensors":
+            return checkpoint.judge_checkpoint(path)
+        return Verdict(path, findings=(_no_model(path),))
+    except (OSError, ValueError) as error:  # it vanished in between, or its name is none
+        return Verdict(path, findings=(Finding(f"{shown_path(path)} cannot be read ({error}).", _CHANGED),))
+
+
+def inspect_model(path: Path, device: str | None = None) -> Verdict:
+    """What `judge` says, and whether the model fits into a device's memory.
+
+    Args:
+        path: A diffusers folder, or one safetensors file.
+        device: As torch names it; None leaves memory aside.
+    """
+    verdict = judge(path)
+    if device is not None and verdict.fit:
+        try:
+            plan_loading(verdict, device)
+        except Unfit as unfit:
+            verdict = with_findings(verdict, unfit.finding)
+    return verdict
+
+
+def load_pipeline(
+    path: Path,
+    device: str = "cpu",
+    dtype: str | None = None,
+    *,
+    stop: threading.Event | None = None,
+    report: Report | None = None,
+) -> Any:
+    """Open any model that diffusers can run.
+
+    Args:
+        path: A diffusers folder, or one safetensors file.
+        device: Where it will compute, as torch names it.
+        dtype: "float32", "float16" or "bfloat16"; None chooses what suits the model and the device.
+        stop: Ends a trial when it is set.
+        report: Told what is being done: "checking", "trying", or the name of a component.
+
+    Returns:
+        The pipeline, ready on the device, or offloaded: its parts come to the GPU one at a time.
+
+    Raises:
+        ModelRefused: Something speaks against it; all of it is in the error's `findings`.
+        ModelFolderError: The same, for a folder of ours that is broken.
+        Cancelled: It was stopped.
+        RuntimeError: Memory ran out all the same; `is_out_of_memory` knows it.
+    """
+    tell = report or (lambda _: None)
+    tell("checking")
+    verdict = judge(path)
+    if verdict.fit and device != "cpu" and 4 * verdict.numbers > EXACT_BYTES:
+        verdict = judge(path, HALF_VARIANT)  # half the reading, where there is a choice
+    verdict.refuse()
+    try:
+        plan = plan_loading(verdict, device) if dtype is None else Plan(dtype)
+        if verdict.pipeline != OUR_PIPELINE:  # what is ours was bounded to the last number when it was judged
+            tell("trying")
+            try_first(verdict, plan.dtype, stop)
+        pipeline = build(verdict, plan.dtype, tell)
+    except Unfit as unfit:
+        raise ModelRefused([unfit.finding]) from unfit
+    if judge(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
+        raise ModelFolderError(f"{shown_path(verdict.path)} changed while it was read.", _CHANGED)
+    if plan.offload:
+        pipeline.enable_model_cpu_offload(device=device)
+        return pipeline
+    return pipeline.to(device)
+
+
+def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
+    """Build what was judged; see `building.build`."""
+    if verdict.settings_folder is not None:
+        return checkpoint.build_checkpoint(verdict, dtype)
+    return building.build(verdict, dtype, report)
+
+
+def with_findings(verdict: Verdict, *more: Finding) -> Verdict:
+    """The same verdict with further findings."""
+    return replace(verdict, findings=(*verdict.findings, *more))
+
+
+def _no_model(path: Path) -> Finding:
+    if not path.exists():
+        return Finding(f"There is no folder {shown_path(path)}.", "Choose a folder that holds a model.")
+    if path.name.endswith((*PICKLES, *OTHER_WEIGHTS)):
+        why = "Opening such a file can run code in it; look for a copy with safetensors files."
+        return Finding(f"{shown_path(path)} is no safetensors file.", why)
+    return Finding(f"{shown_path(path)} is neither a folder nor a safetensors file.", "Choose one that holds a model.")

@@ -1,0 +1,92 @@
+"""Fetching a model from the Hugging Face hub into its cache, piece by piece."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sculptor_app.diffusion.errors import Cancelled
+from sculptor_app.diffusion.models.offering import DownloadFailed, Offer, fetch, told
+
+Progress = Callable[[int, int], None]
+"""Is told how many bytes of how many are there."""
+
+
+def download(what: Offer, progress: Progress | None = None, stop: threading.Event | None = None) -> Path:
+    """Fetch what was offered into the cache.
+
+    Args:
+        what: From `offer`.
+        progress: Told at every piece.
+        stop: Ends it at the next piece; what was fetched whole stays.
+
+    Returns:
+        The folder, as `hub.find_cached` finds it from now on.
+
+    Raises:
+        Cancelled: It was stopped.
+        DownloadFailed: The network or the disk failed.
+    """
+    if what.missing_bytes > what.free_bytes:
+        raise DownloadFailed(
+            f"{what.name} takes {what.missing_bytes / 2**30:.1f} GiB, and the disk of {what.cache} has "
+            f"{what.free_bytes / 2**30:.1f} GiB left.",
+            "Free some space, or set HF_HOME to a folder on another disk.",
+        )
+    counter = _Counter(what.total_bytes, progress or (lambda *_: None), stop)
+    with told(what.name):
+        for file, size in what.files:
+            counter.begin(size)
+            path = fetch(what.name, file, what.commit, what.cache, what.endpoint, counter.bar())
+            counter.end()
+    return Path(path).parents[len(PurePosixPath(file).parts) - 1]
+
+
+class _Counter:
+    """Adds up pieces of files; raises `Cancelled` when it is asked to stop."""
+
+    def __init__(self, total: int, progress: Progress, stop: threading.Event | None) -> None:
+        self._total, self._progress, self._stop = total, progress, stop
+        self._whole = self._size = self._piece = 0
+        self.add(0)
+
+    def begin(self, size: int) -> None:
+        """A file begins."""
+        self._size, self._piece = size, 0
+        self.add(0)
+
+    def add(self, count: int) -> None:
+        """So many bytes more of the file are there."""
+        if self._stop is not None and self._stop.is_set():
+            raise Cancelled
+        self._piece = min(self._size, max(0, self._piece + count))
+        self._progress(self._whole + self._piece, self._total)
+
+    def end(self) -> None:
+        """The file is whole, whether it was fetched or had been there."""
+        self._whole, self._size, self._piece = self._whole + self._size, 0, 0
+        self.add(0)
+
+    def bar(self) -> type:
+        """The class that huggingface_hub makes its progress bars of."""
+        counter = self
+
+        class Bar:
+            def __init__(self, *_: Any, **__: Any) -> None:
+                pass
+
+            def update(self, count: float | None = 1) -> None:
+                counter.add(int(count or 0))
+
+            def __enter__(self) -> Bar:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                pass
+
+            def __getattr__(self, _: str) -> Callable[..., None]:
+                return lambda *_, **__: None
+
+        return Bar

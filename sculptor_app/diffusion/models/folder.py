@@ -1,0 +1,212 @@
+"""What lies in a model's folder, found without opening anything, and the only way to read from it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sculptor_app.diffusion.models import jsontext
+from sculptor_app.diffusion.models.verdict import Finding, Unfit, shown_path
+
+MOST_FILES = 10_000
+MOST_DEPTH = 8
+MOST_JSON_BYTES = 1 << 20
+
+_NO_BLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # a FIFO or a terminal must not hold us up
+_OPEN = os.O_RDONLY | _NO_BLOCKING | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_BLOB = re.compile(r"[0-9a-f]{64}")  # how blobs that several repositories share are called
+_AGAIN = "Copy the folder again from where it came."
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file of the folder.
+
+    Attributes:
+        path: Where it lies; may be a link.
+        real: Where its content lies.
+        size: Bytes.
+        changed_ns: When it was last written, by the system's clock.
+    """
+
+    path: Path
+    real: Path
+    size: int
+    changed_ns: int
+
+    def open(self) -> int:
+        """A descriptor to read from.
+
+        Raises:
+            OSError: It is gone, may not be read, or has become something else than a regular file.
+        """
+        descriptor = os.open(self.real, _OPEN)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(f"{self.real} is no regular file")
+        return descriptor
+
+
+@dataclass
+class Folder:
+    """A folder as it was found.
+
+    Attributes:
+        root: Its path, without links.
+        files: By their names below the root, with forward slashes.
+        folders: Names of the folders in it, the root's own not among them.
+        findings: What is wrong with what lies there.
+    """
+
+    root: Path
+    files: dict[str, File] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+    _digest: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def entries(self) -> int:
+        """How many files and folders were found."""
+        return len(self.files) + len(self.folders)
+
+    def within(self, component: str) -> list[str]:
+        """Names of the files directly in one of its folders."""
+        return [name.rpartition("/")[2] for name in self.files if name.rpartition("/")[0] == component]
+
+    def read(self, name: str, most_bytes: int) -> bytes:
+        """A small file's content.
+
+        Raises:
+            Unfit: It is missing, cannot be read, or is larger than allowed.
+        """
+        path = shown_path(self.root / name)
+        file = self.files.get(name)
+        if file is None:
+            raise Unfit(f"{path} is missing.", "Choose a folder that holds a complete model.")
+        if file.size > most_bytes:
+            raise Unfit(
+                f"{path} has {file.size:,} bytes; allowed are {most_bytes:,}.",
+                "Reading it could fill the memory; no model needs so much.",
+            )
+        try:
+            content = _read(file, most_bytes)
+        except OSError as error:
+            raise Unfit(f"{path} cannot be read ({error.strerror or error}).", _AGAIN) from error
+        self.note(name, content)
+        return content
+
+    def json(self, name: str, most_bytes: int = MOST_JSON_BYTES) -> dict[str, Any]:
+        """The object that a small JSON file holds.
+
+        Raises:
+            Unfit: It cannot be read, or holds something else.
+        """
+        path = shown_path(self.root / name)
+        try:
+            content = jsontext.parse(self.read(name, most_bytes))
+        except (ValueError, RecursionError) as error:
+            raise Unfit(f"{path} cannot be read ({error}).", "Restore the file from where it came.") from error
+        if not isinstance(content, dict):
+            raise Unfit(f"{path} holds no JSON object.", "Restore the file from where it came.")
+        return content
+
+    def note(self, name: str, content: bytes) -> None:
+        """Let content that was looked at count for the fingerprint."""
+        self._digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode("utf-8", "surrogateescape"))
+
+    def fingerprint(self) -> str:
+        """Names, sizes and times of all files, and the content of those that were read, as one word."""
+        digest = self._digest.copy()
+        for name, file in sorted(self.files.items()):
+            digest.update(f"{name}\0{file.size}\0{file.changed_ns}\n".encode("utf-8", "surrogateescape"))
+        return str(digest.hexdigest())
+
+
+def _read(file: File, most_bytes: int) -> bytes:
+    """At most so many bytes.
+
+    Raises:
+        OSError: It cannot be read, or has grown beyond what is allowed.
+    """
+    with os.fdopen(file.open(), "rb") as source:
+        content = source.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError("it grows while it is read")
+    return content
+
+
+def scan(root: Path) -> Folder:
+    """Find what lies in a folder and below; opens nothing.
+
+    Hidden folders (.git, .cache) are left out: no loader looks into them. A link may lead to another file of the
+    folder, or, in a snapshot of the hub's cache, to the blobs beside it.
+    """
+    found = Folder(root)
+    waiting = [(root, "", 0)]
+    while waiting and found.entries <= MOST_FILES:
+        place, prefix, depth = waiting.pop()
+        if depth > MOST_DEPTH:
+            what = f"{shown_path(place)} lies more than {MOST_DEPTH} folders deep."
+            found.findings.append(Finding(what, "No model is built so; choose the folder with model_index.json in it."))
+            break
+        try:
+            entries = _entries(place)
+        except OSError as error:
+            found.findings.append(Finding(f"{shown_path(place)} cannot be read ({error.strerror}).", _AGAIN))
+            continue
+        for entry in entries:
+            name = prefix + entry.name
+            if not entry.is_dir(follow_symlinks=False):
+                _add(found, entry, name)
+            elif not entry.name.startswith("."):
+                found.folders.add(name)
+                waiting.append((Path(entry.path), f"{name}/", depth + 1))
+    if found.entries > MOST_FILES:
+        what = f"{shown_path(root)} holds more than {MOST_FILES:,} files."
+        found.findings.append(Finding(what, "That is no model's folder; choose the one with model_index.json in it."))
+    return found
+
+
+def _entries(place: Path) -> list[os.DirEntry[str]]:
+    """What lies directly in a folder, in order; of very many not all."""
+    with os.scandir(place) as entries:
+        return sorted(itertools.islice(entries, MOST_FILES + 1), key=lambda entry: entry.name)
+
+
+def _add(found: Folder, entry: os.DirEntry[str], name: str) -> None:
+    """Take note of a file or a link."""
+    try:
+        real = Path(os.path.realpath(entry.path)) if entry.is_symlink() else Path(entry.path)
+        what = real.stat(follow_symlinks=False)
+    except OSError:  # a link to nowhere, as a broken-off download leaves: whoever needs the file will miss it
+        return
+    path = shown_path(entry.path)
+    if entry.is_symlink() and not _may_lead_to(found.root, real):
+        found.findings.append(
+            Finding(f"{path} is a link out of the folder, to {shown_path(real)}.", "It could read any file of yours.")
+        )
+    elif stat.S_ISDIR(what.st_mode):
+        found.findings.append(Finding(f"{path} is a link to a folder.", "Links can lead in circles; copy the folder."))
+    elif not stat.S_ISREG(what.st_mode):
+        found.findings.append(
+            Finding(f"{path} is no regular file.", "Reading from a pipe or a device can hang, or never end.")
+        )
+    else:
+        found.files[name] = File(Path(entry.path), real, what.st_size, what.st_mtime_ns)
+
+
+def _may_lead_to(root: Path, real: Path) -> bool:
+    """Whether a link's target is in the folder, or in the blobs of the hub's cache that the folder is a snapshot of."""
+    if real.is_relative_to(root):
+        return True
+    repository = root.parent.parent
+    if root.parent.name != "snapshots" or not repository.name.startswith("models--"):
+        return False
+    shared = real.parent.parent == repository.parent / "blobs" and _BLOB.fullmatch(real.name) is not None
+    return real.parent == repository / "blobs" or shared

@@ -1,0 +1,93 @@
+"""What the process of a trial may do: little. Only that process calls this, and only once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+_FORBIDDEN = (
+    "socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile",
+    "os.kill", "pty.", "webbrowser.", "pickle.", "ftplib.", "urllib.", "smtplib.", "os.remove", "os.rmdir", "os.rename",
+    "os.link", "os.symlink", "os.chmod", "os.chown", "os.mkdir", "os.truncate", "shutil.",
+)  # fmt: skip
+"""Audit events, or beginnings of them, that end in a `Forbidden`."""
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+MOST_WRITTEN_BYTES = 512 << 20
+"""Of one file: a checkpoint's settings and vocabularies are copied."""
+
+
+class Forbidden(RuntimeError):
+    """Something was tried that no loading needs."""
+
+
+def limit_resources(memory_bytes: int, seconds: int) -> None:
+    """Bound what this process can still take; on systems that know no such bounds the parent watches alone.
+
+    Args:
+        memory_bytes: Beyond what it has now.
+        seconds: Of computing.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    bounds = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, MOST_WRITTEN_BYTES), (resource.RLIMIT_CORE, 0)]
+    taken = _address_space()
+    if taken is not None:
+        bounds.append((resource.RLIMIT_AS, taken + memory_bytes))
+    for what, most in bounds:
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+
+
+def _address_space() -> int | None:
+    """Bytes of addresses that this process has; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def forbid(allowed: Path) -> None:
+    """From now on: no network, no programs, no pickles, and no writing but below one folder.
+
+    A second line of defence: what was judged before has no way to ask for any of these.
+
+    Args:
+        allowed: The folder.
+    """
+    below = os.path.realpath(allowed) + os.sep
+    harmless = (below, os.devnull)
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            writes = isinstance(flags, int) and flags & _WRITING and not isinstance(path, int)
+            if writes and not os.fsdecode(path).startswith(harmless):
+                _refuse(f"to write to {path!r}")
+        elif event.startswith(_FORBIDDEN):
+            paths = [each for each in arguments if isinstance(each, str)]
+            if not paths or not all(path.startswith(harmless) for path in paths):
+                _refuse(event)
+
+    sys.addaudithook(watch)
+
+
+def _refuse(what: str) -> NoReturn:
+    raise Forbidden(f"it tried {what}, which no loading needs")
+
+
+def end_with(parent: Any, end: Callable[[int], None] = os._exit) -> None:
+    """End this process when its parent is gone: a thread waits for a pipe from it to close."""
+
+    def wait() -> None:
+        parent.read()
+        end(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,198 @@
+"""What fetching a model from the Hugging Face hub would mean: which files, and how large they are."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sculptor_app.diffusion.errors import Cancelled, SculptError
+from sculptor_app.diffusion.models import hub, jsontext
+from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
+from sculptor_app.diffusion.models.judging import INDEX, PROGRAMS
+from sculptor_app.diffusion.models.verdict import ModelRefused, Unfit, shown, shown_path
+from sculptor_app.diffusion.models.weights import STEMS, Source, choose_variants, sources
+
+DATA_FILES = (".json", ".txt", ".model", ".jinja")
+"""Settings and vocabularies. Neither programs nor pickles are ever fetched."""
+MOST_FILES = 2_000
+
+
+class DownloadFailed(SculptError):
+    """A model could not be fetched; what was fetched of it stays and need not be fetched again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What fetching a model would mean.
+
+    Attributes:
+        name: The repository's, "owner/name".
+        commit: Which state of it.
+        files: Names and sizes in bytes of what would be fetched.
+        missing_bytes: How much of that is not in the cache yet.
+        free_bytes: What the cache's disk has left.
+        cache: The cache.
+        endpoint: The hub's address; None is the usual one.
+    """
+
+    name: str
+    commit: str
+    files: tuple[tuple[str, int], ...]
+    missing_bytes: int
+    free_bytes: int
+    cache: Path
+    endpoint: str | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it."""
+        return sum(size for _, size in self.files)
+
+
+def offer(
+    name: str,
+    *,
+    variant: str | None = None,
+    settings_only: bool = False,
+    cache: Path | None = None,
+    endpoint: str | None = None,
+) -> Offer:
+    """Find out what fetching a model would mean; fetches its index alone.
+
+    Args:
+        name: "owner/name".
+        variant: Which weights to prefer where there is a choice, such as "fp16".
+        settings_only: Leave the weights out: what a checkpoint needs.
+        cache: Another cache than this computer's.
+        endpoint: Another hub than the usual one.
+
+    Raises:
+        DownloadFailed: The hub cannot be reached, does not know it, or does not give it.
+        ModelRefused: It is no pipeline that could be opened safely.
+    """
+    cache = hub.cache_folder() if cache is None else cache
+    if not hub.is_name(name):
+        raise DownloadFailed(f"{shown(name)} is no name of a repository.", "Such a name has the form owner/name.")
+    with told(name):
+        index_path = Path(fetch(name, INDEX, hub.MAIN, cache, endpoint))
+        commit = index_path.parent.name
+        sizes = _sizes(name, commit, endpoint)
+    try:
+        chosen = _chosen(name, index_path, sizes, variant, settings_only)
+    except Unfit as unfit:
+        raise ModelRefused([unfit.finding]) from unfit
+    place = index_path.parent
+    missing = sum(size for file, size in chosen if not (place / file).exists())
+    free = shutil.disk_usage(index_path).free
+    return Offer(name, commit, chosen, missing, free, cache, endpoint)
+
+
+@contextlib.contextmanager
+def told(name: str) -> Iterator[None]:
+    """Turn what huggingface_hub raises into one sentence.
+
+    Args:
+        name: The repository's.
+
+    Raises:
+        DownloadFailed: For every error that is none of ours.
+    """
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except (SculptError, Cancelled):
+        raise
+    except errors.GatedRepoError as error:
+        what = f"The model {name} is given only to those who agreed to its terms on the hub."
+        raise DownloadFailed(what, "Do so there, and log in with `hf auth login`.") from error
+    except errors.RepositoryNotFoundError as error:
+        what = f"The model {name} is not on the hub, or not for everyone."
+        raise DownloadFailed(what, "Look at how its name is written.") from error
+    except errors.RemoteEntryNotFoundError as error:
+        raise DownloadFailed(f"{name} has no {INDEX}, so it is no diffusers pipeline.", "Choose another.") from error
+    except Exception as error:
+        said = shown_path(" ".join(str(error).split())[:200])
+        what = f"The model {name} cannot be fetched ({type(error).__name__}: {said})."
+        raise DownloadFailed(what, "Look at the network and try again; what is there already is kept.") from error
+
+
+def fetch(name: str, file: str, revision: str, cache: Path, endpoint: str | None, bar: Any = None) -> str:
+    """Path of one file of a repository in the cache; fetched if it is not there."""
+    from huggingface_hub import hf_hub_download
+
+    return str(hf_hub_download(name, file, revision=revision, cache_dir=cache, endpoint=endpoint, tqdm_class=bar))
+
+
+def _sizes(name: str, commit: str, endpoint: str | None) -> dict[str, int]:
+    """All files of the repository with their sizes in bytes."""
+    from huggingface_hub import HfApi
+
+    listed = HfApi(endpoint=endpoint).model_info(name, revision=commit, files_metadata=True).siblings or []
+    return {each.rfilename: int(each.size or 0) for each in listed}
+
+
+def _chosen(
+    name: str, index_path: Path, sizes: dict[str, int], variant: str | None, settings_only: bool
+) -> tuple[tuple[str, int], ...]:
+    """Which files will be opened.
+
+    Raises:
+        Unfit: The repository holds programs, or a component's weights only as pickles.
+    """
+    programs = [file for file in sizes if PurePosixPath(file.lower()).suffix in PROGRAMS]
+    if programs:
+        why = "Sculptor runs no code that comes with a model, and opens none that may need it."
+        raise Unfit(f"{name} holds the program {shown(programs[0])}.", why)
+    parts = _components(index_path)
+    offers = {part: _offered(_within(sizes, part)) for part in parts}
+    variants = {} if settings_only else choose_variants(offers, variant)
+    chosen = {INDEX}
+    for part in parts:
+        names = _within(sizes, part)
+        chosen |= {f"{part}/{each}" for each in names if each.endswith(DATA_FILES) and ".index." not in each}
+        if part in variants:
+            chosen |= {f"{part}/{each}" for each in _weight_files(names, offers[part][variants[part]])}
+        elif not settings_only and any(each.endswith((".bin", ".ckpt", ".msgpack", ".onnx")) for each in names):
+            raise Unfit(f"{name} has the weights of {part} only as pickles.", "Opening a pickle runs the code in it.")
+    if len(chosen) > MOST_FILES:
+        raise Unfit(f"{name} has {len(chosen):,} files to fetch.", "No pipeline is built so.")
+    return tuple((file, sizes.get(file, 0)) for file in sorted(chosen))
+
+
+def _components(index_path: Path) -> list[str]:
+    """The folders that an index names."""
+    try:
+        index = jsontext.parse(index_path.read_bytes()[: MOST_JSON_BYTES + 1])
+        return [name for name, entry in index.items() if name.isidentifier() and _is_class(entry)]
+    except (ValueError, AttributeError) as error:
+        what = f"{shown_path(index_path)} cannot be read ({error})."
+        raise Unfit(what, "It says what the pipeline is made of.") from error
+
+
+def _is_class(entry: Any) -> bool:
+    return isinstance(entry, list) and [type(each) for each in entry] == [str, str]
+
+
+def _within(sizes: Iterable[str], part: str) -> list[str]:
+    return [file.rpartition("/")[2] for file in sizes if file.rpartition("/")[0] == part]
+
+
+def _offered(names: list[str]) -> dict[str | None, Source]:
+    """The variants of a component's weights, whichever library it is of."""
+    return next((found for stem in STEMS.values() if (found := sources(names, stem))), {})
+
+
+def _weight_files(names: list[str], source: Source) -> set[str]:
+    """The files of one variant; of shards those whose names say so, as the index itself is not there yet."""
+    if source.index is None:
+        return {str(source.single)}
+    stem, _, variant = source.index.removesuffix(".json").partition(".safetensors.index")
+    new, old = rf"{stem}{re.escape(variant)}-\d+-of-\d+", rf"{stem}-\d+-of-\d+{re.escape(variant)}"
+    shard = re.compile(rf"(?:{new}|{old})\.safetensors", re.ASCII)
+    return {source.index, *(name for name in names if shard.fullmatch(name))}

@@ -1,0 +1,181 @@
+"""What was found out about a model before anything of it was built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sculptor_app.diffusion.errors import ModelFolderError
+
+_LONGEST = 80
+
+
+class Severity(StrEnum):
+    """What a finding means for the model."""
+
+    REFUSED = "refused"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes:
+        what: What was found, and where; one sentence with its full stop.
+        why_it_matters: What would come of it, or what to do about it; one sentence, or empty for a note.
+        severity: Whether the model is refused for it.
+    """
+
+    what: str
+    why_it_matters: str
+    severity: Severity = Severity.REFUSED
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.why_it_matters}".strip()
+
+
+class Unfit(Exception):
+    """A check found something; carries the finding to where all of them are listed.
+
+    Args:
+        what: See `Finding`.
+        why_it_matters: See `Finding`.
+    """
+
+    def __init__(self, what: str, why_it_matters: str) -> None:
+        super().__init__(what)
+        self.finding = Finding(what, why_it_matters)
+
+
+class ModelRefused(ModelFolderError):
+    """A model may not be opened, or cannot be; says the first reason, and holds all of them.
+
+    Args:
+        findings: At least one that refuses.
+    """
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        first, *others = [each for each in self.findings if each.severity is Severity.REFUSED]
+        more = f" There {'is' if len(others) == 1 else 'are'} {len(others)} more; `sculptor-app check-model` lists all."
+        super().__init__(first.what, first.why_it_matters + (more if others else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weight files of one component that a loader will read.
+
+    Attributes:
+        files: One, or the shards of one set.
+        variant: What diffusers calls it, "fp16"; None for the plain files.
+        numbers: How many numbers they hold.
+        stored_bytes: What they take on the disk.
+        largest_bytes: What the largest of the files takes.
+        dtypes: The kinds of numbers, as safetensors names them: "F16", "BF16", "F32".
+    """
+
+    files: tuple[Path, ...]
+    variant: str | None
+    numbers: int
+    stored_bytes: int
+    largest_bytes: int
+    dtypes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of a pipeline, as its index names it.
+
+    Attributes:
+        name: "unet".
+        kind: "network" and "encoder" have weights and are of diffusers and of transformers; "scheduler" and "data"
+            have none.
+        made_by: The class that builds it.
+        folder: Where it lies.
+        weights: Its files; None where there are none.
+    """
+
+    name: str
+    kind: str
+    made_by: Any = field(repr=False)
+    folder: Path
+    weights: Weights | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What can be said of a model without building any of it.
+
+    Attributes:
+        path: A folder, or one checkpoint file.
+        pipeline: Name of the pipeline's class, as the model gives it.
+        made_by: That class; None where it cannot be used.
+        components: What would be built, in the order of the index.
+        findings: Everything that was found.
+        fingerprint: Changes whenever anything that was looked at changes.
+        wanted_variant: Which files were preferred where there was a choice.
+        settings_folder: For a checkpoint: the folder that holds its components' settings.
+    """
+
+    path: Path
+    pipeline: str = ""
+    made_by: Any = field(default=None, repr=False)
+    components: tuple[Component, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    fingerprint: str = ""
+    wanted_variant: str | None = None
+    settings_folder: Path | None = None
+
+    @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """The findings for which the model is refused."""
+        return tuple(each for each in self.findings if each.severity is Severity.REFUSED)
+
+    @property
+    def fit(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.refusals
+
+    @property
+    def weights(self) -> tuple[Weights, ...]:
+        """The weights of all components that have some."""
+        return tuple(each.weights for each in self.components if each.weights is not None)
+
+    @property
+    def stored_bytes(self) -> int:
+        """What all weights take on the disk."""
+        return sum(each.stored_bytes for each in self.weights)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers all weights hold."""
+        return sum(each.numbers for each in self.weights)
+
+    def refuse(self) -> None:
+        """Raise if the model is not fit.
+
+        Raises:
+            ModelRefused: With all findings.
+        """
+        if not self.fit:
+            raise ModelRefused(self.findings)
+
+
+def shown(value: object) -> str:
+    """A stranger's value in a sentence of ours: in quotes, without control characters, and not all of it if long."""
+    text = repr(value[:_LONGEST]) if isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def shown_path(path: Path | str) -> str:
+    """A stranger's file name in a sentence of ours: control characters and bytes that are no text become a mark."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(path))
+
+
+def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Every finding once, in order."""
+    return tuple(dict.fromkeys(findings))

@@ -1,0 +1,24 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.diffusers_models import ddpm, save
+
+
+@pytest.fixture(scope="session")
+def whole_ddpm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that nothing is wrong with; never changed."""
+    return save(ddpm, tmp_path_factory.mktemp("whole") / "ddpm")
+
+
+@pytest.fixture
+def model(whole_ddpm: Path, tmp_path: Path) -> Path:
+    """A copy of it to do anything to."""
+    return Path(shutil.copytree(whole_ddpm, tmp_path / "model"))
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    """A file that would be there if anything that came with a model had run."""
+    return tmp_path / "canary"
