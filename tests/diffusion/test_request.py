@@ -1,11 +1,21 @@
 """What a person may ask for, and the sentence that answers what they may not."""
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sculptor_app.diffusion.errors import SculptError
-from sculptor_app.diffusion.request import MAX_SEED, SAMPLER_NAMES, SAMPLERS, RequestError, SculptRequest
+from sculptor_app.diffusion.request import (
+    EVERY_SAMPLER,
+    MAX_SEED,
+    SAMPLER_NAMES,
+    SAMPLERS,
+    RequestError,
+    SculptRequest,
+)
 
 
 def test_as_dict_makes_the_request_again() -> None:
@@ -14,7 +24,30 @@ def test_as_dict_makes_the_request_again() -> None:
 
 
 def test_every_sampler_has_a_name() -> None:
-    assert set(SAMPLER_NAMES) == set(SAMPLERS)
+    assert set(SAMPLERS) < set(SAMPLER_NAMES) == set(EVERY_SAMPLER)
+    assert len(set(SAMPLER_NAMES.values())) == len(EVERY_SAMPLER)
+
+
+@given(
+    st.dictionaries(st.text(max_size=9), st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text())
+)
+def test_options_travel_and_count_for_equality(options: dict[str, Any]) -> None:
+    request = SculptRequest(options=options, guidance=None)
+    assert request == SculptRequest(options=reversed(options.items()), guidance=None)
+    assert hash(request) == hash(SculptRequest(options=options, guidance=None))
+    assert request.told == options
+    assert SculptRequest(**json.loads(json.dumps(request.as_dict()))) == request
+
+
+def test_other_options_make_another_request() -> None:
+    assert SculptRequest(options={"prompt": "a bust"}) != SculptRequest(options={"prompt": "a vase"}) != SculptRequest()
+
+
+def test_options_cannot_be_changed_afterwards() -> None:
+    given_ = {"prompt": "a bust"}
+    request = SculptRequest(options=given_)
+    given_["prompt"] = request.told["prompt"] = "a vase"
+    assert request.options == (("prompt", "a bust"),)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +60,8 @@ def test_every_sampler_has_a_name() -> None:
         ({"seed": -1}, f"The seed is -1; choose 0 to {MAX_SEED}."),
         ({"seed": "seven"}, "The seed 'seven' is no whole number; give one."),
         ({"guidance": float("nan")}, "The guidance is nan; choose 0 to 30.0."),
+        ({"options": {"size": [1, 2]}}, "The option 'size' is [1, 2]; give a word, a number, or nothing."),
+        ({"options": {"eta": float("inf")}}, "The option 'eta' is inf; give a number."),
         ({"sampler": "plms"}, f"The sampler 'plms' is not known; choose one of {', '.join(SAMPLERS)}."),
         ({"sampler": ""}, f"The sampler '' is not known; choose one of {', '.join(SAMPLERS)}."),
     ],
