@@ -104,6 +104,7 @@ def test_the_noise_of_a_picture(tiny_model: Path, picture: Path, tmp_path: Path,
     assert (facts["evaluations"], f"{facts['error_db']:.1f}") == (int(said[1]), said[2])
     assert [f"{facts['noise'][what]:.3f}" for what in ("mean", "deviation")] == [said[3], said[4]]
     assert facts["noise"]["deviation"] > 0.1
+    assert facts["drawn_steps"] == 1
     assert frames(gif) == 2 * STEPS  # to the noise and back, each end shown once
     assert read_settings(gif)["origin"] == "ball.png, inverted"
     with table.open(newline="") as file:
@@ -111,7 +112,7 @@ def test_the_noise_of_a_picture(tiny_model: Path, picture: Path, tmp_path: Path,
 
 
 def test_unsolved_steps_are_told(tiny_model: Path, picture: Path, capsys: Any) -> None:
-    assert call("invert", tiny_model, picture, "--iterations", 0) == 0
+    assert call("invert", tiny_model, picture, "--iterations", 0, "--grain", 0) == 0
     told = capsys.readouterr().out
     assert "ball.png, carved as free:\n8 steps undone with 8 evaluations" in told
     assert told.endswith("8 steps are not solved; more --steps or --iterations may help\n")
@@ -158,6 +159,7 @@ def test_bad_input_is_answered_by_one_sentence(
         ("resculpt", [], "There is nothing to save. Add --out FILE or --csv FILE."),
         ("invert", ["--steps", "1"], "The number of steps is 1; choose a whole number, 2 to 1000."),
         ("invert", ["--iterations", "-1"], "The number of iterations is -1; choose a whole number, 0 to 1000."),
+        ("invert", ["--grain", "0.6"], "The grain is 0.6; choose a number, 0 to 0.5."),
         ("invert", ["--tolerance", "nan"], "The tolerance is 'nan'; choose a number, 0 to 1."),
     ],
 )  # fmt: skip

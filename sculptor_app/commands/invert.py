@@ -6,7 +6,7 @@ from pathlib import Path
 from sculptor_app.commands.gif_arguments import add_gif_look
 from sculptor_app.commands.given_picture import add_picture
 from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
-from sculptor_app.commands.run_arguments import add_guidance, add_labels, add_model, add_steps
+from sculptor_app.commands.run_arguments import add_guidance, add_labels, add_model, add_seed, add_steps
 from sculptor_app.exports.gif_options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX
 
 EXAMPLES = """examples:
@@ -14,7 +14,7 @@ EXAMPLES = """examples:
   sculptor-app invert holiday.jpg --form bust --out noise.gif --ping-pong --caption
   sculptor-app invert --render bust --render-material bronze --form bust --material bronze --json
 """
-LEAST_STEPS, MOST_ITERATIONS, MOST_TOLERANCE = 2, 1000, 1.0
+LEAST_STEPS, MOST_ITERATIONS, MOST_TOLERANCE, MOST_GRAIN = 2, 1000, 1.0, 0.5
 
 
 def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -36,6 +36,10 @@ def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
                      metavar="N", help="of a step at most; 0 is the usual, inexact inversion (30)")  # fmt: skip
     how.add_argument("--tolerance", type=number("tolerance", 0, MOST_TOLERANCE), default=1e-4, metavar="X",
                      help="what an iteration may still change of a solved step (0.0001)")  # fmt: skip
+    how.add_argument("--grain", type=number("grain", 0, MOST_GRAIN), default=0.05, metavar="X",
+                     help="share of noise up to which the picture's states have drawn grain; 0 finds every state, and "
+                     "brings the very picture back, but outlines of it stay in the noise (0.05)")  # fmt: skip
+    add_seed(how, "the grain")
     add_model(how)
     _add_files(parser.add_argument_group("what to say and save"))
     look = parser.add_argument_group("how the GIF looks")

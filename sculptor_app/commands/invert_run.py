@@ -71,7 +71,7 @@ def _inverted(
     opened, engine = given_picture(arguments, model_facts(request.model).size), Engine()
     with ProgressBar("Undoing", request.steps, "step") as bar:
         for found in invert(engine, request, opened.frame, interruption.event, opened.name, arguments.iterations,
-                            arguments.tolerance):  # fmt: skip
+                            arguments.tolerance, arguments.grain):  # fmt: skip
             if isinstance(found, Inversion):
                 return engine, found
             bar.move_to(found.done)
@@ -97,7 +97,8 @@ def _facts(inversion: Inversion, error_db: float) -> dict[str, Any]:
         "steps": steps,
         "error_db": error_db if math.isfinite(error_db) else None,
         "evaluations": sum(inversion.evaluations),
-        "unsolved_steps": sum(not residual <= inversion.tolerance for residual in inversion.residuals),
+        "unsolved_steps": inversion.unsolved,
+        "drawn_steps": inversion.drawn,
         "noise": {
             "mean": inversion.mean,
             "deviation": inversion.deviation,

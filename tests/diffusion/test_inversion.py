@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sculptor_app.diffusion.engine import Engine, sculpt
 from sculptor_app.diffusion.errors import Cancelled, SamplerFailed
 from sculptor_app.diffusion.inversion import Inversion, InversionStep, invert
+from sculptor_app.diffusion.noises import seed_noise
 from sculptor_app.diffusion.phases import phase_spans
 from sculptor_app.diffusion.request import RequestError, SculptRequest
 from sculptor_app.diffusion.schedulers import EvenDDIMScheduler, make_inverse, make_scheduler
@@ -64,7 +65,7 @@ def request_(unclipped_model: Path) -> SculptRequest:
 
 
 def finish(engine: Engine, request: SculptRequest, picture: Frame, **options: Any) -> Inversion:
-    *steps, inversion = invert(engine, request, picture, threading.Event(), **options)
+    *steps, inversion = invert(engine, request, picture, threading.Event(), **{"grain": 0, **options})
     assert [step.done for step in steps if isinstance(step, InversionStep)] == list(range(1, request.steps + 1))
     assert isinstance(inversion, Inversion)
     return inversion
@@ -103,7 +104,7 @@ def test_the_closed_form_inverse_is_found(prediction_type: str, steps: int, tmp_
     found, want = np.fft.fft2(inversion.noise)[:, alive], np.fft.fft2(picture)[:, alive] / gains[alive]
     assert np.abs(found - want).max() < 1e-3 * np.sqrt(np.mean(np.abs(want) ** 2))
     assert alive.sum() > SIZE
-    assert inversion.is_exact
+    assert inversion.unsolved == 0
 
 
 def test_more_exact_than_the_first_guess(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_more_exact_than_the_first_guess(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert errors[1] < 1e-3 < 0.1 < errors[0]
     assert naive.evaluations == (1,) * STEPS
-    assert not naive.is_exact
+    assert naive.unsolved == STEPS
     assert np.isnan(naive.residuals).all()
 
 
@@ -130,7 +131,7 @@ def test_there_and_back_on_a_real_network(engine: Engine, request_: SculptReques
     assert inversion.error_db(back.state(STEPS)) > 60
     assert back.info.origin == "the noise found for ball.png"
     assert inversion.trajectory.info.origin == "ball.png, inverted"
-    assert inversion.is_exact
+    assert inversion.unsolved == 0
     for k in range(STEPS + 1):
         np.testing.assert_allclose(back.state(k), inversion.trajectory.state(k), atol=2e-3)
 
@@ -202,14 +203,14 @@ def test_a_stop_is_obeyed_before_the_next_evaluation(evaluation: int, tmp_path: 
 
     pipeline.unet.register_forward_pre_hook(watch)
     with pytest.raises(Cancelled):
-        list(invert(engine, request, field(5), stop))
+        list(invert(engine, request, field(5), stop, grain=0))
     assert len(asked) == evaluation
     assert pipeline.freed == 1
 
 
 def test_closed_early_and_run_again(engine: Engine, request_: SculptRequest) -> None:
     whole = finish(engine, request_, solid(SIZE))
-    walk = invert(engine, request_, solid(SIZE), threading.Event())
+    walk = invert(engine, request_, solid(SIZE), threading.Event(), grain=0)
     assert isinstance(walk, Generator)
     next(walk)
     next(walk)
@@ -234,9 +235,47 @@ def test_values_that_are_no_numbers_end_the_walk(iterations: int, tmp_path: Path
 
 def test_what_cannot_be_solved_is_said(engine: Engine, request_: SculptRequest) -> None:
     inversion = finish(engine, request_, solid(SIZE), iterations=1, tolerance=1e-9)
-    assert not inversion.is_exact
+    assert inversion.unsolved == STEPS
     assert max(inversion.residuals) > 1e-9
     assert inversion.evaluations == (*(1,) * (STEPS - 1), 2)  # the first guess of the step undone first takes one, too
+
+
+@pytest.mark.parametrize(("grain", "drawn"), [(0.0, 0), (0.01, 1), (0.2, 3), (0.5, 7)])
+def test_grain_is_drawn_up_to_its_level(engine: Engine, request_: SculptRequest, grain: float, drawn: int) -> None:
+    """Those states are the picture with the seed's noise; from there on each step leads to the state after it."""
+    inversion = finish(engine, request_, solid(SIZE), grain=grain, tolerance=1e-5)
+    walk, (noise, _) = inversion.trajectory, seed_noise(request_.seed, SIZE)
+    assert inversion.drawn == sum(level.noise <= grain for level in walk.levels[:-1]) == drawn
+    for k in range(STEPS - drawn, STEPS):
+        level = walk.levels[k]
+        np.testing.assert_allclose(walk.state(k), level.signal * solid(SIZE) + level.noise * noise, atol=1e-6)
+    assert inversion.evaluations[STEPS - drawn :] == (1,) * drawn
+    assert np.isnan(inversion.residuals[STEPS - drawn :]).all()
+    assert inversion.unsolved == 0
+    back = returned(engine, request_, inversion)
+    for k in range(STEPS - drawn + 1):
+        np.testing.assert_allclose(back.state(k), walk.state(k), atol=5e-3)
+
+
+def test_another_seed_has_other_grain(engine: Engine, request_: SculptRequest) -> None:
+    other = SculptRequest(**{**request_.as_dict(), "seed": 8})
+    found = [finish(engine, request, solid(SIZE), grain=0.1).noise for request in (request_, request_, other)]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(found[0] - found[2]).max() > 0.1
+
+
+@pytest.mark.parametrize("grain", [-0.1, 0.6, float("nan")])
+def test_grain_has_bounds(engine: Engine, request_: SculptRequest, grain: float) -> None:
+    with pytest.raises(RequestError, match=r"The grain is .*; choose 0 to 0.5."):
+        next(invert(engine, request_, solid(SIZE), threading.Event(), grain=grain))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 8])
+def test_more_iterations_are_never_worse(engine: Engine, request_: SculptRequest, limit: int) -> None:
+    """Of a step's iterates the best is kept, also where the newest is worse."""
+    request = SculptRequest(**{**request_.as_dict(), "steps": 2})
+    few, more = (finish(engine, request, solid(SIZE), iterations=n, tolerance=0) for n in (limit, limit + 1))
+    assert more.residuals[-1] <= few.residuals[-1]
 
 
 @pytest.mark.parametrize(
@@ -269,6 +308,6 @@ def test_errors_in_db() -> None:
     trajectory = Trajectory(RunInfo(SculptRequest(steps=2)), picture, planned)
     for k in (1, 2):
         trajectory.append(Step(k, 0, True, 0.0, planned[k - 1], planned[k], picture, None, "", 0.0))
-    inversion = Inversion(picture, trajectory, (1, 1), (0.0, 0.0), 1e-4)
+    inversion = Inversion(picture, trajectory, (1, 1), (0.0, 0.0), 0, 1e-4)
     assert inversion.error_db(picture + np.float32(0.2)) == pytest.approx(20, abs=1e-4)
     assert inversion.error_db(picture) == float("inf")
