@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,23 +119,27 @@ def _share(left: float, total: float, count: float) -> float:
     return float(1 - left / total) if total > LEAST_VARIANCE * count else 0.0
 
 
-def fit_latent_map(
+def fitting(
     codec: LatentCodec,
     stop: threading.Event,
-    on_progress: Progress = lambda done, planned: None,
     pictures: Iterable[Frame] | None = None,
     planned: int = PICTURES,
     budget_s: float = BUDGET_S,
-) -> LatentMap:
-    """Learn from an autoencoder itself what its latents look like.
+) -> Generator[tuple[int, int], None, LatentMap]:
+    """Learn from an autoencoder itself what its latents look like, a picture at a time.
 
     Args:
         codec: Encodes and decodes.
         stop: Set from any thread to give up before the next picture.
-        on_progress: Is called after every picture.
         pictures: (3, H, W) float32 in [-1, 1] each; larger ones are cut to whole latents. None makes them by rule.
         planned: How many of them to take, at least LEAST_PICTURES.
         budget_s: After so many seconds those taken so far must do, if they are LEAST_PICTURES.
+
+    Yields:
+        How many of how many pictures are done.
+
+    Returns:
+        The map.
 
     Raises:
         Cancelled: `stop` was set.
@@ -156,10 +160,37 @@ def fit_latent_map(
             break
         _add(held_out if done % HELD_OUT_EVERY == 2 else fitted, codec, picture, factor)
         done += 1
-        on_progress(done, planned)
+        yield done, planned
     if done < LEAST_PICTURES:
         raise NoPictureOfLatents(f"A latent map needs {LEAST_PICTURES} pictures; there were {done}.", "Give more.")
     return solve(fitted, held_out)
+
+
+def fit_latent_map(
+    codec: LatentCodec,
+    stop: threading.Event,
+    on_progress: Progress = lambda done, planned: None,
+    pictures: Iterable[Frame] | None = None,
+    planned: int = PICTURES,
+    budget_s: float = BUDGET_S,
+) -> LatentMap:
+    """`fitting` in one call; `on_progress` is called after every picture."""
+    return finished(fitting(codec, stop, pictures, planned, budget_s), on_progress)
+
+
+def finished(steps: Generator[tuple[int, int], None, LatentMap], on_progress: Progress) -> LatentMap:
+    """The map that comes out at the end of its steps.
+
+    Args:
+        steps: They yield how many of how many pictures are done.
+        on_progress: Is told each.
+    """
+    while True:
+        try:
+            on_progress(*next(steps))
+        except StopIteration as end:
+            found: LatentMap = end.value
+            return found
 
 
 def _add(sums: Sums, codec: LatentCodec, picture: Frame, factor: int) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from safetensors.numpy import save
 
 from sculptor_app import folders
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.fitting import Progress, fit_latent_map
+from sculptor_app.diffusion.latents.fitting import Progress, finished, fitting
 from sculptor_app.diffusion.latents.latent_map import LatentMap
 
 FOLDER = "latent-maps"
@@ -36,6 +37,13 @@ def latent_map_of(
     on_progress: Progress = lambda done, planned: None,
     folder: Path | None = None,
 ) -> LatentMap:
+    """`mapping` in one call; `on_progress` is called after every picture, where a map is fitted."""
+    return finished(mapping(codec, stop, folder), on_progress)
+
+
+def mapping(
+    codec: LatentCodec, stop: threading.Event, folder: Path | None = None
+) -> Generator[tuple[int, int], None, LatentMap]:
     """The map of an autoencoder: the one that was kept, or else fitted now and kept.
 
     Where it can be neither read nor written it is fitted, and the log says why.
@@ -43,13 +51,18 @@ def latent_map_of(
     Args:
         codec: Of the model at hand.
         stop: Set from any thread to give up.
-        on_progress: Is told how many of how many pictures are done; not called where a map was kept.
         folder: Where maps are kept; None is a folder in the program's cache.
+
+    Yields:
+        How many of how many pictures are done; nothing where a map was kept.
+
+    Returns:
+        The map.
 
     Raises:
         Cancelled: `stop` was set.
-        NoPictureOfLatents: As for `fit_latent_map`.
-        OutOfDeviceMemory: As for `fit_latent_map`.
+        NoPictureOfLatents: As for `fitting`.
+        OutOfDeviceMemory: As for `fitting`.
     """
     key = key_of(codec)
     try:
@@ -57,9 +70,9 @@ def latent_map_of(
         found = read_map(path, key, codec.layout.channels)
     except OSError as error:
         log.warning("No latent maps can be kept (%s).", error)
-        return fit_latent_map(codec, stop, on_progress)
+        return (yield from fitting(codec, stop))
     if found is None:
-        found = fit_latent_map(codec, stop, on_progress)
+        found = yield from fitting(codec, stop)
         try:
             write_map(path, key, found)
         except OSError as error:

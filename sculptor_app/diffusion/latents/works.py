@@ -1,0 +1,139 @@
+"""What the worker thread is asked to do with latents. Imports no torch before it works: the window names these.
+
+Each is for `SculptRunner.submit`: called with the engine and the event that asks it to stop, it yields what the window
+is told. Only one job goes on at a time, so a run is never slowed by them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sculptor_app.diffusion.latents.decoded import DecodedTrajectory, decode_all
+from sculptor_app.diffusion.latents.latent_map import LatentMap
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.step import Frame
+
+if TYPE_CHECKING:
+    from sculptor_app.diffusion.latents.codec import LatentCodec
+
+Engine = Any
+"""`loading.Engine`, whose module needs torch."""
+Work = Callable[[Engine, threading.Event], Iterator[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """A latent map is being fitted.
+
+    Attributes:
+        done: pictures that were encoded and decoded.
+        planned: how many there may be.
+    """
+
+    done: int
+    planned: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedFrame:
+    """One frame, decoded on demand.
+
+    Attributes:
+        k: number of the state or step that it was asked for.
+        frame: (3, H, W) float32, about -1 to 1.
+        note: how it was decoded where that was not the pipeline's own way, in plain words; else empty.
+    """
+
+    k: int
+    frame: Frame
+    note: str = ""
+
+
+IN_TILES = "decoded in tiles, as memory was short: their borders are blended"
+BY_SMALL = "decoded by the small decoder {0}"
+
+
+def mapping_work(request: SculptRequest) -> Work:
+    """Find the latent map of a request's model: nothing for a model that works on pixels.
+
+    It yields a `Fitting` after every picture, where the map is not kept from before, and last the `LatentMap`.
+
+    Args:
+        request: Its model and device count.
+
+    Raises:
+        NoPictureOfLatents: In the worker: the states are no picture; the sentence says what they are.
+    """
+
+    def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.diffusion.latents.kept_map import mapping
+        from sculptor_app.diffusion.latents.layout import latent_layout_of
+
+        pipeline = engine.load(request.model, request.device)
+        if latent_layout_of(pipeline).space == "pixels":
+            return
+        with _codec(engine, request) as codec:
+            steps = mapping(codec, stop)
+            while True:
+                try:
+                    yield Fitting(*next(steps))
+                except StopIteration as end:
+                    found: LatentMap = end.value
+                    break
+            yield found
+
+    return work
+
+
+def decoding_work(decoded: DecodedTrajectory, small: Path | None = None) -> Work:
+    """Decode a run in the background: it yields the number of every state that can be read from now on.
+
+    Given up, or begun again, it goes on where it was.
+
+    Args:
+        decoded: Made of the run; keeps the pictures.
+        small: Folder of a small decoder to use instead of the model's own.
+    """
+
+    def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
+        with _codec(engine, decoded.source.info.request, small) as codec:
+            yield from decode_all(decoded, codec, stop)
+
+    return work
+
+
+def frame_work(request: SculptRequest, k: int, latents: Frame, small: Path | None = None) -> Work:
+    """Decode one frame on demand: it yields one `DecodedFrame`.
+
+    Args:
+        request: What the run was made with; its model and device count.
+        k: Number of the state or step, handed back with the picture.
+        latents: (C, h, w): a guess, or a state in unit scale (`decoded.in_unit_scale`).
+        small: Folder of a small decoder to use instead of the model's own.
+    """
+
+    def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
+        with _codec(engine, request, small) as codec:
+            frame = codec.decode(latents)
+            note = IN_TILES if codec.is_in_tiles else ""
+            yield DecodedFrame(k, frame, BY_SMALL.format(small.name) if small is not None else note)
+
+    return work
+
+
+@contextlib.contextmanager
+def _codec(engine: Engine, request: SculptRequest, small: Path | None = None) -> Iterator[LatentCodec]:
+    """The codec of a loaded model; what was moved to the device for it goes back afterwards."""
+    from sculptor_app.diffusion.latents.codec import LatentCodec
+    from sculptor_app.diffusion.latents.small_decoder import load_small_decoder
+
+    pipeline = engine.load(request.model, request.device)
+    try:
+        yield LatentCodec(pipeline) if small is None else load_small_decoder(small, pipeline)
+    finally:
+        pipeline.maybe_free_model_hooks()
