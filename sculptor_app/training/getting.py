@@ -12,7 +12,7 @@ from sculptor_app.training.folder import FolderSet, read_folder
 from sculptor_app.training.memory import refuse_too_many
 from sculptor_app.training.plan import Plan
 from sculptor_app.training.shards import ShardSet, shard_name, write_shard
-from sculptor_app.training.sources import RENDERS_FOLDER
+from sculptor_app.training.watching import RENDERS as RENDERS_FOLDER
 
 RENDERS_AT_ONCE = 24
 """So few that a stop need not wait long, and that the bar moves."""

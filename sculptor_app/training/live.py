@@ -84,12 +84,15 @@ class Learning:
         self._held.close()  # of a beginning that was broken off
         self._held.enter_context(alone_in(self._folder))
         refuse_other_folder(self._folder / MODEL)
-        plan = self._plan = self._settled_plan()
+        there = load_plan(self._folder)
+        plan = self._plan = self._settled_plan(there)
         torch.manual_seed(plan.recipe.seed)
         pipeline = new_pipeline(plan.forms, plan.materials, plan.size, plan.patch, plan.channels)
         pictures = yield from get_pictures(self._folder, plan, self._words.say, stop)
         if pictures is None:
             return
+        if plan != there:  # not before: what cannot be learned must not stand in the way of another plan
+            save_plan(self._folder, plan)
         checkpoint = self._folder / CHECKPOINT
         state = load_checkpoint(checkpoint) if checkpoint.exists() else None
         trainer = Trainer(pipeline, pictures, plan.recipe, accelerator_alone(plan.recipe.mixed_precision))
@@ -99,16 +102,13 @@ class Learning:
         yield from self._words.spoken()
         yield self._begun(self._run)
 
-    def _settled_plan(self) -> Plan:
-        """The plan of the run in the folder, or that of a new one, which is written down."""
-        there = load_plan(self._folder)
+    def _settled_plan(self, there: Plan | None) -> Plan:
+        """The plan of the run in the folder, or that of a new one."""
         if there is None:
             refuse_strangers(self._folder)
         plan = self._plan if there is None else continued(self._folder, there, self._plan)
         if plan.recipe.mixed_precision == "auto":
             plan = replace(plan, recipe=replace(plan.recipe, mixed_precision=_quickest_precision()))
-        if plan != there:
-            save_plan(self._folder, plan)
         return plan
 
     def _begun(self, run: Run) -> Begun:

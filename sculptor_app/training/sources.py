@@ -17,8 +17,7 @@ from sculptor_app.training.memory import refuse_too_many
 from sculptor_app.training.processes import agreed
 from sculptor_app.training.progress import Progress
 from sculptor_app.training.shards import SHARD, ShardSet, shard_name, write_shards
-
-RENDERS_FOLDER = "renders"
+from sculptor_app.training.watching import RENDERS as RENDERS_FOLDER
 
 
 def choose_pictures(

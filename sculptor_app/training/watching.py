@@ -10,7 +10,7 @@ from sculptor_app.training.growth_rows import GrowthFolder
 from sculptor_app.training.plan import load_plan
 from sculptor_app.training.report import read_log
 
-CHECKPOINT, LOG, MODEL = "checkpoint.pt", "log.jsonl", "model"
+CHECKPOINT, LOG, MODEL, RENDERS = "checkpoint.pt", "log.jsonl", "model", "renders"
 
 
 def look_at(folder: Path) -> RunSeen | None:
@@ -34,7 +34,7 @@ def refuse_strangers(folder: Path) -> None:
     """Refuse a folder without a plan in which a run cannot be begun.
 
     Raises:
-        BadInput: It is a file, or something other than a run of a window is in it.
+        BadInput: It is a file, or something other than a run of a window, or the renders for one, is in it.
     """
     if folder.is_file():
         raise BadInput(f"{folder} is a file.", "Choose a folder for the run.")
@@ -43,5 +43,5 @@ def refuse_strangers(folder: Path) -> None:
             f"The run in {folder} was begun by `sculptor-app train`.",
             "Go on with it there, or choose another folder.",
         )
-    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+    if folder.is_dir() and any(not path.name.startswith(".") and path.name != RENDERS for path in folder.iterdir()):
         raise BadInput(f"{folder} holds other things already.", "Choose an empty or a new folder for the run.")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sculptor_app.diffusion.pipeline import SculptorPipeline
-from sculptor_app.training import live
+from sculptor_app.training import growth_rows, live
 from sculptor_app.training.checkpoint import load_checkpoint
 from sculptor_app.training.errors import BadInput, NotWritten, SettingsChanged, TooFewPictures, TrainingFailed
 from sculptor_app.training.events import Begun, Grown, Learned, LearningEvent, Preparing, Stepped, Told
@@ -26,8 +26,9 @@ TOTAL = 256
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every step is told; torch keeps its threads."""
+    """Every step is told; torch gets its threads back."""
     monkeypatch.setattr(live, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(growth_rows, "HEAD_START_S", 1e9)  # rows come however busy the machine is
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -73,10 +73,11 @@ class Foot(QWidget):
         texts = {
             LearnState.IDLE: self.tr("Go on") if has_run else self.tr("Start"),
             LearnState.PAUSED: self.tr("Go on"),
+            LearnState.WRITING: self.tr("Go on"),
         }
         self.go.setText(texts.get(state, self.tr("Pause")))
         at_rest = state in (LearnState.IDLE, LearnState.PAUSED)
-        self.go.setEnabled(state in (LearnState.LEARNING, LearnState.PAUSED) or (at_rest and not reason))
+        self.go.setEnabled(state is LearnState.LEARNING or (at_rest and not reason))
         self.go.setToolTip(reason or self._tip(state))
         self.halt.setEnabled(state in (LearnState.PREPARING, LearnState.LEARNING, LearnState.PAUSED))
         self.carve.setEnabled(at_rest and has_run)

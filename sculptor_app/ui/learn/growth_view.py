@@ -72,7 +72,7 @@ class GrowthView(QWidget):
         row.addWidget(heading)
         row.addSpacing(8)
         for number in range(NOISES):
-            side = "left" if number == 0 else "right"
+            side = "left" if number == 0 else "middle" if number + 1 < NOISES else "right"
             button = self._segment(self._noises, number, str(number + 1), side, panel)
             button.setToolTip(self.tr("Fixed noise {0}").format(number + 1))
             button.setAccessibleName(button.toolTip())

@@ -14,11 +14,10 @@ from sculptor_app.training.report import EDGES, LEVELS
 from sculptor_app.ui.learn.levels import phase_index, phase_stretches, place_of
 from sculptor_app.ui.plots.chart import Chart, curve
 from sculptor_app.ui.plots.ticks import decade_text
-from sculptor_app.ui.theme import band_colour, phase_colour, theme
-from sculptor_app.ui.theme.tokens import BAND_KEYS
+from sculptor_app.ui.theme import phase_colour, theme
 from sculptor_app.ui.widgets.words import phase_name
 
-LOW, HIGH = 0.0, 1.06
+LOW, HIGH = 0.0, 1.13
 WIDTH = 0.7
 
 
@@ -27,7 +26,10 @@ class LearnedPlot(Chart):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title.setText(self.tr("Learned, per noise level"))
+        self.title.setText(self.tr("Noise told from picture, per noise level"))
+        self.title.setToolTip(
+            self.tr("1 − loss / loss of always saying nothing: 0 % where nothing is known yet, 100 % where all is.")
+        )
         self._empty.setText(self.tr("Here it shows at which noise levels the model has learned what noise looks like."))
         self._shares: list[float | None] = [None] * LEVELS
         self._bars = pg.BarGraphItem(x=[], height=[], width=WIDTH)
@@ -49,7 +51,7 @@ class LearnedPlot(Chart):
         self._bars.setOpts(
             x=[level + 0.5 for level in known],
             height=[max(0.0, shares[level] or 0.0) for level in known],
-            brushes=[band_colour(BAND_KEYS[phase_index(level)]) for level in known],
+            brushes=[_ink(level) for level in known],
             pen=QPen(Qt.PenStyle.NoPen),
         )
         values = np.array([np.nan if share is None else max(0.0, share) for share in before])
@@ -77,12 +79,13 @@ class LearnedPlot(Chart):
     def dress(self) -> None:
         """Puts on the colours of the theme."""
         super().dress()
+        self.canvas.left.setWidth(self.canvas.fontMetrics().horizontalAdvance("100%") + 8)
         line = QPen(QColor(theme().tokens.text), 1.3 * self.canvas.devicePixelRatioF())
         line.setCosmetic(True)
         line.setDashPattern([3, 3])
         self._before.setPen(line)
         known = [level for level, share in enumerate(self._shares) if share is not None]
-        self._bars.setOpts(brushes=[band_colour(BAND_KEYS[phase_index(level)]) for level in known])
+        self._bars.setOpts(brushes=[_ink(level) for level in known])
         self._number_axes()
 
     def _number_axes(self) -> None:
@@ -93,3 +96,11 @@ class LearnedPlot(Chart):
         shares = [] if self.is_empty else [(share, f"{share:.0%}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
         self.canvas.left.set_numbers(shares)
         self.canvas.grid.set_content(QRectF(0, LOW, LEVELS, HIGH - LOW), shades, [], [place for place, _ in shares])
+
+
+def _ink(level: int) -> QColor:
+    """The colour of a bin's phase, strong enough to stand on a shade of it."""
+    colour = phase_colour(phase_stretches()[phase_index(level)][0])
+    if theme().is_dark:
+        return colour.lighter(165)
+    return QColor.fromHsvF(colour.hsvHueF(), min(1.0, 1.7 * colour.hsvSaturationF()), 0.78 * colour.valueF())

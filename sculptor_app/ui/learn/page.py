@@ -51,6 +51,7 @@ class LearnPage(Page):
         self.growth, self.side = GrowthView(self.session, self), Side(self)
         self.looking = Looking(self.session, self.growth, self.side)
         self._run: RunSeen | None = None
+        self._seen = 0  # pictures, by the run
         self._reports: list[Report] = []
         self._entered = False
         self._lay_out()
@@ -171,6 +172,7 @@ class LearnPage(Page):
 
     def _show_step(self, step: Stepped) -> None:
         assert self._run is not None  # it has begun
+        self._seen = step.pictures
         line = words.seen_text(step.pictures, self._run.plan.recipe.total_pictures)
         self.foot.show_progress(step.share, line, words.pace_text(step))
 
@@ -198,7 +200,7 @@ class LearnPage(Page):
             self._show_run(run)
 
     def _show_run(self, run: RunSeen) -> None:
-        self._run, self._reports = run, list(run.reports)
+        self._run, self._seen, self._reports = run, run.pictures, list(run.reports)
         self.what.show_plan(run.plan)
         self.growth.set_invitation("", "")
         self.side.set_reports(self._reports)
@@ -208,7 +210,7 @@ class LearnPage(Page):
         self._show_state()
 
     def _forget_run(self) -> None:
-        self._run, self._reports = None, []
+        self._run, self._seen, self._reports = None, 0, []
         self.what.show_plan(None)
         self.growth.set_invitation("", "")
         self.side.clear()
@@ -233,8 +235,15 @@ class LearnPage(Page):
     def _show_state(self) -> None:
         state = self.learner.state
         self.what.set_busy(state is not LearnState.IDLE)
-        self.foot.show_state(state, self._run is not None, self.what.reason)
+        self.foot.show_state(state, self._run is not None, self.what.reason or self._over())
         self.ability_changed.emit()
+
+    def _over(self) -> str:
+        """Why the run does not go on by itself; empty where it does."""
+        plan = self.what.plan()
+        if self._run is None or plan is None or self._seen < plan.recipe.total_pictures:
+            return ""
+        return self.tr("All its pictures are seen: give it more of them to go on.")
 
     # What people ask ----------------------------------------------------------------------------------------------
 

@@ -94,6 +94,6 @@ class Side(QWidget):
             return
         earlier = self._seen // EARLIER
         before = learned_at(self._reports, earlier) if self._reports[0].pictures <= earlier else [None] * 9
-        at = self.tr("share of the noise told from picture after {0:,} pictures").format(self._seen)
+        at = self.tr("after {0:,} pictures").format(self._seen)
         line = self.tr("dashed: after {0:,}").format(earlier)
         self.learned.set_shares(learned_at(self._reports, self._seen), before, f"{at} · {line}")

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.session.learner import LearnState
-from sculptor_app.training import live, plan
+from sculptor_app.training import growth_rows, live, plan
 from sculptor_app.ui.learn.page import LearnPage
 from sculptor_app.ui.message_bar import MessageBar
 from tests.training.tiny import fill
@@ -77,6 +77,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(plan.PRESETS, plan.OWN, replace(own, recipe=recipe, **network))
     monkeypatch.setattr(plan, "_TINY_NETWORK", network)
     monkeypatch.setattr(live, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(growth_rows, "HEAD_START_S", 1e9)  # rows come however busy the machine is
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -19,7 +19,7 @@ from sculptor_app.training.plan import OWN, TINY
 from sculptor_app.training.trainer import Trainer
 from sculptor_app.ui.learn.shelf import GUESS, STATE
 from tests.training.test_live import same
-from tests.training.tiny import no_file_larger_than
+from tests.training.tiny import fill, no_file_larger_than
 from tests.ui.learn.conftest import PATIENCE_MS, LearnDriver
 
 OpenPage = Callable[[], LearnDriver]
@@ -64,6 +64,9 @@ def test_paused_closed_opened_again_and_gone_on_with_it_learns_bit_for_bit_the_s
     again.wait_for(LearnState.IDLE)
     assert "has learned 1,008 pictures" in again.wait_for_message()
     assert [line.pictures for line in again.page.side._reports][-1] == 1008
+    assert not again.foot.go.isEnabled()
+    again.what.total.set_text("2000")
+    assert again.foot.go.isEnabled()
 
     learning = Learning(tmp_path / "whole", plan)
     list(learning.go(threading.Event()))
@@ -196,7 +199,9 @@ def test_too_few_pictures(driver: LearnDriver, pictures: Path) -> None:
     driver.press_go()
     assert "holds 15 pictures that can be read" in driver.wait_for_message()
     driver.wait_for(LearnState.IDLE)
-    assert driver.foot.go.isEnabled()
+    driver.what.pictures.chosen.emit(str(fill(pictures.parent / "more", 17)))
+    driver.press_go()
+    driver.wait_for(LearnState.LEARNING)
 
 
 def test_two_pages_on_one_run(driver: LearnDriver, open_page: OpenPage, settings: QSettings) -> None:
