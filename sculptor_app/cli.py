@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from sculptor_app import identity
-from sculptor_app.commands import exit_codes, forward, invert, menu_command, resculpt, sculpt
+from sculptor_app.commands import check_model, exit_codes, forward, invert, menu_command, resculpt, sculpt
 from sculptor_app.commands.parsing import Parser
 from sculptor_app.commands.terminal import say
 from sculptor_app.commands.window import open_window
@@ -54,6 +54,7 @@ def make_parser() -> Parser:
     resculpt.add_parser(commands)
     invert.add_parser(commands)
     forward.add_parser(commands)
+    check_model.add_parser(commands)
     menu_command.add_parser(commands)
     for name in _COMMANDS_OF_OTHERS:
         importlib.import_module(name).add_parsers(commands)

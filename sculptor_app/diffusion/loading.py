@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,9 @@ from sculptor_app.diffusion.devices import Device
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.diffusion.faults import give_memory_back, memory_told
 from sculptor_app.diffusion.level import NoiseLevel
+from sculptor_app.diffusion.models.door import load_pipeline, locate, may_be_moved, scheduler_settings
+from sculptor_app.diffusion.models.hub import name_of
+from sculptor_app.diffusion.models.verdict import Unfit
 from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.diffusion.scheduler_levels import Scheduler, plan_levels
 from sculptor_app.diffusion.schedulers import make_scheduler
@@ -27,10 +29,13 @@ Pipeline = Any
 
 
 def open_model(folder: Path, device: str) -> Pipeline:
-    """Load a model folder onto a device, in float32."""
-    from sculptor_app.diffusion.pipeline import SculptorPipeline
+    """Open any model onto a device.
 
-    return SculptorPipeline.load(folder, device)
+    Args:
+        folder: From `model_folder`.
+        device: As torch names it.
+    """
+    return load_pipeline(folder, device)
 
 
 class Engine:
@@ -55,7 +60,7 @@ class Engine:
         """Make a model ready on a device; what is loaded already is kept, or moved.
 
         Args:
-            model: Folder of a model; None is the embedded one.
+            model: Folder of a model, a checkpoint file or a name in the hub's cache; None is the embedded one.
             device: "auto", or the id of one of `devices()`.
 
         Raises:
@@ -73,14 +78,16 @@ class Engine:
         return self._pipeline
 
     def _make_ready(self, folder: Path, target: Device) -> None:
-        if self._folder != folder:
-            self.unload()
-            self._pipeline = self._open(folder, target.id)
-            # Kept, as each run puts a scheduler of its own into the pipeline.
-            self._base_config = dict(self._pipeline.scheduler.config)
-        elif self._device != target:
+        if self._folder == folder and self._device == target:
+            return
+        if self._folder == folder and may_be_moved(self._pipeline):
             assert self._pipeline is not None
             self._pipeline.to(target.id)
+            return
+        self.unload()
+        self._pipeline = self._open(folder, target.id)
+        # Kept, as each run puts a scheduler of its own into the pipeline.
+        self._base_config = dict(self._pipeline.scheduler.config)
 
     def unload(self) -> None:
         """Give the model's memory back."""
@@ -117,22 +124,27 @@ class Engine:
 def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:
     path = folder / "scheduler" / "scheduler_config.json"
     try:
-        config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return scheduler_settings(folder)
+    except Unfit as error:
         raise ModelFolderError(f"{path} cannot be read ({error}).", "Choose a folder with a whole model.") from error
-    return config
 
 
 def model_folder(model: str | None) -> Path:
-    """Folder of a model as a request names it; None is the embedded one.
+    """Folder or file of a model as a request names it; None is the embedded one.
 
     Raises:
-        ModelFolderError: There is no such folder.
+        ModelFolderError: There is no such folder or file, and no model of that name in the hub's cache.
     """
     try:
-        folder = resource(EMBEDDED_MODEL) if model is None else Path(model).expanduser().resolve()
+        return resource(EMBEDDED_MODEL) if model is None else locate(model)
     except ResourceError as error:
         raise ModelFolderError(str(error)) from error
-    if not folder.is_dir():
-        raise ModelFolderError(f"There is no folder {folder}.", "Choose a folder that holds a model.")
-    return folder
+
+
+def model_name(model: str | None) -> str:
+    """What a model is called where people read it: its folder's, its file's or its repository's name.
+
+    Raises:
+        ModelFolderError: See `model_folder`.
+    """
+    return name_of(model_folder(model))

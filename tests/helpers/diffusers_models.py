@@ -50,7 +50,7 @@ def dit() -> Any:
     vae = AutoencoderKL(3, 3, down, up, (8, 8), latent_channels=4, norm_num_groups=4)
     transformer = DiTTransformer2DModel(
         num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=8, num_layers=2, sample_size=8,
-        num_embeds_ada_norm=10, norm_elementwise_affine=False,
+        num_embeds_ada_norm=1000, norm_elementwise_affine=False,
     )  # fmt: skip
     return DiTPipeline(transformer, vae, DDIMScheduler(), id2label={"0": "bust"})
 
@@ -77,8 +77,8 @@ def sound() -> Any:
     from diffusers import DanceDiffusionPipeline, IPNDMScheduler, UNet1DModel
 
     network = UNet1DModel(
-        sample_size=64, extra_in_channels=16, time_embedding_type="fourier", use_timestep_embedding=False,
-        down_block_types=("DownBlock1DNoSkip", "DownBlock1D", "AttnDownBlock1D"), block_out_channels=(8, 8, 16),
+        sample_size=64, sample_rate=16_000, extra_in_channels=64, time_embedding_type="fourier", use_timestep_embedding=False,
+        down_block_types=("DownBlock1DNoSkip", "DownBlock1D", "AttnDownBlock1D"), block_out_channels=(32, 32, 64),
         up_block_types=("AttnUpBlock1D", "UpBlock1D", "UpBlock1DNoSkip"), mid_block_type="UNetMidBlock1D",
     )  # fmt: skip
     return DanceDiffusionPipeline(network, IPNDMScheduler())

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.diffusion.errors import ModelFolderError
-from sculptor_app.diffusion.models import building, checkpoint
+from sculptor_app.diffusion.models import building, checkpoint, hub
 from sculptor_app.diffusion.models.building import Report
 from sculptor_app.diffusion.models.catalogue import OUR_PIPELINE
+from sculptor_app.diffusion.models.folder import scan
 from sculptor_app.diffusion.models.judging import judge_folder
 from sculptor_app.diffusion.models.memory import EXACT_BYTES, Plan, plan_loading
 from sculptor_app.diffusion.models.trial import try_first
@@ -40,20 +41,77 @@ def judge(path: Path, variant: str | None = None) -> Verdict:
         return Verdict(path, findings=(Finding(f"{shown_path(path)} cannot be read ({error}).", _CHANGED),))
 
 
+def locate(model: str) -> Path:
+    """The folder or file that a person means: its path, or the name of a repository in the hub's cache.
+
+    Raises:
+        ModelFolderError: There is neither.
+    """
+    path = Path(model).expanduser()
+    try:
+        if path.exists():
+            return path.resolve()
+    except (OSError, ValueError):  # the name is none
+        pass
+    if hub.is_name(model):
+        return hub.find_cached(model).resolve()
+    raise ModelFolderError(f"There is no folder {shown_path(path)}.", "Choose a folder that holds a model.")
+
+
 def inspect_model(path: Path, device: str | None = None) -> Verdict:
-    """What `judge` says, and whether the model fits into a device's memory.
+    """What `judge` says, and whether the model fits into a device's memory; builds nothing.
 
     Args:
         path: A diffusers folder, or one safetensors file.
         device: As torch names it; None leaves memory aside.
     """
+    return judge(path) if device is None else examine(path, device, trial=False)[0]
+
+
+def examine(
+    path: Path,
+    device: str,
+    dtype: str | None = None,
+    *,
+    trial: bool = True,
+    own_too: bool = False,
+    stop: threading.Event | None = None,
+    report: Report | None = None,
+) -> tuple[Verdict, Plan | None]:
+    """Everything that can be found out about a model without building it in this process.
+
+    Args:
+        path: A diffusers folder, or one safetensors file.
+        device: Where it would compute, as torch names it.
+        dtype: "float32", "float16" or "bfloat16"; None chooses what suits the model and the device.
+        trial: Whether it is built in a process of its own.
+        own_too: Whether that is done with our own pipeline, too, which is bounded to the last number as it is read.
+        stop: Ends the trial when it is set.
+        report: Told "checking" and "trying".
+
+    Returns:
+        The verdict, and how to load the model; None if it is refused.
+
+    Raises:
+        Cancelled: It was stopped.
+    """
+    tell = report or (lambda _: None)
+    tell("checking")
     verdict = judge(path)
-    if device is not None and verdict.fit:
-        try:
-            plan_loading(verdict, device)
-        except Unfit as unfit:
-            verdict = with_findings(verdict, unfit.finding)
-    return verdict
+    if verdict.fit and device != "cpu" and 4 * verdict.numbers > EXACT_BYTES:
+        verdict = judge(path, HALF_VARIANT)  # half the reading, where there is a choice
+    if not verdict.fit:
+        return verdict, None
+    try:
+        plan = plan_loading(verdict, device) if dtype is None else Plan(dtype)
+        if trial and (own_too or verdict.pipeline != OUR_PIPELINE):
+            tell("trying")
+            try_first(verdict, plan.dtype, stop)
+    except Unfit as unfit:
+        return with_findings(verdict, unfit.finding), None
+    except ModelRefused as refused:
+        return with_findings(verdict, *refused.findings), None
+    return verdict, plan
 
 
 def load_pipeline(
@@ -78,22 +136,15 @@ def load_pipeline(
 
     Raises:
         ModelRefused: Something speaks against it; all of it is in the error's `findings`.
-        ModelFolderError: The same, for a folder of ours that is broken.
+        ModelFolderError: The same, for a folder of ours that is broken, or for one that changes.
         Cancelled: It was stopped.
         RuntimeError: Memory ran out all the same; `is_out_of_memory` knows it.
     """
-    tell = report or (lambda _: None)
-    tell("checking")
-    verdict = judge(path)
-    if verdict.fit and device != "cpu" and 4 * verdict.numbers > EXACT_BYTES:
-        verdict = judge(path, HALF_VARIANT)  # half the reading, where there is a choice
+    verdict, plan = examine(path, device, dtype, stop=stop, report=report)
     verdict.refuse()
+    assert plan is not None
     try:
-        plan = plan_loading(verdict, device) if dtype is None else Plan(dtype)
-        if verdict.pipeline != OUR_PIPELINE:  # what is ours was bounded to the last number when it was judged
-            tell("trying")
-            try_first(verdict, plan.dtype, stop)
-        pipeline = build(verdict, plan.dtype, tell)
+        pipeline = build(verdict, plan.dtype, report)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
     if judge(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
@@ -102,6 +153,23 @@ def load_pipeline(
         pipeline.enable_model_cpu_offload(device=device)
         return pipeline
     return pipeline.to(device)
+
+
+def scheduler_settings(path: Path) -> dict[str, Any]:
+    """What a model says of its scheduler; loads nothing.
+
+    Raises:
+        Unfit: It says nothing, or it cannot be read.
+    """
+    folder = path if path.suffix != ".safetensors" or path.is_dir() else judge(path).settings_folder or path
+    return scan(folder).json("scheduler/scheduler_config.json")
+
+
+def may_be_moved(pipeline: Any) -> bool:
+    """Whether a loaded pipeline can go to another device as it is: one in float32 suits all, an offloaded one none."""
+    import torch
+
+    return not getattr(pipeline, "_all_hooks", None) and getattr(pipeline, "dtype", torch.float32) is torch.float32
 
 
 def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:

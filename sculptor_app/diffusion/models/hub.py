@@ -23,8 +23,8 @@ class NotInCache(ModelFolderError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The model {name} is not on this computer.",
-            f"Download it, or copy it into a folder and open that; the cache is {cache_folder()}.",
+            f"There is no folder {name}, and no model of that name from the hub is on this computer.",
+            f"Download it, or choose a folder that holds a model; downloads lie in {cache_folder()}.",
         )
         self.name = name
 

@@ -23,12 +23,15 @@ from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict
 from sculptor_app.identity import VERSION
 
 LEAST_SECONDS = 120
+"""Of computing; the clock may show more where other programs compute, too."""
+PATIENCE = 3
+"""How many times as long the trial may take by the clock."""
 BYTES_PER_SECOND = 20 << 20
 """Slower than any disk that a model should be read from."""
 SPARE_BYTES = 2 << 30
 """What building may take besides the weights."""
 MOST_ANSWER = 1 << 20
-_PATIENCE_S = 0.05
+_GLANCE_S = 0.05
 _AGAIN = "It would have ended the program; copy the model again, or choose another."
 
 _OFFLINE = {
@@ -74,7 +77,7 @@ def _run(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Fin
     with tempfile.TemporaryDirectory(prefix="sculptor-trial-") as place, tempfile.TemporaryFile() as answer:
         process = _start(arguments, place, answer)
         try:
-            finding = _wait(process, seconds, memory_bytes, stop)
+            finding = _wait(process, PATIENCE * seconds, memory_bytes, stop)
         finally:
             _end(process)
         return [finding] if finding is not None else _findings(process.returncode, answer)
@@ -107,7 +110,7 @@ def _wait(
     started = time.monotonic()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE_S)
+            process.wait(_GLANCE_S)
             return None
         if stop is not None and stop.is_set():
             raise Cancelled
