@@ -1,6 +1,6 @@
 """The left panel: the settings, which scroll where they must, over Start and progress, which are always seen."""
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
@@ -25,6 +25,7 @@ class BlockPanel(QWidget):
         column.setSpacing(0)
         column.addWidget(self._scroll, 1)
         column.addWidget(run_panel)
+        controls.rebuilt.connect(self._fit)
 
     def sizeHint(self) -> QSize:
         return QSize(LIKED_WIDTH_PX, super().sizeHint().height())
@@ -36,5 +37,9 @@ class BlockPanel(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._fit()
+
+    @Slot()
+    def _fit(self) -> None:
         # Progress comes and goes; its room is kept, so that the labels do not jump when a run starts.
         self._controls.fit_into(self.height() - self._run_panel.tallest_px)

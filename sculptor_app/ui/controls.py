@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sculptor_app.diffusion.control import Control, ControlKind
 from sculptor_app.diffusion.request import (
     FORMS,
     MATERIALS,
@@ -20,11 +21,14 @@ from sculptor_app.diffusion.request import (
     SAMPLERS,
     SculptRequest,
 )
+from sculptor_app.session.model_opening import OpenedModel
 from sculptor_app.ui.choice_box import ChoiceBox
+from sculptor_app.ui.condition_fields import ConditionField
 from sculptor_app.ui.field_grid import FieldGrid
 from sculptor_app.ui.form import FieldError, FormFields, read_form
 from sculptor_app.ui.number_field import NumberField
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.elided_label import ElidedLabel
 from sculptor_app.ui.widgets.words import form_name, material_name
 
 NEW_SEED_LIMIT = 10**6
@@ -39,15 +43,19 @@ class Controls(QWidget):
 
     Signals:
         edited: some setting changed, for better or worse.
+        rebuilt: there are other fields.
         submitted: a person pressed Return in a field.
     """
 
     edited = Signal()
+    rebuilt = Signal()
     submitted = Signal()
 
     def __init__(self, model: str | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
+        self._has_guidance = True
+        self.conditions: list[ConditionField] = []
         self._make_fields()
         self._lay_out()
         self._connect()
@@ -86,24 +94,45 @@ class Controls(QWidget):
         self.problem.setTextFormat(Qt.TextFormat.PlainText)
         heading = QLabel(self.tr("The block"), self)
         heading.setFont(fonts.strong())
-        self.grid = FieldGrid(
-            [
-                [(self.tr("Form"), self.form)],
-                [(self.tr("Material"), self.material)],
-                [(self.tr("Seed"), self._seed_row())],
-                [(self.tr("Steps"), self.steps), (self.tr("Guidance"), self.guidance)],
-                [(self.tr("Sampler"), self.sampler)],
-                [(self.tr("Device"), self.device)],
-            ],
-            self,
-        )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 14, 16, 0)
-        column.setSpacing(10)
-        for widget in (heading, self.grid, self.problem):
-            column.addWidget(widget)
-        column.addStretch(1)
+        self.model_name = ElidedLabel("", self)
+        self.model_name.setProperty("tone", "muted")
+        self.model_name.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.model_name.hide()
+        self._seeds = self._seed_row()
+        labels = [[(self.tr("Form"), self.form)], [(self.tr("Material"), self.material)]]
+        self.grid = FieldGrid(self._rows(labels), self)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(16, 14, 16, 0)
+        self._column.setSpacing(10)
+        title = QHBoxLayout()
+        title.addWidget(heading)
+        title.addWidget(self.model_name, 1)
+        self._column.addLayout(title)
+        self.more = QToolButton(self)
+        self.more.setText(self.tr("More settings"))
+        self.more.setCheckable(True)
+        self.more.setArrowType(Qt.ArrowType.RightArrow)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.toggled.connect(self._show_more)
+        self.more.hide()
+        self._rest = QWidget(self)
+        for widget in (self.grid, self.problem, self.more, self._rest):
+            self._column.addWidget(widget)
+        self._column.addStretch(1)
         self.seed.setAccessibleName(self.tr("Seed"))
+
+    def _rows(self, own: list[list[tuple[str, QWidget]]]) -> list[list[tuple[str, QWidget]]]:
+        """The rows of the grid: what only this model can be told, then what all can."""
+        steps = [(self.tr("Steps"), self.steps)]
+        if self._has_guidance:
+            steps.append((self.tr("Guidance"), self.guidance))
+        return [
+            *own,
+            [(self.tr("Seed"), self._seeds)],
+            steps,
+            [(self.tr("Sampler"), self.sampler)],
+            [(self.tr("Device"), self.device)],
+        ]
 
     def _seed_row(self) -> QWidget:
         seed_row = QWidget(self)
@@ -136,18 +165,82 @@ class Controls(QWidget):
             form=self.form.currentData(), material=self.material.currentData(), seed=self.seed.text(),
             steps=self.steps.text(), sampler=self.sampler.currentData(), guidance=self.guidance.text(),
             device=self.device.currentData(), model=self._model,
+            options=tuple((field.control.name, field.value()) for field in self.conditions if not field.problem),
+            has_guidance=self._has_guidance,
         )  # fmt: skip
 
     def request(self) -> SculptRequest | None:
         """What would be run; None while something is wrong."""
+        if any(field.problem for field in self.conditions):
+            return None
         read = read_form(self.fields())
         return read if isinstance(read, SculptRequest) else None
 
-    def set_model(self, model: str | None) -> None:
-        """Have requests name another model's folder; None is the embedded one."""
-        if model != self._model:
-            self._model = model
-            self._judge()
+    # Another model ------------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> str | None:
+        """The model that requests name; None is the embedded one."""
+        return self._model
+
+    def set_model(self, opened: OpenedModel) -> None:
+        """Offer what a model can be told, and have requests name it."""
+        self._model = opened.model
+        by_field = {control.field: control for control in opened.controls if control.field}
+        self._has_guidance = "guidance" in by_field
+        labelled = [(self.tr("Form"), self.form, "form"), (self.tr("Material"), self.material, "material")]
+        own: list[list[tuple[str, QWidget]]] = [[(text, box)] for text, box, name in labelled if name in by_field]
+        self.conditions = [ConditionField(control, self) for control in opened.controls if not control.field]
+        own += [[(field.control.title, field)] for field in self.conditions if _is_first(field.control)]
+        rest = [[(field.control.title, field)] for field in self.conditions if not _is_first(field.control)]
+        for _, box, name in labelled:
+            if name not in by_field:
+                box.setCurrentIndex(0)
+        self._offer_samplers(opened.samplers)
+        guidance = by_field.get("guidance")
+        if guidance is not None and opened.model is not None and guidance.default is not None:
+            self.guidance.set_number(float(guidance.default))
+        self._lay_out_anew(own, rest)
+        self.model_name.setText(opened.name)
+        self.model_name.setToolTip(f"{opened.kind}\n{opened.model or ''}".strip())
+        self.model_name.setVisible(opened.model is not None)
+        for field in self.conditions:
+            field.edited.connect(self._judge)
+        self._judge()
+
+    def _offer_samplers(self, samplers: tuple[str, ...]) -> None:
+        chosen = self.sampler.currentData()
+        self.sampler.blockSignals(True)
+        self.sampler.clear()
+        for key in samplers:
+            self.sampler.addItem(SAMPLER_NAMES[key], key)
+        self.sampler.setCurrentIndex(max(0, self.sampler.findData(chosen)))
+        self.sampler.blockSignals(False)
+
+    @Slot(bool)
+    def _show_more(self, wanted: bool) -> None:
+        self.more.setArrowType(Qt.ArrowType.DownArrow if wanted else Qt.ArrowType.RightArrow)
+        self._rest.setVisible(wanted)
+
+    def _lay_out_anew(self, own: list[list[tuple[str, QWidget]]], rest: list[list[tuple[str, QWidget]]]) -> None:
+        """Put other fields into the grid; those that are not for this model wait outside of it."""
+        old = self.grid
+        self.grid = FieldGrid(self._rows(own), self)
+        shown = [field for row in self._rows(own) for _, field in row]
+        for field in (self.form, self.material, self.guidance):
+            if field not in shown:
+                field.setParent(self)
+            field.setVisible(field in shown)
+        old_rest, self._rest = self._rest, FieldGrid(rest, self)
+        for before, after in ((old, self.grid), (old_rest, self._rest)):
+            self._column.replaceWidget(before, after)
+            before.hide()
+            before.deleteLater()
+        self.grid.show()
+        self.more.setChecked(False)
+        self.more.setVisible(bool(rest))
+        self._rest.hide()
+        self.rebuilt.emit()
 
     @property
     def reason(self) -> str:
@@ -213,6 +306,7 @@ class Controls(QWidget):
     def _judge(self) -> None:
         read = read_form(self.fields())
         errors: tuple[FieldError, ...] = () if isinstance(read, SculptRequest) else read
+        errors += tuple(FieldError(field.control.name, field.problem) for field in self.conditions if field.problem)
         wrong = {error.field for error in errors}
         for name in ("seed", "steps", "guidance"):
             self._mark(getattr(self, name), name in wrong)
@@ -226,3 +320,10 @@ class Controls(QWidget):
             field.setProperty("problem", is_wrong)
             field.style().unpolish(field)
             field.style().polish(field)
+
+
+def _is_first(control: Control) -> bool:
+    """Whether a control stands among the first: what is asked of a model, and not how it is computed."""
+    return control.required or control.kind in (
+        ControlKind.TEXT, ControlKind.PICTURE, ControlKind.LABEL, ControlKind.CHOICE
+    )  # fmt: skip

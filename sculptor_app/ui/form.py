@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.diffusion.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, SculptRequest
+from sculptor_app.diffusion.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OptionValue, SculptRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class FormFields:
         sampler: one of SAMPLERS.
         device: id of a device, or "auto".
         model: folder of a model, None for the embedded one.
+        options: what else a model is told, by name.
+        has_guidance: whether the model knows guidance.
     """
 
     form: str | None = None
@@ -27,6 +29,8 @@ class FormFields:
     guidance: str = "2.0"
     device: str = "auto"
     model: str | None = None
+    options: tuple[tuple[str, OptionValue], ...] = ()
+    has_guidance: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class FieldError:
     """Why the form cannot be run.
 
     Attributes:
-        field: "seed", "steps" or "guidance".
+        field: "seed", "steps", "guidance" or the name of a model's own control.
         sentence: what is wrong with the value and what is allowed.
     """
 
@@ -48,13 +52,14 @@ def _tr(text: str) -> str:
 
 def read_form(fields: FormFields) -> SculptRequest | tuple[FieldError, ...]:
     """The request that the controls describe, or everything that is wrong with them."""
-    seed, steps, guidance = _seed(fields.seed), _steps(fields.steps), _guidance(fields.guidance)
+    seed, steps = _seed(fields.seed), _steps(fields.steps)
+    guidance = _guidance(fields.guidance) if fields.has_guidance else None
     errors = tuple(value for value in (seed, steps, guidance) if isinstance(value, FieldError))
     if errors:
         return errors
     return SculptRequest(
         form=fields.form, material=fields.material, seed=seed, steps=steps, sampler=fields.sampler,
-        guidance=guidance, device=fields.device, model=fields.model,
+        guidance=guidance, device=fields.device, model=fields.model, options=fields.options,
     )  # fmt: skip
 
 

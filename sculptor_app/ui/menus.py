@@ -83,6 +83,8 @@ class Menus(QObject):
 
     def _file_menu(self) -> None:
         menu, files = self._window.menu_of["file"], self.files
+        self._bench.models.fill(menu)
+        menu.addSeparator()
         self.save_gif = self._add(menu, self.tr("Save as &GIF…"), files.save_gif, "Ctrl+E")
         self.save_picture = self._add(menu, self.tr("Save &picture…"), files.save_picture, "Ctrl+S")
         self.save_numbers = self._add(menu, self.tr("Save &numbers…"), files.save_numbers, "Ctrl+Shift+S")

@@ -58,7 +58,7 @@ def _learn(window: MainWindow) -> Page:
 
     def carve_with(folder: str) -> None:
         window.bench.pages.show(CARVE)
-        window.run_control.use_model(folder)
+        window.bench.models.open(folder)
 
     page.model_ready.connect(carve_with)
     return page

@@ -82,11 +82,6 @@ class RunControl(QObject):
         self._session.show(trajectory, measures, running=False)
         self._panel.set_ended("")
 
-    def use_model(self, folder: str) -> None:
-        """Carve with another model from now on."""
-        self._controls.set_model(folder)
-        self._messages.tell(self.tr("Runs use the model in {0} from now on.").format(folder), is_fault=False)
-
     @Slot()
     def stop(self) -> None:
         """Stop after the step that is being computed."""

@@ -12,6 +12,7 @@ from sculptor_app.ui import status_text
 from sculptor_app.ui.frame_clock import FrameClock
 from sculptor_app.ui.keys import StepKeys
 from sculptor_app.ui.menus import Menus
+from sculptor_app.ui.models import Models
 from sculptor_app.ui.page_entries import entries
 from sculptor_app.ui.pages import Pages
 from sculptor_app.ui.presenter import Presenter
@@ -40,6 +41,7 @@ class Workbench(QObject):
         self.views = Views(window.session, self.stage, self.presenter)
         self.plot_clock = FrameClock(share=PLOTS_AT_REST, parent=self)
         self.pages = Pages(window, entries(window))
+        self.models = Models(window)
         self.menus = Menus(window, self)
         self._keys = StepKeys(window)
         screen = window.screen()

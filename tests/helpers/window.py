@@ -19,8 +19,15 @@ class Driver:
         self.qtbot, self.window = qtbot, window
         self.session, self.runner = window.session, window.runner
         self.ends: list[str] = []
+        """How the carvings ended; other work of the same thread, such as opening a model, is left out."""
+        self._carvings: set[int] = set()
+        window.runner.started.connect(lambda run_id, *_: self._carvings.add(run_id))
         for name in ("finished", "cancelled", "failed"):
-            getattr(window.runner, name).connect(lambda *args, name=name: self.ends.append(name))
+            getattr(window.runner, name).connect(lambda run_id, *_, name=name: self._note_end(run_id, name))
+
+    def _note_end(self, run_id: int, name: str) -> None:
+        if run_id in self._carvings:
+            self.ends.append(name)
 
     def prepare(self) -> None:
         """Wait for plots and engine, as they come after the first paint."""

@@ -1,0 +1,123 @@
+"""Opening another model in the worker thread, and what there is to know of it once it is open."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from sculptor_app.diffusion.control import Control, LeftOut
+from sculptor_app.session.runner import SculptRunner
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model that is loaded.
+
+    Attributes:
+        model: As a `SculptRequest` names it; None is the embedded one.
+        name: For people.
+        kind: The class of its pipeline.
+        controls: What a person can tell it.
+        left_out: What its call takes besides, and why that is not on offer.
+        samplers: It can be run with these, the first being the one to begin with.
+    """
+
+    model: str | None
+    name: str
+    kind: str
+    controls: tuple[Control, ...]
+    left_out: tuple[LeftOut, ...]
+    samplers: tuple[str, ...]
+
+
+class ModelOpening(QObject):
+    """Opens one model at a time; the one before is unloaded for it.
+
+    Signals:
+        busy_changed: whether a model is being opened.
+        opened: an `OpenedModel`.
+        failed: the exception; requests go on naming the model before.
+    """
+
+    busy_changed = Signal(bool)
+    opened = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runner = runner
+        self._run_id = 0
+        self._busy = False
+        runner.produced.connect(self._take)
+        for signal in (runner.finished, runner.cancelled):
+            signal.connect(self._end)
+        runner.failed.connect(self._fail)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a model is being opened."""
+        return self._busy
+
+    def open(self, model: str | None, device: str = "auto") -> None:
+        """Open a model; a run that goes on is stopped for it.
+
+        Args:
+            model: Folder, checkpoint file or name in the hub's cache; None is the embedded one.
+            device: As a request names it.
+        """
+        self._run_id = self._runner.newest + 1
+        self._set_busy(True)
+        self._runner.submit(lambda engine, stop: _work(engine, model, device, stop))
+
+    @Slot()
+    def stop(self) -> None:
+        """Give up."""
+        if self._busy and self._runner.newest == self._run_id:
+            self._runner.stop()
+
+    @Slot(int, object)
+    def _take(self, run_id: int, item: object) -> None:
+        if run_id == self._run_id:
+            self._end(run_id)
+            self.opened.emit(item)
+
+    @Slot(int)
+    def _end(self, run_id: int) -> None:
+        if run_id == self._run_id:
+            self._set_busy(False)
+
+    @Slot(int, object)
+    def _fail(self, run_id: int, error: Exception) -> None:
+        if run_id == self._run_id:
+            self._end(run_id)
+            self.failed.emit(error)
+
+    def _set_busy(self, busy: bool) -> None:
+        if busy != self._busy:
+            self._busy = busy
+            self.busy_changed.emit(busy)
+
+
+def _work(engine: Any, model: str | None, device: str, stop: threading.Event) -> Iterator[object]:
+    """In the worker thread: load it, and look at what it can be told."""
+    pipeline = engine.load(model, device)
+    controls = importlib.import_module("sculptor_app.diffusion.controls")
+    samplers = importlib.import_module("sculptor_app.diffusion.samplers")
+    loading = importlib.import_module("sculptor_app.diffusion.loading")
+    why_not = controls.why_not_callable(pipeline)
+    if why_not:
+        request = importlib.import_module("sculptor_app.diffusion.request")
+        raise request.RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
+    yield OpenedModel(
+        model=model,
+        name=loading.model_name(model),
+        kind=type(pipeline).__name__,
+        controls=controls.controls_of(pipeline),
+        left_out=controls.left_out_of(pipeline),
+        samplers=samplers.samplers_for(pipeline, engine.settings),
+    )
