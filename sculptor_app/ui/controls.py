@@ -55,6 +55,7 @@ class Controls(QWidget):
         super().__init__(parent)
         self._model = model
         self._has_guidance = True
+        self._is_known = False  # what the model can be told
         self.conditions: list[ConditionField] = []
         self._make_fields()
         self._lay_out()
@@ -185,7 +186,8 @@ class Controls(QWidget):
 
     def set_model(self, opened: OpenedModel) -> None:
         """Offer what a model can be told, and have requests name it."""
-        self._model = opened.model
+        is_another = opened.model != self._model or not self._is_known
+        self._model, self._is_known = opened.model, True
         by_field = {control.field: control for control in opened.controls if control.field}
         self._has_guidance = "guidance" in by_field
         labelled = [(self.tr("Form"), self.form, "form"), (self.tr("Material"), self.material, "material")]
@@ -196,9 +198,9 @@ class Controls(QWidget):
         for _, box, name in labelled:
             if name not in by_field:
                 box.setCurrentIndex(0)
-        self._offer_samplers(opened.samplers)
+        self._offer_samplers(opened.samplers, keep=not is_another or opened.model is None)
         guidance = by_field.get("guidance")
-        if guidance is not None and opened.model is not None and guidance.default is not None:
+        if guidance is not None and is_another and opened.model is not None and guidance.default is not None:
             self.guidance.set_number(float(guidance.default))
         self._lay_out_anew(own, rest)
         self.model_name.setText(opened.name)
@@ -208,8 +210,8 @@ class Controls(QWidget):
             field.edited.connect(self._judge)
         self._judge()
 
-    def _offer_samplers(self, samplers: tuple[str, ...]) -> None:
-        chosen = self.sampler.currentData()
+    def _offer_samplers(self, samplers: tuple[str, ...], keep: bool) -> None:
+        chosen = self.sampler.currentData() if keep else None
         self.sampler.blockSignals(True)
         self.sampler.clear()
         for key in samplers:
