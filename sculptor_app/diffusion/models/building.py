@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import logging
 import re
 import threading
 import warnings
@@ -70,19 +72,22 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep loaders from writing bars and warnings to a terminal that is not theirs; one thread at a time."""
-    from diffusers.utils import logging
-
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity(logging.CRITICAL)
-        logging.disable_progress_bar()
+        before = []
+        for library in ("diffusers", "transformers"):
+            if importlib.util.find_spec(library) is not None:
+                log = importlib.import_module(f"{library}.utils.logging")
+                before.append((log, log.get_verbosity(), log.is_progress_bar_enabled()))
+                log.set_verbosity(logging.CRITICAL)
+                log.disable_progress_bar()
         try:
             yield
         finally:
-            logging.set_verbosity(level)
-            if bars:
-                logging.enable_progress_bar()
+            for log, level, bars in before:
+                log.set_verbosity(level)
+                if bars:
+                    log.enable_progress_bar()
 
 
 def _component(component: Component, dtype: torch.dtype) -> Any:
@@ -116,7 +121,7 @@ def _arguments(component: Component, dtype: torch.dtype) -> dict[str, Any]:
     if component.kind == "network":
         arguments["disable_mmap"] = component.weights.largest_bytes <= READ_WHOLE_BYTES
     else:
-        arguments["trust_remote_code"] = False
+        arguments |= {"trust_remote_code": False, "ignore_mismatched_sizes": True}  # they are told, and refused here
     return arguments
 
 
@@ -180,6 +185,13 @@ def cannot(path: str, error: Exception) -> Exception:
     shape = _SHAPE.search(str(error))
     if shape is not None:
         return Unfit(f"{path} has a wrong shape for {shown(shape[1] or shape[2])}.", _OTHER)
+    if isinstance(error, ImportError):
+        why = "Install it into Sculptor's environment and open the model again."
+        return Unfit(f"{path} needs something that is not installed ({_said(error)}).", why)
+    return Unfit(f"{path} describes nothing that can be built ({type(error).__name__}: {_said(error)}).", _OTHER)
+
+
+def _said(error: Exception) -> str:
+    """What a library said, in one line and not all of it if it is long."""
     said = " ".join(str(error).split())
-    said = shown_path(said[:200] + ("…" if len(said) > 200 else ""))
-    return Unfit(f"{path} describes nothing that can be built ({type(error).__name__}: {said}).", _OTHER)
+    return shown_path(said[:200] + ("…" if len(said) > 200 else ""))

@@ -24,6 +24,8 @@ _DATA_CLASSES = (
     ("image_processing_base", "ImageProcessingMixin"),
     ("processing_utils", "ProcessorMixin"),
 )
+_PACKAGES = {"vision": "PIL", "opencv": "cv2"}
+"""How Python calls what diffusers and transformers call otherwise."""
 _STRANGER = "Naming a class makes Python load it; only those of diffusers and transformers are known to be harmless."
 
 
@@ -88,8 +90,13 @@ def _look_up(module: ModuleType, name: object) -> Any:
     if not isinstance(name, str) or not _WORD.fullmatch(name):
         return None
     found = _attribute(module, name)
+    if found is None and module.__name__ == "transformers":  # old models name classes that have newer names by now
+        from diffusers.utils import _maybe_remap_transformers_class
+
+        found = _attribute(module, _maybe_remap_transformers_class(name) or name)
     if isinstance(found, type) and ".dummy_" in found.__module__:
-        backends = [each for each in getattr(found, "_backends", []) if importlib.util.find_spec(each) is None]
+        wanted = [_PACKAGES.get(each, each) for each in getattr(found, "_backends", [])]
+        backends = [each for each in wanted if importlib.util.find_spec(each) is None]
         raise _missing(name, backends or ["another package"])
     return found
 

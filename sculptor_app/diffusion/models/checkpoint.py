@@ -7,6 +7,7 @@ are the settings and the vocabulary: diffusers takes them from a repository on t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -26,6 +27,7 @@ from sculptor_app.diffusion.models.weights import checked_header, weights_of
 SETTINGS_FILES = (".json", ".txt", ".model")
 """What a settings folder is read for; anything else in it is left alone."""
 
+_LACKING = re.compile(r"Failed to load (\w+)\. Weights for this component appear to be missing")
 _AS_FOLDER = "Open the pipeline as a diffusers folder instead."
 
 
@@ -73,6 +75,10 @@ def build_checkpoint(verdict: Verdict, dtype: str) -> Any:
                 disable_mmap=verdict.weights[0].largest_bytes <= READ_WHOLE_BYTES,
             )  # fmt: skip
         except Exception as error:
+            lacking = _LACKING.search(str(error))
+            if lacking is not None:
+                what = f"{path} has no weights for the {lacking[1]}."
+                raise Unfit(what, "Look for a checkpoint with all parts, or for a diffusers folder.") from error
             raise building.cannot(path, error) from error
     for name, part in pipeline.components.items():
         if isinstance(part, nn.Module):

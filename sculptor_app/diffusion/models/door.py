@@ -32,10 +32,11 @@ def judge(path: Path, variant: str | None = None) -> Verdict:
     """
     try:
         path = Path(os.path.realpath(path))
-        if path.is_dir():
-            return judge_folder(path, variant)
-        if path.suffix == ".safetensors":
-            return checkpoint.judge_checkpoint(path)
+        with building.quiet():  # libraries speak when they are first imported
+            if path.is_dir():
+                return judge_folder(path, variant)
+            if path.suffix == ".safetensors":
+                return checkpoint.judge_checkpoint(path)
         return Verdict(path, findings=(_no_model(path),))
     except (OSError, ValueError) as error:  # it vanished in between, or its name is none
         return Verdict(path, findings=(Finding(f"{shown_path(path)} cannot be read ({error}).", _CHANGED),))
