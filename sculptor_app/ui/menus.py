@@ -133,6 +133,8 @@ class Menus(QObject):
         self._plots = self._choice(menu.addMenu(self.tr("&Plots show")), plots, self._plots_chosen)
         self._tick(self._plots, GUESS)
         menu.addSeparator()
+        self._bench.latent_views.fill(menu)
+        menu.addSeparator()
         panels = menu.addMenu(self.tr("P&anels"))
         for dock in window.docks.values():
             panels.addAction(dock.toggleViewAction())

@@ -26,6 +26,7 @@ class Shown:
         image: Format_RGB32, which Qt paints quickest; None where there is nothing to show.
         limit: of chips, the value at either end of the colour scale.
         why_empty: in plain words, where there is no image.
+        seen: in plain words, how latents were made visible; empty for pixels.
         seen: of latents, how they became colours, in plain words; empty for pixels.
     """
 

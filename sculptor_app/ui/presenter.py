@@ -86,6 +86,12 @@ class Presenter(QObject):
         self._film.set_spans(trajectory.spans)
         self.clock.request()
 
+    def refresh(self) -> None:
+        """Make all pictures anew: the same numbers are seen otherwise now."""
+        self._pictures.set_trajectory(self._session.trajectory)
+        self._film.set_source(self._thumbnail)
+        self.clock.request()
+
     @Slot()
     def draw(self) -> None:
         """Show the newest of everything."""
@@ -105,7 +111,10 @@ class Presenter(QObject):
     def _draw_frames(self, step: int) -> None:
         kinds = self._stage.kinds
         shown = [self._pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
-        notes = [self.note(kind, step, picture.limit) for kind, picture in zip(kinds, shown, strict=True)]
+        notes = [
+            picture.seen if picture.seen and kind is FrameKind.CURRENT_GUESS else self.note(kind, step, picture.limit)
+            for kind, picture in zip(kinds, shown, strict=True)
+        ]
         self._stage.show_pictures(shown, notes)
         self._stage.set_remark(self.remark(step))
 

@@ -11,6 +11,7 @@ from sculptor_app.diffusion.phases import phase_spans
 from sculptor_app.ui import status_text
 from sculptor_app.ui.frame_clock import FrameClock
 from sculptor_app.ui.keys import StepKeys
+from sculptor_app.ui.latent_views import LatentViews
 from sculptor_app.ui.menus import Menus
 from sculptor_app.ui.models import Models
 from sculptor_app.ui.page_entries import entries
@@ -42,6 +43,7 @@ class Workbench(QObject):
         self.plot_clock = FrameClock(share=PLOTS_AT_REST, parent=self)
         self.pages = Pages(window, entries(window))
         self.models = Models(window)
+        self.latent_views = LatentViews(window, self)
         self.menus = Menus(window, self)
         self._keys = StepKeys(window)
         screen = window.screen()

@@ -113,3 +113,35 @@ def test_a_model_that_is_named_at_the_start_brings_its_fields(open_window, forei
     driver.prepare()
     driver.qtbot.waitUntil(lambda: bool(driver.window.controls.conditions), timeout=RUN_MS)
     assert field(driver, "prompt").isVisible()
+
+
+def test_latents_are_seen_through_their_map_and_decoded_on_request(ready: Driver, foreign: Path) -> None:
+    window = ready.window
+    latents = window.bench.latent_views.latents
+    with ready.qtbot.waitSignal(latents.mapped, timeout=RUN_MS):
+        open_model(ready, str(foreign))
+    ready.run(4)
+    run = ready.session.trajectory
+    assert run.info.latent_map is not None
+    assert "R²" in window.bench.stage.panels[0].note.text()
+    ready.session.go_to(2)
+    action = window.bench.latent_views.action
+    with ready.qtbot.waitSignal(latents.ended, timeout=RUN_MS):
+        action.trigger()
+    ready.flush()
+    decoded = ready.session.trajectory
+    assert (decoded.info.space, decoded.shape[0], decoded.last) == ("pixels (decoded)", 3, 4)
+    assert action.isChecked()
+    assert not ready.session.is_running
+    ready.session.go_to(3)
+    action.trigger()
+    assert ready.session.trajectory is run
+    assert (ready.session.position, ready.session.last) == (3, 4)
+
+
+def test_a_run_that_comes_before_the_map_is_dressed_when_it_is_found(ready: Driver, foreign: Path) -> None:
+    latents = ready.window.bench.latent_views.latents
+    open_model(ready, str(foreign))
+    with ready.qtbot.waitSignal(latents.mapped, timeout=RUN_MS):
+        ready.run(3)  # ends the fitting, which begins again afterwards
+    assert ready.session.trajectory.info.latent_map is not None

@@ -1,0 +1,132 @@
+"""Latents made visible: the map of the model that is open, and a run decoded in the background."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.session.runner import SculptRunner
+
+WORKS = "sculptor_app.diffusion.latents.works"
+
+
+class Latents(QObject):
+    """Finds how the latents of a model are seen, and decodes runs; both in the worker thread, when nothing else runs.
+
+    Signals:
+        mapping: done and planned pictures, while a map is fitted.
+        mapped: the model that a map was found for.
+        decoding: a decoded trajectory and its measures, when its first state can be read.
+        decoded: number of the newest decoded state.
+        ended: decoding is over, or was given up.
+        failed: the exception.
+    """
+
+    mapping = Signal(int, int)
+    mapped = Signal(object)
+    decoding = Signal(object, object)
+    decoded = Signal(int)
+    ended = Signal()
+    failed = Signal(object)
+
+    def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runner = runner
+        self._maps: dict[str | None, Any] = {}
+        self._mapping: tuple[int, SculptRequest] | None = None
+        self._decoding: tuple[int, Any, Any] | None = None
+        runner.produced.connect(self._take)
+        for signal in (runner.finished, runner.cancelled):
+            signal.connect(self._end)
+        runner.failed.connect(self._fail)
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether a run is being decoded."""
+        return self._decoding is not None
+
+    def is_mapped(self, model: str | None) -> bool:
+        """Whether the map of a model has been found."""
+        return model in self._maps
+
+    def find_map(self, request: SculptRequest) -> None:
+        """Find the map of a request's model, where it is not known; a model of pixels has none."""
+        if request.model is None or request.model in self._maps:
+            return
+        self._mapping = (self._runner.newest + 1, request)
+
+        def work(engine: Any, stop: threading.Event) -> Iterator[object]:
+            yield from importlib.import_module(WORKS).mapping_work(request)(engine, stop)
+
+        self._runner.submit(work)
+
+    def dress(self, trajectory: Any) -> bool:
+        """Give a run in latents the map of its model.
+
+        Returns:
+            Whether it looks different now.
+        """
+        info = trajectory.info
+        found = self._maps.get(info.request.model)
+        if info.space != "latents" or found is None or info.latent_map is not None:
+            return False
+        trajectory.info = replace(info, latent_map=found)
+        return True
+
+    def decode(self, trajectory: Any, budget_bytes: int) -> None:
+        """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
+        decoded = importlib.import_module("sculptor_app.diffusion.latents.decoded").DecodedTrajectory(
+            trajectory, budget_bytes
+        )
+        measures = importlib.import_module("sculptor_app.measures.recording").RunMeasures(
+            decoded.planned_steps, decoded.info.space
+        )
+        self._decoding = (self._runner.newest + 1, decoded, measures)
+
+        def work(engine: Any, stop: threading.Event) -> Iterator[object]:
+            for k in importlib.import_module(WORKS).decoding_work(decoded)(engine, stop):
+                measures.append(decoded, k)
+                yield k
+
+        self._runner.submit(work)
+
+    @Slot()
+    def stop(self) -> None:
+        """Give up decoding; what is decoded stays."""
+        if self._decoding is not None and self._runner.newest == self._decoding[0]:
+            self._runner.stop()
+
+    @Slot(int, object)
+    def _take(self, run_id: int, item: Any) -> None:
+        if self._mapping is not None and run_id == self._mapping[0]:
+            if hasattr(item, "planned"):
+                self.mapping.emit(item.done, item.planned)
+            else:
+                model = self._mapping[1].model
+                self._maps[model] = item
+                self.mapped.emit(model)
+        elif self._decoding is not None and run_id == self._decoding[0]:
+            if item == 0:
+                self.decoding.emit(*self._decoding[1:])
+            self.decoded.emit(item)
+
+    @Slot(int)
+    def _end(self, run_id: int) -> None:
+        if self._mapping is not None and run_id == self._mapping[0]:
+            self._mapping = None
+        elif self._decoding is not None and run_id == self._decoding[0]:
+            self._decoding = None
+            self.ended.emit()
+
+    @Slot(int, object)
+    def _fail(self, run_id: int, error: Exception) -> None:
+        mine = [pair[0] for pair in (self._mapping, self._decoding) if pair is not None]
+        if run_id in mine:
+            self._end(run_id)
+            self.failed.emit(error)
