@@ -10,7 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.request import RequestError, SculptRequest
 from sculptor_app.session.runner import SculptRunner
 
 
@@ -36,8 +36,16 @@ def start_from_picture(
 
 
 def fitted(engine: Any, request: SculptRequest, picture: Any) -> Any:
-    """The middle of a picture, brought to the size of a request's model."""
-    size = engine.load(request.model, request.device).picture_size
+    """The middle of a picture, brought to the size of a request's model.
+
+    Raises:
+        RequestError: The model is of another kind, which is told pictures in its own way.
+    """
+    size = getattr(engine.load(request.model, request.device), "picture_size", None)
+    if size is None:
+        raise RequestError(
+            "This model takes pictures in its own way, or none; open the embedded model, or one that was learned here."
+        )
     return importlib.import_module("sculptor_app.diffusion.fitting").fit_square(picture, size)
 
 

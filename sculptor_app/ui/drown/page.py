@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from sculptor_app import folders
 from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.diffusion.request import FORMS, MATERIALS, SculptRequest
 from sculptor_app.session.drowning import Drowned, Drowner, Drowning, FreshRender, GivenPicture, PictureFile, Source
-from sculptor_app.session.returning import Inverting, start_from_picture
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.views import DrowningPresenter, DrowningStage
+from sculptor_app.ui.drown.way_back import WayBack
 from sculptor_app.ui.frame_clock import FrameClock
 from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.page import Page
@@ -65,16 +64,12 @@ class DrownPage(Page):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(settings, messages, parent)
-        self._request, self._result = request, result
+        self._result = result
         self._drowner = Drowner(runner.budget_bytes, self)
-        self._runner = runner
-        self._inverting = Inverting(runner, self)
-        self._awaited: tuple[int, Any] | None = None  # the run that carves an inverted picture back, and the inversion
-        self._carved: Any = None
+        self._way_back = WayBack(runner, request, messages, self)
         self._source: Source | None = None
         self._wanted: Source | None = None
         self.drowned: Drowned | None = None
-        self._play_then = False
         self._make_parts()
         self._lay_out()
         self.controls.restore(settings)
@@ -141,11 +136,9 @@ class DrownPage(Page):
         self._drowner.drowned.connect(self._show)
         self._drowner.failed.connect(self._fail)
         self._drowner.busy_changed.connect(self._show_way_back)
-        self._inverting.changed.connect(self._show_way_back)
-        self._inverting.inverted.connect(self._take_inversion)
-        self._inverting.failed.connect(self._fail)
-        self._runner.started.connect(self._note_carving)
-        self._runner.finished.connect(self._tell_error)
+        self._way_back.changed.connect(self._show_way_back)
+        self._way_back.failed.connect(self._fail)
+        self._way_back.carve_requested.connect(self.carve_requested)
         session.trajectory_changed.connect(self.plots.show_trajectory)
         for signal in (session.length_changed, session.step_changed):
             signal.connect(self.plot_clock.request)
@@ -159,7 +152,7 @@ class DrownPage(Page):
 
     @property
     def is_busy(self) -> bool:
-        return self._inverting.is_busy or bool(self.session.direction)
+        return self._way_back.is_busy or bool(self.session.direction)
 
     @property
     def can_start(self) -> bool:
@@ -192,7 +185,7 @@ class DrownPage(Page):
 
     def stop(self) -> None:
         self.session.pause()
-        self._inverting.stop()
+        self._way_back.stop()
 
     def save_choices(self) -> None:
         self.controls.save(self.settings)
@@ -275,80 +268,29 @@ class DrownPage(Page):
     @Slot()
     def carve(self) -> None:
         """Have the model carve the picture out again from the level shown."""
-        request = self._request_for(self.drowned)
-        if request is not None:
+        if self.drowned is not None:
             self.session.pause()
-            first_step = min(self.session.position + 1, request.steps)
-            static = getattr(self.drowned.trajectory, "noise", None)
-            start = start_from_picture(self.drowned.picture, self.drowned.name, first_step, static)
-            self.carve_requested.emit(request, start)
+            self._way_back.carve(self.drowned, self.session.position)
 
     @Slot()
     def invert(self) -> None:
-        """Find the noise that the model carves this picture out of, and carve it back."""
-        if self._inverting.is_busy:
-            self._inverting.stop()
-            return
-        request = self._request_for(self.drowned)
-        if request is not None:
+        """Find the noise that the model carves this picture out of, or give up looking for it."""
+        if self._way_back.is_busy:
+            self._way_back.stop()
+        elif self.drowned is not None:
             self.session.pause()
-            self.messages.clear()
-            self._inverting.invert(request, self.drowned.picture, self.drowned.name)
-
-    def _request_for(self, drowned: Drowned | None) -> SculptRequest | None:
-        """What Carve would run, with as many steps as there are layers, and of a render with its own labels."""
-        request = self._request()
-        if request is None:
-            self.messages.tell(self.tr("The settings on the page Carve cannot be run."), self.tr("Correct them first."))
-        if request is None or drowned is None:
-            return None
-        request = replace(request, steps=drowned.trajectory.planned_steps, seed=drowned.trajectory.info.request.seed)
-        source = drowned.source
-        if isinstance(source, FreshRender):
-            return replace(request, form=source.form, material=source.material)
-        return request if isinstance(source, GivenPicture) else replace(request, form=None, material=None)
+            self._way_back.invert(self.drowned)
 
     @Slot()
     def _show_way_back(self) -> None:
-        busy, there = self._inverting.is_busy, self.drowned is not None
-        words = ""
-        if busy:
-            words = self.tr("looking for its noise: step {0} of {1}").format(
-                self._inverting.done, self._inverting.planned
-            )
-        elif self._drowner.is_busy:
-            words = self.tr("the picture is on its way…")
+        busy, there = self._way_back.is_busy, self.drowned is not None
+        words = self._way_back.words or (self.tr("the picture is on its way…") if self._drowner.is_busy else "")
         self.controls.set_way_back(
             can_carve=there and not busy and self.session.position < self.session.last,
             can_invert=there, is_inverting=busy, words=words,
         )  # fmt: skip
         self.controls.play.setEnabled(there)
         self.ability_changed.emit()
-
-    @Slot(object, object)
-    def _take_inversion(self, inversion: Any, request: SculptRequest) -> None:
-        """Carve the picture out of its noise, and see how near that comes."""
-        self._awaited = (self._runner.newest + 1, inversion)
-        self.carve_requested.emit(request, lambda engine, request: inversion.start)
-
-    @Slot(int, object, object)
-    def _note_carving(self, run_id: int, trajectory: Any, measures: object) -> None:
-        if self._awaited is not None and run_id == self._awaited[0]:
-            self._carved = trajectory
-
-    @Slot(int)
-    def _tell_error(self, run_id: int) -> None:
-        if self._awaited is None or run_id != self._awaited[0]:
-            return
-        (_, inversion), trajectory = self._awaited, self._carved
-        self._awaited = self._carved = None
-        said = self.tr(
-            "Found the noise of {0}, and carved the picture out of it again: it comes back to within {1:.0f} dB. "
-            "State 0 is that noise."
-        )
-        self.messages.tell(
-            said.format(inversion.name, inversion.error_db(trajectory.state(trajectory.last))), is_fault=False
-        )
 
     # Qt overrides ------------------------------------------------------------------------------------------------
 

@@ -256,7 +256,7 @@ def test_looking_for_the_noise_can_be_stopped(ready: Driver) -> None:
     page = enter(ready)
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("200"))
     page.controls.invert.click()
-    ready.qtbot.waitUntil(lambda: page._inverting.done > 1, timeout=RUN_MS)
+    ready.qtbot.waitUntil(lambda: page._way_back._inverting.done > 1, timeout=RUN_MS)
     assert "200" in page.controls.progress.text()
     ready.press(Qt.Key.Key_Escape)
     ready.qtbot.waitUntil(lambda: not page.is_busy and not ready.runner.is_running, timeout=RUN_MS)
