@@ -1,5 +1,6 @@
 """Small autoencoders and pipelines for the tests of latents: real ones of diffusers, and two whose map is known."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.nn import functional
 
 SEED = 20_261_125
 FACTOR = 4
+SMALL_VAE = Path(__file__).parent / "small_vae"
 
 
 class KnownVae(ModelMixin, ConfigMixin):
@@ -63,6 +65,11 @@ def kl(channels: int = 4, **config: Any) -> AutoencoderKL:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return AutoencoderKL(**settings | config).eval()
+
+
+def small_vae() -> AutoencoderKL:
+    """One that has learned rendered sculptures of 64 pixels (`train_small_vae.py`): 4×16×16 latents, 24 dB."""
+    return AutoencoderKL.from_pretrained(SMALL_VAE, use_safetensors=True, torch_dtype=torch.float32).eval()
 
 
 def tiny(channels: int = 4) -> AutoencoderTiny:

@@ -16,6 +16,7 @@ from sculptor_app.diffusion.observer import Observer, observed
 from sculptor_app.diffusion.step import Step
 from tests.diffusion.latents.networks import SEED, KnownVae, around, dit, kl, tiny
 from tests.diffusion.latents.test_layout import Packed, dc, qwen, vq
+from tests.helpers.diffusers_models import ldm
 
 
 def picture(size_px: int = 32) -> np.ndarray:
@@ -23,11 +24,12 @@ def picture(size_px: int = 32) -> np.ndarray:
 
 
 def last_state(pipeline: Any, **call: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The last state of a run, as it is recorded, and the pipeline's own picture (3, H, W)."""
+    """The last state of a run, as it is recorded, and the pipeline's own picture as it is handed out."""
     steps: list[Step] = []
     with observed(pipeline.scheduler, Observer(lambda frame, plan: None, steps.append)):
-        made = pipeline(generator=torch.Generator().manual_seed(1), num_inference_steps=3, output_type="pt", **call)
-    return steps[-1].state, made.images[0].numpy()
+        generator = torch.Generator().manual_seed(1)
+        made = pipeline(**{"generator": generator, "num_inference_steps": 3, "output_type": "pt"} | call)
+    return steps[-1].state, np.asarray(made.images[0])
 
 
 def as_output(decoded: np.ndarray) -> np.ndarray:
@@ -62,6 +64,13 @@ def test_the_last_state_decodes_to_the_pipelines_own_picture_bit_for_bit() -> No
     state, made = last_state(pipeline, class_labels=[3], guidance_scale=1.0)
     np.testing.assert_array_equal(as_output(LatentCodec(pipeline).decode(state)), made)
     assert made.std() > 0.01
+
+
+def test_latents_of_a_codebook_decode_to_the_pipelines_own_picture() -> None:
+    pipeline = ldm()
+    pipeline.set_progress_bar_config(disable=True)
+    state, made = last_state(pipeline, output_type="np")
+    np.testing.assert_array_equal(as_output(LatentCodec(pipeline).decode(state)), made.transpose(2, 0, 1))
 
 
 def test_a_codebook_is_left_out_where_the_pipeline_leaves_it_out() -> None:

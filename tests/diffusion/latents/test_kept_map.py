@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,7 +61,8 @@ def test_another_autoencoder_has_another_key() -> None:
     keys.add(key_of(codec(kl(scaling_factor=0.3))))
     keys.add(key_of(codec(kl().to(torch.bfloat16))))
     keys.add(key_of(codec(KnownVae())))
-    assert len(keys) == 5
+    keys.add(key_of(LatentCodec(SimpleNamespace(movq=kl()))))  # the same weights, but states are scaled otherwise
+    assert len(keys) == 6
     assert key_of(codec()) in keys
 
 
@@ -77,7 +79,7 @@ def text(path: Path) -> None:
 
 
 def too_large(path: Path) -> None:
-    path.write_bytes(bytes(2**20 + 1))
+    _save(path, np.zeros((3, 4, 3, 3), np.float32), more=np.zeros(2**18, np.float32))
 
 
 def foreign_key(path: Path) -> None:
@@ -100,8 +102,8 @@ def without_counts(path: Path) -> None:
     _save(path, np.zeros((3, 4, 3, 3), np.float32), {"key": "key"})
 
 
-def _save(path: Path, weights: np.ndarray, told: dict[str, str] | None = None) -> None:
-    arrays = {"weights": weights, "bias": np.zeros(3, np.float32), "r2": np.zeros(4, np.float32)}
+def _save(path: Path, weights: np.ndarray, told: dict[str, str] | None = None, **more: np.ndarray) -> None:
+    arrays = {"weights": weights, "bias": np.zeros(3, np.float32), "r2": np.zeros(4, np.float32), **more}
     save_file(arrays, path, told or {"key": "key", "fitted_pictures": "1", "held_out_pictures": "1"})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderDC, AutoencoderKLQwenImage, VQModel
+from diffusers import AutoencoderDC, AutoencoderKLQwenImage, FluxPipeline, VQModel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,9 +139,6 @@ def test_what_is_no_picture_is_told_in_plain_words(pipeline: Any, words: str) ->
 
 
 def test_flux_itself() -> None:
-    pytest.importorskip("transformers")
-    from diffusers import FluxPipeline
-
     class Flux(Packed):
         _unpack_latents = staticmethod(FluxPipeline._unpack_latents)
 

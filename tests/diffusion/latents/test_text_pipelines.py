@@ -9,8 +9,12 @@ from diffusers import (
     DDIMScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
     FluxTransformer2DModel,
     SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 
@@ -19,7 +23,6 @@ from sculptor_app.diffusion.latents.layout import StateLayout
 from tests.diffusion.latents.networks import SEED, kl
 from tests.diffusion.latents.test_codec import as_output
 
-pytest.importorskip("transformers")
 TOKENS, WIDTH = 3, 8
 
 
@@ -36,8 +39,6 @@ def unet(**more: Any) -> UNet2DConditionModel:
 
 
 def stable_diffusion() -> tuple[Any, dict[str, Any]]:
-    from diffusers import StableDiffusionPipeline
-
     pipeline = StableDiffusionPipeline(
         kl(),
         None,
@@ -52,8 +53,6 @@ def stable_diffusion() -> tuple[Any, dict[str, Any]]:
 
 
 def stable_diffusion_xl(**vae: Any) -> tuple[Any, dict[str, Any]]:
-    from diffusers import StableDiffusionXLPipeline
-
     added = {"addition_embed_type": "text_time", "addition_time_embed_dim": 4, "transformer_layers_per_block": 1}
     network = unet(projection_class_embeddings_input_dim=24 + WIDTH, **added)
     pipeline = StableDiffusionXLPipeline(
@@ -64,8 +63,6 @@ def stable_diffusion_xl(**vae: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def stable_diffusion_3() -> tuple[Any, dict[str, Any]]:
-    from diffusers import StableDiffusion3Pipeline
-
     transformer = SD3Transformer2DModel(
         sample_size=8, patch_size=1, in_channels=4, num_layers=1, attention_head_dim=8, num_attention_heads=2,
         joint_attention_dim=WIDTH, caption_projection_dim=16, pooled_projection_dim=WIDTH, out_channels=4,
@@ -78,8 +75,6 @@ def stable_diffusion_3() -> tuple[Any, dict[str, Any]]:
 
 
 def flux() -> tuple[Any, dict[str, Any]]:
-    from diffusers import FluxPipeline
-
     transformer = FluxTransformer2DModel(
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, axes_dims_rope=(4, 4, 8),
