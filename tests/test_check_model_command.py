@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sculptor_app.cli import main
-from sculptor_app.diffusion.models import memory
+from sculptor_app.diffusion.models import door, memory
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, edit_json, edit_weights, save, write_program
 
 
@@ -22,7 +22,8 @@ def model(whole: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole, tmp_path / "model"))
 
 
-def test_a_good_model(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_good_model(whole: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "try_first", lambda *_: None)  # as if it had passed before
     assert main(["check-model", str(whole), "--device", "cpu"]) == 0
     said = capsys.readouterr()
     assert said.err == ""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-import safetensors
 import safetensors.torch
 import torch
 from diffusers import SchedulerMixin, UNet2DModel
@@ -14,6 +13,9 @@ from torch import nn
 
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
+from sculptor_app.diffusion.models.folder import Folder, scan
+from sculptor_app.diffusion.models.verdict import Unfit
+from sculptor_app.diffusion.models.weights import checked_header
 
 Network = TypeVar("Network", UNet2DModel, LabelEmbedding)
 
@@ -47,7 +49,9 @@ def read_components(
     Raises:
         ModelFolderError: Something is missing, broken, or beyond what is allowed.
     """
-    index = _read_json(folder / "model_index.json")
+    folder = Path(os.path.realpath(folder))
+    found = scan(folder)
+    index = _read_json(found, "model_index.json")
     if index.get("_class_name") != "SculptorPipeline":
         raise ModelFolderError(
             f"{folder} holds a {index.get('_class_name')!r}, not a SculptorPipeline. Open it as a diffusers folder."
@@ -56,10 +60,10 @@ def read_components(
     _check_bounds(folder / "model_index.json", {"patch_size": patch_size})
     settings = {"patch_size": patch_size, "form_names": _names(folder, index, "form_names"),
                 "material_names": _names(folder, index, "material_names")}  # fmt: skip
-    unet = _read_network(UNet2DModel, folder / "unet", dtype)
-    table = _read_network(LabelEmbedding, folder / "label_embedding", dtype)
+    unet = _read_network(UNet2DModel, found, "unet", dtype)
+    table = _read_network(LabelEmbedding, found, "label_embedding", dtype)
     _check_fit(folder, unet, table, settings)
-    return unet, table, _read_scheduler(folder / "scheduler"), settings
+    return unet, table, _read_scheduler(found, "scheduler"), settings
 
 
 def _names(folder: Path, index: dict[str, Any], key: str) -> list[str]:
@@ -69,16 +73,11 @@ def _names(folder: Path, index: dict[str, Any], key: str) -> list[str]:
     return names
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(found: Folder, name: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelFolderError(f"{path} is missing. Choose a folder that holds a complete model.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelFolderError(f"{path} cannot be read ({error}). Restore the file from where it came.") from error
-    if not isinstance(content, dict):
-        raise ModelFolderError(f"{path} holds no JSON object. Restore the file from where it came.")
-    return content
+        return found.json(name)
+    except Unfit as error:
+        raise ModelFolderError(error.finding.what, error.finding.why_it_matters) from error
 
 
 def _check_bounds(path: Path, config: dict[str, Any]) -> None:
@@ -96,8 +95,9 @@ def _check_bounds(path: Path, config: dict[str, Any]) -> None:
         )
 
 
-def _read_network(kind: type[Network], folder: Path, dtype: torch.dtype) -> Network:
-    config = _read_json(folder / "config.json")
+def _read_network(kind: type[Network], found: Folder, name: str, dtype: torch.dtype) -> Network:
+    folder = found.root / name
+    config = _read_json(found, f"{name}/config.json")
     _check_bounds(folder / "config.json", config)
     try:
         with torch.device("meta"):  # shapes only: a config that asks for terabytes gets none
@@ -107,22 +107,22 @@ def _read_network(kind: type[Network], folder: Path, dtype: torch.dtype) -> Netw
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     if sum(parameter.numel() for parameter in network.parameters()) > MOST_PARAMETERS:
         raise ModelFolderError(f"{folder / 'config.json'} asks for more than {MOST_PARAMETERS:,} parameters.")
-    weights = _read_weights(folder / WEIGHTS, wanted, dtype)
+    weights = _read_weights(found, f"{name}/{WEIGHTS}", wanted, dtype)
     network.load_state_dict(weights, strict=True, assign=True)
     _refuse_meta(folder, network)
     network.eval().requires_grad_(False)
     return network
 
 
-def _read_weights(path: Path, wanted: dict[str, tuple[int, ...]], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def _read_weights(
+    found_in: Folder, name: str, wanted: dict[str, tuple[int, ...]], dtype: torch.dtype
+) -> dict[str, torch.Tensor]:
     """Weights by name; names and shapes are compared from the header before the data is read."""
+    path = found_in.root / name
     try:
-        with safetensors.safe_open(path, framework="pt") as header:
-            found = {name: tuple(header.get_slice(name).get_shape()) for name in header.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise ModelFolderError(f"{path} is missing. Choose a folder that holds a complete model.") from error
-    except Exception as error:
-        raise ModelFolderError(f"{path} is damaged ({error}). Copy the file again from where it came.") from error
+        found = {name: tensor.shape for name, tensor in checked_header(found_in, name).tensors.items()}
+    except Unfit as error:
+        raise ModelFolderError(error.finding.what, error.finding.why_it_matters) from error
     missing, unexpected = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     changed = sorted(name for name in wanted.keys() & found.keys() if wanted[name] != found[name])
     for names, what in ((missing, "lacks"), (unexpected, "has the unknown"), (changed, "has a wrong shape for")):
@@ -158,11 +158,11 @@ def _check_fit(folder: Path, unet: UNet2DModel, table: LabelEmbedding, settings:
             raise ModelFolderError(f"{folder}: {names} has {len(settings[names])} words for {count} labels.")
 
 
-def _read_scheduler(folder: Path) -> SchedulerMixin:
+def _read_scheduler(found: Folder, place: str) -> SchedulerMixin:
     import diffusers
 
-    path = folder / "scheduler_config.json"
-    config = _read_json(path)
+    path = found.root / place / "scheduler_config.json"
+    config = _read_json(found, f"{place}/scheduler_config.json")
     _check_bounds(path, config)
     name = config.get("_class_name")
     if name not in SCHEDULERS:

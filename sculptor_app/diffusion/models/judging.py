@@ -62,7 +62,8 @@ def judge_folder(path: Path, wanted_variant: str | None = None, with_weights: bo
         made_by = catalogue.pipeline_class(index.get("_class_name"))
     except Unfit as unfit:
         findings.append(unfit.finding)
-    if getattr(made_by, "_load_connected_pipes", False) and "README.md" in folder.files:
+    readme = any(name.lower() == "readme.md" for name in folder.files)  # some disks take both for the same
+    if getattr(made_by, "_load_connected_pipes", False) and readme:
         findings.append(Finding(f"{shown_path(path / 'README.md')} names further models to load.", _ELSEWHERE))
     if index:
         looked = _Components(folder, index, made_by, wanted_variant, with_weights)
@@ -169,7 +170,7 @@ class _Components:
             except Unfit as unfit:
                 yield unfit.finding
             else:
-                yield from check_settings(shown_path(component.folder / file), settings)
+                yield from check_settings(shown_path(component.folder / file), settings, component.kind != "data")
         if component.kind == "encoder" and "adapter_config.json" in names:
             what = f"{shown_path(component.folder)} has an adapter_config.json."
             yield Finding(what, _ELSEWHERE)

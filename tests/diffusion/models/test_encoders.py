@@ -95,6 +95,18 @@ def test_strange_encoders_and_tokenizers_are_refused(what: str, whole_stable: Pa
         judge(folder).refuse()
 
 
+def test_a_tokenizer_without_a_longest_text_is_fit(whole_stable: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(whole_stable, tmp_path / "endless"))
+    edit_json(folder / TOKENIZER, model_max_length=int(1e30))
+    assert judge(folder).findings == ()
+
+
+def test_a_pipeline_that_loads_others_by_its_readme_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "KandinskyV22CombinedPipeline"}')
+    (tmp_path / "readme.md").write_text("---\nprior: [/somewhere/else]\n---\n")
+    assert any("README.md names further models" in each.what for each in judge(tmp_path).refusals)
+
+
 def test_an_adapter_that_names_another_model_is_refused(whole_stable: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(whole_stable, tmp_path / "adapted"))
     (folder / "text_encoder" / "adapter_config.json").write_text("{}")

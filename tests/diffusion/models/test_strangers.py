@@ -228,7 +228,7 @@ NUMBERS = {
     "10^6 channels": (unet(block_out_channels=[8, 10**6]), "block_out_channels in .* is 1000000"),
     "a picture of 10^7": (unet(sample_size=10**7), "sample_size in .* is 10000000"),
     "infinite": (text(UNET, b'{"sample_size": 1e999}'), "sample_size in .* is inf"),
-    "negative": (unet(in_channels=-5), "in_channels in .* is -5"),
+    "negative": (unet(in_channels=-5000), "in_channels in .* is -5000"),
     "many blocks": (unet(down_block_types=["DownBlock2D"] * 30_000), "has 30,000 items"),
     "long words": (unet(act_fn="x" * 200_000), "has 200,000 letters"),
     "10^12 timesteps": (scheduler(num_train_timesteps=10**12), "num_train_timesteps in .* is 1000000000000"),
