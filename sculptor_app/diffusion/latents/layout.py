@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,8 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
     name = type(pipeline).__name__
     vae = autoencoder_of(pipeline)
     if vae is None:
+        if getattr(pipeline, "prior", None) is not None:
+            return StateLayout("", why_not=f"{name} makes what another model draws from, not a picture.")
         other = next((part for part in ("vqgan", "vocoder", "image_decoder") if hasattr(pipeline, part)), None)
         if other is None:
             return StateLayout("pixels")
@@ -163,10 +166,22 @@ def _is_its_own(pipeline: Pipeline, layout: StateLayout) -> bool:
     tokens = torch.arange(rows * columns * layout.channels * patch**2, dtype=torch.float32)
     tokens = tokens.reshape(1, rows * columns, -1)
     try:
-        theirs = pipeline._unpack_latents(tokens, height_px, width_px, pipeline.vae_scale_factor)
+        theirs = _undone(pipeline, tokens, (rows, columns), (height_px, width_px))
     except Exception:  # a pipeline that nobody has seen may raise anything: it is then not this packing
         return False
     ours = layout.unpack(tokens[0].numpy(), height_px, width_px)
     return tuple(theirs.shape) in ((1, *ours.shape), (1, len(ours), 1, *ours.shape[1:])) and bool(
         (theirs.reshape(ours.shape).numpy() == ours).all()
     )
+
+
+def _undone(pipeline: Pipeline, tokens: torch.Tensor, grid: tuple[int, int], size_px: tuple[int, int]) -> torch.Tensor:
+    """Tokens unpacked by the pipeline itself: from the picture's size, or from the place of each token (Flux 2)."""
+    if not hasattr(pipeline, "_unpack_latents_with_ids"):
+        unpacked: torch.Tensor = pipeline._unpack_latents(tokens, *size_px, pipeline.vae_scale_factor)
+        return unpacked
+    places = pipeline._prepare_latent_ids(torch.empty(1, 1, *grid))
+    takes_grid = len(inspect.signature(pipeline._unpack_latents_with_ids).parameters) > 2
+    spread = pipeline._unpack_latents_with_ids(tokens, places, *(grid if takes_grid else ()))
+    undone: torch.Tensor = pipeline._unpatchify_latents(spread)
+    return undone

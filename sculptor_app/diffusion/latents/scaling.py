@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 _UNSCALED = ("LDMSuperResolutionPipeline",)
 """They decode their states as they are, though their autoencoder's config names a factor."""
@@ -15,13 +16,16 @@ _RECIPROCAL = ("DiTPipeline", "LDMTextToImagePipeline")
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """State = (latents − shift) · factor, or channel by channel (latents − mean) / std · factor.
+    """State = (latents − shift) · factor, or (latents − mean) / std · factor with a mean and a std for each channel.
+
+    With `patch` there is one of both for each channel and place in a patch (Flux 2): c · patch² + row · patch + column.
 
     Attributes:
         factor: None where there is none.
         shift: added after dividing by the factor.
-        mean: one number for each channel, or nothing.
-        std: one number for each channel, or nothing.
+        mean: the numbers, or nothing.
+        std: the numbers, or nothing.
+        patch: edge of the patches that mean and std are for; 1 where they are for channels.
         is_reciprocal: whether the pipeline multiplies by 1/factor.
         skips_codebook: whether latents are decoded without being moved to the nearest entry of a codebook.
     """
@@ -30,6 +34,7 @@ class Scaling:
     shift: float | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    patch: int = 1
     is_reciprocal: bool = False
     skips_codebook: bool = False
 
@@ -39,6 +44,9 @@ class Scaling:
         Args:
             state: (B, C, h, w).
         """
+        if self.patch > 1:
+            patches = pixel_unshuffle(state, self.patch)
+            return pixel_shuffle(patches * self._each(self.std, state) + self._each(self.mean, state), self.patch)
         if self.mean and self.factor is not None:  # Stable Diffusion XL
             return state * self._each(self.std, state) / self.factor + self._each(self.mean, state)
         if self.mean:  # Qwen-Image
@@ -50,6 +58,9 @@ class Scaling:
 
     def to_state(self, latents: torch.Tensor) -> torch.Tensor:
         """The clean state of latents that the autoencoder encoded, (B, C, h, w)."""
+        if self.patch > 1:
+            patches = pixel_unshuffle(latents, self.patch)
+            return pixel_shuffle((patches - self._each(self.mean, patches)) / self._each(self.std, patches), self.patch)
         if self.mean:
             latents = (latents - self._each(self.mean, latents)) / self._each(self.std, latents)
         elif self.shift is not None:
@@ -68,6 +79,8 @@ def scaling_of(pipeline: Any, vae: Any) -> Scaling:
     if name in _UNSCALED:
         return Scaling()
     config = vae.config
+    if getattr(vae, "bn", None) is not None:
+        return _of_patches(vae)
     mean, std = (getattr(config, which, None) for which in ("latents_mean", "latents_std"))
     return Scaling(
         factor=getattr(config, "scaling_factor", None),
@@ -76,3 +89,9 @@ def scaling_of(pipeline: Any, vae: Any) -> Scaling:
         std=tuple(std) if mean and std else (),
         is_reciprocal=name in _RECIPROCAL,
     )
+
+
+def _of_patches(vae: Any) -> Scaling:
+    """The running mean and deviation that an autoencoder keeps of its latents' patches of 2×2."""
+    std = torch.sqrt(vae.bn.running_var + vae.config.batch_norm_eps)
+    return Scaling(mean=tuple(vae.bn.running_mean.tolist()), std=tuple(std.tolist()), patch=2)

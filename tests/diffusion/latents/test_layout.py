@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderDC, AutoencoderKLQwenImage, FluxPipeline, VQModel
+from diffusers import AutoencoderDC, AutoencoderKLQwenImage, Flux2KleinPipeline, FluxPipeline, VQModel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +41,22 @@ class PackedOtherwise(Packed):
         rows, columns = height // (vae_scale_factor * 2), width // (vae_scale_factor * 2)
         latents = latents.view(batch_size, rows, columns, 2, 2, channels // 4).permute(0, 5, 1, 3, 2, 4)
         return latents.reshape(batch_size, channels // 4, 2 * rows, 2 * columns)
+
+
+class PackedWithPlaces(Packed):
+    """It has Flux 2's methods, and one of them does something else."""
+
+    @staticmethod
+    def _prepare_latent_ids(latents: torch.Tensor) -> torch.Tensor:
+        return Flux2KleinPipeline._prepare_latent_ids(latents)
+
+    @staticmethod
+    def _unpack_latents_with_ids(tokens: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        return Flux2KleinPipeline._unpack_latents_with_ids(tokens.flip(1), places)
+
+    @staticmethod
+    def _unpatchify_latents(latents: torch.Tensor) -> torch.Tensor:
+        return Flux2KleinPipeline._unpatchify_latents(latents)
 
 
 class PackedByClass(Packed):
@@ -122,11 +138,13 @@ def test_an_autoencoder_for_videos_that_is_given_pictures() -> None:
     ("pipeline", "words"),
     [
         (PackedOtherwise(kl()), "PackedOtherwise packs its latents in a way that Sculptor does not know."),
+        (PackedWithPlaces(kl()), "PackedWithPlaces packs its latents in a way that Sculptor does not know."),
         (PackedByClass(kl()), "PackedByClass packs its latents in a way that Sculptor does not know."),
         (around(qwen()), "What SimpleNamespace works on are latents of a video, not of a picture."),
         (around(KnownVae(block_out_channels=())), "Its KnownVae does not say how its latents are laid out."),
         (around(kl(out_channels=4)), "Its AutoencoderKL decodes to 4 channels, not to red, green and blue."),
         (around(torch.nn.Linear(1, 1)), "Its Linear does not both encode and decode."),
+        (SimpleNamespace(prior=1), "SimpleNamespace makes what another model draws from, not a picture."),
         (SimpleNamespace(vocoder=1), "decoded by a vocoder, which Sculptor does not know."),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 from diffusers import (
+    AutoencoderKLFlux2,
     DDIMScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
     FluxPipeline,
     FluxTransformer2DModel,
     SD3Transformer2DModel,
@@ -19,6 +22,7 @@ from diffusers import (
 )
 
 from sculptor_app.diffusion.latents.codec import LatentCodec
+from sculptor_app.diffusion.latents.example_pictures import example_pictures
 from sculptor_app.diffusion.latents.layout import StateLayout
 from tests.diffusion.latents.networks import SEED, kl
 from tests.diffusion.latents.test_codec import as_output
@@ -84,6 +88,23 @@ def flux() -> tuple[Any, dict[str, Any]]:
     return pipeline, {"prompt_embeds": numbers(1, TOKENS, WIDTH), "pooled_prompt_embeds": numbers(1, WIDTH)}
 
 
+def flux_2() -> tuple[Any, dict[str, Any]]:
+    transformer = Flux2Transformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=WIDTH, axes_dims_rope=(4, 4, 4, 4), guidance_embeds=False, timestep_guidance_channels=8,
+    )  # fmt: skip
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(8, 16, 16), down_block_types=("DownEncoderBlock2D",) * 3, norm_num_groups=4,
+        up_block_types=("UpDecoderBlock2D",) * 3, latent_channels=4,
+    ).eval()  # fmt: skip
+    vae.bn.running_mean.copy_(numbers(16))
+    vae.bn.running_var.copy_(numbers(16, 1)[:, 0] ** 2 + 0.1)
+    pipeline = Flux2KleinPipeline(
+        FlowMatchEulerDiscreteScheduler(), vae, None, None, transformer.eval(), is_distilled=True
+    )
+    return pipeline, {"prompt_embeds": numbers(1, TOKENS, WIDTH)}
+
+
 def final_state(pipeline: Any, call: dict[str, Any]) -> tuple[torch.Tensor, np.ndarray]:
     """What the scheduler's last step returned, and the pipeline's own picture (3, H, W)."""
     pipeline.set_progress_bar_config(disable=True)
@@ -120,13 +141,17 @@ def test_the_last_state_decodes_to_the_pipelines_own_picture(make: Any) -> None:
     assert made.std() > 0.01
 
 
-def test_packed_latents_are_unpacked_and_decode_to_the_pipelines_own_picture() -> None:
+@pytest.mark.parametrize("make", [flux, flux_2], ids=["Flux", "Flux 2"])
+def test_packed_latents_are_unpacked_and_decode_to_the_pipelines_own_picture(make: Any) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        pipeline, call = flux()
+        pipeline, call = make()
     tokens, made = final_state(pipeline, call)
     codec = LatentCodec(pipeline)
     assert codec.layout == StateLayout("latents", 4, 4, patch=2)
     frame = codec.layout.unpack(tokens[0].numpy(), 32, 48)
     assert frame.shape == (4, 8, 12)
     np.testing.assert_array_equal(as_output(codec.decode(frame)), made)
+    state = codec.encode(next(example_pictures(1, 32)))
+    latents = codec.scaling.from_state(torch.from_numpy(state)[None])
+    np.testing.assert_allclose(codec.scaling.to_state(latents)[0].numpy(), state, atol=1e-5)
