@@ -23,7 +23,7 @@ def label_of(pipeline: Any, what: What, word: str | None) -> int | None:
     """
     if word is None:
         return None
-    known = _known(pipeline, what)
+    known = known_labels(pipeline, what)
     if not known:
         raise RequestError(f"This model knows no {what}s; leave the {what} to the model.")
     if word not in known:
@@ -31,7 +31,7 @@ def label_of(pipeline: Any, what: What, word: str | None) -> int | None:
     return list(known).index(word)
 
 
-def _known(pipeline: Any, what: What) -> list[str] | tuple[str, ...]:
+def known_labels(pipeline: Any, what: str) -> list[str] | tuple[str, ...]:
     """Words for the labels of a kind: the model's own, the usual ones if it does not say, none if it has no labels."""
     without = getattr(getattr(pipeline, "label_embedding", None), f"free_{what}", None) == 0
     return pipeline.config.get(f"{what}_names") or (() if without else _USUAL[what])

@@ -17,9 +17,10 @@ from sculptor_app.diffusion.level import NoiseLevel
 from sculptor_app.diffusion.models.door import load_pipeline, locate, may_be_moved, scheduler_settings
 from sculptor_app.diffusion.models.hub import name_of
 from sculptor_app.diffusion.models.verdict import Unfit
+from sculptor_app.diffusion.planning import PlanUnknown, planned_levels
 from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.scheduler_levels import Scheduler, plan_levels
-from sculptor_app.diffusion.schedulers import make_scheduler
+from sculptor_app.diffusion.scheduler_levels import Scheduler, UnknownSchedulerError
+from sculptor_app.diffusion.schedulers import make_scheduler, settings_of
 from sculptor_app.resources import ResourceError
 from sculptor_app.resources import path as resource
 
@@ -87,7 +88,7 @@ class Engine:
         self.unload()
         self._pipeline = self._open(folder, target.id)
         # Kept, as each run puts a scheduler of its own into the pipeline.
-        self._base_config = dict(self._pipeline.scheduler.config)
+        self._base_config = settings_of(self._pipeline)
 
     def unload(self) -> None:
         """Give the model's memory back."""
@@ -99,6 +100,11 @@ class Engine:
     def device(self) -> Device | None:
         """Where the loaded model is; None when none is loaded."""
         return self._device
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the loaded model's own scheduler is made from; empty for a model in several stages."""
+        return self._base_config
 
     def scheduler(self, request: SculptRequest) -> Scheduler:
         """A fresh scheduler for a request, before `set_timesteps`; loads no weights.
@@ -115,10 +121,13 @@ class Engine:
 
         Raises:
             ModelFolderError: The model's folder cannot be used.
+            PlanUnknown: They are known only when it runs.
         """
-        scheduler = self.scheduler(request)
-        scheduler.set_timesteps(request.steps)
-        return plan_levels(scheduler)
+        loaded = self._pipeline if self._folder == model_folder(request.model) else None
+        try:
+            return planned_levels(self.scheduler(request), request, loaded)
+        except UnknownSchedulerError as error:
+            raise PlanUnknown(str(error)) from error
 
 
 def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:

@@ -10,16 +10,43 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from sculptor_app.diffusion.errors import SamplerFailed
+from sculptor_app.diffusion.frames import Look
+from sculptor_app.diffusion.frames import to_frame as to_frame  # also read from here
+from sculptor_app.diffusion.frames import to_frames as to_frames
+from sculptor_app.diffusion.halves import GuidanceHalves, NotTold
 from sculptor_app.diffusion.predictions import NoExactRuleError, guess_of
-from sculptor_app.diffusion.scheduler_levels import Call, Scheduler, call_index, plan_calls
+from sculptor_app.diffusion.scheduler_levels import Call, Scheduler, UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.step import Frame, Step
+
+_KEPT = "It cannot be watched to the end; the steps so far are kept."
+
+
+@dataclass(frozen=True, eq=False)
+class Watching:
+    """What is looked at in a run, and how.
+
+    Attributes:
+        look: turns the run's tensors into frames.
+        halves: tells the two guesses apart that guidance is made of; None leaves them out.
+        most: how many pictures of the batch are watched, its first ones; None is all of them.
+        calls_left: says how many calls of `step` the pipeline is going to make, None if it does not say; asked at the
+            start.
+        stages: how many schedulers the pipeline has. Of several the first is watched that works on pictures and whose
+            levels are known; what the others do passes unseen.
+    """
+
+    look: Look = field(default_factory=Look)
+    halves: GuidanceHalves | None = None
+    most: int | None = None
+    calls_left: Callable[[], int | None] = lambda: None
+    stages: int = 1
 
 
 class BatchObserver:
@@ -31,7 +58,7 @@ class BatchObserver:
         on_step: Is given the Step of each picture, once for every call.
         interrupt: Is called whenever the run may be ended: before every evaluation and before every step. All three
             may raise: the exception ends the run and comes out of the pipeline.
-        most: How many pictures of the batch are watched, its first ones; None is all of them.
+        watching: What is looked at.
     """
 
     def __init__(
@@ -39,28 +66,52 @@ class BatchObserver:
         on_start: Callable[[list[Frame], tuple[Call, ...]], None],
         on_step: Callable[[list[Step]], None],
         interrupt: Callable[[], None] = lambda: None,
-        most: int | None = None,
+        watching: Watching | None = None,
     ) -> None:
         self._on_start = on_start
         self._on_step = on_step
         self._interrupt = interrupt
-        self._most = most
-        self._plan: tuple[Call, ...] | None = None
+        self.watching = watching or Watching()
+        self._scheduler: Scheduler | None = None  # the one that is watched
+        self._plan: tuple[Call, ...] = ()
+        self._timesteps: list[float] = []
         self._first = 0  # where in the schedule the run starts: later than 0 when a picture was given to start from
+        self._skipped = 0  # steps before that
         self._next = 0
         self._clock = time.perf_counter()
+
+    @property
+    def first_step(self) -> int:
+        """Which step of the whole schedule the run began with, from 1 on."""
+        return 1 + self._skipped
 
     def start(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
         """Note state 0 and the plan, when this is the first sign of the run."""
         self._interrupt()
-        if self._plan is not None:
+        if self._scheduler is not None or self._is_other_stage(scheduler, sample):
             return
-        self._first = self._next = call_index(scheduler, timestep, 0)
-        plan = plan_calls(scheduler)
-        skipped = plan[self._first].number - 1
-        self._plan = tuple(replace(call, number=call.number - skipped) for call in plan)
-        self._on_start(to_frames(sample[: self._most]), self._plan[self._first :])
+        self._scheduler = scheduler
+        self._first = self._next = call_index(scheduler, timestep, 0, self.watching.calls_left())
+        plan = plan_calls(scheduler, self._first)
+        self._skipped = plan[0].number - 1
+        self._plan = tuple(replace(call, number=call.number - self._skipped) for call in plan)
+        self._timesteps = scheduler.timesteps.tolist()
+        self._on_start(self.watching.look.frames(sample[: self.watching.most]), self._plan)
         self._clock = time.perf_counter()
+
+    def _is_other_stage(self, scheduler: Scheduler, sample: torch.Tensor) -> bool:
+        """Whether this is a stage of a model with several that is not to be watched."""
+        if self.watching.stages == 1:
+            return False
+        try:
+            plan_calls(scheduler)
+        except UnknownSchedulerError:
+            return True
+        return not self.watching.look.is_picture(sample)
+
+    def is_watched(self, scheduler: Scheduler) -> bool:
+        """Whether a call of this scheduler's `step` belongs to what is watched, which ends with its last step."""
+        return self._scheduler is scheduler and self._next < len(self._timesteps)
 
     def watch(
         self, scheduler: Scheduler, real_step: Callable[[], Any], output: torch.Tensor, timestep: Any, x: torch.Tensor
@@ -72,15 +123,16 @@ class BatchObserver:
             real_step: Takes it.
             output: The network's output.
             timestep: What the network saw.
-            x: The state before the step, (B, C, H, W).
+            x: The state before the step, (B, C, H, W), or as the look knows it.
         """
         self.start(scheduler, timestep, x)
+        if not self.is_watched(scheduler):
+            return real_step()
         call = self._coming_call(scheduler, timestep)
-        guesses, note = self._guesses(scheduler, x, output, call)
+        seen = self._see(scheduler, x, output, call)
         result = real_step()
-        after = result[0] if isinstance(result, tuple) else result.prev_sample
-        states = to_frames(after[: self._most])
-        self._refuse_no_numbers(states, call)
+        states = self.watching.look.frames(state_in(result)[: self.watching.most])
+        _refuse_no_numbers(states, call)
         duration_s = time.perf_counter() - self._clock
         self._on_step(
             [
@@ -88,47 +140,76 @@ class BatchObserver:
                     number=call.number,
                     stage=call.stage,
                     completes=call.completes,
-                    timestep=float(timestep),
+                    timestep=_number(timestep),
                     before=call.before,
                     after=call.after,
                     state=state,
-                    guess=guess,
-                    guess_note=note,
                     duration_s=duration_s,
+                    **{name: each[place] if isinstance(each, list) else each for name, each in seen.items()},
                 )
-                for state, guess in zip(states, guesses, strict=True)
+                for place, state in enumerate(states)
             ]
         )
         self._clock = time.perf_counter()  # what the receiver did is not the sampler's time
         return result
 
-    def _refuse_no_numbers(self, states: list[Frame], call: Call) -> None:
-        for state in states:
-            if not np.isfinite(state.sum()):
-                raise SamplerFailed(
-                    f"Step {call.number} made values that are no numbers.",
-                    "Choose another sampler, more steps or less guidance; the steps before it are kept.",
-                )
-
     def _coming_call(self, scheduler: Scheduler, timestep: Any) -> Call:
-        assert self._plan is not None
         index = call_index(scheduler, timestep, self._next)
-        if not self._first <= index < len(self._plan):
+        if not self._first <= index < len(self._timesteps):
+            raise SamplerFailed(f"The model went on after the {len(self._plan)} planned calls of its sampler.", _KEPT)
+        planned = float(scheduler.timesteps[index])
+        if abs(_number(timestep) - planned) > 1e-3 * max(1.0, abs(planned)):
             raise SamplerFailed(
-                f"The model went on after the {len(self._plan)} planned calls of its sampler.",
-                "It cannot be watched to the end; the steps so far are kept.",
+                f"The model takes its steps in an order that is not known ({timestep} for {planned}).", _KEPT
             )
         self._next = index + 1
-        return self._plan[index]
+        return self._plan[index - self._first]
 
-    def _guesses(
-        self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call
-    ) -> tuple[Sequence[Frame | None], str]:
-        watched = x[: self._most]
+    def _see(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> dict[str, Any]:
+        """Everything that a Step holds of the network's answer; a list has an entry for each picture."""
+        most = self.watching.most
+        watched = x[:most]
         try:
-            return to_frames(guess_of(scheduler, watched, output[: self._most], call.before)), ""
+            guesses: Sequence[Frame | None] = self._frames(scheduler, watched, output[:most], call)
+            seen: dict[str, Any] = {"guess": guesses, "guess_note": ""}
         except NoExactRuleError as reason:
-            return [None] * len(watched), str(reason)
+            seen = {"guess": [None] * len(watched), "guess_note": str(reason)}
+        return seen | self._see_halves(scheduler, x, output, call) if self.watching.halves is not None else seen
+
+    def _see_halves(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> dict[str, Any]:
+        assert self.watching.halves is not None
+        try:
+            free, conditional, guidance = self.watching.halves.take(x, output)
+            return {
+                "guess_free": self._frames(scheduler, x[:1], free, call)[0],
+                "guess_conditional": self._frames(scheduler, x[:1], conditional, call)[0],
+                "guidance": guidance,
+            }
+        except (NotTold, NoExactRuleError) as reason:
+            return {"halves_note": str(reason)}
+
+    def _frames(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> list[Frame]:
+        return self.watching.look.frames(guess_of(scheduler, x, output, call.before))
+
+
+def state_in(result: Any) -> torch.Tensor:
+    """The state that a scheduler's `step` returned."""
+    state: torch.Tensor = result[0] if isinstance(result, tuple) else result.prev_sample
+    return state
+
+
+def _refuse_no_numbers(states: list[Frame], call: Call) -> None:
+    for state in states:
+        if not np.isfinite(state.sum()):
+            raise SamplerFailed(
+                f"Step {call.number} made values that are no numbers.",
+                "Choose another sampler, more steps or less guidance; the steps before it are kept.",
+            )
+
+
+def _number(timestep: Any) -> float:
+    """A timestep as a number; some pipelines give one for each picture."""
+    return float(timestep.flatten()[0]) if isinstance(timestep, torch.Tensor) else float(timestep)
 
 
 class Observer(BatchObserver):
@@ -138,6 +219,7 @@ class Observer(BatchObserver):
         on_start: Is given state 0 and the planned calls; otherwise as that of a BatchObserver.
         on_step: Is given every Step.
         interrupt: As that of a BatchObserver.
+        watching: As that of a BatchObserver; of the batch one picture is watched whatever it says.
     """
 
     def __init__(
@@ -145,25 +227,38 @@ class Observer(BatchObserver):
         on_start: Callable[[Frame, tuple[Call, ...]], None],
         on_step: Callable[[Step], None],
         interrupt: Callable[[], None] = lambda: None,
+        watching: Watching | None = None,
     ) -> None:
         super().__init__(
-            lambda frames, plan: on_start(frames[0], plan), lambda steps: on_step(steps[0]), interrupt, most=1
+            lambda frames, plan: on_start(frames[0], plan),
+            lambda steps: on_step(steps[0]),
+            interrupt,
+            replace(watching or Watching(), most=1),
         )
 
 
 @contextlib.contextmanager
-def observed(scheduler: Scheduler, observer: BatchObserver) -> Iterator[None]:
+def observed(schedulers: Scheduler | Sequence[Scheduler], observer: BatchObserver) -> Iterator[None]:
     """Report every call of `scheduler.step` to `observer` while the block runs.
+
+    Args:
+        schedulers: The one of the pipeline, or all of them.
+        observer: Is told.
 
     Raises:
         UnknownSchedulerError: Out of the first call, when the scheduler's noise levels are not known.
     """
-    original = type(scheduler)
-    scheduler.__class__ = _watching(original, observer)
+    each = schedulers if isinstance(schedulers, Sequence) else [schedulers]
+    originals = [type(scheduler) for scheduler in each]
+    halves = observer.watching.halves
+    for scheduler, original in zip(each, originals, strict=True):
+        scheduler.__class__ = _watching(original, observer)
     try:
-        yield
+        with contextlib.nullcontext() if halves is None else halves.listening():
+            yield
     finally:
-        scheduler.__class__ = original
+        for scheduler, original in zip(each, originals, strict=True):
+            scheduler.__class__ = original
 
 
 def _watching(original: Any, observer: BatchObserver) -> type:
@@ -189,33 +284,3 @@ def _noting_the_start(original: Any, observer: BatchObserver) -> Callable[..., A
         return original.scale_model_input(self, sample, *args, **kwargs)
 
     return scale_model_input
-
-
-def to_frame(batch: torch.Tensor, element: int = 0) -> Frame:
-    """A copy of one element of a batch in main memory.
-
-    Args:
-        batch: (B, C, H, W), on any device, of any floating dtype.
-        element: Which one, 0..B-1.
-
-    Returns:
-        (C, H, W) float32.
-
-    Raises:
-        SamplerFailed: The tensor has another number of axes.
-    """
-    if batch.ndim != 4:
-        raise SamplerFailed(
-            f"The states of this model have the shape {tuple(batch.shape)}, which is no picture.",
-            "Choose a model that works on pictures.",
-        )
-    frame: Frame = batch[element].detach().to("cpu", torch.float32, copy=True).contiguous().numpy()
-    return frame
-
-
-def to_frames(batch: torch.Tensor) -> list[Frame]:
-    """Copies of all elements of a batch, each of its own memory; otherwise as `to_frame`."""
-    if len(batch) == 1:
-        return [to_frame(batch)]
-    together = batch.detach().to("cpu")  # one transfer for all of them
-    return [to_frame(together, element) for element in range(len(together))]

@@ -84,6 +84,11 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Edge in pixels of the pictures that the model was trained on."""
         return int(self.unet.config.sample_size * self.config.patch_size)
 
+    @property
+    def grain(self) -> int:
+        """A picture's edge in pixels is a multiple of it."""
+        return int(self.config.patch_size * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
     @torch.no_grad()
     def __call__(
         self,
@@ -194,11 +199,10 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _check_arguments(self, steps: int, size: int, batch_size: int, output_type: str) -> None:
         most_steps = self.scheduler.config.num_train_timesteps
-        grain = self.config.patch_size * 2 ** (len(self.unet.config.block_out_channels) - 1)
         if not 1 <= steps <= most_steps:
             raise ValueError(f"num_inference_steps is {steps}; allowed is 1 to {most_steps}")
-        if size < grain or size % grain:
-            raise ValueError(f"size is {size}; it must be a positive multiple of {grain}")
+        if size < self.grain or size % self.grain:
+            raise ValueError(f"size is {size}; it must be a positive multiple of {self.grain}")
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be 1 or more")
         if output_type not in OUTPUT_TYPES:

@@ -7,7 +7,8 @@
 | `guess` | x0-hat |
 
 Sources: Ho et al. 2020, eq. 15 (epsilon); Salimans and Ho 2022, appendix D (v); Lipman et al. 2023, eq. 23 (flow);
-Karras et al. 2022, eq. 7 (EDM). The v of a state with a^2 + s^2 = r^2 other than 1 is that of x/r.
+Karras et al. 2022, eq. 7 (EDM); Song et al. 2023, eq. 5 (consistency models). The v of a state with a^2 + s^2 = r^2
+other than 1 is that of x/r.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ CLIPPING = ("DDPMScheduler", "DDIMScheduler", "LCMScheduler", "HeunDiscreteSched
 
 THRESHOLDING = (
     "DDPMScheduler", "DDIMScheduler", "LCMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
-    "UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler",
+    "UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler", "EDMDPMSolverMultistepScheduler",
 )  # fmt: skip
 """Schedulers that obey `thresholding`."""
 
@@ -77,11 +78,20 @@ def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level:
     kind = kind_of(scheduler)
     x, output = x.float(), _mean_part(scheduler, x, output).float()
     if FAMILIES[kind] is Family.EDM:
-        guess: torch.Tensor = scheduler.precondition_outputs(x, output, level.noise)
-        return guess
+        preconditioned: torch.Tensor = scheduler.precondition_outputs(x, output, level.noise)
+        return _limited(scheduler, kind, preconditioned)
+    if FAMILIES[kind] is Family.CONSISTENCY:
+        return _of_consistency(scheduler, x, output, level)
     flow = FAMILIES[kind] is Family.FLOW
     guess = clean_from("flow_prediction" if flow else scheduler.config.prediction_type, x, output, level)
     return _limited(scheduler, kind, guess)
+
+
+def _of_consistency(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
+    """What a consistency model maps a state to (Song et al. 2023, equation 5, with the boundary of appendix C)."""
+    skip, out = scheduler.get_scalings_for_boundary_condition(level.noise)
+    guess: torch.Tensor = out * output + skip * x
+    return guess.clamp(-1, 1) if scheduler.config.clip_denoised else guess
 
 
 def _mean_part(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor) -> torch.Tensor:

@@ -128,7 +128,7 @@ def _pairs(options: Options) -> tuple[tuple[str, OptionValue], ...]:
     Raises:
         RequestError: One is no word or number.
     """
-    given = options if isinstance(options, Mapping) else {name: value for name, value in options}
+    given = options if isinstance(options, Mapping) else dict(options)
     for name, value in given.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float | None):
             raise RequestError(f"The option {name!r} is {value!r}; give a word, a number, or nothing.")

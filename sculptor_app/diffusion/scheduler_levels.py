@@ -3,7 +3,7 @@
 | family | signal a | noise s | level of call i |
 | --- | --- | --- | --- |
 | DDPM, DDIM, PNDM, LCM, TCD | sqrt(alpha_bar) | sqrt(1 - alpha_bar) | by `timesteps[i]` |
-| Euler, Heun, LMS, KDPM2, EDM | 1 | sigma | by `sigmas[i]` |
+| Euler, Heun, LMS, KDPM2, EDM, consistency models | 1 | sigma | by `sigmas[i]` |
 | DPM-Solver++, UniPC, DEIS, SA | the scheduler's own split of sigma | | by `sigmas[i]` |
 | flow matching | 1 - sigma | sigma | by `sigmas[i]` |
 
@@ -35,6 +35,7 @@ class Family(Enum):
     SPLIT_SIGMAS = "split sigmas"
     FLOW = "flow"
     EDM = "edm"
+    CONSISTENCY = "consistency"
 
 
 FAMILIES = {
@@ -48,6 +49,7 @@ FAMILIES = {
     "HeunDiscreteScheduler": Family.SIGMAS,
     "LMSDiscreteScheduler": Family.SIGMAS,
     "KDPM2DiscreteScheduler": Family.SIGMAS,
+    "KDPM2AncestralDiscreteScheduler": Family.SIGMAS,
     "DPMSolverMultistepScheduler": Family.SPLIT_SIGMAS,
     "DPMSolverSinglestepScheduler": Family.SPLIT_SIGMAS,
     "UniPCMultistepScheduler": Family.SPLIT_SIGMAS,
@@ -55,11 +57,16 @@ FAMILIES = {
     "SASolverScheduler": Family.SPLIT_SIGMAS,
     "FlowMatchEulerDiscreteScheduler": Family.FLOW,
     "FlowMatchHeunDiscreteScheduler": Family.FLOW,
+    "FlowMatchLCMScheduler": Family.FLOW,
     "EDMEulerScheduler": Family.EDM,
     "EDMDPMSolverMultistepScheduler": Family.EDM,
+    "CMStochasticIterativeScheduler": Family.CONSISTENCY,
 }
 
-_TWO_STAGES = ("HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
+_TWO_STAGES = (
+    "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
+)  # fmt: skip
 
 
 class UnknownSchedulerError(Exception):
@@ -99,11 +106,12 @@ def kind_of(scheduler: Scheduler) -> str:
     raise UnknownSchedulerError(f"The noise levels of the sampler {type(scheduler).__name__} are not known.")
 
 
-def plan_calls(scheduler: Scheduler) -> tuple[Call, ...]:
-    """All calls of `scheduler.step` that a whole run makes, in order.
+def plan_calls(scheduler: Scheduler, first: int = 0) -> tuple[Call, ...]:
+    """The calls of `scheduler.step` that a run makes, in order.
 
     Args:
         scheduler: After `set_timesteps`; it is not changed.
+        first: Which entry of the schedule the run starts with. Steps are counted from 1 at the schedule's beginning.
 
     Raises:
         UnknownSchedulerError: Its levels are not known.
@@ -111,10 +119,38 @@ def plan_calls(scheduler: Scheduler) -> tuple[Call, ...]:
     kind = kind_of(scheduler)
     count = len(scheduler.timesteps)
     levels = [level_of(scheduler, index) for index in range(count + 1)]
+    if kind == "PNDMScheduler" and first:
+        return _plan_late_pndm(scheduler, levels, first)
     stages = [_stage(scheduler, kind, index, count) for index in range(count)]
     return tuple(
         Call(number, stage, completes, levels[index], levels[index + 1])
         for index, (number, stage, completes) in enumerate(stages)
+    )[first:]
+
+
+def _plan_late_pndm(scheduler: Scheduler, levels: list[NoiseLevel], first: int) -> tuple[Call, ...]:
+    """The calls of the linear multistep variant when it starts in mid-schedule, as diffusers has it.
+
+    Its second call always takes the first step anew. At the schedule's beginning an entry is doubled for that. Later on
+    the second call is for the next entry, whose level the state has by then, and the third for the one after it: one
+    level of the schedule is passed over. Starting at the doubled entry itself leaves a state between the levels.
+    """
+    count = len(scheduler.timesteps)
+    if (
+        len(scheduler.prk_timesteps)
+        or count - first < 2
+        or scheduler.timesteps[first] == scheduler.timesteps[first + 1]
+    ):
+        raise UnknownSchedulerError("PNDM cannot be followed from this place of its schedule; change the strength.")
+    return tuple(
+        Call(
+            number=first - 1 + max(place, 1),
+            stage=int(place == 1),
+            completes=place > 0,
+            before=levels[first + place],
+            after=levels[first + place + int(place != 1)],
+        )
+        for place in range(count - first)
     )
 
 
@@ -141,13 +177,14 @@ def level_of(scheduler: Scheduler, index: int) -> NoiseLevel:
     return _READERS[FAMILIES[kind]](scheduler, kind, index)
 
 
-def call_index(scheduler: Scheduler, timestep: Any, calls_before: int) -> int:
+def call_index(scheduler: Scheduler, timestep: Any, calls_before: int, calls_left: int | None = None) -> int:
     """Which entry of the schedule the coming call of `step` is for; reads only.
 
     Args:
         scheduler: Before that call.
         timestep: What the pipeline passes to it.
         calls_before: 0 for the first call of a run, then the entry that follows the one before it.
+        calls_left: How many calls the pipeline says that the run makes; tells entries of the same timestep apart.
     """
     index = getattr(scheduler, "step_index", None)
     if index is not None:
@@ -157,8 +194,9 @@ def call_index(scheduler: Scheduler, timestep: Any, calls_before: int) -> int:
     begin = getattr(scheduler, "begin_index", None)
     if begin is not None:
         return int(begin)
-    matches = (scheduler.timesteps == timestep).nonzero()
-    return int(matches[0]) if len(matches) else 0
+    matches = (scheduler.timesteps == timestep).nonzero().flatten().tolist()
+    said = len(scheduler.timesteps) - (calls_left or 0)
+    return said if said in matches else int((matches or [0])[0])
 
 
 def _stage(scheduler: Scheduler, kind: str, index: int, count: int) -> tuple[int, int, bool]:
@@ -187,8 +225,10 @@ def _from_alphas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
 
 
 def _from_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
-    halfway = kind == "KDPM2DiscreteScheduler" and index % 2 == 1 and index < len(scheduler.timesteps)
-    return NoiseLevel(1.0, float((scheduler.sigmas_interpol if halfway else scheduler.sigmas)[index]))
+    halfway = kind.startswith("KDPM2") and index % 2 == 1 and index < len(scheduler.timesteps)
+    if halfway:  # both keep the levels between, one of them a place earlier
+        return NoiseLevel(1.0, float(scheduler.sigmas_interpol[index - ("Ancestral" in kind)]))
+    return NoiseLevel(1.0, float(scheduler.sigmas[index]))
 
 
 def _from_split_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
@@ -198,8 +238,15 @@ def _from_split_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLeve
 
 
 def _from_flow(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    if scheduler.config.get("invert_sigmas"):
+        raise UnknownSchedulerError("This model counts its noise levels the other way round, which is not known here.")
     sigma = float(scheduler.sigmas[index])
     return NoiseLevel(1 - sigma, sigma)
+
+
+def _of_consistency(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    """As `sigmas` says, but for the result: it gets no noise again (Song et al. 2023, algorithm 1)."""
+    return NoiseLevel(1.0, float(scheduler.sigmas[index])) if index < len(scheduler.timesteps) else CLEAN
 
 
 _READERS: dict[Family, Callable[[Scheduler, str, int], NoiseLevel]] = {
@@ -208,4 +255,5 @@ _READERS: dict[Family, Callable[[Scheduler, str, int], NoiseLevel]] = {
     Family.SPLIT_SIGMAS: _from_split_sigmas,
     Family.FLOW: _from_flow,
     Family.EDM: _from_sigmas,
+    Family.CONSISTENCY: _of_consistency,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping
 from fractions import Fraction
@@ -10,7 +11,8 @@ from typing import Any
 import diffusers
 import torch
 
-from sculptor_app.diffusion.scheduler_levels import Scheduler
+from sculptor_app.diffusion.request import OWN_SAMPLER, SAMPLER_NAMES, RequestError
+from sculptor_app.diffusion.scheduler_levels import FAMILIES, Scheduler, UnknownSchedulerError, kind_of
 
 LEAST_LOG_RATIO = -5.1
 """ln(a/s) below which solvers of second order do not start: diffusers' advice for DPM-Solver++ on cosine schedules."""
@@ -37,6 +39,7 @@ class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffu
         timesteps = self.timesteps.tolist()
         self._strides = {now: now - later for now, later in zip(timesteps, [*timesteps[1:], -1], strict=True)}
 
+    @functools.wraps(diffusers.DDIMScheduler.step)  # pipelines look whether it takes `eta` and a generator
     def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """Take one step of Song et al. 2021, eq. 12; arguments and result are those of `DDIMScheduler.step`."""
         stride = self._strides[int(timestep)]
@@ -101,45 +104,126 @@ class BoundedHeunScheduler(diffusers.HeunDiscreteScheduler):  # type: ignore[mis
         super().set_timesteps(num_inference_steps, device, num_train_timesteps, timesteps)
 
 
-_CLASSES: dict[str, Any] = {
+CLASSES: dict[str, Any] = {
     "ddim": EvenDDIMScheduler,
     "ddpm": diffusers.DDPMScheduler,
     "dpmpp-2m": diffusers.DPMSolverMultistepScheduler,
+    "dpmpp-2m-karras": diffusers.DPMSolverMultistepScheduler,
+    "dpmpp-2s": diffusers.DPMSolverSinglestepScheduler,
+    "dpmpp-2s-karras": diffusers.DPMSolverSinglestepScheduler,
     "euler": diffusers.EulerDiscreteScheduler,
+    "euler-karras": diffusers.EulerDiscreteScheduler,
     "euler-a": diffusers.EulerAncestralDiscreteScheduler,
     "heun": BoundedHeunScheduler,
     "unipc": diffusers.UniPCMultistepScheduler,
+    "kdpm2": diffusers.KDPM2DiscreteScheduler,
+    "kdpm2-a": diffusers.KDPM2AncestralDiscreteScheduler,
+    "lms": diffusers.LMSDiscreteScheduler,
+    "pndm": diffusers.PNDMScheduler,
+    "deis": diffusers.DEISMultistepScheduler,
+    "sa": diffusers.SASolverScheduler,
+    "lcm": diffusers.LCMScheduler,
+    "tcd": diffusers.TCDScheduler,
+    "edm-euler": diffusers.EDMEulerScheduler,
+    "edm-dpmpp-2m": diffusers.EDMDPMSolverMultistepScheduler,
+    "flow-euler": diffusers.FlowMatchEulerDiscreteScheduler,
+    "flow-heun": diffusers.FlowMatchHeunDiscreteScheduler,
 }
+"""The class of each sampler but the model's own."""
 
 _MULTISTEP = {"solver_order": 2, "final_sigmas_type": "zero", "use_karras_sigmas": False, "lower_order_final": True}
+_SINGLESTEP = {
+    "solver_order": 2,
+    "algorithm_type": "dpmsolver++",
+    "final_sigmas_type": "zero",
+    "lower_order_final": True,
+}
+_EULER = {"final_sigmas_type": "zero", "interpolation_type": "linear"}
+_KARRAS = {"use_karras_sigmas": True}
+_EVEN = {"use_karras_sigmas": False}
 _SETTINGS: dict[str, dict[str, Any]] = {
     "dpmpp-2m": {**_MULTISTEP, "algorithm_type": "dpmsolver++", "solver_type": "midpoint"},
+    "dpmpp-2m-karras": {**_MULTISTEP, "algorithm_type": "dpmsolver++", "solver_type": "midpoint", **_KARRAS},
+    "dpmpp-2s": {**_SINGLESTEP, **_EVEN},
+    "dpmpp-2s-karras": {**_SINGLESTEP, **_KARRAS},
     "unipc": {**_MULTISTEP, "solver_type": "bh2", "predict_x0": True},
-    "heun": {"use_karras_sigmas": False},
-    "euler": {"use_karras_sigmas": False, "final_sigmas_type": "zero", "interpolation_type": "linear"},
+    "heun": _EVEN,
+    "euler": {**_EULER, **_EVEN},
+    "euler-karras": {**_EULER, **_KARRAS},
+    **dict.fromkeys(("kdpm2", "kdpm2-a", "lms", "deis", "sa"), _EVEN),
+    "pndm": {"skip_prk_steps": True},
 }
+_SOLVERS = ("dpmpp-2m", "dpmpp-2s", "deis", "sa")
+"""Multistep solvers that diffusers advises not to start where a cosine schedule has almost no signal."""
+
+
+def settings_of(pipeline: Any) -> dict[str, Any]:
+    """What a pipeline's own scheduler is made from, its class among it as in a folder's scheduler_config.json.
+
+    Empty for a pipeline that has no single scheduler: only its own ones work there.
+    """
+    scheduler = getattr(pipeline, "scheduler", None)
+    if scheduler is None or len(schedulers_of(pipeline)) != 1:
+        return {}
+    try:
+        name = kind_of(scheduler)
+    except UnknownSchedulerError:
+        name = type(scheduler).__name__
+    return {**scheduler.config, "_class_name": name}
+
+
+def schedulers_of(pipeline: Any) -> dict[str, Scheduler]:
+    """All schedulers of a pipeline by the names of its components; models in several stages have several."""
+    return {name: part for name, part in pipeline.components.items() if isinstance(part, diffusers.SchedulerMixin)}
 
 
 def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> Scheduler:
     """A fresh scheduler for one run; its `set_timesteps` is left to the pipeline.
 
     Args:
-        sampler: One of `request.SAMPLERS`.
-        base_config: Settings of the model's own scheduler: its betas, prediction type and clipping are kept.
+        sampler: One of `request.EVERY_SAMPLER` that the model can be run with, see `samplers_for`.
+        base_config: Settings of the model's own scheduler: its betas, prediction type and clipping are kept, and the
+            spacing of its timesteps where they say it.
         steps: Reverse steps that it will be asked for, 1 to the model's `num_train_timesteps`.
+
+    Raises:
+        UnknownSchedulerError: The model's own is asked for and is none of those whose noise levels are known.
+        RequestError: The sampler cannot take so many steps.
     """
-    settings: dict[str, Any] = {"timestep_spacing": "linspace", **_SETTINGS.get(sampler, {})}
+    if sampler == OWN_SAMPLER:
+        return _own(base_config)
+    settings: dict[str, Any] = {"timestep_spacing": _spacing(base_config), **_SETTINGS.get(sampler, {})}
     if sampler == "heun" and 1 < steps < LEAST_EVEN_HEUN_STEPS:
         settings |= {"use_karras_sigmas": True, "timestep_spacing": "trailing"}
     if steps == 1:
         settings["timestep_spacing"] = "trailing"  # "linspace" would start at timestep 0, at the picture
-    if sampler == "dpmpp-2m" and base_config.get("beta_schedule") == "squaredcos_cap_v2":
+    if sampler in _SOLVERS and base_config.get("beta_schedule") == "squaredcos_cap_v2":
         settings["lambda_min_clipped"] = LEAST_LOG_RATIO
     scheduler = _build(sampler, base_config, settings)
     if sampler in ("dpmpp-2m", "unipc") and _repeats_timesteps(scheduler, steps):
         settings |= {"timestep_spacing": "trailing", "lambda_min_clipped": -float("inf")}
         scheduler = _build(sampler, base_config, settings)
+    if "karras" in sampler and _repeats_timesteps(scheduler, steps, first=2):
+        # Most pipelines say where in its schedule a run begins. The others' begin with the second of the two.
+        raise RequestError(f"{SAMPLER_NAMES[sampler]} begins twice with {steps} steps; choose another sampler.")
     return scheduler
+
+
+def _spacing(base_config: Mapping[str, Any]) -> str:
+    """How a model spaces its timesteps, where its folder says so; else evenly, from pure noise on.
+
+    Diffusers fills settings that a folder leaves out with those of the class that is named there, and lists which.
+    """
+    if "timestep_spacing" in base_config.get("_use_default_values", ()):
+        return "linspace"
+    return str(base_config.get("timestep_spacing", "linspace"))
+
+
+def _own(config: Mapping[str, Any]) -> Scheduler:
+    name = config.get("_class_name")
+    if name not in FAMILIES:
+        raise UnknownSchedulerError(f"The noise levels of the sampler {name} are not known.")
+    return getattr(diffusers, name).from_config(dict(config))
 
 
 def make_inverse(scheduler: EvenDDIMScheduler) -> EvenDDIMInverseScheduler:
@@ -149,13 +233,19 @@ def make_inverse(scheduler: EvenDDIMScheduler) -> EvenDDIMInverseScheduler:
 
 
 def _build(sampler: str, base_config: Mapping[str, Any], settings: dict[str, Any]) -> Scheduler:
-    accepted = inspect.signature(_CLASSES[sampler].__init__).parameters
+    accepted = inspect.signature(CLASSES[sampler].__init__).parameters
     chosen = {name: value for name, value in settings.items() if name in accepted}
-    return _CLASSES[sampler].from_config(dict(base_config), **chosen)
+    return CLASSES[sampler].from_config(dict(base_config), **chosen)
 
 
-def _repeats_timesteps(scheduler: Scheduler, steps: int) -> bool:
-    """Whether so many evenly spaced timesteps, rounded to whole ones, repeat some: the solver would divide by zero."""
+def _repeats_timesteps(scheduler: Scheduler, steps: int, first: int | None = None) -> bool:
+    """Whether so many timesteps, rounded to whole ones, repeat some: evenly spaced, the solver would divide by zero.
+
+    Args:
+        scheduler: Is planned anew.
+        steps: Of the run.
+        first: Look at so many of them alone; None looks at all.
+    """
     scheduler.set_timesteps(steps)
-    timesteps = scheduler.timesteps.tolist()
+    timesteps = scheduler.timesteps.tolist()[:first]
     return len(set(timesteps)) < len(timesteps)

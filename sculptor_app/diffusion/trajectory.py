@@ -40,6 +40,7 @@ class RunInfo:
         origin: what it began with where that was not the noise of the seed, as "bust.jpg, drowned"; else empty.
         first_step: the first of the request's steps that was taken; later than 1 where a run began with a picture.
         latent_map: how latents are seen as colours; None for pixels, and as long as it is not known.
+        note: what of the run is not shown, in plain words; empty where all of it is.
     """
 
     request: SculptRequest
@@ -53,6 +54,7 @@ class RunInfo:
     origin: str = ""
     first_step: int = 1
     latent_map: LatentMap | None = None
+    note: str = ""
 
     @property
     def is_of_a_model(self) -> bool:

@@ -17,11 +17,12 @@ from sculptor_app.diffusion.errors import (
     SamplerFailed,
     TrajectoryStorageError,
 )
+from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.diffusion.request import RequestError, SculptRequest
 from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
 
-def gaussian_engine(pipeline: GaussianPipeline) -> Engine:
+def gaussian_engine(pipeline: Any) -> Engine:
     return Engine(lambda folder, device: pipeline)
 
 
@@ -111,8 +112,14 @@ def test_missing_folder_and_missing_device(tmp_path: Path) -> None:
         list(sculpt(engine, SculptRequest(model=str(tmp_path)), threading.Event()))
 
 
-def test_a_form_that_the_model_does_not_know(tmp_path: Path) -> None:
-    pipeline = gaussian_pipeline(16)
+def test_a_form_that_the_model_does_not_know(tiny_model: Path) -> None:
+    pipeline = SculptorPipeline.load(tiny_model)
     pipeline.register_to_config(form_names=["cube"], material_names=["wax"])
     with pytest.raises(RequestError, match="This model knows no form 'bust'; choose one of cube"):
-        list(sculpt(gaussian_engine(pipeline), SculptRequest(form="bust", model=str(tmp_path)), threading.Event()))
+        list(sculpt(gaussian_engine(pipeline), SculptRequest(form="bust", model=str(tiny_model)), threading.Event()))
+
+
+def test_a_model_that_knows_no_forms(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="This model knows no forms; leave the form to the model"):
+        list(sculpt(gaussian_engine(gaussian_pipeline(16)), SculptRequest(form="bust", model=str(tmp_path)),
+                    threading.Event()))  # fmt: skip

@@ -28,9 +28,10 @@ def test_every_sampler_has_a_name() -> None:
     assert len(set(SAMPLER_NAMES.values())) == len(EVERY_SAMPLER)
 
 
-@given(
-    st.dictionaries(st.text(max_size=9), st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text())
-)
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.dictionaries(st.text(max_size=9), st.none() | st.booleans() | NUMBERS | st.text()))
 def test_options_travel_and_count_for_equality(options: dict[str, Any]) -> None:
     request = SculptRequest(options=options, guidance=None)
     assert request == SculptRequest(options=reversed(options.items()), guidance=None)

@@ -1,0 +1,101 @@
+"""The random numbers of one run, apart from those of everything else in the process.
+
+Not every pipeline hands its generator on to its sampler: what is drawn then comes from torch's global generators. A run
+has states of its own for these, from its seed, and whoever iterates over the run finds the global ones untouched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class RandomState:
+    """Where all random generators of a run stand.
+
+    Attributes:
+        own: of the generator that the pipeline was given.
+        on_cpu: of torch's global one.
+        on_device: of the device's global one; None on a CPU.
+    """
+
+    own: bytes
+    on_cpu: bytes
+    on_device: bytes | None
+
+
+class Randomness:
+    """The generators of a run.
+
+    Args:
+        seed: Of the run.
+        generator: The one that the pipeline was given.
+        device: Where the run computes, as torch names it.
+    """
+
+    def __init__(self, seed: int, generator: torch.Generator, device: str) -> None:
+        self._generator, self._device = generator, torch.device(device)
+        self._inner = tuple(_seeded(where, seed) for where in self._places)
+        self._outer: tuple[torch.Tensor, ...] | None = None
+
+    @property
+    def _places(self) -> tuple[torch.device, ...]:
+        cpu = torch.device("cpu")
+        return (cpu,) if self._device.type == "cpu" else (cpu, self._device)
+
+    def enter(self) -> None:
+        """Give the run its own global generators; done whenever the run goes on."""
+        self._outer = tuple(_state(where) for where in self._places)
+        self._restore(self._inner)
+
+    def leave(self) -> None:
+        """Put the global generators back as they were; done whenever the run is left. Nothing where it is left."""
+        if self._outer is not None:
+            self._inner = tuple(_state(where) for where in self._places)
+            self._restore(self._outer)
+            self._outer = None
+
+    def state(self) -> RandomState:
+        """Where all generators stand, inside the run."""
+        states = [_state(where).numpy().tobytes() for where in self._places]
+        return RandomState(self._generator.get_state().numpy().tobytes(), states[0], (*states, None)[1])
+
+    def set_state(self, state: RandomState) -> None:
+        """Put all generators where they stood, inside the run."""
+        self._generator.set_state(_tensor(state.own))
+        on_device = () if state.on_device is None else (_tensor(state.on_device),)
+        self._restore((_tensor(state.on_cpu), *on_device))
+
+    def reseed(self, seed: int) -> None:
+        """Let all generators go on as those of another seed, inside the run."""
+        self._generator.manual_seed(seed)
+        self._restore(tuple(_seeded(where, seed) for where in self._places))
+
+    def _restore(self, states: tuple[torch.Tensor, ...]) -> None:
+        for where, state in zip(self._places, states, strict=False):  # a run may go on on a device of another kind
+            _set_state(where, state)
+
+
+def _seeded(where: torch.device, seed: int) -> torch.Tensor:
+    return torch.Generator(where).manual_seed(seed).get_state()
+
+
+def _state(where: torch.device) -> torch.Tensor:
+    if where.type == "cuda":
+        return torch.cuda.get_rng_state(where)
+    return torch.mps.get_rng_state() if where.type == "mps" else torch.get_rng_state()
+
+
+def _set_state(where: torch.device, state: torch.Tensor) -> None:
+    if where.type == "cuda":
+        torch.cuda.set_rng_state(state, where)
+    elif where.type == "mps":
+        torch.mps.set_rng_state(state)
+    else:
+        torch.set_rng_state(state)
+
+
+def _tensor(state: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(state), dtype=torch.uint8)
