@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 MOST_DEPTH = 32
 MOST_PARTS = 500_000
@@ -18,7 +18,7 @@ def parse(text: bytes) -> Any:
     """The value that a text holds.
 
     Raises:
-        ValueError: It is no JSON in UTF-8, or is nested too deeply, or holds numbers that JSON does not know.
+        ValueError: It is no JSON in UTF-8, or is nested too deeply, or holds what is no number.
     """
     depth = 0
     for count, found in enumerate(_TOKEN.finditer(text)):
@@ -28,8 +28,11 @@ def parse(text: bytes) -> Any:
             raise ValueError(f"it is nested more than {MOST_DEPTH} levels deep")
         if count >= MOST_PARTS:
             raise ValueError(f"it has more than {MOST_PARTS:,} words and brackets")
-    return json.loads(text.decode("utf-8"), parse_constant=_refuse)
+    return json.loads(text.decode("utf-8"), parse_constant=_infinite)
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number in JSON")
+def _infinite(constant: str) -> float:
+    """Schedulers of diffusers are saved with infinite bounds; what is no number at all has no use."""
+    if constant == "NaN":
+        raise ValueError("NaN is no number")
+    return float(constant)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 
 from sculptor_app.diffusion.models import building
 from sculptor_app.diffusion.models.door import build, judge
@@ -50,6 +50,13 @@ def test_a_whole_model_is_fit_and_computes_what_diffusers_computes(name: str, tm
         if isinstance(part, torch.nn.Module):
             assert not part.training
             assert all(each.data_ptr() % building.ALIGNMENT == 0 for each in part.parameters())
+
+
+def test_a_scheduler_with_an_infinite_bound_is_fit(model: Path) -> None:
+    DPMSolverMultistepScheduler().save_pretrained(model / "scheduler")
+    assert "-Infinity" in (model / "scheduler" / "scheduler_config.json").read_text()
+    edit_json(model / "model_index.json", scheduler=["diffusers", "DPMSolverMultistepScheduler"])
+    assert build(judge(model), "float32").scheduler.config.lambda_min_clipped == -float("inf")
 
 
 def test_numbers_and_bytes_are_those_of_the_network(model: Path) -> None:

@@ -1,6 +1,7 @@
 """JSON of strangers: what the standard parser says, or a ValueError, and never long."""
 
 import json
+import math
 import time
 
 import pytest
@@ -45,7 +46,11 @@ def test_depth_is_bounded_to_the_level() -> None:
     jsontext.parse(b'{"a": "' + b"[" * 1000 + b'"}')  # in a word they are no levels
 
 
-@pytest.mark.parametrize("text", [b"[NaN]", b'{"a": -Infinity}', b"\xff\xfe", b"", b"9" * 5000])
+def test_bounds_may_be_infinite() -> None:
+    assert jsontext.parse(b'{"lambda_min_clipped": -Infinity}') == {"lambda_min_clipped": -math.inf}
+
+
+@pytest.mark.parametrize("text", [b"[NaN]", b"[-NaN]", b"\xff\xfe", b"", b"9" * 5000])
 def test_what_json_does_not_know(text: bytes) -> None:
     with pytest.raises(ValueError):
         jsontext.parse(text)
