@@ -37,7 +37,7 @@ DEFAULT_ITERATIONS = 30
 DEFAULT_TOLERANCE = 1e-4
 """Leaves an error of the order of rounding a picture to 8 bits, which is 59 dB; see bench_inversion.py."""
 DEFAULT_GRAIN = 0.05
-"""Two of 50 steps: the picture comes back at 41 dB instead of 73, but the noise found is like drawn noise."""
+"""Two of 50 steps: the picture comes back at 41 dB instead of 67, but the noise found is like drawn noise."""
 MOST_GRAIN = 0.5
 LEAST_STEPS = 2
 """One step makes the same picture of almost any noise."""
