@@ -1,6 +1,9 @@
 """Text encoders and tokenizers, which transformers builds: the same checks, and the same pictures."""
 
 import shutil
+import socket
+import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +46,27 @@ def test_text_encoders_and_tokenizers_are_built(
         for each in (ours, theirs)
     ]
     np.testing.assert_array_equal(*pictures)
+
+
+def test_building_speaks_to_nobody_even_where_there_is_a_network(
+    whole_stable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    seen: list[str] = []
+    watching = threading.Event()  # a hook stays for as long as the process does
+
+    def watch(event: str, _: object) -> None:
+        if watching.is_set() and event.startswith(("socket.", "subprocess.", "os.system", "os.fork", "pickle.")):
+            seen.append(event)
+
+    sys.addaudithook(watch)
+    verdict = judge(whole_stable)
+    watching.set()
+    build(verdict, "float32")
+    assert seen == []
+    socket.socket().close()
+    watching.clear()
+    assert seen == ["socket.__new__"]
 
 
 def test_an_encoder_of_an_older_transformers_is_read(whole_stable: Path, tmp_path: Path) -> None:

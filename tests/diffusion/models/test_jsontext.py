@@ -56,6 +56,15 @@ def test_what_json_does_not_know(text: bytes) -> None:
         jsontext.parse(text)
 
 
+def test_the_number_of_parts_is_bounded() -> None:
+    parts = 250_000
+    assert len(jsontext.parse(b"[" + b"[]," * (parts - 2) + b"[]]")) == parts - 1
+    with pytest.raises(ValueError, match="more than 500,000 words and brackets"):
+        jsontext.parse(b"[" + b"[]," * (parts - 1) + b"[]]")
+    with pytest.raises(ValueError, match="more than 500,000 words and brackets"):
+        jsontext.parse(b"[" + b'"",' * (2 * parts) + b"1]")
+
+
 @pytest.mark.parametrize(
     "text",
     [
