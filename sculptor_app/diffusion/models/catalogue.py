@@ -1,7 +1,7 @@
 """Which classes a model may name: those that the installed diffusers and transformers bring, and our own.
 
-Nothing is listed by name. A class counts when the library that it is said to be from has it, defined in its own files,
-and it is a pipeline, a network, a scheduler, an encoder, a tokenizer or a feature extractor.
+Nothing is listed by name. A class counts when the library that it is said to be from has it and it is a pipeline, a
+network, a scheduler, an encoder, a tokenizer or a feature extractor.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def pipeline_class(name: object) -> Any:
     import diffusers
 
     found = _look_up(diffusers, name)
-    if not isinstance(found, type) or not _is_below(found, diffusers.DiffusionPipeline) or name == "DiffusionPipeline":
+    if not isinstance(found, type) or not _is_below(found, diffusers.DiffusionPipeline):
         raise Unfit(
             f"The pipeline {shown(name)} is not known to diffusers {diffusers.__version__}.",
             "Sculptor runs no code that comes with a model, and has none of its own for it; a newer version may.",
@@ -61,7 +61,7 @@ def component_class(library: object, name: object) -> tuple[Any, str]:
 
         return LabelEmbedding, "network"
     found = _look_up(_library(library, name), name)
-    kind = _kind(found) if isinstance(found, type) and _is_from(found, ("diffusers", "transformers")) else None
+    kind = _kind(found) if isinstance(found, type) else None
     if kind is None:
         raise Unfit(f"The class {shown(name)} of {shown(library)} is not one that a model may name.", _STRANGER)
     return found, kind
@@ -137,7 +137,3 @@ def _kind(found: type) -> str | None:
 def _is_below(found: type, base: Any) -> bool:
     """Whether a class derives from another, and is not that itself."""
     return issubclass(found, base) and found is not base
-
-
-def _is_from(found: type, libraries: tuple[str, ...]) -> bool:
-    return found.__module__.partition(".")[0] in libraries

@@ -169,6 +169,14 @@ def test_one_value_that_is_no_number_is_found_anywhere(dtype: torch.dtype, value
     assert building.is_finite(torch.tensor([1]))
 
 
+def test_what_is_left_without_a_value_is_named() -> None:
+    with torch.device("meta"):
+        parts = torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2, affine=False)
+    for part, name in zip(parts, ("weight", "running_mean"), strict=True):
+        with pytest.raises(Unfit, match=rf"^there leaves '{name}' without a value\.$"):
+            building.check_values("there", part)
+
+
 def test_loaders_are_quiet_and_left_as_they_were(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from diffusers.utils import logging
 
