@@ -13,6 +13,7 @@ from torch import nn
 
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
+from sculptor_app.diffusion.models.building import is_finite
 from sculptor_app.diffusion.models.folder import Folder, scan
 from sculptor_app.diffusion.models.verdict import Unfit
 from sculptor_app.diffusion.models.weights import checked_header
@@ -133,7 +134,7 @@ def _read_weights(
     # Read into memory, not mapped: mapped weights are misaligned, which changes the output in the sixth digit. The
     # copy in `to` aligns them.
     weights = {name: tensor.to(dtype, copy=True) for name, tensor in safetensors.torch.load(path.read_bytes()).items()}
-    broken = sorted(name for name, tensor in weights.items() if not torch.isfinite(tensor).all())
+    broken = sorted(name for name, tensor in weights.items() if not is_finite(tensor))
     if broken:
         raise ModelFolderError(f"{path} has values that are no numbers in {broken[0]!r}. Train or download it again.")
     return weights
