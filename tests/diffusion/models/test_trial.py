@@ -39,10 +39,11 @@ def test_a_model_is_tried_once_and_again_when_anything_of_it_has_changed(model: 
     assert [process.returncode for process in started] == [0]
     load_pipeline(model)
     assert len(started) == 1
-    assert judge(model).fingerprint == judge(model).fingerprint
-    edit_weights(model / "unet" / WEIGHTS, lambda w: w["conv_in.bias"].fill_(float("nan")))
-    with pytest.raises(ModelRefused, match="no numbers in 'conv_in"):
-        load_pipeline(model)
+    (model / "unet" / "config.json").touch()
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        load_pipeline(model, stop=stop)
     assert len(started) == 2
 
 
@@ -59,7 +60,7 @@ def test_what_counts_as_a_change(model: Path) -> None:
 
 def test_settings_that_ask_for_gigabytes_end_the_trial_and_nothing_else(tmp_path: Path, started: list[Any]) -> None:
     folder = save(dit, tmp_path / "dit")
-    edit_json(folder / "transformer" / "config.json", sample_size=24_000)  # a table of 12,000 x 12,000 positions
+    edit_json(folder / "transformer" / "config.json", sample_size=400_000)  # a table of 200,000 x 200,000
     judge(folder).refuse()
     with pytest.raises(ModelRefused, match=r"takes more than 2\.0 GiB, far more than its weights|ended its process"):
         load_pipeline(folder)
