@@ -19,6 +19,8 @@ from sculptor_app.training.growth_rows import GrowthRow
 from sculptor_app.training.plan import GROWTH_STEPS, NOISES, Plan
 
 NOISE_SEED = 20_261_125
+GUIDANCE = 2.0
+"""As much as the window carves with."""
 
 
 def fixed_noises(size: int) -> torch.Tensor:
@@ -33,7 +35,7 @@ def sculpt_row(
 
     Args:
         pipeline: Of the averaged weights, with a scheduler of its own (DDIM).
-        plan: Says what the noises are sculpted into; guidance adds nothing to it.
+        plan: Says what the noises are sculpted into.
         pictures: Seen by the model.
         stop: Looked at before every step.
         steps: Reverse steps.
@@ -46,7 +48,7 @@ def sculpt_row(
     try:
         with observed(pipeline.scheduler, BatchObserver(recorder.start, recorder.take, recorder.interrupt)):
             pipeline(
-                forms, materials, num_inference_steps=steps, guidance_scale=1.0, noise=fixed_noises(plan.size),
+                forms, materials, num_inference_steps=steps, guidance_scale=GUIDANCE, noise=fixed_noises(plan.size),
                 batch_size=NOISES, output_type="pt",
             )  # fmt: skip
     except (Cancelled, SamplerFailed):

@@ -73,9 +73,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A network of one level, reports every 160 pictures."""
     network = {"patch": 4, "channels": (32,)}
     own = plan.PRESETS[plan.OWN]
-    recipe = replace(own.recipe, total_pictures=1000, report_every=160, checkpoint_every=480)
+    recipe = replace(own.recipe, total_pictures=1000, batch=16, report_every=160, checkpoint_every=480)
     monkeypatch.setitem(plan.PRESETS, plan.OWN, replace(own, recipe=recipe, **network))
-    monkeypatch.setattr(plan, "_TINY_NETWORK", network)
     monkeypatch.setattr(live, "TELL_EVERY_S", 0.0)
     monkeypatch.setattr(growth_rows, "HEAD_START_S", 1e9)  # rows come however busy the machine is
     threads = torch.get_num_threads()
