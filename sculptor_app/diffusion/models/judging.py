@@ -8,7 +8,7 @@ from typing import Any
 
 from sculptor_app.diffusion.models import catalogue
 from sculptor_app.diffusion.models.bounds import check_settings
-from sculptor_app.diffusion.models.folder import Folder, scan
+from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES, Folder, scan
 from sculptor_app.diffusion.models.verdict import (
     Component,
     Finding,
@@ -163,7 +163,7 @@ class _Components:
         needed = _SETTINGS.get(component.kind)
         names = self._folder.within(component.name)
         files = [needed] if needed else [each for each in names if each.endswith(("config.json", "tokens_map.json"))]
-        most = 1 << 20 if needed else _DATA_SETTINGS_BYTES
+        most = MOST_JSON_BYTES if needed else _DATA_SETTINGS_BYTES
         for file in files:
             try:
                 settings = self._folder.json(f"{component.name}/{file}", most)

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from diffusers.loaders.single_file_utils import CHECKPOINT_KEY_NAMES
 
 from sculptor_app.diffusion.models import checkpoint
-from sculptor_app.diffusion.models.door import build, examine, judge
+from sculptor_app.diffusion.models.door import build, judge
 from sculptor_app.diffusion.models.verdict import Unfit
 from tests.helpers.diffusers_models import save, write_pickle
 from tests.helpers.stable_diffusion import as_checkpoint, stable_diffusion
@@ -47,7 +46,6 @@ def write(path: Path, tensors: dict[str, torch.Tensor]) -> Path:
 @pytest.fixture(scope="module")
 def stable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A Stable Diffusion as a folder, and as one file under the names that its authors gave to the weights."""
-    pytest.importorskip("transformers")
     folder = save(stable_diffusion, tmp_path_factory.mktemp("stable") / "diffusion")
     pipeline = build(judge(folder), "float32")
     return folder, write(folder.parent / "stable.safetensors", as_checkpoint(pipeline))
@@ -161,22 +159,6 @@ def test_settings_are_judged_like_any_folder(cache: Path, tmp_path: Path, whole_
     (snapshot / "model_index.json").write_text(json.dumps({"_class_name": "DDPMPipeline", "unet": ["os", "system"]}))
     texts = [each.what for each in judge(write(tmp_path / "x.safetensors", V1)).refusals]
     assert any("library 'os'" in each for each in texts)
-
-
-@pytest.mark.skipif(find_spec("transformers") is not None, reason="transformers is installed")
-def test_without_transformers_it_says_so(cache: Path, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    index = {"_class_name": "StableDiffusionPipeline", "text_encoder": ["transformers", "CLIPTextModel"]}
-    (source / "model_index.json").write_text(json.dumps(index))
-    put_settings(cache, source)
-    verdict, plan = examine(write(tmp_path / "x.safetensors", V1), "cpu")
-    assert plan is None
-    assert [each.what for each in verdict.refusals] == [
-        "'StableDiffusionPipeline' needs the Python package transformers, which is not installed.",
-        "'CLIPTextModel' needs the Python package transformers, which is not installed.",
-    ]
-    assert "pip install transformers" in verdict.refusals[0].why_it_matters
 
 
 def test_only_settings_and_vocabularies_are_copied(tmp_path: Path, canary: Path) -> None:

@@ -18,8 +18,6 @@ from sculptor_app.diffusion.models.verdict import ModelRefused, Unfit
 from tests.helpers.diffusers_models import edit_json, edit_weights, save
 from tests.helpers.stable_diffusion import stable_diffusion
 
-pytest.importorskip("transformers")
-
 TOKENIZER, ENCODER = "tokenizer/tokenizer_config.json", "text_encoder/config.json"
 
 

@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +329,16 @@ def test_what_is_no_folder(name: str, words: str, tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(ModelFolderError, match=words):
         inspect_model(tmp_path / name).refuse()
+
+
+@pytest.mark.skipif(find_spec("torchsde") is not None, reason="torchsde is installed")
+def test_what_needs_a_package_that_is_missing_says_so(model: Path) -> None:
+    edit_json(model / INDEX, scheduler=["diffusers", "CosineDPMSolverMultistepScheduler"])
+    (finding,) = judge(model).refusals
+    assert finding.what == (
+        "'CosineDPMSolverMultistepScheduler' needs the Python package torchsde, which is not installed."
+    )
+    assert "`pip install torchsde`" in finding.why_it_matters
 
 
 def test_a_pickle_beside_whole_safetensors_is_left_alone(model: Path, canary: Path) -> None:
