@@ -77,7 +77,8 @@ def sound() -> Any:
     from diffusers import DanceDiffusionPipeline, IPNDMScheduler, UNet1DModel
 
     network = UNet1DModel(
-        sample_size=64, sample_rate=16_000, extra_in_channels=64, time_embedding_type="fourier", use_timestep_embedding=False,
+        sample_size=64, sample_rate=16_000, extra_in_channels=64, use_timestep_embedding=False,
+        time_embedding_type="fourier",
         down_block_types=("DownBlock1DNoSkip", "DownBlock1D", "AttnDownBlock1D"), block_out_channels=(32, 32, 64),
         up_block_types=("AttnUpBlock1D", "UpBlock1D", "UpBlock1DNoSkip"), mid_block_type="UNetMidBlock1D",
     )  # fmt: skip
