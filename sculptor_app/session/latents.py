@@ -6,14 +6,24 @@ import importlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from sculptor_app import folders
 from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.session.runner import SculptRunner
 
 WORKS = "sculptor_app.diffusion.latents.works"
+
+
+def spill_folder() -> Path | None:
+    """A folder on a disk for what outgrows its memory; None where there is none."""
+    try:
+        return folders.cache()
+    except OSError:
+        return None
 
 
 class Latents(QObject):
@@ -82,7 +92,7 @@ class Latents(QObject):
     def decode(self, trajectory: Any, budget_bytes: int) -> None:
         """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
         decoded = importlib.import_module("sculptor_app.diffusion.latents.decoded").DecodedTrajectory(
-            trajectory, budget_bytes
+            trajectory, budget_bytes, spill_folder()
         )
         measures = importlib.import_module("sculptor_app.measures.recording").RunMeasures(
             decoded.planned_steps, decoded.info.space

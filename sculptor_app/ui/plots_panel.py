@@ -216,7 +216,10 @@ class PlotsPanel(QWidget):
         return self.tr("Hann window") if self._session.measures.window == "hann" else self.tr("no window")
 
     def _space(self) -> str:
-        return self.tr("pixels") if self._session.measures.space == "pixels" else self.tr("latents")
+        space = self._session.measures.space
+        if space == "pixels":
+            return self.tr("pixels")
+        return self.tr("latents") if space == "latents" else self.tr("decoded pixels")
 
     def settled_marks(self) -> list[tuple[str, int]]:
         """The measured phases: each band's key and the step from which this run's guess stayed settled."""

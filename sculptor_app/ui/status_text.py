@@ -36,8 +36,10 @@ def sigma_text(sigma: float) -> str:
 
 
 def phase_name(trajectory: "Trajectory", k: int) -> str:
-    """The name of the phase of step k (of the state it starts from); of state 0 that it is pure noise."""
-    return _tr("Pure noise") if k == 0 else words.phase_name(phase_of(trajectory.before(k)).key)
+    """The name of the phase of step k (of the state it starts from); of state 0 what the run begins with."""
+    if k:
+        return words.phase_name(phase_of(trajectory.before(k)).key)
+    return _tr("Noised picture") if trajectory.info.first_step > 1 else _tr("Pure noise")
 
 
 def step_heading(trajectory: "Trajectory", k: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -48,7 +48,13 @@ def invitation(experiment: Experiment) -> str:
 
 
 class ControlsStack(QStackedWidget):
-    """The controls of all experiments, one on top; only that one counts for the size."""
+    """The controls of all experiments, one on top; only that one counts for the size.
+
+    Signals:
+        rebuilt: there are other fields; never, as those of an experiment stay what they are.
+    """
+
+    rebuilt = Signal()
 
     def sizeHint(self) -> QSize:
         return self.currentWidget().sizeHint()
