@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from diffusers import ModelMixin
 
-from sculptor_app.diffusion.latents.layout import AUTOENCODERS
+from sculptor_app.diffusion.networks import networks_of
 
 NOT_ASKED_TWICE = "The model was asked once in this step: no guidance, or one that is built into it."
 NO_MIXTURE = "The guidance of this model is no plain mixture of two answers, so they cannot be told apart."
@@ -43,11 +42,7 @@ class GuidanceHalves:
     """
 
     def __init__(self, pipeline: Any, guidance: float | None) -> None:
-        self._networks = [
-            part
-            for name, part in pipeline.components.items()
-            if isinstance(part, ModelMixin) and name not in AUTOENCODERS
-        ]
+        self._networks = list(networks_of(pipeline).values())
         self._guidance = guidance
         self._outputs: deque[torch.Tensor] = deque(maxlen=2)
 

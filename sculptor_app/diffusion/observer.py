@@ -10,43 +10,22 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from sculptor_app.diffusion.errors import SamplerFailed
-from sculptor_app.diffusion.frames import Look
 from sculptor_app.diffusion.frames import to_frame as to_frame  # also read from here
 from sculptor_app.diffusion.frames import to_frames as to_frames
-from sculptor_app.diffusion.halves import GuidanceHalves, NotTold
+from sculptor_app.diffusion.halves import NotTold
 from sculptor_app.diffusion.predictions import NoExactRuleError, guess_of
 from sculptor_app.diffusion.scheduler_levels import Call, Scheduler, UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.step import Frame, Step
+from sculptor_app.diffusion.watching import Watching
 
 _KEPT = "It cannot be watched to the end; the steps so far are kept."
-
-
-@dataclass(frozen=True, eq=False)
-class Watching:
-    """What is looked at in a run, and how.
-
-    Attributes:
-        look: turns the run's tensors into frames.
-        halves: tells the two guesses apart that guidance is made of; None leaves them out.
-        most: how many pictures of the batch are watched, its first ones; None is all of them.
-        calls_left: says how many calls of `step` the pipeline is going to make, None if it does not say; asked at the
-            start.
-        stages: how many schedulers the pipeline has. Of several the first is watched that works on pictures and whose
-            levels are known; what the others do passes unseen.
-    """
-
-    look: Look = field(default_factory=Look)
-    halves: GuidanceHalves | None = None
-    most: int | None = None
-    calls_left: Callable[[], int | None] = lambda: None
-    stages: int = 1
 
 
 class BatchObserver:
@@ -81,6 +60,11 @@ class BatchObserver:
         self._clock = time.perf_counter()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the run has shown a first sign."""
+        return self._scheduler is not None
+
+    @property
     def first_step(self) -> int:
         """Which step of the whole schedule the run began with, from 1 on."""
         return 1 + self._skipped
@@ -96,6 +80,8 @@ class BatchObserver:
         self._skipped = plan[0].number - 1
         self._plan = tuple(replace(call, number=call.number - self._skipped) for call in plan)
         self._timesteps = scheduler.timesteps.tolist()
+        if self.watching.follower is not None:
+            self.watching.follower.begin(scheduler)
         self._on_start(self.watching.look.frames(sample[: self.watching.most]), self._plan)
         self._clock = time.perf_counter()
 
@@ -128,11 +114,16 @@ class BatchObserver:
         self.start(scheduler, timestep, x)
         if not self.is_watched(scheduler):
             return real_step()
-        call = self._coming_call(scheduler, timestep)
+        call, follower = self._coming_call(scheduler, timestep), self.watching.follower
+        served = None if follower is None else follower.serve(call, real_step)
+        if served is not None:
+            return served
         seen = self._see(scheduler, x, output, call)
         result = real_step()
         states = self.watching.look.frames(state_in(result)[: self.watching.most])
         _refuse_no_numbers(states, call)
+        if follower is not None:
+            follower.made(call, state_in(result))
         duration_s = time.perf_counter() - self._clock
         self._on_step(
             [

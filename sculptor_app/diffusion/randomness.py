@@ -6,24 +6,9 @@ has states of its own for these, from its seed, and whoever iterates over the ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
-
-
-@dataclass(frozen=True, slots=True)
-class RandomState:
-    """Where all random generators of a run stand.
-
-    Attributes:
-        own: of the generator that the pipeline was given.
-        on_cpu: of torch's global one.
-        on_device: of the device's global one; None on a CPU.
-    """
-
-    own: bytes
-    on_cpu: bytes
-    on_device: bytes | None
 
 
 class Randomness:
@@ -57,24 +42,26 @@ class Randomness:
             self._restore(self._outer)
             self._outer = None
 
-    def state(self) -> RandomState:
-        """Where all generators stand, inside the run."""
-        states = [_state(where).numpy().tobytes() for where in self._places]
-        return RandomState(self._generator.get_state().numpy().tobytes(), states[0], (*states, None)[1])
+    def states(self) -> tuple[torch.Tensor, ...]:
+        """Where all generators stand, inside the run: the pipeline's, the global one, the device's if it has one."""
+        return (self._generator.get_state(), *(_state(where) for where in self._places))
 
-    def set_state(self, state: RandomState) -> None:
-        """Put all generators where they stood, inside the run."""
-        self._generator.set_state(_tensor(state.own))
-        on_device = () if state.on_device is None else (_tensor(state.on_device),)
-        self._restore((_tensor(state.on_cpu), *on_device))
+    def set_states(self, states: Sequence[torch.Tensor]) -> None:
+        """Put all generators where they stood, inside the run.
+
+        Args:
+            states: From `states`; of a run on a device of another kind the device's is left out.
+        """
+        self._generator.set_state(states[0])
+        self._restore(states[1:])
 
     def reseed(self, seed: int) -> None:
         """Let all generators go on as those of another seed, inside the run."""
         self._generator.manual_seed(seed)
         self._restore(tuple(_seeded(where, seed) for where in self._places))
 
-    def _restore(self, states: tuple[torch.Tensor, ...]) -> None:
-        for where, state in zip(self._places, states, strict=False):  # a run may go on on a device of another kind
+    def _restore(self, states: Sequence[torch.Tensor]) -> None:
+        for where, state in zip(self._places, states, strict=False):
             _set_state(where, state)
 
 
@@ -95,7 +82,3 @@ def _set_state(where: torch.device, state: torch.Tensor) -> None:
         torch.mps.set_rng_state(state)
     else:
         torch.set_rng_state(state)
-
-
-def _tensor(state: bytes) -> torch.Tensor:
-    return torch.frombuffer(bytearray(state), dtype=torch.uint8)

@@ -5,61 +5,18 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sculptor_app.diffusion.frame_store import FrameStore
-from sculptor_app.diffusion.latents.latent_map import LatentMap
 from sculptor_app.diffusion.level import NoiseLevel
 from sculptor_app.diffusion.phases import PhaseSpan, phase_spans
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.run_info import Fork as Fork  # also read from here
+from sculptor_app.diffusion.run_info import Records
+from sculptor_app.diffusion.run_info import RunInfo as RunInfo
 from sculptor_app.diffusion.step import Frame, Step, StepSummary
 
 DEFAULT_BUDGET_BYTES = 512 * 2**20
 """Memory that a trajectory's frames may take before older ones go to a file."""
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """What a run was made with, as it is shown and as it travels in exported files.
-
-    Attributes:
-        request: the settings as asked for.
-        model_name: "atelier-64", or the name of the model's folder.
-        device_name: "NVIDIA H200", "Apple M2 GPU", "CPU, 1 thread".
-        sampler_name: "DPM-Solver++ 2M", as the interface writes it.
-        space: "pixels" or "latents", what the frames are; "pixels (decoded)" of latents that were decoded afterwards.
-        conditions: "bust · bronze", or "free".
-        created: time of the start, ISO 8601 in UTC.
-        app_version: version of this program.
-        origin: what it began with where that was not the noise of the seed, as "bust.jpg, drowned"; else empty.
-        first_step: the first of the request's steps that was taken; later than 1 where a run began with a picture.
-        latent_map: how latents are seen as colours; None for pixels, and as long as it is not known.
-        note: what of the run is not shown, in plain words; empty where all of it is.
-    """
-
-    request: SculptRequest
-    model_name: str = ""
-    device_name: str = ""
-    sampler_name: str = ""
-    space: str = "pixels"
-    conditions: str = ""
-    created: str = field(default_factory=_now)
-    app_version: str = ""
-    origin: str = ""
-    first_step: int = 1
-    latent_map: LatentMap | None = None
-    note: str = ""
-
-    @property
-    def is_of_a_model(self) -> bool:
-        """Whether a model made it; of a forward process' request only `seed` and `steps` mean anything."""
-        return bool(self.model_name) or not self.origin
 
 
 class Trajectory:
@@ -74,6 +31,7 @@ class Trajectory:
         levels: Noise levels of the states 0..N, noise first.
         budget_bytes: Most bytes of frames in memory; older ones go to a temporary file beyond it.
         spill_folder: Folder of that file; None is the system's folder for temporary files.
+        records: What the run keeps to be forked, if it does; has a share of the budget.
     """
 
     def __init__(
@@ -83,6 +41,7 @@ class Trajectory:
         levels: Sequence[NoiseLevel],
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         spill_folder: Path | None = None,
+        records: Records | None = None,
     ) -> None:
         if len(levels) < 2:
             raise ValueError(f"a trajectory needs the levels of at least 2 states; got {len(levels)}")
@@ -93,9 +52,12 @@ class Trajectory:
         self.shape = (channels, height, width)
         self.budget_bytes = budget_bytes
         self._lock = threading.Lock()
-        self._frames = FrameStore(self.shape, budget_bytes, spill_folder or Path(tempfile.gettempdir()))
+        self.records = records
+        of_records = 0 if records is None else records.budget_bytes
+        self._frames = FrameStore(self.shape, budget_bytes - of_records, spill_folder or Path(tempfile.gettempdir()))
         self._states = [self._frames.append(start)]
         self._guesses: list[int | None] = [None]
+        self._halves: list[tuple[int, int] | None] = [None]
         self._summaries: list[StepSummary] = []
         self._stages: list[Step] = []
         self._ended = ""
@@ -138,6 +100,7 @@ class Trajectory:
         if not step.completes:
             return
         guess = None if step.guess is None else self._frames.append(step.guess)
+        halves = self._append_halves(step.guess_free, step.guess_conditional)
         state = self._frames.append(step.state)
         stages, self._stages = self._stages, []
         summary = StepSummary(
@@ -148,9 +111,38 @@ class Trajectory:
             after=step.after,
             duration_s=sum(stage.duration_s for stage in stages),
             guess_note=step.guess_note,
+            guidance=step.guidance,
+            halves_note=step.halves_note,
         )
+        self._complete(state, guess, halves, summary)
+
+    def share(self, other: Trajectory, steps: int) -> None:
+        """Begin with the first steps of another run; this one must be as new.
+
+        Args:
+            other: A run with the same levels and frames.
+            steps: How many of its steps, 0 to all that it has.
+
+        Raises:
+            ValueError: The runs do not fit together.
+            TrajectoryStorageError: There is no room.
+        """
+        if self.last or other.levels[: steps + 1] != self.levels[: steps + 1] or other.shape != self.shape:
+            raise ValueError("only runs of the same levels and frames share steps, from their beginning on")
+        for k in range(1, steps + 1):
+            guess, halves = other.guess(k), (other.guess_free(k), other.guess_conditional(k))
+            places = (None if guess is None else self._frames.append(guess), self._append_halves(*halves))
+            self._complete(self._frames.append(other.state(k)), *places, other.step(k))
+
+    def _append_halves(self, free: Frame | None, conditional: Frame | None) -> tuple[int, int] | None:
+        if free is None or conditional is None:
+            return None
+        return self._frames.append(free), self._frames.append(conditional)
+
+    def _complete(self, state: int, guess: int | None, halves: tuple[int, int] | None, summary: StepSummary) -> None:
         with self._lock:
             self._guesses.append(guess)
+            self._halves.append(halves)
             self._states.append(state)
             self._summaries.append(summary)
 
@@ -175,6 +167,25 @@ class Trajectory:
         number = self._guesses[k]
         return None if number is None else self._frames[number]
 
+    def guess_free(self, k: int) -> Frame | None:
+        """The guess of step k of the network's answer without the condition, (C, H, W) float32, read-only.
+
+        None where guidance was not watched, or its halves could not be told apart (`step(k).halves_note` says why).
+
+        Raises:
+            IndexError: There is no such state yet.
+        """
+        return self._half(k, 0)
+
+    def guess_conditional(self, k: int) -> Frame | None:
+        """The guess of step k of the network's answer with the condition, as `guess_free` otherwise."""
+        return self._half(k, 1)
+
+    def _half(self, k: int, which: int) -> Frame | None:
+        self._check(k, first=0)
+        halves = self._halves[k]
+        return None if halves is None else self._frames[halves[which]]
+
     def step(self, k: int) -> StepSummary:
         """What is known of step k without its pictures; k is 1..last.
 
@@ -192,19 +203,21 @@ class Trajectory:
 
     @property
     def bytes_in_memory(self) -> int:
-        """Bytes of the frames that are in memory."""
-        return self._frames.bytes_in_memory
+        """Bytes of the frames and records that are in memory."""
+        return self._frames.bytes_in_memory + (0 if self.records is None else self.records.bytes_in_memory)
 
     @property
     def bytes_on_disk(self) -> int:
-        """Bytes of the frames that are in the temporary file."""
-        return self._frames.bytes_on_disk
+        """Bytes of the frames and records that are in temporary files."""
+        return self._frames.bytes_on_disk + (0 if self.records is None else self.records.bytes_on_disk)
 
     def close(self) -> None:
         """Forget all frames and delete the temporary file; frames that were handed out stay valid."""
         with self._lock:
-            self._states, self._guesses, self._summaries, self._stages = [], [], [], []
+            self._states, self._guesses, self._halves, self._summaries, self._stages = [], [], [], [], []
         self._frames.close()
+        if self.records is not None:
+            self.records.close()
 
     def _check(self, k: int, first: int) -> None:
         last = self.last

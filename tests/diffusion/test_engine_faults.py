@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sculptor_app.diffusion import frame_store
+from sculptor_app.diffusion import array_store
 from sculptor_app.diffusion.engine import Engine, sculpt
 from sculptor_app.diffusion.errors import (
     DeviceMissing,
@@ -75,12 +75,12 @@ def test_a_full_disk_ends_the_run_and_keeps_its_steps(tmp_path: Path, monkeypatc
     def refuse(file: Any, content: memoryview) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(frame_store, "_write_all", refuse)
+    monkeypatch.setattr(array_store, "_write_all", refuse)
     request = SculptRequest(steps=8, model=str(tmp_path))
     engine, budget_bytes = gaussian_engine(gaussian_pipeline(16)), 5 * 3 * 16 * 16 * 4
     seen: list[Any] = []
     with pytest.raises(TrajectoryStorageError, match="No space left"):
-        seen.extend(sculpt(engine, request, threading.Event(), budget_bytes, tmp_path))
+        seen.extend(sculpt(engine, request, threading.Event(), budget_bytes, tmp_path, forkable=False))
     trajectory = seen[0].trajectory
     assert trajectory.last == 2
     assert trajectory.ended.startswith("failed: No more steps can be kept")
