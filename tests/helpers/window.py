@@ -51,7 +51,8 @@ class Driver:
     def run(self, steps: int = 12) -> None:
         """A whole run from Start to its end."""
         self.set_steps(steps)
-        with self.qtbot.waitSignal(self.runner.finished, timeout=RUN_MS):
+        is_its_own = lambda run_id: run_id == self.window.run_control._run_id  # noqa: E731
+        with self.qtbot.waitSignal(self.runner.finished, timeout=RUN_MS, check_params_cb=is_its_own):
             self.click_start()
         self.flush()
 
