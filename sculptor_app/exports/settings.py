@@ -16,6 +16,8 @@ APPLICATION = "Sculptor"
 def settings_text(trajectory: AnyTrajectory, export: dict[str, Any]) -> str:
     """Everything that a run was made with, and how it was exported, as JSON in ASCII.
 
+    Of a run that shares its first steps with another, `forks` says up to which step it was what, oldest first.
+
     Args:
         trajectory: the run.
         export: the export's own settings by name.
@@ -30,6 +32,7 @@ def settings_text(trajectory: AnyTrajectory, export: dict[str, Any]) -> str:
         "origin": info.origin,
         "first_step": info.first_step,
         "request": request,
+        "forks": [{"step": each.step, "request": each.request.as_dict()} for each in info.forks],
         "model_name": info.model_name,
         "device_name": info.device_name,
         "sampler_name": info.sampler_name,

@@ -3,7 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.diffusion.trajectory import Fork, Trajectory
 from sculptor_app.exports import gif_caption
 from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.exports.settings import read_settings
@@ -25,6 +26,17 @@ def test_a_run_of_the_seed_began_at_its_first_step(tmp_path: Path) -> None:
     write_png(tmp_path / "x.png", made_run(steps=3), 3, GifOptions())
     read = read_settings(tmp_path / "x.png")
     assert (read["origin"], read["first_step"]) == ("", 1)
+
+
+def test_what_a_model_was_told_and_where_a_run_left_another(tmp_path: Path) -> None:
+    made = made_run(steps=3)
+    before = SculptRequest(steps=3, guidance=None, options={"prompt": "a bust", "strength": 0.5, "clean": True})
+    request = dataclasses.replace(before, options={"prompt": "eine Büste"})
+    info = dataclasses.replace(made.info, request=request, forks=(Fork(2, before),))
+    write_png(tmp_path / "x.png", Trajectory(info, made.state(0), made.levels), 0, GifOptions(frames="noisy"))
+    read = read_settings(tmp_path / "x.png")
+    assert SculptRequest(**read["request"]) == request
+    assert [(each["step"], SculptRequest(**each["request"])) for each in read["forks"]] == [(2, before)]
 
 
 def test_captions_call_a_noised_picture_so() -> None:
