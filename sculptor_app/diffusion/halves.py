@@ -18,6 +18,7 @@ from sculptor_app.diffusion.networks import networks_of
 
 NOT_ASKED_TWICE = "The model was asked once in this step: no guidance, or one that is built into it."
 NO_MIXTURE = "The guidance of this model is no plain mixture of two answers, so they cannot be told apart."
+THE_SAME = "Both answers of the model are the same in this step, but for rounding."
 AMBIGUOUS = "With so little guidance the two answers cannot be told apart."
 
 
@@ -107,13 +108,12 @@ def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, t
 def _weight(first: torch.Tensor, second: torch.Tensor, mixed: torch.Tensor, coarsest: float) -> float | None:
     """The w of mixed = first + w (second - first); None if that is not what it is, but for rounding."""
     difference, way = second - first, mixed - first
-    square = float((difference * difference).sum())
-    if square == 0:
-        raise NotTold(AMBIGUOUS)
-    weight = float((way * difference).sum()) / square
+    rounding = 32 * coarsest * max(float(each.abs().max()) for each in (first, second, mixed))
+    if float(difference.abs().max()) <= rounding:
+        raise NotTold(THE_SAME)
+    weight = float((way * difference).sum()) / float((difference * difference).sum())
     error = float((way - weight * difference).abs().max())
-    largest = max(float(each.abs().max()) for each in (first, second, mixed))
-    return weight if error <= 32 * coarsest * largest * max(1.0, abs(weight)) else None
+    return weight if error <= rounding * max(1.0, abs(weight)) else None
 
 
 def _is_beyond(weight: float, wanted: float | None) -> bool:
