@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import string
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -295,7 +296,8 @@ BUILDERS: dict[str, Callable[[], Any]] = {
 
 def build(name: str) -> Any:
     """A pipeline of that kind; its weights are random but always the same."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # diffusers warns of its own future
         torch.manual_seed(SEED)
         pipeline = BUILDERS[name]()
     pipeline.set_progress_bar_config(disable=True)
