@@ -148,11 +148,9 @@ class BatchObserver:
         index = call_index(scheduler, timestep, self._next)
         if not self._first <= index < len(self._timesteps):
             raise SamplerFailed(f"The model went on after the {len(self._plan)} planned calls of its sampler.", _KEPT)
-        planned = float(scheduler.timesteps[index])
-        if abs(_number(timestep) - planned) > 1e-3 * max(1.0, abs(planned)):
-            raise SamplerFailed(
-                f"The model takes its steps in an order that is not known ({timestep} for {planned}).", _KEPT
-            )
+        seen, planned = _number(timestep), self._timesteps[index]
+        if abs(seen - planned) > 1e-3 * max(1.0, abs(planned)):
+            raise SamplerFailed(f"The model's steps come in an unknown order: {seen:g} in place of {planned:g}.", _KEPT)
         self._next = index + 1
         return self._plan[index - self._first]
 
