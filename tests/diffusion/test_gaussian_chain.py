@@ -125,6 +125,8 @@ OTHERS = [
     ("PNDMScheduler", "epsilon", {"skip_prk_steps": True}),
     ("PNDMScheduler", "epsilon", {"skip_prk_steps": False}),
     ("KDPM2DiscreteScheduler", "v_prediction", {}),
+    ("KDPM2AncestralDiscreteScheduler", "v_prediction", {}),
+    ("LMSDiscreteScheduler", "v_prediction", {}),
     ("DEISMultistepScheduler", "v_prediction", {"lambda_min_clipped": -5.1}),
     ("DPMSolverSinglestepScheduler", "v_prediction", {"lambda_min_clipped": -5.1, "final_sigmas_type": "sigma_min"}),
     ("SASolverScheduler", "v_prediction", {}),
@@ -132,6 +134,7 @@ OTHERS = [
     ("TCDScheduler", "v_prediction", {}),
     ("FlowMatchEulerDiscreteScheduler", "flow_prediction", {}),
     ("FlowMatchHeunDiscreteScheduler", "flow_prediction", {}),
+    ("FlowMatchLCMScheduler", "flow_prediction", {}),
     ("EDMEulerScheduler", "edm", {}),
     ("EDMDPMSolverMultistepScheduler", "edm", {}),
 ]
@@ -142,8 +145,11 @@ OTHERS = [
 @pytest.mark.parametrize(("name", "prediction_type", "settings"), OTHERS)
 def test_other_families(name: str, prediction_type: str, settings: dict[str, object]) -> None:
     """Schedulers that no run of the embedded model uses: guesses and levels are exact for them, too."""
+    if name == "LMSDiscreteScheduler":
+        pytest.importorskip("scipy")
     kind = getattr(diffusers, name)
-    beta_schedule = "linear" if name in ("PNDMScheduler", "KDPM2DiscreteScheduler") else COSINE["beta_schedule"]
+    plain = name in ("PNDMScheduler", "LMSDiscreteScheduler") or name.startswith("KDPM2")
+    beta_schedule = "linear" if plain else COSINE["beta_schedule"]
     betas = {"beta_schedule": beta_schedule, "beta_start": 0.0001, "beta_end": 0.02}
     wanted = {**betas, "clip_sample": False, "prediction_type": prediction_type, **settings}
     own = prediction_type in ("flow_prediction", "edm")  # these have a schedule of their own

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sculptor_app.diffusion.level import NoiseLevel
 from sculptor_app.diffusion.predictions import NoExactRuleError, clean_from, guess_of, predicted_noise
 from sculptor_app.diffusion.request import SAMPLERS
-from sculptor_app.diffusion.scheduler_levels import level_of
+from sculptor_app.diffusion.scheduler_levels import UnknownSchedulerError, level_of
 from sculptor_app.diffusion.schedulers import make_scheduler
 
 CLEAN_PICTURE = torch.tensor([[[[0.5, -0.25], [1.0, -1.5]]]], dtype=torch.float64)
@@ -125,3 +125,34 @@ def test_an_output_of_another_shape_gives_no_guess() -> None:
     scheduler = running("DDIMScheduler")
     with pytest.raises(NoExactRuleError, match=r"shape \(1, 6, 2, 2\) for states of shape \(1, 3, 2, 2\)"):
         guess_of(scheduler, torch.zeros(1, 3, 2, 2), torch.zeros(1, 6, 2, 2), NoiseLevel(1, 1))
+
+
+def test_a_consistency_models_guess_is_what_its_last_step_returns() -> None:
+    scheduler = diffusers.CMStochasticIterativeScheduler(clip_denoised=True)
+    scheduler.set_timesteps(3)
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(1, 3, 8, 8, generator=generator) * float(scheduler.init_noise_sigma)
+    for index, timestep in enumerate(scheduler.timesteps):
+        output = torch.randn(x.shape, generator=generator)
+        scheduler.scale_model_input(x, timestep)
+        guess = guess_of(scheduler, x, output, level_of(scheduler, index))
+        x = scheduler.step(output, timestep, x, generator=generator).prev_sample
+    torch.testing.assert_close(guess, x)
+    assert (guess.abs() == 1).any()
+
+
+def test_edm_thresholds_as_its_scheduler_does() -> None:
+    scheduler = diffusers.EDMDPMSolverMultistepScheduler(thresholding=True, sample_max_value=1.5)
+    scheduler.set_timesteps(4)
+    x = 80 * torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(4))
+    output = 9 * torch.randn(x.shape, generator=torch.Generator().manual_seed(5))
+    guess = guess_of(scheduler, x, output, level_of(scheduler, 0))
+    scheduler.step(output, scheduler.timesteps[0], x)
+    torch.testing.assert_close(guess, scheduler.model_outputs[-1], rtol=1e-5, atol=1e-5)
+
+
+def test_flows_that_count_the_other_way_round_are_not_guessed_at() -> None:
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(invert_sigmas=True)
+    scheduler.set_timesteps(4)
+    with pytest.raises(UnknownSchedulerError, match="the other way round"):
+        level_of(scheduler, 0)
