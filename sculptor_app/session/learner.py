@@ -15,7 +15,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.session.worker import Job, JobThread
-from sculptor_app.training.events import Begun
+from sculptor_app.training.events import Begun, Learned
 from sculptor_app.training.plan import Plan
 
 LEARNING_MODULE = "sculptor_app.training.live"
@@ -59,12 +59,13 @@ class Learner(QObject):
         self._module = module
         self._learning: Any = None  # used in the worker thread; let go of here, when that thread is at rest
         self._state = LearnState.IDLE
+        self._is_over = False  # the run in memory has nothing more to learn
         self._then = LearnState.IDLE  # after what is being written
         self._looked_for: Path | None = None
         self._jobs = JobThread(parent=self, name="learning")
         self._jobs.produced.connect(self._take)
-        self._jobs.finished.connect(self._finish)
-        self._jobs.cancelled.connect(self._cancel)
+        self._jobs.finished.connect(self._end)
+        self._jobs.cancelled.connect(self._end)
         self._jobs.failed.connect(self._fail)
 
     @property
@@ -75,6 +76,7 @@ class Learner(QObject):
     def start(self, folder: Path, plan: Plan) -> None:
         """Begin a run, or go on with the one in the folder; nothing while one is in memory."""
         if self._state is LearnState.IDLE:
+            self._is_over = False
             self._set_state(LearnState.PREPARING)
             self._jobs.start(self._learn_job(folder, plan))
 
@@ -151,23 +153,17 @@ class Learner(QObject):
         else:
             if isinstance(item, Begun) and self._state is LearnState.PREPARING:
                 self._set_state(LearnState.LEARNING)
+            self._is_over = isinstance(item, Learned)
             self.told.emit(item)
 
     @Slot(int)
-    def _finish(self, run_id: int) -> None:
+    def _end(self, run_id: int) -> None:
+        """A job has ended, be it that it saw the wish to stop by itself or that it was closed."""
         if run_id != self._jobs.newest:
             return
         if self._state is LearnState.WRITING:
             self._set_state(self._then)
-        elif self._state is not LearnState.IDLE:
-            self._let_go()
-        self._look_next()
-
-    @Slot(int)
-    def _cancel(self, run_id: int) -> None:
-        if run_id != self._jobs.newest:
-            return
-        if self._state is LearnState.PAUSING:
+        elif self._state is LearnState.PAUSING and not self._is_over:
             self._set_state(LearnState.PAUSED)
         elif self._state is not LearnState.IDLE:
             self._let_go()

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.session.learner import LearnState
+from sculptor_app.training import live
 from sculptor_app.training.checkpoint import load_checkpoint
 from sculptor_app.training.events import Stepped
 from sculptor_app.training.live import Learning
@@ -150,6 +151,23 @@ def test_stopping_lets_go_of_the_run_and_its_folder(driver: LearnDriver, run_fol
     driver.qtbot.waitUntil(driver.what.preset.isEnabled, timeout=PATIENCE_MS)
     assert driver.foot.go.text() == "Start"
     assert driver.what.folder != run_folder
+
+
+def test_a_wish_to_pause_is_seen_between_two_things_told(
+    driver: LearnDriver, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a person's window, where most steps are not told: the run itself sees the wish, and ends by itself."""
+    monkeypatch.setattr(live, "TELL_EVERY_S", 1e9)
+    driver.press_go()
+    driver.wait_for(LearnState.LEARNING)
+    driver.press_go()
+    driver.qtbot.waitUntil(lambda: driver.learner.state in (LearnState.PAUSED, LearnState.IDLE), timeout=PATIENCE_MS)
+    assert driver.learner.state is LearnState.PAUSED
+    driver.press_go()
+    driver.wait_for(LearnState.LEARNING)
+    driver.press_stop()
+    driver.wait_for(LearnState.IDLE)
+    assert load_checkpoint(run_folder / "checkpoint.pt")["seen"] < 1008
 
 
 def test_a_paused_run_is_stopped(driver: LearnDriver) -> None:
