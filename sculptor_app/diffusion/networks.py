@@ -19,7 +19,7 @@ Signature = tuple[str, tuple[int, ...]]
 
 def networks_of(pipeline: Any) -> dict[str, torch.nn.Module]:
     """The networks of a pipeline by the names of its components, without autoencoders and text encoders."""
-    parts = pipeline.components.items()
+    parts = vars(pipeline).items()
     return {name: part for name, part in parts if isinstance(part, ModelMixin) and name not in AUTOENCODERS}
 
 

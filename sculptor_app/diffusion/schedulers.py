@@ -174,7 +174,7 @@ def settings_of(pipeline: Any) -> dict[str, Any]:
 
 def schedulers_of(pipeline: Any) -> dict[str, Scheduler]:
     """All schedulers of a pipeline by the names of its components; models in several stages have several."""
-    return {name: part for name, part in pipeline.components.items() if isinstance(part, diffusers.SchedulerMixin)}
+    return {name: part for name, part in vars(pipeline).items() if isinstance(part, diffusers.SchedulerMixin)}
 
 
 def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> Scheduler:
