@@ -5,7 +5,15 @@ from pathlib import Path
 
 from sculptor_app.commands.gif_arguments import add_gif_look, gif_options, scale
 from sculptor_app.commands.parsing import OneOf, Parser, whole_number
-from sculptor_app.commands.run_arguments import add_guidance, add_labels, add_model, add_sampler, add_seed, add_steps
+from sculptor_app.commands.run_arguments import (
+    add_conditions,
+    add_guidance,
+    add_labels,
+    add_model,
+    add_sampler,
+    add_seed,
+    add_steps,
+)
 from sculptor_app.exports.gif_options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX, GifOptions
 
 EXAMPLES = """examples:
@@ -13,6 +21,7 @@ EXAMPLES = """examples:
   sculptor-app sculpt --form vase --steps 100 --sampler dpmpp-2m --frames both --plot --out vase.gif
   sculptor-app sculpt --seed 3 --csv energies.csv
   sculptor-app sculpt --form ring --out ring.png
+  sculptor-app sculpt --model FOLDER --sampler model --guidance 7.5 --prompt "a marble lion" --out lion.gif
 """
 
 
@@ -34,7 +43,7 @@ def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _add_run(group: argparse._ArgumentGroup) -> None:
     add_labels(group)
     add_seed(group, "the noise at the start")
-    for add in (add_steps, add_sampler, add_guidance, add_model):
+    for add in (add_steps, add_sampler, add_guidance, add_model, add_conditions):
         add(group)
 
 
