@@ -18,6 +18,8 @@ from tests.helpers.window import RUN_MS, Driver
 
 def enter(driver: Driver) -> DrownPage:
     """Go to the page as a person does, and wait for its first picture."""
+    driver.window.activateWindow()  # keys go to the window in front, and another may just have been closed
+    driver.qtbot.waitUntil(driver.window.isActiveWindow)
     driver.press(Qt.Key.Key_2, modifier=Qt.KeyboardModifier.ControlModifier)
     page = driver.window.bench.pages.page
     driver.qtbot.waitUntil(lambda: page.drowned is not None and page.plots.band_plot is not None, timeout=RUN_MS)
