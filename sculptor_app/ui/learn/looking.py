@@ -17,6 +17,9 @@ from sculptor_app.ui.learn.shelf import GUESS, STATE, Shelf
 from sculptor_app.ui.learn.side import Side
 from sculptor_app.ui.learn.track import Track
 
+PLOTS_SHARE = 0.1
+"""Of the GUI thread's time that the plots may take: they cost as much as all the rest, and say what changes slowly."""
+
 
 class Looking(QObject):
     """Training time, denoising time, noise and kind that are shown.
@@ -41,6 +44,8 @@ class Looking(QObject):
         self._noise, self._kind = 0, GUESS
         self.clock = FrameClock(share=0.5, parent=self)
         self.clock.due.connect(self._draw)
+        self._plot_clock = FrameClock(share=PLOTS_SHARE, parent=self)
+        self._plot_clock.due.connect(self._draw_plots)
         growth.grid.cell_requested.connect(self.go_to_cell)
         growth.timeline.step_requested.connect(session.go_to)
         growth.noise_requested.connect(self.set_noise)
@@ -169,3 +174,19 @@ class Looking(QObject):
         self._growth.newest.setEnabled(not self.follows)
         self._growth.note.setText(words.noise_text(self._plan, self._noise))
         self._side.show_cell(self._picture(self.row, state), seen, state)
+        self._plot_clock.request()
+
+    @Slot()
+    def _draw_plots(self) -> None:
+        if self.rows:
+            self._side.show_time(self.rows[self.row])
+
+    def flush(self) -> None:
+        """Draw now what is due."""
+        self.clock.flush()
+        self._plot_clock.flush()
+
+    def stop(self) -> None:
+        """Draw no more."""
+        self.clock.stop()
+        self._plot_clock.stop()

@@ -146,7 +146,7 @@ class LearnPage(Page):
 
     def shutdown(self) -> None:
         """Keep a checkpoint, and wait for it."""
-        self.looking.clock.stop()
+        self.looking.stop()
         self.learner.shutdown()
 
     # What the learner says ----------------------------------------------------------------------------------------

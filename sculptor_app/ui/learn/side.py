@@ -81,6 +81,9 @@ class Side(QWidget):
         """A cell of the grid: its picture, the pictures seen by then, and the step of the denoising."""
         note = self.tr("after {0} · step {1}").format(words.count_text(seen), state)
         self.frame.set_picture(image, note, self.tr("This row cannot be read any more."))
+
+    def show_time(self, seen: int) -> None:
+        """The plots at a training time, in pictures."""
         self._seen = seen
         if self.loss is not None:
             self.loss.set_time(seen)

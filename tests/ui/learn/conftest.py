@@ -59,7 +59,7 @@ class LearnDriver:
     def draw(self) -> None:
         """Draw what is due, now."""
         self.looking.clock.request()
-        self.looking.clock.flush()
+        self.looking.flush()
 
     def close(self) -> None:
         """As the window does when it is closed."""

@@ -159,7 +159,7 @@ def test_a_wish_to_pause_is_seen_between_two_things_told(
     """As in a person's window, where most steps are not told: the run itself sees the wish, and ends by itself."""
     monkeypatch.setattr(live, "TELL_EVERY_S", 1e9)
     driver.press_go()
-    driver.wait_for(LearnState.LEARNING)
+    driver.wait_for_rows(2)  # what is told next is the report of 320 pictures
     driver.press_go()
     driver.qtbot.waitUntil(lambda: driver.learner.state in (LearnState.PAUSED, LearnState.IDLE), timeout=PATIENCE_MS)
     assert driver.learner.state is LearnState.PAUSED
