@@ -148,11 +148,24 @@ def _set_here(pipeline: Pipeline, generator: torch.Generator) -> dict[str, Any]:
     return {name: value for name, value in offered.items() if name in parameters}
 
 
+def check_own_kind(pipeline: Pipeline, what: str) -> None:
+    """Refuse a pipeline that cannot be given its noise, or a picture at a level: all but the embedded model's kind.
+
+    Args:
+        pipeline: Any.
+        what: It is wanted for: "A grid of runs".
+
+    Raises:
+        RequestError: It is another kind.
+    """
+    if not hasattr(pipeline, "picture_size"):
+        raise RequestError(f"{what} needs a model that takes its noise from outside; choose the embedded one.")
+
+
 def _start_arguments(pipeline: Pipeline, request: SculptRequest, start: Start | None) -> dict[str, Any]:
     if start is None:
         return {}
-    if not {"noise", "picture", "first_step"} <= parameters_of(pipeline).keys():
-        raise RequestError("This model cannot begin with a noise or a level of its own; choose the embedded one.")
+    check_own_kind(pipeline, "A run that begins with a noise or a level of its own")
     start.check_fits(request.steps, pipeline.picture_size)
     return {"noise": _batch(start.noise), "picture": _batch(start.picture), "first_step": start.first_step}
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from sculptor_app.diffusion.calling import check_own_kind
 from sculptor_app.diffusion.devices import Device
 from sculptor_app.diffusion.engine import cache_folder, run_info
 from sculptor_app.diffusion.errors import Cancelled, SamplerFailed, SculptError
@@ -66,6 +67,7 @@ def sculpt_grid(
         RequestError: The model does not know what is asked for.
     """
     pipeline = engine.load(request.model, request.device)
+    check_own_kind(pipeline, "A grid of runs")
     room = _Room(budget_bytes // len(request.cells), spill_folder or cache_folder())
     size = CHUNK_ON_CPU if str(pipeline.device) == "cpu" else CHUNK_ON_GPU
     chunks = [

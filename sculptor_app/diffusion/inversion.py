@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sculptor_app.diffusion.calling import check_own_kind
 from sculptor_app.diffusion.engine import cache_folder, run_info
 from sculptor_app.diffusion.faults import run_told
 from sculptor_app.diffusion.labels import label_of
@@ -165,6 +166,7 @@ def invert(
     if not 0 <= grain <= MOST_GRAIN:
         raise RequestError(f"The grain is {grain:g}; choose 0 to {MOST_GRAIN:g}.")
     pipeline = engine.load(request.model, request.device)
+    check_own_kind(pipeline, "Finding the noise of a picture")
     Start(picture).check_fits(request.steps, pipeline.picture_size)
     device = engine.device
     assert device is not None

@@ -2,6 +2,7 @@
 
 import enum
 import inspect
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +16,15 @@ from sculptor_app.diffusion.calling import call_of
 from sculptor_app.diffusion.control import Control, ControlKind
 from sculptor_app.diffusion.controls import controls_of, left_out_of, own_size, why_not_callable
 from sculptor_app.diffusion.errors import PictureError
+from sculptor_app.diffusion.grid import sculpt_grid
+from sculptor_app.diffusion.grid_request import Cell, GridRequest
+from sculptor_app.diffusion.inversion import invert
+from sculptor_app.diffusion.noise_recipe import NoiseRecipe
 from sculptor_app.diffusion.parameters import parameters_of
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.diffusion.request import FORMS, RequestError, SculptRequest
 from sculptor_app.diffusion.start import Start
-from tests.helpers.any_pipeline import OPTIONS, built, write_pictures
+from tests.helpers.any_pipeline import OPTIONS, built, engine_of, write_pictures
 from tests.helpers.runs import solid
 from tests.helpers.tiny_pipelines import BUILDERS
 
@@ -209,8 +214,18 @@ def test_a_pipeline_that_wants_what_no_person_can_give() -> None:
 
 
 def test_only_the_embedded_model_begins_with_a_noise_of_ones_own() -> None:
-    with pytest.raises(RequestError, match="cannot begin with a noise or a level of its own"):
+    with pytest.raises(RequestError, match="needs a model that takes its noise from outside; choose the embedded one"):
         call_of(built("ddpm")[0], SculptRequest(), Start(noise=solid(8)))
+
+
+def test_pages_for_the_embedded_model_refuse_others_in_words(tmp_path: Path) -> None:
+    engine, stop = engine_of("ddpm"), threading.Event()
+    grid = GridRequest((Cell(NoiseRecipe(7)),), steps=2, model=str(tmp_path), device="cpu")
+    with pytest.raises(RequestError, match=r"^A grid of runs needs a model that takes its noise from outside"):
+        next(sculpt_grid(engine, grid, stop))
+    request = SculptRequest(steps=2, model=str(tmp_path), device="cpu")
+    with pytest.raises(RequestError, match=r"^Finding the noise of a picture needs a model"):
+        next(invert(engine, request, solid(8), stop))
 
 
 def test_no_code_names_the_pipelines_that_nobody_tried() -> None:

@@ -20,7 +20,7 @@ from sculptor_app.diffusion.samplers import samplers_for
 from sculptor_app.diffusion.trajectory import Fork, Trajectory
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
-from tests.helpers.tiny_pipelines import BUILDERS
+from tests.helpers.tiny_pipelines import BUILDERS, build
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
@@ -94,6 +94,13 @@ def test_every_kind_of_pipeline(kind: str, wanted: Any) -> None:
     engine = engine_of(kind)
     whole = finish(engine, wanted(kind))
     check_same(whole, forked(whole, whole.planned_steps // 2, engine))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("sampler", ["euler-a", "dpmpp-2m"])
+def test_other_precisions(dtype: torch.dtype, sampler: str, wanted: Any) -> None:
+    pipeline = build("stable_diffusion").to(dtype)
+    check_forks(Engine(lambda folder, device: pipeline), wanted("stable_diffusion", sampler=sampler))
 
 
 @pytest.mark.parametrize(("kind", "sampler"), [("stable_diffusion", "kdpm2-a"), ("dit", "ddpm"), ("flux", OWN_SAMPLER)])
