@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFontMetricsF,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
-    QPixmap,
     QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from sculptor_app.ui.learn.cells import Cells, Source
 from sculptor_app.ui.learn.places import Places, places
 from sculptor_app.ui.learn.words import count_text
 from sculptor_app.ui.theme import fonts, theme
 
 TOP_PX = 22
-SPENT_S = 0.003
-"""Most time that a painting takes for cells that were not painted before; the others come in the next one."""
-MOST_CELLS = 2000
-
-Source = Callable[[int, int], QImage | None]
-"""The picture at a row and a state."""
 
 
 class GrowthGrid(QWidget):
@@ -48,9 +38,7 @@ class GrowthGrid(QWidget):
         self._rows: tuple[int, ...] = ()
         self._steps = 0
         self._cell = (0, 0)
-        self._source: Source | None = None
-        self._painted: dict[tuple[int, int], QPixmap] = {}
-        self._lost: set[tuple[int, int]] = set()
+        self._cells = Cells()
         self._places: Places | None = None
         self._grip: tuple[int, int] | None = None
         self._wheel = 0
@@ -67,13 +55,12 @@ class GrowthGrid(QWidget):
 
     def set_source(self, source: Source | None) -> None:
         """Where pictures come from; those painted so far are forgotten."""
-        self._source = source
-        self.forget()
+        self._cells.set_source(source)
+        self.update()
 
     def forget(self) -> None:
         """Ask for every picture again: another noise, or another kind."""
-        self._painted.clear()
-        self._lost.clear()
+        self._cells.forget()
         self.update()
 
     def set_axes(self, rows: tuple[int, ...], steps: int) -> None:
@@ -104,10 +91,7 @@ class GrowthGrid(QWidget):
         return self._places
 
     def _arrange(self) -> None:
-        pitch = self._places.pitch if self._places else None
         self._places = None
-        if self.places.pitch != pitch:
-            self._painted.clear()
         self.update()
 
     def _description(self) -> str:
@@ -118,57 +102,33 @@ class GrowthGrid(QWidget):
     # Painting
 
     def _paint_cells(self, painter: QPainter) -> None:
-        at, end = self.places, time.perf_counter() + SPENT_S
-        hole = QColor(theme().tokens.pressed)
-        for y, row in enumerate(at.rows):
-            for x, state in enumerate(at.columns):
-                left, top = at.corner(y, x)
-                pixmap = self._pixmap(row, state, time.perf_counter() < end)
-                if pixmap is None:
-                    painter.fillRect(QRectF(left, top, at.side, at.side), hole)
-                else:
-                    painter.drawPixmap(QPointF(left, top), pixmap)
-
-    def _pixmap(self, row: int, state: int, is_time: bool) -> QPixmap | None:
-        key = (self._rows[row], state)
-        found = self._painted.get(key)
-        if found is not None or self._source is None or key in self._lost:
-            return found
-        if not is_time:
+        hole = theme().tokens.pressed
+        cells, is_whole = self._cells.painted(self.places, self._rows, self.size(), self.devicePixelRatioF(), hole)
+        painter.drawPixmap(0, 0, cells)
+        if not is_whole:
             self._more.start(0)
-            return None
-        image = self._source(row, state)
-        if image is None:
-            self._lost.add(key)
-            return None
-        if len(self._painted) >= MOST_CELLS:
-            self._painted.clear()
-        ratio = self.devicePixelRatioF()
-        edge = max(1, round(self.places.side * ratio))
-        whole = max(1, -(-edge // image.width()))
-        enlarged = image.scaled(image.width() * whole, image.height() * whole)  # sharp, then smoothly a little smaller
-        smooth = Qt.TransformationMode.SmoothTransformation
-        made = QPixmap.fromImage(enlarged.scaled(edge, edge, Qt.AspectRatioMode.IgnoreAspectRatio, smooth))
-        made.setDevicePixelRatio(ratio)
-        self._painted[key] = made
-        return made
+
+    def _numbers(self) -> list[tuple[bool, QRectF, Qt.AlignmentFlag, str]]:
+        """Whether a number is of the cross-hair, where it stands, and its text."""
+        at, middle = self.places, Qt.AlignmentFlag.AlignCenter
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        found = []
+        for x, state in enumerate(at.columns):
+            place = QRectF(at.corner(0, x)[0] - 4, 0, at.side + 8, TOP_PX - 4)
+            found.append((state == self._cell[1], place, middle, str(state)))
+        for y, row in enumerate(at.rows):
+            place = QRectF(0, at.corner(y, 0)[1], at.left - 8, at.side)
+            found.append((row == self._cell[0], place, right, count_text(self._rows[row])))
+        return found
 
     def _paint_numbers(self, painter: QPainter) -> None:
-        at, tokens = self.places, theme().tokens
-        middle = Qt.AlignmentFlag.AlignCenter
-        for x, state in enumerate(at.columns):
-            chosen = state == self._cell[1]
-            painter.setFont(fonts.small_strong() if chosen else fonts.small())
-            painter.setPen(QColor(tokens.text if chosen else tokens.muted))
-            left, _ = at.corner(0, x)
-            painter.drawText(QRectF(left - 4, 0, at.side + 8, TOP_PX - 4), middle, str(state))
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        for y, row in enumerate(at.rows):
-            chosen = row == self._cell[0]
-            painter.setFont(fonts.small_strong() if chosen else fonts.small())
-            painter.setPen(QColor(tokens.text if chosen else tokens.muted))
-            _, top = at.corner(y, 0)
-            painter.drawText(QRectF(0, top, at.left - 8, at.side), right, count_text(self._rows[row]))
+        numbers, tokens = self._numbers(), theme().tokens
+        for chosen, font, ink in ((False, fonts.small(), tokens.muted), (True, fonts.small_strong(), tokens.text)):
+            painter.setFont(font)
+            painter.setPen(QColor(ink))
+            for is_chosen, place, flags, text in numbers:
+                if is_chosen == chosen:
+                    painter.drawText(place, flags, text)
 
     def _paint_cross(self, painter: QPainter) -> None:
         """Hairlines around the row and the column, and a frame around the cell."""
@@ -200,7 +160,6 @@ class GrowthGrid(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         if self._rows:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             self._paint_cells(painter)
             self._paint_numbers(painter)
             self._paint_cross(painter)
