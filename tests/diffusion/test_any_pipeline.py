@@ -127,6 +127,16 @@ def test_every_sampler_on_offer_runs(kind: str, wanted: Any) -> None:
         assert trajectory.guess(1) is not None, sampler
 
 
+def test_what_a_pipeline_draws_before_its_steps_is_of_the_seed(wanted: Any) -> None:
+    """A consistency model that is told no class draws one, from the global generator."""
+    made = []
+    for outside in (1, 2, 3):
+        torch.manual_seed(outside)
+        made.append(finish(engine_of("consistency"), wanted("consistency", options={})))
+    for other in made[1:]:
+        np.testing.assert_array_equal(made[0].guess(1), other.guess(1))
+
+
 def test_what_the_rest_of_the_program_draws_goes_on_undisturbed(wanted: Any) -> None:
     torch.manual_seed(3)
     want = torch.rand(3)

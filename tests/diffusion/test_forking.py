@@ -103,6 +103,22 @@ def test_other_precisions(dtype: torch.dtype, sampler: str, wanted: Any) -> None
     check_forks(Engine(lambda folder, device: pipeline), wanted("stable_diffusion", sampler=sampler))
 
 
+def test_what_a_network_draws_itself_is_drawn_again(wanted: Any) -> None:
+    """As dropout does: from the global generator, which the stand-in of the network leaves alone."""
+    pipeline = build("ddpm")
+    forward = pipeline.unet.forward
+
+    @functools.wraps(forward)
+    def uncertain(*given: Any, **named: Any) -> Any:
+        answer = forward(*given, **named)
+        answer.sample = answer.sample + 0.1 * torch.randn(answer.sample.shape)
+        return answer
+
+    pipeline.unet.forward = uncertain
+    check_forks(Engine(lambda folder, device: pipeline), wanted("ddpm"))
+    assert pipeline.unet.forward is uncertain
+
+
 @pytest.mark.parametrize(("kind", "sampler"), [("stable_diffusion", "kdpm2-a"), ("dit", "ddpm"), ("flux", OWN_SAMPLER)])
 def test_shared_steps_do_not_ask_the_network(kind: str, sampler: str, wanted: Any) -> None:
     engine = engine_of(kind)

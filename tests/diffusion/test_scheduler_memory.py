@@ -92,6 +92,7 @@ def test_a_solver_goes_on_where_it_stood(kind: Any, settings: dict[str, Any], st
     want = run(begun(kind, **settings), start)
     scheduler = begun(kind, **settings)
     memory, x = SchedulerMemory(scheduler, store), start
+    at_first = memory.note()
     for timestep in scheduler.timesteps[:4]:
         x = scheduler.step(torch.sin(3 * x), timestep, x).prev_sample
     noted = memory.note()
@@ -101,6 +102,8 @@ def test_a_solver_goes_on_where_it_stood(kind: Any, settings: dict[str, Any], st
     run(other, -start)  # it has a past of its own, which goes
     other_memory.restore(noted, store, CPU)
     assert torch.equal(run(other, x, 4), want)
+    other_memory.restore(at_first, store, CPU)
+    assert torch.equal(run(other, start), want)
 
 
 def test_only_what_changed_is_kept(store: TensorStore) -> None:
@@ -111,6 +114,16 @@ def test_only_what_changed_is_kept(store: TensorStore) -> None:
     assert {"model_outputs", "lower_order_nums", "_step_index"} <= set(memory.note())
     assert not {"timesteps", "sigmas", "alphas_cumprod", "betas"} & set(memory.note())
     assert store.bytes_in_memory == 3 * 4 * 4 * 4  # the one converted output
+
+
+def test_lists_that_were_written_into_are_as_at_first(store: TensorStore) -> None:
+    scheduler = begun(DPMSolverMultistepScheduler, solver_order=2)
+    memory = SchedulerMemory(scheduler, store)
+    for _ in range(2):
+        run(scheduler, torch.ones(1, 3, 4, 4))
+        assert scheduler.model_outputs != [None, None]
+        memory.restore({}, store, CPU)
+        assert scheduler.model_outputs == [None, None]
 
 
 def test_an_attribute_that_the_other_run_added_goes(store: TensorStore) -> None:
