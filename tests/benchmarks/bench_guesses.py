@@ -37,6 +37,10 @@ WITH_SPACINGS = (
     "EulerDiscreteScheduler", "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "DPMSolverMultistepScheduler",
     "DPMSolverSinglestepScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler",
 )  # fmt: skip
+WITH_FLOWS = (
+    "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler",
+    "SASolverScheduler",
+)  # fmt: skip
 OTHERS = {
     "FlowMatchEulerDiscreteScheduler": "flow_prediction",
     "FlowMatchHeunDiscreteScheduler": "flow_prediction",
@@ -74,12 +78,14 @@ def rows() -> list[tuple[str, str, dict[str, Any], bool]]:
     spaced = [
         (f"{name}, {word}", name, {setting: True}, True) for name in WITH_SPACINGS for word, setting in SPACINGS.items()
     ]
-    return plain + spaced
+    flows = [(f"{name}, flow", name, {"use_flow_sigmas": True, "flow_shift": 3.0}, True) for name in WITH_FLOWS]
+    return plain + spaced + flows
 
 
 def error_of(name: str, prediction: str, settings: dict[str, Any], steps: int) -> float | str | None:
     """The largest error of a run; a word where it cannot be made; None where there is no such combination."""
-    if OTHERS.get(name, "") != prediction and (name in OTHERS or prediction in OTHERS.values()):
+    only = "flow_prediction" if "use_flow_sigmas" in settings else OTHERS.get(name)
+    if prediction != only and (only or prediction in OTHERS.values()):
         return None
     kind = getattr(diffusers, name)
     betas = {"beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02, "timestep_spacing": "linspace"}
