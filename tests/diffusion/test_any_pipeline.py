@@ -12,6 +12,7 @@ import torch
 from sculptor_app.diffusion.calling import call_of
 from sculptor_app.diffusion.engine import Engine, sculpt
 from sculptor_app.diffusion.errors import Cancelled
+from sculptor_app.diffusion.networks import networks_of
 from sculptor_app.diffusion.request import RequestError, SculptRequest
 from sculptor_app.diffusion.samplers import samplers_for
 from sculptor_app.diffusion.trajectory import Trajectory
@@ -68,9 +69,16 @@ def watched(engine: Engine, request: SculptRequest, **options: Any) -> tuple[np.
 @pytest.mark.parametrize("watch_guidance", [False, True])
 def test_bit_identical_with_and_without(kind: str, watch_guidance: bool, wanted: Any) -> None:
     engine, request = engine_of(kind), wanted(kind)
+    (network,) = networks_of(built(kind)[0]).values()
+    asked: list[int] = []
+    counter = network.register_forward_pre_hook(lambda module, given: asked.append(1))
     want = bare(engine, request)
+    needed = len(asked)
     got, trajectory = watched(engine, request, watch_guidance=watch_guidance)
+    counter.remove()
     np.testing.assert_array_equal(got, want)
+    assert len(asked) == 2 * needed  # the network is not asked once more
+    assert not network._forward_hooks
     assert trajectory.is_complete
     assert trajectory.planned_steps == (2 if kind == "img2img" else STEPS)
     assert trajectory.shape == SHAPES.get(kind, (4, 8, 8))
