@@ -39,7 +39,8 @@ def open_window(
         qtbot.addWidget(window)
         windows.append(window)
         window.show()
-        qtbot.waitUntil(lambda: window.bench is not None)
+        # Its menus, and with them the keys, come on screen a moment after they are made.
+        qtbot.waitUntil(lambda: window.bench is not None and window.menuBar().isVisible())
         return Driver(qtbot, window)
 
     yield open_one
