@@ -54,7 +54,8 @@ class Plan:
         """Form and material that each fixed noise is sculpted into, as labels; None where there are none."""
         if not self.forms:
             return (None,) * NOISES, (None,) * NOISES
-        return tuple(i % len(self.forms) for i in range(NOISES)), tuple(i % len(MATERIALS) for i in range(NOISES))
+        materials = range(1, NOISES + 1)  # not marble first: white on grey shows latest
+        return tuple(i % len(self.forms) for i in range(NOISES)), tuple(i % len(MATERIALS) for i in materials)
 
 
 _SMALL = Recipe(

@@ -114,7 +114,7 @@ def test_a_row_ends_with_what_the_pipeline_makes():
     assert row is not None
     assert row.guesses.shape == row.states.shape == (NOISES, 5, 16, 16, 3)
     assert len(row.levels) == 5
-    made = pipeline([0, 1, 0, 1], [0, 1, 2, 3], 4, 2.0, noise=fixed_noises(16), batch_size=4, output_type="np").images
+    made = pipeline([0, 1, 0, 1], [1, 2, 3, 4], 4, 2.0, noise=fixed_noises(16), batch_size=4, output_type="np").images
     assert np.abs(row.states[:, -1] / 255.0 - made).max() < 0.51 / 255 + 1e-6
     noise = ((fixed_noises(16).clamp(-1, 1) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
     assert np.abs(row.states[:, 0] - noise).max() < 0.51

@@ -41,8 +41,8 @@ def test_a_damaged_plan_is_named(tmp_path: Path, text: str):
 
 
 def test_noises_are_sculpted_into_different_things():
-    assert PRESETS[SMALL].labels_of_noises() == ((0, 1, 2, 3), (0, 1, 2, 3))
-    assert PRESETS[TINY].labels_of_noises() == ((0, 0, 0, 0), (0, 1, 2, 3))
+    assert PRESETS[SMALL].labels_of_noises() == ((0, 1, 2, 3), (1, 2, 3, 4))
+    assert PRESETS[TINY].labels_of_noises() == ((0, 0, 0, 0), (1, 2, 3, 4))
     assert PRESETS[OWN].labels_of_noises() == ((None,) * 4, (None,) * 4)
 
 

@@ -92,7 +92,7 @@ class LossPlot(Chart):
     def _fit(self) -> None:
         last = max(10 * FEWEST, float(self._pictures[-1]) if len(self._pictures) else 0.0)
         top = max(0.1, float(self._losses.max()) if len(self._losses) else 1.0)
-        self.canvas.view.setXRange(np.log10(FEWEST), np.log10(last) + 0.02, padding=0)
+        self.canvas.view.setXRange(np.log10(FEWEST), 1.03 * np.log10(last) - 0.03 * np.log10(FEWEST) + 0.03, padding=0)
         self.canvas.view.setYRange(0, 1.08 * top, padding=0)
 
     def _number_axes(self) -> None:

@@ -183,6 +183,8 @@ class LearnPage(Page):
         self.growth.set_invitation(self.tr("The pictures to learn from are on their way"), "")
 
     def _show_learned(self, event: Learned) -> None:
+        self._seen = event.pictures  # not every step is told
+        self.foot.show_progress(1, words.seen_text(event.pictures, event.pictures), "")
         self.messages.tell(
             self.tr("The model has learned {0:,} pictures.").format(event.pictures),
             action=self.tr("Carve with it"),

@@ -165,9 +165,10 @@ def test_a_wish_to_pause_is_seen_between_two_things_told(
     assert driver.learner.state is LearnState.PAUSED
     driver.press_go()
     driver.wait_for(LearnState.LEARNING)
-    driver.press_stop()
     driver.wait_for(LearnState.IDLE)
-    assert load_checkpoint(run_folder / "checkpoint.pt")["seen"] < 1008
+    assert load_checkpoint(run_folder / "checkpoint.pt")["seen"] == 1008
+    assert driver.foot.line.text() == "1,008 of 1,008 pictures seen"
+    assert not driver.foot.go.isEnabled()  # all are seen
 
 
 def test_a_paused_run_is_stopped(driver: LearnDriver) -> None:
