@@ -36,7 +36,7 @@ def preset_name(key: str) -> str:
 def preset_note(key: str) -> str:
     """What to expect of a preset."""
     return {
-        TINY: _tr("A small network learns one form in six materials: shapes in a minute, busts in about four, on one core."),
+        TINY: _tr("A small network learns one form in six materials: shapes in a minute, busts in four on one core."),
         SMALL: _tr("The network of the embedded model, all forms and materials: a night on a CPU, much less on a GPU."),
         OWN: _tr("16 pictures or more of whatever you like, cut to squares; the more alike, the sooner it shows."),
     }[key]  # fmt: skip
