@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSettings, Qt, Slot
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from sculptor_app.measures.frame_kind import FrameKind
 from sculptor_app.session.playback import LoopMode
 from sculptor_app.session.session import Session
 from sculptor_app.ui import theme
+from sculptor_app.ui.choices import Choices
 from sculptor_app.ui.files import Files
 from sculptor_app.ui.help import Help
 from sculptor_app.ui.page import Page
@@ -34,6 +35,7 @@ class Menus(QObject):
         self._window, self._bench = window, bench
         self.files = Files(window, bench)
         self.help = Help(window)
+        self.choices = Choices(self)
         self._file_menu()
         self._run_menu()
         self._view_menu()
@@ -71,16 +73,6 @@ class Menus(QObject):
         action.triggered.connect(deed)
         return action
 
-    def _choice(self, menu: QMenu, items: list[tuple[str, object]], deed: Callable[[QAction], None]) -> QActionGroup:
-        group = QActionGroup(menu)
-        for text, value in items:
-            action = menu.addAction(text)
-            action.setCheckable(True)
-            action.setData(value)
-            group.addAction(action)
-        group.triggered.connect(deed)
-        return group
-
     def _file_menu(self) -> None:
         menu, files = self._window.menu_of["file"], self.files
         self._bench.models.fill(menu)
@@ -104,10 +96,10 @@ class Menus(QObject):
         memory = menu.addMenu(self.tr("&Memory for a run"))
         memory.setToolTipsVisible(True)
         sizes = [(self._size_text(size), size) for size in MEMORY_MB]
-        self._memory = self._choice(memory, sizes, self._memory_chosen)
+        self._memory = self.choices.add("memory_mb", memory, sizes, self._memory_chosen)
         for action in self._memory.actions():
             action.setToolTip(self.tr("Steps beyond it go to a temporary file. Holds from the next run on."))
-        self._tick(self._memory, window.runner.budget_bytes // 2**20)
+        self.choices.tick(self._memory, window.runner.budget_bytes // 2**20)
 
     def _size_text(self, megabytes: int) -> str:
         return self.tr("{0} GB").format(megabytes // 1024) if megabytes >= 1024 else self.tr("{0} MB").format(megabytes)
@@ -123,15 +115,15 @@ class Menus(QObject):
             (self.tr("One frame &large"), LARGE),
             (self.tr("Frames side by &side"), ROW),
         ]
-        self._arrangement = self._choice(menu, arrangements, self._arrangement_chosen)
-        self._tick(self._arrangement, self._bench.stage.arrangement)
+        self._arrangement = self.choices.add("arrangement", menu, arrangements, self._arrangement_chosen)
+        self.choices.tick(self._arrangement, self._bench.stage.arrangement)
         menu.addSeparator()
         film = [(self._bench.stage.kind_name(kind), kind) for kind in DEFAULT_KINDS]
-        self._film = self._choice(menu.addMenu(self.tr("Filmst&rip shows")), film, self._film_chosen)
-        self._tick(self._film, self._bench.presenter.film_kind)
+        self._film = self.choices.add("film", menu.addMenu(self.tr("Filmst&rip shows")), film, self._film_chosen)
+        self.choices.tick(self._film, self._bench.presenter.film_kind)
         plots = [(self.tr("Current guess"), GUESS), (self.tr("Noisy state"), STATE)]
-        self._plots = self._choice(menu.addMenu(self.tr("&Plots show")), plots, self._plots_chosen)
-        self._tick(self._plots, GUESS)
+        self._plots = self.choices.add("plots", menu.addMenu(self.tr("&Plots show")), plots, self._plots_chosen)
+        self.choices.tick(self._plots, GUESS)
         menu.addSeparator()
         self._bench.latent_views.fill(menu)
         menu.addSeparator()
@@ -144,8 +136,8 @@ class Menus(QObject):
         self._add(menu, self.tr("&Reset layout"), self._reset_layout)
         menu.addSeparator()
         themes = [(self.tr("As the &system"), "system"), (self.tr("&Light"), "light"), (self.tr("&Dark"), "dark")]
-        self._theme = self._choice(menu.addMenu(self.tr("&Theme")), themes, self._theme_chosen)
-        self._tick(self._theme, theme.theme().mode)
+        self._theme = self.choices.add("theme", menu.addMenu(self.tr("&Theme")), themes, self._theme_chosen)
+        self.choices.tick(self._theme, theme.theme().mode)
 
     def _go_menu(self) -> None:
         menu = self._window.menu_of["go"]
@@ -169,7 +161,7 @@ class Menus(QObject):
             (self.tr("Loop"), LoopMode.LOOP),
             (self.tr("Back and forth"), LoopMode.PING_PONG),
         ]
-        self._loop = self._choice(menu.addMenu(self.tr("At the en&d")), modes, self._loop_chosen)
+        self._loop = self.choices.add("loop", menu.addMenu(self.tr("At the en&d")), modes, self._loop_chosen)
         menu.addSeparator()
         self.follow = menu.addAction(self.tr("Follow &live"))
         self.follow.setCheckable(True)
@@ -203,7 +195,7 @@ class Menus(QObject):
         self.play.setText(self.tr("&Pause") if session.direction else self.tr("&Play"))
         self.follow.setEnabled(session.is_running)
         self.follow.setChecked(session.is_following and session.is_running)
-        self._tick(self._loop, session.loop_mode)
+        self.choices.tick(self._loop, session.loop_mode)
 
     def _judge_run(self, page: Page | None) -> None:
         busy = self._window.run_control.is_busy if page is None else page.is_busy
@@ -224,11 +216,6 @@ class Menus(QObject):
     def _stop(self) -> None:
         page = self._bench.pages.page
         (self._window.run_control if page is None else page).stop()
-
-    @staticmethod
-    def _tick(group: QActionGroup, value: object) -> None:
-        for action in group.actions():
-            action.setChecked(action.data() == value)
 
     @Slot(QAction)
     def _memory_chosen(self, action: QAction) -> None:
@@ -262,31 +249,15 @@ class Menus(QObject):
 
     # Remembering -------------------------------------------------------------------------------------------------
 
-    def _groups(self) -> dict[str, tuple[QActionGroup, Callable[[QAction], None]]]:
-        return {
-            "memory_mb": (self._memory, self._memory_chosen),
-            "arrangement": (self._arrangement, self._arrangement_chosen),
-            "film": (self._film, self._film_chosen),
-            "plots": (self._plots, self._plots_chosen),
-            "theme": (self._theme, self._theme_chosen),
-            "loop": (self._loop, self._loop_chosen),
-        }
-
     def save(self, settings: QSettings) -> None:
         """Remember what is ticked, and what the frames show."""
-        for name, (group, _) in self._groups().items():
-            settings.setValue(f"choices/{name}", _word(group.checkedAction().data()))
+        self.choices.save(settings)
         settings.setValue("choices/kinds", ",".join(kind.value for kind in self._bench.stage.kinds))
         settings.setValue("choices/speed", self._window.session.speed)
 
     def restore(self, settings: QSettings) -> None:
         """Tick what was remembered; what is not known any more stays as it is."""
-        for name, (group, deed) in self._groups().items():
-            word = settings.value(f"choices/{name}")
-            for action in group.actions():
-                if word is not None and _word(action.data()) == str(word) and not action.isChecked():
-                    action.setChecked(True)
-                    deed(action)
+        self.choices.restore(settings)
         known = {kind.value: kind for kind in FrameKind}
         kinds = [known[word] for word in str(settings.value("choices/kinds", "")).split(",") if word in known]
         if len(kinds) == len(DEFAULT_KINDS):
@@ -305,7 +276,3 @@ class Menus(QObject):
         for child in self._window.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
             if child.isWindow() and child.isVisible():
                 child.close()
-
-
-def _word(value: object) -> str:
-    return str(getattr(value, "value", value))
