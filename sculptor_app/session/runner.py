@@ -1,65 +1,25 @@
-"""Runs of the model in the worker thread: prepare once, then sculpt, stop, start again.
-
-torch is imported by the first job, in that thread, so that the window is on screen long before. The engine, and with it
-the loaded model, belongs to that thread and is never touched from another.
-"""
+"""Runs of the model in the worker thread: prepare once, then sculpt, stop, start again."""
 
 from __future__ import annotations
 
-import importlib
 import logging
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.diffusion.errors import Cancelled
 from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.session.engine_jobs import EngineJobs, MakeStart, Work
+from sculptor_app.session.run_state import Planned, Prepared, RunState
 from sculptor_app.session.worker import Job, JobThread
+
+__all__ = ["MakeStart", "Prepared", "RunState", "SculptRunner", "Work"]
 
 DEFAULT_BUDGET_BYTES = 512 * 2**20
 """Memory for one trajectory's frames; `Trajectory` has the same, but comes with numpy."""
 
-Work = Callable[[Any, threading.Event], Iterator[object]]
-"""Called in the worker thread with the engine and the event that asks it to stop; what it yields is handed on."""
-
-MakeStart = Callable[[Any, SculptRequest], Any]
-
 log = logging.getLogger(__name__)
-
-
-class RunState(Enum):
-    """What the runner is doing."""
-
-    IDLE = "idle"
-    PREPARING = "preparing"
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """How far the engine is: the devices are known first, then the model is loaded.
-
-    Attributes:
-        devices: (id, name) of each device, the default first; empty where the engine itself could not be imported.
-        model: name of the model that is loaded; empty where it is not (yet).
-        error: what went wrong; None where nothing did.
-    """
-
-    devices: tuple[tuple[str, str], ...]
-    model: str
-    error: Exception | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    request: SculptRequest
-    levels: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +72,7 @@ class SculptRunner(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._module_name = engine_module
-        self._engine: Any = None  # made and used in the worker thread only
+        self._work = EngineJobs(engine_module)
         self._ready = False
         self._state = RunState.IDLE
         self._newest = 0
@@ -153,7 +112,7 @@ class SculptRunner(QObject):
         """Import the engine, look for devices and load the embedded model, in the worker thread."""
         if self._state is RunState.IDLE and not self._ready:
             self._set_state(RunState.PREPARING)
-            self._jobs.start(self._prepare_job)
+            self._jobs.start(self._work.preparing(self.model, lambda: self._waiting is None))
 
     @property
     def newest(self) -> int:
@@ -171,7 +130,7 @@ class SculptRunner(QObject):
         Returns:
             The run's id.
         """
-        return self._ask_for(self._sculpt_job(request, start), is_carving=True)
+        return self._ask_for(self._work.carving(request, start, self.budget_bytes), is_carving=True)
 
     def submit(self, work: Work) -> int:
         """Do other work with the engine, in the worker thread, under the same rules; it comes out of `produced`.
@@ -182,7 +141,7 @@ class SculptRunner(QObject):
         Returns:
             The run's id.
         """
-        return self._ask_for(lambda stop: work(self._engine, stop), is_carving=False)
+        return self._ask_for(self._work.other(work), is_carving=False)
 
     def _ask_for(self, job: Job, is_carving: bool) -> int:
         self._take_back_waiting()
@@ -226,44 +185,6 @@ class SculptRunner(QObject):
         self._waiting = self._plan_wanted = None
         self._jobs.shutdown()
 
-    # In the worker thread -----------------------------------------------------------------------------------------
-
-    def _prepare_job(self, stop: threading.Event) -> Iterator[object]:
-        module = importlib.import_module(self._module_name)
-        if self._engine is None:
-            self._engine = module.Engine()
-        devices = tuple((device.id, device.name) for device in self._engine.devices())
-        yield Prepared(devices, "")
-        if self._waiting is not None:  # that run loads what it needs, on the device it asks for
-            return
-        try:
-            self._engine.load(self.model, "auto")
-        except Exception as error:  # a run on another device may still work, and says so itself if not
-            yield Prepared(devices, "", error)
-        else:
-            yield Prepared(devices, self.model or "embedded")
-
-    def _sculpt_job(self, request: SculptRequest, start: MakeStart | None = None) -> Any:
-        budget_bytes = self.budget_bytes
-
-        def job(stop: threading.Event) -> Iterator[object]:
-            module = importlib.import_module(self._module_name)
-            recording = importlib.import_module("sculptor_app.measures.recording")
-            options = {} if start is None else {"start": start(self._engine, request)}
-            return recording.measured(  # type: ignore[no-any-return]
-                module.sculpt(self._engine, request, stop, budget_bytes=budget_bytes, **options)
-            )
-
-        return job
-
-    def _plan_job(self, request: SculptRequest) -> Any:
-        def job(stop: threading.Event) -> Iterator[object]:
-            yield _Planned(request, tuple(self._engine.plan(request)))
-
-        return job
-
-    # In the GUI thread --------------------------------------------------------------------------------------------
-
     @Slot(int, object)
     def _take(self, job_id: int, item: Any) -> None:
         run = self._runs.get(job_id)
@@ -272,7 +193,7 @@ class SculptRunner(QObject):
         elif isinstance(item, Prepared):
             self._ready = True
             self.prepared.emit(item)
-        elif isinstance(item, _Planned):
+        elif isinstance(item, Planned):
             self.planned.emit(item.request, item.levels)
 
     def _take_event(self, run: _Run, event: Any) -> None:
@@ -334,7 +255,7 @@ class SculptRunner(QObject):
         if self._plan_wanted is None or not self._ready or self._jobs.is_busy:
             return
         request, self._plan_wanted = self._plan_wanted, None
-        self._jobs.start(self._plan_job(request))
+        self._jobs.start(self._work.planning(request))
 
     def _set_state(self, state: RunState) -> None:
         if state is not self._state:

@@ -21,7 +21,7 @@ def bare_job(window: object, request: SculptRequest, times_s: list[float]) -> ob
     def job(stop: object) -> object:
         torch = importlib.import_module("torch")
         engine_module = importlib.import_module("sculptor_app.diffusion.engine")
-        engine = window.runner._engine
+        engine = window.runner._work.engine
         pipeline = engine.load(request.model, request.device)
         arguments = engine_module._call_arguments(pipeline, request)
         pipeline.scheduler = engine.scheduler(request)

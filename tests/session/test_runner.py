@@ -76,7 +76,7 @@ def test_work_is_given_the_engine(qtbot: QtBot, runner: SculptRunner):
 
     with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
         runner.submit(look)
-    assert engines == [runner._engine]
+    assert engines == [runner._work.engine]
 
 
 def test_a_carving_ends_the_work_before_it_and_the_other_way_round(

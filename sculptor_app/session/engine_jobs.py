@@ -1,0 +1,85 @@
+"""What is done with the engine in the worker thread. It belongs to that thread and is never touched from another.
+
+torch is imported by the first job, in that thread, so that the window is on screen long before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.session.run_state import Planned, Prepared
+from sculptor_app.session.worker import Job
+
+Work = Callable[[Any, threading.Event], Iterator[object]]
+"""Called in the worker thread with the engine and the event that asks it to stop; what it yields is handed on."""
+
+MakeStart = Callable[[Any, SculptRequest], Any]
+
+
+class EngineJobs:
+    """Makes the jobs of one worker thread around the one engine that they share.
+
+    Args:
+        engine_module: what the first job imports; it offers `Engine` and `sculpt`.
+
+    Attributes:
+        engine: made by the first job; None before.
+    """
+
+    def __init__(self, engine_module: str) -> None:
+        self._module_name = engine_module
+        self.engine: Any = None
+
+    def preparing(self, model: str | None, is_wanted: Callable[[], bool]) -> Job:
+        """Import the engine, look for devices and load a model; it yields `Prepared` records.
+
+        Args:
+            model: folder of the model; None is the embedded one.
+            is_wanted: asked when the devices are known, whether the model is to be loaded.
+        """
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            module = importlib.import_module(self._module_name)
+            if self.engine is None:
+                self.engine = module.Engine()
+            devices = tuple((device.id, device.name) for device in self.engine.devices())
+            yield Prepared(devices, "")
+            if not is_wanted():
+                return
+            try:
+                self.engine.load(model, "auto")
+            except Exception as error:  # a run on another device may still work, and says so itself if not
+                yield Prepared(devices, "", error)
+            else:
+                yield Prepared(devices, model or "embedded")
+
+        return job
+
+    def carving(self, request: SculptRequest, start: MakeStart | None, budget_bytes: int) -> Job:
+        """Carve and measure; it yields the events of `engine.sculpt` with the run's measures."""
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            module = importlib.import_module(self._module_name)
+            recording = importlib.import_module("sculptor_app.measures.recording")
+            options = {} if start is None else {"start": start(self.engine, request)}
+            return recording.measured(  # type: ignore[no-any-return]
+                module.sculpt(self.engine, request, stop, budget_bytes=budget_bytes, **options)
+            )
+
+        return job
+
+    def other(self, work: Work) -> Job:
+        """Whatever else is done with the engine."""
+        return lambda stop: work(self.engine, stop)
+
+    def planning(self, request: SculptRequest) -> Job:
+        """Find out what a request's run would look like; it yields one `Planned`."""
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            yield Planned(request, tuple(self.engine.plan(request)))
+
+        return job
