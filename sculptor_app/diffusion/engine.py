@@ -47,7 +47,7 @@ def sculpt(
     Args:
         engine: Loads the model where it has not.
         request: What to make.
-        stop: Set from any thread to end the run within a step.
+        stop: Set from any thread to end the run within a step, and the loading before it between two components.
         budget_bytes: Memory for the trajectory's frames and records.
         spill_folder: Where those beyond it go; None is the program's cache folder.
         start: What to start from; None is the noise of the seed. The trajectory of a run that starts late has the steps
@@ -63,7 +63,7 @@ def sculpt(
         SculptError: The run failed; the text says why and what to do.
         RequestError: The model does not know what is asked for, or the start does not fit it.
     """
-    run, room = PipelineRun(engine, request, start, watch_guidance), Room(budget_bytes, spill_folder)
+    run, room = PipelineRun(engine, request, start, watch_guidance, stop), Room(budget_bytes, spill_folder)
     if not forkable:
         yield from carried_out(run, Recorder(run, None, stop, room))
         return

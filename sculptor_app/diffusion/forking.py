@@ -75,7 +75,7 @@ def fork(
         old.after(k)  # refused before anything is loaded
     room = Room(budget_bytes, spill_folder)
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
-    run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance)
+    run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
     run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request)))
     records = RunRecords(new, old.start, budget_bytes // SHARE_OF_BUDGET, room.folder)
     records.share(old, k)

@@ -66,7 +66,7 @@ def sculpt_grid(
         SculptError: A run failed; the text says why and what to do.
         RequestError: The model does not know what is asked for.
     """
-    pipeline = engine.load(request.model, request.device)
+    pipeline = engine.load(request.model, request.device, stop)
     check_own_kind(pipeline, "A grid of runs")
     room = _Room(budget_bytes // len(request.cells), spill_folder or cache_folder())
     size = CHUNK_ON_CPU if str(pipeline.device) == "cpu" else CHUNK_ON_GPU

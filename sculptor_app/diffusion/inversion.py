@@ -165,7 +165,7 @@ def invert(
         raise RequestError(f"A run of {request.steps} step cannot be undone; choose {LEAST_STEPS} steps or more.")
     if not 0 <= grain <= MOST_GRAIN:
         raise RequestError(f"The grain is {grain:g}; choose 0 to {MOST_GRAIN:g}.")
-    pipeline = engine.load(request.model, request.device)
+    pipeline = engine.load(request.model, request.device, stop)
     check_own_kind(pipeline, "Finding the noise of a picture")
     Start(picture).check_fits(request.steps, pipeline.picture_size)
     device = engine.device

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -14,6 +15,7 @@ from sculptor_app.diffusion.devices import Device
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.diffusion.faults import give_memory_back, memory_told
 from sculptor_app.diffusion.level import NoiseLevel
+from sculptor_app.diffusion.models.doing import Report
 from sculptor_app.diffusion.models.door import load_pipeline, locate, may_be_moved, scheduler_settings
 from sculptor_app.diffusion.models.hub import name_of
 from sculptor_app.diffusion.models.verdict import Unfit
@@ -29,14 +31,25 @@ Pipeline = Any
 """A pipeline of diffusers; it ships no types."""
 
 
-def open_model(folder: Path, device: str) -> Pipeline:
-    """Open any model onto a device.
+class OpenPipeline(Protocol):
+    """Loads the pipeline of a folder onto a device; `open_model` is the usual way."""
 
-    Args:
-        folder: From `model_folder`.
-        device: As torch names it.
-    """
-    return load_pipeline(folder, device)
+    def __call__(self, folder: Path, device: str, *, stop: threading.Event | None, report: Report | None) -> Pipeline:
+        """Load it.
+
+        Args:
+            folder: From `model_folder`.
+            device: As torch names it.
+            stop: Ends it as soon as that can be done when it is set.
+            report: Told what is being done.
+        """
+
+
+def open_model(
+    folder: Path, device: str, *, stop: threading.Event | None = None, report: Report | None = None
+) -> Pipeline:
+    """Open any model onto a device; see `OpenPipeline` and `load_pipeline`."""
+    return load_pipeline(folder, device, stop=stop, report=report)
 
 
 class Engine:
@@ -44,10 +57,11 @@ class Engine:
 
     Args:
         open_pipeline: Loads the pipeline of a folder onto a device.
+        report: Told what is being done while a model is loaded, whoever asked for it; None tells nobody.
     """
 
-    def __init__(self, open_pipeline: Callable[[Path, str], Pipeline] = open_model) -> None:
-        self._open = open_pipeline
+    def __init__(self, open_pipeline: OpenPipeline = open_model, report: Report | None = None) -> None:
+        self._open, self._report = open_pipeline, report
         self._pipeline: Pipeline | None = None
         self._folder: Path | None = None
         self._device: Device | None = None
@@ -57,28 +71,37 @@ class Engine:
         """The devices of this machine, the one that "auto" stands for first."""
         return machine.devices()
 
-    def load(self, model: str | None = None, device: str = "auto") -> Pipeline:
+    def load(
+        self,
+        model: str | None = None,
+        device: str = "auto",
+        stop: threading.Event | None = None,
+        report: Report | None = None,
+    ) -> Pipeline:
         """Make a model ready on a device; what is loaded already is kept, or moved.
 
         Args:
             model: Folder of a model, a checkpoint file or a name in the hub's cache; None is the embedded one.
             device: "auto", or the id of one of `devices()`.
+            stop: Ends it when it is set, within a trial and between components; nothing is loaded then.
+            report: Told what is being done, instead of the engine's own.
 
         Raises:
+            Cancelled: It was stopped.
             SculptError: The device is not there, is too small, or the folder cannot be used.
         """
         target, folder = machine.find_device(device), model_folder(model)
         torch.set_num_threads(machine.cpu_threads())
         try:
             with memory_told(target.name):
-                self._make_ready(folder, target)
+                self._make_ready(folder, target, stop, report or self._report)
         except BaseException:
             self.unload()  # a model that is half moved works nowhere
             raise
         self._folder, self._device = folder, target
         return self._pipeline
 
-    def _make_ready(self, folder: Path, target: Device) -> None:
+    def _make_ready(self, folder: Path, target: Device, stop: threading.Event | None, report: Report | None) -> None:
         if self._folder == folder and self._device == target:
             return
         if self._folder == folder and may_be_moved(self._pipeline):
@@ -86,7 +109,7 @@ class Engine:
             self._pipeline.to(target.id)
             return
         self.unload()
-        self._pipeline = self._open(folder, target.id)
+        self._pipeline = self._open(folder, target.id, stop=stop, report=report)
         # Kept, as each run puts a scheduler of its own into the pipeline.
         self._base_config = settings_of(self._pipeline)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from dataclasses import replace
 
 import torch
@@ -34,6 +35,7 @@ class PipelineRun:
         request: What to make.
         start: What to start from; None is the noise of the seed.
         watch_guidance: Whether to tell the two guesses of guidance apart.
+        stop: Ends the loading when it is set.
 
     Attributes:
         pipeline: with the scheduler of this run.
@@ -45,12 +47,18 @@ class PipelineRun:
     Raises:
         RequestError: The model does not take what is asked for, or makes no pictures.
         SculptError: The model cannot be loaded, or its sampler not be used.
+        Cancelled: It was stopped before it was loaded.
     """
 
     def __init__(
-        self, engine: Engine, request: SculptRequest, start: Start | None = None, watch_guidance: bool = False
+        self,
+        engine: Engine,
+        request: SculptRequest,
+        start: Start | None = None,
+        watch_guidance: bool = False,
+        stop: threading.Event | None = None,
     ) -> None:
-        self.pipeline: Pipeline = engine.load(request.model, request.device)
+        self.pipeline: Pipeline = engine.load(request.model, request.device, stop)
         assert engine.device is not None
         self.device = engine.device
         layout = latent_layout_of(self.pipeline)

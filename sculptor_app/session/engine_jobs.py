@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sculptor_app.diffusion.errors import Cancelled
 from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.session.run_state import Planned, Prepared
 from sculptor_app.session.worker import Job
@@ -51,7 +52,9 @@ class EngineJobs:
             if not is_wanted():
                 return
             try:
-                self.engine.load(model, "auto")
+                self.engine.load(model, "auto", stop)
+            except Cancelled:
+                raise
             except Exception as error:  # a run on another device may still work, and says so itself if not
                 yield Prepared(devices, "", error)
             else:
@@ -65,7 +68,10 @@ class EngineJobs:
         def job(stop: threading.Event) -> Iterator[object]:
             module = importlib.import_module(self._module_name)
             recording = importlib.import_module("sculptor_app.measures.recording")
-            options = {} if start is None else {"start": start(self.engine, request)}
+            options = {}
+            if start is not None:
+                self.engine.load(request.model, request.device, stop)  # what makes the start cannot be stopped
+                options["start"] = start(self.engine, request)
             return recording.measured(  # type: ignore[no-any-return]
                 module.sculpt(self.engine, request, stop, budget_bytes=budget_bytes, **options)
             )

@@ -92,6 +92,7 @@ class Inverting(QObject):
 
         def work(engine: Any, stop: threading.Event) -> Iterator[object]:
             inversion = importlib.import_module("sculptor_app.diffusion.inversion")
+            engine.load(wanted.model, wanted.device, stop)
             yield from inversion.invert(engine, wanted, fitted(engine, wanted, picture), stop, name=name)
 
         self._run_id = self._runner.newest + 1

@@ -76,7 +76,7 @@ def main() -> None:
     options = _options()
     shape = tuple(int(side) for side in options.shape.split("x"))
     pipeline = HalvingPipeline(Halving(), DDIMScheduler(prediction_type="v_prediction", clip_sample=False), shape)
-    engine = Engine(lambda folder, device: pipeline)
+    engine = Engine(lambda *_, **__: pipeline)
     budget = options.budget_mb * 2**20
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         request = SculptRequest(steps=options.steps, sampler=options.sampler, model=folder, device="cpu")

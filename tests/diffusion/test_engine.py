@@ -38,7 +38,7 @@ def finish(engine: Engine, request: SculptRequest, **options: Any) -> Trajectory
 
 
 def gaussian_engine(pipeline: GaussianPipeline) -> Engine:
-    return Engine(lambda folder, device: pipeline)
+    return Engine(lambda *_, **__: pipeline)
 
 
 def test_events_of_a_run(engine: Engine, request_: SculptRequest) -> None:
@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_run(engine: Engine, request_: SculptReques
 def test_the_model_is_loaded_once(request_: SculptRequest) -> None:
     loaded: list[Path] = []
 
-    def load(folder: Path, device: str) -> GaussianPipeline:
+    def load(folder: Path, device: str, **_: Any) -> GaussianPipeline:
         loaded.append(folder)
         return gaussian_pipeline(16)
 
@@ -106,7 +106,7 @@ def test_a_model_that_is_half_moved_is_loaded_again(tmp_path: Path, monkeypatch:
         def to(self, *args: Any, **kwargs: Any) -> Any:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    def load(folder: Path, device: str) -> GaussianPipeline:
+    def load(folder: Path, device: str, **_: Any) -> GaussianPipeline:
         loaded.append(device)
         pipeline = gaussian_pipeline(16)
         return Heavy(pipeline.unet, pipeline.scheduler)

@@ -23,7 +23,7 @@ from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
 
 def gaussian_engine(pipeline: Any) -> Engine:
-    return Engine(lambda folder, device: pipeline)
+    return Engine(lambda *_, **__: pipeline)
 
 
 def failing_pipeline(error: BaseException, at: int = 3) -> GaussianPipeline:

@@ -73,7 +73,7 @@ def closed_form(prediction_type: str, scheduler: Any) -> GaussianPipeline:
 def test_every_sampler_of_betas(sampler: str, tmp_path: Path) -> None:
     own = PNDMScheduler(skip_prk_steps=sampler != "pndm-warm-up")
     pipeline, sampler = closed_form("epsilon", own), sampler.replace("pndm-warm-up", OWN_SAMPLER)
-    engine = Engine(lambda folder, device: pipeline)
+    engine = Engine(lambda *_, **__: pipeline)
     check_forks(engine, SculptRequest(steps=STEPS, sampler=sampler, model=str(tmp_path), device="cpu"))
 
 
@@ -85,7 +85,7 @@ def test_every_sampler_of_flows(sampler: str, wanted: Any) -> None:
 @pytest.mark.parametrize("sampler", [OWN_SAMPLER, "edm-dpmpp-2m"])
 def test_every_sampler_of_edm(sampler: str, tmp_path: Path) -> None:
     pipeline = closed_form("edm", EDMEulerScheduler())
-    engine = Engine(lambda folder, device: pipeline)
+    engine = Engine(lambda *_, **__: pipeline)
     check_forks(engine, SculptRequest(steps=STEPS, sampler=sampler, model=str(tmp_path), device="cpu"))
 
 
@@ -100,7 +100,7 @@ def test_every_kind_of_pipeline(kind: str, wanted: Any) -> None:
 @pytest.mark.parametrize("sampler", ["euler-a", "dpmpp-2m"])
 def test_other_precisions(dtype: torch.dtype, sampler: str, wanted: Any) -> None:
     pipeline = build("stable_diffusion").to(dtype)
-    check_forks(Engine(lambda folder, device: pipeline), wanted("stable_diffusion", sampler=sampler))
+    check_forks(Engine(lambda *_, **__: pipeline), wanted("stable_diffusion", sampler=sampler))
 
 
 def test_what_a_network_draws_itself_is_drawn_again(wanted: Any) -> None:
@@ -115,7 +115,7 @@ def test_what_a_network_draws_itself_is_drawn_again(wanted: Any) -> None:
         return answer
 
     pipeline.unet.forward = uncertain
-    check_forks(Engine(lambda folder, device: pipeline), wanted("ddpm"))
+    check_forks(Engine(lambda *_, **__: pipeline), wanted("ddpm"))
     assert pipeline.unet.forward is uncertain
 
 

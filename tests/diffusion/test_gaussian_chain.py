@@ -29,7 +29,7 @@ FLOAT32 = 2.0**-24
 
 
 def run(folder: Path, sampler: str = "ddim", steps: int = 50, seed: int = 9, **changes: object) -> list[StepTaken]:
-    engine = Engine(lambda folder, device: gaussian_pipeline(**changes))
+    engine = Engine(lambda *_, **__: gaussian_pipeline(**changes))
     request = SculptRequest(model=str(folder), sampler=sampler, steps=steps, seed=seed)
     return [event for event in sculpt(engine, request, threading.Event()) if isinstance(event, StepTaken)]
 

@@ -41,7 +41,7 @@ class InvertiblePipeline(GaussianPipeline):
 def closed_form(prediction_type: str = "v_prediction") -> Engine:
     network = GaussianNetwork(prediction_type, size=SIZE)
     config = {**COSINE, "prediction_type": prediction_type}
-    return Engine(lambda folder, device: InvertiblePipeline(network, EvenDDIMScheduler.from_config(config)))
+    return Engine(lambda *_, **__: InvertiblePipeline(network, EvenDDIMScheduler.from_config(config)))
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def staged(tmp_path: Path) -> tuple[Engine, SculptRequest]:
     schedulers = UnCLIPScheduler(prediction_type="sample"), DDPMScheduler(**betas), DDPMScheduler(**betas)
     pipeline = StagedPipeline(GaussianNetwork(size=16), *schedulers)
     request = SculptRequest(steps=STEPS, sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu")
-    return Engine(lambda folder, device: pipeline), request
+    return Engine(lambda *_, **__: pipeline), request
 
 
 def finish(engine: Engine, request: SculptRequest) -> Trajectory:
@@ -117,7 +117,7 @@ def run_of(call: Any, tmp_path: Path) -> Trajectory:
 
     betas = {"prediction_type": "v_prediction", "beta_schedule": "squaredcos_cap_v2", "clip_sample": False}
     pipeline = Odd(GaussianNetwork(size=16), DDIMScheduler(**betas))
-    engine = Engine(lambda folder, device: pipeline)
+    engine = Engine(lambda *_, **__: pipeline)
     return finish(engine, SculptRequest(steps=STEPS, sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu"))
 
 
@@ -201,7 +201,7 @@ def test_a_video_of_one_frame_is_a_picture(tmp_path: Path) -> None:
 def test_a_model_of_videos_is_refused_before_it_runs(tmp_path: Path) -> None:
     pipeline = build("stable_diffusion")
     pipeline.vae.encoder.conv_in = torch.nn.Conv3d(3, 8, 3)
-    engine = Engine(lambda folder, device: pipeline)
+    engine = Engine(lambda *_, **__: pipeline)
     with pytest.raises(
         RequestError, match=r"latents of a video, not of a picture\. Choose a model that makes pictures"
     ):

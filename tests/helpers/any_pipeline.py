@@ -46,7 +46,7 @@ def built(kind: str) -> tuple[Any, Any]:
 def engine_of(kind: str) -> Engine:
     """An engine that has just opened the model."""
     pipeline, pipeline.scheduler = built(kind)
-    return Engine(lambda folder, device: pipeline)
+    return Engine(lambda *_, **__: pipeline)
 
 
 def write_pictures(folder: Path) -> None:

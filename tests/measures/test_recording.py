@@ -17,7 +17,7 @@ from tests.helpers.runs import made_run
 
 
 def gaussian_events(folder: Path, steps: int = 50) -> list[object]:
-    engine = Engine(lambda *_: gaussian_pipeline())
+    engine = Engine(lambda *_, **__: gaussian_pipeline())
     request = SculptRequest(model=str(folder), steps=steps, seed=9)
     return list(measured(sculpt(engine, request, threading.Event()), window="none"))
 

@@ -74,10 +74,10 @@ def mapping_work(request: SculptRequest) -> Work:
         from sculptor_app.diffusion.latents.kept_map import mapping
         from sculptor_app.diffusion.latents.layout import latent_layout_of
 
-        pipeline = engine.load(request.model, request.device)
+        pipeline = engine.load(request.model, request.device, stop)
         if latent_layout_of(pipeline).space == "pixels":
             return
-        with _codec(engine, request) as codec:
+        with _codec(engine, request, stop) as codec:
             steps = mapping(codec, stop)
             while True:
                 try:
@@ -101,7 +101,7 @@ def decoding_work(decoded: DecodedTrajectory, small: Path | None = None) -> Work
     """
 
     def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-        with _codec(engine, decoded.source.info.request, small) as codec:
+        with _codec(engine, decoded.source.info.request, stop, small) as codec:
             yield from decode_all(decoded, codec, stop)
 
     return work
@@ -118,7 +118,7 @@ def frame_work(request: SculptRequest, k: int, latents: Frame, small: Path | Non
     """
 
     def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-        with _codec(engine, request, small) as codec:
+        with _codec(engine, request, stop, small) as codec:
             frame = codec.decode(latents)
             note = IN_TILES if codec.is_in_tiles else ""
             yield DecodedFrame(k, frame, BY_SMALL.format(small.name) if small is not None else note)
@@ -127,12 +127,14 @@ def frame_work(request: SculptRequest, k: int, latents: Frame, small: Path | Non
 
 
 @contextlib.contextmanager
-def _codec(engine: Engine, request: SculptRequest, small: Path | None = None) -> Iterator[LatentCodec]:
+def _codec(
+    engine: Engine, request: SculptRequest, stop: threading.Event, small: Path | None = None
+) -> Iterator[LatentCodec]:
     """The codec of a loaded model; what was moved to the device for it goes back afterwards."""
     from sculptor_app.diffusion.latents.codec import LatentCodec
     from sculptor_app.diffusion.latents.small_decoder import load_small_decoder
 
-    pipeline = engine.load(request.model, request.device)
+    pipeline = engine.load(request.model, request.device, stop)
     try:
         yield LatentCodec(pipeline) if small is None else load_small_decoder(small, pipeline)
     finally:

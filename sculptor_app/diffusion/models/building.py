@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from itertools import chain
 from typing import Any
@@ -18,11 +18,9 @@ from torch import nn
 
 from sculptor_app.diffusion.faults import is_out_of_memory
 from sculptor_app.diffusion.models.catalogue import OUR_PIPELINE
+from sculptor_app.diffusion.models.doing import Doing, Report, Stage
 from sculptor_app.diffusion.models.memory import READ_WHOLE_BYTES
 from sculptor_app.diffusion.models.verdict import Component, Unfit, Verdict, shown, shown_path
-
-Report = Callable[[str], None]
-"""Is told what is being done, in a word or two."""
 
 ALIGNMENT = 64
 _OTHER = "Its settings belong to another model; copy the folder again."
@@ -39,7 +37,7 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
     Args:
         verdict: Of a folder that is fit.
         dtype: What the weights become: "float32", "float16" or "bfloat16".
-        report: Told of each component.
+        report: Told of each component; what it raises ends the building.
 
     Returns:
         The pipeline, in evaluation mode.
@@ -49,14 +47,14 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
         ModelFolderError: The same, for a folder of ours.
         RuntimeError: Memory ran out; `is_out_of_memory` knows it.
     """
-    number = getattr(torch, dtype)
+    number, tell = getattr(torch, dtype), report or (lambda _: None)
     if verdict.pipeline == OUR_PIPELINE:
+        tell(Doing(Stage.READING))
         return verdict.made_by.load(verdict.path, "cpu", number)
     with quiet():
         parts = {}
-        for component in verdict.components:
-            if report is not None:
-                report(component.name)
+        for position, component in enumerate(verdict.components, 1):
+            tell(Doing(Stage.READING, component.name, position, len(verdict.components)))
             parts[component.name] = _component(component, number)
         try:
             pipeline = verdict.made_by.from_pretrained(

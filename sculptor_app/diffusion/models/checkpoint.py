@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from sculptor_app.diffusion.models import building, hub
+from sculptor_app.diffusion.models.doing import Doing, Report, Stage
 from sculptor_app.diffusion.models.folder import File, Folder, scan
 from sculptor_app.diffusion.models.header import Tensor
 from sculptor_app.diffusion.models.judging import judge_folder
@@ -57,7 +58,7 @@ def judge_checkpoint(path: Path) -> Verdict:
     )
 
 
-def build_checkpoint(verdict: Verdict, dtype: str) -> Any:
+def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
     """Build a pipeline on the CPU from a checkpoint that was judged; see `building.build`.
 
     Raises:
@@ -67,6 +68,8 @@ def build_checkpoint(verdict: Verdict, dtype: str) -> Any:
 
     assert verdict.settings_folder is not None
     path = shown_path(verdict.path)
+    if report is not None:
+        report(Doing(Stage.READING))
     with tempfile.TemporaryDirectory(prefix="sculptor-settings-") as place, building.quiet():
         _copy_settings(verdict.settings_folder, Path(place))
         try:

@@ -10,8 +10,8 @@ from typing import Any
 
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.diffusion.models import building, checkpoint, hub
-from sculptor_app.diffusion.models.building import Report
 from sculptor_app.diffusion.models.catalogue import OUR_PIPELINE
+from sculptor_app.diffusion.models.doing import Doing, Report, Stage, stoppable
 from sculptor_app.diffusion.models.folder import scan
 from sculptor_app.diffusion.models.judging import judge_folder
 from sculptor_app.diffusion.models.memory import EXACT_BYTES, Plan, plan_loading
@@ -87,8 +87,8 @@ def examine(
         dtype: "float32", "float16" or "bfloat16"; None chooses what suits the model and the device.
         trial: Whether it is built in a process of its own.
         own_too: Whether that is done with our own pipeline, too, which is bounded to the last number as it is read.
-        stop: Ends the trial when it is set.
-        report: Told "checking" and "trying".
+        stop: Ends it before the trial and within it when it is set.
+        report: Told of the checking and the trial.
 
     Returns:
         The verdict, and how to load the model; None if it is refused.
@@ -96,8 +96,8 @@ def examine(
     Raises:
         Cancelled: It was stopped.
     """
-    tell = report or (lambda _: None)
-    tell("checking")
+    tell = stoppable(report, stop)
+    tell(Doing(Stage.CHECKING))
     verdict = judge(path)
     if verdict.fit and device != "cpu" and 4 * verdict.numbers > EXACT_BYTES:
         verdict = judge(path, HALF_VARIANT)  # half the reading, where there is a choice
@@ -106,7 +106,7 @@ def examine(
     try:
         plan = plan_loading(verdict, device) if dtype is None else Plan(dtype)
         if trial and (own_too or verdict.pipeline != OUR_PIPELINE):
-            tell("trying")
+            tell(Doing(Stage.TRYING))
             try_first(verdict, plan.dtype, stop)
     except Unfit as unfit:
         return with_findings(verdict, unfit.finding), None
@@ -129,8 +129,8 @@ def load_pipeline(
         path: A diffusers folder, or one safetensors file.
         device: Where it will compute, as torch names it.
         dtype: "float32", "float16" or "bfloat16"; None chooses what suits the model and the device.
-        stop: Ends a trial when it is set.
-        report: Told what is being done: "checking", "trying", or the name of a component.
+        stop: Ends a trial when it is set, and the reading at the next component.
+        report: Told what is being done.
 
     Returns:
         The pipeline, ready on the device, or offloaded: its parts come to the GPU one at a time.
@@ -141,15 +141,17 @@ def load_pipeline(
         Cancelled: It was stopped.
         RuntimeError: Memory ran out all the same; `is_out_of_memory` knows it.
     """
+    tell = stoppable(report, stop)
     verdict, plan = examine(path, device, dtype, stop=stop, report=report)
     verdict.refuse()
     assert plan is not None
     try:
-        pipeline = build(verdict, plan.dtype, report)
+        pipeline = build(verdict, plan.dtype, tell)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
     if judge(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
         raise ModelFolderError(f"{shown_path(verdict.path)} changed while it was read.", _CHANGED)
+    tell(Doing(Stage.MOVING))
     if plan.offload:
         pipeline.enable_model_cpu_offload(device=device)
         return pipeline
@@ -176,7 +178,7 @@ def may_be_moved(pipeline: Any) -> bool:
 def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
     """Build what was judged; see `building.build`."""
     if verdict.settings_folder is not None:
-        return checkpoint.build_checkpoint(verdict, dtype)
+        return checkpoint.build_checkpoint(verdict, dtype, report)
     return building.build(verdict, dtype, report)
 
 

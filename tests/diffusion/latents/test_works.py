@@ -28,7 +28,7 @@ from tests.helpers.runs import made_run
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(lambda folder, device: dit())
+    return Engine(lambda *_, **__: dit())
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_model_of_something_else_is_told(request_of_model: SculptRequest) -> N
     pipeline = dit()
     pipeline.register_modules(vae=kl(out_channels=4))
     with pytest.raises(NoPictureOfLatents, match="decodes to 4 channels"):
-        list(mapping_work(request_of_model)(Engine(lambda folder, device: pipeline), threading.Event()))
+        list(mapping_work(request_of_model)(Engine(lambda *_, **__: pipeline), threading.Event()))
 
 
 def test_a_map_can_be_given_up(engine: Engine, request_of_model: SculptRequest) -> None:

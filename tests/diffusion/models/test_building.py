@@ -12,6 +12,7 @@ import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 
 from sculptor_app.diffusion.models import building
+from sculptor_app.diffusion.models.doing import Doing
 from sculptor_app.diffusion.models.door import build, judge
 from sculptor_app.diffusion.models.verdict import Unfit
 from tests.helpers.diffusers_models import NAMED, UNHEARD_OF, WEIGHTS, edit_json, edit_weights, save
@@ -38,9 +39,10 @@ def test_a_whole_model_is_fit_and_computes_what_diffusers_computes(name: str, tm
     folder = save(MAKERS[name], tmp_path / name)
     verdict = judge(folder)
     assert verdict.findings == ()
-    told: list[str] = []
+    told: list[Doing] = []
     ours = build(verdict, "float32", told.append)
-    assert told == [component.name for component in verdict.components]
+    assert [each.part for each in told] == [component.name for component in verdict.components]
+    assert [each.number for each in told] == list(range(1, told[0].of + 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = DiffusionPipeline.from_pretrained(folder, disable_mmap=True)

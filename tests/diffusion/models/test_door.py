@@ -1,5 +1,6 @@
 """The way in as a whole: what the engine and the commands use."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.diffusion.engine import sculpt
+from sculptor_app.diffusion.errors import Cancelled, ModelFolderError
 from sculptor_app.diffusion.loading import Engine, model_name
 from sculptor_app.diffusion.models import door, trial
+from sculptor_app.diffusion.models.doing import Doing
 from sculptor_app.diffusion.models.door import examine, inspect_model, load_pipeline, may_be_moved
 from sculptor_app.diffusion.models.memory import Plan
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.diffusion.request import SculptRequest
+from tests.diffusion.gaussian import gaussian_pipeline
 from tests.helpers.diffusers_models import edit_json
 
 
@@ -73,6 +77,52 @@ def test_the_engine_opens_any_model_keeps_it_and_lets_go_of_it(model: Path, monk
     engine.unload()
     assert engine.device is None
     assert engine.load(str(model), "cpu") is not pipeline
+
+
+@pytest.mark.parametrize("part", ["scheduler", "unet"])
+def test_a_stop_ends_the_loading_at_the_next_component(model: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a run that has to load its model first; the engine is empty then, and the next run loads it whole."""
+    seen_before(monkeypatch)
+    told: list[Doing] = []
+    stop, request = threading.Event(), SculptRequest(model=str(model), steps=2, sampler="model", device="cpu")
+
+    def note(doing: Doing) -> None:
+        told.append(doing)
+        if doing.part == part:
+            stop.set()
+
+    engine = Engine(report=note)
+    with pytest.raises(Cancelled):
+        list(sculpt(engine, request, stop))
+    assert told[-1].part == part
+    assert engine.device is None
+    part = "none"
+    stop.clear()
+    told.clear()
+    *_, last = sculpt(engine, request, stop)
+    assert last.trajectory.is_complete
+    assert [each.part for each in told] == ["", "", "scheduler", "unet", ""]
+    heard: list[Doing] = []
+    engine.unload()
+    engine.load(str(model), "cpu", report=heard.append)
+    assert len(heard) == len(told) == 5
+
+
+def test_an_engine_hands_stop_and_report_to_whatever_opens(tmp_path: Path) -> None:
+    given: list[Any] = []
+
+    def load(folder: Path, device: str, **told: Any) -> Any:
+        given.append((folder, device, told))
+        return gaussian_pipeline(8)
+
+    stop, report = threading.Event(), lambda _: None
+    Engine(load).load(str(tmp_path), "cpu", stop, report)
+    Engine(load, report).load(str(tmp_path), "cpu")
+    place = tmp_path.resolve()
+    assert given == [
+        (place, "cpu", {"stop": stop, "report": report}),
+        (place, "cpu", {"stop": None, "report": report}),
+    ]
 
 
 def test_what_may_go_to_another_device_as_it_is(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from sculptor_app.diffusion.errors import Cancelled
 from sculptor_app.diffusion.models import trial
+from sculptor_app.diffusion.models.doing import Doing, Stage
 from sculptor_app.diffusion.models.door import judge, load_pipeline
 from sculptor_app.diffusion.models.verdict import ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, dit, edit_json, edit_weights, save
@@ -33,17 +34,20 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_model_is_tried_once_and_again_when_anything_of_it_has_changed(model: Path, started: list[Any]) -> None:
-    told: list[str] = []
+    told: list[Doing] = []
     assert load_pipeline(model, report=told.append).unet is not None
-    assert told == ["checking", "trying", "scheduler", "unet"]
+    assert told == [
+        Doing(Stage.CHECKING),
+        Doing(Stage.TRYING),
+        Doing(Stage.READING, "scheduler", 1, 2),
+        Doing(Stage.READING, "unet", 2, 2),
+        Doing(Stage.MOVING),
+    ]
     assert [process.returncode for process in started] == [0]
     load_pipeline(model)
     assert len(started) == 1
     (model / "unet" / "config.json").touch()
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(Cancelled):
-        load_pipeline(model, stop=stop)
+    load_pipeline(model)
     assert len(started) == 2
 
 
@@ -76,9 +80,8 @@ def test_a_trial_that_takes_too_long_is_ended(model: Path, started: list[Any], m
 
 def test_a_trial_can_be_stopped(model: Path, started: list[Any]) -> None:
     stop = threading.Event()
-    stop.set()
     with pytest.raises(Cancelled):
-        load_pipeline(model, stop=stop)
+        load_pipeline(model, stop=stop, report=lambda doing: stop.set() if doing.stage is Stage.TRYING else None)
     assert started[0].returncode < 0
 
 
