@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.functional import pixel_shuffle
 
 from sculptor_app.diffusion.networks import networks_of
 
@@ -91,7 +92,8 @@ class GuidanceHalves:
 
 def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Both answers for the first picture."""
-    fitting = [each for each in outputs if each.ndim == x.ndim and each.shape[2:] == x.shape[2:]]
+    fitting = [each for each in (_unpatched(output, x) for output in outputs) if each.ndim == x.ndim]
+    fitting = [each for each in fitting if each.shape[2:] == x.shape[2:]]
     if not fitting:
         raise NotTold(NOT_ASKED_TWICE)
     last, count = fitting[-1], len(x)
@@ -103,6 +105,20 @@ def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, t
     if len(last) == count and count % 2 == 0 and torch.equal(x[:half], x[half:]):  # DiT doubles the states, too
         return last[:1], last[half : half + 1]
     raise NotTold(NOT_ASKED_TWICE if len(last) == count else NO_MIXTURE)
+
+
+def _unpatched(output: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """The answer of a network that works on patches in the place of pixels, as the embedded model's does, as pixels.
+
+    Where a pipeline puts its patches together otherwise, the mixture does not come out, and that is said.
+    """
+    if output.ndim != 4 or x.ndim != 4 or not output.shape[2] or x.shape[2] <= output.shape[2]:
+        return output
+    patch = x.shape[2] // output.shape[2]
+    channels, height, width = x.shape[1:]
+    if output.shape[1:] != (channels * patch**2, height // patch, width // patch):
+        return output
+    return pixel_shuffle(output, patch)
 
 
 def _weight(first: torch.Tensor, second: torch.Tensor, mixed: torch.Tensor, coarsest: float) -> float | None:

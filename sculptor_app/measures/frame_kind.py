@@ -12,6 +12,9 @@ class FrameKind(Enum):
     STATE_CHIPS = "chips"
     GUESS_CHIPS = "guess-chips"
     TWIN = "twin"
+    UNGUIDED_GUESS = "unguided"
+    CONDITIONAL_GUESS = "conditional"
+    GUIDANCE_DIRECTION = "guidance"
 
     @property
     def label(self) -> str:
@@ -21,7 +24,12 @@ class FrameKind(Enum):
     @property
     def is_signed(self) -> bool:
         """Whether it is shown on a colour scale centred on zero."""
-        return self in (FrameKind.STATE_CHIPS, FrameKind.GUESS_CHIPS)
+        return self in (FrameKind.STATE_CHIPS, FrameKind.GUESS_CHIPS, FrameKind.GUIDANCE_DIRECTION)
+
+    @property
+    def is_of_guidance(self) -> bool:
+        """Whether it shows something of the two guesses that guidance mixes."""
+        return self in GUIDANCE_KINDS
 
 
 _LABELS = {
@@ -31,4 +39,10 @@ _LABELS = {
     FrameKind.STATE_CHIPS: "Chips of the noisy state",
     FrameKind.GUESS_CHIPS: "Chips of the current guess",
     FrameKind.TWIN: "Twin",
+    FrameKind.UNGUIDED_GUESS: "Unguided guess",
+    FrameKind.CONDITIONAL_GUESS: "Conditional guess",
+    FrameKind.GUIDANCE_DIRECTION: "Guidance direction",
 }
+
+GUIDANCE_KINDS = (FrameKind.UNGUIDED_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.GUIDANCE_DIRECTION)
+"""What only a run that kept the two guesses of guidance has."""

@@ -12,6 +12,7 @@ from sculptor_app.diffusion.latents.latent_map import LatentMap
 from sculptor_app.diffusion.step import Frame
 from sculptor_app.measures.colours import bands_of, byte_picture, diverging_colours, robust_limit
 from sculptor_app.measures.frame_kind import FrameKind as FrameKind  # also read from here
+from sculptor_app.measures.guidance import half, halves, why_no_halves
 from sculptor_app.measures.spectrum import luminance
 
 LATENT_RANGE = 2.5
@@ -56,6 +57,9 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     scale. Its noise is what the model takes for noise in state k, the predicted noise of step k+1: side by side, the
     two differ by what the rest of the run decides. The twin of state N is the finished picture.
 
+    The guidance direction of step k is its conditional guess less its unguided one: where the sampler clips nothing,
+    the guess is the unguided one and so many times this as the step's guidance says.
+
     Args:
         trajectory: the run.
         k: state or step, 0..trajectory.last.
@@ -72,12 +76,14 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
         return _twin(trajectory, k)
     if k == 0:
         return None
-    guess = trajectory.guess(k)
-    if kind is FrameKind.CURRENT_GUESS:
-        return guess
     if kind.is_signed:
         pair = _compared(trajectory, k, kind)
         return None if pair is None else pair[0] - pair[1]
+    if kind.is_of_guidance:
+        return half(trajectory, k, kind)
+    guess = trajectory.guess(k)
+    if kind is FrameKind.CURRENT_GUESS:
+        return guess
     return _predicted_noise(trajectory, k, guess)
 
 
@@ -96,6 +102,8 @@ def why_empty(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> str:
         return _why_no_twin(trajectory, k)
     if k == 0:
         return NO_STEP_YET
+    if kind.is_of_guidance:
+        return why_no_halves(trajectory, k)
     summary = trajectory.step(k)
     if summary.guess_note:
         return str(summary.guess_note)
@@ -171,6 +179,9 @@ def _compared(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> tuple[Frame
     """The two frames whose difference the chips of step k are, k >= 1; None where there are not both."""
     if kind is FrameKind.STATE_CHIPS:
         return _state(trajectory, k - 1), _state(trajectory, k)
+    if kind is FrameKind.GUIDANCE_DIRECTION:
+        pair = halves(trajectory, k)
+        return None if pair is None else pair[::-1]
     guess, before = trajectory.guess(k), trajectory.guess(k - 1) if k > 1 else None
     return None if guess is None or before is None else (guess, before)
 

@@ -1,5 +1,7 @@
 """Finished runs with a known course, made without a model: DDIM's own path from fixed noise to a given picture."""
 
+from typing import Any
+
 import numpy as np
 
 from sculptor_app.diffusion.forward import cosine_levels as cosine_levels  # also read from here
@@ -18,7 +20,7 @@ def solid(size: int, channels: int = 3) -> Frame:
 
 
 def made_run(steps: int = 8, size: int = 16, channels: int = 3, fresh_noise: bool = False, taken: int | None = None,
-             guesses: bool = True, space: str = "pixels") -> Trajectory:  # fmt: skip
+             guesses: bool = True, space: str = "pixels", guidance: float | None = None) -> Trajectory:  # fmt: skip
     """A run whose guesses sharpen towards `solid` and whose noise is the same at every level, or new at each.
 
     Args:
@@ -29,6 +31,7 @@ def made_run(steps: int = 8, size: int = 16, channels: int = 3, fresh_noise: boo
         taken: steps that were taken; None is all of them.
         guesses: without them the run is that of a scheduler that is not known.
         space: "pixels" or "latents".
+        guidance: with it the run keeps the two guesses of guidance, whose mixture each guess is.
     """
     generator = np.random.default_rng(7)
     levels, picture = cosine_levels(steps), solid(size, channels)
@@ -55,6 +58,16 @@ def made_run(steps: int = 8, size: int = 16, channels: int = 3, fresh_noise: boo
                 guess if guesses else None,
                 note,
                 0.03,
+                **_halves_of(guess, picture, guidance),
             )
         )
     return trajectory
+
+
+def _halves_of(guess: Frame, picture: Frame, guidance: float | None) -> dict[str, Any]:
+    """Two guesses that differ by a tenth of the picture turned upside down."""
+    if guidance is None:
+        return {}
+    direction = picture[:, ::-1] * np.float32(0.1)
+    free = guess - np.float32(guidance) * direction
+    return {"guess_free": free, "guess_conditional": free + direction, "guidance": guidance}

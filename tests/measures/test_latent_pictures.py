@@ -22,12 +22,21 @@ def latent_map() -> LatentMap:
 
 
 def run(mapped: bool = True) -> Trajectory:
-    source = made_run(4, size=16, channels=4, space="latents")
+    source = made_run(4, size=16, channels=4, space="latents", guidance=2.0)
     source.info = replace(source.info, latent_map=latent_map() if mapped else None)
     return source
 
 
-@pytest.mark.parametrize("kind", [FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.TWIN])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FrameKind.NOISY_STATE,
+        FrameKind.CURRENT_GUESS,
+        FrameKind.TWIN,
+        FrameKind.UNGUIDED_GUESS,
+        FrameKind.CONDITIONAL_GUESS,
+    ],
+)
 def test_states_and_guesses_are_seen_through_the_map(kind: FrameKind) -> None:
     numbers = pictures.frame(run(), 2, kind)
     assert numbers is not None
@@ -44,7 +53,7 @@ def test_noise_has_no_bias() -> None:
     np.testing.assert_array_equal(shown.rgb, byte_picture(latent_map().linear(numbers)))
 
 
-@pytest.mark.parametrize("kind", [FrameKind.STATE_CHIPS, FrameKind.GUESS_CHIPS])
+@pytest.mark.parametrize("kind", [FrameKind.STATE_CHIPS, FrameKind.GUESS_CHIPS, FrameKind.GUIDANCE_DIRECTION])
 def test_chips_have_no_bias_and_are_the_luminance_of_their_colours(kind: FrameKind) -> None:
     numbers = pictures.frame(run(), 3, kind)
     assert numbers is not None

@@ -124,7 +124,7 @@ def test_noisy_state_is_shown_on_one_scale() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in FrameKind if kind not in (FrameKind.NOISY_STATE, FrameKind.TWIN)])
 def test_state_0_says_why_it_is_empty(kind: FrameKind) -> None:
-    shown = picture(made_run(), 0, kind)
+    shown = picture(made_run(guidance=2.0), 0, kind)
     assert shown.rgb is None
     assert shown.note.startswith("No step has been taken yet")
 
@@ -143,7 +143,9 @@ def test_other_empty_frames_say_why() -> None:
 @pytest.mark.parametrize("kind", list(FrameKind))
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_every_kind_gives_a_picture_that_qt_can_take(kind: FrameKind, channels: int) -> None:
-    trajectory = made_run(steps=4, size=12, channels=channels, space="pixels" if channels < 4 else "latents")
+    trajectory = made_run(
+        steps=4, size=12, channels=channels, space="pixels" if channels < 4 else "latents", guidance=2.0
+    )
     shown = picture(trajectory, 3, kind)
     assert shown.rgb.shape == (12, 12, 3)
     assert shown.rgb.dtype == np.uint8
