@@ -52,6 +52,13 @@ class ConditionField(QWidget):
         """Put a value there as if it had been typed."""
         self._write(value)
 
+    def recall(self, value: OptionValue) -> None:
+        """Put a value there that stood there once, if it can still be used."""
+        before = self._read()
+        self._write(value)
+        if self.problem:
+            self._write(before)
+
     @property
     def problem(self) -> str:
         """What is wrong with its value; empty where nothing is."""

@@ -1,15 +1,7 @@
 """The left panel: what to carve and how, Start and Stop, and how far the run is."""
 
-from PySide6.QtCore import QRandomGenerator, QSettings, Qt, Signal, Slot
-from PySide6.QtWidgets import (
-    QAbstractSpinBox,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QSettings, Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from sculptor_app.diffusion.control import Control, ControlKind
 from sculptor_app.diffusion.request import (
@@ -24,15 +16,20 @@ from sculptor_app.diffusion.request import (
 from sculptor_app.session.model_opening import OpenedModel
 from sculptor_app.ui.choice_box import ChoiceBox
 from sculptor_app.ui.condition_fields import ConditionField
+from sculptor_app.ui.device_box import DeviceBox
 from sculptor_app.ui.field_grid import FieldGrid
+from sculptor_app.ui.field_mark import mark
 from sculptor_app.ui.form import FieldError, FormFields, read_form
+from sculptor_app.ui.more_fields import MoreFields
 from sculptor_app.ui.number_field import NumberField
+from sculptor_app.ui.seed_row import SeedRow
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.told import Told, ToldModels
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
 from sculptor_app.ui.widgets.words import form_name, material_name
 
-NEW_SEED_LIMIT = 10**6
-"""New seeds have at most six digits, so that a person can note them down; any up to 2^63 - 1 can be typed."""
+CHOICES, TEXTS = ("form", "material", "sampler"), ("steps", "guidance")
+"""Fields that are remembered for each model; seed and device are the same for all."""
 
 
 class Controls(QWidget):
@@ -55,7 +52,8 @@ class Controls(QWidget):
         super().__init__(parent)
         self._model = model
         self._has_guidance = True
-        self._is_known = False  # what the model can be told
+        self._is_known = model is None  # what the model can be told
+        self._told = ToldModels()
         self.conditions: list[ConditionField] = []
         self._make_fields()
         self._lay_out()
@@ -68,14 +66,9 @@ class Controls(QWidget):
         self.material = ChoiceBox([free, *((material_name(key), key) for key in MATERIALS)], self)
         self.form.setCurrentIndex(1)
         self.material.setCurrentIndex(2)
-        self.seed = QLineEdit("7", self)
-        self.seed.setToolTip(self.tr("The same seed starts from the same noise on every device."))
-        self.new_seed = QToolButton(self)
-        self.new_seed.setText(self.tr("New"))
-        self.new_seed.setProperty("kind", "outlined")
-        self.new_seed.setToolTip(self.tr("Choose a new seed at random (Ctrl+N)"))
-        self.new_seed.setAccessibleName(self.tr("New seed"))
-        self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._seeds = SeedRow(self, key="Ctrl+N")
+        self.seed, self.new_seed = self._seeds.line, self._seeds.new
+        self.choose_new_seed = self._seeds.choose_new
         self.steps = NumberField(1, MAX_STEPS, parent=self)
         self.steps.set_text("50")
         self.steps.setToolTip(self.tr("How many reverse steps lead from noise to picture, 1 to {0}.").format(MAX_STEPS))
@@ -85,8 +78,7 @@ class Controls(QWidget):
             self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own.")
         )
         self.sampler = ChoiceBox([(SAMPLER_NAMES[key], key) for key in SAMPLERS], self)
-        self.device = ChoiceBox([(self.tr("Automatic"), "auto")], self)
-        self.device.setToolTip(self.tr("Where the model runs."))
+        self.device = DeviceBox(self)
 
     def _lay_out(self) -> None:
         self.problem = QLabel(self)
@@ -99,7 +91,6 @@ class Controls(QWidget):
         self.model_name.setProperty("tone", "muted")
         self.model_name.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.model_name.hide()
-        self._seeds = self._seed_row()
         labels = [[(self.tr("Form"), self.form)], [(self.tr("Material"), self.material)]]
         self.grid = FieldGrid(self._rows(labels), self)
         self._column = QVBoxLayout(self)
@@ -109,18 +100,10 @@ class Controls(QWidget):
         title.addWidget(heading)
         title.addWidget(self.model_name, 1)
         self._column.addLayout(title)
-        self.more = QToolButton(self)
-        self.more.setText(self.tr("More settings"))
-        self.more.setCheckable(True)
-        self.more.setArrowType(Qt.ArrowType.RightArrow)
-        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.more.toggled.connect(self._show_more)
-        self.more.hide()
-        self._rest = QWidget(self)
-        for widget in (self.grid, self.problem, self.more, self._rest):
+        self._rest = MoreFields(self)
+        for widget in (self.grid, self.problem, self._rest):
             self._column.addWidget(widget)
         self._column.addStretch(1)
-        self.seed.setAccessibleName(self.tr("Seed"))
 
     def _rows(self, own: list[list[tuple[str, QWidget]]]) -> list[list[tuple[str, QWidget]]]:
         """The rows of the grid: what only this model can be told, then what all can."""
@@ -135,23 +118,12 @@ class Controls(QWidget):
             [(self.tr("Device"), self.device)],
         ]
 
-    def _seed_row(self) -> QWidget:
-        seed_row = QWidget(self)
-        row = QHBoxLayout(seed_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(self.seed, 1)
-        row.addWidget(self.new_seed)
-        seed_row.setFocusProxy(self.seed)
-        return seed_row
-
     def fit_into(self, height_px: int) -> None:
         """Fold the labels beside their fields where they would not all be seen otherwise."""
         others = self.sizeHint().height() - self.grid.sizeHint().height()
         self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
 
     def _connect(self) -> None:
-        self.new_seed.clicked.connect(self.choose_new_seed)
         for box in (self.form, self.material, self.sampler, self.device):
             box.currentIndexChanged.connect(self._judge)
         for field in (self.seed, self.steps.lineEdit(), self.guidance.lineEdit()):
@@ -186,7 +158,10 @@ class Controls(QWidget):
 
     def set_model(self, opened: OpenedModel) -> None:
         """Offer what a model can be told, and have requests name it."""
-        is_another = opened.model != self._model or not self._is_known
+        was_known = self._is_known
+        is_another = opened.model != self._model or not was_known
+        if was_known:
+            self._keep()
         self._model, self._is_known = opened.model, True
         by_field = {control.field: control for control in opened.controls if control.field}
         self._has_guidance = "guidance" in by_field
@@ -200,12 +175,15 @@ class Controls(QWidget):
                 box.setCurrentIndex(0)
         self._offer_samplers(opened.samplers, keep=not is_another or opened.model is None)
         guidance = by_field.get("guidance")
-        if guidance is not None and is_another and opened.model is not None and guidance.default is not None:
+        is_told = not is_another or opened.model is None or "guidance" in self._told.of(opened.model).texts
+        if guidance is not None and guidance.default is not None and not is_told:
             self.guidance.set_number(float(guidance.default))
         self._lay_out_anew(own, rest)
         self.model_name.setText(opened.name)
         self.model_name.setToolTip(f"{opened.kind}\n{opened.model or ''}".strip())
         self.model_name.setVisible(opened.model is not None)
+        if is_another:
+            self._recall(with_texts=was_known)
         for field in self.conditions:
             field.edited.connect(self._judge)
         self._judge()
@@ -219,11 +197,6 @@ class Controls(QWidget):
         self.sampler.setCurrentIndex(max(0, self.sampler.findData(chosen)))
         self.sampler.blockSignals(False)
 
-    @Slot(bool)
-    def _show_more(self, wanted: bool) -> None:
-        self.more.setArrowType(Qt.ArrowType.DownArrow if wanted else Qt.ArrowType.RightArrow)
-        self._rest.setVisible(wanted)
-
     def _lay_out_anew(self, own: list[list[tuple[str, QWidget]]], rest: list[list[tuple[str, QWidget]]]) -> None:
         """Put other fields into the grid; those that are not for this model wait outside of it."""
         old = self.grid
@@ -233,15 +206,11 @@ class Controls(QWidget):
             if field not in shown:
                 field.setParent(self)
             field.setVisible(field in shown)
-        old_rest, self._rest = self._rest, FieldGrid(rest, self)
-        for before, after in ((old, self.grid), (old_rest, self._rest)):
-            self._column.replaceWidget(before, after)
-            before.hide()
-            before.deleteLater()
+        self._column.replaceWidget(old, self.grid)
+        old.hide()
+        old.deleteLater()
         self.grid.show()
-        self.more.setChecked(False)
-        self.more.setVisible(bool(rest))
-        self._rest.hide()
+        self._rest.set_rows(rest)
         self.rebuilt.emit()
 
     @property
@@ -249,60 +218,50 @@ class Controls(QWidget):
         """Why nothing can be run, one sentence per field; empty where it can."""
         return self.problem.text()
 
-    @Slot()
-    def choose_new_seed(self) -> None:
-        """Put a random seed into the field; the system's randomness, since a seed is to be new each time."""
-        old = self.seed.text()
-        while self.seed.text() == old:
-            self.seed.setText(str(QRandomGenerator.system().bounded(NEW_SEED_LIMIT)))
-
-    def set_devices(self, devices: tuple[tuple[str, str], ...]) -> None:
-        """Offer the devices that were found, the first being what Automatic takes; a choice that is there stays."""
-        chosen = self.device.currentData()
-        self.device.blockSignals(True)
-        self.device.clear()
-        name = self.tr("{0} (auto)").format(devices[0][1]) if devices else self.tr("Automatic")
-        self.device.addItem(name, "auto")
-        for key, label in devices:
-            if key != "auto":
-                self.device.addItem(label, key)
-        self.device.setCurrentIndex(max(0, self.device.findData(chosen)))
-        self.device.blockSignals(False)
-        if self.device.currentData() != chosen:
-            self._judge()
-
-    def choose_device(self, kind: str) -> bool:
-        """Choose the first device whose id begins so, such as "cpu"; whether there is one."""
-        for row in range(self.device.count()):
-            if str(self.device.itemData(row)).startswith(kind):
-                self.device.setCurrentIndex(row)
-                return True
-        return False
-
     # Remembering --------------------------------------------------------------------------------------------------
 
     def save(self, settings: QSettings) -> None:
-        """Remember the contents, if they can be run."""
+        """Remember the contents, as far as they can be run."""
         request = self.request()
-        if request is None:
-            return
-        for name in ("form", "material", "seed", "steps", "sampler", "guidance", "device"):
-            value = getattr(request, name)
-            settings.setValue(f"request/{name}", "" if value is None else str(value))
+        if request is not None:
+            for name in ("seed", "device"):
+                settings.setValue(f"request/{name}", str(getattr(request, name)))
+        self._keep()
+        self._told.save(settings)
 
     def restore(self, settings: QSettings) -> None:
         """Take up what was remembered; what is no longer on offer stays as it is."""
-        for name in ("form", "material", "sampler", "device"):
-            key = settings.value(f"request/{name}")
-            box: ChoiceBox = getattr(self, name)
-            row = -1 if key is None else box.findData(str(key) or None)
-            if row >= 0:
-                box.setCurrentIndex(row)
-        for name in ("seed", "steps", "guidance"):
-            text = settings.value(f"request/{name}")
-            field = getattr(self, name)
-            if text is not None:
-                (field.setText if isinstance(field, QLineEdit) else field.set_text)(str(text))
+        seed, device = settings.value("request/seed"), settings.value("request/device")
+        if seed is not None:
+            self.seed.setText(str(seed))
+        _choose(self.device, str(device))
+        self._told.restore(settings)
+        self._recall()
+
+    def _keep(self) -> None:
+        """Remember what this model is told; what is wrong, not."""
+        read = read_form(self.fields())
+        wrong = () if isinstance(read, SculptRequest) else [error.field for error in read]
+        texts = {name: getattr(self, name).text() for name in TEXTS if name not in wrong}
+        choices = {name: getattr(self, name).currentData() for name in CHOICES}
+        options = {field.control.name: field.value() for field in self.conditions if not field.problem}
+        if not self._is_known:  # neither its own fields nor its samplers are there yet
+            before = self._told.of(self._model)
+            choices["sampler"], options = before.choices.get("sampler"), before.options
+        self._told.keep(self._model, Told(choices, texts, options))
+
+    def _recall(self, with_texts: bool = True) -> None:
+        """Put back what this model was told last."""
+        told = self._told.of(self._model)
+        for name, key in told.choices.items():
+            if name in CHOICES:
+                _choose(getattr(self, name), key)
+        for name, text in told.texts.items():
+            if with_texts and name in TEXTS:
+                getattr(self, name).set_text(str(text))
+        for field in self.conditions:
+            if field.control.name in told.options:
+                field.recall(told.options[field.control.name])
 
     @Slot()
     def _judge(self) -> None:
@@ -311,17 +270,17 @@ class Controls(QWidget):
         errors += tuple(FieldError(field.control.name, field.problem) for field in self.conditions if field.problem)
         wrong = {error.field for error in errors}
         for name in ("seed", "steps", "guidance"):
-            self._mark(getattr(self, name), name in wrong)
+            mark(getattr(self, name), name in wrong)
         self.problem.setText("\n".join(error.sentence for error in errors))
         self.problem.setVisible(bool(errors))
         self.edited.emit()
 
-    @staticmethod
-    def _mark(field: QLineEdit | QAbstractSpinBox, is_wrong: bool) -> None:
-        if bool(field.property("problem")) != is_wrong:
-            field.setProperty("problem", is_wrong)
-            field.style().unpolish(field)
-            field.style().polish(field)
+
+def _choose(box: ChoiceBox, key: str | None) -> None:
+    """Choose what goes by a key, if it is on offer."""
+    row = box.findData(key)
+    if row >= 0:
+        box.setCurrentIndex(row)
 
 
 def _is_first(control: Control) -> bool:

@@ -108,7 +108,7 @@ class RunControl(QObject):
     @Slot(object)
     def _take_prepared(self, prepared: Prepared) -> None:
         if prepared.devices:
-            self._controls.set_devices(prepared.devices)
+            self._controls.device.set_devices(prepared.devices)
             self._judge()
         if prepared.error is not None:
             self._tell(prepared.error)
@@ -191,7 +191,7 @@ class RunControl(QObject):
             self._messages.tell(what.format(type(error).__name__, error), what_to_do)
 
     def _use_cpu(self) -> None:
-        if self._controls.choose_device("cpu"):
+        if self._controls.device.choose("cpu"):
             self.start()
 
     @Slot()

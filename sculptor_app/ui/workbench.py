@@ -69,6 +69,7 @@ class Workbench(QObject):
         window.run_control.pace_changed.connect(self.presenter.clock.request)
         window.run_control.planned.connect(self._show_plan)
         window.run_control.begun.connect(self._leave_fields)
+        window.run_control.begun.connect(lambda: window.controls.save(window.settings))
 
     @Slot()
     def _show_stage(self) -> None:

@@ -70,6 +70,32 @@ def test_the_embedded_kind_comes_back_with_its_own_fields(ready: Driver, foreign
     assert ready.session.trajectory.info.space == "pixels"
 
 
+def test_each_model_is_found_as_it_was_left(open_window, foreign: Path, tiny_model: Path) -> None:
+    driver = open_window()
+    driver.prepare()
+    controls = driver.window.controls
+    driver.qtbot.waitUntil(lambda: controls._is_known, timeout=RUN_MS)
+    controls.form.setCurrentIndex(controls.form.findData("vase"))
+    controls.guidance.set_text("3.5")
+    open_model(driver, str(foreign))
+    assert (controls.sampler.currentData(), controls.guidance.text()) == ("model", "7.5")
+    field(driver, "prompt").set_value("a bronze bust")
+    controls.steps.set_text("9")
+    controls.guidance.set_text("4")
+    open_model(driver, str(tiny_model))
+    assert (controls.form.currentData(), controls.guidance.text(), controls.steps.text()) == ("vase", "3.5", "50")
+    open_model(driver, str(foreign))
+    assert (field(driver, "prompt").value(), controls.steps.text()) == ("a bronze bust", "9")
+    field(driver, "height").set_value(13)  # wrong: not remembered
+    driver.window.close()
+    again = open_window(model=foreign)
+    again.prepare()
+    again.qtbot.waitUntil(lambda: bool(again.window.controls.conditions), timeout=RUN_MS)
+    told = again.window.controls
+    assert (field(again, "prompt").value(), told.steps.text(), told.guidance.text()) == ("a bronze bust", "9", "4")
+    assert field(again, "height").value() == 16
+
+
 def test_a_model_that_is_refused_says_why_and_the_one_before_stays(ready: Driver, tmp_path: Path) -> None:
     folder = tmp_path / "strange"
     folder.mkdir()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRandomGenerator, QSettings, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSettings, Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from sculptor_app.diffusion.request import MAX_STEPS
 from sculptor_app.session.drowning import Drowning
 from sculptor_app.ui.choice_box import ChoiceBox
-from sculptor_app.ui.controls import NEW_SEED_LIMIT
 from sculptor_app.ui.field_grid import FieldGrid
 from sculptor_app.ui.form import FieldError, FormFields, read_form
 from sculptor_app.ui.number_field import NumberField
+from sculptor_app.ui.seed_row import SeedRow
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
 
@@ -72,13 +72,9 @@ class DrownControls(QWidget):
         self.size = ChoiceBox([(self.tr("{0} px").format(size), str(size)) for size in SIZES_PX], self)
         self.size.setCurrentIndex(self.size.findData("512"))
         self.size.setToolTip(self.tr("A larger picture is shrunk until its longer side is this."))
-        self.seed = QLineEdit("7", self)
+        self._seeds = SeedRow(self)
+        self.seed = self._seeds.line
         self.seed.setToolTip(self.tr("Of the static."))
-        self.new_seed = QToolButton(self)
-        self.new_seed.setText(self.tr("New"))
-        self.new_seed.setProperty("kind", "outlined")
-        self.new_seed.setAccessibleName(self.tr("New seed"))
-        self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.layers = ChoiceBox([(self.tr("The same"), "one"), (self.tr("Fresh layers"), "fresh")], self)
         self.layers.setToolTip(
             self.tr(
@@ -116,7 +112,7 @@ class DrownControls(QWidget):
             [
                 [(self.tr("Layers"), self.steps), (self.tr("Longer side"), self.size)],
                 [(self.tr("Static"), self.layers)],
-                [(self.tr("Seed"), self._seed_row())],
+                [(self.tr("Seed"), self._seeds)],
             ],
             self,
         )
@@ -152,16 +148,6 @@ class DrownControls(QWidget):
         label.setFont(fonts.strong())
         return label
 
-    def _seed_row(self) -> QWidget:
-        seed_row = QWidget(self)
-        row = QHBoxLayout(seed_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(self.seed, 1)
-        row.addWidget(self.new_seed)
-        seed_row.setFocusProxy(self.seed)
-        return seed_row
-
     def _connect(self) -> None:
         self.open.clicked.connect(self.open_requested)
         self.render.clicked.connect(self.render_requested)
@@ -169,7 +155,6 @@ class DrownControls(QWidget):
         self.play.clicked.connect(self.play_requested)
         self.carve.clicked.connect(self.carve_requested)
         self.invert.clicked.connect(self.invert_requested)
-        self.new_seed.clicked.connect(self._choose_new_seed)
         for box in (self.size, self.layers):
             box.currentIndexChanged.connect(self._judge)
         for field in (self.seed, self.steps.lineEdit()):
@@ -222,10 +207,6 @@ class DrownControls(QWidget):
 
     def _read(self) -> object:
         return read_form(FormFields(seed=self.seed.text(), steps=self.steps.text()))
-
-    @Slot()
-    def _choose_new_seed(self) -> None:
-        self.seed.setText(str(QRandomGenerator.system().bounded(NEW_SEED_LIMIT)))
 
     @Slot()
     def _judge(self) -> None:

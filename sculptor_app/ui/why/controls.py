@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRandomGenerator, QSettings, Qt, Signal, Slot
-from PySide6.QtWidgets import QAbstractSpinBox, QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSettings, Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from sculptor_app.diffusion.noise_recipe import Stroke
 from sculptor_app.diffusion.request import (
@@ -17,10 +17,11 @@ from sculptor_app.diffusion.request import (
     SculptRequest,
 )
 from sculptor_app.ui.choice_box import ChoiceBox
-from sculptor_app.ui.controls import NEW_SEED_LIMIT
 from sculptor_app.ui.field_grid import FieldGrid
+from sculptor_app.ui.field_mark import mark
 from sculptor_app.ui.form import FieldError, FormFields, read_form
 from sculptor_app.ui.number_field import NumberField
+from sculptor_app.ui.seed_row import SeedRow
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.why.experiments import Choices, Experiment, Labels
 from sculptor_app.ui.widgets.words import form_name, material_name
@@ -78,7 +79,9 @@ class ExperimentControls(QWidget):
         )
         self.count = ChoiceBox([(str(count), str(count)) for count in COUNTS.get(self.experiment, ())], self)
         self.count.setCurrentIndex(self.count.findData(str(_FIRST_COUNT.get(self.experiment))))
-        self.seed, self.towards = QLineEdit(_FIRST_SEED[self.experiment], self), QLineEdit("17", self)
+        self._seeds, self._ends = SeedRow(self, _FIRST_SEED[self.experiment]), SeedRow(self, "17")
+        self.seed, self.towards = self._seeds.line, self._ends.line
+        self.choose_new_seed = self._seeds.choose_new
         self.steps = NumberField(1, MAX_STEPS, parent=self)
         self.steps.set_text("20")
         self.guidance = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
@@ -105,7 +108,7 @@ class ExperimentControls(QWidget):
         rows.append([(self.tr("Steps"), self.steps), (self.tr("Guidance"), self.guidance)])
         rows.append([(self.tr("Sampler"), self.sampler)])
         for key in {"labels", "form", "material", "seed", "towards", "count"} - set(chosen):
-            getattr(self, key).hide()
+            self._row_of(key).hide()
         heading = QLabel(self.tr("The experiment"), self)
         heading.setFont(fonts.strong())
         self.grid = FieldGrid(rows, self)
@@ -118,24 +121,8 @@ class ExperimentControls(QWidget):
 
     def _row_of(self, key: str) -> QWidget:
         """The field, with its button for a new seed if it is one."""
-        field: QWidget = getattr(self, key)
-        if key not in ("seed", "towards"):
-            return field
-        button = QToolButton(self)
-        button.setText(self.tr("New"))
-        button.setProperty("kind", "outlined")
-        button.setAccessibleName(self.tr("New seed"))
-        button.setToolTip(self.tr("Choose a new seed at random"))
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(self.choose_new_seed if key == "seed" else self._choose_new_end)
-        panel = QWidget(self)
-        row = QHBoxLayout(panel)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(field, 1)
-        row.addWidget(button)
-        panel.setFocusProxy(field)
-        return panel
+        field: QWidget = {"seed": self._seeds, "towards": self._ends}.get(key) or getattr(self, key)
+        return field
 
     def _connect(self) -> None:
         for box in (self.form, self.material, self.labels, self.count, self.sampler):
@@ -193,15 +180,6 @@ class ExperimentControls(QWidget):
                 box.setCurrentIndex(0)
         self._judge()
 
-    @Slot()
-    def choose_new_seed(self) -> None:
-        """Put a random seed into the field."""
-        self.seed.setText(_new_seed(self.seed.text()))
-
-    @Slot()
-    def _choose_new_end(self) -> None:
-        self.towards.setText(_new_seed(self.towards.text()))
-
     # Remembering
 
     def save(self, settings: QSettings) -> None:
@@ -246,7 +224,7 @@ class ExperimentControls(QWidget):
             wrong += [FieldError("towards", error.sentence) for error in ends]
         marked = {error.field for error in wrong}
         for name in ("seed", "towards", "steps", "guidance"):
-            _mark(getattr(self, name), name in marked)
+            mark(getattr(self, name), name in marked)
         self.problem.setText("\n".join(dict.fromkeys(error.sentence for error in wrong)))
         self.problem.setVisible(bool(wrong))
         if self.experiment is Experiment.LABELS:
@@ -261,18 +239,3 @@ class ExperimentControls(QWidget):
         except RequestError as error:
             return (FieldError("", str(error)),)
         return () if isinstance(read, SculptRequest) else read
-
-
-def _new_seed(old: str) -> str:
-    """Another seed at random, of six digits at most; the system's randomness, since it is to be new each time."""
-    seed = old
-    while seed == old:
-        seed = str(QRandomGenerator.system().bounded(NEW_SEED_LIMIT))
-    return seed
-
-
-def _mark(field: QLineEdit | QAbstractSpinBox, is_wrong: bool) -> None:
-    if bool(field.property("problem")) != is_wrong:
-        field.setProperty("problem", is_wrong)
-        field.style().unpolish(field)
-        field.style().polish(field)
