@@ -48,11 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(verdict: "Verdict", plan: "Plan | None", device: str, tried: bool) -> Iterator[str]:
     """The verdict in words."""
+    from sculptor_app.diffusion.models.sizes import byte_text
     from sculptor_app.diffusion.models.verdict import Severity, shown, shown_path
 
     yield shown_path(verdict.path)
     if verdict.made_by is not None:
-        yield f"{shown(verdict.pipeline)[1:-1]}, {_size(verdict.stored_bytes)} of weights"
+        yield f"{shown(verdict.pipeline)[1:-1]}, {byte_text(verdict.stored_bytes)} of weights"
     if plan is not None:
         yield f"Fit: it runs on {device} in {plan.dtype}{', its parts one at a time' if plan.offload else ''}."
         yield "It was loaded on trial." if tried else "It was judged by its files alone."
@@ -89,11 +90,3 @@ def _as_dict(verdict: "Verdict", plan: "Plan | None", device: str, tried: bool) 
             for each in verdict.findings
         ],
     }
-
-
-def _size(count: int) -> str:
-    """Bytes as a person reads them."""
-    for unit, size in (("GB", 10**9), ("MB", 10**6)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1000:.0f} kB"

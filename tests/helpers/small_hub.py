@@ -9,8 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from sculptor_app.diffusion.models.download import LARGE
+
 COMMIT = "abcdef0123" * 4
 NAME = "someone/small"
+PIECE_BYTES = 4096
 
 
 class Hub:
@@ -19,18 +22,35 @@ class Hub:
     Attributes:
         files: Content by name.
         fetched: Names of the files whose content was sent, in order.
+        sent: Bytes of content that were sent of each of those.
+        breaks: After so many bytes of a file's content the connection ends, once for each number; the first first.
+        pause: Content goes no further than `pause_after` bytes of a file while this is clear.
+        pause_after: See there.
+        knows_parts: Whether it answers to ranges.
         refuse: Status and error code for every answer, as the real hub gives them; None to answer.
         address: Where it listens.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files, self.fetched = files, list[str]()
+        self.sent: list[int] = []
+        self.breaks: list[int] = []
+        self.pause, self.pause_after = threading.Event(), 0
+        self.pause.set()
+        self.knows_parts = True
         self.refuse: tuple[int, str] | None = None
         self.address = ""
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _sibling(name: str, content: bytes) -> dict[str, object]:
+    about: dict[str, object] = {"rfilename": name, "size": len(content)}
+    if name.endswith(LARGE):
+        about["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 100}
+    return about
 
 
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
@@ -49,7 +69,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if hub.refuse is not None:
                 self._send(hub.refuse[0], b"", with_content, {"X-Error-Code": hub.refuse[1]})
             elif path.startswith(f"/api/models/{NAME}"):
-                siblings = [{"rfilename": name, "size": len(content)} for name, content in hub.files.items()]
+                siblings = [_sibling(name, content) for name, content in hub.files.items()]
                 content = json.dumps({"id": NAME, "sha": COMMIT, "siblings": siblings}).encode()
                 self._send(200, content, with_content, {})
             else:
@@ -63,16 +83,36 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 return
             if with_content:
                 hub.fetched.append(name)
-            etag = hashlib.sha256(content).hexdigest()
-            self._send(200, content, with_content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+            headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
+            start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+            if start and hub.knows_parts:
+                headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+                self._send(206, content[start:], with_content, headers)
+            else:
+                self._send(200, content, with_content, headers)
 
         def _send(self, status: int, content: bytes, with_content: bool, headers: dict[str, str]) -> None:
             self.send_response(status)
             for key, value in (headers | {"Content-Length": str(len(content))}).items():
                 self.send_header(key, value)
             self.end_headers()
-            if with_content:
+            if with_content and status in (200, 206) and "ETag" in headers:
+                self._send_slowly(content)
+            elif with_content:
                 self.wfile.write(content)
+
+        def _send_slowly(self, content: bytes) -> None:
+            """Send a file's content, with the breaks and pauses that a test asks for."""
+            end = hub.breaks.pop(0) if hub.breaks else len(content)
+            hub.sent.append(0)
+            for first in range(0, end, PIECE_BYTES):
+                if first >= hub.pause_after:
+                    hub.pause.wait()
+                piece = content[first : min(end, first + PIECE_BYTES)]
+                self.wfile.write(piece)
+                hub.sent[-1] += len(piece)
+            if end < len(content):
+                self.close_connection = True
 
     return Handler
 
@@ -89,5 +129,6 @@ def serving(files: dict[str, bytes]) -> Iterator[Hub]:
         try:
             yield hub
         finally:
+            hub.pause.set()
             server.shutdown()
             thread.join()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from sculptor_app.diffusion.errors import Cancelled
-from sculptor_app.diffusion.models.offering import DownloadFailed, Offer, fetch, told
+from sculptor_app.diffusion.models.fetching import fetch_large
+from sculptor_app.diffusion.models.hub_faults import DownloadFailed, told
+from sculptor_app.diffusion.models.offering import Offer, fetch
+from sculptor_app.diffusion.models.sizes import byte_text
+
+LARGE = ".safetensors"
 
 Progress = Callable[[int, int], None]
 """Is told how many bytes of how many are there."""
@@ -20,7 +25,7 @@ def download(what: Offer, progress: Progress | None = None, stop: threading.Even
     Args:
         what: From `offer`.
         progress: Told at every piece.
-        stop: Ends it at the next piece; what was fetched whole stays.
+        stop: Ends it at the next piece; what was fetched stays, and is gone on with.
 
     Returns:
         The folder, as `hub.find_cached` finds it from now on.
@@ -31,17 +36,21 @@ def download(what: Offer, progress: Progress | None = None, stop: threading.Even
     """
     if what.missing_bytes > what.free_bytes:
         raise DownloadFailed(
-            f"{what.name} takes {what.missing_bytes / 2**30:.1f} GiB, and the disk of {what.cache} has "
-            f"{what.free_bytes / 2**30:.1f} GiB left.",
+            f"{what.name} takes {byte_text(what.missing_bytes)} more, and the disk of {what.cache} has "
+            f"{byte_text(what.free_bytes)} left.",
             "Free some space, or set HF_HOME to a folder on another disk.",
         )
     counter = _Counter(what.total_bytes, progress or (lambda *_: None), stop)
-    with told(what.name):
+    with told(what.name, what.cache):
         for file, size in what.files:
             counter.begin(size)
+            if file.endswith(LARGE) and not (what.folder / file).exists():
+                fetch_large(what, file, counter.add)
             path = fetch(what.name, file, what.commit, what.cache, what.endpoint, counter.bar())
             counter.end()
-    return Path(path).parents[len(PurePosixPath(file).parts) - 1]
+            if Path(path) != what.folder / file:
+                raise DownloadFailed(f"{what.name} was put into {path}, where nobody asked for it.", "Try again.")
+    return what.folder
 
 
 class _Counter:
@@ -59,10 +68,14 @@ class _Counter:
 
     def add(self, count: int) -> None:
         """So many bytes more of the file are there."""
-        if self._stop is not None and self._stop.is_set():
-            raise Cancelled
+        self._end_if_stopped()
         self._piece = min(self._size, max(0, self._piece + count))
         self._progress(self._whole + self._piece, self._total)
+        self._end_if_stopped()  # the next piece may be long in coming
+
+    def _end_if_stopped(self) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise Cancelled
 
     def end(self) -> None:
         """The file is whole, whether it was fetched or had been there."""

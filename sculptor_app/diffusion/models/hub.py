@@ -58,6 +58,11 @@ def find_cached(name: str, cache: Path | None = None) -> Path:
     return repository / "snapshots" / commit
 
 
+def snapshot_of(name: str, commit: str, cache: Path) -> Path:
+    """Where a repository's files of a commit are, or will be."""
+    return _repository(name, cache) / "snapshots" / commit
+
+
 def cached_names(cache: Path | None = None) -> tuple[str, ...]:
     """The names of all pipelines in the cache, in order."""
     root = cache_folder() if cache is None else cache

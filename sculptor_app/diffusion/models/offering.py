@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sculptor_app.diffusion.errors import Cancelled, SculptError
 from sculptor_app.diffusion.models import hub, jsontext
+from sculptor_app.diffusion.models.fetching import PART, blobs_of
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
+from sculptor_app.diffusion.models.hub_faults import DownloadFailed, refuse_offline, told
 from sculptor_app.diffusion.models.judging import INDEX, PROGRAMS
 from sculptor_app.diffusion.models.verdict import ModelRefused, Unfit, shown, shown_path
 from sculptor_app.diffusion.models.weights import STEMS, Source, choose_variants, sources
@@ -21,9 +21,7 @@ DATA_FILES = (".json", ".txt", ".model", ".jinja")
 """Settings and vocabularies. Neither programs nor pickles are ever fetched."""
 MOST_FILES = 2_000
 
-
-class DownloadFailed(SculptError):
-    """A model could not be fetched; what was fetched of it stays and need not be fetched again."""
+__all__ = ["DownloadFailed", "Offer", "offer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,11 @@ class Offer:
     free_bytes: int
     cache: Path
     endpoint: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are found once they are there."""
+        return hub.snapshot_of(self.name, self.commit, self.cache)
 
     @property
     def total_bytes(self) -> int:
@@ -78,48 +81,20 @@ def offer(
     cache = hub.cache_folder() if cache is None else cache
     if not hub.is_name(name):
         raise DownloadFailed(f"{shown(name)} is no name of a repository.", "Such a name has the form owner/name.")
-    with told(name):
+    refuse_offline(name)
+    with told(name, cache):
         index_path = Path(fetch(name, INDEX, hub.MAIN, cache, endpoint))
         commit = index_path.parent.name
-        sizes = _sizes(name, commit, endpoint)
+        listed = _listed(name, commit, endpoint)
+        sizes = {file: size for file, (size, _) in listed.items()}
     try:
         chosen = _chosen(name, index_path, sizes, variant, settings_only)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
-    place = index_path.parent
-    missing = sum(size for file, size in chosen if not (place / file).exists())
+    place, blobs = index_path.parent, blobs_of(cache, name)
+    missing = sum(size - _there(place / file, size, blobs, listed.get(file, (0, ""))[1]) for file, size in chosen)
     free = shutil.disk_usage(index_path).free
     return Offer(name, commit, chosen, missing, free, cache, endpoint)
-
-
-@contextlib.contextmanager
-def told(name: str) -> Iterator[None]:
-    """Turn what huggingface_hub raises into one sentence.
-
-    Args:
-        name: The repository's.
-
-    Raises:
-        DownloadFailed: For every error that is none of ours.
-    """
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except (SculptError, Cancelled):
-        raise
-    except errors.GatedRepoError as error:
-        what = f"The model {name} is given only to those who agreed to its terms on the hub."
-        raise DownloadFailed(what, "Do so there, and log in with `hf auth login`.") from error
-    except errors.RepositoryNotFoundError as error:
-        what = f"The model {name} is not on the hub, or not for everyone."
-        raise DownloadFailed(what, "Look at how its name is written.") from error
-    except errors.RemoteEntryNotFoundError as error:
-        raise DownloadFailed(f"{name} has no {INDEX}, so it is no diffusers pipeline.", "Choose another.") from error
-    except Exception as error:
-        said = shown_path(" ".join(str(error).split())[:200])
-        what = f"The model {name} cannot be fetched ({type(error).__name__}: {said})."
-        raise DownloadFailed(what, "Look at the network and try again; what is there already is kept.") from error
 
 
 def fetch(name: str, file: str, revision: str, cache: Path, endpoint: str | None, bar: Any = None) -> str:
@@ -129,12 +104,20 @@ def fetch(name: str, file: str, revision: str, cache: Path, endpoint: str | None
     return str(hf_hub_download(name, file, revision=revision, cache_dir=cache, endpoint=endpoint, tqdm_class=bar))
 
 
-def _sizes(name: str, commit: str, endpoint: str | None) -> dict[str, int]:
-    """All files of the repository with their sizes in bytes."""
+def _listed(name: str, commit: str, endpoint: str | None) -> dict[str, tuple[int, str]]:
+    """All files of the repository: their sizes in bytes and, of the large ones, their sums (SHA-256)."""
     from huggingface_hub import HfApi
 
     listed = HfApi(endpoint=endpoint).model_info(name, revision=commit, files_metadata=True).siblings or []
-    return {each.rfilename: int(each.size or 0) for each in listed}
+    return {each.rfilename: (int(each.size or 0), each.lfs.sha256 if each.lfs else "") for each in listed}
+
+
+def _there(file: Path, size: int, blobs: Path, summed: str) -> int:
+    """How many bytes of a file are in the cache."""
+    part = blobs / f"{summed}{PART}"
+    if file.exists() or (summed and (blobs / summed).exists()):
+        return size
+    return min(size, part.stat().st_size) if summed and part.exists() else 0
 
 
 def _chosen(

@@ -1,6 +1,9 @@
 """Fetching from a hub that runs on this computer: only what is needed, the size first, progress to the byte."""
 
+import errno
+import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from sculptor_app.diffusion.errors import Cancelled
 from sculptor_app.diffusion.models import hub
 from sculptor_app.diffusion.models.door import judge
 from sculptor_app.diffusion.models.download import download
+from sculptor_app.diffusion.models.fetching import blobs_of
 from sculptor_app.diffusion.models.offering import DownloadFailed, Offer, offer
 from sculptor_app.diffusion.models.verdict import ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
@@ -83,6 +88,92 @@ def test_a_stop_keeps_what_is_whole(served: Hub, tmp_path: Path) -> None:
     assert judge(download(offered(served, tmp_path))).fit
 
 
+def test_a_stop_in_the_middle_of_a_file_is_gone_on_from(served: Hub, tmp_path: Path) -> None:
+    what, stop = offered(served, tmp_path), threading.Event()
+    weights = f"unet/{WEIGHTS}"
+    size = len(served.files[weights])
+    served.breaks = [10**9, 10**9, 8192]
+
+    def watch(done: int, total: int) -> None:
+        if done > total - size:
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        download(what, watch, stop)
+    rest = offered(served, tmp_path)
+    assert size - 8192 <= rest.missing_bytes < size
+    told: list[int] = []
+    served.sent.clear()
+    assert judge(download(rest, lambda done, _: told.append(done))).fit
+    assert served.fetched[-2:] == [weights, weights]
+    assert served.sent == [rest.missing_bytes]
+    assert told == sorted(told)
+    assert not list(tmp_path.rglob("*.incomplete*"))
+
+
+@pytest.mark.parametrize("knows_parts", [True, False])
+def test_a_connection_that_breaks_is_made_again(knows_parts: bool, served: Hub, tmp_path: Path) -> None:
+    what = offered(served, tmp_path)
+    served.knows_parts = knows_parts
+    size = len(served.files[f"unet/{WEIGHTS}"])
+    served.breaks = [10**9, 10**9, size // 2, *([size // 4] if knows_parts else [])]
+    told: list[int] = []
+    assert judge(download(what, lambda done, _: told.append(done))).fit
+    assert told[-1] == what.total_bytes
+    assert (told == sorted(told)) is knows_parts  # else it begins anew
+
+
+def test_a_connection_that_brings_nothing_any_more(served: Hub, tmp_path: Path) -> None:
+    what = offered(served, tmp_path)
+    served.breaks = [10**9, 10**9, 8192, 0]
+    with pytest.raises(DownloadFailed, match=r"connection to it broke off, .* Look at the network and try again"):
+        download(what)
+    assert offered(served, tmp_path).missing_bytes == len(served.files[f"unet/{WEIGHTS}"]) - 8192
+
+
+def test_what_is_not_what_was_announced_is_not_kept(served: Hub, tmp_path: Path) -> None:
+    weights = served.files[f"unet/{WEIGHTS}"]
+    part = blobs_of(tmp_path, NAME) / f"{hashlib.sha256(weights).hexdigest()}.incomplete"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * 1000)
+    with pytest.raises(DownloadFailed, match="not the one announced"):
+        download(offered(served, tmp_path))
+    assert judge(download(offered(served, tmp_path))).fit
+    for extra in (b"", b"x" * len(weights)):  # whole already, and too long
+        shutil.rmtree(tmp_path / "models--someone--small" / "snapshots")
+        (part.parent / part.stem).unlink()
+        part.write_bytes(weights + extra)
+        assert judge(download(offered(served, tmp_path))).fit
+
+
+def test_two_at_the_same_file(served: Hub, tmp_path: Path) -> None:
+    weights = served.files[f"unet/{WEIGHTS}"]
+    part = blobs_of(tmp_path, NAME) / f"{hashlib.sha256(weights).hexdigest()}.incomplete"
+    part.parent.mkdir(parents=True)
+    with FileLock(f"{part}.lock"), pytest.raises(DownloadFailed, match="Another program is fetching someone/small"):
+        download(offered(served, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left"), r"disk of .* is full, so someone/small .* Free some space"),
+        (PermissionError(errno.EACCES, "no"), "Nothing may be written into .* Set HF_HOME"),
+        (TimeoutError(), "connection to it broke off"),
+        (ValueError("odd"), r"cannot be fetched \(ValueError: odd\)"),
+    ],
+)
+def test_whatever_fails_in_the_middle_is_one_sentence(
+    error: Exception, words: str, served: Hub, tmp_path: Path
+) -> None:
+    def fail(done: int, total: int) -> None:
+        if done > total // 2:
+            raise error
+
+    with pytest.raises(DownloadFailed, match=words):
+        download(offered(served, tmp_path), fail)
+
+
 def test_variants_and_shards(served: Hub, tmp_path: Path) -> None:
     whole = files_of(save(ddpm, tmp_path / "a", variant="fp16", max_shard_size="20KB"))
     shards = sorted(name for name in whole if "-of-" in name)
@@ -131,7 +222,7 @@ def test_what_the_hub_refuses_is_one_sentence(status: int, code: str, words: str
 
 def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(DownloadFailed, match=r"cannot be fetched \(.*Look at the network"):
+    with pytest.raises(DownloadFailed, match="HF_HUB_OFFLINE forbids to ask"):
         offer(NAME, cache=tmp_path)
     with pytest.raises(DownloadFailed, match="no name of a repository"):
         offer("../x", cache=tmp_path)
@@ -139,7 +230,7 @@ def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_disk_that_is_too_small(served: Hub, tmp_path: Path) -> None:
     what = replace(offered(served, tmp_path), free_bytes=10)
-    with pytest.raises(DownloadFailed, match=r"takes 0\.0 GiB, and the disk of .* has 0\.0 GiB left"):
+    with pytest.raises(DownloadFailed, match=r"takes \d+ kB more, and the disk of .* has 0 kB left"):
         download(what)
     assert served.fetched == ["model_index.json"]
 
