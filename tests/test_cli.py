@@ -275,3 +275,18 @@ def test_reader_that_goes_away_is_no_fault() -> None:
         child.stdout.close()
         told = child.stderr.read()
     assert b"Traceback" not in told
+
+
+def test_the_two_guesses_of_guidance_are_kept_where_a_gif_shows_them(tiny_model: Path, tmp_path: Path) -> None:
+    for frames in ("guesses", "guidance"):
+        assert sculpt(tiny_model, "--form", "bust", "--frames", frames, "--out", tmp_path / f"{frames}.gif") == 0
+    with Image.open(tmp_path / "guesses.gif") as image:
+        assert (image.n_frames, image.width) == (3, 3 * 256 + 2 * 8)
+
+
+def test_a_run_without_guidance_has_no_two_guesses(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--guidance", "1", "--form", "bust", "--frames", "unguided", "--out", tmp_path / "x.gif")
+    assert sculpt(tiny_model, *arguments) == 5
+    assert "The model was asked once in this step" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from sculptor_app.commands.gif_arguments import add_gif_look
 from sculptor_app.commands.given_picture import add_picture
 from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
 from sculptor_app.commands.run_arguments import add_guidance, add_labels, add_model, add_seed, add_steps
-from sculptor_app.exports.gif_options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX
+from sculptor_app.exports.gif_options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES
 
 EXAMPLES = """examples:
   sculptor-app invert holiday.jpg
@@ -43,7 +43,7 @@ def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
     add_model(how)
     _add_files(parser.add_argument_group("what to say and save"))
     look = parser.add_argument_group("how the GIF looks")
-    look.add_argument("--frames", action=OneOf, known=FRAMES, name="frame", default="noisy",
+    look.add_argument("--frames", action=OneOf, known=PLAIN_FRAMES, name="frame", default="noisy",
                       help="both: the guess beside the noisy state (noisy)")  # fmt: skip
     look.add_argument("--size-px", type=whole_number("size", MIN_SIZE_PX, MAX_SIZE_PX), default=256, metavar="N",
                       help="longer side of a picture (256)")  # fmt: skip

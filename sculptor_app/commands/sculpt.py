@@ -56,7 +56,8 @@ def add_files(group: argparse._ArgumentGroup) -> None:
 def add_gif(group: argparse._ArgumentGroup) -> None:
     """Add how a run's GIF looks."""
     group.add_argument("--frames", action=OneOf, known=FRAMES, name="frame", default="guess",
-                       help="both: the guess beside the noisy state (guess)")  # fmt: skip
+                       help="both: the guess beside the noisy state; guesses: both guesses of guidance beside the one "
+                       "that they make (guess)")  # fmt: skip
     large = group.add_mutually_exclusive_group()
     size = whole_number("size", MIN_SIZE_PX, MAX_SIZE_PX)
     large.add_argument("--size-px", type=size, default=256, metavar="N", help="longer side of a picture (256)")

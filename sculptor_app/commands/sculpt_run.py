@@ -13,7 +13,7 @@ from sculptor_app.diffusion.request import RequestError, SculptRequest
 from sculptor_app.diffusion.start import Start
 from sculptor_app.diffusion.trajectory import Trajectory
 from sculptor_app.exports.errors import ExportCancelled, ExportError
-from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.exports.gif_options import GUIDANCE_FRAMES, GifOptions
 from sculptor_app.measures.recording import RunMeasures, measured
 
 Checked = Callable[[argparse.Namespace], tuple[SculptRequest, GifOptions]]
@@ -77,8 +77,9 @@ def sculpted(
 
     trajectory = measures = None
     steps = request.steps + 1 - (1 if start is None else start.first_step)
+    both = arguments.frames in GUIDANCE_FRAMES
     with ProgressBar("Sculpting", steps, "step") as bar:
-        for event in measured(sculpt(Engine(), request, interruption.event, start=start)):
+        for event in measured(sculpt(Engine(), request, interruption.event, start=start, watch_guidance=both)):
             if trajectory is None and arguments.scale is not None:  # too large a scale is known before the first step
                 options_of(arguments, max(event.trajectory.shape[1:]))
             trajectory, measures = event.trajectory, event.measures

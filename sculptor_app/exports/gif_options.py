@@ -5,14 +5,23 @@ from typing import Any
 
 from sculptor_app.exports.errors import OptionError
 
-FRAMES = ("guess", "noisy", "chips", "both")
-"""What the GIF shows; "both" is the guess beside the noisy state."""
+PLAIN_FRAMES = ("guess", "noisy", "chips", "both")
+"""What a GIF of any run shows; "both" is the guess beside the noisy state."""
+
+GUIDANCE_FRAMES = ("unguided", "conditional", "guidance", "guesses")
+"""What a run has that kept the two guesses of guidance; "guesses" is both of them beside the guess they make."""
+
+FRAMES = (*PLAIN_FRAMES, *GUIDANCE_FRAMES)
 
 FRAME_NAMES = {
     "guess": "Current guess",
     "noisy": "Noisy state",
     "chips": "Chips",
     "both": "Guess beside noisy state",
+    "unguided": "Unguided guess",
+    "conditional": "Conditional guess",
+    "guidance": "Guidance direction",
+    "guesses": "Unguided, conditional and current guess",
 }
 """English names, shown through tr()."""
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from sculptor_app.diffusion.any_trajectory import AnyTrajectory
+from sculptor_app.diffusion.latents.decoded import DECODED
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.measures.guidance import why_no_halves
 
 GAP_PX = 8
 """Between two pictures side by side."""
@@ -15,6 +17,10 @@ _KINDS = {
     "noisy": (FrameKind.NOISY_STATE,),
     "chips": (FrameKind.STATE_CHIPS,),
     "both": (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE),
+    "unguided": (FrameKind.UNGUIDED_GUESS,),
+    "conditional": (FrameKind.CONDITIONAL_GUESS,),
+    "guidance": (FrameKind.GUIDANCE_DIRECTION,),
+    "guesses": (FrameKind.UNGUIDED_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
 }
 
 
@@ -64,17 +70,29 @@ def shown_states(trajectory: AnyTrajectory, options: GifOptions) -> tuple[int, .
     Raises:
         ExportError: when the run holds nothing of the kind that was asked for.
     """
-    needs_guess = FrameKind.CURRENT_GUESS in kinds_of(options)
+    kinds = kinds_of(options)
     first = 0 if options.frames == "noisy" else 1
-    states = [k for k in range(first, trajectory.last + 1) if not (needs_guess and trajectory.step(k).guess_note)]
+    states = [k for k in range(first, trajectory.last + 1) if all(_has(trajectory, k, kind) for kind in kinds)]
     if not states:
-        raise ExportError(
-            "This run holds no step to show." if trajectory.last == 0 else "This run has no guesses to show.",
-            "Let it take a step first." if trajectory.last == 0 else "Export the noisy state instead.",
-        )
+        raise _nothing_to_show(trajectory, kinds)
     begin = trajectory.planned_steps if options.into_noise else 0
     chosen = [k for k in states if (k - begin) % options.every == 0 or k in (states[0], states[-1])]
     return tuple(chosen)
+
+
+def _has(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> bool:
+    """Whether there is such a frame at step k, without reading it; every run has states and, from step 1 on, chips."""
+    if kind.is_of_guidance:
+        return trajectory.step(k).guidance is not None and trajectory.info.space != DECODED
+    return kind is not FrameKind.CURRENT_GUESS or not trajectory.step(k).guess_note
+
+
+def _nothing_to_show(trajectory: AnyTrajectory, kinds: tuple[FrameKind, ...]) -> ExportError:
+    if trajectory.last == 0:
+        return ExportError("This run holds no step to show.", "Let it take a step first.")
+    if kinds[0].is_of_guidance and not _has(trajectory, 1, kinds[0]):
+        return ExportError(why_no_halves(trajectory, 1), "Export the current guess instead.")
+    return ExportError("This run has no guesses to show.", "Export the noisy state instead.")
 
 
 def timetable(states: tuple[int, ...], options: GifOptions) -> tuple[Shown, ...]:

@@ -24,6 +24,7 @@ from sculptor_app.exports.gif import (
     read_settings,
     write_gif,
 )
+from sculptor_app.exports.gif_options import GUIDANCE_FRAMES
 from sculptor_app.exports.gif_plan import shown_states, timetable
 from sculptor_app.measures.pictures import FrameKind, picture
 from sculptor_app.measures.recording import RunMeasures
@@ -240,7 +241,7 @@ def test_fixed_noise_costs_less_than_half_of_fresh_noise(tmp_path: Path) -> None
 def test_any_choice_gives_a_gif_that_opens(tmp_path_factory, frames, every, size_px, caption, plot, ping_pong, taken,
                                            channels) -> None:  # fmt: skip
     trajectory = made_run(
-        steps=5, size=16, taken=taken, channels=channels, space="latents" if channels == 4 else "pixels"
+        steps=5, size=16, taken=taken, channels=channels, space="latents" if channels == 4 else "pixels", guidance=2.0
     )
     options = GifOptions(frames, every, size_px, caption=caption, plot=plot, ping_pong=ping_pong)
     path = tmp_path_factory.mktemp("gif") / "x.gif"
@@ -248,3 +249,21 @@ def test_any_choice_gives_a_gif_that_opens(tmp_path_factory, frames, every, size
     with Image.open(path) as image:
         assert image.size == gif_size(trajectory, options)
         assert image.n_frames == frame_count(trajectory, options)
+
+
+def test_both_guesses_of_guidance_stand_beside_the_one_they_make(tmp_path: Path) -> None:
+    run = made_run(steps=4, guidance=3.0)
+    path = written(tmp_path, run, frames="guesses", **BARE)
+    last = frames_in_time(path, 80)[-1]
+    assert last.shape[:2] == (64, 3 * 64 + 2 * 8)
+    for index, kind in enumerate((FrameKind.UNGUIDED_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS)):
+        wanted = picture(run, 4, kind).rgb.repeat(4, 0).repeat(4, 1)
+        assert psnr(last[:, index * 72 : index * 72 + 64], wanted) > 30
+
+
+def test_a_run_without_the_two_guesses_says_why(tmp_path: Path) -> None:
+    for frames in GUIDANCE_FRAMES:
+        with pytest.raises(ExportError, match=r"did not keep the two guesses.*Export the current guess instead"):
+            written(tmp_path, made_run(), frames=frames)
+    with pytest.raises(ExportError, match="holds no step"):
+        written(tmp_path, made_run(taken=0, guidance=2.0), frames="guesses")

@@ -85,7 +85,11 @@ class GifForm(QWidget):
         self.dark = QCheckBox(self.tr("Dark paper"), self)
 
     def _frame_names(self) -> tuple[str, ...]:
-        return (self.tr("Current guess"), self.tr("Noisy state"), self.tr("Chips"), self.tr("Guess beside noisy state"))
+        return (
+            self.tr("Current guess"), self.tr("Noisy state"), self.tr("Chips"), self.tr("Guess beside noisy state"),
+            self.tr("Unguided guess"), self.tr("Conditional guess"), self.tr("Guidance direction"),
+            self.tr("Unguided, conditional, current guess"),
+        )  # fmt: skip
 
     def _number(self, low: int, high: int, step: int, suffix: str = "") -> QSpinBox:
         box = QSpinBox(self)
