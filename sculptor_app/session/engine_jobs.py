@@ -62,13 +62,15 @@ class EngineJobs:
 
         return job
 
-    def carving(self, request: SculptRequest, start: MakeStart | None, budget_bytes: int) -> Job:
+    def carving(
+        self, request: SculptRequest, start: MakeStart | None, budget_bytes: int, watch_guidance: bool = False
+    ) -> Job:
         """Carve and measure; it yields the events of `engine.sculpt` with the run's measures."""
 
         def job(stop: threading.Event) -> Iterator[object]:
             module = importlib.import_module(self._module_name)
             recording = importlib.import_module("sculptor_app.measures.recording")
-            options = {}
+            options: dict[str, Any] = {"watch_guidance": watch_guidance}
             if start is not None:
                 self.engine.load(request.model, request.device, stop)  # what makes the start cannot be stopped
                 options["start"] = start(self.engine, request)

@@ -43,6 +43,10 @@ class SculptRunner(QObject):
         engine_module: what the first job imports; it offers `Engine` and `sculpt`.
         parent: the owner; call `shutdown` before it goes.
 
+    Attributes:
+        budget_bytes: memory for the frames of the runs that begin from now on.
+        watches_guidance: whether they keep the two guesses that guidance is made of.
+
     Signals:
         state_changed: a RunState.
         prepared: a Prepared record, once the engine and the model are there.
@@ -80,6 +84,7 @@ class SculptRunner(QObject):
         self._waiting: _Run | None = None
         self._plan_wanted: SculptRequest | None = None
         self.budget_bytes = DEFAULT_BUDGET_BYTES
+        self.watches_guidance = True
         self.model = model
         self._jobs = JobThread(cancelled_by=(Cancelled,), parent=self, name="sculpting")
         self._jobs.produced.connect(self._take)
@@ -130,7 +135,8 @@ class SculptRunner(QObject):
         Returns:
             The run's id.
         """
-        return self._ask_for(self._work.carving(request, start, self.budget_bytes), is_carving=True)
+        job = self._work.carving(request, start, self.budget_bytes, self.watches_guidance)
+        return self._ask_for(job, is_carving=True)
 
     def submit(self, work: Work) -> int:
         """Do other work with the engine, in the worker thread, under the same rules; it comes out of `produced`.

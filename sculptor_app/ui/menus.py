@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QSettings, Qt, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
-from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.measures.frame_kind import GUIDANCE_KINDS, FrameKind
 from sculptor_app.session.playback import LoopMode
 from sculptor_app.session.session import Session
 from sculptor_app.ui import theme
@@ -100,6 +100,15 @@ class Menus(QObject):
         for action in self._memory.actions():
             action.setToolTip(self.tr("Steps beyond it go to a temporary file. Holds from the next run on."))
         self.choices.tick(self._memory, window.runner.budget_bytes // 2**20)
+        self.keep_guesses = self.choices.add_switch(
+            "keep_guesses", menu, self.tr("Keep both guesses of &guidance"),
+            window.runner.watches_guidance, self._keep_guesses_chosen,
+        )  # fmt: skip
+        self.keep_guesses.setToolTip(
+            self.tr("The unguided and the conditional guess of every step can then be looked at. Their two frames take "
+                    "as much memory as guess and state. Holds from the next run on.")
+        )  # fmt: skip
+        menu.setToolTipsVisible(True)
 
     def _size_text(self, megabytes: int) -> str:
         return self.tr("{0} GB").format(megabytes // 1024) if megabytes >= 1024 else self.tr("{0} MB").format(megabytes)
@@ -118,7 +127,7 @@ class Menus(QObject):
         self._arrangement = self.choices.add("arrangement", menu, arrangements, self._arrangement_chosen)
         self.choices.tick(self._arrangement, self._bench.stage.arrangement)
         menu.addSeparator()
-        film = [(self._bench.stage.kind_name(kind), kind) for kind in DEFAULT_KINDS]
+        film = [(self._bench.stage.kind_name(kind), kind) for kind in (*DEFAULT_KINDS, *GUIDANCE_KINDS)]
         self._film = self.choices.add("film", menu.addMenu(self.tr("Filmst&rip shows")), film, self._film_chosen)
         self.choices.tick(self._film, self._bench.presenter.film_kind)
         plots = [(self.tr("Current guess"), GUESS), (self.tr("Noisy state"), STATE)]
@@ -220,6 +229,10 @@ class Menus(QObject):
     @Slot(QAction)
     def _memory_chosen(self, action: QAction) -> None:
         self._window.runner.budget_bytes = action.data() * 2**20
+
+    @Slot(bool)
+    def _keep_guesses_chosen(self, keep: bool) -> None:
+        self._window.runner.watches_guidance = keep
 
     @Slot(QAction)
     def _arrangement_chosen(self, action: QAction) -> None:

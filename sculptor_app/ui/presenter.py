@@ -139,9 +139,23 @@ class Presenter(QObject):
             return self.tr("what the model takes for noise")
         if kind is FrameKind.TWIN:
             return self.tr("the finished picture, drowned as deep")
+        if kind.is_of_guidance:
+            return self._guidance_note(kind, step)
         if limit is None:
             return ""
         return self.tr("taken off in this step") if kind is FrameKind.STATE_CHIPS else self.tr("changed in this step")
+
+    def _guidance_note(self, kind: FrameKind, step: int) -> str:
+        trajectory = self._session.trajectory
+        weight = trajectory.step(step).guidance if step else None
+        if weight is None:
+            return ""
+        if kind is FrameKind.GUIDANCE_DIRECTION:
+            return self.tr("conditional − unguided, taken {0}×").format(status_text.weight_text(weight))
+        if kind is FrameKind.CONDITIONAL_GUESS:
+            return self.tr("with what is asked for, before guidance")
+        has_opposite = trajectory.info.request.told.get("negative_prompt")
+        return self.tr("with the negative prompt alone") if has_opposite else self.tr("with nothing asked for")
 
     def caption(self, step: int) -> str:
         """The words beside the step's number."""

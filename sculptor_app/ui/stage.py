@@ -62,7 +62,7 @@ class Stage(QWidget):
             FrameKind.TWIN: self.tr("Twin"),
             FrameKind.UNGUIDED_GUESS: self.tr("Unguided guess"),
             FrameKind.CONDITIONAL_GUESS: self.tr("Conditional guess"),
-            FrameKind.GUIDANCE_DIRECTION: self.tr("Guidance"),
+            FrameKind.GUIDANCE_DIRECTION: self.tr("Guidance direction"),
         }[kind]
 
     def set_kinds(self, kinds: list[FrameKind]) -> None:

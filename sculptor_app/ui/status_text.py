@@ -35,6 +35,11 @@ def sigma_text(sigma: float) -> str:
     return ratio_text(sigma)
 
 
+def weight_text(weight: float) -> str:
+    """The weight of guidance as it was measured, without figures of rounding: "2", "7.5", "1.25"."""
+    return f"{weight:.2f}".rstrip("0").rstrip(".").replace("-", "−")
+
+
 def phase_name(trajectory: "Trajectory", k: int) -> str:
     """The name of the phase of step k (of the state it starts from); of state 0 what the run begins with."""
     if k:
