@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sculptor_app.diffusion.grid_request import GridRequest
-from sculptor_app.diffusion.loading import Engine, model_folder
+from sculptor_app.diffusion.loading import Engine, model_name
 from sculptor_app.diffusion.noises import model_facts, noise_of
 from sculptor_app.diffusion.request import SAMPLER_NAMES
 from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
@@ -19,7 +19,7 @@ def untouched(request: GridRequest) -> tuple[Trajectory, ...]:
     """
     size = model_facts(request.model).size
     levels = Engine().plan(request.single(request.cells[0]))
-    name, sampler = model_folder(request.model).name, SAMPLER_NAMES[request.sampler]
+    name, sampler = model_name(request.model), SAMPLER_NAMES[request.sampler]
     runs = []
     for cell in request.cells:
         start = noise_of(cell.noise, size) * np.float32(levels[0].scale)

@@ -1,5 +1,6 @@
 """Many runs side by side: each is the single run of its cell, and all are at one step."""
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,20 @@ def test_the_facts_of_a_model(tiny_model: Path, unlabelled: Path, tmp_path: Path
     (tmp_path / "empty").mkdir()
     with pytest.raises(Exception, match="Choose a whole model"):
         model_facts(str(tmp_path / "empty"))
+
+
+def test_a_model_of_the_hub_is_called_by_its_name(
+    request_: GridRequest, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is called by a commit."""
+    commit = "0123456789" * 4
+    repository = tmp_path / "models--someone--small"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    shutil.copytree(tiny_model, repository / "snapshots" / commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    named = changed(request_, model="someone/small")
+    assert {run.info.model_name for run in untouched(named)} == {"someone/small"}
 
 
 def test_a_grid_can_be_seen_before_it_is_carved(engine: Engine, request_: GridRequest) -> None:
