@@ -1,30 +1,22 @@
 """The left panel: the settings, which scroll where they must, over Start and progress, which are always seen."""
 
-from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtCore import QSize, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from sculptor_app.ui.controls import Controls
 from sculptor_app.ui.run_panel import RunPanel
+from sculptor_app.ui.scrolled_panel import ScrolledPanel
 
 LIKED_WIDTH_PX = 240
 
 
-class BlockPanel(QWidget):
+class BlockPanel(ScrolledPanel):
     """Controls and run panel above each other."""
 
     def __init__(self, controls: Controls, run_panel: RunPanel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(controls, run_panel, parent)
         self._controls, self._run_panel = controls, run_panel
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidget(controls)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self._scroll, 1)
-        column.addWidget(run_panel)
         controls.rebuilt.connect(self._fit)
 
     def sizeHint(self) -> QSize:
@@ -32,8 +24,7 @@ class BlockPanel(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         # What scrolls may be short but not narrow: it would be cut off at its right.
-        bar = self._scroll.verticalScrollBar().sizeHint().width()
-        return QSize(max(200, self._controls.minimumSizeHint().width() + bar), 160)
+        return QSize(max(200, self._controls.minimumSizeHint().width() + self.bar_px), 160)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

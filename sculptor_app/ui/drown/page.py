@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QRandomGenerator, QSettings, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QRandomGenerator, QSettings, QTimer, Signal, Slot
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
 from sculptor_app.diffusion.errors import SculptError
@@ -19,10 +19,12 @@ from sculptor_app.session.runner import SculptRunner
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.views import DrowningPresenter, DrowningStage
 from sculptor_app.ui.drown.way_back import WayBack
+from sculptor_app.ui.file_drop import FileDrop
 from sculptor_app.ui.frame_clock import FrameClock
 from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.page import Page
 from sculptor_app.ui.plots_panel import STATE, PlotsPanel
+from sculptor_app.ui.scrolled_panel import ScrolledPanel
 from sculptor_app.ui.views import Views
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.timeline import Timeline
@@ -74,7 +76,7 @@ class DrownPage(Page):
         self._lay_out()
         self.controls.restore(settings)
         self._connect()
-        self.setAcceptDrops(True)
+        FileDrop(self).dropped.connect(self.open_path)
 
     # Making
 
@@ -92,22 +94,12 @@ class DrownPage(Page):
         self._edited.setInterval(EDITED_MS)
 
     def _lay_out(self) -> None:
-        scroll = QScrollArea(self)
-        scroll.setWidget(self.controls)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        left = QWidget(self)
-        left.setFixedWidth(LEFT_PX)
-        panel = QVBoxLayout(left)
-        panel.setContentsMargins(0, 0, 0, 0)
-        panel.setSpacing(0)
-        panel.addWidget(scroll, 1)
-        panel.addWidget(self.controls.foot)
-        self._scroll = scroll
+        self._left = ScrolledPanel(self.controls, self.controls.foot, self)
+        self._left.setFixedWidth(LEFT_PX)
         self.plots.setFixedWidth(RIGHT_PX)
         upper = QHBoxLayout()
         upper.setSpacing(0)
-        upper.addWidget(left)
+        upper.addWidget(self._left)
         upper.addWidget(self.stage, 1)
         upper.addWidget(self.plots)
         self.film.setFixedHeight(FILM_PX)
@@ -298,19 +290,4 @@ class DrownPage(Page):
         super().resizeEvent(event)
         self.film.setVisible(self.height() >= LEAST_FILM_PAGE_PX)
         self.layout().activate()
-        self.controls.fit_into(self._scroll.viewport().height())
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if self._dropped(event) is not None:
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        path = self._dropped(event)
-        if path is not None:
-            event.acceptProposedAction()
-            self.open_path(path)
-
-    @staticmethod
-    def _dropped(event: QDragEnterEvent | QDropEvent) -> Path | None:
-        urls = [url for url in event.mimeData().urls() if url.isLocalFile()]
-        return Path(urls[0].toLocalFile()) if urls else None
+        self.controls.fit_into(self._left.room_px)

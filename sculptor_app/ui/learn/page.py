@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.session.learner import LEARNING_MODULE, Learner, LearnState
@@ -21,6 +21,7 @@ from sculptor_app.ui.learn.side import WIDTH_PX, Side
 from sculptor_app.ui.learn.what import What, new_folder
 from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.page import Page
+from sculptor_app.ui.scrolled_panel import ScrolledPanel
 
 LEFT_PX, LEAST_LEFT_PX = 248, 216
 
@@ -60,17 +61,8 @@ class LearnPage(Page):
         self.looking.restore(settings)
 
     def _lay_out(self) -> None:
-        left = QWidget(self)
+        left = ScrolledPanel(self.what, self.foot, self)
         left.setMinimumWidth(LEAST_LEFT_PX)
-        scroll = QScrollArea(left)
-        scroll.setWidget(self.what)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(scroll, 1)
-        column.addWidget(self.foot)
         self.splitter = QSplitter(self)
         self.splitter.setHandleWidth(1)
         self.splitter.setChildrenCollapsible(False)

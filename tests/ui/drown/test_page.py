@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog
 
 from sculptor_app.measures.frame_kind import FrameKind
 from sculptor_app.ui.drown.page import DrownPage
@@ -124,10 +124,12 @@ def test_a_file_is_opened_through_the_menu_of_the_page_and_by_dropping_it(
     other = save_picture(tmp_path / "other.png", 32, 32)
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(other))])
-    drop = QDropEvent(
-        QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
-    wait_for_another(driver, page, lambda: page.dropEvent(drop))
+    copied, left, no_key = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    coming = QDragEnterEvent(QPoint(5, 5), copied, data, left, no_key)
+    QApplication.sendEvent(page, coming)
+    assert coming.isAccepted()
+    drop = QDropEvent(QPointF(5, 5), copied, data, left, no_key)
+    wait_for_another(driver, page, lambda: QApplication.sendEvent(page, drop))
     assert page.drowned.name == "other.png"
 
 
