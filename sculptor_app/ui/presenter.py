@@ -146,16 +146,12 @@ class Presenter(QObject):
         return self.tr("taken off in this step") if kind is FrameKind.STATE_CHIPS else self.tr("changed in this step")
 
     def _guidance_note(self, kind: FrameKind, step: int) -> str:
-        trajectory = self._session.trajectory
-        weight = trajectory.step(step).guidance if step else None
+        weight = self._session.trajectory.step(step).guidance if step else None
         if weight is None:
             return ""
         if kind is FrameKind.GUIDANCE_DIRECTION:
-            return self.tr("conditional − unguided, taken {0}×").format(status_text.weight_text(weight))
-        if kind is FrameKind.CONDITIONAL_GUESS:
-            return self.tr("with what is asked for, before guidance")
-        has_opposite = trajectory.info.request.told.get("negative_prompt")
-        return self.tr("with the negative prompt alone") if has_opposite else self.tr("with nothing asked for")
+            return self.tr("{0}× added to the unguided guess").format(status_text.weight_text(weight))
+        return self.tr("0× guidance") if kind is FrameKind.UNGUIDED_GUESS else self.tr("1× guidance")
 
     def caption(self, step: int) -> str:
         """The words beside the step's number."""
