@@ -52,5 +52,7 @@ else
 fi
 [ -z "$failed" ] || echo "== did not hold so far:$failed"
 echo "== pytest"
+# The whole suite goes to all cores, four at most: every further process imports torch anew.
+[ $# -gt 0 ] || set -- -n logical --maxprocesses 4 --dist worksteal
 "$python" -m pytest -q "$@" || failed="$failed pytest"
 [ -z "$failed" ]
