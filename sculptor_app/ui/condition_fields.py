@@ -12,6 +12,7 @@ from sculptor_app import folders
 from sculptor_app.diffusion.control import Control, ControlKind
 from sculptor_app.diffusion.request import OptionValue, RequestError
 from sculptor_app.ui.choice_box import ChoiceBox
+from sculptor_app.ui.field_grid import WIDE
 from sculptor_app.ui.number_field import NumberField
 
 TEXT_LINES = 3
@@ -73,6 +74,7 @@ class ConditionField(QWidget):
     def _text(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
         text = QPlainTextEdit(self)
         text.setTabChangesFocus(True)
+        self.setProperty(WIDE, True)
         text.setFixedHeight(TEXT_LINES * text.fontMetrics().lineSpacing() + 18)
         text.textChanged.connect(self.edited)
         self._hold(row, text)

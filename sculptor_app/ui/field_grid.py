@@ -2,6 +2,8 @@
 
 from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QWidget
 
+WIDE = "wide"
+"""Property of a field that needs the whole width, as a text does: its label stays over it."""
 LABEL_GAP_PX, ROW_GAP_PX, COMPACT_GAP_PX = 4, 10, 5
 
 
@@ -58,7 +60,10 @@ class FieldGrid(QWidget):
         for line in range(self._grid.rowCount()):
             self._grid.setRowMinimumHeight(line, 0)
         self._grid.setColumnStretch(1, 1)
-        pairs = [pair for row in self._rows for pair in row]
-        for line, (label, field) in enumerate(pairs):
-            self._grid.addWidget(label, line, 0)
-            self._grid.addWidget(field, line, 1)
+        line = 0
+        for label, field in (pair for row in self._rows for pair in row):
+            is_wide = bool(field.property(WIDE))
+            self._grid.addWidget(label, line, 0, 1, 2 if is_wide else 1)
+            line += is_wide
+            self._grid.addWidget(field, line, 0 if is_wide else 1, 1, 2 if is_wide else 1)
+            line += 1
