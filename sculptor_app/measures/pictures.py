@@ -21,7 +21,7 @@ LATENT_RANGE = 2.5
 UNIT_SCALE = 1e-6
 """A scale so near to 1 is 1: schedulers that keep the variance give a² + s² = 1 with a last figure of rounding."""
 
-NO_STEP_YET = "No step has been taken yet: this is the pure noise."
+NO_STEP_YET = "No step has been taken yet: this is the untouched block."
 SUB_STAGES = "This sampler asks the network more than once in a step, so no one noise goes with the guess."
 NO_LEVEL = "The step starts from a state without noise."
 NOT_FINISHED = "The twin is the finished picture, and this run is not finished."

@@ -88,7 +88,7 @@ def free_bytes(device: str) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     if device == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    import psutil  # type: ignore[import-untyped]  # accelerate brings it
+    import psutil  # type: ignore[import-untyped]
 
     return min(int(psutil.virtual_memory().available), *_left_by_container())
 

@@ -123,7 +123,7 @@ def _wait(
 
 def _resident(pid: int) -> int:
     """Bytes of memory that a process has; 0 when it is gone."""
-    import psutil  # type: ignore[import-untyped]  # accelerate brings it
+    import psutil  # type: ignore[import-untyped]
 
     try:
         return int(psutil.Process(pid).memory_info().rss)

@@ -89,6 +89,8 @@ class DrownPage(Page):
         self.plot_clock = FrameClock(share=0.5, parent=self)
         self.views = Views(self.session, self.stage, self.presenter)
         self.transport.leave_out_following()
+        for view in (self.timeline, self.film):
+            view.set_start_words(self.tr("pure noise"))
         self._edited = QTimer(self)
         self._edited.setSingleShot(True)
         self._edited.setInterval(EDITED_MS)

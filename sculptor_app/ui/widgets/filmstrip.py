@@ -31,13 +31,18 @@ each frame of the display makes its own share of them, and not two."""
 
 
 class StatesModel(QAbstractListModel):
-    """Rows 0..count-1, one per state; state 0 is the pure noise."""
+    """Rows 0..count-1, one per state.
+
+    Attributes:
+        start_words: What state 0 is.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._count = 0
         self.planned = 0
         self.spans: tuple[PhaseSpan, ...] = ()
+        self.start_words = self.tr("the untouched block")
 
     def set_count(self, count: int) -> None:
         """Grows by inserting rows, or starts again when there are fewer."""
@@ -57,7 +62,7 @@ class StatesModel(QAbstractListModel):
     def describe(self, row: int) -> str:
         """A state in words, for tooltips and screen readers."""
         if row == 0:
-            return self.tr("state 0, pure noise")
+            return self.tr("state 0, %1").replace("%1", self.start_words)
         key = self.phase_key(row)
         text = self.tr("step %1 of %2").replace("%1", str(row)).replace("%2", str(self.planned or self._count - 1))
         return f"{text}, {phase_name(key).lower()}" if key else text
@@ -106,6 +111,10 @@ class Filmstrip(QListView):
         self.selectionModel().currentChanged.connect(self._current_was_changed)
         self.horizontalScrollBar().actionTriggered.connect(self._scrolled_by_hand)
         theme().changed.connect(self.viewport().update)
+
+    def set_start_words(self, words: str) -> None:
+        """Say what state 0 is."""
+        self._states.start_words = words
 
     def _set_up_view(self) -> None:
         self.setProperty("kind", "bare")

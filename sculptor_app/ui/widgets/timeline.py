@@ -42,6 +42,7 @@ class Timeline(QSlider):
         self._available = 0
         self._marks: tuple[tuple[str, int], ...] = ()
         self._mark_words = ""
+        self._start_words = self.tr("the untouched block")
         self._snr: Sequence[float] = ()
         self._telling = False
         self._wheel = 0
@@ -96,6 +97,10 @@ class Timeline(QSlider):
         self._marks, self._mark_words = tuple(marks), words or self.tr("%1 settled here")
         self._dress()
 
+    def set_start_words(self, words: str) -> None:
+        """Say what state 0 is."""
+        self._start_words = words
+
     @property
     def step(self) -> int:
         """The state that the cursor is on."""
@@ -108,7 +113,7 @@ class Timeline(QSlider):
     def describe(self, step: int) -> str:
         """A state in words, as the tooltip says it: its phase, what the sculptor does in it, its SNR."""
         if step == 0:
-            lines = [self.tr("State 0: pure noise, the untouched block")]
+            lines = [self.tr("State 0: %1").replace("%1", self._start_words)]
         else:
             lines = [self.tr("Step %1 of %2").replace("%1", str(step)).replace("%2", str(self._planned))]
         span = self._span_of(step)

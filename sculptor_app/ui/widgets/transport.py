@@ -76,7 +76,7 @@ class TransportBar(QWidget):
         return button
 
     def _make_buttons(self) -> None:
-        self.first_button = self._button("first", self.tr("First state: pure noise (Home)"))
+        self.first_button = self._button("first", self.tr("First state: the untouched block (Home)"))
         self.back_button = self._button("step-back", self.tr("One step back (Left)"))
         self.play_back_button = self._button("play-back", self.tr("Play backward"))
         self.play_button = self._button("play", self.tr("Play (Space)"))

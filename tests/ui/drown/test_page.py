@@ -47,6 +47,7 @@ def test_the_page_begins_with_a_sculpture_and_drowns_it_at_a_keypress(driver: Dr
     assert (session.position, session.last) == (50, 50)
     assert page.stage.panels[0].picture_view.image is not None
     assert page.timeline._marks[0][0] == "layout"
+    assert page.timeline.describe(0).startswith("State 0: pure noise")
     session.set_speed(60)
     driver.press(Qt.Key.Key_Return, modifier=Qt.KeyboardModifier.ControlModifier)
     assert session.direction == -1

@@ -174,7 +174,7 @@ def test_pinned_scrubbing_elsewhere_brings_its_state_into_view(strip: Filmstrip)
 
 @pytest.mark.parametrize(
     ("row", "text"),
-    [(0, "state 0, pure noise"), (7, "step 7 of 1000, big decisions"), (1000, "step 1000 of 1000, polish")],
+    [(0, "state 0, the untouched block"), (7, "step 7 of 1000, big decisions"), (1000, "step 1000 of 1000, polish")],
 )
 def test_states_in_words(strip: Filmstrip, row: int, text: str) -> None:
     strip.set_count(1001)

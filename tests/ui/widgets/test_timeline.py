@@ -140,7 +140,7 @@ def test_screen_readers_hear_and_set_the_step(line: Timeline, qtbot: QtBot) -> N
 @pytest.mark.parametrize(
     ("step", "parts"),
     [
-        (0, ["pure noise"]),
+        (0, ["the untouched block"]),
         (12, ["Step 12 of 50", "Structure (6–15): limbs, posture", "SNR 0.12"]),
         (50, ["Step 50 of 50", "Polish (31–50)"]),
     ],
