@@ -2,12 +2,14 @@
 
 import argparse
 
+from sculptor_app.commands.model_fetching import add_download
 from sculptor_app.commands.parsing import Parser
 
 EXAMPLES = """examples:
   sculptor-app check-model ~/models/my-model
   sculptor-app check-model model.safetensors --json
   sculptor-app check-model owner/name --no-trial
+  sculptor-app check-model owner/name --download
 
 exit codes:
   0    it can be opened
@@ -26,8 +28,10 @@ def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL",
-                        help="a diffusers folder, a safetensors file, or owner/name in the hub's cache")  # fmt: skip
+    parser.add_argument(
+        "model", metavar="MODEL", help="a diffusers folder, a safetensors file, or owner/name of a model on the hub"
+    )
+    add_download(parser)
     parser.add_argument(
         "--device", default="auto", metavar="NAME", help="whose memory counts: auto, cpu, cuda … (auto)"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
+from sculptor_app.commands.model_fetching import bring_model
 from sculptor_app.commands.saving import refused
 from sculptor_app.commands.terminal import say, stop_on_signal
 from sculptor_app.diffusion.errors import Cancelled, SculptError
@@ -29,12 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     with stop_on_signal() as interruption:
         try:
+            bring_model(arguments, interruption)
             path, device = locate(arguments.model), find_device(arguments.device)
             verdict, plan = examine(
                 path, device.id, trial=not arguments.no_trial, own_too=True, stop=interruption.event
             )
-        except Cancelled:
-            return refused("Interrupted.", interruption.code or INTERRUPTED)
+        except Cancelled as cancelled:
+            return refused(str(cancelled) or "Interrupted.", interruption.code or INTERRUPTED)
         except SculptError as error:
             return refused(error, BAD_INPUT)
     tried = verdict.fit and not arguments.no_trial

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
 from sculptor_app.commands.gif_arguments import gif_options
 from sculptor_app.commands.given_picture import check_picture, given_picture
+from sculptor_app.commands.model_fetching import bring_model
 from sculptor_app.commands.run_arguments import request_of
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.terminal import Interruption, ProgressBar, say, stop_on_signal
@@ -39,13 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
         return refused(error, BAD_INPUT)
     with stop_on_signal() as interruption:
         try:
+            bring_model(arguments, interruption)
             engine, inversion = _inverted(request, arguments, interruption)
             error_db = _carved_back(engine, request, inversion, interruption)
             if arguments.out is not None or arguments.csv is not None:
                 way = inversion.trajectory
                 write_files(arguments, options, way, RunMeasures.of(way), 0, interruption)
-        except (Cancelled, ExportCancelled):
-            return refused("Interrupted; nothing was written.", interruption.code or INTERRUPTED)
+        except (Cancelled, ExportCancelled) as cancelled:
+            return refused(str(cancelled) or "Interrupted; nothing was written.", interruption.code or INTERRUPTED)
         except SculptError as error:
             return refused(error, code_of(error))
     facts = _facts(inversion, error_db)

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from sculptor_app.commands.model_fetching import add_download
 from sculptor_app.commands.parsing import OneOf, number, whole_number
 from sculptor_app.diffusion.request import (
     FORMS,
@@ -92,7 +93,9 @@ def add_guidance(group: argparse._ArgumentGroup, usual: float = 2.0) -> None:
 def add_model(group: argparse._ArgumentGroup) -> None:
     """Add the model and where it runs."""
     group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (auto)")
-    group.add_argument("--model", metavar="FOLDER", help="a model in diffusers' format (the embedded one)")
+    group.add_argument("--model", metavar="MODEL", help="a folder in diffusers' format, a safetensors file, or the "
+                       "owner/name of a model on the hub (the embedded one)")  # fmt: skip
+    add_download(group)
 
 
 def request_of(arguments: argparse.Namespace) -> SculptRequest:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
+from sculptor_app.commands.model_fetching import bring_model
 from sculptor_app.commands.run_arguments import request_of
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.sculpt import options_of
@@ -46,12 +47,13 @@ def finish(arguments: argparse.Namespace, check: Checked, make: Sculpted) -> int
         return refused(error, BAD_INPUT)
     with stop_on_signal() as interruption:
         try:
+            bring_model(arguments, interruption)
             trajectory, measures = make(request, arguments, interruption)
             if arguments.scale is not None:
                 options = options_of(arguments, max(trajectory.shape[1:]))
             write_files(arguments, options, trajectory, measures, trajectory.last, interruption)
-        except (Cancelled, ExportCancelled):
-            return refused("Interrupted; nothing was written.", interruption.code or INTERRUPTED)
+        except (Cancelled, ExportCancelled) as cancelled:
+            return refused(str(cancelled) or "Interrupted; nothing was written.", interruption.code or INTERRUPTED)
         except SculptError as error:
             return refused(error, code_of(error))
     return DONE

@@ -28,14 +28,15 @@ class ProgressBar:
         what: what is being done.
         total: number of steps.
         unit: one step of it.
+        is_scaled: whether the steps are counted in thousands and millions.
     """
 
-    def __init__(self, what: str, total: int, unit: str) -> None:
+    def __init__(self, what: str, total: int, unit: str, is_scaled: bool = False) -> None:
         from tqdm import tqdm
 
         self._bar: Any = tqdm(
             desc=what, total=total, unit=unit, file=sys.stderr, disable=not is_terminal(sys.stderr), dynamic_ncols=True,
-            leave=False,
+            leave=False, unit_scale=is_scaled,
         )  # fmt: skip
 
     def move_to(self, done: int) -> None:

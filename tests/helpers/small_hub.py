@@ -3,13 +3,13 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sculptor_app.diffusion.models.download import LARGE
+import pytest
 
 COMMIT = "abcdef0123" * 4
 NAME = "someone/small"
@@ -27,6 +27,8 @@ class Hub:
         pause: Content goes no further than `pause_after` bytes of a file while this is clear.
         pause_after: See there.
         knows_parts: Whether it answers to ranges.
+        asked: Called with the name of a file before its content is sent.
+        commit: That its main branch is at.
         refuse: Status and error code for every answer, as the real hub gives them; None to answer.
         address: Where it listens.
     """
@@ -37,7 +39,8 @@ class Hub:
         self.breaks: list[int] = []
         self.pause, self.pause_after = threading.Event(), 0
         self.pause.set()
-        self.knows_parts = True
+        self.knows_parts, self.commit = True, COMMIT
+        self.asked: Callable[[str], object] = lambda _: None
         self.refuse: tuple[int, str] | None = None
         self.address = ""
 
@@ -48,7 +51,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def _sibling(name: str, content: bytes) -> dict[str, object]:
     about: dict[str, object] = {"rfilename": name, "size": len(content)}
-    if name.endswith(LARGE):
+    if name.endswith(".safetensors"):
         about["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 100}
     return about
 
@@ -70,7 +73,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self._send(hub.refuse[0], b"", with_content, {"X-Error-Code": hub.refuse[1]})
             elif path.startswith(f"/api/models/{NAME}"):
                 siblings = [_sibling(name, content) for name, content in hub.files.items()]
-                content = json.dumps({"id": NAME, "sha": COMMIT, "siblings": siblings}).encode()
+                content = json.dumps({"id": NAME, "sha": hub.commit, "siblings": siblings}).encode()
                 self._send(200, content, with_content, {})
             else:
                 name = path.removeprefix(f"/{NAME}/resolve/").partition("/")[2]
@@ -79,11 +82,12 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def _file(self, name: str, with_content: bool) -> None:
             content = hub.files.get(name)
             if content is None:
-                self._send(404, b"", with_content, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+                self._send(404, b"", with_content, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": hub.commit})
                 return
             if with_content:
                 hub.fetched.append(name)
-            headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
+                hub.asked(name)
+            headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": hub.commit}
             start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
             if start and hub.knows_parts:
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
@@ -109,12 +113,25 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 if first >= hub.pause_after:
                     hub.pause.wait()
                 piece = content[first : min(end, first + PIECE_BYTES)]
-                self.wfile.write(piece)
+                try:
+                    self.wfile.write(piece)
+                except ConnectionError:  # whoever asked has gone
+                    self.close_connection = True
+                    return
                 hub.sent[-1] += len(piece)
             if end < len(content):
                 self.close_connection = True
 
     return Handler
+
+
+def make_usual(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make it the hub, and a folder the cache, as HF_ENDPOINT and HF_HOME would; it may be asked."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
+    template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
 
 
 @contextmanager

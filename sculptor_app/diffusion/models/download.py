@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sculptor_app.diffusion.errors import Cancelled
-from sculptor_app.diffusion.models.fetching import fetch_large
+from sculptor_app.diffusion.models import hub
+from sculptor_app.diffusion.models.fetching import fetch_file
 from sculptor_app.diffusion.models.hub_faults import DownloadFailed, told
-from sculptor_app.diffusion.models.offering import Offer, fetch
+from sculptor_app.diffusion.models.offering import Offer
 from sculptor_app.diffusion.models.sizes import byte_text
-
-LARGE = ".safetensors"
 
 Progress = Callable[[int, int], None]
 """Is told how many bytes of how many are there."""
@@ -44,12 +42,9 @@ def download(what: Offer, progress: Progress | None = None, stop: threading.Even
     with told(what.name, what.cache):
         for file, size in what.files:
             counter.begin(size)
-            if file.endswith(LARGE) and not (what.folder / file).exists():
-                fetch_large(what, file, counter.add)
-            path = fetch(what.name, file, what.commit, what.cache, what.endpoint, counter.bar())
+            fetch_file(what, file, size, counter.add)
             counter.end()
-            if Path(path) != what.folder / file:
-                raise DownloadFailed(f"{what.name} was put into {path}, where nobody asked for it.", "Try again.")
+        hub.note_main(what.name, what.commit, what.cache)
     return what.folder
 
 
@@ -81,25 +76,3 @@ class _Counter:
         """The file is whole, whether it was fetched or had been there."""
         self._whole, self._size, self._piece = self._whole + self._size, 0, 0
         self.add(0)
-
-    def bar(self) -> type:
-        """The class that huggingface_hub makes its progress bars of."""
-        counter = self
-
-        class Bar:
-            def __init__(self, *_: Any, **__: Any) -> None:
-                pass
-
-            def update(self, count: float | None = 1) -> None:
-                counter.add(int(count or 0))
-
-            def __enter__(self) -> Bar:
-                return self
-
-            def __exit__(self, *_: object) -> None:
-                pass
-
-            def __getattr__(self, _: str) -> Callable[..., None]:
-                return lambda *_, **__: None
-
-        return Bar

@@ -1,18 +1,22 @@
-"""Fetching one large file of a repository so that it can be stopped anywhere and gone on with later.
+"""Fetching one file of a repository so that it can be stopped anywhere and gone on with later.
 
-huggingface_hub begins a file anew whenever it was broken off, and its faster way of fetching (Xet) heeds no stop. What
-is written here is what it would write: a blob by its hash, which it then links into the snapshot itself.
+huggingface_hub begins a file anew whenever it was broken off, tries a dead network again for half a minute, and its
+faster way of fetching (Xet) heeds no stop. What is written here is what it would write: a blob by its hash, and a link
+to it in the snapshot.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from sculptor_app.diffusion.models.hub_faults import DownloadFailed, is_of_network
+from sculptor_app.diffusion.models.verdict import shown
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.models.offering import Offer
@@ -29,37 +33,62 @@ Add = Callable[[int], None]
 """Is told of so many bytes more, or fewer; what it raises ends the fetching."""
 
 
-def fetch_large(what: Offer, file: str, add: Add) -> None:
-    """Bring the content of one file into the cache; nothing links to it yet.
+def fetch_file(what: Offer, file: str, size: int, add: Add) -> None:
+    """Bring one file into the cache.
 
     Args:
         what: From `offer`.
         file: One of its files.
+        size: Its bytes.
         add: Told of every piece, also of those that were there.
 
     Raises:
         DownloadFailed: What arrived is not what was announced, or somebody else is at it.
         Exception: Whatever network and disk raise; what has arrived stays.
     """
-    from filelock import FileLock, Timeout
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    url = hf_hub_url(what.name, file, revision=what.commit, endpoint=what.endpoint)
-    told = get_hf_file_metadata(url, timeout=PATIENCE_S, endpoint=what.endpoint)
-    if told.etag is None or told.size is None or not _BLOB.fullmatch(told.etag):
-        return  # the usual way will do
-    blob = blobs_of(what.cache, what.name) / told.etag
-    if blob.exists():
+    parts = PurePosixPath(file).parts
+    if ".." in parts or PureWindowsPath(file).parts != parts:
+        raise DownloadFailed(f"{shown(file)} is no name of a file in a repository.", "Choose another model.")
+    place = what.folder / file
+    if place.exists():
         return
+    url = hf_hub_url(what.name, file, revision=what.commit, endpoint=what.endpoint)
+    summed = get_hf_file_metadata(url, timeout=PATIENCE_S, endpoint=what.endpoint).etag or ""
+    if not _BLOB.fullmatch(summed):
+        raise DownloadFailed(f"The hub does not say what {shown(file)} is to be like.", "Try another hub.")
+    blob = blobs_of(what.cache, what.name) / summed
+    if not blob.exists():
+        _fetch_blob(what.name, url, blob, size, add)
+    _link(place, blob)
+
+
+def _fetch_blob(name: str, url: str, blob: Path, size: int, add: Add) -> None:
+    from filelock import FileLock, Timeout
+
     blob.parent.mkdir(parents=True, exist_ok=True)
-    part = blob.with_name(blob.name + PART)
+    part, lock = blob.with_name(blob.name + PART), blob.with_name(f"{blob.name}.lock")
     try:
-        with FileLock(f"{part}.lock", timeout=0):
-            _complete(url, part, told.size, told.etag, add)
+        with FileLock(lock, timeout=0):
+            _complete(url, part, size, blob.name, add)
             part.replace(blob)
     except Timeout as error:
-        raise DownloadFailed(f"Another program is fetching {what.name} now.", "Wait until it is done.") from error
-    Path(f"{part}.lock").unlink(missing_ok=True)
+        raise DownloadFailed(f"Another program is fetching {name} now.", "Wait until it is done.") from error
+    lock.unlink(missing_ok=True)
+
+
+def _link(place: Path, blob: Path) -> None:
+    """Make the snapshot's file; where there are no links the content itself goes there."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place.symlink_to(os.path.relpath(blob, place.parent))
+    except FileExistsError:
+        if not place.exists():  # a link to nothing
+            place.unlink()
+            _link(place, blob)
+    except OSError:
+        shutil.move(blob, place)
 
 
 def blobs_of(cache: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -41,6 +42,11 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and "--" not in text and ".." not in text
 
 
+def is_commit(text: str) -> bool:
+    """Whether a text can be the hash of a commit."""
+    return _COMMIT.fullmatch(text) is not None
+
+
 def find_cached(name: str, cache: Path | None = None) -> Path:
     """The snapshot of a repository that its main branch was at when it was last downloaded; it may be incomplete.
 
@@ -61,6 +67,15 @@ def find_cached(name: str, cache: Path | None = None) -> Path:
 def snapshot_of(name: str, commit: str, cache: Path) -> Path:
     """Where a repository's files of a commit are, or will be."""
     return _repository(name, cache) / "snapshots" / commit
+
+
+def note_main(name: str, commit: str, cache: Path) -> None:
+    """Note which commit a repository's main branch is at: `find_cached` finds its files from now on."""
+    reference = _repository(name, cache) / "refs" / MAIN
+    reference.parent.mkdir(parents=True, exist_ok=True)
+    temporary = reference.with_suffix(f".{os.getpid()}.part")
+    temporary.write_text(commit, encoding="ascii")
+    temporary.replace(reference)
 
 
 def cached_names(cache: Path | None = None) -> tuple[str, ...]:

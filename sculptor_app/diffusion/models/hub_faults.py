@@ -7,13 +7,13 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from sculptor_app.diffusion.errors import Cancelled, SculptError
+from sculptor_app.diffusion.errors import Cancelled, ModelFolderError, SculptError
 from sculptor_app.diffusion.models.verdict import shown_path
 
 _KEPT = "what is there already is kept."
 
 
-class DownloadFailed(SculptError):
+class DownloadFailed(ModelFolderError):
     """A model could not be fetched; what was fetched of it stays and need not be fetched again."""
 
 
@@ -29,7 +29,7 @@ def refuse_offline(name: str) -> None:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        what = f"{name} is not on this computer, and HF_HUB_OFFLINE forbids to ask the hub for it."
+        what = f"{name} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
         raise DownloadFailed(what, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
 
 

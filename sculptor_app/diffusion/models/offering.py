@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sculptor_app.diffusion.models import hub, jsontext
-from sculptor_app.diffusion.models.fetching import PART, blobs_of
+from sculptor_app.diffusion.models.fetching import PART, PATIENCE_S, blobs_of, fetch_file
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
 from sculptor_app.diffusion.models.hub_faults import DownloadFailed, refuse_offline, told
 from sculptor_app.diffusion.models.judging import INDEX, PROGRAMS
-from sculptor_app.diffusion.models.verdict import ModelRefused, Unfit, shown, shown_path
+from sculptor_app.diffusion.models.sizes import byte_text
+from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Unfit, shown, shown_path
 from sculptor_app.diffusion.models.weights import STEMS, Source, choose_variants, sources
 
 DATA_FILES = (".json", ".txt", ".model", ".jinja")
@@ -35,7 +36,7 @@ class Offer:
         missing_bytes: How much of that is not in the cache yet.
         free_bytes: What the cache's disk has left.
         cache: The cache.
-        endpoint: The hub's address; None is the usual one.
+        endpoint: The hub's address.
     """
 
     name: str
@@ -44,7 +45,18 @@ class Offer:
     missing_bytes: int
     free_bytes: int
     cache: Path
-    endpoint: str | None = None
+    endpoint: str
+
+    @property
+    def words(self) -> str:
+        """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left"."""
+        whole, missing = byte_text(self.total_bytes), byte_text(self.missing_bytes)
+        rest = "" if missing == whole else f", {missing} of it not here yet"
+        files = f"{len(self.files)} file{'' if len(self.files) == 1 else 's'}"
+        return (
+            f"{self.name}: {whole} in {files}{rest}; the disk of {shown_path(self.cache)} has "
+            f"{byte_text(self.free_bytes)} left"
+        )
 
     @property
     def folder(self) -> Path:
@@ -72,39 +84,54 @@ def offer(
         variant: Which weights to prefer where there is a choice, such as "fp16".
         settings_only: Leave the weights out: what a checkpoint needs.
         cache: Another cache than this computer's.
-        endpoint: Another hub than the usual one.
+        endpoint: Another hub than the usual one; HF_ENDPOINT names one, too.
 
     Raises:
         DownloadFailed: The hub cannot be reached, does not know it, or does not give it.
         ModelRefused: It is no pipeline that could be opened safely.
     """
-    cache = hub.cache_folder() if cache is None else cache
+    from huggingface_hub import constants
+
     if not hub.is_name(name):
         raise DownloadFailed(f"{shown(name)} is no name of a repository.", "Such a name has the form owner/name.")
     refuse_offline(name)
+    cache = cache or hub.cache_folder()
     with told(name, cache):
-        index_path = Path(fetch(name, INDEX, hub.MAIN, cache, endpoint))
-        commit = index_path.parent.name
-        listed = _listed(name, commit, endpoint)
-        sizes = {file: size for file, (size, _) in listed.items()}
+        begun = _begun(name, cache, endpoint or constants.ENDPOINT)
+        listed = _listed(name, begun.commit, begun.endpoint)
+    sizes = {file: size for file, (size, _) in listed.items()}
     try:
-        chosen = _chosen(name, index_path, sizes, variant, settings_only)
+        chosen = _chosen(name, begun.folder / INDEX, sizes, variant, settings_only)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
-    place, blobs = index_path.parent, blobs_of(cache, name)
+    place, blobs = begun.folder, blobs_of(cache, name)
     missing = sum(size - _there(place / file, size, blobs, listed.get(file, (0, ""))[1]) for file, size in chosen)
-    free = shutil.disk_usage(index_path).free
-    return Offer(name, commit, chosen, missing, free, cache, endpoint)
+    return replace(begun, files=chosen, missing_bytes=missing, free_bytes=shutil.disk_usage(place).free)
 
 
-def fetch(name: str, file: str, revision: str, cache: Path, endpoint: str | None, bar: Any = None) -> str:
-    """Path of one file of a repository in the cache; fetched if it is not there."""
-    from huggingface_hub import hf_hub_download
+def _begun(name: str, cache: Path, endpoint: str) -> Offer:
+    """An offer of nothing yet; the repository's index is in the cache.
 
-    return str(hf_hub_download(name, file, revision=revision, cache_dir=cache, endpoint=endpoint, tqdm_class=bar))
+    Raises:
+        ModelRefused: The index is none.
+        Exception: Whatever network, hub and disk raise.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    url = hf_hub_url(name, INDEX, revision=hub.MAIN, endpoint=endpoint)
+    about = get_hf_file_metadata(url, timeout=PATIENCE_S, endpoint=endpoint)
+    commit, size = about.commit_hash or "", about.size or 0
+    if not hub.is_commit(commit):
+        raise DownloadFailed(f"The hub does not say which state of {name} it has.", "Try another hub.")
+    if not 0 < size <= MOST_JSON_BYTES:
+        what = f"The {INDEX} of {name} is {byte_text(size)} large."
+        raise ModelRefused([Finding(what, "It would say what the pipeline is made of, in a few lines.")])
+    begun = Offer(name, commit, (), 0, 0, cache, endpoint)
+    fetch_file(begun, INDEX, size, lambda _: None)
+    return begun
 
 
-def _listed(name: str, commit: str, endpoint: str | None) -> dict[str, tuple[int, str]]:
+def _listed(name: str, commit: str, endpoint: str) -> dict[str, tuple[int, str]]:
     """All files of the repository: their sizes in bytes and, of the large ones, their sums (SHA-256)."""
     from huggingface_hub import HfApi
 

@@ -18,6 +18,7 @@ from sculptor_app.diffusion.models import hub
 from sculptor_app.diffusion.models.door import judge
 from sculptor_app.diffusion.models.download import download
 from sculptor_app.diffusion.models.fetching import blobs_of
+from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
 from sculptor_app.diffusion.models.offering import DownloadFailed, Offer, offer
 from sculptor_app.diffusion.models.verdict import ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
@@ -83,8 +84,9 @@ def test_a_stop_keeps_what_is_whole(served: Hub, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         download(what, watch, stop)
     assert f"unet/{WEIGHTS}" not in served.fetched
-    with pytest.raises(ModelRefused, match=f"{WEIGHTS} is missing"):
-        judge(hub.find_cached(NAME, tmp_path)).refuse()
+    with pytest.raises(hub.NotInCache):  # it is none yet
+        hub.find_cached(NAME, tmp_path)
+    assert hub.cached_names(tmp_path) == ()
     assert judge(download(offered(served, tmp_path))).fit
 
 
@@ -148,9 +150,9 @@ def test_what_is_not_what_was_announced_is_not_kept(served: Hub, tmp_path: Path)
 
 def test_two_at_the_same_file(served: Hub, tmp_path: Path) -> None:
     weights = served.files[f"unet/{WEIGHTS}"]
-    part = blobs_of(tmp_path, NAME) / f"{hashlib.sha256(weights).hexdigest()}.incomplete"
-    part.parent.mkdir(parents=True)
-    with FileLock(f"{part}.lock"), pytest.raises(DownloadFailed, match="Another program is fetching someone/small"):
+    blob = blobs_of(tmp_path, NAME) / hashlib.sha256(weights).hexdigest()
+    blob.parent.mkdir(parents=True)
+    with FileLock(f"{blob}.lock"), pytest.raises(DownloadFailed, match="Another program is fetching someone/small"):
         download(offered(served, tmp_path))
 
 
@@ -233,6 +235,24 @@ def test_a_disk_that_is_too_small(served: Hub, tmp_path: Path) -> None:
     with pytest.raises(DownloadFailed, match=r"takes \d+ kB more, and the disk of .* has 0 kB left"):
         download(what)
     assert served.fetched == ["model_index.json"]
+
+
+@pytest.mark.parametrize("name", ["unet/../../../evil.json", "unet\\..\\evil.json", "C:evil.json"])
+def test_files_are_put_nowhere_else(name: str, served: Hub, tmp_path: Path) -> None:
+    what = replace(offered(served, tmp_path), files=((name, 4),))
+    served.files[name] = b"evil"
+    with pytest.raises(DownloadFailed, match="is no name of a file"):
+        download(what)
+    assert not list(tmp_path.rglob("*evil.json"))
+
+
+def test_an_index_of_no_size_and_a_hub_that_says_nothing(served: Hub, tmp_path: Path) -> None:
+    served.files["model_index.json"] = b" " * (MOST_JSON_BYTES + 1)
+    with pytest.raises(ModelRefused, match=r"model_index\.json of someone/small is .* large"):
+        offered(served, tmp_path)
+    served.commit = "main"
+    with pytest.raises(DownloadFailed, match="does not say which state"):
+        offered(served, tmp_path)
 
 
 def test_an_index_that_names_folders_elsewhere(served: Hub, tmp_path: Path) -> None:
