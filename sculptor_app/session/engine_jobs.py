@@ -26,14 +26,29 @@ class EngineJobs:
 
     Args:
         engine_module: what the first job imports; it offers `Engine` and `sculpt`.
+        report: told in the worker thread of which run a model is being loaded, and what is done with it
+            (`diffusion.models.doing.Doing`).
 
     Attributes:
         engine: made by the first job; None before.
     """
 
-    def __init__(self, engine_module: str) -> None:
-        self._module_name = engine_module
+    def __init__(self, engine_module: str, report: Callable[[int, Any], None]) -> None:
+        self._module_name, self._report_of = engine_module, report
+        self._run_id = 0
         self.engine: Any = None
+
+    def _report(self, doing: Any) -> None:
+        self._report_of(self._run_id, doing)
+
+    def of_run(self, run_id: int, job: Job) -> Job:
+        """The same job, known to be a run's; 0 is that of no run."""
+
+        def begin(stop: threading.Event) -> Iterator[object]:
+            self._run_id = run_id
+            return job(stop)
+
+        return begin
 
     def preparing(self, model: str | None, is_wanted: Callable[[], bool]) -> Job:
         """Import the engine, look for devices and load a model; it yields `Prepared` records.
@@ -46,7 +61,7 @@ class EngineJobs:
         def job(stop: threading.Event) -> Iterator[object]:
             module = importlib.import_module(self._module_name)
             if self.engine is None:
-                self.engine = module.Engine()
+                self.engine = module.Engine(report=self._report)
             devices = tuple((device.id, device.name) for device in self.engine.devices())
             yield Prepared(devices, "")
             if not is_wanted():

@@ -35,17 +35,32 @@ class OpenedModel:
     samplers: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A model was not opened.
+
+    Attributes:
+        is_loaded: Whether the one before is still loaded.
+    """
+
+    is_loaded: bool
+
+
 class ModelOpening(QObject):
     """Opens one model at a time; the one before is unloaded for it.
 
     Signals:
         busy_changed: whether a model is being opened.
         opened: an `OpenedModel`.
+        doing: what is done with the model now, a `diffusion.models.doing.Doing`.
+        stopped: it was given up; whether the worker thread still has a model loaded.
         failed: the exception; requests go on naming the model before.
     """
 
     busy_changed = Signal(bool)
     opened = Signal(object)
+    doing = Signal(object)
+    stopped = Signal(bool)
     failed = Signal(object)
 
     def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
@@ -53,9 +68,11 @@ class ModelOpening(QObject):
         self._runner = runner
         self._run_id = 0
         self._busy = False
+        self._is_loaded = True
+        runner.loading.connect(self._hear)
         runner.produced.connect(self._take)
-        for signal in (runner.finished, runner.cancelled):
-            signal.connect(self._end)
+        runner.finished.connect(self._end)
+        runner.cancelled.connect(self._cancel)
         runner.failed.connect(self._fail)
 
     @property
@@ -70,7 +87,7 @@ class ModelOpening(QObject):
             model: Folder, checkpoint file or name in the hub's cache; None is the embedded one.
             device: As a request names it.
         """
-        self._run_id = self._runner.newest + 1
+        self._run_id, self._is_loaded = self._runner.newest + 1, True
         self._set_busy(True)
         self._runner.submit(lambda engine, stop: _work(engine, model, device, stop))
 
@@ -82,14 +99,29 @@ class ModelOpening(QObject):
 
     @Slot(int, object)
     def _take(self, run_id: int, item: object) -> None:
-        if run_id == self._run_id:
+        if run_id != self._run_id:
+            return
+        if isinstance(item, Unfinished):
+            self._is_loaded = item.is_loaded
+        else:
             self._end(run_id)
             self.opened.emit(item)
+
+    @Slot(int, object)
+    def _hear(self, run_id: int, doing: object) -> None:
+        if run_id == self._run_id and self._busy:
+            self.doing.emit(doing)
 
     @Slot(int)
     def _end(self, run_id: int) -> None:
         if run_id == self._run_id:
             self._set_busy(False)
+
+    @Slot(int)
+    def _cancel(self, run_id: int) -> None:
+        if run_id == self._run_id and self._busy:
+            self._end(run_id)
+            self.stopped.emit(self._is_loaded)
 
     @Slot(int, object)
     def _fail(self, run_id: int, error: Exception) -> None:
@@ -105,7 +137,11 @@ class ModelOpening(QObject):
 
 def _work(engine: Any, model: str | None, device: str, stop: threading.Event) -> Iterator[object]:
     """In the worker thread: load it, and look at what it can be told."""
-    pipeline = engine.load(model, device)
+    try:
+        pipeline = engine.load(model, device, stop)
+    except BaseException:
+        yield Unfinished(engine.device is not None)
+        raise
     controls = importlib.import_module("sculptor_app.diffusion.controls")
     samplers = importlib.import_module("sculptor_app.diffusion.samplers")
     loading = importlib.import_module("sculptor_app.diffusion.loading")

@@ -50,6 +50,8 @@ class SculptRunner(QObject):
     Signals:
         state_changed: a RunState.
         prepared: a Prepared record, once the engine and the model are there.
+        loading: id of the run that a model is being loaded for, 0 while the runner prepares, and what is done with it
+            (`diffusion.models.doing.Doing`); it comes from the worker thread, so only slots of objects hear it well.
         planned: the request that was asked about and the noise levels of its states.
         started: run id, trajectory and measures of a carving; state 0 is there.
         step_taken: run id of a carving and number of the newest state.
@@ -61,6 +63,7 @@ class SculptRunner(QObject):
 
     state_changed = Signal(object)
     prepared = Signal(object)
+    loading = Signal(int, object)
     planned = Signal(object, object)
     started = Signal(int, object, object)
     step_taken = Signal(int, int)
@@ -76,7 +79,7 @@ class SculptRunner(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._work = EngineJobs(engine_module)
+        self._work = EngineJobs(engine_module, self.loading.emit)
         self._ready = False
         self._state = RunState.IDLE
         self._newest = 0
@@ -117,7 +120,8 @@ class SculptRunner(QObject):
         """Import the engine, look for devices and load the embedded model, in the worker thread."""
         if self._state is RunState.IDLE and not self._ready:
             self._set_state(RunState.PREPARING)
-            self._jobs.start(self._work.preparing(self.model, lambda: self._waiting is None))
+            job = self._work.preparing(self.model, lambda: self._waiting is None)
+            self._jobs.start(self._work.of_run(0, job))
 
     @property
     def newest(self) -> int:
@@ -162,7 +166,7 @@ class SculptRunner(QObject):
         return run.id
 
     def _begin(self, run: _Run) -> None:
-        self._runs[self._jobs.start(run.job)] = run
+        self._runs[self._jobs.start(self._work.of_run(run.id, run.job))] = run
         self._set_state(RunState.STARTING)
 
     def _take_back_waiting(self) -> None:
@@ -173,11 +177,13 @@ class SculptRunner(QObject):
 
     @Slot()
     def stop(self) -> None:
-        """Stop after the step that is being computed, or take back a run that has not begun."""
+        """Stop after the step that is being computed, the loading too, or take back a run that has not begun."""
         if self._waiting is not None:
             self._take_back_waiting()
         elif self._state in (RunState.STARTING, RunState.RUNNING):
             self._set_state(RunState.STOPPING)
+            self._jobs.cancel()
+        elif self._state is RunState.PREPARING and self._ready:
             self._jobs.cancel()
 
     def plan(self, request: SculptRequest) -> None:

@@ -29,6 +29,7 @@ from sculptor_app.ui.still import Still
 from sculptor_app.ui.welcome import Welcome
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
+from sculptor_app.ui.work_bar import WorkBar
 
 if TYPE_CHECKING:
     from sculptor_app.ui.main_window import MainWindow
@@ -96,6 +97,8 @@ class Front(QObject):
     def _make_panels(self, model: str | None) -> None:
         window = self._window
         window.messages = MessageBar(window)
+        window.opening_bar = WorkBar(self.tr("Progress of opening a model"), window)
+        window.download_bar = WorkBar(self.tr("Progress of the download"), window)
         window.welcome = Welcome(window)
         window.controls = Controls(model, window)
         window.run_panel = RunPanel(window)
@@ -111,7 +114,8 @@ class Front(QObject):
         window.middle.addWidget(window.welcome)
         window.stack = QStackedWidget(window)
         window.stack.addWidget(window.middle)
-        window.setCentralWidget(_column(window, (window.messages, window.stack), (0, 0, 0, 0)))
+        bars_and_pages = (window.messages, window.opening_bar, window.download_bar, window.stack)
+        window.setCentralWidget(_column(window, bars_and_pages, (0, 0, 0, 0)))
 
     def _make_docks(self) -> None:
         window = self._window

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu
+from PySide6.QtWidgets import QFileDialog, QMenu
 
 from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.diffusion.models.hub import NotInCache, is_begun, is_of_the_hub, is_offline
 from sculptor_app.diffusion.request import RequestError
 from sculptor_app.session.model_opening import ModelOpening, OpenedModel
 from sculptor_app.session.runner import Prepared
+from sculptor_app.ui.downloads import Downloads
+from sculptor_app.ui.opening_progress import OpeningProgress
 
 if TYPE_CHECKING:
     from sculptor_app.ui.main_window import MainWindow
@@ -36,7 +39,10 @@ class Models(QObject):
         self.opening = ModelOpening(window.runner, self)
         self.opening.opened.connect(self._take)
         self.opening.failed.connect(self._fail)
-        self.opening.busy_changed.connect(self._show_busy)
+        self.opening.stopped.connect(self._say_stopped)
+        self.progress = OpeningProgress(window, self.opening, window.opening_bar)
+        self.downloads = Downloads(window, window.download_bar)
+        self.downloads.open_requested.connect(self._open_now)
         self._wanted: str | None = None
         self._recent_menu: QMenu | None = None
         window.runner.prepared.connect(self._prepared)
@@ -45,7 +51,7 @@ class Models(QObject):
         """Put the deeds into a menu."""
         self._add(menu, self.tr("&Open model…"), self.ask_folder, "Ctrl+O")
         self._add(menu, self.tr("Open &checkpoint file…"), self.ask_file)
-        self._add(menu, self.tr("Model from the &hub's cache…"), self.ask_name)
+        self._add(menu, self.tr("Model from the &hub…"), self.ask_name)
         self._recent_menu = menu.addMenu(self.tr("&Recent models"))
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self._recent_menu.setEnabled(bool(self.recent()))
@@ -79,24 +85,31 @@ class Models(QObject):
 
     @Slot()
     def ask_name(self) -> None:
-        """Ask for a repository's name and open it from the hub's cache."""
-        name, is_given = QInputDialog.getText(
-            self._window,
-            self.tr("Model from the hub's cache"),
-            self.tr("Its name, as in owner/name. What lies in the cache opens without a network."),
-        )
-        if is_given and name.strip():
-            self.open(name.strip())
+        """Ask for a repository's name; open it from the hub's cache, or have it fetched."""
+        from sculptor_app.ui.dialogs.hub_model import HubDialog
+
+        dialog = HubDialog(self._window)
+        dialog.named.connect(self.open)
+        dialog.open()
 
     def _folder(self) -> str:
         return str(self._window.settings.value("models/folder", str(Path.home())))
 
     # Opening -----------------------------------------------------------------------------------------------------
 
+    @Slot(str)
     def open(self, model: str | None) -> None:
-        """Open a model: a folder, a checkpoint file, a name in the hub's cache; None is the embedded one."""
-        self._wanted = model
+        """Open a model: a folder, a checkpoint file, a name on the hub; None is the embedded one."""
         self._window.messages.clear()
+        if model is not None and is_of_the_hub(model) and not is_begun(model):
+            self.downloads.ask(model)
+        else:
+            self._open_now(model)
+
+    @Slot(str)
+    def _open_now(self, model: str | None) -> None:
+        self._wanted = model
+        self.progress.begin(self.tr("the embedded model") if model is None else model)
         self.opening.open(model, self._window.controls.device.currentData())
 
     @Slot()
@@ -110,16 +123,23 @@ class Models(QObject):
         """A model named at the start is loaded: now its own controls can be had."""
         model = self._window.controls.model
         if prepared.model and prepared.error is None and model is not None:
-            self._wanted = model
-            self.opening.open(model)
+            self._open_now(model)
+        elif isinstance(prepared.error, NotInCache):
+            self._window.messages.clear()
+            self.downloads.ask(prepared.error.name)
 
     @Slot(bool)
-    def _show_busy(self, busy: bool) -> None:
-        if busy and self._wanted is not None:
-            said = self.tr("Opening {0}: it is checked before anything of it is built.").format(self._wanted)
-            self._window.messages.tell(said, is_fault=False, action=self.tr("Stop"), deed=self.opening.stop)
-        elif not busy:
-            self._window.messages.clear()
+    def _say_stopped(self, is_loaded: bool) -> None:
+        """What the next run will be made with, as the model before may be gone."""
+        before = self._window.controls.model_name.text() or self.tr("the embedded model")
+        wanted = self.tr("the embedded model") if self._wanted is None else self._wanted
+        if self._window.runner.is_running:  # that is why
+            what_to_do = ""
+        elif is_loaded:
+            what_to_do = self.tr("The next run is made with {0}, as before.").format(before)
+        else:
+            what_to_do = self.tr("Nothing is loaded now; the next run loads {0} again.").format(before)
+        self._window.messages.tell(self.tr("Opening {0} was stopped.").format(wanted), what_to_do, is_fault=False)
 
     @Slot(object)
     def _take(self, opened: OpenedModel) -> None:
@@ -139,6 +159,8 @@ class Models(QObject):
 
             show = lambda: RefusalDialog(self._wanted or "", findings, self._window).show()  # noqa: E731
             messages.tell(findings[0].what, findings[0].why_it_matters, action=self.tr("All reasons"), deed=show)
+            if self._wanted is not None and is_of_the_hub(self._wanted) and not is_offline():
+                self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
         elif isinstance(error, RequestError):
             messages.tell(str(error))
         elif isinstance(error, SculptError):
@@ -169,6 +191,11 @@ class Models(QObject):
         for model in self.recent():
             action = self._recent_menu.addAction(model.replace("&", "&&"))
             action.triggered.connect(lambda _=False, model=model: self.open(model))
+
+    def close(self) -> None:
+        """End what goes on, with the window."""
+        self.progress.close()
+        self.downloads.close()
 
 
 def _unloaded(engine: object, stop: object) -> object:

@@ -125,4 +125,5 @@ class Workbench(QObject):
         self.presenter.clock.stop()
         self.plot_clock.stop()
         self.menus.close_dialogs()
+        self.models.close()
         self._keys.stop()

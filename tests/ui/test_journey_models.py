@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QInputDialog
+from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app.ui.dialogs.refusal import RefusalDialog
 from tests.helpers.window import RUN_MS, Driver
@@ -119,10 +119,9 @@ def test_a_name_that_is_not_in_the_cache_is_told(
     ready: Driver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("nobody/nothing", True))
     models = ready.window.bench.models
-    with ready.qtbot.waitSignal(models.opening.failed, timeout=RUN_MS):
-        models.ask_name()
+    with ready.qtbot.waitSignal(models.downloads.download.failed, timeout=RUN_MS):
+        models.open("nobody/nothing")
     assert "nobody/nothing" in ready.window.messages.message
 
 

@@ -42,6 +42,14 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and "--" not in text and ".." not in text
 
 
+def is_of_the_hub(model: str) -> bool:
+    """Whether a person means a repository, and not a path."""
+    try:
+        return is_name(model) and not Path(model).expanduser().exists()
+    except OSError:
+        return False
+
+
 def is_commit(text: str) -> bool:
     """Whether a text can be the hash of a commit."""
     return _COMMIT.fullmatch(text) is not None
@@ -90,6 +98,15 @@ def cached_names(cache: Path | None = None) -> tuple[str, ...]:
     return tuple(names)
 
 
+def is_begun(name: str) -> bool:
+    """Whether a repository is in the cache, or a part of it."""
+    try:
+        find_cached(name)
+    except NotInCache:
+        return False
+    return True
+
+
 def name_of(path: Path) -> str:
     """What a model is called: the repository's name for a snapshot of the cache, else the folder's or file's."""
     repository = path.parent.parent.name
@@ -112,3 +129,10 @@ def _commit(reference: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return text if _COMMIT.fullmatch(text) else None
+
+
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE forbids to ask the hub."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)

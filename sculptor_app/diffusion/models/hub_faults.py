@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sculptor_app.diffusion.errors import Cancelled, ModelFolderError, SculptError
+from sculptor_app.diffusion.models import hub
 from sculptor_app.diffusion.models.verdict import shown_path
 
 _KEPT = "what is there already is kept."
@@ -26,9 +27,7 @@ def refuse_offline(name: str) -> None:
     Raises:
         DownloadFailed: HF_HUB_OFFLINE is set.
     """
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
+    if hub.is_offline():
         what = f"{name} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
         raise DownloadFailed(what, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
 

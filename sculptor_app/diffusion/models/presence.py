@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sculptor_app.diffusion.models import hub
 from sculptor_app.diffusion.models.hub_faults import DownloadFailed
 from sculptor_app.diffusion.models.offering import Offer, offer
-
-
-def is_of_the_hub(model: str) -> bool:
-    """Whether a person means a repository, and not a path."""
-    try:
-        return hub.is_name(model) and not Path(model).expanduser().exists()
-    except OSError:
-        return False
 
 
 def offer_of_missing(model: str) -> Offer | None:
@@ -26,26 +16,18 @@ def offer_of_missing(model: str) -> Offer | None:
         DownloadFailed: Nothing of it is here, and the hub cannot be reached or does not give it.
         ModelRefused: The same, and what the hub has could not be opened safely.
     """
-    if not is_of_the_hub(model):
+    if not hub.is_of_the_hub(model):
         return None
-    is_begun = _is_begun(model)
-    if is_begun and _is_fit(model):
+    begun = hub.is_begun(model)
+    if begun and _is_fit(model):
         return None
     try:
         found = offer(model)
     except DownloadFailed:
-        if is_begun:  # what is here says by itself what it lacks
+        if begun:  # what is here says by itself what it lacks
             return None
         raise
-    return found if found.missing_bytes or not is_begun else None
-
-
-def _is_begun(name: str) -> bool:
-    try:
-        hub.find_cached(name)
-    except hub.NotInCache:
-        return False
-    return True
+    return found if found.missing_bytes or not begun else None
 
 
 def _is_fit(name: str) -> bool:
