@@ -52,6 +52,11 @@ def test_a_model_is_opened_from_the_menu_and_carves_with_a_prompt(
 
 def test_what_cannot_be_run_is_said_beside_the_field(ready: Driver, foreign: Path) -> None:
     open_model(ready, str(foreign))
+    prompt, more = field(ready, "prompt"), ready.window.controls._rest.more
+    three_lines = prompt.height()
+    ready.click(more, more.width() // 2, more.height() // 2)
+    ready.qtbot.waitUntil(lambda: field(ready, "height").isVisible() and prompt.height() == three_lines)  # it scrolls
+    assert three_lines >= 3 * prompt.fontMetrics().lineSpacing()
     field(ready, "height").set_value(13)
     assert "height is 13" in ready.window.controls.reason
     assert not ready.window.run_panel.button.isEnabled()
