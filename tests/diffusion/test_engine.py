@@ -1,10 +1,12 @@
 """Sculpting as a plain generator: its events, its ends, and what it says when something fails."""
 
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 
@@ -213,3 +215,22 @@ def test_a_seed_starts_from_the_same_noise_on_every_device(engine: Engine, reque
     on_gpu = finish(engine, SculptRequest(**{**request_.as_dict(), "device": "cuda"}))
     np.testing.assert_array_equal(on_cpu.state(0), on_gpu.state(0))
     np.testing.assert_allclose(on_cpu.state(STEPS), on_gpu.state(STEPS), atol=0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system's own allocator is left alone")
+def test_an_unloaded_models_memory_goes_back_to_the_system(request_: SculptRequest) -> None:
+    pins = []
+
+    def load(folder: Path, device: str, **_: Any) -> GaussianPipeline:
+        pipeline = gaussian_pipeline(16)
+        pipeline.ballast = [torch.ones(16_000) for _ in range(3_000)]  # 192 MB in pieces that the C library keeps
+        pins.append(torch.ones(16_000))  # and something beyond them
+        return pipeline
+
+    engine, process = Engine(load), psutil.Process()
+    before = process.memory_info().rss
+    engine.load(request_.model)
+    loaded = process.memory_info().rss
+    engine.unload()
+    assert loaded - before > 150e6
+    assert process.memory_info().rss - before < 50e6
