@@ -67,7 +67,8 @@ def test_ctrl_c_keeps_what_has_come(served: Hub, capsys: Any) -> None:
     assert "of it not here yet" in capsys.readouterr().err
     served.sent.clear()
     assert main([*CHECK, "--download"]) == 0
-    assert served.sent == [len(served.files[WEIGHTS_FILE]) - 8192]
+    size = len(served.files[WEIGHTS_FILE])
+    assert size - 8192 <= served.sent[0] < size
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Downloads(QObject):
     def __init__(self, window: MainWindow, bar: WorkBar) -> None:
         super().__init__(bar)
         self._window, self._bar = window, bar
-        self._name, self._is_quiet = "", False
+        self._name, self._is_quiet, self._is_wanted = "", False, False
         self._offer: object = None
         self._done, self._clock = 0, TransferClock(0)
         self.download = ModelDownload(self)
@@ -62,6 +62,10 @@ class Downloads(QObject):
                 said = self.tr("{0} is being downloaded; one model is fetched at a time.").format(self._name)
                 self._window.messages.tell(said, self.tr("Wait until it is here, or stop it."), is_fault=False)
             return
+        self._is_wanted = False
+        self._ask(name, quietly)
+
+    def _ask(self, name: str, quietly: bool = False) -> None:
         self._name, self._is_quiet, self._offer = name, quietly, None
         if not quietly:
             said = self.tr("Asking the hub how large {0} is…").format(name)
@@ -85,18 +89,24 @@ class Downloads(QObject):
         if offer.missing_bytes > offer.free_bytes:
             what_to_do = self.tr("Free some space, or set HF_HOME to a folder on another disk.")
             self._window.messages.tell(offer_text(offer), what_to_do, action=self.tr("Ask again"), deed=self._again)
-            return
+        elif self._is_wanted:  # it was agreed to before, and broken off
+            self.fetch()
+        else:
+            self._put_to_choice(offer)
+
+    def _put_to_choice(self, offer: object) -> None:
         deeds = [(self.tr("Download"), self.fetch), (self.tr("Cancel"), self.put_aside)]
         self._bar.tell(offer_text(offer), deeds, is_busy=False)
         self._bar.buttons[0].setFocus()
 
     @Slot()
     def _again(self) -> None:
-        self.ask(self._name)
+        self._ask(self._name)
 
     @Slot()
     def fetch(self) -> None:
         """Fetch what was offered."""
+        self._is_wanted = True
         self._window.messages.clear()
         self._done = self._offer.total_bytes - self._offer.missing_bytes
         self._clock = TransferClock(self._done)

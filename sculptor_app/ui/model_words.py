@@ -35,12 +35,12 @@ def doing_text(doing: object) -> str:
 
 def offer_text(offer: object) -> str:
     """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left."."""
-    whole, missing = byte_text(offer.total_bytes), byte_text(offer.missing_bytes)
+    whole = byte_text(offer.total_bytes)
     left = _tr("the disk of {0} has {1} left.").format(offer.cache, byte_text(offer.free_bytes))
-    if missing == whole:
+    if not offer.is_begun:
         return _tr("{0}: {1} in {2} files; {3}").format(offer.name, whole, len(offer.files), left)
     said = _tr("{0}: {1} in {2} files, {3} of it not here yet; {4}")
-    return said.format(offer.name, whole, len(offer.files), missing, left)
+    return said.format(offer.name, whole, len(offer.files), byte_text(offer.missing_bytes), left)
 
 
 class TransferClock:

@@ -131,8 +131,9 @@ class Models(QObject):
     @Slot(bool)
     def _say_stopped(self, is_loaded: bool) -> None:
         """What the next run will be made with, as the model before may be gone."""
-        before = self._window.controls.model_name.text() or self.tr("the embedded model")
-        wanted = self.tr("the embedded model") if self._wanted is None else self._wanted
+        embedded, controls = self.tr("the embedded model"), self._window.controls
+        before = embedded if controls.model is None else controls.model_name.text() or controls.model
+        wanted = embedded if self._wanted is None else self._wanted
         if self._window.runner.is_running:  # that is why
             what_to_do = ""
         elif is_loaded:

@@ -78,7 +78,8 @@ class OpeningProgress(QObject):
     def _hear(self, _: int, doing: object) -> None:
         if self._opening.is_busy:
             return
-        self._name = self._window.controls.model_name.text() or self.tr("the model")
+        controls = self._window.controls
+        self._name = controls.model_name.text() or controls.model or self.tr("the model")
         self._doing = self.tr("Opening {0}: {1}").format(self._name, doing_text(doing))
         if not self._bar.isHidden() and not self._is_stopping:
             self._bar.say(self._doing)

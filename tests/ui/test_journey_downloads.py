@@ -1,6 +1,7 @@
 """Models of the hub in the real window: offered with their size, fetched beside a run, broken off, gone on with."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,12 +98,9 @@ def test_a_download_is_stopped_in_the_middle_and_gone_on_with(ready: Driver, ser
     assert not bar(ready).isVisible()
     assert "was stopped; " in ready.window.messages.message
     assert ready.window.controls.model_name.text() != NAME
-    with ready.qtbot.waitSignal(models.downloads.download.offered, timeout=RUN_MS):
-        ready.window.messages._action.click()
-    assert "of it not here yet" in bar(ready).text.text()
     served.sent.clear()
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
-        click(ready, "Download")
+        ready.window.messages._action.click()  # "Go on": what was agreed to is not asked again
     assert served.sent[-1] < len(served.files[WEIGHTS_FILE])
 
 
@@ -155,10 +153,8 @@ def test_a_connection_that_breaks_is_one_sentence_and_can_be_tried_again(ready: 
     with ready.qtbot.waitSignal(models.downloads.download.failed, timeout=RUN_MS):
         click(ready, "Download")
     assert "connection to it broke off" in ready.window.messages.message
-    with ready.qtbot.waitSignal(models.downloads.download.offered, timeout=RUN_MS):
-        ready.window.messages._action.click()
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
-        click(ready, "Download")
+        ready.window.messages._action.click()
 
 
 def test_a_model_that_is_here_in_part_is_offered_after_it_was_refused(ready: Driver, served: Hub) -> None:
@@ -212,6 +208,17 @@ def test_the_dialog_knows_what_is_here_and_judges_names(
     assert not offline.accepting.isEnabled()
     assert "HF_HUB_OFFLINE forbids" in offline.state.text()
     offline.close()
+
+
+def test_a_disk_that_is_too_small_and_a_part_of_it_that_is_here(ready: Driver, served: Hub) -> None:
+    downloads = ready.window.bench.models.downloads
+    offer(ready)
+    small = replace(downloads._offer, missing_bytes=10**20)
+    downloads.download.offered.emit(small)
+    assert "Free some space" in ready.window.messages.message
+    assert not bar(ready).isVisible()
+    downloads.download.offered.emit(replace(small, missing_bytes=50_000))
+    assert "50 kB of it not here yet" in bar(ready).text.text()
 
 
 def test_offline_is_one_sentence(ready: Driver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,8 +50,8 @@ class Offer:
     @property
     def words(self) -> str:
         """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left"."""
-        whole, missing = byte_text(self.total_bytes), byte_text(self.missing_bytes)
-        rest = "" if missing == whole else f", {missing} of it not here yet"
+        whole = byte_text(self.total_bytes)
+        rest = f", {byte_text(self.missing_bytes)} of it not here yet" if self.is_begun else ""
         files = f"{len(self.files)} file{'' if len(self.files) == 1 else 's'}"
         return (
             f"{self.name}: {whole} in {files}{rest}; the disk of {shown_path(self.cache)} has "
@@ -62,6 +62,11 @@ class Offer:
     def folder(self) -> Path:
         """Where its files are found once they are there."""
         return hub.snapshot_of(self.name, self.commit, self.cache)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a part of it that is worth a word is here; the index always is."""
+        return self.missing_bytes < 0.99 * self.total_bytes
 
     @property
     def total_bytes(self) -> int:

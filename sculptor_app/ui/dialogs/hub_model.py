@@ -73,15 +73,21 @@ class HubDialog(QDialog):
         if is_here:
             return self.tr("It is on this computer and opens without a network.")
         if not self.text:
-            here = self.tr("Choose one that is on this computer") if self._cached else self.tr("None is here yet")
-            if not self._may_ask:
-                return self.tr("{0}. HF_HUB_OFFLINE forbids to ask the hub for others.").format(here)
-            return self.tr("{0}, or type the name of any other.").format(here)
+            return self._invitation()
         if not is_name:
             return self.tr("A name has the form owner/name, with letters, digits, “-”, “_” and “.”.")
         if not self._may_ask:
             return self.tr("It is not on this computer, and HF_HUB_OFFLINE forbids to ask the hub for it.")
         return self.tr("It is not on this computer. The hub is asked how large it is before anything is downloaded.")
+
+    def _invitation(self) -> str:
+        """What may be done while the field is empty."""
+        if not self._may_ask:
+            here = self.tr("Choose one that is here.") if self._cached else self.tr("None is here.")
+            return self.tr("{0} HF_HUB_OFFLINE forbids to ask the hub for others.").format(here)
+        if not self._cached:
+            return self.tr("None is on this computer yet. Type the name of the one to fetch.")
+        return self.tr("Choose one that is on this computer, or type the name of any other.")
 
     def accept(self) -> None:
         if self.accepting.isEnabled():
