@@ -46,7 +46,7 @@ def render(
     """
     _check(seeds, forms, materials, size)
     device = torch.device(device)
-    pictures = torch.empty((len(seeds), 3, size, size), device=device)
+    pictures = torch.empty((len(seeds), 3, size, size), device=device, dtype=torch.float32)
     at_once = PIXELS_AT_ONCE_CPU if device.type == "cpu" else PIXELS_AT_ONCE
     batch = max(1, at_once // (size * size))
     for form in sorted(set(forms)):

@@ -11,6 +11,7 @@ import torch
 from diffusers import SchedulerMixin, UNet2DModel
 from torch import nn
 
+from sculptor_app.diffusion import one_builder
 from sculptor_app.diffusion.errors import ModelFolderError
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.building import is_finite
@@ -101,7 +102,7 @@ def _read_network(kind: type[Network], found: Folder, name: str, dtype: torch.dt
     config = _read_json(found, f"{name}/config.json")
     _check_bounds(folder / "config.json", config)
     try:
-        with torch.device("meta"):  # shapes only: a config that asks for terabytes gets none
+        with one_builder.building, torch.device("meta"):  # shapes only: a config that asks for terabytes gets none
             network: Network = kind.from_config(config)
     except Exception as error:
         raise ModelFolderError(f"{folder / 'config.json'} describes no network that can be built ({error}).") from error

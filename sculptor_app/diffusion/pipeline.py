@@ -284,7 +284,7 @@ def _drawn(shape: tuple[int, ...], generator: Generators) -> torch.Tensor:
     if isinstance(generator, list):
         raise ValueError("there is a generator for each picture but no noise; give the noise, too")
     device = generator.device if generator is not None else torch.device("cpu")
-    return torch.randn(shape, generator=generator, device=device)
+    return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
 
 
 def _to_output(x: torch.Tensor, output_type: str) -> np.ndarray | torch.Tensor | list[Image.Image]:

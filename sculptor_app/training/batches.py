@@ -70,12 +70,12 @@ def draw_batch(
     array, forms, materials = pictures.take(indices)
     clean = torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
     if recipe.flip:
-        mirrored = torch.rand(count, generator=generator) < 0.5
+        mirrored = torch.rand(count, generator=generator, dtype=torch.float32) < 0.5
         clean = torch.where(mirrored.reshape(-1, 1, 1, 1), clean.flip(3), clean)
     labels = draw_labels(torch.from_numpy(forms), torch.from_numpy(materials),
                          (table.free_form, table.free_material), recipe.label_dropout, generator)  # fmt: skip
     timesteps = draw_timesteps(count, alphas_cumprod, generator)
-    noise = torch.randn(clean.shape, generator=generator)
+    noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32)
     clean, timesteps, noise = clean.to(device), timesteps.to(device), noise.to(device)
     noisy, target = add_noise(clean, noise, alphas_cumprod, timesteps)
     return Batch(noisy, target, timesteps, labels[0].to(device), labels[1].to(device))

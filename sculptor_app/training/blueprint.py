@@ -7,6 +7,7 @@ from typing import Any
 
 from diffusers import DDIMScheduler, UNet2DModel
 
+from sculptor_app.diffusion import one_builder
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 
@@ -24,9 +25,12 @@ def blueprint_of(pipeline: SculptorPipeline) -> dict[str, Any]:
 
 def build(blueprint: dict[str, Any]) -> SculptorPipeline:
     """An untrained pipeline of this architecture."""
+    with one_builder.building:
+        unet = UNet2DModel.from_config(blueprint["unet"])
+        table = LabelEmbedding.from_config(blueprint["label_embedding"])
     return SculptorPipeline(
-        UNet2DModel.from_config(blueprint["unet"]),
-        LabelEmbedding.from_config(blueprint["label_embedding"]),
+        unet,
+        table,
         DDIMScheduler.from_config(blueprint["scheduler"]),
         blueprint["patch_size"],
         blueprint["form_names"],

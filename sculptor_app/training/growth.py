@@ -25,7 +25,8 @@ GUIDANCE = 2.0
 
 def fixed_noises(size: int) -> torch.Tensor:
     """The noises that are sculpted again and again, (NOISES, 3, size, size); the same in every run."""
-    return torch.randn((NOISES, 3, size, size), generator=torch.Generator().manual_seed(NOISE_SEED))
+    generator = torch.Generator().manual_seed(NOISE_SEED)
+    return torch.randn((NOISES, 3, size, size), generator=generator, dtype=torch.float32)
 
 
 def sculpt_row(

@@ -13,12 +13,12 @@ class Ledger:
     """Running means of the loss since the last report, in all and per noise level."""
 
     def __init__(self) -> None:
-        self._sums, self._blind, self._counts = torch.zeros(LEVELS), torch.zeros(LEVELS), torch.zeros(LEVELS)
+        self._sums, self._blind, self._counts = (torch.zeros(LEVELS, dtype=torch.float32) for _ in range(3))
         self._refused = 0
 
     def note(self, step: TrainingStep) -> None:
         """Count one step of this process."""
-        place = torch.bucketize(step.log_snr, torch.tensor(EDGES))
+        place = torch.bucketize(step.log_snr, torch.tensor(EDGES, dtype=torch.float32))
         self._sums.index_add_(0, place, step.losses)
         self._blind.index_add_(0, place, step.blind_losses)
         self._counts.index_add_(0, place, torch.ones_like(step.losses))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from diffusers import DDIMScheduler, UNet2DModel
 
+from sculptor_app.diffusion import one_builder
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 
@@ -45,21 +46,22 @@ def new_pipeline(
     """
     has_attention = [0 < level >= len(channels) - 2 for level in range(len(channels))]
     width = 4 * channels[min(1, len(channels) - 1)]
-    unet = UNet2DModel(
-        sample_size=size // patch_size,
-        in_channels=3 * patch_size**2,
-        out_channels=3 * patch_size**2,
-        block_out_channels=channels,
-        layers_per_block=layers,
-        down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
-        up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(has_attention)),
-        attention_head_dim=32,
-        class_embed_type="identity",
-        norm_num_groups=32,
-        attn_norm_num_groups=32,  # else the middle block attends to what is not normalised, and saturates
-        time_embedding_dim=width,
-        resnet_time_scale_shift="scale_shift",
-        num_train_timesteps=1000,
-    )
-    table = LabelEmbedding(len(form_names), len(material_names), width=width)
+    with one_builder.building:
+        unet = UNet2DModel(
+            sample_size=size // patch_size,
+            in_channels=3 * patch_size**2,
+            out_channels=3 * patch_size**2,
+            block_out_channels=channels,
+            layers_per_block=layers,
+            down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
+            up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(has_attention)),
+            attention_head_dim=32,
+            class_embed_type="identity",
+            norm_num_groups=32,
+            attn_norm_num_groups=32,  # else the middle block attends to what is not normalised, and saturates
+            time_embedding_dim=width,
+            resnet_time_scale_shift="scale_shift",
+            num_train_timesteps=1000,
+        )
+        table = LabelEmbedding(len(form_names), len(material_names), width=width)
     return SculptorPipeline(unet, table, new_scheduler(), patch_size, list(form_names), list(material_names))

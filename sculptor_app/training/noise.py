@@ -48,10 +48,10 @@ def draw_timesteps(count: int, alphas_cumprod: torch.Tensor, generator: torch.Ge
     Source: the idea of Esser et al. 2024, section 3.1 (logit-normal times), on the log-SNR axis.
     """
     log_snr = torch.log(alphas_cumprod / (1 - alphas_cumprod))  # falls with t
-    wanted = CENTRE + SPREAD * torch.randn(count, generator=generator)
+    wanted = CENTRE + SPREAD * torch.randn(count, generator=generator, dtype=torch.float32)
     normal = torch.searchsorted(-log_snr.contiguous(), -wanted).clamp(max=len(log_snr) - 1)
     even = torch.randint(0, len(log_snr), (count,), generator=generator)
-    return torch.where(torch.rand(count, generator=generator) < EVEN_SHARE, even, normal)
+    return torch.where(torch.rand(count, generator=generator, dtype=torch.float32) < EVEN_SHARE, even, normal)
 
 
 def draw_labels(
@@ -61,6 +61,6 @@ def draw_labels(
 
     Source: Ho and Salimans 2022, algorithm 1.
     """
-    chance = torch.rand(3, len(forms), generator=generator)
+    chance = torch.rand(3, len(forms), generator=generator, dtype=torch.float32)
     drop_form, drop_material = (chance[0] < rate) | (chance[1] < rate), (chance[0] < rate) | (chance[2] < rate)
     return torch.where(drop_form, free[0], forms), torch.where(drop_material, free[1], materials)

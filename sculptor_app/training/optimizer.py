@@ -94,7 +94,7 @@ class Muon(torch.optim.Optimizer):
     def _follow(self, parameter: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         if not state:
-            state["count"] = torch.zeros(())
+            state["count"] = torch.zeros((), dtype=torch.float32)
             state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         state["count"] += 1
         count = float(state["count"])

@@ -36,7 +36,8 @@ def sample_labelled(
         (B, H, W, 3) uint8.
     """
     size = pipeline.picture_size
-    noise = torch.randn((len(forms), 3, size, size), generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn((len(forms), 3, size, size), generator=generator, dtype=torch.float32)
     labels = torch.tensor([forms, materials])
     parts = [denoise(pipeline, noise[i : i + at_once], labels[:, i : i + at_once], steps, guidance_scale)
              for i in range(0, len(forms), at_once)]  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from sculptor_app.diffusion import one_builder
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.pipeline import SculptorPipeline
 from sculptor_app.training.errors import BadInput
@@ -60,7 +61,8 @@ def _refuse_other_schedule(folder: Path, model: SculptorPipeline) -> None:
 
 def _only_free(table: LabelEmbedding) -> LabelEmbedding:
     """A table without labels whose vector is the given one's for "left free"."""
-    free: LabelEmbedding = LabelEmbedding(0, 0, table.config.width)
+    with one_builder.building:
+        free: LabelEmbedding = LabelEmbedding(0, 0, table.config.width)
     with torch.no_grad():
         free.form.weight.copy_(table.form.weight[-1:])
         free.material.weight.copy_(table.material.weight[-1:])

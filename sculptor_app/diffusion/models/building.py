@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import logging
 import re
-import threading
 import warnings
 from collections.abc import Iterator
 from importlib import metadata
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sculptor_app.diffusion import one_builder
 from sculptor_app.diffusion.faults import is_out_of_memory
 from sculptor_app.diffusion.models.catalogue import OUR_PIPELINE
 from sculptor_app.diffusion.models.doing import Doing, Report, Stage
@@ -27,8 +27,6 @@ _OTHER = "Its settings belong to another model; copy the folder again."
 _NEVER_STORED = re.compile(r"(^|\.)(position_ids|inv_freq)$")
 """Tables that older versions of transformers wrote beside the weights, and that each model makes for itself."""
 _SHAPE = re.compile(r"because (\S+) expected shape|size mismatch for (\S+):")
-
-_one_at_a_time = threading.Lock()  # while it builds, diffusers changes what torch does for the whole process
 
 
 def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
@@ -70,7 +68,7 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep loaders from writing bars and warnings to a terminal that is not theirs; one thread at a time."""
-    with _one_at_a_time, warnings.catch_warnings():
+    with one_builder.building, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before = []
         for library in ("diffusers", "transformers"):

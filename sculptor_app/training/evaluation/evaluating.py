@@ -15,7 +15,7 @@ from sculptor_app.atelier.labels import FORMS, MATERIALS
 from sculptor_app.commands.terminal import ProgressBar, is_terminal, say
 from sculptor_app.diffusion.devices import Device, find_device
 from sculptor_app.diffusion.faults import memory_told, run_told
-from sculptor_app.diffusion.loading import model_folder, open_model
+from sculptor_app.diffusion.loading import model_folder, model_name, open_model
 from sculptor_app.diffusion.request import RequestError
 from sculptor_app.training.evaluation.commands import command_line
 from sculptor_app.training.evaluation.frechet import fit, frechet
@@ -64,7 +64,7 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
         of_samples, of_renders, reading = _compare(arguments, standard, samples, labels, blocks, _render_device(device))
     asked = {name: getattr(arguments, name) for name in ("samples", "steps", "guidance", "seed")}
     return Evaluation(
-        settings={"model": folder.name, **asked, "precision": str(dtype).removeprefix("torch.")},
+        settings={"model": model_name(arguments.model), **asked, "precision": str(dtype).removeprefix("torch.")},
         samples=of_samples,
         renders=of_renders,
         training_compared=sum(count for _, count in blocks),
