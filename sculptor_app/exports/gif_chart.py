@@ -11,12 +11,14 @@ from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.drawing import DASHES, DOT, Inks, Point, blend, first_that_fits, new_paper, polyline, typeface
 from sculptor_app.exports.gif_plan import share_done
 from sculptor_app.measures.bands import BANDS
+from sculptor_app.measures.forward import noise_floors
 from sculptor_app.measures.recording import RunMeasures, Source
 
 LEAST_HEIGHT_PX = 170
 _FINE = 3  # lines are drawn three times as large and averaged down
 _MOST_DECADES = 8
 _TINT = 0.30
+_FLOOR_WIDTH, _FLOOR_DASH = 5, (1.7, 3.4)  # thinner than the bands' lines, and with wider gaps than any of them
 _SOURCE_NAMES: dict[Source, str] = {"guess": "current guess", "state": "noisy state"}
 _TOP, _LEFT, _RIGHT, _BOTTOM = 30, 30, 62, 42  # margins around the axes, in pixels
 _TYPE, _SMALL = 13, 11
@@ -52,7 +54,9 @@ class EnergyChart:
         self._inks, self._steps, self._into_noise = inks, trajectory.planned_steps, into_noise
         with np.errstate(divide="ignore"):
             values = np.log10(measures.energies(source))
+            floor = np.log10(noise_floors(measures, trajectory.levels)) if source == "state" else np.empty(0)
         self._values = np.where(np.isfinite(values), values, np.nan)
+        self._floor = np.where(np.isfinite(floor), floor, np.nan)
         self._low, self._high = _value_range(self._values)
         self._values = np.maximum(self._values, self._low)
         self._base = self._drawn(trajectory, measures, source)
@@ -89,9 +93,12 @@ class EnergyChart:
         self._names(draw)
         window = "Hann window" if measures.window == "hann" else "no window"
         steps = "layers" if self._into_noise else "steps"
-        parts = ("log10 of power", measures.space, window, steps)
-        texts = (DOT.join(parts), " · ".join(parts), " · ".join(parts[:3]))
-        about = first_that_fits(texts, typeface(_SMALL), self.width - _LEFT)
+        parts = ["log10 of power", measures.space, window, steps]
+        texts = [DOT.join(parts), " · ".join(parts), " · ".join(parts[:3])]
+        if len(self._floor):
+            dotted = "dotted: noise floor"
+            texts = [" · ".join([*shorter, dotted]) for shorter in (parts, parts[:3], parts[:2], parts[:1])] + texts
+        about = first_that_fits(texts, typeface(_SMALL), self.width - _LEFT - 4)
         draw.text((_LEFT, self.height - 9), about, self._inks.muted, typeface(_SMALL), anchor="ls")
         return sheet
 
@@ -104,12 +111,22 @@ class EnergyChart:
             left, right = sorted(self._x(state) * _FINE for state in (span.first_step - 1, span.last_step))
             ink = blend(self._inks.phases[span.phase.key], self._inks.paper, _TINT)
             draw.rectangle((round(left), top, round(right), bottom), fill=ink)
+        self._draw_floor(draw)
         for index, band in enumerate(BANDS):
             dash = [_FINE * length for length in DASHES[band.key]]
             for points in _runs(self._values[:, index]):
                 places: list[Point] = [(self._x(k) * _FINE, self._y(value) * _FINE) for k, value in points]
                 polyline(draw, places, self._inks.bands[band.key], 2 * _FINE, dash)
         return fine.resize((self.width, self.height), Image.Resampling.BOX)
+
+    def _draw_floor(self, draw: ImageDraw.ImageDraw) -> None:
+        """The noise floor, dotted in quiet ink; the margins are cleared of it, as it may leave the axes."""
+        for points in _runs(self._floor):
+            places: list[Point] = [(self._x(k) * _FINE, self._y(value) * _FINE) for k, value in points]
+            polyline(draw, places, self._inks.muted, _FLOOR_WIDTH, [_FINE * length for length in _FLOOR_DASH])
+        width, height = self.width * _FINE, self.height * _FINE
+        for above, below in ((0, _TOP * _FINE - 1), ((self.height - _BOTTOM) * _FINE + 1, height)):
+            draw.rectangle((0, above, width, below), fill=self._inks.paper)
 
     def _ticks(self, draw: ImageDraw.ImageDraw) -> None:
         """Numbers at both axes; whole powers of ten, and a few steps with the last."""

@@ -78,6 +78,21 @@ def noise_floor(level: NoiseLevel, noise_power: float = 1.0) -> float:
     return noise_power * (level.noise / level.scale) ** 2
 
 
+def noise_floors(measures: RunMeasures, levels: Sequence[NoiseLevel]) -> Floats:
+    """The noise floor of every state that is measured, on the scale of its band energies.
+
+    Args:
+        measures: of a run or a forward process.
+        levels: of its states 0..N.
+
+    Returns:
+        (last + 1,); 0 where a state holds no noise.
+    """
+    first = measures.spectrum("state", 0) if measures.last >= 0 else None
+    unit = 1.0 if first is None else first.noise_power
+    return np.array([noise_floor(level, unit) for level in levels[: measures.last + 1]])
+
+
 def floor_spectrum(frequencies: NDArray[np.int64], level: NoiseLevel, noise_power: float = 1.0) -> Spectrum:
     """The noise floor as a spectrum: the same power at every frequency.
 

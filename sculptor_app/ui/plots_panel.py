@@ -152,8 +152,10 @@ class PlotsPanel(QWidget):
             if self.source == GUESS:
                 self.band_plot.set_settled(self.settled_marks())
             else:
+                from sculptor_app.measures.forward import noise_floors
+
                 self.band_plot.set_settled(self.drowned_marks(), self.tr("%1 comes out of the noise here"))
-                self.band_plot.set_noise_floor(self._floors(last))
+                self.band_plot.set_noise_floor(noise_floors(measures, self._session.trajectory.levels))
         self.band_plot.set_step(step)
 
     def _draw_spectrum(self, step: int, last: int) -> None:
@@ -165,14 +167,6 @@ class PlotsPanel(QWidget):
         spectrum = measures.spectrum(self.source, step)
         floor, drowned_from = self._drowned(spectrum, step)
         self.spectrum_plot.set_curves(spectrum, self._ends, step, floor, drowned_from)
-
-    def _floors(self, last: int) -> list[float]:
-        """Power of the noise in the states 0..last."""
-        from sculptor_app.measures.forward import noise_floor
-
-        spectrum = self._session.measures.spectrum(STATE, 0)
-        unit = 1.0 if spectrum is None else spectrum.noise_power
-        return [noise_floor(level, unit) for level in self._session.trajectory.levels[: last + 1]]
 
     def _drowned(self, spectrum: Any, step: int) -> tuple[Any, float | None]:
         """The noise floor of a state, and the frequency from which on its picture is drowned, once that is known."""
