@@ -70,12 +70,15 @@ def _inverted(
     from sculptor_app.diffusion.loading import Engine
     from sculptor_app.diffusion.noises import model_facts
 
-    opened, engine = given_picture(arguments, model_facts(request.model).size), Engine()
+    opened = given_picture(arguments, model_facts(request.model).size)
     with ProgressBar("Undoing", request.steps, "step") as bar:
+        engine = Engine(report=bar.say)
         for found in invert(engine, request, opened.frame, interruption.event, opened.name, arguments.iterations,
                             arguments.tolerance, arguments.grain):  # fmt: skip
             if isinstance(found, Inversion):
                 return engine, found
+            if found.done == 1:
+                bar.say("")
             bar.move_to(found.done)
     raise AssertionError("an inversion ends with its record")
 

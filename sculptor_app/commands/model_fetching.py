@@ -36,8 +36,8 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
     if offer is None:
         return
     if not arguments.download:
-        raise ModelFolderError(f"The model is not, or not all of it, on this computer. {offer.words}.",
-                               "Add --download to fetch it.")  # fmt: skip
+        here = "Only a part of the model is" if offer.is_begun else "The model is not"
+        raise ModelFolderError(f"{here} on this computer. {offer.words}.", "Add --download to fetch it.")
     _fetch(offer, interruption)
 
 

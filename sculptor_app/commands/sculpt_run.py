@@ -81,9 +81,12 @@ def sculpted(
     steps = request.steps + 1 - (1 if start is None else start.first_step)
     both = arguments.frames in GUIDANCE_FRAMES
     with ProgressBar("Sculpting", steps, "step") as bar:
-        for event in measured(sculpt(Engine(), request, interruption.event, start=start, watch_guidance=both)):
+        engine = Engine(report=bar.say)
+        for event in measured(sculpt(engine, request, interruption.event, start=start, watch_guidance=both)):
             if trajectory is None and arguments.scale is not None:  # too large a scale is known before the first step
                 options_of(arguments, max(event.trajectory.shape[1:]))
+            if trajectory is None:
+                bar.say("")
             trajectory, measures = event.trajectory, event.measures
             bar.move_to(trajectory.last)
     assert trajectory is not None

@@ -43,6 +43,10 @@ class ProgressBar:
         """Show that so much is done."""
         self._bar.update(done - self._bar.n)
 
+    def say(self, what: object) -> None:
+        """Show beside it what is being done meanwhile; nothing where it goes on by itself."""
+        self._bar.set_postfix_str(str(what))
+
     def __enter__(self) -> "ProgressBar":
         return self
 

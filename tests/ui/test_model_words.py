@@ -33,6 +33,11 @@ def test_what_is_done(doing: Doing, text: str) -> None:
     assert doing_text(doing) == text
 
 
+def test_what_is_said_of_it_on_the_command_line() -> None:
+    assert str(Doing(Stage.READING, "unet", 2, 5)) == "reading unet (2 of 5)"
+    assert str(Doing(Stage.TRYING)) == "trying the model"
+
+
 def test_offers() -> None:
     files = (("model_index.json", 100_000_000), ("unet/x.safetensors", 5_000_000_000))
     offer = Offer("a/b", "", files, 3_200_000_000, 80_000_000_000, Path("/disk"), "")

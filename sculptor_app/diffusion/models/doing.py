@@ -35,6 +35,11 @@ class Doing:
     number: int = 0
     of: int = 0
 
+    def __str__(self) -> str:
+        """In a word or two, as "reading unet (2 of 5)"."""
+        part = f" {self.part} ({self.number} of {self.of})" if self.part else " the model"
+        return f"{self.stage.value}{part}"
+
 
 Report = Callable[[Doing], None]
 """Is told what is being done, in the thread that does it."""
