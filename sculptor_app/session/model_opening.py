@@ -53,14 +53,14 @@ class ModelOpening(QObject):
         busy_changed: whether a model is being opened.
         opened: an `OpenedModel`.
         doing: what is done with the model now, a `diffusion.models.doing.Doing`.
-        stopped: it was given up; whether the worker thread still has a model loaded.
+        stopped: it was given up.
         failed: the exception; requests go on naming the model before.
     """
 
     busy_changed = Signal(bool)
     opened = Signal(object)
     doing = Signal(object)
-    stopped = Signal(bool)
+    stopped = Signal()
     failed = Signal(object)
 
     def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
@@ -79,6 +79,11 @@ class ModelOpening(QObject):
     def is_busy(self) -> bool:
         """Whether a model is being opened."""
         return self._busy
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model before is still loaded, where the newest was stopped or failed."""
+        return self._is_loaded
 
     def open(self, model: str | None, device: str = "auto") -> None:
         """Open a model; a run that goes on is stopped for it.
@@ -121,7 +126,7 @@ class ModelOpening(QObject):
     def _cancel(self, run_id: int) -> None:
         if run_id == self._run_id and self._busy:
             self._end(run_id)
-            self.stopped.emit(self._is_loaded)
+            self.stopped.emit()
 
     @Slot(int, object)
     def _fail(self, run_id: int, error: Exception) -> None:

@@ -128,19 +128,20 @@ class Models(QObject):
             self._window.messages.clear()
             self.downloads.ask(prepared.error.name)
 
-    @Slot(bool)
-    def _say_stopped(self, is_loaded: bool) -> None:
-        """What the next run will be made with, as the model before may be gone."""
-        embedded, controls = self.tr("the embedded model"), self._window.controls
+    @Slot()
+    def _say_stopped(self) -> None:
+        wanted = self.tr("the embedded model") if self._wanted is None else self._wanted
+        next_run = "" if self._window.runner.is_running else self._next_run()  # else that is why
+        self._window.messages.tell(self.tr("Opening {0} was stopped.").format(wanted), next_run, is_fault=False)
+
+    def _next_run(self) -> str:
+        """What the next run will be made with where a model was not opened: the one before may be gone."""
+        controls = self._window.controls
+        embedded = self.tr("the embedded model")
         before = embedded if controls.model is None else controls.model_name.text() or controls.model
-        wanted = embedded if self._wanted is None else self._wanted
-        if self._window.runner.is_running:  # that is why
-            what_to_do = ""
-        elif is_loaded:
-            what_to_do = self.tr("The next run is made with {0}, as before.").format(before)
-        else:
-            what_to_do = self.tr("Nothing is loaded now; the next run loads {0} again.").format(before)
-        self._window.messages.tell(self.tr("Opening {0} was stopped.").format(wanted), what_to_do, is_fault=False)
+        if self.opening.is_loaded:
+            return self.tr("The next run is made with {0}, as before.").format(before)
+        return self.tr("Nothing is loaded now; the next run loads {0} again.").format(before)
 
     @Slot(object)
     def _take(self, opened: OpenedModel) -> None:
@@ -159,13 +160,14 @@ class Models(QObject):
             from sculptor_app.ui.dialogs.refusal import RefusalDialog
 
             show = lambda: RefusalDialog(self._wanted or "", findings, self._window).show()  # noqa: E731
-            messages.tell(findings[0].what, findings[0].why_it_matters, action=self.tr("All reasons"), deed=show)
+            why = f"{findings[0].why_it_matters} {self._next_run()}"
+            messages.tell(findings[0].what, why, action=self.tr("All reasons"), deed=show)
             if self._wanted is not None and is_of_the_hub(self._wanted) and not is_offline():
                 self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
         elif isinstance(error, RequestError):
-            messages.tell(str(error))
+            messages.tell(str(error), self._next_run())
         elif isinstance(error, SculptError):
-            messages.tell(error.what, error.what_to_do)
+            messages.tell(error.what, f"{error.what_to_do} {self._next_run()}")
         else:
             log.error("a model could not be opened", exc_info=error)
             what = self.tr("The model could not be opened, for a reason that nobody foresaw ({0}: {1}).")

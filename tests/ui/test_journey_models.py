@@ -110,7 +110,7 @@ def test_a_model_that_is_refused_says_why_and_the_one_before_stays(ready: Driver
     before = window.controls.request()
     with ready.qtbot.waitSignal(window.bench.models.opening.failed, timeout=RUN_MS):
         window.bench.models.open(str(folder))
-    assert window.messages.message
+    assert window.messages.message.endswith("Nothing is loaded now; the next run loads tiny again.")
     window.messages._action.click()
     dialog = next(child for child in window.children() if isinstance(child, RefusalDialog))
     assert "run_me.py" in dialog.reasons.toPlainText()
