@@ -35,6 +35,8 @@ class Latents(QObject):
         decoding: a decoded trajectory and its measures, when its first state can be read.
         decoded: number of the newest decoded state.
         ended: decoding is over, or was given up.
+        frame_decoded: a trajectory and a `DecodedFrame` of it, as it was asked for.
+        frames_ended: those that were asked for last are there, or were given up.
         failed: the exception.
     """
 
@@ -43,6 +45,8 @@ class Latents(QObject):
     decoding = Signal(object, object)
     decoded = Signal(int)
     ended = Signal()
+    frame_decoded = Signal(object, object)
+    frames_ended = Signal()
     failed = Signal(object)
 
     def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
@@ -51,10 +55,21 @@ class Latents(QObject):
         self._maps: dict[str | None, Any] = {}
         self._mapping: tuple[int, SculptRequest] | None = None
         self._decoding: tuple[int, Any, Any] | None = None
+        self._single: tuple[int, Any] | None = None  # single frames that are being decoded, and their trajectory
         runner.produced.connect(self._take)
         for signal in (runner.finished, runner.cancelled):
             signal.connect(self._end)
         runner.failed.connect(self._fail)
+
+    @property
+    def is_decoding_frames(self) -> bool:
+        """Whether single frames are being decoded."""
+        return self._single is not None
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether a map is being fitted."""
+        return self._mapping is not None
 
     @property
     def is_decoding(self) -> bool:
@@ -89,7 +104,23 @@ class Latents(QObject):
         trajectory.info = replace(info, latent_map=found)
         return True
 
-    def decode(self, trajectory: Any, budget_bytes: int) -> None:
+    def decode_frames(self, trajectory: Any, wanted: list[tuple[object, Any]], small: Path | None = None) -> None:
+        """Decode single frames of a run; those that were asked for before and are not there are given up.
+
+        Args:
+            trajectory: Of which they are.
+            wanted: A key that comes back with the picture, and (C, h, w) latents.
+            small: Folder of a small decoder to use instead of the model's own.
+        """
+        self._single = (self._runner.newest + 1, trajectory)
+
+        def work(engine: Any, stop: threading.Event) -> Iterator[object]:
+            works = importlib.import_module(WORKS)
+            yield from works.frames_work(trajectory.info.request, wanted, small)(engine, stop)
+
+        self._runner.submit(work)
+
+    def decode(self, trajectory: Any, budget_bytes: int, small: Path | None = None) -> None:
         """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
         decoded = importlib.import_module("sculptor_app.diffusion.latents.decoded").DecodedTrajectory(
             trajectory, budget_bytes, spill_folder()
@@ -100,7 +131,7 @@ class Latents(QObject):
         self._decoding = (self._runner.newest + 1, decoded, measures)
 
         def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-            for k in importlib.import_module(WORKS).decoding_work(decoded)(engine, stop):
+            for k in importlib.import_module(WORKS).decoding_work(decoded, small)(engine, stop):
                 measures.append(decoded, k)
                 yield k
 
@@ -125,6 +156,8 @@ class Latents(QObject):
             if item == 0:
                 self.decoding.emit(*self._decoding[1:])
             self.decoded.emit(item)
+        elif self._single is not None and run_id == self._single[0]:
+            self.frame_decoded.emit(self._single[1], item)
 
     @Slot(int)
     def _end(self, run_id: int) -> None:
@@ -133,10 +166,13 @@ class Latents(QObject):
         elif self._decoding is not None and run_id == self._decoding[0]:
             self._decoding = None
             self.ended.emit()
+        elif self._single is not None and run_id == self._single[0]:
+            self._single = None
+            self.frames_ended.emit()
 
     @Slot(int, object)
     def _fail(self, run_id: int, error: Exception) -> None:
-        mine = [pair[0] for pair in (self._mapping, self._decoding) if pair is not None]
+        mine = [pair[0] for pair in (self._mapping, self._decoding, self._single) if pair is not None]
         if run_id in mine:
             self._end(run_id)
             self.failed.emit(error)

@@ -9,9 +9,11 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
-from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.diffusion.errors import ModelFolderError, SculptError
 from sculptor_app.session.latents import Latents
 from sculptor_app.session.model_opening import OpenedModel
+from sculptor_app.ui.decoder_choice import DecoderChoice
+from sculptor_app.ui.step_decoding import StepDecoding
 
 if TYPE_CHECKING:
     from sculptor_app.ui.main_window import MainWindow
@@ -32,6 +34,8 @@ class LatentViews(QObject):
         super().__init__(bench)
         self._window, self._bench = window, bench
         self.latents = Latents(window.runner, self)
+        self.decoder = DecoderChoice(window, self)
+        self.step = StepDecoding(window, bench, self.latents, self.decoder)
         self.action: QAction | None = None
         self._source: tuple[Any, Any] | None = None  # the run in latents and its measures, while it is seen decoded
         bench.models.opening.opened.connect(self._find_map)
@@ -52,6 +56,8 @@ class LatentViews(QObject):
         self.action.setCheckable(True)
         self.action.setToolTip(self.tr("Every state as the model's own decoder shows it, made in the background."))
         self.action.triggered.connect(self._choose)
+        self.step.fill(menu)
+        self.decoder.fill(menu)
         self._judge()
 
     @Slot()
@@ -70,6 +76,7 @@ class LatentViews(QObject):
 
     @Slot(object)
     def _find_map(self, opened: OpenedModel) -> None:
+        self.decoder.set_model(None if _is_ours(opened) else opened.model)
         request = self._window.controls.request() or self._any_request(opened)
         if opened.model is not None and not _is_ours(opened):
             self.latents.find_map(request)
@@ -112,7 +119,7 @@ class LatentViews(QObject):
         session = self._window.session
         if wanted and session.trajectory is not None:
             self._source = (session.trajectory, session.measures)
-            self.latents.decode(session.trajectory, self._window.runner.budget_bytes)
+            self.latents.decode(session.trajectory, self._window.runner.budget_bytes, self.decoder.folder)
             self._window.statusBar().showMessage(self.tr("decoding the run…"), 3000)
         elif self._source is not None:
             self.latents.stop()
@@ -146,6 +153,8 @@ class LatentViews(QObject):
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
+        if isinstance(error, ModelFolderError) and self.decoder.folder is not None:
+            self.decoder.choose(None)
         if isinstance(error, SculptError):
             self._window.messages.tell(error.what, error.what_to_do)
         else:

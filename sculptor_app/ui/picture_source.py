@@ -11,11 +11,15 @@ from PySide6.QtGui import QImage
 from sculptor_app.measures.frame_kind import FrameKind
 
 if TYPE_CHECKING:
+    from sculptor_app.diffusion.step import Frame
     from sculptor_app.diffusion.trajectory import Trajectory
     from sculptor_app.measures.pictures import Picture
 
 THUMBNAIL_PX = 128
 """Least size of what the filmstrip is given; it shrinks it further."""
+
+DECODED_BYTES = 96 * 2**20
+"""Most bytes of frames that were decoded one by one: about 20 of 512×512."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +30,15 @@ class Shown:
         image: Format_RGB32, which Qt paints quickest; None where there is nothing to show.
         limit: of chips, the value at either end of the colour scale.
         why_empty: in plain words, where there is no image.
-        seen: in plain words, how latents were made visible; empty for pixels.
         seen: of latents, how they became colours, in plain words; empty for pixels.
+        numbers: of a decoded frame, (3, H, W) about -1 to 1; None for others, whose numbers are the run's own.
     """
 
     image: QImage | None
     limit: float | None = None
     why_empty: str = ""
     seen: str = ""
+    numbers: Frame | None = None
 
 
 def to_image(picture: Picture) -> QImage | None:
@@ -57,10 +62,13 @@ class PictureSource:
         self._budget_bytes = budget_bytes
         self._bytes = 0
         self._kept: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
+        self._decoded: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
         self._trajectory: Trajectory | None = None
 
     def set_trajectory(self, trajectory: Trajectory | None) -> None:
         """Look at another trajectory from now on; pictures of the one before are forgotten."""
+        if trajectory is not self._trajectory:
+            self._decoded.clear()
         self._trajectory = trajectory
         self._kept.clear()
         self._bytes = 0
@@ -74,6 +82,9 @@ class PictureSource:
         """The picture of state or step k; nothing to show while there is no trajectory."""
         if self._trajectory is None:
             return Shown(None)
+        if (k, kind) in self._decoded:
+            self._decoded.move_to_end((k, kind))
+            return self._decoded[k, kind]
         key = (1 if k and self._is_same_throughout(kind) else k, kind)
         found = self._kept.get(key)
         if found is not None:
@@ -84,6 +95,30 @@ class PictureSource:
         if made.image is not None:  # what is empty now may come: a twin when the run is finished
             self._keep(key, made)
         return made
+
+    def has_decoded(self, k: int, kind: FrameKind) -> bool:
+        """Whether `keep_decoded` was given that picture, and it is still kept."""
+        return (k, kind) in self._decoded
+
+    def keep_decoded(self, k: int, kind: FrameKind, numbers: Frame, seen: str) -> None:
+        """Show a frame of latents as its decoder does, from now on.
+
+        Args:
+            k: state or step.
+            kind: what it is.
+            numbers: (3, H, W), about -1 to 1.
+            seen: in plain words, how it was decoded.
+        """
+        from sculptor_app.measures import pictures
+
+        image = to_image(pictures.coloured(numbers, kind, "pixels"))
+        self._decoded[k, kind] = Shown(image, seen=seen, numbers=numbers)
+        while len(self._decoded) > 1 and sum(map(_bytes_of, self._decoded.values())) > DECODED_BYTES:
+            self._decoded.popitem(last=False)
+
+    def forget_decoded(self) -> None:
+        """Show all frames as they are seen without a decoder."""
+        self._decoded.clear()
 
     def _is_same_throughout(self, kind: FrameKind) -> bool:
         from sculptor_app.measures import pictures
@@ -132,4 +167,5 @@ def _every(trajectory: Trajectory) -> int:
 
 
 def _bytes_of(shown: Shown) -> int:
-    return 0 if shown.image is None else shown.image.sizeInBytes()
+    numbers = 0 if shown.numbers is None else shown.numbers.nbytes
+    return numbers + (0 if shown.image is None else shown.image.sizeInBytes())

@@ -30,7 +30,7 @@ class Presenter(QObject):
         super().__init__(stage)
         self._session, self._stage = session, stage
         self._timeline, self._transport, self._film = timeline, transport, film
-        self._pictures = PictureSource()
+        self.pictures = PictureSource()
         self.clock = FrameClock(parent=self)
         self.clock.due.connect(self.draw)
         self.film_kind = self.first_film_kind
@@ -77,7 +77,7 @@ class Presenter(QObject):
     @Slot()
     def _show_trajectory(self) -> None:
         trajectory = self._session.trajectory
-        self._pictures.set_trajectory(trajectory)
+        self.pictures.set_trajectory(trajectory)
         steps = trajectory.planned_steps
         self._timeline.set_plan(trajectory.spans, steps, [level.snr for level in trajectory.levels])
         # Fewer states than before make the filmstrip begin again; as many or more would keep the older run's pictures.
@@ -88,7 +88,7 @@ class Presenter(QObject):
 
     def refresh(self) -> None:
         """Make all pictures anew: the same numbers are seen otherwise now."""
-        self._pictures.set_trajectory(self._session.trajectory)
+        self.pictures.set_trajectory(self._session.trajectory)
         self._film.set_source(self._thumbnail)
         self.clock.request()
 
@@ -110,9 +110,11 @@ class Presenter(QObject):
 
     def _draw_frames(self, step: int) -> None:
         kinds = self._stage.kinds
-        shown = [self._pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
+        shown = [self.pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
         notes = [
-            picture.seen if picture.seen and kind is FrameKind.CURRENT_GUESS else self.note(kind, step, picture.limit)
+            picture.seen
+            if picture.seen and (kind is FrameKind.CURRENT_GUESS or picture.numbers is not None)
+            else self.note(kind, step, picture.limit)
             for kind, picture in zip(kinds, shown, strict=True)
         ]
         self._stage.show_pictures(shown, notes)
@@ -199,11 +201,11 @@ class Presenter(QObject):
             self._film.set_source(self._thumbnail)
 
     def _thumbnail(self, k: int) -> object:
-        return self._pictures.thumbnail(k, self.film_kind)
+        return self.pictures.thumbnail(k, self.film_kind)
 
     def picture(self, kind: FrameKind) -> object:
         """The picture of a kind at the step shown, as an image; None where there is none."""
-        return self._pictures.shown(self.shown_step(kind, self._session.position), kind).image
+        return self.pictures.shown(self.shown_step(kind, self._session.position), kind).image
 
     def value_text(self, panel_index: int, column: int, row: int) -> str:
         """The numbers under the pointer, in the pipeline's own scale."""
@@ -213,7 +215,10 @@ class Presenter(QObject):
         from sculptor_app.measures import pictures  # numpy comes with it; there is a picture by now
 
         kind = self._stage.kinds[panel_index]
-        numbers = pictures.frame(trajectory, self.shown_step(kind, self._session.position), kind)
+        step = self.shown_step(kind, self._session.position)
+        numbers = self.pictures.shown(step, kind).numbers
+        if numbers is None:
+            numbers = pictures.frame(trajectory, step, kind)
         if numbers is None or not (0 <= row < numbers.shape[1] and 0 <= column < numbers.shape[2]):
             return ""
         values = "  ".join(f"{value:+.2f}".replace("-", "−") for value in numbers[:, row, column])

@@ -1,7 +1,7 @@
 """The middle of the window: three frames of the same step, zoomed and pointed at together."""
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtGui import QColor, QImage, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from sculptor_app.measures.frame_kind import FrameKind
@@ -117,9 +117,10 @@ class Stage(QWidget):
 
     @Slot(int, int)
     def _share_marker(self, column: int, row: int) -> None:
+        of = self.sender().picture_view.image
         for panel in self.panels:
             if panel is not self.sender():
-                panel.set_marker(column, row)
+                panel.set_marker(*_same_place(column, row, of, panel.picture_view.image))
 
     def _place(self) -> None:
         line = self.remark.sizeHint().height()
@@ -137,3 +138,10 @@ class Stage(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._place()
+
+
+def _same_place(column: int, row: int, of: QImage | None, other: QImage | None) -> tuple[int, int]:
+    """A pixel of one picture in another of the same; a decoded one has more of them than its latents."""
+    if column < 0 or of is None or other is None or of.size() == other.size():
+        return column, row
+    return column * other.width() // of.width(), row * other.height() // of.height()

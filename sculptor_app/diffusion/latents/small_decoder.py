@@ -21,24 +21,12 @@ from sculptor_app.diffusion.latents.example_pictures import example_pictures
 from sculptor_app.diffusion.latents.fitting import LATENT_SIDE
 from sculptor_app.diffusion.latents.layout import Pipeline
 
-NAMES = ("taesd", "taesdxl", "taesd3", "taef1", "vae_tiny")
-"""Folders that are looked for inside a model's folder and beside it."""
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 MOST_BYTES = 200 * 2**20
 """Of its weights; TAESD has 10 MB."""
 BOUNDS = {"latent_channels": (1, 256), "in_channels": (3, 3), "out_channels": (3, 3)}
 LEAST_R2 = 0.8
 CHECKED_PICTURES = 2
-
-
-def find_small_decoders(model_folder: Path) -> tuple[Path, ...]:
-    """Folders of small decoders inside a model's folder or beside it, by name; what is in them is not looked at.
-
-    Args:
-        model_folder: Of the model.
-    """
-    places = [folder / name for folder in (model_folder, model_folder.parent) for name in NAMES]
-    return tuple(place for place in places if (place / "config.json").is_file())
 
 
 def load_small_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sculptor_app.diffusion.errors import Cancelled
 from sculptor_app.diffusion.latents.decoded import DecodedTrajectory, decode_all
 from sculptor_app.diffusion.latents.latent_map import LatentMap
 from sculptor_app.diffusion.request import SculptRequest
@@ -44,12 +45,12 @@ class DecodedFrame:
     """One frame, decoded on demand.
 
     Attributes:
-        k: number of the state or step that it was asked for.
+        key: what it was asked for by.
         frame: (3, H, W) float32, about -1 to 1.
         note: how it was decoded where that was not the pipeline's own way, in plain words; else empty.
     """
 
-    k: int
+    key: object
     frame: Frame
     note: str = ""
 
@@ -107,21 +108,24 @@ def decoding_work(decoded: DecodedTrajectory, small: Path | None = None) -> Work
     return work
 
 
-def frame_work(request: SculptRequest, k: int, latents: Frame, small: Path | None = None) -> Work:
-    """Decode one frame on demand: it yields one `DecodedFrame`.
+def frames_work(request: SculptRequest, wanted: Sequence[tuple[object, Frame]], small: Path | None = None) -> Work:
+    """Decode single frames on demand: it yields a `DecodedFrame` of each, in their order.
 
     Args:
         request: What the run was made with; its model and device count.
-        k: Number of the state or step, handed back with the picture.
-        latents: (C, h, w): a guess, or a state in unit scale (`decoded.in_unit_scale`).
+        wanted: A key that is handed back with the picture, and (C, h, w) latents: a guess, or a state in unit scale
+            (`decoded.in_unit_scale`).
         small: Folder of a small decoder to use instead of the model's own.
     """
 
     def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
         with _codec(engine, request, stop, small) as codec:
-            frame = codec.decode(latents)
-            note = IN_TILES if codec.is_in_tiles else ""
-            yield DecodedFrame(k, frame, BY_SMALL.format(small.name) if small is not None else note)
+            for key, latents in wanted:
+                if stop.is_set():
+                    raise Cancelled
+                frame = codec.decode(latents)
+                note = IN_TILES if codec.is_in_tiles else ""
+                yield DecodedFrame(key, frame, BY_SMALL.format(small.name) if small is not None else note)
 
     return work
 

@@ -16,9 +16,9 @@ from sculptor_app.diffusion.latents.example_pictures import example_pictures
 from sculptor_app.diffusion.latents.small_decoder import (
     WEIGHTS,
     agreement,
-    find_small_decoders,
     load_small_decoder,
 )
+from sculptor_app.diffusion.latents.small_folders import find_small_decoders
 from tests.diffusion.latents.networks import around, small_vae, tiny
 
 

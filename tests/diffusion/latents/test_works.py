@@ -17,7 +17,7 @@ from sculptor_app.diffusion.latents.works import (
     DecodedFrame,
     Fitting,
     decoding_work,
-    frame_work,
+    frames_work,
     mapping_work,
 )
 from sculptor_app.diffusion.loading import Engine
@@ -82,14 +82,23 @@ def test_a_run_is_decoded_and_gone_on_with_after_a_stop(engine: Engine, tmp_path
 
 def test_one_frame_on_demand(engine: Engine, request_of_model: SculptRequest) -> None:
     latents = np.random.default_rng(1).standard_normal((4, 8, 8)).astype(np.float32)
-    (made,) = frame_work(request_of_model, 7, latents)(engine, threading.Event())
+    (made,) = frames_work(request_of_model, [(7, latents)])(engine, threading.Event())
     assert isinstance(made, DecodedFrame)
-    assert (made.k, made.note) == (7, "")
+    assert (made.key, made.note) == (7, "")
     np.testing.assert_array_equal(made.frame, LatentCodec(dit()).decode(latents))
 
 
+def test_frames_on_demand_can_be_given_up_between_two(engine: Engine, request_of_model: SculptRequest) -> None:
+    latents, stop = np.zeros((4, 8, 8), np.float32), threading.Event()
+    going = frames_work(request_of_model, [("a", latents), ("b", latents)])(engine, stop)
+    assert next(going).key == "a"
+    stop.set()
+    with pytest.raises(Cancelled):
+        next(going)
+
+
 def test_a_small_decoder_that_is_not_there(engine: Engine, request_of_model: SculptRequest, tmp_path: Path) -> None:
-    work = frame_work(request_of_model, 1, np.zeros((4, 8, 8), np.float32), tmp_path / "none")
+    work = frames_work(request_of_model, [(1, np.zeros((4, 8, 8), np.float32))], tmp_path / "none")
     with pytest.raises(ModelFolderError, match="holds no small decoder"):
         list(work(engine, threading.Event()))
 

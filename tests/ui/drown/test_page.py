@@ -192,7 +192,7 @@ def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, mon
 
 def test_picture_and_static_are_made_into_images_once(driver: Driver) -> None:
     page = enter(driver)
-    pictures = page.presenter._pictures
+    pictures = page.presenter.pictures
     for kind in (FrameKind.CURRENT_GUESS, FrameKind.PREDICTED_NOISE):
         assert pictures.shown(3, kind) is pictures.shown(30, kind)
     assert pictures.shown(3, FrameKind.NOISY_STATE) is not pictures.shown(30, FrameKind.NOISY_STATE)
