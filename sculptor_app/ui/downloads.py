@@ -153,8 +153,7 @@ class Downloads(QObject):
         if self._is_quiet:
             log.info("the hub has nothing to add to %s: %s", self._name, error)
         elif isinstance(error, SculptError):
-            is_final = bool(getattr(error, "findings", ()))
-            again = "" if is_final else self.tr("Try again")
+            again = self.tr("Try again") if getattr(error, "may_pass", False) else ""
             self._window.messages.tell(error.what, error.what_to_do, action=again, deed=self._again)
         else:
             log.error("a model could not be fetched", exc_info=error)

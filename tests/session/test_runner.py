@@ -1,6 +1,7 @@
 """Runs of several pages through one worker thread: each ends once, under its own id, and no page hears another's."""
 
 import itertools
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,12 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.diffusion.errors import Cancelled
+from sculptor_app.diffusion.models import door
+from sculptor_app.diffusion.models.doing import Stage
 from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.session.runner import RunState, SculptRunner
+from tests.helpers.diffusers_models import ddpm, save
 
 PATIENCE_MS = 60_000
 
@@ -112,6 +117,50 @@ def test_stop_before_the_engine_is_there_takes_the_work_back(qtbot: QtBot, runne
     runner.stop()
     qtbot.waitUntil(lambda: runner.is_ready and runner.state is RunState.IDLE, timeout=PATIENCE_MS)
     assert heard == [(run, "cancelled")]
+
+
+def test_what_is_done_with_a_model_is_told_with_the_run_that_it_is_for(
+    qtbot: QtBot, runner: SculptRunner, tiny_model: Path, tmp_path: Path
+):
+    told: list[tuple[int, str]] = []
+    runner.loading.connect(lambda run_id, doing: told.append((run_id, str(doing))))
+    ready(qtbot, runner)
+    other = Path(shutil.copytree(tiny_model, tmp_path / "other"))
+    run = runner.start(request(other))
+    with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
+        pass
+    assert [run_id for run_id, _ in told] == [0, 0, 0, run, run, run]
+    assert [words for _, words in told[3:]] == ["checking the model", "reading the model", "moving the model"]
+
+
+@pytest.mark.parametrize("is_preparing", [True, False])
+def test_the_loading_of_a_model_can_be_stopped(
+    is_preparing: bool, qtbot: QtBot, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def try_until_stopped(verdict: object, dtype: str, stop: threading.Event) -> None:
+        assert stop.wait(PATIENCE_MS / 1000)
+        raise Cancelled
+
+    monkeypatch.setattr(door, "try_first", try_until_stopped)
+    foreign = save(ddpm, tmp_path / "ddpm")
+    runner = SculptRunner(str(foreign if is_preparing else tiny_model))
+    is_tried = lambda _, doing: doing.stage is Stage.TRYING  # noqa: E731
+    failures: list[object] = []
+    runner.prepared.connect(lambda prepared: failures.append(prepared.error))
+    if not is_preparing:
+        ready(qtbot, runner)
+    with qtbot.waitSignal(runner.loading, timeout=PATIENCE_MS, check_params_cb=is_tried):
+        if is_preparing:
+            runner.prepare()
+        else:
+            runner.start(request(foreign))
+    runner.stop()
+    qtbot.waitUntil(lambda: runner.state is RunState.IDLE and not runner._jobs.is_busy, timeout=PATIENCE_MS)
+    assert runner.is_ready
+    assert set(failures) == {None}
+    with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
+        runner.start(request(tiny_model))
+    runner.shutdown()
 
 
 def test_an_engine_that_cannot_be_had_ends_what_waits_for_it(qtbot: QtBot):

@@ -17,6 +17,15 @@ _KEPT = "what is there already is kept."
 class DownloadFailed(ModelFolderError):
     """A model could not be fetched; what was fetched of it stays and need not be fetched again."""
 
+    may_pass = True
+    """Whether it may help to try again."""
+
+
+class NotGiven(DownloadFailed):
+    """A model could not be fetched, and cannot until somebody changes something."""
+
+    may_pass = False
+
 
 def refuse_offline(name: str) -> None:
     """Refuse to ask the hub where that was forbidden.
@@ -29,7 +38,7 @@ def refuse_offline(name: str) -> None:
     """
     if hub.is_offline():
         what = f"{name} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
-        raise DownloadFailed(what, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
+        raise NotGiven(what, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
 
 
 @contextlib.contextmanager
@@ -58,12 +67,12 @@ def _failure(name: str, cache: Path, error: Exception) -> DownloadFailed:
         error = error.__cause__  # what kept it from asking the hub
     if isinstance(error, errors.GatedRepoError):
         what = f"The model {name} is given only to those who agreed to its terms on the hub."
-        return DownloadFailed(what, "Do so there, and log in with `hf auth login`.")
+        return NotGiven(what, "Do so there, and log in with `hf auth login`.")
     if isinstance(error, errors.RepositoryNotFoundError):
         what = f"The model {name} is not on the hub, or not for everyone."
-        return DownloadFailed(what, "Look at how its name is written.")
+        return NotGiven(what, "Look at how its name is written.")
     if isinstance(error, errors.RemoteEntryNotFoundError):
-        return DownloadFailed(f"{name} has no model_index.json, so it is no diffusers pipeline.", "Choose another.")
+        return NotGiven(f"{name} has no model_index.json, so it is no diffusers pipeline.", "Choose another.")
     if isinstance(error, errors.LocalEntryNotFoundError) or is_of_network(error):
         what = f"The hub cannot be reached, or the connection to it broke off, so {name} cannot be fetched."
         return DownloadFailed(what, f"Look at the network and try again; {_KEPT}")
