@@ -11,6 +11,7 @@ from sculptor_app.exports.drawing import DOT, Inks, blend, first_that_fits, type
 from sculptor_app.exports.gif_plan import share_done
 
 BAR_PX = 5
+_TYPE_SIZES = ((1700, 20), (1100, 16), (220, 13), (140, 11), (0, 10))  # width from which on, and the letters' size
 _FUTURE = 0.35  # how strongly the steps still to come are inked
 
 
@@ -38,6 +39,7 @@ def draw_caption(
     cells: tuple[Cell, ...],
     inks: Inks,
     into_noise: bool = False,
+    margin: int = 0,
 ) -> None:
     """Draw the strip of state k into a sheet whose pictures end at `top`.
 
@@ -49,12 +51,13 @@ def draw_caption(
         cells: what stands under the pictures, from left to right.
         inks: colours.
         into_noise: count layers of noise from the picture on, instead of steps from the noise on.
+        margin: pixels left of the text, and right of it; 0 for what goes with its size.
     """
     draw = ImageDraw.Draw(sheet)
     width = cells[-1].left + cells[-1].width
     _draw_bar(draw, trajectory, k, top, width, inks, into_noise)
     size = _type_size(width)
-    font, margin = typeface(size), max(2, size // 2)
+    font, margin = typeface(size), margin or max(2, size // 2)
     first_line, second_line = top + BAR_PX + size + 4, top + BAR_PX + 2 * size + 9
     heading = first_that_fits(_headings(trajectory, k, into_noise), font, width - 2 * margin)
     draw.text((margin, first_line), heading, inks.text, font, anchor="ls")
@@ -78,7 +81,7 @@ def ratio_text(ratio: float) -> str:
 
 
 def _type_size(width: int) -> int:
-    return 13 if width >= 220 else 11 if width >= 140 else 10
+    return next(size for least, size in _TYPE_SIZES if width >= least)
 
 
 def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:

@@ -36,13 +36,13 @@ class Scene:
     Attributes:
         native: (h, w, 3) uint8, the pictures at the run's own pixels, side by side.
         sheet: (H, W) uint8, the whole picture drawn in the sheet's own colours: paper, captions, plots.
-        places: for each picture side by side its left edge and width in native pixels, and its left edge in the sheet;
-            all have their top in row 0.
+        places: for each picture side by side its left edge and width in native pixels, and its left edge and its top
+            in the sheet.
     """
 
     native: Bytes
     sheet: Bytes
-    places: tuple[tuple[int, int, int], ...]
+    places: tuple[tuple[int, int, int, int], ...]
 
 
 class SceneEncoder:
@@ -69,12 +69,12 @@ class SceneEncoder:
         """
         indices, palette = self._pictures(scene.native, careful)
         canvas = self._sheet_changes(scene.sheet)
-        height = scene.native.shape[0]
-        for start, width, left in scene.places:
+        height = scene.native.shape[0] * self._scale
+        for start, width, left, top in scene.places:
             large = indices[:, start : start + width].repeat(self._scale, 0).repeat(self._scale, 1)
-            canvas[: height * self._scale, left : left + width * self._scale] = large
-        top, bottom, first, last = _bounds(canvas != TRANSPARENT)
-        return frame_block(canvas[top:bottom, first:last], palette, first, top, delay_ms)
+            canvas[top : top + height, left : left + width * self._scale] = large
+        upper, lower, first, last = _bounds(canvas != TRANSPARENT)
+        return frame_block(canvas[upper:lower, first:last], palette, first, upper, delay_ms)
 
     def _pictures(self, native: Bytes, careful: bool) -> tuple[Bytes, Bytes]:
         """Indices (h, w) of the pixels that are drawn again, and the palette of the frame, sheet colours first."""

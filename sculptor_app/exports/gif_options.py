@@ -11,6 +11,9 @@ PLAIN_FRAMES = ("guess", "noisy", "chips", "both")
 GUIDANCE_FRAMES = ("unguided", "conditional", "guidance", "guesses")
 """What a run has that kept the two guesses of guidance; "guesses" is both of them beside the guess they make."""
 
+GRID_FRAMES = ("guess", "noisy")
+"""What a GIF of many runs shows of each."""
+
 FRAMES = (*PLAIN_FRAMES, *GUIDANCE_FRAMES)
 
 FRAME_NAMES = {

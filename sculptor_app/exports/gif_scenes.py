@@ -10,16 +10,12 @@ from sculptor_app.exports.gif_caption import Cell, caption_height, draw_caption
 from sculptor_app.exports.gif_chart import LEAST_HEIGHT_PX, EnergyChart, chart_width
 from sculptor_app.exports.gif_encoder import Scene
 from sculptor_app.exports.gif_options import GifOptions
-from sculptor_app.exports.gif_palette import distinct, nearest, quantised
-from sculptor_app.exports.gif_plan import GAP_PX, geometry, kinds_of
+from sculptor_app.exports.gif_plan import GAP_PX, Geometry, geometry, kinds_of
+from sculptor_app.exports.gif_sheets import CAPTION_COLOURS, CHART_COLOURS, PLAIN_COLOURS, SheetColours
 from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.recording import RunMeasures, Source
 
 Bytes = NDArray[np.uint8]
-
-_PLAIN_COLOURS = 2
-_CAPTION_COLOURS = 28
-_CHART_COLOURS = 72
 
 
 class SceneMaker:
@@ -46,9 +42,12 @@ class SceneMaker:
             measures = measures or RunMeasures.of(trajectory)
             source: Source = "state" if options.frames == "noisy" else "guess"
             self._chart = EnergyChart(trajectory, measures, source, self.height, self._inks, options.into_noise)
-        self.colours = self._choose_colours(states)
-        self._drawn: Bytes | None = None
-        self._indexed: Bytes | None = None
+        self._own_colours = self._sheet_colours(states)
+
+    @property
+    def colours(self) -> Bytes:
+        """The colours of the sheets, (S, 3)."""
+        return self._own_colours.colours
 
     @property
     def scale(self) -> int:
@@ -59,22 +58,13 @@ class SceneMaker:
         """The scene of state k, which must hold every kind of picture that is shown."""
         pictures = [picture(self._trajectory, k, kind) for kind in self._kinds]
         limits = [shown.limit for shown in pictures]
-        native = np.concatenate([self._shrunk(shown.rgb) for shown in pictures if shown.rgb is not None], axis=1)
+        small = [shrunk(shown.rgb, self._geometry) for shown in pictures if shown.rgb is not None]
         width = self._geometry.width
         places = tuple(
-            (index * width // self.scale, width // self.scale, index * (width + GAP_PX))
+            (index * width // self.scale, width // self.scale, index * (width + GAP_PX), 0)
             for index in range(len(pictures))
         )
-        return Scene(native, self._in_colours(np.asarray(self._sheet(k, limits))), places)
-
-    def _shrunk(self, rgb: Bytes) -> Bytes:
-        """Averaged down by the whole factor, if the run's pictures are larger than what was asked for."""
-        block = self._geometry.shrink
-        if block == 1:
-            return rgb
-        height, width = self._geometry.height * block, self._geometry.width * block
-        small: Bytes = np.asarray(Image.fromarray(np.ascontiguousarray(rgb[:height, :width])).reduce(block))
-        return small
+        return Scene(np.concatenate(small, axis=1), self._own_colours.indexed(self._sheet(k, limits)), places)
 
     def _sheet(self, k: int, limits: list[float | None]) -> Image.Image:
         """Paper, caption and plot of state k, in RGB."""
@@ -89,27 +79,21 @@ class SceneMaker:
             draw_caption(sheet, self._trajectory, k, self._geometry.height, cells, self._inks, self._options.into_noise)
         return sheet
 
-    def _choose_colours(self, states: tuple[int, ...]) -> Bytes:
-        """Few colours for all sheets: those of the first, the middle and the last; the paper exactly."""
-        most = _CHART_COLOURS if self._chart else _CAPTION_COLOURS if self._options.caption else _PLAIN_COLOURS
+    def _sheet_colours(self, states: tuple[int, ...]) -> SheetColours:
+        """From the sheets of the first, the middle and the last state."""
+        most = CHART_COLOURS if self._chart else CAPTION_COLOURS if self._options.caption else PLAIN_COLOURS
         chosen = sorted({states[0], states[len(states) // 2], states[-1]})
-        sheets = [np.asarray(self._sheet(k, [0.25] * len(self._kinds))).reshape(-1, 3) for k in chosen]
-        colours, _, counts = distinct(np.concatenate(sheets))
-        common = colours[np.argsort(-counts)]
-        exact, rest = common[: most // 2], common[most // 2 :]
-        return exact if not len(rest) else np.concatenate([exact, quantised(rest, most - len(exact))[1]])
+        return SheetColours([self._sheet(k, [0.25] * len(self._kinds)) for k in chosen], most)
 
-    def _in_colours(self, sheet: Bytes) -> Bytes:
-        """Indices (H, W) of a sheet; only what differs from the sheet before is looked up."""
-        if self._drawn is None or self._indexed is None:
-            changed, indexed = np.ones(sheet.shape[:2], bool), np.zeros(sheet.shape[:2], np.uint8)
-        else:
-            changed, indexed = (sheet != self._drawn).any(2), self._indexed.copy()
-        if changed.any():
-            colours, inverse, _ = distinct(sheet[changed])
-            indexed[changed] = nearest(colours, self.colours)[inverse]
-        self._drawn, self._indexed = sheet, indexed
-        return indexed
+
+def shrunk(rgb: Bytes, geometry: Geometry) -> Bytes:
+    """A picture averaged down by the whole factor, if it is larger than what was asked for."""
+    block = geometry.shrink
+    if block == 1:
+        return rgb
+    height, width = geometry.height * block, geometry.width * block
+    small: Bytes = np.asarray(Image.fromarray(np.ascontiguousarray(rgb[:height, :width])).reduce(block))
+    return small
 
 
 def sheet_size(trajectory: AnyTrajectory, options: GifOptions) -> tuple[int, int]:

@@ -46,12 +46,13 @@ def write_csv(path: Path, trajectory: AnyTrajectory, measures: RunMeasures | Non
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_rows(trajectory, measures))
+    writer.writerows(table_rows(trajectory, measures))
     with replacing(path) as file:
         file.write(text.getvalue().encode("utf-8"))
 
 
-def _rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[list[object]]:
+def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[list[object]]:
+    """The rows under COLUMNS: one per state, 0 to the last that is measured."""
     last = min(trajectory.last, measures.last)
     energies = [measures.energies(source) for source in _SOURCES]
     clean = measures.spectrum("state", last) if last == trajectory.planned_steps else None

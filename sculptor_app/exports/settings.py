@@ -1,6 +1,7 @@
 """The settings that travel in exported files, so that a picture can be made again."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from sculptor_app import __version__
 from sculptor_app.diffusion.any_trajectory import AnyTrajectory
 from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.run_grid import RunGrid
 
 APPLICATION = "Sculptor"
 
@@ -38,6 +40,38 @@ def settings_text(trajectory: AnyTrajectory, export: dict[str, Any]) -> str:
         "sampler_name": info.sampler_name,
         "created": info.created,
         "steps_taken": trajectory.last,
+        "export": export,
+    }
+    return json.dumps(content)
+
+
+def grid_settings_text(grid: RunGrid, export: dict[str, Any]) -> str:
+    """Everything that many runs were made with, and how they were exported, as JSON in ASCII.
+
+    What was painted is there once, as `strokes`; of each run stands how many of them, the first ones, are its own.
+
+    Args:
+        grid: the runs.
+        export: the export's own settings by name.
+    """
+    info = grid.lead_run.info
+    strokes = max((cell.noise.strokes for cell in grid.cells), key=len)
+    content = {
+        "application": APPLICATION,
+        "version": info.app_version or __version__,
+        "model_name": info.model_name,
+        "device_name": info.device_name,
+        "sampler_name": info.sampler_name,
+        "created": info.created,
+        "steps_taken": grid.lead_run.last,
+        "runs": [
+            {
+                "request": run.info.request.as_dict(),
+                "noise": asdict(replace(cell.noise, strokes=())) | {"strokes": len(cell.noise.strokes)},
+            }
+            for run, cell in zip(grid.runs, grid.cells, strict=True)
+        ],
+        "strokes": [asdict(stroke) for stroke in strokes],
         "export": export,
     }
     return json.dumps(content)

@@ -1,4 +1,4 @@
-"""One state of a run as a PNG."""
+"""One state of a run, or of many, as a PNG."""
 
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from sculptor_app.exports.atomic import replacing
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.exports.gif_plan import GAP_PX, geometry, kinds_of
-from sculptor_app.exports.settings import settings_text
+from sculptor_app.exports.grid_scenes import GridSceneMaker
+from sculptor_app.exports.run_grid import RunGrid
+from sculptor_app.exports.settings import grid_settings_text, settings_text
 from sculptor_app.measures.pictures import picture
 
 _PAPER = 252
@@ -41,3 +43,36 @@ def write_png(path: Path, trajectory: AnyTrajectory, k: int, options: GifOptions
     about.add_text("comment", settings_text(trajectory, options.as_dict() | {"state": k}))
     with replacing(path) as file:
         Image.fromarray(np.concatenate(parts[1:], axis=1)).save(file, "PNG", pnginfo=about)
+
+
+def grid_picture(grid: RunGrid, k: int, options: GifOptions) -> Image.Image:
+    """The sheet of state k of many runs, in RGB with crisp pixels.
+
+    Args:
+        grid: the runs; one that has not come so far shows its newest state.
+        k: which state; of pure noise, 0, the noise itself is shown.
+        options: `frames`, `size_px`, `caption` and `dark` count.
+
+    Raises:
+        ExportError: there is no such picture, or it would be too large.
+    """
+    return GridSceneMaker(grid, options, (k,)).sheet(k)
+
+
+def write_grid_png(path: Path, grid: RunGrid, k: int, options: GifOptions) -> None:
+    """Write the sheet of state k of many runs, with the settings in the file.
+
+    Args:
+        path: the file to make or replace; whole or untouched, whatever happens.
+        grid: as for `grid_picture`.
+        k: as for `grid_picture`.
+        options: as for `grid_picture`.
+
+    Raises:
+        ExportError: there is no such picture, or the file could not be written.
+    """
+    sheet = grid_picture(grid, k, options)
+    about = PngImagePlugin.PngInfo()
+    about.add_text("comment", grid_settings_text(grid, options.as_dict() | {"state": k}))
+    with replacing(path) as file:
+        sheet.save(file, "PNG", pnginfo=about)
