@@ -52,7 +52,7 @@ def test_a_model_is_opened_from_the_menu_and_carves_with_a_prompt(
 
 def test_what_cannot_be_run_is_said_beside_the_field(ready: Driver, foreign: Path) -> None:
     open_model(ready, str(foreign))
-    prompt, more = field(ready, "prompt"), ready.window.controls._rest.more
+    prompt, more = field(ready, "prompt").focusProxy(), ready.window.controls._rest.more
     three_lines = prompt.height()
     ready.click(more, more.width() // 2, more.height() // 2)
     ready.qtbot.waitUntil(lambda: field(ready, "height").isVisible() and prompt.height() == three_lines)  # it scrolls

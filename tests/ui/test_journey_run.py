@@ -30,7 +30,7 @@ def test_a_run_of_50_steps_from_start_to_gif(ready: Driver, tmp_path: Path) -> N
     assert window.plots.band_plot is not None
     assert window.status_line.text().startswith("step 50 of 50 · polish · SNR ")
     assert "ms per step" in window.status_line.text()
-    assert window.memory_line.text().startswith("trajectory 0.3 MB of 512 MB")
+    assert window.memory_line.text().startswith("trajectory 0.6 MB of 512 MB")  # 51 states, and three guesses a step
     assert ready.ends == ["finished"]
 
     window.bench.menus.save_gif.trigger()
