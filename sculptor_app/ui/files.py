@@ -14,8 +14,9 @@ from PySide6.QtWidgets import QFileDialog
 from sculptor_app import folders
 from sculptor_app.diffusion.errors import SculptError
 from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.ui.grid_files import GridFiles
 from sculptor_app.ui.status_text import file_size_text
-from sculptor_app.ui.views import Views
+from sculptor_app.ui.views import GridViews, Views
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.trajectory import Trajectory
@@ -54,9 +55,11 @@ class Files(QObject):
         super().__init__(bench)
         self._window, self._bench = window, bench
         self._gif_dialog: QObject | None = None
+        self.grid_files = GridFiles(window, self)
+        self.grid_files.saved.connect(self._saved)
 
     @property
-    def _views(self) -> Views:
+    def _views(self) -> Views | GridViews:
         """What is looked at: files are made of it."""
         page = self._bench.pages.page
         return self._bench.views if page is None else page.views
@@ -87,13 +90,14 @@ class Files(QObject):
         """Open the dialog that saves the run as a GIF; it leaves the window free."""
         from sculptor_app.ui.dialogs.export_gif import ExportGifDialog
 
-        trajectory, measures = self._views.session.trajectory, self._views.session.measures
-        if trajectory is None:
+        views = self._views
+        session, is_grid = views.session, isinstance(views, GridViews)
+        filmed = views.grid() if is_grid else session.trajectory
+        if filmed is None:
             return
-        self.close()
-        path = self.folder() / suggested_name(trajectory, ".gif")
-        session = self._views.session
-        dialog = ExportGifDialog(trajectory, measures, self._window.settings, path, session.position, self._window)
+        self._close_dialog()
+        path = self.folder() / (views.name() + ".gif" if is_grid else suggested_name(filmed, ".gif"))
+        dialog = ExportGifDialog(filmed, session.measures, self._window.settings, path, session.position, self._window)
         dialog.saved.connect(self._gif_saved)
         dialog.destroyed.connect(self._forget_dialog)
         session.running_changed.connect(dialog.refresh)
@@ -103,7 +107,10 @@ class Files(QObject):
 
     @Slot()
     def save_picture(self) -> None:
-        """Save what the first frame shows as a PNG, pixel for pixel."""
+        """Save what the first frame shows as a PNG, pixel for pixel; of many runs a sheet with all of them."""
+        if isinstance(self._views, GridViews):
+            self._save_sheet(self._views)
+            return
         image, trajectory = self._picture(), self._views.session.trajectory
         if image is None or trajectory is None:
             return
@@ -120,6 +127,9 @@ class Files(QObject):
     @Slot()
     def save_numbers(self) -> None:
         """Save energy per band and step as CSV."""
+        if isinstance(self._views, GridViews):
+            self._save_table(self._views)
+            return
         trajectory, measures = self._views.session.trajectory, self._views.session.measures
         if trajectory is None:
             return
@@ -132,11 +142,34 @@ class Files(QObject):
 
     @Slot()
     def copy_picture(self) -> None:
-        """Put what the first frame shows on the clipboard."""
+        """Put what the first frame shows on the clipboard; of many runs a sheet with all of them."""
+        if isinstance(self._views, GridViews):
+            grid = self._views.grid()
+            if grid is not None:
+                self.grid_files.copy(self._views, grid, self._views.session.position)
+            return
         image = self._picture()
         if image is not None:
             QGuiApplication.clipboard().setImage(image)
             self._window.statusBar().showMessage(self.tr("Picture copied"), 2000)
+
+    def _save_sheet(self, views: GridViews) -> None:
+        grid, step = views.grid(), views.session.position
+        if grid is None:
+            return
+        name = f"{views.name()}-step-{step}.png"
+        path = self._ask(self.tr("Save picture"), name, self.tr("PNG picture (*.png)"), ".png")
+        if path is not None:
+            self.grid_files.write_sheet(path, views, grid, step)
+
+    def _save_table(self, views: GridViews) -> None:
+        grid = views.grid()
+        if grid is None:
+            return
+        kinds = self.tr("Comma-separated values (*.csv)")
+        path = self._ask(self.tr("Save numbers"), f"{views.name()}.csv", kinds, ".csv")
+        if path is not None:
+            self.grid_files.write_numbers(path, grid)
 
     def _picture(self) -> QImage | None:
         kinds = self._views.stage.kinds
@@ -169,8 +202,12 @@ class Files(QObject):
         except SculptError as error:
             self._window.messages.tell(error.what, error.what_to_do)
         else:
-            self.remember_folder(path)
-            self._tell_saved(path, file_size_text(path.stat().st_size))
+            self._saved(path)
+
+    @Slot(object)
+    def _saved(self, path: Path) -> None:
+        self.remember_folder(path)
+        self._tell_saved(path, file_size_text(path.stat().st_size))
 
     @Slot(str, int)
     def _gif_saved(self, path: str, size_bytes: int) -> None:
@@ -188,7 +225,11 @@ class Files(QObject):
         self._gif_dialog = None
 
     def close(self) -> None:
-        """Close the GIF dialog, and stop what it writes."""
+        """Close the GIF dialog, and stop whatever is being written."""
+        self._close_dialog()
+        self.grid_files.shutdown()
+
+    def _close_dialog(self) -> None:
         if self._gif_dialog is not None:
             self._gif_dialog.close()
             self._forget_dialog()

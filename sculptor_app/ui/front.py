@@ -99,6 +99,7 @@ class Front(QObject):
         window.messages = MessageBar(window)
         window.opening_bar = WorkBar(self.tr("Progress of opening a model"), window)
         window.download_bar = WorkBar(self.tr("Progress of the download"), window)
+        window.saving_bar = WorkBar(self.tr("Progress of the saving"), window)
         window.welcome = Welcome(window)
         window.controls = Controls(model, window)
         window.run_panel = RunPanel(window)
@@ -114,8 +115,8 @@ class Front(QObject):
         window.middle.addWidget(window.welcome)
         window.stack = QStackedWidget(window)
         window.stack.addWidget(window.middle)
-        bars_and_pages = (window.messages, window.opening_bar, window.download_bar, window.stack)
-        window.setCentralWidget(_column(window, bars_and_pages, (0, 0, 0, 0)))
+        bars = window.opening_bar, window.download_bar, window.saving_bar
+        window.setCentralWidget(_column(window, (window.messages, *bars, window.stack), (0, 0, 0, 0)))
 
     def _make_docks(self) -> None:
         window = self._window

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from sculptor_app.session.session import Session
 from sculptor_app.ui.message_bar import MessageBar
-from sculptor_app.ui.views import Views
+from sculptor_app.ui.views import GridViews, Views
 
 
 class Page(QWidget):
@@ -35,7 +35,7 @@ class Page(QWidget):
         super().__init__(parent)
         self.settings, self.messages = settings, messages
         self.session = Session(self)
-        self.views: Views | None = None
+        self.views: Views | GridViews | None = None
 
     @property
     def is_busy(self) -> bool:

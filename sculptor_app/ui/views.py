@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sculptor_app.session.session import Session
 from sculptor_app.ui.presenter import Presenter
 from sculptor_app.ui.stage import Stage
+
+if TYPE_CHECKING:
+    from sculptor_app.exports.run_grid import RunGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +27,20 @@ class Views:
     session: Session
     stage: Stage
     presenter: Presenter
+
+
+@dataclass(frozen=True, slots=True)
+class GridViews:
+    """Many runs that one session moves.
+
+    Attributes:
+        session: Which step.
+        grid: The runs that are seen now; None where there are none.
+        frames: What is seen of each, as `GifOptions.frames` has it.
+        name: What a file of them is called, without its ending.
+    """
+
+    session: Session
+    grid: Callable[[], RunGrid | None]
+    frames: Callable[[], str]
+    name: Callable[[], str]

@@ -26,14 +26,14 @@ from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.session.worker import JobThread
 from sculptor_app.ui import theme
-from sculptor_app.ui.dialogs.gif_form import GifForm
+from sculptor_app.ui.dialogs.gif_form import form_for
 from sculptor_app.ui.dialogs.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
-from sculptor_app.ui.dialogs.gif_words import ask_to_replace, facts_text, remember, remembered
+from sculptor_app.ui.dialogs.gif_words import ask_to_replace, facts_text, key_of, remember, remembered_for
 from sculptor_app.ui.status_text import file_size_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.exports.gif_film import Filmed
     from sculptor_app.measures.recording import RunMeasures
 
 SETTLE_MS = 150
@@ -46,8 +46,8 @@ class ExportGifDialog(QDialog):
     """Leaves the window free: it writes in a thread of its own.
 
     Args:
-        trajectory: the run, as far as it is when the saving begins.
-        measures: its measures.
+        filmed: the run, or many, as far as they are when the saving begins.
+        measures: a run's measures; None for many.
         settings: where the choices are remembered.
         path: the file that is offered.
         position: the step that the preview shows.
@@ -62,8 +62,8 @@ class ExportGifDialog(QDialog):
 
     def __init__(
         self,
-        trajectory: Trajectory,
-        measures: RunMeasures,
+        filmed: Filmed,
+        measures: RunMeasures | None,
         settings: QSettings,
         path: Path,
         position: int,
@@ -71,7 +71,7 @@ class ExportGifDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Save as GIF"))
-        self._trajectory, self._measures, self._settings = trajectory, measures, settings
+        self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position = position
         self._is_saving = False
         self._jobs = JobThread(cancelled_by=(ExportCancelled,), parent=self, name="gif")
@@ -82,14 +82,13 @@ class ExportGifDialog(QDialog):
         self._lay_out()
         self._connect()
         self._set_saving(False)
-        self.form.set_options(remembered(settings))
+        self.form.set_options(remembered_for(settings, filmed))
         self.refresh()
 
     # Building ----------------------------------------------------------------------------------------------------
 
     def _make_parts(self, path: Path) -> None:
-        run = self._trajectory
-        self.form = GifForm(max(run.shape[1:]), run.planned_steps, not run.info.is_of_a_model, self)
+        self.form = form_for(self._filmed, self)
         self.preview = PictureView(self)
         self.preview.setMinimumSize(QSize(300, 300))
         self.facts = QLabel(self)
@@ -178,7 +177,7 @@ class ExportGifDialog(QDialog):
         options = self.form.options()
         if isinstance(options, GifOptions) and not self._is_saving:
             self.facts.setText(self.tr("estimating…"))
-            self._jobs.start(preview_job(self._trajectory, self._measures, options, self._position))
+            self._jobs.start(preview_job(self._filmed, self._measures, options, self._position))
 
     @Slot()
     def _browse(self) -> None:
@@ -215,10 +214,10 @@ class ExportGifDialog(QDialog):
         if isinstance(options, ExportError) or self._is_saving:
             return
         self._alarm.stop()
-        remember(self._settings, options)
+        remember(self._settings, options, key_of(self._filmed))
         self._set_saving(True)
         progress = self._progressed.emit
-        self._jobs.start(export_job(self.target(), self._trajectory, self._measures, options, progress))
+        self._jobs.start(export_job(self.target(), self._filmed, self._measures, options, progress))
 
     def _set_saving(self, saving: bool) -> None:
         self._is_saving = saving

@@ -4,8 +4,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.gif_film import Filmed
 from sculptor_app.exports.gif_options import (
     FRAMES,
+    GRID_FRAMES,
     MAX_DELAY_MS,
     MAX_HOLD_MS,
     MAX_SIZE_PX,
@@ -13,10 +15,13 @@ from sculptor_app.exports.gif_options import (
     MIN_SIZE_PX,
     GifOptions,
 )
+from sculptor_app.exports.run_grid import RunGrid
 from sculptor_app.ui import theme
 
 FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 LEAST_SHRUNK_PX = 64
+MOST_GRID_PX = 4096
+"""Longer side of the pictures of many runs together, up to which sizes are on offer."""
 
 
 def sizes_of(longer_px: int) -> list[tuple[int, str]]:
@@ -37,6 +42,7 @@ class GifForm(QWidget):
         longer_px: longer side of the run's pictures.
         planned: steps of the run.
         drowned: it is a forward process, which plays from the picture into the noise; only its states are of interest.
+        most_px: of many runs, the largest picture that can be shown of each; 0 for a single run.
 
     Signals:
         edited: some choice changed.
@@ -44,10 +50,13 @@ class GifForm(QWidget):
 
     edited = Signal()
 
-    def __init__(self, longer_px: int, planned: int, drowned: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, longer_px: int, planned: int, drowned: bool = False, parent: QWidget | None = None, most_px: int = 0
+    ) -> None:
         super().__init__(parent)
-        self._drowned = drowned
-        self._sizes = sizes_of(longer_px)
+        self._drowned, self._is_grid = drowned, bool(most_px)
+        sizes = sizes_of(longer_px)
+        self._sizes = [size for size in sizes if not most_px or size[0] <= most_px] or sizes[:1]
         self._make_fields(planned)
         form = QFormLayout()
         form.setHorizontalSpacing(14)
@@ -63,13 +72,14 @@ class GifForm(QWidget):
         column.addLayout(form)
         for box in self._boxes():
             column.addWidget(box)
+        self.plot.setVisible(not self._is_grid)
         column.addStretch(1)
         self._connect()
 
     def _make_fields(self, planned: int) -> None:
         self.frames = QComboBox(self)
         for key, text in zip(FRAMES, self._frame_names(), strict=True):
-            if key == "noisy" or not self._drowned:
+            if key in (("noisy",) if self._drowned else GRID_FRAMES if self._is_grid else FRAMES):
                 self.frames.addItem(text, key)
         self.every = self._number(1, max(1, planned), 1)
         self.picture_size = QComboBox(self)
@@ -80,7 +90,8 @@ class GifForm(QWidget):
         self.loop = QCheckBox(self.tr("Play for ever"), self)
         self.ping_pong = QCheckBox(self.tr("Back and forth"), self)
         words = self.tr("Layer and phase under the picture"), self.tr("Step and phase under the picture")
-        self.caption = QCheckBox(words[0] if self._drowned else words[1], self)
+        words = (self.tr("Captions, step and phase"),) if self._is_grid else words
+        self.caption = QCheckBox(words[0] if self._drowned or self._is_grid else words[1], self)
         self.plot = QCheckBox(self.tr("Energy per band beside the picture"), self)
         self.dark = QCheckBox(self.tr("Dark paper"), self)
 
@@ -123,7 +134,8 @@ class GifForm(QWidget):
             return GifOptions(
                 frames=self.frames.currentData(), every=self.every.value(), size_px=self.picture_size.currentData(),
                 delay_ms=self.delay.value(), hold_ms=self.hold.value(), loop=self.loop.isChecked(),
-                ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(), plot=self.plot.isChecked(),
+                ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(),
+                plot=self.plot.isChecked() and not self._is_grid,
                 dark=self.dark.isChecked(), into_noise=self._drowned,
             )  # fmt: skip
         except ExportError as error:
@@ -141,3 +153,12 @@ class GifForm(QWidget):
         chosen = (options.loop, options.ping_pong, options.caption, options.plot, options.dark)
         for box, on in zip(self._boxes(), chosen, strict=True):
             box.setChecked(on)
+
+
+def form_for(filmed: Filmed, parent: QWidget) -> GifForm:
+    """The form for a run, a forward process, or many runs."""
+    if isinstance(filmed, RunGrid):
+        run = filmed.lead_run
+        most_px = min(MAX_SIZE_PX, MOST_GRID_PX // max(filmed.shape_in_cells))
+        return GifForm(max(run.shape[1:]), run.planned_steps, parent=parent, most_px=most_px)
+    return GifForm(max(filmed.shape[1:]), filmed.planned_steps, not filmed.info.is_of_a_model, parent)

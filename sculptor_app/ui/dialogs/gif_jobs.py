@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.exports.gif_film import Filmed
     from sculptor_app.exports.gif_options import GifOptions
     from sculptor_app.measures.recording import RunMeasures
 
@@ -38,23 +38,23 @@ class Saved:
     path: Path
 
 
-def preview_job(trajectory: Trajectory, measures: RunMeasures | None, options: GifOptions, k: int) -> Any:
+def preview_job(filmed: Filmed, measures: RunMeasures | None, options: GifOptions, k: int) -> Any:
     """A job that yields a Preview of the frame nearest to step k, then an Estimate."""
 
     def job(stop: threading.Event) -> Iterator[object]:
         from sculptor_app.exports import gif
         from sculptor_app.exports.gif_preview import preview_gif
 
-        picture = preview_gif(trajectory, measures, options, k)
-        yield Preview(picture, gif.frame_count(trajectory, options), *gif.gif_size(trajectory, options))
-        yield Estimate(gif.estimate_bytes(trajectory, measures, options))
+        picture = preview_gif(filmed, measures, options, k)
+        yield Preview(picture, gif.frame_count(filmed, options), *gif.gif_size(filmed, options))
+        yield Estimate(gif.estimate_bytes(filmed, measures, options))
 
     return job
 
 
 def export_job(
     path: Path,
-    trajectory: Trajectory,
+    filmed: Filmed,
     measures: RunMeasures | None,
     options: GifOptions,
     progress: Callable[[int, int], None],
@@ -64,7 +64,7 @@ def export_job(
     def job(stop: threading.Event) -> Iterator[object]:
         from sculptor_app.exports import gif
 
-        gif.write_gif(path, trajectory, measures, options, progress, stop)
+        gif.write_gif(path, filmed, measures, options, progress, stop)
         yield Saved(path)
 
     return job

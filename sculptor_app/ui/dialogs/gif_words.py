@@ -8,10 +8,16 @@ from PySide6.QtCore import QCoreApplication, QSettings, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.exports.gif_film import Filmed
 from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.exports.grid_places import liked_size
+from sculptor_app.exports.run_grid import RunGrid
 from sculptor_app.ui import theme
 from sculptor_app.ui.dialogs.gif_jobs import Preview
 from sculptor_app.ui.run_progress import duration_text
+
+RUN, GRID = "gif/options", "gif/grid_options"
+"""Where the choices are remembered: of a GIF of one run, and of many."""
 
 
 def _tr(text: str) -> str:
@@ -40,17 +46,41 @@ def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) ->
     question.open()
 
 
-def remember(settings: QSettings, options: GifOptions) -> None:
-    """Offer these choices the next time; what a GIF of a drowned picture must show is no choice."""
+def remember(settings: QSettings, options: GifOptions, key: str = RUN) -> None:
+    """Offer these choices the next time; what a GIF of a drowned picture must show is no choice.
+
+    Args:
+        settings: where.
+        options: the choices.
+        key: RUN, or GRID for many runs, which are shown smaller.
+    """
     chosen = options.as_dict()
     if options.into_noise:
         chosen |= {"into_noise": False, "frames": remembered(settings).frames}
-    settings.setValue("gif/options", json.dumps(chosen))
+    settings.setValue(key, json.dumps(chosen))
 
 
-def remembered(settings: QSettings) -> GifOptions:
-    """The choices of last time; the usual ones where there are none, or none that are understood."""
+def remembered(settings: QSettings, key: str = RUN, size_px: int = GifOptions().size_px) -> GifOptions:
+    """The choices of last time; the usual ones where there are none, or none that are understood.
+
+    Args:
+        settings: where.
+        key: as for `remember`.
+        size_px: of a picture, where nothing is remembered.
+    """
     try:
-        return GifOptions(**json.loads(str(settings.value("gif/options", ""))))
+        return GifOptions(**json.loads(str(settings.value(key, ""))))
     except (ValueError, TypeError, SculptError):
-        return GifOptions(dark=theme.theme().is_dark)
+        return GifOptions(size_px=size_px, dark=theme.theme().is_dark)
+
+
+def key_of(filmed: Filmed) -> str:
+    """Where the choices for this are remembered."""
+    return GRID if isinstance(filmed, RunGrid) else RUN
+
+
+def remembered_for(settings: QSettings, filmed: Filmed) -> GifOptions:
+    """The choices of last time, or what suits one run or many."""
+    if isinstance(filmed, RunGrid):
+        return remembered(settings, GRID, liked_size(filmed, "gif"))
+    return remembered(settings)

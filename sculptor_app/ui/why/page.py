@@ -15,7 +15,7 @@ from sculptor_app.session.grid_run import NoiseMaker
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.page import Page
-from sculptor_app.ui.why import page_parts
+from sculptor_app.ui.why import keeping, page_parts
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
 from sculptor_app.ui.why.plan import Plan
 from sculptor_app.ui.why.progress import GridProgress, fault_words
@@ -49,6 +49,7 @@ class WhyPage(Page):
         self.results = Results(runner, self)
         self.noise_maker = NoiseMaker(self)
         page_parts.build(self)
+        self.views = keeping.views_of(self)
         self.progress = GridProgress(runner, self.results, self.run_panel)
         self._restore()
         self._connect()
