@@ -25,6 +25,16 @@ _COLOURS = {
 }
 """Of each brush, its colour on the canvas and the direction in which it shifts red, green and blue."""
 
+BRUSHES = (*_COLOURS, OTHER)
+"""Keys of all brushes."""
+
+_OTHER_COLOUR = "#9a8f80"
+
+
+def veil_colour(key: str) -> QColor:
+    """In which colour the strokes of a brush are shown on the canvas."""
+    return QColor(_OTHER_COLOUR if key == OTHER else _COLOURS[key][0])
+
 
 class BrushBox(QWidget):
     """A column of brushes; the slider for their size is put elsewhere.
@@ -89,10 +99,10 @@ class BrushBox(QWidget):
         """What a stroke is made with now."""
         radius = self.reach.value() / 100
         if self.chosen_key == OTHER:
-            return Brush(QColor("#9a8f80"), None, radius)
-        name, shift = _COLOURS[self.chosen_key]
+            return Brush(veil_colour(OTHER), None, radius)
+        shift = _COLOURS[self.chosen_key][1]
         red, green, blue = (STRENGTH * value for value in shift)
-        return Brush(QColor(name), (red, green, blue), radius)
+        return Brush(veil_colour(self.chosen_key), (red, green, blue), radius)
 
     def save(self, settings: QSettings) -> None:
         """Remember brush and size."""

@@ -19,8 +19,9 @@ from PySide6.QtWidgets import (
 from sculptor_app.diffusion.noise_recipe import Stroke
 from sculptor_app.ui.picture_source import to_image
 from sculptor_app.ui.theme import fonts, icon, theme
-from sculptor_app.ui.why.brushes import BUTTON_PX, BrushBox
+from sculptor_app.ui.why.brushes import BUTTON_PX, BrushBox, veil_colour
 from sculptor_app.ui.why.canvas import NoiseCanvas
+from sculptor_app.ui.why.kept_strokes import DIGITS, read_strokes, strokes_text
 from sculptor_app.ui.why.whiteness import Whiteness
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class PaintPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.strokes: tuple[Stroke, ...] = ()
-        self._colours: list[QColor] = []
+        self._brushes: tuple[str, ...] = ()  # of each stroke the key of its brush
         self.canvas = NoiseCanvas(self)
         self.whiteness = Whiteness(self)
         self.afar = Thumb(self)
@@ -181,25 +182,26 @@ class PaintPanel(QWidget):
     def undo(self) -> None:
         """Take the last stroke back."""
         if self.strokes:
-            self.strokes, self._colours = self.strokes[:-1], self._colours[:-1]
+            self.strokes, self._brushes = self.strokes[:-1], self._brushes[:-1]
             self._tell()
 
     @Slot()
     def clear(self) -> None:
         """Take all strokes back."""
         if self.strokes:
-            self.strokes, self._colours = (), []
+            self.strokes, self._brushes = (), ()
             self._tell()
 
     @Slot(object)
     def _add(self, points: tuple[tuple[float, float], ...]) -> None:
         brush = self.canvas.brush
+        points = tuple((round(across, DIGITS), round(down, DIGITS)) for across, down in points)  # as it is kept
         if brush.shift is None:
             stroke = Stroke(points, brush.radius, seed=OTHER_SEED + len(self.strokes))
         else:
             stroke = Stroke(points, brush.radius, brush.shift)
         self.strokes = (*self.strokes, stroke)
-        self._colours = [*self._colours, brush.colour]
+        self._brushes = (*self._brushes, self.brushes.chosen_key)
         self._tell()
 
     @Slot()
@@ -213,18 +215,24 @@ class PaintPanel(QWidget):
         self.edited.emit()
 
     def _render(self) -> None:
-        self.canvas.set_strokes(list(zip(self.strokes, self._colours, strict=True)))
+        colours = map(veil_colour, self._brushes)
+        self.canvas.set_strokes(list(zip(self.strokes, colours, strict=True)))
         self.undo_button.setEnabled(bool(self.strokes))
         self.clear_button.setEnabled(bool(self.strokes))
 
     # Remembering
 
     def save(self, settings: QSettings) -> None:
-        """Remember the brush; what was painted goes with the window."""
+        """Remember the brush and what has been painted."""
         self.brushes.save(settings)
         settings.setValue("why/paint/stays_noise", int(self.stays_noise.isChecked()))
+        settings.setValue("why/paint/strokes", strokes_text(list(zip(self.strokes, self._brushes, strict=True))))
 
     def restore(self, settings: QSettings) -> None:
-        """Take up the brush that was remembered."""
+        """Take up what was remembered; each stroke can be taken back as if it had just been made."""
         self.brushes.restore(settings)
         self.stays_noise.setChecked(str(settings.value("why/paint/stays_noise", "1")) != "0")
+        painted = read_strokes(str(settings.value("why/paint/strokes", "[]")))
+        self.strokes = tuple(stroke for stroke, _ in painted)
+        self._brushes = tuple(brush for _, brush in painted)
+        self._render()

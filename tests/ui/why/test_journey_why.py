@@ -401,3 +401,26 @@ def test_everything_that_can_be_focused_has_a_name(visitor: Visitor) -> None:
         and not widget.objectName().startswith("qt_")
     ]
     assert [type(widget).__name__ for widget in nameless if type(widget).__name__ != "QScrollArea"] == []
+
+
+def test_what_was_painted_is_there_the_next_time_and_can_be_taken_back(open_page: Callable[..., Visitor]) -> None:
+    visitor = open_page()
+    visitor.choose(Experiment.PAINT, steps=2, count="1")
+    for key, places in (("red", ((0.2, 0.3), (0.4, 0.5))), ("other", ((0.7, 0.7),))):
+        QTest.mouseClick(visitor.page.paint_panel.brushes.buttons[key], Qt.MouseButton.LeftButton)
+        visitor.paint(*places)
+        visitor.wait_for_end()
+    painted = visitor.page.results.of(Experiment.PAINT).runs[1]
+    visitor.page.save_choices()
+
+    again = open_page()
+    panel = again.page.paint_panel
+    assert panel.strokes == visitor.page.paint_panel.strokes
+    assert [colour.name() for _, colour in panel.canvas._strokes] == ["#d8452e", "#9a8f80"]
+    again.run()
+    np.testing.assert_array_equal(again.page.results.of(Experiment.PAINT).runs[1].state(0), painted.state(0))
+    QTest.mouseClick(panel.undo_button, Qt.MouseButton.LeftButton)
+    again.wait_for_end()
+    assert len(panel.strokes) == 1
+    again.page.settings.setValue("why/paint/strokes", "[[")
+    assert open_page().page.paint_panel.strokes == ()
