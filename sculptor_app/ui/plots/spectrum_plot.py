@@ -27,6 +27,10 @@ class SpectrumLike(Protocol):
     def power(self) -> np.ndarray: ...
 
 
+LEAST_FOR_UNIT_PX = 80
+"""A lower plot has no room for a word beside its curves."""
+
+
 class SpectrumPlot(Chart):
     """Current spectrum in bold over one curve for the end of each phase."""
 
@@ -165,7 +169,7 @@ class SpectrumPlot(Chart):
         self.canvas.number_left(texts)
         inner = [place for place, _ in numbers if left < place < right and not self.is_empty]
         self._unit.setPos(left, low)
-        self._unit.setVisible(not self.is_empty)
+        self._unit.setVisible(not self.is_empty and size.height() >= LEAST_FOR_UNIT_PX)
         box = QRectF(left, low, right - left, high - low)
         self.canvas.grid.set_content(box, self._shades(left, right), inner, [place for place, _ in texts])
 

@@ -125,3 +125,12 @@ def test_no_number_stands_in_the_corner(plot: SpectrumPlot) -> None:
         low, high = plot.canvas.view.viewRange()[1]
         lowest = plot.canvas.left._numbers[0][0]
         assert (lowest - low) / (high - low) * plot.canvas.view.size().height() >= 7
+
+
+def test_a_low_plot_has_no_word_over_its_curves(plot: SpectrumPlot, qtbot: QtBot) -> None:
+    plot.set_curves(power_law(-2), {}, step=1)
+    assert plot._unit.isVisible()
+    plot.resize(420, 140)
+    qtbot.waitUntil(lambda: not plot._unit.isVisible())
+    plot.resize(420, 320)
+    qtbot.waitUntil(plot._unit.isVisible)
