@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sculptor_app.ui.main_window import MainWindow
 
 
+COLOURS = 3
+
+
 def _tr(text: str) -> str:
     return QCoreApplication.translate("Pages", text)
 
@@ -83,9 +86,11 @@ def _why(window: MainWindow) -> Page:
 
 
 def _result(window: MainWindow) -> tuple[Any, str] | None:
-    """The finished picture of the page Carve and what it is called."""
+    """The finished picture of the page Carve and what it is called; latents give one when they are seen decoded."""
     trajectory = window.session.trajectory
-    if trajectory is None or not trajectory.is_complete or trajectory.info.space != "pixels":
+    if trajectory is None or not trajectory.is_complete or trajectory.info.space == "latents":
+        return None
+    if trajectory.shape[0] != COLOURS:
         return None
     last = trajectory.state(trajectory.last) / trajectory.levels[-1].scale
     return last.clip(-1, 1), _tr("carved: {0}").format(trajectory.info.conditions)

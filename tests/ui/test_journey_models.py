@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app.ui.dialogs.refusal import RefusalDialog
+from sculptor_app.ui.page_entries import _result
 from tests.helpers.window import RUN_MS, Driver
 
 
@@ -153,6 +155,7 @@ def test_latents_are_seen_through_their_map_and_decoded_on_request(ready: Driver
     ready.run(4)
     run = ready.session.trajectory
     assert run.info.latent_map is not None
+    assert _result(window) is None  # latents are no picture
     assert "R²" in window.bench.stage.panels[0].note.text()
     ready.session.go_to(2)
     action = window.bench.latent_views.action
@@ -163,6 +166,9 @@ def test_latents_are_seen_through_their_map_and_decoded_on_request(ready: Driver
     assert (decoded.info.space, decoded.shape[0], decoded.last) == ("pixels (decoded)", 3, 4)
     assert action.isChecked()
     assert not ready.session.is_running
+    picture, name = _result(window)
+    np.testing.assert_array_equal(picture, decoded.state(4).clip(-1, 1))
+    assert name.startswith("carved")
     ready.session.go_to(3)
     action.trigger()
     assert ready.session.trajectory is run
