@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,6 +58,9 @@ class Engine:
     Args:
         open_pipeline: Loads the pipeline of a folder onto a device.
         report: Told what is being done while a model is loaded, whoever asked for it; None tells nobody.
+
+    Attributes:
+        kept: What jobs keep beside the model as it is loaded, by keys of theirs; goes when it goes or moves.
     """
 
     def __init__(self, open_pipeline: OpenPipeline = open_model, report: Report | None = None) -> None:
@@ -66,6 +69,7 @@ class Engine:
         self._folder: Path | None = None
         self._device: Device | None = None
         self._base_config: Mapping[str, Any] = {}
+        self.kept: dict[Hashable, Any] = {}
 
     def devices(self) -> tuple[Device, ...]:
         """The devices of this machine, the one that "auto" stands for first."""
@@ -106,6 +110,7 @@ class Engine:
             return
         if self._folder == folder and may_be_moved(self._pipeline):
             assert self._pipeline is not None
+            self.kept.clear()
             self._pipeline.to(target.id)
             return
         self.unload()
@@ -116,6 +121,7 @@ class Engine:
     def unload(self) -> None:
         """Give the model's memory back."""
         self._pipeline = self._folder = self._device = None
+        self.kept.clear()
         gc.collect()
         give_memory_back()
 

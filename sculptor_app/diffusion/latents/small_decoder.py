@@ -56,6 +56,19 @@ def load_small_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
     return codec
 
 
+def stamp(folder: Path) -> tuple[int, ...]:
+    """Changes when a small decoder's files change; empty where one is missing.
+
+    Args:
+        folder: Of the small decoder.
+    """
+    try:
+        files = [(folder / name).stat() for name in ("config.json", WEIGHTS)]
+    except OSError:
+        return ()
+    return tuple(number for file in files for number in (file.st_mtime_ns, file.st_size))
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     path, weights = folder / "config.json", folder / WEIGHTS
     try:

@@ -136,10 +136,20 @@ def _codec(
 ) -> Iterator[LatentCodec]:
     """The codec of a loaded model; what was moved to the device for it goes back afterwards."""
     from sculptor_app.diffusion.latents.codec import LatentCodec
-    from sculptor_app.diffusion.latents.small_decoder import load_small_decoder
 
     pipeline = engine.load(request.model, request.device, stop)
     try:
-        yield LatentCodec(pipeline) if small is None else load_small_decoder(small, pipeline)
+        yield LatentCodec(pipeline) if small is None else _small_codec(engine, pipeline, small)
     finally:
         pipeline.maybe_free_model_hooks()
+
+
+def _small_codec(engine: Engine, pipeline: Any, folder: Path) -> LatentCodec:
+    """A small decoder is tried against the model's own once; then it is kept beside the model that is loaded."""
+    from sculptor_app.diffusion.latents.small_decoder import load_small_decoder, stamp
+
+    key = (folder, stamp(folder))
+    if key not in engine.kept:
+        engine.kept[key] = load_small_decoder(folder, pipeline)
+    codec: LatentCodec = engine.kept[key]
+    return codec

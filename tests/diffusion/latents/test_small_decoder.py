@@ -1,6 +1,7 @@
 """Small decoders: found beside a model, tried before they are believed, refused with a reason."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from sculptor_app.diffusion.latents.small_decoder import (
     load_small_decoder,
 )
 from sculptor_app.diffusion.latents.small_folders import find_small_decoders
+from sculptor_app.diffusion.latents.works import frames_work
+from sculptor_app.diffusion.loading import Engine
+from sculptor_app.diffusion.request import SculptRequest
 from tests.diffusion.latents.networks import around, small_vae, tiny
 
 
@@ -158,3 +162,26 @@ def test_a_broken_folder_is_refused(harm: Any, words: str, pipeline: Any, folder
     harm(place)
     with pytest.raises(ModelFolderError, match=words):
         load_small_decoder(place, pipeline)
+
+
+def test_it_is_tried_once_for_a_model_that_is_loaded(
+    pipeline: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, tries = copy_of(folder, tmp_path / "taesd"), []
+    counted = lambda small, whole: tries.append(small) or load_small_decoder(small, whole)  # noqa: E731
+    monkeypatch.setattr("sculptor_app.diffusion.latents.small_decoder.load_small_decoder", counted)
+    monkeypatch.setattr(pipeline, "maybe_free_model_hooks", lambda: None, raising=False)
+    engine = Engine(lambda folder, device, **_: pipeline)
+    request = SculptRequest(model=str(tmp_path))
+    latents = np.zeros((4, 4, 4), np.float32)
+    decode = lambda: list(frames_work(request, [("", latents)], place)(engine, threading.Event()))  # noqa: E731
+    decode()
+    decode()
+    assert len(tries) == 1
+    copy_of(folder, tmp_path / "other")
+    (tmp_path / "other" / WEIGHTS).replace(place / WEIGHTS)  # another file, of whatever content
+    decode()
+    assert len(tries) == 2
+    engine.unload()
+    decode()
+    assert len(tries) == 3
