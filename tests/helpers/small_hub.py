@@ -31,6 +31,8 @@ class Hub:
         commit: That its main branch is at.
         refuse: Status and error code for every answer, as the real hub gives them; None to answer.
         address: Where it listens.
+        elsewhere: Another hub's address, where it sends those who want a large file, as the real one does.
+        tokens: What was sent to it to know the person, with each file that was asked for.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -42,7 +44,8 @@ class Hub:
         self.knows_parts, self.commit = True, COMMIT
         self.asked: Callable[[str], object] = lambda _: None
         self.refuse: tuple[int, str] | None = None
-        self.address = ""
+        self.address = self.elsewhere = ""
+        self.tokens: list[str | None] = []
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -84,10 +87,16 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if content is None:
                 self._send(404, b"", with_content, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": hub.commit})
                 return
+            hub.tokens.append(self.headers["Authorization"])
+            tag = f'"{hashlib.sha256(content).hexdigest()}"'
+            if hub.elsewhere and name.endswith(".safetensors"):
+                about = {"X-Linked-Etag": tag, "X-Linked-Size": str(len(content)), "X-Repo-Commit": hub.commit}
+                self._send(302, b"", with_content, about | {"Location": hub.elsewhere + self.path})
+                return
             if with_content:
                 hub.fetched.append(name)
                 hub.asked(name)
-            headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": hub.commit}
+            headers = {"ETag": tag, "X-Repo-Commit": hub.commit}
             start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
             if start and hub.knows_parts:
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"

@@ -125,6 +125,20 @@ def test_a_connection_that_breaks_is_made_again(knows_parts: bool, served: Hub, 
     assert (told == sorted(told)) is knows_parts  # else it begins anew
 
 
+def test_large_files_come_from_elsewhere_and_a_persons_token_does_not_go_there(
+    served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with serving(served.files) as other:
+        served.elsewhere, other.breaks = other.address, [5_000]
+        folder = download(offered(served, tmp_path))
+    assert judge(folder).findings == ()
+    assert other.fetched == [f"unet/{WEIGHTS}"] * 2  # once more from where it broke off
+    assert other.sent[1] == len(served.files[f"unet/{WEIGHTS}"]) - 5_000
+    assert set(served.tokens) == {"Bearer hf_secret"}
+    assert set(other.tokens) == {None}
+
+
 def test_a_connection_that_brings_nothing_any_more(served: Hub, tmp_path: Path) -> None:
     what = offered(served, tmp_path)
     served.breaks = [10**9, 10**9, 8192, 0]
