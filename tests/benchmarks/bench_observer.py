@@ -32,17 +32,21 @@ def main() -> None:
     engine = Engine()
     engine.load(request.model, request.device)
     kinds: list[tuple[str, Callable[[], object]]] = [
-        ("observed", lambda: _drain(sculpt(engine, request, threading.Event()))),
+        ("observed", lambda: _drain(_sculpted(engine, request, options.guesses))),
         ("bare", lambda: _bare(engine, request)),
     ]
     if options.measures:
-        kinds[0] = ("observed", lambda: _drain(measured(sculpt(engine, request, threading.Event()))))
+        kinds[0] = ("observed", lambda: _drain(measured(_sculpted(engine, request, options.guesses))))
     times = _alternate(kinds, options.rounds)
     device = engine.device
     assert device is not None
     print(f"device {device.name}, torch threads {torch.get_num_threads()}, {options.sampler}, {options.steps} steps")
     for column, clock in enumerate(("wall", "process") if device.id == "cpu" else ("wall",)):
         _report(clock, [[both[column] / options.steps for both in times[name]] for name in ("observed", "bare")])
+
+
+def _sculpted(engine: Engine, request: SculptRequest, guesses: bool) -> Iterable[object]:
+    return sculpt(engine, request, threading.Event(), watch_guidance=guesses)
 
 
 def _report(clock: str, seconds: list[list[float]]) -> None:
@@ -60,6 +64,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--sampler", choices=SAMPLERS, default="ddim")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--guesses", action="store_true", help="keep the two guesses that guidance mixes, too")
     parser.add_argument("--measures", action="store_true", help="compute the spectra of every step, too")
     return parser.parse_args()
 

@@ -1,6 +1,7 @@
 """What watching costs: time per step in the window over the bare diffusers loop, same model, thread and torch threads.
 
     python tests/benchmarks/bench_step_overhead.py [--steps 50] [--rounds 7] [--model FOLDER] [--goal 1.05]
+        [--one-guess]
 
 Both run in the window's worker thread, by turns. "Bare" is the pipeline's own call with diffusers' own scheduler and
 nobody watching; "watched" is a run from Start: observer, trajectory, spectra, and the window that follows and draws.
@@ -15,15 +16,14 @@ import window_bench as bench
 from sculptor_app.diffusion.request import SculptRequest
 
 
-def bare_job(window: object, request: SculptRequest, times_s: list[float]) -> object:
-    """A job that calls the pipeline as a script would."""
+def bare_work(request: SculptRequest, times_s: list[float]) -> object:
+    """Work that calls the pipeline as a script would."""
 
-    def job(stop: object) -> object:
+    def work(engine: object, stop: object) -> object:
         torch = importlib.import_module("torch")
-        engine_module = importlib.import_module("sculptor_app.diffusion.engine")
-        engine = window.runner._work.engine
+        calling = importlib.import_module("sculptor_app.diffusion.calling")
         pipeline = engine.load(request.model, request.device)
-        arguments = engine_module._call_arguments(pipeline, request)
+        arguments = calling.call_of(pipeline, request).arguments
         pipeline.scheduler = engine.scheduler(request)
         begun = time.perf_counter()
         with torch.no_grad():
@@ -31,7 +31,7 @@ def bare_job(window: object, request: SculptRequest, times_s: list[float]) -> ob
         times_s.append(time.perf_counter() - begun)
         yield None
 
-    return job
+    return work
 
 
 def watched_job(job: object, times_s: list[float]) -> object:
@@ -51,6 +51,7 @@ def main() -> int:
     options.add_argument("--steps", type=int, default=50)
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--goal", type=float, default=1.05)
+    options.add_argument("--one-guess", action="store_true", help="leave out the two guesses that guidance mixes")
     chosen = options.parse_args()
     _app, window = bench.open_window(chosen.model)
     print(bench.machine())
@@ -59,10 +60,11 @@ def main() -> int:
     request = window.controls.request()
     bare_s: list[float] = []
     watched_s: list[float] = []
-    make_job = runner._sculpt_job
-    runner._sculpt_job = lambda asked: watched_job(make_job(asked), watched_s)
+    runner.watches_guidance = not chosen.one_guess
+    make_job = runner._work.carving
+    runner._work.carving = lambda *how: watched_job(make_job(*how), watched_s)
     for turn in range(chosen.rounds + 1):
-        turns = [lambda: runner._jobs.start(bare_job(window, request, bare_s)), window.run_control.start]
+        turns = [lambda: runner.submit(bare_work(request, bare_s)), window.run_control.start]
         for begin in turns if turn % 2 else reversed(turns):
             begin()
             bench.wait_until(lambda: not runner._jobs.is_busy and not runner.is_running)
