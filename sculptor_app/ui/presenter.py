@@ -145,7 +145,7 @@ class Presenter(QObject):
             return self._guidance_note(kind, step)
         if limit is None:
             return ""
-        return self.tr("taken off in this step") if kind is FrameKind.STATE_CHIPS else self.tr("changed in this step")
+        return self.tr("taken off here") if kind is FrameKind.STATE_CHIPS else self.tr("changed here")
 
     def _guidance_note(self, kind: FrameKind, step: int) -> str:
         weight = self._session.trajectory.step(step).guidance if step else None
