@@ -151,9 +151,8 @@ class Presenter(QObject):
         weight = self._session.trajectory.step(step).guidance if step else None
         if weight is None:
             return ""
-        if kind is FrameKind.GUIDANCE_DIRECTION:
-            return self.tr("{0}× added to the unguided guess").format(status_text.weight_text(weight))
-        return self.tr("0× guidance") if kind is FrameKind.UNGUIDED_GUESS else self.tr("1× guidance")
+        own = {FrameKind.UNGUIDED_GUESS: 0.0, FrameKind.CONDITIONAL_GUESS: 1.0}.get(kind, weight)
+        return self.tr("w = {0}").format(status_text.weight_text(own))
 
     def caption(self, step: int) -> str:
         """The words beside the step's number."""

@@ -43,7 +43,7 @@ def test_they_are_kept_and_shown_with_a_word_about_each(guided: Driver) -> None:
         "Unguided guess", "Conditional guess", "Guidance direction",
     ]  # fmt: skip
     assert [panel.note.text() for panel in panels] == [
-        "0× guidance", "1× guidance", "2× added to the unguided guess",
+        "w = 0", "w = 1", "w = 2",
     ]  # fmt: skip
     assert panels[2].legend.isVisible()
     guided.session.go_to(0)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWid
 from sculptor_app.ui.theme import fonts, icon
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
 from sculptor_app.ui.widgets.legend_bar import LegendBar
+from sculptor_app.ui.widgets.menu_button import give_menu
 from sculptor_app.ui.widgets.picture_view import PictureView
 from sculptor_app.ui.widgets.zoom import View
 
@@ -49,11 +50,10 @@ class FramePanel(QWidget):
         self.title_button = QToolButton(header)
         self.title_button.setProperty("kind", "title")
         self.title_button.setFont(fonts.strong())
-        self.title_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.title_button.setToolTip(self.tr("Choose what this frame shows"))
         self._kinds = QMenu(self.title_button)
         self._kind_group = QActionGroup(self._kinds)
-        self.title_button.setMenu(self._kinds)
+        give_menu(self.title_button, self._kinds)
         self.note = ElidedLabel("", header)
         self.note.setProperty("tone", "muted")
         self.note.setFont(fonts.tabular(fonts.body()))
@@ -74,8 +74,7 @@ class FramePanel(QWidget):
         self.zoom_button = QToolButton(footer)
         self.zoom_button.setProperty("kind", "small")
         self.zoom_button.setFont(fonts.small())
-        self.zoom_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.zoom_button.setMenu(self._zoom_menu())
+        give_menu(self.zoom_button, self._zoom_menu())
         self.zoom_button.setToolTip(self.tr("Zoom: wheel over the picture, drag to move, double click to fit"))
         row.addWidget(self.readout, 1)
         row.addWidget(self.legend)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QLabel,
 
 from sculptor_app.ui.theme import fonts, icon, inset
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.menu_button import give_menu
 
 LoopMode = Literal["once", "loop", "ping_pong"]
 LOOP_MODES: tuple[LoopMode, ...] = get_args(LoopMode)
@@ -95,7 +96,6 @@ class TransportBar(QWidget):
     def _make_loop_button(self) -> None:
         self._row.addSpacing(8)
         self.loop_button = self._button("once", self.tr("At the end of playing"))
-        self.loop_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.loop_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self._loop_menu = QMenu(self.loop_button)
         group = QActionGroup(self._loop_menu)
@@ -107,7 +107,7 @@ class TransportBar(QWidget):
             action.triggered.connect(self._loop_chosen)
             group.addAction(action)
         self._loop_group = group
-        self.loop_button.setMenu(self._loop_menu)
+        give_menu(self.loop_button, self._loop_menu)
 
     def _make_speed(self) -> None:
         self.speed_box = _SpeedBox(self)
