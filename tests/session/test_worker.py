@@ -174,13 +174,20 @@ def test_a_restart_cancels_the_older_run_and_shows_nothing_of_it(qtbot: QtBot, j
 
 
 def test_a_run_that_was_replaced_before_it_began_ends_as_cancelled_too(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
-    begun = threading.Event()
-    jobs.start(until_stopped(begun))
+    begun, replaced = threading.Event(), threading.Event()
+
+    def held(stop: threading.Event) -> Iterator[int]:
+        begun.set()
+        replaced.wait(10)  # the thread is not free before the second run has been replaced
+        yield 0
+
+    jobs.start(held)
     assert begun.wait(10)
     called = []
     jobs.start(lambda stop: called.append(1) or iter(()))
     with qtbot.waitSignal(jobs.finished):
         jobs.start(lambda stop: iter(()))
+        replaced.set()
     assert log.ends() == [("cancelled", 1), ("cancelled", 2), ("finished", 3)]
     assert not called
 

@@ -374,6 +374,7 @@ def test_no_settings_make_the_check_itself_fail(name: str, changes: dict[str, An
     before = path.read_bytes()
     try:
         path.write_text(json.dumps(json.loads(before) | changes))
-        judge(whole_ddpm)
+        findings = judge(whole_ddpm).findings
+        assert all(finding.what and finding.why_it_matters for finding in findings)
     finally:
         path.write_bytes(before)
