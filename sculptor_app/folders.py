@@ -1,6 +1,7 @@
 """Where the program keeps what it writes, by the platform's own rules."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -11,6 +12,14 @@ from sculptor_app.identity import COMMAND
 def cache() -> Path:
     """What can be made again: the older states of long runs, while they are on screen."""
     return platformdirs.user_cache_path(COMMAND, appauthor=False, ensure_exists=True)
+
+
+def spill() -> Path:
+    """Where what outgrows its memory goes: on a disk, while the system's temporary files often lie in memory."""
+    try:
+        return cache()
+    except OSError:
+        return Path(tempfile.gettempdir())
 
 
 def logs() -> Path:

@@ -16,7 +16,6 @@ from sculptor_app.diffusion.errors import Cancelled, SculptError
 from sculptor_app.diffusion.events import Started, StepTaken
 from sculptor_app.diffusion.loading import Engine
 from sculptor_app.diffusion.recorder import Recorder, Room
-from sculptor_app.diffusion.recorder import cache_folder as cache_folder  # also read from here
 from sculptor_app.diffusion.records import SHARE_OF_BUDGET, RunRecords
 from sculptor_app.diffusion.request import SculptRequest
 from sculptor_app.diffusion.running import PipelineRun

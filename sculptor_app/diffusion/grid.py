@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 
+from sculptor_app import folders
 from sculptor_app.diffusion.calling import check_own_kind
 from sculptor_app.diffusion.devices import Device
-from sculptor_app.diffusion.engine import cache_folder, run_info
+from sculptor_app.diffusion.engine import run_info
 from sculptor_app.diffusion.errors import Cancelled, SamplerFailed, SculptError
 from sculptor_app.diffusion.faults import run_told
 from sculptor_app.diffusion.grid_events import GridEvent, GridPart, GridStarted, GridStep
@@ -68,7 +69,7 @@ def sculpt_grid(
     """
     pipeline = engine.load(request.model, request.device, stop)
     check_own_kind(pipeline, "A grid of runs")
-    room = _Room(budget_bytes // len(request.cells), spill_folder or cache_folder())
+    room = _Room(budget_bytes // len(request.cells), spill_folder or folders.spill())
     size = CHUNK_ON_CPU if str(pipeline.device) == "cpu" else CHUNK_ON_GPU
     chunks = [
         _Chunk(engine, pipeline, request, request.cells[first : first + size], stop, room)

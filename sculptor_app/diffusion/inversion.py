@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sculptor_app import folders
 from sculptor_app.diffusion.calling import check_own_kind
-from sculptor_app.diffusion.engine import cache_folder, run_info
+from sculptor_app.diffusion.engine import run_info
 from sculptor_app.diffusion.faults import run_told
 from sculptor_app.diffusion.labels import label_of
 from sculptor_app.diffusion.loading import Engine
@@ -185,7 +186,7 @@ def invert(
             yield InversionStep(len(undone), request.steps, to_frame(last.state), last.evaluations, last.residual)
     finally:
         pipeline.maybe_free_model_hooks()
-    yield _found(info, walk, undone[::-1], tolerance, name, budget_bytes, spill_folder or cache_folder())
+    yield _found(info, walk, undone[::-1], tolerance, name, budget_bytes, spill_folder or folders.spill())
 
 
 def _found(

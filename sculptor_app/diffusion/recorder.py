@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -35,7 +34,7 @@ class Room:
     @property
     def folder(self) -> Path:
         """Where the temporary files go."""
-        return self.spill_folder or cache_folder()
+        return self.spill_folder or folders.spill()
 
 
 class Recorder:
@@ -98,11 +97,3 @@ class Recorder:
     def _interrupt(self) -> None:
         if self._stop.is_set():
             raise Cancelled
-
-
-def cache_folder() -> Path:
-    """A folder on a disk: the system's folder for temporary files often lies in memory."""
-    try:
-        return folders.cache()
-    except OSError:
-        return Path(tempfile.gettempdir())

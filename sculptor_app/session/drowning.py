@@ -12,9 +12,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from sculptor_app import folders
 from sculptor_app.diffusion.errors import Cancelled
 from sculptor_app.diffusion.request import FORMS, MATERIALS
-from sculptor_app.session.latents import spill_folder
 from sculptor_app.session.worker import JobThread
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class Drowner(QObject):
             return
         trajectory = forward.drown(
             picture, name, steps=drowning.steps, seed=drowning.seed, fresh=drowning.fresh,
-            budget_bytes=self.budget_bytes, spill_folder=spill_folder(),
+            budget_bytes=self.budget_bytes, spill_folder=folders.spill(),
         )  # fmt: skip
         trajectory.draw(stop=stop)
         measures = measuring.ForwardMeasures.of(trajectory)

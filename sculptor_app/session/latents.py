@@ -18,14 +18,6 @@ from sculptor_app.session.runner import SculptRunner
 WORKS = "sculptor_app.diffusion.latents.works"
 
 
-def spill_folder() -> Path | None:
-    """A folder on a disk for what outgrows its memory; None where there is none."""
-    try:
-        return folders.cache()
-    except OSError:
-        return None
-
-
 class Latents(QObject):
     """Finds how the latents of a model are seen, and decodes runs; both in the worker thread, when nothing else runs.
 
@@ -123,7 +115,7 @@ class Latents(QObject):
     def decode(self, trajectory: Any, budget_bytes: int, small: Path | None = None) -> None:
         """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
         decoded = importlib.import_module("sculptor_app.diffusion.latents.decoded").DecodedTrajectory(
-            trajectory, budget_bytes, spill_folder()
+            trajectory, budget_bytes, folders.spill()
         )
         measures = importlib.import_module("sculptor_app.measures.recording").RunMeasures(
             decoded.planned_steps, decoded.info.space
