@@ -36,7 +36,7 @@ start_screen() {
 # The journeys through the whole window, and what is marked "window".
 pytest_in_windows() {
     DISPLAY=$display SCULPTOR_TEST_PLATFORM=xcb \
-        "$python" -m pytest -q -k "journey or window" tests/ui tests/test_menu.py
+        "$python" -m pytest -q -k "journey or window" tests/ui tests/commands/test_menu.py
 }
 
 check ruff "$python" -m ruff check .

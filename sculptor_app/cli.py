@@ -6,15 +6,15 @@ import sys
 from collections.abc import Sequence
 
 from sculptor_app import identity
-from sculptor_app.commands import check_model, exit_codes, forward, invert, menu_command, resculpt, sculpt
+from sculptor_app.commands import check_model, exit_codes, forward, invert, menu, resculpt, sculpt
 from sculptor_app.commands.parsing import Parser
 from sculptor_app.commands.terminal import say
 from sculptor_app.commands.window import open_window
 
 _COMMANDS_OF_OTHERS = (
-    "sculptor_app.atelier.commands",
-    "sculptor_app.training.commands",
-    "sculptor_app.training.evaluation.commands",
+    "sculptor_app.commands.atelier",
+    "sculptor_app.commands.train",
+    "sculptor_app.commands.evaluate",
 )
 
 
@@ -55,7 +55,7 @@ def make_parser() -> Parser:
     invert.add_parser(commands)
     forward.add_parser(commands)
     check_model.add_parser(commands)
-    menu_command.add_parser(commands)
+    menu.add_parser(commands)
     for name in _COMMANDS_OF_OTHERS:
         importlib.import_module(name).add_parsers(commands)
     return parser

@@ -39,17 +39,9 @@ def test_the_check_finds_what_it_looks_for():
     assert brought_along(["sculptor_app", "json", "decimal"], ("decimal",)) == ["decimal brings decimal"]
 
 
-@pytest.mark.parametrize("package", ["sculptor_app.measures", "sculptor_app.exports"])
-def test_numbers_and_files_need_neither_qt_nor_torch(package):
+@pytest.mark.parametrize("package", ["sculptor_app.core", "sculptor_app.measures", "sculptor_app.exports"])
+def test_records_numbers_and_files_need_neither_qt_nor_torch(package):
     assert brought_along(modules_below(package), QT + TORCH) == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["level", "step", "phases", "request", "trajectory", "events", "errors", "picture_file", "opening", "forward"],
-)
-def test_the_records_need_neither_qt_nor_torch(name):
-    assert brought_along([f"sculptor_app.diffusion.{name}"], QT + TORCH) == []
 
 
 def test_what_computes_needs_no_qt():
@@ -67,13 +59,15 @@ def test_the_interface_waits_for_no_torch():
 
 
 def test_asking_the_command_line_needs_neither():
-    assert brought_along(["sculptor_app.cli", "sculptor_app.menu", "sculptor_app.logs"], QT + TORCH) == []
+    assert (
+        brought_along(["sculptor_app.cli", "sculptor_app.commands.menu_entry", "sculptor_app.logs"], QT + TORCH) == []
+    )
 
 
 def test_the_window_is_painted_before_torch_is_imported():
     program = (
         "import sys\n"
-        "from sculptor_app.ui import main_window\n"
+        "from sculptor_app.ui.shell import main_window\n"
         "class Window(main_window.MainWindow):\n"
         "    def __init__(self, *arguments):\n"
         "        super().__init__(*arguments)\n"

@@ -22,7 +22,7 @@ def test_nothing_outside_of_the_folder_is_handed_out(outside):
 
 
 def test_the_tiny_model_is_complete(tiny_model):
-    from sculptor_app.diffusion.pipeline import SculptorPipeline
+    from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 
     pipeline = SculptorPipeline.load(tiny_model)
     picture = pipeline(form=0, num_inference_steps=2).images

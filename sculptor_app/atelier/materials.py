@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from sculptor_app.atelier.chance import MATERIAL, Chance
+from sculptor_app.atelier.randomness import MATERIAL, Chance
 from sculptor_app.atelier.sdf import Points
 
 # Colour and second colour (linear), their spread, gloss, shine, metal, weights of veins, grain, layers and patina.

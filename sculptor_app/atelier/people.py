@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sculptor_app.atelier.chance import Chance
+from sculptor_app.atelier.randomness import Chance
 from sculptor_app.atelier.shape import Point, Shape, rotation, turn, vec
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from sculptor_app.atelier import pedestal
+from sculptor_app.atelier.batch import Job, pack
 from sculptor_app.atelier.labels import FORMS, MATERIALS
-from sculptor_app.atelier.pack import Job, pack
 from sculptor_app.atelier.scene import HALF_VIEW
 from sculptor_app.atelier.sdf import Points
 from sculptor_app.atelier.shading import Camera, expose, light_surfaces

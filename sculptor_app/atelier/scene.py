@@ -6,7 +6,7 @@ import colorsys
 
 import numpy as np
 
-from sculptor_app.atelier.chance import SCENE, Chance
+from sculptor_app.atelier.randomness import SCENE, Chance
 from sculptor_app.atelier.shape import Point, Shape, vec
 
 HALF_VIEW = 0.26

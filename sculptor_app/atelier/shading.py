@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from sculptor_app.atelier import pedestal
+from sculptor_app.atelier.batch import Job
 from sculptor_app.atelier.materials import albedo
-from sculptor_app.atelier.pack import Job
 from sculptor_app.atelier.sdf import Points
 from sculptor_app.atelier.trace import NEVER, gather, openness, select, shadow, slab, surface
 

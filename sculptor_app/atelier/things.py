@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sculptor_app.atelier.chance import Chance
+from sculptor_app.atelier.randomness import Chance
 from sculptor_app.atelier.sdf import LATHE_KNOTS
 from sculptor_app.atelier.shape import Point, Shape, rotation, turn, vec
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from sculptor_app.commands.model_fetching import add_download
+from sculptor_app.commands.model_download import add_download
 from sculptor_app.commands.parsing import Parser
 
 EXAMPLES = """examples:

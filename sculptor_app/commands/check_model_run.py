@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
-from sculptor_app.commands.model_fetching import bring_model
+from sculptor_app.commands.model_download import bring_model
 from sculptor_app.commands.saving import refused
 from sculptor_app.commands.terminal import say, stop_on_signal
-from sculptor_app.diffusion.errors import Cancelled, SculptError
+from sculptor_app.core.errors import Cancelled, SculptError
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.models.memory import Plan
@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0 if the model can be opened, 1 if it is refused, 2 if there is none.
     """
-    from sculptor_app.diffusion.devices import find_device
-    from sculptor_app.diffusion.models.door import examine, locate
+    from sculptor_app.diffusion.models.loader import examine, locate
+    from sculptor_app.diffusion.pipelines.devices import find_device
 
     with stop_on_signal() as interruption:
         try:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(verdict: "Verdict", plan: "Plan | None", device: str, tried: bool) -> Iterator[str]:
     """The verdict in words."""
-    from sculptor_app.diffusion.models.sizes import byte_text
+    from sculptor_app.core.quantities import byte_text
     from sculptor_app.diffusion.models.verdict import Severity, shown, shown_path
 
     yield shown_path(verdict.path)

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from sculptor_app.commands.gif_arguments import add_gif_look, scale
+from sculptor_app.commands.gif_options import add_gif_look, scale
 from sculptor_app.commands.parsing import OneOf, Parser, whole_number
-from sculptor_app.diffusion.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
-from sculptor_app.exports.gif_options import MAX_SIZE_PX, MIN_SIZE_PX
+from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
+from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX
 
 EXAMPLES = """examples:
   sculptor-app forward holiday.jpg --out drowned.gif

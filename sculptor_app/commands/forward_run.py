@@ -6,15 +6,15 @@ import threading
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
 from sculptor_app.commands.forward import FRESH
-from sculptor_app.commands.gif_arguments import gif_options
-from sculptor_app.commands.given_picture import rendered
+from sculptor_app.commands.gif_options import gif_options
+from sculptor_app.commands.picture_options import rendered
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.terminal import ProgressBar, is_terminal, say, stop_on_signal
-from sculptor_app.diffusion.errors import Cancelled, SculptError
-from sculptor_app.diffusion.forward import ForwardTrajectory, drown
-from sculptor_app.diffusion.opening import OpenedPicture, open_picture
+from sculptor_app.core.errors import Cancelled, SculptError
+from sculptor_app.core.pictures.opening import OpenedPicture, open_picture
+from sculptor_app.core.trajectory.forward import ForwardTrajectory, drown
+from sculptor_app.exports.animation.options import MIN_SIZE_PX, GifOptions
 from sculptor_app.exports.errors import ExportCancelled, OptionError
-from sculptor_app.exports.gif_options import MIN_SIZE_PX, GifOptions
 from sculptor_app.measures.forward import ForwardMeasures
 
 

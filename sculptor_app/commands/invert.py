@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from sculptor_app.commands.gif_arguments import add_gif_look
-from sculptor_app.commands.given_picture import add_picture
+from sculptor_app.commands.gif_options import add_gif_look
 from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
-from sculptor_app.commands.run_arguments import add_guidance, add_labels, add_model, add_seed, add_steps
-from sculptor_app.exports.gif_options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES
+from sculptor_app.commands.picture_options import add_picture
+from sculptor_app.commands.run_options import add_guidance, add_labels, add_model, add_seed, add_steps
+from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES
 
 EXAMPLES = """examples:
   sculptor-app invert holiday.jpg

@@ -9,23 +9,23 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
-from sculptor_app.commands.gif_arguments import gif_options
-from sculptor_app.commands.given_picture import check_picture, given_picture
-from sculptor_app.commands.model_fetching import bring_model
-from sculptor_app.commands.run_arguments import request_of
+from sculptor_app.commands.gif_options import gif_options
+from sculptor_app.commands.model_download import bring_model
+from sculptor_app.commands.picture_options import check_picture, given_picture
+from sculptor_app.commands.run_options import request_of
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.terminal import Interruption, ProgressBar, say, stop_on_signal
-from sculptor_app.diffusion.errors import Cancelled, SculptError
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.core.errors import Cancelled, SculptError
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.exports.animation.options import GifOptions
 from sculptor_app.exports.errors import ExportCancelled
-from sculptor_app.exports.gif_options import GifOptions
 from sculptor_app.measures.bands import slope
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import frame_spectrum
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.inversion import Inversion
-    from sculptor_app.diffusion.loading import Engine
+    from sculptor_app.diffusion.sampling.loaded_model import Engine
+    from sculptor_app.diffusion.studies.inversion import Inversion
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,9 +66,9 @@ def _checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
 def _inverted(
     request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption
 ) -> tuple[Engine, Inversion]:
-    from sculptor_app.diffusion.inversion import Inversion, invert  # torch takes seconds to import
-    from sculptor_app.diffusion.loading import Engine
-    from sculptor_app.diffusion.noises import model_facts
+    from sculptor_app.diffusion.sampling.loaded_model import Engine
+    from sculptor_app.diffusion.sampling.noise import model_facts
+    from sculptor_app.diffusion.studies.inversion import Inversion, invert  # torch takes seconds to import
 
     opened = given_picture(arguments, model_facts(request.model).size)
     with ProgressBar("Undoing", request.steps, "step") as bar:
@@ -85,7 +85,7 @@ def _inverted(
 
 def _carved_back(engine: Engine, request: SculptRequest, inversion: Inversion, interruption: Interruption) -> float:
     """How near a run from the noise comes to the picture, in dB."""
-    from sculptor_app.diffusion.engine import sculpt
+    from sculptor_app.diffusion.sampling.engine import sculpt
 
     with ProgressBar("Sculpting", request.steps, "step") as bar:
         for event in sculpt(engine, request, interruption.event, start=inversion.start):

@@ -2,14 +2,14 @@
 
 import argparse
 
-from sculptor_app.commands.given_picture import check_picture, given_picture
+from sculptor_app.commands.picture_options import check_picture, given_picture
 from sculptor_app.commands.sculpt_run import checked, finish, sculpted
 from sculptor_app.commands.terminal import Interruption
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.start import Start, first_step_of
-from sculptor_app.diffusion.trajectory import Trajectory
-from sculptor_app.exports.gif_options import GifOptions
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.start import Start, first_step_of
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.measures.run_measures import RunMeasures
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,7 +30,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
 def _resculpted(
     request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption
 ) -> tuple[Trajectory, RunMeasures]:
-    from sculptor_app.diffusion.noises import model_facts  # torch takes seconds to import
+    from sculptor_app.diffusion.sampling.noise import model_facts  # torch takes seconds to import
 
     opened = given_picture(arguments, model_facts(request.model).size)
     first_step = first_step_of(arguments.from_level, request.steps)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, NO_MODEL, NOT_WRITTEN, RUN_FAILED
 from sculptor_app.commands.terminal import Interruption, ProgressBar, is_terminal, say
-from sculptor_app.diffusion.any_trajectory import AnyTrajectory
-from sculptor_app.diffusion.errors import DeviceMissing, ModelFolderError, PictureError, SculptError
-from sculptor_app.diffusion.request import RequestError
+from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureError, SculptError
+from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.exports.animation.options import GifOptions
 from sculptor_app.exports.atomic import check_target
 from sculptor_app.exports.errors import ExportError, OptionError
-from sculptor_app.exports.gif import write_gif
-from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.exports.gif.writer import write_gif
 from sculptor_app.exports.numbers import write_csv
 from sculptor_app.exports.stills import write_png
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.measures.run_measures import RunMeasures
 
 
 def check_files(arguments: argparse.Namespace) -> None:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from sculptor_app.commands.gif_arguments import add_gif_look, gif_options, scale
+from sculptor_app.commands.gif_options import add_gif_look, gif_options, scale
 from sculptor_app.commands.parsing import OneOf, Parser, whole_number
-from sculptor_app.commands.run_arguments import (
+from sculptor_app.commands.run_options import (
     add_conditions,
     add_guidance,
     add_labels,
@@ -14,7 +14,7 @@ from sculptor_app.commands.run_arguments import (
     add_seed,
     add_steps,
 )
-from sculptor_app.exports.gif_options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX, GifOptions
+from sculptor_app.exports.animation.options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX, GifOptions
 
 EXAMPLES = """examples:
   sculptor-app sculpt --form bust --material bronze --seed 7 --out bust.gif

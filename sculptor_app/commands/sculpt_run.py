@@ -4,18 +4,18 @@ import argparse
 from collections.abc import Callable
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
-from sculptor_app.commands.model_fetching import bring_model
-from sculptor_app.commands.run_arguments import request_of
+from sculptor_app.commands.model_download import bring_model
+from sculptor_app.commands.run_options import request_of
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.sculpt import options_of
 from sculptor_app.commands.terminal import Interruption, ProgressBar, stop_on_signal
-from sculptor_app.diffusion.errors import Cancelled, SculptError
-from sculptor_app.diffusion.request import RequestError, SculptRequest
-from sculptor_app.diffusion.start import Start
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.core.errors import Cancelled, SculptError
+from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.start import Start
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.exports.animation.options import GUIDANCE_FRAMES, GifOptions
 from sculptor_app.exports.errors import ExportCancelled, ExportError
-from sculptor_app.exports.gif_options import GUIDANCE_FRAMES, GifOptions
-from sculptor_app.measures.recording import RunMeasures, measured
+from sculptor_app.measures.run_measures import RunMeasures, measured
 
 Checked = Callable[[argparse.Namespace], tuple[SculptRequest, GifOptions]]
 Sculpted = Callable[[SculptRequest, argparse.Namespace, Interruption], tuple[Trajectory, RunMeasures]]
@@ -75,7 +75,7 @@ def sculpted(
     request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption, start: Start | None = None
 ) -> tuple[Trajectory, RunMeasures]:
     """Take all steps, from the noise of the seed or from another start."""
-    from sculptor_app.diffusion.engine import Engine, sculpt  # torch takes seconds to import
+    from sculptor_app.diffusion.sampling.engine import Engine, sculpt  # torch takes seconds to import
 
     trajectory = measures = None
     steps = request.steps + 1 - (1 if start is None else start.first_step)

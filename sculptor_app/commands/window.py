@@ -13,7 +13,7 @@ def open_window(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code.
     """
-    from sculptor_app.display import missing_display
+    from sculptor_app.commands.display import missing_display
 
     missing = missing_display()
     if missing:

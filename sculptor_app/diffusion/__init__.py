@@ -1,5 +1,4 @@
-"""Watching a diffusion model: noise levels, steps, trajectories, loading and sampling. Knows nothing of Qt.
+"""Running and observing diffusion models with torch and diffusers. Knows nothing of Qt.
 
-The records (`level`, `step`, `phases`, `request`, `trajectory`) need numpy alone, so that a window can be built on them
-before torch is imported; `pipeline`, `loading`, `observer` and `engine` need torch and diffusers.
+Imports point one way: `studies` > `sampling` > `models`, `latents`, `observe` > `pipelines` > `samplers` > `core`.
 """

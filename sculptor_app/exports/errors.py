@@ -1,6 +1,6 @@
 """What can go wrong with a file that is written."""
 
-from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.core.errors import SculptError
 
 
 class ExportError(SculptError):

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from sculptor_app.diffusion.any_trajectory import AnyTrajectory
-from sculptor_app.diffusion.grid_request import Cell
+from sculptor_app.core.requests.grid import Cell
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.exports.animation.run_grid import RunGrid
 from sculptor_app.exports.atomic import check_target, replacing
 from sculptor_app.exports.errors import ExportCancelled
 from sculptor_app.exports.numbers import COLUMNS, table_rows
-from sculptor_app.exports.run_grid import RunGrid
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.measures.run_measures import RunMeasures
 
 GRID_COLUMNS = ("run", "form", "material", "seed", "noise", *COLUMNS)
 """Names of the columns; "noise" is empty where the seed alone says it."""

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from sculptor_app.diffusion.any_trajectory import AnyTrajectory
-from sculptor_app.diffusion.level import NoiseLevel
-from sculptor_app.diffusion.phases import phase_of
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.phases import phase_of
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import drowned_bands, noise_floor
-from sculptor_app.measures.recording import RunMeasures, Source
+from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import Spectrum
 
 _SOURCES: dict[Source, str] = {"guess": "guess", "state": "noisy"}

@@ -8,9 +8,9 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from sculptor_app import __version__
-from sculptor_app.diffusion.any_trajectory import AnyTrajectory
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.exports.animation.run_grid import RunGrid
 from sculptor_app.exports.errors import ExportError
-from sculptor_app.exports.run_grid import RunGrid
 
 APPLICATION = "Sculptor"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from sculptor_app.diffusion.any_trajectory import AnyTrajectory
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.exports.animation.grid_scenes import GridSceneMaker
+from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.plan import GAP_PX, geometry, kinds_of
+from sculptor_app.exports.animation.run_grid import RunGrid
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.exports.errors import ExportError
-from sculptor_app.exports.gif_options import GifOptions
-from sculptor_app.exports.gif_plan import GAP_PX, geometry, kinds_of
-from sculptor_app.exports.grid_scenes import GridSceneMaker
-from sculptor_app.exports.run_grid import RunGrid
 from sculptor_app.exports.settings import grid_settings_text, settings_text
 from sculptor_app.measures.pictures import picture
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sculptor_app.diffusion.any_trajectory import AnyTrajectory
-from sculptor_app.diffusion.forward import ForwardTrajectory
-from sculptor_app.diffusion.level import NoiseLevel
-from sculptor_app.diffusion.step import Frame
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.forward import ForwardTrajectory
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.measures.bands import BANDS, Band, band_energies
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import Spectrum, Window, frame_cross, frame_spectrum
 
 Floats = NDArray[np.float64]

@@ -6,11 +6,11 @@ holds for the guesses as well as for the network's answers wherever the sampler 
 
 from __future__ import annotations
 
-from sculptor_app.diffusion.any_trajectory import AnyTrajectory
-from sculptor_app.diffusion.latents.decoded import DECODED
-from sculptor_app.diffusion.step import Frame
-from sculptor_app.diffusion.trajectory import Trajectory
-from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.decoded import DECODED
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.measures.frame_kinds import FrameKind
 
 NO_MODEL = "No model takes part here, so nothing is guided."
 NOT_DECODED = "A decoded run holds guesses and states alone: see the two guesses of guidance in the latents."

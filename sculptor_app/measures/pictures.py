@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sculptor_app.diffusion.any_trajectory import AnyTrajectory
-from sculptor_app.diffusion.forward import ForwardTrajectory
-from sculptor_app.diffusion.latents.decoded import DECODED
-from sculptor_app.diffusion.latents.latent_map import LatentMap
-from sculptor_app.diffusion.step import Frame
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.decoded import DECODED
+from sculptor_app.core.trajectory.forward import ForwardTrajectory
+from sculptor_app.core.trajectory.latent_map import LatentMap
+from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.measures.colours import bands_of, byte_picture, diverging_colours, robust_limit
-from sculptor_app.measures.frame_kind import FrameKind as FrameKind  # also read from here
+from sculptor_app.measures.frame_kinds import FrameKind as FrameKind  # also read from here
 from sculptor_app.measures.guidance import half, halves, why_no_halves
 from sculptor_app.measures.spectrum import luminance
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sculptor_app.diffusion.painting import power_bound, rings
-from sculptor_app.diffusion.step import Frame
+from sculptor_app.core.pictures.noise_painting import power_bound, rings
+from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.measures.spectrum import frame_spectrum
 
 Z_99 = 2.3263

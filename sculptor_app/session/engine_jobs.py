@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sculptor_app.diffusion.errors import Cancelled
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.requests.request import SculptRequest
 from sculptor_app.session.run_state import Planned, Prepared
 from sculptor_app.session.worker import Job
 
@@ -84,7 +84,7 @@ class EngineJobs:
 
         def job(stop: threading.Event) -> Iterator[object]:
             module = importlib.import_module(self._module_name)
-            recording = importlib.import_module("sculptor_app.measures.recording")
+            recording = importlib.import_module("sculptor_app.measures.run_measures")
             options: dict[str, Any] = {"watch_guidance": watch_guidance}
             if start is not None:
                 self.engine.load(request.model, request.device, stop)  # what makes the start cannot be stopped

@@ -9,8 +9,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.diffusion.grid_events import GridPart, GridStarted
-from sculptor_app.diffusion.grid_request import GridRequest
+from sculptor_app.core.requests.grid import GridRequest
+from sculptor_app.core.trajectory.grid_events import GridPart, GridStarted
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.session.worker import JobThread
 
@@ -95,7 +95,7 @@ class GridRun(QObject):
 
 def _grid_work(request: GridRequest, budget_bytes: int) -> Any:
     def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-        grid = importlib.import_module("sculptor_app.diffusion.grid")  # brings torch along
+        grid = importlib.import_module("sculptor_app.diffusion.studies.grid")  # brings torch along
         events: Iterator[object] = grid.sculpt_grid(engine, request, stop, budget_bytes=budget_bytes)
         return events
 
@@ -150,5 +150,5 @@ class NoiseMaker(QObject):
 
 
 def _preview(request: GridRequest) -> Iterator[object]:
-    yield importlib.import_module("sculptor_app.diffusion.noises").model_facts(request.model)
-    yield request, importlib.import_module("sculptor_app.diffusion.grid_preview").untouched(request)
+    yield importlib.import_module("sculptor_app.diffusion.sampling.noise").model_facts(request.model)
+    yield request, importlib.import_module("sculptor_app.diffusion.studies.grid_preview").untouched(request)

@@ -12,10 +12,10 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app import folders
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.core.requests.request import SculptRequest
 from sculptor_app.session.runner import SculptRunner
 
-WORKS = "sculptor_app.diffusion.latents.works"
+WORKS = "sculptor_app.diffusion.latents.jobs"
 
 
 class Latents(QObject):
@@ -114,10 +114,10 @@ class Latents(QObject):
 
     def decode(self, trajectory: Any, budget_bytes: int, small: Path | None = None) -> None:
         """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
-        decoded = importlib.import_module("sculptor_app.diffusion.latents.decoded").DecodedTrajectory(
+        decoded = importlib.import_module("sculptor_app.core.trajectory.decoded").DecodedTrajectory(
             trajectory, budget_bytes, folders.spill()
         )
-        measures = importlib.import_module("sculptor_app.measures.recording").RunMeasures(
+        measures = importlib.import_module("sculptor_app.measures.run_measures").RunMeasures(
             decoded.planned_steps, decoded.info.space
         )
         self._decoding = (self._runner.newest + 1, decoded, measures)

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from sculptor_app.diffusion.errors import Cancelled
+from sculptor_app.core.errors import Cancelled
 from sculptor_app.session.worker import JobThread
 
 TELL_MS = 100
@@ -63,7 +63,7 @@ class ModelDownload(QObject):
         """
 
         def job(stop: threading.Event) -> Iterator[object]:
-            presence = importlib.import_module("sculptor_app.diffusion.models.presence")
+            presence = importlib.import_module("sculptor_app.diffusion.models.hub.presence")
             yield presence.offer_of_missing(name)
 
         self._offer = None
@@ -76,7 +76,7 @@ class ModelDownload(QObject):
             def count(done: int, total: int) -> None:
                 self._counted = (done, total)
 
-            importlib.import_module("sculptor_app.diffusion.models.download").download(offer, count, stop)
+            importlib.import_module("sculptor_app.diffusion.models.hub.download").download(offer, count, stop)
             yield offer
 
         self._offer = offer

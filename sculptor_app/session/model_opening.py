@@ -10,7 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.diffusion.control import Control, LeftOut
+from sculptor_app.core.requests.parameter import Control, LeftOut
 from sculptor_app.session.runner import SculptRunner
 
 
@@ -147,12 +147,12 @@ def _work(engine: Any, model: str | None, device: str, stop: threading.Event) ->
     except BaseException:
         yield Unfinished(engine.device is not None)
         raise
-    controls = importlib.import_module("sculptor_app.diffusion.controls")
-    samplers = importlib.import_module("sculptor_app.diffusion.samplers")
-    loading = importlib.import_module("sculptor_app.diffusion.loading")
+    controls = importlib.import_module("sculptor_app.diffusion.pipelines.parameters")
+    samplers = importlib.import_module("sculptor_app.diffusion.pipelines.compatibility")
+    loading = importlib.import_module("sculptor_app.diffusion.sampling.loaded_model")
     why_not = controls.why_not_callable(pipeline)
     if why_not:
-        request = importlib.import_module("sculptor_app.diffusion.request")
+        request = importlib.import_module("sculptor_app.core.requests.request")
         raise request.RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
     yield OpenedModel(
         model=model,

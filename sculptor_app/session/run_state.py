@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.core.requests.request import SculptRequest
 
 
 class RunState(Enum):

@@ -8,8 +8,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.diffusion.errors import Cancelled
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.requests.request import SculptRequest
 from sculptor_app.session.engine_jobs import EngineJobs, MakeStart, Work
 from sculptor_app.session.run_state import Planned, Prepared, RunState
 from sculptor_app.session.worker import Job, JobThread
@@ -75,7 +75,7 @@ class SculptRunner(QObject):
     def __init__(
         self,
         model: str | None = None,
-        engine_module: str = "sculptor_app.diffusion.engine",
+        engine_module: str = "sculptor_app.diffusion.sampling.engine",
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)

@@ -19,8 +19,8 @@ from sculptor_app.session.playback import (
 )
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before it
-    from sculptor_app.diffusion.any_trajectory import AnyTrajectory
-    from sculptor_app.measures.recording import RunMeasures
+    from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.measures.run_measures import RunMeasures
 
 
 class Session(QObject):

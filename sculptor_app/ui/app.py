@@ -44,7 +44,7 @@ def main(argv: Sequence[str] = ()) -> int:
 
     remembered = str(settings.value("choices/theme", "system"))
     theme.apply(app, remembered if remembered in theme.MODES else "system")
-    from sculptor_app.ui.main_window import MainWindow
+    from sculptor_app.ui.shell.main_window import MainWindow
 
     window = MainWindow(settings, model)
     window.completed.connect(_Later(app, window).begin)
@@ -75,7 +75,7 @@ class _Later(QObject):
     def begin(self) -> None:
         """Called once the window has been painted."""
         from sculptor_app import logs, resources
-        from sculptor_app.ui import crash
+        from sculptor_app.ui.shell import crash
 
         logs.start()
         self._hook = crash.install(self._window)

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS, render
-from sculptor_app.atelier.chance import Chance
-from sculptor_app.atelier.pack import pack, sculpt
+from sculptor_app.atelier.batch import pack, sculpt
+from sculptor_app.atelier.randomness import Chance
 from sculptor_app.atelier.renderer import _rays
 from sculptor_app.atelier.trace import NEVER, march, slab
-from sculptor_app.diffusion import request
+from sculptor_app.core.requests import request
 
 EVERY = [(form, material) for form in range(len(FORMS)) for material in (form % 6, (form + 3) % 6)]
 

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sculptor_app.atelier import commands, render
+from sculptor_app.atelier import render
 from sculptor_app.atelier.sheet import lay_out, to_bytes, write_contact_sheet
+from sculptor_app.commands import atelier
 
 
 def test_pictures_lie_row_by_row():
@@ -34,7 +35,7 @@ def test_a_sheet_is_deterministic_and_holds_the_renders(tmp_path):
 
 def parse(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    commands.add_parsers(parser.add_subparsers())
+    atelier.add_parsers(parser.add_subparsers())
     return parser.parse_args(words)
 
 
@@ -61,6 +62,6 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, capsys):
 
 
 def test_the_command_line_costs_no_torch():
-    code = "import sys, sculptor_app.atelier.commands, sculptor_app.training.commands; print('torch' in sys.modules)"
+    code = "import sys, sculptor_app.commands.atelier, sculptor_app.commands.train; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 from PIL import Image
 
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.step import Step
-from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
-from sculptor_app.exports.gif import GifOptions, estimate_bytes, write_gif
-from sculptor_app.exports.gif_plan import kinds_of, shown_states
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.exports.animation.plan import kinds_of, shown_states
+from sculptor_app.exports.gif.writer import GifOptions, estimate_bytes, write_gif
 from sculptor_app.measures.pictures import picture
-from tests.exports.fidelity import frames_in_time, psnr, ssim
+from tests.exports.gif.fidelity import frames_in_time, psnr, ssim
 
 SIZE_PX, DELAY_MS, ROUNDS = 256, 80, 5
 Row = tuple[str, float, float, float, float, float, float, float]
@@ -39,7 +39,7 @@ Row = tuple[str, float, float, float, float, float, float, float]
 
 def sculpted(model: str | None, sampler: str) -> Trajectory:
     """A finished 50-step run."""
-    from sculptor_app.diffusion.engine import Engine, sculpt
+    from sculptor_app.diffusion.sampling.engine import Engine, sculpt
 
     request = SculptRequest("bust", "bronze", seed=7, steps=50, sampler=sampler, device="cpu", model=model)
     trajectory = None

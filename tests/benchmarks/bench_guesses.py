@@ -20,8 +20,8 @@ from typing import Any
 import diffusers
 import numpy as np
 
-from sculptor_app.diffusion.observer import Observer, observed
-from sculptor_app.diffusion.step import Frame, Step
+from sculptor_app.core.trajectory.step import Frame, Step
+from sculptor_app.diffusion.observe.observer import Observer, observed
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline, posterior_mean
 
 PREDICTIONS = ("epsilon", "sample", "v_prediction", "flow_prediction", "edm")

@@ -19,10 +19,10 @@ import time
 import numpy as np
 import torch
 
-from sculptor_app.diffusion.engine import Engine, sculpt
-from sculptor_app.diffusion.inversion import DEFAULT_GRAIN, Inversion, invert
-from sculptor_app.diffusion.request import FORMS, MATERIALS, SculptRequest
-from sculptor_app.diffusion.step import Frame
+from sculptor_app.core.requests.request import FORMS, MATERIALS, SculptRequest
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.studies.inversion import DEFAULT_GRAIN, Inversion, invert
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.spectrum import frame_spectrum
 from sculptor_app.training.evaluation.renders import fresh_renders

@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.fitting import fit_latent_map
-from sculptor_app.diffusion.latents.latent_map import LatentMap
+from sculptor_app.diffusion.latents.map_fitting import fit_latent_map
 from sculptor_app.measures.colours import byte_picture
 from tests.diffusion.latents.networks import around, small_vae
-from tests.diffusion.latents.test_fitting import UNSEEN_SEED, explained, sculptures
+from tests.diffusion.latents.test_map_fitting import UNSEEN_SEED, explained, sculptures
 
 WIDE = {
     "block_out_channels": (128, 256, 512, 512),

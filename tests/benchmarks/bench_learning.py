@@ -21,13 +21,13 @@ from bench_gui_timer import TICK_MS, Ticker, report
 from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from sculptor_app.session.learner import LearnState
-from sculptor_app.training.events import Begun, Stepped
-from sculptor_app.training.plan import PRESETS, TINY, plan_of
+from sculptor_app.session.training import LearnState
+from sculptor_app.training.loop.events import Begun, Stepped
+from sculptor_app.training.loop.plan import PRESETS, TINY, plan_of
 from sculptor_app.ui import theme
 from sculptor_app.ui.app import SWITCH_INTERVAL_S, make_application
 from sculptor_app.ui.learn.page import LearnPage
-from sculptor_app.ui.message_bar import MessageBar
+from sculptor_app.ui.widgets.message_bar import MessageBar
 
 LONG = 10**7
 """Pictures to see: the run never ends by itself."""
@@ -40,7 +40,7 @@ def rate(steps: list[Stepped]) -> float:
 
 def learn_alone(folder: Path, seconds: float) -> float:
     """The rate without a window; called in a process of its own."""
-    from sculptor_app.training.live import Learning
+    from sculptor_app.training.loop.live import Learning
 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     learning, stop, steps = Learning(folder, plan_of(TINY, LONG)), threading.Event(), []

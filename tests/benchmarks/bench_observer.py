@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from sculptor_app.diffusion.engine import Engine, sculpt
-from sculptor_app.diffusion.request import SAMPLERS, SculptRequest
-from sculptor_app.measures.recording import measured
+from sculptor_app.core.requests.request import SAMPLERS, SculptRequest
+from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.measures.run_measures import measured
 
 
 def main() -> None:

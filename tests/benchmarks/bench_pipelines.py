@@ -23,10 +23,10 @@ from pathlib import Path
 import diffusers
 import torch
 
-from sculptor_app.diffusion.calling import call_of
-from sculptor_app.diffusion.engine import Engine, sculpt
-from sculptor_app.diffusion.parameters import parameters_of
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.diffusion.pipelines.call import call_of
+from sculptor_app.diffusion.pipelines.signature import parameters_of
+from sculptor_app.diffusion.sampling.engine import Engine, sculpt
 from tests.helpers.any_pipeline import engine_of, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS
 

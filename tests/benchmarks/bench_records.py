@@ -23,10 +23,10 @@ import torch
 from diffusers import ConfigMixin, DDIMScheduler, DiffusionPipeline, ModelMixin
 from diffusers.configuration_utils import register_to_config
 
-from sculptor_app.diffusion.engine import Engine, Event, sculpt
-from sculptor_app.diffusion.forking import fork
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.diffusion.sampling.engine import Engine, Event, sculpt
+from sculptor_app.diffusion.studies.fork import fork
 
 
 class Halving(ModelMixin, ConfigMixin):  # type: ignore[misc]

@@ -19,15 +19,15 @@ import numpy as np
 import window_bench as bench
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.diffusion.forward import ForwardTrajectory, drown
-from sculptor_app.diffusion.level import NoiseLevel
-from sculptor_app.diffusion.phases import cosine_snr
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.step import Step
-from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.forward import ForwardTrajectory, drown
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.phases import cosine_snr
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.measures.forward import ForwardMeasures
-from sculptor_app.measures.recording import RunMeasures
-from sculptor_app.ui.views import Views
+from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.ui.shell.page_views import Views
 
 
 def made_run(states: int, side: int, budget_bytes: int, folder: Path) -> tuple[Trajectory, RunMeasures]:

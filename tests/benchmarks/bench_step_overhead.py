@@ -13,7 +13,7 @@ import time
 
 import window_bench as bench
 
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.core.requests.request import SculptRequest
 
 
 def bare_work(request: SculptRequest, times_s: list[float]) -> object:
@@ -21,7 +21,7 @@ def bare_work(request: SculptRequest, times_s: list[float]) -> object:
 
     def work(engine: object, stop: object) -> object:
         torch = importlib.import_module("torch")
-        calling = importlib.import_module("sculptor_app.diffusion.calling")
+        calling = importlib.import_module("sculptor_app.diffusion.pipelines.call")
         pipeline = engine.load(request.model, request.device)
         arguments = calling.call_of(pipeline, request).arguments
         pipeline.scheduler = engine.scheduler(request)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication
 from sculptor_app.session.runner import RunState
 from sculptor_app.ui import theme
 from sculptor_app.ui.app import SWITCH_INTERVAL_S, make_application
-from sculptor_app.ui.main_window import MainWindow
+from sculptor_app.ui.shell.main_window import MainWindow
 
 
 def parser(text: str | None) -> argparse.ArgumentParser:

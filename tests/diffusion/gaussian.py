@@ -17,7 +17,7 @@ from diffusers import ConfigMixin, DDIMScheduler, DiffusionPipeline, ModelMixin,
 from diffusers.configuration_utils import register_to_config
 from numpy.typing import NDArray
 
-from sculptor_app.diffusion.level import NoiseLevel
+from sculptor_app.core.trajectory.levels import NoiseLevel
 
 STANDARD_DEVIATION = 0.46
 """Of the field's pixels. With it, and 64x64 of them, the four frequency bands reach half of their final amplitude at

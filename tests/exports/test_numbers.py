@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sculptor_app.diffusion.forward import drown
+from sculptor_app.core.trajectory.forward import drown
 from sculptor_app.exports.errors import ExportError
-from sculptor_app.exports.gif import GifOptions, read_settings
+from sculptor_app.exports.gif.writer import GifOptions, read_settings
 from sculptor_app.exports.numbers import COLUMNS, write_csv
 from sculptor_app.exports.stills import write_png
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import ForwardMeasures, emerging_steps
 from sculptor_app.measures.pictures import FrameKind, picture
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.measures.run_measures import RunMeasures
 from tests.helpers.runs import made_run, solid
 
 

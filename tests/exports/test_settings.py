@@ -3,10 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.trajectory import Fork, Trajectory
-from sculptor_app.exports import gif_caption
-from sculptor_app.exports.gif_options import GifOptions
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
+from sculptor_app.exports.animation import caption
+from sculptor_app.exports.animation.options import GifOptions
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import write_png
 from tests.helpers.runs import made_run
@@ -42,6 +42,6 @@ def test_what_a_model_was_told_and_where_a_run_left_another(tmp_path: Path) -> N
 def test_captions_call_a_noised_picture_so() -> None:
     made = made_run(steps=4)
     late = Trajectory(dataclasses.replace(made.info, first_step=3), made.state(2), made.levels[2:])
-    assert gif_caption._headings(made, 0)[0].startswith("Step 0 of 4")
-    assert "Pure noise" in gif_caption._headings(made, 0)[0]
-    assert "Noised picture" in gif_caption._headings(late, 0)[0]
+    assert caption._headings(made, 0)[0].startswith("Step 0 of 4")
+    assert "Pure noise" in caption._headings(made, 0)[0]
+    assert "Noised picture" in caption._headings(late, 0)[0]

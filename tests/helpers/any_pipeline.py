@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sculptor_app.diffusion.engine import Engine, sculpt
-from sculptor_app.diffusion.request import OWN_SAMPLER, SculptRequest
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.core.requests.request import OWN_SAMPLER, SculptRequest
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.diffusion.sampling.engine import Engine, sculpt
 from tests.helpers.tiny_pipelines import build
 
 STEPS = 4

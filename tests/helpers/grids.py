@@ -1,8 +1,8 @@
 """Grids of finished runs with a known course, made without a model."""
 
-from sculptor_app.diffusion.grid_request import Cell
-from sculptor_app.diffusion.noise_recipe import NoiseRecipe, Stroke
-from sculptor_app.exports.run_grid import RunGrid
+from sculptor_app.core.requests.grid import Cell
+from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
+from sculptor_app.exports.animation.run_grid import RunGrid
 from tests.helpers.runs import made_run
 
 FORMS = ("bust", "figure", "seated", "head", "vase", "ring", "animal", "column")

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from sculptor_app.diffusion.forward import cosine_levels as cosine_levels  # also read from here
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.step import Frame, Step
-from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.forward import cosine_levels as cosine_levels  # also read from here
+from sculptor_app.core.trajectory.step import Frame, Step
+from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 
 
 def solid(size: int, channels: int = 3) -> Frame:

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.session.runner import RunState
-from sculptor_app.ui.main_window import MainWindow
+from sculptor_app.ui.shell.main_window import MainWindow
 
 RUN_MS = 60_000
 """Patience for a run on a busy machine."""

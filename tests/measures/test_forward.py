@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.diffusion.forward import cosine_levels, drown
-from sculptor_app.diffusion.level import CLEAN, NoiseLevel
+from sculptor_app.core.trajectory.forward import cosine_levels, drown
+from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import (
     ForwardMeasures,
@@ -18,7 +18,7 @@ from sculptor_app.measures.forward import (
     floor_spectrum,
     noise_floor,
 )
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import Spectrum, frame_cross, frame_spectrum, luminance, radial_cross, radial_psd
 from tests.helpers.runs import made_run
 

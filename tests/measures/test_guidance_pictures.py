@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sculptor_app.diffusion.engine import Engine
-from sculptor_app.diffusion.forward import cosine_levels, drown
-from sculptor_app.diffusion.halves import NOT_ASKED_TWICE
-from sculptor_app.diffusion.latents.decoded import DecodedTrajectory
-from sculptor_app.diffusion.level import CLEAN, NoiseLevel
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.step import Step
-from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
-from sculptor_app.measures.frame_kind import GUIDANCE_KINDS, FrameKind
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.decoded import DecodedTrajectory
+from sculptor_app.core.trajectory.forward import cosine_levels, drown
+from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.diffusion.observe.guidance import NOT_ASKED_TWICE
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
 from sculptor_app.measures.guidance import NO_MODEL, NOT_DECODED, NOT_KEPT
 from sculptor_app.measures.pictures import NO_STEP_YET, frame, picture
 from tests.helpers.any_pipeline import engine_of, finish, request_for

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sculptor_app.diffusion.latents.latent_map import LatentMap
-from sculptor_app.diffusion.trajectory import Trajectory
+from sculptor_app.core.trajectory.latent_map import LatentMap
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.measures import pictures
 from sculptor_app.measures.colours import byte_picture, diverging_colours
-from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.spectrum import frame_spectrum, luminance
 from tests.helpers.runs import made_run
 

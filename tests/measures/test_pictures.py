@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.diffusion.level import CLEAN, NoiseLevel
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.step import Step
-from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.measures.colours import BAND_NUMBERS, TABLE, byte_picture, diverging_colours, robust_limit
 from sculptor_app.measures.pictures import FrameKind, frame, picture
 from sculptor_app.measures.spectrum import luminance

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sculptor_app.diffusion.engine import Engine, sculpt
-from sculptor_app.diffusion.forward import cosine_levels, drown
-from sculptor_app.diffusion.level import CLEAN, NoiseLevel
-from sculptor_app.diffusion.request import SAMPLERS, SculptRequest
-from sculptor_app.diffusion.step import Step
-from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
+from sculptor_app.core.requests.request import SAMPLERS, SculptRequest
+from sculptor_app.core.trajectory.forward import cosine_levels, drown
+from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.diffusion.sampling.engine import Engine, sculpt
 from sculptor_app.measures.pictures import FrameKind, frame, picture
 from tests.helpers.runs import made_run, solid
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.diffusion.errors import Cancelled
-from sculptor_app.diffusion.models import door
-from sculptor_app.diffusion.models.doing import Stage
-from sculptor_app.diffusion.request import SculptRequest
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.diffusion.models import loader
+from sculptor_app.diffusion.models.progress import Stage
 from sculptor_app.session.runner import RunState, SculptRunner
 from tests.helpers.diffusers_models import ddpm, save
 
@@ -141,7 +141,7 @@ def test_the_loading_of_a_model_can_be_stopped(
         assert stop.wait(PATIENCE_MS / 1000)
         raise Cancelled
 
-    monkeypatch.setattr(door, "try_first", try_until_stopped)
+    monkeypatch.setattr(loader, "try_first", try_until_stopped)
     foreign = save(ddpm, tmp_path / "ddpm")
     runner = SculptRunner(str(foreign if is_preparing else tiny_model))
     is_tried = lambda _, doing: doing.stage is Stage.TRYING  # noqa: E731

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.diffusion.level import CLEAN, NoiseLevel
-from sculptor_app.diffusion.phases import cosine_snr
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.step import Step
-from sculptor_app.diffusion.trajectory import RunInfo, Trajectory
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
+from sculptor_app.core.trajectory.phases import cosine_snr
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.playback import LoopMode
 from sculptor_app.session.session import Session
 

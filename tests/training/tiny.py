@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sculptor_app.diffusion.pipeline import SculptorPipeline
-from sculptor_app.training.loop import Beginning, Run
-from sculptor_app.training.model import new_pipeline
-from sculptor_app.training.progress import Progress
-from sculptor_app.training.recipe import Recipe
-from sculptor_app.training.report import Report
-from sculptor_app.training.trainer import Trainer
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.training.loop.progress import Progress
+from sculptor_app.training.loop.recipe import Recipe
+from sculptor_app.training.loop.report import Report
+from sculptor_app.training.loop.run import Beginning, Run
+from sculptor_app.training.loop.trainer import Trainer
+from sculptor_app.training.network.architecture import new_pipeline
 
 RECIPE = Recipe(total_pictures=64, batch=4, warmup_pictures=8, report_every=16, checkpoint_every=16, sample_every=0)
 

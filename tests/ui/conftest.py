@@ -29,12 +29,12 @@ def open_window(
 ) -> Iterator[Callable[..., Driver]]:
     """Opens a window on screen whose engine is not there yet; each is closed at the end, as a person would."""
     from sculptor_app.ui import theme
-    from sculptor_app.ui.main_window import MainWindow
+    from sculptor_app.ui.shell.main_window import MainWindow
 
     theme.apply(qapp, "light")
     windows = []
 
-    def open_one(engine_module: str = "sculptor_app.diffusion.engine", model: Path = tiny_model) -> Driver:
+    def open_one(engine_module: str = "sculptor_app.diffusion.sampling.engine", model: Path = tiny_model) -> Driver:
         window = MainWindow(settings, str(model), engine_module)
         qtbot.addWidget(window)
         windows.append(window)

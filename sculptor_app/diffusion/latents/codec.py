@@ -11,8 +11,10 @@ import torch
 from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 
-from sculptor_app.diffusion.faults import give_memory_back, is_out_of_memory, memory_told
-from sculptor_app.diffusion.latents.layout import (
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.diffusion.latents.scaling import Scaling, scaling_of
+from sculptor_app.diffusion.pipelines.faults import give_memory_back, is_out_of_memory, memory_told
+from sculptor_app.diffusion.pipelines.layout import (
     Autoencoder,
     NoPictureOfLatents,
     Pipeline,
@@ -20,8 +22,6 @@ from sculptor_app.diffusion.latents.layout import (
     autoencoder_of,
     latent_layout_of,
 )
-from sculptor_app.diffusion.latents.scaling import Scaling, scaling_of
-from sculptor_app.diffusion.step import Frame
 
 
 class LatentCodec:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sculptor_app.diffusion.step import Frame
+from sculptor_app.core.trajectory.step import Frame
 
 SEED = 20_261_125
 Plane = NDArray[np.float64]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sculptor_app.diffusion.models import jsontext
+from sculptor_app.diffusion.models import bounded_json
 from sculptor_app.diffusion.models.verdict import Finding, Unfit, shown_path
 
 MOST_FILES = 10_000
@@ -109,7 +109,7 @@ class Folder:
         """
         path = shown_path(self.root / name)
         try:
-            content = jsontext.parse(self.read(name, most_bytes))
+            content = bounded_json.parse(self.read(name, most_bytes))
         except (ValueError, RecursionError) as error:
             raise Unfit(f"{path} cannot be read ({error}).", "Restore the file from where it came.") from error
         if not isinstance(content, dict):

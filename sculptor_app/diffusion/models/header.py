@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from sculptor_app.diffusion.models import jsontext
+from sculptor_app.diffusion.models import bounded_json
 from sculptor_app.diffusion.models.folder import File
 from sculptor_app.diffusion.models.verdict import shown
 
@@ -89,7 +89,7 @@ def _parse(raw: bytes, data_bytes: int) -> dict[str, Tensor]:
     if not raw.startswith(b"{"):
         raise BrokenHeader("its header is no JSON object")
     try:
-        entries = jsontext.parse(raw)
+        entries = bounded_json.parse(raw)
     except (ValueError, RecursionError) as error:
         raise BrokenHeader(f"its header is no JSON: {error}") from error
     metadata = entries.pop("__metadata__", {})

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.core.errors import ModelFolderError
 
 _LONGEST = 80
 

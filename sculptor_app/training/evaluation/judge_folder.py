@@ -12,11 +12,11 @@ import safetensors.torch
 import torch
 
 from sculptor_app.atelier.labels import FORMS, MATERIALS
-from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.training.evaluation.frechet import Gaussian
 from sculptor_app.training.evaluation.judge import FEATURES, Judge
-from sculptor_app.training.evaluation.learning import Standard
+from sculptor_app.training.evaluation.judge_training import Standard
 
 WEIGHTS, FACTS = "judge.safetensors", "judge.json"
 MOST_BYTES = 8_000_000

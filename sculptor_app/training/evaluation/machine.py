@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from sculptor_app.diffusion.devices import Device
+from sculptor_app.diffusion.pipelines.devices import Device
 
 
 def describe_machine(device: Device) -> str:

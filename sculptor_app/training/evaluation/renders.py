@@ -11,10 +11,10 @@ import torch
 
 from sculptor_app.atelier.renderer import render
 from sculptor_app.atelier.sheet import to_bytes
-from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.training.data.shards import SHARD, labels_of, read_shard, shard_name, write_shard
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.evaluation.parallel import in_parallel, workers_on
-from sculptor_app.training.shards import SHARD, labels_of, read_shard, shard_name, write_shard
 
 JUDGE_SEEDS = 2**40
 """First seed of the renders that a judge is made with; training sets use low seeds."""

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from sculptor_app.atelier.labels import FORMS, MATERIALS
-from sculptor_app.diffusion.pipeline import SculptorPipeline
-from sculptor_app.diffusion.schedulers import make_scheduler
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.training.evaluation.parallel import Stopped, in_parallel, workers_on
-from sculptor_app.training.samples import denoise
+from sculptor_app.training.loop.samples import denoise
 
 PAIRS = len(FORMS) * len(MATERIALS)
 BLOCK = 24

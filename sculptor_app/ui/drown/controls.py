@@ -5,13 +5,13 @@ from __future__ import annotations
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from sculptor_app.diffusion.request import MAX_STEPS
-from sculptor_app.session.drowning import Drowning
-from sculptor_app.ui.choice_box import ChoiceBox
-from sculptor_app.ui.field_grid import FieldGrid
-from sculptor_app.ui.form import FieldError, FormFields, read_form
-from sculptor_app.ui.number_field import NumberField
-from sculptor_app.ui.seed_row import SeedRow
+from sculptor_app.core.requests.request import MAX_STEPS
+from sculptor_app.session.forward_process import Drowning
+from sculptor_app.ui.fields.choice_box import ChoiceBox
+from sculptor_app.ui.fields.field_grid import FieldGrid
+from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
+from sculptor_app.ui.fields.number_field import NumberField
+from sculptor_app.ui.fields.seed_row import SeedRow
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
 

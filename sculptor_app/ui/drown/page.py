@@ -12,21 +12,29 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
-from sculptor_app.diffusion.errors import SculptError
-from sculptor_app.diffusion.request import FORMS, MATERIALS, SculptRequest
-from sculptor_app.session.drowning import Drowned, Drowner, Drowning, FreshRender, GivenPicture, PictureFile, Source
+from sculptor_app.core.errors import SculptError
+from sculptor_app.core.requests.request import FORMS, MATERIALS, SculptRequest
+from sculptor_app.session.forward_process import (
+    Drowned,
+    Drowner,
+    Drowning,
+    FreshRender,
+    GivenPicture,
+    PictureFile,
+    Source,
+)
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.ui.drown.controls import DrownControls
+from sculptor_app.ui.drown.reverse_runs import WayBack
 from sculptor_app.ui.drown.views import DrowningPresenter, DrowningStage
-from sculptor_app.ui.drown.way_back import WayBack
-from sculptor_app.ui.file_drop import FileDrop
-from sculptor_app.ui.frame_clock import FrameClock
-from sculptor_app.ui.message_bar import MessageBar
-from sculptor_app.ui.page import Page
-from sculptor_app.ui.plots_panel import STATE, PlotsPanel
-from sculptor_app.ui.scrolled_panel import ScrolledPanel
-from sculptor_app.ui.views import Views
+from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
+from sculptor_app.ui.shell.page import Page
+from sculptor_app.ui.shell.page_views import Views
+from sculptor_app.ui.widgets.file_drop import FileDrop
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
+from sculptor_app.ui.widgets.frame_clock import FrameClock
+from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.scrolled_panel import ScrolledPanel
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 

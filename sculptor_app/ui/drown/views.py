@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sculptor_app.measures.frame_kind import FrameKind
-from sculptor_app.ui import status_text
-from sculptor_app.ui.presenter import Presenter
-from sculptor_app.ui.stage import Stage
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui.carve.stage import Stage
+from sculptor_app.ui.shell import status_text
+from sculptor_app.ui.shell.presenter import Presenter
 
 
 class DrowningStage(Stage):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 
-from sculptor_app.ui.learn.places import Places
+from sculptor_app.ui.learn.grid_layout import Places
 
 SPENT_S = 0.003
 """Most time that one painting takes for cells that were not painted before; the others come in the next one."""

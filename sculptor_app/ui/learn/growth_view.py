@@ -7,9 +7,9 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.session.session import Session
-from sculptor_app.training.plan import NOISES
+from sculptor_app.training.loop.plan import NOISES
 from sculptor_app.ui.learn.grid import GrowthGrid
-from sculptor_app.ui.learn.shelf import GUESS, STATE
+from sculptor_app.ui.learn.row_cache import GUESS, STATE
 from sculptor_app.ui.theme import fonts, icon
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
 from sculptor_app.ui.widgets.timeline import Timeline

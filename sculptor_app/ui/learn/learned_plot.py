@@ -10,12 +10,12 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.training.report import EDGES, LEVELS
+from sculptor_app.training.loop.report import EDGES, LEVELS
 from sculptor_app.ui.learn.levels import phase_index, phase_stretches, place_of
 from sculptor_app.ui.plots.chart import Chart, curve
 from sculptor_app.ui.plots.ticks import decade_text
 from sculptor_app.ui.theme import phase_colour, theme
-from sculptor_app.ui.widgets.words import phase_name
+from sculptor_app.ui.widgets.names import phase_name
 
 LOW, HIGH = 0.0, 1.13
 WIDTH = 0.7

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sculptor_app.diffusion.phases import BORDERS, PHASES
-from sculptor_app.training.report import EDGES, LEVELS, Report
+from sculptor_app.core.trajectory.phases import BORDERS, PHASES
+from sculptor_app.training.loop.report import EDGES, LEVELS, Report
 
 BACK = 0.8
 """Reports from so large a share of the pictures on are averaged: a single one has few pictures per level."""

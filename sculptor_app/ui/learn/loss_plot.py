@@ -10,8 +10,8 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.training.report import Report
-from sculptor_app.ui.learn.words import count_text
+from sculptor_app.training.loop.report import Report
+from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.plots.chart import Chart, KeptCurve
 from sculptor_app.ui.plots.cursor import PILL_HEIGHT, Cursor
 from sculptor_app.ui.theme import band_colour, theme

@@ -9,19 +9,19 @@ from PySide6.QtCore import QByteArray, QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
-from sculptor_app.diffusion.errors import SculptError
-from sculptor_app.session.learner import LEARNING_MODULE, Learner, LearnState
-from sculptor_app.training.events import Begun, Grown, Learned, Preparing, RunSeen, Stepped, Told
-from sculptor_app.training.report import Report
-from sculptor_app.ui.learn import words
-from sculptor_app.ui.learn.foot import Foot
+from sculptor_app.core.errors import SculptError
+from sculptor_app.session.training import LEARNING_MODULE, Learner, LearnState
+from sculptor_app.training.loop.events import Begun, Grown, Learned, Preparing, RunSeen, Stepped, Told
+from sculptor_app.training.loop.report import Report
+from sculptor_app.ui.learn import texts
+from sculptor_app.ui.learn.details_panel import WIDTH_PX, Side
 from sculptor_app.ui.learn.growth_view import GrowthView
-from sculptor_app.ui.learn.looking import Looking
-from sculptor_app.ui.learn.side import WIDTH_PX, Side
-from sculptor_app.ui.learn.what import What, new_folder
-from sculptor_app.ui.message_bar import MessageBar
-from sculptor_app.ui.page import Page
-from sculptor_app.ui.scrolled_panel import ScrolledPanel
+from sculptor_app.ui.learn.presenter import Looking
+from sculptor_app.ui.learn.run_panel import Foot
+from sculptor_app.ui.learn.settings_panel import What, new_folder
+from sculptor_app.ui.shell.page import Page
+from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.scrolled_panel import ScrolledPanel
 
 LEFT_PX, LEAST_LEFT_PX = 248, 216
 
@@ -165,8 +165,8 @@ class LearnPage(Page):
     def _show_step(self, step: Stepped) -> None:
         assert self._run is not None  # it has begun
         self._seen = step.pictures
-        line = words.seen_text(step.pictures, self._run.plan.recipe.total_pictures)
-        self.foot.show_progress(step.share, line, words.pace_text(step))
+        line = texts.seen_text(step.pictures, self._run.plan.recipe.total_pictures)
+        self.foot.show_progress(step.share, line, texts.pace_text(step))
 
     def _show_preparing(self, event: Preparing) -> None:
         done = self.tr("{0:,} of {1:,}").format(event.done, event.of)
@@ -176,7 +176,7 @@ class LearnPage(Page):
 
     def _show_learned(self, event: Learned) -> None:
         self._seen = event.pictures  # not every step is told
-        self.foot.show_progress(1, words.seen_text(event.pictures, event.pictures), "")
+        self.foot.show_progress(1, texts.seen_text(event.pictures, event.pictures), "")
         self.messages.tell(
             self.tr("The model has learned {0:,} pictures.").format(event.pictures),
             action=self.tr("Carve with it"),
@@ -200,7 +200,7 @@ class LearnPage(Page):
         self.side.set_reports(self._reports)
         self.looking.set_run(run)
         total = run.plan.recipe.total_pictures
-        self.foot.show_progress(run.pictures / total, words.seen_text(run.pictures, total), "")
+        self.foot.show_progress(run.pictures / total, texts.seen_text(run.pictures, total), "")
         self._show_state()
 
     def _forget_run(self) -> None:
@@ -215,7 +215,7 @@ class LearnPage(Page):
     @Slot(object)
     def _tell(self, error: Exception) -> None:
         if isinstance(error, SculptError):
-            self.messages.tell(error.what, words.advice(error))
+            self.messages.tell(error.what, texts.advice(error))
         elif isinstance(error, OSError):
             what = self.tr("The run stopped ({0}).").format(error.strerror or error)
             self.messages.tell(what, self.tr("Look after its folder, then go on."))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sculptor_app.diffusion.level import NoiseLevel
-from sculptor_app.diffusion.phases import PhaseSpan, phase_spans
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.phases import PhaseSpan, phase_spans
 
 
 @dataclass(frozen=True)

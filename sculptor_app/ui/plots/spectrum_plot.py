@@ -14,7 +14,7 @@ from sculptor_app.ui.plots.legend_row import LegendRow
 from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.theme import fonts, phase_pen, theme
 from sculptor_app.ui.theme.tokens import PHASE_KEYS
-from sculptor_app.ui.widgets.words import phase_name
+from sculptor_app.ui.widgets.names import phase_name
 
 
 class SpectrumLike(Protocol):

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QRadialGradient
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from sculptor_app.diffusion.noise_recipe import Stroke
+from sculptor_app.core.requests.noise_recipe import Stroke
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets.hairline import paint_frame
 

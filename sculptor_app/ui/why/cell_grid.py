@@ -9,15 +9,15 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from sculptor_app.measures.frame_kind import FrameKind
-from sculptor_app.ui.picture_source import PictureSource
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.why import cell_paint
 from sculptor_app.ui.why.experiments import Arrangement
 from sculptor_app.ui.why.grid_layout import Places, Room, place, place_enlarged
+from sculptor_app.ui.widgets.picture_source import PictureSource
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.core.trajectory.trajectory import Trajectory
 
 PICTURES_BYTES = 48 * 2**20
 """Most bytes of images that are kept, of all cells together."""

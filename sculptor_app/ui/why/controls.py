@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from sculptor_app.diffusion.noise_recipe import Stroke
-from sculptor_app.diffusion.request import (
+from sculptor_app.core.requests.noise_recipe import Stroke
+from sculptor_app.core.requests.request import (
     FORMS,
     MATERIALS,
     MAX_GUIDANCE,
@@ -16,15 +16,15 @@ from sculptor_app.diffusion.request import (
     RequestError,
     SculptRequest,
 )
-from sculptor_app.ui.choice_box import ChoiceBox
-from sculptor_app.ui.field_grid import FieldGrid
-from sculptor_app.ui.field_mark import mark
-from sculptor_app.ui.form import FieldError, FormFields, read_form
-from sculptor_app.ui.number_field import NumberField
-from sculptor_app.ui.seed_row import SeedRow
+from sculptor_app.ui.fields.choice_box import ChoiceBox
+from sculptor_app.ui.fields.field_grid import FieldGrid
+from sculptor_app.ui.fields.field_mark import mark
+from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
+from sculptor_app.ui.fields.number_field import NumberField
+from sculptor_app.ui.fields.seed_row import SeedRow
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.why.experiments import Choices, Experiment, Labels
-from sculptor_app.ui.widgets.words import form_name, material_name
+from sculptor_app.ui.widgets.names import form_name, material_name
 
 COUNTS = {Experiment.NOISES: (6, 12, 24, 48), Experiment.BLEND: (6, 12, 24, 48), Experiment.PAINT: (1, 2, 3, 4)}
 _FIRST_COUNT = {Experiment.NOISES: 12, Experiment.BLEND: 12, Experiment.PAINT: 2}

@@ -7,9 +7,9 @@ from enum import Enum
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.diffusion.grid_request import Cell
-from sculptor_app.diffusion.noise_recipe import NoiseRecipe, Stroke
-from sculptor_app.ui.widgets.words import form_name, material_name
+from sculptor_app.core.requests.grid import Cell
+from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
+from sculptor_app.ui.widgets.names import form_name, material_name
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QToolButton, QWidget
 
-from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.elided_label import ElidedLabel
 

@@ -8,21 +8,21 @@ from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.diffusion.grid_request import GridRequest
-from sculptor_app.diffusion.request import RequestError
-from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.core.requests.grid import GridRequest
+from sculptor_app.core.requests.request import RequestError
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.grid_run import NoiseMaker
 from sculptor_app.session.runner import SculptRunner
-from sculptor_app.ui.message_bar import MessageBar
-from sculptor_app.ui.page import Page
-from sculptor_app.ui.why import keeping, page_parts
+from sculptor_app.ui.shell.page import Page
+from sculptor_app.ui.why import page_parts, page_views
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
 from sculptor_app.ui.why.plan import Plan
 from sculptor_app.ui.why.progress import GridProgress, fault_words
 from sculptor_app.ui.why.results import Results
+from sculptor_app.ui.widgets.message_bar import MessageBar
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.core.trajectory.trajectory import Trajectory
 
 
 class WhyPage(Page):
@@ -49,7 +49,7 @@ class WhyPage(Page):
         self.results = Results(runner, self)
         self.noise_maker = NoiseMaker(self)
         page_parts.build(self)
-        self.views = keeping.views_of(self)
+        self.views = page_views.views_of(self)
         self.progress = GridProgress(runner, self.results, self.run_panel)
         self._restore()
         self._connect()

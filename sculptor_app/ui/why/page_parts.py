@@ -8,10 +8,10 @@ from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from sculptor_app.ui.block_panel import LIKED_WIDTH_PX, BlockPanel
+from sculptor_app.ui.carve.left_panel import LIKED_WIDTH_PX, BlockPanel
 from sculptor_app.ui.why.cell_grid import CellGrid
-from sculptor_app.ui.why.chooser import ExperimentChooser
 from sculptor_app.ui.why.controls import ExperimentControls
+from sculptor_app.ui.why.experiment_chooser import ExperimentChooser
 from sculptor_app.ui.why.experiments import Experiment
 from sculptor_app.ui.why.header import GridHeader
 from sculptor_app.ui.why.invitation import Invitation

@@ -16,16 +16,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sculptor_app.diffusion.noise_recipe import Stroke
-from sculptor_app.ui.picture_source import to_image
+from sculptor_app.core.requests.noise_recipe import Stroke
 from sculptor_app.ui.theme import fonts, icon, theme
 from sculptor_app.ui.why.brushes import BUTTON_PX, BrushBox, veil_colour
 from sculptor_app.ui.why.canvas import NoiseCanvas
-from sculptor_app.ui.why.kept_strokes import DIGITS, read_strokes, strokes_text
+from sculptor_app.ui.why.stroke_text import DIGITS, read_strokes, strokes_text
 from sculptor_app.ui.why.whiteness import Whiteness
+from sculptor_app.ui.widgets.picture_source import to_image
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.step import Frame
+    from sculptor_app.core.trajectory.step import Frame
 
 OTHER_SEED = 1_000_003
 """The noise that the brush "other noise" brings, another one with every stroke."""

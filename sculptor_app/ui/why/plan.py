@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sculptor_app.diffusion.grid_request import GridRequest
-from sculptor_app.diffusion.noise_recipe import Stroke
-from sculptor_app.diffusion.request import FORMS, MATERIALS
+from sculptor_app.core.requests.grid import GridRequest
+from sculptor_app.core.requests.noise_recipe import Stroke
+from sculptor_app.core.requests.request import FORMS, MATERIALS
 from sculptor_app.ui.why.controls import ExperimentControls
 from sculptor_app.ui.why.experiments import Arrangement, arrange
 

@@ -6,9 +6,9 @@ from PySide6.QtCore import QObject, Slot
 
 from sculptor_app.session.playback import LoopMode
 from sculptor_app.session.session import Session
-from sculptor_app.ui import status_text
-from sculptor_app.ui.frame_clock import FrameClock
+from sculptor_app.ui.shell import status_text
 from sculptor_app.ui.why.cell_grid import CellGrid
+from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 

@@ -7,10 +7,10 @@ import time
 
 from PySide6.QtCore import QCoreApplication, QObject, Slot
 
-from sculptor_app.diffusion.errors import SculptError
+from sculptor_app.core.errors import SculptError
 from sculptor_app.session.runner import RunState, SculptRunner
-from sculptor_app.ui.run_panel import RunPanel
-from sculptor_app.ui.run_progress import StepClock, duration_text
+from sculptor_app.ui.carve.run_panel import RunPanel
+from sculptor_app.ui.carve.run_progress import StepClock, duration_text
 from sculptor_app.ui.why.experiments import Experiment
 from sculptor_app.ui.why.results import Result, Results
 

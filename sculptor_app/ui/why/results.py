@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.diffusion.grid_request import Cell, GridRequest
+from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.session.grid_run import GridRun
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.trajectory import Trajectory
+    from sculptor_app.core.trajectory.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath
 
-from sculptor_app.diffusion.noise_recipe import NoiseRecipe
+from sculptor_app.core.requests.noise_recipe import NoiseRecipe
 from sculptor_app.ui.theme import paint_icon, theme
 
 _GOLDEN = 0.618033988749895

@@ -15,11 +15,11 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QWidget
 
-from sculptor_app.diffusion.phases import PhaseSpan
+from sculptor_app.core.trajectory.phases import PhaseSpan
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets.filmstrip_cell import CELL_HEIGHT, CELL_WIDTH, CellPainter
+from sculptor_app.ui.widgets.names import phase_name
 from sculptor_app.ui.widgets.thumbnails import Source, Thumbnails
-from sculptor_app.ui.widgets.words import phase_name
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()

@@ -7,7 +7,7 @@ phase alone, also at a border between two.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sculptor_app.diffusion.phases import PhaseSpan
+from sculptor_app.core.trajectory.phases import PhaseSpan
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ import pytest
 import torch
 from diffusers import AsymmetricAutoencoderKL, DDIMScheduler, UNet2DConditionModel, VQModel
 
-from sculptor_app.diffusion.errors import OutOfDeviceMemory
+from sculptor_app.core.errors import OutOfDeviceMemory
+from sculptor_app.core.trajectory.step import Step
 from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
 from sculptor_app.diffusion.latents.example_pictures import example_pictures
-from sculptor_app.diffusion.latents.layout import NoPictureOfLatents
-from sculptor_app.diffusion.observer import Observer, observed
-from sculptor_app.diffusion.step import Step
+from sculptor_app.diffusion.observe.observer import Observer, observed
+from sculptor_app.diffusion.pipelines.layout import NoPictureOfLatents
 from tests.diffusion.latents.networks import SEED, KnownVae, around, dit, kl, tiny
-from tests.diffusion.latents.test_layout import Packed, dc, qwen, vq
+from tests.diffusion.pipelines.test_layout import Packed, dc, qwen, vq
 from tests.helpers.diffusers_models import ldm
 
 

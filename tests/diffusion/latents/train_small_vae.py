@@ -18,7 +18,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
 
-from sculptor_app.training.shards import SHARD, read_shard, write_shard
+from sculptor_app.training.data.shards import SHARD, read_shard, write_shard
 
 SEED = 20_261_125
 FIRST_SEED, SHARDS = 10_000_000, 4

@@ -13,7 +13,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from sculptor_app.diffusion.models.door import build, judge
+from sculptor_app.diffusion.models.loader import build, judge
 from sculptor_app.diffusion.models.verdict import ModelRefused, Unfit
 from tests.helpers.diffusers_models import edit_json, edit_weights, save
 from tests.helpers.stable_diffusion import stable_diffusion

@@ -11,15 +11,16 @@ import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.cli import main, make_parser
-from sculptor_app.diffusion.pipeline import SculptorPipeline
-from sculptor_app.training import shards
-from sculptor_app.training.evaluation import evaluating, renders, standard
-from sculptor_app.training.evaluation.commands import command_line
+from sculptor_app.commands.evaluate import command_line
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.training.data import shards
+from sculptor_app.training.evaluation import evaluate as evaluating
+from sculptor_app.training.evaluation import judge_selection, renders
 from sculptor_app.training.evaluation.judge import Judge
 from sculptor_app.training.evaluation.judge_folder import FACTS, read_judge, write_judge
-from sculptor_app.training.evaluation.learning import JudgeRecipe, Pictures, finish
-from sculptor_app.training.evaluation.standard import find_judge, own_judge
-from sculptor_app.training.model import new_pipeline
+from sculptor_app.training.evaluation.judge_selection import find_judge, own_judge
+from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, finish
+from sculptor_app.training.network.architecture import new_pipeline
 
 REQUIRED = {"samples", "form_accuracy", "material_accuracy", "frechet_samples", "frechet_renders", "nearest_train",
             "nearest_renders", "training_compared", "command", "machine"}  # fmt: skip
@@ -37,7 +38,7 @@ def evaluate(model: Path, *arguments: object) -> int:
 @pytest.fixture(autouse=True)
 def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever makes a judge makes one in seconds: 48 renders to learn from, 48 to measure with."""
-    for module in (shards, renders, standard):
+    for module in (shards, renders, judge_selection):
         monkeypatch.setattr(module, "SHARD", 48)
     monkeypatch.setattr(evaluating, "RECIPE", JudgeRecipe(renders=48, held_out=48, passes=2, batch=24))
 

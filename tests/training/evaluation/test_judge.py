@@ -9,12 +9,12 @@ import safetensors.torch
 import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS
-from sculptor_app.diffusion.errors import ModelFolderError
+from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.training.evaluation.degradation import wear
 from sculptor_app.training.evaluation.frechet import fit, frechet
 from sculptor_app.training.evaluation.judge import Judge, read, scaled
 from sculptor_app.training.evaluation.judge_folder import FACTS, MOST_BYTES, WEIGHTS, read_judge, write_judge
-from sculptor_app.training.evaluation.learning import JudgeRecipe, Pictures, Standard, finish, learn
-from sculptor_app.training.evaluation.wear import wear
+from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, Standard, finish, learn
 
 SIZE = 16
 RECIPE = JudgeRecipe(renders=480, held_out=96, passes=5, batch=24, learning_rate=5e-3)

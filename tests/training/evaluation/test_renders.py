@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sculptor_app.diffusion.errors import ModelFolderError
-from sculptor_app.training import shards
+from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.training.data import shards
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.evaluation import renders
 from sculptor_app.training.evaluation.nearest import nearest

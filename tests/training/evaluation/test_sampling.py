@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.atelier import FORMS, MATERIALS
-from sculptor_app.diffusion.pipeline import SculptorPipeline
-from sculptor_app.diffusion.schedulers import make_scheduler
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.training.evaluation import sampling
 from sculptor_app.training.evaluation.sampling import PAIRS, cycle_labels, draw_samples, has_fast_16_bits
 

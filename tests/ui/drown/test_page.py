@@ -11,7 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
-from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.drown.page import DrownPage
 from tests.helpers.window import RUN_MS, Driver
 

@@ -11,10 +11,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.session.learner import LearnState
-from sculptor_app.training import growth_rows, live, plan
+from sculptor_app.session.training import LearnState
+from sculptor_app.training.loop import growth_rows, live, plan
 from sculptor_app.ui.learn.page import LearnPage
-from sculptor_app.ui.message_bar import MessageBar
+from sculptor_app.ui.widgets.message_bar import MessageBar
 from tests.training.tiny import fill
 
 PATIENCE_MS = 60_000

@@ -10,16 +10,16 @@ import torch
 from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtTest import QTest
 
-from sculptor_app.diffusion.pipeline import SculptorPipeline
-from sculptor_app.session.learner import LearnState
-from sculptor_app.training import live
-from sculptor_app.training.checkpoint import load_checkpoint
-from sculptor_app.training.events import Stepped
-from sculptor_app.training.live import Learning
-from sculptor_app.training.plan import OWN, TINY
-from sculptor_app.training.trainer import Trainer
-from sculptor_app.ui.learn.shelf import GUESS, STATE
-from tests.training.test_live import same
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.session.training import LearnState
+from sculptor_app.training.loop import live
+from sculptor_app.training.loop.checkpoint import load_checkpoint
+from sculptor_app.training.loop.events import Stepped
+from sculptor_app.training.loop.live import Learning
+from sculptor_app.training.loop.plan import OWN, TINY
+from sculptor_app.training.loop.trainer import Trainer
+from sculptor_app.ui.learn.row_cache import GUESS, STATE
+from tests.training.loop.test_live import same
 from tests.training.tiny import fill, no_file_larger_than
 from tests.ui.learn.conftest import PATIENCE_MS, LearnDriver
 

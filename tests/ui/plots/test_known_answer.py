@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.diffusion.engine import Engine, sculpt
-from sculptor_app.diffusion.request import SculptRequest
-from sculptor_app.diffusion.trajectory import Trajectory
-from sculptor_app.measures.recording import RunMeasures
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.session import Session
-from sculptor_app.ui.plots_panel import PlotsPanel
+from sculptor_app.ui.plots.plots_panel import PlotsPanel
 from tests.diffusion.gaussian import gaussian_pipeline
 
 HALF_AMPLITUDE_STEPS = (5, 13, 26, 36)

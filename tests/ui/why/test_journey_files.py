@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QFileDialog
 from shiboken6 import isValid
 
 from sculptor_app.exports import grid_numbers
-from sculptor_app.exports.gif import GifOptions, read_settings
-from sculptor_app.exports.grid_places import liked_size, places_of
+from sculptor_app.exports.animation.grid_layout import liked_size, places_of
+from sculptor_app.exports.gif.writer import GifOptions, read_settings
 from sculptor_app.ui.why.experiments import Experiment
 from tests.helpers.window import RUN_MS, Driver
 

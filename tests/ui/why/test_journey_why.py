@@ -13,14 +13,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.diffusion.grid_events import GridStep
-from sculptor_app.diffusion.request import FORMS, SculptRequest
-from sculptor_app.measures.frame_kind import FrameKind
+from sculptor_app.core.requests.request import FORMS, SculptRequest
+from sculptor_app.core.trajectory.grid_events import GridStep
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.runner import SculptRunner
 from sculptor_app.ui import theme
-from sculptor_app.ui.message_bar import MessageBar
 from sculptor_app.ui.why.experiments import Experiment, Labels
 from sculptor_app.ui.why.page import WhyPage
+from sculptor_app.ui.widgets.message_bar import MessageBar
 
 RUN_MS = 60_000
 

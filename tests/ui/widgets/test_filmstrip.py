@@ -8,7 +8,7 @@ from PySide6.QtGui import QAccessible, QColor, QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.diffusion.phases import PhaseSpan
+from sculptor_app.core.trajectory.phases import PhaseSpan
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.filmstrip_cell import CELL_WIDTH
 from tests.ui.widgets.conftest import spans_of

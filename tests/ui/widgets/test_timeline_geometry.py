@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.diffusion.phases import PHASES, PhaseSpan
+from sculptor_app.core.trajectory.phases import PHASES, PhaseSpan
 from sculptor_app.ui.widgets.timeline_geometry import Axis, spread
 
 

@@ -1,0 +1,95 @@
+"""The command `sculptor-app evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from sculptor_app.commands.parsing import number, whole_number
+from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS
+
+MOST_SAMPLES = 100_000
+TRAINING_PICTURES = 960
+DESCRIPTION = """\
+Measure how good a model of the rendered sculptures is. A small classifier,
+trained on renders, reads form and material off samples of the model. The Fréchet
+distance between its features of samples and of renders tells how far the samples
+are off, the nearest training picture of each sample whether the model copies.
+Beside each figure is that of as many fresh renders, which is what a perfect model
+would reach. Fréchet distances of different classifiers, or of different numbers
+of samples, cannot be compared."""
+EPILOG = """examples:
+  sculptor-app evaluate --samples 64 --json
+  sculptor-app evaluate --model run/model --train-pictures all --train-renders run/renders --out evaluation.json
+"""
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add `evaluate` to the program's command line."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure how good the default model is, or one of your own",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_sampling(parser.add_argument_group("what to measure"))
+    _add_comparison(parser.add_argument_group("what to compare with"))
+    files = parser.add_argument_group("what to say")
+    files.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON")
+    files.add_argument("--json", action="store_true", help="print the figures as JSON instead of a table")
+    parser.set_defaults(run=run_evaluation)
+
+
+def _add_sampling(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--model", metavar="FOLDER", help="a model of the rendered sculptures (the embedded one)")
+    group.add_argument("--samples", type=whole_number("number of samples", 1, MOST_SAMPLES), default=1024,
+                       metavar="N", help="forms and materials take turns (1024)")  # fmt: skip
+    group.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED), default=0, metavar="N",
+                       help="of the samples' noise and of the fresh renders (0)")  # fmt: skip
+    group.add_argument("--steps", type=whole_number("number of steps", 1, MAX_STEPS), default=50, metavar="N",
+                       help="reverse steps of DDIM (50)")  # fmt: skip
+    group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=2.0, metavar="X",
+                       help="how much form and material count; 1 is none (2)")  # fmt: skip
+    group.add_argument("--exact", action="store_true",
+                       help="sample in float32, as the window does, where a CPU is faster in 16 bits")  # fmt: skip
+    group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (auto)")
+
+
+def _add_comparison(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--train-pictures", type=_count_or_all, default=TRAINING_PICTURES, metavar="N|all",
+                       help=f"training pictures to look for copies of ({TRAINING_PICTURES})")  # fmt: skip
+    group.add_argument("--train-renders", type=Path, metavar="FOLDER",
+                       help="where training kept its renders; without it they are rendered anew")  # fmt: skip
+    group.add_argument("--train-judge", action="store_true",
+                       help="train a classifier anew and use it (minutes to an hour)")  # fmt: skip
+
+
+def _count_or_all(text: str) -> int | None:
+    """A number of pictures, or None for all of them."""
+    return None if text == "all" else whole_number("number of training pictures", 1, 10**8)(text)
+
+
+def run_evaluation(arguments: argparse.Namespace) -> int:
+    """Measure, write and say; returns the exit code."""
+    from sculptor_app.commands.evaluate_run import run  # torch comes with it
+
+    return run(arguments)
+
+
+def command_line(arguments: argparse.Namespace) -> str:
+    """The command as a person would type it: the number of samples, and what is not as it would be anyway."""
+    import shlex
+
+    parser = argparse.ArgumentParser()
+    add_parsers(parser.add_subparsers())
+    usual = vars(parser.parse_args(["evaluate"]))
+    words = ["sculptor-app", "evaluate", "--samples", str(arguments.samples)]
+    for name, value in vars(arguments).items():
+        if name in ("samples", "run") or name not in usual or value == usual[name]:
+            continue
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:
+            words.append("all" if value is None else f"{value:g}" if isinstance(value, float) else str(value))
+    return shlex.join(words)

@@ -1,0 +1,152 @@
+"""The entry in the start menu of a Linux desktop: written by `sculptor-app menu install`, removed by `menu remove`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from sculptor_app import identity, resources
+
+SEARCH_WORDS = ("diffusion", "noise", "sampling", "spectrum", "machine learning", "denoise", "scheduler")
+_RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
+
+
+class MenuError(Exception):
+    """The start menu cannot be changed; the message says why and what to do instead."""
+
+
+def install() -> list[Path]:
+    """Put Sculptor into this person's start menu, with its icon.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        MenuError: This system's menu is not one of files, or the folder cannot be written.
+    """
+    _require_linux()
+    base = _data_home()
+    written = []
+    try:
+        for source, target in _icons(base):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            written.append(target)
+        entry = base / "applications" / f"{identity.APP_ID}.desktop"
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        entry.write_text(entry_text(exec_line(launcher())), encoding="utf-8")
+    except OSError as error:
+        raise MenuError(
+            f"The start menu's folder {base} cannot be written ({error}). Check its permissions."
+        ) from error
+    _refresh(base)
+    return [entry, *written]
+
+
+def remove() -> list[Path]:
+    """Take Sculptor out of this person's start menu.
+
+    Returns:
+        The files that were there and are gone.
+
+    Raises:
+        MenuError: This system's menu is not one of files, or a file cannot be removed.
+    """
+    _require_linux()
+    base = _data_home()
+    files = [base / "applications" / f"{identity.APP_ID}.desktop", *(target for _, target in _icons(base))]
+    gone = [file for file in files if file.exists()]
+    try:
+        for file in gone:
+            file.unlink()
+    except OSError as error:
+        raise MenuError(f"An entry in {base} cannot be removed ({error}). Check its permissions.") from error
+    _refresh(base)
+    return gone
+
+
+def entry_text(command: str) -> str:
+    """The desktop entry.
+
+    Args:
+        command: The value of Exec, quoted as the specification wants it.
+
+    Source: Desktop Entry Specification 1.5, freedesktop.org.
+    """
+    return (
+        "[Desktop Entry]\n"
+        "Type=Application\n"
+        "Version=1.0\n"
+        f"Name={identity.NAME}\n"
+        "GenericName=Diffusion model viewer\n"
+        f"Comment={identity.SUMMARY}\n"
+        f"Exec={command}\n"
+        f"Icon={identity.APP_ID}\n"
+        "Terminal=false\n"
+        "Categories=Science;ArtificialIntelligence;DataVisualization;\n"
+        f"Keywords={';'.join(SEARCH_WORDS)};\n"
+        "StartupNotify=true\n"
+        f"StartupWMClass={identity.COMMAND}\n"
+    )
+
+
+def launcher() -> list[str]:
+    """The command that starts this very copy of Sculptor from anywhere."""
+    beside = Path(sys.executable).parent / identity.COMMAND
+    if beside.is_file():
+        return [str(beside)]
+    script = Path(__file__).resolve().parents[2] / "packaging" / "start.sh"
+    if script.is_file():
+        return ["sh", str(script)]
+    return [sys.executable, "-P", "-m", "sculptor_app"]
+
+
+def exec_line(arguments: list[str]) -> str:
+    """Arguments as the value of an entry's Exec key.
+
+    Raises:
+        MenuError: An argument holds a line break, which an entry cannot.
+
+    Source: Desktop Entry Specification 1.5, "The Exec key".
+    """
+    return " ".join(_quoted(argument) for argument in arguments)
+
+
+def _quoted(argument: str) -> str:
+    if "\n" in argument or "\r" in argument:
+        raise MenuError(f"The path {argument!r} holds a line break; move the program to another folder.")
+    argument = argument.replace("%", "%%")  # else a field code
+    if not set(argument) & _RESERVED:
+        return argument
+    inner = "".join(f"\\{char}" if char in '"`$\\' else char for char in argument)
+    return '"' + inner.replace("\\", "\\\\") + '"'  # once more, as in every string of an entry
+
+
+def _icons(base: Path) -> list[tuple[Path, Path]]:
+    """Each icon file of ours with the place where a desktop looks for it."""
+    ours = resources.path("icons/app")
+    files = sorted(file for file in ours.rglob(f"{identity.APP_ID}.*") if file.is_file())
+    return [(file, base / "icons" / "hicolor" / file.relative_to(ours)) for file in files]
+
+
+def _data_home() -> Path:
+    named = os.environ.get("XDG_DATA_HOME", "")
+    return Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "share"
+
+
+def _require_linux() -> None:
+    if sys.platform == "win32":
+        raise MenuError("Windows keeps its own list: right-click packaging\\start.cmd and choose “Send to > Desktop”.")
+    if sys.platform == "darwin":
+        raise MenuError("macOS has no start menu to write to: start Sculptor with `sh packaging/start.sh`.")
+
+
+def _refresh(base: Path) -> None:
+    """Tell the desktop, where it wants to be told; an entry works without, only later."""
+    icons = base / "icons" / "hicolor"
+    if icons.is_dir():
+        os.utime(icons)  # desktops that watch the folder read it again
+    program = shutil.which("update-desktop-database")
+    if program and (base / "applications").is_dir():
+        subprocess.run([program, str(base / "applications")], check=False, capture_output=True, timeout=30)

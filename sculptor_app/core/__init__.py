@@ -1,0 +1,1 @@
+"""What needs neither torch nor Qt: requests, pictures, trajectories. It may be imported before the first paint."""

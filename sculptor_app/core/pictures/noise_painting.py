@@ -1,0 +1,116 @@
+"""Painting on noise, so that it stays noise.
+
+A stroke adds a soft patch of light, dark or colour. What then makes the picture is the lowest frequencies of the noise:
+there a picture's signal stands out of the noise first. But a patch puts many times the power into them that noise ever
+has, and from such a start the model makes blots. So the power of every ring of frequencies can be held to what one
+noise in a hundred exceeds: the stroke decides *where* the light goes, the noise how much of it there is.
+
+In every ring the coefficients of white noise are independent Gaussians, so that their mean power follows a chi-square
+distribution with as many degrees of freedom as the ring has coefficients.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.core.requests.noise_recipe import Point, Stroke
+from sculptor_app.core.trajectory.step import Frame
+
+Floats = NDArray[np.float64]
+
+Z_99 = 2.3263
+"""Quantile of the normal distribution that one in a hundred exceeds."""
+
+_AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]]) / np.sqrt([[3], [2], [6]])
+"""Light, and two axes of colour: an orthonormal basis, so that white noise is white along each of them, too."""
+
+
+def painted(noise: Frame, strokes: Sequence[Stroke], others: Sequence[Frame], stays_noise: bool = True) -> Frame:
+    """A noise with strokes on it, of mean 0 and variance 1 in every channel.
+
+    Args:
+        noise: (3, H, W).
+        strokes: In the order in which they were made.
+        others: The noise of each stroke's own seed, (3, H, W); where it has none, anything.
+        stays_noise: Whether every ring of frequencies is held to what noise can have.
+
+    Returns:
+        (3, H, W) float32; `noise` itself where there are no strokes.
+    """
+    if not strokes:
+        return noise
+    values = noise.astype(np.float64)
+    for stroke, other in zip(strokes, others, strict=True):
+        mask = brush_mask(stroke, noise.shape[1], noise.shape[2])
+        if stroke.seed is None:
+            values += mask * np.array(stroke.shift)[:, None, None]
+        else:
+            values = np.sqrt(1 - mask) * values + np.sqrt(mask) * other  # of two independent noises: noise again
+    return normalised(_held_to_noise(values) if stays_noise else values).astype(np.float32)
+
+
+def brush_mask(stroke: Stroke, height: int, width: int) -> Floats:
+    """How much of a stroke each pixel gets, (H, W) in 0..1: 1 on its line, a Gaussian's fall to its sides."""
+    across = (np.arange(width) + 0.5) / width
+    down = ((np.arange(height) + 0.5) / height)[:, None]
+    ends = stroke.points if len(stroke.points) > 1 else stroke.points * 2
+    squared = np.full((height, width), np.inf)
+    for start, end in itertools.pairwise(ends):
+        squared = np.minimum(squared, _squared_distance(across, down, start, end))
+    return np.asarray(np.exp(-squared / stroke.radius**2))
+
+
+def _squared_distance(across: Floats, down: Floats, start: Point, end: Point) -> Floats:
+    """Of every pixel from a straight piece of line, (H, W)."""
+    along_x, along_y = end[0] - start[0], end[1] - start[1]
+    length = along_x**2 + along_y**2
+    share = ((across - start[0]) * along_x + (down - start[1]) * along_y) / length if length else np.zeros(())
+    share = np.clip(share, 0, 1)
+    return np.asarray((across - start[0] - share * along_x) ** 2 + (down - start[1] - share * along_y) ** 2)
+
+
+def normalised(values: Floats) -> Floats:
+    """The same with mean 0 and variance 1 in every channel, (C, H, W)."""
+    centred = values - values.mean((1, 2), keepdims=True)
+    return np.asarray(centred / centred.std((1, 2), keepdims=True))
+
+
+def _held_to_noise(values: Floats) -> Floats:
+    """Values (3, H, W) of which no ring has more power than its bound: along no axis of colour, nor along all three."""
+    transform = np.fft.fft2(np.tensordot(_AXES, values, 1))
+    ring, counts = rings(values.shape[1], values.shape[2])
+    for axis in range(3):
+        transform[axis] *= _holding_factors(transform[axis : axis + 1], ring, counts)
+    transform *= _holding_factors(transform, ring, counts)
+    return np.asarray(np.tensordot(_AXES.T, np.fft.ifft2(transform).real, 1))
+
+
+def _holding_factors(planes: NDArray[np.complex128], ring: NDArray[np.int64], counts: Floats) -> Floats:
+    """By what each coefficient, (H, W), is to be multiplied so that the rings of some planes (P, H, W) are held."""
+    power = (np.abs(planes) ** 2).mean(0) / ring.size  # of white noise 1
+    means = np.bincount(ring.ravel(), power.ravel()) / counts
+    bound = power_bound(counts * len(planes), Z_99)
+    factors = np.sqrt(np.minimum(1, bound / np.maximum(means, 1e-12)))
+    factors[0] = 1  # the mean, which is 0 in the end
+    return np.asarray(factors[ring])
+
+
+def rings(height: int, width: int) -> tuple[NDArray[np.int64], Floats]:
+    """For every coefficient of `fft2` its ring, in whole cycles per shorter side, and how many there are in each."""
+    side = min(height, width)
+    distance = np.hypot(np.fft.fftfreq(height)[:, None] * side, np.fft.fftfreq(width)[None, :] * side)
+    ring = np.rint(distance).astype(np.int64)
+    return ring, np.bincount(ring.ravel()).astype(np.float64)
+
+
+def power_bound(freedom: Floats, z: float) -> Floats:
+    """Quantile of the mean of squares of so many Gaussians, by the cube root of Wilson and Hilferty 1931.
+
+    Args:
+        freedom: Degrees of freedom, each 1 or more; at 8 the 99 % quantile is off by less than 1 %.
+        z: The same quantile of the normal distribution; negative for the lower end.
+    """
+    spread = 2 / (9 * freedom)
+    return np.asarray(np.maximum(0, 1 - spread + z * np.sqrt(spread)) ** 3)

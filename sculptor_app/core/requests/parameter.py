@@ -1,0 +1,103 @@
+"""One thing that a model can be told, as a window or a command line offers it; neither Qt nor torch is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sculptor_app.core.requests.request import OptionValue, RequestError
+
+
+class ControlKind(StrEnum):
+    """What sort of value a control takes."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    WHOLE = "whole number"
+    CHOICE = "choice"
+    FLAG = "flag"
+    PICTURE = "picture"
+    LABEL = "class label"
+    SIZE = "size"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One thing that a model can be told.
+
+    Attributes:
+        name: of the parameter of the pipeline's call: "negative_prompt".
+        title: for people: "Negative prompt"; English, shown through tr().
+        kind: what sort of value it takes. A picture is the path of a file, a class label the number of the class, a
+            size is in pixels.
+        default: what the model does without being told; None leaves it to the model.
+        required: whether a run needs a value here.
+        low: least value of a number; None where it is not known.
+        high: greatest value of a number; None where it is not known.
+        grain: a size is a multiple of it.
+        choices: what can be chosen; of a class label the classes' names in the order of their numbers, if known.
+        field: the field of a `SculptRequest` that holds it, as "steps"; empty for what goes into its `options`.
+    """
+
+    name: str
+    title: str
+    kind: ControlKind
+    default: OptionValue = None
+    required: bool = False
+    low: float | None = None
+    high: float | None = None
+    grain: int = 1
+    choices: tuple[str, ...] = ()
+    field: str = ""
+
+    def check(self, value: OptionValue) -> None:
+        """Refuse a value that this control cannot have; None leaves it to the model and is refused where it must not.
+
+        Raises:
+            RequestError: One sentence that names the value and what is allowed.
+        """
+        if value is None:
+            if self.required:
+                raise RequestError(f"This model needs the {self.name}; give it.")
+        elif self.kind in (ControlKind.NUMBER, ControlKind.WHOLE, ControlKind.SIZE, ControlKind.LABEL):
+            self._check_number(value)
+        elif self.kind is ControlKind.FLAG:
+            if not isinstance(value, bool):
+                raise RequestError(f"The {self.name} is {value!r}; choose yes or no.")
+        elif not isinstance(value, str):
+            raise RequestError(f"The {self.name} is {value!r}; give words.")
+        elif self.kind is ControlKind.CHOICE and value not in self.choices:
+            raise RequestError(f"The {self.name} {value!r} is not known; choose one of {', '.join(self.choices)}.")
+        elif self.kind is ControlKind.PICTURE and not Path(value).expanduser().is_file():
+            raise RequestError(f"There is no file {value} for the {self.name}; choose a picture.")
+
+    def _check_number(self, value: OptionValue) -> None:
+        whole = self.kind is not ControlKind.NUMBER
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            raise RequestError(f"The {self.name} is {value!r}; give a {'whole ' if whole else ''}number.")
+        low = -float("inf") if self.low is None else self.low
+        high = float("inf") if self.high is None else self.high
+        if not low <= value <= high:
+            raise RequestError(f"The {self.name} is {value}; choose {self._range}.")
+        if value % self.grain and self.kind is ControlKind.SIZE:
+            raise RequestError(f"The {self.name} is {value}; choose a multiple of {self.grain}.")
+
+    @property
+    def _range(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.low:g} and more" if self.low is not None else f"{self.high:g} and less"
+        return f"{self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A parameter of a pipeline's call that no person can give.
+
+    Attributes:
+        name: of the parameter.
+        why: one sentence with its full stop.
+    """
+
+    name: str
+    why: str

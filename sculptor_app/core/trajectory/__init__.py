@@ -1,0 +1,1 @@
+"""Noise levels, phases, steps, and trajectories with their stores: the record of a run, read by everything above."""

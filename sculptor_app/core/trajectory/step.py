@@ -1,0 +1,78 @@
+"""The frozen record of one call of `scheduler.step`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.core.trajectory.levels import NoiseLevel
+
+Frame = NDArray[np.float32]
+"""A state or a guess, (C, H, W) float32, in the pipeline's own scale (about [-1, 1] for clean pixels)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What happened in one call of `scheduler.step`.
+
+    Second-order solvers call it more than once for a step that is shown: the calls share `number` and differ in
+    `stage`; the last of them has `completes` set.
+
+    Attributes:
+        number: the step it belongs to, 1..N; step k takes state k-1 to state k.
+        stage: 0 for the first call of a step, 1 for the second of a second-order solver.
+        completes: whether this call brings state `number` about.
+        timestep: the training timestep that the network saw.
+        before: level of the state that the call was given.
+        after: level of the state that it returned.
+        state: noisy state after the call, (C, H, W).
+        guess: the clean picture that the model predicted, (C, H, W); None where no exact rule is known.
+        guess_note: why there is no guess, in plain words; empty where there is one.
+        duration_s: seconds since the call before it, network included.
+        guess_free: where guidance is watched, the guess of the network's answer without the condition, (C, H, W).
+        guess_conditional: the guess of its answer with the condition, (C, H, W); `guess` is that of their mixture.
+        guidance: the scale with which this step mixed them; None where they are not told.
+        halves_note: where guidance is watched, why they are not told, in plain words.
+    """
+
+    number: int
+    stage: int
+    completes: bool
+    timestep: float
+    before: NoiseLevel
+    after: NoiseLevel
+    state: Frame
+    guess: Frame | None
+    guess_note: str
+    duration_s: float
+    guess_free: Frame | None = None
+    guess_conditional: Frame | None = None
+    guidance: float | None = None
+    halves_note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSummary:
+    """A completed step without its pictures.
+
+    Attributes:
+        number: 1..N.
+        calls: how many calls of `scheduler.step` it took; 2 for most steps of a second-order solver.
+        timestep: the training timestep that the network saw in the first call.
+        before: level of the state that the first call was given; the step's phase is that of this level.
+        after: level of state `number`.
+        duration_s: seconds that all its calls took, network included.
+        guess_note: why there is no guess, in plain words; empty where there is one.
+        guidance: as in `Step`, of its last call.
+        halves_note: as in `Step`, of its last call.
+    """
+
+    number: int
+    calls: int
+    timestep: float
+    before: NoiseLevel
+    after: NoiseLevel
+    duration_s: float
+    guess_note: str
+    guidance: float | None = None
+    halves_note: str = ""

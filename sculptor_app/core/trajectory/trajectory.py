@@ -1,0 +1,225 @@
+"""Everything recorded of one run: the append-only list of its states and guesses, readable while it grows."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from sculptor_app.core.trajectory.frame_store import FrameStore
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.phases import PhaseSpan, phase_spans
+from sculptor_app.core.trajectory.run_info import Fork as Fork  # also read from here
+from sculptor_app.core.trajectory.run_info import Records
+from sculptor_app.core.trajectory.run_info import RunInfo as RunInfo
+from sculptor_app.core.trajectory.step import Frame, Step, StepSummary
+
+DEFAULT_BUDGET_BYTES = 512 * 2**20
+"""Memory that a trajectory's frames may take before older ones go to a file."""
+
+
+class Trajectory:
+    """The states 0..N of a run and the guesses of its steps 1..N.
+
+    One thread appends; any thread reads, and sees complete states only: `last` grows after the state and the guess of
+    that step can be read. Of a second-order solver's sub-stages only the last one's pictures are kept.
+
+    Args:
+        info: What the run was made with.
+        start: State 0, the pure noise, (C, H, W) float32.
+        levels: Noise levels of the states 0..N, noise first.
+        budget_bytes: Most bytes of frames in memory; older ones go to a temporary file beyond it.
+        spill_folder: Folder of that file; None is the system's folder for temporary files.
+        records: What the run keeps to be forked, if it does; has a share of the budget.
+    """
+
+    def __init__(
+        self,
+        info: RunInfo,
+        start: Frame,
+        levels: Sequence[NoiseLevel],
+        budget_bytes: int = DEFAULT_BUDGET_BYTES,
+        spill_folder: Path | None = None,
+        records: Records | None = None,
+    ) -> None:
+        if len(levels) < 2:
+            raise ValueError(f"a trajectory needs the levels of at least 2 states; got {len(levels)}")
+        channels, height, width = start.shape
+        self.info = info
+        self.levels = tuple(levels)
+        self.spans: tuple[PhaseSpan, ...] = phase_spans(self.levels)
+        self.shape = (channels, height, width)
+        self.budget_bytes = budget_bytes
+        self._lock = threading.Lock()
+        self.records = records
+        of_records = 0 if records is None else records.budget_bytes
+        self._frames = FrameStore(self.shape, budget_bytes - of_records, spill_folder or Path(tempfile.gettempdir()))
+        self._states = [self._frames.append(start)]
+        self._guesses: list[int | None] = [None]
+        self._halves: list[tuple[int, int] | None] = [None]
+        self._summaries: list[StepSummary] = []
+        self._stages: list[Step] = []
+        self._ended = ""
+
+    @property
+    def planned_steps(self) -> int:
+        """N, the number of steps that the run has when it is complete."""
+        return len(self.levels) - 1
+
+    @property
+    def last(self) -> int:
+        """Number of the newest complete state; 0 at first."""
+        with self._lock:
+            return len(self._summaries)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all planned steps were taken."""
+        return self.last == self.planned_steps
+
+    @property
+    def ended(self) -> str:
+        """Why the run stopped before its end: "cancelled", "failed: " and a sentence; empty otherwise."""
+        return self._ended
+
+    def end(self, reason: str) -> None:
+        """Say why the run stopped before its end; see `ended`."""
+        self._ended = reason
+
+    def append(self, step: Step) -> None:
+        """Keep one call of the scheduler; a state counts when the call that completes it is here.
+
+        Raises:
+            TrajectoryStorageError: There is no room; everything recorded so far stays readable.
+            ValueError: The step is not the next one.
+        """
+        if step.number != self.last + 1 or step.number > self.planned_steps:
+            raise ValueError(f"step {step.number} cannot follow step {self.last} of {self.planned_steps}")
+        self._stages.append(step)
+        if not step.completes:
+            return
+        guess = None if step.guess is None else self._frames.append(step.guess)
+        halves = self._append_halves(step.guess_free, step.guess_conditional)
+        state = self._frames.append(step.state)
+        stages, self._stages = self._stages, []
+        summary = StepSummary(
+            number=step.number,
+            calls=len(stages),
+            timestep=stages[0].timestep,
+            before=stages[0].before,
+            after=step.after,
+            duration_s=sum(stage.duration_s for stage in stages),
+            guess_note=step.guess_note,
+            guidance=step.guidance,
+            halves_note=step.halves_note,
+        )
+        self._complete(state, guess, halves, summary)
+
+    def share(self, other: Trajectory, steps: int) -> None:
+        """Begin with the first steps of another run; this one must be as new.
+
+        Args:
+            other: A run with the same levels and frames.
+            steps: How many of its steps, 0 to all that it has.
+
+        Raises:
+            ValueError: The runs do not fit together.
+            TrajectoryStorageError: There is no room.
+        """
+        if self.last or other.levels[: steps + 1] != self.levels[: steps + 1] or other.shape != self.shape:
+            raise ValueError("only runs of the same levels and frames share steps, from their beginning on")
+        for k in range(1, steps + 1):
+            guess, halves = other.guess(k), (other.guess_free(k), other.guess_conditional(k))
+            places = (None if guess is None else self._frames.append(guess), self._append_halves(*halves))
+            self._complete(self._frames.append(other.state(k)), *places, other.step(k))
+
+    def _append_halves(self, free: Frame | None, conditional: Frame | None) -> tuple[int, int] | None:
+        if free is None or conditional is None:
+            return None
+        return self._frames.append(free), self._frames.append(conditional)
+
+    def _complete(self, state: int, guess: int | None, halves: tuple[int, int] | None, summary: StepSummary) -> None:
+        with self._lock:
+            self._guesses.append(guess)
+            self._halves.append(halves)
+            self._states.append(state)
+            self._summaries.append(summary)
+
+    def state(self, k: int) -> Frame:
+        """Noisy state k, (C, H, W) float32, read-only; k is 0..last.
+
+        Raises:
+            IndexError: There is no such state yet.
+        """
+        self._check(k, first=0)
+        return self._frames[self._states[k]]
+
+    def guess(self, k: int) -> Frame | None:
+        """The clean picture that the model predicted in the last call of step k, (C, H, W) float32, read-only.
+
+        None for k = 0, which no step led to, and where no exact rule is known (`step(k).guess_note` says why).
+
+        Raises:
+            IndexError: There is no such state yet.
+        """
+        self._check(k, first=0)
+        number = self._guesses[k]
+        return None if number is None else self._frames[number]
+
+    def guess_free(self, k: int) -> Frame | None:
+        """The guess of step k of the network's answer without the condition, (C, H, W) float32, read-only.
+
+        None where guidance was not watched, or its halves could not be told apart (`step(k).halves_note` says why).
+
+        Raises:
+            IndexError: There is no such state yet.
+        """
+        return self._half(k, 0)
+
+    def guess_conditional(self, k: int) -> Frame | None:
+        """The guess of step k of the network's answer with the condition, as `guess_free` otherwise."""
+        return self._half(k, 1)
+
+    def _half(self, k: int, which: int) -> Frame | None:
+        self._check(k, first=0)
+        halves = self._halves[k]
+        return None if halves is None else self._frames[halves[which]]
+
+    def step(self, k: int) -> StepSummary:
+        """What is known of step k without its pictures; k is 1..last.
+
+        Raises:
+            IndexError: There is no such step yet.
+        """
+        self._check(k, first=1)
+        return self._summaries[k - 1]
+
+    def before(self, k: int) -> NoiseLevel:
+        """Level that step k starts from, 1..N, also of steps still to come; the step's phase is that of this level."""
+        if not 1 <= k <= self.planned_steps:
+            raise IndexError(f"step {k} is not one of 1..{self.planned_steps}")
+        return self.levels[k - 1]
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Bytes of the frames and records that are in memory."""
+        return self._frames.bytes_in_memory + (0 if self.records is None else self.records.bytes_in_memory)
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Bytes of the frames and records that are in temporary files."""
+        return self._frames.bytes_on_disk + (0 if self.records is None else self.records.bytes_on_disk)
+
+    def close(self) -> None:
+        """Forget all frames and delete the temporary file; frames that were handed out stay valid."""
+        with self._lock:
+            self._states, self._guesses, self._halves, self._summaries, self._stages = [], [], [], [], []
+        self._frames.close()
+        if self.records is not None:
+            self.records.close()
+
+    def _check(self, k: int, first: int) -> None:
+        last = self.last
+        if not first <= k <= last:
+            raise IndexError(f"step {k} is not one of {first}..{last}, which have been taken")

@@ -1,0 +1,210 @@
+"""Fitting a latent map to an autoencoder: pictures encoded, decoded, and least squares between the two.
+
+Only sums are kept, of the pictures that are fitted to and of those held out, so that memory does not grow with them:
+R² follows from the sums as well as from the pictures.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.trajectory.latent_map import LatentMap
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
+from sculptor_app.diffusion.latents.example_pictures import example_pictures
+from sculptor_app.diffusion.pipelines.layout import NoPictureOfLatents
+
+PICTURES = 24
+LATENT_SIDE = 24
+"""Latents along an edge of the example pictures: the decoders' attention sees a whole scene, and a CPU copes."""
+BUDGET_S = 60.0
+"""Seconds after which no further picture is taken up; on a CPU a large autoencoder needs several for each."""
+LEAST_PICTURES = 7
+HELD_OUT_EVERY = 4
+"""Every fourth picture, the third of each four, is held out."""
+RIDGE = 1e-8
+"""Share of the latents' mean variance that is added to each: enough against channels that say the same or nothing."""
+LEAST_VARIANCE = (2 / 255) ** 2
+"""Decoded pictures that vary by less than one step of 8 bits are all alike: there is nothing to explain."""
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+"""Is told how many of how many pictures are done."""
+
+
+@dataclass
+class Sums:
+    """Sums over pixels of the products of features X (9C and a 1) and colours Y (3).
+
+    Attributes:
+        xx: (9C + 1, 9C + 1); its last element is how many pixels there are.
+        xy: (9C + 1, 3).
+        yy: (3,), of the squares.
+        pictures: how many pictures they come from.
+    """
+
+    xx: Floats
+    xy: Floats
+    yy: Floats
+    pictures: int = 0
+
+    @classmethod
+    def empty(cls, channels: int) -> Sums:
+        """Of nothing yet."""
+        width = 9 * channels + 1
+        return cls(np.zeros((width, width)), np.zeros((width, 3)), np.zeros(3))
+
+    def add(self, latents: Frame, colours: Floats) -> None:
+        """Add a picture's latents (C, h, w) and its colours (3, h, w)."""
+        features = _features(latents)
+        targets = colours.reshape(3, -1).T
+        self.xx += features.T @ features
+        self.xy += features.T @ targets
+        self.yy += (targets**2).sum(axis=0)
+        self.pictures += 1
+
+
+def _features(latents: Frame) -> Floats:
+    """(h·w, 9C + 1): for every pixel its neighbourhood, channel by channel and row by row, and a 1."""
+    _, height, width = latents.shape
+    padded = np.pad(latents.astype(np.float64), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    shifted = [padded[:, row : row + height, column : column + width] for row in range(3) for column in range(3)]
+    columns = np.stack(shifted, axis=1).reshape(-1, height * width)
+    return np.concatenate([columns, np.ones((1, height * width))]).T
+
+
+def solve(fitted: Sums, held_out: Sums) -> LatentMap:
+    """The map of least squares, and its R² on the pictures held out.
+
+    Args:
+        fitted: of the pictures to fit to.
+        held_out: of others.
+    """
+    count = fitted.xx[-1, -1]
+    x_mean, y_mean = fitted.xx[:-1, -1] / count, fitted.xy[-1] / count
+    covariance = fitted.xx[:-1, :-1] / count - np.outer(x_mean, x_mean)
+    crossed = fitted.xy[:-1] / count - np.outer(x_mean, y_mean)
+    covariance[np.diag_indices_from(covariance)] += RIDGE * covariance.trace() / len(covariance)
+    weights = np.linalg.lstsq(covariance, crossed, rcond=1e-14)[0]  # as solve, but also where all latents are zero
+    solution = np.concatenate([weights, (y_mean - x_mean @ weights)[None]])
+    shares, overall = _explained(solution, held_out)
+    kernel = weights.T.reshape(3, -1, 3, 3)
+    return LatentMap(
+        np.ascontiguousarray(kernel, dtype=np.float32),
+        solution[-1].astype(np.float32),
+        shares,
+        overall,
+        fitted.pictures,
+        held_out.pictures,
+    )
+
+
+def _explained(solution: Floats, sums: Sums) -> tuple[tuple[float, float, float], float]:
+    """R² of each colour and of all: 1 less what is left of the squares, over the squares around the mean."""
+    count = sums.xx[-1, -1]
+    total = sums.yy - sums.xy[-1] ** 2 / count
+    left = sums.yy - 2 * (solution * sums.xy).sum(axis=0) + ((sums.xx @ solution) * solution).sum(axis=0)
+    red, green, blue = (_share(left[colour], total[colour], count) for colour in range(3))
+    return (red, green, blue), _share(left.sum(), total.sum(), 3 * count)
+
+
+def _share(left: float, total: float, count: float) -> float:
+    return float(1 - left / total) if total > LEAST_VARIANCE * count else 0.0
+
+
+def fitting(
+    codec: LatentCodec,
+    stop: threading.Event,
+    pictures: Iterable[Frame] | None = None,
+    planned: int = PICTURES,
+    budget_s: float = BUDGET_S,
+) -> Generator[tuple[int, int], None, LatentMap]:
+    """Learn from an autoencoder itself what its latents look like, a picture at a time.
+
+    Args:
+        codec: Encodes and decodes.
+        stop: Set from any thread to give up before the next picture.
+        pictures: (3, H, W) float32 in [-1, 1] each; larger ones are cut to whole latents. None makes them by rule.
+        planned: How many of them to take, at least LEAST_PICTURES.
+        budget_s: After so many seconds those taken so far must do, if they are LEAST_PICTURES.
+
+    Yields:
+        How many of how many pictures are done.
+
+    Returns:
+        The map.
+
+    Raises:
+        Cancelled: `stop` was set.
+        NoPictureOfLatents: The autoencoder gave no picture, or values that are no numbers, or there were too few
+            pictures.
+        OutOfDeviceMemory: There is too little memory for a picture.
+    """
+    started = time.monotonic()
+    channels, factor = codec.layout.channels, codec.layout.factor
+    fitted, held_out = Sums.empty(channels), Sums.empty(channels)
+    if pictures is None:
+        pictures = example_pictures(planned, LATENT_SIDE * factor)
+    done = 0
+    for picture in pictures:
+        if stop.is_set():
+            raise Cancelled
+        if done == planned or (done >= LEAST_PICTURES and time.monotonic() - started > budget_s):
+            break
+        _add(held_out if done % HELD_OUT_EVERY == 2 else fitted, codec, picture, factor)
+        done += 1
+        yield done, planned
+    if done < LEAST_PICTURES:
+        raise NoPictureOfLatents(f"A latent map needs {LEAST_PICTURES} pictures; there were {done}.", "Give more.")
+    return solve(fitted, held_out)
+
+
+def fit_latent_map(
+    codec: LatentCodec,
+    stop: threading.Event,
+    on_progress: Progress = lambda done, planned: None,
+    pictures: Iterable[Frame] | None = None,
+    planned: int = PICTURES,
+    budget_s: float = BUDGET_S,
+) -> LatentMap:
+    """`fitting` in one call; `on_progress` is called after every picture."""
+    return finished(fitting(codec, stop, pictures, planned, budget_s), on_progress)
+
+
+def finished(steps: Generator[tuple[int, int], None, LatentMap], on_progress: Progress) -> LatentMap:
+    """The map that comes out at the end of its steps.
+
+    Args:
+        steps: They yield how many of how many pictures are done.
+        on_progress: Is told each.
+    """
+    while True:
+        try:
+            on_progress(*next(steps))
+        except StopIteration as end:
+            found: LatentMap = end.value
+            return found
+
+
+def _add(sums: Sums, codec: LatentCodec, picture: Frame, factor: int) -> None:
+    _, height, width = picture.shape
+    latents = codec.encode(picture[:, : height - height % factor, : width - width % factor])
+    decoded = codec.decode(latents)
+    if decoded.shape != (3, latents.shape[1] * factor, latents.shape[2] * factor):
+        raise NoPictureOfLatents(
+            f"Latents of the shape {latents.shape} were decoded to {decoded.shape}, not to {factor} times their size.",
+            "They can be decoded, but not be seen through a linear map.",
+        )
+    colours = area_average(decoded, factor)
+    if not (np.isfinite(latents).all() and np.isfinite(colours).all()):
+        raise NoPictureOfLatents(
+            "The autoencoder made values that are no numbers.", "Load the model in float32, or choose another."
+        )
+    sums.add(latents, colours)

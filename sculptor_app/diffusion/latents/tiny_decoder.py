@@ -1,0 +1,145 @@
+"""Small decoders (TAESD and its like) for a quick look: found beside a model, loaded, and checked against the full one.
+
+Nothing in a small decoder's files says which model's latents it decodes: those of Stable Diffusion and of its XL have
+the same shape. So it is tried: on latents of a few pictures it must show about what the full decoder shows.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from diffusers import AutoencoderTiny
+
+from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
+from sculptor_app.diffusion.latents.example_pictures import example_pictures
+from sculptor_app.diffusion.latents.map_fitting import LATENT_SIDE
+from sculptor_app.diffusion.pipelines.layout import Pipeline
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+MOST_BYTES = 200 * 2**20
+"""Of its weights; TAESD has 10 MB."""
+BOUNDS = {"latent_channels": (1, 256), "in_channels": (3, 3), "out_channels": (3, 3)}
+LEAST_R2 = 0.8
+CHECKED_PICTURES = 2
+
+
+def load_small_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
+    """A codec that decodes a pipeline's latents with a small decoder, checked against the pipeline's own.
+
+    Args:
+        folder: Holds config.json and diffusion_pytorch_model.safetensors of an AutoencoderTiny.
+        pipeline: Whose latents it is to decode; the small decoder goes to the same device.
+
+    Raises:
+        ModelFolderError: It is no small decoder, it is broken, or it belongs to another model.
+        NoPictureOfLatents: The pipeline works on no latents of a picture.
+    """
+    full = LatentCodec(pipeline)
+    config = _read_config(folder)
+    if config.get("latent_channels", 4) != full.layout.channels:
+        raise ModelFolderError(
+            f"{folder} decodes latents of {config.get('latent_channels', 4)} channels; this model's have "
+            f"{full.layout.channels}.",
+            "Choose the small decoder that was made for it.",
+        )
+    small = _load(folder, config).eval().to(full.vae.device)
+    if small.dtype != full.vae.dtype:  # diffusers warns of a change even where there is none
+        small = small.to(full.vae.dtype)
+    codec = LatentCodec(pipeline, small)
+    _check_fits(folder, full, codec)
+    return codec
+
+
+def stamp(folder: Path) -> tuple[int, ...]:
+    """Changes when a small decoder's files change; empty where one is missing.
+
+    Args:
+        folder: Of the small decoder.
+    """
+    try:
+        files = [(folder / name).stat() for name in ("config.json", WEIGHTS)]
+    except OSError:
+        return ()
+    return tuple(number for file in files for number in (file.st_mtime_ns, file.st_size))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path, weights = folder / "config.json", folder / WEIGHTS
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        size = weights.stat().st_size
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelFolderError(
+            f"{folder} holds no small decoder that can be read ({error}).", f"It needs config.json and {WEIGHTS}."
+        ) from error
+    if not isinstance(config, dict) or config.get("_class_name") != "AutoencoderTiny":
+        raise ModelFolderError(f"{path} is not that of an AutoencoderTiny.", "Choose a folder with one, as TAESD.")
+    if size > MOST_BYTES:
+        raise ModelFolderError(f"{weights} has {size / 2**20:,.0f} MB.", "A small decoder has about 10.")
+    for name, (low, high) in BOUNDS.items():
+        value = config.get(name, low if name != "latent_channels" else 4)
+        if type(value) is not int or not low <= value <= high:
+            raise ModelFolderError(f"{path} says {name} = {value!r}; {low} to {high} can be used.", "Choose another.")
+    widths = [*config.get("decoder_block_out_channels", ()), *config.get("encoder_block_out_channels", ())]
+    blocks = [*config.get("num_decoder_blocks", ()), *config.get("num_encoder_blocks", ())]
+    if any(type(count) is not int or not 1 <= count <= 512 for count in (*widths, *blocks)) or len(widths) > 16:
+        raise ModelFolderError(f"{path} says that it has {widths} channels in {blocks} blocks.", "Choose another.")
+    return config
+
+
+def _load(folder: Path, config: dict[str, Any]) -> AutoencoderTiny:
+    try:
+        small = AutoencoderTiny.from_config({k: v for k, v in config.items() if k != "block_out_channels"})
+        # Read, not mapped: mapped weights are misaligned, and change what is computed in the last figures.
+        weights = safetensors.torch.load((folder / WEIGHTS).read_bytes())
+        missing, other = small.load_state_dict(weights, strict=False)
+    except Exception as error:  # torch, diffusers and safetensors raise many kinds
+        raise ModelFolderError(f"{folder} cannot be loaded ({error}).", "Fetch the small decoder again.") from error
+    if missing or other:
+        raise ModelFolderError(
+            f"{folder}: {len(missing)} weights are missing and {len(other)} belong to something else.",
+            "Fetch the small decoder again.",
+        )
+    if not all(bool(torch.isfinite(weight).all()) for weight in small.state_dict().values()):
+        raise ModelFolderError(f"{folder} has weights that are no numbers.", "Fetch the small decoder again.")
+    return small
+
+
+def _check_fits(folder: Path, full: LatentCodec, small: LatentCodec) -> None:
+    r2 = agreement(full, small)
+    if not r2 >= LEAST_R2:
+        raise ModelFolderError(
+            f"{folder} does not decode this model's latents: its pictures are not those of the model (R² {r2:.2f}).",
+            "Choose the small decoder that was made for this model.",
+        )
+
+
+def agreement(full: LatentCodec, small: LatentCodec, count: int = CHECKED_PICTURES) -> float:
+    """R² of a small decoder's pictures against the full decoder's, at the latents' resolution.
+
+    Args:
+        full: Encodes the pictures, too.
+        small: Decodes the same latents.
+        count: How many pictures.
+
+    Returns:
+        1 at best; 0 or less where they have nothing in common.
+    """
+    factor = full.layout.factor
+    wanted, found = [], []
+    for picture in example_pictures(count, LATENT_SIDE * factor):
+        latents = full.encode(picture)
+        decoded = small.decode(latents)
+        if decoded.shape[1:] != (latents.shape[1] * factor, latents.shape[2] * factor):
+            return float("-inf")
+        wanted.append(area_average(full.decode(latents), factor))
+        found.append(area_average(decoded, factor))
+    truth, shown = np.stack(wanted), np.stack(found)
+    around = truth - truth.mean(axis=(0, 2, 3), keepdims=True)
+    return float(1 - ((truth - shown) ** 2).sum() / max(float((around**2).sum()), 1e-12))

@@ -1,0 +1,139 @@
+"""Which classes a model may name: those that the installed diffusers and transformers bring, and our own.
+
+Nothing is listed by name. A class counts when the library that it is said to be from has it and it is a pipeline, a
+network, a scheduler, an encoder, a tokenizer or a feature extractor.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from types import ModuleType
+from typing import Any
+
+from sculptor_app.diffusion.models.verdict import Unfit, shown
+
+OUR_PIPELINE = "SculptorPipeline"
+OUR_LABELS = ("sculptor_app.diffusion.label_embedding", "LabelEmbedding")
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
+_DATA_CLASSES = (
+    ("tokenization_utils_base", "PreTrainedTokenizerBase"),
+    ("feature_extraction_utils", "FeatureExtractionMixin"),
+    ("image_processing_base", "ImageProcessingMixin"),
+    ("processing_utils", "ProcessorMixin"),
+)
+_PACKAGES = {"vision": "PIL", "opencv": "cv2"}
+"""How Python calls what diffusers and transformers call otherwise."""
+_STRANGER = "Naming a class makes Python load it; only those of diffusers and transformers are known to be harmless."
+
+
+def pipeline_class(name: object) -> Any:
+    """The pipeline of that name.
+
+    Raises:
+        Unfit: There is none, it is no whole pipeline, or it needs something that is not installed.
+    """
+    if name == OUR_PIPELINE:
+        from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+
+        return SculptorPipeline
+    import diffusers
+
+    found = _look_up(diffusers, name)
+    if not isinstance(found, type) or not _is_below(found, diffusers.DiffusionPipeline):
+        raise Unfit(
+            f"The pipeline {shown(name)} is not known to diffusers {diffusers.__version__}.",
+            "Sculptor runs no code that comes with a model, and has none of its own for it; a newer version may.",
+        )
+    return found
+
+
+def component_class(library: object, name: object) -> tuple[Any, str]:
+    """The class of a component, and of which kind it is: "network", "encoder", "scheduler" or "data".
+
+    Raises:
+        Unfit: It is not on the list, or needs something that is not installed.
+    """
+    if (library, name) == OUR_LABELS:
+        from sculptor_app.diffusion.label_embedding import LabelEmbedding
+
+        return LabelEmbedding, "network"
+    found = _look_up(_library(library, name), name)
+    kind = _kind(found) if isinstance(found, type) else None
+    if kind is None:
+        raise Unfit(f"The class {shown(name)} of {shown(library)} is not one that a model may name.", _STRANGER)
+    return found, kind
+
+
+def _library(library: object, name: object) -> Any:
+    """The module that a component is said to be from."""
+    import diffusers
+    from diffusers import pipelines
+
+    if library == "diffusers":
+        return diffusers
+    if library == "transformers":
+        if importlib.util.find_spec("transformers") is None:
+            raise _missing(name, ["transformers"])
+        return importlib.import_module("transformers")
+    if isinstance(library, str) and _WORD.fullmatch(library):
+        module = _attribute(pipelines, library)
+        if isinstance(module, ModuleType) and module.__name__.startswith("diffusers.pipelines."):
+            return module
+    raise Unfit(f"The library {shown(library)} is not one that a model may name.", _STRANGER)
+
+
+def _look_up(module: ModuleType, name: object) -> Any:
+    """What a module has under a plain name; None where it has nothing."""
+    if not isinstance(name, str) or not _WORD.fullmatch(name):
+        return None
+    found = _attribute(module, name)
+    if found is None and module.__name__ == "transformers":  # old models name classes that have newer names by now
+        from diffusers.utils import _maybe_remap_transformers_class
+
+        found = _attribute(module, _maybe_remap_transformers_class(name) or name)
+    if isinstance(found, type) and ".dummy_" in found.__module__:
+        wanted = [_PACKAGES.get(each, each) for each in getattr(found, "_backends", [])]
+        backends = [each for each in wanted if importlib.util.find_spec(each) is None]
+        raise _missing(name, backends or ["another package"])
+    return found
+
+
+def _attribute(module: ModuleType, name: str) -> Any:
+    """Diffusers imports a class's module when it is first asked for, and some of its old ones no longer can be."""
+    try:
+        return getattr(module, name, None)
+    except (ImportError, RuntimeError):
+        return None
+
+
+def _missing(name: object, packages: list[str]) -> Unfit:
+    what = " and ".join(packages)
+    return Unfit(
+        f"{shown(name)} needs the Python package {what}, which is not installed.",
+        f"Install it with `pip install {' '.join(packages)}` into Sculptor's environment and open the model again.",
+    )
+
+
+def _kind(found: type) -> str | None:
+    import diffusers
+
+    if _is_below(found, diffusers.ModelMixin):
+        return "network"
+    if _is_below(found, diffusers.SchedulerMixin):
+        return "scheduler"
+    if importlib.util.find_spec("transformers") is None:
+        return None
+    if _is_below(found, importlib.import_module("transformers").PreTrainedModel):
+        return "encoder"
+    for module, name in _DATA_CLASSES:
+        if _is_below(found, getattr(importlib.import_module(f"transformers.{module}"), name)):
+            return "data"
+    return None
+
+
+def _is_below(found: type, base: Any) -> bool:
+    """Whether a class derives from another, and is not that itself."""
+    return issubclass(found, base) and found is not base

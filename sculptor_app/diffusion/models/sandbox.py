@@ -1,0 +1,177 @@
+"""Loading a stranger's model for the first time in a process of its own, which may fail without harm."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+import sculptor_app
+from sculptor_app import folders
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.diffusion.models.memory import BYTES, copied_bytes
+from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
+from sculptor_app.identity import VERSION
+
+LEAST_SECONDS = 120
+"""Of computing; the clock may show more where other programs compute, too."""
+PATIENCE = 3
+"""How many times as long the trial may take by the clock."""
+BYTES_PER_SECOND = 20 << 20
+"""Slower than any disk that a model should be read from."""
+SPARE_BYTES = 2 << 30
+"""What building may take besides the weights."""
+MOST_ANSWER = 1 << 20
+_GLANCE_S = 0.05
+_AGAIN = "It would have ended the program; copy the model again, or choose another."
+
+_OFFLINE = {
+    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_SAFETENSORS_CONVERSION": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}  # fmt: skip
+_SECRETS = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY", "HF_HOME", "HF_HUB_CACHE", "PYTHONSTARTUP")
+
+
+def try_first(verdict: Verdict, dtype: str, stop: threading.Event | None = None) -> None:
+    """Load a model in a process of its own, unless just this one has passed before.
+
+    The process has no network, no secrets, no GPU, may write nothing, and its memory and time are bounded by what the
+    weights need. What it passes is remembered in the cache folder, by everything that was looked at.
+
+    Args:
+        verdict: Of a model that is fit.
+        dtype: What its weights become.
+        stop: Ends the trial when it is set.
+
+    Raises:
+        ModelRefused: It failed, or took too much.
+        Cancelled: It was stopped.
+    """
+    passed = _remembered(verdict, dtype)
+    if passed is not None and passed.is_file():
+        return
+    refused = _run(verdict, dtype, stop)
+    if refused:
+        raise ModelRefused(refused)
+    if passed is not None:
+        _remember(passed, verdict.path)
+
+
+def _run(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Finding]:
+    """What the trial found against the model."""
+    held = verdict.numbers * BYTES[dtype]
+    largest = max((weights.largest_bytes for weights in verdict.weights), default=0)
+    memory_bytes = held + largest + copied_bytes(verdict) + SPARE_BYTES
+    seconds = LEAST_SECONDS + verdict.stored_bytes // BYTES_PER_SECOND
+    arguments = [str(verdict.path), verdict.wanted_variant or "", dtype, str(memory_bytes), str(seconds)]
+    with tempfile.TemporaryDirectory(prefix="sculptor-trial-") as place, tempfile.TemporaryFile() as answer:
+        process = _start(arguments, place, answer)
+        try:
+            finding = _wait(process, PATIENCE * seconds, memory_bytes, stop)
+        finally:
+            _end(process)
+        return [finding] if finding is not None else _findings(process.returncode, answer)
+
+
+def _start(arguments: list[str], place: str, answer: IO[bytes]) -> subprocess.Popen[bytes]:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not any(word in name.upper() for word in _SECRETS)
+    } | _OFFLINE  # fmt: skip
+    environment |= dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME", "HF_HOME"), place)
+    root = str(Path(sculptor_app.__file__).resolve().parent.parent)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "sculptor_app.diffusion.models.sandbox_child", *arguments],
+        stdin=subprocess.PIPE,  # its closing tells the child that we are gone
+        stdout=answer,
+        stderr=subprocess.DEVNULL,
+        cwd=place,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def _wait(
+    process: subprocess.Popen[bytes], seconds: int, memory_bytes: int, stop: threading.Event | None
+) -> Finding | None:
+    """Wait for the end; the finding if the process took too much."""
+    started = time.monotonic()
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GLANCE_S)
+            return None
+        if stop is not None and stop.is_set():
+            raise Cancelled
+        if time.monotonic() - started > seconds:
+            return Finding(f"Loading the model on trial took more than {seconds} seconds.", _AGAIN)
+        if _resident(process.pid) > memory_bytes + SPARE_BYTES:  # torch itself takes a part of it
+            what = f"Loading the model on trial took more than {memory_bytes / 2**30:.1f} GiB of memory."
+            return Finding(what, _AGAIN)
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process has; 0 when it is gone."""
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def _findings(code: int, answer: IO[bytes]) -> list[Finding]:
+    """What an ended process said."""
+    answer.seek(0)
+    try:
+        refused = json.loads(answer.read(MOST_ANSWER))["refused"]
+        return [Finding(str(what), str(why)) for what, why in refused]
+    except (ValueError, TypeError, KeyError):
+        how = f"signal {-code}" if code < 0 else f"code {code}"
+        return [Finding(f"Loading the model on trial ended its process with {how}.", _AGAIN)]
+
+
+def _remembered(verdict: Verdict, dtype: str) -> Path | None:
+    """The file that says that this model has passed; None without a cache folder."""
+    versions = [f"{name} {_version(name)}" for name in ("diffusers", "transformers", "torch", "safetensors")]
+    key = hashlib.sha256("\n".join([verdict.fingerprint, dtype, VERSION, *versions]).encode()).hexdigest()
+    try:
+        return folders.cache() / "models" / f"{key}.json"
+    except OSError:
+        return None
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def _remember(passed: Path, model: Path) -> None:
+    """Note that a model has passed; without room for it, it is tried again the next time."""
+    content: dict[str, Any] = {"model": shown_path(model), "passed": "trial"}
+    temporary = passed.with_suffix(f".{os.getpid()}.part")
+    with contextlib.suppress(OSError):
+        passed.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.replace(passed)

@@ -1,0 +1,139 @@
+"""One safetensors file that holds a whole pipeline in the form that its authors trained it in.
+
+Its weights say which pipeline it is, and diffusers knows how to bring them into its own form. What no checkpoint holds
+are the settings and the vocabulary: diffusers takes them from a repository on the hub, so they must lie in its cache.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from torch import nn
+
+from sculptor_app.diffusion.models import builder
+from sculptor_app.diffusion.models.folder import File, Folder, scan
+from sculptor_app.diffusion.models.header import Tensor
+from sculptor_app.diffusion.models.hub import cache
+from sculptor_app.diffusion.models.inspection import judge_folder
+from sculptor_app.diffusion.models.memory import READ_WHOLE_BYTES
+from sculptor_app.diffusion.models.progress import Doing, Report, Stage
+from sculptor_app.diffusion.models.verdict import Component, Unfit, Verdict, distinct, shown_path
+from sculptor_app.diffusion.models.weights import checked_header, weights_of
+
+SETTINGS_FILES = (".json", ".txt", ".model")
+"""What a settings folder is read for; anything else in it is left alone."""
+
+_LACKING = re.compile(r"Failed to load (\w+)\. Weights for this component appear to be missing")
+_AS_FOLDER = "Open the pipeline as a diffusers folder instead."
+
+
+def judge_checkpoint(path: Path) -> Verdict:
+    """Everything that can be said of a checkpoint without building anything.
+
+    Args:
+        path: The file, without links in its path.
+    """
+    what = path.stat()
+    folder = Folder(path.parent, {path.name: File(path, path, what.st_size, what.st_mtime_ns)})
+    try:
+        header = checked_header(folder, path.name)
+        repository = _repository(path, header.tensors)
+        settings = _settings(path, repository)
+    except Unfit as unfit:
+        return Verdict(path, findings=(unfit.finding,), fingerprint=folder.fingerprint())
+    within = judge_folder(settings, with_weights=False)
+    weights = weights_of(folder.files.values(), [header])
+    findings = list(within.findings)
+    if within.made_by is not None and not hasattr(within.made_by, "from_single_file"):
+        findings.append(Unfit(f"diffusers reads no {within.pipeline} from a single file.", _AS_FOLDER).finding)
+    parts = (*within.components, Component(path.stem, "checkpoint", within.made_by, path, weights))
+    fingerprint = f"{folder.fingerprint()} {within.fingerprint}"
+    return Verdict(
+        path, within.pipeline, within.made_by, parts, distinct(findings), fingerprint, settings_folder=settings
+    )
+
+
+def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
+    """Build a pipeline on the CPU from a checkpoint that was judged; see `building.build`.
+
+    Raises:
+        Unfit: It cannot be built, or is not whole.
+    """
+    import torch
+
+    assert verdict.settings_folder is not None
+    path = shown_path(verdict.path)
+    if report is not None:
+        report(Doing(Stage.READING))
+    with tempfile.TemporaryDirectory(prefix="sculptor-settings-") as place, builder.quiet():
+        _copy_settings(verdict.settings_folder, Path(place))
+        try:
+            pipeline = verdict.made_by.from_single_file(
+                str(verdict.path), config=place, local_files_only=True, torch_dtype=getattr(torch, dtype),
+                disable_mmap=verdict.weights[0].largest_bytes <= READ_WHOLE_BYTES,
+            )  # fmt: skip
+        except Exception as error:
+            lacking = _LACKING.search(str(error))
+            if lacking is not None:
+                what = f"{path} has no weights for the {lacking[1]}."
+                raise Unfit(what, "Look for a checkpoint with all parts, or for a diffusers folder.") from error
+            raise builder.cannot(path, error) from error
+    for name, part in pipeline.components.items():
+        if isinstance(part, nn.Module):
+            builder.check_values(f"{path}: {name}", part)
+            part.eval().requires_grad_(False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
+    """Where diffusers takes the settings of a checkpoint with such weights from.
+
+    Raises:
+        Unfit: It does not know the checkpoint.
+    """
+    from diffusers.loaders import single_file_utils as known
+
+    try:
+        kind = known.infer_diffusers_model_type({name: SimpleNamespace(shape=t.shape) for name, t in tensors.items()})
+        source: dict[str, str] = known.DIFFUSERS_DEFAULT_PIPELINE_PATHS[kind]
+    except Exception:  # it asks the tensors for more and more, and of these there are only shapes
+        kind, source = "", {}
+    # Whatever it does not know it takes for Stable Diffusion 1.
+    if not source or (kind == "v1" and known.CHECKPOINT_KEY_NAMES["v1"] not in tensors):
+        adapter = any("lora" in name for name in tensors)
+        what = "holds an adapter (LoRA), no whole model" if adapter else "holds no pipeline that diffusers knows"
+        raise Unfit(f"{shown_path(path)} {what}.", _AS_FOLDER)
+    if "subfolder" in source:
+        raise Unfit(f"{shown_path(path)} holds one part of a pipeline, not all of it.", _AS_FOLDER)
+    return source["pretrained_model_name_or_path"]
+
+
+def _settings(path: Path, repository: str) -> Path:
+    """The folder with the settings of a checkpoint, without links in its path.
+
+    Raises:
+        Unfit: It is not on this computer.
+    """
+    try:
+        return Path(os.path.realpath(cache.find_cached(repository)))
+    except cache.NotInCache as error:
+        raise Unfit(
+            f"{shown_path(path)} holds weights alone, and the settings and vocabulary for them, those of {repository}, "
+            "are not on this computer.",
+            "Download the settings (a few megabytes), or open the pipeline as a diffusers folder.",
+        ) from error
+
+
+def _copy_settings(source: Path, place: Path) -> None:
+    """Copy the settings and vocabularies alone: no weights, no pickles, nothing that changes while it is read."""
+    for name, file in scan(source).files.items():
+        if name.endswith(SETTINGS_FILES) and not name.endswith(".index.json"):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.real, place / name)

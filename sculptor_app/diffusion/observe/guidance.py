@@ -1,0 +1,141 @@
+"""The two guesses that guidance is made of, told apart without asking the network again.
+
+With classifier-free guidance (Ho and Salimans 2022, equation 6) the network is asked twice, in one doubled batch or in
+two calls, and the sampler is given `free + w (conditional - free)`. Which of both answers is which, pipelines do
+differently; the mixture itself tells it: it lies on the line through both, beyond the conditional one when w > 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn.functional import pixel_shuffle
+
+from sculptor_app.diffusion.pipelines.networks import networks_of
+
+NOT_ASKED_TWICE = "The model was asked once in this step: no guidance, or one that is built into it."
+NO_MIXTURE = "The guidance of this model is no plain mixture of two answers, so they cannot be told apart."
+THE_SAME = "Both answers of the model are the same in this step, but for rounding."
+AMBIGUOUS = "With so little guidance the two answers cannot be told apart."
+
+
+class NotTold(Exception):
+    """The halves cannot be told apart; the text says why, for a person."""
+
+
+class Halves(NamedTuple):
+    """The network's two answers, (1, C, H, W) each, or packed; and the guidance that mixed them."""
+
+    free: torch.Tensor
+    conditional: torch.Tensor
+    guidance: float
+
+
+class GuidanceHalves:
+    """Keeps the network's last two outputs, by reference, until the sampler takes them.
+
+    Args:
+        pipeline: Whose networks are listened to; the results stay the same.
+        guidance: The scale that was asked for; tells the halves apart where it is below 1. None if it is not known.
+    """
+
+    def __init__(self, pipeline: Any, guidance: float | None) -> None:
+        self._networks = list(networks_of(pipeline).values())
+        self._guidance = guidance
+        self._outputs: deque[torch.Tensor] = deque(maxlen=2)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen while the block runs."""
+        hooks = [each.register_forward_hook(self._note) for each in self._networks]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+            self._outputs.clear()
+
+    def _note(self, module: Any, inputs: Any, output: Any) -> None:
+        first = output if isinstance(output, torch.Tensor) else output[0]
+        if isinstance(first, torch.Tensor):
+            self._outputs.append(first)
+
+    def take(self, x: torch.Tensor, mixed: torch.Tensor) -> Halves:
+        """The halves of what the sampler is given for the first picture, and forget them.
+
+        Args:
+            x: (B, C, ...) states, the sampler's.
+            mixed: (B, C, ...) or with 2C channels, what it is given.
+
+        Raises:
+            NotTold: There are none, or they cannot be told apart.
+        """
+        outputs, self._outputs = list(self._outputs), deque(maxlen=2)
+        pair = _pair(outputs, x)
+        coarsest = max(torch.finfo(each.dtype).eps for each in (*pair, mixed))
+        channels = x.shape[1]
+        first, second, target = (each[:1, :channels].float() for each in (*pair, mixed))
+        for sign in (1, -1):  # some models predict the opposite of what their sampler wants
+            weight = _weight(sign * first, sign * second, target, coarsest)
+            if weight is not None:
+                break
+        else:
+            raise NotTold(NO_MIXTURE)
+        if _is_beyond(weight, self._guidance):
+            return Halves(sign * first, sign * second, weight)
+        return Halves(sign * second, sign * first, 1 - weight)
+
+
+def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both answers for the first picture."""
+    fitting = [each for each in (_unpatched(output, x) for output in outputs) if each.ndim == x.ndim]
+    fitting = [each for each in fitting if each.shape[2:] == x.shape[2:]]
+    if not fitting:
+        raise NotTold(NOT_ASKED_TWICE)
+    last, count = fitting[-1], len(x)
+    if len(last) == 2 * count:
+        return last[:1], last[count : count + 1]
+    if len(last) == count and len(fitting) == 2 and len(fitting[0]) == count:
+        return fitting[0], last
+    half = count // 2
+    if len(last) == count and count % 2 == 0 and torch.equal(x[:half], x[half:]):  # DiT doubles the states, too
+        return last[:1], last[half : half + 1]
+    raise NotTold(NOT_ASKED_TWICE if len(last) == count else NO_MIXTURE)
+
+
+def _unpatched(output: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """The answer of a network that works on patches in the place of pixels, as the embedded model's does, as pixels.
+
+    Where a pipeline puts its patches together otherwise, the mixture does not come out, and that is said.
+    """
+    if output.ndim != 4 or x.ndim != 4 or not output.shape[2] or x.shape[2] <= output.shape[2]:
+        return output
+    patch = x.shape[2] // output.shape[2]
+    channels, height, width = x.shape[1:]
+    if output.shape[1:] != (channels * patch**2, height // patch, width // patch):
+        return output
+    return pixel_shuffle(output, patch)
+
+
+def _weight(first: torch.Tensor, second: torch.Tensor, mixed: torch.Tensor, coarsest: float) -> float | None:
+    """The w of mixed = first + w (second - first); None if that is not what it is, but for rounding."""
+    difference, way = second - first, mixed - first
+    rounding = 32 * coarsest * max(float(each.abs().max()) for each in (first, second, mixed))
+    if float(difference.abs().max()) <= rounding:
+        raise NotTold(THE_SAME)
+    weight = float((way * difference).sum()) / float((difference * difference).sum())
+    error = float((way - weight * difference).abs().max())
+    return weight if error <= rounding * max(1.0, abs(weight)) else None
+
+
+def _is_beyond(weight: float, wanted: float | None) -> bool:
+    """Whether the first answer is the free one."""
+    if not 0 <= weight <= 1:
+        return weight > 1
+    if wanted is None or abs(weight - 0.5) < 1e-3:
+        raise NotTold(AMBIGUOUS)
+    return abs(weight - wanted) < abs(1 - weight - wanted)

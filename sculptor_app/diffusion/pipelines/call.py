@@ -1,0 +1,186 @@
+"""The arguments of any pipeline's call, from what a person asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sculptor_app.core.labels import label_of
+from sculptor_app.core.pictures.opening import open_picture
+from sculptor_app.core.requests.parameter import Control, ControlKind
+from sculptor_app.core.requests.request import OptionValue, RequestError, SculptRequest
+from sculptor_app.core.requests.start import Start
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.diffusion.pipelines.parameters import controls_of, left_out_of, own_size, why_not_callable
+from sculptor_app.diffusion.pipelines.signature import choices_of, parameters_of, words_of
+
+Pipeline = Any
+_USUAL_SIDE_PX = 512
+"""Longer side that a picture is brought to where a model does not say how large its pictures are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PipelineCall:
+    """A pipeline's call, ready to be made.
+
+    Attributes:
+        arguments: by name.
+        generator: the one that draws the run's noise, on the CPU: a seed means the same on every device.
+        size: height and width in pixels of what will be made; None where nobody says it.
+        conditions: what was asked for in a few words, "free" where nothing was.
+        origin: the file of the picture that the run starts from, if it does.
+    """
+
+    arguments: dict[str, Any]
+    generator: torch.Generator
+    size: tuple[int, int] | None
+    conditions: str
+    origin: str = ""
+
+
+def call_of(pipeline: Pipeline, request: SculptRequest, start: Start | None = None) -> PipelineCall:
+    """The call that makes what a request asks for; nothing is computed.
+
+    The result is left in latents where the pipeline can do so: every state is recorded anyway.
+
+    Args:
+        pipeline: Any of diffusers, or the embedded model's.
+        request: What to make.
+        start: What to start from; None is the noise of the seed.
+
+    Raises:
+        RequestError: The pipeline does not take what is asked for, or wants what no person can give.
+        PictureError: A picture cannot be opened.
+    """
+    why_not = why_not_callable(pipeline)
+    if why_not:
+        raise RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
+    controls = {control.name: control for control in controls_of(pipeline)}
+    told = _told(pipeline, request, controls)
+    generator = torch.Generator("cpu").manual_seed(request.seed)
+    size = _size(pipeline, told)
+    arguments = {
+        **{name: _argument(pipeline, controls[name], value, size) for name, value in told.items()},
+        **_set_here(pipeline, generator),
+        **_start_arguments(pipeline, request, start),
+    }
+    origin = Path(str(told["image"])).name if "image" in told and "strength" in controls else ""
+    return PipelineCall(arguments, generator, size, _conditions(controls, told), origin)
+
+
+def _told(pipeline: Pipeline, request: SculptRequest, controls: dict[str, Control]) -> dict[str, OptionValue]:
+    """Values by the names of the pipeline's parameters; what is left to the model is not among them.
+
+    Raises:
+        RequestError: The pipeline does not take one of them, or lacks one that it needs.
+    """
+    for name in request.told:
+        if name not in controls or controls[name].field:
+            raise RequestError(_unknown(pipeline, name, controls))
+    for what in ("form", "material"):
+        if getattr(request, what) is not None and what not in controls:
+            raise RequestError(f"This model knows no {what}s; leave the {what} to the model.")
+    wanted = {name: getattr(request, control.field) for name, control in controls.items() if control.field}
+    wanted |= {"prompt": controls["prompt"].default} if "prompt" in controls else {}
+    wanted |= request.told
+    for name, control in controls.items():
+        if control.kind is ControlKind.LABEL:
+            wanted.setdefault(name, control.default)
+        if name not in ("form", "material"):  # those have sentences of their own
+            control.check(wanted.get(name))
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _unknown(pipeline: Pipeline, name: str, controls: dict[str, Control]) -> str:
+    for each in left_out_of(pipeline):
+        if each.name == name:
+            return f"The option {name!r} cannot be given: {each.why[0].lower()}{each.why[1:]}"
+    if name in controls:
+        return f"The option {name!r} is the request's {controls[name].field}; give it there."
+    takes = ", ".join(each for each, control in controls.items() if not control.field) or "no options"
+    return f"This model knows no option {name!r}; it takes {takes}."
+
+
+def _size(pipeline: Pipeline, told: dict[str, OptionValue]) -> tuple[int, int] | None:
+    own = own_size(pipeline)
+    if "size" in told:
+        return int(told["size"] or 0), int(told["size"] or 0)
+    if "height" not in told and "width" not in told:
+        return own
+    parameters = parameters_of(pipeline)
+    usual = [parameters[name].default if name in parameters else None for name in ("height", "width")]
+    height, width = (
+        told.get(name) or (default if isinstance(default, int) else own[place] if own else None)
+        for place, (name, default) in enumerate(zip(("height", "width"), usual, strict=True))
+    )
+    return (int(height), int(width)) if height and width else None
+
+
+def _argument(pipeline: Pipeline, control: Control, value: OptionValue, size: tuple[int, int] | None) -> Any:
+    """What the call is given for a value."""
+    if control.name in ("form", "material"):
+        return label_of(pipeline, control.name, str(value))  # type: ignore[arg-type]
+    if control.kind is ControlKind.LABEL:
+        return [value]  # one for each picture
+    if control.kind is ControlKind.PICTURE:
+        return _picture(Path(str(value)).expanduser(), max(size) if size else _USUAL_SIDE_PX)
+    if control.kind is ControlKind.CHOICE:
+        return choices_of(parameters_of(pipeline)[control.name])[str(value)]
+    return value
+
+
+def _picture(path: Path, longest_px: int) -> Image.Image:
+    """A picture as pipelines take it; a large one would fill the memory."""
+    frame = open_picture(path, longest_px=longest_px).frame
+    return Image.fromarray(((frame.transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8))
+
+
+def _set_here(pipeline: Pipeline, generator: torch.Generator) -> dict[str, Any]:
+    parameters = parameters_of(pipeline)
+    # Diffusers' word for leaving out the decoding; everything else can give arrays, and the embedded model tensors.
+    output = "latent" if "latent" in words_of(pipeline) else "np"
+    offered = {"generator": generator, "output_type": output}
+    return {name: value for name, value in offered.items() if name in parameters}
+
+
+def check_own_kind(pipeline: Pipeline, what: str) -> None:
+    """Refuse a pipeline that cannot be given its noise, or a picture at a level: all but the embedded model's kind.
+
+    Args:
+        pipeline: Any.
+        what: It is wanted for: "A grid of runs".
+
+    Raises:
+        RequestError: It is another kind.
+    """
+    if not hasattr(pipeline, "picture_size"):
+        raise RequestError(f"{what} needs a model that takes its noise from outside; choose the embedded one.")
+
+
+def _start_arguments(pipeline: Pipeline, request: SculptRequest, start: Start | None) -> dict[str, Any]:
+    if start is None:
+        return {}
+    check_own_kind(pipeline, "A run that begins with a noise or a level of its own")
+    start.check_fits(request.steps, pipeline.picture_size)
+    return {"noise": _batch(start.noise), "picture": _batch(start.picture), "first_step": start.first_step}
+
+
+def _batch(frame: Frame | None) -> torch.Tensor | None:
+    """A frame (C, H, W) as a batch of its own (1, C, H, W)."""
+    return None if frame is None else torch.from_numpy(frame.copy())[None]  # torch has no read-only tensors
+
+
+def _conditions(controls: dict[str, Control], told: dict[str, OptionValue]) -> str:
+    words = []
+    for name, control in controls.items():
+        value = told.get(name)
+        if control.kind is ControlKind.LABEL and value is not None:
+            words.append(control.choices[int(value)] if control.choices else f"class {value}")
+        elif name in ("form", "material", "prompt") and value:
+            words.append(str(value))
+    return " · ".join(words) or "free"

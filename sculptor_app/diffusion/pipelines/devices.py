@@ -1,0 +1,74 @@
+"""Which devices a run can use, named as a person knows them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+
+import torch
+
+from sculptor_app.core.errors import DeviceMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of this machine.
+
+    Attributes:
+        id: what torch calls it: "cuda:0", "mps", "cpu".
+        name: "NVIDIA H200", "Apple M2 GPU", "CPU, 3 threads".
+    """
+
+    id: str
+    name: str
+
+
+def devices() -> tuple[Device, ...]:
+    """All devices of this machine that torch can use, the one to prefer first."""
+    found = []
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        for number in range(count):
+            suffix = f" ({number})" if count > 1 else ""
+            found.append(Device(f"cuda:{number}", torch.cuda.get_device_name(number) + suffix))
+    if torch.backends.mps.is_available():
+        found.append(Device("mps", f"{_apple_chip()} GPU"))
+    threads = cpu_threads()
+    return (*found, Device("cpu", f"CPU, {threads} thread{'s' if threads > 1 else ''}"))
+
+
+def find_device(wanted: str) -> Device:
+    """The device of that name; "auto" is the best one, "cuda" the first of its kind.
+
+    Raises:
+        DeviceMissing: There is none of that name.
+    """
+    available = devices()
+    if wanted == "auto":
+        return available[0]
+    for device in available:
+        if wanted in (device.id, device.id.partition(":")[0]):
+            return device
+    raise DeviceMissing(
+        f"The device {wanted!r} is not available here.",
+        f"Choose {' or '.join(device.id for device in available)}, or auto.",
+    )
+
+
+def cpu_threads() -> int:
+    """Threads for torch on the CPU: one fewer than there are cores, so that a window beside it stays smooth."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, allowed - 1)
+
+
+def _apple_chip() -> str:
+    """Name of the chip, "Apple M2"; platform.processor() says "arm" only."""
+    if platform.system() != "Darwin":
+        return "Apple"
+    try:
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip() or "Apple"
+    except (OSError, subprocess.SubprocessError):
+        return "Apple"

@@ -1,0 +1,82 @@
+"""Turning what torch and diffusers raise into one sentence and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import sys
+import traceback
+from collections.abc import Iterator
+
+import torch
+
+from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory, SamplerFailed, SculptError
+from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError
+
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; MPS and the CPU say so in a plain RuntimeError."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _MEMORY_WORDS)
+
+
+def give_memory_back() -> None:
+    """Hand memory that is kept for later tensors back to the device and to the system."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+    _trim_heap()
+
+
+def _trim_heap() -> None:
+    """Most Linux systems' C library (glibc) keeps hundreds of megabytes of what was freed; elsewhere none does."""
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no such function
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@contextlib.contextmanager
+def memory_told(device_name: str) -> Iterator[None]:
+    """Raise OutOfDeviceMemory when the block runs out of memory; everything else passes.
+
+    Args:
+        device_name: As a person knows it.
+    """
+    try:
+        yield
+    except (Exception, MemoryError) as error:
+        if isinstance(error, SculptError) or not is_out_of_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # their locals hold the tensors that filled the memory
+        give_memory_back()
+        choice = "Choose a smaller model, or close" if device_name.startswith("CPU") else "Choose the CPU, or close"
+        raise OutOfDeviceMemory(
+            f"There is not enough memory on {device_name}.",
+            f"{choice} other programs that use it; the steps so far are kept.",
+        ) from error
+
+
+@contextlib.contextmanager
+def run_told(device_name: str) -> Iterator[None]:
+    """Raise a SculptError for whatever goes wrong in a running pipeline; `Cancelled` passes.
+
+    Args:
+        device_name: As a person knows it.
+    """
+    try:
+        with memory_told(device_name):
+            yield
+    except (SculptError, Cancelled):
+        raise
+    except UnknownSchedulerError as error:
+        raise SamplerFailed(str(error), "Choose another sampler.") from error
+    except Exception as error:
+        raise SamplerFailed(
+            f"The model failed in mid-run ({type(error).__name__}: {error}).",
+            "Choose another sampler or other settings; the steps so far are kept.",
+        ) from error

@@ -1,0 +1,187 @@
+"""What a pipeline's states are: pixels, latents of a picture, packed latents, or no picture at all."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sculptor_app.core.errors import SculptError
+from sculptor_app.core.trajectory.step import Frame
+
+Pipeline = Any
+"""A pipeline of diffusers, and `Autoencoder` one of its autoencoders; they ship no types."""
+Autoencoder = Any
+
+AUTOENCODERS = ("vae", "vqvae", "movq")
+"""What pipelines call the network that turns latents into pixels."""
+
+
+_UNPACKING = ("_unpack_latents", "_unpatchify_latents", "_unpack_latents_with_ids")
+
+
+class NoPictureOfLatents(SculptError):
+    """The states of a model cannot be turned into a picture here."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateLayout:
+    """How the states of a pipeline are laid out.
+
+    Attributes:
+        space: "pixels" or "latents"; empty where they are not a picture.
+        channels: C of the latents as their autoencoder takes them; 0 where `space` is not "latents".
+        factor: pixels for each latent, along an edge; 1 for pixels.
+        has_time: whether its autoencoder was made for videos and takes a picture as one of a single frame.
+        patch: packed states are tokens (B, h/patch · w/patch, C · patch²); 0 where they are (B, C, h, w) as they are.
+        why_not: in plain words, why they are not a picture; empty where they are one.
+    """
+
+    space: str
+    channels: int = 0
+    factor: int = 1
+    patch: int = 0
+    has_time: bool = False
+    why_not: str = ""
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a state can be looked at as a picture."""
+        return not self.why_not
+
+    def shape(self, height_px: int, width_px: int) -> tuple[int, int, int]:
+        """(C, h, w) of the latents of a picture of this size.
+
+        Args:
+            height_px: as the pipeline was called.
+            width_px: as the pipeline was called.
+        """
+        grain = self.factor * max(1, self.patch)  # pipelines round a size down to whole tokens
+        rows, columns = height_px // grain, width_px // grain
+        return self.channels, rows * max(1, self.patch), columns * max(1, self.patch)
+
+    def unpack(self, tokens: NDArray[np.float32], height_px: int, width_px: int) -> Frame:
+        """Packed latents as a frame.
+
+        Args:
+            tokens: (h/patch · w/patch, C · patch²), of one picture.
+            height_px: of the picture that the run makes.
+            width_px: of that picture.
+
+        Returns:
+            (C, h, w) float32.
+
+        Raises:
+            ValueError: The states are not packed, or the tokens do not belong to that size.
+        """
+        channels, height, width = self.shape(height_px, width_px)
+        if not self.patch:
+            raise ValueError("these states are not packed")
+        rows, columns, patch = height // self.patch, width // self.patch, self.patch
+        if tokens.shape != (rows * columns, channels * patch**2):
+            raise ValueError(f"tokens of the shape {tokens.shape} are no picture of {width_px} × {height_px} pixels")
+        grid = tokens.reshape(rows, columns, channels, patch, patch)
+        return np.ascontiguousarray(grid.transpose(2, 0, 3, 1, 4)).reshape(channels, height, width)
+
+
+def latent_layout_of(pipeline: Pipeline) -> StateLayout:
+    """How the states that a pipeline hands to its scheduler are laid out, from its components; nothing is computed.
+
+    A pipeline without an autoencoder works on pixels. A packing is accepted when the pipeline's own way to undo it
+    gives, on numbers that are all different, what `StateLayout.unpack` gives.
+
+    Args:
+        pipeline: any.
+    """
+    name = type(pipeline).__name__
+    vae = autoencoder_of(pipeline)
+    if vae is None:
+        if getattr(pipeline, "prior", None) is not None:
+            return StateLayout("", why_not=f"{name} makes what another model draws from, not a picture.")
+        other = next((part for part in ("vqgan", "vocoder", "image_decoder") if hasattr(pipeline, part)), None)
+        if other is None:
+            return StateLayout("pixels")
+        return StateLayout("", why_not=f"What {name} works on is decoded by a {other}, which Sculptor does not know.")
+    why_not = _why_no_picture(vae)
+    if why_not:
+        return StateLayout("", why_not=why_not)
+    channels, factor = _channels(vae), _factor(vae)
+    if not any(hasattr(pipeline, method) for method in _UNPACKING):
+        if _is_for_videos(vae):
+            return StateLayout("", why_not=f"What {name} works on are latents of a video, not of a picture.")
+        return StateLayout("latents", channels, factor)
+    for patch in (1, 2):
+        layout = StateLayout("latents", channels, factor, patch, _is_for_videos(vae))
+        if _is_its_own(pipeline, layout):
+            return layout
+    return StateLayout("", why_not=f"{name} packs its latents in a way that Sculptor does not know.")
+
+
+def autoencoder_of(pipeline: Pipeline) -> Autoencoder | None:
+    """The network that turns a pipeline's latents into pixels; None where it works on pixels."""
+    found = (getattr(pipeline, name, None) for name in AUTOENCODERS)
+    return next((vae for vae in found if vae is not None), None)
+
+
+def _why_no_picture(vae: Autoencoder) -> str:
+    name = type(vae).__name__
+    if not (callable(getattr(vae, "encode", None)) and callable(getattr(vae, "decode", None))):
+        return f"Its {name} does not both encode and decode."
+    outputs = getattr(vae.config, "out_channels", 3)
+    if outputs != 3:
+        return f"Its {name} decodes to {outputs} channels, not to red, green and blue."
+    if not _channels(vae) or not _factor(vae):
+        return f"Its {name} does not say how its latents are laid out."
+    return ""
+
+
+def _channels(vae: Autoencoder) -> int:
+    return int(getattr(vae.config, "latent_channels", None) or getattr(vae.config, "z_dim", None) or 0)
+
+
+def _factor(vae: Autoencoder) -> int:
+    """Pixels for each latent, from whichever of the ways to say it this autoencoder has; 0 where it has none."""
+    ratio = getattr(vae, "spatial_compression_ratio", None) or getattr(vae.config, "spatial_compression_ratio", None)
+    if isinstance(ratio, int):
+        return ratio
+    if hasattr(vae, "temperal_downsample"):  # so spelt in diffusers
+        return int(2 ** len(vae.temperal_downsample))
+    blocks = getattr(vae.config, "block_out_channels", None) or ()
+    return int(2 ** (len(blocks) - 1)) if blocks else 0
+
+
+def _is_for_videos(vae: Autoencoder) -> bool:
+    return any(isinstance(module, nn.Conv3d) for module in vae.modules())
+
+
+def _is_its_own(pipeline: Pipeline, layout: StateLayout) -> bool:
+    """Whether the pipeline itself undoes its packing as the layout does."""
+    rows, columns, patch = 2, 3, layout.patch
+    height_px, width_px = rows * patch * layout.factor, columns * patch * layout.factor
+    tokens = torch.arange(rows * columns * layout.channels * patch**2, dtype=torch.float32)
+    tokens = tokens.reshape(1, rows * columns, -1)
+    try:
+        theirs = _undone(pipeline, tokens, (rows, columns), (height_px, width_px))
+    except Exception:  # a pipeline that nobody has seen may raise anything: it is then not this packing
+        return False
+    ours = layout.unpack(tokens[0].numpy(), height_px, width_px)
+    return tuple(theirs.shape) in ((1, *ours.shape), (1, len(ours), 1, *ours.shape[1:])) and bool(
+        (theirs.reshape(ours.shape).numpy() == ours).all()
+    )
+
+
+def _undone(pipeline: Pipeline, tokens: torch.Tensor, grid: tuple[int, int], size_px: tuple[int, int]) -> torch.Tensor:
+    """Tokens unpacked by the pipeline itself: from the picture's size, or from the place of each token (Flux 2)."""
+    if not hasattr(pipeline, "_unpack_latents_with_ids"):
+        unpacked: torch.Tensor = pipeline._unpack_latents(tokens, *size_px, pipeline.vae_scale_factor)
+        return unpacked
+    places = pipeline._prepare_latent_ids(torch.empty(1, 1, *grid))
+    takes_grid = len(inspect.signature(pipeline._unpack_latents_with_ids).parameters) > 2
+    spread = pipeline._unpack_latents_with_ids(tokens, places, *(grid if takes_grid else ()))
+    undone: torch.Tensor = pipeline._unpatchify_latents(spread)
+    return undone

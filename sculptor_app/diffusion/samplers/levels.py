@@ -1,0 +1,259 @@
+"""The noise level of every state of a run, read from the scheduler that makes it.
+
+| family | signal a | noise s | level of call i |
+| --- | --- | --- | --- |
+| DDPM, DDIM, PNDM, LCM, TCD | sqrt(alpha_bar) | sqrt(1 - alpha_bar) | by `timesteps[i]` |
+| Euler, Heun, LMS, KDPM2, EDM, consistency models | 1 | sigma | by `sigmas[i]` |
+| DPM-Solver++, UniPC, DEIS, SA | the scheduler's own split of sigma | | by `sigmas[i]` |
+| flow matching | 1 - sigma | sigma | by `sigmas[i]` |
+
+A scheduler counts here as what the class is that defines its `step`: a stranger's subclass with arithmetic of its own
+is not known, and is not guessed at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import torch
+
+from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
+
+Scheduler = Any
+"""A scheduler of diffusers after `set_timesteps`; diffusers ships no types."""
+
+
+class Family(Enum):
+    """How a scheduler's own numbers give the factors (a, s)."""
+
+    ALPHAS = "alphas"
+    SIGMAS = "sigmas"
+    SPLIT_SIGMAS = "split sigmas"
+    FLOW = "flow"
+    EDM = "edm"
+    CONSISTENCY = "consistency"
+
+
+FAMILIES = {
+    "DDPMScheduler": Family.ALPHAS,
+    "DDIMScheduler": Family.ALPHAS,
+    "PNDMScheduler": Family.ALPHAS,
+    "LCMScheduler": Family.ALPHAS,
+    "TCDScheduler": Family.ALPHAS,
+    "EulerDiscreteScheduler": Family.SIGMAS,
+    "EulerAncestralDiscreteScheduler": Family.SIGMAS,
+    "HeunDiscreteScheduler": Family.SIGMAS,
+    "LMSDiscreteScheduler": Family.SIGMAS,
+    "KDPM2DiscreteScheduler": Family.SIGMAS,
+    "KDPM2AncestralDiscreteScheduler": Family.SIGMAS,
+    "DPMSolverMultistepScheduler": Family.SPLIT_SIGMAS,
+    "DPMSolverSinglestepScheduler": Family.SPLIT_SIGMAS,
+    "UniPCMultistepScheduler": Family.SPLIT_SIGMAS,
+    "DEISMultistepScheduler": Family.SPLIT_SIGMAS,
+    "SASolverScheduler": Family.SPLIT_SIGMAS,
+    "FlowMatchEulerDiscreteScheduler": Family.FLOW,
+    "FlowMatchHeunDiscreteScheduler": Family.FLOW,
+    "FlowMatchLCMScheduler": Family.FLOW,
+    "EDMEulerScheduler": Family.EDM,
+    "EDMDPMSolverMultistepScheduler": Family.EDM,
+    "CMStochasticIterativeScheduler": Family.CONSISTENCY,
+}
+
+_TWO_STAGES = (
+    "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
+)  # fmt: skip
+
+
+class UnknownSchedulerError(Exception):
+    """A scheduler whose noise levels are not known; the text says which, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of `scheduler.step` to come.
+
+    Attributes:
+        number: the step it belongs to, 1..N.
+        stage: 0 for the first call of a step.
+        completes: whether it is the last call of its step.
+        before: level of the state that it is given.
+        after: level of the state that it returns.
+    """
+
+    number: int
+    stage: int
+    completes: bool
+    before: NoiseLevel
+    after: NoiseLevel
+
+
+def kind_of(scheduler: Scheduler) -> str:
+    """Name of the class that defines the scheduler's `step`, as `FAMILIES` spells it.
+
+    Raises:
+        UnknownSchedulerError: It is none of them.
+    """
+    for kind in type(scheduler).__mro__:
+        if "step" in vars(kind) and not kind.__dict__.get("keeps_step_arithmetic", False):
+            if kind.__name__ in FAMILIES and kind.__module__.startswith("diffusers."):
+                return kind.__name__
+            break
+    raise UnknownSchedulerError(f"The noise levels of the sampler {type(scheduler).__name__} are not known.")
+
+
+def plan_calls(scheduler: Scheduler, first: int = 0) -> tuple[Call, ...]:
+    """The calls of `scheduler.step` that a run makes, in order.
+
+    Args:
+        scheduler: After `set_timesteps`; it is not changed.
+        first: Which entry of the schedule the run starts with. Steps are counted from 1 at the schedule's beginning.
+
+    Raises:
+        UnknownSchedulerError: Its levels are not known.
+    """
+    kind = kind_of(scheduler)
+    count = len(scheduler.timesteps)
+    levels = [level_of(scheduler, index) for index in range(count + 1)]
+    if kind == "PNDMScheduler" and first:
+        return _plan_late_pndm(scheduler, levels, first)
+    stages = [_stage(scheduler, kind, index, count) for index in range(count)]
+    return tuple(
+        Call(number, stage, completes, levels[index], levels[index + 1])
+        for index, (number, stage, completes) in enumerate(stages)
+    )[first:]
+
+
+def _plan_late_pndm(scheduler: Scheduler, levels: list[NoiseLevel], first: int) -> tuple[Call, ...]:
+    """The calls of the linear multistep variant when it starts in mid-schedule, as diffusers has it.
+
+    Its second call always takes the first step anew. At the schedule's beginning an entry is doubled for that. Later on
+    the second call is for the next entry, whose level the state has by then, and the third for the one after it: one
+    level of the schedule is passed over. Starting at the doubled entry itself leaves a state between the levels.
+    """
+    count = len(scheduler.timesteps)
+    if (
+        len(scheduler.prk_timesteps)
+        or count - first < 2
+        or scheduler.timesteps[first] == scheduler.timesteps[first + 1]
+    ):
+        raise UnknownSchedulerError("PNDM cannot be followed from this place of its schedule; change the strength.")
+    return tuple(
+        Call(
+            number=first - 1 + max(place, 1),
+            stage=int(place == 1),
+            completes=place > 0,
+            before=levels[first + place],
+            after=levels[first + place + int(place != 1)],
+        )
+        for place in range(count - first)
+    )
+
+
+def plan_levels(scheduler: Scheduler) -> tuple[NoiseLevel, ...]:
+    """Levels of the states 0..N of a whole run, noise first.
+
+    Args:
+        scheduler: After `set_timesteps`; it is not changed.
+
+    Raises:
+        UnknownSchedulerError: Its levels are not known.
+    """
+    calls = plan_calls(scheduler)
+    return (calls[0].before, *(call.after for call in calls if call.completes))
+
+
+def level_of(scheduler: Scheduler, index: int) -> NoiseLevel:
+    """Level of the state that call `index` of a run is given; `len(timesteps)` is the level of the result.
+
+    Raises:
+        UnknownSchedulerError: The scheduler's levels are not known.
+    """
+    kind = kind_of(scheduler)
+    return _READERS[FAMILIES[kind]](scheduler, kind, index)
+
+
+def call_index(scheduler: Scheduler, timestep: Any, calls_before: int, calls_left: int | None = None) -> int:
+    """Which entry of the schedule the coming call of `step` is for; reads only.
+
+    Args:
+        scheduler: Before that call.
+        timestep: What the pipeline passes to it.
+        calls_before: 0 for the first call of a run, then the entry that follows the one before it.
+        calls_left: How many calls the pipeline says that the run makes; tells entries of the same timestep apart.
+    """
+    index = getattr(scheduler, "step_index", None)
+    if index is not None:
+        return int(index)
+    if calls_before:  # DDPM, DDIM and PNDM keep no count of their own
+        return calls_before
+    begin = getattr(scheduler, "begin_index", None)
+    if begin is not None:
+        return int(begin)
+    matches = (scheduler.timesteps == timestep).nonzero().flatten().tolist()
+    said = len(scheduler.timesteps) - (calls_left or 0)
+    return said if said in matches else int((matches or [0])[0])
+
+
+def _stage(scheduler: Scheduler, kind: str, index: int, count: int) -> tuple[int, int, bool]:
+    """Step number, stage and whether the step is complete, of call `index` out of `count`."""
+    if kind in _TWO_STAGES:
+        return index // 2 + 1, index % 2, index % 2 == 1 or index == count - 1
+    if kind != "PNDMScheduler":
+        return index + 1, 0, True
+    warm_up = len(scheduler.prk_timesteps)  # four Runge-Kutta calls for each of the first three steps, or none
+    if index < warm_up:
+        return index // 4 + 1, index % 4, index % 4 == 3
+    if warm_up:
+        return index - warm_up + warm_up // 4 + 1, 0, True
+    # The linear multistep variant takes its first step twice.
+    return max(index, 1), int(index == 1), index > 0 or count == 1
+
+
+def _from_alphas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    if index < len(scheduler.timesteps):
+        alpha_bar = float(scheduler.alphas_cumprod[int(scheduler.timesteps[index])])
+    elif kind in ("DDPMScheduler", "LCMScheduler"):
+        return CLEAN
+    else:
+        alpha_bar = float(scheduler.final_alpha_cumprod)
+    return NoiseLevel(math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar))
+
+
+def _from_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    halfway = kind.startswith("KDPM2") and index % 2 == 1 and index < len(scheduler.timesteps)
+    if halfway:  # both keep the levels between, one of them a place earlier
+        return NoiseLevel(1.0, float(scheduler.sigmas_interpol[index - ("Ancestral" in kind)]))
+    return NoiseLevel(1.0, float(scheduler.sigmas[index]))
+
+
+def _from_split_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    # Float64, as float32 loses the last of the signal at the noisy end of a cosine schedule.
+    signal, noise = scheduler._sigma_to_alpha_sigma_t(scheduler.sigmas[index].cpu().to(torch.float64))
+    return NoiseLevel(float(signal), float(noise))
+
+
+def _from_flow(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    if scheduler.config.get("invert_sigmas"):
+        raise UnknownSchedulerError("This model counts its noise levels the other way round, which is not known here.")
+    sigma = float(scheduler.sigmas[index])
+    return NoiseLevel(1 - sigma, sigma)
+
+
+def _of_consistency(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    """As `sigmas` says, but for the result: it gets no noise again (Song et al. 2023, algorithm 1)."""
+    return NoiseLevel(1.0, float(scheduler.sigmas[index])) if index < len(scheduler.timesteps) else CLEAN
+
+
+_READERS: dict[Family, Callable[[Scheduler, str, int], NoiseLevel]] = {
+    Family.ALPHAS: _from_alphas,
+    Family.SIGMAS: _from_sigmas,
+    Family.SPLIT_SIGMAS: _from_split_sigmas,
+    Family.FLOW: _from_flow,
+    Family.EDM: _from_sigmas,
+    Family.CONSISTENCY: _of_consistency,
+}

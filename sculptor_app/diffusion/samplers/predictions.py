@@ -1,0 +1,129 @@
+"""The clean picture that a model predicts, worked out from its output.
+
+| in code | in the papers |
+| --- | --- |
+| `x` | x_t = a x0 + s n, the noisy state |
+| `output` | what the network predicts: epsilon, x0, v or the flow's velocity |
+| `guess` | x0-hat |
+
+Sources: Ho et al. 2020, eq. 15 (epsilon); Salimans and Ho 2022, appendix D (v); Lipman et al. 2023, eq. 23 (flow);
+Karras et al. 2022, eq. 7 (EDM); Song et al. 2023, eq. 5 (consistency models). The v of a state with a^2 + s^2 = r^2
+other than 1 is that of x/r.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.diffusion.samplers.levels import FAMILIES, Family, Scheduler, kind_of
+
+CLIPPING = ("DDPMScheduler", "DDIMScheduler", "LCMScheduler", "HeunDiscreteScheduler")
+"""Schedulers that obey `clip_sample`; the others ignore the setting."""
+
+THRESHOLDING = (
+    "DDPMScheduler", "DDIMScheduler", "LCMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
+    "UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler", "EDMDPMSolverMultistepScheduler",
+)  # fmt: skip
+"""Schedulers that obey `thresholding`."""
+
+
+class NoExactRuleError(Exception):
+    """No exact rule gives the guess; the text says why, for a person."""
+
+
+def clean_from(prediction_type: str, x: torch.Tensor, output: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
+    """The clean picture that belongs to a network's output, before any clipping.
+
+    Args:
+        prediction_type: "epsilon", "sample", "v_prediction" or "flow_prediction", as diffusers calls them.
+        x: Noisy state, any shape.
+        output: The network's output, of the same shape.
+        level: Level of `x`.
+
+    Raises:
+        NoExactRuleError: The prediction type is another one, or the state holds no signal to divide by.
+    """
+    a, s, r = level.signal, level.noise, level.scale
+    if prediction_type == "sample":
+        return output
+    if prediction_type == "v_prediction":
+        return x * (a / (r * r)) - output * (s / r)
+    if prediction_type == "flow_prediction":
+        return (x - s * output) / (a + s)
+    if prediction_type == "epsilon":
+        if a == 0:
+            raise NoExactRuleError("The state is pure noise; a predicted noise tells nothing of the picture.")
+        return (x - s * output) / a
+    raise NoExactRuleError(f"No rule is known for a model that predicts {prediction_type!r}.")
+
+
+def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
+    """The clean picture that the scheduler goes on with, clipped or thresholded as it does it.
+
+    Args:
+        scheduler: The running scheduler; it is not changed.
+        x: Noisy states that `step` is given, (B, C, H, W).
+        output: The network's output, (B, C, H, W), or with 2C channels where the variance is learned.
+        level: Level of `x`.
+
+    Returns:
+        (B, C, H, W) float32.
+
+    Raises:
+        NoExactRuleError: The guess cannot be told exactly; the text says why.
+    """
+    kind = kind_of(scheduler)
+    x, output = x.float(), _mean_part(scheduler, x, output).float()
+    if FAMILIES[kind] is Family.EDM:
+        preconditioned: torch.Tensor = scheduler.precondition_outputs(x, output, level.noise)
+        return _limited(scheduler, kind, preconditioned)
+    if FAMILIES[kind] is Family.CONSISTENCY:
+        return _of_consistency(scheduler, x, output, level)
+    flow = FAMILIES[kind] is Family.FLOW
+    guess = clean_from("flow_prediction" if flow else scheduler.config.prediction_type, x, output, level)
+    return _limited(scheduler, kind, guess)
+
+
+def _of_consistency(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
+    """What a consistency model maps a state to (Song et al. 2023, equation 5, with the boundary of appendix C)."""
+    skip, out = scheduler.get_scalings_for_boundary_condition(level.noise)
+    guess: torch.Tensor = out * output + skip * x
+    return guess.clamp(-1, 1) if scheduler.config.clip_denoised else guess
+
+
+def _mean_part(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    """`output` without the channels of a learned variance."""
+    learned = str(scheduler.config.get("variance_type")).startswith("learned")
+    if learned and output.shape[1] == 2 * x.shape[1]:
+        output = output[:, : x.shape[1]]
+    if output.shape != x.shape:
+        raise NoExactRuleError(
+            f"The model's output has shape {tuple(output.shape)} for states of shape {tuple(x.shape)}."
+        )
+    return output
+
+
+def _limited(scheduler: Scheduler, kind: str, guess: torch.Tensor) -> torch.Tensor:
+    config = scheduler.config
+    if config.get("thresholding") and kind in THRESHOLDING and config.get("predict_x0", True):
+        thresholded: torch.Tensor = scheduler._threshold_sample(guess)
+        return thresholded
+    if config.get("clip_sample") and kind in CLIPPING:
+        return guess.clamp(-config.clip_sample_range, config.clip_sample_range)
+    return guess
+
+
+def predicted_noise(x: torch.Tensor, guess: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
+    """The noise that goes with a guess, (x - a guess)/s; nan where the level holds no noise.
+
+    Args:
+        x: Noisy state, any shape.
+        guess: The clean picture, of the same shape.
+        level: Level of `x`.
+    """
+    if level.noise == 0:
+        return torch.full_like(x, math.nan)
+    return (x - level.signal * guess) / level.noise

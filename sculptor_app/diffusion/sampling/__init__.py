@@ -1,0 +1,1 @@
+"""One run of a loaded model: the call, its trajectory, and snapshots that a fork can start from."""

@@ -1,0 +1,188 @@
+"""The model that is loaded, on which device, and what a run of it would look like."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.diffusion.models.hub.cache import name_of
+from sculptor_app.diffusion.models.loader import load_pipeline, locate, may_be_moved, scheduler_settings
+from sculptor_app.diffusion.models.progress import Report
+from sculptor_app.diffusion.models.verdict import Unfit
+from sculptor_app.diffusion.pipelines import devices as machine
+from sculptor_app.diffusion.pipelines.devices import Device
+from sculptor_app.diffusion.pipelines.faults import give_memory_back, memory_told
+from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError
+from sculptor_app.diffusion.samplers.schedulers import make_scheduler, settings_of
+from sculptor_app.diffusion.sampling.plan import PlanUnknown, planned_levels
+from sculptor_app.resources import ResourceError
+from sculptor_app.resources import path as resource
+
+EMBEDDED_MODEL = "models/atelier-64"
+Pipeline = Any
+"""A pipeline of diffusers; it ships no types."""
+
+
+class OpenPipeline(Protocol):
+    """Loads the pipeline of a folder onto a device; `open_model` is the usual way."""
+
+    def __call__(self, folder: Path, device: str, *, stop: threading.Event | None, report: Report | None) -> Pipeline:
+        """Load it.
+
+        Args:
+            folder: From `model_folder`.
+            device: As torch names it.
+            stop: Ends it as soon as that can be done when it is set.
+            report: Told what is being done.
+        """
+
+
+def open_model(
+    folder: Path, device: str, *, stop: threading.Event | None = None, report: Report | None = None
+) -> Pipeline:
+    """Open any model onto a device; see `OpenPipeline` and `load_pipeline`."""
+    return load_pipeline(folder, device, stop=stop, report=report)
+
+
+class Engine:
+    """Holds the loaded model between runs; used by one thread at a time.
+
+    Args:
+        open_pipeline: Loads the pipeline of a folder onto a device.
+        report: Told what is being done while a model is loaded, whoever asked for it; None tells nobody.
+
+    Attributes:
+        kept: What jobs keep beside the model as it is loaded, by keys of theirs; goes when it goes or moves.
+    """
+
+    def __init__(self, open_pipeline: OpenPipeline = open_model, report: Report | None = None) -> None:
+        self._open, self._report = open_pipeline, report
+        self._pipeline: Pipeline | None = None
+        self._folder: Path | None = None
+        self._device: Device | None = None
+        self._base_config: Mapping[str, Any] = {}
+        self.kept: dict[Hashable, Any] = {}
+
+    def devices(self) -> tuple[Device, ...]:
+        """The devices of this machine, the one that "auto" stands for first."""
+        return machine.devices()
+
+    def load(
+        self,
+        model: str | None = None,
+        device: str = "auto",
+        stop: threading.Event | None = None,
+        report: Report | None = None,
+    ) -> Pipeline:
+        """Make a model ready on a device; what is loaded already is kept, or moved.
+
+        Args:
+            model: Folder of a model, a checkpoint file or a name in the hub's cache; None is the embedded one.
+            device: "auto", or the id of one of `devices()`.
+            stop: Ends it when it is set, within a trial and between components; nothing is loaded then.
+            report: Told what is being done, instead of the engine's own.
+
+        Raises:
+            Cancelled: It was stopped.
+            SculptError: The device is not there, is too small, or the folder cannot be used.
+        """
+        target, folder = machine.find_device(device), model_folder(model)
+        torch.set_num_threads(machine.cpu_threads())
+        try:
+            with memory_told(target.name):
+                self._make_ready(folder, target, stop, report or self._report)
+        except BaseException:
+            self.unload()  # a model that is half moved works nowhere
+            raise
+        self._folder, self._device = folder, target
+        return self._pipeline
+
+    def _make_ready(self, folder: Path, target: Device, stop: threading.Event | None, report: Report | None) -> None:
+        if self._folder == folder and self._device == target:
+            return
+        if self._folder == folder and may_be_moved(self._pipeline):
+            assert self._pipeline is not None
+            self.kept.clear()
+            self._pipeline.to(target.id)
+            return
+        self.unload()
+        self._pipeline = self._open(folder, target.id, stop=stop, report=report)
+        # Kept, as each run puts a scheduler of its own into the pipeline.
+        self._base_config = settings_of(self._pipeline)
+
+    def unload(self) -> None:
+        """Give the model's memory back."""
+        self._pipeline = self._folder = self._device = None
+        self.kept.clear()
+        gc.collect()
+        give_memory_back()
+
+    @property
+    def device(self) -> Device | None:
+        """Where the loaded model is; None when none is loaded."""
+        return self._device
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the loaded model's own scheduler is made from; empty for a model in several stages."""
+        return self._base_config
+
+    def scheduler(self, request: SculptRequest) -> Scheduler:
+        """A fresh scheduler for a request, before `set_timesteps`; loads no weights.
+
+        Raises:
+            ModelFolderError: The model's folder cannot be used.
+        """
+        folder = model_folder(request.model)
+        config = self._base_config if self._folder == folder else _read_scheduler_config(folder)
+        return make_scheduler(request.sampler, config, request.steps)
+
+    def plan(self, request: SculptRequest) -> tuple[NoiseLevel, ...]:
+        """Noise levels of the states 0..N that a request will give, without running or loading the model.
+
+        Raises:
+            ModelFolderError: The model's folder cannot be used.
+            PlanUnknown: They are known only when it runs.
+        """
+        loaded = self._pipeline if self._folder == model_folder(request.model) else None
+        try:
+            return planned_levels(self.scheduler(request), request, loaded)
+        except UnknownSchedulerError as error:
+            raise PlanUnknown(str(error)) from error
+
+
+def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:
+    path = folder / "scheduler" / "scheduler_config.json"
+    try:
+        return scheduler_settings(folder)
+    except Unfit as error:
+        raise ModelFolderError(f"{path} cannot be read ({error}).", "Choose a folder with a whole model.") from error
+
+
+def model_folder(model: str | None) -> Path:
+    """Folder or file of a model as a request names it; None is the embedded one.
+
+    Raises:
+        ModelFolderError: There is no such folder or file, and no model of that name in the hub's cache.
+    """
+    try:
+        return resource(EMBEDDED_MODEL) if model is None else locate(model)
+    except ResourceError as error:
+        raise ModelFolderError(str(error)) from error
+
+
+def model_name(model: str | None) -> str:
+    """What a model is called where people read it: its folder's, its file's or its repository's name.
+
+    Raises:
+        ModelFolderError: See `model_folder`.
+    """
+    return name_of(model_folder(model))

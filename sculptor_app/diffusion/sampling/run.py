@@ -1,0 +1,145 @@
+"""One call of a pipeline, made ready, watched and carried out: the way in which every model runs."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import replace
+
+import torch
+
+from sculptor_app.core.errors import SculptError
+from sculptor_app.core.requests.request import SAMPLER_NAMES, RequestError, SculptRequest
+from sculptor_app.core.requests.start import Start
+from sculptor_app.core.trajectory.trajectory import RunInfo
+from sculptor_app.diffusion.observe.frames import Look
+from sculptor_app.diffusion.observe.guidance import GuidanceHalves
+from sculptor_app.diffusion.observe.observer import BatchObserver, observed
+from sculptor_app.diffusion.observe.watching import Watching
+from sculptor_app.diffusion.pipelines.call import PipelineCall, call_of
+from sculptor_app.diffusion.pipelines.compatibility import check_sampler
+from sculptor_app.diffusion.pipelines.devices import Device
+from sculptor_app.diffusion.pipelines.faults import run_told
+from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
+from sculptor_app.diffusion.samplers.schedulers import schedulers_of
+from sculptor_app.diffusion.sampling.loaded_model import Engine, Pipeline, model_name
+from sculptor_app.diffusion.sampling.random_streams import Randomness
+from sculptor_app.identity import VERSION
+
+
+class PipelineRun:
+    """A call of a pipeline that is ready to be made.
+
+    Args:
+        engine: Loads the model where it has not.
+        request: What to make.
+        start: What to start from; None is the noise of the seed.
+        watch_guidance: Whether to tell the two guesses of guidance apart.
+        stop: Ends the loading when it is set.
+
+    Attributes:
+        pipeline: with the scheduler of this run.
+        device: where it computes.
+        info: what the run is made with.
+        random: its generators.
+        watching: what is looked at.
+
+    Raises:
+        RequestError: The model does not take what is asked for, or makes no pictures.
+        SculptError: The model cannot be loaded, or its sampler not be used.
+        Cancelled: It was stopped before it was loaded.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        request: SculptRequest,
+        start: Start | None = None,
+        watch_guidance: bool = False,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.pipeline: Pipeline = engine.load(request.model, request.device, stop)
+        assert engine.device is not None
+        self.device = engine.device
+        layout = latent_layout_of(self.pipeline)
+        if layout.why_not:
+            raise RequestError(f"{layout.why_not} Choose a model that makes pictures.")
+        self._call = call_of(self.pipeline, request, start)
+        self._stages = list(schedulers_of(self.pipeline))
+        self.info = _info_of(run_info(request, self.device, start), self._call, layout, self._stages)
+        self._choose_sampler(engine, request)
+        halves = GuidanceHalves(self.pipeline, request.guidance) if watch_guidance else None
+        look = Look(layout, self._call.size)
+        self.watching = Watching(look, halves, calls_left=self._calls_left, stages=len(self._stages))
+        self.random = Randomness(request.seed, self._call.generator, self.device.id)
+
+    def _choose_sampler(self, engine: Engine, request: SculptRequest) -> None:
+        """Give the pipeline a fresh scheduler; a model in several stages keeps its own ones."""
+        check_sampler(self.pipeline, request.sampler, engine.settings)
+        if len(self._stages) == 1:
+            with run_told(self.device.name):
+                self.pipeline.scheduler = engine.scheduler(request)
+
+    def _calls_left(self) -> int | None:
+        """What pipelines note before their loop, for those who watch; some do not."""
+        count = getattr(self.pipeline, "_num_timesteps", None)
+        return count if isinstance(count, int) else None
+
+    def carry_out(
+        self, observer: BatchObserver, meanwhile: contextlib.AbstractContextManager[object] | None = None
+    ) -> None:
+        """Call the pipeline, to the end.
+
+        Args:
+            observer: Is told of every step.
+            meanwhile: Is open while the pipeline runs.
+
+        Raises:
+            Whatever the observer raises, and a SculptError for everything else.
+        """
+        schedulers = list(schedulers_of(self.pipeline).values())
+        self.pipeline.set_progress_bar_config(disable=True)
+        with run_told(self.device.name):
+            self.random.enter()
+            try:
+                with torch.no_grad(), meanwhile or contextlib.nullcontext(), observed(schedulers, observer):
+                    self.pipeline(**self._call.arguments)
+            except (ValueError, TypeError) as error:
+                if observer.has_begun or isinstance(error, SculptError):
+                    raise
+                raise RequestError(f"The model does not take this: {_first_line(error)}") from error
+            finally:
+                self.random.leave()
+                self.pipeline.maybe_free_model_hooks()
+
+
+def run_info(request: SculptRequest, device: Device, start: Start | None = None) -> RunInfo:
+    """What a run of a request on a device is made with, as far as the request tells it."""
+    return RunInfo(
+        request=request,
+        model_name=model_name(request.model),
+        device_name=device.name,
+        sampler_name=SAMPLER_NAMES[request.sampler],
+        conditions=" · ".join(word for word in (request.form, request.material) if word) or "free",
+        app_version=VERSION,
+        origin="" if start is None else start.origin,
+        first_step=1 if start is None else start.first_step,
+    )
+
+
+def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: list[str]) -> RunInfo:
+    """The same, with what the model at hand tells."""
+    several = f"This model works in stages ({', '.join(stages)}); the first that makes a picture is shown."
+    return replace(
+        info,
+        space=layout.space,
+        conditions=call.conditions,
+        origin=info.origin or call.origin,
+        note=several if len(stages) > 1 else "",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """What an error of diffusers says first, with a full stop."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
+    return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -1,0 +1,178 @@
+"""What a run keeps beside its pictures, so that another run can share its first steps bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sculptor_app.core.errors import SculptError, TrajectoryStorageError
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.start import Start
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.diffusion.pipelines.networks import Answers
+from sculptor_app.diffusion.samplers.levels import Call, Scheduler
+from sculptor_app.diffusion.sampling.random_streams import Randomness
+from sculptor_app.diffusion.sampling.solver_state import Memory, NotKeepable, SchedulerMemory
+from sculptor_app.diffusion.sampling.tensor_store import Kept, TensorStore, with_strides
+
+SHARE_OF_BUDGET = 4
+"""Records take up to one in so many bytes of a run's budget; its frames have the rest."""
+_AS_FRAMES = (torch.float32, torch.float16, torch.bfloat16)
+"""Types that a frame of float32 holds exactly."""
+
+
+class NotForkable(SculptError):
+    """A run cannot be gone on with from one of its steps."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepRecord:
+    """How a run stood after a step.
+
+    Attributes:
+        state: the tensor that the pipeline went on with; None where the frame holds the same numbers.
+        dtype: its type.
+        strides: the order of its numbers in memory.
+        memory: what the scheduler remembered.
+        random: where the random generators stood.
+        store: where the tensors of all these are.
+    """
+
+    state: Kept | None
+    dtype: torch.dtype
+    strides: tuple[int, ...]
+    memory: Memory
+    random: tuple[Kept, ...]
+    store: TensorStore
+
+    def tensor(self, frame: Frame, device: torch.device) -> torch.Tensor:
+        """The very tensor that the pipeline went on with.
+
+        Args:
+            frame: The noisy state, as the trajectory has it.
+            device: Where the run computes.
+        """
+        if self.state is not None:
+            return self.store.read(self.state, device)
+        return with_strides(torch.from_numpy(frame.copy())[None].to(device, self.dtype), self.strides)
+
+
+class RunRecords:
+    """The records of one run, append-only. When they cannot be kept any more, the run goes on without them.
+
+    Args:
+        request: What the run was asked for.
+        start: What it started from, if not from the noise of the seed.
+        budget_bytes: Most bytes in memory.
+        spill_folder: Where those beyond it go.
+    """
+
+    def __init__(self, request: SculptRequest, start: Start | None, budget_bytes: int, spill_folder: Path) -> None:
+        self.request, self.start, self.budget_bytes = request, start, budget_bytes
+        self.answers = Answers()
+        self._store = TensorStore(budget_bytes, spill_folder)
+        self._steps: list[StepRecord] = []
+        self._random: tuple[tuple[torch.Tensor, ...], tuple[Kept, ...]] = ((), ())
+        self._why_not = ""
+
+    def after(self, k: int) -> StepRecord:
+        """How the run stood after step k, from 1 on.
+
+        Raises:
+            NotForkable: It was not kept.
+        """
+        if not 1 <= k <= len(self._steps):
+            why = self._why_not or f"Step {k} of this run was not kept."
+            raise NotForkable(f"The run cannot be gone on with from here. {why}", "Start it anew instead.")
+        return self._steps[k - 1]
+
+    def share(self, other: RunRecords, steps: int) -> None:
+        """Begin with the records of another run, whose tensors stay where they are.
+
+        Args:
+            other: The run that is forked.
+            steps: How many of its steps are shared.
+        """
+        self._steps = other._steps[:steps]
+        self.answers = other.answers
+
+    def append(self, state: torch.Tensor, frame_holds_it: bool, memory: SchedulerMemory, random: Randomness) -> None:
+        """Keep how the run stands after its next step.
+
+        Args:
+            state: That the scheduler returned.
+            frame_holds_it: Whether it is a batch of one picture that the frame shows as it is.
+            memory: Of the scheduler; notes into `store`.
+            random: The run's generators.
+        """
+        if self._why_not:
+            return
+        try:
+            plain = frame_holds_it and state.dtype in _AS_FRAMES
+            kept = None if plain else self._store.keep(state)
+            how = kept, state.dtype, state.stride(), memory.note(), self._generators(random)
+            self._steps.append(StepRecord(*how, self._store))
+        except NotKeepable as reason:
+            self._why_not = str(reason)
+        except TrajectoryStorageError as error:
+            self._why_not = f"{error.what} {error.what_to_do}"
+
+    @property
+    def store(self) -> TensorStore:
+        """Where this run's own tensors go."""
+        return self._store
+
+    def _generators(self, random: Randomness) -> tuple[Kept, ...]:
+        """Where the generators stand; most samplers never draw again, and share one copy."""
+        states, (before, kept) = random.states(), self._random
+        if len(before) != len(states) or not all(map(torch.equal, states, before)):
+            kept = tuple(self._store.keep(state) for state in states)
+            self._random = (states, kept)
+        return kept
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Bytes of this run's own records that are in memory."""
+        return self._store.bytes_in_memory
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Bytes of this run's own records that are in a temporary file."""
+        return self._store.bytes_on_disk
+
+    def close(self) -> None:
+        """Forget them; runs that share some keep those."""
+        self._steps, self._random = [], ((), ())
+        self._why_not = self._why_not or "The run was closed."
+        self._store = TensorStore(0, Path())
+
+
+class Recording:
+    """Follows a run's calls and keeps the record of each step.
+
+    Args:
+        records: Where they go.
+        random: The run's generators.
+    """
+
+    def __init__(self, records: RunRecords, random: Randomness) -> None:
+        self.records, self._random = records, random
+        self._memory: SchedulerMemory | None = None
+
+    def begin(self, scheduler: Scheduler) -> None:
+        """Note how the scheduler is when the run begins."""
+        self._memory = SchedulerMemory(scheduler, self.records.store)
+
+    def serve(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
+        """Serve nothing: the run takes its steps itself."""
+        return None
+
+    def made(self, call: Call, state: torch.Tensor) -> None:
+        """Keep how the run stands after a call, if a step is complete with it."""
+        self.records.answers.step_taken()
+        if call.completes and self._memory is not None:
+            self.records.append(state, state.ndim == 4 and len(state) == 1, self._memory, self._random)

@@ -1,0 +1,1 @@
+"""Runs made of runs: forks, grids of many runs, and DDIM inversion."""

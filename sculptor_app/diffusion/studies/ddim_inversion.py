@@ -1,0 +1,139 @@
+"""Undoing DDIM's steps one after the other, each by an iteration of the network's answer; see `inversion`.
+
+| in code | here |
+| --- | --- |
+| `y` | state k, which is known |
+| `x` | state k-1, which is wanted |
+| `turn` | dF_k/dx with the network's velocity held: the cosine of the angle between the levels (a, s) of both states |
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+
+import torch
+
+from sculptor_app.core.errors import Cancelled, SamplerFailed
+from sculptor_app.core.trajectory.step import Frame, Step
+from sculptor_app.diffusion.observe.observer import to_frame
+from sculptor_app.diffusion.pipelines.sculptor import Network
+from sculptor_app.diffusion.samplers.levels import plan_levels
+from sculptor_app.diffusion.samplers.predictions import guess_of
+from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_inverse
+from sculptor_app.diffusion.studies.anderson import Mixing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Undone:
+    """Step `step.number` as the run would take it, and the state that it starts from, (1, 3, S, S)."""
+
+    step: Step
+    state: torch.Tensor
+    evaluations: int
+    residual: float
+
+
+class Walk:
+    """Goes from the picture to the noise, one step at a time.
+
+    Args:
+        network: Of the run.
+        pipeline: Whose device and dtype the network wants.
+        scheduler: Of the run, before `set_timesteps`.
+        steps: N.
+        stop: Ends the walk before the next evaluation.
+    """
+
+    def __init__(self, network: Network, pipeline: object, scheduler: EvenDDIMScheduler, steps: int,
+                 stop: threading.Event) -> None:  # fmt: skip
+        self._network, self._stop = network, stop
+        self._place = {"device": pipeline.device, "dtype": pipeline.dtype}  # type: ignore[attr-defined]
+        self._forward = EvenDDIMScheduler.from_config(scheduler.config, clip_sample=False, thresholding=False)
+        self._inverse = make_inverse(self._forward)
+        for each in (self._forward, self._inverse):
+            each.set_timesteps(steps, device=pipeline.device)  # type: ignore[attr-defined]
+        self.levels = plan_levels(self._forward)
+        self._asked = 0
+        self._answers: list[torch.Tensor] = []  # of the two steps that were undone last, at most
+
+    def begin(self, picture: Frame, noise: Frame, grain: float) -> None:
+        """Stand at the picture.
+
+        Args:
+            picture: (3, S, S).
+            noise: (3, S, S) that the grain is of.
+            grain: share of noise up to which a state is the picture with grain.
+        """
+        self._picture, self._noise = (
+            torch.from_numpy(each.copy())[None].to(**self._place) for each in (picture, noise)
+        )
+        self._y = self._picture
+        self.drawn = sum(level.noise / level.scale <= grain for level in self.levels[:-1])
+
+    def undo(self, number: int, iterations: int, tolerance: float) -> Undone:
+        """Find the state that step `number` takes to where the walk stands, or draw its grain, and go there."""
+        begun, self._asked, y = time.perf_counter(), 0, self._y
+        timestep, before, after = self._forward.timesteps[number - 1], *self.levels[number - 1 : number + 1]
+        residual = math.nan
+        if number > len(self.levels) - 1 - self.drawn:
+            x = before.signal * self._picture + before.noise * self._noise
+            answer = self._ask(x, timestep)
+        else:
+            x, answer = self._first_guess(y, timestep, ahead=iterations > 0)
+            if iterations:
+                x, answer, residual = self._solved(x, number, iterations, tolerance)
+        if not torch.isfinite(x).all():
+            raise SamplerFailed(
+                f"Step {number} could not be undone: the model made values that are no numbers.",
+                "Choose more steps or less guidance.",
+            )
+        self._y, self._answers = x, [*self._answers, answer][-2:]
+        guess = to_frame(guess_of(self._forward, x, answer, before))
+        seconds = time.perf_counter() - begun
+        step = Step(number, 0, True, float(timestep), before, after, to_frame(y), guess, "", seconds)
+        return Undone(step, x, self._asked, residual)
+
+    def _ask(self, x: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        if self._stop.is_set():
+            raise Cancelled
+        self._asked += 1
+        return self._network(x, timestep)
+
+    def _first_guess(self, y: torch.Tensor, timestep: torch.Tensor, ahead: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """DDIM's inverse step, and the answer it was taken with.
+
+        Args:
+            y: Where the walk stands.
+            timestep: What the network is to see.
+            ahead: Take the answers of the steps before, carried on in a straight line, which costs no evaluation.
+        """
+        if not (ahead and self._answers):
+            answer = self._ask(y, timestep)
+        else:
+            answer = self._answers[-1] * 2 - self._answers[0] if len(self._answers) == 2 else self._answers[-1]
+        return self._inverse.step(answer, timestep, y, return_dict=False)[0], answer
+
+    def _solved(
+        self, x: torch.Tensor, number: int, iterations: int, tolerance: float
+    ) -> tuple[torch.Tensor, torch.Tensor, float]:
+        """The x whose step comes nearest to where the walk stands, the network's answer there, and what is left."""
+        timestep, (before, after) = self._forward.timesteps[number - 1], self.levels[number - 1 : number + 1]
+        turn = (before.signal * after.signal + before.noise * after.noise) / (before.scale * after.scale)
+        y, mixing = self._y.to("cpu", torch.float64), Mixing()
+        best = (x, x, math.inf)
+        for _ in range(iterations):
+            answer = self._ask(x, timestep)
+            reached = self._forward.step(answer, timestep, x, return_dict=False)[0].to("cpu", torch.float64)
+            residual = (y - reached) / turn
+            size = float(residual.square().mean().sqrt())
+            if size < best[2]:
+                best = (x, answer, size)
+            if size <= tolerance or not math.isfinite(size):
+                break
+            x = mixing.next(x.to("cpu", torch.float64), residual).to(**self._place)
+        if not math.isfinite(best[2]):
+            return x * math.nan, x, best[2]
+        return best

@@ -1,0 +1,159 @@
+"""A run that shares the first steps of another one, bit for bit, and then goes on by itself.
+
+The pipeline is called again as it was then. Up to the fork its networks are not asked, the scheduler's results are
+replaced by the states that were kept; there the scheduler and all random generators are put as they stood, and the run
+goes on. What pipelines themselves do between the steps, as laying the known part of a picture over each state when they
+paint into it, they do here as well. A pipeline that carries something of its own from step to step, as a momentum of
+its guidance, would have it computed from zeros: such a fork is not exact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, Fork, Trajectory
+from sculptor_app.diffusion.observe.observer import state_in
+from sculptor_app.diffusion.pipelines.networks import stood_in
+from sculptor_app.diffusion.samplers.levels import Call, Scheduler
+from sculptor_app.diffusion.sampling.engine import Event, carried_out
+from sculptor_app.diffusion.sampling.loaded_model import Engine
+from sculptor_app.diffusion.sampling.run import PipelineRun
+from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, Recording, RunRecords
+from sculptor_app.diffusion.sampling.trajectory_writer import Recorder, Room
+
+SCHEDULE_FIELDS = ("model", "steps", "sampler")
+SCHEDULE_OPTIONS = ("height", "width", "size", "image", "mask_image", "strength")
+"""What both runs have in common: it decides which steps there are, and of which pictures."""
+
+
+def fork(
+    trajectory: Trajectory,
+    k: int,
+    engine: Engine,
+    stop: threading.Event,
+    request: SculptRequest | None = None,
+    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    spill_folder: Path | None = None,
+    watch_guidance: bool = False,
+) -> Generator[Event, None, None]:
+    """Go on from state k of a run, as that run did or in another way.
+
+    Args:
+        trajectory: The run, complete or not; it stays as it is. The model must be the same, on the same kind of device.
+        k: How many of its steps are shared, 0 to all that it has.
+        engine: Loads the model where it has not.
+        stop: Set from any thread to end the new run within a step.
+        request: What to make from there on: other words, another label or guidance. Model, sampler, number of steps and
+            size are those of the run. With another seed the sampler's fresh noise is another one from there on. None
+            is the request of the run, which it then repeats to the last bit.
+        budget_bytes: As for `sculpt`.
+        spill_folder: As for `sculpt`.
+        watch_guidance: As for `sculpt`, from there on.
+
+    Yields:
+        `Started` with a trajectory that has its first k steps already, then a `StepTaken` for every further step.
+
+    Raises:
+        NotForkable: What is needed of that step was not kept.
+        RequestError: The request differs in what both runs share, or there is no such step.
+        Cancelled, SculptError: As `sculpt`.
+    """
+    old = trajectory.records
+    if not isinstance(old, RunRecords):
+        raise NotForkable("The run cannot be gone on with: nothing was kept for it.", "Start it anew instead.")
+    new = old.request if request is None else request
+    _check(trajectory, k, old.request, new)
+    if k:
+        old.after(k)  # refused before anything is loaded
+    room = Room(budget_bytes, spill_folder)
+    # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
+    run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
+    run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request)))
+    records = RunRecords(new, old.start, budget_bytes // SHARE_OF_BUDGET, room.folder)
+    records.share(old, k)
+    replaying = Replaying(records, run, trajectory, k, None if new.seed == old.request.seed else new.seed)
+    run.watching = replace(run.watching, follower=replaying)
+    recorder = Recorder(run, records, stop, room, begin=lambda made: made.share(trajectory, k))
+    yield from carried_out(run, recorder, replaying.networks())
+
+
+def _check(trajectory: Trajectory, k: int, old: SculptRequest, new: SculptRequest) -> None:
+    if not 0 <= k <= trajectory.last:
+        raise RequestError(f"There is no state {k} in this run; choose 0 to {trajectory.last}.")
+    for each in fields(SculptRequest):
+        if each.name in SCHEDULE_FIELDS and getattr(old, each.name) != getattr(new, each.name):
+            raise RequestError(f"A run cannot be gone on with another {each.name}; keep {getattr(old, each.name)!r}.")
+    for name in SCHEDULE_OPTIONS:
+        if old.told.get(name) != new.told.get(name):
+            raise RequestError(f"A run cannot be gone on with another {name}; keep {old.told.get(name)!r}.")
+
+
+class Replaying(Recording):
+    """Serves the calls of the shared steps, and keeps the records of those after them.
+
+    Args:
+        records: Of the new run, with those of the shared steps.
+        run: The new run.
+        trajectory: The old one.
+        steps: How many are shared.
+        seed: What the generators go on with; None has them stand as they did.
+    """
+
+    def __init__(
+        self, records: RunRecords, run: PipelineRun, trajectory: Trajectory, steps: int, seed: int | None
+    ) -> None:
+        super().__init__(records, run.random)
+        self._run, self._old, self._steps, self._seed = run, trajectory, steps, seed
+        self._is_live = steps == 0
+
+    def networks(self) -> contextlib.AbstractContextManager[None]:
+        """What is open while the pipeline runs: stand-ins for its networks, or those who learn about them."""
+        answers = self.records.answers
+        if self._is_live:
+            return answers.learning(self._run.pipeline)
+        return stood_in(self._run.pipeline, answers, lambda: self._is_live)
+
+    def begin(self, scheduler: Scheduler) -> None:
+        """Note how the scheduler is; a run that shares the noise alone has its own generators from here on."""
+        super().begin(scheduler)
+        if self._is_live and self._seed is not None:
+            self._random.reseed(self._seed)
+
+    def serve(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
+        """The result of a call with the state that was kept in it; after the last one the run goes live."""
+        if self._is_live:
+            return None
+        result = real_step()  # of zeros; it counts the scheduler on, and shows what a result is like
+        if call.completes:
+            record = self.records.after(call.number)
+            made = record.tensor(self._old.state(call.number), state_in(result).device)
+            result = _with_state(result, made)
+            if call.number == self._steps:
+                self._go_live()
+        return result
+
+    def _go_live(self) -> None:
+        record, device = self.records.after(self._steps), torch.device(self._run.device.id)
+        assert self._memory is not None
+        self._memory.restore(record.memory, record.store, device)
+        if self._seed is None:
+            self._random.set_states([record.store.read(each, device) for each in record.random])
+        else:
+            self._random.reseed(self._seed)
+        self._is_live = True
+
+
+def _with_state(result: Any, state: torch.Tensor) -> Any:
+    """A scheduler's result with another state in it."""
+    if isinstance(result, tuple):
+        return (state, *result[1:])
+    result.prev_sample = state
+    return result

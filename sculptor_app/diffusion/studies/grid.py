@@ -1,0 +1,212 @@
+"""Many runs of one model side by side, step by step together.
+
+The cells are split into chunks, each a call of the pipeline with a scheduler of its own, on a stack of its own. At
+every step one chunk after the other is let go on to its next state: all runs are at the same step, a stop lands within
+one evaluation of one chunk, and every run is made the way a single one is, by the pipeline itself.
+
+Each picture has the random generator that a run of its seed has, as it is after its noise was drawn: samplers that add
+fresh noise at every step add the same as in the single run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sculptor_app import folders
+from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptError
+from sculptor_app.core.labels import label_of
+from sculptor_app.core.requests.grid import Cell, GridRequest
+from sculptor_app.core.trajectory.grid_events import GridEvent, GridPart, GridStarted, GridStep
+from sculptor_app.core.trajectory.step import Frame, Step
+from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.diffusion.observe.observer import BatchObserver, observed
+from sculptor_app.diffusion.pipelines.call import check_own_kind
+from sculptor_app.diffusion.pipelines.devices import Device
+from sculptor_app.diffusion.pipelines.faults import run_told
+from sculptor_app.diffusion.samplers.levels import Call
+from sculptor_app.diffusion.sampling.engine import run_info
+from sculptor_app.diffusion.sampling.loaded_model import Engine, Pipeline
+from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise, stacked
+from sculptor_app.diffusion.sampling.second_stack import SecondStack, hand_over
+
+DEFAULT_GRID_BUDGET_BYTES = 256 * 2**20
+"""Memory for the frames of all trajectories of a grid together."""
+
+CHUNK_ON_CPU, CHUNK_ON_GPU = 4, 32
+"""Pictures that go through the network at once: on a CPU so few that a stop is obeyed soon and progress moves; on a GPU
+enough to fill it, within the memory of a small one."""
+
+
+def sculpt_grid(
+    engine: Engine,
+    request: GridRequest,
+    stop: threading.Event,
+    budget_bytes: int = DEFAULT_GRID_BUDGET_BYTES,
+    spill_folder: Path | None = None,
+) -> Generator[GridEvent, None, None]:
+    """Run a grid; the generator ends when every run is complete. Closing it early cancels all of them.
+
+    Args:
+        engine: Loads the model where it has not.
+        request: What to make.
+        stop: Set from any thread to end the runs within one evaluation of one chunk.
+        budget_bytes: Memory for the frames of all trajectories, an equal share for each.
+        spill_folder: Where the frames beyond it go; None is the program's cache folder.
+
+    Yields:
+        `GridStarted`; then for every step a `GridPart` after each chunk but the last, and a `GridStep`.
+
+    Raises:
+        Cancelled: `stop` was set; the trajectories so far stay valid, here and below.
+        SculptError: A run failed; the text says why and what to do.
+        RequestError: The model does not know what is asked for.
+    """
+    pipeline = engine.load(request.model, request.device, stop)
+    check_own_kind(pipeline, "A grid of runs")
+    room = _Room(budget_bytes // len(request.cells), spill_folder or folders.spill())
+    size = CHUNK_ON_CPU if str(pipeline.device) == "cpu" else CHUNK_ON_GPU
+    chunks = [
+        _Chunk(engine, pipeline, request, request.cells[first : first + size], stop, room)
+        for first in range(0, len(request.cells), size)
+    ]
+    try:
+        yield from _in_lockstep(chunks, request.steps)
+    except (Cancelled, GeneratorExit, KeyboardInterrupt):
+        _end(chunks, "cancelled")
+        raise
+    except SculptError as error:
+        _end(chunks, f"failed: {error}")
+        raise
+
+
+def _in_lockstep(chunks: Sequence[_Chunk], steps: int) -> Iterator[GridEvent]:
+    for chunk in chunks:
+        chunk.advance()
+    yield GridStarted(tuple(run for chunk in chunks for run in chunk.trajectories))
+    for number in range(1, steps + 1):
+        done = 0
+        for chunk in chunks:
+            chunk.advance()
+            done += len(chunk.trajectories)
+            if chunk is not chunks[-1]:
+                yield GridPart(number, done)
+        yield GridStep(number)
+    for chunk in chunks:
+        chunk.finish()
+
+
+def _end(chunks: Sequence[_Chunk], reason: str) -> None:
+    """End the calls of the pipeline and say in the trajectories why they are not complete."""
+    for chunk in chunks:
+        chunk.close()
+        for trajectory in chunk.trajectories:
+            if not trajectory.is_complete:
+                trajectory.end(reason)
+
+
+class _Room:
+    """Where the frames of each trajectory go."""
+
+    def __init__(self, budget_bytes: int, spill_folder: Path) -> None:
+        self.budget_bytes, self.spill_folder = budget_bytes, spill_folder
+
+
+class _Chunk:
+    """Some cells of a grid, in one call of the pipeline that is left and gone on with at every step."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        pipeline: Pipeline,
+        request: GridRequest,
+        cells: Sequence[Cell],
+        stop: threading.Event,
+        room: _Room,
+    ) -> None:
+        assert engine.device is not None
+        self.trajectories: list[Trajectory] = []
+        self._pipeline, self._device_name = pipeline, engine.device.name
+        self._infos = [_info(request, cell, engine.device) for cell in cells]
+        self._stop, self._room = stop, room
+        self._scheduler = engine.scheduler(request.single(cells[0]))
+        self._arguments = _call_arguments(pipeline, request, cells)
+        self._stack = SecondStack(self._run)
+
+    def advance(self) -> None:
+        """Go on until the next state of every cell is there; the first time, until state 0 is.
+
+        Raises:
+            SamplerFailed: The pipeline came back instead.
+        """
+        self._pipeline.scheduler = self._scheduler  # the call reads it anew at every step
+        self._stack.resume()
+        if self._stack.is_over:
+            raise SamplerFailed("The model came back before all its steps were taken.", "The steps so far are kept.")
+
+    def finish(self) -> None:
+        """Let the call return after its last step."""
+        self._pipeline.scheduler = self._scheduler
+        self._stack.resume()
+
+    def close(self) -> None:
+        """End the call where it stands."""
+        self._stack.close()
+
+    # On the second stack
+
+    def _run(self) -> None:
+        observer = BatchObserver(self._start, self._take, self._interrupt)
+        with run_told(self._device_name):
+            try:
+                with torch.no_grad(), observed(self._scheduler, observer):
+                    self._pipeline(**self._arguments)
+            finally:
+                self._pipeline.maybe_free_model_hooks()
+
+    def _start(self, starts: list[Frame], calls: tuple[Call, ...]) -> None:
+        levels = (calls[0].before, *(call.after for call in calls if call.completes))
+        for info, start in zip(self._infos, starts, strict=True):
+            self.trajectories.append(Trajectory(info, start, levels, self._room.budget_bytes, self._room.spill_folder))
+        self._wait()
+
+    def _take(self, steps: list[Step]) -> None:
+        for trajectory, step in zip(self.trajectories, steps, strict=True):
+            trajectory.append(step)
+        if steps[0].completes:
+            self._wait()
+
+    def _wait(self) -> None:
+        hand_over(None)
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+
+def _call_arguments(pipeline: Pipeline, request: GridRequest, cells: Sequence[Cell]) -> dict[str, Any]:
+    """Arguments of the pipeline's call for some cells."""
+    size = pipeline.picture_size
+    return {
+        "form": [label_of(pipeline, "form", cell.form) for cell in cells],
+        "material": [label_of(pipeline, "material", cell.material) for cell in cells],
+        "num_inference_steps": request.steps,
+        "guidance_scale": request.guidance,
+        "generator": [seed_noise(cell.noise.seed, size)[1] for cell in cells],
+        "noise": stacked([noise_of(cell.noise, size) for cell in cells]),
+        "batch_size": len(cells),
+        "output_type": "pt",
+    }
+
+
+def _info(request: GridRequest, cell: Cell, device: Device) -> RunInfo:
+    """What one run was made with; where its noise is not that of its seed, the conditions say so."""
+    info = run_info(request.single(cell), device)
+    words = cell.noise.words
+    return replace(info, conditions=f"{info.conditions} · {words}") if words else info

@@ -1,0 +1,203 @@
+"""The noise that a model carves a given picture out of, found by undoing DDIM's steps one after the other.
+
+DDIM's step k is a map F_k from state k-1 to state k. Song et al. 2021 (section 5.4) undo it with the network's answer
+at state k in place of the unknown one at state k-1, which is exact for infinitely many steps only; with 50 steps the
+way back leads to another picture. Here that is the first guess of an iteration that solves F_k(x) = state k itself, as
+do Pan et al. 2023 (AIDI) and Garibi et al. 2024 (ReNoise): the noise found leads back to the picture as near as wanted.
+
+A clean picture has less grain than the states that the model knows at its last levels. Undone exactly, that want grows
+from step to step, and the picture's outlines are still to be seen in the noise (Staniszewski et al. 2024). So the last
+few states are the picture with drawn grain on it, unless nothing but exactness is wanted.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sculptor_app import folders
+from sculptor_app.core.labels import label_of
+from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.start import Start
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
+from sculptor_app.diffusion.observe.observer import to_frame
+from sculptor_app.diffusion.pipelines.call import check_own_kind
+from sculptor_app.diffusion.pipelines.faults import run_told
+from sculptor_app.diffusion.sampling.engine import run_info
+from sculptor_app.diffusion.sampling.loaded_model import Engine
+from sculptor_app.diffusion.sampling.noise import seed_noise
+from sculptor_app.diffusion.studies.ddim_inversion import Undone, Walk
+
+DEFAULT_ITERATIONS = 30
+DEFAULT_TOLERANCE = 1e-4
+"""Leaves an error of the order of rounding a picture to 8 bits, which is 59 dB; see bench_inversion.py."""
+DEFAULT_GRAIN = 0.05
+"""Two of 50 steps: the picture comes back at 41 dB instead of 67, but the noise found is like drawn noise."""
+MOST_GRAIN = 0.5
+LEAST_STEPS = 2
+"""One step makes the same picture of almost any noise."""
+_PEAK = 2.0  # pictures reach from -1 to 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InversionStep:
+    """One more step has been undone.
+
+    Attributes:
+        done: how many have, 1 to `planned`.
+        planned: N.
+        state: noisy state N - `done`, (3, S, S) float32.
+        evaluations: of the network, for this step.
+        residual: root mean square of what the next iteration would still change; nan if none was made, and for grain.
+    """
+
+    done: int
+    planned: int
+    state: Frame
+    evaluations: int
+    residual: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inversion:
+    """What was found.
+
+    Attributes:
+        noise: (3, S, S) float32 of about unit variance, what `Start` takes.
+        trajectory: state 0 is the noise, state N the picture; it is read like the run that carves the picture.
+        evaluations: of the network for the steps 1..N.
+        residuals: what was left of each step 1..N, as in `InversionStep`.
+        drawn: how many of the last steps were not undone, as their first states are the picture with drawn grain.
+        tolerance: what was to be left at most.
+        name: of the picture, for people.
+    """
+
+    noise: Frame
+    trajectory: Trajectory
+    evaluations: tuple[int, ...]
+    residuals: tuple[float, ...]
+    drawn: int
+    tolerance: float
+    name: str = ""
+
+    @property
+    def mean(self) -> float:
+        """Of the noise's values; 0 for the noise that the model was trained with."""
+        return float(self.noise.mean(dtype=np.float64))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the noise's values; 1 for the noise that the model was trained with."""
+        return float(self.noise.std(dtype=np.float64))
+
+    @property
+    def unsolved(self) -> int:
+        """How many of the steps that were undone are not solved within the tolerance."""
+        undone = self.residuals[: len(self.residuals) - self.drawn]
+        return sum(not residual <= self.tolerance for residual in undone)
+
+    @property
+    def start(self) -> Start:
+        """What carves the picture again."""
+        return Start(noise=self.noise, origin=f"the noise found for {self.name or 'a picture'}")
+
+    def error_db(self, returned: Frame) -> float:
+        """How near a picture comes to the one that was inverted: the peak signal-to-noise ratio in dB, peak 2.
+
+        Args:
+            returned: (3, S, S) float32, the last state of a run from `start`.
+        """
+        picture = self.trajectory.state(self.trajectory.planned_steps)
+        square = float(np.mean((returned.astype(np.float64) - picture) ** 2))
+        return math.inf if square == 0 else 10 * math.log10(_PEAK**2 / square)
+
+
+def invert(
+    engine: Engine,
+    request: SculptRequest,
+    picture: Frame,
+    stop: threading.Event,
+    name: str = "",
+    iterations: int = DEFAULT_ITERATIONS,
+    tolerance: float = DEFAULT_TOLERANCE,
+    grain: float = DEFAULT_GRAIN,
+    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    spill_folder: Path | None = None,
+) -> Generator[InversionStep | Inversion, None, None]:
+    """Find the noise that a request's run carves into a picture; closing the generator early gives up.
+
+    DDIM's clipping of the guess is left out on the way to the noise: clipped values cannot be told apart again. The
+    way back clips them, which changes it less than 8 bits can tell.
+
+    Args:
+        engine: Loads the model where it has not.
+        request: Whose noise; the sampler must be "ddim". With more guidance than 1 the steps are harder to undo.
+        picture: (3, S, S) float32 in [-1, 1], of the model's size.
+        stop: Set from any thread to give up before the next evaluation of the network.
+        name: Of the picture, for people.
+        iterations: Evaluations of the network per step at most, 1 and more; 0 leaves it at the first guess, at one
+            evaluation per step.
+        tolerance: Root mean square of what an iteration still changes, below which a step is solved. States have
+            about unit variance.
+        grain: Share of noise in a state, 0 to MOST_GRAIN, up to which it is the picture with grain drawn from the
+            request's seed, instead of found; 0 finds every state.
+        budget_bytes: Memory for the trajectory's frames.
+        spill_folder: Where the frames beyond it go; None is the program's cache folder.
+
+    Yields:
+        An `InversionStep` for each step, and at last the `Inversion`. A step that was not solved within the iterations
+        keeps the best that was found, and `Inversion.unsolved` counts it.
+
+    Raises:
+        Cancelled: `stop` was set.
+        SculptError: The model failed.
+        RequestError: Sampler, picture or labels do not fit the model.
+    """
+    if request.sampler != "ddim":
+        raise RequestError(f"The sampler {request.sampler!r} cannot be undone; choose ddim.")
+    if request.steps < LEAST_STEPS:
+        raise RequestError(f"A run of {request.steps} step cannot be undone; choose {LEAST_STEPS} steps or more.")
+    if not 0 <= grain <= MOST_GRAIN:
+        raise RequestError(f"The grain is {grain:g}; choose 0 to {MOST_GRAIN:g}.")
+    pipeline = engine.load(request.model, request.device, stop)
+    check_own_kind(pipeline, "Finding the noise of a picture")
+    Start(picture).check_fits(request.steps, pipeline.picture_size)
+    device = engine.device
+    assert device is not None
+    info = replace(run_info(request, device), origin=f"{name or 'a picture'}, inverted")
+    labels = label_of(pipeline, "form", request.form), label_of(pipeline, "material", request.material)
+    with run_told(device.name), torch.no_grad():
+        network = pipeline.network(*labels, request.guidance)
+        walk = Walk(network, pipeline, engine.scheduler(request), request.steps, stop)
+    walk.begin(picture, seed_noise(request.seed, pipeline.picture_size)[0], grain)
+    undone: list[Undone] = []
+    try:
+        for number in range(request.steps, 0, -1):
+            with run_told(device.name), torch.no_grad():
+                undone.append(walk.undo(number, iterations, tolerance))
+            last = undone[-1]
+            yield InversionStep(len(undone), request.steps, to_frame(last.state), last.evaluations, last.residual)
+    finally:
+        pipeline.maybe_free_model_hooks()
+    yield _found(info, walk, undone[::-1], tolerance, name, budget_bytes, spill_folder or folders.spill())
+
+
+def _found(
+    info: RunInfo, walk: Walk, undone: list[Undone], tolerance: float, name: str, budget_bytes: int, folder: Path
+) -> Inversion:
+    """The record of a whole walk, `undone` in the order of the steps 1..N."""
+    state = to_frame(undone[0].state)
+    trajectory = Trajectory(info, state, walk.levels, budget_bytes, folder)
+    for each in undone:
+        trajectory.append(each.step)
+    noise = state.copy()  # DDIM starts from noise of unit variance as it is
+    noise.setflags(write=False)
+    evaluations, residuals = tuple(each.evaluations for each in undone), tuple(each.residual for each in undone)
+    return Inversion(noise, trajectory, evaluations, residuals, walk.drawn, tolerance, name)

@@ -1,0 +1,128 @@
+"""The strip under the pictures: a bar of the phases, the step, and what each picture shows."""
+
+import math
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.phases import phase_of
+from sculptor_app.exports.animation.drawing import DOT, Inks, blend, first_that_fits, typeface
+from sculptor_app.exports.animation.plan import share_done
+
+BAR_PX = 5
+_TYPE_SIZES = ((1700, 20), (1100, 16), (220, 13), (140, 11), (0, 10))  # width from which on, and the letters' size
+_FUTURE = 0.35  # how strongly the steps still to come are inked
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands under one picture: its left edge and width in pixels, what it is, and its number if it has one."""
+
+    left: int
+    width: int
+    label: str
+    note: str
+
+
+def caption_height(width: int) -> int:
+    """Height of the strip in pixels under pictures that are `width` pixels wide in all."""
+    size = _type_size(width)
+    return BAR_PX + 2 * (size + 5) + 8
+
+
+def draw_caption(
+    sheet: Image.Image,
+    trajectory: AnyTrajectory,
+    k: int,
+    top: int,
+    cells: tuple[Cell, ...],
+    inks: Inks,
+    into_noise: bool = False,
+    margin: int = 0,
+) -> None:
+    """Draw the strip of state k into a sheet whose pictures end at `top`.
+
+    Args:
+        sheet: RGB.
+        trajectory: the run.
+        k: 0 to the last state.
+        top: where the strip begins, pixels.
+        cells: what stands under the pictures, from left to right.
+        inks: colours.
+        into_noise: count layers of noise from the picture on, instead of steps from the noise on.
+        margin: pixels left of the text, and right of it; 0 for what goes with its size.
+    """
+    draw = ImageDraw.Draw(sheet)
+    width = cells[-1].left + cells[-1].width
+    _draw_bar(draw, trajectory, k, top, width, inks, into_noise)
+    size = _type_size(width)
+    font, margin = typeface(size), margin or max(2, size // 2)
+    first_line, second_line = top + BAR_PX + size + 4, top + BAR_PX + 2 * size + 9
+    heading = first_that_fits(_headings(trajectory, k, into_noise), font, width - 2 * margin)
+    draw.text((margin, first_line), heading, inks.text, font, anchor="ls")
+    for cell in cells:
+        room = cell.width - 2 * margin
+        label = first_that_fits((cell.label, cell.label.split(" ")[-1]), font, room)
+        draw.text((cell.left + margin, second_line), label, inks.muted, font, anchor="ls")
+        if font.getlength(label + "  " + cell.note) <= room:
+            draw.text((cell.left + cell.width - margin, second_line), cell.note, inks.muted, font, anchor="rs")
+
+
+def ratio_text(ratio: float) -> str:
+    """A ratio with two figures that mean something: "0.0021", "0.09", "1.9", "12", "4300"."""
+    if ratio == 0 or math.isinf(ratio):
+        return "0" if ratio == 0 else "infinite"
+    if ratio < 1e-4 or ratio >= 1e6:
+        return f"{ratio:.1e}"
+    if ratio >= 100:
+        return f"{float(f'{ratio:.2g}'):.0f}"
+    return f"{ratio:.{max(0, 1 - math.floor(math.log10(ratio)))}f}"
+
+
+def _type_size(width: int) -> int:
+    return next(size for least, size in _TYPE_SIZES if width >= least)
+
+
+def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:
+    """The first line, from the fullest form to the shortest.
+
+    A step has phase and SNR of the state that it starts from, a layer of noise those of the state that it leads to.
+    """
+    count = trajectory.planned_steps
+    number, word = (count - k, "Layer") if into_noise else (k, "Step")
+    level = trajectory.levels[k] if into_noise else trajectory.before(max(k, 1))
+    first = "Pure noise" if trajectory.info.first_step == 1 else "Noised picture"
+    phase = first if k == 0 else phase_of(level).name
+    if into_noise and k == count:
+        phase = "The picture"
+    snr = f"SNR {ratio_text(level.snr)}"
+    step = f"{word} {number} of {count}"
+    full, short = DOT.join((step, phase, snr)), DOT.join((step, phase))
+    counted = f"{number}/{count}"
+    return (full, full.replace(DOT, " · "), short, f"{counted} · {phase}", step, counted, str(number))
+
+
+def _draw_bar(
+    draw: ImageDraw.ImageDraw,
+    trajectory: AnyTrajectory,
+    k: int,
+    top: int,
+    width: int,
+    inks: Inks,
+    into_noise: bool,
+) -> None:
+    """The phases from left to right in the order in which they are played, full ink up to state k."""
+    steps = trajectory.planned_steps
+    for span in trajectory.spans:
+        ends = (share_done(state, steps, into_noise) * width for state in (span.first_step - 1, span.last_step))
+        left, right = sorted(ends)
+        ink = inks.phases[span.phase.key]
+        reached = min(right, share_done(k, steps, into_noise) * width)
+        _fill(draw, left, right, top, blend(ink, inks.paper, _FUTURE))
+        _fill(draw, left, reached, top, ink)
+
+
+def _fill(draw: ImageDraw.ImageDraw, left: float, right: float, top: int, ink: tuple[int, int, int]) -> None:
+    if round(right) > round(left):
+        draw.rectangle((round(left), top, round(right) - 1, top + BAR_PX - 1), fill=ink)

@@ -1,0 +1,114 @@
+"""From the states of many runs to sheets: one to look at, or the scenes of an animation."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.exports.animation.caption import Cell, draw_caption
+from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, new_paper, typeface
+from sculptor_app.exports.animation.grid_layout import MARGIN, places_of
+from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.plan import kinds_of
+from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.animation.scenes import shrunk
+from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.gif.encoder import Scene
+from sculptor_app.exports.gif.sheet_colours import CAPTION_COLOURS, PLAIN_COLOURS, SheetColours
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.pictures import picture
+
+Bytes = NDArray[np.uint8]
+
+
+class GridSceneMaker:
+    """Draws the sheet of any state of many runs.
+
+    Args:
+        grid: the runs.
+        options: what is wanted.
+        states: the states that will be drawn; the colours of an animation are chosen from some of them.
+
+    Raises:
+        OptionError: when a grid cannot be shown so.
+    """
+
+    def __init__(self, grid: RunGrid, options: GifOptions, states: tuple[int, ...]) -> None:
+        self._grid, self._options = grid, options
+        self._kind = kinds_of(options)[0]
+        self._inks = DARK if options.dark else LIGHT
+        self._places = places_of(grid, options)
+        self.width, self.height = self._places.width, self._places.height
+        self._ground = self._drawn_ground()
+        most = CAPTION_COLOURS if options.caption else PLAIN_COLOURS
+        chosen = sorted({states[0], states[len(states) // 2], states[-1]})
+        self._own_colours = SheetColours([self._sheet(k) for k in chosen], most)
+
+    @property
+    def colours(self) -> Bytes:
+        """The colours of the sheets, (S, 3)."""
+        return self._own_colours.colours
+
+    @property
+    def scale(self) -> int:
+        """Sheet pixels per native pixel."""
+        return self._places.size.scale
+
+    def scene(self, k: int) -> Scene:
+        """The scene of state k; a run that has not come so far shows its newest."""
+        pictures = [shrunk(self._rgb(run, k), self._places.size) for run in self._grid.runs]
+        width = pictures[0].shape[1]
+        places = tuple((n * width, width, left, top) for n, (left, top) in enumerate(self._places.pictures))
+        return Scene(np.concatenate(pictures, axis=1), self._own_colours.indexed(self._sheet(k)), places)
+
+    def sheet(self, k: int) -> Image.Image:
+        """The whole sheet of state k in RGB, its pixels crisp."""
+        sheet, size = self._sheet(k), self._places.size
+        for run, place in zip(self._grid.runs, self._places.pictures, strict=True):
+            small = Image.fromarray(shrunk(self._rgb(run, k), size))
+            sheet.paste(small.resize((size.width, size.height), Image.Resampling.NEAREST), place)
+        return sheet
+
+    def _rgb(self, run: AnyTrajectory, k: int) -> Bytes:
+        """What a run shows at state k: of pure noise there is no guess, so the noise itself."""
+        step = min(k, run.last)
+        shown = picture(run, step, self._kind if step else FrameKind.NOISY_STATE)
+        if shown.rgb is None:
+            raise ExportError(shown.note, "Export the noisy state instead.")
+        return shown.rgb
+
+    def _sheet(self, k: int) -> Image.Image:
+        """Paper, titles, captions, and the strip of state k."""
+        sheet = self._ground.copy()
+        if self._options.caption:
+            kind = self._kind if k else FrameKind.NOISY_STATE
+            cell = Cell(0, self.width, kind.label, self._grid.common_words)
+            draw_caption(sheet, self._grid.lead_run, k, self._places.foot, (cell,), self._inks, margin=MARGIN)
+        return sheet
+
+    def _drawn_ground(self) -> Image.Image:
+        """What is the same in all sheets."""
+        sheet = new_paper(self.width, self.height, self._inks)
+        if not self._options.caption:
+            return sheet
+        draw, places, grid = ImageDraw.Draw(sheet), self._places, self._grid
+        width, height, columns = places.size.width, places.size.height, grid.shape_in_cells[0]
+        room = places.pictures[1][0] - places.pictures[0][0] - 4 if columns > 1 else width
+        for (left, top), caption in zip(places.pictures, grid.captions, strict=False):
+            text = self._fitted(caption, room)
+            draw.text((left, top + height + places.type_px + 2), text, self._inks.text, self._font, anchor="ls")
+        for (left, top), title in zip(places.pictures, grid.column_titles, strict=False):
+            text = self._fitted(title, room)
+            draw.text((left + width / 2, top - 6), text, self._inks.muted, self._font, anchor="ms")
+        for (left, top), title in zip(places.pictures[::columns], grid.row_titles, strict=False):
+            draw.text((left - 10, top + height / 2), title, self._inks.muted, self._font, anchor="rm")
+        return sheet
+
+    @property
+    def _font(self) -> ImageFont.FreeTypeFont:
+        return typeface(self._places.type_px)
+
+    def _fitted(self, text: str, width: float) -> str:
+        """The text, or as many of its letters as fit."""
+        shorter = (f"{text[:count].rstrip()}…" for count in range(len(text) - 1, 0, -1))
+        return first_that_fits((text, *shorter), self._font, width)

@@ -1,0 +1,1 @@
+"""The GIF format: palettes, frames that hold only what changed, and the file."""

@@ -1,0 +1,155 @@
+"""The numbers of a run, measured once per step while it goes on."""
+
+import dataclasses
+from collections.abc import Generator, Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.measures.bands import BANDS, band_energies
+from sculptor_app.measures.spectrum import Spectrum, Window, frame_spectrum
+
+Source = Literal["state", "guess"]
+SOURCES: tuple[Source, ...] = ("state", "guess")
+Floats = NDArray[np.float64]
+
+
+class RunMeasures:
+    """Spectra and band energies of one trajectory, append-only.
+
+    One thread appends; any thread may read, and sees whole rows only: `last` moves on after a row is written, and a row
+    is never written twice. Noisy states are divided by their level's scale, so that all schedulers share one scale.
+
+    Args:
+        planned_steps: N; rows 0..N have room.
+        space: "pixels", "latents", or "pixels (decoded)" of latents that were decoded afterwards.
+        window: "hann" for pictures, "none" for periodic test fields.
+    """
+
+    def __init__(self, planned_steps: int, space: str = "pixels", window: Window = "hann") -> None:
+        self.planned_steps = planned_steps
+        self.space = space
+        self.window: Window = window
+        self._last = -1
+        rows = planned_steps + 1
+        self._energies = {source: np.full((rows, len(BANDS)), np.nan) for source in SOURCES}
+        self._powers: dict[Source, Floats] = {}
+        self._frequencies = np.arange(0)
+        self._noise_power = 1.0
+
+    @classmethod
+    def of(cls, trajectory: AnyTrajectory, window: Window = "hann") -> "RunMeasures":
+        """Measure everything that a trajectory holds so far."""
+        measures = cls(trajectory.planned_steps, trajectory.info.space, window)
+        measures.catch_up(trajectory)
+        return measures
+
+    @property
+    def last(self) -> int:
+        """Number of the newest measured state; −1 before the first."""
+        return self._last
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every planned step is measured."""
+        return self._last == self.planned_steps
+
+    def catch_up(self, trajectory: AnyTrajectory) -> None:
+        """Append every state that the trajectory holds and this does not."""
+        for k in range(self._last + 1, trajectory.last + 1):
+            self.append(trajectory, k)
+
+    def append(self, trajectory: AnyTrajectory, k: int) -> None:
+        """Measure state k and its guess.
+
+        Raises:
+            ValueError: if k is not the next state.
+        """
+        if k != self._last + 1 or k > self.planned_steps:
+            raise ValueError(f"state {k} was to be measured; the next is {self._last + 1} of {self.planned_steps}")
+        self._write("state", k, trajectory.state(k), trajectory.levels[k].scale)
+        guess = trajectory.guess(k)
+        if guess is not None:
+            self._write("guess", k, guess, 1.0)
+        self._last = k
+
+    def energies(self, source: Source) -> Floats:
+        """Mean power per band of all states so far.
+
+        Args:
+            source: "state" or "guess".
+
+        Returns:
+            (last + 1, 4), read-only; NaN where there is no guess (always at state 0) or no frequency in a band.
+        """
+        rows = self._energies[source][: self._last + 1]
+        rows.flags.writeable = False
+        return rows
+
+    def spectrum(self, source: Source, k: int) -> Spectrum | None:
+        """The whole spectrum of state k, or of the guess of step k; None where there is none.
+
+        Raises:
+            IndexError: if state k is not measured (yet).
+        """
+        if not 0 <= k <= self._last:
+            raise IndexError(f"state {k} is not measured; there are 0 to {self._last}")
+        power = self._powers[source][k]
+        return None if np.isnan(power).any() else Spectrum(self._frequencies, power, self._noise_power)
+
+    def settled(self, source: Source = "guess", tolerance: float = 0.10) -> tuple[int | None, ...]:
+        """For each band the first step from which its amplitude stayed near its final one: the measured phases.
+
+        Args:
+            source: "guess" or "state".
+            tolerance: how near, as a share of the final amplitude (the square root of the energy).
+
+        Returns:
+            Four step numbers 1..N; None for a band while the run is not complete, or that holds nothing.
+        """
+        if not self.is_complete:
+            return (None,) * len(BANDS)
+        amplitudes = np.sqrt(self.energies(source))
+        return tuple(_settled(amplitudes[1:, band], tolerance) for band in range(len(BANDS)))
+
+    def _write(self, source: Source, k: int, frame: Frame, scale: float) -> None:
+        spectrum = frame_spectrum(frame, self.space, self.window)
+        if not self._powers:
+            shape = (self.planned_steps + 1, len(spectrum.power))
+            self._powers = {each: np.full(shape, np.nan) for each in SOURCES}
+            self._frequencies, self._noise_power = spectrum.frequencies, spectrum.noise_power
+        power = spectrum.power / scale**2
+        self._powers[source][k] = power
+        self._energies[source][k] = band_energies(Spectrum(spectrum.frequencies, power))
+
+
+def _settled(amplitudes: Floats, tolerance: float) -> int | None:
+    """First step (1-based) from which all amplitudes (N,) of steps 1..N are near the last one."""
+    final = amplitudes[-1]
+    if not final > 0:
+        return None
+    outside = np.flatnonzero(~(np.abs(amplitudes - final) <= tolerance * final))
+    return int(outside[-1]) + 2 if outside.size else 1
+
+
+def measured(events: Generator[Any, None, None], window: Window = "hann") -> Iterator[Any]:
+    """Hand on the events of a run with their `measures` filled in.
+
+    Closing this generator closes the run's, too.
+
+    Args:
+        events: what `sculpt` yields; each has a `trajectory` and a `measures`.
+        window: as for `RunMeasures`.
+    """
+    measures: RunMeasures | None = None
+    try:
+        for event in events:
+            if measures is None:
+                measures = RunMeasures(event.trajectory.planned_steps, event.trajectory.info.space, window)
+            measures.catch_up(event.trajectory)
+            yield dataclasses.replace(event, measures=measures)
+    finally:
+        events.close()

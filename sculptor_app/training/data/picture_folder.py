@@ -1,0 +1,182 @@
+"""A person's own folder of pictures as a training set."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sculptor_app.training.data.memory import refuse_too_many
+from sculptor_app.training.data.square_picture import Unreadable, read_square
+from sculptor_app.training.errors import BadInput, SettingsChanged, TooFewPictures
+
+SUFFIXES = (
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg",
+    ".jpg", ".jxl", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+"""What counts as a picture by its name; those that cannot be read are named, so that nobody wonders where they went."""
+FEWEST = 16
+
+
+class FolderSet:
+    """All pictures of a folder and of those inside it, cropped to squares and resized, without labels.
+
+    Args:
+        folder: Where to look; links are followed, each folder is looked into once.
+        size: Edge in pixels.
+        say: Called with a sentence for everything that is skipped, and with a count at the end.
+        progress: Called with the number of files read so far and that of all.
+
+    Raises:
+        BadInput: There is no such folder, or its pictures do not fit into memory.
+        TooFewPictures: Fewer than 16 can be read.
+    """
+
+    def __init__(
+        self, folder: Path, size: int, say: Callable[[str], None] = print,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> None:  # fmt: skip
+        reading = read_folder(folder, size, say)
+        while True:
+            try:
+                progress(*next(reading))
+            except StopIteration as end:
+                self._keep(end.value)
+                return
+
+    @classmethod
+    def of(cls, pictures: np.ndarray) -> FolderSet:
+        """A set of what `read_folder` has returned."""
+        made = cls.__new__(cls)
+        made._keep(pictures)
+        return made
+
+    def _keep(self, pictures: np.ndarray) -> None:
+        self._pictures = pictures
+        self._fingerprint = hashlib.sha256(pictures.data).hexdigest()
+
+    @property
+    def shard_names(self) -> list[str]:
+        """One name that stands for exactly these pictures."""
+        return [self._fingerprint]
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def refresh(self, only: list[str] | None = None) -> None:
+        """Nothing new appears; a resumed run must find the pictures that it had.
+
+        Raises:
+            SettingsChanged: The folder holds other pictures than when the run began.
+        """
+        if only is not None and only != self.shard_names:
+            raise SettingsChanged(
+                "The folder's pictures have changed since this run began.", "Put them back, or choose another --out."
+            )
+
+    def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pictures (B, size, size, 3) uint8; form and material are 0, the only label there is."""
+        none = np.zeros(len(indices), np.int64)
+        return self._pictures[indices], none, none
+
+    def provenance(self) -> dict[str, Any]:
+        """How many pictures there are; no names, as the model may travel."""
+        return {"render_seeds": [], "pictures": len(self)}
+
+
+def read_folder(folder: Path, size: int, say: Callable[[str], None]) -> Generator[tuple[int, int], None, np.ndarray]:
+    """Read a folder for a FolderSet, picture by picture.
+
+    Args:
+        folder: Where to look.
+        size: Edge in pixels.
+        say: Called with sentences.
+
+    Yields:
+        How many files were read, and how many there are.
+
+    Returns:
+        (N, size, size, 3) uint8.
+
+    Raises:
+        BadInput, TooFewPictures: As FolderSet.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"There is no folder {folder}.", "Give a folder that holds pictures.")
+    skipped = _Skipped(say)
+    found = sorted(find_pictures(folder, skipped))
+    refuse_too_many(len(found), size, "Choose a smaller --size, or a folder with fewer pictures.")
+    pictures = np.empty((len(found), size, size, 3), np.uint8)
+    count = 0
+    for done, path in enumerate(found, 1):
+        try:
+            pictures[count] = read_square(path, size)
+            count += 1
+        except Unreadable as error:
+            skipped(path, str(error))
+        yield done, len(found)
+    if skipped.count:
+        say(f"{skipped.count:,} skipped, {count:,} pictures of {folder} are learned.")
+    if count < FEWEST:
+        raise TooFewPictures(
+            f"{folder} holds {count} pictures that can be read; learning takes {FEWEST} or more.",
+            "Add some, or choose another folder.",
+        )
+    return pictures[:count]
+
+
+class _Skipped:
+    """Names what is skipped, and counts it."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self.count = say, 0
+
+    def __call__(self, path: str | Path, reason: str) -> None:
+        name = os.fsencode(path).decode("utf-8", "replace")  # a name may hold bytes that are no letters
+        self._say(f"{name} is skipped: {reason}.")
+        self.count += 1
+
+
+def find_pictures(folder: Path, skip: Callable[[str | Path, str], None]) -> Iterator[Path]:
+    """Files that are pictures by their names, in a folder and those inside it.
+
+    Args:
+        folder: Where to look.
+        skip: Called with what cannot be looked at, and why.
+    """
+
+    def refuse(error: OSError) -> None:
+        skip(error.filename, f"the folder cannot be looked into ({error.strerror})")
+
+    seen: set[tuple[int, int]] = set()
+    for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        itself = Path(place).stat()
+        if (itself.st_dev, itself.st_ino) in seen:  # a link back to a folder around it
+            folders.clear()
+            continue
+        folders.sort()  # of two links to one folder always the same is followed
+        seen.add((itself.st_dev, itself.st_ino))
+        for name in files:
+            path = Path(place, name)
+            if path.suffix.lower() in SUFFIXES:
+                reason = _no_file(path)
+                if reason:
+                    skip(path, reason)
+                else:
+                    yield path
+
+
+def _no_file(path: Path) -> str:
+    """Why a name stands for no file whose content could be read; empty if it does."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "it is a link to nowhere"
+    except OSError as error:
+        return error.strerror or "it cannot be looked at"
+    return "" if stat.S_ISREG(mode) else "it is no file"

@@ -1,0 +1,182 @@
+"""From a model's folder to its figures: check everything first, then sample, render and compare."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sculptor_app.atelier.labels import FORMS, MATERIALS
+from sculptor_app.commands.evaluate import command_line
+from sculptor_app.commands.terminal import ProgressBar, is_terminal, say
+from sculptor_app.core.requests.request import RequestError
+from sculptor_app.diffusion.pipelines.devices import Device, find_device
+from sculptor_app.diffusion.pipelines.faults import memory_told, run_told
+from sculptor_app.diffusion.sampling.loaded_model import model_folder, model_name, open_model
+from sculptor_app.training.evaluation.frechet import fit, frechet
+from sculptor_app.training.evaluation.judge import Reading, read
+from sculptor_app.training.evaluation.judge_folder import describe_judge
+from sculptor_app.training.evaluation.judge_selection import find_judge, make_judge, open_judge
+from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Standard, share
+from sculptor_app.training.evaluation.machine import describe_machine
+from sculptor_app.training.evaluation.nearest import nearest
+from sculptor_app.training.evaluation.renders import (
+    Blocks,
+    choose_blocks,
+    fresh_renders,
+    training_blocks,
+    training_renders,
+)
+from sculptor_app.training.evaluation.report import Evaluation, Measured, count_confusions
+from sculptor_app.training.evaluation.sampling import cycle_labels, draw_samples, has_fast_16_bits
+
+Labels = tuple[list[int], list[int]]
+"""Forms and materials of the samples."""
+RECIPE = JudgeRecipe()
+LEAST_SIZE, MOST_SIZE = 16, 128
+"""Edges in pixels that a judge can be made for."""
+
+
+def evaluate(arguments: argparse.Namespace) -> Evaluation:
+    """Measure a model as the arguments of the command say.
+
+    Raises:
+        SculptError: The model, the judge or the device cannot be used; the text says why and what to do.
+        OSError: A folder for renders could not be made or emptied.
+    """
+    begun = time.monotonic()
+    device, folder = find_device(arguments.device), model_folder(arguments.model)
+    blocks = _blocks(arguments, folder)
+    labels = cycle_labels(arguments.samples)
+    dtype = torch.bfloat16 if has_fast_16_bits(device.id) and not arguments.exact else torch.float32
+    with memory_told(device.name):
+        pipeline = open_model(folder, device.id)
+        _check_model(folder, pipeline, arguments.steps)
+        judge = _judge_folder(pipeline.picture_size, _render_device(device), arguments.train_judge)
+        standard = open_judge(judge, pipeline.picture_size)
+        with run_told(device.name):
+            samples = _samples(arguments, pipeline, labels, dtype)
+        of_samples, of_renders, reading = _compare(arguments, standard, samples, labels, blocks, _render_device(device))
+    asked = {name: getattr(arguments, name) for name in ("samples", "steps", "guidance", "seed")}
+    return Evaluation(
+        settings={"model": model_name(arguments.model), **asked, "precision": str(dtype).removeprefix("torch.")},
+        samples=of_samples,
+        renders=of_renders,
+        training_compared=sum(count for _, count in blocks),
+        confusions=(count_confusions(FORMS, torch.tensor(labels[0]), reading.forms),
+                    count_confusions(MATERIALS, torch.tensor(labels[1]), reading.materials)),
+        judge=describe_judge(judge, standard),
+        command=command_line(arguments),
+        machine=describe_machine(device),
+        seconds=time.monotonic() - begun,
+    )  # fmt: skip
+
+
+def _render_device(device: Device) -> str:
+    """Where to render: on a CUDA device if the model runs on one, else on the CPU."""
+    return device.id if device.id.startswith("cuda") else "cpu"
+
+
+def _blocks(arguments: argparse.Namespace, folder: Path) -> Blocks:
+    """The training pictures to compare with."""
+    store = arguments.train_renders
+    if store is not None and not store.is_dir():
+        raise RequestError(f"There is no folder {store}. Choose another with --train-renders.")
+    return choose_blocks(training_blocks(folder), arguments.train_pictures)
+
+
+def _check_model(folder: Path, pipeline: Any, steps: int) -> None:
+    """Refuse a model that cannot be judged.
+
+    Raises:
+        RequestError: It knows other labels, makes pictures of a size that no judge reads, or has too few timesteps.
+    """
+    known = tuple(pipeline.config.form_names), tuple(pipeline.config.material_names)
+    if known != (FORMS, MATERIALS):
+        raise RequestError(
+            f"The model in {folder} does not make the forms and materials that are measured here "
+            f"({', '.join(FORMS)}; {', '.join(MATERIALS)}): choose one that learned rendered sculptures."
+        )
+    size, most_steps = pipeline.picture_size, pipeline.scheduler.config.num_train_timesteps
+    if not LEAST_SIZE <= size <= MOST_SIZE or size % 8:
+        raise RequestError(
+            f"The model in {folder} makes pictures of {size} pixels: choose one whose pictures have a multiple of 8, "
+            f"{LEAST_SIZE} to {MOST_SIZE}."
+        )
+    if steps > most_steps:
+        raise RequestError(f"The number of steps is {steps}; this model takes 1 to {most_steps}.")
+
+
+def _judge_folder(size: int, device: str, anew: bool) -> Path:
+    """The judge for these pictures; made if it was asked for, or if there is none."""
+    found = None if anew else find_judge(size)
+    if found is not None:
+        return found
+    if is_terminal(sys.stderr):
+        say(f"Making a judge of pictures of {size} pixels first; it is kept for later.", sys.stderr)
+    return make_judge(size, device, RECIPE)
+
+
+def _samples(arguments: argparse.Namespace, pipeline: Any, labels: Labels, dtype: torch.dtype) -> torch.Tensor:
+    """(N, 3, H, W) uint8."""
+    drawn = draw_samples(pipeline, *labels, arguments.seed, arguments.steps, arguments.guidance, dtype)
+    return torch.cat(list(_with_bar("Sampling", arguments.samples, drawn)))
+
+
+def _compare(
+    arguments: argparse.Namespace,
+    standard: Standard,
+    samples: torch.Tensor,
+    labels: Labels,
+    blocks: Blocks,
+    device: str,
+) -> tuple[Measured, Measured, Reading]:
+    """Figures of the samples and of as many fresh renders of the same labels, and what was read off the samples."""
+    rendered = fresh_renders(arguments.seed, *labels, standard.size, device)
+    renders = torch.cat(list(_with_bar("Rendering", len(samples), rendered)))
+    known = training_renders(blocks, standard.size, arguments.train_renders, device)
+    watched = _with_bar("Looking for copies", sum(count for _, count in blocks), known)
+    distances = nearest(torch.cat([samples, renders]), watched)
+    of_samples, of_renders = read(standard.judge, samples), read(standard.judge, renders)
+    return (
+        measure(standard, of_samples, labels, distances[: len(samples)]),
+        measure(standard, of_renders, labels, distances[len(samples) :]),
+        of_samples,
+    )
+
+
+def _with_bar(what: str, count: int, parts: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Pass pictures on and show how many have come."""
+    done = 0
+    with ProgressBar(what, count, "picture") as bar:
+        for part in parts:
+            yield part
+            done += len(part)
+            bar.move_to(done)
+
+
+def measure(standard: Standard, reading: Reading, labels: Labels, distances: torch.Tensor) -> Measured:
+    """The figures of a set of pictures.
+
+    Args:
+        standard: What read them, with its features of clean renders.
+        reading: What was read.
+        labels: What the pictures were to show.
+        distances: (N,), to the nearest training picture; infinite if none is known.
+    """
+    forms, materials = (torch.tensor(asked) for asked in labels)
+    noise, blur = reading.roughness.median(dim=0).values.tolist()
+    middle = float(distances.median())
+    return Measured(
+        form_accuracy=share(reading.forms == forms),
+        material_accuracy=share(reading.materials == materials),
+        frechet=frechet(fit(reading.features), standard.reference),
+        nearest=None if middle == torch.inf else middle,
+        noise=noise,
+        blur=blur,
+    )

@@ -1,0 +1,1 @@
+"""The training loop: steps, optimizer, checkpoints, reports, and the run that a window drives."""

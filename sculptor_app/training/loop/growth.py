@@ -1,0 +1,88 @@
+"""One row of growth: what the averaged weights make of the fixed noises now, every state of it."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sculptor_app.core.errors import Cancelled, SamplerFailed
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.step import Frame, Step
+from sculptor_app.diffusion.observe.observer import BatchObserver, observed
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.samplers.levels import Call
+from sculptor_app.measures.colours import byte_picture
+from sculptor_app.training.loop.growth_rows import GrowthRow
+from sculptor_app.training.loop.plan import GROWTH_STEPS, NOISES, Plan
+
+NOISE_SEED = 20_261_125
+GUIDANCE = 2.0
+"""As much as the window carves with."""
+
+
+def fixed_noises(size: int) -> torch.Tensor:
+    """The noises that are sculpted again and again, (NOISES, 3, size, size); the same in every run."""
+    generator = torch.Generator().manual_seed(NOISE_SEED)
+    return torch.randn((NOISES, 3, size, size), generator=generator, dtype=torch.float32)
+
+
+def sculpt_row(
+    pipeline: SculptorPipeline, plan: Plan, pictures: int, stop: threading.Event, steps: int = GROWTH_STEPS
+) -> GrowthRow | None:
+    """Sculpt the fixed noises; nothing random is drawn, so that training goes on as if this had not been.
+
+    Args:
+        pipeline: Of the averaged weights, with a scheduler of its own (DDIM).
+        plan: Says what the noises are sculpted into.
+        pictures: Seen by the model.
+        stop: Looked at before every step.
+        steps: Reverse steps.
+
+    Returns:
+        The row; None where a stop was asked for, or where the model makes values that are no numbers.
+    """
+    recorder = _Recorder(stop)
+    forms, materials = plan.labels_of_noises()
+    try:
+        with observed(pipeline.scheduler, BatchObserver(recorder.start, recorder.take, recorder.interrupt)):
+            pipeline(
+                forms, materials, num_inference_steps=steps, guidance_scale=GUIDANCE, noise=fixed_noises(plan.size),
+                batch_size=NOISES, output_type="pt",
+            )  # fmt: skip
+    except (Cancelled, SamplerFailed):
+        return None
+    return recorder.row(pictures)
+
+
+class _Recorder:
+    """Keeps what the observer tells, as bytes."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._levels: tuple[NoiseLevel, ...] = ()
+        self._states: list[NDArray[np.uint8]] = []  # (B, H, W, 3) each
+        self._guesses: list[NDArray[np.uint8]] = []
+
+    def interrupt(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+    def start(self, frames: list[Frame], calls: tuple[Call, ...]) -> None:
+        self._levels = (calls[0].before, *(call.after for call in calls))
+        self._states.append(_bytes(frames))
+        self._guesses.append(self._states[0])
+
+    def take(self, steps: list[Step]) -> None:
+        self._states.append(_bytes([step.state for step in steps]))
+        self._guesses.append(_bytes([step.guess for step in steps if step.guess is not None]))
+
+    def row(self, pictures: int) -> GrowthRow:
+        return GrowthRow(pictures, np.stack(self._guesses, axis=1), np.stack(self._states, axis=1), self._levels)
+
+
+def _bytes(frames: list[Frame]) -> NDArray[np.uint8]:
+    """(B, H, W, 3) of frames (3, H, W) in [-1, 1]."""
+    return np.stack([byte_picture(frame, 1.0) for frame in frames])

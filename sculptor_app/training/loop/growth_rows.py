@@ -1,0 +1,145 @@
+"""How fixed noise is sculpted by a model that learns: one file for each time that it was tried, few of them in all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.training.files import not_written, written_whole
+
+FOLDER = "growth"
+MOST_ROWS = 64
+"""Kept of a run; more than a person can tell apart."""
+RATIO, FIRST = 1.15, 192
+"""A row is due when so many times as many pictures were seen as at the row before, and at least so many more: a model
+changes with the logarithm of what it has seen."""
+SHARE, HEAD_START_S = 0.05, 3.0
+"""Of the training time that rows may cost, and what they may cost beyond it: at first a model changes quickly."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GrowthRow:
+    """What a model made of the fixed noises after so many pictures.
+
+    Attributes:
+        pictures: Seen by the model.
+        guesses: Current guesses, (B, N + 1, H, W, 3) uint8; at state 0, where there is none, the noise.
+        states: Noisy states, the same shape.
+        levels: Of the states 0..N.
+    """
+
+    pictures: int
+    guesses: NDArray[np.uint8]
+    states: NDArray[np.uint8]
+    levels: tuple[NoiseLevel, ...]
+
+
+class GrowthFolder:
+    """The rows of a run on disk.
+
+    Args:
+        run_folder: Of the run.
+    """
+
+    def __init__(self, run_folder: Path) -> None:
+        self._folder = run_folder / FOLDER
+
+    def rows(self) -> tuple[int, ...]:
+        """Pictures seen at each row that is there, rising."""
+        names = [path.stem.partition("-")[2] for path in self._folder.glob("row-*.npz")]
+        return tuple(sorted(int(name) for name in names if name.isdecimal()))
+
+    def write(self, row: GrowthRow) -> tuple[int, ...]:
+        """Keep a row, and let others go evenly where there are too many; returns what is there.
+
+        Raises:
+            NotWritten: The disk did not take it.
+        """
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise not_written(self._folder, error) from error
+        with written_whole(self._path(row.pictures)) as file:
+            levels = np.array([(level.signal, level.noise) for level in row.levels])
+            np.savez(file, guesses=row.guesses, states=row.states, levels=levels)
+        kept = thinned(self.rows())
+        self._drop(set(self.rows()) - set(kept))
+        return kept
+
+    def read(self, pictures: int) -> GrowthRow:
+        """The row at so many pictures.
+
+        Raises:
+            OSError: It is not there any more.
+            ValueError: It is damaged.
+        """
+        try:
+            with self._path(pictures).open("rb") as file, np.load(file) as found:
+                levels = tuple(NoiseLevel(float(a), float(s)) for a, s in found["levels"])
+                return GrowthRow(pictures, found["guesses"], found["states"], levels)
+        except (KeyError, EOFError, ValueError, BadZipFile) as error:
+            raise ValueError(f"{self._path(pictures)} is damaged") from error
+
+    def forget_after(self, pictures: int) -> None:
+        """Take out what a killed run drew after its last checkpoint: it will be drawn again."""
+        self._drop({row for row in self.rows() if row > pictures})
+
+    def _drop(self, rows: set[int]) -> None:
+        for row in rows:
+            self._path(row).unlink(missing_ok=True)
+
+    def _path(self, pictures: int) -> Path:
+        return self._folder / f"row-{pictures:012d}.npz"
+
+
+def thinned(rows: tuple[int, ...], most: int = MOST_ROWS) -> tuple[int, ...]:
+    """Rows that are spread as evenly as can be on a logarithmic axis; the first and the last stay.
+
+    Args:
+        rows: Pictures seen, rising.
+        most: How many to keep, 2 or more.
+    """
+    kept = list(rows)
+    while len(kept) > most:
+        gaps = [math.log((kept[i + 1] + FIRST) / (kept[i - 1] + FIRST)) for i in range(1, len(kept) - 1)]
+        del kept[1 + gaps.index(min(gaps))]
+    return tuple(kept)
+
+
+class GrowthClock:
+    """When the next row is due.
+
+    Args:
+        last: Pictures seen at the newest row that is there; None if there is none.
+    """
+
+    def __init__(self, last: int | None) -> None:
+        self._last, self._cost_s, self._spent_s = last, 0.0, 0.0
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds that rows have cost since this clock was made."""
+        return self._spent_s
+
+    def is_due(self, pictures: int, elapsed_s: float) -> bool:
+        """Whether a row is due.
+
+        Args:
+            pictures: Seen by now.
+            elapsed_s: Seconds since this clock was made.
+        """
+        if self._last is None:
+            return True
+        is_time = pictures >= max(self._last * RATIO, self._last + FIRST)
+        return is_time and self._spent_s + self._cost_s <= HEAD_START_S + SHARE * elapsed_s
+
+    def note(self, pictures: int, cost_s: float) -> None:
+        """A row was made."""
+        self._last, self._cost_s = pictures, cost_s
+        self._spent_s += cost_s

@@ -1,0 +1,228 @@
+"""A run that a window drives: it begins or goes on, tells how it goes, and can be paused in memory bit for bit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+import torch
+
+from sculptor_app.commands.train_recipe import shape_of
+from sculptor_app.diffusion.pipelines.devices import Device, cpu_threads
+from sculptor_app.training.data.dataset import get_pictures
+from sculptor_app.training.errors import NotWritten
+from sculptor_app.training.evaluation.machine import describe_machine
+from sculptor_app.training.evaluation.sampling import has_fast_16_bits
+from sculptor_app.training.loop.checkpoint import load_checkpoint
+from sculptor_app.training.loop.events import Begun, Grown, Learned, LearningEvent, RunSeen, Stepped, Told
+from sculptor_app.training.loop.faults import faults_told
+from sculptor_app.training.loop.growth import sculpt_row
+from sculptor_app.training.loop.growth_rows import GrowthClock, GrowthFolder
+from sculptor_app.training.loop.lock import alone_in
+from sculptor_app.training.loop.plan import Plan, continued, load_plan, save_plan
+from sculptor_app.training.loop.processes import accelerator_alone
+from sculptor_app.training.loop.progress import Progress
+from sculptor_app.training.loop.report import Report, read_log
+from sculptor_app.training.loop.run import Beginning, Run
+from sculptor_app.training.loop.run_folder import CHECKPOINT, LOG, MODEL, refuse_strangers
+from sculptor_app.training.loop.trainer import Trainer
+from sculptor_app.training.network.architecture import new_pipeline
+from sculptor_app.training.network.model_folder import export_checkpoint, refuse_other_folder, story_of, write_model
+
+TELL_EVERY_S = 0.25
+"""A step can take less time than a person needs to read a number."""
+
+
+class Learning:
+    """One run in memory: `go` learns until it is closed or told to stop, and then goes on, until `close`.
+
+    Args:
+        folder: Of the run; made if it is not there.
+        plan: What to learn; a run that is there must learn the same.
+        clock: Seconds.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, clock: Callable[[], float] = monotonic) -> None:
+        self._folder, self._plan, self._clock = folder, plan, clock
+        self._held = ExitStack()
+        self._run: Run | None = None
+        self._words = _Words()
+        self._growth = GrowthFolder(folder)
+        self._told_at = -TELL_EVERY_S
+        self._complained = False
+
+    def go(self, stop: threading.Event) -> Iterator[LearningEvent]:
+        """Learn from where the run is; when this ends or is closed, the newest step is in a checkpoint.
+
+        Args:
+            stop: Set from any thread to end this within a step.
+
+        Raises:
+            TrainingError: The run cannot go on; the last checkpoint is whole.
+            OSError: The folder has gone.
+        """
+        torch.set_num_threads(cpu_threads())
+        with faults_told(self._seen, self._plan.recipe.batch, self._folder / CHECKPOINT):
+            if self._run is None:
+                yield from self._begin(stop)
+            if self._run is not None and not stop.is_set():
+                yield from self._learn(self._run, stop)
+
+    def close(self) -> None:
+        """Let go of the folder and of the memory."""
+        self._run = None
+        self._held.close()
+
+    # Beginning ----------------------------------------------------------------------------------------------------
+
+    def _begin(self, stop: threading.Event) -> Iterator[LearningEvent]:
+        """Make everything that the run needs; a stop on the way leaves it unmade."""
+        self._held.close()  # of a beginning that was broken off
+        self._held.enter_context(alone_in(self._folder))
+        refuse_other_folder(self._folder / MODEL)
+        there = load_plan(self._folder)
+        plan = self._plan = self._settled_plan(there)
+        torch.manual_seed(plan.recipe.seed)
+        pipeline = new_pipeline(plan.forms, plan.materials, plan.size, plan.patch, plan.channels)
+        pictures = yield from get_pictures(self._folder, plan, self._words.say, stop)
+        if pictures is None:
+            return
+        if plan != there:  # not before: what cannot be learned must not stand in the way of another plan
+            save_plan(self._folder, plan)
+        checkpoint = self._folder / CHECKPOINT
+        state = load_checkpoint(checkpoint) if checkpoint.exists() else None
+        trainer = Trainer(pipeline, pictures, plan.recipe, accelerator_alone(plan.recipe.mixed_precision))
+        beginning = Beginning({**shape_of(pipeline), "--seed": plan.recipe.seed}, "", _machine(trainer))
+        self._run = Run(trainer, self._folder, beginning, self._words, state, self._clock)
+        self._growth.forget_after(trainer.seen)
+        yield from self._words.spoken()
+        yield self._begun(self._run)
+
+    def _settled_plan(self, there: Plan | None) -> Plan:
+        """The plan of the run in the folder, or that of a new one."""
+        if there is None:
+            refuse_strangers(self._folder)
+        plan = self._plan if there is None else continued(self._folder, there, self._plan)
+        if plan.recipe.mixed_precision == "auto":
+            plan = replace(plan, recipe=replace(plan.recipe, mixed_precision=_quickest_precision()))
+        return plan
+
+    def _begun(self, run: Run) -> Begun:
+        reports = tuple(read_log(self._folder / LOG))
+        seen = RunSeen(self._folder, self._plan, run.trainer.seen, reports, self._growth.rows())
+        weights = sum(weight.numel() for weight in run.trainer.average.parameters())
+        return Begun(seen, len(run.trainer.pictures), weights)
+
+    # Learning -----------------------------------------------------------------------------------------------------
+
+    def _learn(self, run: Run, stop: threading.Event) -> Iterator[LearningEvent]:
+        rows, began = self._growth.rows(), self._clock()
+        clock = GrowthClock(rows[-1] if rows else None)
+        walk = run.walk()
+        try:
+            if not rows:
+                yield from self._grow(run, clock, stop)  # what noise is to a model that has learned nothing
+            for event in walk:
+                if not isinstance(event, Stepped) or self._is_time():
+                    yield event
+                yield from self._words.spoken()
+                if stop.is_set():
+                    break
+                if isinstance(event, Stepped) and clock.is_due(event.pictures, self._clock() - began):
+                    yield from self._grow(run, clock, stop)
+            else:
+                yield from self._end(run, clock, stop)
+        except GeneratorExit:
+            walk.close()
+            run.save_newest()
+            raise
+        walk.close()
+        run.save_newest()
+
+    def _is_time(self) -> bool:
+        now = self._clock()
+        if now - self._told_at < TELL_EVERY_S:
+            return False
+        self._told_at = now
+        return True
+
+    def _grow(self, run: Run, clock: GrowthClock, stop: threading.Event) -> Iterator[LearningEvent]:
+        """A row of growth; a run goes on without it when the disk does not take it."""
+        seen, began = run.trainer.seen, self._clock()
+        row = sculpt_row(run.trainer.averaged_pipeline(), self._plan, seen, stop)
+        clock.note(seen, self._clock() - began)
+        if row is None:
+            return
+        try:
+            rows = self._growth.write(row)
+        except NotWritten as error:
+            if not self._complained:
+                self._complained = True
+                yield Told(f"{error.what} The run goes on without it.")
+            return
+        yield Grown(row, rows)
+
+    def _end(self, run: Run, clock: GrowthClock, stop: threading.Event) -> Iterator[LearningEvent]:
+        """The run is over: its last row, and its model."""
+        if run.trainer.seen not in self._growth.rows():
+            yield from self._grow(run, clock, stop)
+        if stop.is_set():
+            return
+        state = run.description() | {"seen": run.trainer.seen, "elapsed_s": run.trainer.elapsed_s}
+        write_model(run.trainer.averaged_pipeline(), self._folder / MODEL, story_of(state))
+        yield Learned(self._folder / MODEL, run.trainer.seen)
+
+    def _seen(self) -> int:
+        return 0 if self._run is None else self._run.trainer.seen
+
+
+class _Words(Progress):
+    """Keeps a run's sentences until they are told."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None)
+        self._sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self._sentences.append(sentence)
+
+    def report(self, report: Report) -> None:
+        """A report is an event of its own."""
+
+    def spoken(self) -> Iterator[Told]:
+        """What was said since this was last asked for."""
+        said, self._sentences = self._sentences, []
+        for sentence in said:
+            yield Told(sentence)
+
+
+def _quickest_precision() -> str:
+    """What this machine trains fastest in: 16 bits on a GPU that has bfloat16 and on a CPU that is made for it."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    return "bf16" if has_fast_16_bits("cpu") and not torch.backends.mps.is_available() else "no"
+
+
+def _machine(trainer: Trainer) -> str:
+    device = trainer.accelerator.device
+    return describe_machine(Device("cpu" if device.type == "cpu" else str(device), str(device)))
+
+
+def export(folder: Path) -> Path:
+    """Make a model of a run's last checkpoint.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        TrainingError: There is no checkpoint, it cannot be read, or the disk does not take the model.
+    """
+    export_checkpoint(folder / CHECKPOINT, folder / MODEL)
+    return folder / MODEL

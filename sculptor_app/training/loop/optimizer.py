@@ -1,0 +1,126 @@
+"""The optimizer of a training run: orthogonalised momentum for matrices, AdamW for everything else.
+
+| code | paper symbol |
+| --- | --- |
+| `momentum` | B_t, the running mean of the gradients (Jordan et al. 2024, "Muon", algorithm 1) |
+| `orthogonalised` | O_t, the nearest matrix with singular values near 1, by five Newton-Schulz iterations |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from sculptor_app.training.loop.recipe import Recipe
+
+NOT_MATRICES = ("conv_in", "conv_out", "label_embedding", "time_embedding.linear_1")
+"""Parameters between the network and the outside, which AdamW learns although they have two axes or more."""
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the Newton-Schulz iteration: steep at zero, so that five rounds are enough (Jordan et al. 2024)."""
+LIKE_ADAM = 0.2
+"""Makes an update's root mean square that of AdamW's: one learning rate serves both (Liu et al. 2025, equation 4)."""
+OTHERS_SHARE = 0.5
+"""AdamW's learning rate as a share of the matrices'."""
+
+
+def make_optimizer(learner: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimizer over everything that learns; the trainer sets each group's learning rate before each step.
+
+    A group's `share` says what part of the recipe's rate it takes.
+    """
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(
+            learner.parameters(), lr=0.0, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
+        )
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in learner.named_parameters():
+        is_matrix = parameter.ndim >= 2 and not any(part in name for part in NOT_MATRICES)
+        (matrices if is_matrix else others).append(parameter)
+    groups = [
+        {"params": matrices, "matrix": True, "share": 1.0},
+        {"params": others, "matrix": False, "share": OTHERS_SHARE},
+    ]
+    return Muon([group for group in groups if group["params"]], recipe.weight_decay)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrices are orthogonalised before they are followed; a convolution is (out, in·k·k).
+
+    Written here because PyTorch's own takes matrices alone, and most of a U-Net's weights have four axes.
+
+    Args:
+        groups: Each with `params` and whether they are a `matrix`; those that are not are learnt by AdamW.
+        weight_decay: Decoupled, of all groups.
+        momentum: Of the matrices.
+        betas: Of AdamW.
+
+    Source: Jordan et al. 2024, algorithm 1; Liu et al. 2025, "Muon is scalable"; Loshchilov and Hutter 2019,
+    algorithm 2.
+    """
+
+    def __init__(
+        self, groups: list[dict[str, Any]], weight_decay: float, momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.99),
+    ) -> None:  # fmt: skip
+        super().__init__(groups, {"lr": 0.0, "weight_decay": weight_decay, "momentum": momentum, "betas": betas})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Follow the gradients; a parameter without one is left alone.
+
+        Args:
+            closure: Not used; the gradients are there.
+        """
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    follow = self._follow_matrix if group["matrix"] else self._follow
+                    follow(parameter, parameter.grad, group)
+
+    def _follow_matrix(self, parameter: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
+        state, beta = self.state[parameter], group["momentum"]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].lerp_(gradient, 1 - beta)
+        update = gradient.lerp(state["momentum"], beta).flatten(1)  # Nesterov's look ahead; (out, in)
+        scale = LIKE_ADAM * max(update.shape) ** 0.5
+        parameter.add_(orthogonalised(update).view_as(parameter), alpha=-group["lr"] * scale)
+
+    def _follow(self, parameter: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]) -> None:
+        state, (beta1, beta2) = self.state[parameter], group["betas"]
+        if not state:
+            state["count"] = torch.zeros((), dtype=torch.float32)
+            state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state["count"] += 1
+        count = float(state["count"])
+        state["mean"].lerp_(gradient, 1 - beta1)
+        state["square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        spread = (state["square"] / (1 - beta2**count)).sqrt_().add_(1e-8)
+        parameter.addcdiv_(state["mean"], spread, value=-group["lr"] / (1 - beta1**count))
+
+
+def orthogonalised(matrix: torch.Tensor, rounds: int = 5) -> torch.Tensor:
+    """A matrix with the same singular vectors and singular values between about 0.7 and 1.2.
+
+    Args:
+        matrix: (M, N); singular values far below the greatest one stay small.
+        rounds: Newton-Schulz iterations, in bfloat16.
+
+    Returns:
+        (M, N) in the matrix's own dtype.
+    """
+    a, b, c = COEFFICIENTS
+    x = matrix.bfloat16()
+    is_tall = x.shape[0] > x.shape[1]
+    x = x.T if is_tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(rounds):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    even: torch.Tensor = (x.T if is_tall else x).to(matrix.dtype)
+    return even

@@ -1,0 +1,233 @@
+"""One training run from its beginning, or its last checkpoint, to its end: steps, reports, sheets, checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import torch
+
+from sculptor_app.commands.terminal import Interruption
+from sculptor_app.training.errors import NotWritten
+from sculptor_app.training.loop.checkpoint import load_checkpoint, save_checkpoint
+from sculptor_app.training.loop.events import Saved, Stepped, Walked
+from sculptor_app.training.loop.faults import faults_told
+from sculptor_app.training.loop.pace import Pace, seconds_left, share_done
+from sculptor_app.training.loop.processes import largest, on_first
+from sculptor_app.training.loop.progress import Progress
+from sculptor_app.training.loop.report import LEVELS, Report, append_to_log, forget_later
+from sculptor_app.training.loop.resume import changes, refuse_changes, refuse_other_architecture
+from sculptor_app.training.loop.run_folder import CHECKPOINT as CHECKPOINT
+from sculptor_app.training.loop.run_folder import LOG
+from sculptor_app.training.loop.samples import write_sample_sheet
+from sculptor_app.training.loop.statistics import Ledger
+from sculptor_app.training.loop.trainer import Trainer
+from sculptor_app.training.network.blueprint import blueprint_of
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a run is begun with.
+
+    Attributes:
+        fixed: What must be the same whenever the run goes on, by the option that chooses it.
+        command: As it was typed.
+        machine: What it runs on, in words.
+    """
+
+    fixed: dict[str, Any]
+    command: str = ""
+    machine: str = ""
+
+
+class Run:
+    """A training run in a folder; a checkpoint that is there is gone on from.
+
+    Args:
+        trainer: Takes the steps.
+        folder: Checkpoint, log and sample sheets go here.
+        beginning: What a checkpoint must have begun with to be gone on from.
+        progress: Where the run's words go; None is nowhere.
+        state: The checkpoint's content, if it is read already.
+        clock: Seconds.
+
+    Attributes:
+        loss_by_log_snr: Of the last report.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be read.
+        SettingsChanged: It belongs to another run.
+    """
+
+    def __init__(
+        self, trainer: Trainer, folder: Path, beginning: Beginning | None = None, progress: Progress | None = None,
+        state: dict[str, Any] | None = None, clock: Callable[[], float] = monotonic,
+    ) -> None:  # fmt: skip
+        self.trainer, self.folder = trainer, folder
+        self._beginning, self._progress = beginning or Beginning({}), progress or Progress(None, None)
+        self._clock, self._ledger, self._pace = clock, Ledger(), Pace()
+        self._complained: set[str] = set()
+        self._saved_at = -1
+        self.loss_by_log_snr: list[float | None] = [None] * LEVELS
+        if state is None and self.checkpoint_path.exists():
+            state = load_checkpoint(self.checkpoint_path)
+        if state is None:
+            trainer.pictures.refresh()
+        else:
+            self._resume(state)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The newest checkpoint."""
+        return self.folder / CHECKPOINT
+
+    def go(self, until: int | None = None, interruption: Interruption | None = None) -> int:
+        """Train to the end, with a checkpoint there.
+
+        Args:
+            until: Stop after so many pictures in all; None goes on to the recipe's end.
+            interruption: Looked at after each step.
+
+        Returns:
+            0, or the code of the interruption that ended the run.
+
+        Raises:
+            TrainingError: The run cannot go on; the last checkpoint is whole.
+        """
+        walk = self.walk(until, interruption)
+        while True:
+            try:
+                next(walk)
+            except StopIteration as end:
+                return int(end.value)
+
+    def walk(self, until: int | None = None, interruption: Interruption | None = None) -> Generator[Walked, None, int]:
+        """The same, one event after another; whoever closes it early calls `save_newest`.
+
+        Yields:
+            `Stepped` after each step, `Report` now and then, `Saved` after each checkpoint.
+
+        Returns:
+            As `go`.
+        """
+        trainer, code = self.trainer, 0
+        with faults_told(lambda: trainer.seen, trainer.recipe.batch, self.checkpoint_path), self._progress:
+            if not self.checkpoint_path.exists():
+                self.save()  # a disk that is full, or a GPU that vanishes, is met with a checkpoint at hand
+            began = self._clock() - trainer.elapsed_s
+            while not code and not self._is_over(until):
+                self._ledger.note(trainer.step())
+                asked = 0 if interruption is None else interruption.code
+                stop, trainer.elapsed_s = largest(trainer.accelerator, asked, self._clock() - began)
+                code = int(stop)
+                yield from self._tell()
+                if not code:
+                    yield from self._keep()
+            if not code and self._ledger.pictures:
+                yield self._report()
+            if self._saved_at != trainer.seen:
+                yield self.save()
+        return code
+
+    def _is_over(self, until: int | None) -> bool:
+        return self.share_done >= 1 or (until is not None and self.trainer.seen >= until)
+
+    @property
+    def share_done(self) -> float:
+        """Of the run, 0 to 1."""
+        return share_done(self.trainer.recipe, self.trainer.seen, self.trainer.elapsed_s)
+
+    def _tell(self) -> Iterator[Walked]:
+        """Show where the run is, and report now and then."""
+        trainer, recipe = self.trainer, self.trainer.recipe
+        self._pace.mark(trainer.seen, trainer.elapsed_s)
+        rate = self._pace.rate
+        left_s = seconds_left(recipe, trainer.seen, trainer.elapsed_s, rate)
+        stepped = Stepped(trainer.seen, self.share_done, self._ledger.loss, rate, left_s, trainer.elapsed_s)
+        self._progress.move_to(stepped.share, stepped.pictures, rate, stepped.loss, left_s)
+        yield stepped
+        if self._passed(recipe.report_every):
+            yield self._report()
+
+    def _report(self) -> Report:
+        report = self._ledger.report(self.trainer, self._pace.rate)
+        self.loss_by_log_snr = report.loss_by_log_snr
+        self._progress.report(report)
+        self._attempt("the log", lambda: append_to_log(self.folder / LOG, report))
+        return report
+
+    def _keep(self) -> Iterator[Walked]:
+        """Draw a sample sheet and write a checkpoint now and then."""
+        trainer, recipe = self.trainer, self.trainer.recipe
+        if recipe.sample_every and self._passed(recipe.sample_every):
+            path = self.folder / f"samples-{trainer.seen:09d}.png"
+            draw = lambda: write_sample_sheet(trainer.averaged_pipeline(), path, at_once=recipe.batch)  # noqa: E731
+            self._attempt("the sample sheet", draw)
+        if self._passed(recipe.checkpoint_every):
+            trainer.pictures.refresh()
+            yield self.save()
+
+    def _passed(self, interval: int) -> bool:
+        seen = self.trainer.seen
+        return seen // interval != (seen - self.trainer.stride) // interval
+
+    def _attempt(self, what: str, job: Callable[[], None]) -> None:
+        """Do something on the first process that a run can do without; when it fails it is said once."""
+        if not self.trainer.accelerator.is_main_process:
+            return
+        try:
+            job()
+        except NotWritten as error:
+            if what not in self._complained:
+                self._complained.add(what)
+                self._progress.say(f"{error.what} The run goes on without {what}.")
+
+    def save_newest(self) -> None:
+        """Write a checkpoint unless the newest step is in one already.
+
+        Raises:
+            TrainingError: As `save`.
+        """
+        if self._saved_at != self.trainer.seen:
+            self.save()
+
+    def save(self) -> Saved:
+        """Write a checkpoint; the first process writes for all.
+
+        Raises:
+            NotWritten: It could not be written; the one before is whole.
+            TrainingFailed: There is nothing worth keeping.
+        """
+        state = self.trainer.state() | self.description()
+        on_first(self.trainer.accelerator, lambda: save_checkpoint(self.checkpoint_path, state))
+        self._saved_at = self.trainer.seen
+        return Saved(self.trainer.seen)
+
+    def description(self) -> dict[str, Any]:
+        """What goes into a checkpoint beside the state: enough to make a model of it, and to know its run again."""
+        return {
+            "blueprint": blueprint_of(self.trainer.pipeline),
+            "settings": self._settings(),
+            "fixed": self._beginning.fixed,
+            "facts": {"command": self._beginning.command, "machine": self._beginning.machine,
+                      "loss_by_log_snr": self.loss_by_log_snr, **self.trainer.pictures.provenance()},
+        }  # fmt: skip
+
+    def _settings(self) -> dict[str, Any]:
+        return {**asdict(self.trainer.recipe), "processes": self.trainer.accelerator.num_processes,
+                "threads": torch.get_num_threads()}  # fmt: skip
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        refuse_changes(self.folder, state["fixed"], self._beginning.fixed)
+        refuse_other_architecture(self.folder, state["blueprint"], blueprint_of(self.trainer.pipeline))
+        self.trainer.load_state(state)
+        self._saved_at = self.trainer.seen
+        self.loss_by_log_snr = state["facts"]["loss_by_log_snr"]
+        self._progress.say(f"Going on from {self.checkpoint_path} after {self.trainer.seen:,} pictures.")
+        said = changes(state["settings"], self._settings())
+        if said:
+            self._progress.say(said)
+        self._attempt("the log", lambda: forget_later(self.folder / LOG, self.trainer.seen))

@@ -1,0 +1,69 @@
+"""The network that a run begins with: a new one, or another model's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from sculptor_app.diffusion.label_embedding import LabelEmbedding
+from sculptor_app.diffusion.pipelines import build_lock
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.training.errors import BadInput
+from sculptor_app.training.network.architecture import new_scheduler
+
+
+def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], size: int | None) -> SculptorPipeline:
+    """A pipeline with another model's weights, to be trained on.
+
+    Args:
+        folder: Of the model.
+        forms: Of the pictures to learn. Without any the model's labels are left out: what it makes when they are left
+            free is where the run begins.
+        materials: Likewise.
+        size: Edge of the pictures to learn; None is the model's own.
+
+    Raises:
+        ModelFolderError: The folder cannot be used.
+        BadInput: The model knows other labels, or another noise schedule than the one that is learned here.
+    """
+    model = SculptorPipeline.load(folder)
+    _refuse_other_schedule(folder, model)
+    known = (list(model.config.form_names), list(model.config.material_names))
+    if not forms and not materials:
+        table = _only_free(model.label_embedding)
+    elif known == (list(forms), list(materials)):
+        table = model.label_embedding
+    else:
+        raise BadInput(
+            f"The model in {folder} does not know the forms and materials of the rendered sculptures.",
+            "Start from another, or leave --start-from out.",
+        )
+    if size is not None:
+        model.unet.register_to_config(sample_size=size // model.config.patch_size)
+    return SculptorPipeline(model.unet, table, new_scheduler(), model.config.patch_size, list(forms), list(materials))
+
+
+def _refuse_other_schedule(folder: Path, model: SculptorPipeline) -> None:
+    there, here = model.scheduler, new_scheduler()
+    same = (
+        there.config.get("prediction_type") == here.config.prediction_type
+        and there.alphas_cumprod.shape == here.alphas_cumprod.shape
+        and torch.allclose(there.alphas_cumprod, here.alphas_cumprod, atol=1e-5)
+    )
+    if not same:
+        raise BadInput(
+            f"The model in {folder} was learned with another noise schedule, or says something else than v.",
+            "Start from another, or leave --start-from out.",
+        )
+
+
+def _only_free(table: LabelEmbedding) -> LabelEmbedding:
+    """A table without labels whose vector is the given one's for "left free"."""
+    with build_lock.building:
+        free: LabelEmbedding = LabelEmbedding(0, 0, table.config.width)
+    with torch.no_grad():
+        free.form.weight.copy_(table.form.weight[-1:])
+        free.material.weight.copy_(table.material.weight[-1:])
+    return free

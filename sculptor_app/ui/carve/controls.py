@@ -1,0 +1,290 @@
+"""The left panel: what to carve and how, Start and Stop, and how far the run is."""
+
+from PySide6.QtCore import QSettings, Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from sculptor_app.core.requests.parameter import Control, ControlKind
+from sculptor_app.core.requests.request import (
+    FORMS,
+    MATERIALS,
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    SAMPLER_NAMES,
+    SAMPLERS,
+    SculptRequest,
+)
+from sculptor_app.session.model_opening import OpenedModel
+from sculptor_app.ui.fields.choice_box import ChoiceBox
+from sculptor_app.ui.fields.condition_fields import ConditionField
+from sculptor_app.ui.fields.device_box import DeviceBox
+from sculptor_app.ui.fields.field_grid import FieldGrid
+from sculptor_app.ui.fields.field_mark import mark
+from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
+from sculptor_app.ui.fields.more_fields import MoreFields
+from sculptor_app.ui.fields.number_field import NumberField
+from sculptor_app.ui.fields.remembered_settings import Told, ToldModels
+from sculptor_app.ui.fields.seed_row import SeedRow
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.names import form_name, material_name
+
+CHOICES, TEXTS = ("form", "material", "sampler"), ("steps", "guidance")
+"""Fields that are remembered for each model; seed and device are the same for all."""
+
+
+class Controls(QWidget):
+    """The settings of the next run.
+
+    Args:
+        model: folder of the model that requests name; None is the embedded one.
+
+    Signals:
+        edited: some setting changed, for better or worse.
+        rebuilt: there are other fields.
+        submitted: a person pressed Return in a field.
+    """
+
+    edited = Signal()
+    rebuilt = Signal()
+    submitted = Signal()
+
+    def __init__(self, model: str | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._has_guidance = True
+        self._is_known = model is None  # what the model can be told
+        self._told = ToldModels()
+        self.conditions: list[ConditionField] = []
+        self._make_fields()
+        self._lay_out()
+        self._connect()
+        self._judge()
+
+    def _make_fields(self) -> None:
+        free = (self.tr("Left to the model"), None)
+        self.form = ChoiceBox([free, *((form_name(key), key) for key in FORMS)], self)
+        self.material = ChoiceBox([free, *((material_name(key), key) for key in MATERIALS)], self)
+        self.form.setCurrentIndex(1)
+        self.material.setCurrentIndex(2)
+        self._seeds = SeedRow(self, key="Ctrl+N")
+        self.seed, self.new_seed = self._seeds.line, self._seeds.new
+        self.choose_new_seed = self._seeds.choose_new
+        self.steps = NumberField(1, MAX_STEPS, parent=self)
+        self.steps.set_text("50")
+        self.steps.setToolTip(self.tr("How many reverse steps lead from noise to picture, 1 to {0}.").format(MAX_STEPS))
+        self.guidance = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
+        self.guidance.set_text("2.0")
+        self.guidance.setToolTip(
+            self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own.")
+        )
+        self.sampler = ChoiceBox([(SAMPLER_NAMES[key], key) for key in SAMPLERS], self)
+        self.device = DeviceBox(self)
+
+    def _lay_out(self) -> None:
+        self.problem = QLabel(self)
+        self.problem.setProperty("tone", "warning")
+        self.problem.setWordWrap(True)
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+        heading = QLabel(self.tr("The block"), self)
+        heading.setFont(fonts.strong())
+        self.model_name = ElidedLabel("", self)
+        self.model_name.setProperty("tone", "muted")
+        self.model_name.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.model_name.hide()
+        labels = [[(self.tr("Form"), self.form)], [(self.tr("Material"), self.material)]]
+        self.grid = FieldGrid(self._rows(labels), self)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(16, 14, 16, 0)
+        self._column.setSpacing(10)
+        title = QHBoxLayout()
+        title.addWidget(heading)
+        title.addWidget(self.model_name, 1)
+        self._column.addLayout(title)
+        self._rest = MoreFields(self)
+        for widget in (self.grid, self.problem, self._rest):
+            self._column.addWidget(widget)
+        self._column.addStretch(1)
+
+    def _rows(self, own: list[list[tuple[str, QWidget]]]) -> list[list[tuple[str, QWidget]]]:
+        """The rows of the grid: what only this model can be told, then what all can."""
+        steps = [(self.tr("Steps"), self.steps)]
+        if self._has_guidance:
+            steps.append((self.tr("Guidance"), self.guidance))
+        return [
+            *own,
+            [(self.tr("Seed"), self._seeds)],
+            steps,
+            [(self.tr("Sampler"), self.sampler)],
+            [(self.tr("Device"), self.device)],
+        ]
+
+    def fit_into(self, height_px: int) -> None:
+        """Fold the labels beside their fields where they would not all be seen otherwise."""
+        others = self.sizeHint().height() - self.grid.sizeHint().height()
+        self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
+
+    def _connect(self) -> None:
+        for box in (self.form, self.material, self.sampler, self.device):
+            box.currentIndexChanged.connect(self._judge)
+        for field in (self.seed, self.steps.lineEdit(), self.guidance.lineEdit()):
+            field.textChanged.connect(self._judge)
+            field.returnPressed.connect(self.submitted)
+
+    # What it says -------------------------------------------------------------------------------------------------
+
+    def fields(self) -> FormFields:
+        """The contents as they stand."""
+        return FormFields(
+            form=self.form.currentData(), material=self.material.currentData(), seed=self.seed.text(),
+            steps=self.steps.text(), sampler=self.sampler.currentData(), guidance=self.guidance.text(),
+            device=self.device.currentData(), model=self._model,
+            options=tuple((field.control.name, field.value()) for field in self.conditions if not field.problem),
+            has_guidance=self._has_guidance,
+        )  # fmt: skip
+
+    def request(self) -> SculptRequest | None:
+        """What would be run; None while something is wrong."""
+        if any(field.problem for field in self.conditions):
+            return None
+        read = read_form(self.fields())
+        return read if isinstance(read, SculptRequest) else None
+
+    # Another model ------------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> str | None:
+        """The model that requests name; None is the embedded one."""
+        return self._model
+
+    def set_model(self, opened: OpenedModel) -> None:
+        """Offer what a model can be told, and have requests name it."""
+        was_known = self._is_known
+        is_another = opened.model != self._model or not was_known
+        if was_known:
+            self._keep()
+        self._model, self._is_known = opened.model, True
+        by_field = {control.field: control for control in opened.controls if control.field}
+        self._has_guidance = "guidance" in by_field
+        labelled = [(self.tr("Form"), self.form, "form"), (self.tr("Material"), self.material, "material")]
+        own: list[list[tuple[str, QWidget]]] = [[(text, box)] for text, box, name in labelled if name in by_field]
+        self.conditions = [ConditionField(control, self) for control in opened.controls if not control.field]
+        own += [[(field.control.title, field)] for field in self.conditions if _is_first(field.control)]
+        rest = [[(field.control.title, field)] for field in self.conditions if not _is_first(field.control)]
+        for _, box, name in labelled:
+            if name not in by_field:
+                box.setCurrentIndex(0)
+        self._offer_samplers(opened.samplers, keep=not is_another or opened.model is None)
+        guidance = by_field.get("guidance")
+        is_told = not is_another or opened.model is None or "guidance" in self._told.of(opened.model).texts
+        if guidance is not None and guidance.default is not None and not is_told:
+            self.guidance.set_number(float(guidance.default))
+        self._lay_out_anew(own, rest)
+        self.model_name.setText(opened.name)
+        self.model_name.setToolTip(f"{opened.kind}\n{opened.model or ''}".strip())
+        self.model_name.setVisible(opened.model is not None)
+        if is_another:
+            self._recall(with_texts=was_known)
+        for field in self.conditions:
+            field.edited.connect(self._judge)
+        self._judge()
+
+    def _offer_samplers(self, samplers: tuple[str, ...], keep: bool) -> None:
+        chosen = self.sampler.currentData() if keep else None
+        self.sampler.blockSignals(True)
+        self.sampler.clear()
+        for key in samplers:
+            self.sampler.addItem(SAMPLER_NAMES[key], key)
+        self.sampler.setCurrentIndex(max(0, self.sampler.findData(chosen)))
+        self.sampler.blockSignals(False)
+
+    def _lay_out_anew(self, own: list[list[tuple[str, QWidget]]], rest: list[list[tuple[str, QWidget]]]) -> None:
+        """Put other fields into the grid; those that are not for this model wait outside of it."""
+        old = self.grid
+        self.grid = FieldGrid(self._rows(own), self)
+        shown = [field for row in self._rows(own) for _, field in row]
+        for field in (self.form, self.material, self.guidance):
+            if field not in shown:
+                field.setParent(self)
+            field.setVisible(field in shown)
+        self._column.replaceWidget(old, self.grid)
+        old.hide()
+        old.deleteLater()
+        self.grid.show()
+        self._rest.set_rows(rest)
+        self.rebuilt.emit()
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be run, one sentence per field; empty where it can."""
+        return self.problem.text()
+
+    # Remembering --------------------------------------------------------------------------------------------------
+
+    def save(self, settings: QSettings) -> None:
+        """Remember the contents, as far as they can be run."""
+        request = self.request()
+        if request is not None:
+            for name in ("seed", "device"):
+                settings.setValue(f"request/{name}", str(getattr(request, name)))
+        self._keep()
+        self._told.save(settings)
+
+    def restore(self, settings: QSettings) -> None:
+        """Take up what was remembered; what is no longer on offer stays as it is."""
+        seed, device = settings.value("request/seed"), settings.value("request/device")
+        if seed is not None:
+            self.seed.setText(str(seed))
+        _choose(self.device, str(device))
+        self._told.restore(settings)
+        self._recall()
+
+    def _keep(self) -> None:
+        """Remember what this model is told; what is wrong, not."""
+        read = read_form(self.fields())
+        wrong = () if isinstance(read, SculptRequest) else [error.field for error in read]
+        texts = {name: getattr(self, name).text() for name in TEXTS if name not in wrong}
+        choices = {name: getattr(self, name).currentData() for name in CHOICES}
+        options = {field.control.name: field.value() for field in self.conditions if not field.problem}
+        if not self._is_known:  # neither its own fields nor its samplers are there yet
+            before = self._told.of(self._model)
+            choices["sampler"], options = before.choices.get("sampler"), before.options
+        self._told.keep(self._model, Told(choices, texts, options))
+
+    def _recall(self, with_texts: bool = True) -> None:
+        """Put back what this model was told last."""
+        told = self._told.of(self._model)
+        for name, key in told.choices.items():
+            if name in CHOICES:
+                _choose(getattr(self, name), key)
+        for name, text in told.texts.items():
+            if with_texts and name in TEXTS:
+                getattr(self, name).set_text(str(text))
+        for field in self.conditions:
+            if field.control.name in told.options:
+                field.recall(told.options[field.control.name])
+
+    @Slot()
+    def _judge(self) -> None:
+        read = read_form(self.fields())
+        errors: tuple[FieldError, ...] = () if isinstance(read, SculptRequest) else read
+        errors += tuple(FieldError(field.control.name, field.problem) for field in self.conditions if field.problem)
+        wrong = {error.field for error in errors}
+        for name in ("seed", "steps", "guidance"):
+            mark(getattr(self, name), name in wrong)
+        self.problem.setText("\n".join(error.sentence for error in errors))
+        self.problem.setVisible(bool(errors))
+        self.edited.emit()
+
+
+def _choose(box: ChoiceBox, key: str | None) -> None:
+    """Choose what goes by a key, if it is on offer."""
+    row = box.findData(key)
+    if row >= 0:
+        box.setCurrentIndex(row)
+
+
+def _is_first(control: Control) -> bool:
+    """Whether a control stands among the first: what is asked of a model, and not how it is computed."""
+    return control.required or control.kind in (
+        ControlKind.TEXT, ControlKind.PICTURE, ControlKind.LABEL, ControlKind.CHOICE
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""With what latents are decoded: the model's own decoder, or a small one that is quick; remembered for each model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QFileDialog, QMenu
+
+from sculptor_app.core.tiny_decoder_folders import find_small_decoders
+
+if TYPE_CHECKING:
+    from sculptor_app.ui.shell.main_window import MainWindow
+
+REMEMBERED, AT_ONCE = "latents/decoders", "latents/look_at_once"
+MOST_REMEMBERED = 32
+
+
+class DecoderChoice(QObject):
+    """A menu of the decoders there are for the model that is open.
+
+    Signals:
+        changed: another one is chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, window: MainWindow, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._window = window
+        self._model: str | None = None
+        self._folder: Path | None = None
+        self.menu: QMenu | None = None
+        self._group: QActionGroup | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Of the small decoder that is chosen; None is the model's own."""
+        return self._folder
+
+    @property
+    def looks_at_once(self) -> bool:
+        """Whether the last step of a run is decoded by the small decoder as soon as the run is over."""
+        return str(self._window.settings.value(AT_ONCE, "on")) == "on"
+
+    def fill(self, menu: QMenu) -> None:
+        """Put the choice into a menu."""
+        self.menu = menu.addMenu(self.tr("Decode &with"))
+        self.menu.aboutToShow.connect(self.list_decoders)
+        self.menu.setEnabled(False)
+
+    def set_model(self, model: str | None) -> None:
+        """Another model is open: offer what was chosen for it before."""
+        self._model = model
+        kept = self._remembered().get(model or "", "")
+        self._set(Path(kept) if kept and Path(kept).is_dir() else None)
+        self.menu.setEnabled(model is not None)
+
+    @Slot()
+    def list_decoders(self) -> None:
+        """Fill the menu with what lies there now."""
+        self.menu.clear()
+        self._group = QActionGroup(self.menu)
+        folders = list(find_small_decoders(Path(self._model))) if self._model else []
+        if self._folder is not None and self._folder not in folders:
+            folders.append(self._folder)
+        self._offer(self.tr("The model's &own decoder"), None)
+        for folder in folders:
+            self._offer(folder.name.replace("&", "&&"), folder)
+        self.menu.addSeparator()
+        self.menu.addAction(self.tr("&Choose a folder…")).triggered.connect(self.ask_folder)
+        self.menu.addSeparator()
+        at_once = self.menu.addAction(self.tr("&Quick look after each run"))
+        at_once.setCheckable(True)
+        at_once.setChecked(self.looks_at_once)
+        at_once.setEnabled(self._folder is not None)
+        at_once.setToolTip(self.tr("The last step is decoded by the small decoder as soon as the run is over."))
+        at_once.toggled.connect(self._look_at_once)
+        self.menu.setToolTipsVisible(True)
+
+    def _offer(self, text: str, folder: Path | None) -> None:
+        action = self.menu.addAction(text)
+        action.setCheckable(True)
+        action.setChecked(folder == self._folder)
+        action.setData(folder)
+        action.setToolTip(str(folder or ""))
+        action.triggered.connect(self._chosen)
+        self._group.addAction(action)
+
+    @Slot()
+    def _chosen(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.choose(action.data())
+
+    @Slot()
+    def ask_folder(self) -> None:
+        """Ask for the folder of a small decoder."""
+        start = str(Path(self._model).parent) if self._model else ""
+        title = self.tr("Open a small decoder's folder")
+        chosen = QFileDialog.getExistingDirectory(self._window, title, start)
+        if chosen:
+            self.choose(Path(chosen))
+
+    def choose(self, folder: Path | None) -> None:
+        """Decode with a small decoder, or with the model's own; it is tried when something is decoded next."""
+        kept = self._remembered()
+        kept.pop(self._model or "", None)
+        if folder is not None:
+            kept[self._model or ""] = str(folder)
+        self._window.settings.setValue(REMEMBERED, json.dumps(dict(list(kept.items())[-MOST_REMEMBERED:])))
+        self._set(folder)
+
+    def _set(self, folder: Path | None) -> None:
+        if folder != self._folder:
+            self._folder = folder
+            self.changed.emit()
+
+    @Slot(bool)
+    def _look_at_once(self, wanted: bool) -> None:
+        self._window.settings.setValue(AT_ONCE, "on" if wanted else "off")
+
+    def _remembered(self) -> dict[str, str]:
+        try:
+            kept = json.loads(str(self._window.settings.value(REMEMBERED, "{}")))
+        except ValueError:  # edited by hand
+            return {}
+        return {str(model): str(folder) for model, folder in kept.items()} if isinstance(kept, dict) else {}

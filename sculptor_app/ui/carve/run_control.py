@@ -1,0 +1,206 @@
+"""From the Start button to the trajectory on screen: the runner, the session and what a person is told about a run."""
+
+import logging
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from sculptor_app.core.errors import OutOfDeviceMemory, SculptError
+from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.session.runner import Prepared, RunState, SculptRunner
+from sculptor_app.session.session import Session
+from sculptor_app.ui.carve.controls import Controls
+from sculptor_app.ui.carve.run_panel import RunPanel
+from sculptor_app.ui.carve.run_progress import StepClock, duration_text
+from sculptor_app.ui.widgets.message_bar import MessageBar
+
+log = logging.getLogger(__name__)
+
+
+class RunControl(QObject):
+    """Starts and stops runs as people ask and shows how they go.
+
+    Signals:
+        busy_changed: whether a run was asked for and has not ended.
+        begun: a run was asked for, now.
+        planned: the noise levels of the states of the run that the controls describe.
+        pace_changed: a step has been timed.
+    """
+
+    busy_changed = Signal(bool)
+    begun = Signal()
+    planned = Signal(object)
+    pace_changed = Signal()
+
+    def __init__(
+        self, session: Session, runner: SculptRunner, controls: Controls, panel: RunPanel, messages: MessageBar
+    ) -> None:
+        super().__init__(panel)
+        self._session, self._runner = session, runner
+        self._controls, self._panel, self._messages = controls, panel, messages
+        self._busy = False
+        self._run_id = 0
+        self.pace = StepClock()
+        runner.state_changed.connect(self._show_state)
+        runner.prepared.connect(self._take_prepared)
+        runner.planned.connect(self._take_plan)
+        runner.started.connect(self._take_trajectory)
+        runner.step_taken.connect(self._take_step)
+        runner.finished.connect(self._finish)
+        runner.cancelled.connect(self._cancel)
+        runner.failed.connect(self._fail)
+        controls.edited.connect(self._judge)
+        controls.submitted.connect(self.start)
+        panel.start_requested.connect(self.start)
+        panel.stop_requested.connect(self.stop)
+        self._judge()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run was asked for and has not ended."""
+        return self._busy
+
+    @Slot()
+    def start(self) -> None:
+        """Start what the controls describe; a run that goes on is stopped for it."""
+        request = self._controls.request()
+        if request is None:
+            return
+        self.carve(request)
+
+    def carve(self, request: SculptRequest, start: object = None) -> None:
+        """Run a request, from another start than its seed's noise if there is one: see `SculptRunner.start`."""
+        self._messages.clear()
+        self._run_id = self._runner.newest + 1  # known before the runner says anything of it
+        self._runner.start(request, start)
+        self.begun.emit()
+
+    def show_run(self, trajectory: object, measures: object) -> None:
+        """Put a run on screen that was made elsewhere; one that goes on here is stopped."""
+        self.stop()
+        self._run_id = 0  # what the stopped one still says is not for this trajectory
+        self._show_state(self._runner.state)
+        self._session.show(trajectory, measures, running=False)
+        self._panel.set_ended("")
+
+    @Slot()
+    def stop(self) -> None:
+        """Stop after the step that is being computed."""
+        if self._is_mine:
+            self._runner.stop()
+
+    @property
+    def _is_mine(self) -> bool:
+        """Whether the newest run is a carving of this page's, and not work for another one."""
+        return self._runner.newest == self._run_id
+
+    # What the runner says --------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _show_state(self, state: RunState) -> None:
+        if not self._is_mine and state is not RunState.PREPARING:
+            state = RunState.IDLE
+        self._panel.set_state(state, self._is_mine and self._runner.is_waiting)
+        busy = self._is_mine and self._runner.is_running
+        if busy != self._busy:
+            self._busy = busy
+            self.busy_changed.emit(self._busy)
+
+    @Slot(object)
+    def _take_prepared(self, prepared: Prepared) -> None:
+        if prepared.devices:
+            self._controls.device.set_devices(prepared.devices)
+            self._judge()
+        if prepared.error is not None:
+            self._tell(prepared.error)
+
+    @Slot(object, object)
+    def _take_plan(self, request: object, levels: object) -> None:
+        if request == self._controls.request():
+            self.planned.emit(levels)
+
+    @Slot(int, object, object)
+    def _take_trajectory(self, run_id: int, trajectory: object, measures: object) -> None:
+        if run_id != self._run_id:
+            return
+        self.pace = StepClock()
+        self._session.show(trajectory, measures)
+        self._panel.set_progress(0, trajectory.planned_steps, None)
+
+    @Slot(int, int)
+    def _take_step(self, run_id: int, k: int) -> None:
+        if run_id != self._run_id:
+            return
+        trajectory = self._session.trajectory
+        self.pace.add(trajectory.step(k).duration_s)
+        self._session.grow(k)
+        self.pace_changed.emit()
+
+    @Slot()
+    def show_progress(self) -> None:
+        """Show how far the run is; asked for at most once per drawing, since steps can be shorter than that."""
+        if self._session.is_running:
+            planned = self._session.trajectory.planned_steps
+            self._panel.set_progress(self._session.last, planned, self.pace.mean_s)
+
+    @Slot(int)
+    def _finish(self, run_id: int) -> None:
+        if run_id != self._run_id:
+            return
+        self._session.end_run()
+        trajectory = self._session.trajectory
+        took = sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
+        self.pace.settle(took / trajectory.last)
+        self._panel.set_progress(trajectory.last, trajectory.planned_steps, self.pace.mean_s)
+        self._panel.set_ended(self.tr("{0} steps in {1}").format(trajectory.last, duration_text(took)))
+        self.pace_changed.emit()
+
+    @Slot(int)
+    def _cancel(self, run_id: int) -> None:
+        if run_id != self._run_id:
+            return
+        was_shown = self._session.is_running
+        self._session.end_run()
+        trajectory = self._session.trajectory
+        if was_shown and not trajectory.is_complete:
+            self._say_end(self.tr("Stopped at step {0} of {1}"))
+
+    @Slot(int, object)
+    def _fail(self, run_id: int, error: Exception) -> None:
+        if run_id != self._run_id:
+            return
+        was_shown = self._session.is_running
+        self._session.end_run()
+        if was_shown:
+            self._say_end(self.tr("Failed after step {0} of {1}"))
+        self._tell(error)
+
+    def _say_end(self, sentence: str) -> None:
+        trajectory = self._session.trajectory
+        self._panel.set_ended(sentence.format(trajectory.last, trajectory.planned_steps))
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, SculptError):
+            action = self.tr("Use the CPU") if isinstance(error, OutOfDeviceMemory) else ""
+            self._messages.tell(error.what, error.what_to_do, action=action, deed=self._use_cpu)
+        elif isinstance(error, RequestError):
+            self._messages.tell(str(error))
+        else:
+            log.error("a run failed", exc_info=error)
+            what = self.tr("The run failed with an error that nobody foresaw ({0}: {1}).")
+            what_to_do = self.tr("What was sculpted so far stays; Help > Show log has the details.")
+            self._messages.tell(what.format(type(error).__name__, error), what_to_do)
+
+    def _use_cpu(self) -> None:
+        if self._controls.device.choose("cpu"):
+            self.start()
+
+    @Slot()
+    def _judge(self) -> None:
+        self._panel.set_reason(self._controls.reason)
+        self.plan()
+
+    def plan(self) -> None:
+        """Before the first run, have the run that the controls describe planned."""
+        request = self._controls.request()
+        if request is not None and self._session.trajectory is None:
+            self._runner.plan(request)

@@ -1,0 +1,113 @@
+"""Start, Stop and progress: the foot of the left panel."""
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from sculptor_app.session.runner import RunState
+from sculptor_app.ui.carve.run_progress import pace_text, progress_text
+from sculptor_app.ui.theme import fonts
+
+
+class RunPanel(QWidget):
+    """One button that starts or stops, and how far the run is.
+
+    Signals:
+        start_requested: Start was pressed.
+        stop_requested: Stop was pressed.
+    """
+
+    start_requested = Signal()
+    stop_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.line = QLabel(self)
+        self.line.setProperty("tone", "muted")
+        self.line.setFont(fonts.tabular(fonts.body()))
+        self.pace = QLabel(self)
+        self.pace.setProperty("tone", "muted")
+        self.pace.setFont(fonts.small())
+        self.bar = QProgressBar(self)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(self.tr("Progress of the run"))
+        self.button = QPushButton(self)
+        self.button.setProperty("kind", "primary")
+        # A click leaves the focus where it is, so that Space goes on to play and pause.
+        self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.button.clicked.connect(self._pressed)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 8, 16, 14)
+        column.setSpacing(6)
+        for widget in (self.line, self.bar, self.pace, self.button):
+            column.addWidget(widget)
+        self._running = False
+        self._progress = ""
+        self._reason = ""
+        self._state = RunState.IDLE
+        self.set_state(RunState.IDLE, waiting=False)
+
+    @property
+    def tallest_px(self) -> int:
+        """Height with everything that it may show."""
+        line = self.line.sizeHint().height()
+        return 2 * line + self.bar.sizeHint().height() + self.button.sizeHint().height() + 3 * 6 + 22
+
+    def set_state(self, state: RunState, waiting: bool) -> None:
+        """Show what the runner does; `waiting` says that a run was asked for before the model was there."""
+        self._state = state
+        self._running = waiting or state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+        self.button.setText(self.tr("Stop") if self._running else self.tr("Start"))
+        tip = self.tr("Stop after this step (Esc)") if self._running else self.tr("Carve (Ctrl+Return)")
+        self.button.setToolTip(tip)
+        if waiting or state is RunState.STARTING:
+            self._progress = self.tr("preparing the model…")
+            self.bar.setRange(0, 0)
+            self.pace.setText("")
+        elif state is RunState.STOPPING:
+            self._progress = self.tr("stopping after this step…")
+        elif state is RunState.PREPARING:
+            self._progress = self.tr("loading the model…")
+        elif state is RunState.IDLE:
+            self._progress = ""
+        if not self._running:
+            self.bar.setRange(0, 1)
+            self.bar.setValue(0)
+        self._render()
+
+    def set_progress(self, done: int, planned: int, mean_s: float | None) -> None:
+        """Show how far the run is."""
+        self._set_bar(done, planned)
+        if self._state is not RunState.STOPPING:
+            self._progress = progress_text(done, planned, mean_s)
+        self.pace.setText("" if mean_s is None else pace_text(mean_s))
+        self._render()
+
+    def _set_bar(self, done: int, planned: int) -> None:
+        # QProgressBar.setValue paints there and then, 7 ms at every step; so it is painted with all the rest.
+        self.bar.setUpdatesEnabled(False)
+        self.bar.setRange(0, planned)
+        self.bar.setValue(done)
+        self.bar.setUpdatesEnabled(True)
+
+    def set_ended(self, text: str) -> None:
+        """Say how the run ended, until the next begins."""
+        self._progress = text
+        self._render()
+
+    def set_reason(self, reason: str) -> None:
+        """Say why Start cannot be pressed; empty where it can."""
+        self._reason = reason
+        self._render()
+
+    @Slot()
+    def _pressed(self) -> None:
+        (self.stop_requested if self._running else self.start_requested).emit()
+
+    def _render(self) -> None:
+        blocked = bool(self._reason) and not self._running
+        self.button.setEnabled(not blocked and self._state is not RunState.STOPPING)
+        self.line.setText(self.tr("Correct what is marked above to start.") if blocked else self._progress)
+        self.bar.setVisible(self._running)
+        self.pace.setVisible(bool(self.pace.text()))
+        if blocked:
+            self.button.setToolTip(self._reason)

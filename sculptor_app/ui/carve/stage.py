@@ -1,0 +1,147 @@
+"""The middle of the window: three frames of the same step, zoomed and pointed at together."""
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QImage, QResizeEvent
+from PySide6.QtWidgets import QLabel, QWidget
+
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui.carve.stage_layout import Room, best, one_large, side_by_side
+from sculptor_app.ui.widgets.frame_panel import FramePanel
+from sculptor_app.ui.widgets.picture_source import Shown
+
+MARGIN = 16
+GAP = 16
+DEFAULT_KINDS = (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS)
+AUTOMATIC, LARGE, ROW = "automatic", "large", "row"
+_PLACES = {AUTOMATIC: best, LARGE: one_large, ROW: side_by_side}
+
+
+class Stage(QWidget):
+    """Three frames and, under them, a line about what a step in the middle of a run is.
+
+    Signals:
+        kinds_changed: a person chose to see something else in one of them.
+        pixel_hovered: index of the frame, column and row; -1, -1 when the pointer left.
+    """
+
+    kinds_changed = Signal()
+    first_kinds = DEFAULT_KINDS
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("ground", "well")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._arrangement = AUTOMATIC
+        self._aspect = 1.0
+        self._colours: list[QColor] = []
+        self.kinds: list[FrameKind] = list(self.first_kinds)
+        self.panels = [FramePanel(self) for _ in range(3)]
+        for index, panel in enumerate(self.panels):
+            panel.set_kinds([(kind, self.kind_name(kind)) for kind in self.known_kinds()])
+            panel.set_kind(self.kinds[index])
+            panel.kind_requested.connect(self._kind_requested)
+            panel.view_changed.connect(self._share_view)
+            panel.pixel_hovered.connect(self._share_marker)
+        self.remark = QLabel(self)
+        self.remark.setProperty("tone", "muted")
+        self.remark.setAlignment(Qt.AlignmentFlag.AlignCenter)
+
+    def known_kinds(self) -> list[FrameKind]:
+        """What can be chosen to be shown, in the order of the menu."""
+        return list(FrameKind)
+
+    def kind_name(self, kind: FrameKind) -> str:
+        """What a kind of frame is called, translated."""
+        return {
+            FrameKind.NOISY_STATE: self.tr("Noisy state"),
+            FrameKind.CURRENT_GUESS: self.tr("Current guess"),
+            FrameKind.PREDICTED_NOISE: self.tr("Predicted noise"),
+            FrameKind.STATE_CHIPS: self.tr("Chips"),
+            FrameKind.GUESS_CHIPS: self.tr("Chips of the guess"),
+            FrameKind.TWIN: self.tr("Twin"),
+            FrameKind.UNGUIDED_GUESS: self.tr("Unguided guess"),
+            FrameKind.CONDITIONAL_GUESS: self.tr("Conditional guess"),
+            FrameKind.GUIDANCE_DIRECTION: self.tr("Guidance direction"),
+        }[kind]
+
+    def set_kinds(self, kinds: list[FrameKind]) -> None:
+        """Choose what the three frames show."""
+        self.kinds = list(kinds)
+        for panel, kind in zip(self.panels, kinds, strict=True):
+            panel.set_kind(kind)
+        self.kinds_changed.emit()
+
+    @property
+    def arrangement(self) -> str:
+        """AUTOMATIC, LARGE or ROW."""
+        return self._arrangement
+
+    def set_arrangement(self, arrangement: str) -> None:
+        """Put one frame large, or all three in a row, or whichever fits better."""
+        self._arrangement = arrangement
+        self._place()
+
+    def show_pictures(self, shown: list[Shown], notes: list[str]) -> None:
+        """Show a picture and a note in each frame."""
+        for panel, picture, note in zip(self.panels, shown, notes, strict=True):
+            panel.set_picture(picture.image, note, picture.why_empty)
+            panel.set_legend(self._legend() if picture.limit is not None else (), picture.limit)
+        image = shown[0].image
+        if image is not None and image.width() / image.height() != self._aspect:
+            self._aspect = image.width() / image.height()
+            self._place()
+
+    def set_remark(self, text: str) -> None:
+        """The line under the frames."""
+        if text != self.remark.text():
+            self.remark.setText(text)
+
+    def _legend(self) -> list[QColor]:
+        if not self._colours:
+            from sculptor_app.measures.colours import TABLE  # numpy comes with it; there is a picture by now
+
+            self._colours = [QColor(*map(int, rgb)) for rgb in TABLE]
+        return self._colours
+
+    @Slot(object)
+    def _kind_requested(self, kind: FrameKind) -> None:
+        self.kinds[self.panels.index(self.sender())] = kind
+        self.kinds_changed.emit()
+
+    @Slot(object)
+    def _share_view(self, view: object) -> None:
+        for panel in self.panels:
+            if panel is not self.sender():
+                panel.set_view(view)
+
+    @Slot(int, int)
+    def _share_marker(self, column: int, row: int) -> None:
+        of = self.sender().picture_view.image
+        for panel in self.panels:
+            if panel is not self.sender():
+                panel.set_marker(*_same_place(column, row, of, panel.picture_view.image))
+
+    def _place(self) -> None:
+        line = self.remark.sizeHint().height()
+        panel = self.panels[0]
+        overhead = panel.sizeHint().height() - 280  # its size hint is that of a picture of 280 pixels
+        room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line, overhead, GAP, self._aspect)
+        rects = _PLACES[self._arrangement](room)
+        for panel, (left, top, width, height) in zip(self.panels, rects, strict=True):
+            panel.setGeometry(left + MARGIN, top + MARGIN, width, height)
+        self.remark.setGeometry(MARGIN, self.height() - MARGIN // 2 - line, self.width() - 2 * MARGIN, line)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(420, 260)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place()
+
+
+def _same_place(column: int, row: int, of: QImage | None, other: QImage | None) -> tuple[int, int]:
+    """A pixel of one picture in another of the same; a decoded one has more of them than its latents."""
+    if column < 0 or of is None or other is None or of.size() == other.size():
+        return column, row
+    return column * other.width() // of.width(), row * other.height() // of.height()

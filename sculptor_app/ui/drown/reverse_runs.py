@@ -1,0 +1,118 @@
+"""How a drowned picture comes back: carved out again from a level, or out of the noise that is found for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.session.forward_process import Drowned, FreshRender, GivenPicture
+from sculptor_app.session.picture_runs import Inverting, start_from_picture
+from sculptor_app.session.runner import SculptRunner
+from sculptor_app.ui.widgets.message_bar import MessageBar
+
+
+class WayBack(QObject):
+    """Asks for the runs that bring a picture back, and says how near one came.
+
+    Args:
+        runner: Does the model's work.
+        request: What the page Carve would run now; None while that is wrong.
+        messages: Tells what comes of it.
+        parent: The page.
+
+    Signals:
+        carve_requested: a request, and what makes its start (see `SculptRunner.start`), for the page Carve.
+        changed: `is_busy` or `words`.
+        failed: the exception.
+    """
+
+    carve_requested = Signal(object, object)
+    changed = Signal()
+    failed = Signal(object)
+
+    def __init__(
+        self, runner: SculptRunner, request: Callable[[], SculptRequest | None], messages: MessageBar, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._runner, self._request, self._messages = runner, request, messages
+        self._inverting = Inverting(runner, self)
+        self._awaited: tuple[int, Any] | None = None  # the run that carves an inverted picture, and the inversion
+        self._carved: Any = None
+        self._inverting.changed.connect(self.changed)
+        self._inverting.inverted.connect(self._take_inversion)
+        self._inverting.failed.connect(self.failed)
+        runner.started.connect(self._note_carving)
+        runner.finished.connect(self._tell_error)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a noise is being looked for."""
+        return self._inverting.is_busy
+
+    @property
+    def words(self) -> str:
+        """How far that is; empty while nothing is looked for."""
+        if not self.is_busy:
+            return ""
+        return self.tr("looking for its noise: step {0} of {1}").format(self._inverting.done, self._inverting.planned)
+
+    def carve(self, drowned: Drowned, position: int) -> None:
+        """Have the model carve a picture out again from the level of a state."""
+        request = self._request_for(drowned)
+        if request is not None:
+            static = getattr(drowned.trajectory, "noise", None)
+            first_step = min(position + 1, request.steps)
+            self.carve_requested.emit(request, start_from_picture(drowned.picture, drowned.name, first_step, static))
+
+    def invert(self, drowned: Drowned) -> None:
+        """Find the noise that the model carves a picture out of, and carve it back."""
+        request = self._request_for(drowned)
+        if request is not None:
+            self._messages.clear()
+            self._inverting.invert(request, drowned.picture, drowned.name)
+
+    @Slot()
+    def stop(self) -> None:
+        """Give up looking for a noise."""
+        self._inverting.stop()
+
+    def _request_for(self, drowned: Drowned) -> SculptRequest | None:
+        """What Carve would run, with as many steps as there are layers, and of a render with its own labels."""
+        request = self._request()
+        if request is None:
+            said = self.tr("The settings on the page Carve cannot be run.")
+            self._messages.tell(said, self.tr("Correct them first."))
+            return None
+        request = replace(request, steps=drowned.trajectory.planned_steps, seed=drowned.trajectory.info.request.seed)
+        source = drowned.source
+        if isinstance(source, FreshRender):
+            return replace(request, form=source.form, material=source.material)
+        return request if isinstance(source, GivenPicture) else replace(request, form=None, material=None)
+
+    @Slot(object, object)
+    def _take_inversion(self, inversion: Any, request: SculptRequest) -> None:
+        """Carve the picture out of its noise, and see how near that comes."""
+        self._awaited = (self._runner.newest + 1, inversion)
+        self.carve_requested.emit(request, lambda engine, request: inversion.start)
+
+    @Slot(int, object, object)
+    def _note_carving(self, run_id: int, trajectory: Any, measures: object) -> None:
+        if self._awaited is not None and run_id == self._awaited[0]:
+            self._carved = trajectory
+
+    @Slot(int)
+    def _tell_error(self, run_id: int) -> None:
+        if self._awaited is None or run_id != self._awaited[0]:
+            return
+        (_, inversion), trajectory = self._awaited, self._carved
+        self._awaited = self._carved = None
+        said = self.tr(
+            "Found the noise of {0}, and carved the picture out of it again: it comes back to within {1:.0f} dB. "
+            "State 0 is that noise."
+        )
+        error_db = inversion.error_db(trajectory.state(trajectory.last))
+        self._messages.tell(said.format(inversion.name, error_db), is_fault=False)

@@ -1,0 +1,1 @@
+"""Input fields for the parameters of a run."""

@@ -1,0 +1,163 @@
+"""Fields for whatever a model can be told, made from the description of its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QPlainTextEdit, QToolButton, QWidget
+
+from sculptor_app import folders
+from sculptor_app.core.requests.parameter import Control, ControlKind
+from sculptor_app.core.requests.request import OptionValue, RequestError
+from sculptor_app.ui.fields.choice_box import ChoiceBox
+from sculptor_app.ui.fields.field_grid import WIDE
+from sculptor_app.ui.fields.number_field import NumberField
+
+TEXT_LINES = 3
+FAR = 10**6
+"""As far as the arrows of a number go whose bounds nobody knows."""
+
+
+class ConditionField(QWidget):
+    """One field for one control.
+
+    Signals:
+        edited: its value changed.
+    """
+
+    edited = Signal()
+
+    def __init__(self, control: Control, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.control = control
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self._read, self._write = _MAKERS[control.kind](self, row)
+        if control.default is not None:
+            self._write(control.default)
+
+    def value(self) -> OptionValue:
+        """What stands there; None leaves it to the model.
+
+        Raises:
+            RequestError: It cannot be used.
+        """
+        value = self._read()
+        self.control.check(value)
+        return value
+
+    def set_value(self, value: OptionValue) -> None:
+        """Put a value there as if it had been typed."""
+        self._write(value)
+
+    def recall(self, value: OptionValue) -> None:
+        """Put a value there that stood there once, if it can still be used."""
+        before = self._read()
+        self._write(value)
+        if self.problem:
+            self._write(before)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with its value; empty where nothing is."""
+        try:
+            self.value()
+        except RequestError as error:
+            return str(error)
+        return ""
+
+    # One maker for each kind: puts widgets into the row, and says how they are read and written -----------------------
+
+    def _text(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
+        text = QPlainTextEdit(self)
+        text.setTabChangesFocus(True)
+        self.setProperty(WIDE, True)
+        text.setFixedHeight(TEXT_LINES * text.fontMetrics().lineSpacing() + 18)
+        text.textChanged.connect(self.edited)
+        self._hold(row, text)
+        return text.toPlainText, lambda value: text.setPlainText(str(value or ""))
+
+    def _number(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
+        control = self.control
+        whole = control.kind is not ControlKind.NUMBER
+        low, high = (
+            (control.low if control.low is not None else -FAR),
+            (control.high if control.high is not None else FAR),
+        )
+        step = control.grain if whole else (0.05 if high - low <= 1 else 0.5)
+        field = NumberField(low, high, step, 0 if whole else 2, self)
+        field.text_changed.connect(self.edited)
+        self._hold(row, field)
+
+        def read() -> OptionValue:
+            text = field.text().strip().replace(",", ".")
+            if not text:
+                return None
+            try:
+                return int(text) if whole else float(text)
+            except ValueError:
+                return text[:40]  # refused by the control, which says what is wanted
+
+        return read, lambda value: field.set_text("" if value is None else f"{value:g}" if not whole else str(value))
+
+    def _choice(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
+        box = ChoiceBox([(self.tr("Left to the model"), None), *((name, name) for name in self.control.choices)], self)
+        box.currentIndexChanged.connect(lambda _: self.edited.emit())
+        self._hold(row, box)
+        return box.currentData, lambda value: box.setCurrentIndex(max(0, box.findData(value)))
+
+    def _label(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
+        if not self.control.choices:
+            return self._number(row)
+        box = ChoiceBox([(name, str(number)) for number, name in enumerate(self.control.choices)], self)
+        box.currentIndexChanged.connect(lambda _: self.edited.emit())
+        self._hold(row, box)
+        return lambda: int(box.currentData()), lambda value: box.setCurrentIndex(box.findData(str(value)))
+
+    def _flag(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
+        box = QCheckBox(self.tr("yes"), self)
+        box.toggled.connect(lambda _: self.edited.emit())
+        self._hold(row, box)
+        return box.isChecked, lambda value: box.setChecked(bool(value))
+
+    def _picture(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
+        self._path = QLineEdit(self)
+        self._path.textChanged.connect(self.edited)
+        choose = QToolButton(self)
+        choose.setText("…")
+        choose.setProperty("kind", "outlined")
+        choose.setAccessibleName(self.tr("Choose a picture"))
+        choose.clicked.connect(self._choose_picture)
+        self._hold(row, self._path)
+        row.addWidget(choose)
+        return lambda: self._path.text().strip() or None, lambda value: self._path.setText(str(value or ""))
+
+    @Slot()
+    def _choose_picture(self) -> None:
+        there = Path(self._path.text()).expanduser()
+        folder = there.parent if there.is_file() else folders.pictures()
+        chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Choose a picture"), str(folder))
+        if chosen:
+            self._path.setText(chosen)
+
+    def _hold(self, row: QHBoxLayout, widget: QWidget) -> None:
+        widget.setAccessibleName(self.control.title)
+        widget.setToolTip(self.control.name)
+        row.addWidget(widget, 1)
+        self.setFocusProxy(widget)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+
+_MAKERS: dict[ControlKind, Callable[..., tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]]] = {
+    ControlKind.TEXT: ConditionField._text,
+    ControlKind.NUMBER: ConditionField._number,
+    ControlKind.WHOLE: ConditionField._number,
+    ControlKind.SIZE: ConditionField._number,
+    ControlKind.CHOICE: ConditionField._choice,
+    ControlKind.LABEL: ConditionField._label,
+    ControlKind.FLAG: ConditionField._flag,
+    ControlKind.PICTURE: ConditionField._picture,
+}

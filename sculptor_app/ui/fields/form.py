@@ -1,0 +1,112 @@
+"""What a person typed, read into a request, or the one sentence that says why it cannot be run."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+
+from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OptionValue, SculptRequest
+
+
+@dataclass(frozen=True, slots=True)
+class FormFields:
+    """The controls' contents as they stand.
+
+    Attributes:
+        form, material: chosen word, None for "left to the model".
+        seed, steps, guidance: text as typed.
+        sampler: one of SAMPLERS.
+        device: id of a device, or "auto".
+        model: folder of a model, None for the embedded one.
+        options: what else a model is told, by name.
+        has_guidance: whether the model knows guidance.
+    """
+
+    form: str | None = None
+    material: str | None = None
+    seed: str = "7"
+    steps: str = "50"
+    sampler: str = "ddim"
+    guidance: str = "2.0"
+    device: str = "auto"
+    model: str | None = None
+    options: tuple[tuple[str, OptionValue], ...] = ()
+    has_guidance: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """Why the form cannot be run.
+
+    Attributes:
+        field: "seed", "steps", "guidance" or the name of a model's own control.
+        sentence: what is wrong with the value and what is allowed.
+    """
+
+    field: str
+    sentence: str
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Form", text)
+
+
+def read_form(fields: FormFields) -> SculptRequest | tuple[FieldError, ...]:
+    """The request that the controls describe, or everything that is wrong with them."""
+    seed, steps = _seed(fields.seed), _steps(fields.steps)
+    guidance = _guidance(fields.guidance) if fields.has_guidance else None
+    errors = tuple(value for value in (seed, steps, guidance) if isinstance(value, FieldError))
+    if errors:
+        return errors
+    return SculptRequest(
+        form=fields.form, material=fields.material, seed=seed, steps=steps, sampler=fields.sampler,
+        guidance=guidance, device=fields.device, model=fields.model, options=fields.options,
+    )  # fmt: skip
+
+
+def _whole_number(text: str) -> int | None:
+    """The whole number in a text, None where there is none; digits of any script, as int() reads them."""
+    text = text.strip()
+    sign, digits = (text[:1], text[1:]) if text[:1] in ("-", "+") else ("", text)
+    # A number of thousands of digits would be refused by int() in other words than ours.
+    if not digits.isdecimal() or len(digits) > 100:
+        return None
+    return int(sign + digits)
+
+
+def _seed(text: str) -> int | FieldError:
+    if not text.strip():
+        return FieldError("seed", _tr("The seed is empty: type a whole number, or press New."))
+    seed = _whole_number(text)
+    if seed is None:
+        return FieldError("seed", _tr("“{0}” is no whole number: a seed is 0 to 2⁶³ − 1.").format(_short(text)))
+    if not 0 <= seed <= MAX_SEED:
+        return FieldError("seed", _tr("The seed {0} is out of range: choose 0 to 2⁶³ − 1.").format(_short(text)))
+    return seed
+
+
+def _steps(text: str) -> int | FieldError:
+    steps = _whole_number(text)
+    if steps is None:
+        what = _tr("The number of steps is empty") if not text.strip() else _tr("“{0}” is no whole number of steps")
+        return FieldError("steps", (what + _tr(": choose 1 to {1}.")).format(_short(text), MAX_STEPS))
+    if not 1 <= steps <= MAX_STEPS:
+        return FieldError("steps", _tr("{0} steps cannot be run: choose 1 to {1}.").format(_short(text), MAX_STEPS))
+    return steps
+
+
+def _guidance(text: str) -> float | FieldError:
+    try:
+        guidance = float(text.strip().replace(",", "."))
+    except ValueError:
+        guidance = float("nan")
+    if not 0 <= guidance <= MAX_GUIDANCE:
+        shown = _short(text) or _tr("empty")
+        sentence = _tr("The guidance is {0}: choose 0 to {1:g}; 1 is none.")
+        return FieldError("guidance", sentence.format(shown, MAX_GUIDANCE))
+    return guidance
+
+
+def _short(text: str, most: int = 24) -> str:
+    """The text on one line, cut where it would push a sentence out of the panel."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"

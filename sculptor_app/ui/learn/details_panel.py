@@ -1,0 +1,102 @@
+"""The right of the page: the cell looked at, enlarged; what is learned at which noise level; the loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from sculptor_app.ui.learn import texts
+from sculptor_app.ui.learn.row_cache import GUESS, STATE
+from sculptor_app.ui.widgets.frame_panel import FramePanel
+
+if TYPE_CHECKING:
+    from sculptor_app.training.loop.report import Report
+
+WIDTH_PX, LEAST_WIDTH_PX = 360, 320
+EARLIER = 4
+"""The faint line is of a time at which so many times fewer pictures had been seen."""
+
+
+class Side(QWidget):
+    """Shows what it is told and asks by signal; the plots come with `load`.
+
+    Signals:
+        kind_requested: GUESS or STATE.
+        pictures_requested: a training time, in pictures.
+    """
+
+    kind_requested = Signal(object)
+    pictures_requested = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setMinimumWidth(LEAST_WIDTH_PX)
+        self._reports: list[Report] = []
+        self._seen = 0
+        self.learned: Any = None
+        self.loss: Any = None
+        self.frame = FramePanel(self)
+        self.frame.set_kinds([(GUESS, self.tr("Current guess")), (STATE, self.tr("Noisy state"))])
+        self.frame.kind_requested.connect(self.kind_requested)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(14, 10, 14, 10)
+        self._column.setSpacing(10)
+        self._column.addWidget(self.frame, 5)
+        self.clear()
+
+    def sizeHint(self) -> QSize:
+        return QSize(WIDTH_PX, 600)
+
+    def load(self) -> None:
+        """Import pyqtgraph and put the plots in; called when the page is first looked at."""
+        from sculptor_app.ui.learn.learned_plot import LearnedPlot
+        from sculptor_app.ui.learn.loss_plot import LossPlot
+
+        self.learned, self.loss = LearnedPlot(self), LossPlot(self)
+        self._column.addWidget(self.learned, 4)
+        self._column.addWidget(self.loss, 4)
+        self.loss.pictures_requested.connect(self.pictures_requested)
+        self.set_reports(self._reports)
+
+    def set_kind(self, kind: str) -> None:
+        """Name what the enlarged frame shows."""
+        self.frame.set_kind(kind)
+
+    def clear(self) -> None:
+        """There is no run."""
+        self.frame.set_picture(None, "", self.tr("One cell of the grid, enlarged"))
+        self.set_reports([])
+
+    def set_reports(self, reports: list[Report]) -> None:
+        """Everything that was reported, the oldest first."""
+        self._reports = reports
+        if self.loss is not None:
+            self.loss.set_reports(reports)
+            self._show_learned()
+
+    def show_cell(self, image: QImage | None, seen: int, state: int) -> None:
+        """A cell of the grid: its picture, the pictures seen by then, and the step of the denoising."""
+        note = self.tr("after {0} · step {1}").format(texts.count_text(seen), state)
+        self.frame.set_picture(image, note, self.tr("This row cannot be read any more."))
+
+    def show_time(self, seen: int) -> None:
+        """The plots at a training time, in pictures."""
+        self._seen = seen
+        if self.loss is not None:
+            self.loss.set_time(seen)
+            self._show_learned()
+
+    def _show_learned(self) -> None:
+        from sculptor_app.ui.learn.levels import learned_at
+
+        if not self._reports:
+            self.learned.set_shares([None] * 9, [None] * 9, "")
+            return
+        earlier = self._seen // EARLIER
+        before = learned_at(self._reports, earlier) if self._reports[0].pictures <= earlier else [None] * 9
+        at = self.tr("after {0:,} pictures").format(self._seen)
+        line = self.tr("dashed: after {0:,}").format(earlier)
+        self.learned.set_shares(learned_at(self._reports, self._seen), before, f"{at} · {line}")

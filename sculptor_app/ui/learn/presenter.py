@@ -1,0 +1,192 @@
+"""Which cell of the grid is looked at, in both times, and keeping every view of it in step."""
+
+from __future__ import annotations
+
+import bisect
+
+from PySide6.QtCore import QObject, QSettings, Slot
+from PySide6.QtGui import QImage
+
+from sculptor_app.session.session import Session
+from sculptor_app.training.loop.events import Grown, RunSeen
+from sculptor_app.training.loop.plan import NOISES, Plan
+from sculptor_app.ui.learn import texts
+from sculptor_app.ui.learn.details_panel import Side
+from sculptor_app.ui.learn.growth_view import GrowthView
+from sculptor_app.ui.learn.row_cache import GUESS, STATE, Shelf
+from sculptor_app.ui.learn.track import Track
+from sculptor_app.ui.widgets.frame_clock import FrameClock
+
+PLOTS_SHARE = 0.1
+"""Of the GUI thread's time that the plots may take: they cost as much as all the rest, and say what changes slowly."""
+
+
+class Looking(QObject):
+    """Training time, denoising time, noise and kind that are shown.
+
+    Args:
+        session: Holds the denoising time.
+        growth: The grid.
+        side: The enlarged cell and the plots.
+
+    Attributes:
+        rows: Pictures seen at each row there is.
+        row: The one looked at.
+        follows: Whether the next row is looked at when it comes.
+    """
+
+    def __init__(self, session: Session, growth: GrowthView, side: Side) -> None:
+        super().__init__(growth)
+        self._session, self._growth, self._side = session, growth, side
+        self._shelf: Shelf | None = None
+        self._plan: Plan | None = None
+        self.row, self.follows = 0, True
+        self._noise, self._kind = 0, GUESS
+        self.clock = FrameClock(share=0.5, parent=self)
+        self.clock.due.connect(self._draw)
+        self._plot_clock = FrameClock(share=PLOTS_SHARE, parent=self)
+        self._plot_clock.due.connect(self._draw_plots)
+        growth.grid.cell_requested.connect(self.go_to_cell)
+        growth.timeline.step_requested.connect(session.go_to)
+        growth.noise_requested.connect(self.set_noise)
+        growth.kind_requested.connect(self.set_kind)
+        growth.newest_requested.connect(self.follow)
+        side.kind_requested.connect(self.set_kind)
+        side.pictures_requested.connect(self.go_to_time)
+        session.step_changed.connect(self._move)
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Pictures seen at each row there is, rising."""
+        return () if self._shelf is None else self._shelf.rows
+
+    # What there is to look at -------------------------------------------------------------------------------------
+
+    def set_run(self, run: RunSeen | None) -> None:
+        """Another run, from its newest row on; None for none."""
+        self._plan = None if run is None else run.plan
+        self._shelf = None if run is None else Shelf(run.folder, run.rows)
+        self._growth.grid.set_source(self._picture)
+        self.row, self.follows = max(0, len(self.rows) - 1), True
+        self._show_rows()
+
+    def add_row(self, event: Grown) -> None:
+        """The run has grown; who looks at another row goes on looking at it."""
+        assert self._shelf is not None  # a run has begun before it grows
+        shown = self.rows[self.row] if self.rows else 0
+        self._shelf.add(event.row, event.rows)
+        place = bisect.bisect_left(event.rows, shown)
+        self.row = len(event.rows) - 1 if self.follows else min(place, len(event.rows) - 1)
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        newest = self._shelf.row(self.rows[-1]) if self._shelf is not None and self.rows else None
+        self._growth.set_has_growth(newest is not None)
+        if newest is None:
+            return
+        track = self._session.trajectory
+        if track is None or track.levels != newest.levels:
+            track = Track(newest.levels)
+            self._session.show(track, None, running=False)
+            self._growth.timeline.set_plan(track.spans, track.last, [level.snr for level in track.levels])
+            self._growth.timeline.set_available(track.last)
+        self._growth.grid.set_axes(self.rows, track.last)
+        self._move()
+
+    # What people ask ----------------------------------------------------------------------------------------------
+
+    @Slot(int, int)
+    def go_to_cell(self, row: int, state: int) -> None:
+        """Look at a row and a state."""
+        self.go_to_row(row)
+        if state != self._session.position:
+            self._session.go_to(state)
+
+    def go_to_row(self, row: int) -> None:
+        """Look at a row, the nearest there is; at the newest, go along with those that come."""
+        last = max(0, len(self.rows) - 1)
+        self.row = min(max(row, 0), last)
+        self.follows = self.row == last
+        self._move()
+
+    @Slot(float)
+    def go_to_time(self, pictures: float) -> None:
+        """Look at the row nearest to a training time."""
+        if self.rows:
+            self.go_to_row(min(range(len(self.rows)), key=lambda row: abs(self.rows[row] - pictures)))
+
+    @Slot()
+    def follow(self) -> None:
+        """Look at the newest row."""
+        self.go_to_row(len(self.rows) - 1)
+
+    @Slot(int)
+    def set_noise(self, noise: int) -> None:
+        """Look at another of the fixed noises."""
+        self._noise = noise
+        self._show_choice()
+
+    @Slot(object)
+    def set_kind(self, kind: str) -> None:
+        """Look at guesses or at noisy states."""
+        self._kind = kind
+        self._show_choice()
+
+    def _show_choice(self) -> None:
+        self._growth.set_choice(self._noise, self._kind)
+        self._side.set_kind(self._kind)
+        self.clock.request()
+
+    # Remembering --------------------------------------------------------------------------------------------------
+
+    def save(self, settings: QSettings) -> None:
+        """Remember what is looked at."""
+        settings.setValue("learn/noise", str(self._noise))
+        settings.setValue("learn/kind", self._kind)
+
+    def restore(self, settings: QSettings) -> None:
+        """Take up what was remembered."""
+        noise = str(settings.value("learn/noise", "0"))
+        self._noise = int(noise) if noise.isdecimal() and int(noise) < NOISES else 0
+        self._kind = STATE if settings.value("learn/kind") == STATE else GUESS
+        self._show_choice()
+
+    # Drawing ------------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _move(self) -> None:
+        """Put the cross-hair there at once, as the next key goes on from it; all else comes with the next frame."""
+        self._growth.grid.set_cell(self.row, self._session.position)
+        self.clock.request()
+
+    def _picture(self, row: int, state: int) -> QImage | None:
+        if self._shelf is None or row >= len(self.rows):
+            return None
+        return self._shelf.image(self.rows[row], state, self._noise, self._kind)
+
+    @Slot()
+    def _draw(self) -> None:
+        """Show the cell that the scrubbers are on; at most once per frame of the display."""
+        if not self.rows or self._plan is None:
+            return
+        state, seen = self._session.position, self.rows[self.row]
+        self._growth.timeline.set_step(state)
+        self._growth.newest.setEnabled(not self.follows)
+        self._growth.note.setText(texts.noise_text(self._plan, self._noise))
+        self._side.show_cell(self._picture(self.row, state), seen, state)
+        self._plot_clock.request()
+
+    @Slot()
+    def _draw_plots(self) -> None:
+        if self.rows:
+            self._side.show_time(self.rows[self.row])
+
+    def flush(self) -> None:
+        """Draw now what is due."""
+        self.clock.flush()
+        self._plot_clock.flush()
+
+    def stop(self) -> None:
+        """Draw no more."""
+        self.clock.stop()
+        self._plot_clock.stop()

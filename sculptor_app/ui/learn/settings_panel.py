@@ -1,0 +1,235 @@
+"""The left panel: what to learn, from which pictures, for how long, and where the run is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QSettings, Signal, Slot
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from sculptor_app import folders
+from sculptor_app.training.loop.plan import OWN, OWN_SIZES, PRESETS, TINY, Plan, plan_of
+from sculptor_app.ui.fields.choice_box import ChoiceBox
+from sculptor_app.ui.fields.field_grid import FieldGrid
+from sculptor_app.ui.fields.number_field import NumberField
+from sculptor_app.ui.learn.texts import preset_name, preset_note
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.elided_label import ElidedLabel
+
+FEWEST_PICTURES, MOST_PICTURES = 1_000, 100_000_000
+
+
+class FolderField(QWidget):
+    """A folder and a button to choose another.
+
+    Signals:
+        chosen: a person chose a folder.
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self, title: str, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title, self._path = title, ""
+        self.label = ElidedLabel("", self)
+        self.button = QToolButton(self)
+        self.button.setText(self.tr("Choose…"))
+        self.button.setProperty("kind", "outlined")
+        self.button.setAccessibleName(name)
+        self.button.clicked.connect(self.choose)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(self.label, 1)
+        row.addWidget(self.button)
+        self.setFocusProxy(self.button)
+        self.set_path("")
+
+    @property
+    def path(self) -> str:
+        """The folder; empty where none is chosen."""
+        return self._path
+
+    def set_path(self, path: str) -> None:
+        """Show a folder; its name alone, as there is little room."""
+        self._path = path
+        self.label.setText(Path(path).name if path else self.tr("none yet"))
+        self.label.setToolTip(path)
+
+    @Slot()
+    def choose(self) -> None:
+        """Ask for a folder."""
+        start = self._path or str(folders.pictures())
+        found = QFileDialog.getExistingDirectory(self, self._title, start)
+        if found:
+            self.chosen.emit(found)
+
+
+class What(QWidget):
+    """The settings of a run.
+
+    Signals:
+        edited: some setting changed.
+        run_chosen: another folder for the run.
+        new_run_requested: a run in a new folder.
+    """
+
+    edited = Signal()
+    run_chosen = Signal(str)
+    new_run_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._begun: Plan | None = None
+        self._make_fields()
+        self._lay_out()
+        self.preset.currentIndexChanged.connect(self._preset_chosen)
+        self.edge.currentIndexChanged.connect(self._judge)
+        self.total.text_changed.connect(self._judge)
+        self.pictures.chosen.connect(self._pictures_chosen)
+        self.run.chosen.connect(self.run_chosen)
+        self.new_run.clicked.connect(self.new_run_requested)
+        self._preset_chosen()
+
+    def _make_fields(self) -> None:
+        self.preset = ChoiceBox([(preset_name(key), key) for key in PRESETS], self)
+        self.note = QLabel(self)
+        self.pictures = FolderField(self.tr("Pictures to learn"), self.tr("Choose pictures to learn"), self)
+        self.edge = ChoiceBox([(f"{size} × {size}", str(size)) for size in OWN_SIZES], self)
+        self.total = NumberField(FEWEST_PICTURES, MOST_PICTURES, 1000, parent=self)
+        self.total.setToolTip(
+            self.tr("How many it sees in all, each again and again. Towards the end it learns in smaller steps.")
+        )
+        self.run = FolderField(self.tr("Folder of the run"), self.tr("Choose the run's folder"), self)
+        self.new_run = QToolButton(self)
+        self.new_run.setText(self.tr("New run"))
+        self.new_run.setProperty("kind", "outlined")
+        self.new_run.setToolTip(self.tr("Begin another run in a folder of its own; this one stays as it is"))
+        self.problem = QLabel(self)
+        for label, tone in ((self.note, "muted"), (self.problem, "warning")):
+            label.setProperty("tone", tone)
+            label.setWordWrap(True)
+            label.setFont(fonts.small())
+        self._fixed = (self.preset, self.edge, self.pictures.button)
+
+    def _lay_out(self) -> None:
+        heading = QLabel(self.tr("What to learn"), self)
+        heading.setFont(fonts.strong())
+        self._first = FieldGrid([[(self.tr("Model"), self.preset)]], self)
+        self._own = FieldGrid([[(self.tr("Pictures"), self.pictures)], [(self.tr("Picture size"), self.edge)]], self)
+        self._last = FieldGrid([[(self.tr("Pictures to see"), self.total)], [(self.tr("Kept in"), self.run)]], self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 14, 16, 0)
+        column.setSpacing(10)
+        for widget in (heading, self._first, self.note, self._own, self._last):
+            column.addWidget(widget)
+        column.addWidget(self.new_run)
+        column.addWidget(self.problem)
+        column.addStretch(1)
+
+    # What it says -------------------------------------------------------------------------------------------------
+
+    @property
+    def reason(self) -> str:
+        """Why no run can begin so; empty where it can."""
+        return self.problem.text()
+
+    @property
+    def folder(self) -> Path:
+        """Of the run."""
+        return Path(self.run.path)
+
+    def plan(self) -> Plan | None:
+        """What would be learned; None while something is wrong."""
+        if self.reason:
+            return None
+        if self._begun is not None:
+            return replace(self._begun, recipe=replace(self._begun.recipe, total_pictures=self._total()))
+        return plan_of(self.preset.currentData(), self._total(), int(self.edge.currentData()), self.pictures.path)
+
+    def set_folder(self, folder: Path) -> None:
+        """Where the run is kept."""
+        self.run.set_path(str(folder))
+        self._judge()
+
+    def show_plan(self, plan: Plan | None) -> None:
+        """The settings of a run that is there: how long it takes can be changed, and nothing else; None for no run."""
+        self._begun = None
+        if plan is not None:
+            self.preset.setCurrentIndex(self.preset.findData(plan.preset))
+            self.edge.setCurrentIndex(max(0, self.edge.findData(str(plan.size))))
+            self.pictures.set_path(plan.pictures)
+            self.total.set_text(str(plan.recipe.total_pictures))
+        self._begun = plan
+        for field in self._fixed:
+            field.setEnabled(plan is None)
+        self.new_run.setVisible(plan is not None)
+        self._judge()
+
+    def set_busy(self, busy: bool) -> None:
+        """While a run is in memory nothing can be changed."""
+        for field in (self.total, self.run.button, self.new_run):
+            field.setEnabled(not busy)
+        for field in self._fixed:
+            field.setEnabled(not busy and self._begun is None)
+
+    # Remembering --------------------------------------------------------------------------------------------------
+
+    def save(self, settings: QSettings) -> None:
+        """Remember the settings."""
+        settings.setValue("learn/preset", self.preset.currentData())
+        settings.setValue("learn/size", self.edge.currentData())
+        settings.setValue("learn/pictures", self.pictures.path)
+        settings.setValue("learn/total", self.total.text())
+        settings.setValue("learn/folder", self.run.path)
+
+    def restore(self, settings: QSettings) -> None:
+        """Take up what was remembered."""
+        for box, name in ((self.preset, "preset"), (self.edge, "size")):
+            row = box.findData(str(settings.value(f"learn/{name}", "")))
+            if row >= 0:
+                box.setCurrentIndex(row)
+        self.pictures.set_path(str(settings.value("learn/pictures", "")))
+        total = str(settings.value("learn/total", ""))
+        if total:
+            self.total.set_text(total)
+        self.set_folder(Path(str(settings.value("learn/folder", "")) or new_folder(self.preset.currentData())))
+
+    # Inside -------------------------------------------------------------------------------------------------------
+
+    def _total(self) -> int:
+        number = self.total.number()
+        return int(number) if number is not None and number == number and abs(number) < 1e12 else 0
+
+    @Slot()
+    def _preset_chosen(self) -> None:
+        key = self.preset.currentData()
+        self.note.setText(preset_note(key))
+        self._own.setVisible(key == OWN)
+        if self._begun is None:
+            self.total.set_text(str(PRESETS[key].recipe.total_pictures))
+        self._judge()
+
+    @Slot(str)
+    def _pictures_chosen(self, folder: str) -> None:
+        self.pictures.set_path(folder)
+        self._judge()
+
+    @Slot()
+    def _judge(self) -> None:
+        reason = ""
+        if not FEWEST_PICTURES <= self._total() <= MOST_PICTURES:
+            reason = self.tr("Pictures to see: choose {0:,} to {1:,}.").format(FEWEST_PICTURES, MOST_PICTURES)
+        elif self.preset.currentData() == OWN and not self.pictures.path:
+            reason = self.tr("Choose a folder with 16 pictures or more.")
+        self.problem.setText(reason)
+        self.problem.setVisible(bool(reason))
+        self.edited.emit()
+
+
+def new_folder(preset: str = TINY) -> Path:
+    """A folder for a new run, whose name nobody has yet."""
+    root = folders.runs()
+    names = (preset if number == 1 else f"{preset}-{number}" for number in range(1, 10**6))
+    return next(root / name for name in names if not (root / name).exists())

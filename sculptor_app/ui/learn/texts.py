@@ -1,0 +1,92 @@
+"""What the page says: presets, how a run goes, and what to do about what went wrong."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from sculptor_app.core.errors import SculptError
+from sculptor_app.training.errors import (
+    BadInput,
+    CheckpointError,
+    DeviceFailed,
+    NotWritten,
+    SettingsChanged,
+    TooFewPictures,
+    TrainingFailed,
+)
+from sculptor_app.training.loop.events import Stepped
+from sculptor_app.training.loop.plan import OWN, SMALL, TINY, Plan
+from sculptor_app.ui.carve.run_progress import duration_text
+from sculptor_app.ui.widgets.names import form_name, material_name
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Learn", text)
+
+
+def preset_name(key: str) -> str:
+    """A preset as the list of presets calls it."""
+    return {
+        TINY: _tr("Busts, 32 × 32"),
+        SMALL: _tr("All sculptures, 64 × 64"),
+        OWN: _tr("Your own pictures"),
+    }[key]
+
+
+def preset_note(key: str) -> str:
+    """What to expect of a preset."""
+    return {
+        TINY: _tr("A small network learns one form in six materials: shapes in a minute, busts in four on one core."),
+        SMALL: _tr("The network of the embedded model, all forms and materials: a night on a CPU, much less on a GPU."),
+        OWN: _tr("16 pictures or more of whatever you like, cut to squares; the more alike, the sooner it shows."),
+    }[key]  # fmt: skip
+
+
+def count_text(pictures: int) -> str:
+    """A count in as little room as an axis has: 0, 640, 2.1k, 31k, 1.2M."""
+    for unit, size in (("M", 1_000_000), ("k", 1_000)):
+        if pictures >= size:
+            value = pictures / size
+            return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"
+    return str(pictures)
+
+
+def seen_text(pictures: int, total: int) -> str:
+    """As "3,200 of 24,000 pictures seen"."""
+    return _tr("{0:,} of {1:,} pictures seen").format(pictures, total)
+
+
+def pace_text(step: Stepped) -> str:
+    """As "84 pictures/s · 3 min 20 s left"; without a pace yet, nothing."""
+    if step.rate <= 0:
+        return ""
+    rate = f"{step.rate:.0f}" if step.rate >= 9.95 else f"{step.rate:.1f}"
+    return _tr("{0} pictures/s · {1} left").format(rate, duration_text(step.left_s))
+
+
+def noise_text(plan: Plan, noise: int) -> str:
+    """What a fixed noise is sculpted into, as "bust, marble"; empty where the model knows no words."""
+    forms, materials = plan.labels_of_noises()
+    form, material = forms[noise], materials[noise]
+    if form is None or material is None:
+        return ""
+    return f"{form_name(plan.forms[form])}, {material_name(plan.materials[material]).lower()}"
+
+
+def advice(error: SculptError) -> str:
+    """What to do about a fault in this window; what the command line would say speaks of its options."""
+    if isinstance(error, TooFewPictures):
+        return error.what_to_do
+    if isinstance(error, NotWritten):
+        return _tr("Make room, or mend the folder's permissions, then go on: the last checkpoint is whole.")
+    if isinstance(error, DeviceFailed):
+        return _tr("The last checkpoint is whole: go on from it, or choose a smaller picture size in a new run.")
+    if isinstance(error, TrainingFailed):
+        return _tr("The last checkpoint is whole: go on from it, or begin a new run.")
+    if isinstance(error, CheckpointError):
+        return _tr("Begin a new run, or delete that file to start this one from the beginning.")
+    if isinstance(error, SettingsChanged):
+        return _tr("Put back what was there, or choose another folder for the run.")
+    if isinstance(error, BadInput):
+        return error.what_to_do.replace("--out", _tr("folder")).replace("--size", _tr("picture size"))
+    return error.what_to_do

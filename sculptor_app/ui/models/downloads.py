@@ -1,0 +1,166 @@
+"""Models of the hub that are not on this computer: asked for, offered with their size, fetched, opened."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from sculptor_app.core.errors import SculptError
+from sculptor_app.session.model_download import ModelDownload
+from sculptor_app.ui.models.texts import TransferClock, offer_text, transfer_text
+from sculptor_app.ui.widgets.work_bar import WorkBar
+
+if TYPE_CHECKING:
+    from sculptor_app.ui.shell.main_window import MainWindow
+
+log = logging.getLogger(__name__)
+
+
+class Downloads(QObject):
+    """One download at a time, in a bar of its own: carving goes on meanwhile.
+
+    Args:
+        window: Has the bar for what went wrong, and the runner.
+        bar: Shows the download.
+
+    Signals:
+        open_requested: A model that is here now, or was, is to be opened.
+    """
+
+    open_requested = Signal(str)
+
+    def __init__(self, window: MainWindow, bar: WorkBar) -> None:
+        super().__init__(bar)
+        self._window, self._bar = window, bar
+        self._name, self._is_quiet, self._is_wanted = "", False, False
+        self._offer: object = None
+        self._done, self._clock = 0, TransferClock(0)
+        self.download = ModelDownload(self)
+        self.download.offered.connect(self._show_offer)
+        self.download.progressed.connect(self._show_progress)
+        self.download.fetched.connect(self._end)
+        self.download.stopped.connect(self._say_stopped)
+        self.download.failed.connect(self._fail)
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether a model is being fetched."""
+        return self.download.is_busy and self._offer is not None
+
+    def ask(self, name: str, *, quietly: bool = False) -> None:
+        """Ask the hub for a model; one that is being fetched is not given up for it.
+
+        Args:
+            name: "owner/name".
+            quietly: Say nothing where the hub has nothing to add to what is here.
+        """
+        if self.is_fetching:
+            if not quietly:
+                said = self.tr("{0} is being downloaded; one model is fetched at a time.").format(self._name)
+                self._window.messages.tell(said, self.tr("Wait until it is here, or stop it."), is_fault=False)
+            return
+        self._is_wanted = False
+        self._ask(name, quietly)
+
+    def _ask(self, name: str, quietly: bool = False) -> None:
+        self._name, self._is_quiet, self._offer = name, quietly, None
+        if not quietly:
+            said = self.tr("Asking the hub how large {0} is…").format(name)
+            self._bar.tell(said, [(self.tr("Stop"), self.put_aside)])
+        self.download.ask(name)
+
+    @Slot()
+    def put_aside(self) -> None:
+        """No download after all."""
+        self.download.stop()
+        self._bar.hide()
+
+    @Slot(object)
+    def _show_offer(self, offer: object) -> None:
+        self._bar.hide()
+        if offer is None:
+            if not self._is_quiet:
+                self.open_requested.emit(self._name)
+            return
+        self._offer = offer
+        if offer.missing_bytes > offer.free_bytes:
+            what_to_do = self.tr("Free some space, or set HF_HOME to a folder on another disk.")
+            self._window.messages.tell(offer_text(offer), what_to_do, action=self.tr("Ask again"), deed=self._again)
+        elif self._is_wanted:  # it was agreed to before, and broken off
+            self.fetch()
+        else:
+            self._put_to_choice(offer)
+
+    def _put_to_choice(self, offer: object) -> None:
+        deeds = [(self.tr("Download"), self.fetch), (self.tr("Cancel"), self.put_aside)]
+        self._bar.tell(offer_text(offer), deeds, is_busy=False)
+        self._bar.buttons[0].setFocus()
+
+    @Slot()
+    def _again(self) -> None:
+        self._ask(self._name)
+
+    @Slot()
+    def fetch(self) -> None:
+        """Fetch what was offered."""
+        self._is_wanted = True
+        self._window.messages.clear()
+        self._done = self._offer.total_bytes - self._offer.missing_bytes
+        self._clock = TransferClock(self._done)
+        self._bar.tell(self.tr("Downloading {0}").format(self._name), [(self.tr("Stop"), self.stop)])
+        self._show_progress(self._done, self._offer.total_bytes)
+        self.download.fetch(self._offer)
+
+    @Slot()
+    def stop(self) -> None:
+        """Break it off; what has come stays."""
+        self._bar.end_soon(self.tr("Downloading {0}: stopping…").format(self._name))
+        self.download.stop()
+
+    @Slot(object, object)
+    def _show_progress(self, done: int, total: int) -> None:
+        self._done = done
+        self._clock.add(time.monotonic(), done)
+        self._bar.set_progress(done / max(1, total), transfer_text(done, total, self._clock.rate))
+
+    # How it ends ------------------------------------------------------------------------------------------------
+
+    @Slot(str)
+    def _end(self, name: str) -> None:
+        self._bar.hide()
+        if self._window.runner.is_running:  # which opening would stop
+            said, opens = self.tr("{0} is here now.").format(name), self.tr("Open it")
+            deed = lambda: self.open_requested.emit(name)  # noqa: E731
+            self._window.messages.tell(said, is_fault=False, action=opens, deed=deed)
+        else:
+            self.open_requested.emit(name)
+
+    @Slot()
+    def _say_stopped(self) -> None:
+        self._bar.hide()
+        said = self.tr("The download of {0} was stopped; {1} are here and stay.")
+        there = transfer_text(self._done, self._offer.total_bytes, None)
+        self._window.messages.tell(
+            said.format(self._name, there), is_fault=False, action=self.tr("Go on"), deed=self._again
+        )
+
+    @Slot(object)
+    def _fail(self, error: Exception) -> None:
+        self._bar.hide()
+        if self._is_quiet:
+            log.info("the hub has nothing to add to %s: %s", self._name, error)
+        elif isinstance(error, SculptError):
+            again = self.tr("Try again") if getattr(error, "may_pass", False) else ""
+            self._window.messages.tell(error.what, error.what_to_do, action=again, deed=self._again)
+        else:
+            log.error("a model could not be fetched", exc_info=error)
+            what = self.tr("The model could not be fetched, for a reason that nobody foresaw ({0}: {1}).")
+            what_to_do = self.tr("Help > Show log has the details.")
+            self._window.messages.tell(what.format(type(error).__name__, error), what_to_do)
+
+    def close(self) -> None:
+        """End the download with the window; what has come stays."""
+        self.download.shutdown()

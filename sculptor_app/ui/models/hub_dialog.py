@@ -1,0 +1,99 @@
+"""Naming a model of the Hugging Face hub: those that are here to choose from, any other by its name."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+
+from sculptor_app.diffusion.models.hub import cache
+from sculptor_app.ui.theme import fonts
+
+
+class HubDialog(QDialog):
+    """Asks for a name.
+
+    Args:
+        parent: The window.
+
+    Signals:
+        named: The name of a repository, "owner/name", that is to be opened.
+    """
+
+    named = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(self.tr("Model from the hub"))
+        self._cached, self._may_ask = cache.cached_names(), not cache.is_offline()
+        heading = QLabel(self.tr("Which model of the hub?"), self)
+        heading.setFont(fonts.title())
+        self.name = QComboBox(self)
+        self.name.setEditable(True)
+        self.name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.name.addItems(self._cached)
+        self.name.setCurrentIndex(-1)
+        self.name.lineEdit().setPlaceholderText("owner/name")
+        self.name.lineEdit().setMaxLength(200)
+        self.name.setAccessibleName(self.tr("Name of the model"))
+        self.state = QLabel(self)
+        self.state.setProperty("tone", "muted")
+        self.state.setWordWrap(True)
+        self.state.setTextFormat(Qt.TextFormat.PlainText)
+        self.state.setMinimumHeight(2 * self.state.fontMetrics().lineSpacing() + 4)
+        self.state.setAlignment(Qt.AlignmentFlag.AlignTop)
+        buttons = QDialogButtonBox(self)
+        self.accepting = buttons.addButton(self.tr("Open"), QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        self.name.editTextChanged.connect(self._judge)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(10)
+        for widget in (heading, self.name, self.state):
+            column.addWidget(widget)
+        column.addStretch(1)
+        column.addWidget(buttons)
+        self._judge()
+
+    @property
+    def text(self) -> str:
+        """What stands in the field."""
+        return self.name.currentText().strip()
+
+    @Slot()
+    def _judge(self) -> None:
+        is_here, is_name = self.text in self._cached, cache.is_name(self.text)
+        self.accepting.setEnabled(is_here or (is_name and self._may_ask))
+        self.accepting.setText(self.tr("Ask the hub") if is_name and not is_here else self.tr("Open"))
+        self.state.setText(self._said(is_here, is_name))
+
+    def _said(self, is_here: bool, is_name: bool) -> str:
+        if is_here:
+            return self.tr("It is on this computer and opens without a network.")
+        if not self.text:
+            return self._invitation()
+        if not is_name:
+            return self.tr("A name has the form owner/name, with letters, digits, “-”, “_” and “.”.")
+        if not self._may_ask:
+            return self.tr("It is not on this computer, and HF_HUB_OFFLINE forbids to ask the hub for it.")
+        return self.tr("It is not on this computer. The hub is asked how large it is before anything is downloaded.")
+
+    def _invitation(self) -> str:
+        """What may be done while the field is empty."""
+        if not self._may_ask:
+            here = self.tr("Choose one that is here.") if self._cached else self.tr("None is here.")
+            return self.tr("{0} HF_HUB_OFFLINE forbids to ask the hub for others.").format(here)
+        if not self._cached:
+            return self.tr("None is on this computer yet. Type the name of the one to fetch.")
+        return self.tr("Choose one that is on this computer, or type the name of any other.")
+
+    def accept(self) -> None:
+        if self.accepting.isEnabled():
+            name = self.text
+            super().accept()
+            self.named.emit(name)
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, 210)

@@ -1,0 +1,104 @@
+"""The bar that says what is being done with a model that is opened, or that a run has to load first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Slot
+
+from sculptor_app.session.model_opening import ModelOpening
+from sculptor_app.session.runner import RunState
+from sculptor_app.ui.models.texts import doing_text
+from sculptor_app.ui.widgets.work_bar import WorkBar
+
+if TYPE_CHECKING:
+    from sculptor_app.ui.shell.main_window import MainWindow
+
+UNASKED_MS = 500
+"""A run's loading shows from then on: the embedded model takes less."""
+
+
+class OpeningProgress(QObject):
+    """Fills the bar.
+
+    Args:
+        window: Has the runner, and the controls that name the model.
+        opening: Opens what a person asks for.
+        bar: Is filled.
+    """
+
+    def __init__(self, window: MainWindow, opening: ModelOpening, bar: WorkBar) -> None:
+        super().__init__(bar)
+        self._window, self._opening, self._bar = window, opening, bar
+        self._name = self._doing = ""
+        self._is_stopping = False
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(UNASKED_MS)
+        self._patience.timeout.connect(self._show_unasked)
+        opening.doing.connect(self._show)
+        opening.busy_changed.connect(self._follow)
+        window.runner.loading.connect(self._hear)
+        window.runner.state_changed.connect(self._settle)
+
+    def begin(self, name: str) -> None:
+        """A person has asked for a model."""
+        self._name, self._is_stopping = name, False
+        self._patience.stop()
+        self._tell(self.tr("Opening {0}…").format(name))
+
+    def _tell(self, text: str) -> None:
+        self._bar.tell(text, [(self.tr("Stop"), self.stop)])
+
+    @Slot()
+    def stop(self) -> None:
+        """End it, as soon as that can be done."""
+        self._is_stopping = True
+        self._bar.end_soon(self.tr("Opening {0}: stopping…").format(self._name))
+        if self._opening.is_busy:
+            self._opening.stop()
+        else:
+            self._window.runner.stop()
+            said = self.tr("Opening {0} was stopped; the next run opens it again.").format(self._name)
+            self._window.messages.tell(said, is_fault=False)
+
+    @Slot(object)
+    def _show(self, doing: object) -> None:
+        if not self._is_stopping:
+            self._bar.say(self.tr("Opening {0}: {1}").format(self._name, doing_text(doing)))
+
+    @Slot(bool)
+    def _follow(self, busy: bool) -> None:
+        if not busy:
+            self._bar.hide()
+
+    # A run that has to load its model first ------------------------------------------------------------------------
+
+    @Slot(int, object)
+    def _hear(self, _: int, doing: object) -> None:
+        if self._opening.is_busy:
+            return
+        controls = self._window.controls
+        self._name = controls.model_name.text() or controls.model or self.tr("the model")
+        self._doing = self.tr("Opening {0}: {1}").format(self._name, doing_text(doing))
+        if not self._bar.isHidden() and not self._is_stopping:
+            self._bar.say(self._doing)
+        elif not self._patience.isActive() and self._bar.isHidden():
+            self._is_stopping = False
+            self._patience.start()
+
+    @Slot()
+    def _show_unasked(self) -> None:
+        if self._window.runner.state in (RunState.PREPARING, RunState.STARTING):
+            self._tell(self._doing)
+
+    @Slot(object)
+    def _settle(self, state: RunState) -> None:
+        if state in (RunState.IDLE, RunState.RUNNING):
+            self._patience.stop()
+            if not self._opening.is_busy:
+                self._bar.hide()
+
+    def close(self) -> None:
+        """Show nothing any more."""
+        self._patience.stop()

@@ -1,0 +1,81 @@
+"""What is said of a model on its way in, and of the bytes that it is made of."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from PySide6.QtCore import QCoreApplication
+
+from sculptor_app.core.quantities import byte_text
+from sculptor_app.ui.carve.run_progress import duration_text
+
+RATE_S = 6.0
+"""Over which a rate is taken: it should not jump, and follow the network."""
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("model_words", text)
+
+
+def doing_text(doing: object) -> str:
+    """What is done with a model, as "reading unet (2 of 5)".
+
+    Args:
+        doing: A `diffusion.models.doing.Doing`.
+    """
+    if doing.stage.value == "reading" and doing.part:
+        return _tr("reading {0} ({1} of {2})").format(doing.part, doing.number, doing.of)
+    return {
+        "checking": _tr("checking what is in the folder"),
+        "trying": _tr("trying it in a process of its own"),
+        "reading": _tr("reading its weights"),
+        "moving": _tr("bringing it to where it computes"),
+    }[doing.stage.value]
+
+
+def offer_text(offer: object) -> str:
+    """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left."."""
+    whole = byte_text(offer.total_bytes)
+    left = _tr("the disk of {0} has {1} left.").format(offer.cache, byte_text(offer.free_bytes))
+    if not offer.is_begun:
+        return _tr("{0}: {1} in {2} files; {3}").format(offer.name, whole, len(offer.files), left)
+    said = _tr("{0}: {1} in {2} files, {3} of it not here yet; {4}")
+    return said.format(offer.name, whole, len(offer.files), byte_text(offer.missing_bytes), left)
+
+
+class TransferClock:
+    """How fast bytes come in.
+
+    Args:
+        there: bytes that were there before; taking them up is no transfer.
+    """
+
+    def __init__(self, there: int) -> None:
+        self._there = there
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def add(self, now_s: float, done: int) -> None:
+        """So many bytes are there now."""
+        if done <= self._there or (self._seen and done < self._seen[-1][1]):  # or a file began anew
+            self._seen.clear()
+        self._seen.append((now_s, done))
+        while now_s - self._seen[0][0] > RATE_S:
+            self._seen.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes per second; None as long as nobody knows."""
+        if len(self._seen) < 2 or self._seen[-1][0] - self._seen[0][0] < 1:
+            return None
+        (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
+        return (last - first) / (last_s - first_s)
+
+
+def transfer_text(done: int, total: int, rate: float | None) -> str:
+    """As "1.2 GB of 5.1 GB · 12.4 MB/s · 5 min 14 s left"."""
+    parts = [_tr("{0} of {1}").format(byte_text(done), byte_text(total))]
+    if rate is not None:
+        parts.append(_tr("{0}/s").format(byte_text(rate)))
+    if rate and done < total:
+        parts.append(_tr("{0} left").format(duration_text((total - done) / rate)))
+    return " · ".join(parts)

@@ -1,0 +1,226 @@
+"""The right panel: energy per band over the steps, and the whole spectrum at the step shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from sculptor_app.ui.theme import fonts
+
+if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
+    from sculptor_app.core.trajectory.levels import NoiseLevel
+    from sculptor_app.session.session import Session
+
+GUESS, STATE = "guess", "state"
+BANDS, SPECTRUM = "bands", "spectrum"
+CLEAN_SNR = 100
+"""A last state with less noise than this is taken for the picture itself."""
+
+
+class PlotsPanel(QWidget):
+    """Both plots of one source; empty until `load` has imported pyqtgraph.
+
+    Signals:
+        step_requested: a step was pointed at in a plot.
+        loaded: the plots are there.
+        more_due: one of the plots has been drawn, the other one is to be drawn next.
+    """
+
+    step_requested = Signal(int)
+    loaded = Signal()
+    more_due = Signal()
+
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, sources: tuple[str, ...] = (GUESS, STATE)
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._sources = sources
+        self.source = sources[0]
+        self.band_plot: Any = None
+        self.spectrum_plot: Any = None
+        self._plotted = -1  # newest step in the curves of the bands
+        self._ended = -1  # newest step when the ends of the phases were looked up: the plot keeps curves that stay
+        self._ends: dict[str, Any] = {}
+        self._drawn: dict[str, tuple[int, int]] = {}  # of each plot, the step that it shows and the newest one
+        self._next = BANDS
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(14, 12, 14, 10)
+        self._column.setSpacing(8)
+        self._column.addLayout(self._make_choice())
+        self._waiting = QLabel(self.tr("The plots are on their way…"), self)
+        self._waiting.setProperty("tone", "muted")
+        self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._column.addWidget(self._waiting, 1)
+
+    def _make_choice(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        heading = QLabel(self.tr("Frequencies of the") if len(self._sources) > 1 else self.tr("Frequencies"), self)
+        heading.setFont(fonts.strong())
+        row.addWidget(heading)
+        row.addSpacing(8)
+        self._choice = QButtonGroup(self)
+        choices = ((GUESS, self.tr("guess"), "left"), (STATE, self.tr("noisy state"), "right"))
+        for source, text, side in choices if len(self._sources) > 1 else ():
+            button = QToolButton(self)
+            button.setText(text)
+            button.setCheckable(True)
+            button.setChecked(source == self.source)
+            button.setProperty("segment", side)
+            button.setProperty("source", source)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self._choice.addButton(button)
+            row.addWidget(button)
+        row.addStretch(1)
+        self._choice.buttonClicked.connect(self._source_chosen)
+        return row
+
+    def load(self) -> None:
+        """Import pyqtgraph and put the plots in; called once the window has been painted."""
+        from sculptor_app.ui.plots.band_plot import BandPlot
+        from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
+
+        self._column.removeWidget(self._waiting)
+        self._waiting.deleteLater()
+        self.band_plot, self.spectrum_plot = BandPlot(self), SpectrumPlot(self)
+        self._column.addWidget(self.band_plot, 1)
+        self._column.addWidget(self.spectrum_plot, 1)
+        self.band_plot.step_requested.connect(self.step_requested)
+        self.loaded.emit()
+        if self._session.trajectory is not None:
+            self.show_trajectory()
+
+    def set_source(self, source: str) -> None:
+        """Plot the guess or the noisy state."""
+        self.source = source
+        for button in self._choice.buttons():
+            button.setChecked(button.property("source") == source)
+        self.show_trajectory()
+
+    @Slot(object)
+    def _source_chosen(self, button: QToolButton) -> None:
+        self.set_source(button.property("source"))
+
+    @Slot()
+    def show_trajectory(self) -> None:
+        """Plot another run, or the same one from another source."""
+        trajectory = self._session.trajectory
+        if self.band_plot is None or trajectory is None:
+            return
+        self._plotted = self._ended = -1
+        self.spectrum_plot.clear()
+        self.band_plot.set_plan(trajectory.spans, trajectory.planned_steps)
+        self._drawn, self._next = {}, BANDS
+        self.draw()
+        self.draw()
+
+    def show_plan(self, levels: tuple[NoiseLevel, ...]) -> None:
+        """Shade the phases of a run that has not been made."""
+        from sculptor_app.core.trajectory.phases import phase_spans
+
+        if self.band_plot is not None and self._session.trajectory is None:
+            self.band_plot.set_plan(phase_spans(levels), len(levels) - 1)
+
+    @Slot()
+    def draw(self) -> None:
+        """Bring one plot up to date and say that the other is due: both at once would hold up a scrubber's frame."""
+        measures, trajectory = self._session.measures, self._session.trajectory
+        if self.band_plot is None or trajectory is None or measures.last < 0:
+            return
+        wanted = (min(self._session.position, measures.last), measures.last)
+        stale = [name for name in (BANDS, SPECTRUM) if self._drawn.get(name) != wanted]
+        if not stale:
+            return
+        name = self._next if self._next in stale else stale[0]
+        self._next = SPECTRUM if name == BANDS else BANDS
+        self._drawn[name] = wanted
+        if name == BANDS:
+            self._draw_bands(*wanted)
+        else:
+            self._draw_spectrum(*wanted)
+        if len(stale) > 1:
+            self.more_due.emit()
+
+    def _draw_bands(self, step: int, last: int) -> None:
+        if last != self._plotted:
+            self._plotted = last
+            measures = self._session.measures
+            self.band_plot.set_energies(measures.energies(self.source), self._name(), self._space(), self._window())
+            if self.source == GUESS:
+                self.band_plot.set_settled(self.settled_marks())
+            else:
+                from sculptor_app.measures.forward import noise_floors
+
+                self.band_plot.set_settled(self.drowned_marks(), self.tr("%1 comes out of the noise here"))
+                self.band_plot.set_noise_floor(noise_floors(measures, self._session.trajectory.levels))
+        self.band_plot.set_step(step)
+
+    def _draw_spectrum(self, step: int, last: int) -> None:
+        measures = self._session.measures
+        if last != self._ended:
+            self._ended = last
+            self._ends = self._phase_ends(last)
+            self.spectrum_plot.set_labels(self._name(), self._space(), self._window())
+        spectrum = measures.spectrum(self.source, step)
+        floor, drowned_from = self._drowned(spectrum, step)
+        self.spectrum_plot.set_curves(spectrum, self._ends, step, floor, drowned_from)
+
+    def _drowned(self, spectrum: Any, step: int) -> tuple[Any, float | None]:
+        """The noise floor of a state, and the frequency from which on its picture is drowned, once that is known."""
+        if self.source == GUESS or spectrum is None:
+            return None, None
+        from sculptor_app.measures import forward
+
+        level = self._session.trajectory.levels[step]
+        floor = forward.floor_spectrum(spectrum.frequencies, level, spectrum.noise_power)
+        clean = self._clean()
+        return floor, None if clean is None else forward.drowned_from(clean, level)
+
+    def _clean(self) -> Any:
+        """The spectrum of the finished picture; None while there is none."""
+        measures, trajectory = self._session.measures, self._session.trajectory
+        is_clean = measures.is_complete and trajectory.levels[-1].snr > CLEAN_SNR
+        return measures.spectrum(STATE, trajectory.planned_steps) if is_clean else None
+
+    def drowned_marks(self) -> list[tuple[str, int]]:
+        """Each band's key and the first step whose state holds more of the picture than of noise in it."""
+        clean = self._clean()
+        if clean is None:
+            return []
+        from sculptor_app.measures.bands import BANDS
+        from sculptor_app.measures.forward import emerging_steps
+
+        steps = emerging_steps(clean, self._session.trajectory.levels)
+        return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
+
+    def _phase_ends(self, last: int) -> dict[str, Any]:
+        """The spectra at the ends of the phases that are over, by phase key."""
+        measures, spans = self._session.measures, self._session.trajectory.spans
+        ends = {span.phase.key: span.last_step for span in spans if span.last_step <= last}
+        spectra = {key: measures.spectrum(self.source, step) for key, step in ends.items()}
+        return {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
+
+    def _name(self) -> str:
+        return self.tr("current guess") if self.source == GUESS else self.tr("noisy state")
+
+    def _window(self) -> str:
+        return self.tr("Hann window") if self._session.measures.window == "hann" else self.tr("no window")
+
+    def _space(self) -> str:
+        space = self._session.measures.space
+        if space == "pixels":
+            return self.tr("pixels")
+        return self.tr("latents") if space == "latents" else self.tr("decoded pixels")
+
+    def settled_marks(self) -> list[tuple[str, int]]:
+        """The measured phases: each band's key and the step from which this run's guess stayed settled."""
+        from sculptor_app.measures.bands import BANDS
+
+        steps = self._session.measures.settled("guess")
+        return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
+
+    def sizeHint(self) -> QSize:
+        return QSize(400, 560)

@@ -1,0 +1,298 @@
+"""Saving a run as a GIF: all choices, one frame as it will look, about how large it becomes, and the saving itself."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSettings, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QImage
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from sculptor_app.core.errors import SculptError
+from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.errors import ExportCancelled, ExportError
+from sculptor_app.session.worker import JobThread
+from sculptor_app.ui import theme
+from sculptor_app.ui.saving.gif_form import form_for
+from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
+from sculptor_app.ui.saving.gif_texts import ask_to_replace, facts_text, key_of, remember, remembered_for
+from sculptor_app.ui.shell.status_text import file_size_text
+from sculptor_app.ui.widgets.picture_view import PictureView
+
+if TYPE_CHECKING:
+    from sculptor_app.exports.animation.film import Filmed
+    from sculptor_app.measures.run_measures import RunMeasures
+
+SETTLE_MS = 150
+"""How long a choice stands before its preview is made."""
+
+log = logging.getLogger(__name__)
+
+
+class ExportGifDialog(QDialog):
+    """Leaves the window free: it writes in a thread of its own.
+
+    Args:
+        filmed: the run, or many, as far as they are when the saving begins.
+        measures: a run's measures; None for many.
+        settings: where the choices are remembered.
+        path: the file that is offered.
+        position: the step that the preview shows.
+        parent: the window.
+
+    Signals:
+        saved: path of the file that was written, and its size in bytes.
+    """
+
+    saved = Signal(str, int)
+    _progressed = Signal(int, int)
+
+    def __init__(
+        self,
+        filmed: Filmed,
+        measures: RunMeasures | None,
+        settings: QSettings,
+        path: Path,
+        position: int,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Save as GIF"))
+        self._filmed, self._measures, self._settings = filmed, measures, settings
+        self._position = position
+        self._is_saving = False
+        self._jobs = JobThread(cancelled_by=(ExportCancelled,), parent=self, name="gif")
+        self._alarm = QTimer(self)
+        self._alarm.setSingleShot(True)
+        self._alarm.setInterval(SETTLE_MS)
+        self._make_parts(path)
+        self._lay_out()
+        self._connect()
+        self._set_saving(False)
+        self.form.set_options(remembered_for(settings, filmed))
+        self.refresh()
+
+    # Building ----------------------------------------------------------------------------------------------------
+
+    def _make_parts(self, path: Path) -> None:
+        self.form = form_for(self._filmed, self)
+        self.preview = PictureView(self)
+        self.preview.setMinimumSize(QSize(300, 300))
+        self.facts = QLabel(self)
+        self.facts.setProperty("tone", "muted")
+        self.facts.setFont(theme.fonts.tabular(theme.fonts.body()))
+        self.path = QLineEdit(str(path), self)
+        self.path.setAccessibleName(self.tr("File"))
+        self.browse = QPushButton(self.tr("Browse…"), self)
+        self.problem = QLabel(self)
+        self.problem.setProperty("tone", "warning")
+        self.problem.setWordWrap(True)
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+        self.progress = QProgressBar(self)
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName(self.tr("Progress of the saving"))
+        self.save_button = QPushButton(self.tr("Save"), self)
+        self.save_button.setProperty("kind", "primary")
+        self.save_button.setDefault(True)
+        self.cancel_button = QPushButton(self.tr("Close"), self)
+        self.cancel_button.setAutoDefault(False)
+        self.browse.setAutoDefault(False)
+
+    def _lay_out(self) -> None:
+        file_row = QHBoxLayout()
+        file_row.addWidget(self.path, 1)
+        file_row.addWidget(self.browse)
+        foot = QHBoxLayout()
+        foot.setSpacing(10)
+        foot.addWidget(self.progress, 1)
+        foot.addStretch(0)
+        foot.addWidget(self.cancel_button)
+        foot.addWidget(self.save_button)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(22)
+        grid.addWidget(self.form, 0, 0, 2, 1)
+        grid.addWidget(self.preview, 0, 1)
+        grid.addWidget(self.facts, 1, 1, Qt.AlignmentFlag.AlignHCenter)
+        grid.setColumnStretch(1, 1)
+        grid.setRowStretch(0, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(12)
+        column.addLayout(grid, 1)
+        column.addLayout(file_row)
+        column.addWidget(self.problem)
+        column.addLayout(foot)
+
+    def _connect(self) -> None:
+        self.form.edited.connect(self.refresh)
+        self.path.textChanged.connect(self._judge)
+        self.browse.clicked.connect(self._browse)
+        self.save_button.clicked.connect(self.save)
+        self.cancel_button.clicked.connect(self._cancel)
+        self._alarm.timeout.connect(self._begin_preview)
+        self._jobs.produced.connect(self._take)
+        self._jobs.cancelled.connect(self._cancelled)
+        self._jobs.failed.connect(self._fail)
+        self._progressed.connect(self._show_progress, Qt.ConnectionType.QueuedConnection)
+
+    # Choosing ----------------------------------------------------------------------------------------------------
+
+    @Slot(int)
+    def set_position(self, position: int) -> None:
+        """Preview another step."""
+        if position != self._position:
+            self._position = position
+            self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """A choice changed, or the run has more to show."""
+        self._judge()
+        if not self._is_saving:
+            self._alarm.start()
+
+    @Slot()
+    def _judge(self) -> None:
+        options = self.form.options()
+        wrong = isinstance(options, ExportError)
+        self.problem.setText(str(options) if wrong else "")
+        self.problem.setVisible(wrong)
+        self.save_button.setEnabled(not wrong and not self._is_saving and bool(self.path.text().strip()))
+
+    @Slot()
+    def _begin_preview(self) -> None:
+        options = self.form.options()
+        if isinstance(options, GifOptions) and not self._is_saving:
+            self.facts.setText(self.tr("estimating…"))
+            self._jobs.start(preview_job(self._filmed, self._measures, options, self._position))
+
+    @Slot()
+    def _browse(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, self.tr("Save as GIF"), self.path.text(), self.tr("GIF animation (*.gif)"),
+            options=QFileDialog.Option.DontConfirmOverwrite,  # asked once, when it is saved
+        )  # fmt: skip
+        if chosen:
+            self.path.setText(chosen)
+
+    def target(self) -> Path:
+        """The file to write, with its ending."""
+        path = Path(self.path.text().strip()).expanduser()
+        return path if path.suffix.lower() == ".gif" else path.with_name(path.name + ".gif")
+
+    # Saving ------------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def save(self) -> None:
+        """Write the file; asks first where there is one already."""
+        target = self.target()
+        try:
+            is_there = target.is_file()
+        except OSError:  # a name that no file can have; the saving says so
+            is_there = False
+        if not is_there:
+            self._begin_saving()
+            return
+        ask_to_replace(target, self._begin_saving, self)
+
+    @Slot()
+    def _begin_saving(self) -> None:
+        options = self.form.options()
+        if isinstance(options, ExportError) or self._is_saving:
+            return
+        self._alarm.stop()
+        remember(self._settings, options, key_of(self._filmed))
+        self._set_saving(True)
+        progress = self._progressed.emit
+        self._jobs.start(export_job(self.target(), self._filmed, self._measures, options, progress))
+
+    def _set_saving(self, saving: bool) -> None:
+        self._is_saving = saving
+        self.form.setEnabled(not saving)
+        self.path.setEnabled(not saving)
+        self.browse.setEnabled(not saving)
+        self.cancel_button.setText(self.tr("Cancel") if saving else self.tr("Close"))
+        self.progress.setRange(0, 0 if saving else 1)
+        self.progress.reset()
+        self.progress.setVisible(saving)
+        self._judge()
+
+    @Slot(int, int)
+    def _show_progress(self, done: int, total: int) -> None:
+        if self._is_saving:
+            self.progress.setRange(0, total)
+            self.progress.setValue(done)
+
+    @Slot()
+    def _cancel(self) -> None:
+        if self._is_saving:
+            self._jobs.cancel()
+        else:
+            self.close()
+
+    # What the thread says ----------------------------------------------------------------------------------------
+
+    @Slot(int, object)
+    def _take(self, run_id: int, item: object) -> None:
+        if isinstance(item, Preview):
+            self.preview.set_picture(QImage.fromData(item.gif).convertToFormat(QImage.Format.Format_RGB32))
+            self._frames = item
+            self.facts.setText(self._facts("…"))
+        elif isinstance(item, Estimate):
+            self.facts.setText(self._facts(self.tr("about {0}").format(file_size_text(item.size_bytes))))
+        elif isinstance(item, Saved):
+            self._set_saving(False)
+            self.saved.emit(str(item.path), item.path.stat().st_size)
+            self.close()
+
+    def _facts(self, size: str) -> str:
+        options = self.form.options()
+        return "" if isinstance(options, ExportError) else facts_text(options, self._frames, size)
+
+    @Slot(int)
+    def _cancelled(self, run_id: int) -> None:
+        if self._is_saving and run_id == self._jobs.newest:
+            self._set_saving(False)
+            self._say(self.tr("Cancelled; no file was written."))
+            self._alarm.start()
+
+    @Slot(int, object)
+    def _fail(self, run_id: int, error: Exception) -> None:
+        if run_id != self._jobs.newest:
+            return
+        self._set_saving(False)
+        self.facts.setText("")
+        if isinstance(error, SculptError):
+            self._say(str(error))
+        else:
+            log.error("a GIF could not be made", exc_info=error)
+            self._say(self.tr("The GIF could not be made ({0}: {1}).").format(type(error).__name__, error))
+
+    def _say(self, sentence: str) -> None:
+        self.problem.setText(sentence)
+        self.problem.show()
+
+    # Qt overrides ------------------------------------------------------------------------------------------------
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._alarm.stop()
+        self.hide()
+        self._jobs.shutdown()
+        super().closeEvent(event)
+        self.deleteLater()
+
+    def reject(self) -> None:
+        self.close()

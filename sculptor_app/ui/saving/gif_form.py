@@ -1,0 +1,164 @@
+"""The choices of a GIF as a form."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+
+from sculptor_app.exports.animation.film import Filmed
+from sculptor_app.exports.animation.options import (
+    FRAMES,
+    GRID_FRAMES,
+    MAX_DELAY_MS,
+    MAX_HOLD_MS,
+    MAX_SIZE_PX,
+    MIN_DELAY_MS,
+    MIN_SIZE_PX,
+    GifOptions,
+)
+from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.errors import ExportError
+from sculptor_app.ui import theme
+
+FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+LEAST_SHRUNK_PX = 64
+MOST_GRID_PX = 4096
+"""Longer side of the pictures of many runs together, up to which sizes are on offer."""
+
+
+def sizes_of(longer_px: int) -> list[tuple[int, str]]:
+    """Sizes at which pixels stay crisp: whole multiples of the picture's longer side, and whole fractions of it.
+
+    Returns:
+        Pairs of the size in pixels and how it is called, smallest first.
+    """
+    shrunk = [(longer_px // factor, f"1/{factor}") for factor in (8, 4, 2) if longer_px // factor >= LEAST_SHRUNK_PX]
+    grown = [(longer_px * factor, f"{factor}×") for factor in FACTORS]
+    return shrunk + [(size, name) for size, name in grown if MIN_SIZE_PX <= size <= MAX_SIZE_PX]
+
+
+class GifForm(QWidget):
+    """Reads and writes GifOptions.
+
+    Args:
+        longer_px: longer side of the run's pictures.
+        planned: steps of the run.
+        drowned: it is a forward process, which plays from the picture into the noise; only its states are of interest.
+        most_px: of many runs, the largest picture that can be shown of each; 0 for a single run.
+
+    Signals:
+        edited: some choice changed.
+    """
+
+    edited = Signal()
+
+    def __init__(
+        self, longer_px: int, planned: int, drowned: bool = False, parent: QWidget | None = None, most_px: int = 0
+    ) -> None:
+        super().__init__(parent)
+        self._drowned, self._is_grid = drowned, bool(most_px)
+        sizes = sizes_of(longer_px)
+        self._sizes = [size for size in sizes if not most_px or size[0] <= most_px] or sizes[:1]
+        self._make_fields(planned)
+        form = QFormLayout()
+        form.setHorizontalSpacing(14)
+        form.setVerticalSpacing(9)
+        form.addRow(self.tr("Show"), self.frames)
+        form.addRow(self.tr("Every"), self._with_word(self.every, self.tr("layers") if drowned else self.tr("steps")))
+        form.addRow(self.tr("Size"), self.picture_size)
+        form.addRow(self.tr("Time per frame"), self.delay)
+        form.addRow(self.tr("Hold both ends") if drowned else self.tr("Hold the last"), self.hold)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(9)
+        column.addLayout(form)
+        for box in self._boxes():
+            column.addWidget(box)
+        self.plot.setVisible(not self._is_grid)
+        column.addStretch(1)
+        self._connect()
+
+    def _make_fields(self, planned: int) -> None:
+        self.frames = QComboBox(self)
+        for key, text in zip(FRAMES, self._frame_names(), strict=True):
+            if key in (("noisy",) if self._drowned else GRID_FRAMES if self._is_grid else FRAMES):
+                self.frames.addItem(text, key)
+        self.every = self._number(1, max(1, planned), 1)
+        self.picture_size = QComboBox(self)
+        for size, factor in self._sizes:
+            self.picture_size.addItem(self.tr("{0} px · {1}").format(size, factor), size)
+        self.delay = self._number(MIN_DELAY_MS, MAX_DELAY_MS, 10, self.tr(" ms"))
+        self.hold = self._number(0, MAX_HOLD_MS, 100, self.tr(" ms"))
+        self.loop = QCheckBox(self.tr("Play for ever"), self)
+        self.ping_pong = QCheckBox(self.tr("Back and forth"), self)
+        words = self.tr("Layer and phase under the picture"), self.tr("Step and phase under the picture")
+        words = (self.tr("Captions, step and phase"),) if self._is_grid else words
+        self.caption = QCheckBox(words[0] if self._drowned or self._is_grid else words[1], self)
+        self.plot = QCheckBox(self.tr("Energy per band beside the picture"), self)
+        self.dark = QCheckBox(self.tr("Dark paper"), self)
+
+    def _frame_names(self) -> tuple[str, ...]:
+        return (
+            self.tr("Current guess"), self.tr("Noisy state"), self.tr("Chips"), self.tr("Guess beside noisy state"),
+            self.tr("Unguided guess"), self.tr("Conditional guess"), self.tr("Guidance direction"),
+            self.tr("Unguided, conditional, current guess"),
+        )  # fmt: skip
+
+    def _number(self, low: int, high: int, step: int, suffix: str = "") -> QSpinBox:
+        box = QSpinBox(self)
+        box.setRange(low, high)
+        box.setSingleStep(step)
+        box.setSuffix(suffix)
+        theme.inset(box)
+        return box
+
+    def _with_word(self, field: QWidget, word: str) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(field, 1)
+        row.addWidget(QLabel(word, self))
+        return row
+
+    def _boxes(self) -> tuple[QCheckBox, ...]:
+        return self.loop, self.ping_pong, self.caption, self.plot, self.dark
+
+    def _connect(self) -> None:
+        for choice in (self.frames, self.picture_size):
+            choice.currentIndexChanged.connect(self.edited)
+        for number in (self.every, self.delay, self.hold):
+            number.valueChanged.connect(self.edited)
+        for box in self._boxes():
+            box.toggled.connect(self.edited)
+
+    def options(self) -> GifOptions | ExportError:
+        """The choices, or what is wrong with them."""
+        try:
+            return GifOptions(
+                frames=self.frames.currentData(), every=self.every.value(), size_px=self.picture_size.currentData(),
+                delay_ms=self.delay.value(), hold_ms=self.hold.value(), loop=self.loop.isChecked(),
+                ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(),
+                plot=self.plot.isChecked() and not self._is_grid,
+                dark=self.dark.isChecked(), into_noise=self._drowned,
+            )  # fmt: skip
+        except ExportError as error:
+            return error
+
+    def set_options(self, options: GifOptions) -> None:
+        """Show choices; of the sizes on offer the nearest. The direction is that of what is saved."""
+        self.frames.setCurrentIndex(max(0, self.frames.findData(options.frames)))
+        sizes = [size for size, _ in self._sizes]
+        nearest = min(sizes, key=lambda size: abs(size - options.size_px))
+        self.picture_size.setCurrentIndex(sizes.index(nearest))
+        self.every.setValue(options.every)
+        self.delay.setValue(options.delay_ms)
+        self.hold.setValue(options.hold_ms)
+        chosen = (options.loop, options.ping_pong, options.caption, options.plot, options.dark)
+        for box, on in zip(self._boxes(), chosen, strict=True):
+            box.setChecked(on)
+
+
+def form_for(filmed: Filmed, parent: QWidget) -> GifForm:
+    """The form for a run, a forward process, or many runs."""
+    if isinstance(filmed, RunGrid):
+        run = filmed.lead_run
+        most_px = min(MAX_SIZE_PX, MOST_GRID_PX // max(filmed.shape_in_cells))
+        return GifForm(max(run.shape[1:]), run.planned_steps, parent=parent, most_px=most_px)
+    return GifForm(max(filmed.shape[1:]), filmed.planned_steps, not filmed.info.is_of_a_model, parent)

@@ -1,0 +1,70 @@
+"""What the GIF dialog has done in its worker thread: a preview with an estimate, and the file itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sculptor_app.exports.animation.film import Filmed
+    from sculptor_app.exports.animation.options import GifOptions
+    from sculptor_app.measures.run_measures import RunMeasures
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One frame as a GIF of its own, how many frames there will be, and their size in pixels."""
+
+    writer: bytes
+    frames: int
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """About how large the file will be."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The file is written."""
+
+    path: Path
+
+
+def preview_job(filmed: Filmed, measures: RunMeasures | None, options: GifOptions, k: int) -> Any:
+    """A job that yields a Preview of the frame nearest to step k, then an Estimate."""
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.exports.gif import writer
+        from sculptor_app.exports.gif.preview import preview_gif
+
+        picture = preview_gif(filmed, measures, options, k)
+        yield Preview(picture, writer.frame_count(filmed, options), *writer.gif_size(filmed, options))
+        yield Estimate(writer.estimate_bytes(filmed, measures, options))
+
+    return job
+
+
+def export_job(
+    path: Path,
+    filmed: Filmed,
+    measures: RunMeasures | None,
+    options: GifOptions,
+    progress: Callable[[int, int], None],
+) -> Any:
+    """A job that writes the file, tells its progress from the worker thread, and yields Saved."""
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.exports.gif import writer
+
+        writer.write_gif(path, filmed, measures, options, progress, stop)
+        yield Saved(path)
+
+    return job

@@ -1,0 +1,164 @@
+"""What a person saves of many runs at once: a sheet, its copy, a table; made beside the window, not in its way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QImage
+
+from sculptor_app.core.errors import SculptError
+from sculptor_app.exports.errors import ExportCancelled
+from sculptor_app.session.worker import JobThread
+from sculptor_app.ui.shell.page_views import GridViews
+from sculptor_app.ui.theme import theme
+
+if TYPE_CHECKING:
+    from sculptor_app.exports.animation.options import GifOptions
+    from sculptor_app.exports.animation.run_grid import RunGrid
+    from sculptor_app.ui.shell.main_window import MainWindow
+
+Progress = Callable[[int, int], None]
+Write = Callable[[Path, Progress, threading.Event], None]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    path: Path
+
+
+class GridFiles(QObject):
+    """Writes one file at a time in a thread of its own.
+
+    Args:
+        window: Has the bars for progress and for what came of it.
+
+    Signals:
+        saved: A file that was written.
+    """
+
+    saved = Signal(object)
+    _progressed = Signal(int, int)
+
+    def __init__(self, window: MainWindow, parent: QObject) -> None:
+        super().__init__(parent)
+        self._window, self._bar = window, window.saving_bar
+        self._jobs = JobThread(cancelled_by=(ExportCancelled,), parent=self, name="files")
+        self._jobs.produced.connect(self._take)
+        self._jobs.finished.connect(self._end)
+        self._jobs.cancelled.connect(self._say_stopped)
+        self._jobs.failed.connect(self._fail)
+        self._progressed.connect(self._show_progress, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written or copied."""
+        return self._jobs.is_busy
+
+    # Deeds -------------------------------------------------------------------------------------------------------
+
+    def write_sheet(self, path: Path, views: GridViews, grid: RunGrid, step: int) -> None:
+        """Write the grid at a step as one picture."""
+        options = self._options(views, grid)
+
+        def write(target: Path, progress: Progress, stop: threading.Event) -> None:
+            from sculptor_app.exports.stills import write_grid_png
+
+            write_grid_png(target, grid, step, options)
+
+        self._write(path, write)
+
+    def write_numbers(self, path: Path, grid: RunGrid) -> None:
+        """Measure every state of every run, and write the table."""
+
+        def write(target: Path, progress: Progress, stop: threading.Event) -> None:
+            from sculptor_app.exports.grid_numbers import write_grid_csv
+
+            write_grid_csv(target, grid, progress, stop)
+
+        self._write(path, write)
+
+    def copy(self, views: GridViews, grid: RunGrid, step: int) -> None:
+        """Put the sheet on the clipboard."""
+        options = self._options(views, grid)
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.exports.stills import grid_picture
+
+            sheet = grid_picture(grid, step, options)
+            pixels, (width, height) = sheet.tobytes(), sheet.size
+            yield QImage(pixels, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+        self._start(self.tr("Copying the picture…"), job)
+
+    def stop(self) -> None:
+        """Give up what is being written; the file that was there before stays."""
+        self._bar.end_soon(self.tr("Stopping…"))
+        self._jobs.cancel()
+
+    def shutdown(self) -> None:
+        """Give up, and wait for the thread."""
+        self._jobs.shutdown()
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    def _options(self, views: GridViews, grid: RunGrid) -> GifOptions:
+        from sculptor_app.exports.animation.grid_layout import liked_size
+        from sculptor_app.exports.animation.options import GifOptions
+
+        return GifOptions(frames=views.frames(), size_px=liked_size(grid, "png"), dark=theme().is_dark)
+
+    def _write(self, path: Path, write: Write) -> None:
+        def job(stop: threading.Event) -> Iterator[object]:
+            write(path, self._progressed.emit, stop)
+            yield _Written(path)
+
+        self._start(self.tr("Writing {0}").format(path.name), job)
+
+    def _start(self, text: str, job: Callable[[threading.Event], Iterator[object]]) -> None:
+        if self._jobs.is_busy:
+            what = self.tr("Another file is still being written.")
+            self._window.messages.tell(what, self.tr("Wait until it is there, or stop it."))
+            return
+        self._window.messages.clear()
+        self._bar.tell(text, [(self.tr("Stop"), self.stop)])
+        self._jobs.start(job)
+
+    @Slot(int, int)
+    def _show_progress(self, done: int, total: int) -> None:
+        if self._jobs.is_busy:
+            self._bar.set_progress(done / total, self.tr("{0} of {1}").format(done, total))
+
+    @Slot(int, object)
+    def _take(self, run_id: int, item: object) -> None:
+        if isinstance(item, QImage):
+            QGuiApplication.clipboard().setImage(item)
+            self._window.messages.tell(self.tr("Picture copied."), is_fault=False)
+        elif isinstance(item, _Written):
+            self.saved.emit(item.path)
+
+    @Slot()
+    def _end(self) -> None:
+        self._bar.hide()
+
+    @Slot()
+    def _say_stopped(self) -> None:
+        self._bar.hide()
+        self._window.messages.tell(self.tr("Stopped; no file was written."), is_fault=False)
+
+    @Slot(int, object)
+    def _fail(self, run_id: int, error: Exception) -> None:
+        self._bar.hide()
+        if isinstance(error, SculptError):
+            self._window.messages.tell(error.what, error.what_to_do)
+            return
+        log.error("a grid could not be saved", exc_info=error)
+        what = self.tr("The file could not be made ({0}: {1}).").format(type(error).__name__, error)
+        self._window.messages.tell(what, self.tr("Help > Show log has the details."))

@@ -1,0 +1,67 @@
+"""A page of the window: one of the stories that it tells, each with a session of its own."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSettings, Signal
+from PySide6.QtWidgets import QWidget
+
+from sculptor_app.session.session import Session
+from sculptor_app.ui.shell.page_views import GridViews, Views
+from sculptor_app.ui.widgets.message_bar import MessageBar
+
+
+class Page(QWidget):
+    """What the window asks of a page besides being shown.
+
+    A page is built when it is first entered; what takes long in it (numpy, pyqtgraph, pictures) comes in `enter`.
+
+    Args:
+        settings: Where its choices are remembered.
+        messages: Tells what went wrong or well, in a bar above every page.
+        parent: The window.
+
+    Attributes:
+        session: What is shown and where the scrubber stands; the window's keys and menus move this one while the
+            page is in front.
+        views: What is looked at, whose picture, run and numbers the File menu saves; None where there is none.
+
+    Signals:
+        ability_changed: `is_busy` or `can_start`.
+    """
+
+    ability_changed = Signal()
+
+    def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.settings, self.messages = settings, messages
+        self.session = Session(self)
+        self.views: Views | GridViews | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that `stop` ends goes on."""
+        return False
+
+    @property
+    def can_start(self) -> bool:
+        """Whether `start` would do something."""
+        return True
+
+    def enter(self) -> None:
+        """Called whenever the page comes to the front."""
+
+    def leave(self) -> None:
+        """Called whenever another page comes to the front; playing stops, work in the background may go on."""
+        self.session.pause()
+
+    def start(self) -> None:
+        """Do what the page is for: Ctrl+Return, wherever the focus is."""
+
+    def stop(self) -> None:
+        """Stop what the page has begun: Esc."""
+
+    def save_choices(self) -> None:
+        """Remember the page's choices in `settings`; called when the window closes."""
+
+    def shutdown(self) -> None:
+        """End what goes on in the background, and wait for it; called when the window closes."""

@@ -1,0 +1,89 @@
+"""Names of phases, bands, forms and materials as a person reads them, the same in every view."""
+
+from PySide6.QtCore import QCoreApplication
+
+from sculptor_app.core.trajectory.phases import PhaseSpan
+
+translate = QCoreApplication.translate  # a name that lupdate knows
+
+
+def _phase_texts() -> dict[str, tuple[str, str]]:
+    return {
+        "decisions": (
+            translate("Phase", "Big decisions"),
+            translate("Phase", "blocks out layout, composition, major shapes, colour scheme"),
+        ),
+        "structure": (
+            translate("Phase", "Structure"),
+            translate("Phase", "limbs, posture, proportions; objects and faces form"),
+        ),
+        "refinement": (translate("Phase", "Refinement"), translate("Phase", "details, textures, lighting")),
+        "polish": (translate("Phase", "Polish"), translate("Phase", "final crisp detail")),
+    }
+
+
+def phase_name(key: str) -> str:
+    """A phase's translated name by its key."""
+    return _phase_texts()[key][0]
+
+
+def phase_deed(key: str) -> str:
+    """What the sculptor does in a phase, translated."""
+    return _phase_texts()[key][1]
+
+
+def band_name(key: str) -> str:
+    """A frequency band's translated name by its key ("layout", "structure", "detail", "polish")."""
+    return {
+        "layout": translate("Band", "layout"),
+        "structure": translate("Band", "structure"),
+        "detail": translate("Band", "detail"),
+        "polish": translate("Band", "polish"),
+    }[key]
+
+
+def form_name(key: str) -> str:
+    """A form's translated name by its key in `request.FORMS`."""
+    return {
+        "bust": translate("Form", "Bust"),
+        "figure": translate("Form", "Standing figure"),
+        "seated": translate("Form", "Seated figure"),
+        "head": translate("Form", "Head"),
+        "vase": translate("Form", "Vase"),
+        "ring": translate("Form", "Ring or knot"),
+        "animal": translate("Form", "Animal"),
+        "column": translate("Form", "Column"),
+    }[key]
+
+
+def material_name(key: str) -> str:
+    """A material's translated name by its key in `request.MATERIALS`."""
+    return {
+        "marble": translate("Material", "Marble"),
+        "bronze": translate("Material", "Bronze"),
+        "verdigris": translate("Material", "Verdigris"),
+        "terracotta": translate("Material", "Terracotta"),
+        "basalt": translate("Material", "Basalt"),
+        "sandstone": translate("Material", "Sandstone"),
+    }[key]
+
+
+def step_range(first: int, last: int) -> str:
+    """First and last step, as in 16–30, or 7 for a single one."""
+    return f"{first}" if first == last else f"{first}–{last}"
+
+
+def neighbour_phase_step(spans: tuple[PhaseSpan, ...], step: int, direction: int, planned: int) -> int:
+    """The step to which Page Up and Page Down go.
+
+    Args:
+        spans: stretches of the phases, in order.
+        step: the current state, 0..planned.
+        direction: +1 to the first step of the next phase, at the end to `planned`; -1 to the first step of this
+            phase, or of the one before when it is there already, at the start to 0.
+        planned: N.
+    """
+    starts = [span.first_step for span in spans]
+    if direction > 0:
+        return min((start for start in starts if start > step), default=planned)
+    return max((start for start in starts if start < step), default=0)

@@ -1,0 +1,171 @@
+"""Pictures of a trajectory as QImages, made when they are asked for and kept while there is room."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QImage
+
+from sculptor_app.measures.frame_kinds import FrameKind
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.step import Frame
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.measures.pictures import Picture
+
+THUMBNAIL_PX = 128
+"""Least size of what the filmstrip is given; it shrinks it further."""
+
+DECODED_BYTES = 96 * 2**20
+"""Most bytes of frames that were decoded one by one: about 20 of 512×512."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A picture ready to be painted.
+
+    Attributes:
+        image: Format_RGB32, which Qt paints quickest; None where there is nothing to show.
+        limit: of chips, the value at either end of the colour scale.
+        why_empty: in plain words, where there is no image.
+        seen: of latents, how they became colours, in plain words; empty for pixels.
+        numbers: of a decoded frame, (3, H, W) about -1 to 1; None for others, whose numbers are the run's own.
+    """
+
+    image: QImage | None
+    limit: float | None = None
+    why_empty: str = ""
+    seen: str = ""
+    numbers: Frame | None = None
+
+
+def to_image(picture: Picture) -> QImage | None:
+    """Copy a picture's bytes into an image of its own."""
+    if picture.rgb is None:
+        return None
+    height, width, _ = picture.rgb.shape
+    # QImage only borrows the array; the conversion makes the copy that outlives it.
+    borrowed = QImage(picture.rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    return borrowed.convertToFormat(QImage.Format.Format_RGB32)
+
+
+class PictureSource:
+    """Pictures of one trajectory, the recent ones kept.
+
+    Args:
+        budget_bytes: most bytes of images that are kept.
+    """
+
+    def __init__(self, budget_bytes: int = 24 * 2**20) -> None:
+        self._budget_bytes = budget_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
+        self._decoded: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
+        self._trajectory: Trajectory | None = None
+
+    def set_trajectory(self, trajectory: Trajectory | None) -> None:
+        """Look at another trajectory from now on; pictures of the one before are forgotten."""
+        if trajectory is not self._trajectory:
+            self._decoded.clear()
+        self._trajectory = trajectory
+        self._kept.clear()
+        self._bytes = 0
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes of the images that are kept."""
+        return self._bytes
+
+    def shown(self, k: int, kind: FrameKind) -> Shown:
+        """The picture of state or step k; nothing to show while there is no trajectory."""
+        if self._trajectory is None:
+            return Shown(None)
+        if (k, kind) in self._decoded:
+            self._decoded.move_to_end((k, kind))
+            return self._decoded[k, kind]
+        key = (1 if k and self._is_same_throughout(kind) else k, kind)
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        picture = _picture(self._trajectory, k, kind)
+        made = Shown(to_image(picture), picture.limit, picture.note, picture.seen)
+        if made.image is not None:  # what is empty now may come: a twin when the run is finished
+            self._keep(key, made)
+        return made
+
+    def has_decoded(self, k: int, kind: FrameKind) -> bool:
+        """Whether `keep_decoded` was given that picture, and it is still kept."""
+        return (k, kind) in self._decoded
+
+    def keep_decoded(self, k: int, kind: FrameKind, numbers: Frame, seen: str) -> None:
+        """Show a frame of latents as its decoder does, from now on.
+
+        Args:
+            k: state or step.
+            kind: what it is.
+            numbers: (3, H, W), about -1 to 1.
+            seen: in plain words, how it was decoded.
+        """
+        from sculptor_app.measures import pictures
+
+        image = to_image(pictures.coloured(numbers, kind, "pixels"))
+        self._decoded[k, kind] = Shown(image, seen=seen, numbers=numbers)
+        while len(self._decoded) > 1 and sum(map(_bytes_of, self._decoded.values())) > DECODED_BYTES:
+            self._decoded.popitem(last=False)
+
+    def forget_decoded(self) -> None:
+        """Show all frames as they are seen without a decoder."""
+        self._decoded.clear()
+
+    def _is_same_throughout(self, kind: FrameKind) -> bool:
+        from sculptor_app.measures import pictures
+
+        return pictures.is_same_throughout(self._trajectory, kind)
+
+    def thumbnail(self, k: int, kind: FrameKind) -> QImage | None:
+        """The picture of step k for the filmstrip, which keeps a small copy; the noisy state where there is no such."""
+        if self._trajectory is None or k > self._trajectory.last:
+            return None
+        kept = self._kept.get((k, kind)) if _every(self._trajectory) == 1 else None
+        if kept is not None and kept.image is not None:
+            return kept.image
+        return to_image(_small_picture(self._trajectory, k, kind))
+
+    def _keep(self, key: tuple[int, FrameKind], made: Shown) -> None:
+        self._kept[key] = made
+        self._bytes += _bytes_of(made)
+        while self._bytes > self._budget_bytes and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= _bytes_of(dropped)
+
+
+def _picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
+    # Imported here: numpy comes with it, and the window is to be on screen before.
+    from sculptor_app.measures import pictures
+
+    return pictures.picture(trajectory, k, kind)
+
+
+def _small_picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
+    """The picture of every n-th pixel: a filmstrip that is dragged makes twenty of them in one frame of the display."""
+    from sculptor_app.measures import pictures
+
+    numbers = pictures.frame(trajectory, k, kind)
+    if numbers is None:
+        kind = FrameKind.NOISY_STATE
+        numbers = pictures.frame(trajectory, k, kind)
+    info = trajectory.info
+    return pictures.coloured(numbers, kind, info.space, info.latent_map, _every(trajectory))
+
+
+def _every(trajectory: Trajectory) -> int:
+    """A thumbnail is one pixel in so many of a large picture; their mean would have less noise than the picture has."""
+    return max(1, max(trajectory.shape[1:]) // THUMBNAIL_PX)
+
+
+def _bytes_of(shown: Shown) -> int:
+    numbers = 0 if shown.numbers is None else shown.numbers.nbytes
+    return numbers + (0 if shown.image is None else shown.image.sizeInBytes())

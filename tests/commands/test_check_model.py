@@ -1,0 +1,100 @@
+"""`sculptor-app check-model`: 0 and 1, in words and as JSON, for good models and bad ones."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sculptor_app.cli import main
+from sculptor_app.diffusion.models import loader, memory
+from tests.helpers.diffusers_models import WEIGHTS, ddpm, edit_json, edit_weights, save, write_program
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(ddpm, tmp_path_factory.mktemp("models") / "ddpm")
+
+
+@pytest.fixture
+def model(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "model"))
+
+
+def test_a_good_model(whole: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "try_first", lambda *_: None)  # as if it had passed before
+    assert main(["check-model", str(whole), "--device", "cpu"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    path, pipeline, fit, how = said.out.splitlines()
+    assert path == str(whole)
+    assert pipeline.startswith("DDPMPipeline, ")
+    assert fit.startswith("Fit: it runs on CPU, ")
+    assert fit.endswith(" in float32.")
+    assert how == "It was loaded on trial."
+
+
+def test_a_bad_model_has_all_reasons(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_program(model / "pipeline.py", model / "canary")
+    edit_json(model / "unet" / "config.json", layers_per_block=10**9)
+    assert main(["check-model", str(model), "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert said.err == ""
+    assert lines[2] == "Refused, for 2 reasons:"
+    assert lines[3] == (
+        f"  {model}/pipeline.py is a program. Sculptor runs no code that comes with a model, and opens none that may "
+        "need it."
+    )
+    assert "layers_per_block" in lines[4]
+    assert not (model / "canary").exists()
+
+
+def test_the_trial_finds_what_the_files_do_not_tell(tiny_model: Path, tmp_path: Path, capsys: Any) -> None:
+    """Our own pipeline is tried, too, when it is checked."""
+    broken = Path(shutil.copytree(tiny_model, tmp_path / "broken"))
+    edit_weights(broken / "unet" / WEIGHTS, lambda w: w["conv_in.bias"].fill_(float("nan")))
+    assert main(["check-model", str(broken), "--device", "cpu", "--no-trial"]) == 0
+    assert "It was judged by its files alone." in capsys.readouterr().out
+    assert main(["check-model", str(broken), "--device", "cpu"]) == 1
+    assert "no numbers in 'conv_in.bias'" in capsys.readouterr().out
+
+
+def test_json_says_the_same(whole: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-model", str(whole), "--json", "--no-trial", "--device", "cpu"]) == 0
+    good = json.loads(capsys.readouterr().out)
+    assert (good["fit"], good["pipeline"], good["dtype"], good["findings"]) == (True, "DDPMPipeline", "float32", [])
+    assert good["weight_bytes"] == (whole / "unet" / WEIGHTS).stat().st_size
+    assert [part["name"] for part in good["components"]] == ["scheduler", "unet"]
+    (model / "unet" / WEIGHTS).unlink()
+    assert main(["check-model", str(model), "--json", "--no-trial", "--device", "cpu"]) == 1
+    bad = json.loads(capsys.readouterr().out)
+    assert (bad["fit"], bad["dtype"], bad["tried"]) == (False, None, False)
+    (finding,) = bad["findings"]
+    assert finding["severity"] == "refused"
+    assert finding["what"].endswith(f"{WEIGHTS} is missing.")
+
+
+def test_a_model_that_does_not_fit_into_memory(whole: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 1000)
+    assert main(["check-model", str(whole), "--device", "cpu"]) == 1
+    assert "GiB of the computer's memory as float32, and 0.0 GiB are free." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["/gone"], "There is no folder /gone. Choose a folder that holds a model."),
+        (
+            ["some/body"],
+            "some/body is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it.",
+        ),
+        ([".", "--device", "tpu"], "The device 'tpu' is not available here."),
+    ],
+)
+def test_what_is_not_there(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-model", *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(words)

@@ -1,0 +1,292 @@
+"""The command line, as a person or a program meets it: real processes, a real model."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sculptor_app import __version__
+from sculptor_app.cli import main, make_parser
+from sculptor_app.exports.gif.writer import read_settings
+
+PROGRAM = (sys.executable, "-m", "sculptor_app")
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object, cwd: Path = ROOT, **options: object) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
+    command = [*PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120, **options)
+
+
+def sculpt(model: Path, *arguments: object) -> tuple[int, int]:
+    """In this process: the exit code."""
+    return main(["sculpt", "--model", str(model), "--device", "cpu", "--steps", "3", *map(str, arguments)])
+
+
+def test_version_and_help_need_neither_torch_nor_qt_nor_numpy() -> None:
+    script = (
+        "import sys\nfrom sculptor_app.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as left:\n    assert not left.code\n"
+        "heavy = {'torch', 'diffusers', 'PySide6', 'numpy', 'PIL', 'pyqtgraph'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    for arguments in (["--version"], ["--help"], ["sculpt", "--help"], ["forward", "--help"]):
+        done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+    assert f"Sculptor {__version__}" in run("--version").stdout
+
+
+def test_help_lists_commands_and_exit_codes() -> None:
+    text = make_parser().format_help()
+    for word in ("sculpt", "menu", "  3    the model cannot be loaded", "  130  interrupted"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--steps", "0"], "The number of steps is 0; choose a whole number, 1 to 1000."),
+        (["--steps", "1000000000"], "The number of steps is 1000000000; choose a whole number, 1 to 1000."),
+        (["--steps", "ten"], "The number of steps is 'ten'; choose a whole number, 1 to 1000."),
+        (["--seed", "lucky"], "The seed is 'lucky'; choose a whole number, 0 to 9223372036854775807."),
+        (["--seed", "-1"], "The seed is -1; choose a whole number, 0 to 9223372036854775807."),
+        (["--seed", "9" * 5000], "The seed is " + "9" * 30 + "…; choose a whole number"),
+        (["--form", "cat"], "The form 'cat' is not known; choose one of bust, figure,"),
+        (["--sampler", "plms"], "The sampler 'plms' is not known; choose one of ddim,"),
+        (["--guidance", "nan"], "The guidance is 'nan'; choose a number, 0 to 30."),
+        (["--frames", "all"], "The frame 'all' is not known; choose one of guess,"),
+        (["--delay-ms", "85"], "The time per frame is 85 ms, and GIF counts whole 10 ms. Choose 80."),
+        (["--size-px", "3"], "The size is 3; choose a whole number, 16 to 2048."),
+        (["--out", "x.mp4"], "x.mp4 is neither a .gif nor a .png. Choose one of them."),
+        (["--out", "gone/x.gif"], "does not exist. Create it, or choose another."),
+        (["--csv", "gone/x.csv"], "does not exist. Create it, or choose another."),
+        (["--csv", "x.gif"], "x.gif is to be a picture and numbers at once. Choose two names."),
+        (["--scale", "60", "--size-px", "100"], "Argument --size-px: not allowed with argument --scale."),
+        (["--device", "abacus"], "'abacus'"),
+        (["--sing"], "Unrecognized arguments: --sing."),
+    ],
+)
+def test_bad_input_is_answered_by_one_sentence(
+    arguments: list[str], sentence: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = sculpt(tiny_model, "--out", "x.gif", *arguments)
+    except SystemExit as left:
+        code = left.code
+    told = capsys.readouterr()
+    assert code == 2
+    assert sentence in told.err
+    assert told.err.count("\n") == 1, told.err
+    assert told.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_to_save(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sculpt(tiny_model) == 2
+    assert capsys.readouterr().err == "There is nothing to save. Add --out FILE or --csv FILE.\n"
+
+
+def test_too_large_a_scale_is_refused_before_the_first_step(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sculpt(tiny_model, "--out", tmp_path / "x.gif", "--scale", 200) == 2
+    assert capsys.readouterr().err == "The size is 3200 pixels. Choose 16 to 2048.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", ["missing", "empty", "weights", "json"])
+def test_a_model_that_cannot_be_loaded(
+    broken: str, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    model = tmp_path / "model"
+    if broken != "missing":
+        shutil.copytree(tiny_model, model)
+    if broken == "empty":
+        (model / "model_index.json").unlink()
+    if broken == "weights":
+        weights = model / "unet" / "diffusion_pytorch_model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:1000])
+    if broken == "json":
+        (model / "model_index.json").write_text("{")
+    assert sculpt(model, "--out", tmp_path / "x.gif") == 3
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert str(model) in told
+    assert not (tmp_path / "x.gif").exists()
+
+
+def test_all_outputs_of_one_run(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gif, table, still = tmp_path / "x.gif", tmp_path / "x.csv", tmp_path / "x.png"
+    options = ["--form", "bust", "--material", "bronze", "--seed", "11", "--sampler", "euler", "--guidance", "1.5"]
+    assert sculpt(tiny_model, *options, "--out", gif, "--csv", table, "--frames", "both", "--scale", "4") == 0
+    assert sculpt(tiny_model, *options, "--out", still) == 0
+    with Image.open(gif) as image:
+        assert (image.n_frames, image.size) == (3, (64 * 2 + 8, 64))
+    with table.open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 4
+    request = read_settings(gif)["request"]
+    assert request["form"], request["seed"] == ("bust", 11)
+    assert read_settings(still)["request"] == request
+    assert capsys.readouterr() == ("", "")
+
+
+def test_same_seed_same_file(tiny_model: Path, tmp_path: Path) -> None:
+    stills = []
+    for index, seed in enumerate((5, 5, 6)):
+        path = tmp_path / f"{index}.png"
+        assert sculpt(tiny_model, "--seed", seed, "--out", path) == 0
+        with Image.open(path) as image:
+            stills.append(image.tobytes())
+    assert stills[0] == stills[1] != stills[2]
+
+
+def test_quiet_in_a_pipe(tiny_model: Path, tmp_path: Path) -> None:
+    done = run("sculpt", "--model", tiny_model, "--steps", 2, "--out", tmp_path / "x.gif", stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")
+def test_progress_bar_on_a_terminal(tiny_model: Path, tmp_path: Path) -> None:
+    master, slave = terminal()
+    command = [*PROGRAM, "sculpt", "--model", str(tiny_model), "--steps", "20", "--out", str(tmp_path / "x.gif")]
+    with subprocess.Popen(command, stdout=slave, stderr=slave, cwd=ROOT) as child:
+        os.close(slave)
+        shown = _read_to_end(master)
+    assert child.returncode == 0, shown
+    assert "Sculpting" in shown
+    assert "/20 [" in shown
+    assert f"x.gif: {(tmp_path / 'x.gif').stat().st_size / 1024:.0f} KiB" in shown
+
+
+def terminal() -> tuple[int, int]:
+    """Both ends of a terminal of 80 columns."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    return master, slave
+
+
+def _read_to_end(master: int) -> str:
+    pieces = []
+    try:
+        while piece := os.read(master, 65536):
+            pieces.append(piece)
+    except OSError:  # Linux says EIO when the other side has closed
+        pass
+    finally:
+        os.close(master)
+    return b"".join(pieces).decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_run_leaves_the_old_file(number: int, code: int, tiny_model: Path, tmp_path: Path) -> None:
+    """The signal is sent when the bar shows steps: in the middle of a run of a thousand."""
+    path = tmp_path / "x.gif"
+    path.write_bytes(b"old")
+    master, slave = terminal()
+    command = [*PROGRAM, "sculpt", "--model", str(tiny_model), "--steps", "1000", "--out", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, cwd=ROOT) as child:
+        os.close(slave)
+        shown = b""
+        while not re.search(rb"[1-9]\d*/1000 \[", shown):
+            shown += os.read(master, 65536)
+        child.send_signal(number)
+        rest = _read_to_end(master)
+    assert child.returncode == code, rest
+    assert "Interrupted; nothing was written." in rest
+    assert not re.search(r"(9\d\d|1000)/1000 \[", rest)
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.gif"]
+
+
+def test_failure_in_mid_run(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    from diffusers import DDIMScheduler
+
+    real, calls = DDIMScheduler.step, []
+
+    def break_later(self: DDIMScheduler, *arguments: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("boom")
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(DDIMScheduler, "step", break_later)
+    assert sculpt(tiny_model, "--out", tmp_path / "x.gif") == 4
+    told = capsys.readouterr().err
+    assert "boom" in told
+    assert told.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_disk_that_fills_up_while_writing(tiny_model: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    import errno
+
+    from sculptor_app.exports import atomic
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    assert sculpt(tiny_model, "--out", tmp_path / "x.gif") == 5
+    assert capsys.readouterr().err.startswith("The disk is full: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_display_is_said_in_words() -> None:
+    quiet = {"QT_QPA_PLATFORM": "", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    done = run(env=quiet)
+    assert done.returncode == 1
+    assert "no display" in done.stderr.lower()
+    assert "sculpt" in done.stderr
+
+
+def test_menu_comes_and_goes(own_folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if sys.platform != "linux":
+        pytest.skip("the start menu is one of files on Linux only")
+    assert main(["menu", "install"]) == 0
+    entries = list(own_folders.rglob("*.desktop"))
+    assert len(entries) == 1
+    assert "is in your start menu" in capsys.readouterr().out
+    assert main(["menu", "remove"]) == 0
+    assert not list(own_folders.rglob("*.desktop"))
+    assert main(["menu", "remove"]) == 0
+    assert "was not in" in capsys.readouterr().out
+
+
+def test_reader_that_goes_away_is_no_fault() -> None:
+    command = [*PROGRAM, "sculpt", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:
+        child.stdout.close()
+        told = child.stderr.read()
+    assert b"Traceback" not in told
+
+
+def test_the_two_guesses_of_guidance_are_kept_where_a_gif_shows_them(tiny_model: Path, tmp_path: Path) -> None:
+    for frames in ("guesses", "guidance"):
+        assert sculpt(tiny_model, "--form", "bust", "--frames", frames, "--out", tmp_path / f"{frames}.gif") == 0
+    with Image.open(tmp_path / "guesses.gif") as image:
+        assert (image.n_frames, image.width) == (3, 3 * 256 + 2 * 8)
+
+
+def test_a_run_without_guidance_has_no_two_guesses(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--guidance", "1", "--form", "bust", "--frames", "unguided", "--out", tmp_path / "x.gif")
+    assert sculpt(tiny_model, *arguments) == 5
+    assert "The model was asked once in this step" in capsys.readouterr().err

@@ -1,0 +1,104 @@
+"""Models of the hub on the command line: the size first, fetched when told to, kept when broken off."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sculptor_app.cli import main
+from sculptor_app.diffusion.models import loader
+from sculptor_app.diffusion.models.hub import cache as hub
+from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
+from tests.helpers.small_hub import NAME, Hub, files_of, make_usual, serving
+
+WEIGHTS_FILE = f"unet/{WEIGHTS}"
+CHECK = ["check-model", NAME, "--device", "cpu", "--no-trial"]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def served(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    import huggingface_hub
+
+    monkeypatch.setattr(loader, "try_first", lambda *_: None)  # as if it had passed before
+    with serving(files_of(save(ddpm, tmp_path / "ddpm"))) as small_hub:
+        make_usual(small_hub, cache, monkeypatch)
+        yield small_hub
+    huggingface_hub.close_session()
+
+
+def test_the_size_is_said_before_anything_is_fetched(served: Hub, tmp_path: Path, capsys: Any) -> None:
+    assert main(["sculpt", "--model", NAME, "--device", "cpu", "--out", str(tmp_path / "x.gif")]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith(f"The model is not on this computer. {NAME}: ")
+    assert "kB in 4 files" in said
+    assert said.endswith("left. Add --download to fetch it.\n")
+    assert served.fetched == ["model_index.json"]
+    assert main(CHECK) == 2
+    assert "Add --download" in capsys.readouterr().err
+
+
+def test_it_is_fetched_and_goes_on(served: Hub, tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "x.png"
+    told = ["sculpt", "--model", NAME, "--device", "cpu", "--sampler", "model", "--steps", "2", "--out", str(out)]
+    assert main([*told, "--download"]) == 0
+    assert out.exists()
+    assert capsys.readouterr().err == ""  # no terminal
+    fetched = len(served.fetched)
+    served.refuse = (404, "RepoNotFound")
+    assert main([*told, "--download"]) == 0  # all of it is here: nobody is asked
+    assert main(told) == 0
+    assert main(CHECK) == 0
+    assert len(served.fetched) == fetched
+
+
+def test_ctrl_c_keeps_what_has_come(served: Hub, capsys: Any) -> None:
+    served.breaks = [10**9, 10**9, 10**9, 8192]
+    served.asked = lambda name: signal.raise_signal(signal.SIGINT) if name == WEIGHTS_FILE else None
+    assert main([*CHECK, "--download"]) == 130
+    assert f"what has come of {NAME} is kept" in capsys.readouterr().err
+    served.asked = lambda _: None
+    assert main(CHECK) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Only a part of the model is on this computer.")
+    assert "of it not here yet" in said
+    served.sent.clear()
+    assert main([*CHECK, "--download"]) == 0
+    size = len(served.files[WEIGHTS_FILE])
+    assert size - 8192 <= served.sent[0] < size
+
+
+@pytest.mark.parametrize(
+    ("refuse", "words"),
+    [((404, "RepoNotFound"), "is not on the hub"), ((401, "GatedRepo"), "agreed to its terms"), ((418, "Tea"), "418")],
+)
+def test_what_the_hub_refuses(refuse: tuple[int, str], words: str, served: Hub, capsys: Any) -> None:
+    served.refuse = refuse
+    assert main([*CHECK, "--download"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_programs_and_pickles(served: Hub, tmp_path: Path, capsys: Any) -> None:
+    served.files["run.py"] = b""
+    told = ["sculpt", "--model", NAME, "--out", str(tmp_path / "x.gif"), "--download"]
+    assert main(told) == 3
+    assert "holds the program 'run.py'" in capsys.readouterr().err
+
+
+def test_offline(served: Hub, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert main([*CHECK, "--download"]) == 2
+    assert "HF_HUB_OFFLINE forbids" in capsys.readouterr().err
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert main([*CHECK, "--download"]) == 0
+    (hub.find_cached(NAME) / WEIGHTS_FILE).unlink()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    capsys.readouterr()
+    assert main([*CHECK, "--download"]) == 1  # what is here says what it lacks
+    assert f"{WEIGHTS} is missing" in capsys.readouterr().out

@@ -1,0 +1,79 @@
+"""What a person may ask for, and the sentence that answers what they may not."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sculptor_app.core.errors import SculptError
+from sculptor_app.core.requests.request import (
+    EVERY_SAMPLER,
+    MAX_SEED,
+    SAMPLER_NAMES,
+    SAMPLERS,
+    RequestError,
+    SculptRequest,
+)
+
+
+def test_as_dict_makes_the_request_again() -> None:
+    request = SculptRequest(form="bust", material="bronze", seed=MAX_SEED, steps=1000, sampler="heun", guidance=0)
+    assert SculptRequest(**request.as_dict()) == request
+
+
+def test_every_sampler_has_a_name() -> None:
+    assert set(SAMPLERS) < set(SAMPLER_NAMES) == set(EVERY_SAMPLER)
+    assert len(set(SAMPLER_NAMES.values())) == len(EVERY_SAMPLER)
+
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.dictionaries(st.text(max_size=9), st.none() | st.booleans() | NUMBERS | st.text()))
+def test_options_travel_and_count_for_equality(options: dict[str, Any]) -> None:
+    request = SculptRequest(options=options, guidance=None)
+    assert request == SculptRequest(options=reversed(options.items()), guidance=None)
+    assert hash(request) == hash(SculptRequest(options=options, guidance=None))
+    assert request.told == options
+    assert SculptRequest(**json.loads(json.dumps(request.as_dict()))) == request
+
+
+def test_other_options_make_another_request() -> None:
+    assert SculptRequest(options={"prompt": "a bust"}) != SculptRequest(options={"prompt": "a vase"}) != SculptRequest()
+
+
+def test_options_cannot_be_changed_afterwards() -> None:
+    given_ = {"prompt": "a bust"}
+    request = SculptRequest(options=given_)
+    given_["prompt"] = request.told["prompt"] = "a vase"
+    assert request.options == (("prompt", "a bust"),)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"steps": 0}, "The number of steps is 0; choose 1 to 1000."),
+        ({"steps": 10**9}, "The number of steps is 1000000000; choose 1 to 1000."),
+        ({"steps": 2.5}, "The steps 2.5 is no whole number; give one."),
+        ({"steps": True}, "The steps True is no whole number; give one."),
+        ({"seed": -1}, f"The seed is -1; choose 0 to {MAX_SEED}."),
+        ({"seed": "seven"}, "The seed 'seven' is no whole number; give one."),
+        ({"guidance": float("nan")}, "The guidance is nan; choose 0 to 30.0."),
+        ({"options": {"size": [1, 2]}}, "The option 'size' is [1, 2]; give a word, a number, or nothing."),
+        ({"options": {"eta": float("inf")}}, "The option 'eta' is inf; give a number."),
+        ({"sampler": "plms"}, f"The sampler 'plms' is not known; choose one of {', '.join(SAMPLERS)}."),
+        ({"sampler": ""}, f"The sampler '' is not known; choose one of {', '.join(SAMPLERS)}."),
+    ],
+)
+def test_refusals_name_the_value_and_what_is_allowed(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        SculptRequest(**wrong)
+    assert str(caught.value) == sentence
+    assert isinstance(caught.value, (SculptError, ValueError))
+
+
+def test_unknown_form_names_the_known_ones() -> None:
+    with pytest.raises(RequestError, match=r"The form 'teapot' is not known; choose one of bust, "):
+        SculptRequest(form="teapot")

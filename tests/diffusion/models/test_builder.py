@@ -1,0 +1,190 @@
+"""Good models open and compute what diffusers itself computes, bit for bit; weights that are not whole are refused."""
+
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
+
+from sculptor_app.diffusion.models import builder
+from sculptor_app.diffusion.models.loader import build, judge
+from sculptor_app.diffusion.models.progress import Doing
+from sculptor_app.diffusion.models.verdict import Unfit
+from tests.helpers.diffusers_models import NAMED, UNHEARD_OF, WEIGHTS, edit_json, edit_weights, save
+
+MAKERS = NAMED | UNHEARD_OF
+CALLS: dict[str, dict[str, Any]] = {
+    "dit": {"class_labels": [1], "num_inference_steps": 2},
+    "inpainting": {"image": torch.zeros(1, 3, 8, 8), "mask_image": torch.zeros(1, 1, 8, 8), "num_inference_steps": 2,
+                   "jump_length": 1, "jump_n_sample": 1},
+    "consistency": {"num_inference_steps": 2},
+    "sound": {"num_inference_steps": 2, "audio_length_in_s": 64 / 16_000},
+}  # fmt: skip
+
+
+def output(pipeline: Any, name: str) -> np.ndarray:
+    arguments = CALLS.get(name, {"num_inference_steps": 2})
+    form = {} if name == "sound" else {"output_type": "np"}
+    made = pipeline(**arguments, **form, generator=torch.Generator().manual_seed(3), return_dict=False)
+    return np.asarray(made[0])
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_whole_model_is_fit_and_computes_what_diffusers_computes(name: str, tmp_path: Path) -> None:
+    folder = save(MAKERS[name], tmp_path / name)
+    verdict = judge(folder)
+    assert verdict.findings == ()
+    told: list[Doing] = []
+    ours = build(verdict, "float32", told.append)
+    assert [each.part for each in told] == [component.name for component in verdict.components]
+    assert [each.number for each in told] == list(range(1, told[0].of + 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = DiffusionPipeline.from_pretrained(folder, disable_mmap=True)
+        assert type(ours) is type(theirs)
+        np.testing.assert_array_equal(output(ours, name), output(theirs, name))
+    for part in ours.components.values():
+        if isinstance(part, torch.nn.Module):
+            assert not part.training
+            assert all(each.data_ptr() % builder.ALIGNMENT == 0 for each in part.parameters())
+
+
+def test_a_scheduler_with_an_infinite_bound_is_fit(model: Path) -> None:
+    DPMSolverMultistepScheduler().save_pretrained(model / "scheduler")
+    assert "-Infinity" in (model / "scheduler" / "scheduler_config.json").read_text()
+    edit_json(model / "model_index.json", scheduler=["diffusers", "DPMSolverMultistepScheduler"])
+    assert build(judge(model), "float32").scheduler.config.lambda_min_clipped == -float("inf")
+
+
+def test_numbers_and_bytes_are_those_of_the_network(model: Path) -> None:
+    verdict = judge(model)
+    network = build(verdict, "float32").unet
+    assert verdict.numbers == sum(each.numel() for each in network.parameters())
+    assert verdict.stored_bytes == (model / "unet" / WEIGHTS).stat().st_size
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_become_what_is_asked_for(dtype: str, model: Path) -> None:
+    assert build(judge(model), dtype).unet.dtype is getattr(torch, dtype)
+
+
+def test_shards_and_variants_are_read(tmp_path: Path) -> None:
+    folder = save(NAMED["ldm"], tmp_path / "model", max_shard_size="20KB", variant="fp16")
+    assert len(list((folder / "unet").glob("*.safetensors"))) > 2
+    verdict = judge(folder)
+    assert verdict.findings == ()
+    assert {weights.variant for weights in verdict.weights} == {"fp16"}
+    plain = save(NAMED["ldm"], tmp_path / "plain")
+    np.testing.assert_array_equal(
+        output(build(verdict, "float32"), "ldm"), output(build(judge(plain), "float32"), "ldm")
+    )
+
+
+def test_the_plain_files_or_the_wanted_ones_where_both_are_there(tmp_path: Path) -> None:
+    folder = save(NAMED["ddpm"], tmp_path / "model")
+    save(NAMED["ddpm"], folder, variant="fp16")
+    assert [weights.variant for weights in judge(folder).weights] == [None]
+    assert [weights.variant for weights in judge(folder, "fp16").weights] == ["fp16"]
+    assert [weights.variant for weights in judge(folder, "ema").weights] == [None]
+
+
+def test_a_snapshot_of_the_hubs_cache_is_read_through_its_links(model: Path, tmp_path: Path) -> None:
+    repository = tmp_path / "hub" / "models--someone--small"
+    snapshot = repository / "snapshots" / ("0123456789" * 4)
+    shutil.copytree(model, snapshot)
+    blobs, shared = repository / "blobs", repository.parent / "blobs" / "ab"
+    blobs.mkdir()
+    shared.mkdir(parents=True)
+    for number, file in enumerate(path for path in snapshot.rglob("*") if path.is_file()):
+        blob = shared / f"{number:064x}" if file.name == WEIGHTS else blobs / str(number)
+        file.rename(blob)
+        file.symlink_to(blob)
+    verdict = judge(snapshot)
+    assert verdict.findings == ()
+    assert build(verdict, "float32").unet is not None
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(snapshot, elsewhere, symlinks=True)
+    assert "is a link out of the folder" in str(judge(elsewhere).refusals[0])
+
+
+Change = Callable[[Path], object]
+
+
+def weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Change:
+    return lambda model: edit_weights(model / "unet" / WEIGHTS, change)
+
+
+def settings(**changes: object) -> Change:
+    return lambda model: edit_json(model / "unet" / "config.json", **changes)
+
+
+NOT_WHOLE: dict[str, tuple[Change, str]] = {
+    "one missing": (weights(lambda w: w.pop("conv_in.bias")), r"unet lacks 'conv_in\.bias'\."),
+    "many missing": (weights(lambda w: [w.pop(n) for n in list(w) if "mid_block" in n]), "lacks 'mid_block.* more"),
+    "one more": (weights(lambda w: w.update(more=torch.ones(1))), r"has the unknown 'more'\."),
+    "others": (weights(lambda w: (w.clear(), w.update(more=torch.ones(1)))), "lacks"),
+    "another shape": (weights(lambda w: w.update({"conv_in.bias": torch.ones(3)})), r"wrong shape for 'conv_in\.bias'"),
+    "a NaN": (weights(lambda w: w["conv_in.bias"][1:2].fill_(float("nan"))), r"no numbers in 'conv_in\.bias'"),
+    "an infinity": (weights(lambda w: w["conv_in.bias"][1:2].fill_(-float("inf"))), r"no numbers in 'conv_in\.bias'"),
+    "settings of another": (settings(block_out_channels=[8, 16]), "wrong shape|lacks"),
+    "an unknown block": (settings(down_block_types=["X", "AttnDownBlock2D"]), "nothing that can be built"),
+    "a word for a number": (settings(layers_per_block="many"), "nothing that can be built"),
+    "a list for a number": (settings(norm_num_groups=[4]), "nothing that can be built"),
+    "an object for a list": (settings(block_out_channels={"a": 8}), "nothing that can be built"),
+    "a number for a list": (settings(block_out_channels=8), "nothing that can be built"),
+    "nothing for a list": (settings(block_out_channels=None), "nothing that can be built"),
+    "no blocks": (settings(block_out_channels=[], down_block_types=[], up_block_types=[]), "nothing that can be built"),
+    "a scheduler without sense": (
+        lambda m: edit_json(m / "scheduler" / "scheduler_config.json", beta_schedule="x"), "nothing that can be built",
+    ),
+    "a scheduler of words": (
+        lambda m: edit_json(m / "scheduler" / "scheduler_config.json", beta_start="x"), "nothing that can be built",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NOT_WHOLE)
+def test_what_is_not_whole_is_refused_when_it_is_built(what: str, model: Path) -> None:
+    change, words = NOT_WHOLE[what]
+    change(model)
+    verdict = judge(model)
+    verdict.refuse()
+    with pytest.raises(Unfit, match=words) as caught:
+        build(verdict, "float32")
+    assert caught.value.finding.why_it_matters.endswith(".")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_one_value_that_is_no_number_is_found_anywhere(dtype: torch.dtype, value: float) -> None:
+    for place in (0, 1, 4095, 4096, 9998, 9999):
+        tensor = torch.zeros(10_000, dtype=dtype)
+        assert builder.is_finite(tensor)
+        tensor[place] = value
+        assert not builder.is_finite(tensor)
+    assert builder.is_finite(torch.zeros(0))
+    assert builder.is_finite(torch.tensor([1]))
+
+
+def test_what_is_left_without_a_value_is_named() -> None:
+    with torch.device("meta"):
+        parts = torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2, affine=False)
+    for part, name in zip(parts, ("weight", "running_mean"), strict=True):
+        with pytest.raises(Unfit, match=rf"^there leaves '{name}' without a value\.$"):
+            builder.check_values("there", part)
+
+
+def test_loaders_are_quiet_and_left_as_they_were(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from diffusers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    edit_weights(model / "unet" / WEIGHTS, lambda w: w.pop("conv_in.bias"))
+    with pytest.raises(Unfit):
+        build(judge(model), "float32")
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+    assert capfd.readouterr() == ("", "")

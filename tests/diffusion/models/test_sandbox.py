@@ -1,0 +1,186 @@
+"""The trial in a process of its own: real processes, bounded in memory, time and deeds, and remembered when passed."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.diffusion.models import sandbox
+from sculptor_app.diffusion.models.loader import judge, load_pipeline
+from sculptor_app.diffusion.models.progress import Doing, Stage
+from sculptor_app.diffusion.models.verdict import ModelRefused
+from tests.helpers.diffusers_models import WEIGHTS, dit, edit_json, edit_weights, save
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The processes that were started for trials."""
+    processes: list[Any] = []
+    start = sandbox._start
+
+    def note(*arguments: Any) -> Any:
+        processes.append(start(*arguments))
+        return processes[-1]
+
+    monkeypatch.setattr(sandbox, "_start", note)
+    return processes
+
+
+def test_a_model_is_tried_once_and_again_when_anything_of_it_has_changed(model: Path, started: list[Any]) -> None:
+    told: list[Doing] = []
+    assert load_pipeline(model, report=told.append).unet is not None
+    assert told == [
+        Doing(Stage.CHECKING),
+        Doing(Stage.TRYING),
+        Doing(Stage.READING, "scheduler", 1, 2),
+        Doing(Stage.READING, "unet", 2, 2),
+        Doing(Stage.MOVING),
+    ]
+    assert [process.returncode for process in started] == [0]
+    load_pipeline(model)
+    assert len(started) == 1
+    (model / "unet" / "config.json").touch()
+    load_pipeline(model)
+    assert len(started) == 2
+
+
+def test_what_counts_as_a_change(model: Path) -> None:
+    before = judge(model).fingerprint
+    path = model / "unet" / WEIGHTS
+    what = path.stat()
+    edit_weights(path, lambda w: w.update(x=w.pop("conv_in.bias")))  # the same size, another header
+    os.utime(path, ns=(what.st_atime_ns, what.st_mtime_ns))
+    changed = judge(model).fingerprint
+    (model / "README.md").touch()
+    assert len({before, changed, judge(model).fingerprint}) == 3
+
+
+def test_settings_that_ask_for_gigabytes_end_the_trial_and_nothing_else(tmp_path: Path, started: list[Any]) -> None:
+    folder = save(dit, tmp_path / "dit")
+    edit_json(folder / "transformer" / "config.json", sample_size=400_000)  # a table of 200,000 x 200,000
+    judge(folder).refuse()
+    with pytest.raises(ModelRefused, match=r"takes more than 2\.0 GiB, far more than its weights|ended its process"):
+        load_pipeline(folder)
+    assert started[0].returncode is not None
+
+
+def test_a_trial_that_takes_too_long_is_ended(model: Path, started: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "LEAST_SECONDS", 0)
+    with pytest.raises(ModelRefused, match=r"took more than 0 seconds\. It would have ended the program"):
+        load_pipeline(model)
+    assert started[0].returncode < 0
+
+
+def test_a_trial_can_be_stopped(model: Path, started: list[Any]) -> None:
+    stop = threading.Event()
+    with pytest.raises(Cancelled):
+        load_pipeline(model, stop=stop, report=lambda doing: stop.set() if doing.stage is Stage.TRYING else None)
+    assert started[0].returncode < 0
+
+
+def test_a_process_that_takes_too_much_memory_is_seen_from_outside() -> None:
+    greedy = subprocess.Popen([sys.executable, "-c", "x = bytearray(1 << 27); input()"], stdin=subprocess.PIPE)
+    try:
+        while sandbox._resident(greedy.pid) < 1 << 27:
+            assert greedy.poll() is None
+        finding = sandbox._wait(greedy, 60, (1 << 26) - sandbox.SPARE_BYTES, None)
+    finally:
+        sandbox._end(greedy)
+    assert finding is not None
+    assert "GiB of memory" in finding.what
+    assert sandbox._resident(greedy.pid) == 0
+
+
+DEEDS = {
+    "a connection": "socket.create_connection(('127.0.0.1', 9))",
+    "a name in the network": "socket.getaddrinfo('localhost', 80)",
+    "a program": "subprocess.run(['true'])",
+    "a shell": "os.system('true')",
+    "a fork": "os.fork()",
+    "a pickle": "pickle.loads(data)",
+    "a file elsewhere": "open(elsewhere, 'w')",
+    "an addition elsewhere": "open(elsewhere, 'a')",
+    "a folder elsewhere": "os.mkdir(elsewhere)",
+    "a removal": "os.remove(__file__)",
+    "a signal": "os.kill(os.getppid(), 0)",
+}
+
+
+def in_a_process(program: str, tmp_path: Path) -> str:
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    said = subprocess.run([sys.executable, path], env=environment, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stderr
+    return said.stdout
+
+
+def test_the_process_may_do_little(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    program = (
+        "import os, pathlib, pickle, socket, subprocess\n"
+        "from sculptor_app.diffusion.models import sandbox_limits as limits\n"
+        f"data, elsewhere = pickle.dumps(pathlib.Path()), {str(tmp_path / 'elsewhere')!r}\n"
+        f"limits.forbid(pathlib.Path({str(tmp_path / 'mine')!r}))\n"
+        f"open({str(tmp_path / 'mine' / 'a')!r}, 'w').close()\n"
+        "open(__file__).close()\n"
+        f"for name, deed in {DEEDS!r}.items():\n"
+        "    try:\n"
+        "        exec(deed)\n"
+        "    except limits.Forbidden as error:\n"
+        "        continue\n"
+        "    print(name)\n"
+    )
+    assert in_a_process(program, tmp_path) == ""
+    assert not (tmp_path / "elsewhere").exists()
+    assert (tmp_path / "mine" / "a").exists()
+
+
+def test_the_process_has_no_more_memory_than_it_is_given(tmp_path: Path) -> None:
+    program = (
+        "from sculptor_app.diffusion.models import sandbox_limits as limits\n"
+        "limits.limit_resources(1 << 28, 60)\n"
+        "bytearray(1 << 26)\n"
+        "try:\n"
+        "    bytearray(1 << 29)\n"
+        "except MemoryError:\n"
+        "    print('bounded')\n"
+    )
+    assert in_a_process(program, tmp_path) == "bounded\n"
+
+
+def test_the_process_ends_with_its_parent() -> None:
+    program = (
+        "import sys, threading\n"
+        "from sculptor_app.diffusion.models import sandbox_limits as limits\n"
+        "limits.end_with(sys.stdin.buffer)\n"
+        "print('begun', flush=True)\n"
+        "threading.Event().wait(60)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"begun\n"
+        child.stdin.close()
+        assert child.wait(30) == 1
+
+
+def test_the_process_knows_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
+    given: dict[str, str] = {}
+    monkeypatch.setattr(sandbox.subprocess, "Popen", lambda *_, env, **__: given.update(env))
+    sandbox._start([], str(tmp_path), None)  # type: ignore[arg-type]
+    assert "hf_secret" not in given.values()
+    assert not {"HF_TOKEN", "HTTPS_PROXY"} & given.keys()
+    assert (given["HF_HUB_OFFLINE"], given["HOME"]) == ("1", str(tmp_path))

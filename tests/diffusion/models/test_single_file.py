@@ -1,0 +1,174 @@
+"""One safetensors file: recognised by its weights, its settings taken from the hub's cache, built by diffusers."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from diffusers.loaders.single_file_utils import CHECKPOINT_KEY_NAMES
+
+from sculptor_app.diffusion.models import single_file
+from sculptor_app.diffusion.models.loader import build, judge
+from sculptor_app.diffusion.models.verdict import Unfit
+from tests.helpers.diffusers_models import save, write_pickle
+from tests.helpers.stable_diffusion import as_checkpoint, stable_diffusion
+
+COMMIT = "0123456789" * 4
+SD1 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+V1 = {CHECKPOINT_KEY_NAMES["v1"]: torch.zeros(2, 2)}
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def put_settings(cache: Path, source: Path, name: str = SD1) -> Path:
+    repository = cache / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / COMMIT
+    shutil.copytree(source, snapshot)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    return snapshot
+
+
+def write(path: Path, tensors: dict[str, torch.Tensor]) -> Path:
+    path.write_bytes(safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def stable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A Stable Diffusion as a folder, and as one file under the names that its authors gave to the weights."""
+    folder = save(stable_diffusion, tmp_path_factory.mktemp("stable") / "diffusion")
+    pipeline = build(judge(folder), "float32")
+    return folder, write(folder.parent / "stable.safetensors", as_checkpoint(pipeline))
+
+
+@pytest.fixture
+def checkpoint_file(
+    stable: tuple[Path, Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, Path]:
+    """A copy of the file, and its settings in the hub's cache, without weights."""
+    folder, file = stable
+    settings = put_settings(cache, folder)
+    for weights in settings.rglob("*.safetensors"):
+        weights.unlink()
+    # A tiny one has no twelfth output block.
+    monkeypatch.setitem(CHECKPOINT_KEY_NAMES, "v1", "model.diffusion_model.output_blocks.3.0.skip_connection.weight")
+    return Path(shutil.copy(file, tmp_path / "stable.safetensors")), settings
+
+
+def picture(pipeline: Any) -> np.ndarray:
+    generator = torch.Generator().manual_seed(5)
+    return np.asarray(pipeline("a bust", num_inference_steps=2, generator=generator, output_type="np").images)
+
+
+def test_a_checkpoint_makes_the_pictures_that_its_folder_makes(
+    stable: tuple[Path, Path], checkpoint_file: tuple[Path, Path], canary: Path
+) -> None:
+    path, settings = checkpoint_file
+    write_pickle(settings / "safety.bin", canary)
+    verdict = judge(path)
+    assert verdict.findings == ()
+    assert (verdict.pipeline, verdict.settings_folder) == ("StableDiffusionPipeline", settings)
+    assert verdict.stored_bytes == path.stat().st_size
+    ours = build(verdict, "float32")
+    np.testing.assert_array_equal(picture(ours), picture(build(judge(stable[0]), "float32")))
+    assert not ours.unet.training
+    assert not canary.exists()
+
+
+def test_a_checkpoint_that_lacks_weights_or_holds_no_numbers(checkpoint_file: tuple[Path, Path]) -> None:
+    path, _ = checkpoint_file
+    tensors = safetensors.torch.load(path.read_bytes())
+    bias = tensors.pop("model.diffusion_model.out.2.bias")
+    write(path, tensors)
+    with pytest.raises(Unfit, match=r"leaves 'conv_out\.bias' without a value|nothing that can be built"):
+        build(judge(path), "float32")
+    write(path, tensors | {"model.diffusion_model.out.2.bias": bias.fill_(float("nan"))})
+    with pytest.raises(Unfit, match=r"unet has values that are no numbers in 'conv_out\.bias'"):
+        build(judge(path), "float32")
+
+
+def test_a_checkpoint_without_its_text_encoder(checkpoint_file: tuple[Path, Path]) -> None:
+    path, _ = checkpoint_file
+    tensors = safetensors.torch.load(path.read_bytes())
+    write(path, {name: tensor for name, tensor in tensors.items() if "cond_stage" not in name})
+    with pytest.raises(Unfit, match=r"has no weights for the CLIPTextModel\."):
+        build(judge(path), "float32")
+
+
+def test_any_change_of_file_or_settings_counts(checkpoint_file: tuple[Path, Path]) -> None:
+    path, settings = checkpoint_file
+    before = judge(path).fingerprint
+    (settings / "scheduler" / "scheduler_config.json").touch()
+    after = judge(path).fingerprint
+    path.touch()
+    assert len({before, after, judge(path).fingerprint}) == 3
+
+
+KINDS = {
+    "Stable Diffusion 1": (V1, SD1),
+    "Stable Diffusion XL": ({CHECKPOINT_KEY_NAMES["xl_base"]: torch.zeros(2)}, "stable-diffusion-xl-base-1.0"),
+    "Flux": ({CHECKPOINT_KEY_NAMES["flux"][0]: torch.zeros(2)}, "black-forest-labs/FLUX.1-schnell"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_missing_is_named(kind: str, cache: Path, tmp_path: Path) -> None:
+    tensors, repository = KINDS[kind]
+    (finding,) = judge(write(tmp_path / "x.safetensors", tensors)).refusals
+    assert finding.what.startswith(f"{tmp_path}/x.safetensors holds weights alone, and the settings and vocabulary")
+    assert repository in finding.what
+    assert finding.why_it_matters.startswith("Download the settings (a few megabytes)")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        ({"lora_unet_down.lora_up.weight": torch.zeros(2)}, r"holds an adapter \(LoRA\), no whole model"),
+        ({"weight": torch.zeros(2)}, "holds no pipeline that diffusers knows"),
+        ({CHECKPOINT_KEY_NAMES["stable_cascade_stage_c"]: torch.zeros(1536, 2)}, "one part of a pipeline"),
+        (
+            {CHECKPOINT_KEY_NAMES["inpainting"]: torch.zeros(1)},
+            "holds no pipeline",
+        ),  # asks for a shape that is not there
+    ],
+)
+def test_what_is_no_pipeline(tensors: dict[str, torch.Tensor], words: str, cache: Path, tmp_path: Path) -> None:
+    (finding,) = judge(write(tmp_path / "x.safetensors", tensors)).refusals
+    assert re.search(words, finding.what)
+    assert finding.why_it_matters == "Open the pipeline as a diffusers folder instead."
+
+
+def test_settings_of_a_pipeline_that_reads_no_single_file(cache: Path, tmp_path: Path, whole_ddpm: Path) -> None:
+    put_settings(cache, whole_ddpm)
+    (finding,) = judge(write(tmp_path / "x.safetensors", V1)).refusals
+    assert finding.what == "diffusers reads no DDPMPipeline from a single file."
+
+
+def test_settings_are_judged_like_any_folder(cache: Path, tmp_path: Path, whole_ddpm: Path, canary: Path) -> None:
+    snapshot = put_settings(cache, whole_ddpm)
+    (snapshot / "model_index.json").write_text(json.dumps({"_class_name": "DDPMPipeline", "unet": ["os", "system"]}))
+    texts = [each.what for each in judge(write(tmp_path / "x.safetensors", V1)).refusals]
+    assert any("library 'os'" in each for each in texts)
+
+
+def test_only_settings_and_vocabularies_are_copied(tmp_path: Path, canary: Path) -> None:
+    source: Any = tmp_path / "source"
+    for name in ("a/config.json", "a/vocab.txt", "a/spiece.model", "a/x.safetensors.index.json", "a/x.safetensors",
+                 "a/x.bin", "x.py", "model_index.json"):  # fmt: skip
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    (source / "a" / "outside.json").symlink_to("/etc/passwd")
+    (tmp_path / "place").mkdir()
+    single_file._copy_settings(source, tmp_path / "place")
+    copied = {str(path.relative_to(tmp_path / "place")) for path in (tmp_path / "place").rglob("*") if path.is_file()}
+    assert copied == {"a/config.json", "a/vocab.txt", "a/spiece.model", "model_index.json"}

@@ -1,0 +1,199 @@
+"""Watching changes nothing: bit-identical runs, and no trace of the observer afterwards."""
+
+import copy
+import inspect
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from sculptor_app.core.errors import Cancelled, SamplerFailed
+from sculptor_app.core.requests.request import SAMPLERS
+from sculptor_app.core.trajectory.step import Frame, Step
+from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, observed, to_frame, to_frames
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.samplers.levels import Call, UnknownSchedulerError
+from sculptor_app.diffusion.samplers.schedulers import make_scheduler
+from tests.diffusion.gaussian import gaussian_pipeline
+
+STEPS = 6
+
+
+class Notes:
+    """Everything that an observer reports."""
+
+    def __init__(self) -> None:
+        self.starts: list[Frame] = []
+        self.plan: tuple[Call, ...] = ()
+        self.steps: list[Step] = []
+        self.observer = Observer(self._start, self.steps.append)
+
+    def _start(self, frame: Frame, plan: tuple[Call, ...]) -> None:
+        self.starts.append(frame)
+        self.plan = plan
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_model: Path) -> SculptorPipeline:
+    return SculptorPipeline.load(tiny_model)
+
+
+def run(pipeline: Any, sampler: str, seed: int = 3) -> torch.Tensor:
+    pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), STEPS)
+    return call(pipeline, seed)
+
+
+def call(pipeline: Any, seed: int = 3) -> torch.Tensor:
+    generator = torch.Generator("cpu").manual_seed(seed)
+    result = pipeline(form=1, material=2, num_inference_steps=STEPS, generator=generator, output_type="pt")
+    images: torch.Tensor = result.images
+    return images
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_bit_identical_with_and_without(pipeline: SculptorPipeline, sampler: str) -> None:
+    bare = run(pipeline, sampler)
+    pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), STEPS)
+    notes = Notes()
+    with observed(pipeline.scheduler, notes.observer):
+        watched = call(pipeline)
+    assert torch.equal(bare, watched)
+    assert len(notes.steps) == len(notes.plan) == (2 * STEPS - 1 if sampler == "heun" else STEPS)
+    assert [step.number for step in notes.steps if step.completes] == list(range(1, STEPS + 1))
+    last = torch.from_numpy(notes.steps[-1].state)[None]
+    assert torch.equal((last / 2 + 0.5).clamp(0, 1), watched)  # the last state is the picture
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "heun", "unipc"])
+def test_the_run_after_a_cancelled_one_is_bit_identical(pipeline: SculptorPipeline, sampler: str) -> None:
+    never_cancelled = run(pipeline, sampler)
+
+    def cancel(step: Step) -> None:
+        if step.number == 3:
+            raise Cancelled
+
+    pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), STEPS)
+    with pytest.raises(Cancelled), observed(pipeline.scheduler, Observer(lambda start, plan: None, cancel)):
+        call(pipeline)
+    assert torch.equal(call(pipeline), never_cancelled)  # the same scheduler object, too
+
+
+def test_the_class_is_restored(pipeline: SculptorPipeline) -> None:
+    scheduler = pipeline.scheduler
+    original = type(scheduler)
+    with observed(scheduler, Notes().observer):
+        assert type(scheduler) is not original
+        assert isinstance(scheduler, original)
+        assert type(scheduler).__name__ == original.__name__
+        assert inspect.signature(scheduler.step) == inspect.signature(original.step.__get__(scheduler))
+        assert type(copy.deepcopy(scheduler)) is type(scheduler)
+        assert scheduler.from_config(scheduler.config).config == scheduler.config
+    assert type(scheduler) is original
+    with pytest.raises(ZeroDivisionError), observed(scheduler, Notes().observer):
+        raise ZeroDivisionError
+    assert type(scheduler) is original
+
+
+def test_noise_is_reported_before_the_network_is_asked() -> None:
+    pipeline = gaussian_pipeline(16)
+    notes = Notes()
+    seen: list[int] = []
+    pipeline.unet.register_forward_pre_hook(lambda module, inputs: seen.append(len(notes.starts)))
+    with observed(pipeline.scheduler, notes.observer):
+        pipeline(num_inference_steps=3, generator=torch.Generator().manual_seed(5))
+    assert seen == [1, 1, 1]
+    noise = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(5))
+    np.testing.assert_array_equal(notes.starts[0], noise[0].numpy())
+
+
+def test_steps_carry_levels_times_and_copies() -> None:
+    pipeline = gaussian_pipeline(16)
+    notes = Notes()
+    with observed(pipeline.scheduler, notes.observer):
+        result = pipeline(num_inference_steps=4)
+    assert [step.timestep for step in notes.steps] == pipeline.scheduler.timesteps.tolist()
+    for earlier, later in zip(notes.steps, notes.steps[1:], strict=False):
+        assert earlier.after == later.before
+        assert earlier.before.log_snr < earlier.after.log_snr
+    assert all(step.duration_s > 0 for step in notes.steps)
+    kept = notes.steps[-1].state.copy()
+    result.zero_()  # what the pipeline does later with its tensor does not reach the record
+    np.testing.assert_array_equal(notes.steps[-1].state, kept)
+
+
+def test_a_run_may_start_late() -> None:
+    """As image-to-image pipelines do: the schedule's first entries are left out, and the steps count from 1."""
+    pipeline = gaussian_pipeline(16)
+    scheduler = diffusers.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(10)
+    scheduler.set_begin_index(6)
+    notes = Notes()
+    x = torch.ones(1, 3, 16, 16)
+    with observed(scheduler, notes.observer):
+        for timestep in scheduler.timesteps[6:]:
+            x = scheduler.step(torch.zeros_like(x), timestep, scheduler.scale_model_input(x, timestep)).prev_sample
+    assert [step.number for step in notes.steps] == [1, 2, 3, 4]
+    assert notes.steps[0].before.noise == pytest.approx(float(scheduler.sigmas[6]))
+
+
+def test_an_unknown_scheduler_is_named() -> None:
+    scheduler = diffusers.RePaintScheduler()
+    with pytest.raises(UnknownSchedulerError, match="RePaintScheduler"), observed(scheduler, Notes().observer):
+        scheduler.scale_model_input(torch.zeros(1, 3, 4, 4), 0)
+
+
+def test_values_that_are_no_numbers_end_the_run() -> None:
+    pipeline = gaussian_pipeline(16)
+    notes = Notes()
+
+    def spoil(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        return output * float("nan") if len(notes.steps) == 2 else output
+
+    pipeline.unet.register_forward_hook(spoil)
+    with (
+        pytest.raises(SamplerFailed, match="Step 3 made values that are no numbers"),
+        observed(pipeline.scheduler, notes.observer),
+    ):
+        pipeline(num_inference_steps=5)
+    assert len(notes.steps) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_frames_are_float32_of_the_first_picture(dtype: torch.dtype) -> None:
+    batch = torch.stack([torch.full((3, 2, 2), 0.5), torch.zeros(3, 2, 2)]).to(dtype)
+    frame = to_frame(batch)
+    assert (frame.dtype, frame.shape) == (np.float32, (3, 2, 2))
+    assert (frame == 0.5).all()
+
+
+def test_every_picture_of_a_batch_is_reported() -> None:
+    pipeline = gaussian_pipeline(16)
+    starts: list[list[Frame]] = []
+    steps: list[list[Step]] = []
+    scheduler = diffusers.DDIMScheduler.from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(4)
+    x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    start = x.clone()
+    with observed(scheduler, BatchObserver(lambda frames, plan: starts.append(frames), steps.append)):
+        for timestep in scheduler.timesteps:
+            x = scheduler.step(0.5 * x, timestep, scheduler.scale_model_input(x, timestep)).prev_sample
+    assert len(starts) == 1
+    np.testing.assert_array_equal(np.stack(starts[0]), start.numpy())
+    assert [[step.number for step in each] for each in steps] == [[k] * 3 for k in (1, 2, 3, 4)]
+    np.testing.assert_array_equal(np.stack([step.state for step in steps[-1]]), x.numpy())
+    assert all(step.guess is not None for each in steps for step in each)
+    assert len({id(step.state.base) for step in steps[-1]}) == 3  # each of its own memory
+
+
+def test_any_picture_of_a_batch() -> None:
+    batch = torch.arange(24.0).reshape(2, 3, 2, 2)
+    np.testing.assert_array_equal(to_frame(batch, 1), batch[1].numpy())
+    assert [frame.shape for frame in to_frames(batch)] == [(3, 2, 2)] * 2
+
+
+def test_packed_states_are_refused_in_words() -> None:
+    with pytest.raises(SamplerFailed, match=r"\(1, 16, 64\), which is no picture"):
+        to_frame(torch.zeros(1, 16, 64))

@@ -1,0 +1,240 @@
+"""A run that shares another one's first steps: bit for bit the same, whatever the sampler remembers or draws."""
+
+import functools
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import EDMEulerScheduler, PNDMScheduler
+
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.requests.request import OWN_SAMPLER, SAMPLERS, RequestError, SculptRequest
+from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
+from sculptor_app.diffusion.pipelines.compatibility import samplers_for
+from sculptor_app.diffusion.pipelines.networks import networks_of
+from sculptor_app.diffusion.sampling.engine import Engine, Started, sculpt
+from sculptor_app.diffusion.sampling.snapshots import NotForkable
+from sculptor_app.diffusion.studies.fork import fork
+from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
+from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
+from tests.helpers.tiny_pipelines import BUILDERS, build
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+STEPS = 7
+PLACES = (1, 2, 4, 6)
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Any:
+    write_pictures(tmp_path)
+    return functools.partial(request_for, folder=tmp_path, steps=STEPS)
+
+
+def forked(trajectory: Trajectory, k: int, engine: Engine, request: SculptRequest | None = None) -> Trajectory:
+    events = list(fork(trajectory, k, engine, threading.Event(), request))
+    assert isinstance(events[0], Started)
+    assert len(events) == 1 + trajectory.planned_steps - k
+    made: Trajectory = events[-1].trajectory
+    return made
+
+
+def check_same(first: Trajectory, second: Trajectory, last: int | None = None) -> None:
+    assert first.levels == second.levels
+    for k in range((first.planned_steps if last is None else last) + 1):
+        np.testing.assert_array_equal(first.state(k), second.state(k), err_msg=f"state {k}")
+        if k:
+            np.testing.assert_array_equal(first.guess(k), second.guess(k), err_msg=f"guess {k}")
+            assert first.step(k).timestep == second.step(k).timestep
+
+
+def check_forks(engine: Engine, request: SculptRequest) -> None:
+    whole = finish(engine, request)
+    for k in sorted({*PLACES} & set(range(whole.planned_steps))):
+        check_same(whole, forked(whole, k, engine))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_embedded_models_samplers(sampler: str, tiny_model: Path) -> None:
+    check_forks(Engine(), SculptRequest(form="bust", steps=STEPS, sampler=sampler, model=str(tiny_model), device="cpu"))
+
+
+def closed_form(prediction_type: str, scheduler: Any) -> GaussianPipeline:
+    return GaussianPipeline(GaussianNetwork(prediction_type, "linear", size=16), scheduler)
+
+
+@pytest.mark.parametrize("sampler", ["pndm-warm-up", *samplers_for(closed_form("epsilon", PNDMScheduler()))])
+def test_every_sampler_of_betas(sampler: str, tmp_path: Path) -> None:
+    own = PNDMScheduler(skip_prk_steps=sampler != "pndm-warm-up")
+    pipeline, sampler = closed_form("epsilon", own), sampler.replace("pndm-warm-up", OWN_SAMPLER)
+    engine = Engine(lambda *_, **__: pipeline)
+    check_forks(engine, SculptRequest(steps=STEPS, sampler=sampler, model=str(tmp_path), device="cpu"))
+
+
+@pytest.mark.parametrize("sampler", samplers_for(built("sd3")[0]))
+def test_every_sampler_of_flows(sampler: str, wanted: Any) -> None:
+    check_forks(engine_of("sd3"), wanted("sd3", sampler=sampler))
+
+
+@pytest.mark.parametrize("sampler", [OWN_SAMPLER, "edm-dpmpp-2m"])
+def test_every_sampler_of_edm(sampler: str, tmp_path: Path) -> None:
+    pipeline = closed_form("edm", EDMEulerScheduler())
+    engine = Engine(lambda *_, **__: pipeline)
+    check_forks(engine, SculptRequest(steps=STEPS, sampler=sampler, model=str(tmp_path), device="cpu"))
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_every_kind_of_pipeline(kind: str, wanted: Any) -> None:
+    engine = engine_of(kind)
+    whole = finish(engine, wanted(kind))
+    check_same(whole, forked(whole, whole.planned_steps // 2, engine))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("sampler", ["euler-a", "dpmpp-2m"])
+def test_other_precisions(dtype: torch.dtype, sampler: str, wanted: Any) -> None:
+    pipeline = build("stable_diffusion").to(dtype)
+    check_forks(Engine(lambda *_, **__: pipeline), wanted("stable_diffusion", sampler=sampler))
+
+
+def test_what_a_network_draws_itself_is_drawn_again(wanted: Any) -> None:
+    """As dropout does: from the global generator, which the stand-in of the network leaves alone."""
+    pipeline = build("ddpm")
+    forward = pipeline.unet.forward
+
+    @functools.wraps(forward)
+    def uncertain(*given: Any, **named: Any) -> Any:
+        answer = forward(*given, **named)
+        answer.sample = answer.sample + 0.1 * torch.randn(answer.sample.shape)
+        return answer
+
+    pipeline.unet.forward = uncertain
+    check_forks(Engine(lambda *_, **__: pipeline), wanted("ddpm"))
+    assert pipeline.unet.forward is uncertain
+
+
+@pytest.mark.parametrize(("kind", "sampler"), [("stable_diffusion", "kdpm2-a"), ("dit", "ddpm"), ("flux", OWN_SAMPLER)])
+def test_shared_steps_do_not_ask_the_network(kind: str, sampler: str, wanted: Any) -> None:
+    engine = engine_of(kind)
+    whole = finish(engine, wanted(kind, sampler=sampler))
+    asked: list[int] = []
+    network = next(iter(networks_of(built(kind)[0]).values()))
+    hook = network.register_forward_hook(lambda *given: asked.append(int(given[2][0].count_nonzero() > 0)))
+    check_same(whole, forked(whole, STEPS - 1, engine))
+    hook.remove()
+    assert sum(asked) == 1
+    assert len(asked) >= STEPS
+    assert "forward" not in vars(network)
+
+
+def test_another_prompt_from_a_step_on(wanted: Any) -> None:
+    engine, request = engine_of("stable_diffusion"), wanted("stable_diffusion", sampler="dpmpp-2m")
+    whole = finish(engine, request)
+    other = wanted("stable_diffusion", sampler="dpmpp-2m", options={"prompt": "ring"}, guidance=1.0)
+    made = forked(whole, 3, engine, other)  # without guidance the network is asked for one answer, not two
+    check_same(whole, made, last=3)
+    assert not np.array_equal(whole.state(STEPS), made.state(STEPS))
+    assert made.info.request == other
+    assert made.info.forks == (Fork(3, request),)
+    check_same(whole, forked(whole, STEPS, engine))  # what is over can be shared whole
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_another_seed_draws_other_noise_from_a_step_on(k: int, wanted: Any) -> None:
+    engine, request = engine_of("ddpm"), wanted("ddpm")
+    whole = finish(engine, request)
+    made = forked(whole, k, engine, wanted("ddpm", seed=request.seed + 1))
+    check_same(whole, made, last=k)
+    assert not np.array_equal(whole.state(k + 1), made.state(k + 1))
+    np.testing.assert_array_equal(whole.guess(k + 1), made.guess(k + 1))  # it was made before the noise
+
+
+def test_a_fork_of_a_fork_outlives_the_runs_before_it(wanted: Any) -> None:
+    engine, request = engine_of("stable_diffusion"), wanted("stable_diffusion", sampler="unipc")
+    whole = finish(engine, request)
+    first = forked(whole, 5, engine)
+    whole_again = finish(engine, request)
+    whole.close()
+    check_same(whole_again, forked(first, 2, engine))
+    check_same(whole_again, forked(first, 6, engine))
+    with pytest.raises(RequestError, match=r"no state 2 in this run; choose 0 to 0"):
+        forked(whole, 2, engine)
+
+
+def test_a_run_that_was_cancelled_can_be_gone_on_with(wanted: Any) -> None:
+    engine, request = engine_of("stable_diffusion"), wanted("stable_diffusion", sampler="deis")
+    whole, stop = finish(engine, request), threading.Event()
+    events = sculpt(engine, request, stop)
+    for _ in range(4):
+        part = next(events).trajectory
+    stop.set()
+    with pytest.raises(Cancelled):
+        next(events)
+    assert part.last == 3
+    check_same(whole, forked(part, 3, engine))
+
+
+def test_a_fork_can_be_cancelled(wanted: Any) -> None:
+    engine, request = engine_of("stable_diffusion"), wanted("stable_diffusion", sampler="heun")
+    whole, stop = finish(engine, request), threading.Event()
+    events = fork(whole, 4, engine, stop)
+    made = next(events).trajectory
+    assert made.last == 4
+    stop.set()
+    with pytest.raises(Cancelled):
+        next(events)
+    assert (made.last, made.ended) == (4, "cancelled")
+    check_same(whole, finish(engine, request))
+
+
+def test_records_beyond_the_budget_go_to_a_file(wanted: Any, tmp_path: Path) -> None:
+    engine, request = engine_of("sdxl"), wanted("sdxl", sampler="sa")
+    whole = finish(engine, request, budget_bytes=40_000, spill_folder=tmp_path / "spilled")
+    assert whole.bytes_in_memory <= 40_000 < whole.bytes_on_disk
+    check_same(whole, forked(whole, 2, engine))
+    check_same(whole, forked(whole, 6, engine))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"steps": STEPS + 1}, "A run cannot be gone on with another steps; keep 7."),
+        ({"sampler": "ddim"}, "A run cannot be gone on with another sampler; keep 'model'."),
+        ({"options": {"prompt": "a bust", "height": 32}}, "A run cannot be gone on with another height; keep None."),
+    ],
+)
+def test_what_both_runs_share_cannot_change(changes: dict[str, Any], sentence: str, wanted: Any) -> None:
+    engine = engine_of("stable_diffusion")
+    whole = finish(engine, wanted("stable_diffusion", options={"prompt": "a bust"}))
+    with pytest.raises(RequestError) as caught:
+        forked(whole, 2, engine, wanted("stable_diffusion", **({"options": {"prompt": "a bust"}} | changes)))
+    assert str(caught.value) == sentence
+
+
+def test_a_run_that_kept_nothing_says_so(wanted: Any) -> None:
+    engine = engine_of("ddim")
+    whole = finish(engine, wanted("ddim"), forkable=False)
+    with pytest.raises(NotForkable, match="nothing was kept for it"):
+        forked(whole, 2, engine)
+
+
+def test_a_scheduler_that_remembers_what_cannot_be_kept(wanted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run goes on, and says why it cannot be forked."""
+    engine = engine_of("ddpm")
+    scheduler_step = type(built("ddpm")[1]).step
+
+    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self.odd = torch.Generator()
+        return scheduler_step(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(built("ddpm")[1]), "step", functools.wraps(scheduler_step)(step))
+    whole = finish(engine, wanted("ddpm"))
+    assert whole.is_complete
+    with pytest.raises(NotForkable, match="DDPMScheduler remembers a Generator, which cannot be kept"):
+        forked(whole, 2, engine)

@@ -1,0 +1,111 @@
+"""Captions and charts: what is drawn beside the pictures."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sculptor_app.core.trajectory.phases import PHASES
+from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption, ratio_text
+from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
+from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
+from sculptor_app.exports.animation.scenes import SceneMaker
+from sculptor_app.exports.gif.writer import GifOptions
+from sculptor_app.measures.bands import BANDS
+from sculptor_app.measures.run_measures import RunMeasures
+from tests.helpers.runs import made_run
+
+
+def test_theme_has_an_ink_for_every_phase_and_band() -> None:
+    for inks in (LIGHT, DARK):
+        assert set(inks.phases) == {phase.key for phase in PHASES}
+        assert set(inks.bands) == {band.key for band in BANDS}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(0, "0"), (2.4e-9, "2.4e-09"), (0.00214, "0.0021"), (0.0914, "0.091"), (1.912, "1.9"), (12.3, "12"),
+     (432.1, "430"), (float("inf"), "infinite")],
+)  # fmt: skip
+def test_ratios_have_two_figures(ratio: float, text: str) -> None:
+    assert ratio_text(ratio) == text
+
+
+def test_caption_says_step_and_phase() -> None:
+    trajectory = made_run(steps=50, taken=12)
+    assert _headings(trajectory, 12)[2] == "Step 12 of 50  ·  Structure"
+    assert _headings(trajectory, 0)[2] == "Step 0 of 50  ·  Pure noise"
+
+
+@pytest.mark.parametrize("width", [16, 40, 64, 100, 140, 220, 256, 1000])
+def test_texts_never_leave_their_place(width: int) -> None:
+    """Right of the strip there is paper of another colour: no ink reaches it, whatever the width."""
+    trajectory = made_run(steps=1000, taken=3)
+    sheet = Image.new("RGB", (width + 50, caption_height(width)), (1, 2, 3))
+    draw_caption(sheet, trajectory, 3, 0, (Cell(0, width, "Chips of the noisy state", "±0.0021"),), LIGHT)
+    assert (np.asarray(sheet)[:, width:] == (1, 2, 3)).all()
+
+
+def test_bar_shows_the_phases_and_how_far_the_run_is() -> None:
+    trajectory = made_run(steps=50)
+    sheet = Image.new("RGB", (500, caption_height(500)), LIGHT.paper)
+    draw_caption(sheet, trajectory, 15, 0, (Cell(0, 500, "Noisy state", ""),), LIGHT)
+    bar = np.asarray(sheet)[BAR_PX // 2]
+    assert tuple(bar[10]) == LIGHT.phases["decisions"]
+    assert tuple(bar[149]) == LIGHT.phases["structure"]
+    assert tuple(bar[151]) not in LIGHT.phases.values()
+
+
+def test_the_longest_text_that_fits_is_taken() -> None:
+    font = typeface(13)
+    texts = ("a very long text", "short", "s")
+    assert first_that_fits(texts, font, 1000) == texts[0]
+    assert first_that_fits(texts, font, font.getlength("short")) == "short"
+    assert first_that_fits(texts, font, 1) == ""
+
+
+def test_dashes_leave_gaps() -> None:
+    from PIL import ImageDraw
+
+    sheet = Image.new("L", (60, 5))
+    polyline(ImageDraw.Draw(sheet), [(0, 2), (20, 2), (60, 2)], 255, 1, (6, 4))
+    row = np.asarray(sheet)[2] > 0
+    assert 0.5 < row.mean() < 0.8
+    assert not row[7:10].any()
+    assert not row[27:30].any()
+
+
+def test_chart_puts_the_cursor_at_the_step_and_the_end_points_on_the_curves() -> None:
+    trajectory = made_run(steps=20, size=32)
+    chart = EnergyChart(trajectory, RunMeasures.of(trajectory), "state", 256, LIGHT)
+    columns = [
+        np.flatnonzero((np.asarray(chart.at(k))[60:200] == LIGHT.text).all(2).mean(0) > 0.6) for k in (0, 10, 20)
+    ]
+    assert [len(found) for found in columns] == [1, 1, 1]
+    first, middle, last = (int(found[0]) for found in columns)
+    assert middle - first == pytest.approx(last - middle, abs=1)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 50, 999, 1000])
+def test_step_ticks_are_few_and_end_with_the_last(steps: int) -> None:
+    ticks = _step_ticks(steps)
+    assert ticks[-1] == steps
+    assert 1 <= len(ticks) <= 8
+    assert sorted(set(ticks)) == ticks
+
+
+def test_names_that_would_touch_move_apart() -> None:
+    assert _apart([50, 51, 52], 13, 0, 100) == [50, 63, 76]
+    assert _apart([95, 96, 97], 13, 0, 100) == [74, 87, 100]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_sheet_colours_are_near_what_was_drawn(dark: bool) -> None:
+    trajectory = made_run(steps=10, size=16)
+    options = GifOptions(frames="both", size_px=160, plot=True, dark=dark)
+    maker = SceneMaker(trajectory, None, options, tuple(range(1, 11)))
+    for k in (1, 4, 10):
+        scene = maker.scene(k)
+        drawn = np.asarray(maker._sheet(k, [None, None])).astype(int)
+        assert np.abs(maker.colours[scene.sheet] - drawn).max() < 40
+        paper = (drawn == (DARK if dark else LIGHT).paper).all(2)
+        assert (maker.colours[scene.sheet][paper] == (DARK if dark else LIGHT).paper).all()

@@ -1,0 +1,62 @@
+"""Beginning with another model's weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.training.errors import BadInput
+from sculptor_app.training.network.initialisation import start_from
+from tests.training.tiny import tiny_pipeline
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "model"
+    tiny_pipeline().save_pretrained(folder)
+    return folder
+
+
+def picture(pipeline: SculptorPipeline, **labels: int) -> torch.Tensor:
+    return pipeline(
+        num_inference_steps=3, generator=torch.Generator().manual_seed(1), output_type="pt", **labels
+    ).images
+
+
+def test_the_same_labels_begin_where_the_model_stands(model: Path):
+    begun = start_from(model, ["a", "b"], ["x", "y", "z"], None)
+    assert torch.equal(picture(begun, form=1), picture(SculptorPipeline.load(model), form=1))
+
+
+def test_without_labels_a_run_begins_with_what_the_model_makes_of_free_ones(model: Path):
+    begun = start_from(model, (), (), None)
+    assert (begun.label_embedding.free_form, begun.label_embedding.free_material) == (0, 0)
+    assert torch.equal(picture(begun), picture(SculptorPipeline.load(model)))
+
+
+def test_another_size_is_learned_with_the_same_weights(model: Path, tmp_path: Path):
+    begun = start_from(model, (), (), 32)
+    assert begun.picture_size == 32
+    begun.save_pretrained(tmp_path / "larger")
+    assert SculptorPipeline.load(tmp_path / "larger").picture_size == 32
+
+
+def test_other_labels_are_refused(model: Path):
+    with pytest.raises(BadInput, match="does not know the forms and materials"):
+        start_from(model, ["a", "c"], ["x", "y", "z"], None)
+
+
+@pytest.mark.parametrize("change", [{"prediction_type": "epsilon"}, {"beta_schedule": "linear"}])
+def test_another_noise_schedule_is_refused(change: dict[str, str], tmp_path: Path):
+    pipeline = tiny_pipeline()
+    pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config, **change)
+    pipeline.save_pretrained(tmp_path / "other")
+    with pytest.raises(BadInput, match="another noise schedule, or says something else than v"):
+        start_from(tmp_path / "other", (), (), None)
+
+
+def test_no_model_is_named(tmp_path: Path):
+    with pytest.raises(ModelFolderError, match="is missing"):
+        start_from(tmp_path, (), (), None)

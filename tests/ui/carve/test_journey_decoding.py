@@ -1,0 +1,154 @@
+"""One step decoded on demand, by the model's own decoder or a small one, in the real window."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
+
+from sculptor_app.diffusion.latents.codec import LatentCodec
+from sculptor_app.measures.colours import byte_picture
+from sculptor_app.measures.frame_kinds import FrameKind
+from tests.helpers.window import RUN_MS, Driver
+
+GUESS, STATE = FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE
+
+
+def bytes_of(image) -> np.ndarray:
+    """(H, W, 3) uint8 of an RGB32 image."""
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
+    return rows[..., 2::-1].copy()
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Stable Diffusion with a small decoder beside it that is not its own."""
+    from tests.diffusion.latents.networks import tiny
+    from tests.helpers.tiny_pipelines import build
+
+    folder = tmp_path_factory.mktemp("models") / "stable-diffusion"
+    build("stable_diffusion").save_pretrained(folder)
+    tiny().save_pretrained(folder.parent / "taesd")
+    return folder
+
+
+@pytest.fixture
+def carved(ready: Driver, foreign: Path) -> Driver:
+    """A run of four steps in latents."""
+    bench = ready.window.bench
+    with ready.qtbot.waitSignal(bench.latent_views.latents.mapped, timeout=RUN_MS):
+        bench.models.open(str(foreign))
+    ready.run(4)
+    return ready
+
+
+def decode(driver: Driver) -> None:
+    latents = driver.window.bench.latent_views.latents
+    with driver.qtbot.waitSignal(latents.frames_ended, timeout=RUN_MS):
+        driver.press(Qt.Key.Key_D, modifier=Qt.KeyboardModifier.ControlModifier)
+    driver.flush()
+
+
+def codec(driver: Driver) -> LatentCodec:
+    return LatentCodec(driver.runner._work.engine.load(driver.session.trajectory.info.request.model, "cpu"))
+
+
+def test_the_step_on_screen_is_decoded_and_stays_so(carved: Driver) -> None:
+    session, panels = carved.session, carved.window.bench.stage.panels
+    session.go_to(2)
+    carved.flush()
+    seen = bytes_of(panels[2].picture_view.image)
+    decode(carved)
+    run = session.trajectory
+    own = codec(carved)
+    for panel, latents in zip(panels, (run.guess(2), run.state(2) / np.float32(run.levels[2].scale)), strict=False):
+        np.testing.assert_array_equal(bytes_of(panel.picture_view.image), byte_picture(own.decode(latents)))
+        assert panel.note.text() == "decoded"
+    np.testing.assert_array_equal(bytes_of(panels[2].picture_view.image), seen)  # of chips no decoder makes a picture
+    session.go_to(3)
+    carved.flush()
+    assert "linear map" in panels[0].note.text()
+    session.go_to(2)
+    carved.flush()
+    assert panels[0].note.text() == "decoded"
+    carved.window.bench.presenter.refresh()
+    carved.flush()
+    assert panels[0].note.text() == "decoded"
+    red = own.decode(run.guess(2))[0, 1, 3]
+    assert f"3, 1 · {red:+.2f}".replace("-", "−") in carved.window.bench.presenter.value_text(0, 3, 1)
+
+
+def test_a_picture_that_comes_late_is_not_shown_at_another_step_or_run(carved: Driver) -> None:
+    bench, latents = carved.window.bench, carved.window.bench.latent_views.latents
+    carved.session.go_to(2)
+    with carved.qtbot.waitSignal(latents.frames_ended, timeout=RUN_MS):
+        bench.latent_views.step.decode()
+        carved.session.go_to(4)
+    carved.flush()
+    source = bench.presenter.pictures
+    assert source.has_decoded(2, GUESS)
+    assert not source.has_decoded(4, GUESS)
+    assert "linear map" in bench.stage.panels[0].note.text()
+    carved.run(3)
+    assert not source.has_decoded(2, GUESS)
+
+
+def test_a_request_that_is_superseded_is_dropped(carved: Driver) -> None:
+    bench, latents = carved.window.bench, carved.window.bench.latent_views.latents
+    with carved.qtbot.waitSignal(latents.frames_ended, timeout=RUN_MS):
+        for step in (1, 2, 3):
+            carved.session.go_to(step)
+            bench.latent_views.step.decode()
+    source = bench.presenter.pictures
+    assert [source.has_decoded(step, STATE) for step in (1, 2, 3)] == [False, False, True]
+
+
+def test_runs_of_pixels_and_runs_that_go_on_are_not_decoded(ready: Driver) -> None:
+    action = ready.window.bench.latent_views.step.action
+    assert not action.isEnabled()
+    ready.run(3)
+    assert not action.isEnabled()
+    assert not ready.window.bench.latent_views.decoder.menu.isEnabled()
+
+
+def test_a_small_decoder_of_another_model_is_refused_and_the_own_one_comes_back(carved: Driver, foreign: Path) -> None:
+    decoder = carved.window.bench.latent_views.decoder
+    decoder.list_decoders()
+    actions = {action.text(): action for action in decoder.menu.actions()}
+    actions["taesd"].trigger()
+    assert decoder.folder == foreign.parent / "taesd"
+    decode(carved)
+    assert "does not decode this model's latents" in carved.window.messages.message
+    assert decoder.folder is None
+    decode(carved)
+    assert carved.window.bench.stage.panels[0].note.text() == "decoded"
+
+
+@pytest.fixture
+def fitting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights agree with nothing: the check has its own tests."""
+    monkeypatch.setattr("sculptor_app.diffusion.latents.tiny_decoder.LEAST_R2", float("-inf"))
+
+
+@pytest.mark.usefixtures("fitting")
+def test_a_small_decoder_gives_a_quick_look_after_the_run_and_is_remembered(
+    carved: Driver, foreign: Path, open_window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = carved.window.bench.latent_views
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(foreign.parent / "taesd"))
+    views.decoder.ask_folder()
+    with carved.qtbot.waitSignal(views.latents.frames_ended, timeout=RUN_MS):
+        carved.run(3)
+    carved.flush()
+    assert carved.window.bench.stage.panels[0].note.text() == "decoded by the small decoder taesd"
+    views.decoder.choose(None)
+    assert not carved.window.bench.presenter.pictures.has_decoded(3, GUESS)
+    views.decoder.choose(foreign.parent / "taesd")
+    carved.window.close()
+    again = open_window()
+    again.prepare()
+    models = again.window.bench.models
+    with again.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
+        models.open(str(foreign))
+    assert again.window.bench.latent_views.decoder.folder == foreign.parent / "taesd"

@@ -1,0 +1,120 @@
+"""What goes wrong is said in one sentence, with what to do, and takes nothing off the screen."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sculptor_app.core.errors import OutOfDeviceMemory, SamplerFailed
+from sculptor_app.session.runner import RunState
+from tests.helpers import failing_engine
+from tests.helpers.window import RUN_MS, Driver
+
+
+@pytest.fixture
+def failing(open_window: Callable[..., Driver]) -> Iterator[Driver]:
+    driver = open_window("tests.helpers.failing_engine")
+    driver.prepare()
+    yield driver
+    failing_engine.error = None
+
+
+def run_into_a_fault(driver: Driver, error: BaseException) -> None:
+    failing_engine.error = error
+    driver.set_steps(9)
+    with driver.qtbot.waitSignal(driver.runner.failed, timeout=RUN_MS):
+        driver.click_start()
+    driver.flush()
+
+
+def test_a_sampler_that_fails_in_mid_run_leaves_its_steps_and_says_what_to_do(failing: Driver) -> None:
+    run_into_a_fault(failing, SamplerFailed("The sampler failed at step 4.", "Choose another sampler."))
+    window = failing.window
+    assert window.messages.message == "The sampler failed at step 4. Choose another sampler."
+    assert window.messages.isVisible()
+    assert (failing.session.last, window.bench.film.count) == (3, 4)
+    assert not failing.session.is_running
+    assert window.bench.stage.panels[0].picture_view.image is not None
+    assert window.run_panel.line.text() == "Failed after step 3 of 9"
+    assert window.run_panel.button.text() == "Start"
+    failing_engine.error = None
+    failing.run(5)  # and the next one works
+    assert window.messages.message == ""
+
+
+def test_a_device_without_memory_offers_the_cpu(failing: Driver) -> None:
+    run_into_a_fault(failing, OutOfDeviceMemory("The device is full.", "Use the CPU."))
+    action = failing.window.messages._action
+    assert action.isVisible()
+    assert action.text() == "Use the CPU"
+    failing_engine.error = None
+    with failing.qtbot.waitSignal(failing.runner.finished, timeout=RUN_MS):
+        action.click()
+    assert failing.window.controls.device.currentData() == "cpu"
+
+
+def test_an_error_that_nobody_foresaw_is_named_and_the_run_stays(failing: Driver) -> None:
+    run_into_a_fault(failing, ZeroDivisionError("float division by zero"))
+    assert "ZeroDivisionError: float division by zero" in failing.window.messages.message
+    assert failing.session.last == 3
+
+
+def test_a_failed_run_leaves_the_trajectory_before_it_until_its_own_first_state(failing: Driver) -> None:
+    failing.run(5)
+    old = failing.session.trajectory
+    failing.window.controls._model = "/nowhere"
+    with failing.qtbot.waitSignal(failing.runner.failed, timeout=RUN_MS):
+        failing.click_start()
+    failing.flush()
+    assert failing.session.trajectory is old
+    assert failing.session.last == 5
+    assert "/nowhere" in failing.window.messages.message
+
+
+def test_a_broken_model_folder_is_told_once_it_is_tried(open_window, tiny_model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
+    driver = open_window(model=broken)
+    driver.window.prepare()
+    driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
+    assert "safetensors" in driver.window.messages.message
+    driver.qtbot.waitUntil(lambda: driver.runner.state is RunState.IDLE, timeout=RUN_MS)
+    with driver.qtbot.waitSignal(driver.runner.failed, timeout=RUN_MS):
+        driver.click_start()
+    assert driver.window.run_panel.button.isEnabled()
+
+
+def test_an_engine_that_cannot_be_imported_is_told(open_window) -> None:
+    driver = open_window("tests.helpers.no_such_engine")
+    driver.click_start()
+    driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
+    assert "no_such_engine" in driver.window.messages.message
+    assert driver.window.run_panel.button.text() == "Start"
+    assert driver.runner.state is RunState.IDLE
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "reason"),
+    [
+        ("steps", "0", "0 steps cannot be run: choose 1 to 1000."),
+        ("steps", "1000000000", "1000000000 steps cannot be run: choose 1 to 1000."),
+        ("steps", "many", "“many” is no whole number of steps: choose 1 to 1000."),
+        ("seed", "bust", "“bust” is no whole number: a seed is 0 to 2⁶³ − 1."),
+        ("seed", "-1", "The seed -1 is out of range: choose 0 to 2⁶³ − 1."),
+        ("guidance", "31", "The guidance is 31: choose 0 to 30; 1 is none."),
+    ],
+)
+def test_bad_input_is_said_in_the_panel_and_start_waits_for_better(driver: Driver, field, text, reason) -> None:
+    window = driver.window
+    driver.type_into(getattr(window.controls, field), text)
+    assert window.controls.problem.isVisible()
+    assert window.controls.problem.text() == reason
+    assert not window.run_panel.button.isEnabled()
+    assert not window.welcome.button.isEnabled()
+    assert not window.bench.menus.start.isEnabled()
+    assert window.run_panel.button.toolTip() == reason
+    driver.type_into(getattr(window.controls, field), "5")
+    assert not window.controls.problem.isVisible()
+    assert window.run_panel.button.isEnabled()

@@ -1,0 +1,53 @@
+"""Typed text to requests, by table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.ui.fields.form import FormFields, read_form
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {"seed": 7, "steps": 50, "guidance": 2.0}),
+        ({"seed": " 12 ", "steps": " 3"}, {"seed": 12, "steps": 3}),
+        ({"seed": str(2**63 - 1)}, {"seed": 2**63 - 1}),
+        ({"guidance": "2,5"}, {"guidance": 2.5}),
+        ({"guidance": "0"}, {"guidance": 0.0}),
+        ({"form": None, "material": None}, {"form": None, "material": None}),
+    ],
+)
+def test_what_can_be_run(fields, expected) -> None:
+    request = read_form(FormFields(**fields))
+    assert isinstance(request, SculptRequest)
+    assert {name: getattr(request, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"seed": ""}, ["seed"]),
+        ({"seed": "1.5"}, ["seed"]),
+        ({"seed": str(2**63)}, ["seed"]),
+        ({"seed": "9" * 5000}, ["seed"]),
+        ({"steps": ""}, ["steps"]),
+        ({"steps": "1001"}, ["steps"]),
+        ({"guidance": "nan"}, ["guidance"]),
+        ({"guidance": ""}, ["guidance"]),
+        ({"seed": "x", "steps": "0", "guidance": "-1"}, ["seed", "steps", "guidance"]),
+    ],
+)
+def test_what_cannot(fields, wrong) -> None:
+    errors = read_form(FormFields(**fields))
+    assert isinstance(errors, tuple)
+    assert [error.field for error in errors] == wrong
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_text_gives_a_request_or_one_line_sentences(seed: str, steps: str, guidance: str) -> None:
+    read = read_form(FormFields(seed=seed, steps=steps, guidance=guidance))
+    if isinstance(read, tuple):
+        assert all(error.sentence.endswith(".") and "\n" not in error.sentence for error in read)
+        assert all(len(error.sentence) < 120 for error in read)

@@ -1,0 +1,183 @@
+"""Other models under the same chisel, in the real window: opened, told what they can be told, refused, put away."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
+
+from sculptor_app.ui.models.refusal_dialog import RefusalDialog
+from sculptor_app.ui.shell.page_table import _result
+from tests.helpers.window import RUN_MS, Driver
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Stable Diffusion."""
+    from tests.helpers.tiny_pipelines import build
+
+    folder = tmp_path_factory.mktemp("models") / "stable-diffusion"
+    build("stable_diffusion").save_pretrained(folder)
+    return folder
+
+
+def open_model(driver: Driver, model: str | None) -> None:
+    models = driver.window.bench.models
+    with driver.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
+        models.open(model)
+
+
+def field(driver: Driver, name: str):
+    return next(each for each in driver.window.controls.conditions if each.control.name == name)
+
+
+def test_a_model_is_opened_from_the_menu_and_carves_with_a_prompt(
+    ready: Driver, foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = ready.window
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(foreign))
+    with ready.qtbot.waitSignal(window.bench.models.opening.opened, timeout=RUN_MS):
+        ready.press(Qt.Key.Key_O, modifier=Qt.KeyboardModifier.ControlModifier)
+    controls = window.controls
+    assert controls.model_name.text() == "stable-diffusion"
+    assert not controls.form.isVisible()
+    assert controls.sampler.currentData() == "model"
+    field(ready, "prompt").set_value("a bronze bust")
+    assert controls.request().told["prompt"] == "a bronze bust"
+    ready.run(4)
+    run = ready.session.trajectory
+    assert (run.is_complete, run.info.space, run.shape[0]) == (True, "latents", 4)
+    assert window.bench.stage.panels[0].picture_view.image is not None
+    assert window.bench.models.recent()[0] == str(foreign)
+
+
+def test_what_cannot_be_run_is_said_beside_the_field(ready: Driver, foreign: Path) -> None:
+    open_model(ready, str(foreign))
+    prompt, more = field(ready, "prompt").focusProxy(), ready.window.controls._rest.more
+    three_lines = prompt.height()
+    ready.click(more, more.width() // 2, more.height() // 2)
+    ready.qtbot.waitUntil(lambda: field(ready, "height").isVisible() and prompt.height() == three_lines)  # it scrolls
+    assert three_lines >= 3 * prompt.fontMetrics().lineSpacing()
+    field(ready, "height").set_value(13)
+    assert "height is 13" in ready.window.controls.reason
+    assert not ready.window.run_panel.button.isEnabled()
+    field(ready, "height").set_value(None)
+    assert not ready.window.controls.reason
+
+
+def test_the_embedded_kind_comes_back_with_its_own_fields(ready: Driver, foreign: Path, tiny_model: Path) -> None:
+    open_model(ready, str(foreign))
+    open_model(ready, str(tiny_model))
+    controls = ready.window.controls
+    assert controls.form.isVisible()
+    assert controls.sampler.currentData() == "ddim"
+    assert not any(each.control.name == "prompt" for each in controls.conditions)
+    ready.run(3)
+    assert ready.session.trajectory.info.space == "pixels"
+
+
+def test_each_model_is_found_as_it_was_left(open_window, foreign: Path, tiny_model: Path) -> None:
+    driver = open_window()
+    driver.prepare()
+    controls = driver.window.controls
+    driver.qtbot.waitUntil(lambda: controls._is_known, timeout=RUN_MS)
+    controls.form.setCurrentIndex(controls.form.findData("vase"))
+    controls.guidance.set_text("3.5")
+    open_model(driver, str(foreign))
+    assert (controls.sampler.currentData(), controls.guidance.text()) == ("model", "7.5")
+    field(driver, "prompt").set_value("a bronze bust")
+    controls.steps.set_text("9")
+    controls.guidance.set_text("4")
+    open_model(driver, str(tiny_model))
+    assert (controls.form.currentData(), controls.guidance.text(), controls.steps.text()) == ("vase", "3.5", "50")
+    open_model(driver, str(foreign))
+    assert (field(driver, "prompt").value(), controls.steps.text()) == ("a bronze bust", "9")
+    field(driver, "height").set_value(13)  # wrong: not remembered
+    driver.window.close()
+    again = open_window(model=foreign)
+    again.prepare()
+    again.qtbot.waitUntil(lambda: bool(again.window.controls.conditions), timeout=RUN_MS)
+    told = again.window.controls
+    assert (field(again, "prompt").value(), told.steps.text(), told.guidance.text()) == ("a bronze bust", "9", "4")
+    assert field(again, "height").value() == 16
+
+
+def test_a_model_that_is_refused_says_why_and_the_one_before_stays(ready: Driver, tmp_path: Path) -> None:
+    folder = tmp_path / "strange"
+    folder.mkdir()
+    (folder / "model_index.json").write_text('{"_class_name": "DDPMPipeline"}')
+    (folder / "run_me.py").write_text("raise SystemExit")
+    window = ready.window
+    before = window.controls.request()
+    with ready.qtbot.waitSignal(window.bench.models.opening.failed, timeout=RUN_MS):
+        window.bench.models.open(str(folder))
+    assert window.messages.message.endswith("Nothing is loaded now; the next run loads tiny again.")
+    window.messages._action.click()
+    dialog = next(child for child in window.children() if isinstance(child, RefusalDialog))
+    assert "run_me.py" in dialog.reasons.toPlainText()
+    dialog.close()
+    assert window.controls.request() == before
+    ready.run(3)
+    assert ready.session.trajectory.is_complete
+
+
+def test_a_name_that_is_not_in_the_cache_is_told(
+    ready: Driver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    models = ready.window.bench.models
+    with ready.qtbot.waitSignal(models.downloads.download.failed, timeout=RUN_MS):
+        models.open("nobody/nothing")
+    assert "nobody/nothing" in ready.window.messages.message
+
+
+def test_a_model_is_unloaded_and_the_next_run_loads_it_again(ready: Driver) -> None:
+    with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
+        ready.window.bench.models.unload()
+    assert ready.runner._work.engine.device is None
+    ready.run(3)
+    assert ready.session.trajectory.is_complete
+
+
+def test_a_model_that_is_named_at_the_start_brings_its_fields(open_window, foreign: Path) -> None:
+    driver = open_window(model=foreign)
+    driver.prepare()
+    driver.qtbot.waitUntil(lambda: bool(driver.window.controls.conditions), timeout=RUN_MS)
+    assert field(driver, "prompt").isVisible()
+
+
+def test_latents_are_seen_through_their_map_and_decoded_on_request(ready: Driver, foreign: Path) -> None:
+    window = ready.window
+    latents = window.bench.latent_views.latents
+    with ready.qtbot.waitSignal(latents.mapped, timeout=RUN_MS):
+        open_model(ready, str(foreign))
+    ready.run(4)
+    run = ready.session.trajectory
+    assert run.info.latent_map is not None
+    assert _result(window) is None  # latents are no picture
+    assert "R²" in window.bench.stage.panels[0].note.text()
+    ready.session.go_to(2)
+    action = window.bench.latent_views.action
+    with ready.qtbot.waitSignal(latents.ended, timeout=RUN_MS):
+        action.trigger()
+    ready.flush()
+    decoded = ready.session.trajectory
+    assert (decoded.info.space, decoded.shape[0], decoded.last) == ("pixels (decoded)", 3, 4)
+    assert action.isChecked()
+    assert not ready.session.is_running
+    picture, name = _result(window)
+    np.testing.assert_array_equal(picture, decoded.state(4).clip(-1, 1))
+    assert name.startswith("carved")
+    ready.session.go_to(3)
+    action.trigger()
+    assert ready.session.trajectory is run
+    assert (ready.session.position, ready.session.last) == (3, 4)
+
+
+def test_a_run_that_comes_before_the_map_is_dressed_when_it_is_found(ready: Driver, foreign: Path) -> None:
+    latents = ready.window.bench.latent_views.latents
+    open_model(ready, str(foreign))
+    with ready.qtbot.waitSignal(latents.mapped, timeout=RUN_MS):
+        ready.run(3)  # ends the fitting, which begins again afterwards
+    assert ready.session.trajectory.info.latent_map is not None

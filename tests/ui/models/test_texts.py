@@ -1,0 +1,69 @@
+"""What is said of a model on its way in, by table."""
+
+from pathlib import Path
+
+import pytest
+
+from sculptor_app.core.quantities import byte_text
+from sculptor_app.diffusion.models.hub.offer import Offer
+from sculptor_app.diffusion.models.progress import Doing, Stage
+from sculptor_app.ui.models.texts import TransferClock, doing_text, offer_text, transfer_text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 kB"), (12_300, "12 kB"), (999_949, "1000 kB"), (999_960, "1.0 MB"), (5_120_000_000, "5.1 GB"),
+     (999_960_000, "1.0 GB"), (2.04e12, "2.0 TB")],
+)  # fmt: skip
+def test_sizes(count: float, text: str) -> None:
+    assert byte_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("doing", "text"),
+    [
+        (Doing(Stage.CHECKING), "checking what is in the folder"),
+        (Doing(Stage.TRYING), "trying it in a process of its own"),
+        (Doing(Stage.READING, "unet", 2, 5), "reading unet (2 of 5)"),
+        (Doing(Stage.READING), "reading its weights"),
+        (Doing(Stage.MOVING), "bringing it to where it computes"),
+    ],
+)
+def test_what_is_done(doing: Doing, text: str) -> None:
+    assert doing_text(doing) == text
+
+
+def test_what_is_said_of_it_on_the_command_line() -> None:
+    assert str(Doing(Stage.READING, "unet", 2, 5)) == "reading unet (2 of 5)"
+    assert str(Doing(Stage.TRYING)) == "trying the model"
+
+
+def test_offers() -> None:
+    files = (("model_index.json", 100_000_000), ("unet/x.safetensors", 5_000_000_000))
+    offer = Offer("a/b", "", files, 3_200_000_000, 80_000_000_000, Path("/disk"), "")
+    words = "a/b: 5.1 GB in 2 files, 3.2 GB of it not here yet; the disk of /disk has 80.0 GB left"
+    assert offer.words == words
+    assert offer_text(offer) == f"{words}."
+    whole = Offer("a/b", "", files, 5_100_000_000, 80_000_000_000, Path("/disk"), "")
+    assert whole.words == "a/b: 5.1 GB in 2 files; the disk of /disk has 80.0 GB left"
+    assert offer_text(whole) == f"{whole.words}."
+
+
+def test_how_far_a_transfer_is() -> None:
+    assert transfer_text(10**9, 5 * 10**9, None) == "1.0 GB of 5.0 GB"
+    assert transfer_text(10**9, 5 * 10**9, 2e7) == "1.0 GB of 5.0 GB · 20.0 MB/s · 3 min 20 s left"
+    assert transfer_text(10**9, 5 * 10**9, 0.0) == "1.0 GB of 5.0 GB · 0 kB/s"
+    assert transfer_text(5, 5, 1000.0) == "0 kB of 0 kB · 1 kB/s"
+
+
+def test_the_rate_of_a_transfer_counts_what_comes_alone() -> None:
+    clock = TransferClock(there=1000)
+    for second, done in ((0.0, 0), (0.1, 800), (0.2, 1000)):  # taken up from the disk
+        clock.add(second, done)
+    assert clock.rate is None
+    for tenth in range(1, 100):
+        clock.add(0.2 + tenth / 10, 1000 + 50 * tenth)
+        assert clock.rate is None or clock.rate == pytest.approx(500)
+    assert clock.rate is not None
+    clock.add(20.0, 1500)  # a file began anew
+    assert clock.rate is None

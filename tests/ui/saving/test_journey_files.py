@@ -1,0 +1,200 @@
+"""What is saved of a run: whole files, or one sentence about why not."""
+
+import csv
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton
+from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
+
+from sculptor_app.core.trajectory.forward import drown
+from sculptor_app.exports.gif import writer
+from sculptor_app.exports.gif.writer import GifOptions, read_settings
+from sculptor_app.measures.forward import ForwardMeasures
+from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
+from sculptor_app.ui.saving.gif_texts import remember, remembered
+from tests.helpers.runs import solid
+from tests.helpers.window import RUN_MS, Driver
+from tests.session.test_session import trajectory
+
+
+@pytest.fixture
+def run():
+    return trajectory(12)
+
+
+@pytest.fixture
+def dialog(qtbot: QtBot, settings: QSettings, run, tmp_path: Path):
+    made = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "run.gif", 12)
+    made.show()
+    yield made
+    if isValid(made):  # it deletes itself when it is closed
+        made.close()
+
+
+def save(qtbot: QtBot, dialog: ExportGifDialog) -> None:
+    with qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
+        QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+
+
+def test_preview_and_estimate_come_from_the_other_thread(qtbot: QtBot, dialog: ExportGifDialog) -> None:
+    qtbot.waitUntil(lambda: "about" in dialog.facts.text(), timeout=RUN_MS)
+    assert dialog.facts.text().startswith("12 frames · 2.4 s · 128 × ")
+    image = dialog.preview.image
+    assert image.width() == 128
+    dialog.form.caption.setChecked(False)
+    qtbot.waitUntil(lambda: dialog.preview.image.height() == 128, timeout=RUN_MS)
+    dialog.form.every.setValue(5)
+    qtbot.waitUntil(lambda: dialog.facts.text().startswith("4 frames"), timeout=RUN_MS)
+
+
+def test_choices_are_in_the_file_and_are_remembered(qtbot: QtBot, dialog: ExportGifDialog, settings, tmp_path) -> None:
+    dialog.form.frames.setCurrentIndex(dialog.form.frames.findData("noisy"))
+    dialog.form.delay.setValue(120)
+    dialog.form.loop.setChecked(False)
+    save(qtbot, dialog)
+    with Image.open(tmp_path / "run.gif") as file:
+        assert file.info["duration"] % 120 == 0
+        assert "loop" not in file.info
+    run = trajectory(3)
+    other = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "b.gif", 3)
+    options = other.form.options()
+    assert (options.frames, options.delay_ms, options.loop) == ("noisy", 120, False)
+    other.close()
+
+
+def test_a_drowned_picture_is_saved_from_the_picture_into_the_noise(qtbot: QtBot, settings, tmp_path: Path) -> None:
+    """It has one kind of frame and one direction, and neither is remembered for the runs of a model."""
+    remember(settings, GifOptions(frames="both", delay_ms=50))
+    drowned = drown(solid(16), "x.png", steps=5)
+    dialog = ExportGifDialog(drowned, ForwardMeasures.of(drowned), settings, tmp_path / "x.gif", 5)
+    dialog.show()
+    assert [dialog.form.frames.itemData(index) for index in range(dialog.form.frames.count())] == ["noisy"]
+    dialog.form.hold.setValue(300)
+    qtbot.waitUntil(lambda: dialog.facts.text().startswith("6 frames · 0.8 s"), timeout=RUN_MS)  # 4 of 50 ms, 2 of 300
+    save(qtbot, dialog)
+    with Image.open(tmp_path / "x.gif") as file:
+        assert (file.n_frames, file.info["duration"]) == (6, 300)
+    told = read_settings(tmp_path / "x.gif")["export"]
+    assert (told["frames"], told["into_noise"], told["delay_ms"]) == ("noisy", True, 50)
+    kept = remembered(settings)
+    assert (kept.frames, kept.into_noise, kept.hold_ms) == ("both", False, 300)
+
+
+def test_an_old_file_is_replaced_only_when_that_was_said(qtbot: QtBot, dialog: ExportGifDialog, tmp_path: Path) -> None:
+    (tmp_path / "run.gif").write_bytes(b"old")
+
+    def answer(text: str) -> None:
+        QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+        question = dialog.findChild(QMessageBox)
+        button = next(b for b in question.findChildren(QPushButton) if b.text() == text)
+        with qtbot.waitSignal(question.destroyed):
+            QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    answer("Cancel")
+    assert (tmp_path / "run.gif").read_bytes() == b"old"
+    with qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
+        answer("Replace")
+    assert (tmp_path / "run.gif").read_bytes().startswith(b"GIF89a")
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [("gone/run.gif", "does not exist"), ("folder.gif", "is a folder"), ("x" * 300 + ".gif", "too long")],
+)
+def test_a_file_that_cannot_be_written_is_said_in_a_sentence(qtbot, dialog, tmp_path, target, sentence) -> None:
+    (tmp_path / "folder.gif").mkdir()
+    dialog.path.setText(str(tmp_path / target))
+    QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: sentence in dialog.problem.text(), timeout=RUN_MS)
+    assert dialog.isVisible()
+    assert dialog.save_button.isEnabled()
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_delay_that_gif_cannot_count_is_said_before(dialog: ExportGifDialog) -> None:
+    dialog.form.delay.setValue(85)
+    assert "whole 10 ms" in dialog.problem.text()
+    assert not dialog.save_button.isEnabled()
+    dialog.form.delay.setValue(90)
+    assert dialog.save_button.isEnabled()
+
+
+def test_saving_can_be_cancelled_and_leaves_the_old_file(qtbot, dialog, tmp_path, monkeypatch) -> None:
+    (tmp_path / "other.gif").write_bytes(b"old")
+    real = writer.write_gif
+
+    def slow(path, run, measures, options, progress, stop) -> None:
+        def wait(done: int, total: int) -> None:
+            progress(done, total)
+            stop.wait(30)
+
+        real(path, run, measures, options, wait, stop)
+
+    monkeypatch.setattr(writer, "write_gif", slow)
+    dialog.path.setText(str(tmp_path / "run"))  # gets its ending
+    QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dialog.progress.value() == 1, timeout=RUN_MS)
+    assert dialog.progress.isVisible()
+    begun = time.monotonic()
+    QTest.mouseClick(dialog.cancel_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "Cancelled" in dialog.problem.text(), timeout=RUN_MS)
+    assert time.monotonic() - begun < 20
+    assert [path.name for path in tmp_path.glob("*.gif")] == ["other.gif"]
+    assert dialog.save_button.isEnabled()
+
+
+def test_closing_while_it_saves_ends_the_thread(qtbot, dialog, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(writer, "write_gif", lambda path, run, measures, options, progress, stop: stop.wait(30))
+    QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+    jobs = dialog._jobs
+    dialog.close()
+    assert not jobs.is_busy
+    assert not (tmp_path / "run.gif").exists()
+
+
+@pytest.fixture
+def finished(ready: Driver) -> Driver:
+    ready.run(6)
+    return ready
+
+
+def answer_dialog(monkeypatch, path: Path) -> None:
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, **options: (str(path), ""))
+
+
+def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeypatch) -> None:
+    menus = finished.window.bench.menus
+    answer_dialog(monkeypatch, tmp_path / "numbers")
+    menus.save_numbers.trigger()
+    with (tmp_path / "numbers.csv").open() as file:
+        assert len([row for row in csv.reader(file) if row and not row[0].startswith("#")]) == 1 + 7
+    answer_dialog(monkeypatch, tmp_path / "step.png")
+    menus.save_picture.trigger()
+    with Image.open(tmp_path / "step.png") as picture:
+        assert picture.size == (16, 16)
+        assert '"state": 6' in picture.text["comment"]
+    assert "Saved" in finished.window.messages.message
+    menus.copy_picture.trigger()
+    assert QGuiApplication.clipboard().image().width() == 16
+    answer_dialog(monkeypatch, tmp_path / "gone" / "step.png")
+    menus.save_picture.trigger()
+    assert "does not exist" in finished.window.messages.message
+    assert menus.files.folder() == tmp_path
+
+
+def test_saving_leaves_the_window_free(finished: Driver, tmp_path: Path) -> None:
+    finished.window.bench.menus.save_gif.trigger()
+    dialog = finished.window.bench.menus.files._gif_dialog
+    assert not dialog.isModal()
+    finished.session.go_to(2)
+    assert dialog._position == 2  # the preview goes along
+    finished.window.close()
+    assert not dialog.isVisible()

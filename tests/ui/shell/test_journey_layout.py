@@ -1,0 +1,147 @@
+"""What the window remembers, and how it fits."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui import theme
+from sculptor_app.ui.carve.stage import ROW
+from sculptor_app.ui.shell.main_window import LEFT_PX, MainWindow
+from tests.helpers.window import Driver
+
+
+def tick(group, value) -> None:
+    next(action for action in group.actions() if action.data() == value).trigger()
+
+
+def test_choices_and_panels_come_back(open_window) -> None:
+    first = open_window()
+    window = first.window
+    first.type_into(window.controls.seed, "4242")
+    first.type_into(window.controls.steps, "33")
+    window.controls.material.setCurrentIndex(0)
+    menus = window.bench.menus
+    tick(menus._arrangement, ROW)
+    tick(menus._theme, "dark")
+    tick(menus._memory, 1024)
+    window.bench.stage.set_kinds([FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.GUESS_CHIPS])
+    window.session.set_speed(24)
+    window.docks["film"].hide()
+    window.close()
+    again = open_window().window
+    request = again.controls.request()
+    assert (request.seed, request.steps, request.material) == (4242, 33, None)
+    assert again.bench.stage.arrangement == ROW
+    assert again.bench.stage.kinds[2] is FrameKind.GUESS_CHIPS
+    assert again.runner.budget_bytes == 1024 * 2**20
+    assert again.session.speed == 24
+    assert not again.docks["film"].isVisible()
+    assert theme.theme().is_dark
+    again.bench.menus._reset_layout()
+    assert again.docks["film"].isVisible()
+
+
+def test_settings_that_were_edited_by_hand_are_no_trouble(open_window, settings) -> None:
+    for key in ("window/geometry", "window/layout", "choices/speed", "choices/kinds", "choices/theme", "request/form"):
+        settings.setValue(key, "nonsense")
+    window = open_window().window
+    assert window.controls.request() is not None
+    assert window.bench is not None
+
+
+def test_panels_can_be_moved_on_request(driver: Driver) -> None:
+    dock = driver.window.docks["plots"]
+    move = driver.window.bench.menus.move_panels
+    assert dock.titleBarWidget() is not None  # an empty one
+    move.setChecked(True)
+    assert dock.titleBarWidget() is None
+    dock.setFloating(True)
+    driver.window.lay_out_afresh()
+    assert not dock.isFloating()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1440, 900)])
+def test_nothing_is_cut_off(ready: Driver, size: tuple[int, int]) -> None:
+    window = ready.window
+    window.resize(*size)
+    ready.run(6)
+    ready.qtbot.waitUntil(lambda: (window.width(), window.height()) == size)
+    assert window.minimumSizeHint().width() <= size[0]
+    assert window.minimumSizeHint().height() <= size[1]
+    controls = window.controls
+    for field in (controls.form, controls.seed, controls.steps, controls.sampler, controls.device):
+        corner = field.mapTo(window, field.rect().bottomRight())
+        assert window.rect().contains(corner)
+        assert not field.visibleRegion().isEmpty()
+    for panel in window.bench.stage.panels:
+        assert window.bench.stage.rect().contains(panel.geometry())
+        assert panel.picture_view.width() >= 150
+
+
+def test_the_first_window_leaves_room_for_its_frame_on_the_screen(qtbot: QtBot) -> None:
+    window = MainWindow()
+    qtbot.addWidget(window)
+    available = window.screen().availableGeometry()
+    assert window.height() == min(900, available.height() - 40)
+    assert window.width() == min(1440, available.width() - 8)
+
+
+def test_a_plan_is_shown_before_the_first_run_and_follows_the_controls(ready: Driver) -> None:
+    timeline, welcome = ready.window.timeline, ready.window.welcome
+    ready.qtbot.waitUntil(lambda: timeline._planned == 50)
+    assert welcome._steps["decisions"].text() == "steps 1–5"
+    ready.set_steps(20)
+    ready.qtbot.waitUntil(lambda: timeline._planned == 20)
+    assert timeline.maximum() == 0  # nothing to go to yet
+
+
+def test_views_are_told_apart_for_screen_readers(ready: Driver) -> None:
+    ready.run(3)
+    for panel, name in zip(ready.window.bench.stage.panels, ("Current guess", "Noisy state", "Chips"), strict=True):
+        assert panel.picture_view.accessibleName() == name
+    for widget in ready.window.controls.findChildren(type(ready.window.controls.form)):
+        assert widget.accessibleName()
+
+
+def test_a_zoom_in_one_frame_is_a_zoom_in_all(ready: Driver) -> None:
+    ready.run(3)
+    panels = ready.window.bench.stage.panels
+    panels[0].picture_view.zoom_by(2)
+    views = [panel.picture_view.view for panel in panels]
+    assert not views[0].is_fit
+    assert views[0] == views[1] == views[2]
+
+
+def test_the_error_hook_speaks_in_the_window_and_logs(driver: Driver, caplog) -> None:
+    from sculptor_app.ui.shell import crash
+
+    hook = crash.install(driver.window)
+    try:
+        hook.report(KeyError("nobody"))
+        QApplication.processEvents()
+        assert "KeyError: 'nobody'" in driver.window.messages.message
+        assert "save it" in driver.window.messages.message
+        assert any(record.exc_info for record in caplog.records)
+    finally:
+        hook.remove()
+
+
+def test_escape_stops_only_what_runs(driver: Driver) -> None:
+    driver.press(Qt.Key.Key_Escape)
+    assert driver.window.isVisible()
+    assert not driver.window.bench.menus.stop.isEnabled()
+
+
+@pytest.mark.window  # the screen that is not there is too small for panels of more than their least width
+def test_panels_come_back_as_wide_as_they_were_left(open_window, qtbot: QtBot) -> None:
+    window = open_window().window
+    docks = [window.docks["block"], window.docks["plots"]]
+    qtbot.waitUntil(lambda: docks[0].width() == LEFT_PX)
+    window.resizeDocks(docks, [LEFT_PX + 60, 330], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: docks[0].width() == LEFT_PX + 60)
+    left = [dock.width() for dock in docks]
+    window.close()
+    again = open_window().window
+    qtbot.waitUntil(lambda: [again.docks[name].width() for name in ("block", "plots")] == left)
