@@ -10,7 +10,7 @@ from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
 from sculptor_app.commands.model_download import bring_model
 from sculptor_app.commands.saving import refused
 from sculptor_app.commands.terminal import say, stop_on_signal
-from sculptor_app.core.errors import Cancelled, SculptError
+from sculptor_app.core.errors import Cancelled, SculptorError
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.models.memory import Plan
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         except Cancelled as cancelled:
             return refused(str(cancelled) or "Interrupted.", interruption.code or INTERRUPTED)
-        except SculptError as error:
+        except SculptorError as error:
             return refused(error, BAD_INPUT)
     tried = verdict.fit and not arguments.no_trial
     if arguments.json:

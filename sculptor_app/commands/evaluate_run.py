@@ -8,7 +8,7 @@ import sys
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, NO_MODEL, NOT_WRITTEN, RUN_FAILED
 from sculptor_app.commands.terminal import say
-from sculptor_app.core.errors import DeviceMissing, ModelFolderError, SculptError
+from sculptor_app.core.errors import DeviceMissing, ModelFolderError, SculptorError
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.exports.atomic import check_target, replacing
 from sculptor_app.exports.errors import ExportError
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.out is not None:
             with replacing(arguments.out) as file:
                 file.write(text.encode() + b"\n")
-    except SculptError as error:
+    except SculptorError as error:
         return _refused(error, _code(error))
     except OSError as error:
         return _refused(
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _code(error: SculptError) -> int:
+def _code(error: SculptorError) -> int:
     if isinstance(error, (RequestError, DeviceMissing)):
         return BAD_INPUT
     if isinstance(error, ModelFolderError):

@@ -10,9 +10,9 @@ from sculptor_app.commands.gif_options import gif_options
 from sculptor_app.commands.picture_options import rendered
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.terminal import ProgressBar, is_terminal, say, stop_on_signal
-from sculptor_app.core.errors import Cancelled, SculptError
+from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.pictures.opening import OpenedPicture, open_picture
-from sculptor_app.core.trajectory.forward import ForwardTrajectory, drown
+from sculptor_app.core.trajectory.forward import ForwardTrajectory, run_forward_process
 from sculptor_app.exports.animation.options import MIN_SIZE_PX, GifOptions
 from sculptor_app.exports.errors import ExportCancelled, OptionError
 from sculptor_app.measures.forward import ForwardMeasures
@@ -26,19 +26,19 @@ def run(arguments: argparse.Namespace) -> int:
     """
     try:
         _check(arguments)
-    except SculptError as error:
+    except SculptorError as error:
         return refused(error, BAD_INPUT)
     with stop_on_signal() as interruption:
         try:
             opened = _opened(arguments)
             options = _options(arguments, max(opened.frame.shape[1:]))
-            trajectory = drown(opened.frame, opened.name, steps=arguments.steps, seed=arguments.seed,
+            trajectory = run_forward_process(opened.frame, opened.name, steps=arguments.steps, seed=arguments.seed,
                                fresh=arguments.static == FRESH)  # fmt: skip
             _draw(trajectory, interruption.event)
             write_files(arguments, options, trajectory, ForwardMeasures.of(trajectory), 0, interruption)
         except (Cancelled, ExportCancelled):
             return refused("Interrupted; nothing was written.", interruption.code or INTERRUPTED)
-        except SculptError as error:
+        except SculptorError as error:
             return refused(error, code_of(error))
     return DONE
 

@@ -15,8 +15,8 @@ from sculptor_app.commands.picture_options import check_picture, given_picture
 from sculptor_app.commands.run_options import request_of
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.terminal import Interruption, ProgressBar, say, stop_on_signal
-from sculptor_app.core.errors import Cancelled, SculptError
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.exports.animation.options import GifOptions
 from sculptor_app.exports.errors import ExportCancelled
 from sculptor_app.measures.bands import slope
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     try:
         request, options = _checked(arguments)
-    except SculptError as error:
+    except SculptorError as error:
         return refused(error, BAD_INPUT)
     with stop_on_signal() as interruption:
         try:
@@ -48,14 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
                 write_files(arguments, options, way, RunMeasures.of(way), 0, interruption)
         except (Cancelled, ExportCancelled) as cancelled:
             return refused(str(cancelled) or "Interrupted; nothing was written.", interruption.code or INTERRUPTED)
-        except SculptError as error:
+        except SculptorError as error:
             return refused(error, code_of(error))
     facts = _facts(inversion, error_db)
     say(json.dumps(facts) if arguments.json else _sentences(facts), sys.stdout)
     return DONE
 
 
-def _checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
+def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
     check_picture(arguments)
     request = request_of(arguments)
     if arguments.out is not None or arguments.csv is not None:
@@ -64,7 +64,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
 
 
 def _inverted(
-    request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption
+    request: RunRequest, arguments: argparse.Namespace, interruption: Interruption
 ) -> tuple[Engine, Inversion]:
     from sculptor_app.diffusion.sampling.loaded_model import Engine
     from sculptor_app.diffusion.sampling.noise import model_facts
@@ -83,12 +83,12 @@ def _inverted(
     raise AssertionError("an inversion ends with its record")
 
 
-def _carved_back(engine: Engine, request: SculptRequest, inversion: Inversion, interruption: Interruption) -> float:
+def _carved_back(engine: Engine, request: RunRequest, inversion: Inversion, interruption: Interruption) -> float:
     """How near a run from the noise comes to the picture, in dB."""
-    from sculptor_app.diffusion.sampling.engine import sculpt
+    from sculptor_app.diffusion.sampling.engine import sample
 
     with ProgressBar("Sculpting", request.steps, "step") as bar:
-        for event in sculpt(engine, request, interruption.event, start=inversion.start):
+        for event in sample(engine, request, interruption.event, start=inversion.start):
             trajectory = event.trajectory
             bar.move_to(trajectory.last)
     return inversion.error_db(trajectory.state(trajectory.last))

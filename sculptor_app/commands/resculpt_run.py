@@ -5,7 +5,7 @@ import argparse
 from sculptor_app.commands.picture_options import check_picture, given_picture
 from sculptor_app.commands.sculpt_run import checked, finish, sculpted
 from sculptor_app.commands.terminal import Interruption
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.start import Start, first_step_of
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.exports.animation.options import GifOptions
@@ -21,14 +21,14 @@ def run(arguments: argparse.Namespace) -> int:
     return finish(arguments, _checked, _resculpted)
 
 
-def _checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
+def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
     check_picture(arguments)
     first_step_of(arguments.from_level, arguments.steps)
     return checked(arguments)
 
 
 def _resculpted(
-    request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption
+    request: RunRequest, arguments: argparse.Namespace, interruption: Interruption
 ) -> tuple[Trajectory, RunMeasures]:
     from sculptor_app.diffusion.sampling.noise import model_facts  # torch takes seconds to import
 

@@ -14,7 +14,7 @@ from sculptor_app.core.requests.request import (
     OWN_SAMPLER,
     SAMPLERS,
     OptionValue,
-    SculptRequest,
+    RunRequest,
 )
 
 
@@ -98,12 +98,12 @@ def add_model(group: argparse._ArgumentGroup) -> None:
     add_download(group)
 
 
-def request_of(arguments: argparse.Namespace) -> SculptRequest:
+def request_of(arguments: argparse.Namespace) -> RunRequest:
     """The request as it was typed; what the command has no option for is the usual.
 
     Raises:
         RequestError: a value is outside what is allowed.
     """
     typed = vars(arguments)
-    given = {name: typed[name] for name in SculptRequest.__dataclass_fields__ if name in typed}
-    return SculptRequest(**given | {"options": given.get("options") or ()})
+    given = {name: typed[name] for name in RunRequest.__dataclass_fields__ if name in typed}
+    return RunRequest(**given | {"options": given.get("options") or ()})

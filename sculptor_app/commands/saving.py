@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, NO_MODEL, NOT_WRITTEN, RUN_FAILED
 from sculptor_app.commands.terminal import Interruption, ProgressBar, is_terminal, say
-from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureError, SculptError
+from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureError, SculptorError
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.options import GifOptions
@@ -71,7 +71,7 @@ def write_files(
             say(f"{path}: {path.stat().st_size / 1024:.0f} KiB", sys.stdout)
 
 
-def code_of(error: SculptError) -> int:
+def code_of(error: SculptorError) -> int:
     """The exit code that goes with a fault."""
     if isinstance(error, (RequestError, DeviceMissing, OptionError, PictureError)):
         return BAD_INPUT

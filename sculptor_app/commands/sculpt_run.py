@@ -9,16 +9,16 @@ from sculptor_app.commands.run_options import request_of
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.sculpt import options_of
 from sculptor_app.commands.terminal import Interruption, ProgressBar, stop_on_signal
-from sculptor_app.core.errors import Cancelled, SculptError
-from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.exports.animation.options import GUIDANCE_FRAMES, GifOptions
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.measures.run_measures import RunMeasures, measured
 
-Checked = Callable[[argparse.Namespace], tuple[SculptRequest, GifOptions]]
-Sculpted = Callable[[SculptRequest, argparse.Namespace, Interruption], tuple[Trajectory, RunMeasures]]
+Checked = Callable[[argparse.Namespace], tuple[RunRequest, GifOptions]]
+Sculpted = Callable[[RunRequest, argparse.Namespace, Interruption], tuple[Trajectory, RunMeasures]]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,12 +54,12 @@ def finish(arguments: argparse.Namespace, check: Checked, make: Sculpted) -> int
             write_files(arguments, options, trajectory, measures, trajectory.last, interruption)
         except (Cancelled, ExportCancelled) as cancelled:
             return refused(str(cancelled) or "Interrupted; nothing was written.", interruption.code or INTERRUPTED)
-        except SculptError as error:
+        except SculptorError as error:
             return refused(error, code_of(error))
     return DONE
 
 
-def checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
+def checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
     """What is wanted, and that it can be written.
 
     Raises:
@@ -72,17 +72,17 @@ def checked(arguments: argparse.Namespace) -> tuple[SculptRequest, GifOptions]:
 
 
 def sculpted(
-    request: SculptRequest, arguments: argparse.Namespace, interruption: Interruption, start: Start | None = None
+    request: RunRequest, arguments: argparse.Namespace, interruption: Interruption, start: Start | None = None
 ) -> tuple[Trajectory, RunMeasures]:
     """Take all steps, from the noise of the seed or from another start."""
-    from sculptor_app.diffusion.sampling.engine import Engine, sculpt  # torch takes seconds to import
+    from sculptor_app.diffusion.sampling.engine import Engine, sample  # torch takes seconds to import
 
     trajectory = measures = None
     steps = request.steps + 1 - (1 if start is None else start.first_step)
     both = arguments.frames in GUIDANCE_FRAMES
     with ProgressBar("Sculpting", steps, "step") as bar:
         engine = Engine(report=bar.say)
-        for event in measured(sculpt(engine, request, interruption.event, start=start, watch_guidance=both)):
+        for event in measured(sample(engine, request, interruption.event, start=start, watch_guidance=both)):
             if trajectory is None and arguments.scale is not None:  # too large a scale is known before the first step
                 options_of(arguments, max(event.trajectory.shape[1:]))
             if trajectory is None:

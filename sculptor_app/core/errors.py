@@ -1,7 +1,7 @@
 """What can go wrong with a run, each as one clear sentence and what to do next."""
 
 
-class SculptError(Exception):
+class SculptorError(Exception):
     """A fault that a person is told about; what was sculpted before it stays valid.
 
     Args:
@@ -18,27 +18,27 @@ class SculptError(Exception):
         return f"{self.what} {self.what_to_do}".strip()
 
 
-class ModelFolderError(SculptError):
+class ModelFolderError(SculptorError):
     """A model folder is missing, broken, or not one that can be run."""
 
 
-class DeviceMissing(SculptError):
+class DeviceMissing(SculptorError):
     """The device that was asked for is not in this machine, or this build of torch cannot use it."""
 
 
-class OutOfDeviceMemory(SculptError):
+class OutOfDeviceMemory(SculptorError):
     """The device has too little memory for the model or for one of its steps."""
 
 
-class SamplerFailed(SculptError):
+class SamplerFailed(SculptorError):
     """The model or its scheduler raised, or made values that are no numbers."""
 
 
-class TrajectoryStorageError(SculptError):
+class TrajectoryStorageError(SculptorError):
     """Frames could not be written to the spill file; everything recorded so far stays readable."""
 
 
-class PictureError(SculptError):
+class PictureError(SculptorError):
     """A file cannot be opened as a picture."""
 
 

@@ -1,9 +1,9 @@
 """What can go wrong with a file that is written."""
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 
 
-class ExportError(SculptError):
+class ExportError(SculptorError):
     """A file could not be written; the run, and the file that was there before, are whole."""
 
 

@@ -12,7 +12,7 @@ class FrameKind(Enum):
     STATE_CHIPS = "chips"
     GUESS_CHIPS = "guess-chips"
     TWIN = "twin"
-    UNGUIDED_GUESS = "unguided"
+    UNCONDITIONAL_GUESS = "unguided"
     CONDITIONAL_GUESS = "conditional"
     GUIDANCE_DIRECTION = "guidance"
 
@@ -39,10 +39,10 @@ _LABELS = {
     FrameKind.STATE_CHIPS: "Chips of the noisy state",
     FrameKind.GUESS_CHIPS: "Chips of the current guess",
     FrameKind.TWIN: "Twin",
-    FrameKind.UNGUIDED_GUESS: "Unguided guess",
+    FrameKind.UNCONDITIONAL_GUESS: "Unguided guess",
     FrameKind.CONDITIONAL_GUESS: "Conditional guess",
     FrameKind.GUIDANCE_DIRECTION: "Guidance direction",
 }
 
-GUIDANCE_KINDS = (FrameKind.UNGUIDED_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.GUIDANCE_DIRECTION)
+GUIDANCE_KINDS = (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.GUIDANCE_DIRECTION)
 """What only a run that kept the two guesses of guidance has."""

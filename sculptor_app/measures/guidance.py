@@ -21,7 +21,7 @@ def halves(trajectory: AnyTrajectory, k: int) -> tuple[Frame, Frame] | None:
     """The unguided guess of step k and the conditional one, (C, H, W) float32 each; None where there are not both."""
     if not isinstance(trajectory, Trajectory):
         return None
-    free, conditional = trajectory.guess_free(k), trajectory.guess_conditional(k)
+    free, conditional = trajectory.guess_unconditional(k), trajectory.guess_conditional(k)
     return None if free is None or conditional is None else (free, conditional)
 
 
@@ -31,7 +31,7 @@ def half(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     Args:
         trajectory: the run.
         k: step, 0..trajectory.last.
-        kind: UNGUIDED_GUESS or CONDITIONAL_GUESS.
+        kind: UNCONDITIONAL_GUESS or CONDITIONAL_GUESS.
 
     Returns:
         (C, H, W) float32; None where there is none (`why_no_halves` says why).
@@ -39,7 +39,7 @@ def half(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     pair = halves(trajectory, k)
     if pair is None:
         return None
-    return pair[0] if kind is FrameKind.UNGUIDED_GUESS else pair[1]
+    return pair[0] if kind is FrameKind.UNCONDITIONAL_GUESS else pair[1]
 
 
 def why_no_halves(trajectory: AnyTrajectory, k: int) -> str:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.run_state import Planned, Prepared
 from sculptor_app.session.worker import Job
 
 Work = Callable[[Any, threading.Event], Iterator[object]]
 """Called in the worker thread with the engine and the event that asks it to stop; what it yields is handed on."""
 
-MakeStart = Callable[[Any, SculptRequest], Any]
+MakeStart = Callable[[Any, RunRequest], Any]
 
 
 class EngineJobs:
@@ -27,7 +27,7 @@ class EngineJobs:
     Args:
         engine_module: what the first job imports; it offers `Engine` and `sculpt`.
         report: told in the worker thread of which run a model is being loaded, and what is done with it
-            (`diffusion.models.doing.Doing`).
+            (`diffusion.models.progress.LoadingProgress`).
 
     Attributes:
         engine: made by the first job; None before.
@@ -78,9 +78,9 @@ class EngineJobs:
         return job
 
     def carving(
-        self, request: SculptRequest, start: MakeStart | None, budget_bytes: int, watch_guidance: bool = False
+        self, request: RunRequest, start: MakeStart | None, budget_bytes: int, watch_guidance: bool = False
     ) -> Job:
-        """Carve and measure; it yields the events of `engine.sculpt` with the run's measures."""
+        """Carve and measure; it yields the events of `engine.sample` with the run's measures."""
 
         def job(stop: threading.Event) -> Iterator[object]:
             module = importlib.import_module(self._module_name)
@@ -90,7 +90,7 @@ class EngineJobs:
                 self.engine.load(request.model, request.device, stop)  # what makes the start cannot be stopped
                 options["start"] = start(self.engine, request)
             return recording.measured(  # type: ignore[no-any-return]
-                module.sculpt(self.engine, request, stop, budget_bytes=budget_bytes, **options)
+                module.sample(self.engine, request, stop, budget_bytes=budget_bytes, **options)
             )
 
         return job
@@ -99,7 +99,7 @@ class EngineJobs:
         """Whatever else is done with the engine."""
         return lambda stop: work(self.engine, stop)
 
-    def planning(self, request: SculptRequest) -> Job:
+    def planning(self, request: RunRequest) -> Job:
         """Find out what a request's run would look like; it yields one `Planned`."""
 
         def job(stop: threading.Event) -> Iterator[object]:

@@ -146,7 +146,7 @@ class Drowner(QObject):
         picture, name, notes = self._open(source, drowning.longest_px)
         if stop.is_set():
             return
-        trajectory = forward.drown(
+        trajectory = forward.run_forward_process(
             picture, name, steps=drowning.steps, seed=drowning.seed, fresh=drowning.fresh,
             budget_bytes=self.budget_bytes, spill_folder=folders.spill(),
         )  # fmt: skip

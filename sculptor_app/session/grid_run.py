@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.requests.grid import GridRequest
 from sculptor_app.core.trajectory.grid_events import GridPart, GridStarted
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.worker import JobThread
 
 
@@ -36,7 +36,7 @@ class GridRun(QObject):
     stepped = Signal(int)
     ended = Signal(str, object)
 
-    def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
         self._run_id = 0  # 0 while none goes on
@@ -96,7 +96,7 @@ class GridRun(QObject):
 def _grid_work(request: GridRequest, budget_bytes: int) -> Any:
     def work(engine: Any, stop: threading.Event) -> Iterator[object]:
         grid = importlib.import_module("sculptor_app.diffusion.studies.grid")  # brings torch along
-        events: Iterator[object] = grid.sculpt_grid(engine, request, stop, budget_bytes=budget_bytes)
+        events: Iterator[object] = grid.sample_grid(engine, request, stop, budget_bytes=budget_bytes)
         return events
 
     return work

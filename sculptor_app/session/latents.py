@@ -12,8 +12,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app import folders
-from sculptor_app.core.requests.request import SculptRequest
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.session.runner import SamplingRunner
 
 WORKS = "sculptor_app.diffusion.latents.jobs"
 
@@ -41,11 +41,11 @@ class Latents(QObject):
     frames_ended = Signal()
     failed = Signal(object)
 
-    def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
         self._maps: dict[str | None, Any] = {}
-        self._mapping: tuple[int, SculptRequest] | None = None
+        self._mapping: tuple[int, RunRequest] | None = None
         self._decoding: tuple[int, Any, Any] | None = None
         self._single: tuple[int, Any] | None = None  # single frames that are being decoded, and their trajectory
         runner.produced.connect(self._take)
@@ -72,7 +72,7 @@ class Latents(QObject):
         """Whether the map of a model has been found."""
         return model in self._maps
 
-    def find_map(self, request: SculptRequest) -> None:
+    def find_map(self, request: RunRequest) -> None:
         """Find the map of a request's model, where it is not known; a model of pixels has none."""
         if request.model is None or request.model in self._maps:
             return

@@ -23,7 +23,7 @@ class ModelDownload(QObject):
         parent: the owner; call `shutdown` before it goes.
 
     Signals:
-        offered: the `diffusion.models.offering.Offer` that was asked for; None where nothing has to be fetched.
+        offered: the `diffusion.models.hub.offer.Offer` that was asked for; None where nothing has to be fetched.
         progressed: bytes that are there and bytes of all. Objects, as they outgrow a C int.
         fetched: all of it is there; the model's name.
         stopped: the fetching was given up; what has come stays.

@@ -10,8 +10,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.requests.parameter import Control, LeftOut
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.core.requests.parameter import ModelParameter, UnsupportedParameter
+from sculptor_app.session.runner import SamplingRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class OpenedModel:
     """A model that is loaded.
 
     Attributes:
-        model: As a `SculptRequest` names it; None is the embedded one.
+        model: As a `RunRequest` names it; None is the embedded one.
         name: For people.
         kind: The class of its pipeline.
         controls: What a person can tell it.
@@ -30,8 +30,8 @@ class OpenedModel:
     model: str | None
     name: str
     kind: str
-    controls: tuple[Control, ...]
-    left_out: tuple[LeftOut, ...]
+    controls: tuple[ModelParameter, ...]
+    left_out: tuple[UnsupportedParameter, ...]
     samplers: tuple[str, ...]
 
 
@@ -52,7 +52,7 @@ class ModelOpening(QObject):
     Signals:
         busy_changed: whether a model is being opened.
         opened: an `OpenedModel`.
-        doing: what is done with the model now, a `diffusion.models.doing.Doing`.
+        doing: what is done with the model now, a `diffusion.models.progress.LoadingProgress`.
         stopped: it was given up.
         failed: the exception; requests go on naming the model before.
     """
@@ -63,7 +63,7 @@ class ModelOpening(QObject):
     stopped = Signal()
     failed = Signal(object)
 
-    def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
         self._run_id = 0

@@ -10,13 +10,13 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.requests.request import RequestError, SculptRequest
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.session.runner import SamplingRunner
 
 
 def start_from_picture(
     picture: Any, name: str, first_step: int, static: Any = None
-) -> Callable[[Any, SculptRequest], Any]:
+) -> Callable[[Any, RunRequest], Any]:
     """A start that a run in the worker thread makes for itself, as only there the model's size is known.
 
     Args:
@@ -26,7 +26,7 @@ def start_from_picture(
         static: what it drowned in; the run starts with it where it has the model's size, else with its seed's noise.
     """
 
-    def make(engine: Any, request: SculptRequest) -> Any:
+    def make(engine: Any, request: RunRequest) -> Any:
         start = importlib.import_module("sculptor_app.core.requests.start")
         at_size = fitted(engine, request, picture)
         noise = static if static is not None and static.shape == at_size.shape else None
@@ -35,7 +35,7 @@ def start_from_picture(
     return make
 
 
-def fitted(engine: Any, request: SculptRequest, picture: Any) -> Any:
+def fitted(engine: Any, request: RunRequest, picture: Any) -> Any:
     """The middle of a picture, brought to the size of a request's model.
 
     Raises:
@@ -54,7 +54,7 @@ class Inverting(QObject):
 
     Signals:
         changed: `is_busy`, `done` or `planned`.
-        inverted: the `diffusion.inversion.Inversion` and the request to carve it back with.
+        inverted: the `diffusion.studies.inversion.Inversion` and the request to carve it back with.
         failed: the exception.
     """
 
@@ -62,11 +62,11 @@ class Inverting(QObject):
     inverted = Signal(object, object)
     failed = Signal(object)
 
-    def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
         self._run_id = 0
-        self._request: SculptRequest | None = None
+        self._request: RunRequest | None = None
         self.done = self.planned = 0
         runner.produced.connect(self._take)
         for signal in (runner.finished, runner.cancelled):
@@ -78,7 +78,7 @@ class Inverting(QObject):
         """Whether a noise is being looked for."""
         return self._request is not None
 
-    def invert(self, request: SculptRequest, picture: Any, name: str) -> None:
+    def invert(self, request: RunRequest, picture: Any, name: str) -> None:
         """Find the noise that a request's model carves this picture out of; what else runs is stopped for it.
 
         Args:

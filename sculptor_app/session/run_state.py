@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 
 
 class RunState(Enum):
@@ -43,5 +43,5 @@ class Planned:
         levels: noise levels of its states.
     """
 
-    request: SculptRequest
+    request: RunRequest
     levels: tuple[Any, ...]

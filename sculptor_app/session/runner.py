@@ -9,12 +9,12 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.engine_jobs import EngineJobs, MakeStart, Work
 from sculptor_app.session.run_state import Planned, Prepared, RunState
 from sculptor_app.session.worker import Job, JobThread
 
-__all__ = ["MakeStart", "Prepared", "RunState", "SculptRunner", "Work"]
+__all__ = ["MakeStart", "Prepared", "RunState", "SamplingRunner", "Work"]
 
 DEFAULT_BUDGET_BYTES = 512 * 2**20
 """Memory for one trajectory's frames; `Trajectory` has the same, but comes with numpy."""
@@ -31,7 +31,7 @@ class _Run:
     is_carving: bool
 
 
-class SculptRunner(QObject):
+class SamplingRunner(QObject):
     """Starts and stops runs and says what comes of them.
 
     There is one model on one device, so there is one run at a time, whichever page of the window asked for it: starting
@@ -51,7 +51,8 @@ class SculptRunner(QObject):
         state_changed: a RunState.
         prepared: a Prepared record, once the engine and the model are there.
         loading: id of the run that a model is being loaded for, 0 while the runner prepares, and what is done with it
-            (`diffusion.models.doing.Doing`); it comes from the worker thread, so only slots of objects hear it well.
+            (`diffusion.models.progress.LoadingProgress`); it comes from the worker thread, so only slots of objects
+            hear it well.
         planned: the request that was asked about and the noise levels of its states.
         started: run id, trajectory and measures of a carving; state 0 is there.
         step_taken: run id of a carving and number of the newest state.
@@ -85,7 +86,7 @@ class SculptRunner(QObject):
         self._newest = 0
         self._runs: dict[int, _Run] = {}  # by the id of their jobs, until they have ended
         self._waiting: _Run | None = None
-        self._plan_wanted: SculptRequest | None = None
+        self._plan_wanted: RunRequest | None = None
         self.budget_bytes = DEFAULT_BUDGET_BYTES
         self.watches_guidance = True
         self.model = model
@@ -128,12 +129,12 @@ class SculptRunner(QObject):
         """Id of the run that was asked for last; 0 before the first."""
         return self._newest
 
-    def start(self, request: SculptRequest, start: MakeStart | None = None) -> int:
+    def start(self, request: RunRequest, start: MakeStart | None = None) -> int:
         """Carve; before the engine is there the run waits, and one that goes on is cancelled for it.
 
         Args:
             request: What to make.
-            start: Makes the `diffusion.start.Start` to begin with instead of the seed's noise; it is called in the
+            start: Makes the `core.requests.start.Start` to begin with instead of the seed's noise; it is called in the
                 worker thread with the engine and the request.
 
         Returns:
@@ -186,7 +187,7 @@ class SculptRunner(QObject):
         elif self._state is RunState.PREPARING and self._ready:
             self._jobs.cancel()
 
-    def plan(self, request: SculptRequest) -> None:
+    def plan(self, request: RunRequest) -> None:
         """Ask for the noise levels of a request's states; answered by `planned` when no run goes on."""
         self._plan_wanted = request
         self._plan_next()

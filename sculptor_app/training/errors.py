@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sculptor_app.commands.exit_codes import BAD_INPUT, NOT_WRITTEN, RUN_FAILED
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 
 
-class TrainingError(SculptError):
+class TrainingError(SculptorError):
     """Training ends here; what the last checkpoint holds stays valid.
 
     Attributes:

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 from PIL import Image
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.exports.animation.plan import kinds_of, shown_states
@@ -39,11 +39,11 @@ Row = tuple[str, float, float, float, float, float, float, float]
 
 def sculpted(model: str | None, sampler: str) -> Trajectory:
     """A finished 50-step run."""
-    from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+    from sculptor_app.diffusion.sampling.engine import Engine, sample
 
-    request = SculptRequest("bust", "bronze", seed=7, steps=50, sampler=sampler, device="cpu", model=model)
+    request = RunRequest("bust", "bronze", seed=7, steps=50, sampler=sampler, device="cpu", model=model)
     trajectory = None
-    for event in sculpt(Engine(), request, threading.Event()):
+    for event in sample(Engine(), request, threading.Event()):
         trajectory = event.trajectory
     assert trajectory is not None
     return trajectory
@@ -59,7 +59,7 @@ def rendered(seed: int, size: int = 64) -> Trajectory:
     picture = picture if picture.shape[0] == 3 else picture.transpose(2, 0, 1)
     noise, levels = np.random.default_rng(seed).standard_normal(picture.shape), cosine_levels(50)
     power = field_power(size)
-    trajectory = Trajectory(RunInfo(SculptRequest(), "rendered", sampler_name="DDIM"), noise.astype(np.float32), levels)
+    trajectory = Trajectory(RunInfo(RunRequest(), "rendered", sampler_name="DDIM"), noise.astype(np.float32), levels)
     for k in range(1, 51):
         gain = power * levels[k - 1].snr / (power * levels[k - 1].snr + 1)
         mean = picture.mean((1, 2), keepdims=True)

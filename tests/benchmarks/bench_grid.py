@@ -79,7 +79,7 @@ def chunk_times(sizes: list[int]) -> dict[int, float]:
     for size in sizes:
         grid.CHUNK_ON_CPU = grid.CHUNK_ON_GPU = size
         cells = tuple(Cell(NoiseRecipe(seed), "bust") for seed in range(size))
-        events = grid.sculpt_grid(engine, GridRequest(cells, steps=8), threading.Event())
+        events = grid.sample_grid(engine, GridRequest(cells, steps=8), threading.Event())
         runs = next(events).trajectories
         list(events)
         found[size] = min(runs[0].step(k).duration_s for k in range(2, 9)) / size

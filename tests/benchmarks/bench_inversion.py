@@ -19,9 +19,9 @@ import time
 import numpy as np
 import torch
 
-from sculptor_app.core.requests.request import FORMS, MATERIALS, SculptRequest
+from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from sculptor_app.diffusion.studies.inversion import DEFAULT_GRAIN, Inversion, invert
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.spectrum import frame_spectrum
@@ -49,7 +49,7 @@ def main() -> None:
             begun, rows = time.perf_counter(), []
             for form, material, picture in zip(forms, materials, pictures, strict=True):
                 named = (FORMS[form], MATERIALS[material]) if labels == "given" else (None, None)
-                request = SculptRequest(*named, steps=options.steps, guidance=options.guidance, device=options.device,
+                request = RunRequest(*named, steps=options.steps, guidance=options.guidance, device=options.device,
                                         model=options.model)  # fmt: skip
                 rows.append(_measured(engine, request, picture.numpy(), how))
             _report(f"labels {labels}, {way}", rows, (time.perf_counter() - begun) / len(rows))
@@ -66,11 +66,11 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(engine: Engine, request: SculptRequest, picture: Frame, how: dict[str, float]) -> list[float]:
+def _measured(engine: Engine, request: RunRequest, picture: Frame, how: dict[str, float]) -> list[float]:
     """dB, evaluations per step, unsolved steps, and of the noise deviation, neighbours, kurtosis and slope."""
     *_, inversion = invert(engine, request, picture, threading.Event(), **how)  # type: ignore[arg-type]
     assert isinstance(inversion, Inversion)
-    *_, last = sculpt(engine, request, threading.Event(), start=inversion.start)
+    *_, last = sample(engine, request, threading.Event(), start=inversion.start)
     error_db = inversion.error_db(last.trajectory.state(request.steps))
     evaluations = sum(inversion.evaluations) / request.steps
     noise = (inversion.noise.astype(np.float64) - inversion.mean) / inversion.deviation

@@ -18,15 +18,15 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from sculptor_app.core.requests.request import SAMPLERS, SculptRequest
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.core.requests.request import SAMPLERS, RunRequest
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from sculptor_app.measures.run_measures import measured
 
 
 def main() -> None:
     """Run the benchmark and print its figures."""
     options = _options()
-    request = SculptRequest(
+    request = RunRequest(
         form="bust", steps=options.steps, sampler=options.sampler, device=options.device, model=options.model
     )
     engine = Engine()
@@ -45,8 +45,8 @@ def main() -> None:
         _report(clock, [[both[column] / options.steps for both in times[name]] for name in ("observed", "bare")])
 
 
-def _sculpted(engine: Engine, request: SculptRequest, guesses: bool) -> Iterable[object]:
-    return sculpt(engine, request, threading.Event(), watch_guidance=guesses)
+def _sculpted(engine: Engine, request: RunRequest, guesses: bool) -> Iterable[object]:
+    return sample(engine, request, threading.Event(), watch_guidance=guesses)
 
 
 def _report(clock: str, seconds: list[list[float]]) -> None:
@@ -69,7 +69,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _bare(engine: Engine, request: SculptRequest) -> None:
+def _bare(engine: Engine, request: RunRequest) -> None:
     """The loop of diffusers alone: the same pipeline and the same kind of scheduler, nobody watching."""
     pipeline = engine.load(request.model, request.device)
     pipeline.scheduler = engine.scheduler(request)

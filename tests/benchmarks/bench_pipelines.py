@@ -23,10 +23,10 @@ from pathlib import Path
 import diffusers
 import torch
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.pipelines.call import call_of
 from sculptor_app.diffusion.pipelines.signature import parameters_of
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from tests.helpers.any_pipeline import engine_of, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS
 
@@ -60,7 +60,7 @@ def main() -> None:
             )
 
 
-def _larger(engine: Engine, request: SculptRequest, side: int) -> SculptRequest:
+def _larger(engine: Engine, request: RunRequest, side: int) -> RunRequest:
     """The same with larger pictures, if the pipeline can be told or its network does not mind."""
     pipeline = engine.load(request.model, request.device)
     if "height" in parameters_of(pipeline):
@@ -70,7 +70,7 @@ def _larger(engine: Engine, request: SculptRequest, side: int) -> SculptRequest:
     return request
 
 
-def _pair(engine: Engine, request: SculptRequest, guidance: bool, watched_first: bool) -> tuple[float, float]:
+def _pair(engine: Engine, request: RunRequest, guidance: bool, watched_first: bool) -> tuple[float, float]:
     """Seconds of the process, bare and watched."""
     if watched_first:
         watched = _watched(engine, request, guidance)
@@ -78,7 +78,7 @@ def _pair(engine: Engine, request: SculptRequest, guidance: bool, watched_first:
     return _bare(engine, request), _watched(engine, request, guidance)
 
 
-def _bare(engine: Engine, request: SculptRequest) -> float:
+def _bare(engine: Engine, request: RunRequest) -> float:
     pipeline = engine.load(request.model, request.device)
     pipeline.scheduler = engine.scheduler(request)
     arguments = call_of(pipeline, request).arguments
@@ -88,9 +88,9 @@ def _bare(engine: Engine, request: SculptRequest) -> float:
     return time.process_time() - begun
 
 
-def _watched(engine: Engine, request: SculptRequest, guidance: bool) -> float:
+def _watched(engine: Engine, request: RunRequest, guidance: bool) -> float:
     begun = time.process_time()
-    for _ in sculpt(engine, request, threading.Event(), watch_guidance=guidance):
+    for _ in sample(engine, request, threading.Event(), watch_guidance=guidance):
         pass
     return time.process_time() - begun
 

@@ -23,9 +23,9 @@ import torch
 from diffusers import ConfigMixin, DDIMScheduler, DiffusionPipeline, ModelMixin
 from diffusers.configuration_utils import register_to_config
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.sampling.engine import Engine, Event, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, Event, sample
 from sculptor_app.diffusion.studies.fork import fork
 
 
@@ -79,7 +79,7 @@ def main() -> None:
     engine = Engine(lambda *_, **__: pipeline)
     budget = options.budget_mb * 2**20
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        request = SculptRequest(steps=options.steps, sampler=options.sampler, model=folder, device="cpu")
+        request = RunRequest(steps=options.steps, sampler=options.sampler, model=folder, device="cpu")
         room: dict[str, Any] = {"budget_bytes": budget, "spill_folder": Path(folder)}
         print(f"{options.steps} steps of {options.shape}, {options.sampler}, budget {options.budget_mb} MB")
         trajectory = None
@@ -87,7 +87,7 @@ def main() -> None:
             if trajectory is not None:
                 trajectory.close()
             word = "with records" if forkable else "without records"
-            trajectory = _told(word, sculpt(engine, request, threading.Event(), forkable=forkable, **room))
+            trajectory = _told(word, sample(engine, request, threading.Event(), forkable=forkable, **room))
         assert trajectory is not None
         want = _digest(trajectory)
         for place in options.places:

@@ -19,8 +19,8 @@ import numpy as np
 import window_bench as bench
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.requests.request import SculptRequest
-from sculptor_app.core.trajectory.forward import ForwardTrajectory, drown
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.forward import ForwardTrajectory, run_forward_process
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.phases import cosine_snr
 from sculptor_app.core.trajectory.step import Step
@@ -39,7 +39,7 @@ def made_run(states: int, side: int, budget_bytes: int, folder: Path) -> tuple[T
     steps = states - 1
     ratios = [cosine_snr(999 * (1 - k / steps)) for k in range(steps)]
     levels = [NoiseLevel((r / (1 + r)) ** 0.5, (1 / (1 + r)) ** 0.5) for r in ratios] + [NoiseLevel(1.0, 0.0)]
-    info = RunInfo(SculptRequest(steps=steps), "made", "none", "DDIM")
+    info = RunInfo(RunRequest(steps=steps), "made", "none", "DDIM")
     run = Trajectory(info, noise, levels, budget_bytes, folder)
     for k in range(1, states):
         level = levels[k]
@@ -53,7 +53,7 @@ def made_drowning(states: int, side: int, budget_bytes: int, folder: Path) -> tu
     """The same picture, drowned in one noise."""
     down, across = np.mgrid[0:side, 0:side] / side
     picture = np.stack([np.sin(7 * across + c) * np.cos(5 * down - c) for c in range(3)]).astype(np.float32)
-    run = drown(picture, "made", steps=states - 1, budget_bytes=budget_bytes, spill_folder=folder)
+    run = run_forward_process(picture, "made", steps=states - 1, budget_bytes=budget_bytes, spill_folder=folder)
     return run, ForwardMeasures.of(run)
 
 

@@ -13,10 +13,10 @@ import time
 
 import window_bench as bench
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 
 
-def bare_work(request: SculptRequest, times_s: list[float]) -> object:
+def bare_work(request: RunRequest, times_s: list[float]) -> object:
     """Work that calls the pipeline as a script would."""
 
     def work(engine: object, stop: object) -> object:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sculptor_app.core.trajectory.forward import drown
+from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.exports.gif.writer import GifOptions, read_settings
 from sculptor_app.exports.numbers import COLUMNS, write_csv
@@ -58,7 +58,7 @@ def test_columns_name_their_units() -> None:
 
 
 def test_table_says_what_is_drowned(tmp_path: Path) -> None:
-    trajectory = drown(solid(64), "x", steps=20)
+    trajectory = run_forward_process(solid(64), "x", steps=20)
     write_csv(tmp_path / "x.csv", trajectory, ForwardMeasures.of(trajectory))
     rows = rows_of(tmp_path / "x.csv")
     floor = "noise floor (power, white noise = 1)"

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
 from sculptor_app.exports.animation import caption
 from sculptor_app.exports.animation.options import GifOptions
@@ -30,13 +30,13 @@ def test_a_run_of_the_seed_began_at_its_first_step(tmp_path: Path) -> None:
 
 def test_what_a_model_was_told_and_where_a_run_left_another(tmp_path: Path) -> None:
     made = made_run(steps=3)
-    before = SculptRequest(steps=3, guidance=None, options={"prompt": "a bust", "strength": 0.5, "clean": True})
+    before = RunRequest(steps=3, guidance=None, options={"prompt": "a bust", "strength": 0.5, "clean": True})
     request = dataclasses.replace(before, options={"prompt": "eine Büste"})
     info = dataclasses.replace(made.info, request=request, forks=(Fork(2, before),))
     write_png(tmp_path / "x.png", Trajectory(info, made.state(0), made.levels), 0, GifOptions(frames="noisy"))
     read = read_settings(tmp_path / "x.png")
-    assert SculptRequest(**read["request"]) == request
-    assert [(each["step"], SculptRequest(**each["request"])) for each in read["forks"]] == [(2, before)]
+    assert RunRequest(**read["request"]) == request
+    assert [(each["step"], RunRequest(**each["request"])) for each in read["forks"]] == [(2, before)]
 
 
 def test_captions_call_a_noised_picture_so() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sculptor_app.core.requests.request import OWN_SAMPLER, SculptRequest
+from sculptor_app.core.requests.request import OWN_SAMPLER, RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from tests.helpers.tiny_pipelines import build
 
 STEPS = 4
@@ -56,15 +56,15 @@ def write_pictures(folder: Path) -> None:
         Image.fromarray(values.astype(np.uint8)).save(folder / f"{name}.png")
 
 
-def request_for(kind: str, folder: Path, **changes: Any) -> SculptRequest:
+def request_for(kind: str, folder: Path, **changes: Any) -> RunRequest:
     """What every kind of pipeline can be asked for; `folder` stands for the model's and holds the pictures."""
     pictures = {"img2img": ("image",), "inpaint": ("image", "mask_image")}.get(kind, ())
     options = OPTIONS.get(kind, {}) | {name: str(folder / f"{name}.png") for name in pictures}
     settings = {"sampler": OWN_SAMPLER, "steps": STEPS, "seed": SEED, "guidance": None, "device": "cpu"}
-    return SculptRequest(**(settings | {"options": options, "model": str(folder)} | changes))
+    return RunRequest(**(settings | {"options": options, "model": str(folder)} | changes))
 
 
-def finish(engine: Engine, request: SculptRequest, **options: Any) -> Trajectory:
+def finish(engine: Engine, request: RunRequest, **options: Any) -> Trajectory:
     """A whole run."""
-    trajectory: Trajectory = list(sculpt(engine, request, threading.Event(), **options))[-1].trajectory
+    trajectory: Trajectory = list(sample(engine, request, threading.Event(), **options))[-1].trajectory
     return trajectory

@@ -11,8 +11,8 @@ error: BaseException | None = None
 """What the next runs raise after LAST_STEP; None lets them go on."""
 
 
-def sculpt(*args: Any, **options: Any) -> Iterator[Any]:
-    for event in engine.sculpt(*args, **options):
+def sample(*args: Any, **options: Any) -> Iterator[Any]:
+    for event in engine.sample(*args, **options):
         yield event
         step = getattr(event, "step", None)
         if error is not None and step is not None and step.number == LAST_STEP:

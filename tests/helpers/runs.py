@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.forward import cosine_levels as cosine_levels  # also read from here
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
@@ -36,9 +36,7 @@ def made_run(steps: int = 8, size: int = 16, channels: int = 3, fresh_noise: boo
     generator = np.random.default_rng(7)
     levels, picture = cosine_levels(steps), solid(size, channels)
     noise = generator.standard_normal(picture.shape).astype(np.float32)
-    info = RunInfo(
-        SculptRequest("bust", "bronze", steps=steps), "made", "CPU, 1 thread", "DDIM", space, "bust · bronze"
-    )
+    info = RunInfo(RunRequest("bust", "bronze", steps=steps), "made", "CPU, 1 thread", "DDIM", space, "bust · bronze")
     trajectory = Trajectory(info, noise, levels)
     for k in range(1, (steps if taken is None else taken) + 1):
         if fresh_noise:
@@ -70,4 +68,4 @@ def _halves_of(guess: Frame, picture: Frame, guidance: float | None) -> dict[str
         return {}
     direction = picture[:, ::-1] * np.float32(0.1)
     free = guess - np.float32(guidance) * direction
-    return {"guess_free": free, "guess_conditional": free + direction, "guidance": guidance}
+    return {"guess_unconditional": free, "guess_conditional": free + direction, "guidance": guidance}

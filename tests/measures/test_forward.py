@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.trajectory.forward import cosine_levels, drown
+from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_process
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import (
@@ -44,7 +44,7 @@ def field(size: int, strength: float, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("window", ["hann", "none"])
 def test_three_averages_give_what_a_direct_measurement_gives(shape, levels, window: str) -> None:
     picture = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32).cumsum(2) / 9
-    trajectory = drown(picture, "x", steps=len(levels) - 1, levels=levels)
+    trajectory = run_forward_process(picture, "x", steps=len(levels) - 1, levels=levels)
     found, direct = ForwardMeasures.of(trajectory, window), RunMeasures.of(trajectory, window)
     assert (found.last, found.is_complete, found.planned_steps) == (len(levels) - 1, True, len(levels) - 1)
     assert (found.space, found.window) == ("pixels", window)
@@ -70,13 +70,13 @@ def test_latents_are_measured_channel_by_channel() -> None:
 
 
 def test_fresh_static_is_measured_state_by_state() -> None:
-    trajectory = drown(field(32, 2.0, 4), "x", steps=6, fresh=True)
+    trajectory = run_forward_process(field(32, 2.0, 4), "x", steps=6, fresh=True)
     found, direct = ForwardMeasures.of(trajectory), RunMeasures.of(trajectory)
     np.testing.assert_array_equal(found.energies("state"), direct.energies("state"))
 
 
 def test_nothing_can_be_appended_to_what_is_complete() -> None:
-    trajectory = drown(field(16, 2.0, 4), "x", steps=3)
+    trajectory = run_forward_process(field(16, 2.0, 4), "x", steps=3)
     measures = ForwardMeasures.of(trajectory)
     measures.catch_up(trajectory)
     with pytest.raises(ValueError, match="the next is 4 of 3"):

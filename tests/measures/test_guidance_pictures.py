@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.decoded import DecodedTrajectory
-from sculptor_app.core.trajectory.forward import cosine_levels, drown
+from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_process
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
@@ -26,7 +26,7 @@ LEVELS = [NoiseLevel(0.6, 0.8), CLEAN]
 
 def one_step(**halves: object) -> Trajectory:
     plane = np.zeros((1, 2, 2), np.float32)
-    run = Trajectory(RunInfo(SculptRequest()), plane, LEVELS)
+    run = Trajectory(RunInfo(RunRequest()), plane, LEVELS)
     run.append(Step(1, 0, True, 1.0, *LEVELS, plane.copy(), plane + 3, "", 0.0, **halves))
     return run
 
@@ -34,7 +34,7 @@ def one_step(**halves: object) -> Trajectory:
 def test_values_by_hand() -> None:
     """Unguided 1, conditional 1.5, weight 4: the direction is 0.5, and 1 + 4 · 0.5 = 3 is the guess."""
     plane = np.ones((1, 2, 2), np.float32)
-    run = one_step(guess_free=plane, guess_conditional=plane * 1.5, guidance=4.0)
+    run = one_step(guess_unconditional=plane, guess_conditional=plane * 1.5, guidance=4.0)
     np.testing.assert_array_equal(frame(run, 1, UNGUIDED), plane)
     np.testing.assert_array_equal(frame(run, 1, CONDITIONAL), plane * 1.5)
     np.testing.assert_array_equal(frame(run, 1, DIRECTION), plane * 0.5)
@@ -58,7 +58,7 @@ def assert_mixed(run: Trajectory, k: int, atol: float) -> int:
 
 @pytest.mark.parametrize("sampler", ["ddim", "euler", "heun"])
 def test_of_the_embedded_kind_of_model_the_frames_mix_to_the_guess(tiny_model: Path, sampler: str) -> None:
-    request = SculptRequest("bust", "bronze", 7, 6, sampler, 2.5, "cpu", str(tiny_model))
+    request = RunRequest("bust", "bronze", 7, 6, sampler, 2.5, "cpu", str(tiny_model))
     run = finish(Engine(), request, watch_guidance=True)
     compared = 0
     for k in range(1, 7):
@@ -81,13 +81,13 @@ def test_where_there_are_none_it_is_said_why(kind: FrameKind, tiny_model: Path) 
     assert picture(made_run(guidance=2.0), 0, kind).note == NO_STEP_YET
     assert picture(made_run(), 2, kind).note == NOT_KEPT
     assert picture(one_step(halves_note="They are the same."), 1, kind).note == "They are the same."
-    assert picture(drown(solid(8), "x", steps=4), 2, kind).note == NO_MODEL
+    assert picture(run_forward_process(solid(8), "x", steps=4), 2, kind).note == NO_MODEL
     latents = made_run(3, channels=4, space="latents", guidance=2.0)
     decoded = DecodedTrajectory(latents)
     for _ in range(3):
         decoded.decode_next(_FirstThree())
     assert picture(decoded, 2, kind).note == NOT_DECODED
-    request = SculptRequest(model=str(tiny_model), steps=2, device="cpu")  # no label, so nothing to be guided by
+    request = RunRequest(model=str(tiny_model), steps=2, device="cpu")  # no label, so nothing to be guided by
     assert picture(finish(Engine(), request, watch_guidance=True), 1, kind).note == NOT_ASKED_TWICE
     for empty in (picture(made_run(), 2, kind), picture(decoded, 2, kind)):
         assert (empty.rgb, empty.limit) == (None, None)
@@ -102,11 +102,11 @@ def test_they_count_in_the_budget_and_come_back_from_the_disk(tmp_path: Path) ->
     """A thousand steps keep three guesses and a state each; what does not fit lies in the file, and reads the same."""
     budget, steps, shape = 2**20, 1000, (3, 16, 16)
     levels, generator = cosine_levels(steps), np.random.default_rng(3)
-    run = Trajectory(RunInfo(SculptRequest()), np.zeros(shape, np.float32), levels, budget, tmp_path)
+    run = Trajectory(RunInfo(RunRequest()), np.zeros(shape, np.float32), levels, budget, tmp_path)
     frames = [generator.standard_normal(shape, np.float32) for _ in range(8)]
     for k in range(1, steps + 1):
         state, guess, free, conditional = (frames[(k + each) % 8].copy() for each in range(4))
-        about = {"guess_free": free, "guess_conditional": conditional, "guidance": 2.0}
+        about = {"guess_unconditional": free, "guess_conditional": conditional, "guidance": 2.0}
         run.append(Step(k, 0, True, 1.0, levels[k - 1], levels[k], state, guess, "", 0.0, **about))
     assert run.bytes_in_memory <= budget
     assert run.bytes_in_memory + run.bytes_on_disk >= (1 + 4 * steps) * state.nbytes

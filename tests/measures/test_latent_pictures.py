@@ -33,7 +33,7 @@ def run(mapped: bool = True) -> Trajectory:
         FrameKind.NOISY_STATE,
         FrameKind.CURRENT_GUESS,
         FrameKind.TWIN,
-        FrameKind.UNGUIDED_GUESS,
+        FrameKind.UNCONDITIONAL_GUESS,
         FrameKind.CONDITIONAL_GUESS,
     ],
 )

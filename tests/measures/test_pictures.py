@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
@@ -118,7 +118,7 @@ def test_predicted_noise_is_the_noise_of_the_run() -> None:
 def test_noisy_state_is_shown_on_one_scale() -> None:
     noise = np.random.default_rng(1).standard_normal((3, 8, 8)).astype(np.float32)
     levels = [NoiseLevel(1.0, 80.0), CLEAN]
-    trajectory = Trajectory(RunInfo(SculptRequest()), noise * np.float32(levels[0].scale), levels)
+    trajectory = Trajectory(RunInfo(RunRequest()), noise * np.float32(levels[0].scale), levels)
     np.testing.assert_allclose(frame(trajectory, 0, FrameKind.NOISY_STATE), noise, rtol=1e-5)
 
 
@@ -134,7 +134,7 @@ def test_other_empty_frames_say_why() -> None:
     assert "first guess" in picture(made_run(), 1, FrameKind.GUESS_CHIPS).note
     levels = [NoiseLevel(0.1, 1.0), CLEAN]
     plane = np.zeros((3, 8, 8), np.float32)
-    heun = Trajectory(RunInfo(SculptRequest()), plane.copy(), levels)
+    heun = Trajectory(RunInfo(RunRequest()), plane.copy(), levels)
     for stage in (0, 1):
         heun.append(Step(1, stage, stage == 1, 1.0, levels[0], levels[1], plane.copy(), plane.copy(), "", 0.0))
     assert "more than once" in picture(heun, 1, FrameKind.PREDICTED_NOISE).note

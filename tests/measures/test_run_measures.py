@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.events import Started
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from sculptor_app.measures.bands import band_energies
 from sculptor_app.measures.run_measures import RunMeasures, measured
 from sculptor_app.measures.spectrum import frame_spectrum
@@ -18,8 +18,8 @@ from tests.helpers.runs import made_run
 
 def gaussian_events(folder: Path, steps: int = 50) -> list[object]:
     engine = Engine(lambda *_, **__: gaussian_pipeline())
-    request = SculptRequest(model=str(folder), steps=steps, seed=9)
-    return list(measured(sculpt(engine, request, threading.Event()), window="none"))
+    request = RunRequest(model=str(folder), steps=steps, seed=9)
+    return list(measured(sample(engine, request, threading.Event()), window="none"))
 
 
 def test_energies_are_those_of_each_state_and_guess() -> None:
@@ -42,8 +42,8 @@ def test_states_of_all_schedulers_share_one_scale() -> None:
 
     noise = np.random.default_rng(1).standard_normal((3, 64, 64)).astype(np.float32)
     level = NoiseLevel(1.0, 14.6)
-    plain = Trajectory(RunInfo(SculptRequest()), noise, [NoiseLevel(0.0, 1.0), CLEAN])
-    large = Trajectory(RunInfo(SculptRequest()), noise * np.float32(level.scale), [level, CLEAN])
+    plain = Trajectory(RunInfo(RunRequest()), noise, [NoiseLevel(0.0, 1.0), CLEAN])
+    large = Trajectory(RunInfo(RunRequest()), noise * np.float32(level.scale), [level, CLEAN])
     np.testing.assert_allclose(
         RunMeasures.of(large).energies("state"), RunMeasures.of(plain).energies("state"), rtol=1e-4
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sculptor_app.core.requests.request import SAMPLERS, SculptRequest
-from sculptor_app.core.trajectory.forward import cosine_levels, drown
+from sculptor_app.core.requests.request import SAMPLERS, RunRequest
+from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_process
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from sculptor_app.measures.pictures import FrameKind, frame, picture
 from tests.helpers.runs import made_run, solid
 
@@ -20,7 +20,7 @@ from tests.helpers.runs import made_run, solid
 def run_of(levels: list[NoiseLevel], states: list[float], guesses: list[float | None], calls: int = 1) -> Trajectory:
     """A run of pictures that are even: every pixel has the value given."""
     planes = [np.full((1, 2, 3), value, np.float32) for value in states]
-    trajectory = Trajectory(RunInfo(SculptRequest()), planes[0], levels)
+    trajectory = Trajectory(RunInfo(RunRequest()), planes[0], levels)
     for k, guess in enumerate(guesses, start=1):
         made = None if guess is None else np.full((1, 2, 3), guess, np.float32)
         note = "" if made is not None else "No rule is known for this scheduler."
@@ -43,7 +43,7 @@ def test_values_by_hand() -> None:
 
 def test_of_a_forward_process_it_is_the_state_itself() -> None:
     for fresh in (False, True):
-        trajectory = drown(solid(16), "x", steps=9, fresh=fresh)
+        trajectory = run_forward_process(solid(16), "x", steps=9, fresh=fresh)
         for k in range(10):
             state, twin = (frame(trajectory, k, kind) for kind in (FrameKind.NOISY_STATE, FrameKind.TWIN))
             np.testing.assert_allclose(twin, state, atol=2e-6)
@@ -52,8 +52,8 @@ def test_of_a_forward_process_it_is_the_state_itself() -> None:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_it_is_as_deep_in_noise_as_the_state_beside_it(tiny_model: Path, sampler: str) -> None:
     """Projected on the finished picture and on the noise of the next step, it shows the state's own a and s."""
-    request = SculptRequest(model=str(tiny_model), steps=7, sampler=sampler, device="cpu")
-    *_, last = sculpt(Engine(), request, threading.Event())
+    request = RunRequest(model=str(tiny_model), steps=7, sampler=sampler, device="cpu")
+    *_, last = sample(Engine(), request, threading.Event())
     run = last.trajectory
     assert run.is_complete
     for k in range(run.planned_steps):
@@ -94,7 +94,7 @@ def test_a_run_that_is_one_with_its_guess_is_its_own_twin() -> None:
     levels = list(cosine_levels(5))
     clean, noise = solid(8), np.random.default_rng(1).standard_normal((3, 8, 8)).astype(np.float32)
     states = [np.float32(level.signal) * clean + np.float32(level.noise) * noise for level in levels]
-    run = Trajectory(RunInfo(SculptRequest()), states[0], levels)
+    run = Trajectory(RunInfo(RunRequest()), states[0], levels)
     for k in range(1, 6):
         run.append(Step(k, 0, True, 1.0, levels[k - 1], levels[k], states[k], clean.copy(), "", 0.0))
     for k in range(6):

@@ -10,24 +10,24 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader
-from sculptor_app.diffusion.models.progress import Stage
-from sculptor_app.session.runner import RunState, SculptRunner
+from sculptor_app.diffusion.models.progress import LoadingStage
+from sculptor_app.session.runner import RunState, SamplingRunner
 from tests.helpers.diffusers_models import ddpm, save
 
 PATIENCE_MS = 60_000
 
 
 @pytest.fixture
-def runner(qtbot: QtBot, tiny_model: Path) -> Iterator[SculptRunner]:
-    runner = SculptRunner(str(tiny_model))
+def runner(qtbot: QtBot, tiny_model: Path) -> Iterator[SamplingRunner]:
+    runner = SamplingRunner(str(tiny_model))
     yield runner
     runner.shutdown()
 
 
 @pytest.fixture
-def heard(runner: SculptRunner) -> list[tuple]:
+def heard(runner: SamplingRunner) -> list[tuple]:
     """What the runner said of its runs, in order."""
     said: list[tuple] = []
     runner.produced.connect(lambda run_id, item: said.append((run_id, item)))
@@ -37,7 +37,7 @@ def heard(runner: SculptRunner) -> list[tuple]:
     return said
 
 
-def ready(qtbot: QtBot, runner: SculptRunner) -> None:
+def ready(qtbot: QtBot, runner: SamplingRunner) -> None:
     runner.prepare()
     qtbot.waitUntil(lambda: runner.is_ready and runner.state is RunState.IDLE, timeout=PATIENCE_MS)
 
@@ -55,11 +55,11 @@ def failing(engine: object, stop: threading.Event) -> Iterator[int]:
     raise OSError("the disk is full")
 
 
-def request(model: Path, steps: int = 3) -> SculptRequest:
-    return SculptRequest(steps=steps, model=str(model), device="cpu")
+def request(model: Path, steps: int = 3) -> RunRequest:
+    return RunRequest(steps=steps, model=str(model), device="cpu")
 
 
-def test_work_comes_out_under_its_id_and_ends_once(qtbot: QtBot, runner: SculptRunner, heard: list[tuple]):
+def test_work_comes_out_under_its_id_and_ends_once(qtbot: QtBot, runner: SamplingRunner, heard: list[tuple]):
     ready(qtbot, runner)
     with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
         run = runner.submit(counting)
@@ -71,7 +71,7 @@ def test_work_comes_out_under_its_id_and_ends_once(qtbot: QtBot, runner: SculptR
     assert (failed.args[0], str(failed.args[1])) == (later, "the disk is full")
 
 
-def test_work_is_given_the_engine(qtbot: QtBot, runner: SculptRunner):
+def test_work_is_given_the_engine(qtbot: QtBot, runner: SamplingRunner):
     ready(qtbot, runner)
     engines: list[object] = []
 
@@ -85,7 +85,7 @@ def test_work_is_given_the_engine(qtbot: QtBot, runner: SculptRunner):
 
 
 def test_a_carving_ends_the_work_before_it_and_the_other_way_round(
-    qtbot: QtBot, runner: SculptRunner, heard: list[tuple], tiny_model: Path
+    qtbot: QtBot, runner: SamplingRunner, heard: list[tuple], tiny_model: Path
 ):
     ready(qtbot, runner)
     work = runner.submit(endless)
@@ -98,7 +98,7 @@ def test_a_carving_ends_the_work_before_it_and_the_other_way_round(
     assert words == [(work, "cancelled"), (carving, "started"), (carving, "cancelled"), (last, "finished")]
 
 
-def test_work_waits_for_the_engine_and_can_be_taken_back(qtbot: QtBot, runner: SculptRunner, heard: list[tuple]):
+def test_work_waits_for_the_engine_and_can_be_taken_back(qtbot: QtBot, runner: SamplingRunner, heard: list[tuple]):
     first = runner.submit(counting)
     assert runner.is_waiting
     second = runner.submit(counting)  # takes the place of the first
@@ -112,7 +112,7 @@ def test_work_waits_for_the_engine_and_can_be_taken_back(qtbot: QtBot, runner: S
     ]
 
 
-def test_stop_before_the_engine_is_there_takes_the_work_back(qtbot: QtBot, runner: SculptRunner, heard: list[tuple]):
+def test_stop_before_the_engine_is_there_takes_the_work_back(qtbot: QtBot, runner: SamplingRunner, heard: list[tuple]):
     run = runner.submit(counting)
     runner.stop()
     qtbot.waitUntil(lambda: runner.is_ready and runner.state is RunState.IDLE, timeout=PATIENCE_MS)
@@ -120,7 +120,7 @@ def test_stop_before_the_engine_is_there_takes_the_work_back(qtbot: QtBot, runne
 
 
 def test_what_is_done_with_a_model_is_told_with_the_run_that_it_is_for(
-    qtbot: QtBot, runner: SculptRunner, tiny_model: Path, tmp_path: Path
+    qtbot: QtBot, runner: SamplingRunner, tiny_model: Path, tmp_path: Path
 ):
     told: list[tuple[int, str]] = []
     runner.loading.connect(lambda run_id, doing: told.append((run_id, str(doing))))
@@ -143,8 +143,8 @@ def test_the_loading_of_a_model_can_be_stopped(
 
     monkeypatch.setattr(loader, "try_first", try_until_stopped)
     foreign = save(ddpm, tmp_path / "ddpm")
-    runner = SculptRunner(str(foreign if is_preparing else tiny_model))
-    is_tried = lambda _, doing: doing.stage is Stage.TRYING  # noqa: E731
+    runner = SamplingRunner(str(foreign if is_preparing else tiny_model))
+    is_tried = lambda _, doing: doing.stage is LoadingStage.TRYING  # noqa: E731
     failures: list[object] = []
     runner.prepared.connect(lambda prepared: failures.append(prepared.error))
     if not is_preparing:
@@ -164,7 +164,7 @@ def test_the_loading_of_a_model_can_be_stopped(
 
 
 def test_an_engine_that_cannot_be_had_ends_what_waits_for_it(qtbot: QtBot):
-    runner = SculptRunner(engine_module="no_such_module")
+    runner = SamplingRunner(engine_module="no_such_module")
     ended: list[int] = []
     runner.cancelled.connect(ended.append)
     with qtbot.waitSignal(runner.prepared, timeout=PATIENCE_MS) as prepared:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.phases import cosine_snr
 from sculptor_app.core.trajectory.step import Step
@@ -23,7 +23,7 @@ def levels() -> list[NoiseLevel]:
 
 
 def trajectory(taken: int) -> Trajectory:
-    run = Trajectory(RunInfo(SculptRequest()), FRAME, levels())
+    run = Trajectory(RunInfo(RunRequest()), FRAME, levels())
     take(run, taken)
     return run
 

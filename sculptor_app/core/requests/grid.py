@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sculptor_app.core.requests.noise_recipe import NoiseRecipe
-from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
 
 MOST_CELLS = 64
 
@@ -14,8 +14,8 @@ class Cell:
 
     Attributes:
         noise: what it starts from.
-        form: as that of a `SculptRequest`.
-        material: as that of a `SculptRequest`.
+        form: as that of a `RunRequest`.
+        material: as that of a `RunRequest`.
     """
 
     noise: NoiseRecipe
@@ -29,7 +29,7 @@ class GridRequest:
 
     Attributes:
         cells: 1..MOST_CELLS of them.
-        steps, sampler, guidance, device, model: as those of a `SculptRequest`, for all of them.
+        steps, sampler, guidance, device, model: as those of a `RunRequest`, for all of them.
 
     Raises:
         RequestError: when a value is outside what is allowed.
@@ -48,9 +48,9 @@ class GridRequest:
         for cell in self.cells:
             self.single(cell)
 
-    def single(self, cell: Cell) -> SculptRequest:
+    def single(self, cell: Cell) -> RunRequest:
         """The request of one of its runs; of a noise that is not one seed's it has the first seed."""
-        return SculptRequest(
+        return RunRequest(
             form=cell.form, material=cell.material, seed=cell.noise.seed, steps=self.steps, sampler=self.sampler,
             guidance=self.guidance, device=self.device, model=self.model,
         )  # fmt: skip

@@ -47,7 +47,7 @@ class NoiseRecipe:
     """A noise.
 
     Attributes:
-        seed: of the generator that draws it, as that of a `SculptRequest`.
+        seed: of the generator that draws it, as that of a `RunRequest`.
         towards: the seed of another noise that it is blended with; None for none.
         share: how far it has gone towards that one, 0..1.
         strokes: painted on it, in this order.

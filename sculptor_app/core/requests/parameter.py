@@ -9,7 +9,7 @@ from pathlib import Path
 from sculptor_app.core.requests.request import OptionValue, RequestError
 
 
-class ControlKind(StrEnum):
+class ParameterKind(StrEnum):
     """What sort of value a control takes."""
 
     TEXT = "text"
@@ -23,7 +23,7 @@ class ControlKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class ModelParameter:
     """One thing that a model can be told.
 
     Attributes:
@@ -37,12 +37,12 @@ class Control:
         high: greatest value of a number; None where it is not known.
         grain: a size is a multiple of it.
         choices: what can be chosen; of a class label the classes' names in the order of their numbers, if known.
-        field: the field of a `SculptRequest` that holds it, as "steps"; empty for what goes into its `options`.
+        field: the field of a `RunRequest` that holds it, as "steps"; empty for what goes into its `options`.
     """
 
     name: str
     title: str
-    kind: ControlKind
+    kind: ParameterKind
     default: OptionValue = None
     required: bool = False
     low: float | None = None
@@ -60,27 +60,27 @@ class Control:
         if value is None:
             if self.required:
                 raise RequestError(f"This model needs the {self.name}; give it.")
-        elif self.kind in (ControlKind.NUMBER, ControlKind.WHOLE, ControlKind.SIZE, ControlKind.LABEL):
+        elif self.kind in (ParameterKind.NUMBER, ParameterKind.WHOLE, ParameterKind.SIZE, ParameterKind.LABEL):
             self._check_number(value)
-        elif self.kind is ControlKind.FLAG:
+        elif self.kind is ParameterKind.FLAG:
             if not isinstance(value, bool):
                 raise RequestError(f"The {self.name} is {value!r}; choose yes or no.")
         elif not isinstance(value, str):
             raise RequestError(f"The {self.name} is {value!r}; give words.")
-        elif self.kind is ControlKind.CHOICE and value not in self.choices:
+        elif self.kind is ParameterKind.CHOICE and value not in self.choices:
             raise RequestError(f"The {self.name} {value!r} is not known; choose one of {', '.join(self.choices)}.")
-        elif self.kind is ControlKind.PICTURE and not Path(value).expanduser().is_file():
+        elif self.kind is ParameterKind.PICTURE and not Path(value).expanduser().is_file():
             raise RequestError(f"There is no file {value} for the {self.name}; choose a picture.")
 
     def _check_number(self, value: OptionValue) -> None:
-        whole = self.kind is not ControlKind.NUMBER
+        whole = self.kind is not ParameterKind.NUMBER
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             raise RequestError(f"The {self.name} is {value!r}; give a {'whole ' if whole else ''}number.")
         low = -float("inf") if self.low is None else self.low
         high = float("inf") if self.high is None else self.high
         if not low <= value <= high:
             raise RequestError(f"The {self.name} is {value}; choose {self._range}.")
-        if value % self.grain and self.kind is ControlKind.SIZE:
+        if value % self.grain and self.kind is ParameterKind.SIZE:
             raise RequestError(f"The {self.name} is {value}; choose a multiple of {self.grain}.")
 
     @property
@@ -91,7 +91,7 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class UnsupportedParameter:
     """A parameter of a pipeline's call that no person can give.
 
     Attributes:

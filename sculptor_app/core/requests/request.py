@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 
 SAMPLERS = ("ddim", "ddpm", "dpmpp-2m", "euler", "euler-a", "heun", "unipc")
 """Identifiers of the samplers of the embedded model, in the order in which they are shown."""
@@ -60,12 +60,12 @@ OptionValue = str | int | float | bool | None
 Options = Mapping[str, OptionValue] | Iterable[tuple[str, OptionValue]]
 
 
-class RequestError(SculptError, ValueError):
+class RequestError(SculptorError, ValueError):
     """A request that cannot be run; its text is one sentence that names the value and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
-class SculptRequest:
+class RunRequest:
     """The settings of one run.
 
     Attributes:

@@ -105,7 +105,7 @@ class DecodedTrajectory:
         Raises:
             IndexError: The run holds no further state.
             TrajectoryStorageError: There is no room; everything decoded so far stays readable.
-            SculptError: The decoder failed.
+            SculptorError: The decoder failed.
         """
         k = self.last + 1
         latents, guess = in_unit_scale(self.source, k), self.source.guess(k)
@@ -194,7 +194,7 @@ def decode_all(decoded: DecodedTrajectory, decoder: Decodes, stop: threading.Eve
     Raises:
         Cancelled: `stop` was set.
         TrajectoryStorageError: There is no room.
-        SculptError: The decoder failed.
+        SculptorError: The decoder failed.
     """
     while decoded.last < decoded.source.last:
         if stop.is_set():

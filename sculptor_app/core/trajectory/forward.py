@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.frame_store import FrameStore
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.phases import PhaseSpan, cosine_snr, phase_spans
@@ -241,7 +241,7 @@ class ForwardTrajectory:
             raise IndexError(f"step {k} is not one of {first}..{self.last}")
 
 
-def drown(
+def run_forward_process(
     picture: Frame,
     name: str,
     *,
@@ -268,7 +268,7 @@ def drown(
         RequestError: Steps or seed are outside what is allowed.
         ValueError: As in `ForwardTrajectory`.
     """
-    request = SculptRequest(seed=seed, steps=steps)
+    request = RunRequest(seed=seed, steps=steps)
     info = RunInfo(request, origin=f"{name}, drowned in fresh static" if fresh else f"{name}, drowned")
     return ForwardTrajectory(info, picture, levels or cosine_levels(steps), fresh, budget_bytes, spill_folder)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.latent_map import LatentMap
 
 
@@ -24,7 +24,7 @@ class Fork:
     """
 
     step: int
-    request: SculptRequest
+    request: RunRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class RunInfo:
         forks: of a run that shares its first steps with another: where, oldest first.
     """
 
-    request: SculptRequest
+    request: RunRequest
     model_name: str = ""
     device_name: str = ""
     sampler_name: str = ""
@@ -68,7 +68,7 @@ class RunInfo:
 
 
 class Records(Protocol):
-    """What a trajectory asks of the records that go with it; `RunRecords` has it."""
+    """What a trajectory asks of the records that go with it; `RunSnapshots` has it."""
 
     @property
     def budget_bytes(self) -> int:

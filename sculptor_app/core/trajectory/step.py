@@ -29,7 +29,7 @@ class Step:
         guess: the clean picture that the model predicted, (C, H, W); None where no exact rule is known.
         guess_note: why there is no guess, in plain words; empty where there is one.
         duration_s: seconds since the call before it, network included.
-        guess_free: where guidance is watched, the guess of the network's answer without the condition, (C, H, W).
+        guess_unconditional: where guidance is watched, the guess of the answer without the condition, (C, H, W).
         guess_conditional: the guess of its answer with the condition, (C, H, W); `guess` is that of their mixture.
         guidance: the scale with which this step mixed them; None where they are not told.
         halves_note: where guidance is watched, why they are not told, in plain words.
@@ -45,7 +45,7 @@ class Step:
     guess: Frame | None
     guess_note: str
     duration_s: float
-    guess_free: Frame | None = None
+    guess_unconditional: Frame | None = None
     guess_conditional: Frame | None = None
     guidance: float | None = None
     halves_note: str = ""

@@ -100,7 +100,7 @@ class Trajectory:
         if not step.completes:
             return
         guess = None if step.guess is None else self._frames.append(step.guess)
-        halves = self._append_halves(step.guess_free, step.guess_conditional)
+        halves = self._append_halves(step.guess_unconditional, step.guess_conditional)
         state = self._frames.append(step.state)
         stages, self._stages = self._stages, []
         summary = StepSummary(
@@ -130,7 +130,7 @@ class Trajectory:
         if self.last or other.levels[: steps + 1] != self.levels[: steps + 1] or other.shape != self.shape:
             raise ValueError("only runs of the same levels and frames share steps, from their beginning on")
         for k in range(1, steps + 1):
-            guess, halves = other.guess(k), (other.guess_free(k), other.guess_conditional(k))
+            guess, halves = other.guess(k), (other.guess_unconditional(k), other.guess_conditional(k))
             places = (None if guess is None else self._frames.append(guess), self._append_halves(*halves))
             self._complete(self._frames.append(other.state(k)), *places, other.step(k))
 
@@ -167,7 +167,7 @@ class Trajectory:
         number = self._guesses[k]
         return None if number is None else self._frames[number]
 
-    def guess_free(self, k: int) -> Frame | None:
+    def guess_unconditional(self, k: int) -> Frame | None:
         """The guess of step k of the network's answer without the condition, (C, H, W) float32, read-only.
 
         None where guidance was not watched, or its halves could not be told apart (`step(k).halves_note` says why).
@@ -178,7 +178,7 @@ class Trajectory:
         return self._half(k, 0)
 
     def guess_conditional(self, k: int) -> Frame | None:
-        """The guess of step k of the network's answer with the condition, as `guess_free` otherwise."""
+        """The guess of step k of the network's answer with the condition, as `guess_unconditional` otherwise."""
         return self._half(k, 1)
 
     def _half(self, k: int, which: int) -> Frame | None:

@@ -1,7 +1,7 @@
 """What the worker thread is asked to do with latents. Imports no torch before it works: the window names these.
 
-Each is for `SculptRunner.submit`: called with the engine and the event that asks it to stop, it yields what the window
-is told. Only one job goes on at a time, so a run is never slowed by them.
+Each is for `SamplingRunner.submit`: called with the engine and the event that asks it to stop, it yields what the
+window is told. Only one job goes on at a time, so a run is never slowed by them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.decoded import DecodedTrajectory, decode_all
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.step import Frame
@@ -59,7 +59,7 @@ IN_TILES = "decoded in tiles, as memory was short: their borders are blended"
 BY_SMALL = "decoded by the small decoder {0}"
 
 
-def mapping_work(request: SculptRequest) -> Work:
+def mapping_work(request: RunRequest) -> Work:
     """Find the latent map of a request's model: nothing for a model that works on pixels.
 
     It yields a `Fitting` after every picture, where the map is not kept from before, and last the `LatentMap`.
@@ -108,7 +108,7 @@ def decoding_work(decoded: DecodedTrajectory, small: Path | None = None) -> Work
     return work
 
 
-def frames_work(request: SculptRequest, wanted: Sequence[tuple[object, Frame]], small: Path | None = None) -> Work:
+def frames_work(request: RunRequest, wanted: Sequence[tuple[object, Frame]], small: Path | None = None) -> Work:
     """Decode single frames on demand: it yields a `DecodedFrame` of each, in their order.
 
     Args:
@@ -132,7 +132,7 @@ def frames_work(request: SculptRequest, wanted: Sequence[tuple[object, Frame]], 
 
 @contextlib.contextmanager
 def _codec(
-    engine: Engine, request: SculptRequest, stop: threading.Event, small: Path | None = None
+    engine: Engine, request: RunRequest, stop: threading.Event, small: Path | None = None
 ) -> Iterator[LatentCodec]:
     """The codec of a loaded model; what was moved to the device for it goes back afterwards."""
     from sculptor_app.diffusion.latents.codec import LatentCodec

@@ -17,7 +17,7 @@ from torch import nn
 
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.memory import READ_WHOLE_BYTES
-from sculptor_app.diffusion.models.progress import Doing, Report, Stage
+from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage, Report
 from sculptor_app.diffusion.models.verdict import Component, Unfit, Verdict, shown, shown_path
 from sculptor_app.diffusion.pipelines import build_lock
 from sculptor_app.diffusion.pipelines.faults import is_out_of_memory
@@ -47,12 +47,12 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
     """
     number, tell = getattr(torch, dtype), report or (lambda _: None)
     if verdict.pipeline == OUR_PIPELINE:
-        tell(Doing(Stage.READING))
+        tell(LoadingProgress(LoadingStage.READING))
         return verdict.made_by.load(verdict.path, "cpu", number)
     with quiet():
         parts = {}
         for position, component in enumerate(verdict.components, 1):
-            tell(Doing(Stage.READING, component.name, position, len(verdict.components)))
+            tell(LoadingProgress(LoadingStage.READING, component.name, position, len(verdict.components)))
             parts[component.name] = _component(component, number)
         try:
             pipeline = verdict.made_by.from_pretrained(

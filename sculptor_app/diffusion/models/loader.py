@@ -15,7 +15,7 @@ from sculptor_app.diffusion.models.folder import scan
 from sculptor_app.diffusion.models.hub import cache
 from sculptor_app.diffusion.models.inspection import judge_folder
 from sculptor_app.diffusion.models.memory import EXACT_BYTES, Plan, plan_loading
-from sculptor_app.diffusion.models.progress import Doing, Report, Stage, stoppable
+from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage, Report, stoppable
 from sculptor_app.diffusion.models.sandbox import try_first
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Unfit, Verdict, shown_path
 from sculptor_app.diffusion.models.weights import OTHER_WEIGHTS, PICKLES
@@ -98,7 +98,7 @@ def examine(
         Cancelled: It was stopped.
     """
     tell = stoppable(report, stop)
-    tell(Doing(Stage.CHECKING))
+    tell(LoadingProgress(LoadingStage.CHECKING))
     verdict = judge(path)
     if verdict.fit and device != "cpu" and 4 * verdict.numbers > EXACT_BYTES:
         verdict = judge(path, HALF_VARIANT)  # half the reading, where there is a choice
@@ -107,7 +107,7 @@ def examine(
     try:
         plan = plan_loading(verdict, device) if dtype is None else Plan(dtype)
         if trial and (own_too or verdict.pipeline != OUR_PIPELINE):
-            tell(Doing(Stage.TRYING))
+            tell(LoadingProgress(LoadingStage.TRYING))
             try_first(verdict, plan.dtype, stop)
     except Unfit as unfit:
         return with_findings(verdict, unfit.finding), None
@@ -152,7 +152,7 @@ def load_pipeline(
         raise ModelRefused([unfit.finding]) from unfit
     if judge(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
         raise ModelFolderError(f"{shown_path(verdict.path)} changed while it was read.", _CHANGED)
-    tell(Doing(Stage.MOVING))
+    tell(LoadingProgress(LoadingStage.MOVING))
     if plan.offload:
         pipeline.enable_model_cpu_offload(device=device)
         return pipeline

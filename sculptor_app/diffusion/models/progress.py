@@ -10,7 +10,7 @@ from enum import Enum
 from sculptor_app.core.errors import Cancelled
 
 
-class Stage(Enum):
+class LoadingStage(Enum):
     """The stages of opening a model, in their order; a model of ours needs no trial."""
 
     CHECKING = "checking"
@@ -20,7 +20,7 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class LoadingProgress:
     """What is done now.
 
     Attributes:
@@ -30,7 +30,7 @@ class Doing:
         of: How many there are.
     """
 
-    stage: Stage
+    stage: LoadingStage
     part: str = ""
     number: int = 0
     of: int = 0
@@ -41,7 +41,7 @@ class Doing:
         return f"{self.stage.value}{part}"
 
 
-Report = Callable[[Doing], None]
+Report = Callable[[LoadingProgress], None]
 """Is told what is being done, in the thread that does it."""
 
 
@@ -56,7 +56,7 @@ def stoppable(report: Report | None, stop: threading.Event | None) -> Report:
         Cancelled: From what is returned.
     """
 
-    def tell(doing: Doing) -> None:
+    def tell(doing: LoadingProgress) -> None:
         if stop is not None and stop.is_set():
             raise Cancelled
         if report is not None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.diffusion.models import sandbox_limits
 from sculptor_app.diffusion.models.verdict import Unfit
 
@@ -47,7 +47,7 @@ def _tried(path: Path, variant: str | None, dtype: str, memory_bytes: int, secon
         build(verdict, dtype)
     except Unfit as unfit:
         return [[unfit.finding.what, unfit.finding.why_it_matters]]
-    except SculptError as error:
+    except SculptorError as error:
         return [[error.what, error.what_to_do]]
     except (Exception, MemoryError) as error:
         return [_surprise(error, is_out_of_memory(error), memory_bytes)]

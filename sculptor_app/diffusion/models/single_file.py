@@ -22,7 +22,7 @@ from sculptor_app.diffusion.models.header import Tensor
 from sculptor_app.diffusion.models.hub import cache
 from sculptor_app.diffusion.models.inspection import judge_folder
 from sculptor_app.diffusion.models.memory import READ_WHOLE_BYTES
-from sculptor_app.diffusion.models.progress import Doing, Report, Stage
+from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage, Report
 from sculptor_app.diffusion.models.verdict import Component, Unfit, Verdict, distinct, shown_path
 from sculptor_app.diffusion.models.weights import checked_header, weights_of
 
@@ -70,7 +70,7 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
     assert verdict.settings_folder is not None
     path = shown_path(verdict.path)
     if report is not None:
-        report(Doing(Stage.READING))
+        report(LoadingProgress(LoadingStage.READING))
     with tempfile.TemporaryDirectory(prefix="sculptor-settings-") as place, builder.quiet():
         _copy_settings(verdict.settings_folder, Path(place))
         try:

@@ -170,7 +170,7 @@ class BatchObserver:
         try:
             free, conditional, guidance = self.watching.halves.take(x, output)
             return {
-                "guess_free": self._frames(scheduler, x[:1], free, call)[0],
+                "guess_unconditional": self._frames(scheduler, x[:1], free, call)[0],
                 "guess_conditional": self._frames(scheduler, x[:1], conditional, call)[0],
                 "guidance": guidance,
             }

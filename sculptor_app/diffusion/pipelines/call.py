@@ -12,8 +12,8 @@ from PIL import Image
 
 from sculptor_app.core.labels import label_of
 from sculptor_app.core.pictures.opening import open_picture
-from sculptor_app.core.requests.parameter import Control, ControlKind
-from sculptor_app.core.requests.request import OptionValue, RequestError, SculptRequest
+from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
+from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.parameters import controls_of, left_out_of, own_size, why_not_callable
@@ -43,7 +43,7 @@ class PipelineCall:
     origin: str = ""
 
 
-def call_of(pipeline: Pipeline, request: SculptRequest, start: Start | None = None) -> PipelineCall:
+def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None) -> PipelineCall:
     """The call that makes what a request asks for; nothing is computed.
 
     The result is left in latents where the pipeline can do so: every state is recorded anyway.
@@ -73,7 +73,7 @@ def call_of(pipeline: Pipeline, request: SculptRequest, start: Start | None = No
     return PipelineCall(arguments, generator, size, _conditions(controls, told), origin)
 
 
-def _told(pipeline: Pipeline, request: SculptRequest, controls: dict[str, Control]) -> dict[str, OptionValue]:
+def _told(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelParameter]) -> dict[str, OptionValue]:
     """Values by the names of the pipeline's parameters; what is left to the model is not among them.
 
     Raises:
@@ -89,14 +89,14 @@ def _told(pipeline: Pipeline, request: SculptRequest, controls: dict[str, Contro
     wanted |= {"prompt": controls["prompt"].default} if "prompt" in controls else {}
     wanted |= request.told
     for name, control in controls.items():
-        if control.kind is ControlKind.LABEL:
+        if control.kind is ParameterKind.LABEL:
             wanted.setdefault(name, control.default)
         if name not in ("form", "material"):  # those have sentences of their own
             control.check(wanted.get(name))
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def _unknown(pipeline: Pipeline, name: str, controls: dict[str, Control]) -> str:
+def _unknown(pipeline: Pipeline, name: str, controls: dict[str, ModelParameter]) -> str:
     for each in left_out_of(pipeline):
         if each.name == name:
             return f"The option {name!r} cannot be given: {each.why[0].lower()}{each.why[1:]}"
@@ -121,15 +121,15 @@ def _size(pipeline: Pipeline, told: dict[str, OptionValue]) -> tuple[int, int] |
     return (int(height), int(width)) if height and width else None
 
 
-def _argument(pipeline: Pipeline, control: Control, value: OptionValue, size: tuple[int, int] | None) -> Any:
+def _argument(pipeline: Pipeline, control: ModelParameter, value: OptionValue, size: tuple[int, int] | None) -> Any:
     """What the call is given for a value."""
     if control.name in ("form", "material"):
         return label_of(pipeline, control.name, str(value))  # type: ignore[arg-type]
-    if control.kind is ControlKind.LABEL:
+    if control.kind is ParameterKind.LABEL:
         return [value]  # one for each picture
-    if control.kind is ControlKind.PICTURE:
+    if control.kind is ParameterKind.PICTURE:
         return _picture(Path(str(value)).expanduser(), max(size) if size else _USUAL_SIDE_PX)
-    if control.kind is ControlKind.CHOICE:
+    if control.kind is ParameterKind.CHOICE:
         return choices_of(parameters_of(pipeline)[control.name])[str(value)]
     return value
 
@@ -162,7 +162,7 @@ def check_own_kind(pipeline: Pipeline, what: str) -> None:
         raise RequestError(f"{what} needs a model that takes its noise from outside; choose the embedded one.")
 
 
-def _start_arguments(pipeline: Pipeline, request: SculptRequest, start: Start | None) -> dict[str, Any]:
+def _start_arguments(pipeline: Pipeline, request: RunRequest, start: Start | None) -> dict[str, Any]:
     if start is None:
         return {}
     check_own_kind(pipeline, "A run that begins with a noise or a level of its own")
@@ -175,11 +175,11 @@ def _batch(frame: Frame | None) -> torch.Tensor | None:
     return None if frame is None else torch.from_numpy(frame.copy())[None]  # torch has no read-only tensors
 
 
-def _conditions(controls: dict[str, Control], told: dict[str, OptionValue]) -> str:
+def _conditions(controls: dict[str, ModelParameter], told: dict[str, OptionValue]) -> str:
     words = []
     for name, control in controls.items():
         value = told.get(name)
-        if control.kind is ControlKind.LABEL and value is not None:
+        if control.kind is ParameterKind.LABEL and value is not None:
             words.append(control.choices[int(value)] if control.choices else f"class {value}")
         elif name in ("form", "material", "prompt") and value:
             words.append(str(value))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import torch
 
-from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory, SamplerFailed, SculptError
+from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory, SamplerFailed, SculptorError
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -50,7 +50,7 @@ def memory_told(device_name: str) -> Iterator[None]:
     try:
         yield
     except (Exception, MemoryError) as error:
-        if isinstance(error, SculptError) or not is_out_of_memory(error):
+        if isinstance(error, SculptorError) or not is_out_of_memory(error):
             raise
         traceback.clear_frames(error.__traceback__)  # their locals hold the tensors that filled the memory
         give_memory_back()
@@ -63,7 +63,7 @@ def memory_told(device_name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def run_told(device_name: str) -> Iterator[None]:
-    """Raise a SculptError for whatever goes wrong in a running pipeline; `Cancelled` passes.
+    """Raise a SculptorError for whatever goes wrong in a running pipeline; `Cancelled` passes.
 
     Args:
         device_name: As a person knows it.
@@ -71,7 +71,7 @@ def run_told(device_name: str) -> Iterator[None]:
     try:
         with memory_told(device_name):
             yield
-    except (SculptError, Cancelled):
+    except (SculptorError, Cancelled):
         raise
     except UnknownSchedulerError as error:
         raise SamplerFailed(str(error), "Choose another sampler.") from error

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.trajectory.step import Frame
 
 Pipeline = Any
@@ -25,7 +25,7 @@ AUTOENCODERS = ("vae", "vqvae", "movq")
 _UNPACKING = ("_unpack_latents", "_unpatchify_latents", "_unpack_latents_with_ids")
 
 
-class NoPictureOfLatents(SculptError):
+class NoPictureOfLatents(SculptorError):
     """The states of a model cannot be turned into a picture here."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import PIL.Image
 import torch
 
-from sculptor_app.core.requests.parameter import ControlKind
+from sculptor_app.core.requests.parameter import ParameterKind
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_STEPS
 
 _OURS = "Sculptor sets it itself."
@@ -107,16 +107,16 @@ def words_of(pipeline: Any) -> frozenset[str]:
     return frozenset((*code.co_names, *(text for text in code.co_consts if isinstance(text, str))))
 
 
-def kind_by_type(parameter: inspect.Parameter) -> ControlKind | None:
+def kind_by_type(parameter: inspect.Parameter) -> ParameterKind | None:
     """What sort of control a parameter wants by its annotation, or by its default where it has none; None for none."""
     members = _members(parameter.annotation)
     if parameter.annotation is parameter.empty:
         members = [type(parameter.default)]
     if any(isinstance(each, type) and issubclass(each, Enum) for each in members) or _literals(parameter):
-        return ControlKind.CHOICE
+        return ParameterKind.CHOICE
     for wanted, kind in (
-        (bool, ControlKind.FLAG), (str, ControlKind.TEXT), (PIL.Image.Image, ControlKind.PICTURE),
-        (float, ControlKind.NUMBER), (int, ControlKind.WHOLE),
+        (bool, ParameterKind.FLAG), (str, ParameterKind.TEXT), (PIL.Image.Image, ParameterKind.PICTURE),
+        (float, ParameterKind.NUMBER), (int, ParameterKind.WHOLE),
     ):  # fmt: skip
         if wanted in members and isinstance(parameter.default, _defaults(wanted)):
             return kind

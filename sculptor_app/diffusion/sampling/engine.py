@@ -11,8 +11,8 @@ import threading
 from collections.abc import Generator
 from pathlib import Path
 
-from sculptor_app.core.errors import Cancelled, SculptError
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES
@@ -21,17 +21,17 @@ from sculptor_app.diffusion.sampling.loaded_model import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.run import run_info as run_info
 from sculptor_app.diffusion.sampling.second_stack import SecondStack
-from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, RunRecords
-from sculptor_app.diffusion.sampling.trajectory_writer import Recorder, Room
+from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, RunSnapshots
+from sculptor_app.diffusion.sampling.trajectory_writer import Room, TrajectoryWriter
 
-__all__ = ["Device", "Engine", "Event", "Started", "StepTaken", "sculpt"]
+__all__ = ["Device", "Engine", "Event", "Started", "StepTaken", "sample"]
 
 Event = Started | StepTaken
 
 
-def sculpt(
+def sample(
     engine: Engine,
-    request: SculptRequest,
+    request: RunRequest,
     stop: threading.Event,
     budget_bytes: int = DEFAULT_BUDGET_BYTES,
     spill_folder: Path | None = None,
@@ -59,20 +59,20 @@ def sculpt(
 
     Raises:
         Cancelled: `stop` was set; the trajectory so far stays valid, here and below.
-        SculptError: The run failed; the text says why and what to do.
+        SculptorError: The run failed; the text says why and what to do.
         RequestError: The model does not know what is asked for, or the start does not fit it.
     """
     run, room = PipelineRun(engine, request, start, watch_guidance, stop), Room(budget_bytes, spill_folder)
     if not forkable:
-        yield from carried_out(run, Recorder(run, None, stop, room))
+        yield from carried_out(run, TrajectoryWriter(run, None, stop, room))
         return
-    records = RunRecords(request, start, budget_bytes // SHARE_OF_BUDGET, room.folder)
-    recorder = Recorder(run, records, stop, room)
+    records = RunSnapshots(request, start, budget_bytes // SHARE_OF_BUDGET, room.folder)
+    recorder = TrajectoryWriter(run, records, stop, room)
     yield from carried_out(run, recorder, records.answers.learning(run.pipeline))
 
 
 def carried_out(
-    run: PipelineRun, recorder: Recorder, meanwhile: contextlib.AbstractContextManager[object] | None = None
+    run: PipelineRun, recorder: TrajectoryWriter, meanwhile: contextlib.AbstractContextManager[object] | None = None
 ) -> Generator[Event, None, None]:
     """Carry a run out on a second stack, handing over its events; arguments and errors are those of `sculpt`.
 
@@ -86,7 +86,7 @@ def carried_out(
     except (Cancelled, GeneratorExit, KeyboardInterrupt):
         recorder.end("cancelled")
         raise
-    except SculptError as error:
+    except SculptorError as error:
         recorder.end(f"failed: {error}")
         raise
     recorder.check_complete()

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.models.hub.cache import name_of
 from sculptor_app.diffusion.models.loader import load_pipeline, locate, may_be_moved, scheduler_settings
@@ -92,7 +92,7 @@ class Engine:
 
         Raises:
             Cancelled: It was stopped.
-            SculptError: The device is not there, is too small, or the folder cannot be used.
+            SculptorError: The device is not there, is too small, or the folder cannot be used.
         """
         target, folder = machine.find_device(device), model_folder(model)
         torch.set_num_threads(machine.cpu_threads())
@@ -135,7 +135,7 @@ class Engine:
         """What the loaded model's own scheduler is made from; empty for a model in several stages."""
         return self._base_config
 
-    def scheduler(self, request: SculptRequest) -> Scheduler:
+    def scheduler(self, request: RunRequest) -> Scheduler:
         """A fresh scheduler for a request, before `set_timesteps`; loads no weights.
 
         Raises:
@@ -145,7 +145,7 @@ class Engine:
         config = self._base_config if self._folder == folder else _read_scheduler_config(folder)
         return make_scheduler(request.sampler, config, request.steps)
 
-    def plan(self, request: SculptRequest) -> tuple[NoiseLevel, ...]:
+    def plan(self, request: RunRequest) -> tuple[NoiseLevel, ...]:
         """Noise levels of the states 0..N that a request will give, without running or loading the model.
 
         Raises:

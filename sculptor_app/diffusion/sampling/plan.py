@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sculptor_app.core.errors import SculptError
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.pipelines.layout import latent_layout_of
 from sculptor_app.diffusion.pipelines.parameters import own_size
@@ -16,11 +16,11 @@ _PATCH = 2
 """Edge of the patch that becomes one token, in every model whose levels depend on the size of the picture."""
 
 
-class PlanUnknown(SculptError):
+class PlanUnknown(SculptorError):
     """The noise levels of a run are known only when it runs."""
 
 
-def planned_levels(scheduler: Scheduler, request: SculptRequest, pipeline: Any = None) -> tuple[NoiseLevel, ...]:
+def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = None) -> tuple[NoiseLevel, ...]:
     """Levels of the states 0..N that a request will give.
 
     Args:
@@ -49,7 +49,7 @@ def planned_levels(scheduler: Scheduler, request: SculptRequest, pipeline: Any =
 _LATER = "The phases are shown when the run has begun."
 
 
-def _shift(scheduler: Scheduler, request: SculptRequest, pipeline: Any) -> float:
+def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:
     """How far flows move their levels to the noise for large pictures (Esser et al. 2024, section 5.3.2).
 
     Diffusers' `calculate_shift`: a straight line through two pairs of token count and shift from the config.

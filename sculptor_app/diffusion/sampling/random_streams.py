@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 
-class Randomness:
+class RandomStreams:
     """The generators of a run.
 
     Args:

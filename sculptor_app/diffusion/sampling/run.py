@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import torch
 
-from sculptor_app.core.errors import SculptError
-from sculptor_app.core.requests.request import SAMPLER_NAMES, RequestError, SculptRequest
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.requests.request import SAMPLER_NAMES, RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.trajectory import RunInfo
 from sculptor_app.diffusion.observe.frames import Look
@@ -23,7 +23,7 @@ from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
 from sculptor_app.diffusion.samplers.schedulers import schedulers_of
 from sculptor_app.diffusion.sampling.loaded_model import Engine, Pipeline, model_name
-from sculptor_app.diffusion.sampling.random_streams import Randomness
+from sculptor_app.diffusion.sampling.random_streams import RandomStreams
 from sculptor_app.identity import VERSION
 
 
@@ -46,14 +46,14 @@ class PipelineRun:
 
     Raises:
         RequestError: The model does not take what is asked for, or makes no pictures.
-        SculptError: The model cannot be loaded, or its sampler not be used.
+        SculptorError: The model cannot be loaded, or its sampler not be used.
         Cancelled: It was stopped before it was loaded.
     """
 
     def __init__(
         self,
         engine: Engine,
-        request: SculptRequest,
+        request: RunRequest,
         start: Start | None = None,
         watch_guidance: bool = False,
         stop: threading.Event | None = None,
@@ -71,9 +71,9 @@ class PipelineRun:
         halves = GuidanceHalves(self.pipeline, request.guidance) if watch_guidance else None
         look = Look(layout, self._call.size)
         self.watching = Watching(look, halves, calls_left=self._calls_left, stages=len(self._stages))
-        self.random = Randomness(request.seed, self._call.generator, self.device.id)
+        self.random = RandomStreams(request.seed, self._call.generator, self.device.id)
 
-    def _choose_sampler(self, engine: Engine, request: SculptRequest) -> None:
+    def _choose_sampler(self, engine: Engine, request: RunRequest) -> None:
         """Give the pipeline a fresh scheduler; a model in several stages keeps its own ones."""
         check_sampler(self.pipeline, request.sampler, engine.settings)
         if len(self._stages) == 1:
@@ -95,7 +95,7 @@ class PipelineRun:
             meanwhile: Is open while the pipeline runs.
 
         Raises:
-            Whatever the observer raises, and a SculptError for everything else.
+            Whatever the observer raises, and a SculptorError for everything else.
         """
         schedulers = list(schedulers_of(self.pipeline).values())
         self.pipeline.set_progress_bar_config(disable=True)
@@ -105,7 +105,7 @@ class PipelineRun:
                 with torch.no_grad(), meanwhile or contextlib.nullcontext(), observed(schedulers, observer):
                     self.pipeline(**self._call.arguments)
             except (ValueError, TypeError) as error:
-                if observer.has_begun or isinstance(error, SculptError):
+                if observer.has_begun or isinstance(error, SculptorError):
                     raise
                 raise RequestError(f"The model does not take this: {_first_line(error)}") from error
             finally:
@@ -113,7 +113,7 @@ class PipelineRun:
                 self.pipeline.maybe_free_model_hooks()
 
 
-def run_info(request: SculptRequest, device: Device, start: Start | None = None) -> RunInfo:
+def run_info(request: RunRequest, device: Device, start: Start | None = None) -> RunInfo:
     """What a run of a request on a device is made with, as far as the request tells it."""
     return RunInfo(
         request=request,

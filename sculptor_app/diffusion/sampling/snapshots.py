@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from sculptor_app.core.errors import SculptError, TrajectoryStorageError
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.errors import SculptorError, TrajectoryStorageError
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.networks import Answers
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
-from sculptor_app.diffusion.sampling.random_streams import Randomness
-from sculptor_app.diffusion.sampling.solver_state import Memory, NotKeepable, SchedulerMemory
+from sculptor_app.diffusion.sampling.random_streams import RandomStreams
+from sculptor_app.diffusion.sampling.solver_state import Memory, NotKeepable, SolverState
 from sculptor_app.diffusion.sampling.tensor_store import Kept, TensorStore, with_strides
 
 SHARE_OF_BUDGET = 4
@@ -25,12 +25,12 @@ _AS_FRAMES = (torch.float32, torch.float16, torch.bfloat16)
 """Types that a frame of float32 holds exactly."""
 
 
-class NotForkable(SculptError):
+class NotForkable(SculptorError):
     """A run cannot be gone on with from one of its steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StepRecord:
+class StepSnapshot:
     """How a run stood after a step.
 
     Attributes:
@@ -61,7 +61,7 @@ class StepRecord:
         return with_strides(torch.from_numpy(frame.copy())[None].to(device, self.dtype), self.strides)
 
 
-class RunRecords:
+class RunSnapshots:
     """The records of one run, append-only. When they cannot be kept any more, the run goes on without them.
 
     Args:
@@ -71,15 +71,15 @@ class RunRecords:
         spill_folder: Where those beyond it go.
     """
 
-    def __init__(self, request: SculptRequest, start: Start | None, budget_bytes: int, spill_folder: Path) -> None:
+    def __init__(self, request: RunRequest, start: Start | None, budget_bytes: int, spill_folder: Path) -> None:
         self.request, self.start, self.budget_bytes = request, start, budget_bytes
         self.answers = Answers()
         self._store = TensorStore(budget_bytes, spill_folder)
-        self._steps: list[StepRecord] = []
+        self._steps: list[StepSnapshot] = []
         self._random: tuple[tuple[torch.Tensor, ...], tuple[Kept, ...]] = ((), ())
         self._why_not = ""
 
-    def after(self, k: int) -> StepRecord:
+    def after(self, k: int) -> StepSnapshot:
         """How the run stood after step k, from 1 on.
 
         Raises:
@@ -90,7 +90,7 @@ class RunRecords:
             raise NotForkable(f"The run cannot be gone on with from here. {why}", "Start it anew instead.")
         return self._steps[k - 1]
 
-    def share(self, other: RunRecords, steps: int) -> None:
+    def share(self, other: RunSnapshots, steps: int) -> None:
         """Begin with the records of another run, whose tensors stay where they are.
 
         Args:
@@ -100,7 +100,7 @@ class RunRecords:
         self._steps = other._steps[:steps]
         self.answers = other.answers
 
-    def append(self, state: torch.Tensor, frame_holds_it: bool, memory: SchedulerMemory, random: Randomness) -> None:
+    def append(self, state: torch.Tensor, frame_holds_it: bool, memory: SolverState, random: RandomStreams) -> None:
         """Keep how the run stands after its next step.
 
         Args:
@@ -115,7 +115,7 @@ class RunRecords:
             plain = frame_holds_it and state.dtype in _AS_FRAMES
             kept = None if plain else self._store.keep(state)
             how = kept, state.dtype, state.stride(), memory.note(), self._generators(random)
-            self._steps.append(StepRecord(*how, self._store))
+            self._steps.append(StepSnapshot(*how, self._store))
         except NotKeepable as reason:
             self._why_not = str(reason)
         except TrajectoryStorageError as error:
@@ -126,7 +126,7 @@ class RunRecords:
         """Where this run's own tensors go."""
         return self._store
 
-    def _generators(self, random: Randomness) -> tuple[Kept, ...]:
+    def _generators(self, random: RandomStreams) -> tuple[Kept, ...]:
         """Where the generators stand; most samplers never draw again, and share one copy."""
         states, (before, kept) = random.states(), self._random
         if len(before) != len(states) or not all(map(torch.equal, states, before)):
@@ -151,7 +151,7 @@ class RunRecords:
         self._store = TensorStore(0, Path())
 
 
-class Recording:
+class SnapshotRecorder:
     """Follows a run's calls and keeps the record of each step.
 
     Args:
@@ -159,13 +159,13 @@ class Recording:
         random: The run's generators.
     """
 
-    def __init__(self, records: RunRecords, random: Randomness) -> None:
+    def __init__(self, records: RunSnapshots, random: RandomStreams) -> None:
         self.records, self._random = records, random
-        self._memory: SchedulerMemory | None = None
+        self._memory: SolverState | None = None
 
     def begin(self, scheduler: Scheduler) -> None:
         """Note how the scheduler is when the run begins."""
-        self._memory = SchedulerMemory(scheduler, self.records.store)
+        self._memory = SolverState(scheduler, self.records.store)
 
     def serve(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
         """Serve nothing: the run takes its steps itself."""

@@ -27,7 +27,7 @@ class NotKeepable(Exception):
     """A scheduler remembers something that cannot be copied; the text says what, for a person."""
 
 
-class SchedulerMemory:
+class SolverState:
     """Notes and restores what a scheduler remembers.
 
     Args:

@@ -16,7 +16,7 @@ from sculptor_app.diffusion.observe.observer import Observer
 from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.second_stack import hand_over
-from sculptor_app.diffusion.sampling.snapshots import Recording, RunRecords
+from sculptor_app.diffusion.sampling.snapshots import RunSnapshots, SnapshotRecorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Room:
         return self.spill_folder or folders.spill()
 
 
-class Recorder:
+class TrajectoryWriter:
     """Makes the trajectory of a run.
 
     Args:
@@ -51,14 +51,14 @@ class Recorder:
     def __init__(
         self,
         run: PipelineRun,
-        records: RunRecords | None,
+        records: RunSnapshots | None,
         stop: threading.Event,
         room: Room,
         begin: Callable[[Trajectory], None] = lambda trajectory: None,
     ) -> None:
         watching = run.watching
         if records is not None and watching.follower is None:
-            watching = replace(watching, follower=Recording(records, run.random))
+            watching = replace(watching, follower=SnapshotRecorder(records, run.random))
         self.observer = Observer(self._start, self._take, self._interrupt, watching)
         self._run, self._records, self._stop, self._room, self._begin = run, records, stop, room, begin
         self._trajectory: Trajectory | None = None

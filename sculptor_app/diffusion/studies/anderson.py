@@ -19,7 +19,7 @@ MEMORY = 3
 """Earlier iterates that a new one is mixed of. More gained nothing on the embedded model."""
 
 
-class Mixing:
+class AndersonMixing:
     """Makes the next iterate from the one before it and its residual."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from sculptor_app.diffusion.pipelines.sculptor import Network
 from sculptor_app.diffusion.samplers.levels import plan_levels
 from sculptor_app.diffusion.samplers.predictions import guess_of
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_inverse
-from sculptor_app.diffusion.studies.anderson import Mixing
+from sculptor_app.diffusion.studies.anderson import AndersonMixing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +122,7 @@ class Walk:
         """The x whose step comes nearest to where the walk stands, the network's answer there, and what is left."""
         timestep, (before, after) = self._forward.timesteps[number - 1], self.levels[number - 1 : number + 1]
         turn = (before.signal * after.signal + before.noise * after.noise) / (before.scale * after.scale)
-        y, mixing = self._y.to("cpu", torch.float64), Mixing()
+        y, mixing = self._y.to("cpu", torch.float64), AndersonMixing()
         best = (x, x, math.inf)
         for _ in range(iterations):
             answer = self._ask(x, timestep)

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, Fork, Trajectory
 from sculptor_app.diffusion.observe.observer import state_in
 from sculptor_app.diffusion.pipelines.networks import stood_in
@@ -26,8 +26,8 @@ from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.engine import Event, carried_out
 from sculptor_app.diffusion.sampling.loaded_model import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
-from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, Recording, RunRecords
-from sculptor_app.diffusion.sampling.trajectory_writer import Recorder, Room
+from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
+from sculptor_app.diffusion.sampling.trajectory_writer import Room, TrajectoryWriter
 
 SCHEDULE_FIELDS = ("model", "steps", "sampler")
 SCHEDULE_OPTIONS = ("height", "width", "size", "image", "mask_image", "strength")
@@ -39,7 +39,7 @@ def fork(
     k: int,
     engine: Engine,
     stop: threading.Event,
-    request: SculptRequest | None = None,
+    request: RunRequest | None = None,
     budget_bytes: int = DEFAULT_BUDGET_BYTES,
     spill_folder: Path | None = None,
     watch_guidance: bool = False,
@@ -64,10 +64,10 @@ def fork(
     Raises:
         NotForkable: What is needed of that step was not kept.
         RequestError: The request differs in what both runs share, or there is no such step.
-        Cancelled, SculptError: As `sculpt`.
+        Cancelled, SculptorError: As `sculpt`.
     """
     old = trajectory.records
-    if not isinstance(old, RunRecords):
+    if not isinstance(old, RunSnapshots):
         raise NotForkable("The run cannot be gone on with: nothing was kept for it.", "Start it anew instead.")
     new = old.request if request is None else request
     _check(trajectory, k, old.request, new)
@@ -77,18 +77,18 @@ def fork(
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
     run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
     run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request)))
-    records = RunRecords(new, old.start, budget_bytes // SHARE_OF_BUDGET, room.folder)
+    records = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, room.folder)
     records.share(old, k)
     replaying = Replaying(records, run, trajectory, k, None if new.seed == old.request.seed else new.seed)
     run.watching = replace(run.watching, follower=replaying)
-    recorder = Recorder(run, records, stop, room, begin=lambda made: made.share(trajectory, k))
+    recorder = TrajectoryWriter(run, records, stop, room, begin=lambda made: made.share(trajectory, k))
     yield from carried_out(run, recorder, replaying.networks())
 
 
-def _check(trajectory: Trajectory, k: int, old: SculptRequest, new: SculptRequest) -> None:
+def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:
     if not 0 <= k <= trajectory.last:
         raise RequestError(f"There is no state {k} in this run; choose 0 to {trajectory.last}.")
-    for each in fields(SculptRequest):
+    for each in fields(RunRequest):
         if each.name in SCHEDULE_FIELDS and getattr(old, each.name) != getattr(new, each.name):
             raise RequestError(f"A run cannot be gone on with another {each.name}; keep {getattr(old, each.name)!r}.")
     for name in SCHEDULE_OPTIONS:
@@ -96,7 +96,7 @@ def _check(trajectory: Trajectory, k: int, old: SculptRequest, new: SculptReques
             raise RequestError(f"A run cannot be gone on with another {name}; keep {old.told.get(name)!r}.")
 
 
-class Replaying(Recording):
+class Replaying(SnapshotRecorder):
     """Serves the calls of the shared steps, and keeps the records of those after them.
 
     Args:
@@ -108,7 +108,7 @@ class Replaying(Recording):
     """
 
     def __init__(
-        self, records: RunRecords, run: PipelineRun, trajectory: Trajectory, steps: int, seed: int | None
+        self, records: RunSnapshots, run: PipelineRun, trajectory: Trajectory, steps: int, seed: int | None
     ) -> None:
         super().__init__(records, run.random)
         self._run, self._old, self._steps, self._seed = run, trajectory, steps, seed

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from sculptor_app import folders
-from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptError
+from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
 from sculptor_app.core.labels import label_of
 from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.core.trajectory.grid_events import GridEvent, GridPart, GridStarted, GridStep
@@ -43,7 +43,7 @@ CHUNK_ON_CPU, CHUNK_ON_GPU = 4, 32
 enough to fill it, within the memory of a small one."""
 
 
-def sculpt_grid(
+def sample_grid(
     engine: Engine,
     request: GridRequest,
     stop: threading.Event,
@@ -64,7 +64,7 @@ def sculpt_grid(
 
     Raises:
         Cancelled: `stop` was set; the trajectories so far stay valid, here and below.
-        SculptError: A run failed; the text says why and what to do.
+        SculptorError: A run failed; the text says why and what to do.
         RequestError: The model does not know what is asked for.
     """
     pipeline = engine.load(request.model, request.device, stop)
@@ -80,7 +80,7 @@ def sculpt_grid(
     except (Cancelled, GeneratorExit, KeyboardInterrupt):
         _end(chunks, "cancelled")
         raise
-    except SculptError as error:
+    except SculptorError as error:
         _end(chunks, f"failed: {error}")
         raise
 

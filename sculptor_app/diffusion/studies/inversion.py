@@ -23,7 +23,7 @@ import torch
 
 from sculptor_app import folders
 from sculptor_app.core.labels import label_of
-from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
@@ -121,7 +121,7 @@ class Inversion:
 
 def invert(
     engine: Engine,
-    request: SculptRequest,
+    request: RunRequest,
     picture: Frame,
     stop: threading.Event,
     name: str = "",
@@ -157,7 +157,7 @@ def invert(
 
     Raises:
         Cancelled: `stop` was set.
-        SculptError: The model failed.
+        SculptorError: The model failed.
         RequestError: Sampler, picture or labels do not fit the model.
     """
     if request.sampler != "ddim":

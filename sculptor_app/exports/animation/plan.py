@@ -17,10 +17,10 @@ _KINDS = {
     "noisy": (FrameKind.NOISY_STATE,),
     "chips": (FrameKind.STATE_CHIPS,),
     "both": (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE),
-    "unguided": (FrameKind.UNGUIDED_GUESS,),
+    "unguided": (FrameKind.UNCONDITIONAL_GUESS,),
     "conditional": (FrameKind.CONDITIONAL_GUESS,),
     "guidance": (FrameKind.GUIDANCE_DIRECTION,),
-    "guesses": (FrameKind.UNGUIDED_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
+    "guesses": (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
 }
 
 

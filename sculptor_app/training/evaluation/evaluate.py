@@ -46,7 +46,7 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
     """Measure a model as the arguments of the command say.
 
     Raises:
-        SculptError: The model, the judge or the device cannot be used; the text says why and what to do.
+        SculptorError: The model, the judge or the device cannot be used; the text says why and what to do.
         OSError: A folder for renders could not be made or emptied.
     """
     begun = time.monotonic()

@@ -59,7 +59,7 @@ def make_judge(size: int, device: str, recipe: JudgeRecipe) -> Path:
 
     Raises:
         OSError: Its folders could not be made or emptied.
-        SculptError: The renders or the judge could not be written.
+        SculptorError: The renders or the judge could not be written.
     """
     folder = own_judge(size)
     store = folder.with_name(f"renders-{size}")

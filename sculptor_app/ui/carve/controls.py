@@ -3,7 +3,7 @@
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from sculptor_app.core.requests.parameter import Control, ControlKind
+from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import (
     FORMS,
     MATERIALS,
@@ -11,7 +11,7 @@ from sculptor_app.core.requests.request import (
     MAX_STEPS,
     SAMPLER_NAMES,
     SAMPLERS,
-    SculptRequest,
+    RunRequest,
 )
 from sculptor_app.session.model_opening import OpenedModel
 from sculptor_app.ui.fields.choice_box import ChoiceBox
@@ -142,12 +142,12 @@ class Controls(QWidget):
             has_guidance=self._has_guidance,
         )  # fmt: skip
 
-    def request(self) -> SculptRequest | None:
+    def request(self) -> RunRequest | None:
         """What would be run; None while something is wrong."""
         if any(field.problem for field in self.conditions):
             return None
         read = read_form(self.fields())
-        return read if isinstance(read, SculptRequest) else None
+        return read if isinstance(read, RunRequest) else None
 
     # Another model ------------------------------------------------------------------------------------------------
 
@@ -241,7 +241,7 @@ class Controls(QWidget):
     def _keep(self) -> None:
         """Remember what this model is told; what is wrong, not."""
         read = read_form(self.fields())
-        wrong = () if isinstance(read, SculptRequest) else [error.field for error in read]
+        wrong = () if isinstance(read, RunRequest) else [error.field for error in read]
         texts = {name: getattr(self, name).text() for name in TEXTS if name not in wrong}
         choices = {name: getattr(self, name).currentData() for name in CHOICES}
         options = {field.control.name: field.value() for field in self.conditions if not field.problem}
@@ -266,7 +266,7 @@ class Controls(QWidget):
     @Slot()
     def _judge(self) -> None:
         read = read_form(self.fields())
-        errors: tuple[FieldError, ...] = () if isinstance(read, SculptRequest) else read
+        errors: tuple[FieldError, ...] = () if isinstance(read, RunRequest) else read
         errors += tuple(FieldError(field.control.name, field.problem) for field in self.conditions if field.problem)
         wrong = {error.field for error in errors}
         for name in ("seed", "steps", "guidance"):
@@ -283,8 +283,8 @@ def _choose(box: ChoiceBox, key: str | None) -> None:
         box.setCurrentIndex(row)
 
 
-def _is_first(control: Control) -> bool:
+def _is_first(control: ModelParameter) -> bool:
     """Whether a control stands among the first: what is asked of a model, and not how it is computed."""
     return control.required or control.kind in (
-        ControlKind.TEXT, ControlKind.PICTURE, ControlKind.LABEL, ControlKind.CHOICE
+        ParameterKind.TEXT, ParameterKind.PICTURE, ParameterKind.LABEL, ParameterKind.CHOICE
     )  # fmt: skip

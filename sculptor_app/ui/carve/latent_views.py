@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
-from sculptor_app.core.errors import ModelFolderError, SculptError
+from sculptor_app.core.errors import ModelFolderError, SculptorError
 from sculptor_app.session.latents import Latents
 from sculptor_app.session.model_opening import OpenedModel
 from sculptor_app.ui.carve.decoder_choice import DecoderChoice
@@ -82,9 +82,9 @@ class LatentViews(QObject):
             self.latents.find_map(request)
 
     def _any_request(self, opened: OpenedModel) -> Any:
-        from sculptor_app.core.requests.request import SculptRequest
+        from sculptor_app.core.requests.request import RunRequest
 
-        return SculptRequest(model=opened.model, device=self._window.controls.device.currentData())
+        return RunRequest(model=opened.model, device=self._window.controls.device.currentData())
 
     @Slot(int)
     def _find_map_again(self, run_id: int) -> None:
@@ -155,7 +155,7 @@ class LatentViews(QObject):
     def _fail(self, error: Exception) -> None:
         if isinstance(error, ModelFolderError) and self.decoder.folder is not None:
             self.decoder.choose(None)
-        if isinstance(error, SculptError):
+        if isinstance(error, SculptorError):
             self._window.messages.tell(error.what, error.what_to_do)
         else:
             log.error("latents could not be shown", exc_info=error)

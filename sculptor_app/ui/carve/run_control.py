@@ -4,9 +4,9 @@ import logging
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.errors import OutOfDeviceMemory, SculptError
-from sculptor_app.core.requests.request import RequestError, SculptRequest
-from sculptor_app.session.runner import Prepared, RunState, SculptRunner
+from sculptor_app.core.errors import OutOfDeviceMemory, SculptorError
+from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.session.runner import Prepared, RunState, SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_panel import RunPanel
@@ -32,7 +32,7 @@ class RunControl(QObject):
     pace_changed = Signal()
 
     def __init__(
-        self, session: Session, runner: SculptRunner, controls: Controls, panel: RunPanel, messages: MessageBar
+        self, session: Session, runner: SamplingRunner, controls: Controls, panel: RunPanel, messages: MessageBar
     ) -> None:
         super().__init__(panel)
         self._session, self._runner = session, runner
@@ -67,8 +67,8 @@ class RunControl(QObject):
             return
         self.carve(request)
 
-    def carve(self, request: SculptRequest, start: object = None) -> None:
-        """Run a request, from another start than its seed's noise if there is one: see `SculptRunner.start`."""
+    def carve(self, request: RunRequest, start: object = None) -> None:
+        """Run a request, from another start than its seed's noise if there is one: see `SamplingRunner.start`."""
         self._messages.clear()
         self._run_id = self._runner.newest + 1  # known before the runner says anything of it
         self._runner.start(request, start)
@@ -179,7 +179,7 @@ class RunControl(QObject):
         self._panel.set_ended(sentence.format(trajectory.last, trajectory.planned_steps))
 
     def _tell(self, error: Exception) -> None:
-        if isinstance(error, SculptError):
+        if isinstance(error, SculptorError):
             action = self.tr("Use the CPU") if isinstance(error, OutOfDeviceMemory) else ""
             self._messages.tell(error.what, error.what_to_do, action=action, deed=self._use_cpu)
         elif isinstance(error, RequestError):

@@ -60,7 +60,7 @@ class Stage(QWidget):
             FrameKind.STATE_CHIPS: self.tr("Chips"),
             FrameKind.GUESS_CHIPS: self.tr("Chips of the guess"),
             FrameKind.TWIN: self.tr("Twin"),
-            FrameKind.UNGUIDED_GUESS: self.tr("Unguided guess"),
+            FrameKind.UNCONDITIONAL_GUESS: self.tr("Unguided guess"),
             FrameKind.CONDITIONAL_GUESS: self.tr("Conditional guess"),
             FrameKind.GUIDANCE_DIRECTION: self.tr("Guidance direction"),
         }[kind]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DECODABLE = (
     FrameKind.CURRENT_GUESS,
     FrameKind.NOISY_STATE,
-    FrameKind.UNGUIDED_GUESS,
+    FrameKind.UNCONDITIONAL_GUESS,
     FrameKind.CONDITIONAL_GUESS,
     FrameKind.TWIN,
 )

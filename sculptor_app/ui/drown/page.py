@@ -12,8 +12,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
-from sculptor_app.core.errors import SculptError
-from sculptor_app.core.requests.request import FORMS, MATERIALS, SculptRequest
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
 from sculptor_app.session.forward_process import (
     Drowned,
     Drowner,
@@ -23,7 +23,7 @@ from sculptor_app.session.forward_process import (
     PictureFile,
     Source,
 )
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.reverse_runs import WayBack
 from sculptor_app.ui.drown.views import DrowningPresenter, DrowningStage
@@ -59,15 +59,15 @@ class DrownPage(Page):
         parent: The window.
 
     Signals:
-        carve_requested: a request, and what makes its start (see `SculptRunner.start`), for the page Carve.
+        carve_requested: a request, and what makes its start (see `SamplingRunner.start`), for the page Carve.
     """
 
     carve_requested = Signal(object, object)
 
     def __init__(
         self,
-        runner: SculptRunner,
-        request: Callable[[], SculptRequest | None],
+        runner: SamplingRunner,
+        request: Callable[[], RunRequest | None],
         result: Callable[[], tuple[Any, str] | None],
         settings: QSettings,
         messages: MessageBar,
@@ -257,7 +257,7 @@ class DrownPage(Page):
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._wanted = self._source
-        if isinstance(error, SculptError):
+        if isinstance(error, SculptorError):
             self.messages.tell(error.what, error.what_to_do)
         else:
             log.error("a picture could not be drowned", exc_info=error)

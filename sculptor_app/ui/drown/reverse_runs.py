@@ -8,10 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.forward_process import Drowned, FreshRender, GivenPicture
 from sculptor_app.session.picture_runs import Inverting, start_from_picture
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.widgets.message_bar import MessageBar
 
 
@@ -25,7 +25,7 @@ class WayBack(QObject):
         parent: The page.
 
     Signals:
-        carve_requested: a request, and what makes its start (see `SculptRunner.start`), for the page Carve.
+        carve_requested: a request, and what makes its start (see `SamplingRunner.start`), for the page Carve.
         changed: `is_busy` or `words`.
         failed: the exception.
     """
@@ -35,7 +35,7 @@ class WayBack(QObject):
     failed = Signal(object)
 
     def __init__(
-        self, runner: SculptRunner, request: Callable[[], SculptRequest | None], messages: MessageBar, parent: QObject
+        self, runner: SamplingRunner, request: Callable[[], RunRequest | None], messages: MessageBar, parent: QObject
     ) -> None:
         super().__init__(parent)
         self._runner, self._request, self._messages = runner, request, messages
@@ -80,7 +80,7 @@ class WayBack(QObject):
         """Give up looking for a noise."""
         self._inverting.stop()
 
-    def _request_for(self, drowned: Drowned) -> SculptRequest | None:
+    def _request_for(self, drowned: Drowned) -> RunRequest | None:
         """What Carve would run, with as many steps as there are layers, and of a render with its own labels."""
         request = self._request()
         if request is None:
@@ -94,7 +94,7 @@ class WayBack(QObject):
         return request if isinstance(source, GivenPicture) else replace(request, form=None, material=None)
 
     @Slot(object, object)
-    def _take_inversion(self, inversion: Any, request: SculptRequest) -> None:
+    def _take_inversion(self, inversion: Any, request: RunRequest) -> None:
         """Carve the picture out of its noise, and see how near that comes."""
         self._awaited = (self._runner.newest + 1, inversion)
         self.carve_requested.emit(request, lambda engine, request: inversion.start)

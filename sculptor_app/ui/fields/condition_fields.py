@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QPlainTextEdit, QToolButton, QWidget
 
 from sculptor_app import folders
-from sculptor_app.core.requests.parameter import Control, ControlKind
+from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError
 from sculptor_app.ui.fields.choice_box import ChoiceBox
 from sculptor_app.ui.fields.field_grid import WIDE
@@ -29,7 +29,7 @@ class ConditionField(QWidget):
 
     edited = Signal()
 
-    def __init__(self, control: Control, parent: QWidget | None = None) -> None:
+    def __init__(self, control: ModelParameter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.control = control
         row = QHBoxLayout(self)
@@ -82,7 +82,7 @@ class ConditionField(QWidget):
 
     def _number(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
         control = self.control
-        whole = control.kind is not ControlKind.NUMBER
+        whole = control.kind is not ParameterKind.NUMBER
         low, high = (
             (control.low if control.low is not None else -FAR),
             (control.high if control.high is not None else FAR),
@@ -151,13 +151,13 @@ class ConditionField(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
 
-_MAKERS: dict[ControlKind, Callable[..., tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]]] = {
-    ControlKind.TEXT: ConditionField._text,
-    ControlKind.NUMBER: ConditionField._number,
-    ControlKind.WHOLE: ConditionField._number,
-    ControlKind.SIZE: ConditionField._number,
-    ControlKind.CHOICE: ConditionField._choice,
-    ControlKind.LABEL: ConditionField._label,
-    ControlKind.FLAG: ConditionField._flag,
-    ControlKind.PICTURE: ConditionField._picture,
+_MAKERS: dict[ParameterKind, Callable[..., tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]]] = {
+    ParameterKind.TEXT: ConditionField._text,
+    ParameterKind.NUMBER: ConditionField._number,
+    ParameterKind.WHOLE: ConditionField._number,
+    ParameterKind.SIZE: ConditionField._number,
+    ParameterKind.CHOICE: ConditionField._choice,
+    ParameterKind.LABEL: ConditionField._label,
+    ParameterKind.FLAG: ConditionField._flag,
+    ParameterKind.PICTURE: ConditionField._picture,
 }

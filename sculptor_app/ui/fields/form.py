@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OptionValue, SculptRequest
+from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OptionValue, RunRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("Form", text)
 
 
-def read_form(fields: FormFields) -> SculptRequest | tuple[FieldError, ...]:
+def read_form(fields: FormFields) -> RunRequest | tuple[FieldError, ...]:
     """The request that the controls describe, or everything that is wrong with them."""
     seed, steps = _seed(fields.seed), _steps(fields.steps)
     guidance = _guidance(fields.guidance) if fields.has_guidance else None
     errors = tuple(value for value in (seed, steps, guidance) if isinstance(value, FieldError))
     if errors:
         return errors
-    return SculptRequest(
+    return RunRequest(
         form=fields.form, material=fields.material, seed=seed, steps=steps, sampler=fields.sampler,
         guidance=guidance, device=fields.device, model=fields.model, options=fields.options,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from PySide6.QtCore import QByteArray, QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.session.training import LEARNING_MODULE, Learner, LearnState
 from sculptor_app.training.loop.events import Begun, Grown, Learned, Preparing, RunSeen, Stepped, Told
 from sculptor_app.training.loop.report import Report
@@ -214,7 +214,7 @@ class LearnPage(Page):
 
     @Slot(object)
     def _tell(self, error: Exception) -> None:
-        if isinstance(error, SculptError):
+        if isinstance(error, SculptorError):
             self.messages.tell(error.what, texts.advice(error))
         elif isinstance(error, OSError):
             what = self.tr("The run stopped ({0}).").format(error.strerror or error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.training.errors import (
     BadInput,
     CheckpointError,
@@ -73,7 +73,7 @@ def noise_text(plan: Plan, noise: int) -> str:
     return f"{form_name(plan.forms[form])}, {material_name(plan.materials[material]).lower()}"
 
 
-def advice(error: SculptError) -> str:
+def advice(error: SculptorError) -> str:
     """What to do about a fault in this window; what the command line would say speaks of its options."""
     if isinstance(error, TooFewPictures):
         return error.what_to_do

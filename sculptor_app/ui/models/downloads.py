@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.session.model_download import ModelDownload
 from sculptor_app.ui.models.texts import TransferClock, offer_text, transfer_text
 from sculptor_app.ui.widgets.work_bar import WorkBar
@@ -152,7 +152,7 @@ class Downloads(QObject):
         self._bar.hide()
         if self._is_quiet:
             log.info("the hub has nothing to add to %s: %s", self._name, error)
-        elif isinstance(error, SculptError):
+        elif isinstance(error, SculptorError):
             again = self.tr("Try again") if getattr(error, "may_pass", False) else ""
             self._window.messages.tell(error.what, error.what_to_do, action=again, deed=self._again)
         else:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.diffusion.models.hub.cache import NotInCache, is_begun, is_of_the_hub, is_offline
 from sculptor_app.session.model_opening import ModelOpening, OpenedModel
@@ -166,7 +166,7 @@ class Models(QObject):
                 self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
         elif isinstance(error, RequestError):
             messages.tell(str(error), self._next_run())
-        elif isinstance(error, SculptError):
+        elif isinstance(error, SculptorError):
             messages.tell(error.what, f"{error.what_to_do} {self._next_run()}")
         else:
             log.error("a model could not be opened", exc_info=error)

@@ -12,7 +12,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app import folders
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.saving.grid_files import GridFiles
 from sculptor_app.ui.shell.page_views import GridViews, Views
@@ -199,7 +199,7 @@ class Files(QObject):
     def _write(self, path: Path, write: object) -> None:
         try:
             write(path)
-        except SculptError as error:
+        except SculptorError as error:
             self._window.messages.tell(error.what, error.what_to_do)
         else:
             self._saved(path)

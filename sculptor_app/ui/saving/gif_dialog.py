@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.animation.options import GifOptions
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.session.worker import JobThread
@@ -275,7 +275,7 @@ class ExportGifDialog(QDialog):
             return
         self._set_saving(False)
         self.facts.setText("")
-        if isinstance(error, SculptError):
+        if isinstance(error, SculptorError):
             self._say(str(error))
         else:
             log.error("a GIF could not be made", exc_info=error)

@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QSettings, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.animation.film import Filmed
 from sculptor_app.exports.animation.grid_layout import liked_size
 from sculptor_app.exports.animation.options import GifOptions
@@ -70,7 +70,7 @@ def remembered(settings: QSettings, key: str = RUN, size_px: int = GifOptions().
     """
     try:
         return GifOptions(**json.loads(str(settings.value(key, ""))))
-    except (ValueError, TypeError, SculptError):
+    except (ValueError, TypeError, SculptorError):
         return GifOptions(size_px=size_px, dark=theme.theme().is_dark)
 
 

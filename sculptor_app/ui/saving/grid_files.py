@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.errors import ExportCancelled
 from sculptor_app.session.worker import JobThread
 from sculptor_app.ui.shell.page_views import GridViews
@@ -156,7 +156,7 @@ class GridFiles(QObject):
     @Slot(int, object)
     def _fail(self, run_id: int, error: Exception) -> None:
         self._bar.hide()
-        if isinstance(error, SculptError):
+        if isinstance(error, SculptorError):
             self._window.messages.tell(error.what, error.what_to_do)
             return
         log.error("a grid could not be saved", exc_info=error)

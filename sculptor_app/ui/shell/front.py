@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.left_panel import BlockPanel
@@ -51,7 +51,7 @@ class Front(QObject):
         super().__init__(window)
         self._window = window
         window.session = Session(window)
-        window.runner = SculptRunner(model, engine_module, window)
+        window.runner = SamplingRunner(model, engine_module, window)
         self._make_menu_titles()
         self._make_tabs()
         self._make_panels(model)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.shell.pages import CARVE, Entry
 
@@ -46,7 +46,7 @@ def _drown(window: MainWindow) -> Page:
         window.runner, window.controls.request, lambda: _result(window), window.settings, window.messages, window
     )
 
-    def carve(request: SculptRequest, start: object) -> None:
+    def carve(request: RunRequest, start: object) -> None:
         window.bench.pages.show(CARVE)
         window.run_control.carve(request, start)
 

@@ -151,7 +151,7 @@ class Presenter(QObject):
         weight = self._session.trajectory.step(step).guidance if step else None
         if weight is None:
             return ""
-        own = {FrameKind.UNGUIDED_GUESS: 0.0, FrameKind.CONDITIONAL_GUESS: 1.0}.get(kind, weight)
+        own = {FrameKind.UNCONDITIONAL_GUESS: 0.0, FrameKind.CONDITIONAL_GUESS: 1.0}.get(kind, weight)
         return self.tr("w = {0}").format(status_text.weight_text(own))
 
     def caption(self, step: int) -> str:

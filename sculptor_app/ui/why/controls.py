@@ -14,7 +14,7 @@ from sculptor_app.core.requests.request import (
     SAMPLER_NAMES,
     SAMPLERS,
     RequestError,
-    SculptRequest,
+    RunRequest,
 )
 from sculptor_app.ui.fields.choice_box import ChoiceBox
 from sculptor_app.ui.fields.field_grid import FieldGrid
@@ -138,10 +138,10 @@ class ExperimentControls(QWidget):
 
     # What it says
 
-    def request(self) -> SculptRequest | None:
+    def request(self) -> RunRequest | None:
         """What all runs have in common; None while something is wrong."""
         read = read_form(self._fields(self.seed.text()))
-        return read if isinstance(read, SculptRequest) and not self.reason else None
+        return read if isinstance(read, RunRequest) and not self.reason else None
 
     def choices(self, strokes: tuple[Stroke, ...] = (), stays_noise: bool = True) -> Choices | None:
         """What is to be set side by side; None while something is wrong.
@@ -160,7 +160,7 @@ class ExperimentControls(QWidget):
             request.material,
             Labels(self.labels.currentData()),
             request.seed,
-            towards.seed if isinstance(towards, SculptRequest) else 0,
+            towards.seed if isinstance(towards, RunRequest) else 0,
             int(self.count.currentData() or 0),
             strokes,
             stays_noise,
@@ -238,4 +238,4 @@ class ExperimentControls(QWidget):
             read = read_form(self._fields(seed))
         except RequestError as error:
             return (FieldError("", str(error)),)
-        return () if isinstance(read, SculptRequest) else read
+        return () if isinstance(read, RunRequest) else read

@@ -12,7 +12,7 @@ from sculptor_app.core.requests.grid import GridRequest
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.grid_run import NoiseMaker
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.why import page_parts, page_views
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
@@ -41,7 +41,7 @@ class WhyPage(Page):
     open_requested = Signal(object)
 
     def __init__(
-        self, runner: SculptRunner, settings: QSettings, messages: MessageBar, parent: QWidget | None = None
+        self, runner: SamplingRunner, settings: QSettings, messages: MessageBar, parent: QWidget | None = None
     ) -> None:
         super().__init__(settings, messages, parent)
         self._runner = runner
@@ -208,7 +208,7 @@ class WhyPage(Page):
             controls.set_has_labels(has_labels)
 
     def set_device(self, device: str) -> None:
-        """Have grids run on a device from now on; its id as in a `SculptRequest`."""
+        """Have grids run on a device from now on; its id as in a `RunRequest`."""
         self._plan.device = device
 
     # What is shown -----------------------------------------------------------------------------------------------

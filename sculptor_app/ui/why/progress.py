@@ -7,8 +7,8 @@ import time
 
 from PySide6.QtCore import QCoreApplication, QObject, Slot
 
-from sculptor_app.core.errors import SculptError
-from sculptor_app.session.runner import RunState, SculptRunner
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.session.runner import RunState, SamplingRunner
 from sculptor_app.ui.carve.run_panel import RunPanel
 from sculptor_app.ui.carve.run_progress import StepClock, duration_text
 from sculptor_app.ui.why.experiments import Experiment
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 def fault_words(error: Exception) -> tuple[str, str]:
     """What happened and what to do, of a grid that failed; what nobody foresaw goes to the log."""
-    if isinstance(error, SculptError):
+    if isinstance(error, SculptorError):
         return error.what, error.what_to_do
     log.error("a grid of runs failed", exc_info=error)
     what = translate("Why", "The runs failed with an error that nobody foresaw ({0}: {1}).")
@@ -62,7 +62,7 @@ class GridProgress(QObject):
         panel: Shows it.
     """
 
-    def __init__(self, runner: SculptRunner, results: Results, panel: GridRunPanel) -> None:
+    def __init__(self, runner: SamplingRunner, results: Results, panel: GridRunPanel) -> None:
         super().__init__(panel)
         self._runner, self._results, self._panel = runner, results, panel
         self._began_s = self._stepped_s = 0.0

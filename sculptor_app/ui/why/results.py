@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.session.grid_run import GridRun
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Results(QObject):
     stepped = Signal(int)
     ended = Signal(object, str, object)
 
-    def __init__(self, runner: SculptRunner, parent: QObject | None = None) -> None:
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._grid_run = GridRun(runner, self)
         self._kept: dict[Experiment, Result] = {}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from sculptor_app.core.errors import PictureError, SculptError
+from sculptor_app.core.errors import PictureError, SculptorError
 from sculptor_app.core.pictures import file
 from sculptor_app.core.pictures.opening import OpenedPicture, open_picture
 
@@ -216,7 +216,7 @@ def refused(path: Path, **options: int) -> PictureError:
     with pytest.raises(PictureError) as caught:
         open_picture(path, **options)
     error = caught.value
-    assert isinstance(error, SculptError)
+    assert isinstance(error, SculptorError)
     assert error.what.startswith(f"{path.name} cannot be opened: ")
     assert error.what.endswith(".")
     assert error.what_to_do.endswith(".")

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.errors import SculptError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import (
     EVERY_SAMPLER,
     MAX_SEED,
     SAMPLER_NAMES,
     SAMPLERS,
     RequestError,
-    SculptRequest,
+    RunRequest,
 )
 
 
 def test_as_dict_makes_the_request_again() -> None:
-    request = SculptRequest(form="bust", material="bronze", seed=MAX_SEED, steps=1000, sampler="heun", guidance=0)
-    assert SculptRequest(**request.as_dict()) == request
+    request = RunRequest(form="bust", material="bronze", seed=MAX_SEED, steps=1000, sampler="heun", guidance=0)
+    assert RunRequest(**request.as_dict()) == request
 
 
 def test_every_sampler_has_a_name() -> None:
@@ -33,20 +33,20 @@ NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 
 @given(st.dictionaries(st.text(max_size=9), st.none() | st.booleans() | NUMBERS | st.text()))
 def test_options_travel_and_count_for_equality(options: dict[str, Any]) -> None:
-    request = SculptRequest(options=options, guidance=None)
-    assert request == SculptRequest(options=reversed(options.items()), guidance=None)
-    assert hash(request) == hash(SculptRequest(options=options, guidance=None))
+    request = RunRequest(options=options, guidance=None)
+    assert request == RunRequest(options=reversed(options.items()), guidance=None)
+    assert hash(request) == hash(RunRequest(options=options, guidance=None))
     assert request.told == options
-    assert SculptRequest(**json.loads(json.dumps(request.as_dict()))) == request
+    assert RunRequest(**json.loads(json.dumps(request.as_dict()))) == request
 
 
 def test_other_options_make_another_request() -> None:
-    assert SculptRequest(options={"prompt": "a bust"}) != SculptRequest(options={"prompt": "a vase"}) != SculptRequest()
+    assert RunRequest(options={"prompt": "a bust"}) != RunRequest(options={"prompt": "a vase"}) != RunRequest()
 
 
 def test_options_cannot_be_changed_afterwards() -> None:
     given_ = {"prompt": "a bust"}
-    request = SculptRequest(options=given_)
+    request = RunRequest(options=given_)
     given_["prompt"] = request.told["prompt"] = "a vase"
     assert request.options == (("prompt", "a bust"),)
 
@@ -69,11 +69,11 @@ def test_options_cannot_be_changed_afterwards() -> None:
 )
 def test_refusals_name_the_value_and_what_is_allowed(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RequestError) as caught:
-        SculptRequest(**wrong)
+        RunRequest(**wrong)
     assert str(caught.value) == sentence
-    assert isinstance(caught.value, (SculptError, ValueError))
+    assert isinstance(caught.value, (SculptorError, ValueError))
 
 
 def test_unknown_form_names_the_known_ones() -> None:
     with pytest.raises(RequestError, match=r"The form 'teapot' is not known; choose one of bust, "):
-        SculptRequest(form="teapot")
+        RunRequest(form="teapot")

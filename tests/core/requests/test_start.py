@@ -10,14 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.errors import Cancelled, SculptError
-from sculptor_app.core.requests.request import SAMPLERS, RequestError, SculptRequest
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.requests.request import SAMPLERS, RequestError, RunRequest
 from sculptor_app.core.requests.start import Start, first_step_of
 from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from tests.helpers.runs import solid
 
 STEPS, FIRST = 8, 5
@@ -31,20 +31,20 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def request_(tiny_model: Path) -> SculptRequest:
-    return SculptRequest(form="bust", material="bronze", seed=7, steps=STEPS, model=str(tiny_model), device="cpu")
+def request_(tiny_model: Path) -> RunRequest:
+    return RunRequest(form="bust", material="bronze", seed=7, steps=STEPS, model=str(tiny_model), device="cpu")
 
 
-def changed(request: SculptRequest, **changes: object) -> SculptRequest:
-    return SculptRequest(**{**request.as_dict(), **changes})
+def changed(request: RunRequest, **changes: object) -> RunRequest:
+    return RunRequest(**{**request.as_dict(), **changes})
 
 
-def finish(engine: Engine, request: SculptRequest, start: Start | None = None) -> Trajectory:
-    trajectory: Trajectory = list(sculpt(engine, request, threading.Event(), start=start))[-1].trajectory
+def finish(engine: Engine, request: RunRequest, start: Start | None = None) -> Trajectory:
+    trajectory: Trajectory = list(sample(engine, request, threading.Event(), start=start))[-1].trajectory
     return trajectory
 
 
-def bare(engine: Engine, request: SculptRequest, **options: Any) -> Frame:
+def bare(engine: Engine, request: RunRequest, **options: Any) -> Frame:
     """The picture of the pipeline alone, nobody watching."""
     pipeline: SculptorPipeline = engine.load(request.model, request.device)
     pipeline.scheduler = engine.scheduler(request)
@@ -67,7 +67,7 @@ def batch(frame: Frame) -> torch.Tensor:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("noise", [None, NOISE], ids=["drawn", "given"])
-def test_a_run_from_a_picture(engine: Engine, request_: SculptRequest, sampler: str, noise: Frame | None) -> None:
+def test_a_run_from_a_picture(engine: Engine, request_: RunRequest, sampler: str, noise: Frame | None) -> None:
     """As the bare pipeline makes it; state 0 is the picture at the level of the run's own state; phases are cut."""
     request = changed(request_, sampler=sampler)
     trajectory = finish(engine, request, Start(PICTURE, noise, FIRST, "a ball"))
@@ -85,7 +85,7 @@ def test_a_run_from_a_picture(engine: Engine, request_: SculptRequest, sampler: 
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_run_from_given_noise(engine: Engine, request_: SculptRequest, sampler: str) -> None:
+def test_a_run_from_given_noise(engine: Engine, request_: RunRequest, sampler: str) -> None:
     request = changed(request_, sampler=sampler)
     trajectory = finish(engine, request, Start(noise=NOISE))
     np.testing.assert_array_equal(shown(trajectory), bare(engine, request, noise=batch(NOISE)))
@@ -93,7 +93,7 @@ def test_a_run_from_given_noise(engine: Engine, request_: SculptRequest, sampler
     assert trajectory.planned_steps == STEPS
 
 
-def test_the_noise_of_the_seed_comes_first(engine: Engine, request_: SculptRequest) -> None:
+def test_the_noise_of_the_seed_comes_first(engine: Engine, request_: RunRequest) -> None:
     """Given the noise that its seed would have drawn, a sampler without noise of its own makes the same run."""
     drawn = finish(engine, request_)
     again = finish(engine, request_, Start(noise=drawn.state(0)))
@@ -101,7 +101,7 @@ def test_the_noise_of_the_seed_comes_first(engine: Engine, request_: SculptReque
         np.testing.assert_array_equal(again.state(k), drawn.state(k))
 
 
-def test_whole_way_from_a_picture_is_nearly_the_run_of_the_seed(engine: Engine, request_: SculptRequest) -> None:
+def test_whole_way_from_a_picture_is_nearly_the_run_of_the_seed(engine: Engine, request_: RunRequest) -> None:
     """Pure noise holds next to nothing of the picture; where the run starts, the picture is still to be seen."""
     plain = finish(engine, request_)
     first = finish(engine, request_, Start(PICTURE, first_step=1))
@@ -113,13 +113,13 @@ def test_whole_way_from_a_picture_is_nearly_the_run_of_the_seed(engine: Engine, 
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm", "heun"])
-def test_cancelled_and_run_again(engine: Engine, request_: SculptRequest, sampler: str) -> None:
+def test_cancelled_and_run_again(engine: Engine, request_: RunRequest, sampler: str) -> None:
     request, start = changed(request_, sampler=sampler), Start(PICTURE, first_step=FIRST)
     never_cancelled = finish(engine, request, start)
     stop, seen = threading.Event(), []
 
     def watch() -> None:
-        for event in sculpt(engine, request, stop, start=start):
+        for event in sample(engine, request, stop, start=start):
             seen.append(event.trajectory)
             if event.trajectory.last == 2:
                 stop.set()
@@ -130,7 +130,7 @@ def test_cancelled_and_run_again(engine: Engine, request_: SculptRequest, sample
     np.testing.assert_array_equal(finish(engine, request, start).state(4), never_cancelled.state(4))
 
 
-def test_later_runs_know_nothing_of_a_start(engine: Engine, request_: SculptRequest) -> None:
+def test_later_runs_know_nothing_of_a_start(engine: Engine, request_: RunRequest) -> None:
     before = finish(engine, request_)
     finish(engine, request_, Start(PICTURE, first_step=FIRST, origin="a ball"))
     after = finish(engine, request_)
@@ -166,17 +166,17 @@ def with_one(value: float) -> Frame:
 def test_what_makes_no_start(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence) as caught:
         Start(**options)
-    assert isinstance(caught.value, SculptError)
+    assert isinstance(caught.value, SculptorError)
 
 
-def test_a_start_that_does_not_fit_the_run(engine: Engine, request_: SculptRequest) -> None:
+def test_a_start_that_does_not_fit_the_run(engine: Engine, request_: RunRequest) -> None:
     for start, sentence in (
         (Start(PICTURE, first_step=STEPS + 1), "The first step is 9 of 8; choose 1 to 8."),
         (Start(solid(32)), "The picture has 32 by 32 pixels; bring it to the model's 16 by 16."),
         (Start(PICTURE, solid(8)), "The noise has 8 by 8 pixels; bring it to the model's 16 by 16."),
     ):
         with pytest.raises(RequestError, match=sentence):
-            next(sculpt(engine, request_, threading.Event(), start=start))
+            next(sample(engine, request_, threading.Event(), start=start))
 
 
 def test_a_start_keeps_what_it_was_given() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.decoded import DECODED, DecodedTrajectory, decode_all
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Step
@@ -63,7 +63,7 @@ def test_every_state_and_guess_is_what_the_decoder_makes_of_it() -> None:
 def test_states_of_large_scale_are_decoded_in_unit_scale() -> None:
     levels = [NoiseLevel(1.0, 14.6), NoiseLevel(1.0, 0.0)]
     noise = np.random.default_rng(1).standard_normal((4, 8, 8)).astype(np.float32)
-    source = Trajectory(RunInfo(SculptRequest(steps=1), space="latents"), 14.6 * noise, levels)
+    source = Trajectory(RunInfo(RunRequest(steps=1), space="latents"), 14.6 * noise, levels)
     found = decoded(source)
     wanted = LatentCodec(around(KnownVae())).decode(14.6 * noise / np.float32(levels[0].scale))
     np.testing.assert_allclose(found.state(0), wanted, atol=1e-5)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.core.trajectory.forward import ForwardTrajectory, cosine_levels, draw_noise, drown
+from sculptor_app.core.trajectory.forward import ForwardTrajectory, cosine_levels, draw_noise, run_forward_process
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.phases import PHASES
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
@@ -25,7 +25,7 @@ SEEDS = 60
 
 
 def drowned(levels=PRESERVING, fresh=False, seed=7, size=16, **options) -> ForwardTrajectory:
-    info = RunInfo(SculptRequest(seed=seed, steps=max(1, len(levels) - 1)), origin="solid, drowned")
+    info = RunInfo(RunRequest(seed=seed, steps=max(1, len(levels) - 1)), origin="solid, drowned")
     return ForwardTrajectory(info, solid(size), levels, fresh, **options)
 
 
@@ -49,7 +49,7 @@ def test_it_is_read_as_a_run_is() -> None:
     of_models = {
         "share",
         "records",
-        "guess_free",
+        "guess_unconditional",
         "guess_conditional",
     }  # only a run of a model can be forked, or guided
     assert public - of_models <= set(dir(trajectory))
@@ -206,13 +206,13 @@ def test_what_is_not_there_is_refused(read) -> None:
 
 
 def test_the_record_says_what_was_drowned_and_how() -> None:
-    trajectory = drown(solid(8), "bust.jpg", steps=3, seed=11)
+    trajectory = run_forward_process(solid(8), "bust.jpg", steps=3, seed=11)
     assert trajectory.levels == cosine_levels(3)
     assert (trajectory.info.origin, trajectory.info.request.seed) == ("bust.jpg, drowned", 11)
     assert (trajectory.info.request.steps, trajectory.info.space) == (3, "pixels")
-    assert drown(solid(8), "x", fresh=True).info.origin == "x, drowned in fresh static"
+    assert run_forward_process(solid(8), "x", fresh=True).info.origin == "x, drowned in fresh static"
     with pytest.raises(RequestError, match="number of steps is 0"):
-        drown(solid(8), "x", steps=0)
+        run_forward_process(solid(8), "x", steps=0)
 
 
 def test_levels_that_are_no_forward_process_are_refused() -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 
-INFO = RunInfo(SculptRequest())
+INFO = RunInfo(RunRequest())
 LEVELS = (NoiseLevel(0.0, 1.0), NoiseLevel(0.3, 0.9), NoiseLevel(1.0, 1.0), CLEAN)
 SHAPE = (1, 2, 2)
 

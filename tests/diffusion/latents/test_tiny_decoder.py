@@ -12,7 +12,7 @@ from diffusers import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 
 from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.tiny_decoder_folders import find_small_decoders
 from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.diffusion.latents.example_pictures import example_pictures
@@ -168,7 +168,7 @@ def test_it_is_tried_once_for_a_model_that_is_loaded(
     monkeypatch.setattr("sculptor_app.diffusion.latents.tiny_decoder.load_small_decoder", counted)
     monkeypatch.setattr(pipeline, "maybe_free_model_hooks", lambda: None, raising=False)
     engine = Engine(lambda folder, device, **_: pipeline)
-    request = SculptRequest(model=str(tmp_path))
+    request = RunRequest(model=str(tmp_path))
     latents = np.zeros((4, 4, 4), np.float32)
     decode = lambda: list(frames_work(request, [("", latents)], place)(engine, threading.Event()))  # noqa: E731
     decode()

@@ -13,7 +13,7 @@ from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 
 from sculptor_app.diffusion.models import builder
 from sculptor_app.diffusion.models.loader import build, judge
-from sculptor_app.diffusion.models.progress import Doing
+from sculptor_app.diffusion.models.progress import LoadingProgress
 from sculptor_app.diffusion.models.verdict import Unfit
 from tests.helpers.diffusers_models import NAMED, UNHEARD_OF, WEIGHTS, edit_json, edit_weights, save
 
@@ -39,7 +39,7 @@ def test_a_whole_model_is_fit_and_computes_what_diffusers_computes(name: str, tm
     folder = save(MAKERS[name], tmp_path / name)
     verdict = judge(folder)
     assert verdict.findings == ()
-    told: list[Doing] = []
+    told: list[LoadingProgress] = []
     ours = build(verdict, "float32", told.append)
     assert [each.part for each in told] == [component.name for component in verdict.components]
     assert [each.number for each in told] == list(range(1, told[0].of + 1))

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from sculptor_app.core.errors import Cancelled, ModelFolderError
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader, sandbox
 from sculptor_app.diffusion.models.loader import examine, inspect_model, load_pipeline, may_be_moved
 from sculptor_app.diffusion.models.memory import Plan
-from sculptor_app.diffusion.models.progress import Doing
+from sculptor_app.diffusion.models.progress import LoadingProgress
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.diffusion.sampling.engine import sculpt
+from sculptor_app.diffusion.sampling.engine import sample
 from sculptor_app.diffusion.sampling.loaded_model import Engine, model_name
 from tests.diffusion.gaussian import gaussian_pipeline
 from tests.helpers.diffusers_models import edit_json
@@ -67,7 +67,7 @@ def test_the_engine_opens_any_model_keeps_it_and_lets_go_of_it(model: Path, monk
     seen_before(monkeypatch)
     engine, link = Engine(), model.parent / "link"
     link.symlink_to(model)
-    request = SculptRequest(model=str(link), steps=4)
+    request = RunRequest(model=str(link), steps=4)
     planned = engine.plan(request)  # by its settings alone
     pipeline = engine.load(str(model), "cpu")
     assert type(pipeline).__name__ == "DDPMPipeline"
@@ -83,26 +83,26 @@ def test_the_engine_opens_any_model_keeps_it_and_lets_go_of_it(model: Path, monk
 def test_a_stop_ends_the_loading_at_the_next_component(model: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of a run that has to load its model first; the engine is empty then, and the next run loads it whole."""
     seen_before(monkeypatch)
-    told: list[Doing] = []
-    stop, request = threading.Event(), SculptRequest(model=str(model), steps=2, sampler="model", device="cpu")
+    told: list[LoadingProgress] = []
+    stop, request = threading.Event(), RunRequest(model=str(model), steps=2, sampler="model", device="cpu")
 
-    def note(doing: Doing) -> None:
+    def note(doing: LoadingProgress) -> None:
         told.append(doing)
         if doing.part == part:
             stop.set()
 
     engine = Engine(report=note)
     with pytest.raises(Cancelled):
-        list(sculpt(engine, request, stop))
+        list(sample(engine, request, stop))
     assert told[-1].part == part
     assert engine.device is None
     part = "none"
     stop.clear()
     told.clear()
-    *_, last = sculpt(engine, request, stop)
+    *_, last = sample(engine, request, stop)
     assert last.trajectory.is_complete
     assert [each.part for each in told] == ["", "", "scheduler", "unet", ""]
-    heard: list[Doing] = []
+    heard: list[LoadingProgress] = []
     engine.unload()
     engine.load(str(model), "cpu", report=heard.append)
     assert len(heard) == len(told) == 5

@@ -12,7 +12,7 @@ import pytest
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.diffusion.models import sandbox
 from sculptor_app.diffusion.models.loader import judge, load_pipeline
-from sculptor_app.diffusion.models.progress import Doing, Stage
+from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage
 from sculptor_app.diffusion.models.verdict import ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, dit, edit_json, edit_weights, save
 
@@ -34,14 +34,14 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_model_is_tried_once_and_again_when_anything_of_it_has_changed(model: Path, started: list[Any]) -> None:
-    told: list[Doing] = []
+    told: list[LoadingProgress] = []
     assert load_pipeline(model, report=told.append).unet is not None
     assert told == [
-        Doing(Stage.CHECKING),
-        Doing(Stage.TRYING),
-        Doing(Stage.READING, "scheduler", 1, 2),
-        Doing(Stage.READING, "unet", 2, 2),
-        Doing(Stage.MOVING),
+        LoadingProgress(LoadingStage.CHECKING),
+        LoadingProgress(LoadingStage.TRYING),
+        LoadingProgress(LoadingStage.READING, "scheduler", 1, 2),
+        LoadingProgress(LoadingStage.READING, "unet", 2, 2),
+        LoadingProgress(LoadingStage.MOVING),
     ]
     assert [process.returncode for process in started] == [0]
     load_pipeline(model)
@@ -81,7 +81,7 @@ def test_a_trial_that_takes_too_long_is_ended(model: Path, started: list[Any], m
 def test_a_trial_can_be_stopped(model: Path, started: list[Any]) -> None:
     stop = threading.Event()
     with pytest.raises(Cancelled):
-        load_pipeline(model, stop=stop, report=lambda doing: stop.set() if doing.stage is Stage.TRYING else None)
+        load_pipeline(model, stop=stop, report=lambda doing: stop.set() if doing.stage is LoadingStage.TRYING else None)
     assert started[0].returncode < 0
 
 

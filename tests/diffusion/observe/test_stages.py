@@ -11,11 +11,11 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, UnCLIPScheduler
 
 from sculptor_app.core.errors import SamplerFailed
-from sculptor_app.core.requests.request import OWN_SAMPLER, RequestError, SculptRequest
+from sculptor_app.core.requests.request import OWN_SAMPLER, RequestError, RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.frames import Look
 from sculptor_app.diffusion.pipelines.layout import StateLayout
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from sculptor_app.diffusion.studies.fork import fork
 from tests.diffusion.gaussian import GaussianNetwork
 from tests.helpers.tiny_pipelines import build
@@ -64,20 +64,20 @@ class StagedPipeline(DiffusionPipeline):
 
 
 @pytest.fixture
-def staged(tmp_path: Path) -> tuple[Engine, SculptRequest]:
+def staged(tmp_path: Path) -> tuple[Engine, RunRequest]:
     betas = {"prediction_type": "v_prediction", "beta_schedule": "squaredcos_cap_v2", "clip_sample": False}
     schedulers = UnCLIPScheduler(prediction_type="sample"), DDPMScheduler(**betas), DDPMScheduler(**betas)
     pipeline = StagedPipeline(GaussianNetwork(size=16), *schedulers)
-    request = SculptRequest(steps=STEPS, sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu")
+    request = RunRequest(steps=STEPS, sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu")
     return Engine(lambda *_, **__: pipeline), request
 
 
-def finish(engine: Engine, request: SculptRequest) -> Trajectory:
-    trajectory: Trajectory = list(sculpt(engine, request, threading.Event()))[-1].trajectory
+def finish(engine: Engine, request: RunRequest) -> Trajectory:
+    trajectory: Trajectory = list(sample(engine, request, threading.Event()))[-1].trajectory
     return trajectory
 
 
-def test_of_several_stages_the_first_that_makes_a_picture_is_shown(staged: tuple[Engine, SculptRequest]) -> None:
+def test_of_several_stages_the_first_that_makes_a_picture_is_shown(staged: tuple[Engine, RunRequest]) -> None:
     engine, request = staged
     trajectory = finish(engine, request)
     assert trajectory.is_complete
@@ -90,17 +90,17 @@ def test_of_several_stages_the_first_that_makes_a_picture_is_shown(staged: tuple
     np.testing.assert_array_equal(trajectory.state(STEPS), again.state(STEPS))
 
 
-def test_a_stage_before_the_fork_is_run_again(staged: tuple[Engine, SculptRequest]) -> None:
+def test_a_stage_before_the_fork_is_run_again(staged: tuple[Engine, RunRequest]) -> None:
     engine, request = staged
     whole = finish(engine, request)
     made = list(fork(whole, 2, engine, threading.Event()))[-1].trajectory
     np.testing.assert_array_equal(whole.state(STEPS), made.state(STEPS))
 
 
-def test_several_stages_keep_their_own_samplers(staged: tuple[Engine, SculptRequest]) -> None:
+def test_several_stages_keep_their_own_samplers(staged: tuple[Engine, RunRequest]) -> None:
     engine, request = staged
     with pytest.raises(RequestError, match="cannot be run with the sampler 'ddim'; choose one of model"):
-        finish(engine, SculptRequest(**{**request.as_dict(), "sampler": "ddim"}))
+        finish(engine, RunRequest(**{**request.as_dict(), "sampler": "ddim"}))
 
 
 def run_of(call: Any, tmp_path: Path) -> Trajectory:
@@ -118,7 +118,7 @@ def run_of(call: Any, tmp_path: Path) -> Trajectory:
     betas = {"prediction_type": "v_prediction", "beta_schedule": "squaredcos_cap_v2", "clip_sample": False}
     pipeline = Odd(GaussianNetwork(size=16), DDIMScheduler(**betas))
     engine = Engine(lambda *_, **__: pipeline)
-    return finish(engine, SculptRequest(steps=STEPS, sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu"))
+    return finish(engine, RunRequest(steps=STEPS, sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu"))
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -205,7 +205,7 @@ def test_a_model_of_videos_is_refused_before_it_runs(tmp_path: Path) -> None:
     with pytest.raises(
         RequestError, match=r"latents of a video, not of a picture\. Choose a model that makes pictures"
     ):
-        finish(engine, SculptRequest(sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu"))
+        finish(engine, RunRequest(sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu"))
 
 
 PACKED = StateLayout("latents", channels=4, factor=8, patch=2)

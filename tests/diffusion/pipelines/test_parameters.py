@@ -15,14 +15,14 @@ from PIL import Image
 from sculptor_app.core.errors import PictureError
 from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.core.requests.noise_recipe import NoiseRecipe
-from sculptor_app.core.requests.parameter import Control, ControlKind
-from sculptor_app.core.requests.request import FORMS, RequestError, SculptRequest
+from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
+from sculptor_app.core.requests.request import FORMS, RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.diffusion.pipelines.call import call_of
 from sculptor_app.diffusion.pipelines.parameters import controls_of, left_out_of, own_size, why_not_callable
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.diffusion.pipelines.signature import parameters_of
-from sculptor_app.diffusion.studies.grid import sculpt_grid
+from sculptor_app.diffusion.studies.grid import sample_grid
 from sculptor_app.diffusion.studies.inversion import invert
 from tests.helpers.any_pipeline import OPTIONS, built, engine_of, write_pictures
 from tests.helpers.runs import solid
@@ -65,22 +65,22 @@ class NobodysPipeline(DiffusionPipeline):
 NOBODYS = NobodysPipeline(DDIMScheduler())
 
 
-def described(pipeline: Any) -> dict[str, Control]:
+def described(pipeline: Any) -> dict[str, ModelParameter]:
     return {control.name: control for control in controls_of(pipeline)}
 
 
 def test_an_unknown_pipeline_gets_controls_of_its_own() -> None:
     kinds = {name: (control.kind, control.default) for name, control in described(NOBODYS).items()}
     assert kinds == {
-        "motto": (ControlKind.TEXT, None),
-        "glow": (ControlKind.NUMBER, 0.25),
-        "layers_of_paint": (ControlKind.WHOLE, 3),
-        "is_signed": (ControlKind.FLAG, True),
-        "school": (ControlKind.CHOICE, "dutch"),
-        "colour": (ControlKind.CHOICE, "GREEN"),
-        "sketch": (ControlKind.PICTURE, None),
-        "untyped": (ControlKind.NUMBER, 0.5),
-        "num_inference_steps": (ControlKind.WHOLE, 50),
+        "motto": (ParameterKind.TEXT, None),
+        "glow": (ParameterKind.NUMBER, 0.25),
+        "layers_of_paint": (ParameterKind.WHOLE, 3),
+        "is_signed": (ParameterKind.FLAG, True),
+        "school": (ParameterKind.CHOICE, "dutch"),
+        "colour": (ParameterKind.CHOICE, "GREEN"),
+        "sketch": (ParameterKind.PICTURE, None),
+        "untyped": (ParameterKind.NUMBER, 0.5),
+        "num_inference_steps": (ParameterKind.WHOLE, 50),
     }
     assert described(NOBODYS)["motto"].required
     assert not described(NOBODYS)["glow"].required
@@ -113,22 +113,22 @@ def test_defaults_are_those_of_the_call(kind: str) -> None:
     parameters = parameters_of(pipeline)
     for control in controls_of(pipeline):
         default = parameters[control.name].default
-        if default not in (None, inspect.Parameter.empty):
+        if default not in (None, inspect.ModelParameter.empty):
             assert control.default == default, control.name
 
 
 def test_stable_diffusion() -> None:
     controls = described(built("stable_diffusion")[0])
-    assert (controls["prompt"].kind, controls["prompt"].default) == (ControlKind.TEXT, "")
+    assert (controls["prompt"].kind, controls["prompt"].default) == (ParameterKind.TEXT, "")
     assert (controls["guidance_scale"].default, controls["guidance_scale"].field) == (7.5, "guidance")
     assert (controls["eta"].low, controls["eta"].high) == (0, 1)
     size = controls["height"]
-    assert (size.kind, size.default, size.grain) == (ControlKind.SIZE, 16, 2)
+    assert (size.kind, size.default, size.grain) == (ParameterKind.SIZE, 16, 2)
 
 
 def test_class_labels_have_names() -> None:
     label = described(built("dit")[0])["class_labels"]
-    assert (label.kind, label.low, label.high, label.default) == (ControlKind.LABEL, 0, 999, 0)
+    assert (label.kind, label.low, label.high, label.default) == (ParameterKind.LABEL, 0, 999, 0)
     assert label.choices == ("bust", "vase", "ring")  # "head" is another word for the first
 
 
@@ -143,7 +143,7 @@ def test_the_embedded_model_goes_the_same_way(tiny_model: Path) -> None:
     assert list(controls) == ["form", "material", "num_inference_steps", "guidance_scale", "size", "eta"]
     assert controls["form"].choices == FORMS
     assert own_size(pipeline) == (16, 16)
-    request = SculptRequest(form="vase", steps=3, guidance=1.5, seed=4, options={"eta": 0.5})
+    request = RunRequest(form="vase", steps=3, guidance=1.5, seed=4, options={"eta": 0.5})
     call = call_of(pipeline, request, Start(noise=solid(16)))
     assert {name: call.arguments[name] for name in ("form", "num_inference_steps", "guidance_scale", "eta")} == {
         "form": 4, "num_inference_steps": 3, "guidance_scale": 1.5, "eta": 0.5}  # fmt: skip
@@ -152,15 +152,15 @@ def test_the_embedded_model_goes_the_same_way(tiny_model: Path) -> None:
 
 
 def test_only_what_was_chosen_is_handed_over() -> None:
-    call = call_of(built("stable_diffusion")[0], SculptRequest(guidance=None, steps=3))
+    call = call_of(built("stable_diffusion")[0], RunRequest(guidance=None, steps=3))
     assert set(call.arguments) == {"prompt", "num_inference_steps", "generator", "output_type"}
     assert (call.arguments["output_type"], call.generator.device.type) == ("latent", "cpu")
-    assert call_of(built("dit")[0], SculptRequest()).arguments["output_type"] == "np"  # it cannot leave decoding out
+    assert call_of(built("dit")[0], RunRequest()).arguments["output_type"] == "np"  # it cannot leave decoding out
 
 
 def test_pictures_are_opened_and_shrunk_to_the_models_size(tmp_path: Path) -> None:
     Image.new("RGB", (300, 150), (255, 0, 0)).save(tmp_path / "wide.png")
-    request = SculptRequest(options={"image": str(tmp_path / "wide.png")})
+    request = RunRequest(options={"image": str(tmp_path / "wide.png")})
     call = call_of(built("img2img")[0], request)
     assert call.arguments["image"].size == (16, 8)
     assert call.arguments["image"].getpixel((3, 3)) == (255, 0, 0)
@@ -188,20 +188,20 @@ def test_pictures_are_opened_and_shrunk_to_the_models_size(tmp_path: Path) -> No
 )
 def test_refusals(kind: str, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RequestError, match=f"^{sentence}$"):
-        call_of(built(kind)[0], SculptRequest(options=options))
+        call_of(built(kind)[0], RunRequest(options=options))
 
 
 def test_an_unknown_choice_names_the_known_ones() -> None:
     with pytest.raises(RequestError, match="The school 'english' is not known; choose one of dutch, french"):
-        call_of(NOBODYS, SculptRequest(options={"motto": "x", "school": "english"}))
-    call = call_of(NOBODYS, SculptRequest(options={"motto": "x", "colour": "RED"}))
+        call_of(NOBODYS, RunRequest(options={"motto": "x", "school": "english"}))
+    call = call_of(NOBODYS, RunRequest(options={"motto": "x", "colour": "RED"}))
     assert call.arguments["colour"] is Colour.RED
 
 
 def test_a_file_that_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("no picture")
     with pytest.raises(PictureError, match=r"x\.png cannot be opened"):
-        call_of(built("img2img")[0], SculptRequest(options={"image": str(tmp_path / "x.png")}))
+        call_of(built("img2img")[0], RunRequest(options={"image": str(tmp_path / "x.png")}))
 
 
 def test_a_pipeline_that_wants_what_no_person_can_give() -> None:
@@ -210,20 +210,20 @@ def test_a_pipeline_that_wants_what_no_person_can_give() -> None:
             raise NotImplementedError
 
     with pytest.raises(RequestError, match="Second wants image_embeds, which another program has to make"):
-        call_of(Second(DDIMScheduler()), SculptRequest())
+        call_of(Second(DDIMScheduler()), RunRequest())
 
 
 def test_only_the_embedded_model_begins_with_a_noise_of_ones_own() -> None:
     with pytest.raises(RequestError, match="needs a model that takes its noise from outside; choose the embedded one"):
-        call_of(built("ddpm")[0], SculptRequest(), Start(noise=solid(8)))
+        call_of(built("ddpm")[0], RunRequest(), Start(noise=solid(8)))
 
 
 def test_pages_for_the_embedded_model_refuse_others_in_words(tmp_path: Path) -> None:
     engine, stop = engine_of("ddpm"), threading.Event()
     grid = GridRequest((Cell(NoiseRecipe(7)),), steps=2, model=str(tmp_path), device="cpu")
     with pytest.raises(RequestError, match=r"^A grid of runs needs a model that takes its noise from outside"):
-        next(sculpt_grid(engine, grid, stop))
-    request = SculptRequest(steps=2, model=str(tmp_path), device="cpu")
+        next(sample_grid(engine, grid, stop))
+    request = RunRequest(steps=2, model=str(tmp_path), device="cpu")
     with pytest.raises(RequestError, match=r"^Finding the noise of a picture needs a model"):
         next(invert(engine, request, solid(8), stop))
 
@@ -239,5 +239,5 @@ def test_no_code_names_the_pipelines_that_nobody_tried() -> None:
 def test_pictures_are_there(tmp_path: Path) -> None:
     write_pictures(tmp_path)
     options = {name: str(tmp_path / f"{name}.png") for name in ("image", "mask_image")}
-    call = call_of(built("inpaint")[0], SculptRequest(options=options))
+    call = call_of(built("inpaint")[0], RunRequest(options=options))
     assert call.arguments["mask_image"].size == (16, 16)

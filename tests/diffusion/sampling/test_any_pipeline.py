@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines.call import call_of
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from tests.helpers.any_pipeline import SEED, STEPS, built, engine_of, finish, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS
 
@@ -35,7 +35,7 @@ def wanted(tmp_path: Path) -> Any:
     return functools.partial(request_for, folder=tmp_path)
 
 
-def bare(engine: Engine, request: SculptRequest) -> np.ndarray:
+def bare(engine: Engine, request: RunRequest) -> np.ndarray:
     """What diffusers makes of the same call, with nobody watching."""
     pipeline = engine.load(request.model, request.device)
     pipeline.scheduler = engine.scheduler(request)
@@ -45,7 +45,7 @@ def bare(engine: Engine, request: SculptRequest) -> np.ndarray:
     return np.asarray(result)
 
 
-def watched(engine: Engine, request: SculptRequest, **options: Any) -> tuple[np.ndarray, Trajectory]:
+def watched(engine: Engine, request: RunRequest, **options: Any) -> tuple[np.ndarray, Trajectory]:
     """The result of the pipeline in a run that is watched, and the record."""
     pipeline = engine.load(request.model, request.device)
     results = []
@@ -93,7 +93,7 @@ def test_cancel_and_run_again(kind: str, wanted: Any) -> None:
     engine, request = engine_of(kind), wanted(kind)
     whole = finish(engine, request)
     stop = threading.Event()
-    events = sculpt(engine, request, stop)
+    events = sample(engine, request, stop)
     first = next(events).trajectory
     next(events)
     stop.set()
@@ -150,7 +150,7 @@ def test_what_the_rest_of_the_program_draws_goes_on_undisturbed(wanted: Any) -> 
     want = torch.rand(3)
     torch.manual_seed(3)
     drawn = []
-    for event in sculpt(engine_of("dit"), wanted("dit", sampler="ddpm", steps=2), threading.Event()):
+    for event in sample(engine_of("dit"), wanted("dit", sampler="ddpm", steps=2), threading.Event()):
         drawn.append(torch.rand(1)) if len(drawn) < 3 else None
         assert event is not None
     assert torch.equal(torch.cat(drawn), want)

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory
-from sculptor_app.core.requests.request import SAMPLERS, SculptRequest
+from sculptor_app.core.requests.request import SAMPLERS, RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines import devices
-from sculptor_app.diffusion.sampling.engine import Engine, Started, StepTaken, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, Started, StepTaken, sample
 from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
 STEPS = 6
@@ -26,12 +26,12 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def request_(tiny_model: Path) -> SculptRequest:
-    return SculptRequest(form="bust", material="bronze", seed=7, steps=STEPS, model=str(tiny_model))
+def request_(tiny_model: Path) -> RunRequest:
+    return RunRequest(form="bust", material="bronze", seed=7, steps=STEPS, model=str(tiny_model))
 
 
-def finish(engine: Engine, request: SculptRequest, **options: Any) -> Trajectory:
-    events = list(sculpt(engine, request, threading.Event(), **options))
+def finish(engine: Engine, request: RunRequest, **options: Any) -> Trajectory:
+    events = list(sample(engine, request, threading.Event(), **options))
     trajectory: Trajectory = events[-1].trajectory
     return trajectory
 
@@ -40,8 +40,8 @@ def gaussian_engine(pipeline: GaussianPipeline) -> Engine:
     return Engine(lambda *_, **__: pipeline)
 
 
-def test_events_of_a_run(engine: Engine, request_: SculptRequest) -> None:
-    events = list(sculpt(engine, request_, threading.Event()))
+def test_events_of_a_run(engine: Engine, request_: RunRequest) -> None:
+    events = list(sample(engine, request_, threading.Event()))
     assert [type(event) for event in events] == [Started] + [StepTaken] * STEPS
     assert [event.step.number for event in events if isinstance(event, StepTaken)] == list(range(1, STEPS + 1))
     trajectory = events[0].trajectory
@@ -53,33 +53,33 @@ def test_events_of_a_run(engine: Engine, request_: SculptRequest) -> None:
     assert info.device_name in {device.name for device in engine.devices()}
 
 
-def test_a_state_can_be_read_when_its_event_comes(engine: Engine, request_: SculptRequest) -> None:
-    for event in sculpt(engine, request_, threading.Event()):
+def test_a_state_can_be_read_when_its_event_comes(engine: Engine, request_: RunRequest) -> None:
+    for event in sample(engine, request_, threading.Event()):
         last = event.step.number if isinstance(event, StepTaken) else 0
         assert event.trajectory.last == last
         assert event.trajectory.state(last).shape == (3, 16, 16)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_plan_is_what_the_run_shows(engine: Engine, request_: SculptRequest, sampler: str) -> None:
-    request = SculptRequest(**{**request_.as_dict(), "sampler": sampler})
+def test_plan_is_what_the_run_shows(engine: Engine, request_: RunRequest, sampler: str) -> None:
+    request = RunRequest(**{**request_.as_dict(), "sampler": sampler})
     planned = Engine().plan(request)  # nothing is loaded
     assert finish(engine, request).levels == planned == engine.plan(request)
 
 
-def test_the_same_seed_gives_the_same_run(engine: Engine, request_: SculptRequest) -> None:
+def test_the_same_seed_gives_the_same_run(engine: Engine, request_: RunRequest) -> None:
     """Also after runs with other samplers, which put other schedulers into the same pipeline."""
     first = finish(engine, request_)
     for sampler in ("heun", "ddpm", "dpmpp-2m"):
-        finish(engine, SculptRequest(**{**request_.as_dict(), "sampler": sampler}))
+        finish(engine, RunRequest(**{**request_.as_dict(), "sampler": sampler}))
     second = finish(engine, request_)
     for k in range(STEPS + 1):
         np.testing.assert_array_equal(first.state(k), second.state(k))
-    other = finish(engine, SculptRequest(**{**request_.as_dict(), "seed": 8}))
+    other = finish(engine, RunRequest(**{**request_.as_dict(), "seed": 8}))
     assert not np.array_equal(first.state(0), other.state(0))
 
 
-def test_the_model_is_loaded_once(request_: SculptRequest) -> None:
+def test_the_model_is_loaded_once(request_: RunRequest) -> None:
     loaded: list[Path] = []
 
     def load(folder: Path, device: str, **_: Any) -> GaussianPipeline:
@@ -87,7 +87,7 @@ def test_the_model_is_loaded_once(request_: SculptRequest) -> None:
         return gaussian_pipeline(16)
 
     engine = Engine(load)
-    free = SculptRequest(steps=2, model=request_.model)
+    free = RunRequest(steps=2, model=request_.model)
     finish(engine, free)
     finish(engine, free)
     assert len(loaded) == 1
@@ -113,22 +113,22 @@ def test_a_model_that_is_half_moved_is_loaded_again(tmp_path: Path, monkeypatch:
     small = devices.Device("cuda:0", "Small GPU")
     monkeypatch.setattr(devices, "devices", lambda: (small, devices.Device("cpu", "CPU, 1 thread")))
     engine = Engine(load)
-    request = SculptRequest(steps=2, model=str(tmp_path), device="cpu")
+    request = RunRequest(steps=2, model=str(tmp_path), device="cpu")
     assert finish(engine, request).is_complete
     with pytest.raises(OutOfDeviceMemory, match=r"not enough memory on Small GPU\. Choose the CPU"):
-        finish(engine, SculptRequest(steps=2, model=str(tmp_path), device="cuda"))
+        finish(engine, RunRequest(steps=2, model=str(tmp_path), device="cuda"))
     assert engine.device is None
     assert finish(engine, request).is_complete
     assert loaded == ["cpu", "cpu"]
 
 
 @pytest.mark.parametrize("stop_at", [0, 1, 3])
-def test_stop_lands_within_a_step(engine: Engine, request_: SculptRequest, stop_at: int) -> None:
+def test_stop_lands_within_a_step(engine: Engine, request_: RunRequest, stop_at: int) -> None:
     stop = threading.Event()
     seen = []
 
     def watch() -> None:
-        for event in sculpt(engine, request_, stop):
+        for event in sample(engine, request_, stop):
             seen.append(event)
             if event.trajectory.last == stop_at:
                 stop.set()
@@ -156,7 +156,7 @@ def test_stop_from_another_thread_lands_within_a_step(tmp_path: Path) -> None:
     pipeline.unet.register_forward_pre_hook(set_from_outside)
     events: list[Any] = []
     with pytest.raises(Cancelled):
-        events.extend(sculpt(gaussian_engine(pipeline), SculptRequest(steps=8, model=str(tmp_path)), stop))
+        events.extend(sample(gaussian_engine(pipeline), RunRequest(steps=8, model=str(tmp_path)), stop))
     assert len(asked) == 3
     assert pipeline.freed == 1
 
@@ -164,7 +164,7 @@ def test_stop_from_another_thread_lands_within_a_step(tmp_path: Path) -> None:
 def test_a_generator_that_is_closed_early_cancels(tmp_path: Path) -> None:
     pipeline = gaussian_pipeline(16)
     original = []
-    events = sculpt(gaussian_engine(pipeline), SculptRequest(steps=8, model=str(tmp_path)), threading.Event())
+    events = sample(gaussian_engine(pipeline), RunRequest(steps=8, model=str(tmp_path)), threading.Event())
     trajectory = next(events).trajectory
     next(events)
     original.append(type(pipeline.scheduler).__mro__[1])
@@ -176,13 +176,13 @@ def test_a_generator_that_is_closed_early_cancels(tmp_path: Path) -> None:
         next(events)
 
 
-def test_each_side_keeps_its_grad_mode(engine: Engine, request_: SculptRequest) -> None:
+def test_each_side_keeps_its_grad_mode(engine: Engine, request_: RunRequest) -> None:
     assert torch.is_grad_enabled()
-    for event in sculpt(engine, request_, threading.Event()):
+    for event in sample(engine, request_, threading.Event()):
         assert torch.is_grad_enabled()
         torch.set_grad_enabled(event.trajectory.last % 2 == 0)
         torch.set_grad_enabled(True)
-    events = sculpt(engine, request_, threading.Event())
+    events = sample(engine, request_, threading.Event())
     next(events)
     events.close()
     assert torch.is_grad_enabled()
@@ -193,7 +193,7 @@ def test_the_network_never_records_gradients(tmp_path: Path) -> None:
     pipeline = gaussian_pipeline(16)
     modes: list[bool] = []
     pipeline.unet.register_forward_pre_hook(lambda module, inputs: modes.append(torch.is_grad_enabled()))
-    for _ in sculpt(gaussian_engine(pipeline), SculptRequest(steps=3, model=str(tmp_path)), threading.Event()):
+    for _ in sample(gaussian_engine(pipeline), RunRequest(steps=3, model=str(tmp_path)), threading.Event()):
         torch.set_grad_enabled(True)
     assert modes == [False] * 3
 
@@ -207,15 +207,15 @@ def test_devices_have_names() -> None:
 
 
 @pytest.mark.gpu
-def test_a_seed_starts_from_the_same_noise_on_every_device(engine: Engine, request_: SculptRequest) -> None:
-    on_cpu = finish(engine, SculptRequest(**{**request_.as_dict(), "device": "cpu"}))
-    on_gpu = finish(engine, SculptRequest(**{**request_.as_dict(), "device": "cuda"}))
+def test_a_seed_starts_from_the_same_noise_on_every_device(engine: Engine, request_: RunRequest) -> None:
+    on_cpu = finish(engine, RunRequest(**{**request_.as_dict(), "device": "cpu"}))
+    on_gpu = finish(engine, RunRequest(**{**request_.as_dict(), "device": "cuda"}))
     np.testing.assert_array_equal(on_cpu.state(0), on_gpu.state(0))
     np.testing.assert_allclose(on_cpu.state(STEPS), on_gpu.state(STEPS), atol=0.05)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system's own allocator is left alone")
-def test_an_unloaded_models_memory_goes_back_to_the_system(request_: SculptRequest) -> None:
+def test_an_unloaded_models_memory_goes_back_to_the_system(request_: RunRequest) -> None:
     pins = []
 
     def load(folder: Path, device: str, **_: Any) -> GaussianPipeline:

@@ -15,10 +15,10 @@ from sculptor_app.core.errors import (
     SamplerFailed,
     TrajectoryStorageError,
 )
-from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory import array_store
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
 
@@ -54,18 +54,18 @@ def test_faults_are_one_sentence_and_lose_nothing(
 ) -> None:
     pipeline = failing_pipeline(error)
     events: list[Any] = []
-    request = SculptRequest(steps=8, model=str(tmp_path), device="cpu")
+    request = RunRequest(steps=8, model=str(tmp_path), device="cpu")
     with pytest.raises(kind, match=sentence) as caught:
-        events.extend(sculpt(gaussian_engine(pipeline), request, threading.Event()))
+        events.extend(sample(gaussian_engine(pipeline), request, threading.Event()))
     assert caught.value.what_to_do  # type: ignore[attr-defined]
     assert pipeline.freed == 1
 
 
 def test_what_was_taken_before_a_fault_stays(tmp_path: Path) -> None:
-    engine, request = gaussian_engine(failing_pipeline(RuntimeError("broken"))), SculptRequest(model=str(tmp_path))
+    engine, request = gaussian_engine(failing_pipeline(RuntimeError("broken"))), RunRequest(model=str(tmp_path))
     seen: list[Any] = []
     with pytest.raises(SamplerFailed) as caught:
-        seen.extend(sculpt(engine, request, threading.Event()))
+        seen.extend(sample(engine, request, threading.Event()))
     trajectory = seen[0].trajectory
     assert (trajectory.last, trajectory.ended) == (2, f"failed: {caught.value}")
     assert trajectory.state(2).shape == (3, 16, 16)
@@ -76,11 +76,11 @@ def test_a_full_disk_ends_the_run_and_keeps_its_steps(tmp_path: Path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(array_store, "_write_all", refuse)
-    request = SculptRequest(steps=8, model=str(tmp_path))
+    request = RunRequest(steps=8, model=str(tmp_path))
     engine, budget_bytes = gaussian_engine(gaussian_pipeline(16)), 5 * 3 * 16 * 16 * 4
     seen: list[Any] = []
     with pytest.raises(TrajectoryStorageError, match="No space left"):
-        seen.extend(sculpt(engine, request, threading.Event(), budget_bytes, tmp_path, forkable=False))
+        seen.extend(sample(engine, request, threading.Event(), budget_bytes, tmp_path, forkable=False))
     trajectory = seen[0].trajectory
     assert trajectory.last == 2
     assert trajectory.ended.startswith("failed: No more steps can be kept")
@@ -97,29 +97,29 @@ def test_a_pipeline_that_stops_early_is_noticed(tmp_path: Path) -> None:
     pipeline = gaussian_pipeline(16)
     engine = gaussian_engine(Lazy(pipeline.unet, pipeline.scheduler))
     with pytest.raises(SamplerFailed, match="before all its steps were taken"):
-        list(sculpt(engine, SculptRequest(steps=4, model=str(tmp_path)), threading.Event()))
+        list(sample(engine, RunRequest(steps=4, model=str(tmp_path)), threading.Event()))
 
 
 def test_missing_folder_and_missing_device(tmp_path: Path) -> None:
     engine = Engine()
     with pytest.raises(ModelFolderError, match="There is no folder"):
-        list(sculpt(engine, SculptRequest(model=str(tmp_path / "gone")), threading.Event()))
+        list(sample(engine, RunRequest(model=str(tmp_path / "gone")), threading.Event()))
     with pytest.raises(DeviceMissing, match=r"'tpu' is not available here\. Choose .*cpu, or auto"):
-        list(sculpt(engine, SculptRequest(device="tpu", model=str(tmp_path)), threading.Event()))
+        list(sample(engine, RunRequest(device="tpu", model=str(tmp_path)), threading.Event()))
     with pytest.raises(ModelFolderError, match=r"scheduler_config\.json cannot be read"):
-        engine.plan(SculptRequest(model=str(tmp_path)))
+        engine.plan(RunRequest(model=str(tmp_path)))
     with pytest.raises(ModelFolderError):
-        list(sculpt(engine, SculptRequest(model=str(tmp_path)), threading.Event()))
+        list(sample(engine, RunRequest(model=str(tmp_path)), threading.Event()))
 
 
 def test_a_form_that_the_model_does_not_know(tiny_model: Path) -> None:
     pipeline = SculptorPipeline.load(tiny_model)
     pipeline.register_to_config(form_names=["cube"], material_names=["wax"])
     with pytest.raises(RequestError, match="This model knows no form 'bust'; choose one of cube"):
-        list(sculpt(gaussian_engine(pipeline), SculptRequest(form="bust", model=str(tiny_model)), threading.Event()))
+        list(sample(gaussian_engine(pipeline), RunRequest(form="bust", model=str(tiny_model)), threading.Event()))
 
 
 def test_a_model_that_knows_no_forms(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="This model knows no forms; leave the form to the model"):
-        list(sculpt(gaussian_engine(gaussian_pipeline(16)), SculptRequest(form="bust", model=str(tmp_path)),
+        list(sample(gaussian_engine(gaussian_pipeline(16)), RunRequest(form="bust", model=str(tmp_path)),
                     threading.Event()))  # fmt: skip

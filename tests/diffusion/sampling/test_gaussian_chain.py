@@ -7,12 +7,12 @@ import diffusers
 import numpy as np
 import pytest
 
-from sculptor_app.core.requests.request import SAMPLERS, SculptRequest
+from sculptor_app.core.requests.request import SAMPLERS, RunRequest
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import Observer, observed
-from sculptor_app.diffusion.sampling.engine import Engine, StepTaken, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, StepTaken, sample
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.run_measures import RunMeasures
 from tests.diffusion.gaussian import (
@@ -30,8 +30,8 @@ FLOAT32 = 2.0**-24
 
 def run(folder: Path, sampler: str = "ddim", steps: int = 50, seed: int = 9, **changes: object) -> list[StepTaken]:
     engine = Engine(lambda *_, **__: gaussian_pipeline(**changes))
-    request = SculptRequest(model=str(folder), sampler=sampler, steps=steps, seed=seed)
-    return [event for event in sculpt(engine, request, threading.Event()) if isinstance(event, StepTaken)]
+    request = RunRequest(model=str(folder), sampler=sampler, steps=steps, seed=seed)
+    return [event for event in sample(engine, request, threading.Event()) if isinstance(event, StepTaken)]
 
 
 def tolerance(want: np.ndarray, level: NoiseLevel, prediction_type: str) -> float:

@@ -10,8 +10,8 @@ from diffusers import DPMSolverMultistepScheduler, PNDMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.diffusion.sampling.random_streams import Randomness
-from sculptor_app.diffusion.sampling.solver_state import NotKeepable, SchedulerMemory
+from sculptor_app.diffusion.sampling.random_streams import RandomStreams
+from sculptor_app.diffusion.sampling.solver_state import NotKeepable, SolverState
 from sculptor_app.diffusion.sampling.tensor_store import TensorStore, with_strides
 
 CPU = torch.device("cpu")
@@ -91,14 +91,14 @@ def test_a_solver_goes_on_where_it_stood(kind: Any, settings: dict[str, Any], st
     start = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
     want = run(begun(kind, **settings), start)
     scheduler = begun(kind, **settings)
-    memory, x = SchedulerMemory(scheduler, store), start
+    memory, x = SolverState(scheduler, store), start
     at_first = memory.note()
     for timestep in scheduler.timesteps[:4]:
         x = scheduler.step(torch.sin(3 * x), timestep, x).prev_sample
     noted = memory.note()
     run(scheduler, x, 4)  # what was noted does not change with the scheduler
     other = begun(kind, **settings)
-    other_memory = SchedulerMemory(other, store)
+    other_memory = SolverState(other, store)
     run(other, -start)  # it has a past of its own, which goes
     other_memory.restore(noted, store, CPU)
     assert torch.equal(run(other, x, 4), want)
@@ -108,7 +108,7 @@ def test_a_solver_goes_on_where_it_stood(kind: Any, settings: dict[str, Any], st
 
 def test_only_what_changed_is_kept(store: TensorStore) -> None:
     scheduler = begun(DPMSolverMultistepScheduler)
-    memory = SchedulerMemory(scheduler, store)
+    memory = SolverState(scheduler, store)
     assert memory.note() == {}
     scheduler.step(torch.zeros(1, 3, 4, 4), scheduler.timesteps[0], torch.ones(1, 3, 4, 4))
     assert {"model_outputs", "lower_order_nums", "_step_index"} <= set(memory.note())
@@ -118,7 +118,7 @@ def test_only_what_changed_is_kept(store: TensorStore) -> None:
 
 def test_lists_that_were_written_into_are_as_at_first(store: TensorStore) -> None:
     scheduler = begun(DPMSolverMultistepScheduler, solver_order=2)
-    memory = SchedulerMemory(scheduler, store)
+    memory = SolverState(scheduler, store)
     for _ in range(2):
         run(scheduler, torch.ones(1, 3, 4, 4))
         assert scheduler.model_outputs != [None, None]
@@ -128,7 +128,7 @@ def test_lists_that_were_written_into_are_as_at_first(store: TensorStore) -> Non
 
 def test_an_attribute_that_the_other_run_added_goes(store: TensorStore) -> None:
     scheduler = begun(PNDMScheduler)
-    memory = SchedulerMemory(scheduler, store)
+    memory = SolverState(scheduler, store)
     noted = memory.note()
     scheduler.added, scheduler.table = 3, np.arange(3)
     assert set(memory.note()) == {"added", "table"}
@@ -138,7 +138,7 @@ def test_an_attribute_that_the_other_run_added_goes(store: TensorStore) -> None:
 
 def test_what_cannot_be_copied_is_named(store: TensorStore) -> None:
     scheduler = begun(PNDMScheduler)
-    memory = SchedulerMemory(scheduler, store)
+    memory = SolverState(scheduler, store)
     scheduler.noise_sampler = object()
     with pytest.raises(NotKeepable, match="PNDMScheduler remembers a object, which cannot be kept"):
         memory.note()
@@ -146,7 +146,7 @@ def test_what_cannot_be_copied_is_named(store: TensorStore) -> None:
 
 def test_a_run_draws_from_its_own_generators() -> None:
     torch.manual_seed(5)
-    random = Randomness(7, torch.Generator().manual_seed(7), "cpu")
+    random = RandomStreams(7, torch.Generator().manual_seed(7), "cpu")
     random.enter()
     inside = [torch.rand(2)]
     random.leave()

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from sculptor_app.diffusion.studies.anderson import Mixing
+from sculptor_app.diffusion.studies.anderson import AndersonMixing
 
 
-def iterations(matrix: torch.Tensor, wanted: torch.Tensor, mixing: Mixing | None) -> int:
+def iterations(matrix: torch.Tensor, wanted: torch.Tensor, mixing: AndersonMixing | None) -> int:
     """How many it takes to come within 1e-9 of the fixed point `wanted` of g(x) = matrix (x - wanted) + wanted."""
     x = torch.zeros_like(wanted)
     for count in range(200):
@@ -22,10 +22,10 @@ def test_a_linear_map_of_three_directions_is_solved_within_five(contraction: flo
     """Also one that stretches, on which plain iteration never arrives."""
     matrix = torch.diag(torch.tensor([contraction, -contraction / 2, contraction / 3, 0.0], dtype=torch.float64))
     wanted = torch.tensor([[1.0, -2.0], [3.0, 0.5]], dtype=torch.float64)
-    assert iterations(matrix, wanted, Mixing()) <= 5
+    assert iterations(matrix, wanted, AndersonMixing()) <= 5
     assert iterations(matrix, wanted, None) > 12
 
 
 def test_the_first_iterate_is_the_plain_one() -> None:
     x, residual = torch.ones(2, 2, dtype=torch.float64), torch.full((2, 2), 0.25, dtype=torch.float64)
-    assert torch.equal(Mixing().next(x, residual), x + residual)
+    assert torch.equal(AndersonMixing().next(x, residual), x + residual)

@@ -11,11 +11,11 @@ import torch
 from diffusers import EDMEulerScheduler, PNDMScheduler
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import OWN_SAMPLER, SAMPLERS, RequestError, SculptRequest
+from sculptor_app.core.requests.request import OWN_SAMPLER, SAMPLERS, RequestError, RunRequest
 from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
-from sculptor_app.diffusion.sampling.engine import Engine, Started, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, Started, sample
 from sculptor_app.diffusion.sampling.snapshots import NotForkable
 from sculptor_app.diffusion.studies.fork import fork
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
@@ -37,7 +37,7 @@ def wanted(tmp_path: Path) -> Any:
     return functools.partial(request_for, folder=tmp_path, steps=STEPS)
 
 
-def forked(trajectory: Trajectory, k: int, engine: Engine, request: SculptRequest | None = None) -> Trajectory:
+def forked(trajectory: Trajectory, k: int, engine: Engine, request: RunRequest | None = None) -> Trajectory:
     events = list(fork(trajectory, k, engine, threading.Event(), request))
     assert isinstance(events[0], Started)
     assert len(events) == 1 + trajectory.planned_steps - k
@@ -54,7 +54,7 @@ def check_same(first: Trajectory, second: Trajectory, last: int | None = None) -
             assert first.step(k).timestep == second.step(k).timestep
 
 
-def check_forks(engine: Engine, request: SculptRequest) -> None:
+def check_forks(engine: Engine, request: RunRequest) -> None:
     whole = finish(engine, request)
     for k in sorted({*PLACES} & set(range(whole.planned_steps))):
         check_same(whole, forked(whole, k, engine))
@@ -62,7 +62,7 @@ def check_forks(engine: Engine, request: SculptRequest) -> None:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_embedded_models_samplers(sampler: str, tiny_model: Path) -> None:
-    check_forks(Engine(), SculptRequest(form="bust", steps=STEPS, sampler=sampler, model=str(tiny_model), device="cpu"))
+    check_forks(Engine(), RunRequest(form="bust", steps=STEPS, sampler=sampler, model=str(tiny_model), device="cpu"))
 
 
 def closed_form(prediction_type: str, scheduler: Any) -> GaussianPipeline:
@@ -74,7 +74,7 @@ def test_every_sampler_of_betas(sampler: str, tmp_path: Path) -> None:
     own = PNDMScheduler(skip_prk_steps=sampler != "pndm-warm-up")
     pipeline, sampler = closed_form("epsilon", own), sampler.replace("pndm-warm-up", OWN_SAMPLER)
     engine = Engine(lambda *_, **__: pipeline)
-    check_forks(engine, SculptRequest(steps=STEPS, sampler=sampler, model=str(tmp_path), device="cpu"))
+    check_forks(engine, RunRequest(steps=STEPS, sampler=sampler, model=str(tmp_path), device="cpu"))
 
 
 @pytest.mark.parametrize("sampler", samplers_for(built("sd3")[0]))
@@ -86,7 +86,7 @@ def test_every_sampler_of_flows(sampler: str, wanted: Any) -> None:
 def test_every_sampler_of_edm(sampler: str, tmp_path: Path) -> None:
     pipeline = closed_form("edm", EDMEulerScheduler())
     engine = Engine(lambda *_, **__: pipeline)
-    check_forks(engine, SculptRequest(steps=STEPS, sampler=sampler, model=str(tmp_path), device="cpu"))
+    check_forks(engine, RunRequest(steps=STEPS, sampler=sampler, model=str(tmp_path), device="cpu"))
 
 
 @pytest.mark.parametrize("kind", BUILDERS)
@@ -170,7 +170,7 @@ def test_a_fork_of_a_fork_outlives_the_runs_before_it(wanted: Any) -> None:
 def test_a_run_that_was_cancelled_can_be_gone_on_with(wanted: Any) -> None:
     engine, request = engine_of("stable_diffusion"), wanted("stable_diffusion", sampler="deis")
     whole, stop = finish(engine, request), threading.Event()
-    events = sculpt(engine, request, stop)
+    events = sample(engine, request, stop)
     for _ in range(4):
         part = next(events).trajectory
     stop.set()

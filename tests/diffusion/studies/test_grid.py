@@ -15,10 +15,10 @@ from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
 from sculptor_app.core.requests.request import SAMPLERS, RequestError
 from sculptor_app.core.trajectory.grid_events import GridPart, GridStarted, GridStep
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from sculptor_app.diffusion.sampling.noise import model_facts, noise_of, seed_noise
 from sculptor_app.diffusion.studies import grid
-from sculptor_app.diffusion.studies.grid import sculpt_grid
+from sculptor_app.diffusion.studies.grid import sample_grid
 from sculptor_app.diffusion.studies.grid_preview import untouched
 
 STEPS = 6
@@ -42,14 +42,14 @@ def request_(tiny_model: Path) -> GridRequest:
 
 
 def run(engine: Engine, request: GridRequest, **options: Any) -> tuple[Trajectory, ...]:
-    events = list(sculpt_grid(engine, request, threading.Event(), **options))
+    events = list(sample_grid(engine, request, threading.Event(), **options))
     started = events[0]
     assert isinstance(started, GridStarted)
     return started.trajectories
 
 
 def single(engine: Engine, request: GridRequest, cell: Cell) -> Trajectory:
-    events = list(sculpt(engine, request.single(cell), threading.Event()))
+    events = list(sample(engine, request.single(cell), threading.Event()))
     return events[-1].trajectory
 
 
@@ -77,7 +77,7 @@ def test_each_cell_is_the_single_run_of_its_noise_and_labels(
 
 
 def test_all_cells_advance_together_and_parts_are_told(engine: Engine, request_: GridRequest) -> None:
-    events = sculpt_grid(engine, request_, threading.Event())
+    events = sample_grid(engine, request_, threading.Event())
     started = next(events)
     assert isinstance(started, GridStarted)
     assert [run.last for run in started.trajectories] == [0] * 6
@@ -90,13 +90,13 @@ def test_all_cells_advance_together_and_parts_are_told(engine: Engine, request_:
 
 
 def test_a_grid_of_one_chunk_has_no_parts(engine: Engine, request_: GridRequest) -> None:
-    events = list(sculpt_grid(engine, changed(request_, cells=CELLS[:3]), threading.Event()))
+    events = list(sample_grid(engine, changed(request_, cells=CELLS[:3]), threading.Event()))
     assert [type(event) for event in events] == [GridStarted] + [GridStep] * STEPS
 
 
 def test_a_stop_lands_within_one_chunk(engine: Engine, request_: GridRequest) -> None:
     stop = threading.Event()
-    events = sculpt_grid(engine, request_, stop)
+    events = sample_grid(engine, request_, stop)
     started = next(events)
     assert isinstance(started, GridStarted)
     evaluations: list[int] = []
@@ -116,7 +116,7 @@ def test_a_stop_lands_within_one_chunk(engine: Engine, request_: GridRequest) ->
 
 
 def test_a_grid_that_is_closed_ends_all_its_calls(engine: Engine, request_: GridRequest) -> None:
-    events = sculpt_grid(engine, request_, threading.Event())
+    events = sample_grid(engine, request_, threading.Event())
     started = next(events)
     assert isinstance(started, GridStarted)
     next(events)
@@ -135,7 +135,7 @@ def test_a_fault_in_one_chunk_is_told_and_ends_them_all(engine: Engine, request_
             output.sample = output.sample * float("nan")
         return output
 
-    events = sculpt_grid(engine, request_, threading.Event())
+    events = sample_grid(engine, request_, threading.Event())
     started = next(events)
     assert isinstance(started, GridStarted)
     hook = engine.load(request_.model).unet.register_forward_hook(spoil)
@@ -147,7 +147,7 @@ def test_a_fault_in_one_chunk_is_told_and_ends_them_all(engine: Engine, request_
 
 
 def test_torchs_grad_mode_belongs_to_each_side(engine: Engine, request_: GridRequest) -> None:
-    for _ in sculpt_grid(engine, request_, threading.Event()):
+    for _ in sample_grid(engine, request_, threading.Event()):
         assert torch.is_grad_enabled()
     assert torch.is_grad_enabled()
 

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed
-from sculptor_app.core.requests.request import RequestError, SculptRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_inverse, make_scheduler
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from sculptor_app.diffusion.sampling.noise import seed_noise
 from sculptor_app.diffusion.studies.inversion import Inversion, InversionStep, invert
 from tests.diffusion.gaussian import COSINE, GaussianNetwork, GaussianPipeline, field_power
@@ -60,19 +60,19 @@ def unclipped_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def request_(unclipped_model: Path) -> SculptRequest:
-    return SculptRequest("bust", "bronze", steps=STEPS, guidance=1.0, model=str(unclipped_model), device="cpu")
+def request_(unclipped_model: Path) -> RunRequest:
+    return RunRequest("bust", "bronze", steps=STEPS, guidance=1.0, model=str(unclipped_model), device="cpu")
 
 
-def finish(engine: Engine, request: SculptRequest, picture: Frame, **options: Any) -> Inversion:
+def finish(engine: Engine, request: RunRequest, picture: Frame, **options: Any) -> Inversion:
     *steps, inversion = invert(engine, request, picture, threading.Event(), **{"grain": 0, **options})
     assert [step.done for step in steps if isinstance(step, InversionStep)] == list(range(1, request.steps + 1))
     assert isinstance(inversion, Inversion)
     return inversion
 
 
-def returned(engine: Engine, request: SculptRequest, inversion: Inversion) -> Trajectory:
-    trajectory: Trajectory = list(sculpt(engine, request, threading.Event(), start=inversion.start))[-1].trajectory
+def returned(engine: Engine, request: RunRequest, inversion: Inversion) -> Trajectory:
+    trajectory: Trajectory = list(sample(engine, request, threading.Event(), start=inversion.start))[-1].trajectory
     return trajectory
 
 
@@ -97,7 +97,7 @@ def mode_gains(levels: Any) -> np.ndarray:
 def test_the_closed_form_inverse_is_found(prediction_type: str, steps: int, tmp_path: Path) -> None:
     """Every Fourier mode goes its own way: its noise is the picture's mode over the gain of the whole run."""
     picture = field(5)
-    request = SculptRequest(steps=steps, model=str(tmp_path))
+    request = RunRequest(steps=steps, model=str(tmp_path))
     inversion = finish(closed_form(prediction_type), request, picture, tolerance=1e-6)
     gains = mode_gains(inversion.trajectory.levels)
     alive = np.abs(gains) > 1e-2  # of what a run wipes out its picture tells nothing
@@ -108,7 +108,7 @@ def test_the_closed_form_inverse_is_found(prediction_type: str, steps: int, tmp_
 
 
 def test_more_exact_than_the_first_guess(tmp_path: Path) -> None:
-    engine, request = closed_form(), SculptRequest(steps=STEPS, model=str(tmp_path))
+    engine, request = closed_form(), RunRequest(steps=STEPS, model=str(tmp_path))
     naive = finish(engine, request, field(5), iterations=0)
     exact = finish(engine, request, field(5))
     gains = mode_gains(exact.trajectory.levels)
@@ -123,9 +123,9 @@ def test_more_exact_than_the_first_guess(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("free", [False, True])
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
-def test_there_and_back_on_a_real_network(engine: Engine, request_: SculptRequest, free: bool, guidance: float) -> None:
+def test_there_and_back_on_a_real_network(engine: Engine, request_: RunRequest, free: bool, guidance: float) -> None:
     labels = {"form": None, "material": None} if free else {}
-    request = SculptRequest(**{**request_.as_dict(), **labels, "guidance": guidance})
+    request = RunRequest(**{**request_.as_dict(), **labels, "guidance": guidance})
     inversion = finish(engine, request, solid(SIZE), name="ball.png", tolerance=1e-6)
     back = returned(engine, request, inversion)
     assert inversion.error_db(back.state(STEPS)) > 60
@@ -136,7 +136,7 @@ def test_there_and_back_on_a_real_network(engine: Engine, request_: SculptReques
         np.testing.assert_allclose(back.state(k), inversion.trajectory.state(k), atol=2e-3)
 
 
-def test_the_walk_is_read_like_a_run(engine: Engine, request_: SculptRequest) -> None:
+def test_the_walk_is_read_like_a_run(engine: Engine, request_: RunRequest) -> None:
     """As the run from the noise goes: the same levels, phases, timesteps and guesses, the picture at its end."""
     inversion = finish(engine, request_, solid(SIZE), tolerance=1e-6)
     walk, back = inversion.trajectory, returned(engine, request_, inversion)
@@ -158,16 +158,16 @@ def test_the_walk_is_read_like_a_run(engine: Engine, request_: SculptRequest) ->
 
 def test_a_run_is_undone_to_its_own_noise(tmp_path: Path) -> None:
     """All but the noise's mean, which this model, whose pictures have none, wipes out."""
-    engine, request = closed_form(), SculptRequest(steps=STEPS, model=str(tmp_path))
-    made = list(sculpt(engine, request, threading.Event()))[-1].trajectory
+    engine, request = closed_form(), RunRequest(steps=STEPS, model=str(tmp_path))
+    made = list(sample(engine, request, threading.Event()))[-1].trajectory
     inversion = finish(engine, request, made.state(STEPS), tolerance=1e-7)
     error = inversion.noise - made.state(0)
     assert np.abs(error - error.mean((1, 2), keepdims=True)).max() < 1e-3
 
 
-def test_clipping_on_the_way_back_is_not_undone(engine: Engine, request_: SculptRequest, tiny_model: Path) -> None:
+def test_clipping_on_the_way_back_is_not_undone(engine: Engine, request_: RunRequest, tiny_model: Path) -> None:
     """The way to the noise is that of the model without clipping; the way back clips as every run of the model does."""
-    clipping = SculptRequest(**{**request_.as_dict(), "model": str(tiny_model)})
+    clipping = RunRequest(**{**request_.as_dict(), "model": str(tiny_model)})
     inversion = finish(engine, clipping, solid(SIZE), tolerance=1e-6)
     np.testing.assert_array_equal(inversion.noise, finish(engine, request_, solid(SIZE), tolerance=1e-6).noise)
     errors = [inversion.error_db(returned(engine, r, inversion).state(STEPS)) for r in (clipping, request_)]
@@ -193,7 +193,7 @@ def test_diffusers_inverse_undoes_a_step_with_the_same_answer(steps: int, start:
 @pytest.mark.parametrize("evaluation", [1, 2, 9])
 def test_a_stop_is_obeyed_before_the_next_evaluation(evaluation: int, tmp_path: Path) -> None:
     engine, stop = closed_form(), threading.Event()
-    request = SculptRequest(steps=STEPS, model=str(tmp_path))
+    request = RunRequest(steps=STEPS, model=str(tmp_path))
     pipeline, asked = engine.load(request.model, "cpu"), []
 
     def watch(module: Any, inputs: Any) -> None:
@@ -208,7 +208,7 @@ def test_a_stop_is_obeyed_before_the_next_evaluation(evaluation: int, tmp_path: 
     assert pipeline.freed == 1
 
 
-def test_closed_early_and_run_again(engine: Engine, request_: SculptRequest) -> None:
+def test_closed_early_and_run_again(engine: Engine, request_: RunRequest) -> None:
     whole = finish(engine, request_, solid(SIZE))
     walk = invert(engine, request_, solid(SIZE), threading.Event(), grain=0)
     assert isinstance(walk, Generator)
@@ -221,7 +221,7 @@ def test_closed_early_and_run_again(engine: Engine, request_: SculptRequest) -> 
 
 @pytest.mark.parametrize("iterations", [0, 5])
 def test_values_that_are_no_numbers_end_the_walk(iterations: int, tmp_path: Path) -> None:
-    engine, request = closed_form(), SculptRequest(steps=STEPS, model=str(tmp_path))
+    engine, request = closed_form(), RunRequest(steps=STEPS, model=str(tmp_path))
     asked: list[int] = []
 
     def spoil(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
@@ -233,7 +233,7 @@ def test_values_that_are_no_numbers_end_the_walk(iterations: int, tmp_path: Path
         list(invert(engine, request, field(5), threading.Event(), iterations=iterations))
 
 
-def test_what_cannot_be_solved_is_said(engine: Engine, request_: SculptRequest) -> None:
+def test_what_cannot_be_solved_is_said(engine: Engine, request_: RunRequest) -> None:
     inversion = finish(engine, request_, solid(SIZE), iterations=1, tolerance=1e-9)
     assert inversion.unsolved == STEPS
     assert max(inversion.residuals) > 1e-9
@@ -241,7 +241,7 @@ def test_what_cannot_be_solved_is_said(engine: Engine, request_: SculptRequest) 
 
 
 @pytest.mark.parametrize(("grain", "drawn"), [(0.0, 0), (0.01, 1), (0.2, 3), (0.5, 7)])
-def test_grain_is_drawn_up_to_its_level(engine: Engine, request_: SculptRequest, grain: float, drawn: int) -> None:
+def test_grain_is_drawn_up_to_its_level(engine: Engine, request_: RunRequest, grain: float, drawn: int) -> None:
     """Those states are the picture with the seed's noise; from there on each step leads to the state after it."""
     inversion = finish(engine, request_, solid(SIZE), grain=grain, tolerance=1e-5)
     walk, (noise, _) = inversion.trajectory, seed_noise(request_.seed, SIZE)
@@ -257,23 +257,23 @@ def test_grain_is_drawn_up_to_its_level(engine: Engine, request_: SculptRequest,
         np.testing.assert_allclose(back.state(k), walk.state(k), atol=5e-3)
 
 
-def test_another_seed_has_other_grain(engine: Engine, request_: SculptRequest) -> None:
-    other = SculptRequest(**{**request_.as_dict(), "seed": 8})
+def test_another_seed_has_other_grain(engine: Engine, request_: RunRequest) -> None:
+    other = RunRequest(**{**request_.as_dict(), "seed": 8})
     found = [finish(engine, request, solid(SIZE), grain=0.1).noise for request in (request_, request_, other)]
     np.testing.assert_array_equal(found[0], found[1])
     assert np.abs(found[0] - found[2]).max() > 0.1
 
 
 @pytest.mark.parametrize("grain", [-0.1, 0.6, float("nan")])
-def test_grain_has_bounds(engine: Engine, request_: SculptRequest, grain: float) -> None:
+def test_grain_has_bounds(engine: Engine, request_: RunRequest, grain: float) -> None:
     with pytest.raises(RequestError, match=r"The grain is .*; choose 0 to 0.5."):
         next(invert(engine, request_, solid(SIZE), threading.Event(), grain=grain))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 8])
-def test_more_iterations_are_never_worse(engine: Engine, request_: SculptRequest, limit: int) -> None:
+def test_more_iterations_are_never_worse(engine: Engine, request_: RunRequest, limit: int) -> None:
     """Of a step's iterates the best is kept, also where the newest is worse."""
-    request = SculptRequest(**{**request_.as_dict(), "steps": 2})
+    request = RunRequest(**{**request_.as_dict(), "steps": 2})
     few, more = (finish(engine, request, solid(SIZE), iterations=n, tolerance=0) for n in (limit, limit + 1))
     assert more.residuals[-1] <= few.residuals[-1]
 
@@ -289,9 +289,9 @@ def test_more_iterations_are_never_worse(engine: Engine, request_: SculptRequest
     ],
 )  # fmt: skip
 def test_what_is_refused(
-    engine: Engine, request_: SculptRequest, changes: dict[str, Any], picture: Frame, sentence: str
+    engine: Engine, request_: RunRequest, changes: dict[str, Any], picture: Frame, sentence: str
 ) -> None:
-    request = SculptRequest(**{**request_.as_dict(), **changes})
+    request = RunRequest(**{**request_.as_dict(), **changes})
     with pytest.raises(RequestError, match=sentence):
         next(invert(engine, request, picture, threading.Event()))
 
@@ -305,7 +305,7 @@ def test_errors_in_db() -> None:
     from sculptor_app.diffusion.samplers.levels import plan_levels
 
     planned, picture = plan_levels(levels), solid(8)
-    trajectory = Trajectory(RunInfo(SculptRequest(steps=2)), picture, planned)
+    trajectory = Trajectory(RunInfo(RunRequest(steps=2)), picture, planned)
     for k in (1, 2):
         trajectory.append(Step(k, 0, True, 0.0, planned[k - 1], planned[k], picture, None, "", 0.0))
     inversion = Inversion(picture, trajectory, (1, 1), (0.0, 0.0), 0, 1e-4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageDraw
 
-from sculptor_app.core.trajectory.forward import drown
+from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.animation.chart import _BOTTOM, _FINE, _LEFT, _TOP, EnergyChart
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, Inks, new_paper
 from sculptor_app.measures.forward import ForwardMeasures, noise_floors
@@ -18,7 +18,7 @@ WHITE = 0.2126**2 + 0.7152**2 + 0.0722**2
 
 
 def drowned_chart(inks: Inks) -> EnergyChart:
-    trajectory = drown(solid(64), "x.png", steps=STEPS)
+    trajectory = run_forward_process(solid(64), "x.png", steps=STEPS)
     return EnergyChart(trajectory, ForwardMeasures.of(trajectory, window="none"), "state", 400, inks, into_noise=True)
 
 
@@ -59,7 +59,7 @@ def test_the_whole_chart_has_the_floor_in_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_in_pure_noise_the_floor_is_white_noise_and_in_the_picture_there_is_none() -> None:
-    trajectory = drown(solid(32), "x.png", steps=STEPS)
+    trajectory = run_forward_process(solid(32), "x.png", steps=STEPS)
     floors = noise_floors(ForwardMeasures.of(trajectory, window="none"), trajectory.levels)
     assert len(floors) == STEPS + 1
     assert floors[0] == pytest.approx(WHITE, rel=1e-3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sculptor_app.core.trajectory.forward import drown
+from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import EnergyChart
 from sculptor_app.exports.animation.drawing import LIGHT
@@ -21,7 +21,7 @@ INTO_NOISE = {"frames": "noisy", "into_noise": True}
 
 
 def drowned(steps: int = 8, size: int = 32, fresh: bool = False):
-    return drown(solid(size), "solid.png", steps=steps, fresh=fresh)
+    return run_forward_process(solid(size), "solid.png", steps=steps, fresh=fresh)
 
 
 @pytest.mark.parametrize("fresh", [False, True])

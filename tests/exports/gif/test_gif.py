@@ -256,7 +256,7 @@ def test_both_guesses_of_guidance_stand_beside_the_one_they_make(tmp_path: Path)
     path = written(tmp_path, run, frames="guesses", **BARE)
     last = frames_in_time(path, 80)[-1]
     assert last.shape[:2] == (64, 3 * 64 + 2 * 8)
-    for index, kind in enumerate((FrameKind.UNGUIDED_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS)):
+    for index, kind in enumerate((FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS)):
         wanted = picture(run, 4, kind).rgb.repeat(4, 0).repeat(4, 1)
         assert psnr(last[:, index * 72 : index * 72 + 64], wanted) > 30
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.ui.fields.form import FormFields, read_form
 
 
@@ -21,7 +21,7 @@ from sculptor_app.ui.fields.form import FormFields, read_form
 )
 def test_what_can_be_run(fields, expected) -> None:
     request = read_form(FormFields(**fields))
-    assert isinstance(request, SculptRequest)
+    assert isinstance(request, RunRequest)
     assert {name: getattr(request, name) for name in expected} == expected
 
 

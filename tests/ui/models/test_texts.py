@@ -6,7 +6,7 @@ import pytest
 
 from sculptor_app.core.quantities import byte_text
 from sculptor_app.diffusion.models.hub.offer import Offer
-from sculptor_app.diffusion.models.progress import Doing, Stage
+from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage
 from sculptor_app.ui.models.texts import TransferClock, doing_text, offer_text, transfer_text
 
 
@@ -22,20 +22,20 @@ def test_sizes(count: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("doing", "text"),
     [
-        (Doing(Stage.CHECKING), "checking what is in the folder"),
-        (Doing(Stage.TRYING), "trying it in a process of its own"),
-        (Doing(Stage.READING, "unet", 2, 5), "reading unet (2 of 5)"),
-        (Doing(Stage.READING), "reading its weights"),
-        (Doing(Stage.MOVING), "bringing it to where it computes"),
+        (LoadingProgress(LoadingStage.CHECKING), "checking what is in the folder"),
+        (LoadingProgress(LoadingStage.TRYING), "trying it in a process of its own"),
+        (LoadingProgress(LoadingStage.READING, "unet", 2, 5), "reading unet (2 of 5)"),
+        (LoadingProgress(LoadingStage.READING), "reading its weights"),
+        (LoadingProgress(LoadingStage.MOVING), "bringing it to where it computes"),
     ],
 )
-def test_what_is_done(doing: Doing, text: str) -> None:
+def test_what_is_done(doing: LoadingProgress, text: str) -> None:
     assert doing_text(doing) == text
 
 
 def test_what_is_said_of_it_on_the_command_line() -> None:
-    assert str(Doing(Stage.READING, "unet", 2, 5)) == "reading unet (2 of 5)"
-    assert str(Doing(Stage.TRYING)) == "trying the model"
+    assert str(LoadingProgress(LoadingStage.READING, "unet", 2, 5)) == "reading unet (2 of 5)"
+    assert str(LoadingProgress(LoadingStage.TRYING)) == "trying the model"
 
 
 def test_offers() -> None:

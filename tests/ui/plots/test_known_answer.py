@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.core.requests.request import SculptRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.sampling.engine import Engine, sculpt
+from sculptor_app.diffusion.sampling.engine import Engine, sample
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.session import Session
 from sculptor_app.ui.plots.plots_panel import PlotsPanel
@@ -21,9 +21,9 @@ HALF_AMPLITUDE_STEPS = (5, 13, 26, 36)
 @pytest.fixture
 def trajectory(tmp_path: Path) -> Trajectory:
     """A run of 50 steps on a periodic field, whose spectra need no window."""
-    request = SculptRequest(model=str(tmp_path), steps=50, seed=9)
+    request = RunRequest(model=str(tmp_path), steps=50, seed=9)
     engine = Engine(lambda *_, **__: gaussian_pipeline())
-    return list(sculpt(engine, request, threading.Event()))[-1].trajectory
+    return list(sample(engine, request, threading.Event()))[-1].trajectory
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sculptor_app.core.trajectory.forward import drown
+from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.ui.saving.files import suggested_name
 from tests.helpers.runs import made_run, solid
 
@@ -23,4 +23,4 @@ def test_a_run_is_called_by_what_it_made() -> None:
     ],
 )
 def test_a_drowned_picture_keeps_its_name(name: str, fresh: bool, expected: str) -> None:
-    assert suggested_name(drown(solid(8), name, steps=2, fresh=fresh), ".gif") == expected
+    assert suggested_name(run_forward_process(solid(8), name, steps=2, fresh=fresh), ".gif") == expected

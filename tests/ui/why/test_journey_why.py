@@ -13,10 +13,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.core.requests.request import FORMS, SculptRequest
+from sculptor_app.core.requests.request import FORMS, RunRequest
 from sculptor_app.core.trajectory.grid_events import GridStep
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.session.runner import SculptRunner
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui import theme
 from sculptor_app.ui.why.experiments import Experiment, Labels
 from sculptor_app.ui.why.page import WhyPage
@@ -28,7 +28,7 @@ RUN_MS = 60_000
 class Visitor:
     """A person at the page."""
 
-    def __init__(self, qtbot: QtBot, page: WhyPage, runner: SculptRunner) -> None:
+    def __init__(self, qtbot: QtBot, page: WhyPage, runner: SamplingRunner) -> None:
         self.qtbot, self.page, self.runner = qtbot, page, runner
         self.ends: list[tuple[Experiment, str]] = []
         page.results.ended.connect(lambda experiment, outcome, error: self.ends.append((experiment, outcome)))
@@ -84,10 +84,10 @@ def open_page(
     qtbot: QtBot, qapp: QApplication, settings: QSettings, tiny_model: Path
 ) -> Iterator[Callable[..., Visitor]]:
     theme.apply(qapp, "light")
-    opened: list[tuple[WhyPage, SculptRunner]] = []
+    opened: list[tuple[WhyPage, SamplingRunner]] = []
 
     def open_one(model: Path = tiny_model) -> Visitor:
-        runner, messages = SculptRunner(str(model)), MessageBar()
+        runner, messages = SamplingRunner(str(model)), MessageBar()
         page = WhyPage(runner, settings, messages)
         qtbot.addWidget(page)
         qtbot.addWidget(messages)
@@ -294,7 +294,7 @@ def test_a_run_of_another_page_ends_the_grid(visitor: Visitor, tiny_model: Path)
     visitor.click_start()
     visitor.qtbot.waitUntil(lambda: page.session.is_running and page.session.last >= 1, timeout=RUN_MS)
     with visitor.qtbot.waitSignal(visitor.runner.finished, timeout=RUN_MS):
-        visitor.runner.start(SculptRequest(steps=3, model=str(tiny_model)))
+        visitor.runner.start(RunRequest(steps=3, model=str(tiny_model)))
     assert visitor.ends == [(Experiment.NOISES, "cancelled")]
     assert page.run_panel.button.text() == "Start"
 

@@ -7,7 +7,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from sculptor_app.core.errors import Cancelled, ModelFolderError, SculptError
+from sculptor_app.core.errors import Cancelled, ModelFolderError, SculptorError
 from sculptor_app.diffusion.models.hub import cache as hub
 from sculptor_app.diffusion.models.verdict import shown_path
 
@@ -54,7 +54,7 @@ def told(name: str, cache: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (SculptError, Cancelled):
+    except (SculptorError, Cancelled):
         raise
     except Exception as error:
         raise _failure(name, cache, error) from error
