@@ -113,7 +113,7 @@ def test_defaults_are_those_of_the_call(kind: str) -> None:
     parameters = parameters_of(pipeline)
     for control in controls_of(pipeline):
         default = parameters[control.name].default
-        if default not in (None, inspect.ModelParameter.empty):
+        if default not in (None, inspect.Parameter.empty):
             assert control.default == default, control.name
 
 
