@@ -85,7 +85,7 @@ def _inverted(
 
 def _carved_back(engine: Engine, request: RunRequest, inversion: Inversion, interruption: Interruption) -> float:
     """How near a run from the noise comes to the picture, in dB."""
-    from sculptor_app.diffusion.sampling.engine import sample
+    from sculptor_app.diffusion.sampling.sample import sample
 
     with ProgressBar("Sculpting", request.steps, "step") as bar:
         for event in sample(engine, request, interruption.event, start=inversion.start):

@@ -76,7 +76,7 @@ class SamplingRunner(QObject):
     def __init__(
         self,
         model: str | None = None,
-        engine_module: str = "sculptor_app.diffusion.sampling.engine",
+        engine_module: str = "sculptor_app.diffusion.sampling.sample",
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)

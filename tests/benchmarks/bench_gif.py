@@ -39,7 +39,7 @@ Row = tuple[str, float, float, float, float, float, float, float]
 
 def sculpted(model: str | None, sampler: str) -> Trajectory:
     """A finished 50-step run."""
-    from sculptor_app.diffusion.sampling.engine import Engine, sample
+    from sculptor_app.diffusion.sampling.sample import Engine, sample
 
     request = RunRequest("bust", "bronze", seed=7, steps=50, sampler=sampler, device="cpu", model=model)
     trajectory = None

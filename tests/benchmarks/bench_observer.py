@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 import torch
 
 from sculptor_app.core.requests.request import SAMPLERS, RunRequest
-from sculptor_app.diffusion.sampling.engine import Engine, sample
+from sculptor_app.diffusion.sampling.sample import Engine, sample
 from sculptor_app.measures.run_measures import measured
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sculptor_app.core.requests.request import OWN_SAMPLER, RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.sampling.engine import Engine, sample
+from sculptor_app.diffusion.sampling.sample import Engine, sample
 from tests.helpers.tiny_pipelines import build
 
 STEPS = 4

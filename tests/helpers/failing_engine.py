@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sculptor_app.diffusion.sampling import engine
-from sculptor_app.diffusion.sampling.engine import Engine as Engine
+from sculptor_app.diffusion.sampling import sample as engine
+from sculptor_app.diffusion.sampling.sample import Engine as Engine
 
 LAST_STEP = 3
 error: BaseException | None = None

@@ -34,7 +34,7 @@ def open_window(
     theme.apply(qapp, "light")
     windows = []
 
-    def open_one(engine_module: str = "sculptor_app.diffusion.sampling.engine", model: Path = tiny_model) -> Driver:
+    def open_one(engine_module: str = "sculptor_app.diffusion.sampling.sample", model: Path = tiny_model) -> Driver:
         window = MainWindow(settings, str(model), engine_module)
         qtbot.addWidget(window)
         windows.append(window)

@@ -52,7 +52,7 @@ class MainWindow(QMainWindow):
         self,
         settings: QSettings | None = None,
         model: str | None = None,
-        engine_module: str = "sculptor_app.diffusion.sampling.engine",
+        engine_module: str = "sculptor_app.diffusion.sampling.sample",
     ) -> None:
         super().__init__()
         self.setWindowTitle(identity.NAME)

@@ -19,7 +19,7 @@ from sculptor_app.diffusion.observe.guidance import (
     GuidanceHalves,
     NotTold,
 )
-from sculptor_app.diffusion.sampling.engine import sample
+from sculptor_app.diffusion.sampling.sample import sample
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
 
 pytestmark = [

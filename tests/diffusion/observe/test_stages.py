@@ -15,7 +15,7 @@ from sculptor_app.core.requests.request import OWN_SAMPLER, RequestError, RunReq
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.frames import Look
 from sculptor_app.diffusion.pipelines.layout import StateLayout
-from sculptor_app.diffusion.sampling.engine import Engine, sample
+from sculptor_app.diffusion.sampling.sample import Engine, sample
 from sculptor_app.diffusion.studies.fork import fork
 from tests.diffusion.gaussian import GaussianNetwork
 from tests.helpers.tiny_pipelines import build

@@ -14,7 +14,7 @@ from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory
 from sculptor_app.core.requests.request import SAMPLERS, RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines import devices
-from sculptor_app.diffusion.sampling.engine import Engine, Started, StepTaken, sample
+from sculptor_app.diffusion.sampling.sample import Engine, Started, StepTaken, sample
 from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
 STEPS = 6

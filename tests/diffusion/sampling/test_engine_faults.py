@@ -18,7 +18,7 @@ from sculptor_app.core.errors import (
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory import array_store
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.diffusion.sampling.engine import Engine, sample
+from sculptor_app.diffusion.sampling.sample import Engine, sample
 from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
 

@@ -12,7 +12,7 @@ from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import Observer, observed
-from sculptor_app.diffusion.sampling.engine import Engine, StepTaken, sample
+from sculptor_app.diffusion.sampling.sample import Engine, StepTaken, sample
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.run_measures import RunMeasures
 from tests.diffusion.gaussian import (

@@ -15,7 +15,7 @@ from sculptor_app.core.requests.request import OWN_SAMPLER, SAMPLERS, RequestErr
 from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
-from sculptor_app.diffusion.sampling.engine import Engine, Started, sample
+from sculptor_app.diffusion.sampling.sample import Engine, Started, sample
 from sculptor_app.diffusion.sampling.snapshots import NotForkable
 from sculptor_app.diffusion.studies.fork import fork
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
