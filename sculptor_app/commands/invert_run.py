@@ -24,7 +24,7 @@ from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import frame_spectrum
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.sampling.loaded_model import Engine
+    from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.diffusion.studies.inversion import Inversion
 
 
@@ -66,7 +66,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
 def _inverted(
     request: RunRequest, arguments: argparse.Namespace, interruption: Interruption
 ) -> tuple[Engine, Inversion]:
-    from sculptor_app.diffusion.sampling.loaded_model import Engine
+    from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.diffusion.sampling.noise import model_facts
     from sculptor_app.diffusion.studies.inversion import Inversion, invert  # torch takes seconds to import
 

@@ -149,7 +149,7 @@ def _work(engine: Any, model: str | None, device: str, stop: threading.Event) ->
         raise
     controls = importlib.import_module("sculptor_app.diffusion.pipelines.parameters")
     samplers = importlib.import_module("sculptor_app.diffusion.pipelines.compatibility")
-    loading = importlib.import_module("sculptor_app.diffusion.sampling.loaded_model")
+    loading = importlib.import_module("sculptor_app.diffusion.sampling.engine")
     why_not = controls.why_not_callable(pipeline)
     if why_not:
         request = importlib.import_module("sculptor_app.core.requests.request")

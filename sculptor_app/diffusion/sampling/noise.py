@@ -13,7 +13,7 @@ from sculptor_app.core.pictures.noise_blending import slerp
 from sculptor_app.core.pictures.noise_painting import painted
 from sculptor_app.core.requests.noise_recipe import NoiseRecipe
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.diffusion.sampling.loaded_model import model_folder
+from sculptor_app.diffusion.sampling.engine import model_folder
 
 CHANNELS = 3
 

@@ -17,7 +17,7 @@ from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES
 from sculptor_app.diffusion.pipelines.devices import Device
-from sculptor_app.diffusion.sampling.loaded_model import Engine
+from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.run import run_info as run_info
 from sculptor_app.diffusion.sampling.second_stack import SecondStack

@@ -23,7 +23,7 @@ from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, Fork, 
 from sculptor_app.diffusion.observe.observer import state_in
 from sculptor_app.diffusion.pipelines.networks import stood_in
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
-from sculptor_app.diffusion.sampling.loaded_model import Engine
+from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.sample import Event, carried_out
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder

@@ -30,7 +30,7 @@ from sculptor_app.diffusion.pipelines.call import check_own_kind
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.samplers.levels import Call
-from sculptor_app.diffusion.sampling.loaded_model import Engine, Pipeline
+from sculptor_app.diffusion.sampling.engine import Engine, Pipeline
 from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise, stacked
 from sculptor_app.diffusion.sampling.sample import run_info
 from sculptor_app.diffusion.sampling.second_stack import SecondStack, hand_over

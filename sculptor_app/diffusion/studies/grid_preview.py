@@ -7,7 +7,7 @@ import numpy as np
 from sculptor_app.core.requests.grid import GridRequest
 from sculptor_app.core.requests.request import SAMPLER_NAMES
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
-from sculptor_app.diffusion.sampling.loaded_model import Engine, model_name
+from sculptor_app.diffusion.sampling.engine import Engine, model_name
 from sculptor_app.diffusion.sampling.noise import model_facts, noise_of
 
 

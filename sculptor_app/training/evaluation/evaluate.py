@@ -17,7 +17,7 @@ from sculptor_app.commands.terminal import ProgressBar, is_terminal, say
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.diffusion.pipelines.devices import Device, find_device
 from sculptor_app.diffusion.pipelines.faults import memory_told, run_told
-from sculptor_app.diffusion.sampling.loaded_model import model_folder, model_name, open_model
+from sculptor_app.diffusion.sampling.engine import model_folder, model_name, open_model
 from sculptor_app.training.evaluation.frechet import fit, frechet
 from sculptor_app.training.evaluation.judge import Reading, read
 from sculptor_app.training.evaluation.judge_folder import describe_judge

@@ -15,7 +15,7 @@ from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.diffusion.latents.jobs import DecodedFrame, Fitting, decoding_work, frames_work, mapping_work
 from sculptor_app.diffusion.pipelines.layout import NoPictureOfLatents
-from sculptor_app.diffusion.sampling.loaded_model import Engine
+from sculptor_app.diffusion.sampling.engine import Engine
 from tests.diffusion.latents.networks import dit, kl
 from tests.helpers.runs import made_run
 

@@ -18,7 +18,7 @@ from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.diffusion.latents.example_pictures import example_pictures
 from sculptor_app.diffusion.latents.jobs import frames_work
 from sculptor_app.diffusion.latents.tiny_decoder import WEIGHTS, agreement, load_small_decoder
-from sculptor_app.diffusion.sampling.loaded_model import Engine
+from sculptor_app.diffusion.sampling.engine import Engine
 from tests.diffusion.latents.networks import around, small_vae, tiny
 
 

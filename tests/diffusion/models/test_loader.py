@@ -15,7 +15,7 @@ from sculptor_app.diffusion.models.loader import examine, inspect_model, load_pi
 from sculptor_app.diffusion.models.memory import Plan
 from sculptor_app.diffusion.models.progress import LoadingProgress
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.diffusion.sampling.loaded_model import Engine, model_name
+from sculptor_app.diffusion.sampling.engine import Engine, model_name
 from sculptor_app.diffusion.sampling.sample import sample
 from tests.diffusion.gaussian import gaussian_pipeline
 from tests.helpers.diffusers_models import edit_json
