@@ -48,4 +48,4 @@ def why_no_halves(trajectory: AnyTrajectory, k: int) -> str:
         return NOT_DECODED
     if not trajectory.info.is_of_a_model:
         return NO_MODEL
-    return trajectory.step(k).halves_note or NOT_KEPT
+    return trajectory.step(k).guidance_note or NOT_KEPT

@@ -80,7 +80,7 @@ def test_of_stable_diffusion_they_do_so_in_latents(tmp_path: Path, sampler: str)
 def test_where_there_are_none_it_is_said_why(kind: FrameKind, tiny_model: Path) -> None:
     assert picture(made_run(guidance=2.0), 0, kind).note == NO_STEP_YET
     assert picture(made_run(), 2, kind).note == NOT_KEPT
-    assert picture(one_step(halves_note="They are the same."), 1, kind).note == "They are the same."
+    assert picture(one_step(guidance_note="They are the same."), 1, kind).note == "They are the same."
     assert picture(run_forward_process(solid(8), "x", steps=4), 2, kind).note == NO_MODEL
     latents = made_run(3, channels=4, space="latents", guidance=2.0)
     decoded = DecodedTrajectory(latents)

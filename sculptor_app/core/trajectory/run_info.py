@@ -67,8 +67,8 @@ class RunInfo:
         return bool(self.model_name) or not self.origin
 
 
-class Records(Protocol):
-    """What a trajectory asks of the records that go with it; `RunSnapshots` has it."""
+class SnapshotStore(Protocol):
+    """What a trajectory asks of the snapshots kept beside it; `RunSnapshots` of the engine is one."""
 
     @property
     def budget_bytes(self) -> int:

@@ -31,8 +31,8 @@ class Step:
         duration_s: seconds since the call before it, network included.
         guess_unconditional: where guidance is watched, the guess of the answer without the condition, (C, H, W).
         guess_conditional: the guess of its answer with the condition, (C, H, W); `guess` is that of their mixture.
-        guidance: the scale with which this step mixed them; None where they are not told.
-        halves_note: where guidance is watched, why they are not told, in plain words.
+        guidance: the scale with which this step mixed them; None where they are not known.
+        guidance_note: where guidance is watched, why they are not known, in plain words.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Step:
     guess_unconditional: Frame | None = None
     guess_conditional: Frame | None = None
     guidance: float | None = None
-    halves_note: str = ""
+    guidance_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class StepSummary:
         duration_s: seconds that all its calls took, network included.
         guess_note: why there is no guess, in plain words; empty where there is one.
         guidance: as in `Step`, of its last call.
-        halves_note: as in `Step`, of its last call.
+        guidance_note: as in `Step`, of its last call.
     """
 
     number: int
@@ -75,4 +75,4 @@ class StepSummary:
     duration_s: float
     guess_note: str
     guidance: float | None = None
-    halves_note: str = ""
+    guidance_note: str = ""

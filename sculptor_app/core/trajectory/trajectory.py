@@ -11,8 +11,8 @@ from sculptor_app.core.trajectory.frame_store import FrameStore
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.phases import PhaseSpan, phase_spans
 from sculptor_app.core.trajectory.run_info import Fork as Fork  # also read from here
-from sculptor_app.core.trajectory.run_info import Records
 from sculptor_app.core.trajectory.run_info import RunInfo as RunInfo
+from sculptor_app.core.trajectory.run_info import SnapshotStore
 from sculptor_app.core.trajectory.step import Frame, Step, StepSummary
 
 DEFAULT_BUDGET_BYTES = 512 * 2**20
@@ -31,7 +31,7 @@ class Trajectory:
         levels: Noise levels of the states 0..N, noise first.
         budget_bytes: Most bytes of frames in memory; older ones go to a temporary file beyond it.
         spill_folder: Folder of that file; None is the system's folder for temporary files.
-        records: What the run keeps to be forked, if it does; has a share of the budget.
+        snapshots: What a fork can start from, if the run keeps it; takes a share of the budget.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Trajectory:
         levels: Sequence[NoiseLevel],
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         spill_folder: Path | None = None,
-        records: Records | None = None,
+        snapshots: SnapshotStore | None = None,
     ) -> None:
         if len(levels) < 2:
             raise ValueError(f"a trajectory needs the levels of at least 2 states; got {len(levels)}")
@@ -52,12 +52,12 @@ class Trajectory:
         self.shape = (channels, height, width)
         self.budget_bytes = budget_bytes
         self._lock = threading.Lock()
-        self.records = records
-        of_records = 0 if records is None else records.budget_bytes
-        self._frames = FrameStore(self.shape, budget_bytes - of_records, spill_folder or Path(tempfile.gettempdir()))
+        self.snapshots = snapshots
+        of_snapshots = 0 if snapshots is None else snapshots.budget_bytes
+        self._frames = FrameStore(self.shape, budget_bytes - of_snapshots, spill_folder or Path(tempfile.gettempdir()))
         self._states = [self._frames.append(start)]
         self._guesses: list[int | None] = [None]
-        self._halves: list[tuple[int, int] | None] = [None]
+        self._guidance_guesses: list[tuple[int, int] | None] = [None]
         self._summaries: list[StepSummary] = []
         self._stages: list[Step] = []
         self._ended = ""
@@ -100,7 +100,7 @@ class Trajectory:
         if not step.completes:
             return
         guess = None if step.guess is None else self._frames.append(step.guess)
-        halves = self._append_halves(step.guess_unconditional, step.guess_conditional)
+        pair = self._append_pair(step.guess_unconditional, step.guess_conditional)
         state = self._frames.append(step.state)
         stages, self._stages = self._stages, []
         summary = StepSummary(
@@ -112,9 +112,9 @@ class Trajectory:
             duration_s=sum(stage.duration_s for stage in stages),
             guess_note=step.guess_note,
             guidance=step.guidance,
-            halves_note=step.halves_note,
+            guidance_note=step.guidance_note,
         )
-        self._complete(state, guess, halves, summary)
+        self._complete(state, guess, pair, summary)
 
     def share(self, other: Trajectory, steps: int) -> None:
         """Begin with the first steps of another run; this one must be as new.
@@ -130,19 +130,19 @@ class Trajectory:
         if self.last or other.levels[: steps + 1] != self.levels[: steps + 1] or other.shape != self.shape:
             raise ValueError("only runs of the same levels and frames share steps, from their beginning on")
         for k in range(1, steps + 1):
-            guess, halves = other.guess(k), (other.guess_unconditional(k), other.guess_conditional(k))
-            places = (None if guess is None else self._frames.append(guess), self._append_halves(*halves))
+            guess, pair = other.guess(k), (other.guess_unconditional(k), other.guess_conditional(k))
+            places = (None if guess is None else self._frames.append(guess), self._append_pair(*pair))
             self._complete(self._frames.append(other.state(k)), *places, other.step(k))
 
-    def _append_halves(self, free: Frame | None, conditional: Frame | None) -> tuple[int, int] | None:
-        if free is None or conditional is None:
+    def _append_pair(self, unconditional: Frame | None, conditional: Frame | None) -> tuple[int, int] | None:
+        if unconditional is None or conditional is None:
             return None
-        return self._frames.append(free), self._frames.append(conditional)
+        return self._frames.append(unconditional), self._frames.append(conditional)
 
-    def _complete(self, state: int, guess: int | None, halves: tuple[int, int] | None, summary: StepSummary) -> None:
+    def _complete(self, state: int, guess: int | None, pair: tuple[int, int] | None, summary: StepSummary) -> None:
         with self._lock:
             self._guesses.append(guess)
-            self._halves.append(halves)
+            self._guidance_guesses.append(pair)
             self._states.append(state)
             self._summaries.append(summary)
 
@@ -170,21 +170,21 @@ class Trajectory:
     def guess_unconditional(self, k: int) -> Frame | None:
         """The guess of step k of the network's answer without the condition, (C, H, W) float32, read-only.
 
-        None where guidance was not watched, or its halves could not be told apart (`step(k).halves_note` says why).
+        None where guidance was not watched, or the two predictions are not known (`step(k).guidance_note` says why).
 
         Raises:
             IndexError: There is no such state yet.
         """
-        return self._half(k, 0)
+        return self._of_pair(k, 0)
 
     def guess_conditional(self, k: int) -> Frame | None:
         """The guess of step k of the network's answer with the condition, as `guess_unconditional` otherwise."""
-        return self._half(k, 1)
+        return self._of_pair(k, 1)
 
-    def _half(self, k: int, which: int) -> Frame | None:
+    def _of_pair(self, k: int, which: int) -> Frame | None:
         self._check(k, first=0)
-        halves = self._halves[k]
-        return None if halves is None else self._frames[halves[which]]
+        pair = self._guidance_guesses[k]
+        return None if pair is None else self._frames[pair[which]]
 
     def step(self, k: int) -> StepSummary:
         """What is known of step k without its pictures; k is 1..last.
@@ -203,21 +203,21 @@ class Trajectory:
 
     @property
     def bytes_in_memory(self) -> int:
-        """Bytes of the frames and records that are in memory."""
-        return self._frames.bytes_in_memory + (0 if self.records is None else self.records.bytes_in_memory)
+        """Bytes of the frames and snapshots that are in memory."""
+        return self._frames.bytes_in_memory + (0 if self.snapshots is None else self.snapshots.bytes_in_memory)
 
     @property
     def bytes_on_disk(self) -> int:
-        """Bytes of the frames and records that are in temporary files."""
-        return self._frames.bytes_on_disk + (0 if self.records is None else self.records.bytes_on_disk)
+        """Bytes of the frames and snapshots that are in temporary files."""
+        return self._frames.bytes_on_disk + (0 if self.snapshots is None else self.snapshots.bytes_on_disk)
 
     def close(self) -> None:
         """Forget all frames and delete the temporary file; frames that were handed out stay valid."""
         with self._lock:
-            self._states, self._guesses, self._halves, self._summaries, self._stages = [], [], [], [], []
+            self._states, self._guesses, self._guidance_guesses, self._summaries, self._stages = [], [], [], [], []
         self._frames.close()
-        if self.records is not None:
-            self.records.close()
+        if self.snapshots is not None:
+            self.snapshots.close()
 
     def _check(self, k: int, first: int) -> None:
         last = self.last

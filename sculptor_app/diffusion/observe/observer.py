@@ -175,7 +175,7 @@ class BatchObserver:
                 "guidance": guidance,
             }
         except (NotTold, NoExactRuleError) as reason:
-            return {"halves_note": str(reason)}
+            return {"guidance_note": str(reason)}
 
     def _frames(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> list[Frame]:
         return self.watching.look.frames(guess_of(scheduler, x, output, call.before))

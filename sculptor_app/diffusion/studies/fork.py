@@ -66,7 +66,7 @@ def fork(
         RequestError: The request differs in what both runs share, or there is no such step.
         Cancelled, SculptorError: As `sculpt`.
     """
-    old = trajectory.records
+    old = trajectory.snapshots
     if not isinstance(old, RunSnapshots):
         raise NotForkable("The run cannot be gone on with: nothing was kept for it.", "Start it anew instead.")
     new = old.request if request is None else request

@@ -48,7 +48,7 @@ def test_it_is_read_as_a_run_is() -> None:
     public |= {name for name in dir(Trajectory) if not name.startswith("_")} - {"append", "end"}
     of_models = {
         "share",
-        "records",
+        "snapshots",
         "guess_unconditional",
         "guess_conditional",
     }  # only a run of a model can be forked, or guided

@@ -116,7 +116,7 @@ def test_the_guess_is_the_mixture_of_both(kind: str, tmp_path: Path) -> None:
     trajectory = run(kind, tmp_path, guidance=3.0)
     for k in range(1, trajectory.last + 1):
         free, conditional = trajectory.guess_unconditional(k), trajectory.guess_conditional(k)
-        assert free is not None, trajectory.step(k).halves_note
+        assert free is not None, trajectory.step(k).guidance_note
         assert conditional is not None
         assert trajectory.step(k).guidance == pytest.approx(3, abs=1e-2)
         assert not np.array_equal(free, conditional)
@@ -132,12 +132,12 @@ def test_the_free_guess_is_that_of_no_prompt(tmp_path: Path) -> None:
     np.testing.assert_allclose(guided.guess_conditional(1), plain.guess(1), atol=1e-4)
     np.testing.assert_allclose(guided.guess_unconditional(1), nothing.guess(1), atol=1e-4)
     assert plain.guess_unconditional(1) is None
-    assert plain.step(1).halves_note == NOT_ASKED_TWICE
+    assert plain.step(1).guidance_note == NOT_ASKED_TWICE
 
 
 def test_they_are_off_by_default(tmp_path: Path) -> None:
     write_pictures(tmp_path)
     trajectory = list(sample(engine_of("dit"), request_for("dit", tmp_path), threading.Event()))[-1].trajectory
     assert trajectory.guess_unconditional(1) is None
-    assert (trajectory.step(1).guidance, trajectory.step(1).halves_note) == (None, "")
+    assert (trajectory.step(1).guidance, trajectory.step(1).guidance_note) == (None, "")
     assert trajectory.guess_conditional(0) is None
