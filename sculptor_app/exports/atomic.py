@@ -1,6 +1,5 @@
 """Files that are either whole or not there: a temporary file in the same folder, renamed when it is complete."""
 
-import contextlib
 import errno
 import os
 import secrets
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from sculptor_app import folders
+from sculptor_app.core.files import atomic_file
 from sculptor_app.exports.errors import ExportError
 
 
@@ -33,19 +32,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     temporary = _temporary(target)
     try:
         _refuse_wrong_place(path, target)
-        with temporary.open("xb") as file:
+        with atomic_file(target, temporary) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o7777)
-        temporary.replace(target)
-        folders.sync(target.parent)
     except OSError as error:
         raise _sentence(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _temporary(target: Path) -> Path:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from sculptor_app import folders
+from sculptor_app.core.files import atomic_file
 from sculptor_app.training.errors import NotWritten
 
 
@@ -27,19 +25,11 @@ def written_whole(path: Path, unharmed: str = "") -> Iterator[IO[bytes]]:
     Raises:
         NotWritten: The disk or the folder did not take it.
     """
-    temporary = path.with_name(path.name + ".partial")
     try:
-        with temporary.open("wb") as file:
+        with atomic_file(path, path.with_name(path.name + ".partial")) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folders.sync(path.parent)
     except (OSError, RuntimeError) as error:  # torch says RuntimeError when a file does not take what it writes
         raise not_written(path, error, unharmed) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def not_written(path: Path, error: BaseException, unharmed: str = "") -> NotWritten:

@@ -1,0 +1,43 @@
+"""Atomic file writing: a temporary file in the same folder, renamed when it is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from sculptor_app import folders
+
+
+@contextmanager
+def atomic_file(path: Path, temporary: Path) -> Iterator[IO[bytes]]:
+    """A binary file that becomes `path` when the block ends well; otherwise what was there before stays.
+
+    The content is on the disk before the rename (fsync), so that a power cut leaves one whole file or the other. A
+    file that is replaced keeps its permissions.
+
+    Args:
+        path: The file to make or replace.
+        temporary: Where it is written, in the same folder; deleted on any exception.
+
+    Yields:
+        The open temporary file.
+
+    Raises:
+        OSError: The folder or the disk did not take it.
+    """
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o7777)
+        temporary.replace(path)
+        folders.sync(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
