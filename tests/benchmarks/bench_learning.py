@@ -27,7 +27,7 @@ from sculptor_app.training.loop.plan import PRESETS, TINY, plan_of
 from sculptor_app.ui import theme
 from sculptor_app.ui.app import SWITCH_INTERVAL_S, make_application
 from sculptor_app.ui.learn.page import LearnPage
-from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.bars import MessageBar
 
 LONG = 10**7
 """Pictures to see: the run never ends by itself."""

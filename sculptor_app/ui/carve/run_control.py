@@ -11,7 +11,7 @@ from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_panel import RunPanel
 from sculptor_app.ui.carve.run_progress import StepClock, duration_text
-from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.bars import MessageBar
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.forward_process import Drowned, FreshRender, GivenPicture
 from sculptor_app.session.picture_runs import Inverting, start_from_picture
 from sculptor_app.session.runner import SamplingRunner
-from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.bars import MessageBar
 
 
 class WayBack(QObject):

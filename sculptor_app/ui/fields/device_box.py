@@ -2,7 +2,7 @@
 
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.ui.fields.choice_box import ChoiceBox
+from sculptor_app.ui.fields.inputs import ChoiceBox
 
 
 class DeviceBox(ChoiceBox):

@@ -11,7 +11,7 @@ from sculptor_app.training.loop.plan import NOISES
 from sculptor_app.ui.learn.grid import GrowthGrid
 from sculptor_app.ui.learn.row_cache import GUESS, STATE
 from sculptor_app.ui.theme import fonts, icon
-from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.timeline import Timeline
 
 

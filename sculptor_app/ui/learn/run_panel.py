@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 
 from sculptor_app.session.training import LearnState
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.basics import ElidedLabel
 
 
 class Foot(QWidget):

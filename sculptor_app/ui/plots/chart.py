@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from sculptor_app.ui.plots.canvas import Canvas
 from sculptor_app.ui.theme import fonts, theme
-from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.basics import ElidedLabel
 
 
 class Chart(QWidget):

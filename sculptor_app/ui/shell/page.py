@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from sculptor_app.session.session import Session
 from sculptor_app.ui.shell.page_views import GridViews, Views
-from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.bars import MessageBar
 
 
 class Page(QWidget):

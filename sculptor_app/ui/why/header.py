@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QToolButto
 
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.basics import ElidedLabel
 
 
 class GridHeader(QWidget):

@@ -19,7 +19,7 @@ from sculptor_app.ui.why.experiments import Arrangement, Experiment
 from sculptor_app.ui.why.plan import Plan
 from sculptor_app.ui.why.progress import GridProgress, fault_words
 from sculptor_app.ui.why.results import Results
-from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.bars import MessageBar
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory

@@ -7,7 +7,7 @@ from PySide6.QtGui import QActionGroup, QColor, QImage, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
 
 from sculptor_app.ui.theme import fonts, icon
-from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.legend_bar import LegendBar
 from sculptor_app.ui.widgets.menu_button import give_menu
 from sculptor_app.ui.widgets.picture_view import PictureView

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from sculptor_app.session.training import LearnState
 from sculptor_app.training.loop import growth_rows, live, plan
 from sculptor_app.ui.learn.page import LearnPage
-from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.bars import MessageBar
 from tests.training.tiny import fill
 
 PATIENCE_MS = 60_000

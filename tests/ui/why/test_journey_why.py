@@ -20,7 +20,7 @@ from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui import theme
 from sculptor_app.ui.why.experiments import Experiment, Labels
 from sculptor_app.ui.why.page import WhyPage
-from sculptor_app.ui.widgets.message_bar import MessageBar
+from sculptor_app.ui.widgets.bars import MessageBar
 
 RUN_MS = 60_000
 

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QP
 from sculptor_app import folders
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError
-from sculptor_app.ui.fields.choice_box import ChoiceBox
 from sculptor_app.ui.fields.field_grid import WIDE
+from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.fields.number_field import NumberField
 
 TEXT_LINES = 3

@@ -3,7 +3,7 @@
 import pytest
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.ui.widgets.elided_label import ElidedLabel
+from sculptor_app.ui.widgets.basics import ElidedLabel
 
 
 @pytest.mark.parametrize(
