@@ -14,16 +14,11 @@ from sculptor_app.core.requests.request import (
     RunRequest,
 )
 from sculptor_app.session.model_opening import OpenedModel
-from sculptor_app.ui.fields.device_box import DeviceBox
-from sculptor_app.ui.fields.field_grid import FieldGrid
-from sculptor_app.ui.fields.field_mark import mark
+from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields, mark
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
-from sculptor_app.ui.fields.inputs import ChoiceBox
-from sculptor_app.ui.fields.more_fields import MoreFields
-from sculptor_app.ui.fields.number_field import NumberField
+from sculptor_app.ui.fields.inputs import ChoiceBox, DeviceBox, NumberField, SeedRow
 from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.fields.remembered_settings import Told, ToldModels
-from sculptor_app.ui.fields.seed_row import SeedRow
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.names import form_name, material_name

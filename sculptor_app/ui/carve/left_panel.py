@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QWidget
 
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_panel import RunPanel
-from sculptor_app.ui.widgets.scrolled_panel import ScrolledPanel
+from sculptor_app.ui.widgets.basics import ScrolledPanel
 
 LIKED_WIDTH_PX = 240
 

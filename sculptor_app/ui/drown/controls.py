@@ -9,9 +9,7 @@ from sculptor_app.core.requests.request import MAX_STEPS
 from sculptor_app.session.forward_process import Drowning
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
-from sculptor_app.ui.fields.inputs import ChoiceBox
-from sculptor_app.ui.fields.number_field import NumberField
-from sculptor_app.ui.fields.seed_row import SeedRow
+from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField, SeedRow
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel
 

@@ -31,10 +31,9 @@ from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
 from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.shell.page_views import Views
 from sculptor_app.ui.widgets.bars import MessageBar
-from sculptor_app.ui.widgets.file_drop import FileDrop
+from sculptor_app.ui.widgets.basics import FileDrop, ScrolledPanel
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-from sculptor_app.ui.widgets.scrolled_panel import ScrolledPanel
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 

@@ -1,6 +1,7 @@
-"""Labels over their fields where there is room, beside them where there is not."""
+"""The layout of labelled fields: labels over their fields where there is room, beside them where there is not."""
 
-from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 WIDE = "wide"
 """Property of a field that needs the whole width, as a text does: its label stays over it."""
@@ -67,3 +68,46 @@ class FieldGrid(QWidget):
             line += is_wide
             self._grid.addWidget(field, line, 0 if is_wide else 1, 1, 2 if is_wide else 1)
             line += 1
+
+
+class MoreFields(QWidget):
+    """The words "More settings", and the fields under them when they are unfolded; not there without fields."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.more = QToolButton(self)
+        self.more.setText(self.tr("More settings"))
+        self.more.setCheckable(True)
+        self.more.setArrowType(Qt.ArrowType.RightArrow)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.toggled.connect(self._show)
+        self._grid: QWidget = QWidget(self)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(10)
+        self._column.addWidget(self.more)
+        self._column.addWidget(self._grid)
+        self.set_rows([])
+
+    def set_rows(self, rows: list[list[tuple[str, QWidget]]]) -> None:
+        """Hold other fields, folded away; see `FieldGrid`."""
+        old, self._grid = self._grid, FieldGrid(rows, self)
+        self._column.replaceWidget(old, self._grid)
+        old.hide()
+        old.deleteLater()
+        self.more.setChecked(False)
+        self._grid.hide()
+        self.setVisible(bool(rows))
+
+    @Slot(bool)
+    def _show(self, wanted: bool) -> None:
+        self.more.setArrowType(Qt.ArrowType.DownArrow if wanted else Qt.ArrowType.RightArrow)
+        self._grid.setVisible(wanted)
+
+
+def mark(field: QWidget, is_wrong: bool) -> None:
+    """Have the theme draw a field as wrong, or as right again."""
+    if bool(field.property("problem")) != is_wrong:
+        field.setProperty("problem", is_wrong)
+        field.style().unpolish(field)
+        field.style().polish(field)

@@ -1,8 +1,20 @@
-"""A drop-down list that shortens what does not fit and is not changed by a wheel that only passes over it."""
+"""Input fields: drop-down lists, numbers that are typed freely, the device, and the seed."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QPaintEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
+from PySide6.QtCore import QRandomGenerator, Qt, Slot
+from PySide6.QtGui import QPaintEvent, QValidator, QWheelEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QHBoxLayout,
+    QLineEdit,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolButton,
+    QWidget,
+)
+
+from sculptor_app.ui.theme import inset
 
 
 class ChoiceBox(QComboBox):
@@ -41,3 +53,149 @@ class ChoiceBox(QComboBox):
             super().wheelEvent(event)
         else:
             event.ignore()
+
+
+class DeviceBox(ChoiceBox):
+    """Devices as they are found, Automatic first."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__([(self.tr("Automatic"), "auto")], parent)
+        self.setToolTip(self.tr("Where the model runs."))
+
+    def set_devices(self, devices: tuple[tuple[str, str], ...]) -> None:
+        """Offer the devices that were found, the first being what Automatic takes; a choice that is there stays.
+
+        Args:
+            devices: id and name of each.
+        """
+        chosen = self.currentData()
+        self.blockSignals(True)
+        self.clear()
+        self.addItem(self.tr("{0} (auto)").format(devices[0][1]) if devices else self.tr("Automatic"), "auto")
+        for key, label in devices:
+            if key != "auto":
+                self.addItem(label, key)
+        self.setCurrentIndex(max(0, self.findData(chosen)))
+        self.blockSignals(False)
+        if self.currentData() != chosen:
+            self.currentIndexChanged.emit(self.currentIndex())
+
+    def choose(self, kind: str) -> bool:
+        """Choose the first device whose id begins so, such as "cpu"; whether there is one."""
+        for row in range(self.count()):
+            if str(self.itemData(row)).startswith(kind):
+                self.setCurrentIndex(row)
+                return True
+        return False
+
+
+class NumberField(QAbstractSpinBox):
+    """A text field with arrows; keeps what was typed, be it a number or not.
+
+    QSpinBox would clamp 10⁹ to its maximum without a word.
+
+    Args:
+        low: least value that the arrows reach.
+        high: greatest value that the arrows reach.
+        step: what one arrow press adds.
+        decimals: digits after the point in what the arrows write.
+    """
+
+    def __init__(
+        self, low: float, high: float, step: float = 1, decimals: int = 0, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        inset(self)
+        self._low, self._high, self._step, self._decimals = low, high, step, decimals
+        self.text_changed = self.lineEdit().textChanged
+        self.setAccelerated(True)
+        self.editingFinished.connect(self.end_editing)
+
+    @property
+    def is_being_typed(self) -> bool:
+        """Whether a person is in the middle of a number."""
+        return self.lineEdit().isModified()
+
+    @Slot()
+    def end_editing(self) -> None:
+        """The number stands as it is."""
+        self.lineEdit().setModified(False)
+
+    def set_text(self, text: str) -> None:
+        """Put a text there as if it had been typed."""
+        self.lineEdit().setText(text)
+
+    def set_number(self, number: float) -> None:
+        """Write a number the way the arrows do."""
+        self.set_text(f"{number:.{self._decimals}f}")
+
+    def number(self) -> float | None:
+        """The number that stands there, None where none does."""
+        try:
+            return float(self.text().replace(",", "."))
+        except ValueError:
+            return None
+
+    # Qt overrides
+
+    def stepBy(self, steps: int) -> None:
+        number = self.number()
+        number = self._low if number is None or number != number else number + steps * self._step
+        self.set_number(max(self._low, min(self._high, number)))
+        self.selectAll()
+
+    def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
+        number = self.number()
+        enabled = QAbstractSpinBox.StepEnabledFlag.StepNone
+        if number is None or number < self._high:
+            enabled |= QAbstractSpinBox.StepEnabledFlag.StepUpEnabled
+        if number is None or number > self._low:
+            enabled |= QAbstractSpinBox.StepEnabledFlag.StepDownEnabled
+        return enabled
+
+    def validate(self, text: str, position: int) -> object:
+        return (QValidator.State.Acceptable, text, position)
+
+    def fixup(self, text: str) -> str:
+        return text
+
+
+NEW_SEED_LIMIT = 10**6
+"""New seeds have at most six digits, so that a person can note them down; any up to 2^63 - 1 can be typed."""
+
+
+class SeedRow(QWidget):
+    """A line to type a seed into, and a button beside it.
+
+    Args:
+        parent: the owner.
+        seed: that stands there at first.
+        key: what chooses a new one as well, for the tip.
+    """
+
+    def __init__(self, parent: QWidget | None = None, seed: str = "7", key: str = "") -> None:
+        super().__init__(parent)
+        self.line = QLineEdit(seed, self)
+        self.line.setToolTip(self.tr("The same seed starts from the same noise on every device."))
+        self.line.setAccessibleName(self.tr("Seed"))
+        self.new = QToolButton(self)
+        self.new.setText(self.tr("New"))
+        self.new.setProperty("kind", "outlined")
+        tip = self.tr("Choose a new seed at random")
+        self.new.setToolTip(f"{tip} ({key})" if key else tip)
+        self.new.setAccessibleName(self.tr("New seed"))
+        self.new.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.new.clicked.connect(self.choose_new)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(self.line, 1)
+        row.addWidget(self.new)
+        self.setFocusProxy(self.line)
+
+    @Slot()
+    def choose_new(self) -> None:
+        """Put a random seed into the line; the system's randomness, since a seed is to be new each time."""
+        old = self.line.text()
+        while self.line.text() == old:
+            self.line.setText(str(QRandomGenerator.system().bounded(NEW_SEED_LIMIT)))

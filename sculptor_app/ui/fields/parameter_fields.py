@@ -12,8 +12,7 @@ from sculptor_app import folders
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError
 from sculptor_app.ui.fields.field_grid import WIDE
-from sculptor_app.ui.fields.inputs import ChoiceBox
-from sculptor_app.ui.fields.number_field import NumberField
+from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
 
 TEXT_LINES = 3
 FAR = 10**6

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QWidget
 
 from sculptor_app.training.loop.report import EDGES, LEVELS
 from sculptor_app.ui.learn.levels import phase_index, phase_stretches, place_of
+from sculptor_app.ui.plots.canvas import decade_text
 from sculptor_app.ui.plots.chart import Chart, curve
-from sculptor_app.ui.plots.ticks import decade_text
 from sculptor_app.ui.theme import phase_colour, theme
 from sculptor_app.ui.widgets.names import phase_name
 

@@ -12,8 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from sculptor_app.training.loop.report import Report
 from sculptor_app.ui.learn.texts import count_text
-from sculptor_app.ui.plots.chart import Chart, KeptCurve
-from sculptor_app.ui.plots.cursor import PILL_HEIGHT, Cursor
+from sculptor_app.ui.plots.chart import PILL_HEIGHT, Chart, Cursor, KeptCurve
 from sculptor_app.ui.theme import band_colour, theme
 
 FEWEST = 100.0

@@ -21,7 +21,7 @@ from sculptor_app.ui.learn.run_panel import Foot
 from sculptor_app.ui.learn.settings_panel import What, new_folder
 from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.widgets.bars import MessageBar
-from sculptor_app.ui.widgets.scrolled_panel import ScrolledPanel
+from sculptor_app.ui.widgets.basics import ScrolledPanel
 
 LEFT_PX, LEAST_LEFT_PX = 248, 216
 

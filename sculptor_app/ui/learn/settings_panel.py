@@ -11,8 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QToolButton, QVB
 from sculptor_app import folders
 from sculptor_app.training.loop.plan import OWN, OWN_SIZES, PRESETS, TINY, Plan, plan_of
 from sculptor_app.ui.fields.field_grid import FieldGrid
-from sculptor_app.ui.fields.inputs import ChoiceBox
-from sculptor_app.ui.fields.number_field import NumberField
+from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
 from sculptor_app.ui.learn.texts import preset_name, preset_note
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel

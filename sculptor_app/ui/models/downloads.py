@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.session.model_download import ModelDownload
 from sculptor_app.ui.models.texts import TransferClock, offer_text, transfer_text
-from sculptor_app.ui.widgets.work_bar import WorkBar
+from sculptor_app.ui.widgets.bars import WorkBar
 
 if TYPE_CHECKING:
     from sculptor_app.ui.shell.main_window import MainWindow

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from sculptor_app.session.model_opening import ModelOpening
 from sculptor_app.session.runner import RunState
 from sculptor_app.ui.models.texts import doing_text
-from sculptor_app.ui.widgets.work_bar import WorkBar
+from sculptor_app.ui.widgets.bars import WorkBar
 
 if TYPE_CHECKING:
     from sculptor_app.ui.shell.main_window import MainWindow

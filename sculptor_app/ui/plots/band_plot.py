@@ -9,11 +9,18 @@ from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.core.trajectory.phases import PhaseSpan
-from sculptor_app.ui.plots.chart import Chart, KeptCurve, floor_pen, limits, log10_or_gap
-from sculptor_app.ui.plots.cursor import PILL_HEIGHT, Cursor
-from sculptor_app.ui.plots.end_labels import EndLabel, EndLabels
-from sculptor_app.ui.plots.thinning import thinned
-from sculptor_app.ui.plots.ticks import decade_text, power_ticks, stable_range, whole_ticks
+from sculptor_app.ui.plots.canvas import decade_text, power_ticks, stable_range, thinned, whole_ticks
+from sculptor_app.ui.plots.chart import (
+    PILL_HEIGHT,
+    Chart,
+    Cursor,
+    EndLabel,
+    EndLabels,
+    KeptCurve,
+    floor_pen,
+    limits,
+    log10_or_gap,
+)
 from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
 from sculptor_app.ui.theme.tokens import BAND_KEYS
 from sculptor_app.ui.widgets.names import band_name

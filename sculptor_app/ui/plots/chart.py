@@ -1,14 +1,22 @@
-"""What both plots share: a title, a canvas, a caption and words for where there is nothing to plot."""
+"""The base of the plots: title, canvas, caption, cursor, legend and labels at the ends of curves.
+
+WORKAROUND: pyqtgraph 0.14's InfiniteLine leaves traces at fractional screen scales (its issue 2207) and takes 5-16 ms
+a move; the cursor here lives in pixels, with a margin around what it paints.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QColor, QPen
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from sculptor_app.ui.plots.canvas import Canvas
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.widgets.basics import ElidedLabel
+from sculptor_app.ui.widgets.timeline_paint import spread
 
 
 class Chart(QWidget):
@@ -132,3 +140,185 @@ def floor_pen(width_px: float) -> QPen:
     pen.setCosmetic(True)
     pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
     return pen
+
+
+PILL_HEIGHT = 16
+_ABOVE = PILL_HEIGHT + 2.0
+
+
+class Cursor(pg.GraphicsObject):
+    """A line over the whole height of a plot, moved by `set_step`."""
+
+    def __init__(self, canvas: Canvas) -> None:
+        super().__init__(canvas.ground)
+        self._ground, self._view = canvas.ground, canvas.view
+        self._step = 0
+        self._x, self._text = 0.0, "0"
+        self._height = 0.0
+        self._half = 14.0
+        self.setZValue(1000)
+        self.hide()
+        self._view.sigResized.connect(self._place)
+        self._view.sigRangeChanged.connect(self._place)
+
+    @property
+    def step(self) -> int:
+        """The step it stands at."""
+        return self._step
+
+    def set_step(self, step: int) -> None:
+        """Moves it to a step, whose number it shows."""
+        self._step = step
+        self.set_place(step, str(step))
+
+    def set_place(self, x: float, text: str) -> None:
+        """Moves it to a place on the x axis, with a text above."""
+        self._x, self._text = x, text
+        half = QFontMetricsF(fonts.small_strong()).horizontalAdvance(text) / 2 + 6
+        if half != self._half:
+            self.prepareGeometryChange()
+            self._half = half
+        self._place()
+        self.update()
+
+    def _place(self, *_: object) -> None:
+        view = self._view
+        top = view.mapFromViewToItem(self._ground, pg.Point(self._x, view.viewRange()[1][1]))
+        height = view.size().height()
+        if height != self._height:
+            self.prepareGeometryChange()
+            self._height = height
+        self.setPos(QPointF(round(top.x()), round(view.pos().y())))
+
+    def boundingRect(self) -> QRectF:
+        return QRectF(-self._half - 3, -_ABOVE - 3, 2 * self._half + 6, self._height + _ABOVE + 6)
+
+    def paint(self, painter: QPainter, *_: object) -> None:
+        tokens = theme().tokens
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(tokens.bubble))
+        painter.drawRect(QRectF(-0.75, -3, 1.5, self._height + 3))
+        pill = QRectF(-self._half, -_ABOVE, 2 * self._half, PILL_HEIGHT)
+        painter.drawRoundedRect(pill, PILL_HEIGHT / 2, PILL_HEIGHT / 2)
+        painter.setPen(QColor(tokens.on_bubble))
+        painter.setFont(fonts.small_strong())
+        painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, self._text)
+
+
+_SAMPLE = 20
+_GAP = 5
+_BETWEEN = 12
+
+
+class LegendRow(QWidget):
+    """Which pen belongs to which curve."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._entries: tuple[tuple[str, QPen | None], ...] = ()
+        self.setFont(fonts.small())
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def set_entries(self, entries: Sequence[tuple[str, QPen | None]]) -> None:
+        """Pairs of a name and the pen of its curve; without a pen, the name of a curve that is still to come."""
+        self._entries = tuple(entries)
+        self.setAccessibleDescription(", ".join(name for name, pen in entries if pen is not None))
+        self._take_rows()
+        self.update()
+
+    def _line(self) -> int:
+        return self.fontMetrics().height() + 3
+
+    def places(self, width: int) -> list[QRectF]:
+        """Where each entry goes in a row this wide; a new row where one does not fit."""
+        found: list[QRectF] = []
+        x = y = 0
+        for name, _ in self._entries:
+            needed = _SAMPLE + _GAP + self.fontMetrics().horizontalAdvance(name)
+            if x and x + needed > width:
+                x, y = 0, y + self._line()
+            found.append(QRectF(x, y, needed, self._line()))
+            x += needed + _BETWEEN
+        return found
+
+    def _take_rows(self) -> None:
+        # Not by Qt's height-for-width: a layout would then share its whole height by the hints alone.
+        self.setFixedHeight(int(max((place.bottom() for place in self.places(self.width())), default=self._line())))
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, self._line())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(80, self._line())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._take_rows()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for (name, pen), place in zip(self._entries, self.places(self.width()), strict=True):
+            middle = place.center().y()
+            painter.setPen(pen or QPen(QColor(theme().tokens.hairline), 1))  # of a curve: in device pixels, as it
+            painter.drawLine(QPointF(place.left(), middle), QPointF(place.left() + _SAMPLE, middle))
+            painter.setPen(QColor(theme().tokens.muted if pen is not None else theme().tokens.disabled))
+            painter.drawText(place.adjusted(_SAMPLE + _GAP, 0, 2, 0), Qt.AlignmentFlag.AlignVCenter, name)
+        painter.end()
+
+
+_OFFSET = 9.0
+
+
+@dataclass(frozen=True, slots=True)
+class EndLabel:
+    """A name beside the place (in units of the y axis) where its curve ends."""
+
+    text: str
+    value: float
+    colour: QColor
+
+
+class EndLabels(pg.AxisItem):
+    """Stands in the right axis' place; a hair leads from a label to its curve's end where it had to give way."""
+
+    def __init__(self) -> None:
+        super().__init__("right", showValues=False, maxTickLength=0)
+        self.setPen(QPen(Qt.PenStyle.NoPen))
+        self._labels: tuple[EndLabel, ...] = ()
+
+    def reserve(self, texts: Sequence[str]) -> None:
+        """Keeps room for these names, so that the plot stands still when they come."""
+        metrics = QFontMetricsF(fonts.small())
+        self.setWidth(_OFFSET + max(metrics.horizontalAdvance(text) for text in texts) + 4)
+
+    def set_labels(self, labels: Sequence[EndLabel]) -> None:
+        """Which names stand where."""
+        self._labels = tuple(labels)
+        self.picture = None
+        self.update()
+
+    def places(self, height: float) -> list[tuple[EndLabel, float, float]]:
+        """Each label with its text's middle and its curve's end, in pixels from the top of a plot this high."""
+        low, high = self.range
+        ends = [(label, (high - label.value) / (high - low) * height) for label in self._labels]
+        ends.sort(key=lambda pair: pair[1])
+        line = QFontMetricsF(fonts.small()).height()
+        tops = spread([y for _, y in ends], [line] * len(ends), 0, height, 0)
+        if tops is None:
+            return []
+        return [(label, top + line / 2, y) for (label, y), top in zip(ends, tops, strict=True)]
+
+    def paint(self, painter: QPainter, *_: object) -> None:
+        box = self.mapRectFromParent(self.geometry())  # boundingRect() has margins of its own
+        line = QFontMetricsF(fonts.small()).height()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(fonts.small())
+        for label, middle, end in self.places(box.height()):
+            painter.setPen(QPen(label.colour, 1))
+            painter.drawLine(
+                QPointF(box.left() + 1, box.top() + end), QPointF(box.left() + _OFFSET - 3, box.top() + middle)
+            )
+            place = QRectF(box.left() + _OFFSET, box.top() + middle - line / 2, box.width(), line)
+            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, label.text)

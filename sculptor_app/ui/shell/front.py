@@ -25,11 +25,10 @@ from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.run_panel import RunPanel
 from sculptor_app.ui.carve.welcome import Welcome
 from sculptor_app.ui.plots.plots_panel import PlotsPanel
-from sculptor_app.ui.widgets.bars import MessageBar
-from sculptor_app.ui.widgets.layout_barrier import Still
+from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
+from sculptor_app.ui.widgets.basics import Still
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
-from sculptor_app.ui.widgets.work_bar import WorkBar
 
 if TYPE_CHECKING:
     from sculptor_app.ui.shell.main_window import MainWindow

@@ -4,10 +4,18 @@
 """
 
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.theme.fields import inset
 from sculptor_app.ui.theme.icons import icon, paint_icon
-from sculptor_app.ui.theme.ink import band_colour, band_pen, phase_colour, phase_pen
-from sculptor_app.ui.theme.manager import MODES, Theme, apply, theme
+from sculptor_app.ui.theme.manager import (
+    MODES,
+    Theme,
+    apply,
+    band_colour,
+    band_pen,
+    inset,
+    phase_colour,
+    phase_pen,
+    theme,
+)
 from sculptor_app.ui.theme.tokens import Tokens
 
 __all__ = [

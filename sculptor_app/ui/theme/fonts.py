@@ -3,7 +3,7 @@
 from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
-from sculptor_app.ui.theme import files
+from sculptor_app import resources
 
 FAMILY = "Inter"
 _FILES = ("Inter-Regular.otf", "Inter-SemiBold.otf")
@@ -20,7 +20,7 @@ def install(app: QApplication) -> None:
     if app.property("sculptor_font"):
         return
     app.setProperty("sculptor_font", True)
-    loaded = [QFontDatabase.addApplicationFont(str(files.style_file(f"fonts/{name}"))) for name in _FILES]
+    loaded = [QFontDatabase.addApplicationFont(str(resources.path(f"styles/fonts/{name}"))) for name in _FILES]
     if -1 in loaded:
         return
     font = QFont(app.font())

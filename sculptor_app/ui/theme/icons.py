@@ -6,12 +6,13 @@ from PySide6.QtCore import QByteArray, QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
-from sculptor_app.ui.theme import files, manager
+from sculptor_app import resources
+from sculptor_app.ui.theme import manager
 
 
 @lru_cache(maxsize=256)
 def _renderer(name: str, colour: str) -> QSvgRenderer:
-    drawing = files.icon_file(name).read_text(encoding="utf-8").replace("currentColor", colour)
+    drawing = resources.path(f"icons/{name}.svg").read_text(encoding="utf-8").replace("currentColor", colour)
     renderer = QSvgRenderer(QByteArray(drawing.encode()))
     if not renderer.isValid():
         raise ValueError(f"the icon {name!r} is not an SVG that Qt can draw")
@@ -71,6 +72,6 @@ def icon(name: str, role: str = "text") -> QIcon:
         FileNotFoundError: there is no such icon.
         AttributeError: there is no such token.
     """
-    files.icon_file(name)
+    resources.path(f"icons/{name}.svg")
     getattr(manager.theme().tokens, role)
     return QIcon(ThemedIconEngine(name, role))

@@ -1,15 +1,51 @@
-"""The theme in force: chosen or followed from the system, put on the application as palette and style sheet."""
+"""The theme in force, chosen or followed from the system: palette, style sheet, and the colours of phases and bands."""
 
 from string import Template
 from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QColor, QGuiApplication, QPalette, QPen
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication
 
-from sculptor_app.ui.theme import files, fonts
-from sculptor_app.ui.theme.palette import palette_of
-from sculptor_app.ui.theme.tokens import DARK, LIGHT, Tokens
+from sculptor_app import resources
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.theme.tokens import BAND_DASHES, BAND_KEYS, DARK, LIGHT, PHASE_KEYS, Tokens
+
+_Role = QPalette.ColorRole
+
+
+def palette_of(tokens: Tokens) -> QPalette:
+    """The palette of a theme; disabled ink is `tokens.disabled`."""
+    roles = {
+        _Role.Window: tokens.window,
+        _Role.WindowText: tokens.text,
+        _Role.Base: tokens.field,
+        _Role.AlternateBase: tokens.well,
+        _Role.Text: tokens.text,
+        _Role.Button: tokens.field,
+        _Role.ButtonText: tokens.text,
+        _Role.BrightText: tokens.on_accent,
+        _Role.ToolTipBase: tokens.bubble,
+        _Role.ToolTipText: tokens.on_bubble,
+        _Role.PlaceholderText: tokens.muted,
+        _Role.Highlight: tokens.accent,
+        _Role.HighlightedText: tokens.on_accent,
+        _Role.Accent: tokens.accent,
+        _Role.Link: tokens.accent_text,
+        _Role.LinkVisited: tokens.accent_text,
+        _Role.Light: tokens.field,
+        _Role.Midlight: tokens.hover,
+        _Role.Mid: tokens.hairline_strong,
+        _Role.Dark: tokens.hairline_strong,
+        _Role.Shadow: tokens.hairline_strong,
+    }
+    palette = QPalette()
+    for role, colour in roles.items():
+        palette.setColor(role, QColor(colour))
+    for role in (_Role.WindowText, _Role.Text, _Role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(tokens.disabled))
+    return palette
+
 
 Mode = Literal["system", "light", "dark"]
 MODES: tuple[Mode, ...] = ("system", "light", "dark")
@@ -22,9 +58,9 @@ def system_is_dark() -> bool:
 
 def stylesheet(tokens: Tokens) -> str:
     """The application's style sheet for a theme, from the one template."""
-    template = Template(files.style_file("sculptor.qss").read_text(encoding="utf-8"))
+    template = Template(resources.path("styles/sculptor.qss").read_text(encoding="utf-8"))
     colours = {key: getattr(tokens, key) for key in Tokens.__slots__ if isinstance(getattr(tokens, key), str)}
-    return template.substitute(colours, pictures=files.style_file(tokens.name).as_posix())
+    return template.substitute(colours, pictures=resources.path(f"styles/{tokens.name}").as_posix())
 
 
 class Theme(QObject):
@@ -118,3 +154,46 @@ def apply(app: QApplication, mode: str = "system") -> Theme:
     """
     theme().set_mode(app, mode)
     return theme()
+
+
+def phase_colour(key: str, opacity: float = 1.0) -> QColor:
+    """Fill of a phase ("decisions", "structure", "refinement", "polish"), opacity 0..1."""
+    colour = QColor(theme().tokens.phases[key])
+    colour.setAlphaF(opacity)
+    return colour
+
+
+def band_colour(key: str) -> QColor:
+    """Ink of a band ("layout", "structure", "detail", "polish"); readable as text too."""
+    return QColor(theme().tokens.bands[key])
+
+
+def band_pen(key: str, width_px: float = 1.6) -> QPen:
+    """Pen of a band: its colour and its own dash pattern, of constant width on screen."""
+    return _pen(band_colour(key), key, width_px)
+
+
+def phase_pen(key: str, width_px: float = 1.4) -> QPen:
+    """Pen of a curve taken at the end of a phase: the colour and dash of the band that this phase brings out."""
+    return band_pen(BAND_KEYS[PHASE_KEYS.index(key)], width_px)
+
+
+def _pen(colour: QColor, key: str, width_px: float) -> QPen:
+    pen = QPen(colour, width_px)
+    pen.setCosmetic(True)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)  # round ones take Qt ten times as long on a long curve
+    if BAND_DASHES[key]:
+        pen.setDashPattern(list(BAND_DASHES[key]))
+    return pen
+
+
+_INSET_PX = 9
+
+
+def inset(box: QAbstractSpinBox) -> None:
+    """Sets a number field's text in from its left edge, as that of the other fields.
+
+    WORKAROUND: Qt 6.11's style sheets leave the left padding of a spin box out.
+    """
+    box.lineEdit().setTextMargins(_INSET_PX, 0, 0, 0)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sculptor_app.core.requests.noise_recipe import Stroke
 from sculptor_app.ui.theme import theme
-from sculptor_app.ui.widgets.hairline import paint_frame
+from sculptor_app.ui.widgets.basics import paint_frame
 
 _APART = 0.4
 """Dabs of a stroke are so many radii apart, so that few of them make a smooth line."""

@@ -11,9 +11,9 @@ from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.why.experiments import Arrangement
 from sculptor_app.ui.why.swatch import paint_swatch
-from sculptor_app.ui.widgets.hairline import paint_frame
+from sculptor_app.ui.widgets.basics import paint_frame
 from sculptor_app.ui.widgets.names import form_name, material_name
-from sculptor_app.ui.widgets.zoom import is_worth_sharpening, looks_better_smooth
+from sculptor_app.ui.widgets.picture_view import is_worth_sharpening, looks_better_smooth
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 

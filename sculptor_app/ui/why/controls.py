@@ -16,12 +16,9 @@ from sculptor_app.core.requests.request import (
     RequestError,
     RunRequest,
 )
-from sculptor_app.ui.fields.field_grid import FieldGrid
-from sculptor_app.ui.fields.field_mark import mark
+from sculptor_app.ui.fields.field_grid import FieldGrid, mark
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
-from sculptor_app.ui.fields.inputs import ChoiceBox
-from sculptor_app.ui.fields.number_field import NumberField
-from sculptor_app.ui.fields.seed_row import SeedRow
+from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField, SeedRow
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.why.experiments import Choices, Experiment, Labels
 from sculptor_app.ui.widgets.names import form_name, material_name

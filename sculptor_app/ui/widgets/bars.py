@@ -1,9 +1,13 @@
-"""A quiet bar over the frames that says what happened and what to do; it never stands in the way."""
+"""Bars over the frames: a message with what to do about it, and the progress of work with a way to end it."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from sculptor_app.ui.theme import fonts
 
 
 class MessageBar(QFrame):
@@ -83,3 +87,99 @@ class MessageBar(QFrame):
     def clear(self) -> None:
         """Close the message."""
         self.hide()
+
+
+STEPS = 1000
+"""Of a determinate bar: bytes would not fit into it."""
+
+Deed = tuple[str, Callable[[], object]]
+"""Label of a button, and what it does."""
+
+
+class WorkBar(QFrame):
+    """Shows one piece of work at a time; hidden while there is none.
+
+    Args:
+        name: what the work is, for who does not see it.
+        parent: the window.
+    """
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("work_bar")
+        self.text = QLabel(self)
+        self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        self.detail = QLabel(self)
+        self.detail.setProperty("tone", "muted")
+        self.detail.setFont(fonts.tabular(fonts.body()))
+        self.progress = QProgressBar(self)
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName(name)
+        self.buttons: list[QPushButton] = []
+        self._deeds: list[Callable[[], object]] = []
+        self._row = QHBoxLayout()
+        self._row.setContentsMargins(12, 8, 12, 7)
+        self._row.setSpacing(10)
+        self._row.addWidget(self.text, 1)
+        self._row.addWidget(self.detail)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(self._row)
+        column.addWidget(self.progress)
+        self.hide()
+
+    def tell(self, text: str, deeds: Sequence[Deed] = (), *, is_busy: bool = True) -> None:
+        """Show what is done.
+
+        Args:
+            text: a sentence, or the beginning of one.
+            deeds: buttons.
+            is_busy: whether something is being done, which moves the bar, or the buttons are waited for.
+        """
+        self.text.setText(text)
+        self.setAccessibleName(text)
+        self.detail.setText("")
+        self._set_buttons(deeds)
+        self.progress.setVisible(is_busy)
+        self.progress.setRange(0, 0)
+        self.show()
+
+    def _set_buttons(self, deeds: Sequence[Deed]) -> None:
+        while len(self.buttons) < len(deeds):
+            button = QPushButton(self)
+            button.clicked.connect(self._act)
+            self.buttons.append(button)
+            self._row.addWidget(button)
+        self._deeds = [deed for _, deed in deeds]
+        for place, button in enumerate(self.buttons):
+            button.setVisible(place < len(deeds))
+            button.setEnabled(True)
+            button.setText(deeds[place][0] if place < len(deeds) else "")
+
+    def say(self, text: str) -> None:
+        """Another text; buttons and progress stay."""
+        self.text.setText(text)
+        self.setAccessibleName(text)
+
+    def set_progress(self, share: float, detail: str) -> None:
+        """Show how far the work is.
+
+        Args:
+            share: 0 to 1.
+            detail: the same in numbers.
+        """
+        self.progress.setRange(0, STEPS)
+        self.progress.setValue(round(share * STEPS))
+        self.detail.setText(detail)
+
+    def end_soon(self, text: str) -> None:
+        """The work has been stopped, and takes a moment to end."""
+        self.say(text)
+        for button in self.buttons:
+            button.setEnabled(False)
+
+    @Slot()
+    def _act(self) -> None:
+        self._deeds[self.buttons.index(self.sender())]()

@@ -1,8 +1,13 @@
-"""A label that gives way: what does not fit ends in an ellipsis and is told in full by its tooltip."""
+"""Parts that many widgets are made of: elided labels, hairline frames, menu buttons, scrolled panels, file drops."""
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QWidget
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QDropEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QLabel, QMenu, QScrollArea, QSizePolicy, QStyle, QToolButton, QVBoxLayout, QWidget
 
 _BETWEEN = " · "
 _LEAST_LETTERS = 5
@@ -60,3 +65,139 @@ class ElidedLabel(QLabel):
             painter, self.contentsRect(), int(flags), palette, self.isEnabled(), self.shown_text, self.foregroundRole()
         )
         painter.end()
+
+
+def paint_frame(painter: QPainter, rect: QRectF, ink: QColor | str) -> None:
+    """Paints a frame along the inside of `rect`, as many whole device pixels wide as fit into one logical pixel.
+
+    QPainter.drawRect would leave a strip of half a pixel outside the frame on a dense screen.
+    """
+    ratio = painter.device().devicePixelRatioF()
+    width = max(1, math.floor(ratio)) / ratio
+    colour = QColor(ink)
+    painter.fillRect(QRectF(rect.left(), rect.top(), rect.width(), width), colour)
+    painter.fillRect(QRectF(rect.left(), rect.bottom() - width, rect.width(), width), colour)
+    painter.fillRect(QRectF(rect.left(), rect.top(), width, rect.height()), colour)
+    painter.fillRect(QRectF(rect.right() - width, rect.top(), width, rect.height()), colour)
+
+
+def give_menu(button: QToolButton, menu: QMenu) -> None:
+    """Have a button open a menu when it is pressed, and look at rest when that is closed.
+
+    Args:
+        button: Keeps the menu.
+        menu: Opens under it.
+    """
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    button.setMenu(menu)
+    menu.aboutToHide.connect(lambda: QTimer.singleShot(0, button, lambda: _let_go(button)))
+
+
+def _let_go(button: QToolButton) -> None:
+    # WORKAROUND: Qt 6.11 does not tell a button that the pointer has left it while its menu was open: it stays lit.
+    if not button.rect().contains(button.mapFromGlobal(button.cursor().pos())):
+        button.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, False)
+        button.update()
+
+
+class Still(QWidget):
+    """Holds one widget as large as itself.
+
+    Every changed text makes Qt lay out all that is around it, up to the window, again, at every step. Here that stops,
+    unless the least size or the height that the widget asks for has changed.
+    """
+
+    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._content = content
+        content.setParent(self)
+        self.setSizePolicy(content.sizePolicy())
+        self._asked = self._asks()
+
+    def _asks(self) -> tuple[QSize, int]:
+        return self._content.minimumSizeHint(), self._content.sizeHint().height()
+
+    def sizeHint(self) -> QSize:
+        return self._content.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return self._content.minimumSizeHint()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            asks = self._asks()
+            if asks != self._asked:
+                self._asked = asks
+                self.updateGeometry()
+        return super().event(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._content.setGeometry(self.rect())
+
+
+class ScrolledPanel(QWidget):
+    """Two widgets above each other.
+
+    Args:
+        settings: Scrolls up and down where there is too little room.
+        foot: Is always seen whole.
+        parent: The owner.
+    """
+
+    def __init__(self, settings: QWidget, foot: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scroll = QScrollArea(self)
+        self._scroll.setWidget(settings)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._scroll, 1)
+        column.addWidget(foot)
+
+    @property
+    def room_px(self) -> int:
+        """Height of what is seen of the settings at once."""
+        return self._scroll.viewport().height()
+
+    @property
+    def bar_px(self) -> int:
+        """Width that the scroll bar takes when it is there."""
+        return self._scroll.verticalScrollBar().sizeHint().width()
+
+
+class FileDrop(QObject):
+    """Lets a local file be dropped onto a widget and its children.
+
+    Args:
+        target: Takes the file.
+
+    Signals:
+        dropped: The path of the first file.
+    """
+
+    dropped = Signal(object)
+
+    def __init__(self, target: QWidget) -> None:
+        super().__init__(target)
+        target.setAcceptDrops(True)
+        target.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() not in (QEvent.Type.DragEnter, QEvent.Type.Drop):
+            return False
+        assert isinstance(event, QDropEvent)
+        path = _first_file(event)
+        if path is None:
+            return False
+        event.acceptProposedAction()
+        if event.type() == QEvent.Type.Drop:
+            self.dropped.emit(path)
+        return True
+
+
+def _first_file(event: QDropEvent) -> Path | None:
+    urls = [url for url in event.mimeData().urls() if url.isLocalFile()]
+    return Path(urls[0].toLocalFile()) if urls else None

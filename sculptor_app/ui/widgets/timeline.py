@@ -19,7 +19,7 @@ from sculptor_app.core.trajectory.phases import PhaseSpan
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets import timeline_paint
 from sculptor_app.ui.widgets.names import band_name, neighbour_phase_step, phase_deed, phase_name, step_range
-from sculptor_app.ui.widgets.timeline_geometry import Axis
+from sculptor_app.ui.widgets.timeline_paint import Axis
 
 _SIDE = 1
 

@@ -7,8 +7,7 @@ from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QLabel, QMenu, QSpinBox, QToolButton, QWidget
 
 from sculptor_app.ui.theme import fonts, icon, inset
-from sculptor_app.ui.widgets.basics import ElidedLabel
-from sculptor_app.ui.widgets.menu_button import give_menu
+from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu
 
 LoopMode = Literal["once", "loop", "ping_pong"]
 LOOP_MODES: tuple[LoopMode, ...] = get_args(LoopMode)

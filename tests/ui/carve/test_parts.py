@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.pictures import Picture
 from sculptor_app.ui.carve.stage_layout import Room, best, one_large, side_by_side
-from sculptor_app.ui.fields.number_field import NumberField
+from sculptor_app.ui.fields.inputs import NumberField
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.frame_clock import PAINTED_MS, FrameClock
 from sculptor_app.ui.widgets.picture_source import PictureSource, to_image

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.plots.thinning import thinned
+from sculptor_app.ui.plots.canvas import thinned
 
 
 def test_known_bins() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.plots.ticks import decade_text, octave_ticks, power_ticks, stable_range, whole_ticks
+from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_ticks, stable_range, whole_ticks
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.trajectory.phases import PhaseSpan
-from sculptor_app.ui.widgets.filmstrip import Filmstrip
-from sculptor_app.ui.widgets.filmstrip_cell import CELL_WIDTH
+from sculptor_app.ui.widgets.filmstrip import CELL_WIDTH, Filmstrip
 from tests.ui.widgets.conftest import spans_of
 
 WIDTH = 10 * CELL_WIDTH

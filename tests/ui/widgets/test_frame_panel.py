@@ -5,8 +5,7 @@ from PySide6.QtCore import QPoint
 from PySide6.QtGui import QAccessible, QColor, QImage
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.ui.widgets.frame_panel import FramePanel
-from sculptor_app.ui.widgets.legend_bar import LegendBar, signed
+from sculptor_app.ui.widgets.frame_panel import FramePanel, LegendBar, signed
 
 KINDS = [("guess", "Current guess"), ("noisy", "Noisy state"), ("chips", "Chips")]
 

@@ -4,7 +4,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QMenu, QToolButton
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.ui.widgets.menu_button import give_menu
+from sculptor_app.ui.widgets.basics import give_menu
 
 
 def test_it_is_not_lit_any_more_when_its_menu_closes_under_a_pointer_elsewhere(qtbot: QtBot) -> None:

@@ -9,8 +9,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui import theme
-from sculptor_app.ui.widgets.picture_view import PictureView
-from sculptor_app.ui.widgets.zoom import FIT, View
+from sculptor_app.ui.widgets.picture_view import FIT, PictureView, View
 
 
 def board(side: int = 8) -> QImage:

@@ -2,7 +2,7 @@
 
 from PySide6.QtGui import QColor, QImage
 
-from sculptor_app.ui.widgets.thumbnails import SPARE_MS, Thumbnails, shrunk
+from sculptor_app.ui.widgets.picture_source import SPARE_MS, Thumbnails, shrunk
 
 
 def picture(index: int, side: int = 64) -> QImage:

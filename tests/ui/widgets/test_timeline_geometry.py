@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.trajectory.phases import PHASES, PhaseSpan
-from sculptor_app.ui.widgets.timeline_geometry import Axis, spread
+from sculptor_app.ui.widgets.timeline_paint import Axis, spread
 
 
 def test_known_places() -> None:

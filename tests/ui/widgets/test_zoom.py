@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.widgets.zoom import FIT, STEPS, View, fit_scale, looks_better_smooth, scale_of, stepped
+from sculptor_app.ui.widgets.picture_view import FIT, STEPS, View, fit_scale, looks_better_smooth, scale_of, stepped
 
 
 @pytest.mark.parametrize(
