@@ -1,4 +1,4 @@
-"""What is done with the engine in the worker thread. It belongs to that thread and is never touched from another.
+"""Jobs that use the sampling engine. It belongs to the worker thread and is never touched from another.
 
 torch is imported by the first job, in that thread, so that the window is on screen long before.
 """
@@ -8,12 +8,52 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.session.run_state import Planned, Prepared
 from sculptor_app.session.worker import Job
+
+
+class RunState(Enum):
+    """What the runner is doing."""
+
+    IDLE = "idle"
+    PREPARING = "preparing"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """How far the engine is: the devices are known first, then the model is loaded.
+
+    Attributes:
+        devices: (id, name) of each device, the default first; empty where the engine itself could not be imported.
+        model: name of the model that is loaded; empty where it is not (yet).
+        error: what went wrong; None where nothing did.
+    """
+
+    devices: tuple[tuple[str, str], ...]
+    model: str
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a request's run would look like.
+
+    Attributes:
+        request: that was asked about.
+        levels: noise levels of its states.
+    """
+
+    request: RunRequest
+    levels: tuple[Any, ...]
+
 
 Work = Callable[[Any, threading.Event], Iterator[object]]
 """Called in the worker thread with the engine and the event that asks it to stop; what it yields is handed on."""

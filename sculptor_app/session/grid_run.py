@@ -15,7 +15,7 @@ from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.worker import JobThread
 
 
-class GridRun(QObject):
+class GridRunner(QObject):
     """Starts grids and says what comes of them, of the newest one only.
 
     Args:
@@ -102,7 +102,7 @@ def _grid_work(request: GridRequest, budget_bytes: int) -> Any:
     return work
 
 
-class NoiseMaker(QObject):
+class NoisePreview(QObject):
     """Draws the noises that a grid will start from, beside whatever the model does.
 
     Args:

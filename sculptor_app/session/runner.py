@@ -10,8 +10,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.session.engine_jobs import EngineJobs, MakeStart, Work
-from sculptor_app.session.run_state import Planned, Prepared, RunState
+from sculptor_app.session.engine_jobs import EngineJobs, MakeStart, Planned, Prepared, RunState, Work
 from sculptor_app.session.worker import Job, JobThread
 
 __all__ = ["MakeStart", "Prepared", "RunState", "SamplingRunner", "Work"]

@@ -21,7 +21,7 @@ from sculptor_app.training.loop.plan import Plan
 LEARNING_MODULE = "sculptor_app.training.loop.live"
 
 
-class LearnState(Enum):
+class TrainingState(Enum):
     """What the learner is doing."""
 
     IDLE = "idle"
@@ -33,7 +33,7 @@ class LearnState(Enum):
     WRITING = "writing"
 
 
-class Learner(QObject):
+class TrainingRunner(QObject):
     """Runs one training run at a time and says what comes of it.
 
     Args:
@@ -58,9 +58,9 @@ class Learner(QObject):
         super().__init__(parent)
         self._module = module
         self._learning: Any = None  # used in the worker thread; let go of here, when that thread is at rest
-        self._state = LearnState.IDLE
+        self._state = TrainingState.IDLE
         self._is_over = False  # the run in memory has nothing more to learn
-        self._then = LearnState.IDLE  # after what is being written
+        self._then = TrainingState.IDLE  # after what is being written
         self._looked_for: Path | None = None
         self._jobs = JobThread(parent=self, name="learning")
         self._jobs.produced.connect(self._take)
@@ -69,40 +69,40 @@ class Learner(QObject):
         self._jobs.failed.connect(self._fail)
 
     @property
-    def state(self) -> LearnState:
+    def state(self) -> TrainingState:
         """What the learner is doing now."""
         return self._state
 
     def start(self, folder: Path, plan: Plan) -> None:
         """Begin a run, or go on with the one in the folder; nothing while one is in memory."""
-        if self._state is LearnState.IDLE:
+        if self._state is TrainingState.IDLE:
             self._is_over = False
-            self._set_state(LearnState.PREPARING)
+            self._set_state(TrainingState.PREPARING)
             self._jobs.start(self._learn_job(folder, plan))
 
     @Slot()
     def pause(self) -> None:
         """Keep a checkpoint and wait, with everything in memory; a run that is still being made is stopped."""
-        if self._state is LearnState.LEARNING:
-            self._set_state(LearnState.PAUSING)
+        if self._state is TrainingState.LEARNING:
+            self._set_state(TrainingState.PAUSING)
             self._jobs.cancel()
-        elif self._state is LearnState.PREPARING:
+        elif self._state is TrainingState.PREPARING:
             self.stop()
 
     @Slot()
     def resume(self) -> None:
         """Go on with what was paused."""
-        if self._state is LearnState.PAUSED:
-            self._set_state(LearnState.LEARNING)
+        if self._state is TrainingState.PAUSED:
+            self._set_state(TrainingState.LEARNING)
             self._jobs.start(self._go)
 
     @Slot()
     def stop(self) -> None:
         """Keep a checkpoint and let go of the run."""
-        if self._state is LearnState.PAUSED:
+        if self._state is TrainingState.PAUSED:
             self._let_go()
-        elif self._state in (LearnState.PREPARING, LearnState.LEARNING, LearnState.PAUSING):
-            self._set_state(LearnState.STOPPING)
+        elif self._state in (TrainingState.PREPARING, TrainingState.LEARNING, TrainingState.PAUSING):
+            self._set_state(TrainingState.STOPPING)
             self._jobs.cancel()
 
     def look_at(self, folder: Path) -> None:
@@ -112,9 +112,9 @@ class Learner(QObject):
 
     def export(self, folder: Path) -> None:
         """Make a model of a run's last checkpoint; answered by `exported` or `failed`."""
-        if self._state in (LearnState.IDLE, LearnState.PAUSED):
+        if self._state in (TrainingState.IDLE, TrainingState.PAUSED):
             self._then = self._state
-            self._set_state(LearnState.WRITING)
+            self._set_state(TrainingState.WRITING)
             self._jobs.start(self._export_job(folder))
 
     @Slot()
@@ -146,13 +146,13 @@ class Learner(QObject):
 
     @Slot(int, object)
     def _take(self, run_id: int, item: Any) -> None:
-        if self._state is LearnState.IDLE:
+        if self._state is TrainingState.IDLE:
             self.seen.emit(*item)
-        elif self._state is LearnState.WRITING:
+        elif self._state is TrainingState.WRITING:
             self.exported.emit(str(item))
         else:
-            if isinstance(item, Begun) and self._state is LearnState.PREPARING:
-                self._set_state(LearnState.LEARNING)
+            if isinstance(item, Begun) and self._state is TrainingState.PREPARING:
+                self._set_state(TrainingState.LEARNING)
             self._is_over = isinstance(item, Learned)
             self.told.emit(item)
 
@@ -161,11 +161,11 @@ class Learner(QObject):
         """A job has ended, be it that it saw the wish to stop by itself or that it was closed."""
         if run_id != self._jobs.newest:
             return
-        if self._state is LearnState.WRITING:
+        if self._state is TrainingState.WRITING:
             self._set_state(self._then)
-        elif self._state is LearnState.PAUSING and not self._is_over:
-            self._set_state(LearnState.PAUSED)
-        elif self._state is not LearnState.IDLE:
+        elif self._state is TrainingState.PAUSING and not self._is_over:
+            self._set_state(TrainingState.PAUSED)
+        elif self._state is not TrainingState.IDLE:
             self._let_go()
         self._look_next()
 
@@ -173,16 +173,16 @@ class Learner(QObject):
     def _fail(self, run_id: int, error: Exception) -> None:
         if run_id != self._jobs.newest:
             return
-        if self._state is LearnState.WRITING:
+        if self._state is TrainingState.WRITING:
             self._set_state(self._then)
-        elif self._state is not LearnState.IDLE:
+        elif self._state is not TrainingState.IDLE:
             self._let_go()
         self.failed.emit(error)
         self._look_next()
 
     def _let_go(self) -> None:
         self._close()
-        self._set_state(LearnState.IDLE)
+        self._set_state(TrainingState.IDLE)
 
     def _close(self) -> None:
         learning, self._learning = self._learning, None
@@ -190,11 +190,11 @@ class Learner(QObject):
             learning.close()
 
     def _look_next(self) -> None:
-        if self._looked_for is not None and self._state is LearnState.IDLE:
+        if self._looked_for is not None and self._state is TrainingState.IDLE:
             folder, self._looked_for = self._looked_for, None
             self._jobs.start(_look_job(folder))
 
-    def _set_state(self, state: LearnState) -> None:
+    def _set_state(self, state: TrainingState) -> None:
         if state is not self._state:
             self._state = state
             self.state_changed.emit(state)

@@ -21,7 +21,7 @@ from bench_gui_timer import TICK_MS, Ticker, report
 from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from sculptor_app.session.training import LearnState
+from sculptor_app.session.training import TrainingState
 from sculptor_app.training.loop.events import Begun, Stepped
 from sculptor_app.training.loop.plan import PRESETS, TINY, plan_of
 from sculptor_app.ui import theme
@@ -88,7 +88,7 @@ class Room:
     def pause(self) -> None:
         """Pause and wait for it."""
         self.page.start()
-        bench.wait_until(lambda: self.page.learner.state is LearnState.PAUSED)
+        bench.wait_until(lambda: self.page.learner.state is TrainingState.PAUSED)
 
     def scrub(self) -> None:
         """Jump to any cell."""

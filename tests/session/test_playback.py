@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.session.playback import LoopMode, Move, next_move, start_position
+from sculptor_app.session.session import LoopMode, Move, next_move, start_position
 
 ONCE, LOOP, PING_PONG = LoopMode.ONCE, LoopMode.LOOP, LoopMode.PING_PONG
 

@@ -10,8 +10,7 @@ from sculptor_app.core.trajectory.phases import cosine_snr
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.measures.run_measures import RunMeasures
-from sculptor_app.session.playback import LoopMode
-from sculptor_app.session.session import Session
+from sculptor_app.session.session import LoopMode, Session
 
 STEPS = 50
 FRAME = np.zeros((3, 4, 4), np.float32)

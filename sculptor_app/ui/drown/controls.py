@@ -6,7 +6,7 @@ from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.request import MAX_STEPS
-from sculptor_app.session.forward_process import Drowning
+from sculptor_app.session.forward_process import ForwardProcessOptions
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField, SeedRow
@@ -165,12 +165,14 @@ class DrownControls(QWidget):
 
     # What it says
 
-    def drowning(self) -> Drowning | None:
+    def drowning(self) -> ForwardProcessOptions | None:
         """How to drown, as the fields say; None while something is wrong."""
         read = self._read()
         if isinstance(read, tuple):
             return None
-        return Drowning(read.steps, read.seed, self.layers.currentData() == "fresh", int(self.size.currentData()))
+        return ForwardProcessOptions(
+            read.steps, read.seed, self.layers.currentData() == "fresh", int(self.size.currentData())
+        )
 
     def set_picture(self, name: str, about: str) -> None:
         """Say which picture it is and what was done to it."""

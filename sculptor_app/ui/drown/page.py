@@ -15,9 +15,9 @@ from sculptor_app import folders
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
 from sculptor_app.session.forward_process import (
-    Drowned,
-    Drowner,
-    Drowning,
+    ForwardProcessOptions,
+    ForwardProcessRunner,
+    ForwardResult,
     FreshRender,
     GivenPicture,
     PictureFile,
@@ -74,11 +74,11 @@ class DrownPage(Page):
     ) -> None:
         super().__init__(settings, messages, parent)
         self._result = result
-        self._drowner = Drowner(runner.budget_bytes, self)
+        self._drowner = ForwardProcessRunner(runner.budget_bytes, self)
         self._way_back = WayBack(runner, request, messages, self)
         self._source: Source | None = None
         self._wanted: Source | None = None
-        self.drowned: Drowned | None = None
+        self.drowned: ForwardResult | None = None
         self._make_parts()
         self._lay_out()
         self.controls.restore(settings)
@@ -227,7 +227,7 @@ class DrownPage(Page):
             self._drown(GivenPicture(*result))
 
     def _drown(self, source: Source) -> None:
-        drowning = self.controls.drowning() or Drowning()
+        drowning = self.controls.drowning() or ForwardProcessOptions()
         self._wanted = source
         self._edited.stop()
         self._drowner.drown(source, drowning)
@@ -239,7 +239,7 @@ class DrownPage(Page):
             self._drowner.drown(self._wanted, drowning)
 
     @Slot(object)
-    def _show(self, drowned: Drowned) -> None:
+    def _show(self, drowned: ForwardResult) -> None:
         old = self.session.trajectory
         share = self.session.position / old.planned_steps if old is not None and self._source == drowned.source else 1.0
         self.drowned, self._source = drowned, drowned.source

@@ -9,8 +9,13 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.session.forward_process import Drowned, FreshRender, GivenPicture
-from sculptor_app.session.picture_runs import Inverting, start_from_picture
+from sculptor_app.session.forward_process import (
+    ForwardResult,
+    FreshRender,
+    GivenPicture,
+    InversionRunner,
+    start_from_picture,
+)
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.widgets.bars import MessageBar
 
@@ -39,7 +44,7 @@ class WayBack(QObject):
     ) -> None:
         super().__init__(parent)
         self._runner, self._request, self._messages = runner, request, messages
-        self._inverting = Inverting(runner, self)
+        self._inverting = InversionRunner(runner, self)
         self._awaited: tuple[int, Any] | None = None  # the run that carves an inverted picture, and the inversion
         self._carved: Any = None
         self._inverting.changed.connect(self.changed)
@@ -60,7 +65,7 @@ class WayBack(QObject):
             return ""
         return self.tr("looking for its noise: step {0} of {1}").format(self._inverting.done, self._inverting.planned)
 
-    def carve(self, drowned: Drowned, position: int) -> None:
+    def carve(self, drowned: ForwardResult, position: int) -> None:
         """Have the model carve a picture out again from the level of a state."""
         request = self._request_for(drowned)
         if request is not None:
@@ -68,7 +73,7 @@ class WayBack(QObject):
             first_step = min(position + 1, request.steps)
             self.carve_requested.emit(request, start_from_picture(drowned.picture, drowned.name, first_step, static))
 
-    def invert(self, drowned: Drowned) -> None:
+    def invert(self, drowned: ForwardResult) -> None:
         """Find the noise that the model carves a picture out of, and carve it back."""
         request = self._request_for(drowned)
         if request is not None:
@@ -80,7 +85,7 @@ class WayBack(QObject):
         """Give up looking for a noise."""
         self._inverting.stop()
 
-    def _request_for(self, drowned: Drowned) -> RunRequest | None:
+    def _request_for(self, drowned: ForwardResult) -> RunRequest | None:
         """What Carve would run, with as many steps as there are layers, and of a render with its own labels."""
         request = self._request()
         if request is None:

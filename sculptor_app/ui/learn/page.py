@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.session.training import LEARNING_MODULE, Learner, LearnState
+from sculptor_app.session.training import LEARNING_MODULE, TrainingRunner, TrainingState
 from sculptor_app.training.loop.events import Begun, Grown, Learned, Preparing, RunSeen, Stepped, Told
 from sculptor_app.training.loop.report import Report
 from sculptor_app.ui.learn import texts
@@ -47,7 +47,7 @@ class LearnPage(Page):
         self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None, module: str = LEARNING_MODULE
     ) -> None:
         super().__init__(settings, messages, parent)
-        self.learner = Learner(module, self)
+        self.learner = TrainingRunner(module, self)
         self.what, self.foot = What(self), Foot(self)
         self.growth, self.side = GrowthView(self.session, self), Side(self)
         self.looking = Looking(self.session, self.growth, self.side)
@@ -115,12 +115,12 @@ class LearnPage(Page):
     def start(self) -> None:
         """Begin, pause, or go on."""
         state = self.learner.state
-        if state is LearnState.LEARNING:
+        if state is TrainingState.LEARNING:
             self.learner.pause()
             return
         plan = self.what.plan()
         self.messages.clear()
-        if state is LearnState.PAUSED:
+        if state is TrainingState.PAUSED:
             self.learner.resume()
         elif plan is not None:
             self.learner.start(self.what.folder, plan)
@@ -228,7 +228,7 @@ class LearnPage(Page):
     @Slot()
     def _show_state(self) -> None:
         state = self.learner.state
-        self.what.set_busy(state is not LearnState.IDLE)
+        self.what.set_busy(state is not TrainingState.IDLE)
         self.foot.show_state(state, self._run is not None, self.what.reason or self._over())
         self.ability_changed.emit()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from sculptor_app.session.training import LearnState
+from sculptor_app.session.training import TrainingState
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel
 
@@ -47,7 +47,7 @@ class Foot(QWidget):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(signal)
         self._lay_out()
-        self.show_state(LearnState.IDLE, has_run=False, reason="")
+        self.show_state(TrainingState.IDLE, has_run=False, reason="")
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
@@ -62,7 +62,7 @@ class Foot(QWidget):
         column.addLayout(buttons)
         column.addWidget(self.carve)
 
-    def show_state(self, state: LearnState, has_run: bool, reason: str) -> None:
+    def show_state(self, state: TrainingState, has_run: bool, reason: str) -> None:
         """What the buttons do now.
 
         Args:
@@ -71,15 +71,15 @@ class Foot(QWidget):
             reason: Why a run cannot begin; empty where it can.
         """
         texts = {
-            LearnState.IDLE: self.tr("Go on") if has_run else self.tr("Start"),
-            LearnState.PAUSED: self.tr("Go on"),
-            LearnState.WRITING: self.tr("Go on"),
+            TrainingState.IDLE: self.tr("Go on") if has_run else self.tr("Start"),
+            TrainingState.PAUSED: self.tr("Go on"),
+            TrainingState.WRITING: self.tr("Go on"),
         }
         self.go.setText(texts.get(state, self.tr("Pause")))
-        at_rest = state in (LearnState.IDLE, LearnState.PAUSED)
-        self.go.setEnabled(state is LearnState.LEARNING or (at_rest and not reason))
+        at_rest = state in (TrainingState.IDLE, TrainingState.PAUSED)
+        self.go.setEnabled(state is TrainingState.LEARNING or (at_rest and not reason))
         self.go.setToolTip(reason or self._tip(state))
-        self.halt.setEnabled(state in (LearnState.PREPARING, LearnState.LEARNING, LearnState.PAUSED))
+        self.halt.setEnabled(state in (TrainingState.PREPARING, TrainingState.LEARNING, TrainingState.PAUSED))
         self.carve.setEnabled(at_rest and has_run)
         self.carve.setToolTip(
             self.tr("Make a model of the last checkpoint and open it for carving")
@@ -87,16 +87,16 @@ class Foot(QWidget):
             else self.tr("Pause or stop first: a model is made of a checkpoint")
         )
         words = {
-            LearnState.PREPARING: self.tr("preparing…"),
-            LearnState.PAUSING: self.tr("pausing after this step…"),
-            LearnState.PAUSED: self.tr("paused"),
-            LearnState.STOPPING: self.tr("stopping after this step…"),
-            LearnState.WRITING: self.tr("writing the model…"),
+            TrainingState.PREPARING: self.tr("preparing…"),
+            TrainingState.PAUSING: self.tr("pausing after this step…"),
+            TrainingState.PAUSED: self.tr("paused"),
+            TrainingState.STOPPING: self.tr("stopping after this step…"),
+            TrainingState.WRITING: self.tr("writing the model…"),
         }
         self.pace.setText(words.get(state, ""))
 
-    def _tip(self, state: LearnState) -> str:
-        if state is LearnState.LEARNING:
+    def _tip(self, state: TrainingState) -> str:
+        if state is TrainingState.LEARNING:
             return self.tr("Keep a checkpoint and wait (Ctrl+Return)")
         return self.tr("Learn (Ctrl+Return)")
 

@@ -10,8 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
-from sculptor_app.session.playback import LoopMode
-from sculptor_app.session.session import Session
+from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.carve.stage import AUTOMATIC, DEFAULT_KINDS, LARGE, ROW
 from sculptor_app.ui.dialogs.help import Help

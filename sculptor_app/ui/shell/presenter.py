@@ -5,8 +5,7 @@ from PySide6.QtCore import QObject, Slot
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.session.playback import LoopMode
-from sculptor_app.session.session import Session
+from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui.carve.stage import Stage
 from sculptor_app.ui.shell import status_text
 from sculptor_app.ui.widgets.filmstrip import Filmstrip

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from sculptor_app.core.requests.grid import GridRequest
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.session.grid_run import NoiseMaker
+from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.why import page_parts, page_views
@@ -47,7 +47,7 @@ class WhyPage(Page):
         self._runner = runner
         self._plan = Plan(runner.model)
         self.results = Results(runner, self)
-        self.noise_maker = NoiseMaker(self)
+        self.noise_maker = NoisePreview(self)
         page_parts.build(self)
         self.views = page_views.views_of(self)
         self.progress = GridProgress(runner, self.results, self.run_panel)

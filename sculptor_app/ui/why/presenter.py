@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Slot
 
-from sculptor_app.session.playback import LoopMode
-from sculptor_app.session.session import Session
+from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui.shell import status_text
 from sculptor_app.ui.why.cell_grid import CellGrid
 from sculptor_app.ui.widgets.frame_clock import FrameClock

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.requests.grid import Cell, GridRequest
-from sculptor_app.session.grid_run import GridRun
+from sculptor_app.session.grid_run import GridRunner
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
 
@@ -61,7 +61,7 @@ class Results(QObject):
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._grid_run = GridRun(runner, self)
+        self._grid_run = GridRunner(runner, self)
         self._kept: dict[Experiment, Result] = {}
         self._asked: tuple[Experiment, Result] | None = None
         self._taken_over: dict[Cell, Trajectory] = {}

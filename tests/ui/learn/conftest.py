@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.session.training import LearnState
+from sculptor_app.session.training import TrainingState
 from sculptor_app.training.loop import growth_rows, live, plan
 from sculptor_app.ui.learn.page import LearnPage
 from sculptor_app.ui.widgets.bars import MessageBar
@@ -46,7 +46,7 @@ class LearnDriver:
     def press_stop(self) -> None:
         QTest.mouseClick(self.foot.halt, Qt.MouseButton.LeftButton)
 
-    def wait_for(self, state: LearnState) -> None:
+    def wait_for(self, state: TrainingState) -> None:
         self.qtbot.waitUntil(lambda: self.learner.state is state, timeout=PATIENCE_MS)
 
     def wait_for_rows(self, count: int) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtTest import QTest
 
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.session.training import LearnState
+from sculptor_app.session.training import TrainingState
 from sculptor_app.training.loop import live
 from sculptor_app.training.loop.checkpoint import load_checkpoint
 from sculptor_app.training.loop.events import Stepped
@@ -31,7 +31,7 @@ def run_at_rest(driver: LearnDriver, rows: int = 3) -> None:
     driver.press_go()
     driver.wait_for_rows(rows)
     driver.press_go()
-    driver.wait_for(LearnState.PAUSED)
+    driver.wait_for(TrainingState.PAUSED)
     driver.draw()
 
 
@@ -44,11 +44,11 @@ def test_paused_closed_opened_again_and_gone_on_with_it_learns_bit_for_bit_the_s
     first.press_go()
     first.wait_for_rows(2)
     first.press_go()  # pause
-    first.wait_for(LearnState.PAUSED)
+    first.wait_for(TrainingState.PAUSED)
     paused_at = load_checkpoint(run_folder / "checkpoint.pt")["seen"]
     assert 192 <= paused_at < 1008
     first.press_go()  # go on in memory
-    first.wait_for(LearnState.LEARNING)
+    first.wait_for(TrainingState.LEARNING)
     first.qtbot.waitUntil(
         lambda: any(isinstance(e, Stepped) and e.pictures > paused_at for e in first.events), timeout=PATIENCE_MS
     )
@@ -61,8 +61,8 @@ def test_paused_closed_opened_again_and_gone_on_with_it_learns_bit_for_bit_the_s
     assert again.looking.rows[: len(rows)] == rows  # before anything is pressed
     assert again.foot.go.text() == "Go on"
     again.press_go()
-    again.wait_for(LearnState.LEARNING)
-    again.wait_for(LearnState.IDLE)
+    again.wait_for(TrainingState.LEARNING)
+    again.wait_for(TrainingState.IDLE)
     assert "has learned 1,008 pictures" in again.wait_for_message()
     assert [line.pictures for line in again.page.side._reports][-1] == 1008
     assert not again.foot.go.isEnabled()
@@ -142,7 +142,7 @@ def test_stopping_lets_go_of_the_run_and_its_folder(driver: LearnDriver, run_fol
     driver.press_go()
     driver.wait_for_rows(2)
     driver.press_stop()
-    driver.wait_for(LearnState.IDLE)
+    driver.wait_for(TrainingState.IDLE)
     assert load_checkpoint(run_folder / "checkpoint.pt")["seen"] >= 192
     assert driver.foot.go.text() == "Go on"
     assert not driver.what.preset.isEnabled()  # it belongs to the run
@@ -161,11 +161,13 @@ def test_a_wish_to_pause_is_seen_between_two_things_told(
     driver.press_go()
     driver.wait_for_rows(2)  # what is told next is the report of 320 pictures
     driver.press_go()
-    driver.qtbot.waitUntil(lambda: driver.learner.state in (LearnState.PAUSED, LearnState.IDLE), timeout=PATIENCE_MS)
-    assert driver.learner.state is LearnState.PAUSED
+    driver.qtbot.waitUntil(
+        lambda: driver.learner.state in (TrainingState.PAUSED, TrainingState.IDLE), timeout=PATIENCE_MS
+    )
+    assert driver.learner.state is TrainingState.PAUSED
     driver.press_go()
-    driver.wait_for(LearnState.LEARNING)
-    driver.wait_for(LearnState.IDLE)
+    driver.wait_for(TrainingState.LEARNING)
+    driver.wait_for(TrainingState.IDLE)
     assert load_checkpoint(run_folder / "checkpoint.pt")["seen"] == 1008
     assert driver.foot.line.text() == "1,008 of 1,008 pictures seen"
     assert not driver.foot.go.isEnabled()  # all are seen
@@ -174,13 +176,13 @@ def test_a_wish_to_pause_is_seen_between_two_things_told(
 def test_a_paused_run_is_stopped(driver: LearnDriver) -> None:
     run_at_rest(driver, rows=1)
     driver.page.stop()
-    assert driver.learner.state is LearnState.IDLE
+    assert driver.learner.state is TrainingState.IDLE
 
 
 def test_a_stop_is_obeyed_before_anything_is_learned(driver: LearnDriver) -> None:
     driver.press_go()
     driver.page.stop()
-    driver.wait_for(LearnState.IDLE)
+    driver.wait_for(TrainingState.IDLE)
     assert driver.foot.go.isEnabled()
 
 
@@ -190,7 +192,7 @@ def test_carving_with_what_was_learned(driver: LearnDriver) -> None:
     with driver.qtbot.waitSignal(driver.page.model_ready, timeout=PATIENCE_MS) as ready:
         driver.foot.carve.click()
     assert SculptorPipeline.load(ready.args[0]).picture_size == 32
-    driver.wait_for(LearnState.PAUSED)  # it can go on
+    driver.wait_for(TrainingState.PAUSED)  # it can go on
 
 
 def test_an_empty_page_invites_and_says_what_is_missing(driver: LearnDriver) -> None:
@@ -201,7 +203,7 @@ def test_an_empty_page_invites_and_says_what_is_missing(driver: LearnDriver) -> 
     assert not driver.foot.go.isEnabled()
     assert not driver.page.can_start
     driver.page.start()
-    assert driver.learner.state is LearnState.IDLE
+    assert driver.learner.state is TrainingState.IDLE
     driver.what.preset.setCurrentIndex(driver.what.preset.findData(TINY))
     assert driver.foot.go.isEnabled()
     driver.what.preset.setCurrentIndex(driver.what.preset.findData(OWN))
@@ -217,10 +219,10 @@ def test_too_few_pictures(driver: LearnDriver, pictures: Path) -> None:
     (pictures / "00.png").unlink()
     driver.press_go()
     assert "holds 15 pictures that can be read" in driver.wait_for_message()
-    driver.wait_for(LearnState.IDLE)
+    driver.wait_for(TrainingState.IDLE)
     driver.what.pictures.chosen.emit(str(fill(pictures.parent / "more", 17)))
     driver.press_go()
-    driver.wait_for(LearnState.LEARNING)
+    driver.wait_for(TrainingState.LEARNING)
 
 
 def test_two_pages_on_one_run(driver: LearnDriver, open_page: OpenPage, settings: QSettings) -> None:
@@ -232,7 +234,7 @@ def test_two_pages_on_one_run(driver: LearnDriver, open_page: OpenPage, settings
     assert "Another run is going on in" in message
     assert "choose another folder." in message
     driver.press_go()  # nothing has happened to the first
-    driver.wait_for(LearnState.LEARNING)
+    driver.wait_for(TrainingState.LEARNING)
 
 
 def test_a_full_disk(driver: LearnDriver, run_folder: Path) -> None:
@@ -240,23 +242,23 @@ def test_a_full_disk(driver: LearnDriver, run_folder: Path) -> None:
     seen = load_checkpoint(run_folder / "checkpoint.pt")["seen"]
     with no_file_larger_than(20_000):
         driver.press_go()
-        driver.wait_for(LearnState.IDLE)
+        driver.wait_for(TrainingState.IDLE)
     assert "checkpoint.pt could not be written (File too large). Make room" in driver.wait_for_message()
     assert load_checkpoint(run_folder / "checkpoint.pt")["seen"] == seen
     driver.press_go()
-    driver.wait_for(LearnState.LEARNING)
+    driver.wait_for(TrainingState.LEARNING)
 
 
 def test_a_folder_that_vanishes(driver: LearnDriver, run_folder: Path) -> None:
     driver.press_go()
     driver.wait_for_rows(1)
     run_folder.rename(run_folder.with_name("elsewhere"))
-    driver.wait_for(LearnState.IDLE)
+    driver.wait_for(TrainingState.IDLE)
     assert "could not be" in driver.wait_for_message()
     driver.grid.forget()
     driver.grid.grab()  # what cannot be read is left empty
     driver.press_go()
-    driver.wait_for(LearnState.LEARNING)
+    driver.wait_for(TrainingState.LEARNING)
 
 
 def test_a_loss_that_is_no_number(driver: LearnDriver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +275,7 @@ def test_a_loss_that_is_no_number(driver: LearnDriver, monkeypatch: pytest.Monke
     message = driver.wait_for_message()
     assert "The loss became nan after 48 pictures" in message
     assert "go on from it, or begin a new run" in message
-    driver.wait_for(LearnState.IDLE)
+    driver.wait_for(TrainingState.IDLE)
 
 
 def test_a_fault_that_nobody_foresaw(driver: LearnDriver, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
@@ -283,7 +285,7 @@ def test_a_fault_that_nobody_foresaw(driver: LearnDriver, monkeypatch: pytest.Mo
     monkeypatch.setattr(Trainer, "step", broken)
     driver.press_go()
     assert "nobody foresaw (ZeroDivisionError: a mistake)" in driver.wait_for_message()
-    assert driver.learner.state is LearnState.IDLE
+    assert driver.learner.state is TrainingState.IDLE
 
 
 def test_a_folder_of_other_things(driver: LearnDriver, pictures: Path) -> None:
