@@ -12,7 +12,7 @@ from tests.training.loop.test_cycle import ROOT, two_processes
 PROGRAM = """
 import json, torch
 from sculptor_app.training.errors import BadInput
-from sculptor_app.training.processes import agreed, gathered, largest, new_accelerator, on_first
+from sculptor_app.training.loop.processes import agreed, gathered, largest, new_accelerator, on_first
 
 accelerator = new_accelerator("no")
 rank = accelerator.process_index
