@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(verdict: "Verdict", plan: "Plan | None", device: str, tried: bool) -> Iterator[str]:
     """The verdict in words."""
-    from sculptor_app.core.quantities import byte_text
+    from sculptor_app.core.texts import byte_text
     from sculptor_app.diffusion.models.verdict import Severity, shown, shown_path
 
     yield shown_path(verdict.path)

@@ -64,9 +64,10 @@ class OneOf(argparse.Action):
     """One of some words; argparse's own message about it is hard to read."""
 
     def __init__(
-        self, option_strings: Sequence[str], dest: str, known: Sequence[str], name: str, **others: Any
-    ) -> None:
-        super().__init__(option_strings, dest, metavar="|".join(known), **others)
+        self, option_strings: Sequence[str], dest: str, known: Sequence[str], name: str,
+        metavar: str = "", **others: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(option_strings, dest, metavar=metavar or "|".join(known), **others)
         self._known, self._name = tuple(known), name
 
     def __call__(

@@ -11,11 +11,10 @@ from sculptor_app.core.requests.request import (
     MAX_GUIDANCE,
     MAX_SEED,
     MAX_STEPS,
-    OWN_SAMPLER,
-    SAMPLERS,
     OptionValue,
     RunRequest,
 )
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
 
 
 def add_labels(group: argparse._ArgumentGroup) -> None:
@@ -43,8 +42,9 @@ def add_steps(group: argparse._ArgumentGroup, least: int = 1) -> None:
 
 def add_sampler(group: argparse._ArgumentGroup) -> None:
     """Add the sampler."""
-    group.add_argument("--sampler", action=OneOf, known=(*SAMPLERS, OWN_SAMPLER), name="sampler", default="ddim",
-                       help="model: the one that the model's folder brings along (ddim)")  # fmt: skip
+    group.add_argument("--sampler", action=OneOf, known=tuple(SAMPLERS), name="sampler", default="ddim", metavar="ID",
+                       help=f"one of {', '.join(SAMPLERS)}; the embedded model has {', '.join(EMBEDDED_SAMPLERS)}, and "
+                       "model is the one that a model's folder brings along (ddim)")  # fmt: skip
 
 
 class Told(argparse.Action):

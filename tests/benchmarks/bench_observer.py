@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from sculptor_app.core.requests.request import SAMPLERS, RunRequest
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.diffusion.sampling.sample import Engine, sample
 from sculptor_app.measures.run_measures import measured
 
@@ -62,7 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", help="a model's folder; left out, the embedded one")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--sampler", choices=SAMPLERS, default="ddim")
+    parser.add_argument("--sampler", choices=EMBEDDED_SAMPLERS, default="ddim")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--guesses", action="store_true", help="keep the two guesses that guidance mixes, too")
     parser.add_argument("--measures", action="store_true", help="compute the spectra of every step, too")

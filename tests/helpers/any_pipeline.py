@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sculptor_app.core.requests.request import OWN_SAMPLER, RunRequest
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.samplers import OWN_SAMPLER
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.sample import Engine, sample
 from tests.helpers.tiny_pipelines import build

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sculptor_app.core.requests.request import SAMPLERS, RunRequest
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_process
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
@@ -49,7 +50,7 @@ def test_of_a_forward_process_it_is_the_state_itself() -> None:
             np.testing.assert_allclose(twin, state, atol=2e-6)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_it_is_as_deep_in_noise_as_the_state_beside_it(tiny_model: Path, sampler: str) -> None:
     """Projected on the finished picture and on the noise of the next step, it shows the state's own a and s."""
     request = RunRequest(model=str(tiny_model), steps=7, sampler=sampler, device="cpu")

@@ -6,42 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sculptor_app.core.errors import SculptorError
-
-SAMPLERS = ("ddim", "ddpm", "dpmpp-2m", "euler", "euler-a", "heun", "unipc")
-"""Identifiers of the samplers of the embedded model, in the order in which they are shown."""
-
-OWN_SAMPLER = "model"
-"""The sampler that a model's folder brings along, with the settings that it has there."""
-
-SAMPLER_NAMES = {
-    "ddim": "DDIM",
-    "ddpm": "DDPM",
-    "dpmpp-2m": "DPM-Solver++ 2M",
-    "euler": "Euler",
-    "euler-a": "Euler ancestral",
-    "heun": "Heun",
-    "unipc": "UniPC",
-    OWN_SAMPLER: "the model's own",
-    "dpmpp-2m-karras": "DPM-Solver++ 2M, Karras spacing",
-    "dpmpp-2s": "DPM-Solver++ 2S",
-    "dpmpp-2s-karras": "DPM-Solver++ 2S, Karras spacing",
-    "euler-karras": "Euler, Karras spacing",
-    "kdpm2": "DPM2",
-    "kdpm2-a": "DPM2 ancestral",
-    "lms": "LMS",
-    "pndm": "PNDM",
-    "deis": "DEIS",
-    "sa": "SA-Solver",
-    "lcm": "LCM",
-    "tcd": "TCD",
-    "edm-euler": "EDM Euler",
-    "edm-dpmpp-2m": "EDM DPM-Solver++ 2M",
-    "flow-euler": "Flow-matching Euler",
-    "flow-heun": "Flow-matching Heun",
-}
-"""Names of all samplers; beyond SAMPLERS, which of them a model can be run with depends on it: see `samplers_for`."""
-
-EVERY_SAMPLER = tuple(SAMPLER_NAMES)
+from sculptor_app.core.requests.samplers import SAMPLERS
 
 FORMS = ("bust", "figure", "seated", "head", "vase", "ring", "animal", "column")
 """Forms of the embedded model, in the order of its labels."""
@@ -73,7 +38,7 @@ class RunRequest:
         material: one of MATERIALS, or None to leave it to the model.
         seed: 0..MAX_SEED, of the CPU generator that draws the starting noise: it means the same on every device.
         steps: reverse steps, 1..MAX_STEPS.
-        sampler: one of EVERY_SAMPLER; which of them a model can be run with, `samplers_for` says.
+        sampler: an id of SAMPLERS; which of them a model can be run with, `samplers_for` says.
         guidance: classifier-free guidance scale, 0..MAX_GUIDANCE; 1 is none, None is the model's own usual one.
         device: "auto", "cpu", "cuda", "cuda:0", "mps", ...
         model: folder of a model in diffusers' format; None is the embedded one.
@@ -97,7 +62,7 @@ class RunRequest:
     def __post_init__(self) -> None:
         _one_of("form", self.form, FORMS)
         _one_of("material", self.material, MATERIALS)
-        _known_sampler(self.sampler)
+        _one_of("sampler", self.sampler or "", tuple(SAMPLERS))
         _whole("steps", self.steps)
         _whole("seed", self.seed)
         _within("steps", self.steps, 1, MAX_STEPS)
@@ -114,12 +79,6 @@ class RunRequest:
     def as_dict(self) -> dict[str, Any]:
         """The settings by name, as they travel in exported files; they make the same request again."""
         return {**asdict(self), "options": self.told}
-
-
-def _known_sampler(sampler: str | None) -> None:
-    """The samplers of the embedded model are named, as they are on offer without knowing any model."""
-    if sampler not in EVERY_SAMPLER:
-        raise RequestError(f"The sampler {sampler or ''!r} is not known; choose one of {', '.join(SAMPLERS)}.")
 
 
 def _pairs(options: Options) -> tuple[tuple[str, OptionValue], ...]:

@@ -9,21 +9,18 @@ from typing import Any
 
 import diffusers
 
-from sculptor_app.core.requests.request import EVERY_SAMPLER, OWN_SAMPLER, SAMPLERS, RequestError
+from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.requests.samplers import (
+    EMBEDDED_SAMPLERS,
+    OWN_SAMPLER,
+    SAMPLERS,
+    SCHEDULER_CLASSES,
+    Family,
+    Networks,
+    Sampler,
+)
 from sculptor_app.diffusion.pipelines.signature import words_of
-from sculptor_app.diffusion.samplers.levels import FAMILIES, Family
-from sculptor_app.diffusion.samplers.schedulers import CLASSES, settings_of
-
-_FLOW = ("flow-euler", "flow-heun")
-_EDM = ("edm-euler", "edm-dpmpp-2m")
-_FEW_STEPS = ("lcm", "tcd")
-_BETAS = tuple(each for each in EVERY_SAMPLER if each not in (OWN_SAMPLER, *_FLOW, *_EDM, *_FEW_STEPS))
-_NEED_SCIPY = ("lms",)
-_KNOW_VARIANCE = ("ddpm", "dpmpp-2m", "dpmpp-2m-karras", "dpmpp-2s", "dpmpp-2s-karras")
-"""Samplers that leave a learned variance aside, or use it."""
-
-_NO_SAMPLE = ("euler-a", "kdpm2", "kdpm2-a")
-"""Samplers that diffusers does not have for networks that predict the clean picture itself."""
+from sculptor_app.diffusion.samplers.schedulers import class_of, settings_of
 
 
 def samplers_for(pipeline: Any, settings: Mapping[str, Any] | None = None) -> tuple[str, ...]:
@@ -39,11 +36,11 @@ def samplers_for(pipeline: Any, settings: Mapping[str, Any] | None = None) -> tu
         settings: What `settings_of` said when it was loaded; None if it still has the scheduler that it came with.
     """
     if hasattr(pipeline, "label_embedding"):  # the embedded model's kind; they were chosen for it
-        return SAMPLERS
+        return EMBEDDED_SAMPLERS
     own = settings_of(pipeline) if settings is None else settings
     name = own.get("_class_name")
-    able = (each for each in EVERY_SAMPLER if can_run(pipeline, each, own))
-    return (OWN_SAMPLER, *(each for each in able if each != OWN_SAMPLER and not _is_own(each, name)))
+    others = (row for row in SAMPLERS.values() if row.scheduler and not _is_own(row, name))
+    return (OWN_SAMPLER, *(row.id for row in others if can_run(pipeline, row.id, own)))
 
 
 def check_sampler(pipeline: Any, sampler: str, settings: Mapping[str, Any]) -> None:
@@ -67,24 +64,25 @@ def can_run(pipeline: Any, sampler: str, settings: Mapping[str, Any]) -> bool:
     if sampler == OWN_SAMPLER:
         return True
     if hasattr(pipeline, "label_embedding"):
-        return sampler in SAMPLERS
-    name = settings.get("_class_name")
-    return name in FAMILIES and sampler in _of_its_family(name, settings) and _works(sampler, name, settings, pipeline)
+        return SAMPLERS[sampler].is_embedded
+    name, row = str(settings.get("_class_name")), SAMPLERS[sampler]
+    return name in SCHEDULER_CLASSES and row.networks is _networks(name, settings) and _works(row, settings, pipeline)
 
 
-def _is_own(sampler: str, own_name: Any) -> bool:
-    return own_name in {each.__name__ for each in CLASSES[sampler].__mro__} and "karras" not in sampler
+def _is_own(row: Sampler, own_name: Any) -> bool:
+    return own_name in {each.__name__ for each in class_of(row).__mro__} and not row.has_karras_spacing
 
 
-def _of_its_family(name: str, own: Mapping[str, Any]) -> tuple[str, ...]:
-    family = FAMILIES[name]
+def _networks(name: str, own: Mapping[str, Any]) -> Networks:
+    """What sort of network a model has, by its own scheduler's class and settings."""
+    family = SCHEDULER_CLASSES[name].family
     if family is Family.FLOW:
-        return _FLOW
+        return Networks.FLOW
     if family is Family.EDM:
-        return _EDM
-    if name in ("LCMScheduler", "TCDScheduler"):  # networks that were distilled for a few large steps
-        return _FEW_STEPS
-    return () if family is Family.CONSISTENCY or _is_special(own) else _BETAS
+        return Networks.EDM
+    if name in ("LCMScheduler", "TCDScheduler"):
+        return Networks.FEW_STEPS
+    return Networks.ITS_OWN if family is Family.CONSISTENCY or _is_special(own) else Networks.BETAS
 
 
 def _is_special(own: Mapping[str, Any]) -> bool:
@@ -93,24 +91,30 @@ def _is_special(own: Mapping[str, Any]) -> bool:
     return bool(flows or own.get("timestep_type", "discrete") != "discrete")
 
 
-def _works(sampler: str, own_name: str, own: Mapping[str, Any], pipeline: Any) -> bool:
-    kind, own_kind, words = CLASSES[sampler], getattr(diffusers, own_name), words_of(pipeline)
-    if sampler in _NEED_SCIPY and importlib.util.find_spec("scipy") is None:
+def _works(row: Sampler, own: Mapping[str, Any], pipeline: Any) -> bool:
+    kind, own_kind, words = class_of(row), getattr(diffusers, own["_class_name"]), words_of(pipeline)
+    if not _knows_the_network(row, own):
         return False
-    if sampler in _NO_SAMPLE and own.get("prediction_type") == "sample":
-        return False
-    if str(own.get("variance_type")).startswith("learned") and sampler not in _KNOW_VARIANCE:
-        return False
-    if "karras" in sampler and own.get("beta_schedule") == "squaredcos_cap_v2":
-        return False  # its spacing begins at sigma 20,000 there, and spends most steps where nothing can be seen
-    if sampler in _FEW_STEPS:
+    if row.networks is Networks.FEW_STEPS:
         return _takes_any(pipeline)
-    if FAMILIES.get(kind.__name__) is Family.FLOW:
+    if row.networks is Networks.FLOW:
         return not own.get("use_dynamic_shifting") and not _hands_over_levels(words, kind)
-    if _scales_input(kind) and "scale_model_input" not in words:
+    if row.scheduler is not None and row.scheduler.family is Family.SIGMAS and "scale_model_input" not in words:
         return False
     looks = {"prepare_extra_step_kwargs", "signature"} & words  # it looks what arguments a sampler takes
     return bool(looks) or _takes_any(pipeline) or _parameters(own_kind.step) <= _parameters(kind.step)
+
+
+def _knows_the_network(row: Sampler, own: Mapping[str, Any]) -> bool:
+    """Whether a sampler can be used here, with what the network predicts and the schedule that it was trained on."""
+    if row.package and importlib.util.find_spec(row.package) is None:
+        return False
+    if own.get("prediction_type") == "sample" and not row.takes_sample:
+        return False
+    if str(own.get("variance_type")).startswith("learned") and not row.takes_learned_variance:
+        return False
+    # On a cosine schedule Karras' spacing begins at sigma 20,000, and spends most steps where nothing can be seen.
+    return not (row.has_karras_spacing and own.get("beta_schedule") == "squaredcos_cap_v2")
 
 
 def _takes_any(pipeline: Any) -> bool:
@@ -122,11 +126,6 @@ def _takes_any(pipeline: Any) -> bool:
 def _hands_over_levels(words: frozenset[str], kind: Any) -> bool:
     """Whether the pipeline plans the noise levels itself, and the sampler wants to do so, too."""
     return "linspace" in words and "sigmas" not in _parameters(kind.set_timesteps)
-
-
-def _scales_input(kind: Any) -> bool:
-    family = next(FAMILIES[each.__name__] for each in kind.__mro__ if each.__name__ in FAMILIES)
-    return family is Family.SIGMAS
 
 
 def _parameters(function: Any) -> set[str]:

@@ -7,8 +7,8 @@
 | DPM-Solver++, UniPC, DEIS, SA | the scheduler's own split of sigma | | by `sigmas[i]` |
 | flow matching | 1 - sigma | sigma | by `sigmas[i]` |
 
-A scheduler counts here as what the class is that defines its `step`: a stranger's subclass with arithmetic of its own
-is not known, and is not guessed at.
+A scheduler counts here as what the class is that defines its `step`: an untrusted subclass with arithmetic of its
+own is not known, and is not guessed at.
 """
 
 from __future__ import annotations
@@ -16,57 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import torch
 
+from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES, Family
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 
 Scheduler = Any
 """A scheduler of diffusers after `set_timesteps`; diffusers ships no types."""
-
-
-class Family(Enum):
-    """How a scheduler's own numbers give the factors (a, s)."""
-
-    ALPHAS = "alphas"
-    SIGMAS = "sigmas"
-    SPLIT_SIGMAS = "split sigmas"
-    FLOW = "flow"
-    EDM = "edm"
-    CONSISTENCY = "consistency"
-
-
-FAMILIES = {
-    "DDPMScheduler": Family.ALPHAS,
-    "DDIMScheduler": Family.ALPHAS,
-    "PNDMScheduler": Family.ALPHAS,
-    "LCMScheduler": Family.ALPHAS,
-    "TCDScheduler": Family.ALPHAS,
-    "EulerDiscreteScheduler": Family.SIGMAS,
-    "EulerAncestralDiscreteScheduler": Family.SIGMAS,
-    "HeunDiscreteScheduler": Family.SIGMAS,
-    "LMSDiscreteScheduler": Family.SIGMAS,
-    "KDPM2DiscreteScheduler": Family.SIGMAS,
-    "KDPM2AncestralDiscreteScheduler": Family.SIGMAS,
-    "DPMSolverMultistepScheduler": Family.SPLIT_SIGMAS,
-    "DPMSolverSinglestepScheduler": Family.SPLIT_SIGMAS,
-    "UniPCMultistepScheduler": Family.SPLIT_SIGMAS,
-    "DEISMultistepScheduler": Family.SPLIT_SIGMAS,
-    "SASolverScheduler": Family.SPLIT_SIGMAS,
-    "FlowMatchEulerDiscreteScheduler": Family.FLOW,
-    "FlowMatchHeunDiscreteScheduler": Family.FLOW,
-    "FlowMatchLCMScheduler": Family.FLOW,
-    "EDMEulerScheduler": Family.EDM,
-    "EDMDPMSolverMultistepScheduler": Family.EDM,
-    "CMStochasticIterativeScheduler": Family.CONSISTENCY,
-}
-
-_TWO_STAGES = (
-    "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler",
-    "FlowMatchHeunDiscreteScheduler",
-)  # fmt: skip
 
 
 class UnknownSchedulerError(Exception):
@@ -93,14 +51,14 @@ class Call:
 
 
 def kind_of(scheduler: Scheduler) -> str:
-    """Name of the class that defines the scheduler's `step`, as `FAMILIES` spells it.
+    """Name of the class that defines the scheduler's `step`, as `SCHEDULER_CLASSES` spells it.
 
     Raises:
         UnknownSchedulerError: It is none of them.
     """
     for kind in type(scheduler).__mro__:
         if "step" in vars(kind) and not kind.__dict__.get("keeps_step_arithmetic", False):
-            if kind.__name__ in FAMILIES and kind.__module__.startswith("diffusers."):
+            if kind.__name__ in SCHEDULER_CLASSES and kind.__module__.startswith("diffusers."):
                 return kind.__name__
             break
     raise UnknownSchedulerError(f"The noise levels of the sampler {type(scheduler).__name__} are not known.")
@@ -174,7 +132,7 @@ def level_of(scheduler: Scheduler, index: int) -> NoiseLevel:
         UnknownSchedulerError: The scheduler's levels are not known.
     """
     kind = kind_of(scheduler)
-    return _READERS[FAMILIES[kind]](scheduler, kind, index)
+    return _READERS[SCHEDULER_CLASSES[kind].family](scheduler, kind, index)
 
 
 def call_index(scheduler: Scheduler, timestep: Any, calls_before: int, calls_left: int | None = None) -> int:
@@ -201,7 +159,7 @@ def call_index(scheduler: Scheduler, timestep: Any, calls_before: int, calls_lef
 
 def _stage(scheduler: Scheduler, kind: str, index: int, count: int) -> tuple[int, int, bool]:
     """Step number, stage and whether the step is complete, of call `index` out of `count`."""
-    if kind in _TWO_STAGES:
+    if SCHEDULER_CLASSES[kind].stages == 2:
         return index // 2 + 1, index % 2, index % 2 == 1 or index == count - 1
     if kind != "PNDMScheduler":
         return index + 1, 0, True

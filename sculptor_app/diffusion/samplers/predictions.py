@@ -17,17 +17,9 @@ import math
 
 import torch
 
+from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES, Family, SchedulerClass
 from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.diffusion.samplers.levels import FAMILIES, Family, Scheduler, kind_of
-
-CLIPPING = ("DDPMScheduler", "DDIMScheduler", "LCMScheduler", "HeunDiscreteScheduler")
-"""Schedulers that obey `clip_sample`; the others ignore the setting."""
-
-THRESHOLDING = (
-    "DDPMScheduler", "DDIMScheduler", "LCMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
-    "UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler", "EDMDPMSolverMultistepScheduler",
-)  # fmt: skip
-"""Schedulers that obey `thresholding`."""
+from sculptor_app.diffusion.samplers.levels import Scheduler, kind_of
 
 
 class NoExactRuleError(Exception):
@@ -75,14 +67,14 @@ def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level:
     Raises:
         NoExactRuleError: The guess cannot be told exactly; the text says why.
     """
-    kind = kind_of(scheduler)
+    kind = SCHEDULER_CLASSES[kind_of(scheduler)]
     x, output = x.float(), _mean_part(scheduler, x, output).float()
-    if FAMILIES[kind] is Family.EDM:
+    if kind.family is Family.EDM:
         preconditioned: torch.Tensor = scheduler.precondition_outputs(x, output, level.noise)
         return _limited(scheduler, kind, preconditioned)
-    if FAMILIES[kind] is Family.CONSISTENCY:
+    if kind.family is Family.CONSISTENCY:
         return _of_consistency(scheduler, x, output, level)
-    flow = FAMILIES[kind] is Family.FLOW
+    flow = kind.family is Family.FLOW
     guess = clean_from("flow_prediction" if flow else scheduler.config.prediction_type, x, output, level)
     return _limited(scheduler, kind, guess)
 
@@ -106,12 +98,12 @@ def _mean_part(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor) -> t
     return output
 
 
-def _limited(scheduler: Scheduler, kind: str, guess: torch.Tensor) -> torch.Tensor:
+def _limited(scheduler: Scheduler, kind: SchedulerClass, guess: torch.Tensor) -> torch.Tensor:
     config = scheduler.config
-    if config.get("thresholding") and kind in THRESHOLDING and config.get("predict_x0", True):
+    if config.get("thresholding") and kind.thresholds and config.get("predict_x0", True):
         thresholded: torch.Tensor = scheduler._threshold_sample(guess)
         return thresholded
-    if config.get("clip_sample") and kind in CLIPPING:
+    if config.get("clip_sample") and kind.clips:
         return guess.clamp(-config.clip_sample_range, config.clip_sample_range)
     return guess
 

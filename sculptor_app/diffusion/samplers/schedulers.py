@@ -11,16 +11,12 @@ from typing import Any
 import diffusers
 import torch
 
-from sculptor_app.core.requests.request import OWN_SAMPLER, SAMPLER_NAMES, RequestError
-from sculptor_app.diffusion.samplers.levels import FAMILIES, Scheduler, UnknownSchedulerError, kind_of
+from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS, SCHEDULER_CLASSES, Sampler
+from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError, kind_of
 
 LEAST_LOG_RATIO = -5.1
 """ln(a/s) below which solvers of second order do not start: diffusers' advice for DPM-Solver++ on cosine schedules."""
-
-LEAST_EVEN_HEUN_STEPS = 40
-"""Below it Heun's method takes the spacing of Karras et al. 2022, eq. 5: with evenly spaced timesteps its strides in
-sigma are too long at the noisy end. Measured on a field of known power with 20 steps, the lowest band held 2.44 of the
-power that it should, against 0.75 with Karras' spacing and 0.72 of the same noise in the limit of many steps."""
 
 
 class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffusers ships no types
@@ -104,57 +100,15 @@ class BoundedHeunScheduler(diffusers.HeunDiscreteScheduler):  # type: ignore[mis
         super().set_timesteps(num_inference_steps, device, num_train_timesteps, timesteps)
 
 
-CLASSES: dict[str, Any] = {
-    "ddim": EvenDDIMScheduler,
-    "ddpm": diffusers.DDPMScheduler,
-    "dpmpp-2m": diffusers.DPMSolverMultistepScheduler,
-    "dpmpp-2m-karras": diffusers.DPMSolverMultistepScheduler,
-    "dpmpp-2s": diffusers.DPMSolverSinglestepScheduler,
-    "dpmpp-2s-karras": diffusers.DPMSolverSinglestepScheduler,
-    "euler": diffusers.EulerDiscreteScheduler,
-    "euler-karras": diffusers.EulerDiscreteScheduler,
-    "euler-a": diffusers.EulerAncestralDiscreteScheduler,
-    "heun": BoundedHeunScheduler,
-    "unipc": diffusers.UniPCMultistepScheduler,
-    "kdpm2": diffusers.KDPM2DiscreteScheduler,
-    "kdpm2-a": diffusers.KDPM2AncestralDiscreteScheduler,
-    "lms": diffusers.LMSDiscreteScheduler,
-    "pndm": diffusers.PNDMScheduler,
-    "deis": diffusers.DEISMultistepScheduler,
-    "sa": diffusers.SASolverScheduler,
-    "lcm": diffusers.LCMScheduler,
-    "tcd": diffusers.TCDScheduler,
-    "edm-euler": diffusers.EDMEulerScheduler,
-    "edm-dpmpp-2m": diffusers.EDMDPMSolverMultistepScheduler,
-    "flow-euler": diffusers.FlowMatchEulerDiscreteScheduler,
-    "flow-heun": diffusers.FlowMatchHeunDiscreteScheduler,
-}
-"""The class of each sampler but the model's own."""
+_MENDED = {"DDIMScheduler": EvenDDIMScheduler, "HeunDiscreteScheduler": BoundedHeunScheduler}
+"""What stands in for classes of diffusers that have a fault."""
 
-_MULTISTEP = {"solver_order": 2, "final_sigmas_type": "zero", "use_karras_sigmas": False, "lower_order_final": True}
-_SINGLESTEP = {
-    "solver_order": 2,
-    "algorithm_type": "dpmsolver++",
-    "final_sigmas_type": "zero",
-    "lower_order_final": True,
-}
-_EULER = {"final_sigmas_type": "zero", "interpolation_type": "linear"}
-_KARRAS = {"use_karras_sigmas": True}
-_EVEN = {"use_karras_sigmas": False}
-_SETTINGS: dict[str, dict[str, Any]] = {
-    "dpmpp-2m": {**_MULTISTEP, "algorithm_type": "dpmsolver++", "solver_type": "midpoint"},
-    "dpmpp-2m-karras": {**_MULTISTEP, "algorithm_type": "dpmsolver++", "solver_type": "midpoint", **_KARRAS},
-    "dpmpp-2s": {**_SINGLESTEP, **_EVEN},
-    "dpmpp-2s-karras": {**_SINGLESTEP, **_KARRAS},
-    "unipc": {**_MULTISTEP, "solver_type": "bh2", "predict_x0": True},
-    "heun": _EVEN,
-    "euler": {**_EULER, **_EVEN},
-    "euler-karras": {**_EULER, **_KARRAS},
-    **dict.fromkeys(("kdpm2", "kdpm2-a", "lms", "deis", "sa"), _EVEN),
-    "pndm": {"skip_prk_steps": True},
-}
-_SOLVERS = ("dpmpp-2m", "dpmpp-2s", "deis", "sa")
-"""Multistep solvers that diffusers advises not to start where a cosine schedule has almost no signal."""
+
+def class_of(sampler: Sampler) -> Any:
+    """The scheduler class of a sampler other than the model's own."""
+    assert sampler.scheduler is not None
+    name = sampler.scheduler.name
+    return _MENDED.get(name) or getattr(diffusers, name)
 
 
 def settings_of(pipeline: Any) -> dict[str, Any]:
@@ -181,7 +135,7 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
     """A fresh scheduler for one run; its `set_timesteps` is left to the pipeline.
 
     Args:
-        sampler: One of `request.EVERY_SAMPLER` that the model can be run with, see `samplers_for`.
+        sampler: Id of one that the model can be run with, see `samplers_for`.
         base_config: Settings of the model's own scheduler: its betas, prediction type and clipping are kept, and the
             spacing of its timesteps where they say it.
         steps: Reverse steps that it will be asked for, 1 to the model's `num_train_timesteps`.
@@ -192,20 +146,21 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
     """
     if sampler == OWN_SAMPLER:
         return _own(base_config)
-    settings: dict[str, Any] = {"timestep_spacing": _spacing(base_config), **_SETTINGS.get(sampler, {})}
-    if sampler == "heun" and 1 < steps < LEAST_EVEN_HEUN_STEPS:
+    row = SAMPLERS[sampler]
+    settings: dict[str, Any] = {"timestep_spacing": _spacing(base_config), **row.settings}
+    if 1 < steps < row.even_from_steps:
         settings |= {"use_karras_sigmas": True, "timestep_spacing": "trailing"}
     if steps == 1:
         settings["timestep_spacing"] = "trailing"  # "linspace" would start at timestep 0, at the picture
-    if sampler in _SOLVERS and base_config.get("beta_schedule") == "squaredcos_cap_v2":
+    if row.starts_late and base_config.get("beta_schedule") == "squaredcos_cap_v2":
         settings["lambda_min_clipped"] = LEAST_LOG_RATIO
-    scheduler = _build(sampler, base_config, settings)
-    if sampler in ("dpmpp-2m", "unipc") and _repeats_timesteps(scheduler, steps):
+    scheduler = _build(row, base_config, settings)
+    if row.divides_by_strides and _repeats_timesteps(scheduler, steps):
         settings |= {"timestep_spacing": "trailing", "lambda_min_clipped": -float("inf")}
-        scheduler = _build(sampler, base_config, settings)
-    if "karras" in sampler and _repeats_timesteps(scheduler, steps, first=2):
+        scheduler = _build(row, base_config, settings)
+    if row.has_karras_spacing and _repeats_timesteps(scheduler, steps, first=2):
         # Most pipelines say where in its schedule a run begins. The others' begin with the second of the two.
-        raise RequestError(f"{SAMPLER_NAMES[sampler]} begins twice with {steps} steps; choose another sampler.")
+        raise RequestError(f"{row.label} begins twice with {steps} steps; choose another sampler.")
     return scheduler
 
 
@@ -220,8 +175,8 @@ def _spacing(base_config: Mapping[str, Any]) -> str:
 
 
 def _own(config: Mapping[str, Any]) -> Scheduler:
-    name = config.get("_class_name")
-    if name not in FAMILIES:
+    name = str(config.get("_class_name"))
+    if name not in SCHEDULER_CLASSES:
         raise UnknownSchedulerError(f"The noise levels of the sampler {name} are not known.")
     return getattr(diffusers, name).from_config(dict(config))
 
@@ -232,17 +187,18 @@ def make_inverse(scheduler: EvenDDIMScheduler) -> EvenDDIMInverseScheduler:
     return EvenDDIMInverseScheduler(**{name: value for name, value in scheduler.config.items() if name in accepted})
 
 
-def _build(sampler: str, base_config: Mapping[str, Any], settings: dict[str, Any]) -> Scheduler:
-    accepted = inspect.signature(CLASSES[sampler].__init__).parameters
+def _build(sampler: Sampler, base_config: Mapping[str, Any], settings: dict[str, Any]) -> Scheduler:
+    kind = class_of(sampler)
+    accepted = inspect.signature(kind.__init__).parameters
     chosen = {name: value for name, value in settings.items() if name in accepted}
-    return CLASSES[sampler].from_config(dict(base_config), **chosen)
+    return kind.from_config(dict(base_config), **chosen)
 
 
 def _repeats_timesteps(scheduler: Scheduler, steps: int, first: int | None = None) -> bool:
     """Whether so many timesteps, rounded to whole ones, repeat some: evenly spaced, the solver would divide by zero.
 
     Args:
-        scheduler: Is planned anew.
+        scheduler: Is planned again.
         steps: Of the run.
         first: Look at so many of them alone; None looks at all.
     """

@@ -9,7 +9,8 @@ from dataclasses import replace
 import torch
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.requests.request import SAMPLER_NAMES, RequestError, RunRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.trajectory import RunInfo
 from sculptor_app.diffusion.observe.frames import Look
@@ -119,7 +120,7 @@ def run_info(request: RunRequest, device: Device, start: Start | None = None) ->
         request=request,
         model_name=model_name(request.model),
         device_name=device.name,
-        sampler_name=SAMPLER_NAMES[request.sampler],
+        sampler_name=SAMPLERS[request.sampler].label,
         conditions=" · ".join(word for word in (request.form, request.material) if word) or "free",
         app_version=VERSION,
         origin="" if start is None else start.origin,

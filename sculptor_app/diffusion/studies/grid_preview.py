@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sculptor_app.core.requests.grid import GridRequest
-from sculptor_app.core.requests.request import SAMPLER_NAMES
+from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine, model_name
 from sculptor_app.diffusion.sampling.noise import model_facts, noise_of
@@ -19,7 +19,7 @@ def untouched(request: GridRequest) -> tuple[Trajectory, ...]:
     """
     size = model_facts(request.model).size
     levels = Engine().plan(request.single(request.cells[0]))
-    name, sampler = model_name(request.model), SAMPLER_NAMES[request.sampler]
+    name, sampler = model_name(request.model), SAMPLERS[request.sampler].label
     runs = []
     for cell in request.cells:
         start = noise_of(cell.noise, size) * np.float32(levels[0].scale)

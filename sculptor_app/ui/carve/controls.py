@@ -4,15 +4,8 @@ from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import (
-    FORMS,
-    MATERIALS,
-    MAX_GUIDANCE,
-    MAX_STEPS,
-    SAMPLER_NAMES,
-    SAMPLERS,
-    RunRequest,
-)
+from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_STEPS, RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
 from sculptor_app.session.model_opening import OpenedModel
 from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields, mark
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
@@ -21,7 +14,7 @@ from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.fields.remembered_settings import Told, ToldModels
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel
-from sculptor_app.ui.widgets.names import form_name, material_name
+from sculptor_app.ui.widgets.names import form_name, label, material_name
 
 CHOICES, TEXTS = ("form", "material", "sampler"), ("steps", "guidance")
 """Fields that are remembered for each model; seed and device are the same for all."""
@@ -72,7 +65,7 @@ class Controls(QWidget):
         self.guidance.setToolTip(
             self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own.")
         )
-        self.sampler = ChoiceBox([(SAMPLER_NAMES[key], key) for key in SAMPLERS], self)
+        self.sampler = ChoiceBox([(label(SAMPLERS[key].label), key) for key in EMBEDDED_SAMPLERS], self)
         self.device = DeviceBox(self)
 
     def _lay_out(self) -> None:
@@ -188,7 +181,7 @@ class Controls(QWidget):
         self.sampler.blockSignals(True)
         self.sampler.clear()
         for key in samplers:
-            self.sampler.addItem(SAMPLER_NAMES[key], key)
+            self.sampler.addItem(label(SAMPLERS[key].label), key)
         self.sampler.setCurrentIndex(max(0, self.sampler.findData(chosen)))
         self.sampler.blockSignals(False)
 

@@ -14,7 +14,7 @@ class FormFields:
     Attributes:
         form, material: chosen word, None for "left to the model".
         seed, steps, guidance: text as typed.
-        sampler: one of SAMPLERS.
+        sampler: an id of SAMPLERS.
         device: id of a device, or "auto".
         model: folder of a model, None for the embedded one.
         options: what else a model is told, by name.

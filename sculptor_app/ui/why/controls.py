@@ -11,17 +11,16 @@ from sculptor_app.core.requests.request import (
     MATERIALS,
     MAX_GUIDANCE,
     MAX_STEPS,
-    SAMPLER_NAMES,
-    SAMPLERS,
     RequestError,
     RunRequest,
 )
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
 from sculptor_app.ui.fields.field_grid import FieldGrid, mark
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField, SeedRow
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.why.experiments import Choices, Experiment, Labels
-from sculptor_app.ui.widgets.names import form_name, material_name
+from sculptor_app.ui.widgets.names import form_name, label, material_name
 
 COUNTS = {Experiment.NOISES: (6, 12, 24, 48), Experiment.BLEND: (6, 12, 24, 48), Experiment.PAINT: (1, 2, 3, 4)}
 _FIRST_COUNT = {Experiment.NOISES: 12, Experiment.BLEND: 12, Experiment.PAINT: 2}
@@ -83,7 +82,7 @@ class ExperimentControls(QWidget):
         self.steps.set_text("20")
         self.guidance = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
         self.guidance.set_text("2.0")
-        self.sampler = ChoiceBox([(SAMPLER_NAMES[key], key) for key in SAMPLERS], self)
+        self.sampler = ChoiceBox([(label(SAMPLERS[key].label), key) for key in EMBEDDED_SAMPLERS], self)
         self.problem = QLabel(self)
         self.problem.setProperty("tone", "warning")
         self.problem.setWordWrap(True)

@@ -7,6 +7,11 @@ from sculptor_app.core.trajectory.phases import PhaseSpan
 translate = QCoreApplication.translate  # a name that lupdate knows
 
 
+def label(text: str) -> str:
+    """A label of one of the tables (samplers, kinds of frame), which mark it with QT_TRANSLATE_NOOP, translated."""
+    return translate("names", text)
+
+
 def _phase_texts() -> dict[str, tuple[str, str]]:
     return {
         "decisions": (

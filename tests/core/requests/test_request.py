@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.requests.request import (
-    EVERY_SAMPLER,
-    MAX_SEED,
-    SAMPLER_NAMES,
-    SAMPLERS,
-    RequestError,
-    RunRequest,
-)
+from sculptor_app.core.requests.request import MAX_SEED, RequestError, RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS, SCHEDULER_CLASSES
 
 
 def test_as_dict_makes_the_request_again() -> None:
@@ -24,8 +18,13 @@ def test_as_dict_makes_the_request_again() -> None:
 
 
 def test_every_sampler_has_a_name() -> None:
-    assert set(SAMPLERS) < set(SAMPLER_NAMES) == set(EVERY_SAMPLER)
-    assert len(set(SAMPLER_NAMES.values())) == len(EVERY_SAMPLER)
+    assert {OWN_SAMPLER, *EMBEDDED_SAMPLERS} < set(SAMPLERS)
+    assert len({row.label for row in SAMPLERS.values()}) == len(SAMPLERS)
+
+
+def test_every_scheduler_class_is_known_once() -> None:
+    """Two rows that name one class agree about it."""
+    assert all(row.scheduler in SCHEDULER_CLASSES.values() for row in SAMPLERS.values() if row.id != OWN_SAMPLER)
 
 
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import Cancelled, SculptorError
-from sculptor_app.core.requests.request import SAMPLERS, RequestError, RunRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.requests.start import Start, first_step_of
 from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.core.trajectory.step import Frame
@@ -65,7 +66,7 @@ def batch(frame: Frame) -> torch.Tensor:
     return torch.from_numpy(frame.copy())[None]
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 @pytest.mark.parametrize("noise", [None, NOISE], ids=["drawn", "given"])
 def test_a_run_from_a_picture(engine: Engine, request_: RunRequest, sampler: str, noise: Frame | None) -> None:
     """As the bare pipeline makes it; state 0 is the picture at the level of the run's own state; phases are cut."""
@@ -84,7 +85,7 @@ def test_a_run_from_a_picture(engine: Engine, request_: RunRequest, sampler: str
     assert (trajectory.info.origin, trajectory.info.first_step) == ("a ball", FIRST)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_a_run_from_given_noise(engine: Engine, request_: RunRequest, sampler: str) -> None:
     request = changed(request_, sampler=sampler)
     trajectory = finish(engine, request, Start(noise=NOISE))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed
-from sculptor_app.core.requests.request import SAMPLERS
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, observed, to_frame, to_frames
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
@@ -53,7 +53,7 @@ def call(pipeline: Any, seed: int = 3) -> torch.Tensor:
     return images
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_bit_identical_with_and_without(pipeline: SculptorPipeline, sampler: str) -> None:
     bare = run(pipeline, sampler)
     pipeline.scheduler = make_scheduler(sampler, dict(pipeline.scheduler.config), STEPS)

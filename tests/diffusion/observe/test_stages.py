@@ -11,7 +11,8 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, UnCLIPScheduler
 
 from sculptor_app.core.errors import SamplerFailed
-from sculptor_app.core.requests.request import OWN_SAMPLER, RequestError, RunRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.samplers import OWN_SAMPLER
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.frames import Look
 from sculptor_app.diffusion.pipelines.layout import StateLayout

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.requests.request import SAMPLERS
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, level_of
 from sculptor_app.diffusion.samplers.predictions import NoExactRuleError, clean_from, guess_of, predicted_noise
@@ -74,7 +74,7 @@ def running(kind: str, **settings: Any) -> Any:
     return scheduler
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 @pytest.mark.parametrize("clip", [False, True])
 def test_guess_is_the_one_that_the_scheduler_goes_on_with(sampler: str, clip: bool) -> None:
     """Against what the scheduler itself says, for those that say it."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sculptor_app.core.requests.request import SAMPLERS
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, kind_of, level_of, plan_calls, plan_levels
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_scheduler
@@ -23,7 +23,7 @@ def ready(sampler: str, steps: int) -> Any:
     return scheduler
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 @pytest.mark.parametrize("steps", [1, 2, 3, 39, 40, 50, 995, 996, 999, 1000])
 def test_levels_go_from_noise_to_the_picture(sampler: str, steps: int) -> None:
     levels = plan_levels(ready(sampler, steps))
@@ -34,14 +34,14 @@ def test_levels_go_from_noise_to_the_picture(sampler: str, steps: int) -> None:
     assert all(earlier < later for earlier, later in itertools.pairwise(log_snr))
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_the_first_noise_fits_the_first_level(sampler: str) -> None:
     """Noise of the scheduler's own size is what a state of level 0 is made of, but for the last bits."""
     scheduler = ready(sampler, 50)
     assert float(scheduler.init_noise_sigma) == pytest.approx(level_of(scheduler, 0).scale, rel=1e-4)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_levels_are_those_of_the_schedulers_own_noising(sampler: str) -> None:
     """`add_noise` is the oracle: a picture of ones with noise of ones becomes a + s, and with none becomes a."""
     scheduler = ready(sampler, 20)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory
-from sculptor_app.core.requests.request import SAMPLERS, RunRequest
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines import devices
 from sculptor_app.diffusion.sampling.sample import Engine, Started, StepTaken, sample
@@ -60,7 +61,7 @@ def test_a_state_can_be_read_when_its_event_comes(engine: Engine, request_: RunR
         assert event.trajectory.state(last).shape == (3, 16, 16)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_plan_is_what_the_run_shows(engine: Engine, request_: RunRequest, sampler: str) -> None:
     request = RunRequest(**{**request_.as_dict(), "sampler": sampler})
     planned = Engine().plan(request)  # nothing is loaded

@@ -7,7 +7,8 @@ import diffusers
 import numpy as np
 import pytest
 
-from sculptor_app.core.requests.request import SAMPLERS, RunRequest
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -52,7 +53,7 @@ def check_guess(step: Step, start: Frame, prediction_type: str) -> None:
 
 
 @pytest.mark.parametrize("prediction_type", ["v_prediction", "epsilon", "sample"])
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_guess_is_the_posterior_mean(sampler: str, prediction_type: str, tmp_path: Path) -> None:
     if (sampler, prediction_type) == ("euler-a", "sample"):
         pytest.skip("diffusers has no Euler ancestral for networks that predict the sample")
@@ -64,7 +65,7 @@ def test_guess_is_the_posterior_mean(sampler: str, prediction_type: str, tmp_pat
             check_guess(event.step, trajectory.state(event.step.number - 1), prediction_type)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_result_has_the_power_of_the_field(sampler: str, tmp_path: Path) -> None:
     """Sampling ends in the field's own distribution: in every band within what so few modes can tell."""
     result = run(tmp_path, sampler, size=64)[-1].trajectory.state(50)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from diffusers import DDIMScheduler, RePaintScheduler
 
-from sculptor_app.core.requests.request import OWN_SAMPLER, SAMPLERS, RequestError
+from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER
 from sculptor_app.diffusion.pipelines.compatibility import check_sampler, samplers_for
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler, schedulers_of, settings_of
@@ -52,7 +53,7 @@ def test_stable_diffusion_is_offered_all_of_betas() -> None:
 
 def test_the_embedded_model_has_its_samplers(tiny_model: Path) -> None:
     engine = Engine()
-    assert samplers_for(engine.load(str(tiny_model), "cpu"), engine.settings) == SAMPLERS
+    assert samplers_for(engine.load(str(tiny_model), "cpu"), engine.settings) == EMBEDDED_SAMPLERS
     check_sampler(engine.load(str(tiny_model), "cpu"), OWN_SAMPLER, engine.settings)
 
 

@@ -11,7 +11,8 @@ import torch
 from diffusers import EDMEulerScheduler, PNDMScheduler
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import OWN_SAMPLER, SAMPLERS, RequestError, RunRequest
+from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER
 from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
@@ -60,7 +61,7 @@ def check_forks(engine: Engine, request: RunRequest) -> None:
         check_same(whole, forked(whole, k, engine))
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_the_embedded_models_samplers(sampler: str, tiny_model: Path) -> None:
     check_forks(Engine(), RunRequest(form="bust", steps=STEPS, sampler=sampler, model=str(tiny_model), device="cpu"))
 

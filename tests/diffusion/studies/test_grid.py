@@ -12,7 +12,8 @@ import torch
 from sculptor_app.core.errors import Cancelled, SamplerFailed
 from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
-from sculptor_app.core.requests.request import SAMPLERS, RequestError
+from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.grid_events import GridPart, GridStarted, GridStep
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.noise import model_facts, noise_of, seed_noise
@@ -58,7 +59,7 @@ def changed(request: GridRequest, **changes: Any) -> GridRequest:
     return GridRequest(**{**settings, **changes})
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_each_cell_is_the_single_run_of_its_noise_and_labels(
     engine: Engine, request_: GridRequest, sampler: str
 ) -> None:

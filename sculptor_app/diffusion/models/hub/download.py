@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.quantities import byte_text
+from sculptor_app.core.texts import byte_text
 from sculptor_app.diffusion.models.hub import cache
 from sculptor_app.diffusion.models.hub.errors import DownloadFailed, told
 from sculptor_app.diffusion.models.hub.file_download import fetch_file

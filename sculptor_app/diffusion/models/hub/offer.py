@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sculptor_app.core.quantities import byte_text
+from sculptor_app.core.texts import byte_text
 from sculptor_app.diffusion.models import bounded_json
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
 from sculptor_app.diffusion.models.hub import cache as hub
