@@ -66,8 +66,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
 def _inverted(
     request: RunRequest, arguments: argparse.Namespace, interruption: Interruption
 ) -> tuple[Engine, Inversion]:
-    from sculptor_app.diffusion.sampling.engine import Engine
-    from sculptor_app.diffusion.sampling.noise import model_facts
+    from sculptor_app.diffusion.sampling.engine import Engine, model_facts
     from sculptor_app.diffusion.studies.inversion import Inversion, invert  # torch takes seconds to import
 
     opened = given_picture(arguments, model_facts(request.model).size)

@@ -30,7 +30,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
 def _resculpted(
     request: RunRequest, arguments: argparse.Namespace, interruption: Interruption
 ) -> tuple[Trajectory, RunMeasures]:
-    from sculptor_app.diffusion.sampling.noise import model_facts  # torch takes seconds to import
+    from sculptor_app.diffusion.sampling.engine import model_facts  # torch takes seconds to import
 
     opened = given_picture(arguments, model_facts(request.model).size)
     first_step = first_step_of(arguments.from_level, request.steps)

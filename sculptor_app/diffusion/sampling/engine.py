@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -186,3 +188,37 @@ def model_name(model: str | None) -> str:
         ModelFolderError: See `model_folder`.
     """
     return name_of(model_folder(model))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of a model without loading it.
+
+    Attributes:
+        size: edge in pixels of its pictures.
+        forms, materials: its labels; empty for a model without such.
+    """
+
+    size: int
+    forms: tuple[str, ...]
+    materials: tuple[str, ...]
+
+
+def model_facts(model: str | None) -> ModelFacts:
+    """What a model's folder says of itself.
+
+    Args:
+        model: Folder of the model; None is the embedded one.
+
+    Raises:
+        ModelFolderError: The folder cannot be read.
+    """
+    folder = model_folder(model)
+    try:
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        size = int(unet["sample_size"]) * int(index.get("patch_size", 4))
+        forms, materials = (tuple(map(str, index.get(f"{what}_names", ()))) for what in ("form", "material"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFolderError(f"The model in {folder} cannot be read ({error}).", "Choose a whole model.") from error
+    return ModelFacts(size, forms, materials)

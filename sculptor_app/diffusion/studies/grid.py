@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from sculptor_app import folders
@@ -31,7 +32,7 @@ from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline
-from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise, stacked
+from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
 from sculptor_app.diffusion.sampling.sample import run_info
 from sculptor_app.diffusion.sampling.second_stack import SecondStack, hand_over
 
@@ -199,7 +200,7 @@ def _call_arguments(pipeline: Pipeline, request: GridRequest, cells: Sequence[Ce
         "num_inference_steps": request.steps,
         "guidance_scale": request.guidance,
         "generator": [seed_noise(cell.noise.seed, size)[1] for cell in cells],
-        "noise": stacked([noise_of(cell.noise, size) for cell in cells]),
+        "noise": torch.from_numpy(np.stack([noise_of(cell.noise, size) for cell in cells])),
         "batch_size": len(cells),
         "output_type": "pt",
     }

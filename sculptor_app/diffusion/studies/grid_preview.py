@@ -7,8 +7,8 @@ import numpy as np
 from sculptor_app.core.requests.grid import GridRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
-from sculptor_app.diffusion.sampling.engine import Engine, model_name
-from sculptor_app.diffusion.sampling.noise import model_facts, noise_of
+from sculptor_app.diffusion.sampling.engine import Engine, model_facts, model_name
+from sculptor_app.diffusion.sampling.noise import noise_of
 
 
 def untouched(request: GridRequest) -> tuple[Trajectory, ...]:
