@@ -17,8 +17,7 @@ from diffusers import AutoencoderTiny
 
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
-from sculptor_app.diffusion.latents.example_pictures import example_pictures
-from sculptor_app.diffusion.latents.map_fitting import LATENT_SIDE
+from sculptor_app.diffusion.latents.map_fitting import LATENT_SIDE, example_pictures
 from sculptor_app.diffusion.pipelines.layout import Pipeline
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"

@@ -15,8 +15,7 @@ from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.trajectory import RunInfo
 from sculptor_app.diffusion.observe.frames import Look
 from sculptor_app.diffusion.observe.guidance import GuidanceHalves
-from sculptor_app.diffusion.observe.observer import BatchObserver, observed
-from sculptor_app.diffusion.observe.watching import Watching
+from sculptor_app.diffusion.observe.observer import BatchObserver, Watching, observed
 from sculptor_app.diffusion.pipelines.call import PipelineCall, call_of
 from sculptor_app.diffusion.pipelines.compatibility import check_sampler
 from sculptor_app.diffusion.pipelines.devices import Device

@@ -16,8 +16,14 @@ from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.networks import Answers
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.random_streams import RandomStreams
-from sculptor_app.diffusion.sampling.solver_state import Memory, NotKeepable, SolverState
-from sculptor_app.diffusion.sampling.tensor_store import Kept, TensorStore, with_strides
+from sculptor_app.diffusion.sampling.solver_state import (
+    Kept,
+    Memory,
+    NotKeepable,
+    SolverState,
+    TensorStore,
+    with_strides,
+)
 
 SHARE_OF_BUDGET = 4
 """Records take up to one in so many bytes of a run's budget; its frames have the rest."""

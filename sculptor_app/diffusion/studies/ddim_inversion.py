@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,33 @@ from sculptor_app.diffusion.pipelines.sculptor import Network
 from sculptor_app.diffusion.samplers.levels import plan_levels
 from sculptor_app.diffusion.samplers.predictions import guess_of
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_inverse
-from sculptor_app.diffusion.studies.anderson import AndersonMixing
+
+MEMORY = 3
+"""Earlier iterates that a new one is mixed of. More gained nothing on the embedded model."""
+
+
+class AndersonMixing:
+    """Makes the next iterate from the one before it and its residual."""
+
+    def __init__(self) -> None:
+        self._past: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=MEMORY + 1)
+
+    def next(self, x: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """The iterate after x.
+
+        Args:
+            x: any shape, float64.
+            residual: g(x) - x.
+        """
+        self._past.append((x, residual))
+        plain = x + residual
+        if len(self._past) == 1:
+            return plain
+        xs, residuals = (torch.stack([pair[i].flatten() for pair in self._past], 1) for i in (0, 1))  # (n, m + 1)
+        steps, changes = xs.diff(dim=1), residuals.diff(dim=1)  # (n, m)
+        shares = torch.linalg.lstsq(changes, residual.flatten()[:, None]).solution  # (m, 1)
+        mixed: torch.Tensor = plain - ((steps + changes) @ shares).reshape(x.shape)
+        return mixed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,9 +25,8 @@ from sculptor_app.diffusion.pipelines.networks import stood_in
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
-from sculptor_app.diffusion.sampling.sample import Event, carried_out
+from sculptor_app.diffusion.sampling.sample import Event, Room, TrajectoryWriter, carried_out
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
-from sculptor_app.diffusion.sampling.trajectory_writer import Room, TrajectoryWriter
 
 SCHEDULE_FIELDS = ("model", "steps", "sampler")
 SCHEDULE_OPTIONS = ("height", "width", "size", "image", "mask_image", "strength")

@@ -23,6 +23,7 @@ from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
 from sculptor_app.core.labels import label_of
 from sculptor_app.core.requests.grid import Cell, GridRequest
+from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.trajectory.grid_events import GridEvent, GridPart, GridStarted, GridStep
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
@@ -31,10 +32,9 @@ from sculptor_app.diffusion.pipelines.call import check_own_kind
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.samplers.levels import Call
-from sculptor_app.diffusion.sampling.engine import Engine, Pipeline
-from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
-from sculptor_app.diffusion.sampling.sample import run_info
-from sculptor_app.diffusion.sampling.second_stack import SecondStack, hand_over
+from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_facts, model_name
+from sculptor_app.diffusion.sampling.random_streams import noise_of, seed_noise
+from sculptor_app.diffusion.sampling.sample import SecondStack, hand_over, run_info
 
 DEFAULT_GRID_BUDGET_BYTES = 256 * 2**20
 """Memory for the frames of all trajectories of a grid together."""
@@ -211,3 +211,20 @@ def _info(request: GridRequest, cell: Cell, device: Device) -> RunInfo:
     info = run_info(request.single(cell), device)
     words = cell.noise.words
     return replace(info, conditions=f"{info.conditions} · {words}") if words else info
+
+
+def untouched(request: GridRequest) -> tuple[Trajectory, ...]:
+    """A trajectory for each cell that holds its noise, state 0, and the plan of its steps; no model is loaded.
+
+    Raises:
+        ModelFolderError: The model's folder cannot be used.
+    """
+    size = model_facts(request.model).size
+    levels = Engine().plan(request.single(request.cells[0]))
+    name, sampler = model_name(request.model), SAMPLERS[request.sampler].label
+    runs = []
+    for cell in request.cells:
+        start = noise_of(cell.noise, size) * np.float32(levels[0].scale)
+        info = RunInfo(request.single(cell), name, sampler_name=sampler, conditions=cell.noise.words)
+        runs.append(Trajectory(info, start, levels))
+    return tuple(runs)

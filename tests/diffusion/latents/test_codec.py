@@ -11,7 +11,7 @@ from diffusers import AsymmetricAutoencoderKL, DDIMScheduler, UNet2DConditionMod
 from sculptor_app.core.errors import OutOfDeviceMemory
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
-from sculptor_app.diffusion.latents.example_pictures import example_pictures
+from sculptor_app.diffusion.latents.map_fitting import example_pictures
 from sculptor_app.diffusion.observe.observer import Observer, observed
 from sculptor_app.diffusion.pipelines.layout import NoPictureOfLatents
 from tests.diffusion.latents.networks import SEED, KnownVae, around, dit, kl, tiny

@@ -11,8 +11,7 @@ from sculptor_app.atelier import FORMS, MATERIALS, render
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
-from sculptor_app.diffusion.latents.example_pictures import example_pictures
-from sculptor_app.diffusion.latents.map_fitting import LEAST_PICTURES, Sums, fit_latent_map, solve
+from sculptor_app.diffusion.latents.map_fitting import LEAST_PICTURES, Sums, example_pictures, fit_latent_map, solve
 from sculptor_app.diffusion.pipelines.layout import NoPictureOfLatents
 from tests.diffusion.latents.networks import KnownVae, around, kl, small_vae
 

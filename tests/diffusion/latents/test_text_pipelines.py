@@ -22,7 +22,7 @@ from diffusers import (
 )
 
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.example_pictures import example_pictures
+from sculptor_app.diffusion.latents.map_fitting import example_pictures
 from sculptor_app.diffusion.pipelines.layout import StateLayout
 from tests.diffusion.latents.networks import SEED, kl
 from tests.diffusion.latents.test_codec import as_output

@@ -15,8 +15,8 @@ from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.tiny_decoder_folders import find_small_decoders
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.example_pictures import example_pictures
 from sculptor_app.diffusion.latents.jobs import frames_work
+from sculptor_app.diffusion.latents.map_fitting import example_pictures
 from sculptor_app.diffusion.latents.tiny_decoder import WEIGHTS, agreement, load_small_decoder
 from sculptor_app.diffusion.sampling.engine import Engine
 from tests.diffusion.latents.networks import around, small_vae, tiny

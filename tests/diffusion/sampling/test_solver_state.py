@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.diffusion.sampling.random_streams import RandomStreams
-from sculptor_app.diffusion.sampling.solver_state import NotKeepable, SolverState
-from sculptor_app.diffusion.sampling.tensor_store import TensorStore, with_strides
+from sculptor_app.diffusion.sampling.solver_state import NotKeepable, SolverState, TensorStore, with_strides
 
 CPU = torch.device("cpu")
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.uint8, torch.bool)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sculptor_app.diffusion.studies.anderson import AndersonMixing
+from sculptor_app.diffusion.studies.ddim_inversion import AndersonMixing
 
 
 def iterations(matrix: torch.Tensor, wanted: torch.Tensor, mixing: AndersonMixing | None) -> int:
