@@ -23,7 +23,7 @@ from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
 from sculptor_app.diffusion.samplers.schedulers import schedulers_of
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_name
-from sculptor_app.diffusion.sampling.random_streams import RandomStreams
+from sculptor_app.diffusion.sampling.noise import RandomStreams
 from sculptor_app.identity import VERSION
 
 

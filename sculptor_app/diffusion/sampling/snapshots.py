@@ -15,7 +15,7 @@ from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.networks import Answers
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
-from sculptor_app.diffusion.sampling.random_streams import RandomStreams
+from sculptor_app.diffusion.sampling.noise import RandomStreams
 from sculptor_app.diffusion.sampling.solver_state import (
     Kept,
     Memory,

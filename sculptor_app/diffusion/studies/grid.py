@@ -33,7 +33,7 @@ from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_facts, model_name
-from sculptor_app.diffusion.sampling.random_streams import noise_of, seed_noise
+from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
 from sculptor_app.diffusion.sampling.sample import SecondStack, hand_over, run_info
 
 DEFAULT_GRID_BUDGET_BYTES = 256 * 2**20

@@ -31,7 +31,7 @@ from sculptor_app.diffusion.observe.observer import to_frame
 from sculptor_app.diffusion.pipelines.call import check_own_kind
 from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.sampling.engine import Engine
-from sculptor_app.diffusion.sampling.random_streams import seed_noise
+from sculptor_app.diffusion.sampling.noise import seed_noise
 from sculptor_app.diffusion.sampling.sample import run_info
 from sculptor_app.diffusion.studies.ddim_inversion import Undone, Walk
 

@@ -10,7 +10,7 @@ from diffusers import DPMSolverMultistepScheduler, PNDMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.diffusion.sampling.random_streams import RandomStreams
+from sculptor_app.diffusion.sampling.noise import RandomStreams
 from sculptor_app.diffusion.sampling.solver_state import NotKeepable, SolverState, TensorStore, with_strides
 
 CPU = torch.device("cpu")

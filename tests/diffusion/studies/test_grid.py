@@ -17,7 +17,7 @@ from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.grid_events import GridPart, GridStarted, GridStep
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import model_facts
-from sculptor_app.diffusion.sampling.random_streams import noise_of, seed_noise
+from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
 from sculptor_app.diffusion.sampling.sample import Engine, sample
 from sculptor_app.diffusion.studies import grid
 from sculptor_app.diffusion.studies.grid import sample_grid, untouched

@@ -20,7 +20,7 @@ from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_inverse, make_scheduler
-from sculptor_app.diffusion.sampling.random_streams import seed_noise
+from sculptor_app.diffusion.sampling.noise import seed_noise
 from sculptor_app.diffusion.sampling.sample import Engine, sample
 from sculptor_app.diffusion.studies.inversion import Inversion, InversionStep, invert
 from tests.diffusion.gaussian import COSINE, GaussianNetwork, GaussianPipeline, field_power
