@@ -102,7 +102,7 @@ def _facts(inversion: Inversion, error_db: float) -> dict[str, Any]:
         "error_db": error_db if math.isfinite(error_db) else None,
         "evaluations": sum(inversion.evaluations),
         "unsolved_steps": inversion.unsolved,
-        "drawn_steps": inversion.drawn,
+        "drawn_steps": inversion.grain_steps,
         "noise": {
             "mean": inversion.mean,
             "deviation": inversion.deviation,

@@ -151,4 +151,4 @@ class NoisePreview(QObject):
 
 def _preview(request: GridRequest) -> Iterator[object]:
     yield importlib.import_module("sculptor_app.diffusion.sampling.engine").model_facts(request.model)
-    yield request, importlib.import_module("sculptor_app.diffusion.studies.grid").untouched(request)
+    yield request, importlib.import_module("sculptor_app.diffusion.studies.grid").initial_trajectories(request)

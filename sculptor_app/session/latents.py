@@ -79,7 +79,7 @@ class Latents(QObject):
         self._mapping = (self._runner.newest + 1, request)
 
         def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-            yield from importlib.import_module(WORKS).mapping_work(request)(engine, stop)
+            yield from importlib.import_module(WORKS).latent_map_job(request)(engine, stop)
 
         self._runner.submit(work)
 
@@ -107,8 +107,8 @@ class Latents(QObject):
         self._single = (self._runner.newest + 1, trajectory)
 
         def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-            works = importlib.import_module(WORKS)
-            yield from works.frames_work(trajectory.info.request, wanted, small)(engine, stop)
+            jobs = importlib.import_module(WORKS)
+            yield from jobs.frame_decoding_job(trajectory.info.request, wanted, small)(engine, stop)
 
         self._runner.submit(work)
 
@@ -123,7 +123,7 @@ class Latents(QObject):
         self._decoding = (self._runner.newest + 1, decoded, measures)
 
         def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-            for k in importlib.import_module(WORKS).decoding_work(decoded, small)(engine, stop):
+            for k in importlib.import_module(WORKS).decoding_job(decoded, small)(engine, stop):
                 measures.append(decoded, k)
                 yield k
 

@@ -12,7 +12,7 @@ from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_proc
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
-from sculptor_app.diffusion.observe.guidance import NOT_ASKED_TWICE
+from sculptor_app.diffusion.observe.guidance import EVALUATED_ONCE
 from sculptor_app.diffusion.sampling.sample import Engine
 from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
 from sculptor_app.measures.guidance import NO_MODEL, NOT_DECODED, NOT_KEPT
@@ -88,7 +88,7 @@ def test_where_there_are_none_it_is_said_why(kind: FrameKind, tiny_model: Path) 
         decoded.decode_next(_FirstThree())
     assert picture(decoded, 2, kind).note == NOT_DECODED
     request = RunRequest(model=str(tiny_model), steps=2, device="cpu")  # no label, so nothing to be guided by
-    assert picture(finish(Engine(), request, watch_guidance=True), 1, kind).note == NOT_ASKED_TWICE
+    assert picture(finish(Engine(), request, watch_guidance=True), 1, kind).note == EVALUATED_ONCE
     for empty in (picture(made_run(), 2, kind), picture(decoded, 2, kind)):
         assert (empty.rgb, empty.limit) == (None, None)
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 Engine = Any
 """`loading.Engine`, whose module needs torch."""
-Work = Callable[[Engine, threading.Event], Iterator[object]]
+Job = Callable[[Engine, threading.Event], Iterator[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Fitting:
+class MapFittingProgress:
     """A latent map is being fitted.
 
     Attributes:
@@ -59,10 +59,10 @@ IN_TILES = "decoded in tiles, as memory was short: their borders are blended"
 BY_SMALL = "decoded by the small decoder {0}"
 
 
-def mapping_work(request: RunRequest) -> Work:
+def latent_map_job(request: RunRequest) -> Job:
     """Find the latent map of a request's model: nothing for a model that works on pixels.
 
-    It yields a `Fitting` after every picture, where the map is not kept from before, and last the `LatentMap`.
+    It yields a `MapFittingProgress` after every picture, where the map is not cached, and last the `LatentMap`.
 
     Args:
         request: Its model and device count.
@@ -82,7 +82,7 @@ def mapping_work(request: RunRequest) -> Work:
             steps = mapping(codec, stop)
             while True:
                 try:
-                    yield Fitting(*next(steps))
+                    yield MapFittingProgress(*next(steps))
                 except StopIteration as end:
                     found: LatentMap = end.value
                     break
@@ -91,7 +91,7 @@ def mapping_work(request: RunRequest) -> Work:
     return work
 
 
-def decoding_work(decoded: DecodedTrajectory, small: Path | None = None) -> Work:
+def decoding_job(decoded: DecodedTrajectory, small: Path | None = None) -> Job:
     """Decode a run in the background: it yields the number of every state that can be read from now on.
 
     Given up, or begun again, it goes on where it was.
@@ -108,7 +108,7 @@ def decoding_work(decoded: DecodedTrajectory, small: Path | None = None) -> Work
     return work
 
 
-def frames_work(request: RunRequest, wanted: Sequence[tuple[object, Frame]], small: Path | None = None) -> Work:
+def frame_decoding_job(request: RunRequest, wanted: Sequence[tuple[object, Frame]], small: Path | None = None) -> Job:
     """Decode single frames on demand: it yields a `DecodedFrame` of each, in their order.
 
     Args:
@@ -146,10 +146,10 @@ def _codec(
 
 def _small_codec(engine: Engine, pipeline: Any, folder: Path) -> LatentCodec:
     """A small decoder is tried against the model's own once; then it is kept beside the model that is loaded."""
-    from sculptor_app.diffusion.latents.tiny_decoder import load_small_decoder, stamp
+    from sculptor_app.diffusion.latents.tiny_decoder import load_tiny_decoder, stamp
 
     key = (folder, stamp(folder))
-    if key not in engine.kept:
-        engine.kept[key] = load_small_decoder(folder, pipeline)
-    codec: LatentCodec = engine.kept[key]
+    if key not in engine.cache:
+        engine.cache[key] = load_tiny_decoder(folder, pipeline)
+    codec: LatentCodec = engine.cache[key]
     return codec

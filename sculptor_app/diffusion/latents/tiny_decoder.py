@@ -28,7 +28,7 @@ LEAST_R2 = 0.8
 CHECKED_PICTURES = 2
 
 
-def load_small_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
+def load_tiny_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
     """A codec that decodes a pipeline's latents with a small decoder, checked against the pipeline's own.
 
     Args:

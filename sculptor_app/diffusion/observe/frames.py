@@ -38,7 +38,7 @@ def to_frames(batch: torch.Tensor) -> list[Frame]:
     return [to_frame(together, element) for element in range(len(together))]
 
 
-class Look:
+class FrameConverter:
     """How the tensors of a run become frames.
 
     Args:

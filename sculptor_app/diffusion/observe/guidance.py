@@ -17,17 +17,17 @@ from torch.nn.functional import pixel_shuffle
 
 from sculptor_app.diffusion.pipelines.networks import networks_of
 
-NOT_ASKED_TWICE = "The model was asked once in this step: no guidance, or one that is built into it."
-NO_MIXTURE = "The guidance of this model is no plain mixture of two answers, so they cannot be told apart."
-THE_SAME = "Both answers of the model are the same in this step, but for rounding."
+EVALUATED_ONCE = "The model was asked once in this step: no guidance, or one that is built into it."
+NOT_LINEAR = "The guidance of this model is no plain mixture of two answers, so they cannot be told apart."
+EQUAL_PREDICTIONS = "Both answers of the model are the same in this step, but for rounding."
 AMBIGUOUS = "With so little guidance the two answers cannot be told apart."
 
 
-class NotTold(Exception):
+class PredictionsUnknown(Exception):
     """The halves cannot be told apart; the text says why, for a person."""
 
 
-class Halves(NamedTuple):
+class GuidancePredictions(NamedTuple):
     """The network's two answers, (1, C, H, W) each, or packed; and the guidance that mixed them."""
 
     free: torch.Tensor
@@ -35,7 +35,7 @@ class Halves(NamedTuple):
     guidance: float
 
 
-class GuidanceHalves:
+class GuidanceSplitter:
     """Keeps the network's last two outputs, by reference, until the sampler takes them.
 
     Args:
@@ -64,7 +64,7 @@ class GuidanceHalves:
         if isinstance(first, torch.Tensor):
             self._outputs.append(first)
 
-    def take(self, x: torch.Tensor, mixed: torch.Tensor) -> Halves:
+    def take(self, x: torch.Tensor, mixed: torch.Tensor) -> GuidancePredictions:
         """The halves of what the sampler is given for the first picture, and forget them.
 
         Args:
@@ -72,7 +72,7 @@ class GuidanceHalves:
             mixed: (B, C, ...) or with 2C channels, what it is given.
 
         Raises:
-            NotTold: There are none, or they cannot be told apart.
+            PredictionsUnknown: There are none, or they cannot be told apart.
         """
         outputs, self._outputs = list(self._outputs), deque(maxlen=2)
         pair = _pair(outputs, x)
@@ -84,10 +84,10 @@ class GuidanceHalves:
             if weight is not None:
                 break
         else:
-            raise NotTold(NO_MIXTURE)
+            raise PredictionsUnknown(NOT_LINEAR)
         if _is_beyond(weight, self._guidance):
-            return Halves(sign * first, sign * second, weight)
-        return Halves(sign * second, sign * first, 1 - weight)
+            return GuidancePredictions(sign * first, sign * second, weight)
+        return GuidancePredictions(sign * second, sign * first, 1 - weight)
 
 
 def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -95,7 +95,7 @@ def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, t
     fitting = [each for each in (_unpatched(output, x) for output in outputs) if each.ndim == x.ndim]
     fitting = [each for each in fitting if each.shape[2:] == x.shape[2:]]
     if not fitting:
-        raise NotTold(NOT_ASKED_TWICE)
+        raise PredictionsUnknown(EVALUATED_ONCE)
     last, count = fitting[-1], len(x)
     if len(last) == 2 * count:
         return last[:1], last[count : count + 1]
@@ -104,7 +104,7 @@ def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, t
     half = count // 2
     if len(last) == count and count % 2 == 0 and torch.equal(x[:half], x[half:]):  # DiT doubles the states, too
         return last[:1], last[half : half + 1]
-    raise NotTold(NOT_ASKED_TWICE if len(last) == count else NO_MIXTURE)
+    raise PredictionsUnknown(EVALUATED_ONCE if len(last) == count else NOT_LINEAR)
 
 
 def _unpatched(output: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -126,7 +126,7 @@ def _weight(first: torch.Tensor, second: torch.Tensor, mixed: torch.Tensor, coar
     difference, way = second - first, mixed - first
     rounding = 32 * coarsest * max(float(each.abs().max()) for each in (first, second, mixed))
     if float(difference.abs().max()) <= rounding:
-        raise NotTold(THE_SAME)
+        raise PredictionsUnknown(EQUAL_PREDICTIONS)
     weight = float((way * difference).sum()) / float((difference * difference).sum())
     error = float((way - weight * difference).abs().max())
     return weight if error <= rounding * max(1.0, abs(weight)) else None
@@ -137,5 +137,5 @@ def _is_beyond(weight: float, wanted: float | None) -> bool:
     if not 0 <= weight <= 1:
         return weight > 1
     if wanted is None or abs(weight - 0.5) < 1e-3:
-        raise NotTold(AMBIGUOUS)
+        raise PredictionsUnknown(AMBIGUOUS)
     return abs(weight - wanted) < abs(1 - weight - wanted)

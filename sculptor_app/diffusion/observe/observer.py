@@ -18,15 +18,15 @@ import torch
 
 from sculptor_app.core.errors import SamplerFailed
 from sculptor_app.core.trajectory.step import Frame, Step
-from sculptor_app.diffusion.observe.frames import Look
+from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.observe.frames import to_frame as to_frame  # also read from here
 from sculptor_app.diffusion.observe.frames import to_frames as to_frames
-from sculptor_app.diffusion.observe.guidance import GuidanceHalves, NotTold
+from sculptor_app.diffusion.observe.guidance import GuidanceSplitter, PredictionsUnknown
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler, UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.samplers.predictions import NoExactRuleError, guess_of
 
 
-class Follower(Protocol):
+class StepHook(Protocol):
     """Who follows a run's calls beside the observer."""
 
     def begin(self, scheduler: Scheduler) -> None:
@@ -40,7 +40,7 @@ class Follower(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Watching:
+class ObserverOptions:
     """What is looked at in a run, and how.
 
     Attributes:
@@ -54,12 +54,12 @@ class Watching:
         follower: who else is told of what is watched; may serve calls itself.
     """
 
-    look: Look = field(default_factory=Look)
-    halves: GuidanceHalves | None = None
+    look: FrameConverter = field(default_factory=FrameConverter)
+    halves: GuidanceSplitter | None = None
     most: int | None = None
     calls_left: Callable[[], int | None] = lambda: None
     stages: int = 1
-    follower: Follower | None = None
+    follower: StepHook | None = None
 
 
 _KEPT = "It cannot be watched to the end; the steps so far are kept."
@@ -82,12 +82,12 @@ class BatchObserver:
         on_start: Callable[[list[Frame], tuple[Call, ...]], None],
         on_step: Callable[[list[Step]], None],
         interrupt: Callable[[], None] = lambda: None,
-        watching: Watching | None = None,
+        watching: ObserverOptions | None = None,
     ) -> None:
         self._on_start = on_start
         self._on_step = on_step
         self._interrupt = interrupt
-        self.watching = watching or Watching()
+        self.watching = watching or ObserverOptions()
         self._scheduler: Scheduler | None = None  # the one that is watched
         self._plan: tuple[Call, ...] = ()
         self._timesteps: list[float] = []
@@ -211,7 +211,7 @@ class BatchObserver:
                 "guess_conditional": self._frames(scheduler, x[:1], conditional, call)[0],
                 "guidance": guidance,
             }
-        except (NotTold, NoExactRuleError) as reason:
+        except (PredictionsUnknown, NoExactRuleError) as reason:
             return {"guidance_note": str(reason)}
 
     def _frames(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> list[Frame]:
@@ -253,13 +253,13 @@ class Observer(BatchObserver):
         on_start: Callable[[Frame, tuple[Call, ...]], None],
         on_step: Callable[[Step], None],
         interrupt: Callable[[], None] = lambda: None,
-        watching: Watching | None = None,
+        watching: ObserverOptions | None = None,
     ) -> None:
         super().__init__(
             lambda frames, plan: on_start(frames[0], plan),
             lambda steps: on_step(steps[0]),
             interrupt,
-            replace(watching or Watching(), most=1),
+            replace(watching or ObserverOptions(), most=1),
         )
 
 

@@ -90,45 +90,40 @@ Pipeline = Any
 """A pipeline of diffusers; it ships no types."""
 
 
-class OpenPipeline(Protocol):
-    """Loads the pipeline of a folder onto a device; `open_model` is the usual way."""
+class PipelineLoader(Protocol):
+    """Loads the pipeline of a folder onto a device; `load_pipeline` is the usual one."""
 
-    def __call__(self, folder: Path, device: str, *, stop: threading.Event | None, report: Report | None) -> Pipeline:
+    def __call__(
+        self, folder: Path, device: str, /, *, stop: threading.Event | None, report: Report | None
+    ) -> Pipeline:
         """Load it.
 
         Args:
             folder: From `model_folder`.
             device: As torch names it.
             stop: Ends it as soon as that can be done when it is set.
-            report: Told what is being done.
+            report: Receives its progress.
         """
-
-
-def open_model(
-    folder: Path, device: str, *, stop: threading.Event | None = None, report: Report | None = None
-) -> Pipeline:
-    """Open any model onto a device; see `OpenPipeline` and `load_pipeline`."""
-    return load_pipeline(folder, device, stop=stop, report=report)
 
 
 class Engine:
     """Holds the loaded model between runs; used by one thread at a time.
 
     Args:
-        open_pipeline: Loads the pipeline of a folder onto a device.
-        report: Told what is being done while a model is loaded, whoever asked for it; None tells nobody.
+        loader: Loads the pipeline of a folder onto a device.
+        report: Receives the progress of loading, whoever asked for it; None is nobody.
 
     Attributes:
-        kept: What jobs keep beside the model as it is loaded, by keys of theirs; goes when it goes or moves.
+        cache: What jobs keep beside the loaded model, by keys of their own; cleared when it is moved or unloaded.
     """
 
-    def __init__(self, open_pipeline: OpenPipeline = open_model, report: Report | None = None) -> None:
-        self._open, self._report = open_pipeline, report
+    def __init__(self, loader: PipelineLoader = load_pipeline, report: Report | None = None) -> None:
+        self._loader, self._report = loader, report
         self._pipeline: Pipeline | None = None
         self._folder: Path | None = None
         self._device: Device | None = None
         self._base_config: Mapping[str, Any] = {}
-        self.kept: dict[Hashable, Any] = {}
+        self.cache: dict[Hashable, Any] = {}
 
     def devices(self) -> tuple[Device, ...]:
         """The devices of this machine, the one that "auto" stands for first."""
@@ -147,7 +142,7 @@ class Engine:
             model: Folder of a model, a checkpoint file or a name in the hub's cache; None is the embedded one.
             device: "auto", or the id of one of `devices()`.
             stop: Ends it when it is set, within a trial and between components; nothing is loaded then.
-            report: Told what is being done, instead of the engine's own.
+            report: Receives the progress of loading, instead of the engine's own.
 
         Raises:
             Cancelled: It was stopped.
@@ -169,18 +164,18 @@ class Engine:
             return
         if self._folder == folder and may_be_moved(self._pipeline):
             assert self._pipeline is not None
-            self.kept.clear()
+            self.cache.clear()
             self._pipeline.to(target.id)
             return
         self.unload()
-        self._pipeline = self._open(folder, target.id, stop=stop, report=report)
+        self._pipeline = self._loader(folder, target.id, stop=stop, report=report)
         # Kept, as each run puts a scheduler of its own into the pipeline.
         self._base_config = settings_of(self._pipeline)
 
     def unload(self) -> None:
         """Give the model's memory back."""
         self._pipeline = self._folder = self._device = None
-        self.kept.clear()
+        self.cache.clear()
         gc.collect()
         give_memory_back()
 

@@ -13,9 +13,9 @@ from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.trajectory import RunInfo
-from sculptor_app.diffusion.observe.frames import Look
-from sculptor_app.diffusion.observe.guidance import GuidanceHalves
-from sculptor_app.diffusion.observe.observer import BatchObserver, Watching, observed
+from sculptor_app.diffusion.observe.frames import FrameConverter
+from sculptor_app.diffusion.observe.guidance import GuidanceSplitter
+from sculptor_app.diffusion.observe.observer import BatchObserver, ObserverOptions, observed
 from sculptor_app.diffusion.pipelines.call import PipelineCall, call_of
 from sculptor_app.diffusion.pipelines.compatibility import check_sampler
 from sculptor_app.diffusion.pipelines.devices import Device
@@ -68,9 +68,9 @@ class PipelineRun:
         self._stages = list(schedulers_of(self.pipeline))
         self.info = _info_of(run_info(request, self.device, start), self._call, layout, self._stages)
         self._choose_sampler(engine, request)
-        halves = GuidanceHalves(self.pipeline, request.guidance) if watch_guidance else None
-        look = Look(layout, self._call.size)
-        self.watching = Watching(look, halves, calls_left=self._calls_left, stages=len(self._stages))
+        halves = GuidanceSplitter(self.pipeline, request.guidance) if watch_guidance else None
+        look = FrameConverter(layout, self._call.size)
+        self.watching = ObserverOptions(look, halves, calls_left=self._calls_left, stages=len(self._stages))
         self.random = RandomStreams(request.seed, self._call.generator, self.device.id)
 
     def _choose_sampler(self, engine: Engine, request: RunRequest) -> None:

@@ -33,7 +33,7 @@ from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, RunSnapsh
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class StorageBudget:
     """Where a run's frames and records go.
 
     Attributes:
@@ -66,7 +66,7 @@ class TrajectoryWriter:
         run: PipelineRun,
         records: RunSnapshots | None,
         stop: threading.Event,
-        room: Room,
+        room: StorageBudget,
         begin: Callable[[Trajectory], None] = lambda trajectory: None,
     ) -> None:
         watching = run.watching
@@ -103,7 +103,7 @@ class TrajectoryWriter:
 
     def _send(self, event: Started | StepTaken) -> None:
         self._run.random.leave()
-        hand_over(event)
+        yield_to_caller(event)
         self._run.random.enter()
         self._interrupt()
 
@@ -112,11 +112,11 @@ class TrajectoryWriter:
             raise Cancelled
 
 
-class SecondStack:
+class GreenletCoroutine:
     """Runs a function up to each item that it hands over; torch's grad mode belongs to each side.
 
     Args:
-        function: Is called at the first `resume`, in the thread that calls it; hands items over with `hand_over`.
+        function: Is called at the first `resume`, in the thread that calls it; hands items over with `yield_to_caller`.
     """
 
     def __init__(self, function: Callable[[], object]) -> None:
@@ -150,8 +150,8 @@ class SecondStack:
                 self.resume(Cancelled())
 
 
-def hand_over(item: object) -> None:
-    """In the function of a SecondStack: give an item to whoever resumed it, and wait until it is resumed again."""
+def yield_to_caller(item: object) -> None:
+    """In the function of a GreenletCoroutine: hand an item to the caller of `resume`, and wait for the next one."""
     grad = torch.is_grad_enabled()
     getcurrent().parent.switch(item)
     torch.set_grad_enabled(grad)  # the other side has its own
@@ -195,16 +195,16 @@ def sample(
         SculptorError: The run failed; the text says why and what to do.
         RequestError: The model does not know what is asked for, or the start does not fit it.
     """
-    run, room = PipelineRun(engine, request, start, watch_guidance, stop), Room(budget_bytes, spill_folder)
+    run, room = PipelineRun(engine, request, start, watch_guidance, stop), StorageBudget(budget_bytes, spill_folder)
     if not forkable:
-        yield from carried_out(run, TrajectoryWriter(run, None, stop, room))
+        yield from stream_events(run, TrajectoryWriter(run, None, stop, room))
         return
     records = RunSnapshots(request, start, budget_bytes // SHARE_OF_BUDGET, room.folder)
     recorder = TrajectoryWriter(run, records, stop, room)
-    yield from carried_out(run, recorder, records.answers.learning(run.pipeline))
+    yield from stream_events(run, recorder, records.answers.learning(run.pipeline))
 
 
-def carried_out(
+def stream_events(
     run: PipelineRun, recorder: TrajectoryWriter, meanwhile: contextlib.AbstractContextManager[object] | None = None
 ) -> Generator[Event, None, None]:
     """Carry a run out on a second stack, handing over its events; arguments and errors are those of `sculpt`.
@@ -215,7 +215,7 @@ def carried_out(
         meanwhile: Is open while the pipeline runs.
     """
     try:
-        yield from _iterate(SecondStack(lambda: run.carry_out(recorder.observer, meanwhile)))
+        yield from _iterate(GreenletCoroutine(lambda: run.carry_out(recorder.observer, meanwhile)))
     except (Cancelled, GeneratorExit, KeyboardInterrupt):
         recorder.end("cancelled")
         raise
@@ -225,7 +225,7 @@ def carried_out(
     recorder.check_complete()
 
 
-def _iterate(worker: SecondStack) -> Generator[Event, None, None]:
+def _iterate(worker: GreenletCoroutine) -> Generator[Event, None, None]:
     """What the worker hands over, until it is done; leaving early ends it."""
     try:
         while True:

@@ -17,11 +17,11 @@ from sculptor_app.diffusion.pipelines.networks import Answers
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.noise import RandomStreams
 from sculptor_app.diffusion.sampling.solver_state import (
-    Kept,
-    Memory,
-    NotKeepable,
     SolverState,
+    SolverValues,
+    StoredTensor,
     TensorStore,
+    UncopyableState,
     with_strides,
 )
 
@@ -48,11 +48,11 @@ class StepSnapshot:
         store: where the tensors of all these are.
     """
 
-    state: Kept | None
+    state: StoredTensor | None
     dtype: torch.dtype
     strides: tuple[int, ...]
-    memory: Memory
-    random: tuple[Kept, ...]
+    memory: SolverValues
+    random: tuple[StoredTensor, ...]
     store: TensorStore
 
     def tensor(self, frame: Frame, device: torch.device) -> torch.Tensor:
@@ -82,7 +82,7 @@ class RunSnapshots:
         self.answers = Answers()
         self._store = TensorStore(budget_bytes, spill_folder)
         self._steps: list[StepSnapshot] = []
-        self._random: tuple[tuple[torch.Tensor, ...], tuple[Kept, ...]] = ((), ())
+        self._random: tuple[tuple[torch.Tensor, ...], tuple[StoredTensor, ...]] = ((), ())
         self._why_not = ""
 
     def after(self, k: int) -> StepSnapshot:
@@ -122,7 +122,7 @@ class RunSnapshots:
             kept = None if plain else self._store.keep(state)
             how = kept, state.dtype, state.stride(), memory.note(), self._generators(random)
             self._steps.append(StepSnapshot(*how, self._store))
-        except NotKeepable as reason:
+        except UncopyableState as reason:
             self._why_not = str(reason)
         except TrajectoryStorageError as error:
             self._why_not = f"{error.what} {error.what_to_do}"
@@ -132,7 +132,7 @@ class RunSnapshots:
         """Where this run's own tensors go."""
         return self._store
 
-    def _generators(self, random: RandomStreams) -> tuple[Kept, ...]:
+    def _generators(self, random: RandomStreams) -> tuple[StoredTensor, ...]:
         """Where the generators stand; most samplers never draw again, and share one copy."""
         states, (before, kept) = random.states(), self._random
         if len(before) != len(states) or not all(map(torch.equal, states, before)):

@@ -25,7 +25,7 @@ _REMEMBERED = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredTensor:
     """Where a tensor is kept.
 
     Attributes:
@@ -75,9 +75,9 @@ class TensorStore:
 
     def __init__(self, budget_bytes: int, spill_folder: Path) -> None:
         self._arrays = ArrayStore(budget_bytes, spill_folder)
-        self._known: OrderedDict[int, tuple[weakref.ref[torch.Tensor], int, Kept]] = OrderedDict()
+        self._known: OrderedDict[int, tuple[weakref.ref[torch.Tensor], int, StoredTensor]] = OrderedDict()
 
-    def keep(self, tensor: torch.Tensor) -> Kept:
+    def keep(self, tensor: torch.Tensor) -> StoredTensor:
         """Keep a copy of a tensor, or find the one that was made of this very tensor before.
 
         Args:
@@ -93,13 +93,13 @@ class TensorStore:
         if tensor.numel():
             content = tensor.detach().to("cpu", copy=True).contiguous().reshape(-1).view(torch.uint8)
             number = self._arrays.append(content.numpy())
-        kept = Kept(number, tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.device.type == "cpu")
+        kept = StoredTensor(number, tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.device.type == "cpu")
         self._known[id(tensor)] = (weakref.ref(tensor), tensor._version, kept)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return kept
 
-    def read(self, kept: Kept, device: torch.device) -> torch.Tensor:
+    def read(self, kept: StoredTensor, device: torch.device) -> torch.Tensor:
         """A copy of a tensor that was kept, where it lay: in main memory, or on the device."""
         where = torch.device("cpu") if kept.on_cpu else device
         if kept.number < 0:
@@ -127,11 +127,11 @@ _SETTINGS = "_internal_dict"
 """The attribute that holds a scheduler's config, which no call changes."""
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, Fraction, torch.dtype, torch.device)
 
-Memory = dict[str, Any]
-"""Attributes by name; tensors in them are `Kept`."""
+SolverValues = dict[str, Any]
+"""Attributes by name; tensors in them are `StoredTensor`."""
 
 
-class NotKeepable(Exception):
+class UncopyableState(Exception):
     """A scheduler remembers something that cannot be copied; the text says what, for a person."""
 
 
@@ -148,17 +148,17 @@ class SolverState:
         self._first = {name: _copied(value) for name, value in _attributes(scheduler).items()}
         self._marks = {name: _mark(value) for name, value in self._first.items()}
 
-    def note(self) -> Memory:
+    def note(self) -> SolverValues:
         """What differs now from how the run began.
 
         Raises:
-            NotKeepable: Some of it cannot be copied.
+            UncopyableState: Some of it cannot be copied.
             TrajectoryStorageError: There is no room for it.
         """
         found = _attributes(self._scheduler).items()
         return {name: self._kept(name, value) for name, value in found if self._has_changed(name, value)}
 
-    def restore(self, memory: Memory, store: TensorStore, device: torch.device) -> None:
+    def restore(self, memory: SolverValues, store: TensorStore, device: torch.device) -> None:
         """Let the scheduler remember what another one of its kind did, in a run that was planned in the same way.
 
         Args:
@@ -189,7 +189,7 @@ class SolverState:
         if isinstance(value, (*_PLAIN, np.generic)):
             return value
         kind = type(self._scheduler).__name__
-        raise NotKeepable(f"{kind} remembers a {type(value).__name__}, which cannot be kept.")
+        raise UncopyableState(f"{kind} remembers a {type(value).__name__}, which cannot be kept.")
 
 
 def _attributes(scheduler: Scheduler) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _mark(value: Any) -> Any:
 
 
 def _read(value: Any, store: TensorStore, device: torch.device) -> Any:
-    if isinstance(value, Kept):
+    if isinstance(value, StoredTensor):
         return store.read(value, device)
     if isinstance(value, list | tuple):
         return type(value)(_read(each, store, device) for each in value)

@@ -54,7 +54,7 @@ class AndersonMixing:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Undone:
+class InvertedStep:
     """Step `step.number` as the run would take it, and the state that it starts from, (1, 3, S, S)."""
 
     step: Step
@@ -63,7 +63,7 @@ class Undone:
     residual: float
 
 
-class Walk:
+class FixedPointInversion:
     """Goes from the picture to the noise, one step at a time.
 
     Args:
@@ -98,14 +98,14 @@ class Walk:
             torch.from_numpy(each.copy())[None].to(**self._place) for each in (picture, noise)
         )
         self._y = self._picture
-        self.drawn = sum(level.noise / level.scale <= grain for level in self.levels[:-1])
+        self.grain_steps = sum(level.noise / level.scale <= grain for level in self.levels[:-1])
 
-    def undo(self, number: int, iterations: int, tolerance: float) -> Undone:
+    def undo(self, number: int, iterations: int, tolerance: float) -> InvertedStep:
         """Find the state that step `number` takes to where the walk stands, or draw its grain, and go there."""
         begun, self._asked, y = time.perf_counter(), 0, self._y
         timestep, before, after = self._forward.timesteps[number - 1], *self.levels[number - 1 : number + 1]
         residual = math.nan
-        if number > len(self.levels) - 1 - self.drawn:
+        if number > len(self.levels) - 1 - self.grain_steps:
             x = before.signal * self._picture + before.noise * self._noise
             answer = self._ask(x, timestep)
         else:
@@ -121,7 +121,7 @@ class Walk:
         guess = to_frame(guess_of(self._forward, x, answer, before))
         seconds = time.perf_counter() - begun
         step = Step(number, 0, True, float(timestep), before, after, to_frame(y), guess, "", seconds)
-        return Undone(step, x, self._asked, residual)
+        return InvertedStep(step, x, self._asked, residual)
 
     def _ask(self, x: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         if self._stop.is_set():

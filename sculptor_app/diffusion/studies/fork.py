@@ -25,7 +25,7 @@ from sculptor_app.diffusion.pipelines.networks import stood_in
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
-from sculptor_app.diffusion.sampling.sample import Event, Room, TrajectoryWriter, carried_out
+from sculptor_app.diffusion.sampling.sample import Event, StorageBudget, TrajectoryWriter, stream_events
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkable, RunSnapshots, SnapshotRecorder
 
 SCHEDULE_FIELDS = ("model", "steps", "sampler")
@@ -72,16 +72,16 @@ def fork(
     _check(trajectory, k, old.request, new)
     if k:
         old.after(k)  # refused before anything is loaded
-    room = Room(budget_bytes, spill_folder)
+    room = StorageBudget(budget_bytes, spill_folder)
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
     run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
     run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request)))
     records = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, room.folder)
     records.share(old, k)
-    replaying = Replaying(records, run, trajectory, k, None if new.seed == old.request.seed else new.seed)
+    replaying = ForkReplay(records, run, trajectory, k, None if new.seed == old.request.seed else new.seed)
     run.watching = replace(run.watching, follower=replaying)
     recorder = TrajectoryWriter(run, records, stop, room, begin=lambda made: made.share(trajectory, k))
-    yield from carried_out(run, recorder, replaying.networks())
+    yield from stream_events(run, recorder, replaying.networks())
 
 
 def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:
@@ -95,7 +95,7 @@ def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> 
             raise RequestError(f"A run cannot be gone on with another {name}; keep {old.told.get(name)!r}.")
 
 
-class Replaying(SnapshotRecorder):
+class ForkReplay(SnapshotRecorder):
     """Serves the calls of the shared steps, and keeps the records of those after them.
 
     Args:

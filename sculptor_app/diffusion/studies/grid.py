@@ -34,7 +34,7 @@ from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_facts, model_name
 from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
-from sculptor_app.diffusion.sampling.sample import SecondStack, hand_over, run_info
+from sculptor_app.diffusion.sampling.sample import GreenletCoroutine, run_info, yield_to_caller
 
 DEFAULT_GRID_BUDGET_BYTES = 256 * 2**20
 """Memory for the frames of all trajectories of a grid together."""
@@ -137,7 +137,7 @@ class _Chunk:
         self._stop, self._room = stop, room
         self._scheduler = engine.scheduler(request.single(cells[0]))
         self._arguments = _call_arguments(pipeline, request, cells)
-        self._stack = SecondStack(self._run)
+        self._stack = GreenletCoroutine(self._run)
 
     def advance(self) -> None:
         """Go on until the next state of every cell is there; the first time, until state 0 is.
@@ -183,7 +183,7 @@ class _Chunk:
             self._wait()
 
     def _wait(self) -> None:
-        hand_over(None)
+        yield_to_caller(None)
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -213,7 +213,7 @@ def _info(request: GridRequest, cell: Cell, device: Device) -> RunInfo:
     return replace(info, conditions=f"{info.conditions} · {words}") if words else info
 
 
-def untouched(request: GridRequest) -> tuple[Trajectory, ...]:
+def initial_trajectories(request: GridRequest) -> tuple[Trajectory, ...]:
     """A trajectory for each cell that holds its noise, state 0, and the plan of its steps; no model is loaded.
 
     Raises:

@@ -33,7 +33,7 @@ from sculptor_app.diffusion.pipelines.faults import run_told
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.noise import seed_noise
 from sculptor_app.diffusion.sampling.sample import run_info
-from sculptor_app.diffusion.studies.ddim_inversion import Undone, Walk
+from sculptor_app.diffusion.studies.ddim_inversion import FixedPointInversion, InvertedStep
 
 DEFAULT_ITERATIONS = 30
 DEFAULT_TOLERANCE = 1e-4
@@ -74,7 +74,7 @@ class Inversion:
         trajectory: state 0 is the noise, state N the picture; it is read like the run that carves the picture.
         evaluations: of the network for the steps 1..N.
         residuals: what was left of each step 1..N, as in `InversionStep`.
-        drawn: how many of the last steps were not undone, as their first states are the picture with drawn grain.
+        grain_steps: how many of the last steps were not undone, as their first states are the picture with drawn grain.
         tolerance: what was to be left at most.
         name: of the picture, for people.
     """
@@ -83,7 +83,7 @@ class Inversion:
     trajectory: Trajectory
     evaluations: tuple[int, ...]
     residuals: tuple[float, ...]
-    drawn: int
+    grain_steps: int
     tolerance: float
     name: str = ""
 
@@ -100,7 +100,7 @@ class Inversion:
     @property
     def unsolved(self) -> int:
         """How many of the steps that were undone are not solved within the tolerance."""
-        undone = self.residuals[: len(self.residuals) - self.drawn]
+        undone = self.residuals[: len(self.residuals) - self.grain_steps]
         return sum(not residual <= self.tolerance for residual in undone)
 
     @property
@@ -175,9 +175,9 @@ def invert(
     labels = label_of(pipeline, "form", request.form), label_of(pipeline, "material", request.material)
     with run_told(device.name), torch.no_grad():
         network = pipeline.network(*labels, request.guidance)
-        walk = Walk(network, pipeline, engine.scheduler(request), request.steps, stop)
+        walk = FixedPointInversion(network, pipeline, engine.scheduler(request), request.steps, stop)
     walk.begin(picture, seed_noise(request.seed, pipeline.picture_size)[0], grain)
-    undone: list[Undone] = []
+    undone: list[InvertedStep] = []
     try:
         for number in range(request.steps, 0, -1):
             with run_told(device.name), torch.no_grad():
@@ -190,7 +190,13 @@ def invert(
 
 
 def _found(
-    info: RunInfo, walk: Walk, undone: list[Undone], tolerance: float, name: str, budget_bytes: int, folder: Path
+    info: RunInfo,
+    walk: FixedPointInversion,
+    undone: list[InvertedStep],
+    tolerance: float,
+    name: str,
+    budget_bytes: int,
+    folder: Path,
 ) -> Inversion:
     """The record of a whole walk, `undone` in the order of the steps 1..N."""
     state = to_frame(undone[0].state)
@@ -200,4 +206,4 @@ def _found(
     noise = state.copy()  # DDIM starts from noise of unit variance as it is
     noise.setflags(write=False)
     evaluations, residuals = tuple(each.evaluations for each in undone), tuple(each.residual for each in undone)
-    return Inversion(noise, trajectory, evaluations, residuals, walk.drawn, tolerance, name)
+    return Inversion(noise, trajectory, evaluations, residuals, walk.grain_steps, tolerance, name)

@@ -15,9 +15,10 @@ from sculptor_app.atelier.labels import FORMS, MATERIALS
 from sculptor_app.commands.evaluate import command_line
 from sculptor_app.commands.terminal import ProgressBar, is_terminal, say
 from sculptor_app.core.requests.request import RequestError
+from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.devices import Device, find_device
 from sculptor_app.diffusion.pipelines.faults import memory_told, run_told
-from sculptor_app.diffusion.sampling.engine import model_folder, model_name, open_model
+from sculptor_app.diffusion.sampling.engine import model_folder, model_name
 from sculptor_app.training.evaluation.frechet import fit, frechet
 from sculptor_app.training.evaluation.judge import Reading, read
 from sculptor_app.training.evaluation.judge_folder import describe_judge
@@ -55,7 +56,7 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
     labels = cycle_labels(arguments.samples)
     dtype = torch.bfloat16 if has_fast_16_bits(device.id) and not arguments.exact else torch.float32
     with memory_told(device.name):
-        pipeline = open_model(folder, device.id)
+        pipeline = load_pipeline(folder, device.id)
         _check_model(folder, pipeline, arguments.steps)
         judge = _judge_folder(pipeline.picture_size, _render_device(device), arguments.train_judge)
         standard = open_judge(judge, pipeline.picture_size)

@@ -13,7 +13,13 @@ from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.decoded import DecodedTrajectory
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.jobs import DecodedFrame, Fitting, decoding_work, frames_work, mapping_work
+from sculptor_app.diffusion.latents.jobs import (
+    DecodedFrame,
+    MapFittingProgress,
+    decoding_job,
+    frame_decoding_job,
+    latent_map_job,
+)
 from sculptor_app.diffusion.pipelines.layout import NoPictureOfLatents
 from sculptor_app.diffusion.sampling.engine import Engine
 from tests.diffusion.latents.networks import dit, kl
@@ -31,31 +37,31 @@ def request_of_model(tmp_path: Path) -> RunRequest:
 
 
 def test_the_map_of_a_model_comes_after_word_of_its_making(engine: Engine, request_of_model: RunRequest) -> None:
-    made = list(mapping_work(request_of_model)(engine, threading.Event()))
-    assert made[0] == Fitting(1, 24)
-    assert made[-2] == Fitting(24, 24)
+    made = list(latent_map_job(request_of_model)(engine, threading.Event()))
+    assert made[0] == MapFittingProgress(1, 24)
+    assert made[-2] == MapFittingProgress(24, 24)
     assert isinstance(made[-1], LatentMap)
-    again = list(mapping_work(request_of_model)(engine, threading.Event()))
+    again = list(latent_map_job(request_of_model)(engine, threading.Event()))
     assert len(again) == 1
     np.testing.assert_array_equal(again[0].weights, made[-1].weights)  # type: ignore[attr-defined]
 
 
 def test_a_model_of_pixels_needs_no_map(tiny_model: Path) -> None:
     request = RunRequest(model=str(tiny_model), device="cpu")
-    assert list(mapping_work(request)(Engine(), threading.Event())) == []
+    assert list(latent_map_job(request)(Engine(), threading.Event())) == []
 
 
 def test_a_model_of_something_else_is_told(request_of_model: RunRequest) -> None:
     pipeline = dit()
     pipeline.register_modules(vae=kl(out_channels=4))
     with pytest.raises(NoPictureOfLatents, match="decodes to 4 channels"):
-        list(mapping_work(request_of_model)(Engine(lambda *_, **__: pipeline), threading.Event()))
+        list(latent_map_job(request_of_model)(Engine(lambda *_, **__: pipeline), threading.Event()))
 
 
 def test_a_map_can_be_given_up(engine: Engine, request_of_model: RunRequest) -> None:
     stop = threading.Event()
-    going = mapping_work(request_of_model)(engine, stop)
-    assert next(going) == Fitting(1, 24)
+    going = latent_map_job(request_of_model)(engine, stop)
+    assert next(going) == MapFittingProgress(1, 24)
     stop.set()
     with pytest.raises(Cancelled):
         next(going)
@@ -65,18 +71,18 @@ def test_a_run_is_decoded_and_gone_on_with_after_a_stop(engine: Engine, tmp_path
     run = made_run(3, size=8, channels=4, space="latents")
     object.__setattr__(run.info, "request", RunRequest(model=str(tmp_path), device="cpu", steps=3))
     decoded, stop = DecodedTrajectory(run), threading.Event()
-    going = decoding_work(decoded)(engine, stop)
+    going = decoding_job(decoded)(engine, stop)
     assert [next(going), next(going)] == [0, 1]
     stop.set()
     with pytest.raises(Cancelled):
         next(going)
-    assert list(decoding_work(decoded)(engine, threading.Event())) == [2, 3]
+    assert list(decoding_job(decoded)(engine, threading.Event())) == [2, 3]
     np.testing.assert_array_equal(decoded.state(3), LatentCodec(dit()).decode(run.state(3)))
 
 
 def test_one_frame_on_demand(engine: Engine, request_of_model: RunRequest) -> None:
     latents = np.random.default_rng(1).standard_normal((4, 8, 8)).astype(np.float32)
-    (made,) = frames_work(request_of_model, [(7, latents)])(engine, threading.Event())
+    (made,) = frame_decoding_job(request_of_model, [(7, latents)])(engine, threading.Event())
     assert isinstance(made, DecodedFrame)
     assert (made.key, made.note) == (7, "")
     np.testing.assert_array_equal(made.frame, LatentCodec(dit()).decode(latents))
@@ -84,7 +90,7 @@ def test_one_frame_on_demand(engine: Engine, request_of_model: RunRequest) -> No
 
 def test_frames_on_demand_can_be_given_up_between_two(engine: Engine, request_of_model: RunRequest) -> None:
     latents, stop = np.zeros((4, 8, 8), np.float32), threading.Event()
-    going = frames_work(request_of_model, [("a", latents), ("b", latents)])(engine, stop)
+    going = frame_decoding_job(request_of_model, [("a", latents), ("b", latents)])(engine, stop)
     assert next(going).key == "a"
     stop.set()
     with pytest.raises(Cancelled):
@@ -92,7 +98,7 @@ def test_frames_on_demand_can_be_given_up_between_two(engine: Engine, request_of
 
 
 def test_a_small_decoder_that_is_not_there(engine: Engine, request_of_model: RunRequest, tmp_path: Path) -> None:
-    work = frames_work(request_of_model, [(1, np.zeros((4, 8, 8), np.float32))], tmp_path / "none")
+    work = frame_decoding_job(request_of_model, [(1, np.zeros((4, 8, 8), np.float32))], tmp_path / "none")
     with pytest.raises(ModelFolderError, match="holds no small decoder"):
         list(work(engine, threading.Event()))
 

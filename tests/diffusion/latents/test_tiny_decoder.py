@@ -15,9 +15,9 @@ from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.tiny_decoder_folders import find_small_decoders
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.jobs import frames_work
+from sculptor_app.diffusion.latents.jobs import frame_decoding_job
 from sculptor_app.diffusion.latents.map_fitting import example_pictures
-from sculptor_app.diffusion.latents.tiny_decoder import WEIGHTS, agreement, load_small_decoder
+from sculptor_app.diffusion.latents.tiny_decoder import WEIGHTS, agreement, load_tiny_decoder
 from sculptor_app.diffusion.sampling.engine import Engine
 from tests.diffusion.latents.networks import around, small_vae, tiny
 
@@ -58,7 +58,7 @@ def copy_of(folder: Path, place: Path, **config: Any) -> Path:
 
 
 def test_a_small_decoder_that_belongs_to_the_model_decodes_its_latents(pipeline: Any, folder: Path) -> None:
-    full, small = LatentCodec(pipeline), load_small_decoder(folder, pipeline)
+    full, small = LatentCodec(pipeline), load_tiny_decoder(folder, pipeline)
     assert agreement(full, small) > 0.8
     state = full.encode(next(example_pictures(1, 32, seed=9)))
     assert small.decode(state).shape == (3, 32, 32)
@@ -74,7 +74,7 @@ def test_the_full_decoder_agrees_with_itself(pipeline: Any) -> None:
 def test_one_that_was_made_for_another_model_is_found_out(pipeline: Any, tmp_path: Path) -> None:
     tiny().save_pretrained(tmp_path / "taesd")
     with pytest.raises(ModelFolderError, match=r"does not decode this model's latents.* \(R² -?\d"):
-        load_small_decoder(tmp_path / "taesd", pipeline)
+        load_tiny_decoder(tmp_path / "taesd", pipeline)
 
 
 def test_they_are_found_inside_the_models_folder_and_beside_it(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_config_that_does_not_fit_is_refused(
     config: dict[str, Any], words: str, pipeline: Any, folder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelFolderError, match=words):
-        load_small_decoder(copy_of(folder, tmp_path / "small", **config), pipeline)
+        load_tiny_decoder(copy_of(folder, tmp_path / "small", **config), pipeline)
 
 
 def without_weights(place: Path) -> None:
@@ -157,20 +157,20 @@ def test_a_broken_folder_is_refused(harm: Any, words: str, pipeline: Any, folder
     place = copy_of(folder, tmp_path / "small")
     harm(place)
     with pytest.raises(ModelFolderError, match=words):
-        load_small_decoder(place, pipeline)
+        load_tiny_decoder(place, pipeline)
 
 
 def test_it_is_tried_once_for_a_model_that_is_loaded(
     pipeline: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, tries = copy_of(folder, tmp_path / "taesd"), []
-    counted = lambda small, whole: tries.append(small) or load_small_decoder(small, whole)  # noqa: E731
-    monkeypatch.setattr("sculptor_app.diffusion.latents.tiny_decoder.load_small_decoder", counted)
+    counted = lambda small, whole: tries.append(small) or load_tiny_decoder(small, whole)  # noqa: E731
+    monkeypatch.setattr("sculptor_app.diffusion.latents.tiny_decoder.load_tiny_decoder", counted)
     monkeypatch.setattr(pipeline, "maybe_free_model_hooks", lambda: None, raising=False)
     engine = Engine(lambda folder, device, **_: pipeline)
     request = RunRequest(model=str(tmp_path))
     latents = np.zeros((4, 4, 4), np.float32)
-    decode = lambda: list(frames_work(request, [("", latents)], place)(engine, threading.Event()))  # noqa: E731
+    decode = lambda: list(frame_decoding_job(request, [("", latents)], place)(engine, threading.Event()))  # noqa: E731
     decode()
     decode()
     assert len(tries) == 1

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.guidance import (
     AMBIGUOUS,
-    NO_MIXTURE,
-    NOT_ASKED_TWICE,
-    THE_SAME,
-    GuidanceHalves,
-    NotTold,
+    EQUAL_PREDICTIONS,
+    EVALUATED_ONCE,
+    NOT_LINEAR,
+    GuidanceSplitter,
+    PredictionsUnknown,
 )
 from sculptor_app.diffusion.sampling.sample import sample
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
@@ -40,7 +40,7 @@ class Twice(torch.nn.Module):
 
 def halves_of(*answers: torch.Tensor, guidance: float | None, mixed: torch.Tensor, x: torch.Tensor = X) -> Any:
     """What is told after a network gave these answers."""
-    halves = GuidanceHalves(built("ddpm")[0], guidance)
+    halves = GuidanceSplitter(built("ddpm")[0], guidance)
     network = Twice()
     halves._networks = [network]
     with halves.listening():
@@ -90,17 +90,17 @@ def test_half_precision() -> None:
 @pytest.mark.parametrize(
     ("answers", "mixed", "why"),
     [
-        ((FREE,), FREE, NOT_ASKED_TWICE),
-        ((), FREE, NOT_ASKED_TWICE),
-        ((torch.zeros(1, 3, 8, 8),), FREE, NOT_ASKED_TWICE),
-        ((torch.cat([FREE, CONDITIONAL]),), 0.9 * mixture(7.5), NO_MIXTURE),  # rescaled
-        ((torch.cat([FREE, CONDITIONAL, X]),), mixture(7.5), NO_MIXTURE),  # perturbed attention guidance has three
-        ((torch.cat([FREE, FREE + 1e-7]),), FREE, THE_SAME),
+        ((FREE,), FREE, EVALUATED_ONCE),
+        ((), FREE, EVALUATED_ONCE),
+        ((torch.zeros(1, 3, 8, 8),), FREE, EVALUATED_ONCE),
+        ((torch.cat([FREE, CONDITIONAL]),), 0.9 * mixture(7.5), NOT_LINEAR),  # rescaled
+        ((torch.cat([FREE, CONDITIONAL, X]),), mixture(7.5), NOT_LINEAR),  # perturbed attention guidance has three
+        ((torch.cat([FREE, FREE + 1e-7]),), FREE, EQUAL_PREDICTIONS),
         ((torch.cat([FREE, CONDITIONAL]),), mixture(0.5), AMBIGUOUS),
     ],
 )
 def test_what_cannot_be_told_is_said(answers: tuple[torch.Tensor, ...], mixed: torch.Tensor, why: str) -> None:
-    with pytest.raises(NotTold) as caught:
+    with pytest.raises(PredictionsUnknown) as caught:
         halves_of(*answers, guidance=None, mixed=mixed)
     assert str(caught.value) == why
 
@@ -132,7 +132,7 @@ def test_the_free_guess_is_that_of_no_prompt(tmp_path: Path) -> None:
     np.testing.assert_allclose(guided.guess_conditional(1), plain.guess(1), atol=1e-4)
     np.testing.assert_allclose(guided.guess_unconditional(1), nothing.guess(1), atol=1e-4)
     assert plain.guess_unconditional(1) is None
-    assert plain.step(1).guidance_note == NOT_ASKED_TWICE
+    assert plain.step(1).guidance_note == EVALUATED_ONCE
 
 
 def test_they_are_off_by_default(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sculptor_app.core.errors import SamplerFailed
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import OWN_SAMPLER
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.observe.frames import Look
+from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.pipelines.layout import StateLayout
 from sculptor_app.diffusion.sampling.sample import Engine, sample
 from sculptor_app.diffusion.studies.fork import fork
@@ -215,13 +215,13 @@ PACKED = StateLayout("latents", channels=4, factor=8, patch=2)
 def test_packed_states_are_laid_out_as_they_were_made() -> None:
     picture = torch.arange(4 * 6 * 10, dtype=torch.float32).reshape(1, 4, 6, 10)
     tokens = picture.reshape(1, 4, 3, 2, 5, 2).permute(0, 2, 4, 1, 3, 5).reshape(1, 15, 16)
-    look = Look(PACKED, (6 * 8, 10 * 8))
+    look = FrameConverter(PACKED, (6 * 8, 10 * 8))
     assert look.is_picture(tokens)
     np.testing.assert_array_equal(look.frames(tokens)[0], picture[0].numpy())
 
 
 def test_without_a_size_packed_states_are_taken_for_a_square() -> None:
-    assert Look(PACKED).frames(torch.zeros(2, 9, 16))[1].shape == (4, 6, 6)
-    assert not Look(PACKED).is_picture(torch.zeros(1, 10, 16))
+    assert FrameConverter(PACKED).frames(torch.zeros(2, 9, 16))[1].shape == (4, 6, 6)
+    assert not FrameConverter(PACKED).is_picture(torch.zeros(1, 10, 16))
     with pytest.raises(SamplerFailed, match=r"\(1, 10, 16\), packed in a way that is not known here"):
-        Look(PACKED).frames(torch.zeros(1, 10, 16))
+        FrameConverter(PACKED).frames(torch.zeros(1, 10, 16))

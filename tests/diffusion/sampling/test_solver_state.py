@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.diffusion.sampling.noise import RandomStreams
-from sculptor_app.diffusion.sampling.solver_state import NotKeepable, SolverState, TensorStore, with_strides
+from sculptor_app.diffusion.sampling.solver_state import SolverState, TensorStore, UncopyableState, with_strides
 
 CPU = torch.device("cpu")
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.uint8, torch.bool)
@@ -139,7 +139,7 @@ def test_what_cannot_be_copied_is_named(store: TensorStore) -> None:
     scheduler = begun(PNDMScheduler)
     memory = SolverState(scheduler, store)
     scheduler.noise_sampler = object()
-    with pytest.raises(NotKeepable, match="PNDMScheduler remembers a object, which cannot be kept"):
+    with pytest.raises(UncopyableState, match="PNDMScheduler remembers a object, which cannot be kept"):
         memory.note()
 
 

@@ -20,7 +20,7 @@ from sculptor_app.diffusion.sampling.engine import model_facts
 from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
 from sculptor_app.diffusion.sampling.sample import Engine, sample
 from sculptor_app.diffusion.studies import grid
-from sculptor_app.diffusion.studies.grid import sample_grid, untouched
+from sculptor_app.diffusion.studies.grid import initial_trajectories, sample_grid
 
 STEPS = 6
 CELLS = tuple(
@@ -224,13 +224,13 @@ def test_a_model_of_the_hub_is_called_by_its_name(
     shutil.copytree(tiny_model, repository / "snapshots" / commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     named = changed(request_, model="someone/small")
-    assert {run.info.model_name for run in untouched(named)} == {"someone/small"}
+    assert {run.info.model_name for run in initial_trajectories(named)} == {"someone/small"}
 
 
 def test_a_grid_can_be_seen_before_it_is_carved(engine: Engine, request_: GridRequest) -> None:
     for sampler in ("ddim", "euler"):
         request = changed(request_, sampler=sampler)
-        for before, after in zip(untouched(request), run(engine, request), strict=True):
+        for before, after in zip(initial_trajectories(request), run(engine, request), strict=True):
             assert (before.last, before.levels) == (0, after.levels)
             np.testing.assert_allclose(before.state(0), after.state(0), rtol=1e-5)
             assert before.info.request == after.info.request

@@ -245,7 +245,7 @@ def test_grain_is_drawn_up_to_its_level(engine: Engine, request_: RunRequest, gr
     """Those states are the picture with the seed's noise; from there on each step leads to the state after it."""
     inversion = finish(engine, request_, solid(SIZE), grain=grain, tolerance=1e-5)
     walk, (noise, _) = inversion.trajectory, seed_noise(request_.seed, SIZE)
-    assert inversion.drawn == sum(level.noise <= grain for level in walk.levels[:-1]) == drawn
+    assert inversion.grain_steps == sum(level.noise <= grain for level in walk.levels[:-1]) == drawn
     for k in range(STEPS - drawn, STEPS):
         level = walk.levels[k]
         np.testing.assert_allclose(walk.state(k), level.signal * solid(SIZE) + level.noise * noise, atol=1e-6)
