@@ -13,7 +13,7 @@ from sculptor_app.commands.terminal import ProgressBar, is_terminal, say, stop_o
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.pictures.opening import OpenedPicture, open_picture
 from sculptor_app.core.trajectory.forward import ForwardTrajectory, run_forward_process
-from sculptor_app.exports.animation.options import MIN_SIZE_PX, GifOptions
+from sculptor_app.exports.animation.options import MIN_SIZE_PX, AnimationOptions
 from sculptor_app.exports.errors import ExportCancelled, OptionError
 from sculptor_app.measures.forward import ForwardMeasures
 
@@ -59,7 +59,7 @@ def _check(arguments: argparse.Namespace) -> None:
     _options(arguments, MIN_SIZE_PX)
 
 
-def _options(arguments: argparse.Namespace, longer_side_px: int) -> GifOptions:
+def _options(arguments: argparse.Namespace, longer_side_px: int) -> AnimationOptions:
     return gif_options(arguments, "noisy", max(MIN_SIZE_PX, arguments.scale * longer_side_px), into_noise=True)
 
 

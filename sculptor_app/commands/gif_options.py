@@ -4,7 +4,7 @@ import argparse
 
 from sculptor_app.commands.parsing import whole_number
 from sculptor_app.core.requests.request import MAX_STEPS
-from sculptor_app.exports.animation.options import MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, GifOptions
+from sculptor_app.exports.animation.options import MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
 
 MAX_SCALE = 256
 
@@ -38,7 +38,7 @@ def add_gif_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: 
     group.add_argument("--dark", action="store_true", help="dark paper for caption and plot")
 
 
-def gif_options(arguments: argparse.Namespace, frames: str, size_px: int, into_noise: bool = False) -> GifOptions:
+def gif_options(arguments: argparse.Namespace, frames: str, size_px: int, into_noise: bool = False) -> AnimationOptions:
     """The GIF's options as they were typed.
 
     Args:
@@ -50,7 +50,7 @@ def gif_options(arguments: argparse.Namespace, frames: str, size_px: int, into_n
     Raises:
         OptionError: a value is outside what is allowed.
     """
-    return GifOptions(
+    return AnimationOptions(
         frames=frames,
         every=arguments.every,
         size_px=size_px,

@@ -17,7 +17,7 @@ from sculptor_app.commands.saving import check_files, code_of, refused, write_fi
 from sculptor_app.commands.terminal import Interruption, ProgressBar, say, stop_on_signal
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.errors import ExportCancelled
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.run_measures import RunMeasures
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
+def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
     check_picture(arguments)
     request = request_of(arguments)
     if arguments.out is not None or arguments.csv is not None:

@@ -8,7 +8,7 @@ from sculptor_app.commands.terminal import Interruption
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.start import Start, first_step_of
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.measures.run_measures import RunMeasures
 
 
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     return finish(arguments, _checked, _resculpted)
 
 
-def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
+def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
     check_picture(arguments)
     first_step_of(arguments.from_level, arguments.steps)
     return checked(arguments)

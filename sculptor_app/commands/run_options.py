@@ -47,7 +47,7 @@ def add_sampler(group: argparse._ArgumentGroup) -> None:
                        "model is the one that a model's folder brings along (ddim)")  # fmt: skip
 
 
-class Told(argparse.Action):
+class StoreParameter(argparse.Action):
     """Collects what a model is told, by name."""
 
     def __call__(
@@ -78,9 +78,13 @@ def _named(text: str) -> tuple[str, bool, OptionValue]:
 
 def add_conditions(group: argparse._ArgumentGroup) -> None:
     """Add what other people's models are told."""
-    group.add_argument("--prompt", action=Told, dest="options", metavar="TEXT", help="for models that take words")
-    group.add_argument("--negative-prompt", action=Told, dest="options", metavar="TEXT", help="what is not wanted")
-    group.add_argument("--set", action=Told, dest="options", metavar="NAME=VALUE",
+    group.add_argument(
+        "--prompt", action=StoreParameter, dest="options", metavar="TEXT", help="for models that take words"
+    )
+    group.add_argument(
+        "--negative-prompt", action=StoreParameter, dest="options", metavar="TEXT", help="what is not wanted"
+    )
+    group.add_argument("--set", action=StoreParameter, dest="options", metavar="NAME=VALUE",
                        help="whatever else the model takes, such as height=512; can be repeated")  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from sculptor_app.commands.terminal import Interruption, ProgressBar, is_termina
 from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureError, SculptorError
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.atomic import check_target
 from sculptor_app.exports.errors import ExportError, OptionError
 from sculptor_app.exports.gif.writer import write_gif
@@ -38,7 +38,7 @@ def check_files(arguments: argparse.Namespace) -> None:
 
 def write_files(
     arguments: argparse.Namespace,
-    options: GifOptions,
+    options: AnimationOptions,
     trajectory: AnyTrajectory,
     measures: RunMeasures,
     still: int,

@@ -14,7 +14,7 @@ from sculptor_app.commands.run_options import (
     add_seed,
     add_steps,
 )
-from sculptor_app.exports.animation.options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX, GifOptions
+from sculptor_app.exports.animation.options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX, AnimationOptions
 
 EXAMPLES = """examples:
   sculptor-app sculpt --form bust --material bronze --seed 7 --out bust.gif
@@ -65,7 +65,7 @@ def add_gif(group: argparse._ArgumentGroup) -> None:
     add_gif_look(group, "step", "the last frame", "the noise")
 
 
-def options_of(arguments: argparse.Namespace, longer_side_px: int | None = None) -> GifOptions:
+def options_of(arguments: argparse.Namespace, longer_side_px: int | None = None) -> AnimationOptions:
     """The GIF's options as they were typed.
 
     Args:

@@ -13,11 +13,11 @@ from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.exports.animation.options import GUIDANCE_FRAMES, GifOptions
+from sculptor_app.exports.animation.options import GUIDANCE_FRAMES, AnimationOptions
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.measures.run_measures import RunMeasures, measured
 
-Checked = Callable[[argparse.Namespace], tuple[RunRequest, GifOptions]]
+Checked = Callable[[argparse.Namespace], tuple[RunRequest, AnimationOptions]]
 Sculpted = Callable[[RunRequest, argparse.Namespace, Interruption], tuple[Trajectory, RunMeasures]]
 
 
@@ -59,7 +59,7 @@ def finish(arguments: argparse.Namespace, check: Checked, make: Sculpted) -> int
     return DONE
 
 
-def checked(arguments: argparse.Namespace) -> tuple[RunRequest, GifOptions]:
+def checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
     """What is wanted, and that it can be written.
 
     Raises:

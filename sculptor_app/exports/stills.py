@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.grid_scenes import GridSceneMaker
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.grid_scenes import GridScenes
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import GAP_PX, geometry, kinds_of
 from sculptor_app.exports.animation.run_grid import RunGrid
 from sculptor_app.exports.atomic import replacing
@@ -18,7 +18,7 @@ from sculptor_app.measures.pictures import picture
 _PAPER = 252
 
 
-def write_png(path: Path, trajectory: AnyTrajectory, k: int, options: GifOptions) -> None:
+def write_png(path: Path, trajectory: AnyTrajectory, k: int, options: AnimationOptions) -> None:
     """Write what `options.frames` names of state k, with crisp pixels and the settings in the file.
 
     Args:
@@ -45,7 +45,7 @@ def write_png(path: Path, trajectory: AnyTrajectory, k: int, options: GifOptions
         Image.fromarray(np.concatenate(parts[1:], axis=1)).save(file, "PNG", pnginfo=about)
 
 
-def grid_picture(grid: RunGrid, k: int, options: GifOptions) -> Image.Image:
+def grid_picture(grid: RunGrid, k: int, options: AnimationOptions) -> Image.Image:
     """The sheet of state k of many runs, in RGB with crisp pixels.
 
     Args:
@@ -56,10 +56,10 @@ def grid_picture(grid: RunGrid, k: int, options: GifOptions) -> Image.Image:
     Raises:
         ExportError: there is no such picture, or it would be too large.
     """
-    return GridSceneMaker(grid, options, (k,)).sheet(k)
+    return GridScenes(grid, options, (k,)).sheet(k)
 
 
-def write_grid_png(path: Path, grid: RunGrid, k: int, options: GifOptions) -> None:
+def write_grid_png(path: Path, grid: RunGrid, k: int, options: AnimationOptions) -> None:
     """Write the sheet of state k of many runs, with the settings in the file.
 
     Args:

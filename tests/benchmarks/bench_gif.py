@@ -28,8 +28,9 @@ from PIL import Image
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import kinds_of, shown_states
-from sculptor_app.exports.gif.writer import GifOptions, estimate_bytes, write_gif
+from sculptor_app.exports.gif.writer import estimate_bytes, write_gif
 from sculptor_app.measures.pictures import picture
 from tests.exports.gif.fidelity import frames_in_time, psnr, ssim
 
@@ -70,7 +71,7 @@ def rendered(seed: int, size: int = 64) -> Trajectory:
     return trajectory
 
 
-def originals(trajectory: Trajectory, options: GifOptions) -> list[np.ndarray]:
+def originals(trajectory: Trajectory, options: AnimationOptions) -> list[np.ndarray]:
     """What the GIF should show, at its size."""
     pictures = [picture(trajectory, k, kinds_of(options)[0]).rgb for k in shown_states(trajectory, options)]
     scale = SIZE_PX // max(trajectory.shape[1:])
@@ -133,7 +134,9 @@ def main() -> None:
     arguments = parser.parse_args()
     seed = arguments.render
     trajectory = sculpted(arguments.model, arguments.sampler) if seed is None else rendered(seed)
-    options = GifOptions(frames=arguments.frames, caption=False, delay_ms=DELAY_MS, hold_ms=DELAY_MS, size_px=SIZE_PX)
+    options = AnimationOptions(
+        frames=arguments.frames, caption=False, delay_ms=DELAY_MS, hold_ms=DELAY_MS, size_px=SIZE_PX
+    )
     wanted = originals(trajectory, options)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from sculptor_app import __version__
 from sculptor_app.cli import main, make_parser
-from sculptor_app.exports.gif.writer import read_settings
+from sculptor_app.exports.settings import read_settings
 
 PROGRAM = (sys.executable, "-m", "sculptor_app")
 ROOT = Path(__file__).parents[2]

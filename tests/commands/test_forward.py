@@ -14,7 +14,8 @@ from sculptor_app.cli import main, make_parser
 from sculptor_app.commands.gif_options import gif_options
 from sculptor_app.commands.sculpt import options_of
 from sculptor_app.core.trajectory import forward
-from sculptor_app.exports.gif.writer import GifOptions, read_settings
+from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.settings import read_settings
 from tests.core.pictures.test_opening import bomb
 
 SIZE = (48, 32)
@@ -228,4 +229,4 @@ def test_both_commands_share_their_looks() -> None:
     sculpted = options_of(make_parser().parse_args(["sculpt", *looks]))
     drowned = gif_options(make_parser().parse_args(["forward", "x.png", *looks]), "noisy", 256, into_noise=True)
     assert drowned == replace(sculpted, frames="noisy", into_noise=True)
-    assert sculpted == GifOptions("guess", 3, 256, 50, 90, False, True, True, True, True)
+    assert sculpted == AnimationOptions("guess", 3, 256, 50, 90, False, True, True, True, True)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from sculptor_app.cli import main
 from sculptor_app.commands import terminal
-from sculptor_app.exports.gif.writer import read_settings
+from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.colours import byte_picture
 from tests.helpers.runs import solid
 

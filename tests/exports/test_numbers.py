@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from sculptor_app.core.trajectory.forward import run_forward_process
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.errors import ExportError
-from sculptor_app.exports.gif.writer import GifOptions, read_settings
 from sculptor_app.exports.numbers import COLUMNS, write_csv
+from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import write_png
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import ForwardMeasures, emerging_steps
@@ -86,7 +87,7 @@ def test_what_is_drowned_is_not_known_in_mid_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("frames", "kind"), [("noisy", FrameKind.NOISY_STATE), ("guess", FrameKind.CURRENT_GUESS)])
 def test_still_is_crisp_and_carries_its_settings(tmp_path: Path, frames: str, kind: FrameKind) -> None:
     trajectory, path = made_run(steps=4), tmp_path / "x.png"
-    write_png(path, trajectory, 3, GifOptions(frames=frames, size_px=70))
+    write_png(path, trajectory, 3, AnimationOptions(frames=frames, size_px=70))
     with Image.open(path) as image:
         shown = np.asarray(image)
     np.testing.assert_array_equal(shown, picture(trajectory, 3, kind).rgb.repeat(4, 0).repeat(4, 1))
@@ -94,12 +95,12 @@ def test_still_is_crisp_and_carries_its_settings(tmp_path: Path, frames: str, ki
 
 
 def test_both_stand_side_by_side(tmp_path: Path) -> None:
-    write_png(tmp_path / "x.png", made_run(), 2, GifOptions(frames="both", size_px=32))
+    write_png(tmp_path / "x.png", made_run(), 2, AnimationOptions(frames="both", size_px=32))
     with Image.open(tmp_path / "x.png") as image:
         assert image.size == (72, 32)
 
 
 def test_no_still_of_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="No rule is known"):
-        write_png(tmp_path / "x.png", made_run(guesses=False), 2, GifOptions())
+        write_png(tmp_path / "x.png", made_run(guesses=False), 2, AnimationOptions())
     assert list(tmp_path.iterdir()) == []

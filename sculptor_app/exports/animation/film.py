@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.grid_layout import places_of
-from sculptor_app.exports.animation.grid_scenes import GridSceneMaker
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.grid_scenes import GridScenes
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import Shown, shown_states, timetable
 from sculptor_app.exports.animation.run_grid import RunGrid
-from sculptor_app.exports.animation.scenes import SceneMaker, sheet_size
+from sculptor_app.exports.animation.scenes import RunScenes, sheet_size
 from sculptor_app.exports.gif.encoder import Scene
 from sculptor_app.exports.settings import grid_settings_text, settings_text
 from sculptor_app.measures.run_measures import RunMeasures
 
-Filmed = AnyTrajectory | RunGrid
+RunOrGrid = AnyTrajectory | RunGrid
 """What can be made an animation of."""
 
 
@@ -40,7 +40,7 @@ class Scenes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class Animation:
     """An animation before it is encoded.
 
     Attributes:
@@ -54,34 +54,34 @@ class Film:
     comment: bytes
 
 
-def film_of(filmed: Filmed, measures: RunMeasures | None, options: GifOptions) -> Film:
+def animation_of(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions) -> Animation:
     """Make ready to draw.
 
     Args:
-        filmed: a run so far, or many.
+        source: a run so far, or many.
         measures: the band energies of a run; None has them measured if a plot needs them.
         options: what is wanted.
 
     Raises:
         ExportError: there is nothing to show, or it cannot be shown so.
     """
-    states = states_of(filmed, options)
+    states = states_of(source, options)
     frames = timetable(states, options)
-    if isinstance(filmed, RunGrid):
-        text = grid_settings_text(filmed, options.as_dict())
-        return Film(GridSceneMaker(filmed, options, states), frames, text.encode("ascii"))
-    text = settings_text(filmed, options.as_dict())
-    return Film(SceneMaker(filmed, measures, options, states), frames, text.encode("ascii"))
+    if isinstance(source, RunGrid):
+        text = grid_settings_text(source, options.as_dict())
+        return Animation(GridScenes(source, options, states), frames, text.encode("ascii"))
+    text = settings_text(source, options.as_dict())
+    return Animation(RunScenes(source, measures, options, states), frames, text.encode("ascii"))
 
 
-def states_of(filmed: Filmed, options: GifOptions) -> tuple[int, ...]:
+def states_of(source: RunOrGrid, options: AnimationOptions) -> tuple[int, ...]:
     """The states that are shown, in the order of the run; of many runs those of the one that is counted."""
-    return shown_states(filmed.lead_run if isinstance(filmed, RunGrid) else filmed, options)
+    return shown_states(source.lead_run if isinstance(source, RunGrid) else source, options)
 
 
-def size_of(filmed: Filmed, options: GifOptions) -> tuple[int, int]:
+def size_of(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
     """Width and height in pixels."""
-    if isinstance(filmed, RunGrid):
-        places = places_of(filmed, options)
+    if isinstance(source, RunGrid):
+        places = places_of(source, options)
         return places.width, places.height
-    return sheet_size(filmed, options)
+    return sheet_size(source, options)

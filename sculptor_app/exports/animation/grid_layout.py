@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sculptor_app.exports.animation.caption import caption_height
 from sculptor_app.exports.animation.drawing import typeface
-from sculptor_app.exports.animation.options import GRID_FRAMES, MAX_SIZE_PX, GifOptions
+from sculptor_app.exports.animation.options import GRID_FRAMES, MAX_SIZE_PX, AnimationOptions
 from sculptor_app.exports.animation.plan import Geometry, geometry
 from sculptor_app.exports.animation.run_grid import RunGrid
 from sculptor_app.exports.errors import OptionError
@@ -39,7 +39,7 @@ class GridPlaces:
     height: int
 
 
-def places_of(grid: RunGrid, options: GifOptions) -> GridPlaces:
+def places_of(grid: RunGrid, options: AnimationOptions) -> GridPlaces:
     """Lay a sheet out.
 
     Raises:
@@ -78,7 +78,7 @@ def liked_size(grid: RunGrid, ending: str) -> int:
     return min(MAX_SIZE_PX, longer * max(1, fitting))
 
 
-def _check(options: GifOptions) -> None:
+def _check(options: AnimationOptions) -> None:
     if options.frames not in GRID_FRAMES:
         what = f"A grid of runs does not show {options.frames!r}."
         raise OptionError(what, f"Choose one of {', '.join(GRID_FRAMES)}.")

@@ -8,20 +8,20 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.caption import Cell, draw_caption
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, new_paper, typeface
 from sculptor_app.exports.animation.grid_layout import MARGIN, places_of
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import kinds_of
 from sculptor_app.exports.animation.run_grid import RunGrid
 from sculptor_app.exports.animation.scenes import shrunk
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.exports.gif.encoder import Scene
-from sculptor_app.exports.gif.sheet_colours import CAPTION_COLOURS, PLAIN_COLOURS, SheetColours
+from sculptor_app.exports.gif.sheet_colours import CAPTION_COLOURS, PLAIN_COLOURS, SheetPalette
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import picture
 
 Bytes = NDArray[np.uint8]
 
 
-class GridSceneMaker:
+class GridScenes:
     """Draws the sheet of any state of many runs.
 
     Args:
@@ -33,7 +33,7 @@ class GridSceneMaker:
         OptionError: when a grid cannot be shown so.
     """
 
-    def __init__(self, grid: RunGrid, options: GifOptions, states: tuple[int, ...]) -> None:
+    def __init__(self, grid: RunGrid, options: AnimationOptions, states: tuple[int, ...]) -> None:
         self._grid, self._options = grid, options
         self._kind = kinds_of(options)[0]
         self._inks = DARK if options.dark else LIGHT
@@ -42,7 +42,7 @@ class GridSceneMaker:
         self._ground = self._drawn_ground()
         most = CAPTION_COLOURS if options.caption else PLAIN_COLOURS
         chosen = sorted({states[0], states[len(states) // 2], states[-1]})
-        self._own_colours = SheetColours([self._sheet(k) for k in chosen], most)
+        self._own_colours = SheetPalette([self._sheet(k) for k in chosen], most)
 
     @property
     def colours(self) -> Bytes:

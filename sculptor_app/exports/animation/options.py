@@ -36,7 +36,7 @@ MAX_SIZE_PX = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class GifOptions:
+class AnimationOptions:
     """The settings of one GIF.
 
     Attributes:

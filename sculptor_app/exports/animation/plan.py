@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.decoded import DECODED
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.guidance import why_no_halves
@@ -50,12 +50,12 @@ class Geometry:
     height: int
 
 
-def kinds_of(options: GifOptions) -> tuple[FrameKind, ...]:
+def kinds_of(options: AnimationOptions) -> tuple[FrameKind, ...]:
     """What is shown side by side, from left to right."""
     return _KINDS[options.frames]
 
 
-def geometry(trajectory: AnyTrajectory, options: GifOptions) -> Geometry:
+def geometry(trajectory: AnyTrajectory, options: AnimationOptions) -> Geometry:
     """The whole factor that comes nearest to the size asked for from below."""
     _, height, width = trajectory.shape
     longer = max(height, width)
@@ -64,7 +64,7 @@ def geometry(trajectory: AnyTrajectory, options: GifOptions) -> Geometry:
     return Geometry(shrink, scale, max(1, width // shrink) * scale, max(1, height // shrink) * scale)
 
 
-def shown_states(trajectory: AnyTrajectory, options: GifOptions) -> tuple[int, ...]:
+def shown_states(trajectory: AnyTrajectory, options: AnimationOptions) -> tuple[int, ...]:
     """States in the order of the run: the first that has a picture, every n-th from where it begins, and the last.
 
     Raises:
@@ -95,7 +95,7 @@ def _nothing_to_show(trajectory: AnyTrajectory, kinds: tuple[FrameKind, ...]) ->
     return ExportError("This run has no guesses to show.", "Export the noisy state instead.")
 
 
-def timetable(states: tuple[int, ...], options: GifOptions) -> tuple[Shown, ...]:
+def timetable(states: tuple[int, ...], options: AnimationOptions) -> tuple[Shown, ...]:
     """The frames in playing order with their times; a ping-pong that loops shows neither end twice."""
     hold_ms = max(options.hold_ms, options.delay_ms)
     order = states[::-1] if options.into_noise else states

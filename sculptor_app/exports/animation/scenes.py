@@ -8,17 +8,17 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.caption import Cell, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import LEAST_HEIGHT_PX, EnergyChart, chart_width
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, new_paper
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import GAP_PX, Geometry, geometry, kinds_of
 from sculptor_app.exports.gif.encoder import Scene
-from sculptor_app.exports.gif.sheet_colours import CAPTION_COLOURS, CHART_COLOURS, PLAIN_COLOURS, SheetColours
+from sculptor_app.exports.gif.sheet_colours import CAPTION_COLOURS, CHART_COLOURS, PLAIN_COLOURS, SheetPalette
 from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.run_measures import RunMeasures, Source
 
 Bytes = NDArray[np.uint8]
 
 
-class SceneMaker:
+class RunScenes:
     """Draws the scene of any state of a run.
 
     Args:
@@ -29,7 +29,11 @@ class SceneMaker:
     """
 
     def __init__(
-        self, trajectory: AnyTrajectory, measures: RunMeasures | None, options: GifOptions, states: tuple[int, ...]
+        self,
+        trajectory: AnyTrajectory,
+        measures: RunMeasures | None,
+        options: AnimationOptions,
+        states: tuple[int, ...],
     ) -> None:
         self._trajectory, self._options = trajectory, options
         self._kinds = kinds_of(options)
@@ -79,11 +83,11 @@ class SceneMaker:
             draw_caption(sheet, self._trajectory, k, self._geometry.height, cells, self._inks, self._options.into_noise)
         return sheet
 
-    def _sheet_colours(self, states: tuple[int, ...]) -> SheetColours:
+    def _sheet_colours(self, states: tuple[int, ...]) -> SheetPalette:
         """From the sheets of the first, the middle and the last state."""
         most = CHART_COLOURS if self._chart else CAPTION_COLOURS if self._options.caption else PLAIN_COLOURS
         chosen = sorted({states[0], states[len(states) // 2], states[-1]})
-        return SheetColours([self._sheet(k, [0.25] * len(self._kinds)) for k in chosen], most)
+        return SheetPalette([self._sheet(k, [0.25] * len(self._kinds)) for k in chosen], most)
 
 
 def shrunk(rgb: Bytes, geometry: Geometry) -> Bytes:
@@ -96,7 +100,7 @@ def shrunk(rgb: Bytes, geometry: Geometry) -> Bytes:
     return small
 
 
-def sheet_size(trajectory: AnyTrajectory, options: GifOptions) -> tuple[int, int]:
+def sheet_size(trajectory: AnyTrajectory, options: AnimationOptions) -> tuple[int, int]:
     """Width and height in pixels of the whole GIF."""
     size, pictures = geometry(trajectory, options), len(kinds_of(options))
     width, height = pictures * size.width + (pictures - 1) * GAP_PX, size.height

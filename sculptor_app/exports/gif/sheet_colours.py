@@ -15,7 +15,7 @@ CAPTION_COLOURS = 28
 CHART_COLOURS = 72
 
 
-class SheetColours:
+class SheetPalette:
     """Chooses the colours of sheets and puts sheets into them.
 
     Args:

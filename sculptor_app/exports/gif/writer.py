@@ -5,20 +5,14 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
-from sculptor_app.exports.animation.film import Filmed, Scenes, film_of, size_of, states_of
-from sculptor_app.exports.animation.options import FRAME_NAMES, FRAMES, GifOptions
+from sculptor_app.exports.animation.film import RunOrGrid, Scenes, animation_of, size_of, states_of
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import Shown, timetable
 from sculptor_app.exports.atomic import replacing
-from sculptor_app.exports.errors import ExportCancelled, ExportError
+from sculptor_app.exports.errors import ExportCancelled
 from sculptor_app.exports.gif.container import TRAILER, file_header
 from sculptor_app.exports.gif.encoder import SceneEncoder
-from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.run_measures import RunMeasures
-
-__all__ = [
-    "FRAMES", "FRAME_NAMES", "ExportCancelled", "ExportError", "GifOptions", "estimate_bytes", "frame_count",
-    "gif_size", "read_settings", "write_gif",
-]  # fmt: skip
 
 Progress = Callable[[int, int], None]
 """Called with the frames that are done and the frames in all."""
@@ -35,9 +29,9 @@ _RUN_UP = (
 
 def write_gif(
     path: Path,
-    filmed: Filmed,
+    source: RunOrGrid,
     measures: RunMeasures | None,
-    options: GifOptions,
+    options: AnimationOptions,
     progress: Progress | None = None,
     stop: Event | None = None,
 ) -> None:
@@ -45,7 +39,7 @@ def write_gif(
 
     Args:
         path: the file to make or replace; whole or untouched, whatever happens.
-        filmed: the run or runs; they may still grow, what comes later is left out.
+        source: the run or runs; they may still grow, what comes later is left out.
         measures: a run's band energies; None has them measured if a plot needs them.
         options: what is wanted.
         progress: told after every frame.
@@ -55,9 +49,9 @@ def write_gif(
         ExportError: the file could not be written, or the run holds nothing to show.
         ExportCancelled: `stop` was set.
     """
-    states_of(filmed, options)  # before anything is written: there may be none
+    states_of(source, options)  # before anything is written: there may be none
     with replacing(path) as file:
-        film = film_of(filmed, measures, options)
+        film = animation_of(source, measures, options)
         scenes, frames = film.scenes, film.frames
         encoder = SceneEncoder(scenes.colours, scenes.scale)
         file.write(file_header(scenes.width, scenes.height, options.loop, film.comment))
@@ -70,21 +64,21 @@ def write_gif(
         file.write(TRAILER)
 
 
-def estimate_bytes(filmed: Filmed, measures: RunMeasures | None, options: GifOptions) -> int:
+def estimate_bytes(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions) -> int:
     """About how large the file becomes, within some 30 %, measured on a few of its frames.
 
     A frame's size depends on what is on screen before it, so each sampled frame is encoded after a few of those before
     it, and only the last counts.
 
     Args:
-        filmed: the run or runs so far.
+        source: the run or runs so far.
         measures: as for `write_gif`.
         options: what is wanted.
 
     Raises:
         ExportError: there is nothing to show.
     """
-    film = film_of(filmed, measures, options)
+    film = animation_of(source, measures, options)
     header = file_header(film.scenes.width, film.scenes.height, options.loop, film.comment)
     return len(header) + len(TRAILER) + round(_frames_bytes(film.scenes, film.frames))
 
@@ -109,15 +103,15 @@ def _encoded_sizes(scenes: Scenes, frames: tuple[Shown, ...]) -> list[int]:
     return [len(encoder.encode(scenes.scene(frame.k), frame.delay_ms, frame.careful)) for frame in frames]
 
 
-def frame_count(filmed: Filmed, options: GifOptions) -> int:
+def frame_count(source: RunOrGrid, options: AnimationOptions) -> int:
     """How many frames the GIF has.
 
     Raises:
         ExportError: there is nothing to show.
     """
-    return len(timetable(states_of(filmed, options), options))
+    return len(timetable(states_of(source, options), options))
 
 
-def gif_size(filmed: Filmed, options: GifOptions) -> tuple[int, int]:
+def gif_size(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
     """Width and height of the GIF in pixels; pixels stay crisp, so it may be smaller than what was asked for."""
-    return size_of(filmed, options)
+    return size_of(source, options)

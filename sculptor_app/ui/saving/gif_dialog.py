@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.session.worker import JobThread
 from sculptor_app.ui import theme
@@ -33,7 +33,7 @@ from sculptor_app.ui.shell.status_text import file_size_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
-    from sculptor_app.exports.animation.film import Filmed
+    from sculptor_app.exports.animation.film import RunOrGrid
     from sculptor_app.measures.run_measures import RunMeasures
 
 SETTLE_MS = 150
@@ -62,7 +62,7 @@ class ExportGifDialog(QDialog):
 
     def __init__(
         self,
-        filmed: Filmed,
+        filmed: RunOrGrid,
         measures: RunMeasures | None,
         settings: QSettings,
         path: Path,
@@ -175,7 +175,7 @@ class ExportGifDialog(QDialog):
     @Slot()
     def _begin_preview(self) -> None:
         options = self.form.options()
-        if isinstance(options, GifOptions) and not self._is_saving:
+        if isinstance(options, AnimationOptions) and not self._is_saving:
             self.facts.setText(self.tr("estimating…"))
             self._jobs.start(preview_job(self._filmed, self._measures, options, self._position))
 

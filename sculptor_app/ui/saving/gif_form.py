@@ -3,7 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
-from sculptor_app.exports.animation.film import Filmed
+from sculptor_app.exports.animation.film import RunOrGrid
 from sculptor_app.exports.animation.options import (
     FRAMES,
     GRID_FRAMES,
@@ -12,7 +12,7 @@ from sculptor_app.exports.animation.options import (
     MAX_SIZE_PX,
     MIN_DELAY_MS,
     MIN_SIZE_PX,
-    GifOptions,
+    AnimationOptions,
 )
 from sculptor_app.exports.animation.run_grid import RunGrid
 from sculptor_app.exports.errors import ExportError
@@ -36,7 +36,7 @@ def sizes_of(longer_px: int) -> list[tuple[int, str]]:
 
 
 class GifForm(QWidget):
-    """Reads and writes GifOptions.
+    """Reads and writes AnimationOptions.
 
     Args:
         longer_px: longer side of the run's pictures.
@@ -128,10 +128,10 @@ class GifForm(QWidget):
         for box in self._boxes():
             box.toggled.connect(self.edited)
 
-    def options(self) -> GifOptions | ExportError:
+    def options(self) -> AnimationOptions | ExportError:
         """The choices, or what is wrong with them."""
         try:
-            return GifOptions(
+            return AnimationOptions(
                 frames=self.frames.currentData(), every=self.every.value(), size_px=self.picture_size.currentData(),
                 delay_ms=self.delay.value(), hold_ms=self.hold.value(), loop=self.loop.isChecked(),
                 ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(),
@@ -141,7 +141,7 @@ class GifForm(QWidget):
         except ExportError as error:
             return error
 
-    def set_options(self, options: GifOptions) -> None:
+    def set_options(self, options: AnimationOptions) -> None:
         """Show choices; of the sizes on offer the nearest. The direction is that of what is saved."""
         self.frames.setCurrentIndex(max(0, self.frames.findData(options.frames)))
         sizes = [size for size, _ in self._sizes]
@@ -155,7 +155,7 @@ class GifForm(QWidget):
             box.setChecked(on)
 
 
-def form_for(filmed: Filmed, parent: QWidget) -> GifForm:
+def form_for(filmed: RunOrGrid, parent: QWidget) -> GifForm:
     """The form for a run, a forward process, or many runs."""
     if isinstance(filmed, RunGrid):
         run = filmed.lead_run

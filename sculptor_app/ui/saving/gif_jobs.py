@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sculptor_app.exports.animation.film import Filmed
-    from sculptor_app.exports.animation.options import GifOptions
+    from sculptor_app.exports.animation.film import RunOrGrid
+    from sculptor_app.exports.animation.options import AnimationOptions
     from sculptor_app.measures.run_measures import RunMeasures
 
 
@@ -38,7 +38,7 @@ class Saved:
     path: Path
 
 
-def preview_job(filmed: Filmed, measures: RunMeasures | None, options: GifOptions, k: int) -> Any:
+def preview_job(filmed: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> Any:
     """A job that yields a Preview of the frame nearest to step k, then an Estimate."""
 
     def job(stop: threading.Event) -> Iterator[object]:
@@ -54,9 +54,9 @@ def preview_job(filmed: Filmed, measures: RunMeasures | None, options: GifOption
 
 def export_job(
     path: Path,
-    filmed: Filmed,
+    filmed: RunOrGrid,
     measures: RunMeasures | None,
-    options: GifOptions,
+    options: AnimationOptions,
     progress: Callable[[int, int], None],
 ) -> Any:
     """A job that writes the file, tells its progress from the worker thread, and yields Saved."""

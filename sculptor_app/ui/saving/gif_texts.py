@@ -8,9 +8,9 @@ from PySide6.QtCore import QCoreApplication, QSettings, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.exports.animation.film import Filmed
+from sculptor_app.exports.animation.film import RunOrGrid
 from sculptor_app.exports.animation.grid_layout import liked_size
-from sculptor_app.exports.animation.options import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.run_grid import RunGrid
 from sculptor_app.ui import theme
 from sculptor_app.ui.carve.run_progress import duration_text
@@ -24,7 +24,7 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("GifWords", text)
 
 
-def facts_text(options: GifOptions, shown: Preview, size: str) -> str:
+def facts_text(options: AnimationOptions, shown: Preview, size: str) -> str:
     """As "51 frames · 5.4 s · 256 × 305 · about 840 KB"."""
     held = min(shown.frames, 2 if options.into_noise else 1)
     seconds = (options.delay_ms * (shown.frames - held) + max(options.hold_ms, options.delay_ms) * held) / 1000
@@ -46,7 +46,7 @@ def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) ->
     question.open()
 
 
-def remember(settings: QSettings, options: GifOptions, key: str = RUN) -> None:
+def remember(settings: QSettings, options: AnimationOptions, key: str = RUN) -> None:
     """Offer these choices the next time; what a GIF of a drowned picture must show is no choice.
 
     Args:
@@ -60,7 +60,7 @@ def remember(settings: QSettings, options: GifOptions, key: str = RUN) -> None:
     settings.setValue(key, json.dumps(chosen))
 
 
-def remembered(settings: QSettings, key: str = RUN, size_px: int = GifOptions().size_px) -> GifOptions:
+def remembered(settings: QSettings, key: str = RUN, size_px: int = AnimationOptions().size_px) -> AnimationOptions:
     """The choices of last time; the usual ones where there are none, or none that are understood.
 
     Args:
@@ -69,17 +69,17 @@ def remembered(settings: QSettings, key: str = RUN, size_px: int = GifOptions().
         size_px: of a picture, where nothing is remembered.
     """
     try:
-        return GifOptions(**json.loads(str(settings.value(key, ""))))
+        return AnimationOptions(**json.loads(str(settings.value(key, ""))))
     except (ValueError, TypeError, SculptorError):
-        return GifOptions(size_px=size_px, dark=theme.theme().is_dark)
+        return AnimationOptions(size_px=size_px, dark=theme.theme().is_dark)
 
 
-def key_of(filmed: Filmed) -> str:
+def key_of(filmed: RunOrGrid) -> str:
     """Where the choices for this are remembered."""
     return GRID if isinstance(filmed, RunGrid) else RUN
 
 
-def remembered_for(settings: QSettings, filmed: Filmed) -> GifOptions:
+def remembered_for(settings: QSettings, filmed: RunOrGrid) -> AnimationOptions:
     """The choices of last time, or what suits one run or many."""
     if isinstance(filmed, RunGrid):
         return remembered(settings, GRID, liked_size(filmed, "gif"))

@@ -19,7 +19,7 @@ from sculptor_app.ui.shell.page_views import GridViews
 from sculptor_app.ui.theme import theme
 
 if TYPE_CHECKING:
-    from sculptor_app.exports.animation.options import GifOptions
+    from sculptor_app.exports.animation.options import AnimationOptions
     from sculptor_app.exports.animation.run_grid import RunGrid
     from sculptor_app.ui.shell.main_window import MainWindow
 
@@ -109,11 +109,11 @@ class GridFiles(QObject):
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    def _options(self, views: GridViews, grid: RunGrid) -> GifOptions:
+    def _options(self, views: GridViews, grid: RunGrid) -> AnimationOptions:
         from sculptor_app.exports.animation.grid_layout import liked_size
-        from sculptor_app.exports.animation.options import GifOptions
+        from sculptor_app.exports.animation.options import AnimationOptions
 
-        return GifOptions(frames=views.frames(), size_px=liked_size(grid, "png"), dark=theme().is_dark)
+        return AnimationOptions(frames=views.frames(), size_px=liked_size(grid, "png"), dark=theme().is_dark)
 
     def _write(self, path: Path, write: Write) -> None:
         def job(stop: threading.Event) -> Iterator[object]:

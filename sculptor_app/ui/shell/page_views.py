@@ -36,7 +36,7 @@ class GridViews:
     Attributes:
         session: Which step.
         grid: The runs that are seen now; None where there are none.
-        frames: What is seen of each, as `GifOptions.frames` has it.
+        frames: What is seen of each, as `AnimationOptions.frames` has it.
         name: What a file of them is called, without its ending.
     """
 

@@ -15,20 +15,14 @@ from PIL import Image
 
 from sculptor_app.exports.animation.drawing import DARK, LIGHT
 from sculptor_app.exports.animation.grid_layout import MOST_SHEET_PX, liked_size, places_of
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.exports.gif.preview import preview_gif
-from sculptor_app.exports.gif.writer import (
-    ExportCancelled,
-    ExportError,
-    GifOptions,
-    estimate_bytes,
-    frame_count,
-    gif_size,
-    read_settings,
-    write_gif,
-)
+from sculptor_app.exports.gif.writer import estimate_bytes, frame_count, gif_size, write_gif
 from sculptor_app.exports.grid_numbers import GRID_COLUMNS, write_grid_csv
 from sculptor_app.exports.numbers import write_csv
+from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import grid_picture, write_grid_png
 from sculptor_app.measures.pictures import FrameKind, picture
 from tests.exports.gif.fidelity import frames_in_time, psnr
@@ -36,7 +30,7 @@ from tests.helpers.grids import made_grid, painted_grid
 from tests.helpers.runs import made_run
 
 
-def cut_out(sheet: np.ndarray, grid: RunGrid, options: GifOptions, number: int) -> np.ndarray:
+def cut_out(sheet: np.ndarray, grid: RunGrid, options: AnimationOptions, number: int) -> np.ndarray:
     """One picture out of a sheet, at the run's own pixels."""
     places = places_of(grid, options)
     (left, top), size = places.pictures[number], places.size
@@ -46,7 +40,7 @@ def cut_out(sheet: np.ndarray, grid: RunGrid, options: GifOptions, number: int) 
 @pytest.mark.parametrize("k", [0, 2, 5])
 @pytest.mark.parametrize("frames", ["guess", "noisy"])
 def test_every_picture_of_a_sheet_is_its_runs_to_the_last_bit(k: int, frames: str) -> None:
-    grid, options = made_grid(), GifOptions(frames=frames, size_px=48)
+    grid, options = made_grid(), AnimationOptions(frames=frames, size_px=48)
     sheet = np.asarray(grid_picture(grid, k, options))
     kind = FrameKind.NOISY_STATE if k == 0 or frames == "noisy" else FrameKind.CURRENT_GUESS
     for number, run in enumerate(grid.runs):
@@ -54,7 +48,7 @@ def test_every_picture_of_a_sheet_is_its_runs_to_the_last_bit(k: int, frames: st
 
 
 def test_large_pictures_are_averaged_down_by_a_whole_factor() -> None:
-    grid, options = made_grid(2, 2, size=64), GifOptions(size_px=16, caption=False)
+    grid, options = made_grid(2, 2, size=64), AnimationOptions(size_px=16, caption=False)
     sheet = np.asarray(grid_picture(grid, 2, options)).astype(float)
     whole = picture(grid.runs[0], 2, FrameKind.CURRENT_GUESS).rgb.reshape(16, 4, 16, 4, 3).mean((1, 3))
     assert np.abs(cut_out(sheet, grid, options, 0) - whole).max() <= 1
@@ -66,7 +60,7 @@ def test_nothing_overlaps_or_leaves_the_sheet(count: int, size_px: int, caption:
     run = made_run(1)
     cells = made_grid(1, 1).cells * count
     grid = RunGrid((run,) * count, cells, ("a word",) * count if captions else ())
-    places = places_of(grid, GifOptions(size_px=size_px, caption=caption))
+    places = places_of(grid, AnimationOptions(size_px=size_px, caption=caption))
     columns, rows = grid.shape_in_cells
     assert columns * rows >= count > columns * (rows - 1)
     taken = np.zeros((places.height, places.width), int)
@@ -87,7 +81,7 @@ def test_a_sheet_has_the_shape_of_a_page(count: int, shape: tuple[int, int]) -> 
 @pytest.mark.parametrize("dark", [False, True])
 def test_captions_stand_under_their_pictures_and_titles_at_the_edges(dark: bool) -> None:
     inks = DARK if dark else LIGHT
-    grid, options = made_grid(), GifOptions(size_px=112, dark=dark)
+    grid, options = made_grid(), AnimationOptions(size_px=112, dark=dark)
     sheet, places = np.asarray(grid_picture(grid, 3, options)), places_of(made_grid(), options)
     for left, top in places.pictures:
         under = sheet[top + places.size.height + 1 : top + places.size.height + 20, left : left + places.size.width]
@@ -102,7 +96,7 @@ def test_captions_stand_under_their_pictures_and_titles_at_the_edges(dark: bool)
 
 def test_a_caption_that_is_too_long_is_cut_and_keeps_out_of_its_neighbour() -> None:
     long, short = ("i" * 300, "b"), ("", "b")
-    options = GifOptions(size_px=32)
+    options = AnimationOptions(size_px=32)
     sheets = [np.asarray(grid_picture(replace(made_grid(2), captions=words), 1, options)) for words in (long, short)]
     wide, places = sheets[0].shape[1], places_of(replace(made_grid(2), captions=long), options)
     assert wide == sheets[0].shape[1]
@@ -112,7 +106,7 @@ def test_a_caption_that_is_too_long_is_cut_and_keeps_out_of_its_neighbour() -> N
 
 
 def test_pictures_of_an_animation_are_near_the_originals(tmp_path: Path) -> None:
-    grid, options = made_grid(), GifOptions(size_px=48, hold_ms=0)
+    grid, options = made_grid(), AnimationOptions(size_px=48, hold_ms=0)
     write_gif(tmp_path / "x.gif", grid, None, options)
     shown = frames_in_time(tmp_path / "x.gif", 80)
     assert len(shown) == 5 == frame_count(grid, options)
@@ -125,7 +119,7 @@ def test_pictures_of_an_animation_are_near_the_originals(tmp_path: Path) -> None
 
 def test_ping_pong_progress_and_estimate(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    options = GifOptions(frames="noisy", size_px=32, ping_pong=True, dark=True)
+    options = AnimationOptions(frames="noisy", size_px=32, ping_pong=True, dark=True)
     write_gif(tmp_path / "x.gif", made_grid(), None, options, lambda done, total: told.append((done, total)))
     assert told == [(done, 10) for done in range(1, 11)]
     assert estimate_bytes(made_grid(), None, options) == (tmp_path / "x.gif").stat().st_size
@@ -137,7 +131,7 @@ def test_ping_pong_progress_and_estimate(tmp_path: Path) -> None:
 def test_a_run_that_is_a_step_behind_shows_its_newest() -> None:
     full, behind = made_run(steps=5, taken=3), made_run(steps=5, taken=2)
     grid = RunGrid((full, behind), made_grid(2).cells)
-    options = GifOptions(size_px=16)
+    options = AnimationOptions(size_px=16)
     assert frame_count(grid, options) == 3
     sheet = np.asarray(grid_picture(grid, 3, options))
     last = picture(behind, 2, FrameKind.CURRENT_GUESS).rgb
@@ -145,7 +139,7 @@ def test_a_run_that_is_a_step_behind_shows_its_newest() -> None:
 
 
 def test_a_stop_and_a_full_disk_leave_the_old_files_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stop, options = threading.Event(), GifOptions(size_px=16)
+    stop, options = threading.Event(), AnimationOptions(size_px=16)
     stop.set()
     for name in ("x.gif", "x.csv", "x.png"):
         (tmp_path / name).write_bytes(b"old")
@@ -177,23 +171,23 @@ def test_a_stop_and_a_full_disk_leave_the_old_files_whole(tmp_path: Path, monkey
 )  # fmt: skip
 def test_what_a_grid_cannot_show_is_refused(tmp_path: Path, wrong: dict[str, object], words: str) -> None:
     with pytest.raises(ExportError, match=words):
-        write_gif(tmp_path / "x.gif", made_grid(12), None, GifOptions(**wrong))
+        write_gif(tmp_path / "x.gif", made_grid(12), None, AnimationOptions(**wrong))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_blocks_that_nothing_was_carved_out_of_have_a_picture_and_no_animation(tmp_path: Path) -> None:
     grid = made_grid(taken=0)
     with pytest.raises(ExportError, match="no step to show"):
-        write_gif(tmp_path / "x.gif", grid, None, GifOptions())
-    write_grid_png(tmp_path / "x.png", grid, 0, GifOptions(size_px=16))
+        write_gif(tmp_path / "x.gif", grid, None, AnimationOptions())
+    write_grid_png(tmp_path / "x.png", grid, 0, AnimationOptions(size_px=16))
     write_grid_csv(tmp_path / "x.csv", grid)
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 7
 
 
 def test_settings_travel_with_noise_and_strokes(tmp_path: Path) -> None:
     grid = painted_grid()
-    write_grid_png(tmp_path / "x.png", grid, 2, GifOptions(size_px=16))
-    write_gif(tmp_path / "x.gif", grid, None, GifOptions(size_px=16))
+    write_grid_png(tmp_path / "x.png", grid, 2, AnimationOptions(size_px=16))
+    write_gif(tmp_path / "x.gif", grid, None, AnimationOptions(size_px=16))
     for name in ("x.png", "x.gif"):
         told = read_settings(tmp_path / name)
         assert [run["noise"]["seed"] for run in told["runs"]] == [3, 4, 3, 4]

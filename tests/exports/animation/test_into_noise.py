@@ -10,8 +10,10 @@ from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import EnergyChart
 from sculptor_app.exports.animation.drawing import LIGHT
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import shown_states, timetable
-from sculptor_app.exports.gif.writer import GifOptions, estimate_bytes, frame_count, read_settings, write_gif
+from sculptor_app.exports.gif.writer import estimate_bytes, frame_count, write_gif
+from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.pictures import FrameKind, picture
 from tests.exports.gif.fidelity import frames_in_time, psnr
@@ -27,7 +29,7 @@ def drowned(steps: int = 8, size: int = 32, fresh: bool = False):
 @pytest.mark.parametrize("fresh", [False, True])
 def test_it_begins_with_the_picture_and_ends_in_the_noise(tmp_path: Path, fresh: bool) -> None:
     trajectory = drowned(fresh=fresh)
-    options = GifOptions(size_px=32, hold_ms=0, caption=False, **INTO_NOISE)
+    options = AnimationOptions(size_px=32, hold_ms=0, caption=False, **INTO_NOISE)
     write_gif(tmp_path / "x.gif", trajectory, None, options)
     shown = frames_in_time(tmp_path / "x.gif", 80)
     assert len(shown) == 9 == frame_count(trajectory, options)
@@ -36,16 +38,16 @@ def test_it_begins_with_the_picture_and_ends_in_the_noise(tmp_path: Path, fresh:
 
 
 def test_the_picture_and_the_noise_are_held() -> None:
-    frames = timetable((0, 1, 2, 3), GifOptions(hold_ms=900, delay_ms=50, **INTO_NOISE))
+    frames = timetable((0, 1, 2, 3), AnimationOptions(hold_ms=900, delay_ms=50, **INTO_NOISE))
     assert [(frame.k, frame.delay_ms, frame.careful) for frame in frames] == [
         (3, 900, True), (2, 50, False), (1, 50, False), (0, 900, True)
     ]  # fmt: skip
-    assert [frame.k for frame in timetable((4,), GifOptions(**INTO_NOISE))] == [4]
+    assert [frame.k for frame in timetable((4,), AnimationOptions(**INTO_NOISE))] == [4]
 
 
 def test_ping_pong_turns_at_both_ends() -> None:
     def played(**options: object) -> list[int]:
-        return [frame.k for frame in timetable((0, 1, 2, 3), GifOptions(ping_pong=True, **INTO_NOISE, **options))]
+        return [frame.k for frame in timetable((0, 1, 2, 3), AnimationOptions(ping_pong=True, **INTO_NOISE, **options))]
 
     assert played() == [3, 2, 1, 0, 1, 2]
     assert played(loop=False) == [3, 2, 1, 0, 1, 2, 3]
@@ -53,7 +55,7 @@ def test_ping_pong_turns_at_both_ends() -> None:
 
 @pytest.mark.parametrize(("every", "shown"), [(1, range(9)), (3, (0, 2, 5, 8)), (5, (0, 3, 8)), (100, (0, 8))])
 def test_every_nth_layer_counts_from_the_picture(every: int, shown: tuple[int, ...]) -> None:
-    assert shown_states(drowned(), GifOptions(every=every, **INTO_NOISE)) == tuple(shown)
+    assert shown_states(drowned(), AnimationOptions(every=every, **INTO_NOISE)) == tuple(shown)
 
 
 def test_caption_counts_layers() -> None:
@@ -87,17 +89,17 @@ def test_chart_runs_from_the_picture_to_the_noise() -> None:
 
 
 def test_settings_say_what_was_drowned_and_nothing_of_a_model(tmp_path: Path) -> None:
-    options = GifOptions(size_px=32, plot=True, **INTO_NOISE)
+    options = AnimationOptions(size_px=32, plot=True, **INTO_NOISE)
     write_gif(tmp_path / "x.gif", drowned(steps=2), None, options)
     told = read_settings(tmp_path / "x.gif")
     assert (told["origin"], told["request"]) == ("solid.png, drowned", {"seed": 7, "steps": 2})
-    assert GifOptions(**told["export"]) == options
+    assert AnimationOptions(**told["export"]) == options
 
 
 @pytest.mark.parametrize("fresh", [False, True])
 def test_estimate_is_within_30_percent(tmp_path: Path, fresh: bool) -> None:
     trajectory = drowned(steps=60, fresh=fresh)
-    options = GifOptions(size_px=64, **INTO_NOISE)
+    options = AnimationOptions(size_px=64, **INTO_NOISE)
     write_gif(tmp_path / "x.gif", trajectory, None, options)
     assert estimate_bytes(trajectory, None, options) == pytest.approx((tmp_path / "x.gif").stat().st_size, rel=0.3)
 

@@ -13,19 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sculptor_app.exports.animation.options import GUIDANCE_FRAMES
+from sculptor_app.exports.animation.options import FRAMES, GUIDANCE_FRAMES, AnimationOptions
 from sculptor_app.exports.animation.plan import shown_states, timetable
-from sculptor_app.exports.gif.writer import (
-    FRAMES,
-    ExportCancelled,
-    ExportError,
-    GifOptions,
-    estimate_bytes,
-    frame_count,
-    gif_size,
-    read_settings,
-    write_gif,
-)
+from sculptor_app.exports.errors import ExportCancelled, ExportError
+from sculptor_app.exports.gif.writer import estimate_bytes, frame_count, gif_size, write_gif
+from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.pictures import FrameKind, picture
 from sculptor_app.measures.run_measures import RunMeasures
 from tests.exports.gif.fidelity import frames_in_time, psnr
@@ -36,7 +28,7 @@ BARE = {"caption": False, "size_px": 64}
 
 def written(folder: Path, trajectory, **options: object) -> Path:
     path = folder / "x.gif"
-    write_gif(path, trajectory, None, GifOptions(**options))
+    write_gif(path, trajectory, None, AnimationOptions(**options))
     return path
 
 
@@ -68,7 +60,7 @@ def test_frames_and_delays_as_gifsicle_reads_them(tmp_path: Path, ping_pong: boo
     delays = [float(text) for text in re.findall(r"delay ([\d.]+)s", told.stdout)]
     assert delays == [0.07] * 5 + [0.7] + ([0.07] * 4 if ping_pong else [])
     assert "loop forever" in told.stdout
-    width, height = gif_size(made_run(), GifOptions(frames="both", plot=True))
+    width, height = gif_size(made_run(), AnimationOptions(frames="both", plot=True))
     assert f"logical screen {width}x{height}" in told.stdout
 
 
@@ -133,7 +125,7 @@ def test_few_colours_are_exact(tmp_path: Path) -> None:
 
 def test_larger_pictures_shrink_by_a_whole_factor(tmp_path: Path) -> None:
     trajectory = made_run(steps=2, size=100)
-    assert gif_size(trajectory, GifOptions(size_px=64, caption=False)) == (50, 50)
+    assert gif_size(trajectory, AnimationOptions(size_px=64, caption=False)) == (50, 50)
     path = written(tmp_path, trajectory, frames="noisy", size_px=64, hold_ms=0, caption=False)
     original = picture(trajectory, 0, FrameKind.NOISY_STATE).rgb.reshape(50, 2, 50, 2, 3).mean((1, 3))
     assert psnr(frames_in_time(path, 80)[0], original.round().astype(np.uint8)) > 25
@@ -143,7 +135,7 @@ def test_settings_travel_and_can_be_read_again(tmp_path: Path) -> None:
     trajectory = made_run(steps=3)
     told = read_settings(written(tmp_path, trajectory, frames="both", plot=True, dark=True))
     assert told["request"] == trajectory.info.request.as_dict()
-    assert GifOptions(**told["export"]) == GifOptions(frames="both", plot=True, dark=True)
+    assert AnimationOptions(**told["export"]) == AnimationOptions(frames="both", plot=True, dark=True)
     assert (told["application"], told["steps_taken"], told["sampler_name"]) == ("Sculptor", 3, "DDIM")
 
 
@@ -168,7 +160,7 @@ def test_stop_and_failure_leave_the_old_file_whole(tmp_path: Path) -> None:
             stop.set()
 
     with pytest.raises(ExportCancelled):
-        write_gif(path, made_run(steps=6), None, GifOptions(**BARE), progress, stop)
+        write_gif(path, made_run(steps=6), None, AnimationOptions(**BARE), progress, stop)
     assert told == [(1, 6), (2, 6), (3, 6)]
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.gif"]
@@ -176,16 +168,16 @@ def test_stop_and_failure_leave_the_old_file_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("every", "shown"), [(1, range(9)), (3, (0, 3, 6, 8)), (5, (0, 5, 8)), (100, (0, 8))])
 def test_every_nth_step_with_the_first_and_the_last(every: int, shown: tuple[int, ...]) -> None:
-    assert shown_states(made_run(steps=8), GifOptions(frames="noisy", every=every)) == tuple(shown)
+    assert shown_states(made_run(steps=8), AnimationOptions(frames="noisy", every=every)) == tuple(shown)
 
 
 def test_ping_pong_turns_at_both_ends() -> None:
     def played(**options: object) -> list[int]:
-        return [shown.k for shown in timetable((0, 1, 2, 3), GifOptions(ping_pong=True, **options))]
+        return [shown.k for shown in timetable((0, 1, 2, 3), AnimationOptions(ping_pong=True, **options))]
 
     assert played() == [0, 1, 2, 3, 2, 1]
     assert played(loop=False) == [0, 1, 2, 3, 2, 1, 0]
-    assert timetable((4,), GifOptions(ping_pong=True)) == timetable((4,), GifOptions())
+    assert timetable((4,), AnimationOptions(ping_pong=True)) == timetable((4,), AnimationOptions())
 
 
 def test_runs_with_nothing_to_show_are_refused(tmp_path: Path) -> None:
@@ -205,7 +197,7 @@ def test_runs_with_nothing_to_show_are_refused(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_wrong_options_are_refused(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(ExportError, match=words):
-        GifOptions(**wrong)
+        AnimationOptions(**wrong)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +209,7 @@ def test_estimate_is_within_30_percent(
     tmp_path: Path, frames: str, fresh_noise: bool, options: dict[str, object]
 ) -> None:
     trajectory = made_run(steps=60, size=32, fresh_noise=fresh_noise)
-    chosen = GifOptions(frames=frames, size_px=96, **options)
+    chosen = AnimationOptions(frames=frames, size_px=96, **options)
     measures = RunMeasures.of(trajectory)
     path = tmp_path / "x.gif"
     write_gif(path, trajectory, measures, chosen)
@@ -243,7 +235,7 @@ def test_any_choice_gives_a_gif_that_opens(tmp_path_factory, frames, every, size
     trajectory = made_run(
         steps=5, size=16, taken=taken, channels=channels, space="latents" if channels == 4 else "pixels", guidance=2.0
     )
-    options = GifOptions(frames, every, size_px, caption=caption, plot=plot, ping_pong=ping_pong)
+    options = AnimationOptions(frames, every, size_px, caption=caption, plot=plot, ping_pong=ping_pong)
     path = tmp_path_factory.mktemp("gif") / "x.gif"
     write_gif(path, trajectory, None, options)
     with Image.open(path) as image:

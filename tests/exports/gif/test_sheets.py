@@ -8,8 +8,8 @@ from sculptor_app.core.trajectory.phases import PHASES
 from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption, ratio_text
 from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
-from sculptor_app.exports.animation.scenes import SceneMaker
-from sculptor_app.exports.gif.writer import GifOptions
+from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.scenes import RunScenes
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.run_measures import RunMeasures
 from tests.helpers.runs import made_run
@@ -101,8 +101,8 @@ def test_names_that_would_touch_move_apart() -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_sheet_colours_are_near_what_was_drawn(dark: bool) -> None:
     trajectory = made_run(steps=10, size=16)
-    options = GifOptions(frames="both", size_px=160, plot=True, dark=dark)
-    maker = SceneMaker(trajectory, None, options, tuple(range(1, 11)))
+    options = AnimationOptions(frames="both", size_px=160, plot=True, dark=dark)
+    maker = RunScenes(trajectory, None, options, tuple(range(1, 11)))
     for k in (1, 4, 10):
         scene = maker.scene(k)
         drawn = np.asarray(maker._sheet(k, [None, None])).astype(int)

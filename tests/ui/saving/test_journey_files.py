@@ -14,8 +14,9 @@ from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
 from sculptor_app.core.trajectory.forward import run_forward_process
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.gif import writer
-from sculptor_app.exports.gif.writer import GifOptions, read_settings
+from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
@@ -72,7 +73,7 @@ def test_choices_are_in_the_file_and_are_remembered(qtbot: QtBot, dialog: Export
 
 def test_a_drowned_picture_is_saved_from_the_picture_into_the_noise(qtbot: QtBot, settings, tmp_path: Path) -> None:
     """It has one kind of frame and one direction, and neither is remembered for the runs of a model."""
-    remember(settings, GifOptions(frames="both", delay_ms=50))
+    remember(settings, AnimationOptions(frames="both", delay_ms=50))
     drowned = run_forward_process(solid(16), "x.png", steps=5)
     dialog = ExportGifDialog(drowned, ForwardMeasures.of(drowned), settings, tmp_path / "x.gif", 5)
     dialog.show()

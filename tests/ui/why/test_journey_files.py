@@ -14,7 +14,8 @@ from shiboken6 import isValid
 
 from sculptor_app.exports import grid_numbers
 from sculptor_app.exports.animation.grid_layout import liked_size, places_of
-from sculptor_app.exports.gif.writer import GifOptions, read_settings
+from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.settings import read_settings
 from sculptor_app.ui.why.experiments import Experiment
 from tests.helpers.window import RUN_MS, Driver
 
@@ -55,7 +56,7 @@ def test_sheet_table_and_copy_of_the_step_shown(grids: Grids, tmp_path: Path) ->
     grids.carve()
     grids.page.session.go_to(2)
     grid = grids.page.views.grid()
-    size = places_of(grid, GifOptions(size_px=liked_size(grid, "png")))
+    size = places_of(grid, AnimationOptions(size_px=liked_size(grid, "png")))
     grids.answer(tmp_path / "sheet")
     grids.menus.save_picture.trigger()
     grids.wait()
