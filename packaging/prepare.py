@@ -27,7 +27,7 @@ from environment import Environment  # noqa: E402
 from progress import follow, say  # noqa: E402
 from systempackages import SetupError, require_for_tests, require_for_window, require_venv  # noqa: E402
 
-from sculptor_app.commands.display import missing_display  # noqa: E402
+from sculptor_app.commands.window import missing_display  # noqa: E402
 
 REQUIREMENTS = {"start": HERE / "requirements.txt", "test": HERE / "requirements-test.txt"}
 NO_WINDOW, NOT_READY, BROKEN_OFF = 1, 6, 130

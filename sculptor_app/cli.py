@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from sculptor_app import identity
-from sculptor_app.commands import check_model, exit_codes, forward, invert, menu, resculpt, sculpt
+from sculptor_app.commands import check_model, forward, invert, menu_entry, resculpt, sculpt, terminal
 from sculptor_app.commands.parsing import Parser
 from sculptor_app.commands.terminal import say
 from sculptor_app.commands.window import open_window
@@ -25,16 +25,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; None takes those of this process.
 
     Returns:
-        The exit code; see `sculptor_app.commands.exit_codes`.
+        The exit code; see `sculptor_app.commands.terminal`.
     """
     arguments = make_parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
         say("Interrupted.", sys.stderr)
-        return exit_codes.INTERRUPTED
+        return terminal.INTERRUPTED
     except BrokenPipeError:  # whoever read the output has gone, as `| head` does
-        return exit_codes.DONE
+        return terminal.DONE
 
 
 def make_parser() -> Parser:
@@ -43,7 +43,7 @@ def make_parser() -> Parser:
         prog=identity.COMMAND,
         description=f"{identity.NAME}: {identity.SUMMARY[0].lower()}{identity.SUMMARY[1:]}. Opens the window if no "
         "command is named.",
-        epilog=exit_codes.EXPLAINED,
+        epilog=terminal.EXPLAINED,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"{identity.NAME} {identity.VERSION}")
@@ -55,7 +55,7 @@ def make_parser() -> Parser:
     invert.add_parser(commands)
     forward.add_parser(commands)
     check_model.add_parser(commands)
-    menu.add_parser(commands)
+    menu_entry.add_parser(commands)
     for name in _COMMANDS_OF_OTHERS:
         importlib.import_module(name).add_parsers(commands)
     return parser

@@ -2,8 +2,8 @@
 
 import argparse
 
-from sculptor_app.commands.model_download import add_download
 from sculptor_app.commands.parsing import Parser
+from sculptor_app.commands.run_options import add_download
 
 EXAMPLES = """examples:
   sculptor-app check-model ~/models/my-model

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
-from sculptor_app.commands.model_download import bring_model
+from sculptor_app.commands.run_options import bring_model
 from sculptor_app.commands.saving import refused
-from sculptor_app.commands.terminal import say, stop_on_signal
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, say, stop_on_signal
 from sculptor_app.core.errors import Cancelled, SculptorError
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import argparse
 import json
 import sys
 
-from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, NO_MODEL, NOT_WRITTEN, RUN_FAILED
-from sculptor_app.commands.terminal import say
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, NO_MODEL, NOT_WRITTEN, RUN_FAILED, say
 from sculptor_app.core.errors import DeviceMissing, ModelFolderError, SculptorError
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.exports.atomic import check_target, replacing

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from sculptor_app.commands.gif_options import add_gif_look, scale
 from sculptor_app.commands.parsing import OneOf, Parser, whole_number
+from sculptor_app.commands.saving import add_gif_look, scale
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX
 

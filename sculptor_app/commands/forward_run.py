@@ -4,12 +4,10 @@ import argparse
 import sys
 import threading
 
-from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
 from sculptor_app.commands.forward import FRESH
-from sculptor_app.commands.gif_options import gif_options
-from sculptor_app.commands.picture_options import rendered
-from sculptor_app.commands.saving import check_files, code_of, refused, write_files
-from sculptor_app.commands.terminal import ProgressBar, is_terminal, say, stop_on_signal
+from sculptor_app.commands.run_options import rendered
+from sculptor_app.commands.saving import check_files, code_of, gif_options, refused, write_files
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, ProgressBar, is_terminal, say, stop_on_signal
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.pictures.opening import OpenedPicture, open_picture
 from sculptor_app.core.trajectory.forward import ForwardTrajectory, run_forward_process

@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from sculptor_app.commands.gif_options import add_gif_look
 from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
-from sculptor_app.commands.picture_options import add_picture
-from sculptor_app.commands.run_options import add_guidance, add_labels, add_model, add_seed, add_steps
+from sculptor_app.commands.run_options import add_guidance, add_labels, add_model, add_picture, add_seed, add_steps
+from sculptor_app.commands.saving import add_gif_look
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES
 
 EXAMPLES = """examples:

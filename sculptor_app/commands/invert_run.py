@@ -8,13 +8,9 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
-from sculptor_app.commands.gif_options import gif_options
-from sculptor_app.commands.model_download import bring_model
-from sculptor_app.commands.picture_options import check_picture, given_picture
-from sculptor_app.commands.run_options import request_of
-from sculptor_app.commands.saving import check_files, code_of, refused, write_files
-from sculptor_app.commands.terminal import Interruption, ProgressBar, say, stop_on_signal
+from sculptor_app.commands.run_options import bring_model, check_picture, given_picture, request_of
+from sculptor_app.commands.saving import check_files, code_of, gif_options, refused, write_files
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Interruption, ProgressBar, say, stop_on_signal
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.exports.animation.options import AnimationOptions

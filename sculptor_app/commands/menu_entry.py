@@ -1,5 +1,6 @@
-"""The entry in the start menu of a Linux desktop: written by `sculptor-app menu install`, removed by `menu remove`."""
+"""`sculptor-app menu install` and `menu remove`: the entry in the start menu of a Linux desktop."""
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 from sculptor_app import identity, resources
+from sculptor_app.commands.parsing import Parser
+from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, say
 
 SEARCH_WORDS = ("diffusion", "noise", "sampling", "spectrum", "machine learning", "denoise", "scheduler")
 _RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
@@ -14,6 +17,34 @@ _RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
 
 class MenuError(Exception):
     """The start menu cannot be changed; the message says why and what to do instead."""
+
+
+def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the command to the program's parser."""
+    parser = commands.add_parser("menu", help="the entry in the start menu", description="The entry in the start menu.")
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="install|remove")
+    deeds.add_parser("install", help="put Sculptor into your start menu").set_defaults(run=_install)
+    deeds.add_parser("remove", help="take it out again").set_defaults(run=_remove)
+
+
+def _install(_: argparse.Namespace) -> int:
+    try:
+        written = install()
+    except MenuError as error:
+        say(str(error), sys.stderr)
+        return NOT_WRITTEN
+    say(f"Sculptor is in your start menu ({written[0]}).", sys.stdout)
+    return DONE
+
+
+def _remove(_: argparse.Namespace) -> int:
+    try:
+        gone = remove()
+    except MenuError as error:
+        say(str(error), sys.stderr)
+        return NOT_WRITTEN
+    say("Sculptor is out of your start menu." if gone else "Sculptor was not in your start menu.", sys.stdout)
+    return DONE
 
 
 def install() -> list[Path]:

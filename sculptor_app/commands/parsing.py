@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from sculptor_app.commands.exit_codes import BAD_INPUT
-from sculptor_app.commands.terminal import say
+from sculptor_app.commands.terminal import BAD_INPUT, say
 
 _ARGUMENT = re.compile(r"^argument [^:]*: (?=[A-Z])")  # before a sentence of ours, which names the thing itself
 

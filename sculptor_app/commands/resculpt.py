@@ -4,8 +4,15 @@ import argparse
 
 from sculptor_app.commands import sculpt
 from sculptor_app.commands.parsing import Parser, number
-from sculptor_app.commands.picture_options import add_picture
-from sculptor_app.commands.run_options import add_guidance, add_labels, add_model, add_sampler, add_seed, add_steps
+from sculptor_app.commands.run_options import (
+    add_guidance,
+    add_labels,
+    add_model,
+    add_picture,
+    add_sampler,
+    add_seed,
+    add_steps,
+)
 
 EXAMPLES = """examples:
   sculptor-app resculpt holiday.jpg --form bust --material bronze --out bust.gif

@@ -2,7 +2,7 @@
 
 import argparse
 
-from sculptor_app.commands.picture_options import check_picture, given_picture
+from sculptor_app.commands.run_options import check_picture, given_picture
 from sculptor_app.commands.sculpt_run import checked, finish, sculpted
 from sculptor_app.commands.terminal import Interruption
 from sculptor_app.core.requests.request import RunRequest

@@ -1,10 +1,15 @@
-"""What a run is made with, as it is typed: what the commands that run a model share."""
+"""Options of the commands that run a model: labels, sampler, model and its download, and the picture to begin with."""
+
+from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.model_download import add_download
 from sculptor_app.commands.parsing import OneOf, number, whole_number
+from sculptor_app.commands.terminal import Interruption, ProgressBar, is_terminal, say
+from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.requests.request import (
     FORMS,
     MATERIALS,
@@ -15,6 +20,54 @@ from sculptor_app.core.requests.request import (
     RunRequest,
 )
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
+from sculptor_app.exports.errors import OptionError
+
+if TYPE_CHECKING:
+    from sculptor_app.core.pictures.opening import OpenedPicture
+    from sculptor_app.diffusion.models.hub.offer import Offer
+
+
+def add_download(group: argparse._ActionsContainer) -> None:
+    """Add the permission to fetch a model."""
+    group.add_argument("--download", action="store_true", help="fetch what of a model of the hub is not here; Ctrl-C "
+                       "keeps what has come")  # fmt: skip
+
+
+def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> None:
+    """Fetch what is missing of the model that was named, if that is wanted.
+
+    Args:
+        arguments: With `model` and `download`.
+        interruption: Ends it.
+
+    Raises:
+        ModelFolderError: It is not here, and to be fetched neither; says how large it is where that can be known.
+        Cancelled: It was interrupted.
+    """
+    if arguments.model is None:
+        return
+    from sculptor_app.diffusion.models.hub.presence import offer_of_missing
+
+    offer = offer_of_missing(arguments.model)
+    if offer is None:
+        return
+    if not arguments.download:
+        here = "Only a part of the model is" if offer.is_begun else "The model is not"
+        raise ModelFolderError(f"{here} on this computer. {offer.words}.", "Add --download to fetch it.")
+    _fetch(offer, interruption)
+
+
+def _fetch(offer: Offer, interruption: Interruption) -> None:
+    from sculptor_app.diffusion.models.hub.download import download
+
+    if is_terminal(sys.stderr):
+        say(f"{offer.words}.", sys.stderr)
+    with ProgressBar("Downloading", offer.total_bytes, "B", is_scaled=True) as bar:
+        try:
+            download(offer, lambda done, _: bar.move_to(done), interruption.event)
+        except Cancelled as error:
+            what = f"Interrupted; what has come of {offer.name} is kept, and --download goes on from there."
+            raise Cancelled(what) from error
 
 
 def add_labels(group: argparse._ArgumentGroup) -> None:
@@ -111,3 +164,57 @@ def request_of(arguments: argparse.Namespace) -> RunRequest:
     typed = vars(arguments)
     given = {name: typed[name] for name in RunRequest.__dataclass_fields__ if name in typed}
     return RunRequest(**given | {"options": given.get("options") or ()})
+
+
+def add_picture(group: argparse._ArgumentGroup) -> None:
+    """Add the file, and what is rendered instead."""
+    group.add_argument("picture", type=Path, nargs="?", metavar="PICTURE",
+                       help="a file that holds a picture; its middle is brought to the model's size")  # fmt: skip
+    group.add_argument("--render", action=OneOf, known=FORMS, name="form",
+                       help="or: a sculpture, rendered for this")  # fmt: skip
+    group.add_argument("--render-material", action=OneOf, known=MATERIALS, name="material",
+                       help="of the sculpture (marble)")  # fmt: skip
+    group.add_argument("--render-seed", type=whole_number("seed", 0, MAX_SEED), metavar="N",
+                       help="of the sculpture (7)")  # fmt: skip
+
+
+def check_picture(arguments: argparse.Namespace) -> None:
+    """Refuse what can be seen to be wrong before a file is opened.
+
+    Raises:
+        OptionError: there is no picture or too much of one, or a file to save is the picture itself.
+    """
+    if arguments.picture is None and arguments.render is None:
+        raise OptionError("There is no picture.", "Name a PICTURE, or add --render FORM.")
+    if arguments.picture is not None and arguments.render is not None:
+        raise OptionError("There are a PICTURE and --render.", "Choose one of them.")
+    for option in ("material", "seed"):
+        if arguments.render is None and getattr(arguments, f"render_{option}") is not None:
+            raise OptionError(f"--render-{option} is that of a sculpture.", "Add --render FORM, or leave it out.")
+    for path in (arguments.out, arguments.csv):
+        if path is not None and arguments.picture is not None and path.resolve() == arguments.picture.resolve():
+            raise OptionError(f"{path} is the picture itself.", "Choose another name to save under.")
+
+
+def given_picture(arguments: argparse.Namespace, square_px: int) -> OpenedPicture:
+    """The picture as a square of this size.
+
+    Raises:
+        PictureError: the file holds none that can be used.
+    """
+    if arguments.render is not None:
+        seed = 7 if arguments.render_seed is None else arguments.render_seed
+        return rendered(arguments.render, arguments.render_material, seed, square_px)
+    from sculptor_app.core.pictures.opening import open_picture  # numpy and Pillow come with it
+
+    return open_picture(arguments.picture, square_px=square_px)
+
+
+def rendered(form: str, material: str | None, seed: int, size_px: int) -> OpenedPicture:
+    """A sculpture; marble if the material is not said."""
+    from sculptor_app.atelier.renderer import render  # torch takes seconds to import
+    from sculptor_app.core.pictures.opening import OpenedPicture
+
+    material = material or MATERIALS[0]
+    picture = render([seed], [FORMS.index(form)], [MATERIALS.index(material)], size_px)[0]
+    return OpenedPicture(picture.numpy(), f"{form} · {material}", (size_px, size_px), ())

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from sculptor_app.commands.gif_options import add_gif_look, gif_options, scale
 from sculptor_app.commands.parsing import OneOf, Parser, whole_number
 from sculptor_app.commands.run_options import (
     add_conditions,
@@ -14,6 +13,7 @@ from sculptor_app.commands.run_options import (
     add_seed,
     add_steps,
 )
+from sculptor_app.commands.saving import add_gif_look, gif_options, scale
 from sculptor_app.exports.animation.options import FRAMES, MAX_SIZE_PX, MIN_SIZE_PX, AnimationOptions
 
 EXAMPLES = """examples:

@@ -3,12 +3,10 @@
 import argparse
 from collections.abc import Callable
 
-from sculptor_app.commands.exit_codes import BAD_INPUT, DONE, INTERRUPTED
-from sculptor_app.commands.model_download import bring_model
-from sculptor_app.commands.run_options import request_of
+from sculptor_app.commands.run_options import bring_model, request_of
 from sculptor_app.commands.saving import check_files, code_of, refused, write_files
 from sculptor_app.commands.sculpt import options_of
-from sculptor_app.commands.terminal import Interruption, ProgressBar, stop_on_signal
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Interruption, ProgressBar, stop_on_signal
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.start import Start

@@ -1,4 +1,7 @@
-"""Talking to whoever called: a terminal, a pipe, or nobody (a Windows program without a console has no streams)."""
+"""Exit codes, messages, progress bars and signals of the command line.
+
+A Windows program without a console has no streams: then nothing is written.
+"""
 
 import signal
 import sys
@@ -7,6 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TextIO
+
+DONE = 0
+UNEXPECTED = 1
+BAD_INPUT = 2
+NO_MODEL = 3
+RUN_FAILED = 4
+NOT_WRITTEN = 5
+INTERRUPTED = 130
+
+EXPLAINED = """exit codes:
+  0    done
+  1    the window cannot be opened, or a fault that nobody foresaw
+  2    bad input: an option's value, a device or a target that is not there
+  3    the model cannot be loaded
+  4    the run failed
+  5    a file could not be written
+  130  interrupted with Ctrl-C (143: ended by a TERM signal)
+"""
 
 
 def say(text: str, stream: TextIO | None) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from sculptor_app.commands.exit_codes import DONE, INTERRUPTED, NO_MODEL, NOT_WRITTEN
-from sculptor_app.commands.terminal import say, stop_on_signal
+from sculptor_app.commands.terminal import DONE, INTERRUPTED, NO_MODEL, NOT_WRITTEN, say, stop_on_signal
 from sculptor_app.commands.train import command_line
 from sculptor_app.commands.train_pictures import choose_pictures
 from sculptor_app.commands.train_recipe import begin_pipeline, recipe_of, refuse_mistakes, unchanging

@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sculptor_app import __version__
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid
 from sculptor_app.exports.errors import ExportError
 
 APPLICATION = "Sculptor"

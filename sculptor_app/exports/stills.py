@@ -8,8 +8,7 @@ from PIL import Image, PngImagePlugin
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.grid_scenes import GridScenes
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import GAP_PX, geometry, kinds_of
-from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.animation.plan import GAP_PX, RunGrid, geometry, kinds_of
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.exports.settings import grid_settings_text, settings_text

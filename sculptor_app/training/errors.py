@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sculptor_app.commands.exit_codes import BAD_INPUT, NOT_WRITTEN, RUN_FAILED
+from sculptor_app.commands.terminal import BAD_INPUT, NOT_WRITTEN, RUN_FAILED
 from sculptor_app.core.errors import SculptorError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sculptor_app.commands.display import missing_display
+from sculptor_app.commands.window import missing_display
 
 
 @pytest.mark.parametrize(

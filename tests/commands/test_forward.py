@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sculptor_app.cli import main, make_parser
-from sculptor_app.commands.gif_options import gif_options
+from sculptor_app.commands.saving import gif_options
 from sculptor_app.commands.sculpt import options_of
 from sculptor_app.core.trajectory import forward
 from sculptor_app.exports.animation.options import AnimationOptions

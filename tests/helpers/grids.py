@@ -2,7 +2,7 @@
 
 from sculptor_app.core.requests.grid import Cell
 from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
-from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid
 from tests.helpers.runs import made_run
 
 FORMS = ("bust", "figure", "seated", "head", "vase", "ring", "animal", "column")

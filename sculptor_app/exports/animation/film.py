@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.grid_layout import places_of
-from sculptor_app.exports.animation.grid_scenes import GridScenes
+from sculptor_app.exports.animation.grid_scenes import GridScenes, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import Shown, shown_states, timetable
-from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid, Shown, shown_states, timetable
 from sculptor_app.exports.animation.scenes import RunScenes, sheet_size
 from sculptor_app.exports.gif.encoder import Scene
 from sculptor_app.exports.settings import grid_settings_text, settings_text

@@ -11,7 +11,7 @@ from sculptor_app.exports.animation.drawing import DARK, LIGHT, new_paper
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import GAP_PX, Geometry, geometry, kinds_of
 from sculptor_app.exports.gif.encoder import Scene
-from sculptor_app.exports.gif.sheet_colours import CAPTION_COLOURS, CHART_COLOURS, PLAIN_COLOURS, SheetPalette
+from sculptor_app.exports.gif.palette import CAPTION_COLOURS, CHART_COLOURS, PLAIN_COLOURS, SheetPalette
 from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.run_measures import RunMeasures, Source
 

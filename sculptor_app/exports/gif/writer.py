@@ -1,4 +1,4 @@
-"""A run, or many side by side, as an animated GIF."""
+"""Animated GIFs of a run, or of many side by side: the file, a preview of one frame, and an estimate of the size."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -10,8 +10,7 @@ from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import Shown, timetable
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.exports.errors import ExportCancelled
-from sculptor_app.exports.gif.container import TRAILER, file_header
-from sculptor_app.exports.gif.encoder import SceneEncoder
+from sculptor_app.exports.gif.encoder import TRAILER, SceneEncoder, file_header
 from sculptor_app.measures.run_measures import RunMeasures
 
 Progress = Callable[[int, int], None]
@@ -19,12 +18,7 @@ Progress = Callable[[int, int], None]
 
 _HEAD = 7  # frames at the start that an estimate encodes one by one: they change most from one to the next
 _SAMPLES = 5
-_RUN_UP = (
-    9,
-    5,
-    2,
-    1,
-)  # frames before a sampled one that are encoded first, so that the screen has drifted as in the file
+_RUN_UP = (9, 5, 2, 1)  # frames before a sampled one that are encoded first: the screen has drifted as in the file
 
 
 def write_gif(
@@ -115,3 +109,22 @@ def frame_count(source: RunOrGrid, options: AnimationOptions) -> int:
 def gif_size(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
     """Width and height of the GIF in pixels; pixels stay crisp, so it may be smaller than what was asked for."""
     return size_of(source, options)
+
+
+def preview_gif(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> bytes:
+    """A GIF of one frame, made by the same means as the whole: what is seen here is what will be written.
+
+    Args:
+        source: the run or runs so far.
+        measures: as for `write_gif`.
+        options: what is wanted.
+        k: the state to show, or else the nearest that the GIF will show.
+
+    Raises:
+        ExportError: there is nothing to show.
+    """
+    states = states_of(source, options)
+    nearest = min(states, key=lambda state: abs(state - k))
+    scenes = animation_of(source, measures, options).scenes
+    frame = SceneEncoder(scenes.colours, scenes.scale).encode(scenes.scene(nearest), options.delay_ms)
+    return file_header(scenes.width, scenes.height, False, b"preview") + frame + TRAILER

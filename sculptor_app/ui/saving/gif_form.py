@@ -14,7 +14,7 @@ from sculptor_app.exports.animation.options import (
     MIN_SIZE_PX,
     AnimationOptions,
 )
-from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.ui import theme
 

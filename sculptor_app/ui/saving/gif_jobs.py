@@ -43,7 +43,7 @@ def preview_job(filmed: RunOrGrid, measures: RunMeasures | None, options: Animat
 
     def job(stop: threading.Event) -> Iterator[object]:
         from sculptor_app.exports.gif import writer
-        from sculptor_app.exports.gif.preview import preview_gif
+        from sculptor_app.exports.gif.writer import preview_gif
 
         picture = preview_gif(filmed, measures, options, k)
         yield Preview(picture, writer.frame_count(filmed, options), *writer.gif_size(filmed, options))

@@ -20,7 +20,7 @@ from sculptor_app.ui.theme import theme
 
 if TYPE_CHECKING:
     from sculptor_app.exports.animation.options import AnimationOptions
-    from sculptor_app.exports.animation.run_grid import RunGrid
+    from sculptor_app.exports.animation.plan import RunGrid
     from sculptor_app.ui.shell.main_window import MainWindow
 
 Progress = Callable[[int, int], None]
@@ -79,7 +79,7 @@ class GridFiles(QObject):
         """Measure every state of every run, and write the table."""
 
         def write(target: Path, progress: Progress, stop: threading.Event) -> None:
-            from sculptor_app.exports.grid_numbers import write_grid_csv
+            from sculptor_app.exports.numbers import write_grid_csv
 
             write_grid_csv(target, grid, progress, stop)
 
@@ -110,7 +110,7 @@ class GridFiles(QObject):
     # Inside ------------------------------------------------------------------------------------------------------
 
     def _options(self, views: GridViews, grid: RunGrid) -> AnimationOptions:
-        from sculptor_app.exports.animation.grid_layout import liked_size
+        from sculptor_app.exports.animation.grid_scenes import liked_size
         from sculptor_app.exports.animation.options import AnimationOptions
 
         return AnimationOptions(frames=views.frames(), size_px=liked_size(grid, "png"), dark=theme().is_dark)

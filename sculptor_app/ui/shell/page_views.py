@@ -11,7 +11,7 @@ from sculptor_app.ui.carve.stage import Stage
 from sculptor_app.ui.shell.presenter import Presenter
 
 if TYPE_CHECKING:
-    from sculptor_app.exports.animation.run_grid import RunGrid
+    from sculptor_app.exports.animation.plan import RunGrid
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sculptor_app.ui.shell.page_views import GridViews
 from sculptor_app.ui.why.experiments import Experiment
 
 if TYPE_CHECKING:
-    from sculptor_app.exports.animation.run_grid import RunGrid
+    from sculptor_app.exports.animation.plan import RunGrid
     from sculptor_app.ui.why.page import WhyPage
 
 _NAMES = {
@@ -24,7 +24,7 @@ def views_of(page: WhyPage) -> GridViews:
     """What is looked at on a page."""
 
     def grid() -> RunGrid | None:
-        from sculptor_app.exports.animation.run_grid import RunGrid
+        from sculptor_app.exports.animation.plan import RunGrid
 
         shown, runs = page.grid.arrangement, page.grid.runs
         if not runs or len(runs) != len(shown.cells):

@@ -14,14 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sculptor_app.exports.animation.drawing import DARK, LIGHT
-from sculptor_app.exports.animation.grid_layout import MOST_SHEET_PX, liked_size, places_of
+from sculptor_app.exports.animation.grid_scenes import MOST_SHEET_PX, liked_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.run_grid import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid
 from sculptor_app.exports.errors import ExportCancelled, ExportError
-from sculptor_app.exports.gif.preview import preview_gif
-from sculptor_app.exports.gif.writer import estimate_bytes, frame_count, gif_size, write_gif
-from sculptor_app.exports.grid_numbers import GRID_COLUMNS, write_grid_csv
-from sculptor_app.exports.numbers import write_csv
+from sculptor_app.exports.gif.writer import estimate_bytes, frame_count, gif_size, preview_gif, write_gif
+from sculptor_app.exports.numbers import GRID_COLUMNS, write_csv, write_grid_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import grid_picture, write_grid_png
 from sculptor_app.measures.pictures import FrameKind, picture

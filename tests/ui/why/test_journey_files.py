@@ -12,8 +12,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from shiboken6 import isValid
 
-from sculptor_app.exports import grid_numbers
-from sculptor_app.exports.animation.grid_layout import liked_size, places_of
+from sculptor_app.exports import numbers
+from sculptor_app.exports.animation.grid_scenes import liked_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.ui.why.experiments import Experiment
@@ -133,7 +133,7 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_old_file_stays(grids: Grids, 
 
 def test_a_table_shows_how_far_it_is_and_can_be_stopped(grids: Grids, tmp_path: Path) -> None:
     grids.carve()
-    real = grid_numbers.write_grid_csv
+    real = numbers.write_grid_csv
 
     def slow(path, grid, progress, stop) -> None:
         def wait(done: int, total: int) -> None:
@@ -142,7 +142,7 @@ def test_a_table_shows_how_far_it_is_and_can_be_stopped(grids: Grids, tmp_path: 
 
         real(path, grid, wait, stop)
 
-    grids.monkeypatch.setattr(grid_numbers, "write_grid_csv", slow)
+    grids.monkeypatch.setattr(numbers, "write_grid_csv", slow)
     grids.answer(tmp_path / "x.csv")
     grids.menus.save_numbers.trigger()
     bar = grids.window.saving_bar
@@ -157,7 +157,7 @@ def test_a_table_shows_how_far_it_is_and_can_be_stopped(grids: Grids, tmp_path: 
 
 def test_closing_the_window_ends_what_is_written(grids: Grids, tmp_path: Path) -> None:
     grids.carve()
-    grids.monkeypatch.setattr(grid_numbers, "write_grid_csv", lambda path, grid, progress, stop: stop.wait(30))
+    grids.monkeypatch.setattr(numbers, "write_grid_csv", lambda path, grid, progress, stop: stop.wait(30))
     grids.answer(tmp_path / "x.csv")
     grids.menus.save_numbers.trigger()
     grids.window.close()
