@@ -59,9 +59,7 @@ def test_the_interface_waits_for_no_torch():
 
 
 def test_asking_the_command_line_needs_neither():
-    assert (
-        brought_along(["sculptor_app.cli", "sculptor_app.commands.menu_entry", "sculptor_app.logs"], QT + TORCH) == []
-    )
+    assert brought_along(["sculptor_app.cli", "sculptor_app.commands.menu", "sculptor_app.logs"], QT + TORCH) == []
 
 
 def test_the_window_is_painted_before_torch_is_imported():

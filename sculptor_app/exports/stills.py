@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.grid_scenes import GridScenes
+from sculptor_app.exports.animation.grid import GridScenes
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import GAP_PX, RunGrid, geometry, kinds_of
 from sculptor_app.exports.atomic import replacing

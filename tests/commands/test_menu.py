@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app import identity
-from sculptor_app.commands import menu_entry
+from sculptor_app.commands import menu
 
 ROOT = Path(__file__).parents[2]
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the menu of files is Linux's")
@@ -49,27 +49,27 @@ def unquoted(line: str) -> list[str]:
     ],
 )
 def test_known_quotings(arguments, expected):
-    assert menu_entry.exec_line(arguments) == expected
+    assert menu.exec_line(arguments) == expected
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=4))
 def test_every_argument_comes_back_whole(arguments):
-    assert unquoted(menu_entry.exec_line(arguments)) == arguments
+    assert unquoted(menu.exec_line(arguments)) == arguments
 
 
 def test_a_path_with_a_line_break_is_refused():
-    with pytest.raises(menu_entry.MenuError, match="move the program to another folder"):
-        menu_entry.exec_line(["/two\nlines"])
+    with pytest.raises(menu.MenuError, match="move the program to another folder"):
+        menu.exec_line(["/two\nlines"])
 
 
 def test_the_packaged_entry_is_the_one_that_the_program_writes():
     packaged = ROOT / "packaging" / f"{identity.APP_ID}.desktop"
-    assert packaged.read_text(encoding="utf-8") == menu_entry.entry_text(identity.COMMAND)
+    assert packaged.read_text(encoding="utf-8") == menu.entry_text(identity.COMMAND)
 
 
 @linux_only
 def test_install_writes_the_entry_and_every_icon(own_folders):
-    written = menu_entry.install()
+    written = menu.install()
     data = own_folders / "data"
     assert written[0] == data / "applications" / f"{identity.APP_ID}.desktop"
     names = {str(file.relative_to(data / "icons" / "hicolor").parent) for file in written[1:]}
@@ -81,28 +81,28 @@ def test_install_writes_the_entry_and_every_icon(own_folders):
 @linux_only
 def test_without_the_variable_it_goes_below_home(own_folders, monkeypatch):
     monkeypatch.delenv("XDG_DATA_HOME")
-    assert menu_entry.install()[0].is_relative_to(own_folders / ".local" / "share" / "applications")
+    assert menu.install()[0].is_relative_to(own_folders / ".local" / "share" / "applications")
 
 
 @linux_only
 def test_remove_leaves_nothing_and_says_what_went():
-    written = menu_entry.install()
-    assert sorted(menu_entry.remove()) == sorted(written)
+    written = menu.install()
+    assert sorted(menu.remove()) == sorted(written)
     assert not any(file.exists() for file in written)
-    assert menu_entry.remove() == []
+    assert menu.remove() == []
 
 
 @linux_only
 def test_a_folder_that_cannot_be_made_is_said(own_folders):
     (own_folders / "data").write_text("in the way")
-    with pytest.raises(menu_entry.MenuError, match=r"cannot be written .*Check its permissions"):
-        menu_entry.install()
+    with pytest.raises(menu.MenuError, match=r"cannot be written .*Check its permissions"):
+        menu.install()
 
 
 @linux_only
 @pytest.mark.skipif(not shutil.which("desktop-file-validate"), reason="desktop-file-utils is not installed")
 def test_the_installed_entry_is_valid():
-    said = subprocess.run(["desktop-file-validate", menu_entry.install()[0]], capture_output=True, text=True)
+    said = subprocess.run(["desktop-file-validate", menu.install()[0]], capture_output=True, text=True)
     assert (said.returncode, said.stdout) == (0, "")
 
 
@@ -127,19 +127,19 @@ def started_by_command(tmp_path, monkeypatch):
 
 
 def test_the_command_beside_the_interpreter_comes_first(started_by_command):
-    assert menu_entry.launcher() == [str(started_by_command)]
+    assert menu.launcher() == [str(started_by_command)]
 
 
 def test_a_checkout_without_a_command_starts_by_its_script(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    assert menu_entry.launcher() == ["sh", str(ROOT / "packaging" / "start.sh")]
+    assert menu.launcher() == ["sh", str(ROOT / "packaging" / "start.sh")]
 
 
 @linux_only
 def test_the_entry_starts_this_program_from_anywhere(started_by_command, tmp_path):
     entry = configparser.ConfigParser(interpolation=None, delimiters="=")
     entry.optionxform = str
-    entry.read(menu_entry.install()[0], encoding="utf-8")
+    entry.read(menu.install()[0], encoding="utf-8")
     command = unquoted(entry["Desktop Entry"]["Exec"])
     said = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
@@ -150,7 +150,7 @@ def test_the_entry_starts_this_program_from_anywhere(started_by_command, tmp_pat
 @pytest.mark.window
 @pytest.mark.skipif(not shutil.which("gio"), reason="gio is not installed")
 def test_launched_from_the_menu_a_window_opens(started_by_command, tmp_path, own_folders, qtbot):
-    entry = menu_entry.install()[0]
+    entry = menu.install()[0]
     subprocess.run(["gio", "launch", str(entry)], check=True, timeout=30)
     log = own_folders / "state" / "sculptor-app" / "log" / "sculptor.log"  # begun after the first paint
     qtbot.waitUntil(log.exists, timeout=30_000)

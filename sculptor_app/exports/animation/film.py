@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.grid_scenes import GridScenes, places_of
+from sculptor_app.exports.animation.grid import GridScenes, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid, Shown, shown_states, timetable
 from sculptor_app.exports.animation.scenes import RunScenes, sheet_size

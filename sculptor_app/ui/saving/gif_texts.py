@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.animation.film import RunOrGrid
-from sculptor_app.exports.animation.grid_scenes import liked_size
+from sculptor_app.exports.animation.grid import liked_size
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid
 from sculptor_app.ui import theme

@@ -110,7 +110,7 @@ class GridFiles(QObject):
     # Inside ------------------------------------------------------------------------------------------------------
 
     def _options(self, views: GridViews, grid: RunGrid) -> AnimationOptions:
-        from sculptor_app.exports.animation.grid_scenes import liked_size
+        from sculptor_app.exports.animation.grid import liked_size
         from sculptor_app.exports.animation.options import AnimationOptions
 
         return AnimationOptions(frames=views.frames(), size_px=liked_size(grid, "png"), dark=theme().is_dark)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sculptor_app.exports.animation.drawing import DARK, LIGHT
-from sculptor_app.exports.animation.grid_scenes import MOST_SHEET_PX, liked_size, places_of
+from sculptor_app.exports.animation.grid import MOST_SHEET_PX, liked_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid
 from sculptor_app.exports.errors import ExportCancelled, ExportError

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 from shiboken6 import isValid
 
 from sculptor_app.exports import numbers
-from sculptor_app.exports.animation.grid_scenes import liked_size, places_of
+from sculptor_app.exports.animation.grid import liked_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.ui.why.experiments import Experiment
