@@ -2,13 +2,107 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 
-from sculptor_app.ui.learn.grid_layout import Places
+from sculptor_app.training.loop.growth_rows import GrowthFolder, GrowthRow
+
+LIKED_COLUMNS = 12
+LEAST_CELL_PX, MOST_CELL_PX, GAP_PX = 30, 84, 2
+
+
+def spaced(count: int, slots: int, chosen: int) -> list[int]:
+    """Indices 0..count-1 that are shown in so many slots: evenly spaced, the nearest of them giving way to the chosen.
+
+    Args:
+        count: How many there are, 0 or more.
+        slots: How many can be shown, 2 or more.
+        chosen: The one that must be among them.
+    """
+    if count <= slots:
+        return list(range(count))
+    shown = [round(slot * (count - 1) / (slots - 1)) for slot in range(slots)]
+    shown[round(chosen * (slots - 1) / (count - 1))] = chosen
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the cells of a grid lie.
+
+    Attributes:
+        left, top: of the first cell, in pixels.
+        pitch: from one cell to the next; the cell itself is GAP_PX less.
+        columns, rows: indices that are shown.
+        column_count, row_count: how many there are in all.
+    """
+
+    left: float
+    top: float
+    pitch: float
+    columns: list[int]
+    rows: list[int]
+    column_count: int
+    row_count: int
+
+    @property
+    def side(self) -> float:
+        """Edge of a cell."""
+        return self.pitch - GAP_PX
+
+    def corner(self, row: int, column: int) -> tuple[float, float]:
+        """Left and top of a cell, by its place in `rows` and `columns`."""
+        return self.left + column * self.pitch, self.top + row * self.pitch
+
+    def shown_at(self, x: float, y: float) -> tuple[int, int]:
+        """Row and column of the cell at a place, the nearest outside."""
+        row = min(max(int((y - self.top) // self.pitch), 0), len(self.rows) - 1)
+        column = min(max(int((x - self.left) // self.pitch), 0), len(self.columns) - 1)
+        return self.rows[row], self.columns[column]
+
+    def column_at(self, x: float) -> int:
+        """The column meant by a place, shown or not: between two that are shown lie those that are not."""
+        return _meant((x - self.left - self.side / 2) / self.pitch, len(self.columns), self.column_count)
+
+    def row_at(self, y: float) -> int:
+        """The row meant by a place, shown or not."""
+        return _meant((y - self.top - self.side / 2) / self.pitch, len(self.rows), self.row_count)
+
+
+def _meant(place: float, shown: int, count: int) -> int:
+    if shown < 2:
+        return 0
+    return min(max(round(place * (count - 1) / (shown - 1)), 0), count - 1)
+
+
+def places(
+    width: float, height: float, left: float, top: float, counts: tuple[int, int], chosen: tuple[int, int]
+) -> Places:
+    """Fit a grid into a room.
+
+    Args:
+        width: of the widget.
+        height: of the widget.
+        left: kept free for numbers.
+        top: kept free for numbers.
+        counts: rows and columns in all.
+        chosen: row and column that must be shown.
+    """
+    row_count, column_count = counts
+    room = max(1.0, width - left)
+    slots = max(2, min(LIKED_COLUMNS, int(room // LEAST_CELL_PX)))
+    pitch = min(room / min(slots, max(column_count, 1)), MOST_CELL_PX)
+    row_slots = max(2, int((height - top) // pitch))
+    columns, rows = spaced(column_count, slots, chosen[1]), spaced(row_count, row_slots, chosen[0])
+    return Places(left, top, float(int(pitch)), columns, rows, column_count, row_count)
+
 
 SPENT_S = 0.003
 """Most time that one painting takes for cells that were not painted before; the others come in the next one."""
@@ -122,3 +216,59 @@ def enlarged(image: QImage, edge_px: int) -> QPixmap:
     sharp = image.scaled(image.width() * whole, image.height() * whole)
     smooth = Qt.TransformationMode.SmoothTransformation
     return QPixmap.fromImage(sharp.scaled(edge_px, edge_px, Qt.AspectRatioMode.IgnoreAspectRatio, smooth))
+
+
+GUESS, STATE = "guess", "state"
+BUDGET_BYTES = 64 * 2**20
+
+log = logging.getLogger(__name__)
+
+
+class Shelf:
+    """The rows of one run.
+
+    Args:
+        folder: Of the run.
+        rows: Pictures seen at each row that is there.
+    """
+
+    def __init__(self, folder: Path, rows: tuple[int, ...]) -> None:
+        self._growth = GrowthFolder(folder)
+        self.rows = rows
+        self._kept: OrderedDict[int, GrowthRow] = OrderedDict()
+        self._lost: set[int] = set()
+
+    def add(self, row: GrowthRow, rows: tuple[int, ...]) -> None:
+        """A row has been made, and these are there now."""
+        self.rows = rows
+        self._keep(row)
+
+    def row(self, pictures: int) -> GrowthRow | None:
+        """A row; None where it cannot be read any more."""
+        found = self._kept.get(pictures)
+        if found is not None:
+            self._kept.move_to_end(pictures)
+        elif pictures not in self._lost:
+            try:
+                found = self._growth.read(pictures)
+                self._keep(found)
+            except (OSError, ValueError) as error:
+                self._lost.add(pictures)
+                log.warning("a row of growth cannot be read: %s", error)
+        return found
+
+    def image(self, pictures: int, state: int, noise: int, kind: str) -> QImage | None:
+        """One picture of a row, Format_RGB32; None where the row cannot be read."""
+        row = self.row(pictures)
+        if row is None:
+            return None
+        pixels = (row.guesses if kind == GUESS else row.states)[noise, state]
+        height, width, _ = pixels.shape
+        borrowed = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+        return borrowed.convertToFormat(QImage.Format.Format_RGB32)  # a copy of its own
+
+    def _keep(self, row: GrowthRow) -> None:
+        self._kept[row.pictures] = row
+        self._kept.move_to_end(row.pictures)
+        while len(self._kept) > 1 and sum(each.guesses.nbytes * 2 for each in self._kept.values()) > BUDGET_BYTES:
+            self._kept.popitem(last=False)

@@ -9,7 +9,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from sculptor_app.ui.learn import texts
-from sculptor_app.ui.learn.row_cache import GUESS, STATE
+from sculptor_app.ui.learn.cells import GUESS, STATE
 from sculptor_app.ui.widgets.frame_panel import FramePanel
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class Side(QWidget):
 
     def load(self) -> None:
         """Import pyqtgraph and put the plots in; called when the page is first looked at."""
-        from sculptor_app.ui.learn.learned_plot import LearnedPlot
-        from sculptor_app.ui.learn.loss_plot import LossPlot
+        from sculptor_app.ui.learn.plots import LearnedPlot, LossPlot
 
         self.learned, self.loss = LearnedPlot(self), LossPlot(self)
         self._column.addWidget(self.learned, 4)
@@ -90,7 +89,7 @@ class Side(QWidget):
             self._show_learned()
 
     def _show_learned(self) -> None:
-        from sculptor_app.ui.learn.levels import learned_at
+        from sculptor_app.ui.learn.plots import learned_at
 
         if not self._reports:
             self.learned.set_shares([None] * 9, [None] * 9, "")

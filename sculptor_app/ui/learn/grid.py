@@ -16,8 +16,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from sculptor_app.ui.learn.cells import Cells, Source
-from sculptor_app.ui.learn.grid_layout import Places, places
+from sculptor_app.ui.learn.cells import Cells, Places, Source, places
 from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.theme import fonts, theme
 

@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout,
 
 from sculptor_app.session.session import Session
 from sculptor_app.training.loop.plan import NOISES
+from sculptor_app.ui.learn.cells import GUESS, STATE
 from sculptor_app.ui.learn.grid import GrowthGrid
-from sculptor_app.ui.learn.row_cache import GUESS, STATE
 from sculptor_app.ui.theme import fonts, icon
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.timeline import Timeline

@@ -17,8 +17,7 @@ from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.details_panel import WIDTH_PX, Side
 from sculptor_app.ui.learn.growth_view import GrowthView
 from sculptor_app.ui.learn.presenter import Looking
-from sculptor_app.ui.learn.run_panel import Foot
-from sculptor_app.ui.learn.settings_panel import What, new_folder
+from sculptor_app.ui.learn.settings_panel import Foot, What, new_folder
 from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ScrolledPanel

@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 import bisect
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QSettings, Slot
 from PySide6.QtGui import QImage
 
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.phases import PhaseSpan, phase_spans
 from sculptor_app.session.session import Session
 from sculptor_app.training.loop.events import Grown, RunSeen
 from sculptor_app.training.loop.plan import NOISES, Plan
 from sculptor_app.ui.learn import texts
+from sculptor_app.ui.learn.cells import GUESS, STATE, Shelf
 from sculptor_app.ui.learn.details_panel import Side
 from sculptor_app.ui.learn.growth_view import GrowthView
-from sculptor_app.ui.learn.row_cache import GUESS, STATE, Shelf
-from sculptor_app.ui.learn.track import Track
 from sculptor_app.ui.widgets.frame_clock import FrameClock
+
+
+@dataclass(frozen=True)
+class Track:
+    """As much of a trajectory as a session needs.
+
+    Attributes:
+        levels: Of the states 0..N.
+    """
+
+    levels: tuple[NoiseLevel, ...]
+
+    @property
+    def planned_steps(self) -> int:
+        """N."""
+        return len(self.levels) - 1
+
+    @property
+    def last(self) -> int:
+        """The newest state: every row has all of them."""
+        return self.planned_steps
+
+    @property
+    def is_complete(self) -> bool:
+        """Every row is a whole run."""
+        return True
+
+    @property
+    def spans(self) -> tuple[PhaseSpan, ...]:
+        """The stretches of the phases."""
+        return phase_spans(self.levels)
+
 
 PLOTS_SHARE = 0.1
 """Of the GUI thread's time that the plots may take: they cost as much as all the rest, and say what changes slowly."""

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.theme import fonts, paint_icon, theme
 from sculptor_app.ui.why.experiments import Experiment
+from sculptor_app.ui.widgets.basics import ElidedLabel
 
 _HEIGHT, _ICON, _PAD = 60, 34.0, 12.0
 
@@ -119,3 +132,141 @@ class ExperimentChooser(QWidget):
     @Slot()
     def _clicked(self) -> None:
         self.chosen.emit(self.experiment)
+
+
+class GridHeader(QWidget):
+    """A sentence at the left; at the right, what can be done.
+
+    Signals:
+        kind_chosen: a FrameKind.
+        back_requested: show all cells alike again.
+        open_requested: open the run that is shown large.
+    """
+
+    kind_chosen = Signal(object)
+    back_requested = Signal()
+    open_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._story = ""
+        self.story = ElidedLabel("", self)
+        self.story.setFont(fonts.strong())
+        self.back = QPushButton(self.tr("Show all"), self)
+        self.back.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.back.clicked.connect(self.back_requested)
+        self.open = QPushButton(self.tr("Open in Carve"), self)
+        self.open.setToolTip(self.tr("Look at this very run with all its frames and frequencies"))
+        self.open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.open.clicked.connect(self.open_requested)
+        self.guess = self._segment(self.tr("Current guess"), "left")
+        self.state = self._segment(self.tr("Noisy state"), "right")
+        self.guess.setChecked(True)
+        group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 12, 16, 0)
+        row.setSpacing(8)
+        row.addWidget(self.story, 1)
+        row.addWidget(self.open)
+        row.addWidget(self.back)
+        pair = QHBoxLayout()
+        pair.setSpacing(0)
+        for button in (self.guess, self.state):
+            group.addButton(button)
+            pair.addWidget(button)
+            button.clicked.connect(self._choose)
+        row.addLayout(pair)
+        self.setMinimumHeight(self.open.sizeHint().height() + 12)  # the same with the buttons and without
+        self.set_enlarged("")
+
+    def _segment(self, text: str, side: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(text)
+        button.setCheckable(True)
+        button.setProperty("segment", side)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return button
+
+    @property
+    def kind(self) -> FrameKind:
+        """Which frame of every run is to be seen."""
+        return FrameKind.CURRENT_GUESS if self.guess.isChecked() else FrameKind.NOISY_STATE
+
+    def choose_kind(self, kind: FrameKind) -> None:
+        """Choose it as a click does."""
+        (self.guess if kind is FrameKind.CURRENT_GUESS else self.state).setChecked(True)
+        self._choose()
+
+    def set_story(self, text: str) -> None:
+        """Say what is seen."""
+        self._story = text
+        self.story.setText(text)
+
+    def set_enlarged(self, words: str) -> None:
+        """Say which run is shown large; empty for none."""
+        self.back.setVisible(bool(words))
+        self.open.setVisible(bool(words))
+        self.story.setText(words or self._story)
+
+    @Slot()
+    def _choose(self) -> None:
+        self.kind_chosen.emit(self.kind)
+
+
+class Invitation(QFrame):
+    """A card in the middle of a widget, with one button.
+
+    Args:
+        over: The widget that it lies on.
+
+    Signals:
+        start_requested: its button was pressed.
+    """
+
+    start_requested = Signal()
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        self._over = over
+        self.heading = QLabel(self)
+        self.heading.setFont(fonts.title())
+        self.heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.button = QPushButton(self.tr("Start"), self)
+        self.button.setProperty("kind", "primary")
+        self.button.setMinimumWidth(150)
+        self.button.clicked.connect(self.start_requested)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(26, 18, 26, 20)
+        column.setSpacing(14)
+        column.addWidget(self.heading)
+        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignCenter)
+        over.installEventFilter(self)
+        theme().changed.connect(self._dress)
+        self._dress()
+
+    def set_heading(self, text: str) -> None:
+        """What is going to happen."""
+        self.heading.setText(text)
+        self._centre()
+
+    def _dress(self) -> None:
+        tokens = theme().tokens
+        self.setObjectName("invitation")
+        self.setStyleSheet(
+            f"QFrame#invitation {{ background: {tokens.window}; border: 1px solid {tokens.hairline_strong};"
+            " border-radius: 12px; }"
+        )
+
+    def _centre(self) -> None:
+        self.adjustSize()
+        self.move((self._over.width() - self.width()) // 2, (self._over.height() - self.height()) // 2)
+
+    # Qt overrides
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._centre()
+        return False
+
+    def showEvent(self, event: object) -> None:
+        self._centre()

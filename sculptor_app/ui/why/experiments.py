@@ -7,8 +7,9 @@ from enum import Enum
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.requests.grid import Cell
+from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
+from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
 from sculptor_app.ui.widgets.names import form_name, material_name
 
 translate = QCoreApplication.translate  # a name that lupdate knows
@@ -128,3 +129,42 @@ def _paint(choices: Choices) -> Arrangement:
     rows = (translate("Why", "untouched"), translate("Why", "painted"))
     titles = tuple(translate("Why", "seed {0}").format(seed) for seed in seeds)
     return Arrangement(cells, (), choices.count, titles, rows)
+
+
+class Plan:
+    """What all grids have in common: the model with its labels, and the device.
+
+    Args:
+        model: Folder of the model; None is the embedded one.
+    """
+
+    def __init__(self, model: str | None) -> None:
+        self.model = model
+        self.device = "auto"
+        self._forms, self._materials = FORMS, MATERIALS
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the model knows forms and materials."""
+        return bool(self._forms and self._materials)
+
+    def take_labels(self, forms: tuple[str, ...], materials: tuple[str, ...]) -> bool:
+        """Note which labels the model has; whether they are others than before."""
+        before = self._forms, self._materials
+        self._forms = tuple(form for form in FORMS if form in forms)
+        self._materials = tuple(material for material in MATERIALS if material in materials)
+        return before != (self._forms, self._materials)
+
+    def of(self, common: RunRequest, choices: Choices) -> tuple[Arrangement, GridRequest]:
+        """The cells of an experiment and the request for them.
+
+        Args:
+            common: Steps, sampler and guidance of all cells.
+            choices: What differs between them.
+
+        Raises:
+            RequestError: The fields are right one by one, but not together.
+        """
+        arrangement = arrange(choices, self._forms, self._materials)
+        cells, steps, sampler, guidance = arrangement.cells, common.steps, common.sampler, common.guidance
+        return arrangement, GridRequest(cells, steps, sampler, guidance, self.device, self.model)

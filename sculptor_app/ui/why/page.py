@@ -15,10 +15,8 @@ from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.why import page_parts, page_views
-from sculptor_app.ui.why.experiments import Arrangement, Experiment
-from sculptor_app.ui.why.plan import Plan
-from sculptor_app.ui.why.progress import GridProgress, fault_words
-from sculptor_app.ui.why.results import Results
+from sculptor_app.ui.why.experiments import Arrangement, Experiment, Plan
+from sculptor_app.ui.why.results import GridProgress, Results, fault_words
 from sculptor_app.ui.widgets.bars import MessageBar
 
 if TYPE_CHECKING:
@@ -163,7 +161,9 @@ class WhyPage(Page):
 
     def _plan_or_refusal(self) -> tuple[Arrangement, GridRequest] | None:
         strokes, stays_noise = self.paint_panel.strokes, self.paint_panel.stays_noise.isChecked()
-        return self._plan.of(self.controls[self.experiment], strokes, stays_noise)
+        controls = self.controls[self.experiment]
+        common, choices = controls.request(), controls.choices(strokes, stays_noise)
+        return None if common is None or choices is None else self._plan.of(common, choices)
 
     @Slot()
     def _take_edit(self) -> None:

@@ -11,13 +11,11 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 from sculptor_app.ui.carve.left_panel import LIKED_WIDTH_PX, BlockPanel
 from sculptor_app.ui.why.cell_grid import CellGrid
 from sculptor_app.ui.why.controls import ExperimentControls
-from sculptor_app.ui.why.experiment_chooser import ExperimentChooser
+from sculptor_app.ui.why.experiment_chooser import ExperimentChooser, GridHeader, Invitation
 from sculptor_app.ui.why.experiments import Experiment
-from sculptor_app.ui.why.header import GridHeader
-from sculptor_app.ui.why.invitation import Invitation
 from sculptor_app.ui.why.paint_panel import PaintPanel
 from sculptor_app.ui.why.presenter import GridPresenter
-from sculptor_app.ui.why.progress import GridRunPanel
+from sculptor_app.ui.why.results import GridRunPanel
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 

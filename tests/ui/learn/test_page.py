@@ -18,7 +18,7 @@ from sculptor_app.training.loop.events import Stepped
 from sculptor_app.training.loop.live import Learning
 from sculptor_app.training.loop.plan import OWN, TINY
 from sculptor_app.training.loop.trainer import Trainer
-from sculptor_app.ui.learn.row_cache import GUESS, STATE
+from sculptor_app.ui.learn.cells import GUESS, STATE
 from tests.training.loop.test_live import same
 from tests.training.tiny import fill, no_file_larger_than
 from tests.ui.learn.conftest import PATIENCE_MS, LearnDriver

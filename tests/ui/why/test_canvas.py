@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.requests.noise_recipe import Stroke
-from sculptor_app.ui.why.brushes import BRUSHES
-from sculptor_app.ui.why.stroke_text import MOST_TEXT, read_strokes, strokes_text
+from sculptor_app.ui.why.canvas import BRUSHES, MOST_TEXT, read_strokes, strokes_text
 
 GOOD = ["red", 0.2, [1.0, -1.0, 0.5], None, [[0.25, 0.5]]]
 SHARES = st.floats(0, 1).map(lambda share: round(share, 4))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.learn.grid_layout import MOST_CELL_PX, places, spaced
-from sculptor_app.ui.learn.levels import learned_at, phase_index, phase_stretches, place_of
+from sculptor_app.ui.learn.cells import MOST_CELL_PX, places, spaced
+from sculptor_app.ui.learn.plots import learned_at, phase_index, phase_stretches, place_of
 from sculptor_app.ui.learn.texts import count_text
 from tests.ui.learn.reports import report
 

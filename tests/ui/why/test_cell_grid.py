@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.why.grid_layout import Rect, Room, place, place_enlarged
+from sculptor_app.ui.why.cell_grid import Rect, Room, place, place_enlarged
 
 ROOMS = st.builds(
     Room, st.floats(400, 2000), st.floats(360, 1200), st.just(10.0), st.sampled_from([0.0, 30.0]),
