@@ -141,7 +141,8 @@ class Plan:
     def __init__(self, model: str | None) -> None:
         self.model = model
         self.device = "auto"
-        self._forms, self._materials = FORMS, MATERIALS
+        self._forms: tuple[str, ...] = FORMS
+        self._materials: tuple[str, ...] = MATERIALS
 
     @property
     def has_labels(self) -> bool:
@@ -166,5 +167,6 @@ class Plan:
             RequestError: The fields are right one by one, but not together.
         """
         arrangement = arrange(choices, self._forms, self._materials)
+        assert common.guidance is not None  # the page has a field for it
         cells, steps, sampler, guidance = arrangement.cells, common.steps, common.sampler, common.guidance
         return arrangement, GridRequest(cells, steps, sampler, guidance, self.device, self.model)
