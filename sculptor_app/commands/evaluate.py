@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.parsing import number, whole_number
-from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS
+from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, ProgressBar, is_terminal, say
+from sculptor_app.commands.train import AGAIN, exit_code, sentence
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
+from sculptor_app.exports.atomic import check_target, replacing
+from sculptor_app.exports.errors import ExportError
+from sculptor_app.training.evaluation.listener import EvaluationListener
+
+if TYPE_CHECKING:
+    from sculptor_app.training.evaluation.evaluate import EvaluationRequest
 
 MOST_SAMPLES = 100_000
 TRAINING_PICTURES = 960
@@ -72,16 +86,64 @@ def _count_or_all(text: str) -> int | None:
 
 
 def run_evaluation(arguments: argparse.Namespace) -> int:
-    """Measure, write and say; returns the exit code."""
-    from sculptor_app.commands.evaluate_run import run  # torch comes with it
+    """Measure a model, write and print the figures.
 
-    return run(arguments)
+    Returns:
+        The exit code; what went wrong is printed on the error stream.
+    """
+    from sculptor_app.training.evaluation.evaluate import evaluate  # torch comes with it
+    from sculptor_app.training.evaluation.report import as_table
+
+    try:
+        if arguments.out is not None:
+            check_target(arguments.out)  # before minutes are put into it
+        evaluation = evaluate(_request(arguments), _TerminalListener())
+        text = json.dumps(evaluation.as_dict(), indent=2)
+        if arguments.out is not None:
+            with replacing(arguments.out) as file:
+                file.write(text.encode() + b"\n")
+    except SculptorError as error:
+        say(sentence(error), sys.stderr)
+        return NOT_WRITTEN if isinstance(error, ExportError) else exit_code(error)
+    except OSError as error:
+        say(f"A folder for renders could not be used ({error}). Mend it, and {AGAIN}.", sys.stderr)
+        return NOT_WRITTEN
+    say(text if arguments.json else as_table(evaluation), sys.stdout)
+    return DONE
+
+
+def _request(arguments: argparse.Namespace) -> EvaluationRequest:
+    """What the options ask for.
+
+    Raises:
+        RequestError: There is no folder of renders.
+    """
+    from sculptor_app.training.evaluation.evaluate import EvaluationRequest
+
+    renders = arguments.train_renders
+    if renders is not None and not renders.is_dir():
+        raise RequestError(f"There is no folder {renders}. Choose another with --train-renders.")
+    return EvaluationRequest(
+        arguments.model, arguments.samples, arguments.seed, arguments.steps, arguments.guidance, arguments.exact,
+        arguments.device, arguments.train_pictures, renders, arguments.train_judge, command_line(arguments),
+    )  # fmt: skip
+
+
+class _TerminalListener(EvaluationListener):
+    """Bars and messages on the error stream, if it is a terminal."""
+
+    def message(self, sentence: str) -> None:
+        if is_terminal(sys.stderr):
+            say(sentence, sys.stderr)
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        with ProgressBar(title, total, "picture") as bar:
+            yield bar.move_to
 
 
 def command_line(arguments: argparse.Namespace) -> str:
     """The command as a person would type it: the number of samples, and what is not as it would be anyway."""
-    import shlex
-
     parser = argparse.ArgumentParser()
     add_parsers(parser.add_subparsers())
     usual = vars(parser.parse_args(["evaluate"]))

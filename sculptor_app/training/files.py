@@ -33,12 +33,9 @@ def written_whole(path: Path, unharmed: str = "") -> Iterator[IO[bytes]]:
 
 
 def not_written(path: Path, error: BaseException, unharmed: str = "") -> NotWritten:
-    """The sentence for something that could not be written, with the operating system's own reason."""
+    """The error for something that could not be written, with the operating system's own reason."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
     reason = (cause.strerror if isinstance(cause, OSError) else None) or str(cause or error)
-    return NotWritten(
-        f"{path} could not be written ({reason}).",
-        f"{unharmed} Make room, or mend the folder's permissions, and start the same command again.".strip(),
-    )
+    return NotWritten(f"{path} could not be written ({reason}).", unharmed)

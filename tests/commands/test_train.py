@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from sculptor_app.cli import main, make_parser
-from sculptor_app.commands import train_pictures
-from sculptor_app.commands.train_recipe import recipe_of
+from sculptor_app.commands import train_run
+from sculptor_app.commands.train import recipe_of
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.data import shards
 from sculptor_app.training.loop.lock import alone_in
@@ -24,7 +24,7 @@ TINY = ("--size", "16", "--channels", "32,32", "--batch", "4", "--pictures", "8"
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (shards, train_pictures):
+    for module in (shards, train_run):
         monkeypatch.setattr(module, "SHARD", 6)
 
 

@@ -11,9 +11,8 @@ import torch
 from PIL import Image
 
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.training.loop.progress import Progress
+from sculptor_app.training.loop.listener import RunListener
 from sculptor_app.training.loop.recipe import Recipe
-from sculptor_app.training.loop.report import Report
 from sculptor_app.training.loop.run import Beginning, Run
 from sculptor_app.training.loop.trainer import Trainer
 from sculptor_app.training.network.architecture import new_pipeline
@@ -85,18 +84,14 @@ def fill(folder: Path, count: int = 16) -> Path:
     return folder
 
 
-class Noted(Progress):
-    """Keeps what is said."""
+class Messages(RunListener):
+    """Keeps the messages of a run."""
 
     def __init__(self) -> None:
-        super().__init__(None, None)
-        self.said: list[str] = []
+        self.sentences: list[str] = []
 
-    def say(self, sentence: str) -> None:
-        self.said.append(sentence)
-
-    def report(self, report: Report) -> None:
-        pass
+    def message(self, sentence: str) -> None:
+        self.sentences.append(sentence)
 
 
 @contextmanager

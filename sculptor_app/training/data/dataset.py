@@ -42,7 +42,7 @@ def get_pictures(folder: Path, plan: Plan, say: Callable[[str], None], stop: thr
 
 
 def _render(folder: Path, plan: Plan, stop: threading.Event) -> Getting:
-    refuse_too_many(plan.renders, plan.size, "Choose something smaller.")
+    refuse_too_many(plan.renders, plan.size)
     for first in range(0, plan.renders, RENDERS_AT_ONCE):
         if stop.is_set():
             return None

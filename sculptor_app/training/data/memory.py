@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sculptor_app.training.errors import BadInput
+from sculptor_app.training.errors import TooManyPictures
 
 LEFT_TO_OTHERS = 2**30
 """Bytes of memory that pictures leave to the network and to other programs."""
 
 
-def refuse_too_many(count: int, size: int, remedy: str, available: int | None = None) -> None:
+def refuse_too_many(count: int, size: int, available: int | None = None) -> None:
     """Refuse pictures that will not fit into memory.
 
     Args:
         count: How many.
         size: Edge in pixels.
-        remedy: What to do about it, one sentence.
         available: Bytes; None asks the system, and where it does not tell nothing is refused.
 
     Raises:
-        BadInput: They will not fit.
+        TooManyPictures: They will not fit.
     """
     available = available_memory() if available is None else available
     needed = 3 * count * size * size
     if available is not None and needed > available - LEFT_TO_OTHERS:
-        raise BadInput(
+        raise TooManyPictures(
             f"{count:,} pictures of {size} pixels take {needed / 2**30:.1f} GiB of memory, "
-            f"and {available / 2**30:.1f} GiB are free.",
-            remedy,
+            f"and {available / 2**30:.1f} GiB are free."
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sculptor_app.training.data.memory import refuse_too_many
 from sculptor_app.training.data.square_picture import Unreadable, read_square
-from sculptor_app.training.errors import BadInput, SettingsChanged, TooFewPictures
+from sculptor_app.training.errors import BadInput, PicturesChanged, TooFewPictures
 
 SUFFIXES = (
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg",
@@ -33,7 +33,8 @@ class FolderSet:
         progress: Called with the number of files read so far and that of all.
 
     Raises:
-        BadInput: There is no such folder, or its pictures do not fit into memory.
+        BadInput: There is no such folder.
+        TooManyPictures: Its pictures do not fit into memory.
         TooFewPictures: Fewer than 16 can be read.
     """
 
@@ -72,12 +73,10 @@ class FolderSet:
         """Nothing new appears; a resumed run must find the pictures that it had.
 
         Raises:
-            SettingsChanged: The folder holds other pictures than when the run began.
+            PicturesChanged: The folder holds other pictures than when the run began.
         """
         if only is not None and only != self.shard_names:
-            raise SettingsChanged(
-                "The folder's pictures have changed since this run began.", "Put them back, or choose another --out."
-            )
+            raise PicturesChanged("The folder's pictures have changed since this run began.")
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pictures (B, size, size, 3) uint8; form and material are 0, the only label there is."""
@@ -104,13 +103,13 @@ def read_folder(folder: Path, size: int, say: Callable[[str], None]) -> Generato
         (N, size, size, 3) uint8.
 
     Raises:
-        BadInput, TooFewPictures: As FolderSet.
+        BadInput, TooManyPictures, TooFewPictures: As FolderSet.
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}.", "Give a folder that holds pictures.")
     skipped = _Skipped(say)
     found = sorted(find_pictures(folder, skipped))
-    refuse_too_many(len(found), size, "Choose a smaller --size, or a folder with fewer pictures.")
+    refuse_too_many(len(found), size)
     pictures = np.empty((len(found), size, size, 3), np.uint8)
     count = 0
     for done, path in enumerate(found, 1):

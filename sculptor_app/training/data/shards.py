@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from sculptor_app.atelier import FORMS, MATERIALS
-from sculptor_app.training.errors import BadInput, SettingsChanged
+from sculptor_app.training.errors import BadInput, PicturesChanged, RenderSizeMismatch
 from sculptor_app.training.files import written_whole
 
 SHARD = 480
@@ -120,17 +120,17 @@ class ShardSet:
             only: Exactly these, in this order (a resumed run reads what it had); None reads all that are there.
 
         Raises:
-            BadInput: A shard is damaged, or its pictures have another size.
-            SettingsChanged: A shard that the run had is not there any more.
+            BadInput: A shard is damaged.
+            RenderSizeMismatch: Its pictures have another size.
+            PicturesChanged: A shard that the run had is not there any more.
         """
         there = sorted(path.name for path in self._folder.glob("shard-*.npz")) if only is None else only
         for name in there:
             if name not in self._names:
                 pictures, forms, materials = read_shard(self._folder / name)
                 if self._size is not None and pictures.shape[1:3] != (self._size, self._size):
-                    raise BadInput(
-                        f"{self._folder / name} holds pictures of {pictures.shape[1]} pixels, not {self._size}.",
-                        "Choose another --out, or delete the folder of renders.",
+                    raise RenderSizeMismatch(
+                        f"{self._folder / name} holds pictures of {pictures.shape[1]} pixels, not {self._size}."
                     )
                 self._pictures.append(pictures)
                 self._labels.append((forms, materials))
@@ -163,16 +163,13 @@ def read_shard(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Raises:
         BadInput: It is damaged.
-        SettingsChanged: It is not there.
+        PicturesChanged: It is not there.
     """
     try:
         # WORKAROUND: np.load of numpy 2.4 leaves a file that it opened itself open when the file is a broken archive.
         with path.open("rb") as file, np.load(file) as shard:
             return shard["pictures"], shard["forms"], shard["materials"]
     except FileNotFoundError as error:
-        raise SettingsChanged(
-            f"{path} is not there any more, and this run learns from it.",
-            "Put it back, or choose another --out.",
-        ) from error
+        raise PicturesChanged(f"{path} is not there any more, and this run learns from it.") from error
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise BadInput(f"{path} is damaged ({error}).", "Delete it; it will be rendered again.") from error

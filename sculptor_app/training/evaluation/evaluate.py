@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sculptor_app.atelier.labels import FORMS, MATERIALS
-from sculptor_app.commands.evaluate import command_line
-from sculptor_app.commands.terminal import ProgressBar, is_terminal, say
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.devices import Device, find_device
@@ -24,6 +21,7 @@ from sculptor_app.training.evaluation.judge import Reading, read
 from sculptor_app.training.evaluation.judge_folder import describe_judge
 from sculptor_app.training.evaluation.judge_selection import find_judge, make_judge, open_judge
 from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Standard, share
+from sculptor_app.training.evaluation.listener import EvaluationListener
 from sculptor_app.training.evaluation.machine import describe_machine
 from sculptor_app.training.evaluation.nearest import nearest
 from sculptor_app.training.evaluation.renders import (
@@ -43,36 +41,70 @@ LEAST_SIZE, MOST_SIZE = 16, 128
 """Edges in pixels that a judge can be made for."""
 
 
-def evaluate(arguments: argparse.Namespace) -> Evaluation:
-    """Measure a model as the arguments of the command say.
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What to measure, and what to compare with.
+
+    Attributes:
+        model: Folder of the model; None is the embedded one.
+        samples: How many; forms and materials take turns.
+        seed: Of the samples' noise and of the fresh renders.
+        steps: Reverse steps of DDIM.
+        guidance: Scale of the classifier-free guidance.
+        is_exact: Sample in float32 where a CPU is faster in 16 bits.
+        device: As a person names it.
+        training_pictures: Training pictures to look for copies of; None is all.
+        training_renders: Folder in which training kept its renders; None renders them again.
+        makes_judge: Train a judge and use it, even if there is one.
+        command: The command line, for the record.
+    """
+
+    model: str | None = None
+    samples: int = 1024
+    seed: int = 0
+    steps: int = 50
+    guidance: float = 2.0
+    is_exact: bool = False
+    device: str = "auto"
+    training_pictures: int | None = 960
+    training_renders: Path | None = None
+    makes_judge: bool = False
+    command: str = ""
+
+
+def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evaluation:
+    """Measure a model.
 
     Raises:
-        SculptorError: The model, the judge or the device cannot be used; the text says why and what to do.
+        SculptorError: The model, the judge or the device cannot be used.
         OSError: A folder for renders could not be made or emptied.
     """
     begun = time.monotonic()
-    device, folder = find_device(arguments.device), model_folder(arguments.model)
-    blocks = _blocks(arguments, folder)
-    labels = cycle_labels(arguments.samples)
-    dtype = torch.bfloat16 if has_fast_16_bits(device.id) and not arguments.exact else torch.float32
+    device, folder = find_device(request.device), model_folder(request.model)
+    blocks = choose_blocks(training_blocks(folder), request.training_pictures)
+    labels = cycle_labels(request.samples)
+    dtype = torch.bfloat16 if has_fast_16_bits(device.id) and not request.is_exact else torch.float32
     with memory_told(device.name):
         pipeline = load_pipeline(folder, device.id)
-        _check_model(folder, pipeline, arguments.steps)
-        judge = _judge_folder(pipeline.picture_size, _render_device(device), arguments.train_judge)
+        _check_model(folder, pipeline, request.steps)
+        judge = _judge_folder(pipeline.picture_size, _render_device(device), request.makes_judge, listener)
         standard = open_judge(judge, pipeline.picture_size)
         with run_told(device.name):
-            samples = _samples(arguments, pipeline, labels, dtype)
-        of_samples, of_renders, reading = _compare(arguments, standard, samples, labels, blocks, _render_device(device))
-    asked = {name: getattr(arguments, name) for name in ("samples", "steps", "guidance", "seed")}
+            drawn = draw_samples(pipeline, *labels, request.seed, request.steps, request.guidance, dtype)
+            samples = torch.cat(list(_with_progress(listener, "Sampling", request.samples, drawn)))
+        of_samples, of_renders, reading = _compare(
+            request, standard, samples, labels, blocks, _render_device(device), listener
+        )
+    asked = {name: getattr(request, name) for name in ("samples", "steps", "guidance", "seed")}
     return Evaluation(
-        settings={"model": model_name(arguments.model), **asked, "precision": str(dtype).removeprefix("torch.")},
+        settings={"model": model_name(request.model), **asked, "precision": str(dtype).removeprefix("torch.")},
         samples=of_samples,
         renders=of_renders,
         training_compared=sum(count for _, count in blocks),
         confusions=(count_confusions(FORMS, torch.tensor(labels[0]), reading.forms),
                     count_confusions(MATERIALS, torch.tensor(labels[1]), reading.materials)),
         judge=describe_judge(judge, standard),
-        command=command_line(arguments),
+        command=request.command,
         machine=describe_machine(device),
         seconds=time.monotonic() - begun,
     )  # fmt: skip
@@ -81,14 +113,6 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
 def _render_device(device: Device) -> str:
     """Where to render: on a CUDA device if the model runs on one, else on the CPU."""
     return device.id if device.id.startswith("cuda") else "cpu"
-
-
-def _blocks(arguments: argparse.Namespace, folder: Path) -> Blocks:
-    """The training pictures to compare with."""
-    store = arguments.train_renders
-    if store is not None and not store.is_dir():
-        raise RequestError(f"There is no folder {store}. Choose another with --train-renders.")
-    return choose_blocks(training_blocks(folder), arguments.train_pictures)
 
 
 def _check_model(folder: Path, pipeline: Any, steps: int) -> None:
@@ -113,35 +137,24 @@ def _check_model(folder: Path, pipeline: Any, steps: int) -> None:
         raise RequestError(f"The number of steps is {steps}; this model takes 1 to {most_steps}.")
 
 
-def _judge_folder(size: int, device: str, anew: bool) -> Path:
+def _judge_folder(size: int, device: str, is_new: bool, listener: EvaluationListener) -> Path:
     """The judge for these pictures; made if it was asked for, or if there is none."""
-    found = None if anew else find_judge(size)
+    found = None if is_new else find_judge(size)
     if found is not None:
         return found
-    if is_terminal(sys.stderr):
-        say(f"Making a judge of pictures of {size} pixels first; it is kept for later.", sys.stderr)
-    return make_judge(size, device, RECIPE)
-
-
-def _samples(arguments: argparse.Namespace, pipeline: Any, labels: Labels, dtype: torch.dtype) -> torch.Tensor:
-    """(N, 3, H, W) uint8."""
-    drawn = draw_samples(pipeline, *labels, arguments.seed, arguments.steps, arguments.guidance, dtype)
-    return torch.cat(list(_with_bar("Sampling", arguments.samples, drawn)))
+    listener.message(f"Making a judge of pictures of {size} pixels first; it is kept for later.")
+    return make_judge(size, device, RECIPE, listener)
 
 
 def _compare(
-    arguments: argparse.Namespace,
-    standard: Standard,
-    samples: torch.Tensor,
-    labels: Labels,
-    blocks: Blocks,
-    device: str,
-) -> tuple[Measured, Measured, Reading]:
+    request: EvaluationRequest, standard: Standard, samples: torch.Tensor, labels: Labels, blocks: Blocks,
+    device: str, listener: EvaluationListener,
+) -> tuple[Measured, Measured, Reading]:  # fmt: skip
     """Figures of the samples and of as many fresh renders of the same labels, and what was read off the samples."""
-    rendered = fresh_renders(arguments.seed, *labels, standard.size, device)
-    renders = torch.cat(list(_with_bar("Rendering", len(samples), rendered)))
-    known = training_renders(blocks, standard.size, arguments.train_renders, device)
-    watched = _with_bar("Looking for copies", sum(count for _, count in blocks), known)
+    rendered = fresh_renders(request.seed, *labels, standard.size, device)
+    renders = torch.cat(list(_with_progress(listener, "Rendering", len(samples), rendered)))
+    known = training_renders(blocks, standard.size, request.training_renders, device)
+    watched = _with_progress(listener, "Looking for copies", sum(count for _, count in blocks), known)
     distances = nearest(torch.cat([samples, renders]), watched)
     of_samples, of_renders = read(standard.judge, samples), read(standard.judge, renders)
     return (
@@ -151,14 +164,16 @@ def _compare(
     )
 
 
-def _with_bar(what: str, count: int, parts: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+def _with_progress(
+    listener: EvaluationListener, title: str, count: int, parts: Iterable[torch.Tensor]
+) -> Iterator[torch.Tensor]:
     """Pass pictures on and show how many have come."""
     done = 0
-    with ProgressBar(what, count, "picture") as bar:
+    with listener.progress(title, count) as show:
         for part in parts:
             yield part
             done += len(part)
-            bar.move_to(done)
+            show(done)
 
 
 def measure(standard: Standard, reading: Reading, labels: Labels, distances: torch.Tensor) -> Measured:

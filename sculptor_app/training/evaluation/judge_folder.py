@@ -12,11 +12,11 @@ import safetensors.torch
 import torch
 
 from sculptor_app.atelier.labels import FORMS, MATERIALS
-from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.exports.atomic import replacing
+from sculptor_app.training.errors import JudgeError
 from sculptor_app.training.evaluation.frechet import Gaussian
 from sculptor_app.training.evaluation.judge import FEATURES, Judge
 from sculptor_app.training.evaluation.judge_training import Standard
+from sculptor_app.training.files import written_whole
 
 WEIGHTS, FACTS = "judge.safetensors", "judge.json"
 MOST_BYTES = 8_000_000
@@ -24,14 +24,13 @@ MOST_BYTES = 8_000_000
 _SHARES = ("form_accuracy", "material_accuracy", "form_accuracy_worn", "material_accuracy_worn")
 _COUNTS = ("size", "renders", "held_out")
 _MEAN, _COVARIANCE = "reference.mean", "reference.covariance"
-_ANEW = "Install the program again, or make a judge with --train-judge."
 
 
 def write_judge(folder: Path, standard: Standard) -> None:
     """Write a judge: weights in 16 bits, statistics in 32, the weights last, so that a folder with weights is whole.
 
     Raises:
-        ExportError: The folder or the disk did not take it.
+        NotWritten: The folder or the disk did not take it.
     """
     facts = {name: getattr(standard, name) for name in (*_COUNTS, *_SHARES)}
     facts |= {"forms": list(FORMS), "materials": list(MATERIALS)}
@@ -39,7 +38,7 @@ def write_judge(folder: Path, standard: Standard) -> None:
     tensors |= {_MEAN: standard.reference.mean.float(), _COVARIANCE: standard.reference.covariance.float()}
     contents = {FACTS: (json.dumps(facts, indent=2) + "\n").encode(), WEIGHTS: safetensors.torch.save(tensors)}
     for name, content in contents.items():
-        with replacing(folder / name) as file:
+        with written_whole(folder / name) as file:
             file.write(content)
 
 
@@ -47,7 +46,7 @@ def read_judge(folder: Path) -> Standard:
     """Read and check a judge's folder.
 
     Raises:
-        ModelFolderError: A file is missing, damaged, or of a judge of other forms and materials.
+        JudgeError: A file is missing, damaged, or of a judge of other forms and materials.
     """
     facts, tensors = _read_facts(folder / FACTS), _read_tensors(folder / WEIGHTS)
     reference = Gaussian(tensors.pop(_MEAN).double(), tensors.pop(_COVARIANCE).double())
@@ -62,12 +61,12 @@ def _read_facts(path: Path) -> dict[str, Any]:
         found = {name: facts[name] for name in (*_COUNTS, *_SHARES)}
         labels = (facts["forms"], facts["materials"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFolderError(f"{path} cannot be read ({error!r}).", _ANEW) from error
+        raise JudgeError(f"{path} cannot be read ({error!r}).") from error
     if labels != (list(FORMS), list(MATERIALS)):
-        raise ModelFolderError(f"{path} is of a judge of other forms or materials.", _ANEW)
+        raise JudgeError(f"{path} is of a judge of other forms or materials.")
     whole = all(type(found[name]) is int and 0 < found[name] < 10**9 for name in _COUNTS)
     if not whole or not all(type(found[name]) is float and 0 <= found[name] <= 1 for name in _SHARES):
-        raise ModelFolderError(f"{path} holds numbers that no judge has.", _ANEW)
+        raise JudgeError(f"{path} holds numbers that no judge has.")
     return found
 
 
@@ -81,12 +80,12 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
             raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
         tensors = safetensors.torch.load(path.read_bytes())
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise ModelFolderError(f"{path} is missing or damaged ({error}).", _ANEW) from error
+        raise JudgeError(f"{path} is missing or damaged ({error}).") from error
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted:
-        raise ModelFolderError(f"{path} holds the weights of something else.", _ANEW)
+        raise JudgeError(f"{path} holds the weights of something else.")
     broken = [name for name, tensor in tensors.items() if not math.isfinite(float(tensor.double().abs().sum()))]
     if broken:
-        raise ModelFolderError(f"{path} has values that are no numbers in {broken[0]!r}.", _ANEW)
+        raise JudgeError(f"{path} has values that are no numbers in {broken[0]!r}.")
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from sculptor_app import folders, resources
-from sculptor_app.commands.terminal import ProgressBar
-from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.training.data.shards import SHARD, write_shard
+from sculptor_app.training.errors import JudgeSizeMismatch
 from sculptor_app.training.evaluation.judge_folder import read_judge, write_judge
 from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, Standard, finish, learn
+from sculptor_app.training.evaluation.listener import EvaluationListener
 from sculptor_app.training.evaluation.parallel import in_parallel, workers_on
 from sculptor_app.training.evaluation.renders import JUDGE_SEEDS, pictures_of
 
@@ -35,24 +35,22 @@ def open_judge(folder: Path, size: int) -> Standard:
     """Read a judge.
 
     Raises:
-        ModelFolderError: The folder is broken, or of a judge of another size.
+        JudgeError: The folder is broken, or of a judge of another size.
     """
     standard = read_judge(folder)
     if standard.size != size:
-        raise ModelFolderError(
-            f"The judge in {folder} reads pictures of {standard.size} pixels, not of {size}.",
-            "Make one with --train-judge.",
-        )
+        raise JudgeSizeMismatch(f"The judge in {folder} reads pictures of {standard.size} pixels, not of {size}.")
     return standard
 
 
-def make_judge(size: int, device: str, recipe: JudgeRecipe) -> Path:
+def make_judge(size: int, device: str, recipe: JudgeRecipe, listener: EvaluationListener) -> Path:
     """Render, train, measure and write a judge; renders that an interrupted making left are gone on with.
 
     Args:
         size: Edge in pixels.
         device: Where to render and to train, as torch names it.
         recipe: How.
+        listener: Shows the progress.
 
     Returns:
         Its folder.
@@ -63,23 +61,25 @@ def make_judge(size: int, device: str, recipe: JudgeRecipe) -> Path:
     """
     folder = own_judge(size)
     store = folder.with_name(f"renders-{size}")
-    learnt, held_out = _pictures(store, size, device, recipe)
-    with ProgressBar("Training the judge", recipe.passes * len(learnt.forms), "picture") as bar:
-        judge = learn(learnt, recipe, device, bar.move_to)
+    learnt, held_out = _pictures(store, size, device, recipe, listener)
+    with listener.progress("Training the judge", recipe.passes * len(learnt.forms)) as show:
+        judge = learn(learnt, recipe, device, show)
     folder.mkdir(parents=True, exist_ok=True)
     write_judge(folder, finish(judge, held_out, size, recipe))
     shutil.rmtree(store)
     return folder
 
 
-def _pictures(store: Path, size: int, device: str, recipe: JudgeRecipe) -> tuple[Pictures, Pictures]:
+def _pictures(
+    store: Path, size: int, device: str, recipe: JudgeRecipe, listener: EvaluationListener
+) -> tuple[Pictures, Pictures]:
     """What to learn from, and what to measure with."""
     count = -(-(recipe.renders + recipe.held_out) // SHARD)
     parts = []
-    with ProgressBar("Rendering for the judge", count * SHARD, "picture") as bar:
+    with listener.progress("Rendering for the judge", count * SHARD) as show:
         for part in _shards(store, count, size, device):
             parts.append(part)
-            bar.move_to(len(parts) * SHARD)
+            show(len(parts) * SHARD)
     pictures, forms, materials = (torch.cat(column) for column in zip(*parts, strict=True))
     border, end = recipe.renders, recipe.renders + recipe.held_out
     learnt = Pictures(pictures[:border], forms[:border], materials[:border])

@@ -82,7 +82,7 @@ class Standard:
 
 
 def learn(
-    pictures: Pictures, recipe: JudgeRecipe, device: str = "cpu", tell: Callable[[int], None] = lambda seen: None
+    pictures: Pictures, recipe: JudgeRecipe, device: str = "cpu", show: Callable[[int], None] = lambda seen: None
 ) -> Judge:
     """Train a judge.
 
@@ -90,7 +90,7 @@ def learn(
         pictures: To learn from.
         recipe: How.
         device: Where to train, as torch names it.
-        tell: Called after every step with the number of pictures seen.
+        show: Called after every step with the number of pictures seen.
 
     Returns:
         The judge, on the CPU.
@@ -112,7 +112,7 @@ def learn(
             torch.nn.utils.clip_grad_norm_(judge.parameters(), 1.0)
             optimizer.step()
             seen, step = seen + len(places), step + 1
-            tell(seen)
+            show(seen)
     return judge.cpu().eval().requires_grad_(False)
 
 

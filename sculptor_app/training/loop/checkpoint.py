@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from sculptor_app.training.errors import CheckpointError
+from sculptor_app.training.errors import CheckpointDamaged, CheckpointVersionError
 from sculptor_app.training.files import written_whole
 
 VERSION = 2
@@ -35,13 +35,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         version = state.get("version", 1)
     except Exception as error:
-        raise CheckpointError(
-            f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}).",
-            "Delete it to start from the beginning, or choose another --out.",
-        ) from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointDamaged(f"{path} is damaged ({reason}).") from error
     if version != VERSION:
-        raise CheckpointError(
-            f"{path} was written by another version of this program.",
-            "Go on with that version, or choose another --out.",
-        )
+        raise CheckpointVersionError(f"{path} was written by another version of this program.")
     return state

@@ -128,8 +128,8 @@ class Learned:
     pictures: int
 
 
-Walked = Stepped | Report | Saved
-"""What the steps of a run tell."""
+RunEvent = Stepped | Report | Saved
+"""Events of the steps of a run."""
 
-LearningEvent = Walked | Preparing | Told | Begun | Grown | Learned
-"""What a run in a window tells."""
+LearningEvent = RunEvent | Preparing | Told | Begun | Grown | Learned
+"""Events of a run in a window."""

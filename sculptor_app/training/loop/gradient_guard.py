@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sculptor_app.training.errors import TrainingFailed
+from sculptor_app.training.errors import Diverged
 
 SPIKE = 4.0
 """A gradient so many times as long as usual is not followed."""
@@ -29,7 +29,7 @@ class GradientGuard:
         """Whether a gradient of this length may be followed; it is counted.
 
         Raises:
-            TrainingFailed: Too many in a row may not.
+            Diverged: Too many in a row may not.
         """
         if self.usual == 0.0 and math.isfinite(norm):
             self.usual = norm
@@ -39,8 +39,5 @@ class GradientGuard:
             return True
         self.refused += 1
         if self.refused == MOST_REFUSED:
-            raise TrainingFailed(
-                f"{MOST_REFUSED} gradients in a row were more than {SPIKE:g} times as long as usual.",
-                "The last checkpoint is unharmed: start the same command again with a lower --learning-rate.",
-            )
+            raise Diverged(f"{MOST_REFUSED} gradients in a row were more than {SPIKE:g} times as long as usual.")
         return False

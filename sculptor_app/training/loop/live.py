@@ -11,7 +11,6 @@ from time import monotonic
 
 import torch
 
-from sculptor_app.commands.train_recipe import shape_of
 from sculptor_app.diffusion.pipelines.devices import Device, cpu_threads
 from sculptor_app.training.data.dataset import get_pictures
 from sculptor_app.training.errors import NotWritten
@@ -19,18 +18,18 @@ from sculptor_app.training.evaluation.machine import describe_machine
 from sculptor_app.training.evaluation.sampling import has_fast_16_bits
 from sculptor_app.training.loop.checkpoint import load_checkpoint
 from sculptor_app.training.loop.events import Begun, Grown, Learned, LearningEvent, RunSeen, Stepped, Told
-from sculptor_app.training.loop.faults import faults_told
+from sculptor_app.training.loop.faults import torch_faults
 from sculptor_app.training.loop.growth import sculpt_row
 from sculptor_app.training.loop.growth_rows import GrowthClock, GrowthFolder
+from sculptor_app.training.loop.listener import RunListener
 from sculptor_app.training.loop.lock import alone_in
 from sculptor_app.training.loop.plan import Plan, continued, load_plan, save_plan
 from sculptor_app.training.loop.processes import accelerator_alone
-from sculptor_app.training.loop.progress import Progress
-from sculptor_app.training.loop.report import Report, read_log
+from sculptor_app.training.loop.report import read_log
 from sculptor_app.training.loop.run import Beginning, Run
 from sculptor_app.training.loop.run_folder import CHECKPOINT, LOG, MODEL, refuse_strangers
 from sculptor_app.training.loop.trainer import Trainer
-from sculptor_app.training.network.architecture import new_pipeline
+from sculptor_app.training.network.architecture import fixed_settings, new_pipeline
 from sculptor_app.training.network.model_folder import export_checkpoint, refuse_other_folder, story_of, write_model
 
 TELL_EVERY_S = 0.25
@@ -50,7 +49,7 @@ class Learning:
         self._folder, self._plan, self._clock = folder, plan, clock
         self._held = ExitStack()
         self._run: Run | None = None
-        self._words = _Words()
+        self._messages = _Messages()
         self._growth = GrowthFolder(folder)
         self._told_at = -TELL_EVERY_S
         self._complained = False
@@ -66,7 +65,7 @@ class Learning:
             OSError: The folder has gone.
         """
         torch.set_num_threads(cpu_threads())
-        with faults_told(self._seen, self._plan.recipe.batch, self._folder / CHECKPOINT):
+        with torch_faults(self._seen, self._plan.recipe.batch):
             if self._run is None:
                 yield from self._begin(stop)
             if self._run is not None and not stop.is_set():
@@ -88,7 +87,7 @@ class Learning:
         plan = self._plan = self._settled_plan(there)
         torch.manual_seed(plan.recipe.seed)
         pipeline = new_pipeline(plan.forms, plan.materials, plan.size, plan.patch, plan.channels)
-        pictures = yield from get_pictures(self._folder, plan, self._words.say, stop)
+        pictures = yield from get_pictures(self._folder, plan, self._messages.message, stop)
         if pictures is None:
             return
         if plan != there:  # not before: what cannot be learned must not stand in the way of another plan
@@ -96,10 +95,10 @@ class Learning:
         checkpoint = self._folder / CHECKPOINT
         state = load_checkpoint(checkpoint) if checkpoint.exists() else None
         trainer = Trainer(pipeline, pictures, plan.recipe, accelerator_alone(plan.recipe.mixed_precision))
-        beginning = Beginning({**shape_of(pipeline), "--seed": plan.recipe.seed}, "", _machine(trainer))
-        self._run = Run(trainer, self._folder, beginning, self._words, state, self._clock)
+        beginning = Beginning({**fixed_settings(pipeline), "--seed": plan.recipe.seed}, "", _machine(trainer))
+        self._run = Run(trainer, self._folder, beginning, self._messages, state, self._clock)
         self._growth.forget_after(trainer.seen)
-        yield from self._words.spoken()
+        yield from self._messages.take()
         yield self._begun(self._run)
 
     def _settled_plan(self, there: Plan | None) -> Plan:
@@ -122,14 +121,14 @@ class Learning:
     def _learn(self, run: Run, stop: threading.Event) -> Iterator[LearningEvent]:
         rows, began = self._growth.rows(), self._clock()
         clock = GrowthClock(rows[-1] if rows else None)
-        walk = run.walk()
+        steps = run.steps()
         try:
             if not rows:
                 yield from self._grow(run, clock, stop)  # what noise is to a model that has learned nothing
-            for event in walk:
+            for event in steps:
                 if not isinstance(event, Stepped) or self._is_time():
                     yield event
-                yield from self._words.spoken()
+                yield from self._messages.take()
                 if stop.is_set():
                     break
                 if isinstance(event, Stepped) and clock.is_due(event.pictures, self._clock() - began):
@@ -137,10 +136,10 @@ class Learning:
             else:
                 yield from self._end(run, clock, stop)
         except GeneratorExit:
-            walk.close()
+            steps.close()
             run.save_newest()
             raise
-        walk.close()
+        steps.close()
         run.save_newest()
 
     def _is_time(self) -> bool:
@@ -180,23 +179,19 @@ class Learning:
         return 0 if self._run is None else self._run.trainer.seen
 
 
-class _Words(Progress):
-    """Keeps a run's sentences until they are told."""
+class _Messages(RunListener):
+    """Keeps a run's messages until they are taken."""
 
     def __init__(self) -> None:
-        super().__init__(None, None)
         self._sentences: list[str] = []
 
-    def say(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         self._sentences.append(sentence)
 
-    def report(self, report: Report) -> None:
-        """A report is an event of its own."""
-
-    def spoken(self) -> Iterator[Told]:
-        """What was said since this was last asked for."""
-        said, self._sentences = self._sentences, []
-        for sentence in said:
+    def take(self) -> Iterator[Told]:
+        """The messages since this was last called."""
+        sentences, self._sentences = self._sentences, []
+        for sentence in sentences:
             yield Told(sentence)
 
 

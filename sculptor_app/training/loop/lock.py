@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sculptor_app.training.errors import BadInput
+from sculptor_app.training.errors import FolderInUse, FolderNotWritable
 
 NAME = ".lock"
 """It stays: deleting it would let a third process lock a new one beside a second that waits for this."""
@@ -22,7 +22,8 @@ def alone_in(folder: Path, needed: bool = True) -> Iterator[None]:
         needed: False takes no lock: the first process holds it for the others.
 
     Raises:
-        BadInput: The folder cannot be made or written, or another run has it.
+        FolderNotWritable: The folder cannot be made or written to.
+        FolderInUse: Another run has it.
     """
     if not needed:
         yield
@@ -31,12 +32,10 @@ def alone_in(folder: Path, needed: bool = True) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / NAME).open("wb")
     except OSError as error:
-        raise BadInput(
-            f"The folder {folder} cannot be written to ({error.strerror}).", "Choose another --out."
-        ) from error
+        raise FolderNotWritable(f"The folder {folder} cannot be written to ({error.strerror}).") from error
     with file:
         if not _locked(file.fileno()):
-            raise BadInput(f"Another run is going on in {folder}.", "Wait for its end, or choose another --out.")
+            raise FolderInUse(f"Another run is going on in {folder}.")
         yield
 
 

@@ -48,13 +48,3 @@ class Pace:
             return 0.0
         (first, since), (last, now) = self._marks[0], self._marks[-1]
         return (last - first) / max(now - since, 1e-9)
-
-
-def duration(seconds: float) -> str:
-    """As a person reads it: 45 s, 12 min, 3 h 05 min."""
-    if not math.isfinite(seconds):
-        return "unknown"
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -63,20 +62,6 @@ def agreed(accelerator: Accelerator, job: Callable[[], None]) -> None:
 def on_first(accelerator: Accelerator, job: Callable[[], None]) -> None:
     """Have the first process do something for all; see `agreed`."""
     agreed(accelerator, job if accelerator.is_main_process else lambda: None)
-
-
-def launcher_mistake(environment: dict[str, str] | os._Environ[str] = os.environ) -> str:
-    """A sentence if `accelerate launch` was asked for several CPU processes and started one; empty otherwise.
-
-    WORKAROUND: accelerate 1.15 takes no notice of `--num_processes` with `--cpu` and without MPI (its issue 2741).
-    """
-    on_cpu = environment.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1")
-    if not on_cpu or "MASTER_ADDR" not in environment or "WORLD_SIZE" in environment or "PMI_SIZE" in environment:
-        return ""
-    return (
-        "`accelerate launch --cpu` starts one process, whatever --num_processes says. For several on CPUs: "
-        "`ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes N -m sculptor_app train …`."
-    )
 
 
 def accelerator_alone(precision: str) -> Accelerator:

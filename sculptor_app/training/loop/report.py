@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sculptor_app.training.files import not_written, written_whole
-from sculptor_app.training.loop.pace import duration
 
 EDGES = (-8.0, -6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
 """Borders of the noise-level bins on the log-SNR axis."""
@@ -37,16 +36,6 @@ class Report:
     loss_by_log_snr: list[float | None]
     learned_by_log_snr: list[float | None]
     refused: int
-
-    def line(self) -> str:
-        """In words, for a log."""
-        return (f"{self.pictures:>9,} pictures  loss {self.loss:.4f}  {self.pictures_per_second:.1f} pictures/s  "
-                f"{duration(60 * self.minutes_left)} left  {self.levels()}")  # fmt: skip
-
-    def levels(self) -> str:
-        """The loss per noise level in words."""
-        by_level = " ".join("  – " if loss is None else f"{loss:.2f}" for loss in self.loss_by_log_snr)
-        return f"loss from noise to picture {by_level}"
 
 
 def append_to_log(path: Path, report: Report) -> None:

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from sculptor_app.training.errors import SettingsChanged
+from sculptor_app.training.errors import ArchitectureChanged, SettingsChanged
 from sculptor_app.training.loop.recipe import Recipe
 
 UNTOUCHED = ("report_every", "checkpoint_every", "sample_every")
@@ -27,24 +27,18 @@ def refuse_changes(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> No
     for option in [*was, *(option for option in now if option not in was)]:
         before, after = was.get(option), now.get(option)
         if before != after:
-            raise SettingsChanged(
-                f"The run in {folder} began with {option} {_word(before)}, not {_word(after)}.",
-                "Give what it began with to go on, or choose another --out.",
-            )
+            raise SettingsChanged(f"The run in {folder} began with {option} {_word(before)}, not {_word(after)}.")
 
 
 def refuse_other_architecture(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
     """Refuse weights that this version of the program would put into another network.
 
     Raises:
-        SettingsChanged: The blueprints differ.
+        ArchitectureChanged: The blueprints differ.
     """
     parts = sorted(part for part in was.keys() | now.keys() if was.get(part) != now.get(part))
     if parts:
-        raise SettingsChanged(
-            f"The run in {folder} began with another architecture ({', '.join(parts)}).",
-            "Choose another --out, or take its model out with --export.",
-        )
+        raise ArchitectureChanged(f"The run in {folder} began with another architecture ({', '.join(parts)}).")
 
 
 def changes(was: dict[str, Any], now: dict[str, Any]) -> str:

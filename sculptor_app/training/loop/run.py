@@ -10,14 +10,13 @@ from typing import Any
 
 import torch
 
-from sculptor_app.commands.terminal import Interruption
 from sculptor_app.training.errors import NotWritten
 from sculptor_app.training.loop.checkpoint import load_checkpoint, save_checkpoint
-from sculptor_app.training.loop.events import Saved, Stepped, Walked
-from sculptor_app.training.loop.faults import faults_told
+from sculptor_app.training.loop.events import RunEvent, Saved, Stepped
+from sculptor_app.training.loop.faults import torch_faults
+from sculptor_app.training.loop.listener import RunListener
 from sculptor_app.training.loop.pace import Pace, seconds_left, share_done
 from sculptor_app.training.loop.processes import largest, on_first
-from sculptor_app.training.loop.progress import Progress
 from sculptor_app.training.loop.report import LEVELS, Report, append_to_log, forget_later
 from sculptor_app.training.loop.resume import changes, refuse_changes, refuse_other_architecture
 from sculptor_app.training.loop.run_folder import CHECKPOINT as CHECKPOINT
@@ -50,7 +49,7 @@ class Run:
         trainer: Takes the steps.
         folder: Checkpoint, log and sample sheets go here.
         beginning: What a checkpoint must have begun with to be gone on from.
-        progress: Where the run's words go; None is nowhere.
+        listener: Receives messages, progress and reports.
         state: The checkpoint's content, if it is read already.
         clock: Seconds.
 
@@ -63,11 +62,11 @@ class Run:
     """
 
     def __init__(
-        self, trainer: Trainer, folder: Path, beginning: Beginning | None = None, progress: Progress | None = None,
+        self, trainer: Trainer, folder: Path, beginning: Beginning | None = None, listener: RunListener | None = None,
         state: dict[str, Any] | None = None, clock: Callable[[], float] = monotonic,
     ) -> None:  # fmt: skip
         self.trainer, self.folder = trainer, folder
-        self._beginning, self._progress = beginning or Beginning({}), progress or Progress(None, None)
+        self._beginning, self._listener = beginning or Beginning({}), listener or RunListener()
         self._clock, self._ledger, self._pace = clock, Ledger(), Pace()
         self._complained: set[str] = set()
         self._saved_at = -1
@@ -84,27 +83,29 @@ class Run:
         """The newest checkpoint."""
         return self.folder / CHECKPOINT
 
-    def go(self, until: int | None = None, interruption: Interruption | None = None) -> int:
+    def go(self, until: int | None = None, stop_code: Callable[[], int] = lambda: 0) -> int:
         """Train to the end, with a checkpoint there.
 
         Args:
             until: Stop after so many pictures in all; None goes on to the recipe's end.
-            interruption: Looked at after each step.
+            stop_code: Called after each step; a number other than 0 ends the run on all processes.
 
         Returns:
-            0, or the code of the interruption that ended the run.
+            0, or the number that ended the run.
 
         Raises:
             TrainingError: The run cannot go on; the last checkpoint is whole.
         """
-        walk = self.walk(until, interruption)
+        steps = self.steps(until, stop_code)
         while True:
             try:
-                next(walk)
+                next(steps)
             except StopIteration as end:
                 return int(end.value)
 
-    def walk(self, until: int | None = None, interruption: Interruption | None = None) -> Generator[Walked, None, int]:
+    def steps(
+        self, until: int | None = None, stop_code: Callable[[], int] = lambda: 0
+    ) -> Generator[RunEvent, None, int]:
         """The same, one event after another; whoever closes it early calls `save_newest`.
 
         Yields:
@@ -114,14 +115,13 @@ class Run:
             As `go`.
         """
         trainer, code = self.trainer, 0
-        with faults_told(lambda: trainer.seen, trainer.recipe.batch, self.checkpoint_path), self._progress:
+        with torch_faults(lambda: trainer.seen, trainer.recipe.batch), self._listener:
             if not self.checkpoint_path.exists():
                 self.save()  # a disk that is full, or a GPU that vanishes, is met with a checkpoint at hand
             began = self._clock() - trainer.elapsed_s
             while not code and not self._is_over(until):
                 self._ledger.note(trainer.step())
-                asked = 0 if interruption is None else interruption.code
-                stop, trainer.elapsed_s = largest(trainer.accelerator, asked, self._clock() - began)
+                stop, trainer.elapsed_s = largest(trainer.accelerator, stop_code(), self._clock() - began)
                 code = int(stop)
                 yield from self._tell()
                 if not code:
@@ -140,14 +140,14 @@ class Run:
         """Of the run, 0 to 1."""
         return share_done(self.trainer.recipe, self.trainer.seen, self.trainer.elapsed_s)
 
-    def _tell(self) -> Iterator[Walked]:
+    def _tell(self) -> Iterator[RunEvent]:
         """Show where the run is, and report now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
         self._pace.mark(trainer.seen, trainer.elapsed_s)
         rate = self._pace.rate
         left_s = seconds_left(recipe, trainer.seen, trainer.elapsed_s, rate)
         stepped = Stepped(trainer.seen, self.share_done, self._ledger.loss, rate, left_s, trainer.elapsed_s)
-        self._progress.move_to(stepped.share, stepped.pictures, rate, stepped.loss, left_s)
+        self._listener.stepped(stepped)
         yield stepped
         if self._passed(recipe.report_every):
             yield self._report()
@@ -155,11 +155,11 @@ class Run:
     def _report(self) -> Report:
         report = self._ledger.report(self.trainer, self._pace.rate)
         self.loss_by_log_snr = report.loss_by_log_snr
-        self._progress.report(report)
+        self._listener.report(report)
         self._attempt("the log", lambda: append_to_log(self.folder / LOG, report))
         return report
 
-    def _keep(self) -> Iterator[Walked]:
+    def _keep(self) -> Iterator[RunEvent]:
         """Draw a sample sheet and write a checkpoint now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
         if recipe.sample_every and self._passed(recipe.sample_every):
@@ -183,7 +183,7 @@ class Run:
         except NotWritten as error:
             if what not in self._complained:
                 self._complained.add(what)
-                self._progress.say(f"{error.what} The run goes on without {what}.")
+                self._listener.message(f"{error.what} The run goes on without {what}.")
 
     def save_newest(self) -> None:
         """Write a checkpoint unless the newest step is in one already.
@@ -226,8 +226,8 @@ class Run:
         self.trainer.load_state(state)
         self._saved_at = self.trainer.seen
         self.loss_by_log_snr = state["facts"]["loss_by_log_snr"]
-        self._progress.say(f"Going on from {self.checkpoint_path} after {self.trainer.seen:,} pictures.")
+        self._listener.message(f"Going on from {self.checkpoint_path} after {self.trainer.seen:,} pictures.")
         said = changes(state["settings"], self._settings())
         if said:
-            self._progress.say(said)
+            self._listener.message(said)
         self._attempt("the log", lambda: forget_later(self.folder / LOG, self.trainer.seen))

@@ -13,7 +13,7 @@ from torch.nn.functional import pixel_unshuffle
 
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.data.batches import PictureSet, draw_batch
-from sculptor_app.training.errors import SettingsChanged, TrainingFailed
+from sculptor_app.training.errors import Diverged, OptimizerChanged
 from sculptor_app.training.loop.gradient_guard import GradientGuard
 from sculptor_app.training.loop.optimizer import make_optimizer
 from sculptor_app.training.loop.processes import gathered, largest, new_accelerator
@@ -93,7 +93,7 @@ class Trainer:
         """Take one step of the optimizer.
 
         Raises:
-            TrainingFailed: The loss is no number any more, or the gradients are wild.
+            Diverged: The loss is no number any more, or the gradients are wild.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate * group.get("share", 1.0)
@@ -114,10 +114,8 @@ class Trainer:
         loss = float(losses.detach().mean())
         bad = not math.isfinite(loss)
         if largest(self.accelerator, float(bad))[0]:
-            raise TrainingFailed(
-                f"The loss became {loss if bad else 'no number on another process'} after {self.seen:,} pictures.",
-                "The last checkpoint is unharmed: start the same command again with a lower --learning-rate.",
-            )
+            found = loss if bad else "no number on another process"
+            raise Diverged(f"The loss became {found} after {self.seen:,} pictures.")
 
     def _follow(self, loss: torch.Tensor) -> bool:
         """Move the weights down the gradient, unless it is far larger than usual; returns whether they were."""
@@ -150,15 +148,12 @@ class Trainer:
             Plain values and tensors on the CPU; where training is on the CPU they are its own, and move with it.
 
         Raises:
-            TrainingFailed: The weights are no numbers any more, so that nobody can go on from them.
+            Diverged: The weights are no numbers any more, so that nobody can go on from them.
         """
         learner = self.accelerator.unwrap_model(self._learner)
         weights = [*learner.parameters(), *self.average.parameters()]
         if not torch.stack([torch.isfinite(weight).all() for weight in weights]).all():
-            raise TrainingFailed(
-                f"The weights are no numbers any more after {self.seen:,} pictures.",
-                "The last checkpoint is unharmed: start the same command again with a lower --learning-rate.",
-            )
+            raise Diverged(f"The weights are no numbers any more after {self.seen:,} pictures.")
         scaler = self.accelerator.scaler
         state = {
             "learner": learner.state_dict(),
@@ -179,7 +174,7 @@ class Trainer:
         """Go on from a state; with another number of processes the random choices are new ones.
 
         Raises:
-            SettingsChanged: The pictures are not those that the state was made with.
+            SettingsChanged: The pictures or the optimizer are not those that the state was made with.
         """
         self.accelerator.unwrap_model(self._learner).load_state_dict(state["learner"])
         self.average.load_state_dict(state["average"])
@@ -201,9 +196,8 @@ class Trainer:
         """Take over what the optimizer remembers; its settings, such as the weight decay, are the recipe's of today."""
         chosen = [{k: v for k, v in group.items() if k != "params"} for group in self._optimizer.param_groups]
         if state["optimizer_kind"] != self._optimizer_kind():
-            raise SettingsChanged(
-                f"The run was begun with the optimizer {state['optimizer_kind']}, not {self._optimizer_kind()}.",
-                "Give --optimizer as it was, or choose another --out and --start-from what --export makes of this run.",
+            raise OptimizerChanged(
+                f"The run was begun with the optimizer {state['optimizer_kind']}, not {self._optimizer_kind()}."
             )
         self._optimizer.load_state_dict(state["optimizer"])
         for group, settings in zip(self._optimizer.param_groups, chosen, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from diffusers import DDIMScheduler, UNet2DModel
 
@@ -65,3 +66,14 @@ def new_pipeline(
         )
         table = LabelEmbedding(len(form_names), len(material_names), width=width)
     return SculptorPipeline(unet, table, new_scheduler(), patch_size, list(form_names), list(material_names))
+
+
+def fixed_settings(pipeline: SculptorPipeline) -> dict[str, Any]:
+    """The settings of a network that stay as they are while it learns, by the names that checkpoints keep them by."""
+    unet = pipeline.unet.config
+    return {
+        "--size": pipeline.picture_size,
+        "--patch": pipeline.config.patch_size,
+        "--channels": list(unet.block_out_channels),
+        "--layers": unet.layers_per_block,
+    }

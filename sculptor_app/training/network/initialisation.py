@@ -10,7 +10,7 @@ import torch
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.pipelines import build_lock
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.training.errors import BadInput
+from sculptor_app.training.errors import UnsuitableModel
 from sculptor_app.training.network.architecture import new_scheduler
 
 
@@ -26,7 +26,7 @@ def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], siz
 
     Raises:
         ModelFolderError: The folder cannot be used.
-        BadInput: The model knows other labels, or another noise schedule than the one that is learned here.
+        UnsuitableModel: The model knows other labels, or another noise schedule than the one that is learned here.
     """
     model = SculptorPipeline.load(folder)
     _refuse_other_schedule(folder, model)
@@ -36,9 +36,8 @@ def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], siz
     elif known == (list(forms), list(materials)):
         table = model.label_embedding
     else:
-        raise BadInput(
-            f"The model in {folder} does not know the forms and materials of the rendered sculptures.",
-            "Start from another, or leave --start-from out.",
+        raise UnsuitableModel(
+            f"The model in {folder} does not know the forms and materials of the rendered sculptures."
         )
     if size is not None:
         model.unet.register_to_config(sample_size=size // model.config.patch_size)
@@ -53,9 +52,8 @@ def _refuse_other_schedule(folder: Path, model: SculptorPipeline) -> None:
         and torch.allclose(there.alphas_cumprod, here.alphas_cumprod, atol=1e-5)
     )
     if not same:
-        raise BadInput(
-            f"The model in {folder} was learned with another noise schedule, or says something else than v.",
-            "Start from another, or leave --start-from out.",
+        raise UnsuitableModel(
+            f"The model in {folder} was learned with another noise schedule, or says something else than v."
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sculptor_app import __version__, folders
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.training.errors import BadInput
+from sculptor_app.training.errors import BadInput, NoCheckpoint
 from sculptor_app.training.files import not_written
 from sculptor_app.training.loop.checkpoint import load_checkpoint
 from sculptor_app.training.loop.report import EDGES
@@ -52,12 +52,13 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> None:
     """Write the averaged weights of a checkpoint as a model folder.
 
     Raises:
-        BadInput: There is no checkpoint, or the folder holds something else than a model.
+        NoCheckpoint: There is none.
+        BadInput: The folder holds something else than a model.
         CheckpointError: It cannot be read.
         NotWritten: The disk did not take the model.
     """
     if not checkpoint.is_file():
-        raise BadInput(f"There is no checkpoint {checkpoint}.", "Give the --out folder of a run that has begun.")
+        raise NoCheckpoint(f"There is no checkpoint {checkpoint}.")
     state = load_checkpoint(checkpoint)
     pipeline = build(state["blueprint"])
     learner = Learner(pipeline)

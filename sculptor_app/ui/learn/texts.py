@@ -5,15 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.training.errors import (
-    BadInput,
-    CheckpointError,
-    DeviceFailed,
-    NotWritten,
-    SettingsChanged,
-    TooFewPictures,
-    TrainingFailed,
-)
+from sculptor_app.training import errors
 from sculptor_app.training.loop.events import Stepped
 from sculptor_app.training.loop.plan import OWN, SMALL, TINY, Plan
 from sculptor_app.ui.carve.run_progress import duration_text
@@ -74,19 +66,26 @@ def noise_text(plan: Plan, noise: int) -> str:
 
 
 def advice(error: SculptorError) -> str:
-    """What to do about a fault in this window; what the command line would say speaks of its options."""
-    if isinstance(error, TooFewPictures):
-        return error.what_to_do
-    if isinstance(error, NotWritten):
-        return _tr("Make room, or mend the folder's permissions, then go on: the last checkpoint is whole.")
-    if isinstance(error, DeviceFailed):
-        return _tr("The last checkpoint is whole: go on from it, or choose a smaller picture size in a new run.")
-    if isinstance(error, TrainingFailed):
-        return _tr("The last checkpoint is whole: go on from it, or begin a new run.")
-    if isinstance(error, CheckpointError):
-        return _tr("Begin a new run, or delete that file to start this one from the beginning.")
-    if isinstance(error, SettingsChanged):
-        return _tr("Put back what was there, or choose another folder for the run.")
-    if isinstance(error, BadInput):
-        return error.what_to_do.replace("--out", _tr("folder")).replace("--size", _tr("picture size"))
+    """What to do about a fault in this window: the library states facts, and the command line names its options."""
+    match error:
+        case errors.NotWritten():
+            return _tr("Make room, or mend the folder's permissions, then go on: the last checkpoint is whole.")
+        case errors.DeviceFailed():
+            return _tr("The last checkpoint is whole: go on from it, or choose a smaller picture size in a new run.")
+        case errors.TrainingFailed():
+            return _tr("The last checkpoint is whole: go on from it, or begin a new run.")
+        case errors.CheckpointError():
+            return _tr("Begin a new run, or delete that file to start this one from the beginning.")
+        case errors.SettingsChanged():
+            return _tr("Put back what was there, or choose another folder for the run.")
+        case errors.FolderNotWritable():
+            return _tr("Choose another folder.")
+        case errors.FolderInUse():
+            return _tr("Wait for its end, or choose another folder.")
+        case errors.NoCheckpoint():
+            return _tr("Choose the folder of a run that has begun.")
+        case errors.TooManyPictures():
+            return _tr("Choose a smaller picture size, or a folder with fewer pictures.")
+        case errors.RenderSizeMismatch():
+            return _tr("Choose another folder, or delete the folder of renders.")
     return error.what_to_do

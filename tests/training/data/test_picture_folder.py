@@ -13,7 +13,7 @@ from PIL import Image
 
 from sculptor_app.training.data.memory import available_memory, refuse_too_many
 from sculptor_app.training.data.picture_folder import SUFFIXES, FolderSet
-from sculptor_app.training.errors import BadInput, SettingsChanged, TooFewPictures
+from sculptor_app.training.errors import BadInput, SettingsChanged, TooFewPictures, TooManyPictures
 from tests.training.tiny import fill
 
 
@@ -161,11 +161,11 @@ def test_a_resumed_run_notices_other_pictures(tmp_path: Path):
 
 
 def test_pictures_that_do_not_fit_into_memory_are_refused_before_they_are_read():
-    refuse_too_many(50_000, 64, "", available=4 * 2**30)
+    refuse_too_many(50_000, 64, available=4 * 2**30)
     with pytest.raises(
-        BadInput, match=r"50,000 pictures of 512 pixels take 36.6 GiB of memory, and 32.0 GiB are free. Choose fewer."
+        TooManyPictures, match=r"50,000 pictures of 512 pixels take 36.6 GiB of memory, and 32.0 GiB are free\."
     ):
-        refuse_too_many(50_000, 512, "Choose fewer.", available=32 * 2**30)
+        refuse_too_many(50_000, 512, available=32 * 2**30)
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="Linux alone tells")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from sculptor_app.cli import main
-from sculptor_app.commands import train_pictures
+from sculptor_app.commands import train_run
 from sculptor_app.training.data import shards
 from sculptor_app.training.loop.checkpoint import load_checkpoint
 from sculptor_app.training.loop.trainer import Trainer
@@ -84,7 +84,7 @@ def same(one: object, other: object) -> bool:
 def test_trained_stopped_killed_resumed_and_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], judge: Path  # noqa: F811
 ):  # fmt: skip
-    for module in (shards, train_pictures):
+    for module in (shards, train_run):
         monkeypatch.setattr(module, "SHARD", 24)
     words = ("--renders", "24", "--pictures", "120")
     for name in ("whole", "parts"):

