@@ -14,7 +14,6 @@ from sculptor_app.core.requests.request import MAX_SEED, RequestError
 from sculptor_app.training import errors
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.loop.recipe import Recipe
-from sculptor_app.training.loop.run_folder import CHECKPOINT
 
 PRECISIONS = ("bf16", "fp16", "no")
 OPTIMIZERS = ("muon", "adamw")
@@ -276,6 +275,8 @@ def sentence(error: SculptorError, arguments: argparse.Namespace | None = None) 
 
 def _advice_on(error: SculptorError, arguments: argparse.Namespace) -> str:
     """What to do where that depends on the options that were given; else empty."""
+    from sculptor_app.training.loop.run_folder import CHECKPOINT  # numpy comes with it
+
     checkpoint = arguments.out / CHECKPOINT
     go_on = f"{checkpoint} is whole: {AGAIN} to go on from it" if checkpoint.exists() else AGAIN.capitalize()
     match error:
