@@ -22,8 +22,8 @@ def test_nothing_outside_of_the_folder_is_handed_out(outside):
 
 
 def test_the_tiny_model_is_complete(tiny_model):
-    from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+    from sculptor_app.diffusion.models.builder import load_sculptor
 
-    pipeline = SculptorPipeline.load(tiny_model)
+    pipeline = load_sculptor(tiny_model)
     picture = pipeline(form=0, num_inference_steps=2).images
     assert picture.shape == (1, 16, 16, 3)

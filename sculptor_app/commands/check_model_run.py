@@ -12,7 +12,7 @@ from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, say, st
 from sculptor_app.core.errors import Cancelled, SculptorError
 
 if TYPE_CHECKING:
-    from sculptor_app.diffusion.models.memory import Plan
+    from sculptor_app.diffusion.models.loader import LoadingPlan
     from sculptor_app.diffusion.models.verdict import Verdict
 
 REFUSED = 1
@@ -24,14 +24,14 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0 if the model can be opened, 1 if it is refused, 2 if there is none.
     """
-    from sculptor_app.diffusion.models.loader import examine, locate
+    from sculptor_app.diffusion.models.loader import check_model, find_model
     from sculptor_app.diffusion.pipelines.devices import find_device
 
     with stop_on_signal() as interruption:
         try:
             bring_model(arguments, interruption)
-            path, device = locate(arguments.model), find_device(arguments.device)
-            verdict, plan = examine(
+            path, device = find_model(arguments.model), find_device(arguments.device)
+            verdict, plan = check_model(
                 path, device.id, trial=not arguments.no_trial, own_too=True, stop=interruption.event
             )
         except Cancelled as cancelled:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE if verdict.fit else REFUSED
 
 
-def _lines(verdict: "Verdict", plan: "Plan | None", device: str, tried: bool) -> Iterator[str]:
+def _lines(verdict: "Verdict", plan: "LoadingPlan | None", device: str, tried: bool) -> Iterator[str]:
     """The verdict in words."""
     from sculptor_app.core.texts import byte_text
     from sculptor_app.diffusion.models.verdict import Severity, shown, shown_path
@@ -65,7 +65,7 @@ def _lines(verdict: "Verdict", plan: "Plan | None", device: str, tried: bool) ->
         yield f"  {'note: ' if finding.severity is Severity.NOTE else ''}{finding}"
 
 
-def _as_dict(verdict: "Verdict", plan: "Plan | None", device: str, tried: bool) -> dict[str, Any]:
+def _as_dict(verdict: "Verdict", plan: "LoadingPlan | None", device: str, tried: bool) -> dict[str, Any]:
     """The verdict for a program."""
     return {
         "model": str(verdict.path),

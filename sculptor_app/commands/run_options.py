@@ -46,22 +46,22 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
     """
     if arguments.model is None:
         return
-    from sculptor_app.diffusion.models.hub.presence import offer_of_missing
+    from sculptor_app.diffusion.models.hub.offer import find_missing
 
-    offer = offer_of_missing(arguments.model)
+    offer = find_missing(arguments.model)
     if offer is None:
         return
     if not arguments.download:
         here = "Only a part of the model is" if offer.is_begun else "The model is not"
-        raise ModelFolderError(f"{here} on this computer. {offer.words}.", "Add --download to fetch it.")
+        raise ModelFolderError(f"{here} on this computer. {offer.summary}.", "Add --download to fetch it.")
     _fetch(offer, interruption)
 
 
 def _fetch(offer: Offer, interruption: Interruption) -> None:
-    from sculptor_app.diffusion.models.hub.download import download
+    from sculptor_app.diffusion.models.hub.offer import download
 
     if is_terminal(sys.stderr):
-        say(f"{offer.words}.", sys.stderr)
+        say(f"{offer.summary}.", sys.stderr)
     with ProgressBar("Downloading", offer.total_bytes, "B", is_scaled=True) as bar:
         try:
             download(offer, lambda done, _: bar.move_to(done), interruption.event)

@@ -67,7 +67,7 @@ class EngineJobs:
     Args:
         engine_module: what the first job imports; it offers `Engine` and `sculpt`.
         report: told in the worker thread of which run a model is being loaded, and what is done with it
-            (`diffusion.models.progress.LoadingProgress`).
+            (`diffusion.models.verdict.LoadingProgress`).
 
     Attributes:
         engine: made by the first job; None before.

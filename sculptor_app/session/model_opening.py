@@ -54,7 +54,7 @@ class ModelOpening(QObject):
     Signals:
         busy_changed: whether a model is being opened.
         opened: an `OpenedModel`.
-        doing: what is done with the model now, a `diffusion.models.progress.LoadingProgress`.
+        doing: what is done with the model now, a `diffusion.models.verdict.LoadingProgress`.
         stopped: it was given up.
         failed: the exception; requests go on naming the model before.
     """
@@ -217,8 +217,8 @@ class ModelDownload(QObject):
         """
 
         def job(stop: threading.Event) -> Iterator[object]:
-            presence = importlib.import_module("sculptor_app.diffusion.models.hub.presence")
-            yield presence.offer_of_missing(name)
+            presence = importlib.import_module("sculptor_app.diffusion.models.hub.offer")
+            yield presence.find_missing(name)
 
         self._offer = None
         self._job_id = self._jobs.start(job)
@@ -230,7 +230,7 @@ class ModelDownload(QObject):
             def count(done: int, total: int) -> None:
                 self._counted = (done, total)
 
-            importlib.import_module("sculptor_app.diffusion.models.hub.download").download(offer, count, stop)
+            importlib.import_module("sculptor_app.diffusion.models.hub.offer").download(offer, count, stop)
             yield offer
 
         self._offer = offer

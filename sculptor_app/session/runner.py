@@ -50,7 +50,7 @@ class SamplingRunner(QObject):
         state_changed: a RunState.
         prepared: a Prepared record, once the engine and the model are there.
         loading: id of the run that a model is being loaded for, 0 while the runner prepares, and what is done with it
-            (`diffusion.models.progress.LoadingProgress`); it comes from the worker thread, so only slots of objects
+            (`diffusion.models.verdict.LoadingProgress`); it comes from the worker thread, so only slots of objects
             hear it well.
         planned: the request that was asked about and the noise levels of its states.
         started: run id, trajectory and measures of a carving; state 0 is there.

@@ -26,7 +26,7 @@ def cache(tmp_path: Path) -> Path:
 def served(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     import huggingface_hub
 
-    monkeypatch.setattr(loader, "try_first", lambda *_: None)  # as if it had passed before
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)  # as if it had passed before
     with serving(files_of(save(ddpm, tmp_path / "ddpm"))) as small_hub:
         make_usual(small_hub, cache, monkeypatch)
         yield small_hub

@@ -12,7 +12,7 @@ from PIL import Image
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands import train_run
 from sculptor_app.commands.train import recipe_of
-from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.data import shards
 from sculptor_app.training.loop.lock import alone_in
 from sculptor_app.training.loop.recipe import Recipe
@@ -109,7 +109,7 @@ def test_a_folder_of_pictures_becomes_a_model_that_the_program_runs(tmp_path: Pa
     assert "broken.png is skipped: it is no picture" in told
     assert f"The model is in {tmp_path / 'run' / 'model'}. Open it with `sculptor-app --model" in told
     model = tmp_path / "run" / "model"
-    assert SculptorPipeline.load(model).config.form_names == []
+    assert load_sculptor(model).config.form_names == []
     story = json.loads((model / "training.json").read_text())
     assert (story["render_seeds"], story["pictures"], story["pictures_seen"]) == ([], 16, 8)
     assert story["command"] == (
@@ -141,7 +141,7 @@ def test_from_nothing_to_a_model_of_rendered_sculptures(
     ]
     assert train(*words) == 0
     assert f"Rendering 12 sculptures into {tmp_path / 'renders'}." in capsys.readouterr().out
-    pipeline = SculptorPipeline.load(tmp_path / "model")
+    pipeline = load_sculptor(tmp_path / "model")
     assert (pipeline.picture_size, pipeline.config.patch_size, pipeline.unet.config.layers_per_block) == (16, 2, 2)
     assert len(pipeline.config.form_names) == 8
     story = json.loads((tmp_path / "model" / "training.json").read_text())
@@ -197,7 +197,7 @@ def test_a_model_of_ones_own_pictures_begins_with_the_default_ones_network(tmp_p
     model = tmp_path / "a" / "model"
     words = ("--from", mine, "--batch", "4", "--pictures", "4", "--sample-every", "0", "--learning-rate", "1e-8")
     assert train(*words, "--out", tmp_path / "b", "--start-from", model) == 0
-    begun, before = (SculptorPipeline.load(folder) for folder in (tmp_path / "b" / "model", model))
+    begun, before = (load_sculptor(folder) for folder in (tmp_path / "b" / "model", model))
     assert torch.allclose(begun.unet.conv_in.weight, before.unet.conv_in.weight, atol=1e-3)
     capsys.readouterr()
     assert train(*words, "--out", tmp_path / "c", "--start-from", model, "--channels", "64") == 2
@@ -210,7 +210,7 @@ def test_a_checkpoint_can_be_looked_at_as_a_model(tmp_path: Path, capsys: pytest
     capsys.readouterr()
     assert train("--out", tmp_path / "run", "--export", tmp_path / "model") == 0
     assert capsys.readouterr().out.startswith(f"The model is in {tmp_path / 'model'}.")
-    assert SculptorPipeline.load(tmp_path / "model").picture_size == 16
+    assert load_sculptor(tmp_path / "model").picture_size == 16
     assert train("--out", tmp_path / "run", "--export", tmp_path / "mine") == 2
     assert "mine is there already and is no model" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader
-from sculptor_app.diffusion.models.progress import LoadingStage
+from sculptor_app.diffusion.models.verdict import LoadingStage
 from sculptor_app.session.runner import RunState, SamplingRunner
 from tests.helpers.diffusers_models import ddpm, save
 
@@ -137,11 +137,11 @@ def test_what_is_done_with_a_model_is_told_with_the_run_that_it_is_for(
 def test_the_loading_of_a_model_can_be_stopped(
     is_preparing: bool, qtbot: QtBot, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def try_until_stopped(verdict: object, dtype: str, stop: threading.Event) -> None:
+    def wait_until_stopped(verdict: object, dtype: str, stop: threading.Event) -> None:
         assert stop.wait(PATIENCE_MS / 1000)
         raise Cancelled
 
-    monkeypatch.setattr(loader, "try_first", try_until_stopped)
+    monkeypatch.setattr(loader, "check_in_sandbox", wait_until_stopped)
     foreign = save(ddpm, tmp_path / "ddpm")
     runner = SamplingRunner(str(foreign if is_preparing else tiny_model))
     is_tried = lambda _, doing: doing.stage is LoadingStage.TRYING  # noqa: E731

@@ -1,5 +1,5 @@
-"""Opening any model safely: what lies in a folder is judged before anything of it is built.
+"""Opening of models safely: what lies in a folder is inspected before anything of it is built.
 
-`door.load_pipeline` is the one way in. It judges (`judging`), tries a stranger's model in a process of its own
-(`trial`), builds it (`building`) and holds what came out against what was announced.
+`loader.load_pipeline` is the only way in. It inspects a model (`inspection`), tries an untrusted one in a subprocess
+(`sandbox`), builds it (`builder`) and checks the weights that came out.
 """

@@ -1,26 +1,46 @@
-"""Building a pipeline whose folder was judged, and holding what came out against what was announced."""
+"""Building of an inspected pipeline, by the loaders of diffusers and transformers or by our own for the embedded kind.
+
+What came out is held against what was announced: names, shapes and finite values of all weights.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import logging
+import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import metadata
 from itertools import chain
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+import diffusers
+import safetensors.torch
 import torch
+from diffusers import SchedulerMixin, UNet2DModel
 from torch import nn
 
+from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
-from sculptor_app.diffusion.models.memory import READ_WHOLE_BYTES
-from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage, Report
-from sculptor_app.diffusion.models.verdict import Component, Unfit, Verdict, shown, shown_path
-from sculptor_app.diffusion.pipelines import build_lock
+from sculptor_app.diffusion.models.folder import Folder, scan
+from sculptor_app.diffusion.models.verdict import (
+    Component,
+    LoadingProgress,
+    LoadingStage,
+    Report,
+    Unfit,
+    Verdict,
+    shown,
+    shown_path,
+)
+from sculptor_app.diffusion.models.weights import checked_header
+from sculptor_app.diffusion.pipelines import networks
 from sculptor_app.diffusion.pipelines.faults import is_out_of_memory
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 
 ALIGNMENT = 64
 _OTHER = "Its settings belong to another model; copy the folder again."
@@ -28,14 +48,30 @@ _NEVER_STORED = re.compile(r"(^|\.)(position_ids|inv_freq)$")
 """Tables that older versions of transformers wrote beside the weights, and that each model makes for itself."""
 _SHAPE = re.compile(r"because (\S+) expected shape|size mismatch for (\S+):")
 
+Network = TypeVar("Network", UNet2DModel, LabelEmbedding)
+
+MOST_LABELS = 10_000
+MOST_PARAMETERS = 2_000_000_000
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+SCHEDULERS = (
+    "DDIMScheduler", "DDPMScheduler", "DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler", "HeunDiscreteScheduler", "UniPCMultistepScheduler",
+)  # fmt: skip
+ALLOWED = {
+    "sample_size": (1, 1024), "in_channels": (1, 4096), "out_channels": (1, 4096), "layers_per_block": (1, 16),
+    "attention_head_dim": (1, 1024), "norm_num_groups": (1, 512), "num_forms": (0, MOST_LABELS),
+    "num_materials": (0, MOST_LABELS), "width": (1, 16384), "num_train_timesteps": (1, 10_000),
+    "patch_size": (1, 32),
+}  # fmt: skip
+
 
 def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
-    """Build a pipeline on the CPU from files that were judged.
+    """Build a pipeline on the CPU from files that were inspected.
 
     Args:
         verdict: Of a folder that is fit.
         dtype: What the weights become: "float32", "float16" or "bfloat16".
-        report: Told of each component; what it raises ends the building.
+        report: Called for each component; what it raises ends the building.
 
     Returns:
         The pipeline, in evaluation mode.
@@ -45,18 +81,18 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
         ModelFolderError: The same, for a folder of ours.
         RuntimeError: Memory ran out; `is_out_of_memory` knows it.
     """
-    number, tell = getattr(torch, dtype), report or (lambda _: None)
+    torch_dtype, report = getattr(torch, dtype), report or (lambda _: None)
     if verdict.pipeline == OUR_PIPELINE:
-        tell(LoadingProgress(LoadingStage.READING))
-        return verdict.made_by.load(verdict.path, "cpu", number)
+        report(LoadingProgress(LoadingStage.READING))
+        return load_sculptor(verdict.path, "cpu", torch_dtype)
     with quiet():
         parts = {}
         for position, component in enumerate(verdict.components, 1):
-            tell(LoadingProgress(LoadingStage.READING, component.name, position, len(verdict.components)))
-            parts[component.name] = _component(component, number)
+            report(LoadingProgress(LoadingStage.READING, component.name, position, len(verdict.components)))
+            parts[component.name] = _component(component, torch_dtype)
         try:
             pipeline = verdict.made_by.from_pretrained(
-                verdict.path, **parts, torch_dtype=number, local_files_only=True, use_safetensors=True,
+                verdict.path, **parts, torch_dtype=torch_dtype, local_files_only=True, use_safetensors=True,
                 trust_remote_code=False,
             )  # fmt: skip
         except Exception as error:
@@ -68,7 +104,7 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep loaders from writing bars and warnings to a terminal that is not theirs; one thread at a time."""
-    with build_lock.building, warnings.catch_warnings():
+    with networks.BUILD_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before = []
         for library in ("diffusers", "transformers"):
@@ -99,14 +135,14 @@ def _component(component: Component, dtype: torch.dtype) -> Any:
         raise cannot(path, error) from error
     if component.weights is None:
         return loaded
-    module, told = loaded if isinstance(loaded, tuple) else (loaded, {})
-    _check_names(path, told)
+    module, info = loaded if isinstance(loaded, tuple) else (loaded, {})
+    _check_loading(path, info)
     check_values(path, module)
     return module.eval().requires_grad_(False)
 
 
 def _arguments(component: Component, dtype: torch.dtype) -> dict[str, Any]:
-    """What the class's `from_pretrained` is to be told."""
+    """Arguments of the class's `from_pretrained`."""
     if component.weights is None:
         return {"local_files_only": True}
     arguments: dict[str, Any] = {
@@ -115,38 +151,39 @@ def _arguments(component: Component, dtype: torch.dtype) -> dict[str, Any]:
     if component.weights.variant is not None:
         arguments["variant"] = component.weights.variant
     if component.kind == "network":
-        arguments["disable_mmap"] = component.weights.largest_bytes <= READ_WHOLE_BYTES
+        arguments["disable_mmap"] = not component.weights.is_mapped
     else:
-        arguments |= {"trust_remote_code": False, "ignore_mismatched_sizes": True}  # they are told, and refused here
+        arguments |= {
+            "trust_remote_code": False,
+            "ignore_mismatched_sizes": True,
+        }  # they are reported, and refused here
     return arguments
 
 
 def _dtype_name(component: Component) -> str:
-    """What the class calls the kind of number: version 4.56 of transformers renamed it."""
+    """Name of the argument for the dtype: version 4.56 of transformers renamed it."""
     if component.kind == "network":
         return "torch_dtype"
     major, minor = metadata.version("transformers").split(".")[:2]
     return "dtype" if (int(major), int(minor)) >= (4, 56) else "torch_dtype"
 
 
-def _check_names(path: str, told: dict[str, Any]) -> None:
-    """Whether the file held just the weights that the network has.
+def _check_loading(path: str, info: dict[str, Any]) -> None:
+    """Refuse weights that are not just those of the network, by the loading info of diffusers or transformers."""
+    mismatched = [entry[0] if isinstance(entry, tuple) else entry for entry in info.get("mismatched_keys", ())]
+    unexpected = [name for name in info.get("unexpected_keys", ()) if not _NEVER_STORED.search(name)]
+    _check_names(path, info.get("missing_keys", ()), unexpected, mismatched)
 
-    Args:
-        path: As it is shown.
-        told: What diffusers or transformers say about the loading.
-    """
-    mismatched = [entry[0] if isinstance(entry, tuple) else entry for entry in told.get("mismatched_keys", ())]
-    unexpected = [name for name in told.get("unexpected_keys", ()) if not _NEVER_STORED.search(name)]
-    missing = told.get("missing_keys", ())
-    for names, what in ((missing, "lacks"), (unexpected, "has the unknown"), (mismatched, "has a wrong shape for")):
+
+def _check_names(path: str, missing: Collection[str], unexpected: Collection[str], mismatched: Collection[str]) -> None:
+    for names, fault in ((missing, "lacks"), (unexpected, "has the unknown"), (mismatched, "has a wrong shape for")):
         if names:
             first, *others = sorted(names)
-            raise Unfit(f"{path} {what} {shown(first)}{f' and {len(others)} more' if others else ''}.", _OTHER)
+            raise Unfit(f"{path} {fault} {shown(first)}{f' and {len(others)} more' if others else ''}.", _OTHER)
 
 
 def check_values(path: str, module: nn.Module) -> None:
-    """Refuse weights without a value and values that are no numbers; put mapped ones in memory of their own.
+    """Refuse weights without a value, NaN and infinite values; put mapped weights in memory of their own.
 
     Args:
         path: Where they are from, as it is shown.
@@ -160,14 +197,14 @@ def check_values(path: str, module: nn.Module) -> None:
             raise Unfit(f"{path} leaves {shown(name)} without a value.", "It would fail in mid-run; copy it again.")
     for name, parameter in module.named_parameters():
         if not is_finite(parameter):
-            raise Unfit(f"{path} has values that are no numbers in {shown(name)}.", "Every picture would be empty.")
+            raise Unfit(f"{path} has NaN or infinite values in {shown(name)}.", "Every picture would be empty.")
         # Mapped weights are misaligned, which changes the output in the sixth digit, and are gone with their file.
         if parameter.device.type == "cpu" and parameter.data_ptr() % ALIGNMENT:
             parameter.data = parameter.data.clone()
 
 
 def is_finite(tensor: torch.Tensor) -> bool:
-    """Whether all values are numbers; a thirtieth of the time of `torch.isfinite`, and no memory."""
+    """Whether no value is NaN or infinite; a thirtieth of the time of `torch.isfinite`, and no memory."""
     if not tensor.is_floating_point() or not tensor.numel():
         return True
     least, most = torch.aminmax(tensor.detach())  # both are NaN if any value is
@@ -183,11 +220,137 @@ def cannot(path: str, error: Exception) -> Exception:
         return Unfit(f"{path} has a wrong shape for {shown(shape[1] or shape[2])}.", _OTHER)
     if isinstance(error, ImportError):
         why = "Install it into Sculptor's environment and open the model again."
-        return Unfit(f"{path} needs something that is not installed ({_said(error)}).", why)
-    return Unfit(f"{path} describes nothing that can be built ({type(error).__name__}: {_said(error)}).", _OTHER)
+        return Unfit(f"{path} needs something that is not installed ({_one_line(error)}).", why)
+    return Unfit(f"{path} describes nothing that can be built ({type(error).__name__}: {_one_line(error)}).", _OTHER)
 
 
-def _said(error: Exception) -> str:
-    """What a library said, in one line and not all of it if it is long."""
-    said = " ".join(str(error).split())
-    return shown_path(said[:200] + ("…" if len(said) > 200 else ""))
+def _one_line(error: Exception) -> str:
+    """A library's message in one line, cut if it is long."""
+    message = " ".join(str(error).split())
+    return shown_path(message[:200] + ("…" if len(message) > 200 else ""))
+
+
+def load_sculptor(
+    folder: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> SculptorPipeline:
+    """Open a model folder that `SculptorPipeline.save_pretrained` or the training program wrote.
+
+    Args:
+        folder: Holds model_index.json and one folder per component.
+        device: Where the weights go.
+        dtype: What the weights become; float32 for exact runs.
+
+    Raises:
+        ModelFolderError: The folder cannot be used; the message says why and what to do.
+    """
+    try:
+        unet, table, scheduler, settings = _read_components(Path(os.path.realpath(folder)), dtype)
+    except Unfit as error:
+        raise ModelFolderError(error.finding.what, error.finding.why_it_matters) from error
+    pipeline = SculptorPipeline(unet, table, scheduler, **settings)
+    pipeline.to(device)
+    return pipeline
+
+
+def _read_components(
+    folder: Path, dtype: torch.dtype
+) -> tuple[UNet2DModel, LabelEmbedding, SchedulerMixin, dict[str, Any]]:
+    """The U-Net, the label tables, the scheduler and the pipeline's own settings; checked before any is built.
+
+    Raises:
+        ModelFolderError: Something is broken, or beyond what is allowed.
+        Unfit: A file is missing or broken.
+    """
+    found = scan(folder)
+    index = found.json("model_index.json")
+    if index.get("_class_name") != "SculptorPipeline":
+        raise ModelFolderError(
+            f"{folder} holds a {index.get('_class_name')!r}, not a SculptorPipeline. Open it as a diffusers folder."
+        )
+    patch_size = index.get("patch_size", 4)
+    _check_bounds(folder / "model_index.json", {"patch_size": patch_size})
+    settings = {"patch_size": patch_size, "form_names": _names(folder, index, "form_names"),
+                "material_names": _names(folder, index, "material_names")}  # fmt: skip
+    unet = _read_network(UNet2DModel, found, "unet", dtype)
+    table = _read_network(LabelEmbedding, found, "label_embedding", dtype)
+    _check_fit(folder, unet, table, settings)
+    return unet, table, _read_scheduler(found), settings
+
+
+def _names(folder: Path, index: dict[str, Any], key: str) -> list[str]:
+    names = index.get(key, [])
+    if not isinstance(names, list) or len(names) > MOST_LABELS or not all(isinstance(name, str) for name in names):
+        raise ModelFolderError(f"{key} in {folder / 'model_index.json'} is not a list of words. Restore the file.")
+    return names
+
+
+def _check_bounds(path: Path, config: dict[str, Any]) -> None:
+    for key, (least, most) in ALLOWED.items():
+        value = config.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ModelFolderError(f"{key} in {path} is {value!r}; allowed is {least} to {most}. Restore the file.")
+    channels = config.get("block_out_channels", (1,))
+    sane = isinstance(channels, (list, tuple)) and 1 <= len(channels) <= 8
+    if not sane or not all(type(width) is int and 1 <= width <= 4096 for width in channels):
+        raise ModelFolderError(
+            f"block_out_channels in {path} is {channels!r}; allowed are 1 to 8 widths of 1 to 4096. Restore the file."
+        )
+
+
+def _read_network(kind: type[Network], found: Folder, name: str, dtype: torch.dtype) -> Network:
+    folder = found.root / name
+    config = found.json(f"{name}/config.json")
+    _check_bounds(folder / "config.json", config)
+    try:
+        with networks.BUILD_LOCK, torch.device("meta"):  # shapes only: a config that asks for terabytes gets none
+            network: Network = kind.from_config(config)
+    except Exception as error:
+        raise ModelFolderError(f"{folder / 'config.json'} describes no network that can be built ({error}).") from error
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    if sum(parameter.numel() for parameter in network.parameters()) > MOST_PARAMETERS:
+        raise ModelFolderError(f"{folder / 'config.json'} asks for more than {MOST_PARAMETERS:,} parameters.")
+    weights = _read_weights(found, f"{name}/{WEIGHTS}", wanted, dtype)
+    network.load_state_dict(weights, strict=True, assign=True)
+    check_values(shown_path(folder), network)
+    network.eval().requires_grad_(False)
+    return network
+
+
+def _read_weights(
+    found_in: Folder, name: str, wanted: dict[str, tuple[int, ...]], dtype: torch.dtype
+) -> dict[str, torch.Tensor]:
+    """Weights by name; names and shapes are compared from the header before the data is read."""
+    path = found_in.root / name
+    found = {name: tensor.shape for name, tensor in checked_header(found_in, name).tensors.items()}
+    changed = [name for name in wanted.keys() & found.keys() if wanted[name] != found[name]]
+    _check_names(shown_path(path), wanted.keys() - found.keys(), found.keys() - wanted.keys(), changed)
+    # Read into memory, not mapped: mapped weights are misaligned, which changes the output in the sixth digit. The
+    # copy in `to` aligns them.
+    return {name: tensor.to(dtype, copy=True) for name, tensor in safetensors.torch.load(path.read_bytes()).items()}
+
+
+def _check_fit(folder: Path, unet: UNet2DModel, table: LabelEmbedding, settings: dict[str, Any]) -> None:
+    channels = 3 * settings["patch_size"] ** 2
+    if (unet.config.in_channels, unet.config.out_channels) != (channels, channels):
+        raise ModelFolderError(f"{folder}: patch_size {settings['patch_size']} needs a U-Net of {channels} channels.")
+    width = unet.time_embedding.linear_2.out_features
+    if unet.config.class_embed_type != "identity" or table.config.width != width:
+        raise ModelFolderError(f"{folder}: the label embedding and the U-Net belong to different models.")
+    for names, count in (("form_names", table.free_form), ("material_names", table.free_material)):
+        if len(settings[names]) not in (0, count):
+            raise ModelFolderError(f"{folder}: {names} has {len(settings[names])} words for {count} labels.")
+
+
+def _read_scheduler(found: Folder) -> SchedulerMixin:
+    path = found.root / "scheduler" / "scheduler_config.json"
+    config = found.json("scheduler/scheduler_config.json")
+    _check_bounds(path, config)
+    name = config.get("_class_name")
+    if name not in SCHEDULERS:
+        raise ModelFolderError(f"{path} names the scheduler {name!r}; known are {', '.join(SCHEDULERS)}.")
+    try:
+        return getattr(diffusers, name).from_config(config)
+    except Exception as error:
+        raise ModelFolderError(f"{path} cannot be used ({error}). Restore the file from where it came.") from error

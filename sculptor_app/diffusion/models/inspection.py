@@ -1,13 +1,17 @@
-"""Judging a model by what lies on the disk: nothing of it is built, imported or run."""
+"""Inspection of a model's folder: nothing of it is built, imported or run.
+
+The bounds for settings are wide: several times what any published model uses. What slips through them meets the limits
+of the sandbox.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sculptor_app.diffusion.models import classes as catalogue
-from sculptor_app.diffusion.models.bounds import check_settings
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES, Folder, scan
 from sculptor_app.diffusion.models.verdict import (
     Component,
@@ -42,8 +46,35 @@ _NO_CODE = "Sculptor runs no code that comes with a model, and opens none that m
 _PAIRS = ([str, str], [type(None), type(None)])
 _PICKLED = "Opening a pickle runs the code in it; look for a copy with safetensors files."
 
+MOST_ITEMS = 20_000
+MOST_LETTERS = 100_000
 
-def judge_folder(path: Path, wanted_variant: str | None = None, with_weights: bool = True) -> Verdict:
+_HUGE = "Building it would take more memory or time than any model needs."
+_BOUNDS = (
+    ("num_train_timesteps", 1, 10_000),
+    (r".*(vocab|token|position|sample_size|image_size|num_embeds|num_classes|labels|n_embed|codebook).*",
+     -(1 << 22), 1 << 22),
+    (r".*(layers|blocks|depth|num_stages|num_frames|heads|groups|experts).*", -1_000, 4_096),
+    (r".*(channels|dim|dims|width|hidden|size|features|rank|filters|kernel|stride|patch|scale_factor).*",
+     -1_000, 100_000),
+)  # fmt: skip
+"""Keys as patterns, the first that fits counts; and the whole numbers that are allowed for them."""
+_COMPILED = tuple((re.compile(pattern), least, most) for pattern, least, most in _BOUNDS)
+_ATTENTION = [None, "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"]
+_FILES = ("vocab_file", "merges_file", "tokenizer_file", "spm_file", "sp_model_file", "source_spm", "target_spm")
+
+_FORBIDDEN = {
+    "auto_map": "It names program files to run; Sculptor runs no code that comes with a model.",
+    "custom_pipeline": "It names program files to run; Sculptor runs no code that comes with a model.",
+    "custom_pipelines": "It names program files to run; Sculptor runs no code that comes with a model.",
+    "trust_remote_code": "A model has no say in whom to trust.",
+    "transformers_weights": "It names weight files of its own, which no check has seen.",
+    "quantization_config": "Quantised weights cannot be opened yet; look for a copy in 16 or 32 bits.",
+    "compression_config": "Compressed weights cannot be opened yet; look for a copy in 16 or 32 bits.",
+}
+
+
+def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: bool = True) -> Verdict:
     """Everything that can be said of a diffusers folder without building anything.
 
     Args:
@@ -207,3 +238,55 @@ def _programs(folder: Folder) -> Iterator[Finding]:
         if PurePosixPath(name.lower()).suffix in PROGRAMS:
             path = shown_path(folder.root / name)
             yield Finding(f"{path} is a program.", _NO_CODE)
+
+
+def check_settings(path: str, settings: dict[str, Any], numbers: bool = True) -> Iterator[Finding]:
+    """Everything in a component's settings that speaks against it.
+
+    Args:
+        path: Of the settings' file, as it is shown.
+        settings: What it holds, nested as it may be.
+        numbers: Whether something is built as large as the numbers say; a tokenizer may say 10^30.
+    """
+    waiting: list[tuple[str, Any]] = [("", settings)]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            yield from _check_keys(path, value)
+            waiting.extend((str(inner), each) for inner, each in value.items())
+        elif isinstance(value, list):
+            if len(value) > MOST_ITEMS:
+                yield Finding(f"{key} in {path} has {len(value):,} items; allowed are {MOST_ITEMS:,}.", _HUGE)
+            waiting.extend((key, each) for each in value[:MOST_ITEMS])
+        elif isinstance(value, str) and len(value) > MOST_LETTERS:
+            yield Finding(f"{key} in {path} has {len(value):,} letters; allowed are {MOST_LETTERS:,}.", _HUGE)
+        elif numbers and isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield from _check_number(path, key, value)
+
+
+def _check_keys(path: str, settings: dict[str, Any]) -> Iterator[Finding]:
+    for key, why in _FORBIDDEN.items():
+        if settings.get(key) not in (None, False, [], {}):
+            yield Finding(f"{path} has {key}: {shown(settings[key])}.", why)
+    for key in ("attn_implementation", "_attn_implementation", "_attn_implementation_internal"):
+        named = settings.get(key)
+        if any(each not in _ATTENTION for each in (named.values() if isinstance(named, dict) else [named])):
+            what = f"{path} has {key}: {shown(named)}."
+            yield Finding(what, "It can name program code on the hub; Sculptor runs no code that comes with a model.")
+    for key in _FILES:
+        if isinstance(settings.get(key), str) and not re.fullmatch(r"\w[\w.\-]*", settings[key]):
+            what = f"{path} has {key}: {shown(settings[key])}."
+            yield Finding(what, "It leads out of the folder; it could read any file of yours.")
+
+
+def _check_number(path: str, key: str, value: float) -> Iterator[Finding]:
+    for pattern, least, most in _COMPILED:
+        if pattern.fullmatch(key):
+            if not least <= value <= most:
+                yield Finding(f"{_shown_key(key)} in {path} is {shown(value)}; allowed is {least} to {most}.", _HUGE)
+            return
+
+
+def _shown_key(key: str) -> str:
+    """A setting's name; one that is no plain word stands in quotes."""
+    return key if re.fullmatch(r"\w{1,60}", key, re.ASCII) else shown(key)

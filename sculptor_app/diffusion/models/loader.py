@@ -1,10 +1,13 @@
-"""The one way in: a model is judged, tried if a stranger made it, built, and put where it will compute."""
+"""Loader of models: inspects a model, plans its memory, tries it in the sandbox if it is untrusted, and builds it.
+
+`load_pipeline` is the only way to a pipeline that computes.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +16,49 @@ from sculptor_app.diffusion.models import builder, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.folder import scan
 from sculptor_app.diffusion.models.hub import cache
-from sculptor_app.diffusion.models.inspection import judge_folder
-from sculptor_app.diffusion.models.memory import EXACT_BYTES, Plan, plan_loading
-from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage, Report, stoppable
-from sculptor_app.diffusion.models.sandbox import try_first
-from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Unfit, Verdict, shown_path
+from sculptor_app.diffusion.models.inspection import inspect_folder
+from sculptor_app.diffusion.models.sandbox import check_in_sandbox
+from sculptor_app.diffusion.models.verdict import (
+    DTYPE_BYTES,
+    Finding,
+    LoadingProgress,
+    LoadingStage,
+    ModelRefused,
+    Report,
+    Unfit,
+    Verdict,
+    shown_path,
+    stoppable,
+)
 from sculptor_app.diffusion.models.weights import OTHER_WEIGHTS, PICKLES
 
 HALF_VARIANT = "fp16"
 _CHANGED = "Wait until it is complete, then open it again."
+EXACT_BYTES = 1 << 30
+"""A model that takes no more than this runs in float32 everywhere: it is quick enough, and the same on all devices."""
+LEFT_TO_OTHERS = 512 << 20
+"""Bytes that a model leaves to its own run and to other programs."""
+
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
 
 
-def judge(path: Path, variant: str | None = None) -> Verdict:
-    """Everything that can be said of a model without building any of it; raises nothing.
+@dataclass(frozen=True, slots=True)
+class LoadingPlan:
+    """How a model is to be loaded.
 
-    Args:
-        path: A diffusers folder, or one safetensors file.
-        variant: Which files to prefer where a component has several, such as "fp16".
+    Attributes:
+        dtype: Name of torch's kind of number: "float32", "float16", "bfloat16".
+        offload: Whether only the part that computes is on the GPU at a time.
     """
-    try:
-        path = Path(os.path.realpath(path))
-        with builder.quiet():  # libraries speak when they are first imported
-            if path.is_dir():
-                return judge_folder(path, variant)
-            if path.suffix == ".safetensors":
-                return single_file.judge_checkpoint(path)
-        return Verdict(path, findings=(_no_model(path),))
-    except (OSError, ValueError) as error:  # it vanished in between, or its name is none
-        return Verdict(path, findings=(Finding(f"{shown_path(path)} cannot be read ({error}).", _CHANGED),))
+
+    dtype: str
+    offload: bool = False
 
 
-def locate(model: str) -> Path:
+def find_model(model: str) -> Path:
     """The folder or file that a person means: its path, or the name of a repository in the hub's cache.
 
     Raises:
@@ -60,17 +75,35 @@ def locate(model: str) -> Path:
     raise ModelFolderError(f"There is no folder {shown_path(path)}.", "Choose a folder that holds a model.")
 
 
-def inspect_model(path: Path, device: str | None = None) -> Verdict:
-    """What `judge` says, and whether the model fits into a device's memory; builds nothing.
+def inspect_model(path: Path, variant: str | None = None) -> Verdict:
+    """Everything that can be said of a model without building any of it; raises nothing.
 
     Args:
         path: A diffusers folder, or one safetensors file.
-        device: As torch names it; None leaves memory aside.
+        variant: Which files to prefer where a component has several, such as "fp16".
     """
-    return judge(path) if device is None else examine(path, device, trial=False)[0]
+    try:
+        path = Path(os.path.realpath(path))
+        with builder.quiet():  # libraries speak when they are first imported
+            if path.is_dir():
+                return inspect_folder(path, variant)
+            if path.suffix == ".safetensors":
+                return single_file.inspect_checkpoint(path)
+        return Verdict(path, findings=(_no_model(path),))
+    except (OSError, ValueError) as error:  # it vanished in between, or its name is none
+        return Verdict(path, findings=(Finding(f"{shown_path(path)} cannot be read ({error}).", _CHANGED),))
 
 
-def examine(
+def _no_model(path: Path) -> Finding:
+    if not path.exists():
+        return Finding(f"There is no folder {shown_path(path)}.", "Choose a folder that holds a model.")
+    if path.name.endswith((*PICKLES, *OTHER_WEIGHTS)):
+        why = "Opening such a file can run code in it; look for a copy with safetensors files."
+        return Finding(f"{shown_path(path)} is no safetensors file.", why)
+    return Finding(f"{shown_path(path)} is neither a folder nor a safetensors file.", "Choose one that holds a model.")
+
+
+def check_model(
     path: Path,
     device: str,
     dtype: str | None = None,
@@ -79,7 +112,7 @@ def examine(
     own_too: bool = False,
     stop: threading.Event | None = None,
     report: Report | None = None,
-) -> tuple[Verdict, Plan | None]:
+) -> tuple[Verdict, LoadingPlan | None]:
     """Everything that can be found out about a model without building it in this process.
 
     Args:
@@ -99,20 +132,20 @@ def examine(
     """
     tell = stoppable(report, stop)
     tell(LoadingProgress(LoadingStage.CHECKING))
-    verdict = judge(path)
+    verdict = inspect_model(path)
     if verdict.fit and device != "cpu" and 4 * verdict.numbers > EXACT_BYTES:
-        verdict = judge(path, HALF_VARIANT)  # half the reading, where there is a choice
+        verdict = inspect_model(path, HALF_VARIANT)  # half the reading, where there is a choice
     if not verdict.fit:
         return verdict, None
     try:
-        plan = plan_loading(verdict, device) if dtype is None else Plan(dtype)
+        plan = plan_loading(verdict, device) if dtype is None else LoadingPlan(dtype)
         if trial and (own_too or verdict.pipeline != OUR_PIPELINE):
             tell(LoadingProgress(LoadingStage.TRYING))
-            try_first(verdict, plan.dtype, stop)
+            check_in_sandbox(verdict, plan.dtype, stop)
     except Unfit as unfit:
-        return with_findings(verdict, unfit.finding), None
+        return replace(verdict, findings=(*verdict.findings, unfit.finding)), None
     except ModelRefused as refused:
-        return with_findings(verdict, *refused.findings), None
+        return replace(verdict, findings=(*verdict.findings, *refused.findings)), None
     return verdict, plan
 
 
@@ -143,37 +176,20 @@ def load_pipeline(
         RuntimeError: Memory ran out all the same; `is_out_of_memory` knows it.
     """
     tell = stoppable(report, stop)
-    verdict, plan = examine(path, device, dtype, stop=stop, report=report)
+    verdict, plan = check_model(path, device, dtype, stop=stop, report=report)
     verdict.refuse()
     assert plan is not None
     try:
         pipeline = build(verdict, plan.dtype, tell)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
-    if judge(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
+    if inspect_model(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
         raise ModelFolderError(f"{shown_path(verdict.path)} changed while it was read.", _CHANGED)
     tell(LoadingProgress(LoadingStage.MOVING))
     if plan.offload:
         pipeline.enable_model_cpu_offload(device=device)
         return pipeline
     return pipeline.to(device)
-
-
-def scheduler_settings(path: Path) -> dict[str, Any]:
-    """What a model says of its scheduler; loads nothing.
-
-    Raises:
-        Unfit: It says nothing, or it cannot be read.
-    """
-    folder = path if path.suffix != ".safetensors" or path.is_dir() else judge(path).settings_folder or path
-    return scan(folder).json("scheduler/scheduler_config.json")
-
-
-def may_be_moved(pipeline: Any) -> bool:
-    """Whether a loaded pipeline can go to another device as it is: one in float32 suits all, an offloaded one none."""
-    import torch
-
-    return not getattr(pipeline, "_all_hooks", None) and getattr(pipeline, "dtype", torch.float32) is torch.float32
 
 
 def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
@@ -183,15 +199,101 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
     return builder.build(verdict, dtype, report)
 
 
-def with_findings(verdict: Verdict, *more: Finding) -> Verdict:
-    """The same verdict with further findings."""
-    return replace(verdict, findings=(*verdict.findings, *more))
+def is_movable(pipeline: Any) -> bool:
+    """Whether a loaded pipeline can go to another device as it is: one in float32 suits all, an offloaded one none."""
+    import torch
+
+    return not getattr(pipeline, "_all_hooks", None) and getattr(pipeline, "dtype", torch.float32) is torch.float32
 
 
-def _no_model(path: Path) -> Finding:
-    if not path.exists():
-        return Finding(f"There is no folder {shown_path(path)}.", "Choose a folder that holds a model.")
-    if path.name.endswith((*PICKLES, *OTHER_WEIGHTS)):
-        why = "Opening such a file can run code in it; look for a copy with safetensors files."
-        return Finding(f"{shown_path(path)} is no safetensors file.", why)
-    return Finding(f"{shown_path(path)} is neither a folder nor a safetensors file.", "Choose one that holds a model.")
+def scheduler_settings(path: Path) -> dict[str, Any]:
+    """What a model says of its scheduler; loads nothing.
+
+    Raises:
+        Unfit: It says nothing, or it cannot be read.
+    """
+    folder = path if path.suffix != ".safetensors" or path.is_dir() else inspect_model(path).settings_folder or path
+    return scan(folder).json("scheduler/scheduler_config.json")
+
+
+def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = None) -> LoadingPlan:
+    """How to load a model onto a device so that it fits.
+
+    Args:
+        verdict: Of a model that is fit.
+        device: As torch names it: "cpu", "cuda:0", "mps".
+        free: Bytes that are free on "cpu" and on the device; None asks the system.
+
+    Raises:
+        Unfit: It does not fit in any way.
+    """
+    free = {name: free_bytes(name) for name in ("cpu", device)} if free is None else free
+    needs: list[str] = []
+    for dtype in _preferred_dtypes(verdict, device):
+        held = verdict.loaded_bytes(dtype)
+        needed = held + verdict.copied_bytes
+        if needed + LEFT_TO_OTHERS > free["cpu"]:  # all weights pass through it, whatever the device
+            needs.append(_short("the computer's memory", dtype, needed, free["cpu"]))
+        elif device == "cpu" or held + LEFT_TO_OTHERS <= free[device]:
+            return LoadingPlan(dtype)
+        elif _may_offload(verdict, device) and _largest(verdict) * DTYPE_BYTES[dtype] + LEFT_TO_OTHERS <= free[device]:
+            return LoadingPlan(dtype, offload=True)
+        else:
+            needs.append(_short(f"the memory of {device}", dtype, held, free[device]))
+    raise Unfit(f"{needs[-1]}.", "Loading it would end the program; close others, or choose a smaller model.")
+
+
+def _preferred_dtypes(verdict: Verdict, device: str) -> list[str]:
+    """Kinds of number for a model on a device, the best first."""
+    if verdict.loaded_bytes("float32") <= EXACT_BYTES:
+        return ["float32"]
+    if device == "cpu":
+        return ["float32", "bfloat16"]
+    stored = {dtype for weights in verdict.weights for dtype in weights.dtypes}
+    if "F16" in stored and "BF16" not in stored:  # published in it, so made for it
+        return ["float16"]
+    return ["bfloat16"] if _knows_bfloat16(device) else ["float16"]
+
+
+def free_bytes(device: str) -> int:
+    """Bytes that can still be had on a device; for "cpu" the computer's memory, or what a container leaves of it."""
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    import psutil  # type: ignore[import-untyped]
+
+    return min(int(psutil.virtual_memory().available), *_left_by_container())
+
+
+def _left_by_container() -> list[int]:
+    """What control groups leave; at least one number."""
+    left = [1 << 62]
+    for most, used in _CGROUPS:
+        try:
+            left.append(int(Path(most).read_text(encoding="ascii")) - int(Path(used).read_text(encoding="ascii")))
+        except (OSError, ValueError):  # there is none, or it says "max"
+            continue
+    return left
+
+
+def _knows_bfloat16(device: str) -> bool:
+    import torch
+
+    return not device.startswith("cuda") or torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _largest(verdict: Verdict) -> int:
+    """Numbers of the largest component."""
+    return max(weights.numbers for weights in verdict.weights)
+
+
+def _may_offload(verdict: Verdict, device: str) -> bool:
+    return device.startswith("cuda") and getattr(verdict.made_by, "model_cpu_offload_seq", None) is not None
+
+
+def _short(where: str, dtype: str, needed: int, free: int) -> str:
+    needed_gib, free_gib = needed / 2**30, max(0, free) / 2**30
+    return f"The model takes {needed_gib:.1f} GiB of {where} as {dtype}, and {free_gib:.1f} GiB are free"

@@ -18,7 +18,6 @@ from typing import IO, Any
 import sculptor_app
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.diffusion.models.memory import BYTES, copied_bytes
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
 from sculptor_app.identity import VERSION
 
@@ -42,7 +41,7 @@ _OFFLINE = {
 _SECRETS = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY", "HF_HOME", "HF_HUB_CACHE", "PYTHONSTARTUP")
 
 
-def try_first(verdict: Verdict, dtype: str, stop: threading.Event | None = None) -> None:
+def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None = None) -> None:
     """Load a model in a process of its own, unless just this one has passed before.
 
     The process has no network, no secrets, no GPU, may write nothing, and its memory and time are bounded by what the
@@ -69,9 +68,9 @@ def try_first(verdict: Verdict, dtype: str, stop: threading.Event | None = None)
 
 def _run(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Finding]:
     """What the trial found against the model."""
-    held = verdict.numbers * BYTES[dtype]
+    held = verdict.loaded_bytes(dtype)
     largest = max((weights.largest_bytes for weights in verdict.weights), default=0)
-    memory_bytes = held + largest + copied_bytes(verdict) + SPARE_BYTES
+    memory_bytes = held + largest + verdict.copied_bytes + SPARE_BYTES
     seconds = LEAST_SECONDS + verdict.stored_bytes // BYTES_PER_SECOND
     arguments = [str(verdict.path), verdict.wanted_variant or "", dtype, str(memory_bytes), str(seconds)]
     with tempfile.TemporaryDirectory(prefix="sculptor-trial-") as place, tempfile.TemporaryFile() as answer:

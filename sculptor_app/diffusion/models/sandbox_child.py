@@ -1,6 +1,6 @@
-"""The process of a trial: loads a model once, under limits, and says in JSON how it went.
+"""The sandbox's subprocess: loads a model once, under limits on memory, time, files and network, and reports in JSON.
 
-Started by `trial`, never by a person, with the arguments PATH VARIANT DTYPE BYTES SECONDS; VARIANT is empty for the
+Started by `sandbox`, never by a person, with the arguments PATH VARIANT DTYPE BYTES SECONDS; VARIANT is empty for the
 plain files.
 """
 
@@ -10,13 +10,23 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.diffusion.models import sandbox_limits
 from sculptor_app.diffusion.models.verdict import Unfit
+
+_FORBIDDEN = (
+    "socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile",
+    "os.kill", "pty.", "webbrowser.", "pickle.", "ftplib.", "urllib.", "smtplib.", "os.remove", "os.rmdir", "os.rename",
+    "os.link", "os.symlink", "os.chmod", "os.chown", "os.mkdir", "os.truncate", "shutil.",
+)  # fmt: skip
+"""Audit events, or beginnings of them, that end in a `Forbidden`."""
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+MOST_WRITTEN_BYTES = 512 << 20
+"""Of one file: a checkpoint's settings and vocabularies are copied."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -24,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     path, variant, dtype, memory_bytes, seconds = arguments
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever libraries print is no answer
-    sandbox_limits.end_with(sys.stdin.buffer)
+    exit_with_parent(sys.stdin.buffer)
     json.dump({"refused": _tried(Path(path), variant or None, dtype, int(memory_bytes), int(seconds))}, answer)
     answer.flush()
     os._exit(0)  # nothing that was loaded has a say in how it ends
@@ -34,15 +44,15 @@ def _tried(path: Path, variant: str | None, dtype: str, memory_bytes: int, secon
     """What speaks against the model: pairs of what was found and why it matters."""
     import torch
 
-    from sculptor_app.diffusion.models.loader import build, judge
+    from sculptor_app.diffusion.models.loader import build, inspect_model
     from sculptor_app.diffusion.pipelines.faults import is_out_of_memory
 
     torch.set_num_threads(1)
-    verdict = judge(path, variant)  # imports the classes that the model names
+    verdict = inspect_model(path, variant)  # imports the classes that the model names
     if not verdict.fit:
         return [[each.what, each.why_it_matters] for each in verdict.refusals]
-    sandbox_limits.limit_resources(memory_bytes, seconds)
-    sandbox_limits.forbid(Path(tempfile.gettempdir()))
+    limit_resources(memory_bytes, seconds)
+    forbid(Path(tempfile.gettempdir()))
     try:
         build(verdict, dtype)
     except Unfit as unfit:
@@ -59,6 +69,79 @@ def _surprise(error: BaseException, memory: bool, memory_bytes: int) -> list[Any
         what = f"Building the model takes more than {memory_bytes / 2**30:.1f} GiB, far more than its weights."
         return [what, "Its settings ask for something huge; it would end the program."]
     return [f"Building the model failed ({type(error).__name__}: {str(error)[:200]}).", "Copy it again."]
+
+
+class Forbidden(RuntimeError):
+    """Something was tried that no loading needs."""
+
+
+def limit_resources(memory_bytes: int, seconds: int) -> None:
+    """Bound what this process can still take; on systems that know no such bounds the parent watches alone.
+
+    Args:
+        memory_bytes: Beyond what it has now.
+        seconds: Of computing.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    bounds = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, MOST_WRITTEN_BYTES), (resource.RLIMIT_CORE, 0)]
+    taken = _address_space()
+    if taken is not None:
+        bounds.append((resource.RLIMIT_AS, taken + memory_bytes))
+    for what, most in bounds:
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+
+
+def _address_space() -> int | None:
+    """Bytes of addresses that this process has; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def forbid(allowed: Path) -> None:
+    """From now on: no network, no programs, no pickles, and no writing but below one folder.
+
+    A second line of defence: what was judged before has no way to ask for any of these.
+
+    Args:
+        allowed: The folder.
+    """
+    below = os.path.realpath(allowed) + os.sep
+    harmless = (below, os.devnull)
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            writes = isinstance(flags, int) and flags & _WRITING and not isinstance(path, int)
+            if writes and not os.fsdecode(path).startswith(harmless):
+                _refuse(f"to write to {path!r}")
+        elif event.startswith(_FORBIDDEN):
+            paths = [each for each in arguments if isinstance(each, str)]
+            if not paths or not all(path.startswith(harmless) for path in paths):
+                _refuse(event)
+
+    sys.addaudithook(watch)
+
+
+def _refuse(what: str) -> NoReturn:
+    raise Forbidden(f"it tried {what}, which no loading needs")
+
+
+def exit_with_parent(parent: Any, end: Callable[[int], None] = os._exit) -> None:
+    """End this process when its parent is gone: a thread waits for a pipe from it to close."""
+
+    def wait() -> None:
+        parent.read()
+        end(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 if __name__ == "__main__":

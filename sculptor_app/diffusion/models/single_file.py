@@ -18,13 +18,19 @@ from torch import nn
 
 from sculptor_app.diffusion.models import builder
 from sculptor_app.diffusion.models.folder import File, Folder, scan
-from sculptor_app.diffusion.models.header import Tensor
 from sculptor_app.diffusion.models.hub import cache
-from sculptor_app.diffusion.models.inspection import judge_folder
-from sculptor_app.diffusion.models.memory import READ_WHOLE_BYTES
-from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage, Report
-from sculptor_app.diffusion.models.verdict import Component, Unfit, Verdict, distinct, shown_path
-from sculptor_app.diffusion.models.weights import checked_header, weights_of
+from sculptor_app.diffusion.models.inspection import inspect_folder
+from sculptor_app.diffusion.models.verdict import (
+    Component,
+    LoadingProgress,
+    LoadingStage,
+    Report,
+    Unfit,
+    Verdict,
+    distinct,
+    shown_path,
+)
+from sculptor_app.diffusion.models.weights import Tensor, checked_header, weights_of
 
 SETTINGS_FILES = (".json", ".txt", ".model")
 """What a settings folder is read for; anything else in it is left alone."""
@@ -33,7 +39,7 @@ _LACKING = re.compile(r"Failed to load (\w+)\. Weights for this component appear
 _AS_FOLDER = "Open the pipeline as a diffusers folder instead."
 
 
-def judge_checkpoint(path: Path) -> Verdict:
+def inspect_checkpoint(path: Path) -> Verdict:
     """Everything that can be said of a checkpoint without building anything.
 
     Args:
@@ -47,7 +53,7 @@ def judge_checkpoint(path: Path) -> Verdict:
         settings = _settings(path, repository)
     except Unfit as unfit:
         return Verdict(path, findings=(unfit.finding,), fingerprint=folder.fingerprint())
-    within = judge_folder(settings, with_weights=False)
+    within = inspect_folder(settings, with_weights=False)
     weights = weights_of(folder.files.values(), [header])
     findings = list(within.findings)
     if within.made_by is not None and not hasattr(within.made_by, "from_single_file"):
@@ -76,7 +82,7 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
         try:
             pipeline = verdict.made_by.from_single_file(
                 str(verdict.path), config=place, local_files_only=True, torch_dtype=getattr(torch, dtype),
-                disable_mmap=verdict.weights[0].largest_bytes <= READ_WHOLE_BYTES,
+                disable_mmap=not verdict.weights[0].is_mapped,
             )  # fmt: skip
         except Exception as error:
             lacking = _LACKING.search(str(error))

@@ -1,14 +1,20 @@
-"""What was found out about a model before anything of it was built."""
+"""Records of opening a model: findings and the verdict of its inspection, and the progress of its loading."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
 
-from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.errors import Cancelled, ModelFolderError
+
+DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+"""Bytes of a number by torch's name for the dtypes that a model may be loaded as."""
+READ_WHOLE_BYTES = 1 << 30
+"""A weight file up to this size is read, a larger one is mapped while it is read: a second copy would not fit."""
 
 _LONGEST = 80
 
@@ -85,6 +91,11 @@ class Weights:
     largest_bytes: int
     dtypes: frozenset[str]
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the files are mapped while they are read, and not copied into memory first."""
+        return self.largest_bytes > READ_WHOLE_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -155,6 +166,15 @@ class Verdict:
         """How many numbers all weights hold."""
         return sum(each.numbers for each in self.weights)
 
+    def loaded_bytes(self, dtype: str) -> int:
+        """What all weights take in memory as a dtype, one of `DTYPE_BYTES`."""
+        return self.numbers * DTYPE_BYTES[dtype]
+
+    @property
+    def copied_bytes(self) -> int:
+        """What reading takes besides the weights themselves: the largest file that is not mapped."""
+        return max((each.largest_bytes for each in self.weights if not each.is_mapped), default=0)
+
     def refuse(self) -> None:
         """Raise if the model is not fit.
 
@@ -166,16 +186,71 @@ class Verdict:
 
 
 def shown(value: object) -> str:
-    """A stranger's value in a sentence of ours: in quotes, without control characters, and not all of it if long."""
+    """An untrusted value in a sentence of ours: in quotes, without control characters, and not all of it if long."""
     text = repr(value[:_LONGEST]) if isinstance(value, str) else repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def shown_path(path: Path | str) -> str:
-    """A stranger's file name in a sentence of ours: control characters and bytes that are no text become a mark."""
+    """An untrusted file name in a sentence of ours: control characters and bytes that are no text become a mark."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(path))
 
 
 def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Every finding once, in order."""
     return tuple(dict.fromkeys(findings))
+
+
+class LoadingStage(Enum):
+    """The stages of opening a model, in their order; a model of ours needs no trial."""
+
+    CHECKING = "checking"
+    TRYING = "trying"
+    READING = "reading"
+    MOVING = "moving"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadingProgress:
+    """What is done with a model now.
+
+    Attributes:
+        stage: The stage that has begun.
+        part: The component that is read; empty where all of them are read at once.
+        number: Which of them it is, from 1; 0 where all are read at once.
+        of: How many there are.
+    """
+
+    stage: LoadingStage
+    part: str = ""
+    number: int = 0
+    of: int = 0
+
+    def __str__(self) -> str:
+        """In a word or two, as "reading unet (2 of 5)"."""
+        part = f" {self.part} ({self.number} of {self.of})" if self.part else " the model"
+        return f"{self.stage.value}{part}"
+
+
+Report = Callable[[LoadingProgress], None]
+"""Is told what is being done, in the thread that does it."""
+
+
+def stoppable(report: Report | None, stop: threading.Event | None) -> Report:
+    """A report that ends the work where it is told something after it was to stop.
+
+    Args:
+        report: Is told; None tells nobody.
+        stop: Set from any thread.
+
+    Raises:
+        Cancelled: From what is returned.
+    """
+
+    def tell(doing: LoadingProgress) -> None:
+        if stop is not None and stop.is_set():
+            raise Cancelled
+        if report is not None:
+            report(doing)
+
+    return tell

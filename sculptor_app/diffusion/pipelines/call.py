@@ -16,8 +16,15 @@ from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.diffusion.pipelines.parameters import controls_of, left_out_of, own_size, why_not_callable
-from sculptor_app.diffusion.pipelines.signature import choices_of, parameters_of, words_of
+from sculptor_app.diffusion.pipelines.parameters import (
+    choices_of,
+    controls_of,
+    left_out_of,
+    own_size,
+    parameters_of,
+    why_not_callable,
+    words_of,
+)
 
 Pipeline = Any
 _USUAL_SIDE_PX = 512

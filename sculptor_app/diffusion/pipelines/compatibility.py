@@ -19,7 +19,7 @@ from sculptor_app.core.requests.samplers import (
     Networks,
     Sampler,
 )
-from sculptor_app.diffusion.pipelines.signature import words_of
+from sculptor_app.diffusion.pipelines.parameters import words_of
 from sculptor_app.diffusion.samplers.schedulers import class_of, settings_of
 
 

@@ -1,9 +1,10 @@
-"""The networks that a pipeline asks at every step, and what stands in for them where their answers do not matter."""
+"""Networks of a pipeline: which they are, the lock for building one, and stubs of them for replaying a run."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,14 @@ import torch
 from diffusers import ModelMixin
 
 from sculptor_app.diffusion.pipelines.layout import AUTOENCODERS
+
+BUILD_LOCK = threading.RLock()
+"""Held while any network is built.
+
+While diffusers and transformers build a model that they are about to read, they change torch for all threads: new
+parameters stay empty, `torch.nn.init` does nothing, and the default dtype is the model's. A network that another thread
+builds meanwhile would be empty, or learn from whatever was in memory.
+"""
 
 Signature = tuple[str, tuple[int, ...]]
 """Name of a network, and the shape of the first tensor that it is given."""

@@ -226,27 +226,6 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         )
         super(SculptorPipeline, rounded).save_pretrained(save_directory, safe_serialization=True, **kwargs)
 
-    @classmethod
-    def load(
-        cls, folder: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
-    ) -> SculptorPipeline:
-        """Open a model folder that this class or the training program wrote.
-
-        Args:
-            folder: Holds model_index.json and one folder per component.
-            device: Where the weights go.
-            dtype: What the weights become; float32 for exact runs.
-
-        Raises:
-            ModelFolderError: The folder cannot be used; the message says why and what to do.
-        """
-        from sculptor_app.diffusion.pipelines.components import read_components
-
-        unet, table, scheduler, settings = read_components(Path(folder), dtype)
-        pipeline = cls(unet, table, scheduler, **settings)
-        pipeline.to(device)
-        return pipeline
-
 
 def _for_each(what: str, label: Labels, batch_size: int, count: int) -> list[int | None]:
     """The label of each picture.

@@ -16,15 +16,13 @@ from sculptor_app.core.errors import ModelFolderError, SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.models.hub.cache import name_of
-from sculptor_app.diffusion.models.loader import load_pipeline, locate, may_be_moved, scheduler_settings
-from sculptor_app.diffusion.models.progress import Report
-from sculptor_app.diffusion.models.verdict import Unfit
+from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pipeline, scheduler_settings
+from sculptor_app.diffusion.models.verdict import Report, Unfit
 from sculptor_app.diffusion.pipelines import devices as machine
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.faults import give_memory_back, memory_told
 from sculptor_app.diffusion.pipelines.layout import latent_layout_of
-from sculptor_app.diffusion.pipelines.parameters import own_size
-from sculptor_app.diffusion.pipelines.signature import parameters_of, words_of
+from sculptor_app.diffusion.pipelines.parameters import own_size, parameters_of, words_of
 from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError, plan_levels
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler, settings_of
 from sculptor_app.resources import ResourceError
@@ -162,7 +160,7 @@ class Engine:
     def _make_ready(self, folder: Path, target: Device, stop: threading.Event | None, report: Report | None) -> None:
         if self._folder == folder and self._device == target:
             return
-        if self._folder == folder and may_be_moved(self._pipeline):
+        if self._folder == folder and is_movable(self._pipeline):
             assert self._pipeline is not None
             self.cache.clear()
             self._pipeline.to(target.id)
@@ -228,7 +226,7 @@ def model_folder(model: str | None) -> Path:
         ModelFolderError: There is no such folder or file, and no model of that name in the hub's cache.
     """
     try:
-        return resource(EMBEDDED_MODEL) if model is None else locate(model)
+        return resource(EMBEDDED_MODEL) if model is None else find_model(model)
     except ResourceError as error:
         raise ModelFolderError(str(error)) from error
 

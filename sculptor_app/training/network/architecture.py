@@ -8,7 +8,7 @@ from typing import Any
 from diffusers import DDIMScheduler, UNet2DModel
 
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
-from sculptor_app.diffusion.pipelines import build_lock
+from sculptor_app.diffusion.pipelines import networks
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 
 
@@ -47,7 +47,7 @@ def new_pipeline(
     """
     has_attention = [0 < level >= len(channels) - 2 for level in range(len(channels))]
     width = 4 * channels[min(1, len(channels) - 1)]
-    with build_lock.building:
+    with networks.BUILD_LOCK:
         unet = UNet2DModel(
             sample_size=size // patch_size,
             in_channels=3 * patch_size**2,

@@ -8,7 +8,7 @@ from typing import Any
 from diffusers import DDIMScheduler, UNet2DModel
 
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
-from sculptor_app.diffusion.pipelines import build_lock
+from sculptor_app.diffusion.pipelines import networks
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 
 
@@ -25,7 +25,7 @@ def blueprint_of(pipeline: SculptorPipeline) -> dict[str, Any]:
 
 def build(blueprint: dict[str, Any]) -> SculptorPipeline:
     """An untrained pipeline of this architecture."""
-    with build_lock.building:
+    with networks.BUILD_LOCK:
         unet = UNet2DModel.from_config(blueprint["unet"])
         table = LabelEmbedding.from_config(blueprint["label_embedding"])
     return SculptorPipeline(

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
-from sculptor_app.diffusion.pipelines import build_lock
+from sculptor_app.diffusion.models.builder import load_sculptor
+from sculptor_app.diffusion.pipelines import networks
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.errors import UnsuitableModel
 from sculptor_app.training.network.architecture import new_scheduler
@@ -28,7 +29,7 @@ def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], siz
         ModelFolderError: The folder cannot be used.
         UnsuitableModel: The model knows other labels, or another noise schedule than the one that is learned here.
     """
-    model = SculptorPipeline.load(folder)
+    model = load_sculptor(folder)
     _refuse_other_schedule(folder, model)
     known = (list(model.config.form_names), list(model.config.material_names))
     if not forms and not materials:
@@ -59,7 +60,7 @@ def _refuse_other_schedule(folder: Path, model: SculptorPipeline) -> None:
 
 def _only_free(table: LabelEmbedding) -> LabelEmbedding:
     """A table without labels whose vector is the given one's for "left free"."""
-    with build_lock.building:
+    with networks.BUILD_LOCK:
         free: LabelEmbedding = LabelEmbedding(0, 0, table.config.width)
     with torch.no_grad():
         free.form.weight.copy_(table.form.weight[-1:])

@@ -21,7 +21,7 @@ def doing_text(doing: object) -> str:
     """What is done with a model, as "reading unet (2 of 5)".
 
     Args:
-        doing: A `diffusion.models.progress.LoadingProgress`.
+        doing: A `diffusion.models.verdict.LoadingProgress`.
     """
     if doing.stage.value == "reading" and doing.part:
         return _tr("reading {0} ({1} of {2})").format(doing.part, doing.number, doing.of)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.diffusion.models import bounded_json
+from sculptor_app.diffusion.models import folder
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 VALUES = st.recursive(
@@ -20,8 +20,8 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_what_is_json_is_read_as_it_is(value: object) -> None:
-    assert bounded_json.parse(json.dumps(value).encode()) == value
-    assert bounded_json.parse(json.dumps(value, ensure_ascii=False, indent=1).encode()) == value
+    assert folder.parse_json(json.dumps(value).encode()) == value
+    assert folder.parse_json(json.dumps(value, ensure_ascii=False, indent=1).encode()) == value
 
 
 @given(st.binary(max_size=200))
@@ -30,9 +30,9 @@ def test_anything_else_is_a_value_error(text: bytes) -> None:
         expected = json.loads(text.decode("utf-8"))
     except ValueError:
         with pytest.raises(ValueError):
-            bounded_json.parse(text)
+            folder.parse_json(text)
     else:
-        assert bounded_json.parse(text) == expected
+        assert folder.parse_json(text) == expected
 
 
 def nested(levels: int) -> bytes:
@@ -40,29 +40,29 @@ def nested(levels: int) -> bytes:
 
 
 def test_depth_is_bounded_to_the_level() -> None:
-    bounded_json.parse(nested(32))
+    folder.parse_json(nested(32))
     with pytest.raises(ValueError, match="nested more than 32 levels"):
-        bounded_json.parse(nested(33))
-    bounded_json.parse(b'{"a": "' + b"[" * 1000 + b'"}')  # in a word they are no levels
+        folder.parse_json(nested(33))
+    folder.parse_json(b'{"a": "' + b"[" * 1000 + b'"}')  # in a word they are no levels
 
 
 def test_bounds_may_be_infinite() -> None:
-    assert bounded_json.parse(b'{"lambda_min_clipped": -Infinity}') == {"lambda_min_clipped": -math.inf}
+    assert folder.parse_json(b'{"lambda_min_clipped": -Infinity}') == {"lambda_min_clipped": -math.inf}
 
 
 @pytest.mark.parametrize("text", [b"[NaN]", b"[-NaN]", b"\xff\xfe", b"", b"9" * 5000])
 def test_what_json_does_not_know(text: bytes) -> None:
     with pytest.raises(ValueError):
-        bounded_json.parse(text)
+        folder.parse_json(text)
 
 
 def test_the_number_of_parts_is_bounded() -> None:
     parts = 250_000
-    assert len(bounded_json.parse(b"[" + b"[]," * (parts - 2) + b"[]]")) == parts - 1
+    assert len(folder.parse_json(b"[" + b"[]," * (parts - 2) + b"[]]")) == parts - 1
     with pytest.raises(ValueError, match="more than 500,000 words and brackets"):
-        bounded_json.parse(b"[" + b"[]," * (parts - 1) + b"[]]")
+        folder.parse_json(b"[" + b"[]," * (parts - 1) + b"[]]")
     with pytest.raises(ValueError, match="more than 500,000 words and brackets"):
-        bounded_json.parse(b"[" + b'"",' * (2 * parts) + b"1]")
+        folder.parse_json(b"[" + b'"",' * (2 * parts) + b"1]")
 
 
 @pytest.mark.parametrize(
@@ -76,5 +76,5 @@ def test_the_number_of_parts_is_bounded() -> None:
 def test_nothing_takes_long(text: bytes) -> None:
     started = time.perf_counter()
     with pytest.raises(ValueError):
-        bounded_json.parse(text)
+        folder.parse_json(text)
     assert time.perf_counter() - started < 5

@@ -12,9 +12,8 @@ import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 
 from sculptor_app.diffusion.models import builder
-from sculptor_app.diffusion.models.loader import build, judge
-from sculptor_app.diffusion.models.progress import LoadingProgress
-from sculptor_app.diffusion.models.verdict import Unfit
+from sculptor_app.diffusion.models.loader import build, inspect_model
+from sculptor_app.diffusion.models.verdict import LoadingProgress, Unfit
 from tests.helpers.diffusers_models import NAMED, UNHEARD_OF, WEIGHTS, edit_json, edit_weights, save
 
 MAKERS = NAMED | UNHEARD_OF
@@ -37,7 +36,7 @@ def output(pipeline: Any, name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_whole_model_is_fit_and_computes_what_diffusers_computes(name: str, tmp_path: Path) -> None:
     folder = save(MAKERS[name], tmp_path / name)
-    verdict = judge(folder)
+    verdict = inspect_model(folder)
     assert verdict.findings == ()
     told: list[LoadingProgress] = []
     ours = build(verdict, "float32", told.append)
@@ -58,11 +57,11 @@ def test_a_scheduler_with_an_infinite_bound_is_fit(model: Path) -> None:
     DPMSolverMultistepScheduler().save_pretrained(model / "scheduler")
     assert "-Infinity" in (model / "scheduler" / "scheduler_config.json").read_text()
     edit_json(model / "model_index.json", scheduler=["diffusers", "DPMSolverMultistepScheduler"])
-    assert build(judge(model), "float32").scheduler.config.lambda_min_clipped == -float("inf")
+    assert build(inspect_model(model), "float32").scheduler.config.lambda_min_clipped == -float("inf")
 
 
 def test_numbers_and_bytes_are_those_of_the_network(model: Path) -> None:
-    verdict = judge(model)
+    verdict = inspect_model(model)
     network = build(verdict, "float32").unet
     assert verdict.numbers == sum(each.numel() for each in network.parameters())
     assert verdict.stored_bytes == (model / "unet" / WEIGHTS).stat().st_size
@@ -70,27 +69,27 @@ def test_numbers_and_bytes_are_those_of_the_network(model: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_weights_become_what_is_asked_for(dtype: str, model: Path) -> None:
-    assert build(judge(model), dtype).unet.dtype is getattr(torch, dtype)
+    assert build(inspect_model(model), dtype).unet.dtype is getattr(torch, dtype)
 
 
 def test_shards_and_variants_are_read(tmp_path: Path) -> None:
     folder = save(NAMED["ldm"], tmp_path / "model", max_shard_size="20KB", variant="fp16")
     assert len(list((folder / "unet").glob("*.safetensors"))) > 2
-    verdict = judge(folder)
+    verdict = inspect_model(folder)
     assert verdict.findings == ()
     assert {weights.variant for weights in verdict.weights} == {"fp16"}
     plain = save(NAMED["ldm"], tmp_path / "plain")
     np.testing.assert_array_equal(
-        output(build(verdict, "float32"), "ldm"), output(build(judge(plain), "float32"), "ldm")
+        output(build(verdict, "float32"), "ldm"), output(build(inspect_model(plain), "float32"), "ldm")
     )
 
 
 def test_the_plain_files_or_the_wanted_ones_where_both_are_there(tmp_path: Path) -> None:
     folder = save(NAMED["ddpm"], tmp_path / "model")
     save(NAMED["ddpm"], folder, variant="fp16")
-    assert [weights.variant for weights in judge(folder).weights] == [None]
-    assert [weights.variant for weights in judge(folder, "fp16").weights] == ["fp16"]
-    assert [weights.variant for weights in judge(folder, "ema").weights] == [None]
+    assert [weights.variant for weights in inspect_model(folder).weights] == [None]
+    assert [weights.variant for weights in inspect_model(folder, "fp16").weights] == ["fp16"]
+    assert [weights.variant for weights in inspect_model(folder, "ema").weights] == [None]
 
 
 def test_a_snapshot_of_the_hubs_cache_is_read_through_its_links(model: Path, tmp_path: Path) -> None:
@@ -104,12 +103,12 @@ def test_a_snapshot_of_the_hubs_cache_is_read_through_its_links(model: Path, tmp
         blob = shared / f"{number:064x}" if file.name == WEIGHTS else blobs / str(number)
         file.rename(blob)
         file.symlink_to(blob)
-    verdict = judge(snapshot)
+    verdict = inspect_model(snapshot)
     assert verdict.findings == ()
     assert build(verdict, "float32").unet is not None
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(snapshot, elsewhere, symlinks=True)
-    assert "is a link out of the folder" in str(judge(elsewhere).refusals[0])
+    assert "is a link out of the folder" in str(inspect_model(elsewhere).refusals[0])
 
 
 Change = Callable[[Path], object]
@@ -129,8 +128,8 @@ NOT_WHOLE: dict[str, tuple[Change, str]] = {
     "one more": (weights(lambda w: w.update(more=torch.ones(1))), r"has the unknown 'more'\."),
     "others": (weights(lambda w: (w.clear(), w.update(more=torch.ones(1)))), "lacks"),
     "another shape": (weights(lambda w: w.update({"conv_in.bias": torch.ones(3)})), r"wrong shape for 'conv_in\.bias'"),
-    "a NaN": (weights(lambda w: w["conv_in.bias"][1:2].fill_(float("nan"))), r"no numbers in 'conv_in\.bias'"),
-    "an infinity": (weights(lambda w: w["conv_in.bias"][1:2].fill_(-float("inf"))), r"no numbers in 'conv_in\.bias'"),
+    "a NaN": (weights(lambda w: w["conv_in.bias"][1:2].fill_(float("nan"))), r"NaN .*'conv_in\.bias'"),
+    "an infinity": (weights(lambda w: w["conv_in.bias"][1:2].fill_(-float("inf"))), r"infinite .*'conv_in\.bias'"),
     "settings of another": (settings(block_out_channels=[8, 16]), "wrong shape|lacks"),
     "an unknown block": (settings(down_block_types=["X", "AttnDownBlock2D"]), "nothing that can be built"),
     "a word for a number": (settings(layers_per_block="many"), "nothing that can be built"),
@@ -152,7 +151,7 @@ NOT_WHOLE: dict[str, tuple[Change, str]] = {
 def test_what_is_not_whole_is_refused_when_it_is_built(what: str, model: Path) -> None:
     change, words = NOT_WHOLE[what]
     change(model)
-    verdict = judge(model)
+    verdict = inspect_model(model)
     verdict.refuse()
     with pytest.raises(Unfit, match=words) as caught:
         build(verdict, "float32")
@@ -185,6 +184,6 @@ def test_loaders_are_quiet_and_left_as_they_were(model: Path, capfd: pytest.Capt
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
     edit_weights(model / "unet" / WEIGHTS, lambda w: w.pop("conv_in.bias"))
     with pytest.raises(Unfit):
-        build(judge(model), "float32")
+        build(inspect_model(model), "float32")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
     assert capfd.readouterr() == ("", "")

@@ -13,7 +13,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
-from sculptor_app.diffusion.models.loader import build, judge
+from sculptor_app.diffusion.models.loader import build, inspect_model
 from sculptor_app.diffusion.models.verdict import ModelRefused, Unfit
 from tests.helpers.diffusers_models import edit_json, edit_weights, save
 from tests.helpers.stable_diffusion import stable_diffusion
@@ -29,7 +29,7 @@ def whole_stable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_text_encoders_and_tokenizers_are_built(
     whole_stable: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    verdict = judge(whole_stable)
+    verdict = inspect_model(whole_stable)
     assert verdict.findings == ()
     kinds = {component.name: component.kind for component in verdict.components}
     assert (kinds["text_encoder"], kinds["tokenizer"]) == ("encoder", "data")
@@ -58,7 +58,7 @@ def test_building_speaks_to_nobody_even_where_there_is_a_network(
             seen.append(event)
 
     sys.addaudithook(watch)
-    verdict = judge(whole_stable)
+    verdict = inspect_model(whole_stable)
     watching.set()
     build(verdict, "float32")
     assert seen == []
@@ -77,7 +77,7 @@ def test_an_encoder_of_an_older_transformers_is_read(whole_stable: Path, tmp_pat
         weights["text_model.embeddings.position_ids"] = torch.arange(16)[None]
 
     edit_weights(folder / "text_encoder" / "model.safetensors", age)
-    before, after = (build(judge(each), "float32").text_encoder.state_dict() for each in (whole_stable, folder))
+    before, after = (build(inspect_model(each), "float32").text_encoder.state_dict() for each in (whole_stable, folder))
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
@@ -85,7 +85,7 @@ ENCODERS_NOT_WHOLE: dict[str, tuple[Callable[[dict[str, torch.Tensor]], object],
     "one missing": (lambda w: w.pop(min(w)), "text_encoder lacks '"),
     "one more": (lambda w: w.update(more=torch.ones(1)), "text_encoder has the unknown 'more'"),
     "another shape": (lambda w: w.update({min(w): torch.ones(3)}), "text_encoder has a wrong shape for '"),
-    "a NaN": (lambda w: w[min(w)].fill_(float("nan")), "text_encoder has values that are no numbers in '"),
+    "a NaN": (lambda w: w[min(w)].fill_(float("nan")), "text_encoder has NaN or infinite values in '"),
 }
 
 
@@ -95,7 +95,7 @@ def test_an_encoder_that_is_not_whole_is_refused(what: str, whole_stable: Path, 
     change, words = ENCODERS_NOT_WHOLE[what]
     edit_weights(folder / "text_encoder" / "model.safetensors", change)
     with pytest.raises(Unfit, match=words):
-        build(judge(folder), "float32")
+        build(inspect_model(folder), "float32")
 
 
 STRANGE_PARTS: dict[str, tuple[str, dict[str, object], str]] = {
@@ -114,23 +114,23 @@ def test_strange_encoders_and_tokenizers_are_refused(what: str, whole_stable: Pa
     name, changes, words = STRANGE_PARTS[what]
     edit_json(folder / name, **changes)
     with pytest.raises(ModelRefused, match=words):
-        judge(folder).refuse()
+        inspect_model(folder).refuse()
 
 
 def test_a_tokenizer_without_a_longest_text_is_fit(whole_stable: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(whole_stable, tmp_path / "endless"))
     edit_json(folder / TOKENIZER, model_max_length=int(1e30))
-    assert judge(folder).findings == ()
+    assert inspect_model(folder).findings == ()
 
 
 def test_a_pipeline_that_loads_others_by_its_readme_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "KandinskyV22CombinedPipeline"}')
     (tmp_path / "readme.md").write_text("---\nprior: [/somewhere/else]\n---\n")
-    assert any("README.md names further models" in each.what for each in judge(tmp_path).refusals)
+    assert any("README.md names further models" in each.what for each in inspect_model(tmp_path).refusals)
 
 
 def test_an_adapter_that_names_another_model_is_refused(whole_stable: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(whole_stable, tmp_path / "adapted"))
     (folder / "text_encoder" / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelRefused, match=r"has an adapter_config\.json\. The loader would fetch another model"):
-        judge(folder).refuse()
+        inspect_model(folder).refuse()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.diffusion.models.folder import File
-from sculptor_app.diffusion.models.header import MOST_HEADER_BYTES, BrokenHeader, Header, read_header
+from sculptor_app.diffusion.models.weights import MOST_HEADER_BYTES, BrokenHeader, Header, read_header
 from tests.helpers.diffusers_models import write_header
 
 F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}

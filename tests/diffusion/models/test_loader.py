@@ -11,10 +11,9 @@ import torch
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader, sandbox
-from sculptor_app.diffusion.models.loader import examine, inspect_model, load_pipeline, may_be_moved
-from sculptor_app.diffusion.models.memory import Plan
-from sculptor_app.diffusion.models.progress import LoadingProgress
-from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.models.builder import load_sculptor
+from sculptor_app.diffusion.models.loader import LoadingPlan, check_model, inspect_model, is_movable, load_pipeline
+from sculptor_app.diffusion.models.verdict import LoadingProgress
 from sculptor_app.diffusion.sampling.engine import Engine, model_name
 from sculptor_app.diffusion.sampling.sample import sample
 from tests.diffusion.gaussian import gaussian_pipeline
@@ -31,12 +30,12 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def seen_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every model had passed its trial."""
-    monkeypatch.setattr(loader, "try_first", lambda *_: None)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
 
 
 def test_a_model_of_ours_needs_no_trial_and_is_what_it_was(tiny_model: Path, no_process: None) -> None:
     pipeline = load_pipeline(tiny_model)
-    before = SculptorPipeline.load(tiny_model)
+    before = load_sculptor(tiny_model)
     arguments: dict[str, Any] = {"form": 1, "num_inference_steps": 2}
     pictures = [each(generator=torch.Generator().manual_seed(1), **arguments).images for each in (pipeline, before)]
     np.testing.assert_array_equal(*pictures)
@@ -45,7 +44,7 @@ def test_a_model_of_ours_needs_no_trial_and_is_what_it_was(tiny_model: Path, no_
 def test_the_verdict_alone_starts_nothing(whole_ddpm: Path, no_process: None) -> None:
     verdict = inspect_model(whole_ddpm, "cpu")
     assert verdict.fit
-    assert examine(whole_ddpm, "cpu", trial=False)[1] == Plan("float32")
+    assert check_model(whole_ddpm, "cpu", trial=False)[1] == LoadingPlan("float32")
     assert inspect_model(whole_ddpm) == verdict
 
 
@@ -127,16 +126,16 @@ def test_an_engine_hands_stop_and_report_to_whatever_opens(tmp_path: Path) -> No
 
 def test_what_may_go_to_another_device_as_it_is(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen_before(monkeypatch)
-    assert may_be_moved(load_pipeline(model))
-    assert not may_be_moved(load_pipeline(model, dtype="bfloat16"))
+    assert is_movable(load_pipeline(model))
+    assert not is_movable(load_pipeline(model, dtype="bfloat16"))
     offloaded = load_pipeline(model)
     offloaded._all_hooks = [object()]
-    assert not may_be_moved(offloaded)
+    assert not is_movable(offloaded)
 
 
 @pytest.mark.gpu
 def test_a_model_whose_parts_come_to_the_gpu_one_at_a_time(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader, "plan_loading", lambda *_: Plan("float32", offload=True))
+    monkeypatch.setattr(loader, "plan_loading", lambda *_: LoadingPlan("float32", offload=True))
     pipeline = load_pipeline(model, "cuda:0")
-    assert not may_be_moved(pipeline)
+    assert not is_movable(pipeline)
     assert pipeline(num_inference_steps=2, output_type="np").images.shape == (1, 8, 8, 3)

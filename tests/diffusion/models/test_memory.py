@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from diffusers import DDPMPipeline
 
-from sculptor_app.diffusion.models import memory
-from sculptor_app.diffusion.models.memory import Plan, plan_loading
+from sculptor_app.diffusion.models import loader
+from sculptor_app.diffusion.models.loader import LoadingPlan, plan_loading
 from sculptor_app.diffusion.models.verdict import Component, Unfit, Verdict, Weights
 
 GIB = 1 << 30
@@ -24,7 +24,7 @@ def model(*numbers: float, dtype: str = "F32", offloadable: bool = True) -> Verd
 
 @pytest.fixture(autouse=True)
 def a_gpu_that_knows_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_knows_bfloat16", lambda device: device != "cuda:9")
+    monkeypatch.setattr(loader, "_knows_bfloat16", lambda device: device != "cuda:9")
 
 
 SMALL = model(0.4)
@@ -33,7 +33,7 @@ SMALL = model(0.4)
 @pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
 @pytest.mark.parametrize("device", ["cpu", "cuda:0", "mps"])
 def test_small_models_are_exact_everywhere(device: str, dtype: str) -> None:
-    assert plan_loading(model(0.4, dtype=dtype), device, {"cpu": 99 * GIB, device: 99 * GIB}) == Plan("float32")
+    assert plan_loading(model(0.4, dtype=dtype), device, {"cpu": 99 * GIB, device: 99 * GIB}) == LoadingPlan("float32")
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,20 @@ def test_small_models_are_exact_everywhere(device: str, dtype: str) -> None:
 def test_large_models_are_halved_on_a_gpu_as_the_folder_and_the_device_allow(
     stored: str, device: str, chosen: str
 ) -> None:
-    assert plan_loading(model(6, dtype=stored), device, {"cpu": 99 * GIB, device: 99 * GIB}) == Plan(chosen)
+    assert plan_loading(model(6, dtype=stored), device, {"cpu": 99 * GIB, device: 99 * GIB}) == LoadingPlan(chosen)
 
 
 @pytest.mark.parametrize(
     ("free_gib", "plan"),
-    [(12.6, Plan("float32")), (12.4, Plan("bfloat16")), (6.6, Plan("bfloat16")), (6.4, None), (-1, None)],
+    [
+        (12.6, LoadingPlan("float32")),
+        (12.4, LoadingPlan("bfloat16")),
+        (6.6, LoadingPlan("bfloat16")),
+        (6.4, None),
+        (-1, None),
+    ],
 )
-def test_the_computer_without_a_gpu(free_gib: float, plan: Plan | None) -> None:
+def test_the_computer_without_a_gpu(free_gib: float, plan: LoadingPlan | None) -> None:
     """6 GiB as float16 are 12 as float32; half a GiB is left to others; files of 8 GiB are mapped, not copied."""
     free = {"cpu": int(free_gib * GIB)}
     if plan is not None:
@@ -68,11 +74,13 @@ def test_the_computer_without_a_gpu(free_gib: float, plan: Plan | None) -> None:
 @pytest.mark.parametrize(
     ("parts", "gpu_gib", "plan"),
     [
-        ((6,), 6.6, Plan("bfloat16")), ((4, 2), 6.4, Plan("bfloat16", offload=True)),
-        ((4, 2), 4.6, Plan("bfloat16", offload=True)), ((4, 2), 4.4, None), ((6,), 6.4, None),
+        ((6,), 6.6, LoadingPlan("bfloat16")), ((4, 2), 6.4, LoadingPlan("bfloat16", offload=True)),
+        ((4, 2), 4.6, LoadingPlan("bfloat16", offload=True)), ((4, 2), 4.4, None), ((6,), 6.4, None),
     ],
 )  # fmt: skip
-def test_the_largest_part_must_fit_onto_a_gpu(parts: tuple[float, ...], gpu_gib: float, plan: Plan | None) -> None:
+def test_the_largest_part_must_fit_onto_a_gpu(
+    parts: tuple[float, ...], gpu_gib: float, plan: LoadingPlan | None
+) -> None:
     free = {"cpu": 20 * GIB, "cuda:0": int(gpu_gib * GIB)}
     if plan is not None:
         assert plan_loading(model(*parts), "cuda:0", free) == plan
@@ -95,19 +103,19 @@ def test_all_weights_pass_through_the_computers_memory() -> None:
 def test_a_file_that_is_read_whole_counts_twice() -> None:
     weights = Weights((Path("x"),), None, GIB // 8, GIB // 2, GIB // 2, frozenset({"F32"}))
     verdict = Verdict(Path("m"), components=(Component("x", "network", None, Path("x"), weights),))
-    assert memory.copied_bytes(verdict) == GIB // 2
-    assert plan_loading(verdict, "cpu", {"cpu": 3 * GIB // 2}) == Plan("float32")
+    assert verdict.copied_bytes == GIB // 2
+    assert plan_loading(verdict, "cpu", {"cpu": 3 * GIB // 2}) == LoadingPlan("float32")
     with pytest.raises(Unfit, match=r"1\.0 GiB of the computer"):
         plan_loading(verdict, "cpu", {"cpu": 3 * GIB // 2 - 1})
 
 
 def test_a_container_leaves_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert memory.free_bytes("cpu") > 0
+    assert loader.free_bytes("cpu") > 0
     most, used = tmp_path / "max", tmp_path / "current"
-    monkeypatch.setattr(memory, "_CGROUPS", ((str(most), str(used)),))
-    assert memory._left_by_container() == [1 << 62]
+    monkeypatch.setattr(loader, "_CGROUPS", ((str(most), str(used)),))
+    assert loader._left_by_container() == [1 << 62]
     most.write_text("1000\n")
     used.write_text("400\n")
-    assert memory.free_bytes("cpu") == 600
+    assert loader.free_bytes("cpu") == 600
     most.write_text("max\n")
-    assert memory.free_bytes("cpu") > 600
+    assert loader.free_bytes("cpu") > 600

@@ -11,9 +11,8 @@ import pytest
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.diffusion.models import sandbox
-from sculptor_app.diffusion.models.loader import judge, load_pipeline
-from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage
-from sculptor_app.diffusion.models.verdict import ModelRefused
+from sculptor_app.diffusion.models.loader import inspect_model, load_pipeline
+from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage, ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, dit, edit_json, edit_weights, save
 
 ROOT = Path(__file__).parents[3]
@@ -52,20 +51,20 @@ def test_a_model_is_tried_once_and_again_when_anything_of_it_has_changed(model: 
 
 
 def test_what_counts_as_a_change(model: Path) -> None:
-    before = judge(model).fingerprint
+    before = inspect_model(model).fingerprint
     path = model / "unet" / WEIGHTS
     what = path.stat()
     edit_weights(path, lambda w: w.update(x=w.pop("conv_in.bias")))  # the same size, another header
     os.utime(path, ns=(what.st_atime_ns, what.st_mtime_ns))
-    changed = judge(model).fingerprint
+    changed = inspect_model(model).fingerprint
     (model / "README.md").touch()
-    assert len({before, changed, judge(model).fingerprint}) == 3
+    assert len({before, changed, inspect_model(model).fingerprint}) == 3
 
 
 def test_settings_that_ask_for_gigabytes_end_the_trial_and_nothing_else(tmp_path: Path, started: list[Any]) -> None:
     folder = save(dit, tmp_path / "dit")
     edit_json(folder / "transformer" / "config.json", sample_size=400_000)  # a table of 200,000 x 200,000
-    judge(folder).refuse()
+    inspect_model(folder).refuse()
     with pytest.raises(ModelRefused, match=r"takes more than 2\.0 GiB, far more than its weights|ended its process"):
         load_pipeline(folder)
     assert started[0].returncode is not None
@@ -126,7 +125,7 @@ def test_the_process_may_do_little(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     program = (
         "import os, pathlib, pickle, socket, subprocess\n"
-        "from sculptor_app.diffusion.models import sandbox_limits as limits\n"
+        "from sculptor_app.diffusion.models import sandbox_child as limits\n"
         f"data, elsewhere = pickle.dumps(pathlib.Path()), {str(tmp_path / 'elsewhere')!r}\n"
         f"limits.forbid(pathlib.Path({str(tmp_path / 'mine')!r}))\n"
         f"open({str(tmp_path / 'mine' / 'a')!r}, 'w').close()\n"
@@ -145,7 +144,7 @@ def test_the_process_may_do_little(tmp_path: Path) -> None:
 
 def test_the_process_has_no_more_memory_than_it_is_given(tmp_path: Path) -> None:
     program = (
-        "from sculptor_app.diffusion.models import sandbox_limits as limits\n"
+        "from sculptor_app.diffusion.models import sandbox_child as limits\n"
         "limits.limit_resources(1 << 28, 60)\n"
         "bytearray(1 << 26)\n"
         "try:\n"
@@ -159,8 +158,8 @@ def test_the_process_has_no_more_memory_than_it_is_given(tmp_path: Path) -> None
 def test_the_process_ends_with_its_parent() -> None:
     program = (
         "import sys, threading\n"
-        "from sculptor_app.diffusion.models import sandbox_limits as limits\n"
-        "limits.end_with(sys.stdin.buffer)\n"
+        "from sculptor_app.diffusion.models import sandbox_child as limits\n"
+        "limits.exit_with_parent(sys.stdin.buffer)\n"
         "print('begun', flush=True)\n"
         "threading.Event().wait(60)\n"
     )

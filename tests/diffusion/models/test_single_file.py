@@ -13,7 +13,7 @@ import torch
 from diffusers.loaders.single_file_utils import CHECKPOINT_KEY_NAMES
 
 from sculptor_app.diffusion.models import single_file
-from sculptor_app.diffusion.models.loader import build, judge
+from sculptor_app.diffusion.models.loader import build, inspect_model
 from sculptor_app.diffusion.models.verdict import Unfit
 from tests.helpers.diffusers_models import save, write_pickle
 from tests.helpers.stable_diffusion import as_checkpoint, stable_diffusion
@@ -47,7 +47,7 @@ def write(path: Path, tensors: dict[str, torch.Tensor]) -> Path:
 def stable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A Stable Diffusion as a folder, and as one file under the names that its authors gave to the weights."""
     folder = save(stable_diffusion, tmp_path_factory.mktemp("stable") / "diffusion")
-    pipeline = build(judge(folder), "float32")
+    pipeline = build(inspect_model(folder), "float32")
     return folder, write(folder.parent / "stable.safetensors", as_checkpoint(pipeline))
 
 
@@ -75,12 +75,12 @@ def test_a_checkpoint_makes_the_pictures_that_its_folder_makes(
 ) -> None:
     path, settings = checkpoint_file
     write_pickle(settings / "safety.bin", canary)
-    verdict = judge(path)
+    verdict = inspect_model(path)
     assert verdict.findings == ()
     assert (verdict.pipeline, verdict.settings_folder) == ("StableDiffusionPipeline", settings)
     assert verdict.stored_bytes == path.stat().st_size
     ours = build(verdict, "float32")
-    np.testing.assert_array_equal(picture(ours), picture(build(judge(stable[0]), "float32")))
+    np.testing.assert_array_equal(picture(ours), picture(build(inspect_model(stable[0]), "float32")))
     assert not ours.unet.training
     assert not canary.exists()
 
@@ -91,10 +91,10 @@ def test_a_checkpoint_that_lacks_weights_or_holds_no_numbers(checkpoint_file: tu
     bias = tensors.pop("model.diffusion_model.out.2.bias")
     write(path, tensors)
     with pytest.raises(Unfit, match=r"leaves 'conv_out\.bias' without a value|nothing that can be built"):
-        build(judge(path), "float32")
+        build(inspect_model(path), "float32")
     write(path, tensors | {"model.diffusion_model.out.2.bias": bias.fill_(float("nan"))})
     with pytest.raises(Unfit, match=r"unet has values that are no numbers in 'conv_out\.bias'"):
-        build(judge(path), "float32")
+        build(inspect_model(path), "float32")
 
 
 def test_a_checkpoint_without_its_text_encoder(checkpoint_file: tuple[Path, Path]) -> None:
@@ -102,16 +102,16 @@ def test_a_checkpoint_without_its_text_encoder(checkpoint_file: tuple[Path, Path
     tensors = safetensors.torch.load(path.read_bytes())
     write(path, {name: tensor for name, tensor in tensors.items() if "cond_stage" not in name})
     with pytest.raises(Unfit, match=r"has no weights for the CLIPTextModel\."):
-        build(judge(path), "float32")
+        build(inspect_model(path), "float32")
 
 
 def test_any_change_of_file_or_settings_counts(checkpoint_file: tuple[Path, Path]) -> None:
     path, settings = checkpoint_file
-    before = judge(path).fingerprint
+    before = inspect_model(path).fingerprint
     (settings / "scheduler" / "scheduler_config.json").touch()
-    after = judge(path).fingerprint
+    after = inspect_model(path).fingerprint
     path.touch()
-    assert len({before, after, judge(path).fingerprint}) == 3
+    assert len({before, after, inspect_model(path).fingerprint}) == 3
 
 
 KINDS = {
@@ -124,7 +124,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_missing_is_named(kind: str, cache: Path, tmp_path: Path) -> None:
     tensors, repository = KINDS[kind]
-    (finding,) = judge(write(tmp_path / "x.safetensors", tensors)).refusals
+    (finding,) = inspect_model(write(tmp_path / "x.safetensors", tensors)).refusals
     assert finding.what.startswith(f"{tmp_path}/x.safetensors holds weights alone, and the settings and vocabulary")
     assert repository in finding.what
     assert finding.why_it_matters.startswith("Download the settings (a few megabytes)")
@@ -143,21 +143,21 @@ def test_what_is_missing_is_named(kind: str, cache: Path, tmp_path: Path) -> Non
     ],
 )
 def test_what_is_no_pipeline(tensors: dict[str, torch.Tensor], words: str, cache: Path, tmp_path: Path) -> None:
-    (finding,) = judge(write(tmp_path / "x.safetensors", tensors)).refusals
+    (finding,) = inspect_model(write(tmp_path / "x.safetensors", tensors)).refusals
     assert re.search(words, finding.what)
     assert finding.why_it_matters == "Open the pipeline as a diffusers folder instead."
 
 
 def test_settings_of_a_pipeline_that_reads_no_single_file(cache: Path, tmp_path: Path, whole_ddpm: Path) -> None:
     put_settings(cache, whole_ddpm)
-    (finding,) = judge(write(tmp_path / "x.safetensors", V1)).refusals
+    (finding,) = inspect_model(write(tmp_path / "x.safetensors", V1)).refusals
     assert finding.what == "diffusers reads no DDPMPipeline from a single file."
 
 
 def test_settings_are_judged_like_any_folder(cache: Path, tmp_path: Path, whole_ddpm: Path, canary: Path) -> None:
     snapshot = put_settings(cache, whole_ddpm)
     (snapshot / "model_index.json").write_text(json.dumps({"_class_name": "DDPMPipeline", "unet": ["os", "system"]}))
-    texts = [each.what for each in judge(write(tmp_path / "x.safetensors", V1)).refusals]
+    texts = [each.what for each in inspect_model(write(tmp_path / "x.safetensors", V1)).refusals]
     assert any("library 'os'" in each for each in texts)
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.models import folder, sandbox
-from sculptor_app.diffusion.models.loader import inspect_model, judge, load_pipeline
+from sculptor_app.diffusion.models.loader import inspect_model, load_pipeline
 from sculptor_app.diffusion.models.verdict import ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, edit_json, write_header, write_pickle, write_program
 
@@ -264,7 +264,7 @@ def test_a_stranger_is_refused_before_anything_is_built(what: str, model: Path, 
     damage, words = STRANGERS[what]
     damage(model, canary)
     started = time.perf_counter()
-    verdict = judge(model)
+    verdict = inspect_model(model)
     assert not verdict.fit
     with pytest.raises(ModelRefused) as caught:
         load_pipeline(model)
@@ -282,7 +282,7 @@ def test_a_stranger_is_refused_before_anything_is_built(what: str, model: Path, 
 def test_all_reasons_are_listed_and_the_first_is_said(model: Path, canary: Path) -> None:
     for damage in (CODE["a program far below"], NUMBERS["negative"], HEADERS["cut off"], NUMBERS["no timesteps"]):
         damage[0](model, canary)
-    verdict = judge(model)
+    verdict = inspect_model(model)
     assert len(verdict.refusals) == 4
     with pytest.raises(ModelRefused, match=r"deep\.py is a program\. .* There are 3 more; `sculptor-app check-model`"):
         verdict.refuse()
@@ -298,7 +298,7 @@ def test_what_is_unreadable_is_named(model: Path, monkeypatch: pytest.MonkeyPatc
         return opened(path, *arguments, **others)
 
     monkeypatch.setattr(os, "open", refuse)
-    assert [str(each) for each in judge(model).findings] == [
+    assert [str(each) for each in inspect_model(model).findings] == [
         f"{model}/unet/config.json cannot be read (Permission denied). Copy the folder again from where it came."
     ]
 
@@ -314,7 +314,7 @@ def test_a_folder_that_vanishes_in_mid_check(vanishing: int, model: Path, monkey
         return opened(*arguments, **others)
 
     monkeypatch.setattr(os, "open", vanish)
-    verdict = judge(model)
+    verdict = inspect_model(model)
     assert vanishing >= len(calls) or not verdict.fit
     assert len(calls) > vanishing or verdict.fit
 
@@ -334,7 +334,7 @@ def test_what_is_no_folder(name: str, words: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(find_spec("torchsde") is not None, reason="torchsde is installed")
 def test_what_needs_a_package_that_is_missing_says_so(model: Path) -> None:
     edit_json(model / INDEX, scheduler=["diffusers", "CosineDPMSolverMultistepScheduler"])
-    (finding,) = judge(model).refusals
+    (finding,) = inspect_model(model).refusals
     assert finding.what == (
         "'CosineDPMSolverMultistepScheduler' needs the Python package torchsde, which is not installed."
     )
@@ -344,7 +344,7 @@ def test_what_needs_a_package_that_is_missing_says_so(model: Path) -> None:
 def test_a_pickle_beside_whole_safetensors_is_left_alone(model: Path, canary: Path) -> None:
     write_pickle(model / "unet" / "diffusion_pytorch_model.bin", canary)
     write_pickle(model / "v1-5-pruned.ckpt", canary)
-    verdict = judge(model)
+    verdict = inspect_model(model)
     assert verdict.fit
     assert [each.what for each in verdict.findings] == [
         f"{model}/unet/diffusion_pytorch_model.bin is left alone; the safetensors files beside it are read."
@@ -374,7 +374,7 @@ def test_no_settings_make_the_check_itself_fail(name: str, changes: dict[str, An
     before = path.read_bytes()
     try:
         path.write_text(json.dumps(json.loads(before) | changes))
-        findings = judge(whole_ddpm).findings
+        findings = inspect_model(whole_ddpm).findings
         assert all(finding.what and finding.why_it_matters for finding in findings)
     finally:
         path.write_bytes(before)

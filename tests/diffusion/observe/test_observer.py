@@ -13,6 +13,7 @@ import torch
 from sculptor_app.core.errors import Cancelled, SamplerFailed
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.step import Frame, Step
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, observed, to_frame, to_frames
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.diffusion.samplers.levels import Call, UnknownSchedulerError
@@ -38,7 +39,7 @@ class Notes:
 
 @pytest.fixture(scope="module")
 def pipeline(tiny_model: Path) -> SculptorPipeline:
-    return SculptorPipeline.load(tiny_model)
+    return load_sculptor(tiny_model)
 
 
 def run(pipeline: Any, sampler: str, seed: int = 3) -> torch.Tensor:

@@ -18,10 +18,16 @@ from sculptor_app.core.requests.noise_recipe import NoiseRecipe
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import FORMS, RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines.call import call_of
-from sculptor_app.diffusion.pipelines.parameters import controls_of, left_out_of, own_size, why_not_callable
+from sculptor_app.diffusion.pipelines.parameters import (
+    controls_of,
+    left_out_of,
+    own_size,
+    parameters_of,
+    why_not_callable,
+)
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.diffusion.pipelines.signature import parameters_of
 from sculptor_app.diffusion.studies.grid import sample_grid
 from sculptor_app.diffusion.studies.inversion import invert
 from tests.helpers.any_pipeline import OPTIONS, built, engine_of, write_pictures
@@ -138,7 +144,7 @@ def test_pictures_are_needed_where_a_run_starts_from_one() -> None:
 
 
 def test_the_embedded_model_goes_the_same_way(tiny_model: Path) -> None:
-    pipeline = SculptorPipeline.load(tiny_model)
+    pipeline = load_sculptor(tiny_model)
     controls = described(pipeline)
     assert list(controls) == ["form", "material", "num_inference_steps", "guidance_scale", "size", "eta"]
     assert controls["form"].choices == FORMS

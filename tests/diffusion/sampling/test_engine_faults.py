@@ -17,7 +17,7 @@ from sculptor_app.core.errors import (
 )
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory import array_store
-from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.sampling.sample import Engine, sample
 from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
@@ -113,7 +113,7 @@ def test_missing_folder_and_missing_device(tmp_path: Path) -> None:
 
 
 def test_a_form_that_the_model_does_not_know(tiny_model: Path) -> None:
-    pipeline = SculptorPipeline.load(tiny_model)
+    pipeline = load_sculptor(tiny_model)
     pipeline.register_to_config(form_names=["cube"], material_names=["wax"])
     with pytest.raises(RequestError, match="This model knows no form 'bust'; choose one of cube"):
         list(sample(gaussian_engine(pipeline), RunRequest(form="bust", model=str(tiny_model)), threading.Event()))

@@ -12,7 +12,7 @@ import torch
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands.evaluate import command_line
-from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.data import shards
 from sculptor_app.training.evaluation import evaluate as evaluating
 from sculptor_app.training.evaluation import judge_selection, renders
@@ -190,7 +190,7 @@ def test_a_damaged_store_of_renders_is_named(model: Path, judge: Path, capsys: p
 def test_more_steps_than_the_model_has_are_refused(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    pipeline = SculptorPipeline.load(tiny_model)
+    pipeline = load_sculptor(tiny_model)
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config, num_train_timesteps=100)
     pipeline.save_pretrained(tmp_path / "short")
     assert evaluate(tmp_path / "short", "--steps", 101) == 2

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.atelier import FORMS, MATERIALS
-from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.training.evaluation import sampling
 from sculptor_app.training.evaluation.sampling import PAIRS, cycle_labels, draw_samples, has_fast_16_bits
@@ -37,7 +37,7 @@ def test_the_order_is_always_the_same():
 
 
 def draw(folder: Path, count: int, seed: int) -> torch.Tensor:
-    pipeline = SculptorPipeline.load(folder)
+    pipeline = load_sculptor(folder)
     return torch.cat(list(draw_samples(pipeline, *cycle_labels(count), seed, steps=2, guidance=2.0)))
 
 
@@ -72,7 +72,7 @@ def test_samples_do_not_depend_on_the_number_of_threads(small: None, tiny_model:
 
 def test_who_does_not_wait_for_samples_stops_them(small: None, tiny_model: Path, three_threads: None):
     """As Ctrl-C does; the steps that are left of the batches that have begun would take half a minute."""
-    pipeline = SculptorPipeline.load(tiny_model)
+    pipeline = load_sculptor(tiny_model)
     taken: list[None] = []
     pipeline.unet.register_forward_pre_hook(lambda *_: taken.append(None))
     drawn = draw_samples(pipeline, *cycle_labels(60), 0, 40, 2.0)
@@ -86,7 +86,7 @@ def test_who_does_not_wait_for_samples_stops_them(small: None, tiny_model: Path,
 def test_a_sample_is_what_the_pipeline_makes(tiny_model: Path):
     """Sampled by the pipeline's own call from the same noise, with the sampler of `sculptor-app sculpt`."""
     (drawn,) = draw(tiny_model, 1, 3)
-    pipeline = SculptorPipeline.load(tiny_model)
+    pipeline = load_sculptor(tiny_model)
     pipeline.scheduler = make_scheduler("ddim", dict(pipeline.scheduler.config), 2)
     (form,), (material,) = cycle_labels(1)
     generator = torch.Generator().manual_seed(int(np.random.default_rng([3, 0]).integers(2**63)))
@@ -96,7 +96,7 @@ def test_a_sample_is_what_the_pipeline_makes(tiny_model: Path):
 
 def test_sixteen_bits_change_a_sample_by_little(tiny_model: Path):
     exact, fast = (
-        torch.cat(list(draw_samples(SculptorPipeline.load(tiny_model), *cycle_labels(4), 0, 2, 2.0, dtype))).float()
+        torch.cat(list(draw_samples(load_sculptor(tiny_model), *cycle_labels(4), 0, 2, 2.0, dtype))).float()
         for dtype in (torch.float32, torch.bfloat16)
     )
     assert not torch.equal(exact, fast)

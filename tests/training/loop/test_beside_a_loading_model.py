@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
-from sculptor_app.diffusion.models.loader import build, judge
+from sculptor_app.diffusion.models.loader import build, inspect_model
 from sculptor_app.training.network.blueprint import blueprint_of
 from sculptor_app.training.network.blueprint import build as build_from_blueprint
 from tests.helpers.diffusers_models import ddpm, save
@@ -29,7 +29,7 @@ def bfloat16() -> Iterator[None]:
 
 
 def test_a_network_that_is_made_meanwhile_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    verdict, made = judge(save(ddpm, tmp_path / "ddpm")), []
+    verdict, made = inspect_model(save(ddpm, tmp_path / "ddpm")), []
     reference, blueprint = tiny_pipeline().unet.state_dict(), blueprint_of(tiny_pipeline())
     inside, others_done = threading.Event(), threading.Event()
     begin = UNet2DModel.__init__

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.errors import BadInput, NotWritten, SettingsChanged, TooFewPictures, TrainingFailed
 from sculptor_app.training.loop import growth_rows, live
 from sculptor_app.training.loop.checkpoint import load_checkpoint
@@ -117,7 +117,7 @@ def test_what_a_run_tells_and_leaves_behind(tmp_path: Path, plan: Plan):
     assert [event.row.pictures for event in grown] == [0, 192, 256]
     assert grown[-1].rows == (0, 192, 256)
     assert events[-1] == Learned(tmp_path / "run" / "model", TOTAL)
-    assert SculptorPipeline.load(tmp_path / "run" / "model").picture_size == 8
+    assert load_sculptor(tmp_path / "run" / "model").picture_size == 8
     again = once(tmp_path / "run", plan)
     begun = next(event for event in again if isinstance(event, Begun))
     assert (begun.run.rows, len(begun.run.reports), begun.different) == ((0, 192, 256), 4, 16)
@@ -228,4 +228,4 @@ def test_a_loss_that_is_no_number_ends_a_run_in_a_sentence(tmp_path: Path, plan:
 
 def test_a_checkpoint_becomes_a_model(tmp_path: Path, plan: Plan):
     once(tmp_path / "run", plan, until=16)
-    assert SculptorPipeline.load(export(tmp_path / "run")).picture_size == 8
+    assert load_sculptor(export(tmp_path / "run")).picture_size == 8

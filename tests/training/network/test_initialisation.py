@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.network.initialisation import start_from
@@ -27,20 +28,20 @@ def picture(pipeline: SculptorPipeline, **labels: int) -> torch.Tensor:
 
 def test_the_same_labels_begin_where_the_model_stands(model: Path):
     begun = start_from(model, ["a", "b"], ["x", "y", "z"], None)
-    assert torch.equal(picture(begun, form=1), picture(SculptorPipeline.load(model), form=1))
+    assert torch.equal(picture(begun, form=1), picture(load_sculptor(model), form=1))
 
 
 def test_without_labels_a_run_begins_with_what_the_model_makes_of_free_ones(model: Path):
     begun = start_from(model, (), (), None)
     assert (begun.label_embedding.free_form, begun.label_embedding.free_material) == (0, 0)
-    assert torch.equal(picture(begun), picture(SculptorPipeline.load(model)))
+    assert torch.equal(picture(begun), picture(load_sculptor(model)))
 
 
 def test_another_size_is_learned_with_the_same_weights(model: Path, tmp_path: Path):
     begun = start_from(model, (), (), 32)
     assert begun.picture_size == 32
     begun.save_pretrained(tmp_path / "larger")
-    assert SculptorPipeline.load(tmp_path / "larger").picture_size == 32
+    assert load_sculptor(tmp_path / "larger").picture_size == 32
 
 
 def test_other_labels_are_refused(model: Path):

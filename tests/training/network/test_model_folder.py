@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.errors import BadInput, NotWritten
 from sculptor_app.training.network.model_folder import export_checkpoint, write_model
 from tests.training.tiny import no_file_larger_than, tiny_pipeline, tiny_run
@@ -20,7 +20,7 @@ def test_a_checkpoint_becomes_a_model_with_the_averaged_weights_and_its_story(tm
     run = tiny_run(tmp_path)
     run.go(until=32)
     export_checkpoint(run.checkpoint_path, tmp_path / "deep" / "model")
-    opened = SculptorPipeline.load(tmp_path / "deep" / "model")
+    opened = load_sculptor(tmp_path / "deep" / "model")
     assert torch.equal(opened.unet.conv_in.weight, run.trainer.average.unet.conv_in.weight.half().float())
     assert torch.equal(
         opened.label_embedding.form.weight, run.trainer.average.label_embedding.form.weight.half().float()

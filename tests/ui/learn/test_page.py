@@ -10,7 +10,7 @@ import torch
 from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtTest import QTest
 
-from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.session.training import TrainingState
 from sculptor_app.training.loop import live
 from sculptor_app.training.loop.checkpoint import load_checkpoint
@@ -191,7 +191,7 @@ def test_carving_with_what_was_learned(driver: LearnDriver) -> None:
     run_at_rest(driver, rows=1)
     with driver.qtbot.waitSignal(driver.page.model_ready, timeout=PATIENCE_MS) as ready:
         driver.foot.carve.click()
-    assert SculptorPipeline.load(ready.args[0]).picture_size == 32
+    assert load_sculptor(ready.args[0]).picture_size == 32
     driver.wait_for(TrainingState.PAUSED)  # it can go on
 
 

@@ -28,7 +28,7 @@ def ddpm_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def served(ddpm_files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     import huggingface_hub
 
-    monkeypatch.setattr(loader, "try_first", lambda *_: None)  # as if it had passed before
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)  # as if it had passed before
     with serving(dict(ddpm_files)) as small_hub:
         make_usual(small_hub, tmp_path / "cache", monkeypatch)
         yield small_hub
@@ -235,11 +235,11 @@ def test_offline_is_one_sentence(ready: Driver, monkeypatch: pytest.MonkeyPatch)
 def test_opening_says_what_is_done_and_can_be_stopped(
     ready: Driver, tmp_path: Path, ddpm_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def try_until_stopped(verdict: object, dtype: str, stop) -> None:
+    def wait_until_stopped(verdict: object, dtype: str, stop) -> None:
         assert stop.wait(RUN_MS / 1000)
         raise Cancelled
 
-    monkeypatch.setattr(loader, "try_first", try_until_stopped)
+    monkeypatch.setattr(loader, "check_in_sandbox", wait_until_stopped)
     folder = tmp_path / "ddpm"
     for name, content in ddpm_files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -259,7 +259,7 @@ def test_opening_says_what_is_done_and_can_be_stopped(
     assert ready.runner._work.engine.device is None
     ready.run(3)
     assert ready.session.trajectory.is_complete
-    monkeypatch.setattr(loader, "try_first", lambda *_: None)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
     said: list[str] = []
     models.opening.doing.connect(lambda _: said.append(opening_bar.text.text()))
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):

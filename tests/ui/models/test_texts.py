@@ -6,7 +6,7 @@ import pytest
 
 from sculptor_app.core.texts import byte_text
 from sculptor_app.diffusion.models.hub.offer import Offer
-from sculptor_app.diffusion.models.progress import LoadingProgress, LoadingStage
+from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage
 from sculptor_app.ui.models.texts import TransferClock, doing_text, offer_text, transfer_text
 
 
@@ -40,13 +40,13 @@ def test_what_is_said_of_it_on_the_command_line() -> None:
 
 def test_offers() -> None:
     files = (("model_index.json", 100_000_000), ("unet/x.safetensors", 5_000_000_000))
-    offer = Offer("a/b", "", files, 3_200_000_000, 80_000_000_000, Path("/disk"), "")
+    offer = Offer("a/b", "", Path("/disk"), "", files, 3_200_000_000, 80_000_000_000)
     words = "a/b: 5.1 GB in 2 files, 3.2 GB of it not here yet; the disk of /disk has 80.0 GB left"
-    assert offer.words == words
+    assert offer.summary == words
     assert offer_text(offer) == f"{words}."
-    whole = Offer("a/b", "", files, 5_100_000_000, 80_000_000_000, Path("/disk"), "")
-    assert whole.words == "a/b: 5.1 GB in 2 files; the disk of /disk has 80.0 GB left"
-    assert offer_text(whole) == f"{whole.words}."
+    whole = Offer("a/b", "", Path("/disk"), "", files, 5_100_000_000, 80_000_000_000)
+    assert whole.summary == "a/b: 5.1 GB in 2 files; the disk of /disk has 80.0 GB left"
+    assert offer_text(whole) == f"{whole.summary}."
 
 
 def test_how_far_a_transfer_is() -> None:

@@ -1,25 +1,26 @@
-"""Fetching one file of a repository so that it can be stopped anywhere and gone on with later.
+"""Resumable download of one file from the Hugging Face hub, and the errors of it.
 
-huggingface_hub begins a file anew whenever it was broken off, tries a dead network again for half a minute, and its
-faster way of fetching (Xet) heeds no stop. What is written here is what it would write: a blob by its hash, and a link
+huggingface_hub begins a file again whenever it was broken off, tries a dead network again for half a minute, and its
+faster protocol (Xet) cannot be stopped. What is written here is what it would write: a blob by its hash, and a link
 to it in the snapshot.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from sculptor_app.diffusion.models.hub.errors import DownloadFailed, is_of_network
-from sculptor_app.diffusion.models.verdict import shown
-
-if TYPE_CHECKING:
-    from sculptor_app.diffusion.models.hub.offer import Offer
+from sculptor_app.core.errors import Cancelled, ModelFolderError, SculptorError
+from sculptor_app.diffusion.models.hub import cache as hub
+from sculptor_app.diffusion.models.verdict import shown, shown_path
 
 PART = ".incomplete"
 PATIENCE_S = 10.0
@@ -28,22 +29,50 @@ PARTIAL_CONTENT = 206
 _PIECE_BYTES = 1 << 20
 _BLOB = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_KEPT = "what is there already is kept."
 
 Add = Callable[[int], None]
-"""Is told of so many bytes more, or fewer; what it raises ends the fetching."""
+"""Called with the bytes that have come, negative for those dropped again; what it raises ends the download."""
 
 
-def fetch_file(what: Offer, file: str, size: int, add: Add) -> None:
-    """Bring one file into the cache.
+@dataclass(frozen=True, slots=True)
+class RemoteSnapshot:
+    """A repository of the hub at one commit.
+
+    Attributes:
+        name: The repository's, "owner/name".
+        commit: Hash of the commit.
+        cache: The cache that its files belong into.
+        endpoint: The hub's address.
+    """
+
+    name: str
+    commit: str
+    cache: Path
+    endpoint: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are found once they are there."""
+        return hub.snapshot_of(self.name, self.commit, self.cache)
+
+    @property
+    def blobs(self) -> Path:
+        """Where the cache keeps the content of its files."""
+        return self.folder.parent.parent / "blobs"
+
+
+def download_file(snapshot: RemoteSnapshot, file: str, size: int, add: Add) -> None:
+    """Download one file into the cache.
 
     Args:
-        what: From `offer`.
-        file: One of its files.
+        snapshot: The repository.
+        file: Name of the file in it.
         size: Its bytes.
-        add: Told of every piece, also of those that were there.
+        add: Called for every piece, also for those that were there.
 
     Raises:
-        DownloadFailed: What arrived is not what was announced, or somebody else is at it.
+        DownloadFailed: What arrived is not what was announced, or another program downloads it now.
         Exception: Whatever network and disk raise; what has arrived stays.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
@@ -51,20 +80,20 @@ def fetch_file(what: Offer, file: str, size: int, add: Add) -> None:
     parts = PurePosixPath(file).parts
     if ".." in parts or PureWindowsPath(file).parts != parts:
         raise DownloadFailed(f"{shown(file)} is no name of a file in a repository.", "Choose another model.")
-    place = what.folder / file
+    place = snapshot.folder / file
     if place.exists():
         return
-    url = hf_hub_url(what.name, file, revision=what.commit, endpoint=what.endpoint)
-    summed = get_hf_file_metadata(url, timeout=PATIENCE_S, endpoint=what.endpoint).etag or ""
-    if not _BLOB.fullmatch(summed):
+    url = hf_hub_url(snapshot.name, file, revision=snapshot.commit, endpoint=snapshot.endpoint)
+    etag = get_hf_file_metadata(url, timeout=PATIENCE_S, endpoint=snapshot.endpoint).etag or ""
+    if not _BLOB.fullmatch(etag):
         raise DownloadFailed(f"The hub does not say what {shown(file)} is to be like.", "Try another hub.")
-    blob = blobs_of(what.cache, what.name) / summed
+    blob = snapshot.blobs / etag
     if not blob.exists():
-        _fetch_blob(what.name, url, blob, size, add)
+        _download_blob(snapshot.name, url, blob, size, add)
     _link(place, blob)
 
 
-def _fetch_blob(name: str, url: str, blob: Path, size: int, add: Add) -> None:
+def _download_blob(name: str, url: str, blob: Path, size: int, add: Add) -> None:
     from filelock import FileLock, Timeout
 
     blob.parent.mkdir(parents=True, exist_ok=True)
@@ -91,13 +120,8 @@ def _link(place: Path, blob: Path) -> None:
         shutil.move(blob, place)
 
 
-def blobs_of(cache: Path, name: str) -> Path:
-    """Where the cache keeps the content of a repository's files."""
-    return cache / f"models--{name.replace('/', '--')}" / "blobs"
-
-
 def _complete(url: str, path: Path, size: int, etag: str, add: Add) -> None:
-    """Fetch what a file lacks. A connection that breaks is made again as long as that brings anything.
+    """Download the rest of a file. A connection that breaks is made again as long as that brings anything.
 
     Raises:
         DownloadFailed: What arrived is not what was announced; it is removed.
@@ -105,15 +129,15 @@ def _complete(url: str, path: Path, size: int, etag: str, add: Add) -> None:
     """
     with path.open("r+b" if path.exists() else "w+b") as file:
         part = _Part(file, add)
-        part.take_up()
+        part.count_existing()
         if part.count > size:
-            part.begin_anew()
+            part.restart()
         while part.count < size:
             before = part.count
             try:
                 _continue(url, part, size)
             except Exception as error:
-                if not is_of_network(error) or part.count <= before:
+                if not is_network_error(error) or part.count <= before:
                     raise
             if part.count <= before:
                 raise ConnectionError("the hub sent nothing more")
@@ -137,19 +161,19 @@ def _continue(url: str, part: _Part, size: int) -> None:
     with get_session().stream("GET", url, headers=headers, timeout=PATIENCE_S) as answer:
         hf_raise_for_status(answer)
         if part.count and answer.status_code != PARTIAL_CONTENT:
-            part.begin_anew()
+            part.restart()
         for piece in answer.iter_bytes():
-            part.take(piece)
+            part.append(piece)
             if part.count > size:
                 return
 
 
 class _Part:
-    """What of a file has arrived.
+    """The part of a file that has arrived.
 
     Args:
         file: Open for reading and writing.
-        add: Told of every piece.
+        add: Called for every piece.
 
     Attributes:
         count: Its bytes.
@@ -165,24 +189,103 @@ class _Part:
         """SHA-256 of it, in hexadecimal digits."""
         return self._summed.hexdigest()
 
-    def take_up(self) -> None:
+    def count_existing(self) -> None:
         """Count what is there from before."""
         while piece := self._file.read(_PIECE_BYTES):
-            self._note(piece)
+            self._count(piece)
 
-    def take(self, piece: bytes) -> None:
+    def append(self, piece: bytes) -> None:
         """Append a piece."""
         self._file.write(piece)
-        self._note(piece)
+        self._count(piece)
 
-    def _note(self, piece: bytes) -> None:
+    def _count(self, piece: bytes) -> None:
         self._summed.update(piece)
         self.count += len(piece)
         self._add(len(piece))
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Drop it all."""
         self._add(-self.count)
         self._file.seek(0)
         self._file.truncate()
         self._summed, self.count = hashlib.sha256(), 0
+
+
+class DownloadFailed(ModelFolderError):
+    """A model could not be fetched; what was fetched of it stays and need not be fetched again."""
+
+    may_pass = True
+    """Whether it may help to try again."""
+
+
+class NotGiven(DownloadFailed):
+    """A model could not be fetched, and cannot until somebody changes something."""
+
+    may_pass = False
+
+
+def refuse_offline(name: str) -> None:
+    """Refuse to ask the hub where that was forbidden.
+
+    Args:
+        name: The repository's.
+
+    Raises:
+        DownloadFailed: HF_HUB_OFFLINE is set.
+    """
+    if hub.is_offline():
+        what = f"{name} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
+        raise NotGiven(what, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
+
+
+@contextlib.contextmanager
+def hub_errors(name: str, cache: Path) -> Iterator[None]:
+    """Turn errors of network, hub and disk into a `DownloadFailed`.
+
+    Args:
+        name: The repository's.
+        cache: Where it is put.
+
+    Raises:
+        DownloadFailed: For every error that is none of ours.
+    """
+    try:
+        yield
+    except (SculptorError, Cancelled):
+        raise
+    except Exception as error:
+        raise _failure(name, cache, error) from error
+
+
+def _failure(name: str, cache: Path, error: Exception) -> DownloadFailed:
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # what kept it from asking the hub
+    if isinstance(error, errors.GatedRepoError):
+        what = f"The model {name} is given only to those who agreed to its terms on the hub."
+        return NotGiven(what, "Do so there, and log in with `hf auth login`.")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        what = f"The model {name} is not on the hub, or not for everyone."
+        return NotGiven(what, "Look at how its name is written.")
+    if isinstance(error, errors.RemoteEntryNotFoundError):
+        return NotGiven(f"{name} has no model_index.json, so it is no diffusers pipeline.", "Choose another.")
+    if isinstance(error, errors.LocalEntryNotFoundError) or is_network_error(error):
+        what = f"The hub cannot be reached, or the connection to it broke off, so {name} cannot be fetched."
+        return DownloadFailed(what, f"Look at the network and try again; {_KEPT}")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what = f"The disk of {shown_path(cache)} is full, so {name} cannot be fetched whole."
+        return DownloadFailed(what, f"Free some space and try again, or set HF_HOME to another disk; {_KEPT}")
+    if isinstance(error, PermissionError):
+        what = f"Nothing may be written into {shown_path(cache)}, so {name} cannot be fetched."
+        return DownloadFailed(what, "Set HF_HOME to a folder of your own.")
+    message = shown_path(" ".join(str(error).split())[:200])
+    what = f"The model {name} cannot be fetched ({type(error).__name__}: {message})."
+    return DownloadFailed(what, f"Try again later; {_KEPT}")
+
+
+def is_network_error(error: BaseException) -> bool:
+    """Whether an error is the network's fault; the hub's client has used several libraries for it."""
+    names = {each.__name__ for each in type(error).__mro__}
+    return bool(names & {"TransportError", "RequestException"}) or isinstance(error, ConnectionError | TimeoutError)

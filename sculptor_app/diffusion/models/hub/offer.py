@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.texts import byte_text
-from sculptor_app.diffusion.models import bounded_json
-from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
+from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES, parse_json
 from sculptor_app.diffusion.models.hub import cache as hub
-from sculptor_app.diffusion.models.hub.errors import DownloadFailed, refuse_offline, told
-from sculptor_app.diffusion.models.hub.file_download import PART, PATIENCE_S, blobs_of, fetch_file
-from sculptor_app.diffusion.models.inspection import INDEX, PROGRAMS
+from sculptor_app.diffusion.models.hub.file_download import (
+    PART,
+    PATIENCE_S,
+    DownloadFailed,
+    RemoteSnapshot,
+    download_file,
+    hub_errors,
+    refuse_offline,
+)
+from sculptor_app.diffusion.models.inspection import INDEX, PROGRAMS, inspect_folder
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Unfit, shown, shown_path
 from sculptor_app.diffusion.models.weights import STEMS, Source, choose_variants, sources
 
@@ -23,33 +31,23 @@ DATA_FILES = (".json", ".txt", ".model", ".jinja")
 """Settings and vocabularies. Neither programs nor pickles are ever fetched."""
 MOST_FILES = 2_000
 
-__all__ = ["DownloadFailed", "Offer", "offer"]
-
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What fetching a model would mean.
+class Offer(RemoteSnapshot):
+    """What downloading a model would take.
 
     Attributes:
-        name: The repository's, "owner/name".
-        commit: Which state of it.
-        files: Names and sizes in bytes of what would be fetched.
+        files: Names and sizes in bytes of what would be downloaded.
         missing_bytes: How much of that is not in the cache yet.
         free_bytes: What the cache's disk has left.
-        cache: The cache.
-        endpoint: The hub's address.
     """
 
-    name: str
-    commit: str
     files: tuple[tuple[str, int], ...]
     missing_bytes: int
     free_bytes: int
-    cache: Path
-    endpoint: str
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left"."""
         whole = byte_text(self.total_bytes)
         rest = f", {byte_text(self.missing_bytes)} of it not here yet" if self.is_begun else ""
@@ -58,11 +56,6 @@ class Offer:
             f"{self.name}: {whole} in {files}{rest}; the disk of {shown_path(self.cache)} has "
             f"{byte_text(self.free_bytes)} left"
         )
-
-    @property
-    def folder(self) -> Path:
-        """Where its files are found once they are there."""
-        return hub.snapshot_of(self.name, self.commit, self.cache)
 
     @property
     def is_begun(self) -> bool:
@@ -75,7 +68,7 @@ class Offer:
         return sum(size for _, size in self.files)
 
 
-def offer(
+def find_offer(
     name: str,
     *,
     variant: str | None = None,
@@ -102,21 +95,21 @@ def offer(
         raise DownloadFailed(f"{shown(name)} is no name of a repository.", "Such a name has the form owner/name.")
     refuse_offline(name)
     cache = cache or hub.cache_folder()
-    with told(name, cache):
-        begun = _begun(name, cache, endpoint or constants.ENDPOINT)
-        listed = _listed(name, begun.commit, begun.endpoint)
+    with hub_errors(name, cache):
+        snapshot = _find_snapshot(name, cache, endpoint or constants.ENDPOINT)
+        listed = _list_files(snapshot)
     sizes = {file: size for file, (size, _) in listed.items()}
     try:
-        chosen = _chosen(name, begun.folder / INDEX, sizes, variant, settings_only)
+        chosen = _choose_files(snapshot, sizes, variant, settings_only)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
-    place, blobs = begun.folder, blobs_of(cache, name)
-    missing = sum(size - _there(place / file, size, blobs, listed.get(file, (0, ""))[1]) for file, size in chosen)
-    return replace(begun, files=chosen, missing_bytes=missing, free_bytes=shutil.disk_usage(place).free)
+    missing = sum(size - _cached_bytes(snapshot, file, size, listed.get(file, (0, ""))[1]) for file, size in chosen)
+    return Offer(name, snapshot.commit, cache, snapshot.endpoint, chosen, missing,
+                 free_bytes=shutil.disk_usage(snapshot.folder).free)  # fmt: skip
 
 
-def _begun(name: str, cache: Path, endpoint: str) -> Offer:
-    """An offer of nothing yet; the repository's index is in the cache.
+def _find_snapshot(name: str, cache: Path, endpoint: str) -> RemoteSnapshot:
+    """The main branch's commit of a repository; its index is in the cache then.
 
     Raises:
         ModelRefused: The index is none.
@@ -132,40 +125,41 @@ def _begun(name: str, cache: Path, endpoint: str) -> Offer:
     if not 0 < size <= MOST_JSON_BYTES:
         what = f"The {INDEX} of {name} is {byte_text(size)} large."
         raise ModelRefused([Finding(what, "It would say what the pipeline is made of, in a few lines.")])
-    begun = Offer(name, commit, (), 0, 0, cache, endpoint)
-    fetch_file(begun, INDEX, size, lambda _: None)
-    return begun
+    snapshot = RemoteSnapshot(name, commit, cache, endpoint)
+    download_file(snapshot, INDEX, size, lambda _: None)
+    return snapshot
 
 
-def _listed(name: str, commit: str, endpoint: str) -> dict[str, tuple[int, str]]:
+def _list_files(snapshot: RemoteSnapshot) -> dict[str, tuple[int, str]]:
     """All files of the repository: their sizes in bytes and, of the large ones, their sums (SHA-256)."""
     from huggingface_hub import HfApi
 
-    listed = HfApi(endpoint=endpoint).model_info(name, revision=commit, files_metadata=True).siblings or []
-    return {each.rfilename: (int(each.size or 0), each.lfs.sha256 if each.lfs else "") for each in listed}
+    info = HfApi(endpoint=snapshot.endpoint).model_info(snapshot.name, revision=snapshot.commit, files_metadata=True)
+    return {each.rfilename: (int(each.size or 0), each.lfs.sha256 if each.lfs else "") for each in info.siblings or []}
 
 
-def _there(file: Path, size: int, blobs: Path, summed: str) -> int:
+def _cached_bytes(snapshot: RemoteSnapshot, file: str, size: int, sha256: str) -> int:
     """How many bytes of a file are in the cache."""
-    part = blobs / f"{summed}{PART}"
-    if file.exists() or (summed and (blobs / summed).exists()):
+    part = snapshot.blobs / f"{sha256}{PART}"
+    if (snapshot.folder / file).exists() or (sha256 and (snapshot.blobs / sha256).exists()):
         return size
-    return min(size, part.stat().st_size) if summed and part.exists() else 0
+    return min(size, part.stat().st_size) if sha256 and part.exists() else 0
 
 
-def _chosen(
-    name: str, index_path: Path, sizes: dict[str, int], variant: str | None, settings_only: bool
+def _choose_files(
+    snapshot: RemoteSnapshot, sizes: dict[str, int], variant: str | None, settings_only: bool
 ) -> tuple[tuple[str, int], ...]:
-    """Which files will be opened.
+    """The files that will be opened, with their sizes.
 
     Raises:
         Unfit: The repository holds programs, or a component's weights only as pickles.
     """
+    name = snapshot.name
     programs = [file for file in sizes if PurePosixPath(file.lower()).suffix in PROGRAMS]
     if programs:
         why = "Sculptor runs no code that comes with a model, and opens none that may need it."
         raise Unfit(f"{name} holds the program {shown(programs[0])}.", why)
-    parts = _components(index_path)
+    parts = _components(snapshot.folder / INDEX)
     offers = {part: _offered(_within(sizes, part)) for part in parts}
     variants = {} if settings_only else choose_variants(offers, variant)
     chosen = {INDEX}
@@ -184,7 +178,7 @@ def _chosen(
 def _components(index_path: Path) -> list[str]:
     """The folders that an index names."""
     try:
-        index = bounded_json.parse(index_path.read_bytes()[: MOST_JSON_BYTES + 1])
+        index = parse_json(index_path.read_bytes()[: MOST_JSON_BYTES + 1])
         return [name for name, entry in index.items() if name.isidentifier() and _is_class(entry)]
     except (ValueError, AttributeError) as error:
         what = f"{shown_path(index_path)} cannot be read ({error})."
@@ -212,3 +206,98 @@ def _weight_files(names: list[str], source: Source) -> set[str]:
     new, old = rf"{stem}{re.escape(variant)}-\d+-of-\d+", rf"{stem}-\d+-of-\d+{re.escape(variant)}"
     shard = re.compile(rf"(?:{new}|{old})\.safetensors", re.ASCII)
     return {source.index, *(name for name in names if shard.fullmatch(name))}
+
+
+def find_missing(model: str) -> Offer | None:
+    """What is to be fetched before a model can be opened; None where all of it is here, or where it is no name.
+
+    The hub is asked only for what is not here, or not fit to be opened as it is.
+
+    Raises:
+        DownloadFailed: Nothing of it is here, and the hub cannot be reached or does not give it.
+        ModelRefused: The same, and what the hub has could not be opened safely.
+    """
+    if not hub.is_of_the_hub(model):
+        return None
+    begun = hub.is_begun(model)
+    if begun and _is_fit(model):
+        return None
+    try:
+        found = find_offer(model)
+    except DownloadFailed:
+        if begun:  # what is here says by itself what it lacks
+            return None
+        raise
+    return found if found.missing_bytes or not begun else None
+
+
+def _is_fit(name: str) -> bool:
+    from sculptor_app.diffusion.models.builder import quiet  # torch takes seconds to import
+
+    with quiet():
+        return inspect_folder(hub.find_cached(name).resolve()).fit
+
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes that are there, and with all of them."""
+
+
+def download(offer: Offer, progress: Progress | None = None, stop: threading.Event | None = None) -> Path:
+    """Download a model into the cache.
+
+    Args:
+        offer: From `find_offer`.
+        progress: Called at every piece.
+        stop: Ends it at the next piece; what has come stays, and is gone on with the next time.
+
+    Returns:
+        The folder, as `find_cached` finds it from now on.
+
+    Raises:
+        Cancelled: It was stopped.
+        DownloadFailed: The network or the disk failed.
+    """
+    if offer.missing_bytes > offer.free_bytes:
+        raise DownloadFailed(
+            f"{offer.name} takes {byte_text(offer.missing_bytes)} more, and the disk of {offer.cache} has "
+            f"{byte_text(offer.free_bytes)} left.",
+            "Free some space, or set HF_HOME to a folder on another disk.",
+        )
+    counter = _Counter(offer.total_bytes, progress or (lambda *_: None), stop)
+    with hub_errors(offer.name, offer.cache):
+        for file, size in offer.files:
+            counter.begin(size)
+            download_file(offer, file, size, counter.add)
+            counter.end()
+        hub.note_main(offer.name, offer.commit, offer.cache)
+    return offer.folder
+
+
+class _Counter:
+    """Adds up pieces of files; raises `Cancelled` when it is asked to stop."""
+
+    def __init__(self, total: int, progress: Progress, stop: threading.Event | None) -> None:
+        self._total, self._progress, self._stop = total, progress, stop
+        self._whole = self._size = self._piece = 0
+        self.add(0)
+
+    def begin(self, size: int) -> None:
+        """A file begins."""
+        self._size, self._piece = size, 0
+        self.add(0)
+
+    def add(self, count: int) -> None:
+        """So many bytes more of the file are there."""
+        self._end_if_stopped()
+        self._piece = min(self._size, max(0, self._piece + count))
+        self._progress(self._whole + self._piece, self._total)
+        self._end_if_stopped()  # the next piece may be long in coming
+
+    def _end_if_stopped(self) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise Cancelled
+
+    def end(self) -> None:
+        """The file is whole, whether it was fetched or had been there."""
+        self._whole, self._size, self._piece = self._whole + self._size, 0, 0
+        self.add(0)

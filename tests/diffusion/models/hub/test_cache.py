@@ -6,7 +6,7 @@ import pytest
 
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.models.hub import cache as hub
-from sculptor_app.diffusion.models.loader import locate
+from sculptor_app.diffusion.models.loader import find_model
 
 COMMIT = "0123456789" * 4
 
@@ -30,7 +30,7 @@ def put(cache: Path, name: str, commit: str = COMMIT, reference: bytes | None = 
 def test_a_name_leads_to_the_snapshot_of_its_main_branch(cache: Path) -> None:
     snapshot = put(cache, "some-one/small.model_1")
     put(cache, "a/b", COMMIT[::-1])
-    assert locate("some-one/small.model_1") == snapshot
+    assert find_model("some-one/small.model_1") == snapshot
     assert hub.cached_names() == ("a/b", "some-one/small.model_1")
     assert hub.name_of(snapshot) == "some-one/small.model_1"
     assert hub.name_of(Path("/models/mine")) == "mine"
@@ -40,14 +40,14 @@ def test_a_folder_of_that_name_comes_first(cache: Path, tmp_path: Path, monkeypa
     put(cache, "a/b")
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    assert locate("a/b") == tmp_path / "a" / "b"
+    assert find_model("a/b") == tmp_path / "a" / "b"
 
 
 @pytest.mark.parametrize("reference", [b"", b"main", b"../../../etc", COMMIT.encode() * 2, b"\xff" * 40])
 def test_a_reference_that_leads_nowhere(cache: Path, reference: bytes) -> None:
     put(cache, "a/b", reference=reference)
     with pytest.raises(hub.NotInCache) as caught:
-        locate("a/b")
+        find_model("a/b")
     assert caught.value.name == "a/b"
     assert str(caught.value) == (
         "There is no folder a/b, and no model of that name from the hub is on this computer. Download it, or choose a "
@@ -78,4 +78,4 @@ def test_what_is_no_name(text: str, cache: Path) -> None:
 @pytest.mark.parametrize("text", ["gone", "/gone/far", "~/gone", "a\0b", "x" * 5000])
 def test_what_is_neither_a_folder_nor_a_name(text: str, cache: Path) -> None:
     with pytest.raises(ModelFolderError, match=r"^There is no folder .*\. Choose a folder that holds a model\.$"):
-        locate(text)
+        find_model(text)

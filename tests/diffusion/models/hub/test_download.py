@@ -16,14 +16,13 @@ from filelock import FileLock
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
 from sculptor_app.diffusion.models.hub import cache as hub
-from sculptor_app.diffusion.models.hub.download import download
-from sculptor_app.diffusion.models.hub.file_download import blobs_of
-from sculptor_app.diffusion.models.hub.offer import DownloadFailed, Offer, offer
-from sculptor_app.diffusion.models.loader import judge
+from sculptor_app.diffusion.models.hub.offer import DownloadFailed, Offer, download, find_offer
+from sculptor_app.diffusion.models.loader import inspect_model
 from sculptor_app.diffusion.models.verdict import ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
 from tests.helpers.small_hub import COMMIT, NAME, Hub, files_of, serving
 
+BLOBS = "models--someone--small/blobs"
 WANTED = ["model_index.json", "scheduler/scheduler_config.json", "unet/config.json", f"unet/{WEIGHTS}"]
 
 
@@ -44,7 +43,7 @@ def served(whole_ddpm: Path) -> Iterator[Hub]:
 
 
 def offered(served: Hub, cache: Path, **choices: Any) -> Offer:
-    return offer(NAME, cache=cache, endpoint=served.address, **choices)
+    return find_offer(NAME, cache=cache, endpoint=served.address, **choices)
 
 
 def names(what: Offer) -> list[str]:
@@ -67,7 +66,7 @@ def test_a_model_is_offered_with_its_size_fetched_and_found(served: Hub, tmp_pat
     assert told[-1] == (what.total_bytes, what.total_bytes)
     assert hub.find_cached(NAME, tmp_path) == folder
     assert hub.cached_names(tmp_path) == (NAME,)
-    assert judge(folder).findings == ()
+    assert inspect_model(folder).findings == ()
     again = offered(served, tmp_path)
     assert again.missing_bytes == 0
     assert download(again) == folder
@@ -87,7 +86,7 @@ def test_a_stop_keeps_what_is_whole(served: Hub, tmp_path: Path) -> None:
     with pytest.raises(hub.NotInCache):  # it is none yet
         hub.find_cached(NAME, tmp_path)
     assert hub.cached_names(tmp_path) == ()
-    assert judge(download(offered(served, tmp_path))).fit
+    assert inspect_model(download(offered(served, tmp_path))).fit
 
 
 def test_a_stop_in_the_middle_of_a_file_is_gone_on_from(served: Hub, tmp_path: Path) -> None:
@@ -106,7 +105,7 @@ def test_a_stop_in_the_middle_of_a_file_is_gone_on_from(served: Hub, tmp_path: P
     assert size - 8192 <= rest.missing_bytes < size
     told: list[int] = []
     served.sent.clear()
-    assert judge(download(rest, lambda done, _: told.append(done))).fit
+    assert inspect_model(download(rest, lambda done, _: told.append(done))).fit
     assert served.fetched[-2:] == [weights, weights]
     assert served.sent == [rest.missing_bytes]
     assert told == sorted(told)
@@ -120,7 +119,7 @@ def test_a_connection_that_breaks_is_made_again(knows_parts: bool, served: Hub, 
     size = len(served.files[f"unet/{WEIGHTS}"])
     served.breaks = [10**9, 10**9, size // 2, *([size // 4] if knows_parts else [])]
     told: list[int] = []
-    assert judge(download(what, lambda done, _: told.append(done))).fit
+    assert inspect_model(download(what, lambda done, _: told.append(done))).fit
     assert told[-1] == what.total_bytes
     assert (told == sorted(told)) is knows_parts  # else it begins anew
 
@@ -132,7 +131,7 @@ def test_large_files_come_from_elsewhere_and_a_persons_token_does_not_go_there(
     with serving(served.files) as other:
         served.elsewhere, other.breaks = other.address, [5_000]
         folder = download(offered(served, tmp_path))
-    assert judge(folder).findings == ()
+    assert inspect_model(folder).findings == ()
     assert other.fetched == [f"unet/{WEIGHTS}"] * 2  # once more from where it broke off
     assert other.sent[1] == len(served.files[f"unet/{WEIGHTS}"]) - 5_000
     assert set(served.tokens) == {"Bearer hf_secret"}
@@ -149,22 +148,22 @@ def test_a_connection_that_brings_nothing_any_more(served: Hub, tmp_path: Path) 
 
 def test_what_is_not_what_was_announced_is_not_kept(served: Hub, tmp_path: Path) -> None:
     weights = served.files[f"unet/{WEIGHTS}"]
-    part = blobs_of(tmp_path, NAME) / f"{hashlib.sha256(weights).hexdigest()}.incomplete"
+    part = tmp_path / BLOBS / f"{hashlib.sha256(weights).hexdigest()}.incomplete"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"x" * 1000)
     with pytest.raises(DownloadFailed, match="not the one announced"):
         download(offered(served, tmp_path))
-    assert judge(download(offered(served, tmp_path))).fit
+    assert inspect_model(download(offered(served, tmp_path))).fit
     for extra in (b"", b"x" * len(weights)):  # whole already, and too long
         shutil.rmtree(tmp_path / "models--someone--small" / "snapshots")
         (part.parent / part.stem).unlink()
         part.write_bytes(weights + extra)
-        assert judge(download(offered(served, tmp_path))).fit
+        assert inspect_model(download(offered(served, tmp_path))).fit
 
 
 def test_two_at_the_same_file(served: Hub, tmp_path: Path) -> None:
     weights = served.files[f"unet/{WEIGHTS}"]
-    blob = blobs_of(tmp_path, NAME) / hashlib.sha256(weights).hexdigest()
+    blob = tmp_path / BLOBS / hashlib.sha256(weights).hexdigest()
     blob.parent.mkdir(parents=True)
     with FileLock(f"{blob}.lock"), pytest.raises(DownloadFailed, match="Another program is fetching someone/small"):
         download(offered(served, tmp_path))
@@ -201,7 +200,7 @@ def test_variants_and_shards(served: Hub, tmp_path: Path) -> None:
     assert half == sorted([*WANTED[:3], index, *shards])
     settings = names(offered(served, tmp_path / "c", settings_only=True))
     assert settings == WANTED[:3]
-    assert judge(download(offered(served, tmp_path / "c", variant="fp16")), "fp16").findings == ()
+    assert inspect_model(download(offered(served, tmp_path / "c", variant="fp16")), "fp16").findings == ()
 
 
 def test_pickles_and_programs_are_refused_before_anything_is_fetched(served: Hub, tmp_path: Path) -> None:
@@ -239,9 +238,9 @@ def test_what_the_hub_refuses_is_one_sentence(status: int, code: str, words: str
 def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DownloadFailed, match="HF_HUB_OFFLINE forbids to ask"):
-        offer(NAME, cache=tmp_path)
+        find_offer(NAME, cache=tmp_path)
     with pytest.raises(DownloadFailed, match="no name of a repository"):
-        offer("../x", cache=tmp_path)
+        find_offer("../x", cache=tmp_path)
 
 
 def test_a_disk_that_is_too_small(served: Hub, tmp_path: Path) -> None:
