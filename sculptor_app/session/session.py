@@ -156,7 +156,7 @@ class Session(QObject):
         """Steps per second while playing."""
         return self._speed
 
-    def show(self, trajectory: AnyTrajectory, measures: RunMeasures, running: bool = True) -> None:
+    def show(self, trajectory: AnyTrajectory, measures: RunMeasures | None, running: bool = True) -> None:
         """Put another trajectory on screen, at its newest state; a run that adds to it is followed."""
         self.pause()
         self._trajectory, self._measures = trajectory, measures

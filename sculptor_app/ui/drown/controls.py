@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from sculptor_app.core.requests.request import MAX_STEPS
+from sculptor_app.core.requests.request import MAX_STEPS, RunRequest
 from sculptor_app.session.forward_process import ForwardProcessOptions
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
@@ -19,7 +19,7 @@ SIZES_PX = (64, 128, 256, 512, 1024)
 class DrownControls(QWidget):
     """What a person chooses; it asks by signal.
 
-    `foot`, with Play and progress, stands below it, so that it is seen where the rest must scroll.
+    `run_panel`, with Play and progress, stands below it, so that it is seen where the rest must scroll.
 
     Signals:
         open_requested, render_requested, result_requested: a picture from a file, a fresh render, the run's result.
@@ -48,12 +48,14 @@ class DrownControls(QWidget):
     # Making
 
     def _make_source(self) -> None:
-        self.open = QPushButton(self.tr("Open a picture…"), self)
-        self.open.setToolTip(self.tr("Any picture file; it can be dropped onto the window, too."))
-        self.render = QPushButton(self.tr("Sculpture"), self)
-        self.render.setToolTip(self.tr("Renders a sculpture that nobody has seen, the kind the model has learnt from."))
-        self.result = QPushButton(self.tr("Carved"), self)
-        self.result.setToolTip(self.tr("The end of the run on the page Carve."))
+        self.open_button = QPushButton(self.tr("Open a picture…"), self)
+        self.open_button.setToolTip(self.tr("Any picture file; it can be dropped onto the window, too."))
+        self.render_button = QPushButton(self.tr("Sculpture"), self)
+        self.render_button.setToolTip(
+            self.tr("Renders a sculpture that nobody has seen, the kind the model has learnt from.")
+        )
+        self.result_button = QPushButton(self.tr("Carved"), self)
+        self.result_button.setToolTip(self.tr("The end of the run on the page Carve."))
         self.name = ElidedLabel("", self)
         self.name.setFont(fonts.strong())
         self.about = QLabel(self)
@@ -67,9 +69,9 @@ class DrownControls(QWidget):
         self.steps.setToolTip(
             self.tr("Layers of static between the picture and pure noise, 1 to {0}.").format(MAX_STEPS)
         )
-        self.size = ChoiceBox([(self.tr("{0} px").format(size), str(size)) for size in SIZES_PX], self)
-        self.size.setCurrentIndex(self.size.findData("512"))
-        self.size.setToolTip(self.tr("A larger picture is shrunk until its longer side is this."))
+        self.longer_side = ChoiceBox([(self.tr("{0} px").format(size), str(size)) for size in SIZES_PX], self)
+        self.longer_side.setCurrentIndex(self.longer_side.findData("512"))
+        self.longer_side.setToolTip(self.tr("A larger picture is shrunk until its longer side is this."))
         self._seeds = SeedRow(self)
         self.seed = self._seeds.line
         self.seed.setToolTip(self.tr("Of the static."))
@@ -86,16 +88,16 @@ class DrownControls(QWidget):
         self.problem.hide()
 
     def _make_ways_back(self) -> None:
-        self.play = QPushButton(self.tr("Let it drown"), self)
-        self.play.setProperty("kind", "primary")
-        self.play.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.play.setToolTip(self.tr("Play from the picture into the noise (Ctrl+Return)"))
-        self.carve = QPushButton(self.tr("Carve it out from here"), self)
-        self.carve.setToolTip(
+        self.play_button = QPushButton(self.tr("Let it drown"), self)
+        self.play_button.setProperty("kind", "primary")
+        self.play_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.play_button.setToolTip(self.tr("Play from the picture into the noise (Ctrl+Return)"))
+        self.carve_button = QPushButton(self.tr("Carve it out from here"), self)
+        self.carve_button.setToolTip(
             self.tr("The model goes on from the level shown: what has drowned is carved anew, what has not comes back.")
         )
-        self.invert = QPushButton(self.tr("Find its noise"), self)
-        self.invert.setToolTip(
+        self.invert_button = QPushButton(self.tr("Find its noise"), self)
+        self.invert_button.setToolTip(
             self.tr(
                 "Runs the model backwards (DDIM inversion) to the noise that this picture is carved out of, and back."
             )
@@ -108,7 +110,7 @@ class DrownControls(QWidget):
     def _lay_out(self) -> None:
         self.grid = FieldGrid(
             [
-                [(self.tr("Layers"), self.steps), (self.tr("Longer side"), self.size)],
+                [(self.tr("Layers"), self.steps), (self.tr("Longer side"), self.longer_side)],
                 [(self.tr("Static"), self.layers)],
                 [(self.tr("Seed"), self._seeds)],
             ],
@@ -120,26 +122,28 @@ class DrownControls(QWidget):
         column.setSpacing(6)
         others = QHBoxLayout()
         others.setSpacing(6)
-        others.addWidget(self.render, 1)
-        others.addWidget(self.result, 1)
+        others.addWidget(self.render_button, 1)
+        others.addWidget(self.result_button, 1)
         column.addWidget(self._heading(self.tr("The picture")))
-        column.addWidget(self.open)
+        column.addWidget(self.open_button)
         column.addLayout(others)
         column.addWidget(self.name)
         column.addWidget(self.about)
         column.addSpacing(6)
-        for widget in (self._heading(self.tr("How it drowns")), self.grid, self.problem):
-            column.addWidget(widget)
+        column.addWidget(self._heading(self.tr("How it drowns")))
+        column.addWidget(self.grid)
+        column.addWidget(self.problem)
         column.addSpacing(6)
-        for widget in (self._heading(self.tr("The way back")), self.carve, self.invert):
-            column.addWidget(widget)
+        column.addWidget(self._heading(self.tr("The way back")))
+        column.addWidget(self.carve_button)
+        column.addWidget(self.invert_button)
         column.addStretch(1)
-        self.foot = QWidget(self)
-        foot = QVBoxLayout(self.foot)
-        foot.setContentsMargins(16, 8, 16, 14)
-        foot.setSpacing(6)
-        foot.addWidget(self.progress)
-        foot.addWidget(self.play)
+        self.run_panel = QWidget(self)
+        lower = QVBoxLayout(self.run_panel)
+        lower.setContentsMargins(16, 8, 16, 14)
+        lower.setSpacing(6)
+        lower.addWidget(self.progress)
+        lower.addWidget(self.play_button)
 
     def _heading(self, text: str) -> QLabel:
         label = QLabel(text, self)
@@ -147,13 +151,13 @@ class DrownControls(QWidget):
         return label
 
     def _connect(self) -> None:
-        self.open.clicked.connect(self.open_requested)
-        self.render.clicked.connect(self.render_requested)
-        self.result.clicked.connect(self.result_requested)
-        self.play.clicked.connect(self.play_requested)
-        self.carve.clicked.connect(self.carve_requested)
-        self.invert.clicked.connect(self.invert_requested)
-        for box in (self.size, self.layers):
+        self.open_button.clicked.connect(self.open_requested)
+        self.render_button.clicked.connect(self.render_requested)
+        self.result_button.clicked.connect(self.result_requested)
+        self.play_button.clicked.connect(self.play_requested)
+        self.carve_button.clicked.connect(self.carve_requested)
+        self.invert_button.clicked.connect(self.invert_requested)
+        for box in (self.longer_side, self.layers):
             box.currentIndexChanged.connect(self._judge)
         for field in (self.seed, self.steps.lineEdit()):
             field.textChanged.connect(self._judge)
@@ -171,7 +175,7 @@ class DrownControls(QWidget):
         if isinstance(read, tuple):
             return None
         return ForwardProcessOptions(
-            read.steps, read.seed, self.layers.currentData() == "fresh", int(self.size.currentData())
+            read.steps, read.seed, self.layers.currentData() == "fresh", int(self.longer_side.currentData())
         )
 
     def set_picture(self, name: str, about: str) -> None:
@@ -182,9 +186,9 @@ class DrownControls(QWidget):
 
     def set_way_back(self, can_carve: bool, can_invert: bool, is_inverting: bool, words: str) -> None:
         """Which ways back are open, and how far one is."""
-        self.carve.setEnabled(can_carve)
-        self.invert.setEnabled(can_invert)
-        self.invert.setText(self.tr("Stop looking") if is_inverting else self.tr("Find its noise"))
+        self.carve_button.setEnabled(can_carve)
+        self.invert_button.setEnabled(can_invert)
+        self.invert_button.setText(self.tr("Stop looking") if is_inverting else self.tr("Find its noise"))
         self.progress.setText(words)
 
     def save(self, settings: QSettings) -> None:
@@ -194,24 +198,24 @@ class DrownControls(QWidget):
             settings.setValue("drown/steps", drowning.steps)
             settings.setValue("drown/seed", str(drowning.seed))
             settings.setValue("drown/layers", self.layers.currentData())
-            settings.setValue("drown/size", self.size.currentData())
+            settings.setValue("drown/size", self.longer_side.currentData())
 
     def restore(self, settings: QSettings) -> None:
         """Take up what was remembered; what is no longer on offer stays as it is."""
         self.steps.set_text(str(settings.value("drown/steps", "50")))
         self.seed.setText(str(settings.value("drown/seed", "7")))
-        for name, box in (("layers", self.layers), ("size", self.size)):
+        for name, box in (("layers", self.layers), ("size", self.longer_side)):
             row = box.findData(str(settings.value(f"drown/{name}", "")))
             if row >= 0:
                 box.setCurrentIndex(row)
 
-    def _read(self) -> object:
+    def _read(self) -> RunRequest | tuple[FieldError, ...]:
         return read_form(FormFields(seed=self.seed.text(), steps=self.steps.text()))
 
     @Slot()
     def _judge(self) -> None:
         read = self._read()
-        errors: tuple[FieldError, ...] = read if isinstance(read, tuple) else ()
+        errors = read if isinstance(read, tuple) else ()
         self.problem.setText("\n".join(error.sentence for error in errors))
         self.problem.setVisible(bool(errors))
         self.edited.emit()

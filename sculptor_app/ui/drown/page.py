@@ -166,7 +166,7 @@ class DrownPage(Page):
         self._edited.setInterval(EDITED_MS)
 
     def _lay_out(self) -> None:
-        self._left = ScrolledPanel(self.controls, self.controls.foot, self)
+        self._left = ScrolledPanel(self.controls, self.controls.run_panel, self)
         self._left.setFixedWidth(LEFT_PX)
         self.plots.setFixedWidth(RIGHT_PX)
         upper = QHBoxLayout()
@@ -230,7 +230,7 @@ class DrownPage(Page):
             self.plot_clock.set_frame_rate(screen.refreshRate())
         if self.plots.band_plot is None:
             QTimer.singleShot(0, self.plots.load)
-        self.controls.result.setEnabled(self._result() is not None)
+        self.controls.result_button.setEnabled(self._result() is not None)
         if self._wanted is None:
             if self._result() is not None:
                 self.take_result()
@@ -353,7 +353,7 @@ class DrownPage(Page):
             can_carve=there and not busy and self.session.position < self.session.last,
             can_invert=there, is_inverting=busy, words=words,
         )  # fmt: skip
-        self.controls.play.setEnabled(there)
+        self.controls.play_button.setEnabled(there)
         self.ability_changed.emit()
 
     # Qt overrides ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, QSettings, Slot
 from PySide6.QtGui import QImage
@@ -18,6 +19,9 @@ from sculptor_app.ui.learn.cells import GUESS, STATE, Shelf
 from sculptor_app.ui.learn.details_panel import Side
 from sculptor_app.ui.learn.growth_view import GrowthView
 from sculptor_app.ui.widgets.frame_clock import FrameClock
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
 
 
 @dataclass(frozen=True)
@@ -118,13 +122,12 @@ class Looking(QObject):
         self._growth.set_has_growth(newest is not None)
         if newest is None:
             return
-        track = self._session.trajectory
-        if track is None or track.levels != newest.levels:
-            track = Track(newest.levels)
-            self._session.show(track, None, running=False)
-            self._growth.timeline.set_plan(track.spans, track.last, [level.snr for level in track.levels])
-            self._growth.timeline.set_available(track.last)
-        self._growth.grid.set_axes(self.rows, track.last)
+        axis, shown = Track(newest.levels), self._session.trajectory
+        if shown is None or shown.levels != axis.levels:
+            self._session.show(cast("AnyTrajectory", axis), None, running=False)  # nobody here reads its pictures
+            self._growth.timeline.set_plan(axis.spans, axis.last, [level.snr for level in axis.levels])
+            self._growth.timeline.set_available(axis.last)
+        self._growth.grid.set_axes(self.rows, axis.last)
         self._move()
 
     # What people ask ----------------------------------------------------------------------------------------------

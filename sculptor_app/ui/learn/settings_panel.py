@@ -178,10 +178,11 @@ class What(QWidget):
 
     def set_busy(self, busy: bool) -> None:
         """While a run is in memory nothing can be changed."""
-        for field in (self.total, self.run.button, self.new_run):
+        fields: tuple[QWidget, ...] = (self.total, self.run.button, self.new_run)
+        for field in fields:
             field.setEnabled(not busy)
-        for field in self._fixed:
-            field.setEnabled(not busy and self._begun is None)
+        for fixed in self._fixed:
+            fixed.setEnabled(not busy and self._begun is None)
 
     # Remembering --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
+from PySide6.QtGui import (
+    QColor,
+    QHelpEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from sculptor_app.measures.frame_kinds import FrameKind
@@ -232,22 +243,19 @@ class CellGrid(QWidget):
                 return cell
         return -1
 
-    def image_of(self, cell: int) -> object:
-        """The picture of a cell as it is shown, as an image; None where there is none."""
-        return self._image(cell)
+    def image_of(self, cell: int) -> QImage | None:
+        """The picture of a cell as it is shown; None where there is none."""
+        if cell >= len(self._runs):
+            return None
+        step = min(self._step, self._runs[cell].last)
+        kind = FrameKind.NOISY_STATE if step == 0 else self._kind
+        return self._sources[cell].shown(step, kind).image
 
     def describe(self, cell: int) -> str:
         """A cell in words: its place, its noise and its labels."""
         return cell_paint.words_of(self._arrangement, cell)
 
     # Inside
-
-    def _image(self, cell: int) -> object:
-        if cell >= len(self._runs):
-            return None
-        step = min(self._step, self._runs[cell].last)
-        kind = FrameKind.NOISY_STATE if step == 0 else self._kind
-        return self._sources[cell].shown(step, kind).image
 
     def _shifted(self, rect: tuple[float, float, float, float]) -> QRectF:
         return QRectF(*rect).translated(MARGIN, MARGIN)
@@ -327,10 +335,10 @@ class CellGrid(QWidget):
         painter.drawPixmap(0, 0, self._painted_ground())
         boxes = self._boxes()
         for cell, box in enumerate(boxes):
-            cell_paint.paint_picture(painter, box, self._image(cell))
+            cell_paint.paint_picture(painter, box, self.image_of(cell))
         large = self.enlarged_rect
         if large is not None:
-            cell_paint.paint_picture(painter, large, self._image(self._enlarged))
+            cell_paint.paint_picture(painter, large, self.image_of(self._enlarged))
             self._outline(painter, boxes[self._enlarged], theme().tokens.accent)
         if self._hovered >= 0 and self._hovered != self._enlarged:
             self._outline(painter, boxes[self._hovered], theme().tokens.focus)
@@ -363,13 +371,15 @@ class CellGrid(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Ctrl and an arrow go from cell to cell, Return enlarges the first or opens the one that is large."""
         count, columns = len(self._arrangement.cells), self._places.columns
-        moves = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns}
+        moves: dict[int, int] = {
+            Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns
+        }  # fmt: skip
         is_control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         if count and is_control and event.key() in moves:
-            start = self._enlarged if self._enlarged >= 0 else -moves[event.key()] if moves[event.key()] > 0 else 0
-            target = start + moves[event.key()]
-            if 0 <= target < count:
-                self.enlarge_requested.emit(target)
+            move = moves[event.key()]
+            start = self._enlarged if self._enlarged >= 0 else min(0, -move)
+            if 0 <= start + move < count:
+                self.enlarge_requested.emit(start + move)
         elif count and not is_control and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             if self._enlarged < 0:
                 self.enlarge_requested.emit(0)

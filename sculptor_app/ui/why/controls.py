@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSettings, Qt, Signal, Slot
-from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+from collections.abc import Iterable
+
+from PySide6.QtCore import QSettings, QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.noise_recipe import Stroke
 from sculptor_app.core.requests.request import (
@@ -235,3 +237,32 @@ class ExperimentControls(QWidget):
         except RequestError as error:
             return (FieldError("", str(error)),)
         return () if isinstance(read, RunRequest) else read
+
+
+class ControlsStack(QStackedWidget):
+    """The controls of all experiments, one on top; only that one counts for the size.
+
+    Signals:
+        rebuilt: there are other fields; never emitted, as an experiment's fields are fixed.
+    """
+
+    rebuilt = Signal()
+
+    def __init__(self, controls: Iterable[ExperimentControls], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controls = tuple(controls)
+        for each in self._controls:
+            self.addWidget(each)
+
+    def fit_into(self, height_px: int) -> None:
+        """Fold the labels beside their fields where they would not all be seen otherwise."""
+        for each in self._controls:
+            each.fit_into(height_px)
+
+    # Qt overrides
+
+    def sizeHint(self) -> QSize:
+        return self._controls[self.currentIndex()].sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return self._controls[self.currentIndex()].minimumSizeHint()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -23,6 +23,28 @@ from sculptor_app.ui.why.experiments import Experiment
 from sculptor_app.ui.widgets.basics import ElidedLabel
 
 _HEIGHT, _ICON, _PAD = 60, 34.0, 12.0
+
+translate = QCoreApplication.translate  # a name that lupdate knows
+
+
+def story(experiment: Experiment) -> str:
+    """The sentence over the grid of an experiment."""
+    return {
+        Experiment.LABELS: translate("Why", "One block of noise: every label finds its own statue in it"),
+        Experiment.NOISES: translate("Why", "Every block holds another statue, and none is rubbish"),
+        Experiment.BLEND: translate("Why", "Between two blocks there is a statue at every place"),
+        Experiment.PAINT: translate("Why", "Paint on the block: strokes decide where light, dark and colour go"),
+    }[experiment]
+
+
+def invitation(experiment: Experiment) -> str:
+    """The heading of the invitation before the first run of an experiment."""
+    return {
+        Experiment.LABELS: translate("Why", "The same block, over and over. What is in it?"),
+        Experiment.NOISES: translate("Why", "Block beside block. What is in them?"),
+        Experiment.BLEND: translate("Why", "One block turns into another. What is in between?"),
+        Experiment.PAINT: translate("Why", "Draw on the block, and see what it becomes"),
+    }[experiment]
 
 
 class ExperimentCard(QAbstractButton):

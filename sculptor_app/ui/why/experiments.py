@@ -131,8 +131,8 @@ def _paint(choices: Choices) -> Arrangement:
     return Arrangement(cells, (), choices.count, titles, rows)
 
 
-class Plan:
-    """What all grids have in common: the model with its labels, and the device.
+class GridPlanner:
+    """Requests for grids of runs, with the model, its labels and the device that all of them share.
 
     Args:
         model: Folder of the model; None is the embedded one.
@@ -156,7 +156,7 @@ class Plan:
         self._materials = tuple(material for material in MATERIALS if material in materials)
         return before != (self._forms, self._materials)
 
-    def of(self, common: RunRequest, choices: Choices) -> tuple[Arrangement, GridRequest]:
+    def plan(self, common: RunRequest, choices: Choices) -> tuple[Arrangement, GridRequest]:
         """The cells of an experiment and the request for them.
 
         Args:

@@ -1,39 +1,55 @@
-"""Why one starts from noise: many runs at once, from noises that have something to do with one another."""
+"""The page "Why noise?": grids of runs that start from related noises, under one scrubber."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.grid import GridRequest
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner
+from sculptor_app.ui.carve.left_panel import LIKED_WIDTH_PX, BlockPanel
 from sculptor_app.ui.shell.page import Page
-from sculptor_app.ui.why import page_parts, page_views
-from sculptor_app.ui.why.experiments import Arrangement, Experiment, Plan
-from sculptor_app.ui.why.results import GridProgress, Results, fault_words
+from sculptor_app.ui.shell.page_views import GridViews
+from sculptor_app.ui.why.cell_grid import CellGrid
+from sculptor_app.ui.why.controls import ControlsStack, ExperimentControls
+from sculptor_app.ui.why.experiment_chooser import ExperimentChooser, GridHeader, Invitation, invitation, story
+from sculptor_app.ui.why.experiments import Arrangement, Experiment, GridPlanner
+from sculptor_app.ui.why.paint_panel import PaintPanel
+from sculptor_app.ui.why.presenter import GridPresenter
+from sculptor_app.ui.why.results import GridProgress, GridRunPanel, Results, error_message
 from sculptor_app.ui.widgets.bars import MessageBar
+from sculptor_app.ui.widgets.timeline import Timeline
+from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.exports.animation.plan import RunGrid
+
+_FILE_NAMES = {
+    Experiment.LABELS: "one-block",
+    Experiment.NOISES: "many-blocks",
+    Experiment.BLEND: "block-to-block",
+    Experiment.PAINT: "painted-block",
+}
 
 
 class WhyPage(Page):
     """Four experiments with noise, each a grid of runs that one scrubber moves.
 
     Args:
-        runner: Does the model's work.
+        runner: Runs the model.
         settings: Where its choices are remembered.
-        messages: Tells what went wrong or well.
+        messages: Shows errors and results.
         parent: The window.
 
     Signals:
-        open_requested: a trajectory, the run of one cell, is to be looked at by itself.
+        open_requested: the trajectory of one cell, to be opened by itself.
     """
 
     open_requested = Signal(object)
@@ -43,15 +59,50 @@ class WhyPage(Page):
     ) -> None:
         super().__init__(settings, messages, parent)
         self._runner = runner
-        self._plan = Plan(runner.model)
+        self._planner = GridPlanner(runner.model)
         self.results = Results(runner, self)
-        self.noise_maker = NoisePreview(self)
-        page_parts.build(self)
-        self.views = page_views.views_of(self)
+        self.noise_preview = NoisePreview(self)
+        self.chooser = ExperimentChooser(self)
+        self.header = GridHeader(self)
+        self.grid = CellGrid(self)
+        self.paint_panel = PaintPanel(self)
+        self.invitation = Invitation(self.grid)
+        self.timeline, self.transport = Timeline(self), TransportBar(self)
+        self.run_panel = GridRunPanel(self)
+        self.controls = {experiment: ExperimentControls(experiment, self) for experiment in Experiment}
+        self.controls_stack = ControlsStack(self.controls.values(), self)
+        self._lay_out()
+        self.presenter = GridPresenter(self.session, self.grid, self.timeline, self.transport)
         self.progress = GridProgress(runner, self.results, self.run_panel)
+        self.views = GridViews(self.session, self._shown_runs, self._shown_frames, self._file_name)
         self._restore()
         self._connect()
         self._show_experiment()
+
+    def _lay_out(self) -> None:
+        left = BlockPanel(self.controls_stack, self.run_panel, self)
+        left.setFixedWidth(LIKED_WIDTH_PX)
+        middle = QWidget(self)
+        middle.setProperty("ground", "well")
+        middle.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        upper = QHBoxLayout()
+        upper.addWidget(left)
+        upper.addWidget(middle, 1)
+        stacked = QVBoxLayout(middle)
+        stacked.addWidget(self.chooser)
+        stacked.addWidget(self.header)
+        stacked.addWidget(_Bench(self.paint_panel, self.grid, middle), 1)
+        lower = QVBoxLayout()
+        lower.setContentsMargins(14, 10, 14, 4)
+        lower.setSpacing(8)
+        lower.addWidget(self.transport)
+        lower.addWidget(self.timeline)
+        column = QVBoxLayout(self)
+        column.addLayout(upper, 1)
+        column.addLayout(lower)
+        for layout in (upper, stacked, column):
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(0)
 
     def _connect(self) -> None:
         self.chooser.chosen.connect(self._show_experiment)
@@ -67,16 +118,16 @@ class WhyPage(Page):
         self.paint_panel.edited.connect(self._take_painting)
         self.run_panel.start_requested.connect(self.start)
         self.run_panel.stop_requested.connect(self.results.stop)
-        self.noise_maker.drawn.connect(self._take_noises)
-        self.noise_maker.facts_known.connect(self._take_facts)
-        self.noise_maker.failed.connect(self._tell)
+        self.noise_preview.drawn.connect(self._take_noises)
+        self.noise_preview.facts_known.connect(self._take_facts)
+        self.noise_preview.failed.connect(self._show_error)
         self.results.busy_changed.connect(self._show_invitation)
         self.results.busy_changed.connect(self.ability_changed)
         self.results.appeared.connect(self._take_result)
         self.results.stepped.connect(self._take_step)
         self.results.ended.connect(self._take_end)
 
-    # A page ------------------------------------------------------------------------------------------------------
+    # Page ---------------------------------------------------------------------------------------------------------
 
     @property
     def is_busy(self) -> bool:
@@ -87,12 +138,12 @@ class WhyPage(Page):
         return self._planned() is not None
 
     def enter(self) -> None:
-        """Draw the blocks, anew if the model is another one now."""
+        """Draw the noises; for another model than before, start over."""
         screen = self.screen()
         if screen is not None:
             self.presenter.clock.set_frame_rate(screen.refreshRate())
-        if self._runner.model != self._plan.model:
-            self._plan.model = self._runner.model
+        if self._runner.model != self._planner.model:
+            self._planner.model = self._runner.model
             self.results.forget()
             self._show_experiment()
         else:
@@ -100,22 +151,22 @@ class WhyPage(Page):
 
     @Slot()
     def start(self) -> None:
-        """Carve all cells of the experiment that is shown; what the model does now is stopped for it."""
-        self._make(anew=True)
+        """Run all cells of the experiment that is shown; another run is cancelled for it."""
+        self._run(reuse=False)
 
-    def _make(self, anew: bool) -> None:
+    def _run(self, reuse: bool) -> None:
         try:
-            planned = self._plan_or_refusal()
+            planned = self._plan_or_raise()
         except RequestError as error:
             self.messages.tell(str(error))
             return
         if planned is not None:
             self.messages.clear()
-            self.results.make(self.experiment, *planned, anew=anew)
+            self.results.make(self.experiment, *planned, reuse=reuse)
 
     @Slot()
     def stop(self) -> None:
-        """Drop the stroke that is being made, or stop the runs, or show all cells again."""
+        """Drop the unfinished stroke, or stop the runs, or show all cells again."""
         if self.paint_panel.canvas.is_painting:
             self.paint_panel.canvas.drop_stroke()
         elif self.results.is_busy:
@@ -143,27 +194,27 @@ class WhyPage(Page):
 
     def shutdown(self) -> None:
         self.presenter.clock.stop()
-        self.noise_maker.shutdown()
+        self.noise_preview.shutdown()
 
-    # What is planned ---------------------------------------------------------------------------------------------
+    # Planning -----------------------------------------------------------------------------------------------------
 
     @property
     def experiment(self) -> Experiment:
-        """The one that is shown."""
+        """The experiment that is shown."""
         return self.chooser.experiment
 
     def _planned(self) -> tuple[Arrangement, GridRequest] | None:
-        """What Start would make; None while something is wrong."""
+        """The grid that Start would run; None while a field is wrong."""
         try:
-            return self._plan_or_refusal()
+            return self._plan_or_raise()
         except RequestError:
             return None
 
-    def _plan_or_refusal(self) -> tuple[Arrangement, GridRequest] | None:
+    def _plan_or_raise(self) -> tuple[Arrangement, GridRequest] | None:
         strokes, stays_noise = self.paint_panel.strokes, self.paint_panel.stays_noise.isChecked()
         controls = self.controls[self.experiment]
         common, choices = controls.request(), controls.choices(strokes, stays_noise)
-        return None if common is None or choices is None else self._plan.of(common, choices)
+        return None if common is None or choices is None else self._planner.plan(common, choices)
 
     @Slot()
     def _take_edit(self) -> None:
@@ -173,16 +224,16 @@ class WhyPage(Page):
 
     @Slot()
     def _take_painting(self) -> None:
-        """A stroke has been made or taken back: carve what is painted now."""
+        """A stroke was made or undone: run the grid for the painting as it is now."""
         self._draw_noises()
-        self._make(anew=False)
+        self._run(reuse=True)
 
     def _draw_noises(self) -> None:
-        """Have the blocks drawn that the next run would start from, where they are to be seen."""
+        """Draw the noises that the next run would start from, where they are shown."""
         planned = self._planned()
         if planned is None or (self.results.of(self.experiment) and self.experiment is not Experiment.PAINT):
             return
-        self.noise_maker.draw(planned[1])
+        self.noise_preview.draw(planned[1])
 
     @Slot(object, object)
     def _take_noises(self, request: GridRequest, runs: tuple[Trajectory, ...]) -> None:
@@ -197,31 +248,31 @@ class WhyPage(Page):
 
     @Slot(object)
     def _take_facts(self, facts: Any) -> None:
-        if not self._plan.take_labels(facts.forms, facts.materials):
+        if not self._planner.take_labels(facts.forms, facts.materials):
             return
-        has_labels = self._plan.has_labels
-        why_not = self.tr("This model knows no forms and no materials.")
-        self.chooser.set_available(Experiment.LABELS, has_labels, why_not)
+        has_labels = self._planner.has_labels
+        reason = self.tr("This model knows no forms and no materials.")
+        self.chooser.set_available(Experiment.LABELS, has_labels, reason)
         if not has_labels and self.experiment is Experiment.LABELS:
             self.chooser.choose(Experiment.NOISES)
         for controls in self.controls.values():
             controls.set_has_labels(has_labels)
 
     def set_device(self, device: str) -> None:
-        """Have grids run on a device from now on; its id as in a `RunRequest`."""
-        self._plan.device = device
+        """Set the device for the next grids; its id as in a `RunRequest`."""
+        self._planner.device = device
 
-    # What is shown -----------------------------------------------------------------------------------------------
+    # Display ------------------------------------------------------------------------------------------------------
 
     @Slot()
     def _show_experiment(self) -> None:
-        """Show the grid of the experiment that is chosen, or the blocks it would start from."""
+        """Show the grid of the chosen experiment, or the noises it would start from."""
         experiment = self.experiment
-        self.panels.setCurrentWidget(self.controls[experiment])
-        self.panels.updateGeometry()
+        self.controls_stack.setCurrentWidget(self.controls[experiment])
+        self.controls_stack.updateGeometry()
         self.paint_panel.setVisible(experiment is Experiment.PAINT)
-        self.header.set_story(page_parts.story(experiment))
-        self.invitation.set_heading(page_parts.invitation(experiment))
+        self.header.set_story(story(experiment))
+        self.invitation.set_heading(invitation(experiment))
         self.run_panel.set_reason(self.controls[experiment].reason)
         self.progress.show_experiment(experiment)
         self._show_all()
@@ -243,8 +294,8 @@ class WhyPage(Page):
 
     @Slot()
     def _show_invitation(self) -> None:
-        is_asked_for = self.results.is_busy and self.results.running is self.experiment
-        self.invitation.setVisible(self.results.of(self.experiment) is None and not is_asked_for)
+        is_starting = self.results.is_busy and self.results.running is self.experiment
+        self.invitation.setVisible(self.results.of(self.experiment) is None and not is_starting)
 
     @Slot(int)
     def enlarge(self, cell: int) -> None:
@@ -262,7 +313,7 @@ class WhyPage(Page):
             self.session.pause()
             self.open_requested.emit(self.grid.runs[cell])
 
-    # What comes of it --------------------------------------------------------------------------------------------
+    # Results ------------------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _take_result(self, experiment: Experiment) -> None:
@@ -280,11 +331,35 @@ class WhyPage(Page):
         if experiment is self.experiment:
             self.session.end_run()
         if error is not None:
-            self._tell(error)
+            self._show_error(error)
 
     @Slot(object)
-    def _tell(self, error: Exception) -> None:
-        self.messages.tell(*fault_words(error))
+    def _show_error(self, error: Exception) -> None:
+        self.messages.tell(*error_message(error))
+
+    # What the File menu saves --------------------------------------------------------------------------------------
+
+    def _shown_runs(self) -> RunGrid | None:
+        from sculptor_app.exports.animation.plan import RunGrid
+
+        shown, runs = self.grid.arrangement, self.grid.runs
+        if not runs or len(runs) != len(shown.cells):
+            return None
+        result = self.results.of(self.experiment)
+        lead = result.lead if result is not None and result.runs == runs else 0
+        titles = shown.column_titles, shown.row_titles
+        return RunGrid(runs, shown.cells, shown.captions, shown.columns, *titles, lead)
+
+    def _shown_frames(self) -> str:
+        return "guess" if self.header.kind is FrameKind.CURRENT_GUESS else "noisy"
+
+    def _file_name(self) -> str:
+        """The experiment, the labels that all cells share, and the first seed."""
+        cells = self.grid.arrangement.cells
+        labels = [{cell.form for cell in cells}, {cell.material for cell in cells}]
+        shared = [next(iter(values)) for values in labels if len(values) == 1]
+        seed = str(cells[0].noise.seed) if cells else ""
+        return "-".join(part for part in (_FILE_NAMES[self.experiment], *shared, seed) if part)
 
     # Qt overrides
 
@@ -293,3 +368,20 @@ class WhyPage(Page):
             self.stop()
         else:
             super().keyPressEvent(event)
+
+
+class _Bench(QWidget):
+    """The canvas, as large as its height allows, and the grid beside it."""
+
+    def __init__(self, paint_panel: PaintPanel, grid: CellGrid, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._paint_panel = paint_panel
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(paint_panel)
+        row.addWidget(grid, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._paint_panel.fit_into(self.width(), self.height())

@@ -90,16 +90,16 @@ class Results(QObject):
         """Forget all grids: they are of another model."""
         self._kept.clear()
 
-    def make(self, experiment: Experiment, arrangement: Arrangement, request: GridRequest, anew: bool = True) -> None:
+    def make(self, experiment: Experiment, arrangement: Arrangement, request: GridRequest, reuse: bool = False) -> None:
         """Run a grid; the one that goes on is cancelled for it.
 
         Args:
             experiment: Whose it is.
             arrangement: Of its cells.
             request: With all cells of it.
-            anew: Run all cells; else those that the grid before has just so are taken over, if any are left to run.
+            reuse: Take over finished cells of the grid before that would come out the same, if others are left to run.
         """
-        kept = {} if anew else self._complete_runs(experiment, request)
+        kept = self._complete_runs(experiment, request) if reuse else {}
         wanted = tuple(dict.fromkeys(cell for cell in request.cells if cell not in kept))
         if not wanted:
             wanted, kept = tuple(dict.fromkeys(request.cells)), {}
@@ -144,7 +144,7 @@ translate = QCoreApplication.translate  # a name that lupdate knows
 log = logging.getLogger(__name__)
 
 
-def fault_words(error: Exception) -> tuple[str, str]:
+def error_message(error: Exception) -> tuple[str, str]:
     """What happened and what to do, of a grid that failed; what nobody foresaw goes to the log."""
     if isinstance(error, SculptorError):
         return error.what, error.what_to_do

@@ -118,7 +118,7 @@ def test_a_file_is_opened_through_the_menu_of_the_page_and_by_dropping_it(
     page = enter(driver)
     path = save_picture(tmp_path / "field.png")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
-    click = lambda: QTest.mouseClick(page.controls.open, Qt.MouseButton.LeftButton)  # noqa: E731
+    click = lambda: QTest.mouseClick(page.controls.open_button, Qt.MouseButton.LeftButton)  # noqa: E731
     wait_for_another(driver, page, click)
     assert (page.drowned.name, page.drowned.picture.shape) == ("field.png", (3, 30, 40))
     assert page.controls.about.text().startswith("40×30 pixels")
@@ -208,10 +208,10 @@ def test_the_window_closes_while_a_picture_is_on_its_way(driver: Driver, tmp_pat
 def test_the_model_carves_the_picture_out_again_from_the_level_shown(ready: Driver) -> None:
     page = enter(ready)
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("10"))
-    assert not page.controls.carve.isEnabled()  # there is nothing to carve at the picture itself
+    assert not page.controls.carve_button.isEnabled()  # there is nothing to carve at the picture itself
     page.session.go_to(4)
     with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
-        QTest.mouseClick(page.controls.carve, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(page.controls.carve_button, Qt.MouseButton.LeftButton)
         assert ready.window.bench.pages.current == "carve"
     ready.flush()
     run = ready.session.trajectory
@@ -237,7 +237,7 @@ def test_settings_that_cannot_be_run_are_named_before_anything_is_carved(ready: 
     page = enter(ready)
     page.session.go_to(4)
     ready.window.controls.guidance.set_text("much")
-    QTest.mouseClick(page.controls.carve, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(page.controls.carve_button, Qt.MouseButton.LeftButton)
     assert ready.window.bench.pages.current == "drown"
     assert "Carve" in ready.window.messages.message
     assert not ready.runner.is_running
@@ -247,7 +247,7 @@ def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(
     page = enter(ready)
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("6"))
     with ready.qtbot.waitSignal(page.carve_requested, timeout=RUN_MS):
-        QTest.mouseClick(page.controls.invert, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(page.controls.invert_button, Qt.MouseButton.LeftButton)
         assert page.is_busy
     # The search ends with a signal as well: what is waited for is what is said of the run.
     ready.qtbot.waitUntil(lambda: "within" in (ready.window.messages.message or ""), timeout=RUN_MS)
@@ -260,13 +260,13 @@ def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(
 def test_looking_for_the_noise_can_be_stopped(ready: Driver) -> None:
     page = enter(ready)
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("200"))
-    page.controls.invert.click()
+    page.controls.invert_button.click()
     ready.qtbot.waitUntil(lambda: page._way_back._inverting.done > 1, timeout=RUN_MS)
     assert "200" in page.controls.progress.text()
     ready.press(Qt.Key.Key_Escape)
     ready.qtbot.waitUntil(lambda: not page.is_busy and not ready.runner.is_running, timeout=RUN_MS)
     assert ready.window.bench.pages.current == "drown"
-    assert page.controls.invert.text() == "Find its noise"
+    assert page.controls.invert_button.text() == "Find its noise"
 
 
 def test_no_page_makes_the_window_grow(ready: Driver) -> None:

@@ -42,7 +42,7 @@ class Visitor:
             box.setCurrentIndex(box.findData(key))
 
     def wait_for_noises(self) -> None:
-        self.qtbot.waitUntil(lambda: not self.page.noise_maker.is_busy, timeout=RUN_MS)
+        self.qtbot.waitUntil(lambda: not self.page.noise_preview.is_busy, timeout=RUN_MS)
         self.page.presenter.clock.flush()
 
     def click_start(self) -> None:
