@@ -24,7 +24,7 @@ from sculptor_app.exports.errors import OptionError
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.opening import OpenedPicture
-    from sculptor_app.diffusion.models.hub.offer import Offer
+    from sculptor_app.diffusion.models.hub.download import Offer
 
 
 def add_download(group: argparse._ActionsContainer) -> None:
@@ -46,7 +46,7 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
     """
     if arguments.model is None:
         return
-    from sculptor_app.diffusion.models.hub.offer import find_missing
+    from sculptor_app.diffusion.models.hub.download import find_missing
 
     offer = find_missing(arguments.model)
     if offer is None:
@@ -58,7 +58,7 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
 
 
 def _fetch(offer: Offer, interruption: Interruption) -> None:
-    from sculptor_app.diffusion.models.hub.offer import download
+    from sculptor_app.diffusion.models.hub.download import download
 
     if is_terminal(sys.stderr):
         say(f"{offer.summary}.", sys.stderr)

@@ -160,8 +160,8 @@ def _work(engine: Any, model: str | None, device: str, stop: threading.Event) ->
         model=model,
         name=loading.model_name(model),
         kind=type(pipeline).__name__,
-        controls=controls.controls_of(pipeline),
-        left_out=controls.left_out_of(pipeline),
+        controls=controls.model_parameters(pipeline),
+        left_out=controls.unsupported_parameters(pipeline),
         samplers=samplers.samplers_for(pipeline, engine.settings),
     )
 
@@ -217,7 +217,7 @@ class ModelDownload(QObject):
         """
 
         def job(stop: threading.Event) -> Iterator[object]:
-            presence = importlib.import_module("sculptor_app.diffusion.models.hub.offer")
+            presence = importlib.import_module("sculptor_app.diffusion.models.hub.download")
             yield presence.find_missing(name)
 
         self._offer = None
@@ -230,7 +230,7 @@ class ModelDownload(QObject):
             def count(done: int, total: int) -> None:
                 self._counted = (done, total)
 
-            importlib.import_module("sculptor_app.diffusion.models.hub.offer").download(offer, count, stop)
+            importlib.import_module("sculptor_app.diffusion.models.hub.download").download(offer, count, stop)
             yield offer
 
         self._offer = offer

@@ -25,7 +25,7 @@ import torch
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.pipelines.call import call_of
-from sculptor_app.diffusion.pipelines.parameters import parameters_of
+from sculptor_app.diffusion.pipelines.parameters import call_parameters
 from sculptor_app.diffusion.sampling.sample import Engine, sample
 from tests.helpers.any_pipeline import engine_of, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS
@@ -63,7 +63,7 @@ def main() -> None:
 def _larger(engine: Engine, request: RunRequest, side: int) -> RunRequest:
     """The same with larger pictures, if the pipeline can be told or its network does not mind."""
     pipeline = engine.load(request.model, request.device)
-    if "height" in parameters_of(pipeline):
+    if "height" in call_parameters(pipeline):
         return replace(request, options={**request.told, "height": side, "width": side})
     if hasattr(pipeline, "unet") and "image" not in request.told:
         pipeline.unet.register_to_config(sample_size=side // getattr(pipeline, "vae_scale_factor", 1))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.diffusion.pipelines.faults import give_memory_back, is_out_of_memory, memory_told
+from sculptor_app.diffusion.pipelines.errors import is_out_of_memory, memory_errors, release_memory
 from sculptor_app.diffusion.pipelines.layout import (
     Autoencoder,
     NoPictureOfLatents,
@@ -211,7 +211,7 @@ class LatentCodec:
         except Exception as error:
             if not is_out_of_memory(error) or getattr(vae, "use_tiling", True):
                 raise
-        give_memory_back()
+        release_memory()
         vae.enable_tiling()  # blended borders differ a little from the whole picture: only where there is no other way
         self._is_in_tiles = True
         try:
@@ -235,7 +235,7 @@ class LatentCodec:
             vae.to(dtype=torch.float32)
         device = get_module_execution_device(vae)
         try:
-            with torch.no_grad(), memory_told("CPU" if device.type == "cpu" else "the GPU"):
+            with torch.no_grad(), memory_errors("CPU" if device.type == "cpu" else "the GPU"):
                 yield vae, device
         finally:
             if wider:

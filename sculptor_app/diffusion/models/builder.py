@@ -39,7 +39,7 @@ from sculptor_app.diffusion.models.verdict import (
 )
 from sculptor_app.diffusion.models.weights import checked_header
 from sculptor_app.diffusion.pipelines import networks
-from sculptor_app.diffusion.pipelines.faults import is_out_of_memory
+from sculptor_app.diffusion.pipelines.errors import is_out_of_memory
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 
 ALIGNMENT = 64

@@ -45,7 +45,7 @@ def _tried(path: Path, variant: str | None, dtype: str, memory_bytes: int, secon
     import torch
 
     from sculptor_app.diffusion.models.loader import build, inspect_model
-    from sculptor_app.diffusion.pipelines.faults import is_out_of_memory
+    from sculptor_app.diffusion.pipelines.errors import is_out_of_memory
 
     torch.set_num_threads(1)
     verdict = inspect_model(path, variant)  # imports the classes that the model names

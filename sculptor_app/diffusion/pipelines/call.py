@@ -17,13 +17,13 @@ from sculptor_app.core.requests.request import OptionValue, RequestError, RunReq
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.parameters import (
+    call_parameters,
     choices_of,
-    controls_of,
-    left_out_of,
-    own_size,
-    parameters_of,
+    code_names,
+    model_parameters,
+    native_size,
+    unsupported_parameters,
     why_not_callable,
-    words_of,
 )
 
 Pipeline = Any
@@ -67,7 +67,7 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
     why_not = why_not_callable(pipeline)
     if why_not:
         raise RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
-    controls = {control.name: control for control in controls_of(pipeline)}
+    controls = {control.name: control for control in model_parameters(pipeline)}
     told = _told(pipeline, request, controls)
     generator = torch.Generator("cpu").manual_seed(request.seed)
     size = _size(pipeline, told)
@@ -104,7 +104,7 @@ def _told(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelPara
 
 
 def _unknown(pipeline: Pipeline, name: str, controls: dict[str, ModelParameter]) -> str:
-    for each in left_out_of(pipeline):
+    for each in unsupported_parameters(pipeline):
         if each.name == name:
             return f"The option {name!r} cannot be given: {each.why[0].lower()}{each.why[1:]}"
     if name in controls:
@@ -114,12 +114,12 @@ def _unknown(pipeline: Pipeline, name: str, controls: dict[str, ModelParameter])
 
 
 def _size(pipeline: Pipeline, told: dict[str, OptionValue]) -> tuple[int, int] | None:
-    own = own_size(pipeline)
+    own = native_size(pipeline)
     if "size" in told:
         return int(told["size"] or 0), int(told["size"] or 0)
     if "height" not in told and "width" not in told:
         return own
-    parameters = parameters_of(pipeline)
+    parameters = call_parameters(pipeline)
     usual = [parameters[name].default if name in parameters else None for name in ("height", "width")]
     height, width = (
         told.get(name) or (default if isinstance(default, int) else own[place] if own else None)
@@ -137,7 +137,7 @@ def _argument(pipeline: Pipeline, control: ModelParameter, value: OptionValue, s
     if control.kind is ParameterKind.PICTURE:
         return _picture(Path(str(value)).expanduser(), max(size) if size else _USUAL_SIDE_PX)
     if control.kind is ParameterKind.CHOICE:
-        return choices_of(parameters_of(pipeline)[control.name])[str(value)]
+        return choices_of(call_parameters(pipeline)[control.name])[str(value)]
     return value
 
 
@@ -148,14 +148,14 @@ def _picture(path: Path, longest_px: int) -> Image.Image:
 
 
 def _set_here(pipeline: Pipeline, generator: torch.Generator) -> dict[str, Any]:
-    parameters = parameters_of(pipeline)
+    parameters = call_parameters(pipeline)
     # Diffusers' word for leaving out the decoding; everything else can give arrays, and the embedded model tensors.
-    output = "latent" if "latent" in words_of(pipeline) else "np"
+    output = "latent" if "latent" in code_names(pipeline) else "np"
     offered = {"generator": generator, "output_type": output}
     return {name: value for name, value in offered.items() if name in parameters}
 
 
-def check_own_kind(pipeline: Pipeline, what: str) -> None:
+def check_takes_noise(pipeline: Pipeline, what: str) -> None:
     """Refuse a pipeline that cannot be given its noise, or a picture at a level: all but the embedded model's kind.
 
     Args:
@@ -172,7 +172,7 @@ def check_own_kind(pipeline: Pipeline, what: str) -> None:
 def _start_arguments(pipeline: Pipeline, request: RunRequest, start: Start | None) -> dict[str, Any]:
     if start is None:
         return {}
-    check_own_kind(pipeline, "A run that begins with a noise or a level of its own")
+    check_takes_noise(pipeline, "A run that begins with a noise or a level of its own")
     start.check_fits(request.steps, pipeline.picture_size)
     return {"noise": _batch(start.noise), "picture": _batch(start.picture), "first_step": start.first_step}
 

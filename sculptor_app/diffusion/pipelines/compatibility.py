@@ -19,7 +19,7 @@ from sculptor_app.core.requests.samplers import (
     Networks,
     Sampler,
 )
-from sculptor_app.diffusion.pipelines.parameters import words_of
+from sculptor_app.diffusion.pipelines.parameters import code_names
 from sculptor_app.diffusion.samplers.schedulers import class_of, settings_of
 
 
@@ -92,7 +92,7 @@ def _is_special(own: Mapping[str, Any]) -> bool:
 
 
 def _works(row: Sampler, own: Mapping[str, Any], pipeline: Any) -> bool:
-    kind, own_kind, words = class_of(row), getattr(diffusers, own["_class_name"]), words_of(pipeline)
+    kind, own_kind, words = class_of(row), getattr(diffusers, own["_class_name"]), code_names(pipeline)
     if not _knows_the_network(row, own):
         return False
     if row.networks is Networks.FEW_STEPS:

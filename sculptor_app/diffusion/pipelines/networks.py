@@ -40,7 +40,7 @@ class _Answer:
     dtype: torch.dtype
 
 
-class Answers:
+class OutputShapes:
     """What the answers of a run's networks are like, learned in its first steps: kinds and shapes, no values.
 
     Attributes:
@@ -96,7 +96,7 @@ class Answers:
 
 
 @contextlib.contextmanager
-def stood_in(pipeline: Any, answers: Answers, is_live: Callable[[], bool]) -> Iterator[None]:
+def stubbed_networks(pipeline: Any, answers: OutputShapes, is_live: Callable[[], bool]) -> Iterator[None]:
     """Have the networks answer with zeros while the block runs, until `is_live` says that their answers matter.
 
     A network that is asked in a way that the answers do not know is asked once in earnest, and then known.
@@ -121,7 +121,7 @@ def stood_in(pipeline: Any, answers: Answers, is_live: Callable[[], bool]) -> It
                 setattr(networks[name], "forward", before[name])  # noqa: B010
 
 
-def _standing_in(name: str, forward: Any, answers: Answers, is_live: Callable[[], bool]) -> Callable[..., Any]:
+def _standing_in(name: str, forward: Any, answers: OutputShapes, is_live: Callable[[], bool]) -> Callable[..., Any]:
     @functools.wraps(forward)
     def answer(*given: Any, **named: Any) -> Any:
         if is_live():

@@ -25,7 +25,7 @@ _SHARED = "It is for runs that two models share."
 _ADAPTER = "It is for models with an image adapter, which a folder does not bring along."
 NUMBERS = "It is made of numbers that a program makes, not a person."
 
-SET_HERE = {
+SET_BY_APP = {
     **dict.fromkeys(("return_dict", "output_type", "generator", "latents", "noise", "picture", "first_step"), _OURS),
     **dict.fromkeys(("callback", "callback_steps", "callback_on_step_end", "use_clipped_model_output"), _OURS),
     **dict.fromkeys(("num_images_per_prompt", "num_videos_per_prompt", "batch_size"), _ONE),
@@ -81,7 +81,7 @@ _NO_LABELS = "This model knows no such labels."
 Pipeline = Any
 
 
-def controls_of(pipeline: Pipeline) -> tuple[ModelParameter, ...]:
+def model_parameters(pipeline: Pipeline) -> tuple[ModelParameter, ...]:
     """Everything that a person can tell a pipeline, in the order of its call.
 
     Args:
@@ -90,18 +90,18 @@ def controls_of(pipeline: Pipeline) -> tuple[ModelParameter, ...]:
     return tuple(each for each in _described(pipeline) if isinstance(each, ModelParameter))
 
 
-def left_out_of(pipeline: Pipeline) -> tuple[UnsupportedParameter, ...]:
+def unsupported_parameters(pipeline: Pipeline) -> tuple[UnsupportedParameter, ...]:
     """The parameters of a pipeline's call that there is no control for, each with a word why."""
     return tuple(each for each in _described(pipeline) if isinstance(each, UnsupportedParameter))
 
 
 def why_not_callable(pipeline: Pipeline) -> str:
     """Why nobody can call a pipeline with what a person can give: one sentence; empty where it can be called."""
-    parameters = parameters_of(pipeline)
+    parameters = call_parameters(pipeline)
     missing = [
         each.name
-        for each in left_out_of(pipeline)
-        if parameters[each.name].default is Parameter.empty and each.name not in SET_HERE
+        for each in unsupported_parameters(pipeline)
+        if parameters[each.name].default is Parameter.empty and each.name not in SET_BY_APP
     ]
     if not missing:
         return ""
@@ -109,7 +109,7 @@ def why_not_callable(pipeline: Pipeline) -> str:
     return f"{name} wants {' and '.join(missing)}, which another program has to make."
 
 
-def own_size(pipeline: Pipeline) -> tuple[int, int] | None:
+def native_size(pipeline: Pipeline) -> tuple[int, int] | None:
     """Height and width in pixels that a pipeline makes without being told; None where its configs do not say it."""
     size = getattr(pipeline, "picture_size", None)
     if size is None:
@@ -127,7 +127,7 @@ def _network_size(pipeline: Pipeline) -> Any:
 
 
 def _described(pipeline: Pipeline) -> list[ModelParameter | UnsupportedParameter]:
-    parameters = parameters_of(pipeline)
+    parameters = call_parameters(pipeline)
     return [_describe(pipeline, each, parameters) for each in parameters.values()]
 
 
@@ -135,8 +135,8 @@ def _describe(
     pipeline: Pipeline, parameter: Parameter, others: dict[str, Parameter]
 ) -> ModelParameter | UnsupportedParameter:
     name = parameter.name
-    if name in SET_HERE:
-        return UnsupportedParameter(name, SET_HERE[name])
+    if name in SET_BY_APP:
+        return UnsupportedParameter(name, SET_BY_APP[name])
     if name in ("form", "material"):
         words = known_labels(pipeline, name)
         return (
@@ -191,7 +191,7 @@ def _class_label(pipeline: Pipeline, parameter: Parameter) -> ModelParameter | U
 
 
 def _size(pipeline: Pipeline, parameter: Parameter) -> ModelParameter:
-    layout, own = latent_layout_of(pipeline), own_size(pipeline)
+    layout, own = latent_layout_of(pipeline), native_size(pipeline)
     grain = layout.factor * max(1, layout.patch) if layout.is_picture else 1
     if hasattr(pipeline, "picture_size"):
         grain = pipeline.grain
@@ -209,7 +209,7 @@ def _config(network: Any, key: str) -> Any:
     return getattr(getattr(network, "config", None), key, None)
 
 
-def parameters_of(pipeline: Any) -> dict[str, inspect.Parameter]:
+def call_parameters(pipeline: Any) -> dict[str, inspect.Parameter]:
     """The named parameters of a pipeline's call, with annotations that are types where they can be resolved.
 
     Args:
@@ -234,7 +234,7 @@ def function_of(pipeline: Any) -> Callable[..., Any]:
     return call
 
 
-def words_of(pipeline: Any) -> frozenset[str]:
+def code_names(pipeline: Any) -> frozenset[str]:
     """The names and texts that the code of a pipeline's call mentions, read from its compiled form.
 
     It tells what a pipeline does where its signature does not: whether it can leave out the decoding ("latent"),

@@ -20,9 +20,9 @@ from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pi
 from sculptor_app.diffusion.models.verdict import Report, Unfit
 from sculptor_app.diffusion.pipelines import devices as machine
 from sculptor_app.diffusion.pipelines.devices import Device
-from sculptor_app.diffusion.pipelines.faults import give_memory_back, memory_told
+from sculptor_app.diffusion.pipelines.errors import memory_errors, release_memory
 from sculptor_app.diffusion.pipelines.layout import latent_layout_of
-from sculptor_app.diffusion.pipelines.parameters import own_size, parameters_of, words_of
+from sculptor_app.diffusion.pipelines.parameters import call_parameters, code_names, native_size
 from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError, plan_levels
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler, settings_of
 from sculptor_app.resources import ResourceError
@@ -48,12 +48,12 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
         PlanUnknown: They cannot be told beforehand.
     """
     told: dict[str, Any] = {}
-    parameters = {} if pipeline is None else parameters_of(pipeline)
+    parameters = {} if pipeline is None else call_parameters(pipeline)
     if "strength" in parameters:
         raise PlanUnknown("How many steps are left depends on the picture's strength.", _LATER)
     if scheduler.config.get("use_dynamic_shifting"):
         told["mu"] = _shift(scheduler, request, pipeline)
-    if "sigmas" in parameters and "linspace" in words_of(pipeline):
+    if "sigmas" in parameters and "linspace" in code_names(pipeline):
         told["sigmas"] = [1 - k / request.steps for k in range(request.steps)]  # np.linspace(1, 1/N, N)
     try:
         scheduler.set_timesteps(None if "sigmas" in told else request.steps, **told)
@@ -70,9 +70,9 @@ def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:
 
     Diffusers' `calculate_shift`: a straight line through two pairs of token count and shift from the config.
     """
-    size = None if pipeline is None else own_size(pipeline)
+    size = None if pipeline is None else native_size(pipeline)
     sides = [request.told.get(name) or (size and size[place]) for place, name in enumerate(("height", "width"))]
-    if "calculate_shift" not in (words_of(pipeline) if pipeline else ()) or not all(sides):
+    if "calculate_shift" not in (code_names(pipeline) if pipeline else ()) or not all(sides):
         raise PlanUnknown("The noise levels of this model depend on the size of the picture.", _LATER)
     edge = latent_layout_of(pipeline).factor * _PATCH
     tokens = (int(sides[0] or 0) // edge) * (int(sides[1] or 0) // edge)
@@ -149,7 +149,7 @@ class Engine:
         target, folder = machine.find_device(device), model_folder(model)
         torch.set_num_threads(machine.cpu_threads())
         try:
-            with memory_told(target.name):
+            with memory_errors(target.name):
                 self._make_ready(folder, target, stop, report or self._report)
         except BaseException:
             self.unload()  # a model that is half moved works nowhere
@@ -175,7 +175,7 @@ class Engine:
         self._pipeline = self._folder = self._device = None
         self.cache.clear()
         gc.collect()
-        give_memory_back()
+        release_memory()
 
     @property
     def device(self) -> Device | None:

@@ -19,7 +19,7 @@ from sculptor_app.diffusion.observe.observer import BatchObserver, ObserverOptio
 from sculptor_app.diffusion.pipelines.call import PipelineCall, call_of
 from sculptor_app.diffusion.pipelines.compatibility import check_sampler
 from sculptor_app.diffusion.pipelines.devices import Device
-from sculptor_app.diffusion.pipelines.faults import run_told
+from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
 from sculptor_app.diffusion.samplers.schedulers import schedulers_of
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_name
@@ -77,7 +77,7 @@ class PipelineRun:
         """Give the pipeline a fresh scheduler; a model in several stages keeps its own ones."""
         check_sampler(self.pipeline, request.sampler, engine.settings)
         if len(self._stages) == 1:
-            with run_told(self.device.name):
+            with run_errors(self.device.name):
                 self.pipeline.scheduler = engine.scheduler(request)
 
     def _calls_left(self) -> int | None:
@@ -99,7 +99,7 @@ class PipelineRun:
         """
         schedulers = list(schedulers_of(self.pipeline).values())
         self.pipeline.set_progress_bar_config(disable=True)
-        with run_told(self.device.name):
+        with run_errors(self.device.name):
             self.random.enter()
             try:
                 with torch.no_grad(), meanwhile or contextlib.nullcontext(), observed(schedulers, observer):

@@ -13,7 +13,7 @@ from sculptor_app.core.errors import SculptorError, TrajectoryStorageError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.diffusion.pipelines.networks import Answers
+from sculptor_app.diffusion.pipelines.networks import OutputShapes
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.noise import RandomStreams
 from sculptor_app.diffusion.sampling.solver_state import (
@@ -79,7 +79,7 @@ class RunSnapshots:
 
     def __init__(self, request: RunRequest, start: Start | None, budget_bytes: int, spill_folder: Path) -> None:
         self.request, self.start, self.budget_bytes = request, start, budget_bytes
-        self.answers = Answers()
+        self.answers = OutputShapes()
         self._store = TensorStore(budget_bytes, spill_folder)
         self._steps: list[StepSnapshot] = []
         self._random: tuple[tuple[torch.Tensor, ...], tuple[StoredTensor, ...]] = ((), ())

@@ -21,7 +21,7 @@ import torch
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, Fork, Trajectory
 from sculptor_app.diffusion.observe.observer import state_in
-from sculptor_app.diffusion.pipelines.networks import stood_in
+from sculptor_app.diffusion.pipelines.networks import stubbed_networks
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
@@ -118,7 +118,7 @@ class ForkReplay(SnapshotRecorder):
         answers = self.records.answers
         if self._is_live:
             return answers.learning(self._run.pipeline)
-        return stood_in(self._run.pipeline, answers, lambda: self._is_live)
+        return stubbed_networks(self._run.pipeline, answers, lambda: self._is_live)
 
     def begin(self, scheduler: Scheduler) -> None:
         """Note how the scheduler is; a run that shares the noise alone has its own generators from here on."""

@@ -28,9 +28,9 @@ from sculptor_app.core.trajectory.grid_events import GridEvent, GridPart, GridSt
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.diffusion.observe.observer import BatchObserver, observed
-from sculptor_app.diffusion.pipelines.call import check_own_kind
+from sculptor_app.diffusion.pipelines.call import check_takes_noise
 from sculptor_app.diffusion.pipelines.devices import Device
-from sculptor_app.diffusion.pipelines.faults import run_told
+from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_facts, model_name
 from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
@@ -69,7 +69,7 @@ def sample_grid(
         RequestError: The model does not know what is asked for.
     """
     pipeline = engine.load(request.model, request.device, stop)
-    check_own_kind(pipeline, "A grid of runs")
+    check_takes_noise(pipeline, "A grid of runs")
     room = _Room(budget_bytes // len(request.cells), spill_folder or folders.spill())
     size = CHUNK_ON_CPU if str(pipeline.device) == "cpu" else CHUNK_ON_GPU
     chunks = [
@@ -163,7 +163,7 @@ class _Chunk:
 
     def _run(self) -> None:
         observer = BatchObserver(self._start, self._take, self._interrupt)
-        with run_told(self._device_name):
+        with run_errors(self._device_name):
             try:
                 with torch.no_grad(), observed(self._scheduler, observer):
                     self._pipeline(**self._arguments)

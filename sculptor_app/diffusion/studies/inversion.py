@@ -28,8 +28,8 @@ from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
 from sculptor_app.diffusion.observe.observer import to_frame
-from sculptor_app.diffusion.pipelines.call import check_own_kind
-from sculptor_app.diffusion.pipelines.faults import run_told
+from sculptor_app.diffusion.pipelines.call import check_takes_noise
+from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.noise import seed_noise
 from sculptor_app.diffusion.sampling.sample import run_info
@@ -167,20 +167,20 @@ def invert(
     if not 0 <= grain <= MOST_GRAIN:
         raise RequestError(f"The grain is {grain:g}; choose 0 to {MOST_GRAIN:g}.")
     pipeline = engine.load(request.model, request.device, stop)
-    check_own_kind(pipeline, "Finding the noise of a picture")
+    check_takes_noise(pipeline, "Finding the noise of a picture")
     Start(picture).check_fits(request.steps, pipeline.picture_size)
     device = engine.device
     assert device is not None
     info = replace(run_info(request, device), origin=f"{name or 'a picture'}, inverted")
     labels = label_of(pipeline, "form", request.form), label_of(pipeline, "material", request.material)
-    with run_told(device.name), torch.no_grad():
+    with run_errors(device.name), torch.no_grad():
         network = pipeline.network(*labels, request.guidance)
         walk = FixedPointInversion(network, pipeline, engine.scheduler(request), request.steps, stop)
     walk.begin(picture, seed_noise(request.seed, pipeline.picture_size)[0], grain)
     undone: list[InvertedStep] = []
     try:
         for number in range(request.steps, 0, -1):
-            with run_told(device.name), torch.no_grad():
+            with run_errors(device.name), torch.no_grad():
                 undone.append(walk.undo(number, iterations, tolerance))
             last = undone[-1]
             yield InversionStep(len(undone), request.steps, to_frame(last.state), last.evaluations, last.residual)

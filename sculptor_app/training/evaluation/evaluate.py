@@ -14,7 +14,7 @@ from sculptor_app.atelier.labels import FORMS, MATERIALS
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.devices import Device, find_device
-from sculptor_app.diffusion.pipelines.faults import memory_told, run_told
+from sculptor_app.diffusion.pipelines.errors import memory_errors, run_errors
 from sculptor_app.diffusion.sampling.engine import model_folder, model_name
 from sculptor_app.training.evaluation.frechet import fit, frechet
 from sculptor_app.training.evaluation.judge import Reading, read
@@ -84,12 +84,12 @@ def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evalua
     blocks = choose_blocks(training_blocks(folder), request.training_pictures)
     labels = cycle_labels(request.samples)
     dtype = torch.bfloat16 if has_fast_16_bits(device.id) and not request.is_exact else torch.float32
-    with memory_told(device.name):
+    with memory_errors(device.name):
         pipeline = load_pipeline(folder, device.id)
         _check_model(folder, pipeline, request.steps)
         judge = _judge_folder(pipeline.picture_size, _render_device(device), request.makes_judge, listener)
         standard = open_judge(judge, pipeline.picture_size)
-        with run_told(device.name):
+        with run_errors(device.name):
             drawn = draw_samples(pipeline, *labels, request.seed, request.steps, request.guidance, dtype)
             samples = torch.cat(list(_with_progress(listener, "Sampling", request.samples, drawn)))
         of_samples, of_renders, reading = _compare(

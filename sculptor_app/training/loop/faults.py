@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from sculptor_app.diffusion.pipelines.faults import is_out_of_memory
+from sculptor_app.diffusion.pipelines.errors import is_out_of_memory
 from sculptor_app.training.errors import DeviceLost, OutOfMemory, PeerLost, TrainingError
 
 _DEVICE_TEXTS = ("cuda error", "hip error", "cublas", "cudnn", "nvml", "mps backend", "device-side assert")

@@ -21,10 +21,10 @@ from sculptor_app.core.requests.start import Start
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines.call import call_of
 from sculptor_app.diffusion.pipelines.parameters import (
-    controls_of,
-    left_out_of,
-    own_size,
-    parameters_of,
+    call_parameters,
+    model_parameters,
+    native_size,
+    unsupported_parameters,
     why_not_callable,
 )
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
@@ -72,7 +72,7 @@ NOBODYS = NobodysPipeline(DDIMScheduler())
 
 
 def described(pipeline: Any) -> dict[str, ModelParameter]:
-    return {control.name: control for control in controls_of(pipeline)}
+    return {control.name: control for control in model_parameters(pipeline)}
 
 
 def test_an_unknown_pipeline_gets_controls_of_its_own() -> None:
@@ -96,7 +96,7 @@ def test_an_unknown_pipeline_gets_controls_of_its_own() -> None:
 
 
 def test_what_no_person_can_give_is_left_out_with_a_word() -> None:
-    left_out = {each.name: each.why for each in left_out_of(NOBODYS)}
+    left_out = {each.name: each.why for each in unsupported_parameters(NOBODYS)}
     assert set(left_out) == {"weights", "told", "corners", "more", "generator"}
     assert left_out["weights"] == "It is made of numbers that a program makes, not a person."
     assert left_out["generator"] == "Sculptor sets it itself."
@@ -105,9 +105,9 @@ def test_what_no_person_can_give_is_left_out_with_a_word() -> None:
 @pytest.mark.parametrize("kind", BUILDERS)
 def test_every_parameter_has_a_control_or_a_word_why_not(kind: str) -> None:
     pipeline = built(kind)[0]
-    names = [each.name for each in (*controls_of(pipeline), *left_out_of(pipeline))]
-    assert sorted(names) == sorted(parameters_of(pipeline))
-    assert all(each.why.endswith(".") for each in left_out_of(pipeline))
+    names = [each.name for each in (*model_parameters(pipeline), *unsupported_parameters(pipeline))]
+    assert sorted(names) == sorted(call_parameters(pipeline))
+    assert all(each.why.endswith(".") for each in unsupported_parameters(pipeline))
     assert why_not_callable(pipeline) == ""
     assert set(OPTIONS.get(kind, {})) <= set(described(pipeline))
 
@@ -116,8 +116,8 @@ def test_every_parameter_has_a_control_or_a_word_why_not(kind: str) -> None:
 def test_defaults_are_those_of_the_call(kind: str) -> None:
     """A value that is sent although nobody chose it would change the picture."""
     pipeline = built(kind)[0]
-    parameters = parameters_of(pipeline)
-    for control in controls_of(pipeline):
+    parameters = call_parameters(pipeline)
+    for control in model_parameters(pipeline):
         default = parameters[control.name].default
         if default not in (None, inspect.Parameter.empty):
             assert control.default == default, control.name
@@ -140,7 +140,7 @@ def test_class_labels_have_names() -> None:
 
 def test_pictures_are_needed_where_a_run_starts_from_one() -> None:
     for kind, names in {"img2img": ["image"], "inpaint": ["image", "mask_image"]}.items():
-        assert [each.name for each in controls_of(built(kind)[0]) if each.required] == names
+        assert [each.name for each in model_parameters(built(kind)[0]) if each.required] == names
 
 
 def test_the_embedded_model_goes_the_same_way(tiny_model: Path) -> None:
@@ -148,7 +148,7 @@ def test_the_embedded_model_goes_the_same_way(tiny_model: Path) -> None:
     controls = described(pipeline)
     assert list(controls) == ["form", "material", "num_inference_steps", "guidance_scale", "size", "eta"]
     assert controls["form"].choices == FORMS
-    assert own_size(pipeline) == (16, 16)
+    assert native_size(pipeline) == (16, 16)
     request = RunRequest(form="vase", steps=3, guidance=1.5, seed=4, options={"eta": 0.5})
     call = call_of(pipeline, request, Start(noise=solid(16)))
     assert {name: call.arguments[name] for name in ("form", "num_inference_steps", "guidance_scale", "eta")} == {

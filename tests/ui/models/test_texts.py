@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.core.texts import byte_text
-from sculptor_app.diffusion.models.hub.offer import Offer
+from sculptor_app.diffusion.models.hub.download import Offer
 from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage
 from sculptor_app.ui.models.texts import TransferClock, doing_text, offer_text, transfer_text
 

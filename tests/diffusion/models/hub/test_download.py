@@ -16,7 +16,7 @@ from filelock import FileLock
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
 from sculptor_app.diffusion.models.hub import cache as hub
-from sculptor_app.diffusion.models.hub.offer import DownloadFailed, Offer, download, find_offer
+from sculptor_app.diffusion.models.hub.download import DownloadFailed, Offer, download, find_offer
 from sculptor_app.diffusion.models.loader import inspect_model
 from sculptor_app.diffusion.models.verdict import ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save

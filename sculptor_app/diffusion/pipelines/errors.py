@@ -23,7 +23,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _MEMORY_WORDS)
 
 
-def give_memory_back() -> None:
+def release_memory() -> None:
     """Hand memory that is kept for later tensors back to the device and to the system."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -41,7 +41,7 @@ def _trim_heap() -> None:
 
 
 @contextlib.contextmanager
-def memory_told(device_name: str) -> Iterator[None]:
+def memory_errors(device_name: str) -> Iterator[None]:
     """Raise OutOfDeviceMemory when the block runs out of memory; everything else passes.
 
     Args:
@@ -53,7 +53,7 @@ def memory_told(device_name: str) -> Iterator[None]:
         if isinstance(error, SculptorError) or not is_out_of_memory(error):
             raise
         traceback.clear_frames(error.__traceback__)  # their locals hold the tensors that filled the memory
-        give_memory_back()
+        release_memory()
         choice = "Choose a smaller model, or close" if device_name.startswith("CPU") else "Choose the CPU, or close"
         raise OutOfDeviceMemory(
             f"There is not enough memory on {device_name}.",
@@ -62,14 +62,14 @@ def memory_told(device_name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def run_told(device_name: str) -> Iterator[None]:
+def run_errors(device_name: str) -> Iterator[None]:
     """Raise a SculptorError for whatever goes wrong in a running pipeline; `Cancelled` passes.
 
     Args:
         device_name: As a person knows it.
     """
     try:
-        with memory_told(device_name):
+        with memory_errors(device_name):
             yield
     except (SculptorError, Cancelled):
         raise
