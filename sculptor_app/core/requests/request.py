@@ -43,7 +43,7 @@ class RunRequest:
         device: "auto", "cpu", "cuda", "cuda:0", "mps", ...
         model: folder of a model in diffusers' format; None is the embedded one.
         options: what else the model is told, by the names of its own call, as "prompt" or "strength"; given as a
-            mapping or as pairs, kept as pairs in the order of the names. `model_parameters` says what a model can be told.
+            mapping or as pairs, kept as pairs in the order of the names. `model_parameters` says what a model takes.
 
     Raises:
         RequestError: when a value is outside what is allowed.
