@@ -312,7 +312,7 @@ class DrownPage(Page):
         height, width = drowned.picture.shape[1:]
         about = " · ".join((self.tr("{0}×{1} pixels").format(width, height), *drowned.notes))
         self.controls.set_picture(drowned.name, about)
-        self.timeline.set_settled(self.plots.drowned_marks(), self.tr("%1 drowns here"))
+        self.timeline.set_settled(self.plots.emerging_marks(), self.tr("%1 drowns here"))
         self._show_way_back()
         self.ability_changed.emit()
 

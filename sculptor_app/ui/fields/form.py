@@ -38,7 +38,7 @@ class FieldError:
     """Why the form cannot be run.
 
     Attributes:
-        field: "seed", "steps", "guidance" or the name of a model's own control.
+        field: "seed", "steps", "guidance" or the name of a model's own parameter.
         sentence: what is wrong with the value and what is allowed.
     """
 
@@ -54,9 +54,8 @@ def read_form(fields: FormFields) -> RunRequest | tuple[FieldError, ...]:
     """The request that the controls describe, or everything that is wrong with them."""
     seed, steps = _seed(fields.seed), _steps(fields.steps)
     guidance = _guidance(fields.guidance) if fields.has_guidance else None
-    errors = tuple(value for value in (seed, steps, guidance) if isinstance(value, FieldError))
-    if errors:
-        return errors
+    if isinstance(seed, FieldError) or isinstance(steps, FieldError) or isinstance(guidance, FieldError):
+        return tuple(value for value in (seed, steps, guidance) if isinstance(value, FieldError))
     return RunRequest(
         form=fields.form, material=fields.material, seed=seed, steps=steps, sampler=fields.sampler,
         guidance=guidance, device=fields.device, model=fields.model, options=fields.options,

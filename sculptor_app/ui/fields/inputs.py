@@ -153,7 +153,7 @@ class NumberField(QAbstractSpinBox):
             enabled |= QAbstractSpinBox.StepEnabledFlag.StepDownEnabled
         return enabled
 
-    def validate(self, text: str, position: int) -> object:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         return (QValidator.State.Acceptable, text, position)
 
     def fixup(self, text: str) -> str:

@@ -163,7 +163,7 @@ class Canvas(pg.GraphicsView):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             QToolTip.showText(event.globalPos(), self.tell(self.x_at(event.pos())), self)
             return True
-        return super().viewportEvent(event)
+        return bool(super().viewportEvent(event))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:

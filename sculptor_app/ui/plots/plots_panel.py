@@ -1,8 +1,8 @@
-"""The right panel: energy per band over the steps, and the whole spectrum at the step shown."""
+"""The panel of both frequency plots: energy per band over the steps, and the whole spectrum at the step shown."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
@@ -10,10 +10,16 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QV
 from sculptor_app.ui.theme import fonts
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
+    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.levels import NoiseLevel
+    from sculptor_app.measures.run_measures import RunMeasures, Source
+    from sculptor_app.measures.spectrum import Spectrum
     from sculptor_app.session.session import Session
+    from sculptor_app.ui.plots.band_plot import BandPlot
+    from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
 
-GUESS, STATE = "guess", "state"
+GUESS: Source = "guess"
+STATE: Source = "state"
 BANDS, SPECTRUM = "bands", "spectrum"
 CLEAN_SNR = 100
 """A last state with less noise than this is taken for the picture itself."""
@@ -33,17 +39,17 @@ class PlotsPanel(QWidget):
     more_due = Signal()
 
     def __init__(
-        self, session: Session, parent: QWidget | None = None, sources: tuple[str, ...] = (GUESS, STATE)
+        self, session: Session, parent: QWidget | None = None, sources: tuple[Source, ...] = (GUESS, STATE)
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._sources = sources
         self.source = sources[0]
-        self.band_plot: Any = None
-        self.spectrum_plot: Any = None
+        self.band_plot: BandPlot | None = None
+        self.spectrum_plot: SpectrumPlot | None = None
         self._plotted = -1  # newest step in the curves of the bands
         self._ended = -1  # newest step when the ends of the phases were looked up: the plot keeps curves that stay
-        self._ends: dict[str, Any] = {}
+        self._ends: dict[str, Spectrum] = {}
         self._drawn: dict[str, tuple[int, int]] = {}  # of each plot, the step that it shows and the newest one
         self._next = BANDS
         self._column = QVBoxLayout(self)
@@ -93,7 +99,7 @@ class PlotsPanel(QWidget):
         if self._session.trajectory is not None:
             self.show_trajectory()
 
-    def set_source(self, source: str) -> None:
+    def set_source(self, source: Source) -> None:
         """Plot the guess or the noisy state."""
         self.source = source
         for button in self._choice.buttons():
@@ -108,7 +114,7 @@ class PlotsPanel(QWidget):
     def show_trajectory(self) -> None:
         """Plot another run, or the same one from another source."""
         trajectory = self._session.trajectory
-        if self.band_plot is None or trajectory is None:
+        if self.band_plot is None or self.spectrum_plot is None or trajectory is None:
             return
         self._plotted = self._ended = -1
         self.spectrum_plot.clear()
@@ -128,7 +134,9 @@ class PlotsPanel(QWidget):
     def draw(self) -> None:
         """Bring one plot up to date and say that the other is due: both at once would hold up a scrubber's frame."""
         measures, trajectory = self._session.measures, self._session.trajectory
-        if self.band_plot is None or trajectory is None or measures.last < 0:
+        if self.band_plot is None or self.spectrum_plot is None or trajectory is None or measures is None:
+            return
+        if measures.last < 0:
             return
         wanted = (min(self._session.position, measures.last), measures.last)
         stale = [name for name in (BANDS, SPECTRUM) if self._drawn.get(name) != wanted]
@@ -138,89 +146,81 @@ class PlotsPanel(QWidget):
         self._next = SPECTRUM if name == BANDS else BANDS
         self._drawn[name] = wanted
         if name == BANDS:
-            self._draw_bands(*wanted)
+            self._draw_bands(self.band_plot, trajectory, measures, wanted[0])
         else:
-            self._draw_spectrum(*wanted)
+            self._draw_spectrum(self.spectrum_plot, trajectory, measures, wanted[0])
         if len(stale) > 1:
             self.more_due.emit()
 
-    def _draw_bands(self, step: int, last: int) -> None:
-        if last != self._plotted:
-            self._plotted = last
-            measures = self._session.measures
-            self.band_plot.set_energies(measures.energies(self.source), self._name(), self._space(), self._window())
+    def _draw_bands(self, plot: BandPlot, trajectory: AnyTrajectory, measures: RunMeasures, step: int) -> None:
+        if measures.last != self._plotted:
+            self._plotted = measures.last
+            plot.set_energies(measures.energies(self.source), self._name(), self._space(measures), self._window(measures))
             if self.source == GUESS:
-                self.band_plot.set_settled(self.settled_marks())
+                plot.set_settled(self.settled_marks())
             else:
                 from sculptor_app.measures.forward import noise_floors
 
-                self.band_plot.set_settled(self.drowned_marks(), self.tr("%1 comes out of the noise here"))
-                self.band_plot.set_noise_floor(noise_floors(measures, self._session.trajectory.levels))
-        self.band_plot.set_step(step)
+                plot.set_settled(self.emerging_marks(), self.tr("%1 comes out of the noise here"))
+                plot.set_noise_floor(noise_floors(measures, trajectory.levels))
+        plot.set_step(step)
 
-    def _draw_spectrum(self, step: int, last: int) -> None:
-        measures = self._session.measures
-        if last != self._ended:
-            self._ended = last
-            self._ends = self._phase_ends(last)
-            self.spectrum_plot.set_labels(self._name(), self._space(), self._window())
+    def _draw_spectrum(self, plot: SpectrumPlot, trajectory: AnyTrajectory, measures: RunMeasures, step: int) -> None:
+        if measures.last != self._ended:
+            self._ended = measures.last
+            self._ends = self._phase_ends(trajectory, measures)
+            plot.set_labels(self._name(), self._space(measures), self._window(measures))
         spectrum = measures.spectrum(self.source, step)
-        floor, drowned_from = self._drowned(spectrum, step)
-        self.spectrum_plot.set_curves(spectrum, self._ends, step, floor, drowned_from)
+        floor, covered_from = None, None
+        if self.source == STATE and spectrum is not None:
+            from sculptor_app.measures import forward
 
-    def _drowned(self, spectrum: Any, step: int) -> tuple[Any, float | None]:
-        """The noise floor of a state, and the frequency from which on its picture is drowned, once that is known."""
-        if self.source == GUESS or spectrum is None:
-            return None, None
-        from sculptor_app.measures import forward
+            level, clean = trajectory.levels[step], self._clean(trajectory, measures)
+            floor = forward.floor_spectrum(spectrum.frequencies, level, spectrum.noise_power)
+            covered_from = None if clean is None else forward.drowned_from(clean, level)
+        plot.set_curves(spectrum, self._ends, step, floor, covered_from)
 
-        level = self._session.trajectory.levels[step]
-        floor = forward.floor_spectrum(spectrum.frequencies, level, spectrum.noise_power)
-        clean = self._clean()
-        return floor, None if clean is None else forward.drowned_from(clean, level)
-
-    def _clean(self) -> Any:
+    def _clean(self, trajectory: AnyTrajectory, measures: RunMeasures) -> Spectrum | None:
         """The spectrum of the finished picture; None while there is none."""
-        measures, trajectory = self._session.measures, self._session.trajectory
         is_clean = measures.is_complete and trajectory.levels[-1].snr > CLEAN_SNR
         return measures.spectrum(STATE, trajectory.planned_steps) if is_clean else None
 
-    def drowned_marks(self) -> list[tuple[str, int]]:
+    def settled_marks(self) -> list[tuple[str, int]]:
+        """The measured phases: each band's key and the step from which this run's guess stayed settled."""
+        from sculptor_app.measures.bands import BANDS
+
+        measures = self._session.measures
+        steps = measures.settled("guess") if measures is not None else ()
+        return [(band.key, step) for band, step in zip(BANDS, steps, strict=False) if step is not None]
+
+    def emerging_marks(self) -> list[tuple[str, int]]:
         """Each band's key and the first step whose state holds more of the picture than of noise in it."""
-        clean = self._clean()
-        if clean is None:
+        trajectory, measures = self._session.trajectory, self._session.measures
+        clean = self._clean(trajectory, measures) if trajectory is not None and measures is not None else None
+        if trajectory is None or clean is None:
             return []
         from sculptor_app.measures.bands import BANDS
         from sculptor_app.measures.forward import emerging_steps
 
-        steps = emerging_steps(clean, self._session.trajectory.levels)
+        steps = emerging_steps(clean, trajectory.levels)
         return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
 
-    def _phase_ends(self, last: int) -> dict[str, Any]:
+    def _phase_ends(self, trajectory: AnyTrajectory, measures: RunMeasures) -> dict[str, Spectrum]:
         """The spectra at the ends of the phases that are over, by phase key."""
-        measures, spans = self._session.measures, self._session.trajectory.spans
-        ends = {span.phase.key: span.last_step for span in spans if span.last_step <= last}
+        ends = {span.phase.key: span.last_step for span in trajectory.spans if span.last_step <= measures.last}
         spectra = {key: measures.spectrum(self.source, step) for key, step in ends.items()}
         return {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
 
     def _name(self) -> str:
         return self.tr("current guess") if self.source == GUESS else self.tr("noisy state")
 
-    def _window(self) -> str:
-        return self.tr("Hann window") if self._session.measures.window == "hann" else self.tr("no window")
+    def _window(self, measures: RunMeasures) -> str:
+        return self.tr("Hann window") if measures.window == "hann" else self.tr("no window")
 
-    def _space(self) -> str:
-        space = self._session.measures.space
-        if space == "pixels":
+    def _space(self, measures: RunMeasures) -> str:
+        if measures.space == "pixels":
             return self.tr("pixels")
-        return self.tr("latents") if space == "latents" else self.tr("decoded pixels")
-
-    def settled_marks(self) -> list[tuple[str, int]]:
-        """The measured phases: each band's key and the step from which this run's guess stayed settled."""
-        from sculptor_app.measures.bands import BANDS
-
-        steps = self._session.measures.settled("guess")
-        return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
+        return self.tr("latents") if measures.space == "latents" else self.tr("decoded pixels")
 
     def sizeHint(self) -> QSize:
         return QSize(400, 560)

@@ -92,7 +92,7 @@ class MessageBar(QFrame):
 STEPS = 1000
 """Of a determinate bar: bytes would not fit into it."""
 
-Deed = tuple[str, Callable[[], object]]
+BarAction = tuple[str, Callable[[], object]]
 """Label of a button, and what it does."""
 
 
@@ -117,7 +117,7 @@ class WorkBar(QFrame):
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(name)
         self.buttons: list[QPushButton] = []
-        self._deeds: list[Callable[[], object]] = []
+        self._actions: list[Callable[[], object]] = []
         self._row = QHBoxLayout()
         self._row.setContentsMargins(12, 8, 12, 7)
         self._row.setSpacing(10)
@@ -130,33 +130,33 @@ class WorkBar(QFrame):
         column.addWidget(self.progress)
         self.hide()
 
-    def tell(self, text: str, deeds: Sequence[Deed] = (), *, is_busy: bool = True) -> None:
+    def tell(self, text: str, actions: Sequence[BarAction] = (), *, is_busy: bool = True) -> None:
         """Show what is done.
 
         Args:
             text: a sentence, or the beginning of one.
-            deeds: buttons.
+            actions: buttons.
             is_busy: whether something is being done, which moves the bar, or the buttons are waited for.
         """
         self.text.setText(text)
         self.setAccessibleName(text)
         self.detail.setText("")
-        self._set_buttons(deeds)
+        self._set_buttons(actions)
         self.progress.setVisible(is_busy)
         self.progress.setRange(0, 0)
         self.show()
 
-    def _set_buttons(self, deeds: Sequence[Deed]) -> None:
-        while len(self.buttons) < len(deeds):
+    def _set_buttons(self, actions: Sequence[BarAction]) -> None:
+        while len(self.buttons) < len(actions):
             button = QPushButton(self)
             button.clicked.connect(self._act)
             self.buttons.append(button)
             self._row.addWidget(button)
-        self._deeds = [deed for _, deed in deeds]
+        self._actions = [action for _, action in actions]
         for place, button in enumerate(self.buttons):
-            button.setVisible(place < len(deeds))
+            button.setVisible(place < len(actions))
             button.setEnabled(True)
-            button.setText(deeds[place][0] if place < len(deeds) else "")
+            button.setText(actions[place][0] if place < len(actions) else "")
 
     def say(self, text: str) -> None:
         """Another text; buttons and progress stay."""
@@ -182,4 +182,5 @@ class WorkBar(QFrame):
 
     @Slot()
     def _act(self) -> None:
-        self._deeds[self.buttons.index(self.sender())]()
+        pressed = self.sender()
+        self._actions[next(place for place, button in enumerate(self.buttons) if button is pressed)]()

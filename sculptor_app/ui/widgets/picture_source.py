@@ -14,8 +14,8 @@ from PySide6.QtGui import QImage
 from sculptor_app.measures.frame_kinds import FrameKind
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.step import Frame
-    from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.measures.pictures import Picture
 
 THUMBNAIL_PX = 128
@@ -66,9 +66,9 @@ class PictureSource:
         self._bytes = 0
         self._kept: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
         self._decoded: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
-        self._trajectory: Trajectory | None = None
+        self._trajectory: AnyTrajectory | None = None
 
-    def set_trajectory(self, trajectory: Trajectory | None) -> None:
+    def set_trajectory(self, trajectory: AnyTrajectory | None) -> None:
         """Look at another trajectory from now on; pictures of the one before are forgotten."""
         if trajectory is not self._trajectory:
             self._decoded.clear()
@@ -88,7 +88,7 @@ class PictureSource:
         if (k, kind) in self._decoded:
             self._decoded.move_to_end((k, kind))
             return self._decoded[k, kind]
-        key = (1 if k and self._is_same_throughout(kind) else k, kind)
+        key = (1 if k and _is_same_throughout(self._trajectory, kind) else k, kind)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
@@ -123,11 +123,6 @@ class PictureSource:
         """Show all frames as they are seen without a decoder."""
         self._decoded.clear()
 
-    def _is_same_throughout(self, kind: FrameKind) -> bool:
-        from sculptor_app.measures import pictures
-
-        return pictures.is_same_throughout(self._trajectory, kind)
-
     def thumbnail(self, k: int, kind: FrameKind) -> QImage | None:
         """The picture of step k for the filmstrip, which keeps a small copy; the noisy state where there is no such."""
         if self._trajectory is None or k > self._trajectory.last:
@@ -145,14 +140,20 @@ class PictureSource:
             self._bytes -= _bytes_of(dropped)
 
 
-def _picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
+def _is_same_throughout(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
+    from sculptor_app.measures import pictures
+
+    return pictures.is_same_throughout(trajectory, kind)
+
+
+def _picture(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Picture:
     # Imported here: numpy comes with it, and the window is to be on screen before.
     from sculptor_app.measures import pictures
 
     return pictures.picture(trajectory, k, kind)
 
 
-def _small_picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
+def _small_picture(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Picture:
     """The picture of every n-th pixel: a filmstrip that is dragged makes twenty of them in one frame of the display."""
     from sculptor_app.measures import pictures
 
@@ -160,17 +161,18 @@ def _small_picture(trajectory: Trajectory, k: int, kind: FrameKind) -> Picture:
     if numbers is None:
         kind = FrameKind.NOISY_STATE
         numbers = pictures.frame(trajectory, k, kind)
+        assert numbers is not None  # every step has a state
     info = trajectory.info
     return pictures.coloured(numbers, kind, info.space, info.latent_map, _every(trajectory))
 
 
-def _every(trajectory: Trajectory) -> int:
+def _every(trajectory: AnyTrajectory) -> int:
     """A thumbnail is one pixel in so many of a large picture; their mean would have less noise than the picture has."""
     return max(1, max(trajectory.shape[1:]) // THUMBNAIL_PX)
 
 
 def _bytes_of(shown: Shown) -> int:
-    numbers = 0 if shown.numbers is None else shown.numbers.nbytes
+    numbers = 0 if shown.numbers is None else int(shown.numbers.nbytes)
     return numbers + (0 if shown.image is None else shown.image.sizeInBytes())
 
 
