@@ -155,7 +155,9 @@ class PlotsPanel(QWidget):
     def _draw_bands(self, plot: BandPlot, trajectory: AnyTrajectory, measures: RunMeasures, step: int) -> None:
         if measures.last != self._plotted:
             self._plotted = measures.last
-            plot.set_energies(measures.energies(self.source), self._name(), self._space(measures), self._window(measures))
+            plot.set_energies(
+                measures.energies(self.source), self._name(), self._space(measures), self._window(measures)
+            )
             if self.source == GUESS:
                 plot.set_settled(self.settled_marks())
             else:
