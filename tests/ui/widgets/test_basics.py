@@ -14,9 +14,10 @@ def test_it_is_not_lit_any_more_when_its_menu_closes_under_a_pointer_elsewhere(q
     menu = QMenu(button)
     menu.addAction("one")
     give_menu(button, menu)
+    button.move(200, 200)
     button.show()
     qtbot.waitExposed(button)
-    button.cursor().setPos(button.mapToGlobal(QPoint(5000, 5000)))
+    button.cursor().setPos(button.mapToGlobal(QPoint(-50, -50)))
     button.setAttribute(Qt.WidgetAttribute.WA_UnderMouse)  # as Qt leaves it
     menu.popup(QPoint(0, 0))
     assert button.underMouse()
