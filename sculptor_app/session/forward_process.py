@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app import folders
-from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, RunRequest
-from sculptor_app.session.runner import SamplingRunner
-from sculptor_app.session.worker import JobThread
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.session import engine as access
+from sculptor_app.session.engine import InversionProgress
+from sculptor_app.session.runner import ModelRun, SamplingRunner
+from sculptor_app.session.tasks import BackgroundTask
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from sculptor_app.core.requests.start import Start
+    from sculptor_app.core.trajectory.forward import ForwardTrajectory
+    from sculptor_app.core.trajectory.step import Frame
+    from sculptor_app.measures.forward import ForwardMeasures
+    from sculptor_app.session.engine import Engine, Inversion, MakeStart
 
 RENDER_PX = 256
 """Edge of a fresh render: large enough to look at, made in about a second on one core."""
@@ -55,7 +59,7 @@ class GivenPicture:
         name: what it is called.
     """
 
-    frame: Any
+    frame: Frame
     name: str
 
 
@@ -64,12 +68,12 @@ Source = PictureFile | FreshRender | GivenPicture
 
 @dataclass(frozen=True, slots=True)
 class ForwardProcessOptions:
-    """How a picture is drowned.
+    """How noise is added to a picture.
 
     Attributes:
-        steps: layers between picture and pure noise.
-        seed: of the static.
-        fresh: whether every layer is static of its own, as in the Markov chain; else one static grows stronger.
+        steps: noise levels between picture and pure noise.
+        seed: of the noise.
+        fresh: whether every level has noise of its own, as in the Markov chain; else one noise grows stronger.
         longest_px: the picture is shrunk until its longer side is this.
     """
 
@@ -80,12 +84,21 @@ class ForwardProcessOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Opened:
+    """A clean picture: (3, H, W) float32, its name, and what was done to it when it was opened."""
+
+    picture: Frame
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ForwardResult:
-    """What came of it.
+    """The forward process of a picture.
 
     Attributes:
-        source: what was drowned.
-        picture: the clean picture as it is drowned, (3, H, W) float32.
+        source: where the picture came from.
+        picture: the clean picture that noise was added to, (3, H, W) float32.
         name: of the picture, for people.
         notes: what was done to it when it was opened.
         trajectory: noise first, the picture last.
@@ -93,154 +106,100 @@ class ForwardResult:
     """
 
     source: Source
-    picture: Any
+    picture: Frame
     name: str
     notes: tuple[str, ...]
-    trajectory: Any
-    measures: Any
+    trajectory: ForwardTrajectory
+    measures: ForwardMeasures
 
 
-class ForwardProcessRunner(QObject):
-    """Drowns one picture at a time; the newest wish wins.
+class ForwardProcessRunner(BackgroundTask):
+    """Opens or renders one picture at a time and adds noise to it, so that a huge file never holds up the window.
 
-    Signals:
-        drowned: a `Drowned`.
-        failed: the exception; what was there before stays.
-        busy_changed: whether a picture is on its way.
+    It produces a `ForwardResult`; when it fails, what was there before stays.
+
+    Args:
+        budget_bytes: memory for the frames of a trajectory.
+        parent: the owner; call `shutdown` before it goes.
     """
 
-    drowned = Signal(object)
-    failed = Signal(object)
-    busy_changed = Signal(bool)
-
     def __init__(self, budget_bytes: int, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("forward process", parent)
         self.budget_bytes = budget_bytes
-        self._busy = False
-        self._opened: tuple[Source, int, Any] | None = None  # in the worker thread: what was opened last, and how large
-        self._jobs = JobThread((Cancelled,), self, "drowning")
-        self._jobs.produced.connect(self._take)
-        for signal in (self._jobs.finished, self._jobs.cancelled):
-            signal.connect(self._end)
-        self._jobs.failed.connect(self._fail)
+        self._opened: tuple[Source, int, _Opened] | None = None  # in the thread: what was opened last, and how large
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a picture is on its way."""
-        return self._busy
+    def run(self, source: Source, options: ForwardProcessOptions) -> None:
+        """Open a picture and add noise to it; answered by `produced` or `failed`."""
+        self.start(lambda stop: self._job(source, options, stop))
 
-    def drown(self, source: Source, drowning: ForwardProcessOptions) -> None:
-        """Open a picture and drown it; answered by `drowned` or `failed`."""
-        self._set_busy(True)
-        self._jobs.start(lambda stop: self._job(source, drowning, stop))
+    # In the thread ----------------------------------------------------------------------------------------------------
 
-    @Slot()
-    def shutdown(self) -> None:
-        """Wait for the thread; nothing is emitted after this."""
-        self._jobs.shutdown()
+    def _job(self, source: Source, options: ForwardProcessOptions, stop: threading.Event) -> Iterator[ForwardResult]:
+        from sculptor_app.core.trajectory.forward import run_forward_process  # numpy comes with these
+        from sculptor_app.measures.forward import ForwardMeasures
 
-    # In the worker thread -----------------------------------------------------------------------------------------
-
-    def _job(self, source: Source, drowning: ForwardProcessOptions, stop: threading.Event) -> Iterator[object]:
-        forward = importlib.import_module("sculptor_app.core.trajectory.forward")
-        measuring = importlib.import_module("sculptor_app.measures.forward")
-        picture, name, notes = self._open(source, drowning.longest_px)
+        opened = self._open(source, options.longest_px)
         if stop.is_set():
             return
-        trajectory = forward.run_forward_process(
-            picture, name, steps=drowning.steps, seed=drowning.seed, fresh=drowning.fresh,
+        trajectory = run_forward_process(
+            opened.picture, opened.name, steps=options.steps, seed=options.seed, fresh=options.fresh,
             budget_bytes=self.budget_bytes, spill_folder=folders.spill(),
         )  # fmt: skip
         trajectory.draw(stop=stop)
-        measures = measuring.ForwardMeasures.of(trajectory)
-        yield ForwardResult(source, picture, name, notes, trajectory, measures)
+        measures = ForwardMeasures.of(trajectory)
+        yield ForwardResult(source, opened.picture, opened.name, opened.notes, trajectory, measures)
 
-    def _open(self, source: Source, longest_px: int) -> tuple[Any, str, tuple[str, ...]]:
+    def _open(self, source: Source, longest_px: int) -> _Opened:
         if self._opened is not None and self._opened[:2] == (source, longest_px):
-            return self._opened[2]  # type: ignore[no-any-return]
-        if isinstance(source, GivenPicture):
-            opened: tuple[Any, str, tuple[str, ...]] = (source.frame, source.name, ())
-        elif isinstance(source, FreshRender):
-            opened = (_rendered(source, min(RENDER_PX, longest_px)), f"{source.form} · {source.material}", ())
-        else:
-            file = importlib.import_module("sculptor_app.core.pictures.opening").open_picture(
-                source.path, longest_px=longest_px
-            )
-            opened = (file.frame, file.name, file.notes)
+            return self._opened[2]
+        match source:
+            case GivenPicture():
+                opened = _Opened(source.frame, source.name)
+            case FreshRender(form, material, seed):
+                picture = access.render_sculpture(form, material, seed, min(RENDER_PX, longest_px))
+                opened = _Opened(picture, f"{form} · {material}")
+            case PictureFile():
+                from sculptor_app.core.pictures.opening import open_picture
+
+                file = open_picture(source.path, longest_px=longest_px)
+                opened = _Opened(file.frame, file.name, file.notes)
         self._opened = (source, longest_px, opened)
         return opened
 
-    # In the GUI thread --------------------------------------------------------------------------------------------
 
-    @Slot(int, object)
-    def _take(self, job_id: int, item: object) -> None:
-        self.drowned.emit(item)
-
-    @Slot(int)
-    def _end(self, job_id: int) -> None:
-        self._set_busy(self._jobs.is_busy)
-
-    @Slot(int, object)
-    def _fail(self, job_id: int, error: Exception) -> None:
-        self._end(job_id)
-        if job_id == self._jobs.newest:
-            self.failed.emit(error)
-
-    def _set_busy(self, busy: bool) -> None:
-        if busy != self._busy:
-            self._busy = busy
-            self.busy_changed.emit(busy)
+# Reverse runs ---------------------------------------------------------------------------------------------------------
 
 
-def _rendered(render: FreshRender, size_px: int) -> Any:
-    atelier = importlib.import_module("sculptor_app.atelier.renderer")
-    picture = atelier.render(
-        [render.seed], [FORMS.index(render.form)], [MATERIALS.index(render.material)], size=size_px
-    )
-    return picture[0].numpy()
-
-
-def start_from_picture(
-    picture: Any, name: str, first_step: int, static: Any = None
-) -> Callable[[Any, RunRequest], Any]:
-    """A start that a run in the worker thread makes for itself, as only there the model's size is known.
+def start_from_picture(picture: Frame, name: str, first_step: int, noise: Frame | None = None) -> MakeStart:
+    """A start (img2img) that a run in the worker thread makes for itself, as only there the model's size is known.
 
     Args:
         picture: (3, H, W) float32 in [-1, 1], of any size.
         name: of the picture.
         first_step: the run's first step, 1 to its number of steps.
-        static: what it drowned in; the run starts with it where it has the model's size, else with its seed's noise.
+        noise: what the forward process added to it; the run starts with it where it has the model's size, else with its
+            seed's noise.
     """
 
-    def make(engine: Any, request: RunRequest) -> Any:
-        start = importlib.import_module("sculptor_app.core.requests.start")
-        at_size = fitted(engine, request, picture)
-        noise = static if static is not None and static.shape == at_size.shape else None
-        return start.Start(picture=at_size, noise=noise, first_step=first_step, origin=name)
+    def make(engine: Engine, request: RunRequest) -> Start:
+        from sculptor_app.core.requests.start import Start
+
+        at_size = access.fit_picture(engine, request, picture)
+        fitting = noise if noise is not None and noise.shape == at_size.shape else None
+        return Start(picture=at_size, noise=fitting, first_step=first_step, origin=name)
 
     return make
 
 
-def fitted(engine: Any, request: RunRequest, picture: Any) -> Any:
-    """The middle of a picture, brought to the size of a request's model.
-
-    Raises:
-        RequestError: The model is of another kind, which is told pictures in its own way.
-    """
-    size = getattr(engine.load(request.model, request.device), "picture_size", None)
-    if size is None:
-        raise RequestError(
-            "This model takes pictures in its own way, or none; open the embedded model, or one that was learned here."
-        )
-    return importlib.import_module("sculptor_app.core.pictures.fitting").fit_square(picture, size)
-
-
 class InversionRunner(QObject):
-    """Looks for the noise of one picture at a time.
+    """Finds the noise of one picture at a time (DDIM inversion).
+
+    Attributes:
+        done, planned: steps that were inverted, and all of them.
 
     Signals:
         changed: `is_busy`, `done` or `planned`.
-        inverted: the `diffusion.studies.inversion.Inversion` and the request to carve it back with.
+        inverted: the `Inversion`, and the request that makes the picture of its noise again.
         failed: the exception.
     """
 
@@ -251,66 +210,58 @@ class InversionRunner(QObject):
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
-        self._run_id = 0
+        self._run: ModelRun | None = None
         self._request: RunRequest | None = None
         self.done = self.planned = 0
-        runner.produced.connect(self._take)
-        for signal in (runner.finished, runner.cancelled):
-            signal.connect(self._end)
-        runner.failed.connect(self._fail)
 
     @property
     def is_busy(self) -> bool:
         """Whether a noise is being looked for."""
-        return self._request is not None
+        return self._run is not None
 
-    def invert(self, request: RunRequest, picture: Any, name: str) -> None:
-        """Find the noise that a request's model carves this picture out of; what else runs is stopped for it.
+    def invert(self, request: RunRequest, picture: Frame, name: str) -> None:
+        """Find the noise that a request's model makes this picture of; what else runs is stopped for it.
 
         Args:
             request: model, device, conditions and steps; the sampler is DDIM, and guidance is none, which is exact.
             picture: (3, H, W) float32 in [-1, 1], of any size.
             name: of the picture.
         """
-        self._request = replace(request, sampler="ddim", guidance=1.0)
+        wanted = replace(request, sampler="ddim", guidance=1.0)
+
+        def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
+            return access.invert(engine, wanted, picture, name, stop)
+
+        if self._run is not None:
+            self._run.ignore()
+        self._request = wanted
         self.done, self.planned = 0, request.steps
-        wanted = self._request
-
-        def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-            inversion = importlib.import_module("sculptor_app.diffusion.studies.inversion")
-            engine.load(wanted.model, wanted.device, stop)
-            yield from inversion.invert(engine, wanted, fitted(engine, wanted, picture), stop, name=name)
-
-        self._run_id = self._runner.newest + 1
-        self._runner.submit(work)
+        run = self._run = self._runner.submit(work)
+        run.produced.connect(self._take)
+        for signal in (run.finished, run.cancelled, run.failed):
+            signal.connect(self._end)
+        run.failed.connect(self.failed)
         self.changed.emit()
 
     @Slot()
     def stop(self) -> None:
         """Give up, within a step."""
-        if self.is_busy and self._runner.newest == self._run_id:
-            self._runner.stop()
+        if self._run is not None:
+            self._run.stop()
 
-    @Slot(int, object)
-    def _take(self, run_id: int, item: Any) -> None:
-        if run_id != self._run_id:
-            return
-        if hasattr(item, "noise"):
-            request = self._request
-            self._end(run_id)
-            self.inverted.emit(item, request)
-        else:
-            self.done = item.done
+    @Slot(object)
+    def _take(self, item: InversionProgress | Inversion) -> None:
+        match item:
+            case InversionProgress():
+                self.done = item.done
+                self.changed.emit()
+            case _:
+                self._end()
+                self.inverted.emit(item, self._request)
+
+    @Slot()
+    def _end(self) -> None:
+        if self._run is not None:
+            self._run.ignore()  # the noise is found, or will not be
+            self._run = None
             self.changed.emit()
-
-    @Slot(int)
-    def _end(self, run_id: int) -> None:
-        if run_id == self._run_id and self._request is not None:
-            self._request = None
-            self.changed.emit()
-
-    @Slot(int, object)
-    def _fail(self, run_id: int, error: Exception) -> None:
-        if run_id == self._run_id:
-            self._end(run_id)
-            self.failed.emit(error)

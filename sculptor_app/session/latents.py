@@ -1,25 +1,29 @@
-"""Latents made visible: the map of the model that is open, and a run decoded in the background."""
+"""Latents made visible: the linear map of the model that is open, and a run decoded in the background."""
 
 from __future__ import annotations
 
-import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app import folders
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.session.runner import SamplingRunner
+from sculptor_app.session import engine as access
+from sculptor_app.session.runner import ModelRun, SamplingRunner
 
-WORKS = "sculptor_app.diffusion.latents.jobs"
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.latent_map import LatentMap
+    from sculptor_app.core.trajectory.step import Frame
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.session.engine import DecodedFrame, Engine, MapFittingProgress, Work
 
 
 class Latents(QObject):
-    """Finds how the latents of a model are seen, and decodes runs; both in the worker thread, when nothing else runs.
+    """Finds the linear map of a model's latents, and decodes runs; both in the worker thread, when nothing else runs.
 
     Signals:
         mapping: done and planned pictures, while a map is fitted.
@@ -44,19 +48,16 @@ class Latents(QObject):
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
-        self._maps: dict[str | None, Any] = {}
-        self._mapping: tuple[int, RunRequest] | None = None
-        self._decoding: tuple[int, Any, Any] | None = None
-        self._single: tuple[int, Any] | None = None  # single frames that are being decoded, and their trajectory
-        runner.produced.connect(self._take)
-        for signal in (runner.finished, runner.cancelled):
-            signal.connect(self._end)
-        runner.failed.connect(self._fail)
+        self._maps: dict[str | None, LatentMap] = {}
+        self._mapping: ModelRun | None = None
+        self._mapped_model: str | None = None
+        self._decoding: ModelRun | None = None
+        self._frames: ModelRun | None = None
 
     @property
     def is_decoding_frames(self) -> bool:
         """Whether single frames are being decoded."""
-        return self._single is not None
+        return self._frames is not None
 
     @property
     def is_mapping(self) -> bool:
@@ -72,18 +73,33 @@ class Latents(QObject):
         """Whether the map of a model has been found."""
         return model in self._maps
 
+    def _submit(
+        self, older: ModelRun | None, work: Work, take: Callable[[Any], None], end: Callable[[], None]
+    ) -> ModelRun:
+        """Work of a kind, in place of an older one of that kind, of which nothing more is heard."""
+        if older is not None:
+            older.ignore()
+        run = self._runner.submit(work)
+        run.produced.connect(take)
+        for signal in (run.finished, run.cancelled, run.failed):
+            signal.connect(end)
+        run.failed.connect(self.failed)
+        return run
+
+    # The map ----------------------------------------------------------------------------------------------------------
+
     def find_map(self, request: RunRequest) -> None:
         """Find the map of a request's model, where it is not known; a model of pixels has none."""
         if request.model is None or request.model in self._maps:
             return
-        self._mapping = (self._runner.newest + 1, request)
 
-        def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-            yield from importlib.import_module(WORKS).latent_map_job(request)(engine, stop)
+        def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
+            return access.fit_latent_map(engine, request, stop)
 
-        self._runner.submit(work)
+        self._mapped_model = request.model
+        self._mapping = self._submit(self._mapping, work, self._take_map, self._end_mapping)
 
-    def dress(self, trajectory: Any) -> bool:
+    def dress(self, trajectory: Trajectory) -> bool:
         """Give a run in latents the map of its model.
 
         Returns:
@@ -96,7 +112,26 @@ class Latents(QObject):
         trajectory.info = replace(info, latent_map=found)
         return True
 
-    def decode_frames(self, trajectory: Any, wanted: list[tuple[object, Any]], small: Path | None = None) -> None:
+    @Slot(object)
+    def _take_map(self, item: MapFittingProgress | LatentMap) -> None:
+        from sculptor_app.core.trajectory.latent_map import LatentMap  # numpy, which is there by now
+
+        match item:
+            case LatentMap():
+                self._maps[self._mapped_model] = item
+                self.mapped.emit(self._mapped_model)
+            case _:
+                self.mapping.emit(item.done, item.planned)
+
+    @Slot()
+    def _end_mapping(self) -> None:
+        self._mapping = None
+
+    # Decoding ---------------------------------------------------------------------------------------------------------
+
+    def decode_frames(
+        self, trajectory: Trajectory, wanted: list[tuple[object, Frame]], small: Path | None = None
+    ) -> None:
         """Decode single frames of a run; those that were asked for before and are not there are given up.
 
         Args:
@@ -104,67 +139,51 @@ class Latents(QObject):
             wanted: A key that comes back with the picture, and (C, h, w) latents.
             small: Folder of a small decoder to use instead of the model's own.
         """
-        self._single = (self._runner.newest + 1, trajectory)
 
-        def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-            jobs = importlib.import_module(WORKS)
-            yield from jobs.frame_decoding_job(trajectory.info.request, wanted, small)(engine, stop)
+        def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
+            for frame in access.decode_frames(engine, trajectory.info.request, wanted, small, stop):
+                yield trajectory, frame
 
-        self._runner.submit(work)
+        self._frames = self._submit(self._frames, work, self._take_frame, self._end_frames)
 
-    def decode(self, trajectory: Any, budget_bytes: int, small: Path | None = None) -> None:
+    def decode(self, trajectory: Trajectory, budget_bytes: int, small: Path | None = None) -> None:
         """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
-        decoded = importlib.import_module("sculptor_app.core.trajectory.decoded").DecodedTrajectory(
-            trajectory, budget_bytes, folders.spill()
-        )
-        measures = importlib.import_module("sculptor_app.measures.run_measures").RunMeasures(
-            decoded.planned_steps, decoded.info.space
-        )
-        self._decoding = (self._runner.newest + 1, decoded, measures)
+        from sculptor_app.core.trajectory.decoded import DecodedTrajectory  # numpy, which is there by now
+        from sculptor_app.measures.run_measures import RunMeasures
 
-        def work(engine: Any, stop: threading.Event) -> Iterator[object]:
-            for k in importlib.import_module(WORKS).decoding_job(decoded, small)(engine, stop):
+        decoded = DecodedTrajectory(trajectory, budget_bytes, folders.spill())
+        measures = RunMeasures(decoded.planned_steps, decoded.info.space)
+
+        def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
+            for k in access.decode_run(engine, decoded, small, stop):
                 measures.append(decoded, k)
-                yield k
+                yield k, decoded, measures
 
-        self._runner.submit(work)
+        self._decoding = self._submit(self._decoding, work, self._take_state, self._end_decoding)
 
     @Slot()
     def stop(self) -> None:
         """Give up decoding; what is decoded stays."""
-        if self._decoding is not None and self._runner.newest == self._decoding[0]:
-            self._runner.stop()
+        if self._decoding is not None:
+            self._decoding.stop()
 
-    @Slot(int, object)
-    def _take(self, run_id: int, item: Any) -> None:
-        if self._mapping is not None and run_id == self._mapping[0]:
-            if hasattr(item, "planned"):
-                self.mapping.emit(item.done, item.planned)
-            else:
-                model = self._mapping[1].model
-                self._maps[model] = item
-                self.mapped.emit(model)
-        elif self._decoding is not None and run_id == self._decoding[0]:
-            if item == 0:
-                self.decoding.emit(*self._decoding[1:])
-            self.decoded.emit(item)
-        elif self._single is not None and run_id == self._single[0]:
-            self.frame_decoded.emit(self._single[1], item)
+    @Slot(object)
+    def _take_frame(self, made: tuple[Trajectory, DecodedFrame]) -> None:
+        self.frame_decoded.emit(*made)
 
-    @Slot(int)
-    def _end(self, run_id: int) -> None:
-        if self._mapping is not None and run_id == self._mapping[0]:
-            self._mapping = None
-        elif self._decoding is not None and run_id == self._decoding[0]:
-            self._decoding = None
-            self.ended.emit()
-        elif self._single is not None and run_id == self._single[0]:
-            self._single = None
-            self.frames_ended.emit()
+    @Slot()
+    def _end_frames(self) -> None:
+        self._frames = None
+        self.frames_ended.emit()
 
-    @Slot(int, object)
-    def _fail(self, run_id: int, error: Exception) -> None:
-        mine = [pair[0] for pair in (self._mapping, self._decoding, self._single) if pair is not None]
-        if run_id in mine:
-            self._end(run_id)
-            self.failed.emit(error)
+    @Slot(object)
+    def _take_state(self, made: tuple[int, object, object]) -> None:
+        k, decoded, measures = made
+        if k == 0:
+            self.decoding.emit(decoded, measures)
+        self.decoded.emit(k)
+
+    @Slot()
+    def _end_decoding(self) -> None:
+        self._decoding = None
+        self.ended.emit()

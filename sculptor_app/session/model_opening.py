@@ -1,40 +1,21 @@
-"""Opening a model in the worker thread, and downloading one from the hub in a thread of its own."""
+"""Opening a model in the worker thread, and downloading one from the hub in the background."""
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.parameter import ModelParameter, UnsupportedParameter
-from sculptor_app.session.runner import SamplingRunner
-from sculptor_app.session.worker import JobThread
+from sculptor_app.session import engine as access
+from sculptor_app.session.engine import OpenedModel
+from sculptor_app.session.runner import ModelRun, SamplingRunner
+from sculptor_app.session.tasks import BackgroundTask
 
-
-@dataclass(frozen=True, slots=True)
-class OpenedModel:
-    """A model that is loaded.
-
-    Attributes:
-        model: As a `RunRequest` names it; None is the embedded one.
-        name: For people.
-        kind: The class of its pipeline.
-        controls: What a person can tell it.
-        left_out: What its call takes besides, and why that is not on offer.
-        samplers: It can be run with these, the first being the one to begin with.
-    """
-
-    model: str | None
-    name: str
-    kind: str
-    controls: tuple[ModelParameter, ...]
-    left_out: tuple[UnsupportedParameter, ...]
-    samplers: tuple[str, ...]
+if TYPE_CHECKING:
+    from sculptor_app.session.engine import Engine, Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +35,23 @@ class ModelOpening(QObject):
     Signals:
         busy_changed: whether a model is being opened.
         opened: an `OpenedModel`.
-        doing: what is done with the model now, a `diffusion.models.verdict.LoadingProgress`.
+        loading: how far the model is, a `LoadingProgress`.
         stopped: it was given up.
         failed: the exception; requests go on naming the model before.
     """
 
     busy_changed = Signal(bool)
     opened = Signal(object)
-    doing = Signal(object)
+    loading = Signal(object)
     stopped = Signal()
     failed = Signal(object)
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
-        self._run_id = 0
+        self._run: ModelRun | None = None
         self._busy = False
         self._is_loaded = True
-        runner.loading.connect(self._hear)
-        runner.produced.connect(self._take)
-        runner.finished.connect(self._end)
-        runner.cancelled.connect(self._cancel)
-        runner.failed.connect(self._fail)
 
     @property
     def is_busy(self) -> bool:
@@ -94,47 +70,57 @@ class ModelOpening(QObject):
             model: Folder, checkpoint file or name in the hub's cache; None is the embedded one.
             device: As a request names it.
         """
-        self._run_id, self._is_loaded = self._runner.newest + 1, True
+
+        def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
+            try:
+                pipeline = engine.load(model, device, stop)
+            except BaseException:
+                yield OpeningFailed(engine.device is not None)
+                raise
+            yield access.describe_model(engine, pipeline, model)
+
+        if self._run is not None:
+            self._run.ignore()
+        self._is_loaded = True
         self._set_busy(True)
-        self._runner.submit(lambda engine, stop: _work(engine, model, device, stop))
+        run = self._run = self._runner.submit(work)
+        run.loading.connect(self.loading)
+        run.produced.connect(self._take)
+        run.finished.connect(self._end)
+        run.cancelled.connect(self._cancel)
+        run.failed.connect(self._fail)
 
     @Slot()
     def stop(self) -> None:
         """Give up."""
-        if self._busy and self._runner.newest == self._run_id:
-            self._runner.stop()
+        if self._run is not None:
+            self._run.stop()
 
-    @Slot(int, object)
-    def _take(self, run_id: int, item: object) -> None:
-        if run_id != self._run_id:
-            return
-        if isinstance(item, OpeningFailed):
-            self._is_loaded = item.is_loaded
-        else:
-            self._end(run_id)
-            self.opened.emit(item)
+    @Slot(object)
+    def _take(self, item: object) -> None:
+        match item:
+            case OpeningFailed():
+                self._is_loaded = item.is_loaded
+            case OpenedModel():
+                self._end()
+                self.opened.emit(item)
 
-    @Slot(int, object)
-    def _hear(self, run_id: int, doing: object) -> None:
-        if run_id == self._run_id and self._busy:
-            self.doing.emit(doing)
+    @Slot()
+    def _end(self) -> None:
+        if self._run is not None:
+            self._run.ignore()  # it is open, or not: what becomes of the handle does not matter any more
+            self._run = None
+        self._set_busy(False)
 
-    @Slot(int)
-    def _end(self, run_id: int) -> None:
-        if run_id == self._run_id:
-            self._set_busy(False)
+    @Slot()
+    def _cancel(self) -> None:
+        self._end()
+        self.stopped.emit()
 
-    @Slot(int)
-    def _cancel(self, run_id: int) -> None:
-        if run_id == self._run_id and self._busy:
-            self._end(run_id)
-            self.stopped.emit()
-
-    @Slot(int, object)
-    def _fail(self, run_id: int, error: Exception) -> None:
-        if run_id == self._run_id:
-            self._end(run_id)
-            self.failed.emit(error)
+    @Slot(object)
+    def _fail(self, error: BaseException) -> None:
+        self._end()
+        self.failed.emit(error)
 
     def _set_busy(self, busy: bool) -> None:
         if busy != self._busy:
@@ -142,42 +128,18 @@ class ModelOpening(QObject):
             self.busy_changed.emit(busy)
 
 
-def _work(engine: Any, model: str | None, device: str, stop: threading.Event) -> Iterator[object]:
-    """In the worker thread: load it, and look at what it can be told."""
-    try:
-        pipeline = engine.load(model, device, stop)
-    except BaseException:
-        yield OpeningFailed(engine.device is not None)
-        raise
-    controls = importlib.import_module("sculptor_app.diffusion.pipelines.parameters")
-    samplers = importlib.import_module("sculptor_app.diffusion.pipelines.compatibility")
-    loading = importlib.import_module("sculptor_app.diffusion.sampling.engine")
-    why_not = controls.why_not_callable(pipeline)
-    if why_not:
-        request = importlib.import_module("sculptor_app.core.requests.request")
-        raise request.RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
-    yield OpenedModel(
-        model=model,
-        name=loading.model_name(model),
-        kind=type(pipeline).__name__,
-        controls=controls.model_parameters(pipeline),
-        left_out=controls.unsupported_parameters(pipeline),
-        samplers=samplers.samplers_for(pipeline, engine.settings),
-    )
-
-
-TELL_MS = 100
+REPORT_MS = 100
 """How often a download says how far it is; pieces come by the hundred in a second."""
 
 
 class ModelDownload(QObject):
-    """Has to do with one model of the hub at a time.
+    """Asks the hub for one model at a time and fetches it.
 
     Args:
         parent: the owner; call `shutdown` before it goes.
 
     Signals:
-        offered: the `diffusion.models.hub.offer.Offer` that was asked for; None where nothing has to be fetched.
+        offered: the `Offer` that was asked for; None where nothing has to be fetched.
         progressed: bytes that are there and bytes of all. Objects, as they outgrow a C int.
         fetched: all of it is there; the model's name.
         stopped: the fetching was given up; what has come stays.
@@ -192,22 +154,21 @@ class ModelDownload(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._offer: Any = None
-        self._job_id = 0
-        self._jobs = JobThread(cancelled_by=(Cancelled,), parent=self, name="downloading")
-        self._jobs.produced.connect(self._take)
-        self._jobs.finished.connect(self._finish)
-        self._jobs.cancelled.connect(self._cancel)
-        self._jobs.failed.connect(self._fail)
-        self._counted = self._told = (0, 0)  # the first is written by the download's thread, in one piece
+        self._offer: Offer | None = None
+        self._task = BackgroundTask("download", self)
+        self._task.produced.connect(self._take)
+        self._task.finished.connect(self._finish)
+        self._task.cancelled.connect(self._cancel)
+        self._task.failed.connect(self._fail)
+        self._counted = self._reported = (0, 0)  # the first is written by the download's thread, in one piece
         self._clock = QTimer(self)
-        self._clock.setInterval(TELL_MS)
-        self._clock.timeout.connect(self._tell)
+        self._clock.setInterval(REPORT_MS)
+        self._clock.timeout.connect(self._report)
 
     @property
     def is_busy(self) -> bool:
         """Whether the hub is being asked, or a model fetched."""
-        return self._job_id != 0
+        return self._task.is_busy
 
     def ask(self, name: str) -> None:
         """Ask the hub what fetching a model would mean.
@@ -217,71 +178,65 @@ class ModelDownload(QObject):
         """
 
         def job(stop: threading.Event) -> Iterator[object]:
-            presence = importlib.import_module("sculptor_app.diffusion.models.hub.download")
-            yield presence.find_missing(name)
+            yield access.find_missing(name)
 
         self._offer = None
-        self._job_id = self._jobs.start(job)
+        self._task.start(job)
 
-    def fetch(self, offer: Any) -> None:
+    def fetch(self, offer: Offer) -> None:
         """Fetch what was offered."""
 
         def job(stop: threading.Event) -> Iterator[object]:
             def count(done: int, total: int) -> None:
                 self._counted = (done, total)
 
-            importlib.import_module("sculptor_app.diffusion.models.hub.download").download(offer, count, stop)
-            yield offer
+            access.download(offer, count, stop)
+            yield from ()
 
         self._offer = offer
-        self._counted = self._told = (0, 0)
-        self._job_id = self._jobs.start(job)
+        self._counted = self._reported = (0, 0)
+        self._task.start(job)
         self._clock.start()
 
     @Slot()
     def stop(self) -> None:
         """Give up; an answer of the hub that is still to come is not waited for."""
-        self._jobs.cancel()
         if self._offer is None:
-            self._job_id = 0
+            self._task.drop()
+        else:
+            self._task.stop()
 
     @Slot()
     def shutdown(self) -> None:
         """End it and wait for the thread."""
-        self._end()
-        self._jobs.shutdown()
-
-    def _end(self) -> None:
-        self._job_id = 0
         self._clock.stop()
+        self._task.drop()
+        self._task.shutdown()
 
-    @Slot(int, object)
-    def _take(self, job_id: int, item: Any) -> None:
-        if job_id == self._job_id and self._offer is None:
-            self._end()
-            self.offered.emit(item)
+    @Slot(object)
+    def _take(self, offer: Offer | None) -> None:
+        self._task.drop()
+        self.offered.emit(offer)
 
     @Slot()
-    def _tell(self) -> None:
-        if self._counted != self._told:
-            self._told = self._counted
-            self.progressed.emit(*self._told)
+    def _report(self) -> None:
+        if self._counted != self._reported:
+            self._reported = self._counted
+            self.progressed.emit(*self._reported)
 
-    @Slot(int)
-    def _finish(self, job_id: int) -> None:
-        if job_id == self._job_id:
-            self._end()
+    @Slot()
+    def _finish(self) -> None:
+        self._clock.stop()
+        if self._offer is not None:
             self.fetched.emit(self._offer.name)
 
-    @Slot(int)
-    def _cancel(self, job_id: int) -> None:
-        if job_id == self._job_id:
-            self._tell()
-            self._end()
-            self.stopped.emit()
+    @Slot()
+    def _cancel(self) -> None:
+        self._report()
+        self._clock.stop()
+        self.stopped.emit()
 
-    @Slot(int, object)
-    def _fail(self, job_id: int, error: Exception) -> None:
-        if job_id == self._job_id:
-            self._end()
-            self.failed.emit(error)
+    @Slot(object)
+    def _fail(self, error: BaseException) -> None:
+        self._clock.stop()
+        self.failed.emit(error)

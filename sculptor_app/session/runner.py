@@ -1,19 +1,27 @@
-"""Runs of the model in the worker thread: prepare once, then sculpt, stop, start again."""
+"""Runs of the model in the worker thread: prepare the engine once, then sample, stop, start again."""
 
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.session.engine_jobs import EngineJobs, MakeStart, Planned, Prepared, RunState, Work
-from sculptor_app.session.worker import Job, JobThread
+from sculptor_app.core.trajectory.events import Started, StepTaken
+from sculptor_app.session.engine import LoadingProgress, MakeStart, Sampling, Work
+from sculptor_app.session.worker import Job, JobThread, Outcome, Run
 
-__all__ = ["MakeStart", "Prepared", "RunState", "SamplingRunner", "Work"]
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.levels import NoiseLevel
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.measures.run_measures import RunMeasures
+    from sculptor_app.session.engine import Engine
 
 DEFAULT_BUDGET_BYTES = 512 * 2**20
 """Memory for one trajectory's frames; `Trajectory` has the same, but comes with numpy."""
@@ -21,83 +29,173 @@ DEFAULT_BUDGET_BYTES = 512 * 2**20
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A run as it was asked for: its id, what the worker thread does, and whether it is a single carving."""
+class RunState(Enum):
+    """What the runner does."""
 
-    id: int
-    job: Job
-    is_carving: bool
+    IDLE = "idle"
+    PREPARING = "preparing"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """How far the engine is: the devices are known first, then the model is loaded.
+
+    Attributes:
+        devices: (id, name) of each device, the default first; empty where the engine itself could not be imported.
+        model: name of the model that is loaded; empty where it is not (yet).
+        error: what went wrong; None where nothing did.
+    """
+
+    devices: tuple[tuple[str, str], ...]
+    model: str
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """The noise levels of the states of a request's run."""
+
+    request: RunRequest
+    levels: tuple[NoiseLevel, ...]
+
+
+class ModelRun(Run):
+    """The handle of work that is done with the model; see `Run`.
+
+    Signals:
+        loading: a `LoadingProgress`, while the model is loaded for it.
+    """
+
+    loading = Signal(object)
+
+    def __init__(self, runner: SamplingRunner) -> None:
+        super().__init__()
+        self._runner = runner
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether nothing else has been asked of the model since."""
+        return self._runner.newest is self
+
+    @Slot()
+    def stop(self) -> None:
+        """Stop after the step that is being computed, or take it back where it has not begun."""
+        if self.is_newest:
+            self._runner.stop()
+
+    def receive(self, item: object) -> None:
+        """Hand on an item of the job."""
+        if isinstance(item, LoadingProgress):
+            self.loading.emit(item)
+            self._runner.loading.emit(item)
+        else:
+            self._runner._note_progress()
+            self.take(item)
+
+    def take(self, item: object) -> None:
+        """Hand on what the work itself yielded."""
+        self.produced.emit(item)
+
+    def end(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        """Report how the work ended."""
+        self._runner._note_end(self)
+        super().end(outcome, error)
+        self._runner._report_end(self, error)
+
+
+class SampleRun(ModelRun):
+    """The handle of a single run of the sampler.
+
+    Attributes:
+        request: what is made.
+        trajectory: of the run; None before it has begun.
+        measures: of the trajectory.
+
+    Signals:
+        started: trajectory and measures; state 0 is there.
+        step_taken: number of the newest state.
+    """
+
+    started = Signal(object, object)
+    step_taken = Signal(int)
+
+    def __init__(self, runner: SamplingRunner, request: RunRequest) -> None:
+        super().__init__(runner)
+        self.request = request
+        self.trajectory: Trajectory | None = None
+        self.measures: RunMeasures | None = None
+
+    def take(self, item: object) -> None:
+        """Hand on an event of the sampler."""
+        match item:
+            case Started():
+                self.trajectory, self.measures = item.trajectory, item.measures
+                self.started.emit(item.trajectory, item.measures)
+                self._runner.started.emit(self)
+            case StepTaken():
+                self.step_taken.emit(item.step.number)
 
 
 class SamplingRunner(QObject):
-    """Starts and stops runs and says what comes of them.
+    """Starts and stops runs; each answers by the signals of its own handle.
 
     There is one model on one device, so there is one run at a time, whichever page of the window asked for it: starting
-    one cancels the one before. Each ends with exactly one of `finished`, `cancelled` and `failed`; who asked for it
-    knows it by its id.
+    one cancels the one before. The runner's own signals are for those who follow all runs.
 
     Args:
         model: folder of the model to prepare; None is the embedded one.
-        engine_module: what the first job imports; it offers `Engine` and `sculpt`.
+        sampling: makes the engine and runs it; None is the real one.
         parent: the owner; call `shutdown` before it goes.
 
     Attributes:
         budget_bytes: memory for the frames of the runs that begin from now on.
-        watches_guidance: whether they keep the two guesses that guidance is made of.
+        watches_guidance: whether they keep the two predictions that guidance is made of.
+        engine: made by the first job; None before. It belongs to the worker thread.
+        newest: the run that was asked for last.
 
     Signals:
         state_changed: a RunState.
         prepared: a Prepared record, once the engine and the model are there.
-        loading: id of the run that a model is being loaded for, 0 while the runner prepares, and what is done with it
-            (`diffusion.models.verdict.LoadingProgress`); it comes from the worker thread, so only slots of objects
-            hear it well.
+        loading: a `LoadingProgress`, whoever the model is loaded for.
         planned: the request that was asked about and the noise levels of its states.
-        started: run id, trajectory and measures of a carving; state 0 is there.
-        step_taken: run id of a carving and number of the newest state.
-        produced: run id of other work and what it yielded.
-        finished: run id; every planned step was taken.
-        cancelled: run id.
-        failed: run id and the exception.
+        started: a SampleRun, of which state 0 is there.
+        finished: a run, which has told so itself.
+        cancelled: the same.
+        failed: the same, and the exception.
     """
 
     state_changed = Signal(object)
     prepared = Signal(object)
-    loading = Signal(int, object)
+    loading = Signal(object)
     planned = Signal(object, object)
-    started = Signal(int, object, object)
-    step_taken = Signal(int, int)
-    produced = Signal(int, object)
-    finished = Signal(int)
-    cancelled = Signal(int)
-    failed = Signal(int, object)
+    started = Signal(object)
+    finished = Signal(object)
+    cancelled = Signal(object)
+    failed = Signal(object, object)
 
     def __init__(
-        self,
-        model: str | None = None,
-        engine_module: str = "sculptor_app.diffusion.sampling.sample",
-        parent: QObject | None = None,
+        self, model: str | None = None, sampling: Sampling | None = None, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._work = EngineJobs(engine_module, self.loading.emit)
+        self._sampling = Sampling() if sampling is None else sampling
         self._ready = False
         self._state = RunState.IDLE
-        self._newest = 0
-        self._runs: dict[int, _Run] = {}  # by the id of their jobs, until they have ended
-        self._waiting: _Run | None = None
+        self._waiting: tuple[ModelRun, Job] | None = None
         self._plan_wanted: RunRequest | None = None
+        self.engine: Engine | None = None
+        self.newest: ModelRun | None = None
         self.budget_bytes = DEFAULT_BUDGET_BYTES
         self.watches_guidance = True
         self.model = model
-        self._jobs = JobThread(cancelled_by=(Cancelled,), parent=self, name="sculpting")
-        self._jobs.produced.connect(self._take)
-        self._jobs.finished.connect(self._on_finished)
-        self._jobs.cancelled.connect(self._on_cancelled)
-        self._jobs.failed.connect(self._on_failed)
+        self._jobs = JobThread(cancelled_by=(Cancelled,), parent=self, name="sampling")
+        self._jobs.ended.connect(self._go_on)
 
     @property
     def state(self) -> RunState:
-        """What the runner is doing now."""
+        """What the runner does now."""
         return self._state
 
     @property
@@ -120,16 +218,13 @@ class SamplingRunner(QObject):
         """Import the engine, look for devices and load the embedded model, in the worker thread."""
         if self._state is RunState.IDLE and not self._ready:
             self._set_state(RunState.PREPARING)
-            job = self._work.preparing(self.model, lambda: self._waiting is None)
-            self._jobs.start(self._work.of_run(0, job))
+            run = Run()
+            run.produced.connect(self._take_prepared)
+            run.failed.connect(self._fail_preparing)
+            self._jobs.start(self._preparing_job, run)
 
-    @property
-    def newest(self) -> int:
-        """Id of the run that was asked for last; 0 before the first."""
-        return self._newest
-
-    def start(self, request: RunRequest, start: MakeStart | None = None) -> int:
-        """Carve; before the engine is there the run waits, and one that goes on is cancelled for it.
+    def start(self, request: RunRequest, start: MakeStart | None = None) -> SampleRun:
+        """Sample; before the engine is there the run waits, and one that goes on is cancelled for it.
 
         Args:
             request: What to make.
@@ -137,43 +232,24 @@ class SamplingRunner(QObject):
                 worker thread with the engine and the request.
 
         Returns:
-            The run's id.
+            The run's handle; nothing comes of it before this returns.
         """
-        job = self._work.carving(request, start, self.budget_bytes, self.watches_guidance)
-        return self._ask_for(job, is_carving=True)
+        run = SampleRun(self, request)
+        self._ask_for(run, self._sampling_job(request, start))
+        return run
 
-    def submit(self, work: Work) -> int:
-        """Do other work with the engine, in the worker thread, under the same rules; it comes out of `produced`.
+    def submit(self, work: Work) -> ModelRun:
+        """Do other work with the engine, in the worker thread, under the same rules.
 
         Args:
             work: Is given the engine and the event that asks it to stop.
 
         Returns:
-            The run's id.
+            The work's handle; nothing comes of it before this returns.
         """
-        return self._ask_for(self._work.other(work), is_carving=False)
-
-    def _ask_for(self, job: Job, is_carving: bool) -> int:
-        self._take_back_waiting()
-        self._newest += 1
-        run = _Run(self._newest, job, is_carving)
-        if self._state is RunState.PREPARING or not self._ready:
-            self._waiting = run
-            self.prepare()
-            self.state_changed.emit(self._state)
-        else:
-            self._begin(run)
-        return run.id
-
-    def _begin(self, run: _Run) -> None:
-        self._runs[self._jobs.start(self._work.of_run(run.id, run.job))] = run
-        self._set_state(RunState.STARTING)
-
-    def _take_back_waiting(self) -> None:
-        if self._waiting is not None:
-            run, self._waiting = self._waiting, None
-            self.state_changed.emit(self._state)
-            self.cancelled.emit(run.id)
+        run = ModelRun(self)
+        self._ask_for(run, lambda stop: work(self._made_engine(), stop))
+        return run
 
     @Slot()
     def stop(self) -> None:
@@ -197,69 +273,120 @@ class SamplingRunner(QObject):
         self._waiting = self._plan_wanted = None
         self._jobs.shutdown()
 
-    @Slot(int, object)
-    def _take(self, job_id: int, item: Any) -> None:
-        run = self._runs.get(job_id)
-        if run is not None:
-            self._take_event(run, item)
-        elif isinstance(item, Prepared):
-            self._ready = True
-            self.prepared.emit(item)
-        elif isinstance(item, Planned):
-            self.planned.emit(item.request, item.levels)
+    # In the worker thread ---------------------------------------------------------------------------------------------
 
-    def _take_event(self, run: _Run, event: Any) -> None:
+    def _made_engine(self) -> Engine:
+        if self.engine is None:
+            self.engine = self._sampling.make_engine(self._jobs.report)
+        return self.engine
+
+    def _preparing_job(self, stop: threading.Event) -> Iterator[Prepared]:
+        engine = self._made_engine()
+        devices = tuple((device.id, device.name) for device in engine.devices())
+        yield Prepared(devices, "")
+        if self._waiting is not None:  # a run, which loads what it needs
+            return
+        try:
+            engine.load(self.model, "auto", stop)
+        except Cancelled:
+            raise
+        except Exception as error:  # a run on another device may still work, and says so itself if not
+            yield Prepared(devices, "", error)
+        else:
+            yield Prepared(devices, self.model or "embedded")
+
+    def _sampling_job(self, request: RunRequest, make_start: MakeStart | None) -> Job:
+        """Sample and measure; it yields the events of the sampler with the run's measures."""
+        budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.measures.run_measures import measured  # numpy comes with it
+
+            engine, start = self._made_engine(), None
+            if make_start is not None:
+                engine.load(request.model, request.device, stop)  # what makes the start cannot be stopped
+                start = make_start(engine, request)
+            events = self._sampling.sample(
+                engine, request, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=start
+            )
+            return measured(events)
+
+        return job
+
+    def _planning_job(self, request: RunRequest) -> Job:
+        def job(stop: threading.Event) -> Iterator[_Planned]:
+            yield _Planned(request, self._made_engine().plan(request))
+
+        return job
+
+    # In the GUI thread: runs ------------------------------------------------------------------------------------------
+
+    def _ask_for(self, run: ModelRun, job: Job) -> None:
+        self._take_back_waiting()
+        self.newest = run
+        if self._state is RunState.PREPARING or not self._ready:
+            self._waiting = (run, job)
+            self.prepare()
+            self.state_changed.emit(self._state)
+        else:
+            self._begin(run, job)
+
+    def _begin(self, run: ModelRun, job: Job) -> None:
+        self._jobs.start(job, run)
+        self._set_state(RunState.STARTING)
+
+    def _take_back_waiting(self) -> None:
+        if self._waiting is not None:
+            (run, _), self._waiting = self._waiting, None
+            self.state_changed.emit(self._state)
+            run.end(Outcome.CANCELLED)
+
+    def _note_progress(self) -> None:
+        """The newest run has yielded something; called by its handle."""
         if self._state is RunState.STARTING:
             self._set_state(RunState.RUNNING)
-        if not run.is_carving:
-            self.produced.emit(run.id, event)
-        elif getattr(event, "step", None) is not None:
-            self.step_taken.emit(run.id, event.step.number)
-        else:
-            self.started.emit(run.id, event.trajectory, event.measures)
 
-    @Slot(int)
-    def _on_finished(self, job_id: int) -> None:
-        run = self._ended(job_id)
-        if run is not None:
-            self.finished.emit(run.id)
-        self._go_on()
-
-    @Slot(int)
-    def _on_cancelled(self, job_id: int) -> None:
-        run = self._ended(job_id)
-        if run is not None:
-            self.cancelled.emit(run.id)
-        self._go_on()
-
-    @Slot(int, object)
-    def _on_failed(self, job_id: int, error: Exception) -> None:
-        run = self._ended(job_id)
-        if run is not None:
-            self.failed.emit(run.id, error)
-        elif self._state is RunState.PREPARING:
+    def _note_end(self, run: ModelRun) -> None:
+        """A run has ended, which its handle is about to report; nothing is done any more if no newer one has begun."""
+        if run.is_newest and self._state is not RunState.PREPARING:
             self._set_state(RunState.IDLE)
-            self.prepared.emit(Prepared((), "", error))
-            self._take_back_waiting()
-        else:
-            log.warning("a plan could not be made", exc_info=error)
-        self._go_on()
 
-    def _ended(self, job_id: int) -> _Run | None:
-        """The run whose job has ended; nothing is done any more if no newer one has begun."""
-        run = self._runs.pop(job_id, None)
-        if run is not None and job_id == self._jobs.newest:
-            self._set_state(RunState.IDLE)
-        return run
+    def _report_end(self, run: ModelRun, error: BaseException | None) -> None:
+        """A handle has reported its end; called by the handle."""
+        match run.outcome:
+            case Outcome.FINISHED:
+                self.finished.emit(run)
+            case Outcome.CANCELLED:
+                self.cancelled.emit(run)
+            case Outcome.FAILED:
+                self.failed.emit(run, error)
 
+    # In the GUI thread: preparing and planning ------------------------------------------------------------------------
+
+    @Slot(object)
+    def _take_prepared(self, item: object) -> None:
+        match item:
+            case LoadingProgress():
+                self.loading.emit(item)
+            case Prepared():
+                self._ready = True
+                self.prepared.emit(item)
+
+    @Slot(object)
+    def _fail_preparing(self, error: BaseException) -> None:
+        self._set_state(RunState.IDLE)
+        self.prepared.emit(Prepared((), "", error))
+        self._take_back_waiting()
+
+    @Slot()
     def _go_on(self) -> None:
         if self._jobs.is_busy:
             return
         if self._state is RunState.PREPARING:
             self._set_state(RunState.IDLE)
         if self._waiting is not None and self._ready:
-            run, self._waiting = self._waiting, None
-            self._begin(run)
+            (run, job), self._waiting = self._waiting, None
+            self._begin(run, job)
         else:
             self._plan_next()
 
@@ -267,7 +394,18 @@ class SamplingRunner(QObject):
         if self._plan_wanted is None or not self._ready or self._jobs.is_busy:
             return
         request, self._plan_wanted = self._plan_wanted, None
-        self._jobs.start(self._work.planning(request))
+        run = Run()
+        run.produced.connect(self._take_plan)
+        run.failed.connect(self._log_plan_failure)
+        self._jobs.start(self._planning_job(request), run)
+
+    @Slot(object)
+    def _take_plan(self, plan: _Planned) -> None:
+        self.planned.emit(plan.request, plan.levels)
+
+    @Slot(object)
+    def _log_plan_failure(self, error: BaseException) -> None:
+        log.warning("a plan could not be made", exc_info=error)
 
     def _set_state(self, state: RunState) -> None:
         if state is not self._state:

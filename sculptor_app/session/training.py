@@ -1,28 +1,30 @@
-"""Learning in a thread of its own, which goes on while a person carves: begin, pause, go on, stop, look at a run.
+"""A training run in the background, beside the sampler: begin, pause, go on, stop, inspect a folder, export a model.
 
-torch and the model that learns are used in that thread alone; what comes out of it are records of `training.events`.
+torch and the network are used in the background thread alone; what comes out are records of `training.loop.events`.
 """
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.session.worker import Job, JobThread
-from sculptor_app.training.loop.events import Begun, Learned
+from sculptor_app.session import engine as access
+from sculptor_app.session.tasks import BackgroundTask
+from sculptor_app.training.loop.events import Begun, Learned, RunSeen
 from sculptor_app.training.loop.plan import Plan
 
-LEARNING_MODULE = "sculptor_app.training.loop.live"
+if TYPE_CHECKING:
+    from sculptor_app.session.engine import Learning
 
 
 class TrainingState(Enum):
-    """What the learner is doing."""
+    """What the training run does."""
 
     IDLE = "idle"
     PREPARING = "preparing"
@@ -33,68 +35,86 @@ class TrainingState(Enum):
     WRITING = "writing"
 
 
+@dataclass(frozen=True, slots=True)
+class _Inspected:
+    """What is in a folder; None where a run can be begun."""
+
+    folder: Path
+    run: RunSeen | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    """Folder of a model."""
+
+    model: Path
+
+
 class TrainingRunner(QObject):
-    """Runs one training run at a time and says what comes of it.
+    """Runs one training run at a time and reports what comes of it.
 
     Args:
-        module: What the first job imports; it offers `Learning` and `export`.
         parent: The owner; call `shutdown` before it goes.
 
     Signals:
-        state_changed: a LearnState.
-        told: a record of `training.events`, in order.
-        seen: a folder, and the `RunSeen` in it or None where a run can be begun.
+        state_changed: a TrainingState.
+        progressed: a record of `training.loop.events`, in order.
+        inspected: a folder, and the `RunSeen` in it or None where a run can be begun.
         exported: folder of the model that was asked for.
         failed: the exception; the run is let go of, and its last checkpoint is whole.
     """
 
     state_changed = Signal(object)
-    told = Signal(object)
-    seen = Signal(object, object)
+    progressed = Signal(object)
+    inspected = Signal(object, object)
     exported = Signal(str)
     failed = Signal(object)
 
-    def __init__(self, module: str = LEARNING_MODULE, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._module = module
-        self._learning: Any = None  # used in the worker thread; let go of here, when that thread is at rest
+        self._learning: Learning | None = None  # used in the thread; let go of here, when that thread is at rest
         self._state = TrainingState.IDLE
         self._is_over = False  # the run in memory has nothing more to learn
         self._then = TrainingState.IDLE  # after what is being written
-        self._looked_for: Path | None = None
-        self._jobs = JobThread(parent=self, name="learning")
-        self._jobs.produced.connect(self._take)
-        self._jobs.finished.connect(self._end)
-        self._jobs.cancelled.connect(self._end)
-        self._jobs.failed.connect(self._fail)
+        self._to_inspect: Path | None = None
+        self._task = BackgroundTask("training", self, cancelled_by=())
+        self._task.produced.connect(self._take)
+        self._task.finished.connect(self._end)
+        self._task.cancelled.connect(self._end)
+        self._task.failed.connect(self._fail)
 
     @property
     def state(self) -> TrainingState:
-        """What the learner is doing now."""
+        """What the training run does now."""
         return self._state
 
     def start(self, folder: Path, plan: Plan) -> None:
         """Begin a run, or go on with the one in the folder; nothing while one is in memory."""
         if self._state is TrainingState.IDLE:
+
+            def job(stop: threading.Event) -> Iterator[object]:
+                self._learning = access.begin_training(folder, plan)
+                return self._learning.go(stop)
+
             self._is_over = False
             self._set_state(TrainingState.PREPARING)
-            self._jobs.start(self._learn_job(folder, plan))
+            self._task.start(job)
 
     @Slot()
     def pause(self) -> None:
         """Keep a checkpoint and wait, with everything in memory; a run that is still being made is stopped."""
         if self._state is TrainingState.LEARNING:
             self._set_state(TrainingState.PAUSING)
-            self._jobs.cancel()
+            self._task.stop()
         elif self._state is TrainingState.PREPARING:
             self.stop()
 
     @Slot()
     def resume(self) -> None:
         """Go on with what was paused."""
-        if self._state is TrainingState.PAUSED:
+        if self._state is TrainingState.PAUSED and self._learning is not None:
             self._set_state(TrainingState.LEARNING)
-            self._jobs.start(self._go)
+            self._task.start(self._learning.go)
 
     @Slot()
     def stop(self) -> None:
@@ -103,82 +123,63 @@ class TrainingRunner(QObject):
             self._let_go()
         elif self._state in (TrainingState.PREPARING, TrainingState.LEARNING, TrainingState.PAUSING):
             self._set_state(TrainingState.STOPPING)
-            self._jobs.cancel()
+            self._task.stop()
 
-    def look_at(self, folder: Path) -> None:
-        """Ask what is in a folder; answered by `seen` or `failed` once no run is in memory."""
-        self._looked_for = folder
-        self._look_next()
+    def inspect(self, folder: Path) -> None:
+        """Ask what is in a folder; answered by `inspected` or `failed` once no run is in memory."""
+        self._to_inspect = folder
+        self._inspect_next()
 
     def export(self, folder: Path) -> None:
         """Make a model of a run's last checkpoint; answered by `exported` or `failed`."""
         if self._state in (TrainingState.IDLE, TrainingState.PAUSED):
+
+            def job(stop: threading.Event) -> Iterator[object]:
+                yield _Exported(access.export_training(folder))
+
             self._then = self._state
             self._set_state(TrainingState.WRITING)
-            self._jobs.start(self._export_job(folder))
+            self._task.start(job)
 
     @Slot()
     def shutdown(self) -> None:
         """Keep a checkpoint, wait for the thread, and let go of the run."""
-        self._looked_for = None
-        self._jobs.shutdown()
+        self._to_inspect = None
+        self._task.shutdown()
         self._close()
 
-    # In the worker thread -----------------------------------------------------------------------------------------
+    @Slot(object)
+    def _take(self, item: object) -> None:
+        match item:
+            case _Inspected():
+                self.inspected.emit(item.folder, item.run)
+            case _Exported():
+                self.exported.emit(str(item.model))
+            case _:
+                if isinstance(item, Begun) and self._state is TrainingState.PREPARING:
+                    self._set_state(TrainingState.LEARNING)
+                self._is_over = isinstance(item, Learned)
+                self.progressed.emit(item)
 
-    def _learn_job(self, folder: Path, plan: Plan) -> Job:
-        def job(stop: threading.Event) -> Iterator[object]:
-            self._learning = importlib.import_module(self._module).Learning(folder, plan)
-            return self._go(stop)
-
-        return job
-
-    def _go(self, stop: threading.Event) -> Iterator[object]:
-        return self._learning.go(stop)  # type: ignore[no-any-return]
-
-    def _export_job(self, folder: Path) -> Job:
-        def job(stop: threading.Event) -> Iterator[object]:
-            yield importlib.import_module(self._module).export(folder)
-
-        return job
-
-    # In the GUI thread --------------------------------------------------------------------------------------------
-
-    @Slot(int, object)
-    def _take(self, run_id: int, item: Any) -> None:
-        if self._state is TrainingState.IDLE:
-            self.seen.emit(*item)
-        elif self._state is TrainingState.WRITING:
-            self.exported.emit(str(item))
-        else:
-            if isinstance(item, Begun) and self._state is TrainingState.PREPARING:
-                self._set_state(TrainingState.LEARNING)
-            self._is_over = isinstance(item, Learned)
-            self.told.emit(item)
-
-    @Slot(int)
-    def _end(self, run_id: int) -> None:
+    @Slot()
+    def _end(self) -> None:
         """A job has ended, be it that it saw the wish to stop by itself or that it was closed."""
-        if run_id != self._jobs.newest:
-            return
         if self._state is TrainingState.WRITING:
             self._set_state(self._then)
         elif self._state is TrainingState.PAUSING and not self._is_over:
             self._set_state(TrainingState.PAUSED)
         elif self._state is not TrainingState.IDLE:
             self._let_go()
-        self._look_next()
+        self._inspect_next()
 
-    @Slot(int, object)
-    def _fail(self, run_id: int, error: Exception) -> None:
-        if run_id != self._jobs.newest:
-            return
+    @Slot(object)
+    def _fail(self, error: BaseException) -> None:
         if self._state is TrainingState.WRITING:
             self._set_state(self._then)
         elif self._state is not TrainingState.IDLE:
             self._let_go()
         self.failed.emit(error)
-        self._look_next()
+        self._inspect_next()
 
     def _let_go(self) -> None:
         self._close()
@@ -189,20 +190,16 @@ class TrainingRunner(QObject):
         if learning is not None:
             learning.close()
 
-    def _look_next(self) -> None:
-        if self._looked_for is not None and self._state is TrainingState.IDLE:
-            folder, self._looked_for = self._looked_for, None
-            self._jobs.start(_look_job(folder))
+    def _inspect_next(self) -> None:
+        if self._to_inspect is not None and self._state is TrainingState.IDLE:
+            folder, self._to_inspect = self._to_inspect, None
+
+            def job(stop: threading.Event) -> Iterator[object]:
+                yield _Inspected(folder, access.training_run_in(folder))
+
+            self._task.start(job)
 
     def _set_state(self, state: TrainingState) -> None:
         if state is not self._state:
             self._state = state
             self.state_changed.emit(state)
-
-
-def _look_job(folder: Path) -> Job:
-    def job(stop: threading.Event) -> Iterator[object]:
-        module = importlib.import_module("sculptor_app.training.loop.run_folder")
-        yield folder, module.look_at(folder)
-
-    return job

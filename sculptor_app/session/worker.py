@@ -1,4 +1,4 @@
-"""One long-lived thread that works through plain Python generators and tells the GUI thread what came of them.
+"""A long-lived worker thread that runs plain Python generators, and the handle by which one hears of each.
 
 It knows nothing of diffusion: a job is a callable that is given an event and returns an iterator. Idea: superqt's
 generator workers.
@@ -6,6 +6,7 @@ generator workers.
 
 import threading
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
@@ -14,39 +15,110 @@ Job = Callable[[threading.Event], Iterator[object]]
 """Called in the worker thread with the event that asks it to stop; what its iterator yields is handed on."""
 
 
-class _Worker(QObject):
-    """Lives in the worker thread; one run after another.
+class Outcome(Enum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Run(QObject):
+    """The handle of one job: what comes of it, in the thread that the handle was made in.
+
+    It ends with exactly one of `finished`, `cancelled` and `failed`. When a newer run has been started in the same
+    thread, it is cancelled: nothing that it still yields comes out, only its end is reported.
+
+    Attributes:
+        stop_requested: asks the job to stop; it is read between steps and within one.
+        outcome: how it ended; None before.
 
     Signals:
-        produced: run id and what the job yielded.
-        ended: run id, "finished", "cancelled" or "failed", and the error or None; exactly once per run.
+        produced: what the job yielded, or reported while it worked.
+        finished: the job came to its end.
+        cancelled: it was stopped.
+        failed: the exception, its traceback attached.
+    """
+
+    produced = Signal(object)
+    finished = Signal()
+    cancelled = Signal()
+    failed = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()  # without a parent: whoever holds the handle may ask it long after its end
+        self.stop_requested = threading.Event()
+        self.outcome: Outcome | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the end has been reported, or is being reported now."""
+        return self.outcome is not None
+
+    @Slot()
+    def stop(self) -> None:
+        """Ask the job to stop; the end is still to come."""
+        self.stop_requested.set()
+
+    def ignore(self) -> None:
+        """Hear nothing more of it, not even its end."""
+        self.blockSignals(True)
+
+    def receive(self, item: object) -> None:
+        """Hand on an item of the job."""
+        self.produced.emit(item)
+
+    def end(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        """Report how the job ended."""
+        self.outcome = outcome
+        match outcome:
+            case Outcome.FINISHED:
+                self.finished.emit()
+            case Outcome.CANCELLED:
+                self.cancelled.emit()
+            case Outcome.FAILED:
+                self.failed.emit(error)
+
+
+class _Worker(QObject):
+    """Lives in the worker thread; one job after another.
+
+    Signals:
+        produced: number of the job and what it yielded.
+        ended: number of the job, its Outcome, and the error or None; exactly once per job.
     """
 
     produced = Signal(int, object)
-    ended = Signal(int, str, object)
+    ended = Signal(int, object, object)
 
     def __init__(self, cancelled_by: tuple[type[BaseException], ...]) -> None:
         super().__init__()
         self._cancelled_by = cancelled_by
+        self._number = 0
 
     @Slot(int, object, object)
-    def run(self, run_id: int, job: Job, stop: threading.Event) -> None:
+    def run(self, number: int, job: Job, stop: threading.Event) -> None:
         """Work through one job; whatever happens in it, one `ended` follows."""
-        outcome, error = "finished", None
+        self._number = number
+        outcome, error = Outcome.FINISHED, None
         try:
-            if stop.is_set() or not self._iterate(run_id, job, stop):
-                outcome = "cancelled"
+            if stop.is_set() or not self._iterate(job, stop):
+                outcome = Outcome.CANCELLED
         except self._cancelled_by:
-            outcome = "cancelled"
+            outcome = Outcome.CANCELLED
         except BaseException as caught:  # an exception that left this slot would end nothing and emit nothing
-            outcome, error = "failed", caught
-        self.ended.emit(run_id, outcome, error)
+            outcome, error = Outcome.FAILED, caught
+        self.ended.emit(number, outcome, error)
 
-    def _iterate(self, run_id: int, job: Job, stop: threading.Event) -> bool:
+    def report(self, item: object) -> None:
+        """Hand on an item of the job that runs; called by that job."""
+        self.produced.emit(self._number, item)
+
+    def _iterate(self, job: Job, stop: threading.Event) -> bool:
         """Whether the job came to its own end."""
         items = job(stop)
         for item in items:
-            self.produced.emit(run_id, item)
+            self.report(item)
             if stop.is_set():
                 close: Any = getattr(items, "close", None)
                 if close is not None:
@@ -58,24 +130,19 @@ class _Worker(QObject):
 class JobThread(QObject):
     """Runs jobs in one thread, the newest of them only.
 
-    Starting a job while another runs cancels that one; what the older one still yields is dropped here, so a receiver
-    never sees an item of a run that is not the newest. Every run that was started ends with exactly one signal.
+    Starting a job while another runs cancels that one. What the older one still yields is dropped here and nowhere
+    else, so a receiver never sees an item of a run that is not the newest.
 
     Args:
         cancelled_by: exceptions by which a job says that it has obeyed the event; they end it as cancelled.
         parent: the owner; call `shutdown` before it goes.
+        name: of the thread.
 
     Signals (in the thread this object lives in):
-        produced: run id and item.
-        finished: run id; the job came to its end.
-        cancelled: run id.
-        failed: run id and the exception, its traceback attached.
+        ended: a run's own signal has reported its end.
     """
 
-    produced = Signal(int, object)
-    finished = Signal(int)
-    cancelled = Signal(int)
-    failed = Signal(int, object)
+    ended = Signal()
     _requested = Signal(int, object, object)
 
     def __init__(
@@ -83,7 +150,8 @@ class JobThread(QObject):
     ) -> None:
         super().__init__(parent)
         self._newest = 0
-        self._stops: dict[int, threading.Event] = {}
+        # By number: a handle must not cross to the worker thread, which could be the last to let go of it.
+        self._runs: dict[int, Run] = {}
         self._closed = False
         self._thread = QThread()
         self._thread.setObjectName(name)
@@ -96,18 +164,14 @@ class JobThread(QObject):
     @property
     def is_busy(self) -> bool:
         """Whether any run has not yet been reported as ended."""
-        return bool(self._stops)
+        return bool(self._runs)
 
-    @property
-    def newest(self) -> int:
-        """Id of the run that was started last; 0 before the first."""
-        return self._newest
-
-    def start(self, job: Job) -> int:
+    def start(self, job: Job, run: Run | None = None) -> Run:
         """Run a job as soon as the thread is free; a run that still goes on is cancelled.
 
-        Returns:
-            The run's id, larger than all before.
+        Args:
+            job: What to do.
+            run: The handle to use; None makes one.
 
         Raises:
             RuntimeError: after `shutdown`.
@@ -115,17 +179,23 @@ class JobThread(QObject):
         if self._closed:
             raise RuntimeError("the worker thread has been shut down; make a new JobThread")
         self.cancel()
+        run = Run() if run is None else run
         self._newest += 1
-        stop = self._stops[self._newest] = threading.Event()
+        self._runs[self._newest] = run
         if not self._thread.isRunning():
             self._thread.start()
-        self._requested.emit(self._newest, job, stop)
-        return self._newest
+        self._requested.emit(self._newest, job, run.stop_requested)
+        return run
 
+    def report(self, item: object) -> None:
+        """Hand on an item besides those that a job yields; to be called by the job, in the worker thread."""
+        self._worker.report(item)
+
+    @Slot()
     def cancel(self) -> None:
         """Ask all runs to stop; each of them still ends with its own signal."""
-        for stop in self._stops.values():
-            stop.set()
+        for run in self._runs.values():
+            run.stop_requested.set()
 
     def shutdown(self) -> None:
         """Cancel, wait for the thread however long its step takes, and deliver the end signals that are due."""
@@ -136,19 +206,17 @@ class JobThread(QObject):
             self._thread.quit()
             self._thread.wait()
         QCoreApplication.sendPostedEvents(self)
-        for run_id in list(self._stops):  # the loop was left before these were begun
-            self._end(run_id, "cancelled", None)
+        for number in list(self._runs):  # the loop was left before these were begun
+            self._end(number, Outcome.CANCELLED, None)
 
     @Slot(int, object)
-    def _hand_on(self, run_id: int, item: object) -> None:
-        if run_id == self._newest and not self._closed:
-            self.produced.emit(run_id, item)
+    def _hand_on(self, number: int, item: object) -> None:
+        if number == self._newest and not self._closed:
+            self._runs[number].receive(item)
 
-    @Slot(int, str, object)
-    def _end(self, run_id: int, outcome: str, error: BaseException | None) -> None:
-        if self._stops.pop(run_id, None) is None:
-            return
-        if outcome == "failed":
-            self.failed.emit(run_id, error)
-        else:
-            (self.finished if outcome == "finished" else self.cancelled).emit(run_id)
+    @Slot(int, object, object)
+    def _end(self, number: int, outcome: Outcome, error: BaseException | None) -> None:
+        run = self._runs.pop(number, None)
+        if run is not None:
+            run.end(outcome, error)
+            self.ended.emit()

@@ -71,7 +71,7 @@ class Room:
         self.page.enter()
         self.steps: list[Stepped] = []
         self.begun = False
-        self.page.learner.told.connect(self._note)
+        self.page.learner.progressed.connect(self._note)
 
     def _note(self, event: object) -> None:
         if isinstance(event, Stepped):

@@ -61,8 +61,8 @@ def main() -> int:
     bare_s: list[float] = []
     watched_s: list[float] = []
     runner.watches_guidance = not chosen.one_guess
-    make_job = runner._work.carving
-    runner._work.carving = lambda *how: watched_job(make_job(*how), watched_s)
+    make_job = runner._sampling_job
+    runner._sampling_job = lambda *how: watched_job(make_job(*how), watched_s)
     for turn in range(chosen.rounds + 1):
         turns = [lambda: runner.submit(bare_work(request, bare_s)), window.run_control.start]
         for begin in turns if turn % 2 else reversed(turns):

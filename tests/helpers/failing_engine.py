@@ -1,19 +1,32 @@
-"""The real engine, whose runs break off at step 3 with the error that a test asks for."""
+"""The real engine, whose runs break off at step 3 with the error that a test asks for, and one that cannot be had."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from sculptor_app.diffusion.sampling import sample as engine
-from sculptor_app.diffusion.sampling.sample import Engine as Engine
+from sculptor_app.core.trajectory.events import StepTaken
+from sculptor_app.session.engine import Sampling
 
 LAST_STEP = 3
-error: BaseException | None = None
-"""What the next runs raise after LAST_STEP; None lets them go on."""
 
 
-def sample(*args: Any, **options: Any) -> Iterator[Any]:
-    for event in engine.sample(*args, **options):
-        yield event
-        step = getattr(event, "step", None)
-        if error is not None and step is not None and step.number == LAST_STEP:
-            raise error
+class FailingSampling(Sampling):
+    """Breaks off after LAST_STEP.
+
+    Attributes:
+        error: What the next runs raise; None lets them go on.
+    """
+
+    error: BaseException | None = None
+
+    def sample(self, *args: Any, **options: Any) -> Iterator[Any]:
+        for event in super().sample(*args, **options):
+            yield event
+            if self.error is not None and isinstance(event, StepTaken) and event.step.number == LAST_STEP:
+                raise self.error
+
+
+class MissingSampling(Sampling):
+    """Has no engine."""
+
+    def make_engine(self, report: Any) -> Any:
+        raise ModuleNotFoundError("no_such_engine")

@@ -5,7 +5,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.session.runner import RunState
+from sculptor_app.session.runner import ModelRun, RunState, SampleRun
 from sculptor_app.ui.shell.main_window import MainWindow
 
 RUN_MS = 60_000
@@ -20,13 +20,11 @@ class Driver:
         self.session, self.runner = window.session, window.runner
         self.ends: list[str] = []
         """How the carvings ended; other work of the same thread, such as opening a model, is left out."""
-        self._carvings: set[int] = set()
-        window.runner.started.connect(lambda run_id, *_: self._carvings.add(run_id))
         for name in ("finished", "cancelled", "failed"):
-            getattr(window.runner, name).connect(lambda run_id, *_, name=name: self._note_end(run_id, name))
+            getattr(window.runner, name).connect(lambda run, *_, name=name: self._note_end(run, name))
 
-    def _note_end(self, run_id: int, name: str) -> None:
-        if run_id in self._carvings:
+    def _note_end(self, run: ModelRun, name: str) -> None:
+        if isinstance(run, SampleRun) and run.trajectory is not None:
             self.ends.append(name)
 
     def prepare(self) -> None:
@@ -51,7 +49,7 @@ class Driver:
     def run(self, steps: int = 12) -> None:
         """A whole run from Start to its end."""
         self.set_steps(steps)
-        is_its_own = lambda run_id: run_id == self.window.run_control._run_id  # noqa: E731
+        is_its_own = lambda run: isinstance(run, SampleRun)  # noqa: E731
         with self.qtbot.waitSignal(self.runner.finished, timeout=RUN_MS, check_params_cb=is_its_own):
             self.click_start()
         self.flush()

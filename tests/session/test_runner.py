@@ -1,4 +1,4 @@
-"""Runs of several pages through one worker thread: each ends once, under its own id, and no page hears another's."""
+"""Runs of several pages through one worker thread: each ends once, by its own handle, and no page hears another's."""
 
 import itertools
 import shutil
@@ -13,8 +13,9 @@ from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader
 from sculptor_app.diffusion.models.verdict import LoadingStage
-from sculptor_app.session.runner import RunState, SamplingRunner
+from sculptor_app.session.runner import ModelRun, RunState, SampleRun, SamplingRunner
 from tests.helpers.diffusers_models import ddpm, save
+from tests.helpers.failing_engine import MissingSampling
 
 PATIENCE_MS = 60_000
 
@@ -27,14 +28,17 @@ def runner(qtbot: QtBot, tiny_model: Path) -> Iterator[SamplingRunner]:
 
 
 @pytest.fixture
-def heard(runner: SamplingRunner) -> list[tuple]:
-    """What the runner said of its runs, in order."""
-    said: list[tuple] = []
-    runner.produced.connect(lambda run_id, item: said.append((run_id, item)))
-    runner.started.connect(lambda run_id, trajectory, measures: said.append((run_id, "started")))
-    for name in ("finished", "cancelled", "failed"):
-        getattr(runner, name).connect(lambda run_id, *error, name=name: said.append((run_id, name)))
-    return said
+def heard() -> list[tuple]:
+    """What the runs that are listened to said, in order."""
+    return []
+
+
+def listen(heard: list[tuple], run: ModelRun) -> ModelRun:
+    run.produced.connect(lambda item: heard.append((run, item)))
+    for name in ("started", "finished", "cancelled", "failed"):
+        if name != "started" or isinstance(run, SampleRun):
+            getattr(run, name).connect(lambda *_, name=name: heard.append((run, name)))
+    return run
 
 
 def ready(qtbot: QtBot, runner: SamplingRunner) -> None:
@@ -59,16 +63,17 @@ def request(model: Path, steps: int = 3) -> RunRequest:
     return RunRequest(steps=steps, model=str(model), device="cpu")
 
 
-def test_work_comes_out_under_its_id_and_ends_once(qtbot: QtBot, runner: SamplingRunner, heard: list[tuple]):
+def test_work_comes_out_of_its_handle_and_ends_once(qtbot: QtBot, runner: SamplingRunner, heard: list[tuple]):
     ready(qtbot, runner)
     with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
-        run = runner.submit(counting)
+        run = listen(heard, runner.submit(counting))
     assert heard == [(run, 0), (run, 1), (run, 2), (run, "finished")]
     assert runner.state is RunState.IDLE
     with qtbot.waitSignal(runner.failed, timeout=PATIENCE_MS) as failed:
         later = runner.submit(failing)
-    assert later > run
     assert (failed.args[0], str(failed.args[1])) == (later, "the disk is full")
+    assert later.is_newest
+    assert not run.is_newest
 
 
 def test_work_is_given_the_engine(qtbot: QtBot, runner: SamplingRunner):
@@ -81,27 +86,27 @@ def test_work_is_given_the_engine(qtbot: QtBot, runner: SamplingRunner):
 
     with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
         runner.submit(look)
-    assert engines == [runner._work.engine]
+    assert engines == [runner.engine]
 
 
 def test_a_carving_ends_the_work_before_it_and_the_other_way_round(
     qtbot: QtBot, runner: SamplingRunner, heard: list[tuple], tiny_model: Path
 ):
     ready(qtbot, runner)
-    work = runner.submit(endless)
+    work = listen(heard, runner.submit(endless))
     qtbot.waitUntil(lambda: (work, 1) in heard, timeout=PATIENCE_MS)
-    carving = runner.start(request(tiny_model, steps=1000))
-    qtbot.waitUntil(lambda: (carving, "started") in heard, timeout=PATIENCE_MS)
-    last = runner.submit(counting)
+    sampling = listen(heard, runner.start(request(tiny_model, steps=1000)))
+    qtbot.waitUntil(lambda: (sampling, "started") in heard, timeout=PATIENCE_MS)
+    last = listen(heard, runner.submit(counting))
     qtbot.waitUntil(lambda: (last, "finished") in heard, timeout=PATIENCE_MS)
     words = [said for said in heard if not isinstance(said[1], int)]
-    assert words == [(work, "cancelled"), (carving, "started"), (carving, "cancelled"), (last, "finished")]
+    assert words == [(work, "cancelled"), (sampling, "started"), (sampling, "cancelled"), (last, "finished")]
 
 
 def test_work_waits_for_the_engine_and_can_be_taken_back(qtbot: QtBot, runner: SamplingRunner, heard: list[tuple]):
-    first = runner.submit(counting)
+    first = listen(heard, runner.submit(counting))
     assert runner.is_waiting
-    second = runner.submit(counting)  # takes the place of the first
+    second = listen(heard, runner.submit(counting))  # takes the place of the first
     assert heard == [(first, "cancelled")]
     qtbot.waitUntil(lambda: (second, "finished") in heard, timeout=PATIENCE_MS)
     assert [said for said in heard if said[0] == second] == [
@@ -113,24 +118,26 @@ def test_work_waits_for_the_engine_and_can_be_taken_back(qtbot: QtBot, runner: S
 
 
 def test_stop_before_the_engine_is_there_takes_the_work_back(qtbot: QtBot, runner: SamplingRunner, heard: list[tuple]):
-    run = runner.submit(counting)
-    runner.stop()
+    run = listen(heard, runner.submit(counting))
+    run.stop()
     qtbot.waitUntil(lambda: runner.is_ready and runner.state is RunState.IDLE, timeout=PATIENCE_MS)
     assert heard == [(run, "cancelled")]
 
 
-def test_what_is_done_with_a_model_is_told_with_the_run_that_it_is_for(
+def test_the_loading_of_a_model_is_reported_by_the_run_that_it_is_for(
     qtbot: QtBot, runner: SamplingRunner, tiny_model: Path, tmp_path: Path
 ):
-    told: list[tuple[int, str]] = []
-    runner.loading.connect(lambda run_id, doing: told.append((run_id, str(doing))))
+    stages: list[str] = []
+    runner.loading.connect(lambda progress: stages.append(str(progress)))
     ready(qtbot, runner)
     other = Path(shutil.copytree(tiny_model, tmp_path / "other"))
+    of_the_run: list[str] = []
     run = runner.start(request(other))
+    run.loading.connect(lambda progress: of_the_run.append(str(progress)))
     with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
         pass
-    assert [run_id for run_id, _ in told] == [0, 0, 0, run, run, run]
-    assert [words for _, words in told[3:]] == ["checking the model", "reading the model", "moving the model"]
+    assert of_the_run == ["checking the model", "reading the model", "moving the model"]
+    assert stages == 2 * of_the_run  # those of the preparing, too
 
 
 @pytest.mark.parametrize("is_preparing", [True, False])
@@ -144,7 +151,7 @@ def test_the_loading_of_a_model_can_be_stopped(
     monkeypatch.setattr(loader, "check_in_sandbox", wait_until_stopped)
     foreign = save(ddpm, tmp_path / "ddpm")
     runner = SamplingRunner(str(foreign if is_preparing else tiny_model))
-    is_tried = lambda _, doing: doing.stage is LoadingStage.TRYING  # noqa: E731
+    is_tried = lambda progress: progress.stage is LoadingStage.TRYING  # noqa: E731
     failures: list[object] = []
     runner.prepared.connect(lambda prepared: failures.append(prepared.error))
     if not is_preparing:
@@ -164,8 +171,8 @@ def test_the_loading_of_a_model_can_be_stopped(
 
 
 def test_an_engine_that_cannot_be_had_ends_what_waits_for_it(qtbot: QtBot):
-    runner = SamplingRunner(engine_module="no_such_module")
-    ended: list[int] = []
+    runner = SamplingRunner(sampling=MissingSampling())
+    ended: list[ModelRun] = []
     runner.cancelled.connect(ended.append)
     with qtbot.waitSignal(runner.prepared, timeout=PATIENCE_MS) as prepared:
         run = runner.submit(counting)

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.session.worker import JobThread
+from sculptor_app.session.worker import Job, JobThread, Outcome, Run
 
 
 class Stopped(Exception):
@@ -15,17 +15,22 @@ class Stopped(Exception):
 
 
 class Log:
-    """Every signal of a JobThread, in the order of arrival, and the threads they arrived in."""
+    """Every signal of the runs of a JobThread, in the order of arrival."""
 
     def __init__(self, jobs: JobThread) -> None:
+        self.jobs = jobs
         self.entries: list[tuple] = []
         self.errors: list[BaseException] = []
-        jobs.produced.connect(lambda run, item: self.entries.append(("produced", run, item)))
-        jobs.finished.connect(lambda run: self.entries.append(("finished", run)))
-        jobs.cancelled.connect(lambda run: self.entries.append(("cancelled", run)))
-        jobs.failed.connect(self._failed)
 
-    def _failed(self, run: int, error: BaseException) -> None:
+    def start(self, job: Job) -> Run:
+        run = self.jobs.start(job)
+        run.produced.connect(lambda item: self.entries.append(("produced", run, item)))
+        run.finished.connect(lambda: self.entries.append(("finished", run)))
+        run.cancelled.connect(lambda: self.entries.append(("cancelled", run)))
+        run.failed.connect(lambda error: self._failed(run, error))
+        return run
+
+    def _failed(self, run: Run, error: BaseException) -> None:
         self.entries.append(("failed", run))
         self.errors.append(error)
 
@@ -46,29 +51,42 @@ def log(jobs: JobThread) -> Log:
 
 
 def test_items_come_in_order_and_the_end_comes_last_and_once(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
-    with qtbot.waitSignal(jobs.finished):
-        run = jobs.start(lambda stop: iter(range(5)))
+    with qtbot.waitSignal(jobs.ended):
+        run = log.start(lambda stop: iter(range(5)))
+        assert not run.is_over
     assert log.entries == [*(("produced", run, item) for item in range(5)), ("finished", run)]
     assert not jobs.is_busy
+    assert run.outcome is Outcome.FINISHED
 
 
 def test_the_job_runs_in_the_other_thread_and_signals_arrive_in_this_one(qtbot: QtBot, jobs: JobThread) -> None:
     where = []
     arrived = []
-    jobs.produced.connect(lambda run, item: arrived.append(QThread.currentThread()))
-    with qtbot.waitSignal(jobs.finished):
-        jobs.start(lambda stop: iter([where.append(QThread.currentThread())]))
+    with qtbot.waitSignal(jobs.ended):
+        run = jobs.start(lambda stop: iter([where.append(QThread.currentThread())]))
+        run.produced.connect(lambda item: arrived.append(QThread.currentThread()))
     assert arrived == [jobs.thread()]
     assert where[0] is not jobs.thread()
 
 
-def test_run_ids_grow_and_the_thread_is_kept(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+def test_the_thread_is_kept(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
     threads = set()
+    runs = []
     for _ in range(3):
-        with qtbot.waitSignal(jobs.finished):
-            jobs.start(lambda stop: iter([threads.add(threading.get_ident())]))
-    assert log.ends() == [("finished", 1), ("finished", 2), ("finished", 3)]
+        with qtbot.waitSignal(jobs.ended):
+            runs.append(log.start(lambda stop: iter([threads.add(threading.get_ident())])))
+    assert log.ends() == [("finished", run) for run in runs]
     assert len(threads) == 1
+
+
+def test_what_a_job_reports_while_it_works_comes_before_its_next_item(qtbot, jobs: JobThread, log: Log) -> None:
+    def job(stop: threading.Event) -> Iterator[object]:
+        jobs.report("half")
+        yield "whole"
+
+    with qtbot.waitSignal(jobs.ended):
+        run = log.start(job)
+    assert log.entries == [("produced", run, "half"), ("produced", run, "whole"), ("finished", run)]
 
 
 def raising_at_once(stop: threading.Event) -> Iterator[object]:
@@ -99,13 +117,13 @@ def no_iterator(stop: threading.Event) -> Iterator[object]:
     ],
 )
 def test_whatever_a_job_raises_ends_it_as_failed_and_the_thread_goes_on(qtbot, jobs, log, job, error, items) -> None:
-    with qtbot.waitSignal(jobs.failed):
-        jobs.start(job)
+    with qtbot.waitSignal(jobs.ended):
+        log.start(job)
     assert [entry[0] for entry in log.entries] == ["produced"] * items + ["failed"]
     assert isinstance(log.errors[0], error)
     assert log.errors[0].__traceback__ is not None
-    with qtbot.waitSignal(jobs.finished):
-        jobs.start(lambda stop: iter([1]))
+    with qtbot.waitSignal(jobs.ended):
+        log.start(lambda stop: iter([1]))
 
 
 def until_stopped(begun: threading.Event):
@@ -123,11 +141,22 @@ def until_stopped(begun: threading.Event):
 
 def test_a_cancel_ends_a_run_once_as_cancelled(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
     begun = threading.Event()
-    run = jobs.start(until_stopped(begun))
+    run = log.start(until_stopped(begun))
     assert begun.wait(10)
-    with qtbot.waitSignal(jobs.cancelled):
-        jobs.cancel()
+    with qtbot.waitSignal(jobs.ended):
+        run.stop()
     assert log.entries == [("produced", run, "first"), ("cancelled", run)]
+
+
+def test_nothing_is_heard_of_a_run_that_is_ignored(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
+    begun = threading.Event()
+    run = log.start(until_stopped(begun))
+    assert begun.wait(10)
+    run.ignore()
+    with qtbot.waitSignal(jobs.ended):
+        run.stop()
+    assert log.entries == []
+    assert run.outcome is Outcome.CANCELLED
 
 
 def test_a_job_that_looks_at_no_event_is_stopped_between_two_items_and_closed(qtbot, jobs, log) -> None:
@@ -140,12 +169,13 @@ def test_a_job_that_looks_at_no_event_is_stopped_between_two_items_and_closed(qt
         finally:
             closed.set()
 
-    with qtbot.waitSignal(jobs.produced):
-        jobs.start(endless)
-    with qtbot.waitSignal(jobs.cancelled):
+    run = log.start(endless)
+    with qtbot.waitSignal(run.produced):
+        pass
+    with qtbot.waitSignal(jobs.ended):
         jobs.cancel()
     assert closed.is_set()
-    assert log.ends() == [("cancelled", 1)]
+    assert log.ends() == [("cancelled", run)]
 
 
 def test_an_error_while_stopping_is_a_failure_not_a_cancel(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
@@ -157,19 +187,20 @@ def test_an_error_while_stopping_is_a_failure_not_a_cancel(qtbot: QtBot, jobs: J
         stop.wait(30)
         raise OSError("disk full")
 
-    jobs.start(job)
+    run = log.start(job)
     assert begun.wait(10)
-    with qtbot.waitSignal(jobs.failed):
+    with qtbot.waitSignal(jobs.ended):
         jobs.cancel()
-    assert log.ends() == [("failed", 1)]
+    assert log.ends() == [("failed", run)]
 
 
 def test_a_restart_cancels_the_older_run_and_shows_nothing_of_it(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
     begun = threading.Event()
-    first = jobs.start(until_stopped(begun))
+    first = log.start(until_stopped(begun))
     assert begun.wait(10)  # its item is in the queue of this thread, not yet delivered
-    with qtbot.waitSignal(jobs.finished):
-        second = jobs.start(lambda stop: iter(["new"]))
+    second = log.start(lambda stop: iter(["new"]))
+    with qtbot.waitSignal(second.finished):
+        pass
     assert log.entries == [("cancelled", first), ("produced", second, "new"), ("finished", second)]
 
 
@@ -181,26 +212,26 @@ def test_a_run_that_was_replaced_before_it_began_ends_as_cancelled_too(qtbot: Qt
         replaced.wait(10)  # the thread is not free before the second run has been replaced
         yield 0
 
-    jobs.start(held)
+    first = log.start(held)
     assert begun.wait(10)
     called = []
-    jobs.start(lambda stop: called.append(1) or iter(()))
-    with qtbot.waitSignal(jobs.finished):
-        jobs.start(lambda stop: iter(()))
+    second = log.start(lambda stop: called.append(1) or iter(()))
+    third = log.start(lambda stop: iter(()))
+    with qtbot.waitSignal(third.finished):
         replaced.set()
-    assert log.ends() == [("cancelled", 1), ("cancelled", 2), ("finished", 3)]
+    assert log.ends() == [("cancelled", first), ("cancelled", second), ("finished", third)]
     assert not called
 
 
 def test_shutdown_waits_for_the_step_that_runs_and_delivers_its_end(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
     begun = threading.Event()
-    run = jobs.start(until_stopped(begun))
+    run = log.start(until_stopped(begun))
     assert begun.wait(10)
     jobs.shutdown()
     assert log.ends() == [("cancelled", run)]
     assert not jobs.is_busy
     with pytest.raises(RuntimeError, match="shut down"):
-        jobs.start(lambda stop: iter(()))
+        log.start(lambda stop: iter(()))
 
 
 def test_shutdown_of_a_thread_that_has_never_run_and_twice(jobs: JobThread, log: Log) -> None:
@@ -210,6 +241,6 @@ def test_shutdown_of_a_thread_that_has_never_run_and_twice(jobs: JobThread, log:
 
 
 def test_shutdown_right_after_a_start_still_ends_that_run(jobs: JobThread, log: Log) -> None:
-    run = jobs.start(lambda stop: iter(()))
+    run = log.start(lambda stop: iter(()))
     jobs.shutdown()
     assert log.ends() in ([("cancelled", run)], [("finished", run)])

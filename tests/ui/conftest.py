@@ -8,6 +8,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.session.engine import Sampling
 from tests.helpers.window import Driver
 
 
@@ -34,8 +35,8 @@ def open_window(
     theme.apply(qapp, "light")
     windows = []
 
-    def open_one(engine_module: str = "sculptor_app.diffusion.sampling.sample", model: Path = tiny_model) -> Driver:
-        window = MainWindow(settings, str(model), engine_module)
+    def open_one(sampling: Sampling | None = None, model: Path = tiny_model) -> Driver:
+        window = MainWindow(settings, str(model), sampling)
         qtbot.addWidget(window)
         windows.append(window)
         window.show()

@@ -1,10 +1,13 @@
 """What a run tells its consumer: it started, and then one event per completed step."""
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from sculptor_app.core.trajectory.step import Step
-from sculptor_app.core.trajectory.trajectory import Trajectory
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # numpy comes with them, and the window is to be on screen before
+    from sculptor_app.core.trajectory.step import Step
+    from sculptor_app.core.trajectory.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_STEPS, RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
-from sculptor_app.session.model_opening import OpenedModel
+from sculptor_app.session.engine import OpenedModel
 from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields, mark
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, DeviceBox, NumberField, SeedRow

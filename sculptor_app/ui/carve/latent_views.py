@@ -10,8 +10,9 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
 from sculptor_app.core.errors import ModelFolderError, SculptorError
+from sculptor_app.session.engine import OpenedModel
 from sculptor_app.session.latents import Latents
-from sculptor_app.session.model_opening import OpenedModel
+from sculptor_app.session.runner import SampleRun
 from sculptor_app.ui.carve.decoder_choice import DecoderChoice
 from sculptor_app.ui.carve.step_decoding import StepDecoding
 
@@ -86,8 +87,8 @@ class LatentViews(QObject):
 
         return RunRequest(model=opened.model, device=self._window.controls.device.currentData())
 
-    @Slot(int)
-    def _find_map_again(self, run_id: int) -> None:
+    @Slot()
+    def _find_map_again(self) -> None:
         """A run that began before the map was there has ended it; now there is time."""
         trajectory = self._window.session.trajectory
         if trajectory is None or trajectory.info.space != "latents" or trajectory.info.latent_map is not None:
@@ -95,9 +96,9 @@ class LatentViews(QObject):
         if not self.latents.is_mapped(trajectory.info.request.model) and not self._window.runner.is_running:
             self.latents.find_map(trajectory.info.request)
 
-    @Slot(int, object, object)
-    def _dress(self, run_id: int, trajectory: Any, measures: object) -> None:
-        if self.latents.dress(trajectory):
+    @Slot(object)
+    def _dress(self, run: SampleRun) -> None:
+        if run.trajectory is not None and self.latents.dress(run.trajectory):
             self._bench.presenter.refresh()
 
     @Slot(object)

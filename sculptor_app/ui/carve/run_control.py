@@ -1,17 +1,25 @@
 """From the Start button to the trajectory on screen: the runner, the session and what a person is told about a run."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import OutOfDeviceMemory, SculptorError
 from sculptor_app.core.requests.request import RequestError, RunRequest
-from sculptor_app.session.runner import Prepared, RunState, SamplingRunner
+from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_panel import RunPanel
 from sculptor_app.ui.carve.run_progress import StepClock, duration_text
 from sculptor_app.ui.widgets.bars import MessageBar
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.measures.run_measures import RunMeasures
+    from sculptor_app.session.engine import MakeStart
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +46,11 @@ class RunControl(QObject):
         self._session, self._runner = session, runner
         self._controls, self._panel, self._messages = controls, panel, messages
         self._busy = False
-        self._run_id = 0
+        self._run: SampleRun | None = None
         self.pace = StepClock()
         runner.state_changed.connect(self._show_state)
         runner.prepared.connect(self._take_prepared)
         runner.planned.connect(self._take_plan)
-        runner.started.connect(self._take_trajectory)
-        runner.step_taken.connect(self._take_step)
-        runner.finished.connect(self._finish)
-        runner.cancelled.connect(self._cancel)
-        runner.failed.connect(self._fail)
         controls.edited.connect(self._judge)
         controls.submitted.connect(self.start)
         panel.start_requested.connect(self.start)
@@ -67,17 +70,27 @@ class RunControl(QObject):
             return
         self.carve(request)
 
-    def carve(self, request: RunRequest, start: object = None) -> None:
+    def carve(self, request: RunRequest, start: MakeStart | None = None) -> SampleRun:
         """Run a request, from another start than its seed's noise if there is one: see `SamplingRunner.start`."""
         self._messages.clear()
-        self._run_id = self._runner.newest + 1  # known before the runner says anything of it
-        self._runner.start(request, start)
+        if self._run is not None:
+            self._run.ignore()
+        run = self._run = self._runner.start(request, start)
+        run.started.connect(self._take_trajectory)
+        run.step_taken.connect(self._take_step)
+        run.finished.connect(self._finish)
+        run.cancelled.connect(self._cancel)
+        run.failed.connect(self._fail)
+        self._show_state(self._runner.state)
         self.begun.emit()
+        return run
 
     def show_run(self, trajectory: object, measures: object) -> None:
         """Put a run on screen that was made elsewhere; one that goes on here is stopped."""
         self.stop()
-        self._run_id = 0  # what the stopped one still says is not for this trajectory
+        if self._run is not None:
+            self._run.ignore()  # what the stopped one still says is not for this trajectory
+            self._run = None
         self._show_state(self._runner.state)
         self._session.show(trajectory, measures, running=False)
         self._panel.set_ended("")
@@ -91,7 +104,7 @@ class RunControl(QObject):
     @property
     def _is_mine(self) -> bool:
         """Whether the newest run is a carving of this page's, and not work for another one."""
-        return self._runner.newest == self._run_id
+        return self._run is not None and self._run.is_newest
 
     # What the runner says --------------------------------------------------------------------------------------------
 
@@ -118,18 +131,14 @@ class RunControl(QObject):
         if request == self._controls.request():
             self.planned.emit(levels)
 
-    @Slot(int, object, object)
-    def _take_trajectory(self, run_id: int, trajectory: object, measures: object) -> None:
-        if run_id != self._run_id:
-            return
+    @Slot(object, object)
+    def _take_trajectory(self, trajectory: Trajectory, measures: RunMeasures) -> None:
         self.pace = StepClock()
         self._session.show(trajectory, measures)
         self._panel.set_progress(0, trajectory.planned_steps, None)
 
-    @Slot(int, int)
-    def _take_step(self, run_id: int, k: int) -> None:
-        if run_id != self._run_id:
-            return
+    @Slot(int)
+    def _take_step(self, k: int) -> None:
         trajectory = self._session.trajectory
         self.pace.add(trajectory.step(k).duration_s)
         self._session.grow(k)
@@ -142,10 +151,8 @@ class RunControl(QObject):
             planned = self._session.trajectory.planned_steps
             self._panel.set_progress(self._session.last, planned, self.pace.mean_s)
 
-    @Slot(int)
-    def _finish(self, run_id: int) -> None:
-        if run_id != self._run_id:
-            return
+    @Slot()
+    def _finish(self) -> None:
         self._session.end_run()
         trajectory = self._session.trajectory
         took = sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
@@ -154,20 +161,16 @@ class RunControl(QObject):
         self._panel.set_ended(self.tr("{0} steps in {1}").format(trajectory.last, duration_text(took)))
         self.pace_changed.emit()
 
-    @Slot(int)
-    def _cancel(self, run_id: int) -> None:
-        if run_id != self._run_id:
-            return
+    @Slot()
+    def _cancel(self) -> None:
         was_shown = self._session.is_running
         self._session.end_run()
         trajectory = self._session.trajectory
         if was_shown and not trajectory.is_complete:
             self._say_end(self.tr("Stopped at step {0} of {1}"))
 
-    @Slot(int, object)
-    def _fail(self, run_id: int, error: Exception) -> None:
-        if run_id != self._run_id:
-            return
+    @Slot(object)
+    def _fail(self, error: Exception) -> None:
         was_shown = self._session.is_running
         self._session.end_run()
         if was_shown:

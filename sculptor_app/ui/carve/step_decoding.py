@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu
 
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.latents import Latents
+from sculptor_app.session.runner import ModelRun, SampleRun
 
 if TYPE_CHECKING:
     from sculptor_app.ui.carve.decoder_choice import DecoderChoice
@@ -47,8 +48,6 @@ class StepDecoding(QObject):
         decoder.changed.connect(self._forget)
         for signal in (window.session.trajectory_changed, window.session.running_changed):
             signal.connect(self._judge)
-        self._newest: tuple[int, Any] | None = None  # id and trajectory of the carving that began last
-        window.runner.started.connect(self._note)
         window.runner.finished.connect(self._look_at_once)
 
     def fill(self, menu: QMenu) -> None:
@@ -116,13 +115,9 @@ class StepDecoding(QObject):
         self._bench.presenter.pictures.forget_decoded()
         self._bench.presenter.clock.request()
 
-    @Slot(int, object, object)
-    def _note(self, run_id: int, trajectory: Any, measures: object) -> None:
-        self._newest = (run_id, trajectory)
-
-    @Slot(int)
-    def _look_at_once(self, run_id: int) -> None:
+    @Slot(object)
+    def _look_at_once(self, run: ModelRun) -> None:
         """After a run, where a quick first look is wanted and a small decoder chosen."""
-        is_new = self._run is not None and self._newest == (run_id, self._run)
+        is_new = isinstance(run, SampleRun) and run.trajectory is self._run is not None
         if is_new and self._decoder.folder is not None and self._decoder.looks_at_once:
             self.decode()

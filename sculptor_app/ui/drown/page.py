@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QRandomGenerator, QSettings, QTimer, Signal, Slot
+from PySide6.QtCore import QRandomGenerator, QSettings, QTimer, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -27,7 +27,7 @@ from sculptor_app.session.forward_process import (
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.carve.stage import Stage
 from sculptor_app.ui.drown.controls import DrownControls
-from sculptor_app.ui.drown.reverse_runs import WayBack
+from sculptor_app.ui.drown.reverse_runs import Carve, WayBack
 from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
 from sculptor_app.ui.shell import status_text
 from sculptor_app.ui.shell.page import Page
@@ -114,21 +114,18 @@ class DrownPage(Page):
 
     Args:
         runner: Does the model's work.
+        carve: Runs a request on the page Carve, from what makes its start (see `SamplingRunner.start`).
         request: What the page Carve would run now: model, device, conditions and sampler; None while that is wrong.
         result: The finished picture of the page Carve and its name, (frame, name); None while there is none.
         settings: Where its choices are remembered.
         messages: Tells what went wrong or well.
         parent: The window.
-
-    Signals:
-        carve_requested: a request, and what makes its start (see `SamplingRunner.start`), for the page Carve.
     """
-
-    carve_requested = Signal(object, object)
 
     def __init__(
         self,
         runner: SamplingRunner,
+        carve: Carve,
         request: Callable[[], RunRequest | None],
         result: Callable[[], tuple[Any, str] | None],
         settings: QSettings,
@@ -138,7 +135,7 @@ class DrownPage(Page):
         super().__init__(settings, messages, parent)
         self._result = result
         self._drowner = ForwardProcessRunner(runner.budget_bytes, self)
-        self._way_back = WayBack(runner, request, messages, self)
+        self._way_back = WayBack(runner, carve, request, messages, self)
         self._source: Source | None = None
         self._wanted: Source | None = None
         self.drowned: ForwardResult | None = None
@@ -197,12 +194,11 @@ class DrownPage(Page):
         controls.play_requested.connect(self.start)
         controls.carve_requested.connect(self.carve)
         controls.invert_requested.connect(self.invert)
-        self._drowner.drowned.connect(self._show)
+        self._drowner.produced.connect(self._show)
         self._drowner.failed.connect(self._fail)
         self._drowner.busy_changed.connect(self._show_way_back)
         self._way_back.changed.connect(self._show_way_back)
         self._way_back.failed.connect(self._fail)
-        self._way_back.carve_requested.connect(self.carve_requested)
         session.trajectory_changed.connect(self.plots.show_trajectory)
         for signal in (session.length_changed, session.step_changed):
             signal.connect(self.plot_clock.request)
@@ -293,13 +289,13 @@ class DrownPage(Page):
         drowning = self.controls.drowning() or ForwardProcessOptions()
         self._wanted = source
         self._edited.stop()
-        self._drowner.drown(source, drowning)
+        self._drowner.run(source, drowning)
 
     @Slot()
     def _drown_again(self) -> None:
         drowning = self.controls.drowning()
         if drowning is not None and self._wanted is not None:
-            self._drowner.drown(self._wanted, drowning)
+            self._drowner.run(self._wanted, drowning)
 
     @Slot(object)
     def _show(self, drowned: ForwardResult) -> None:

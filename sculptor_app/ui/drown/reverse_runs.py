@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -16,8 +16,14 @@ from sculptor_app.session.forward_process import (
     InversionRunner,
     start_from_picture,
 )
-from sculptor_app.session.runner import SamplingRunner
+from sculptor_app.session.runner import SampleRun, SamplingRunner
 from sculptor_app.ui.widgets.bars import MessageBar
+
+if TYPE_CHECKING:
+    from sculptor_app.session.engine import Inversion, MakeStart
+
+Carve = Callable[[RunRequest, "MakeStart"], SampleRun]
+"""Shows the page Carve and runs a request there."""
 
 
 class WayBack(QObject):
@@ -25,33 +31,34 @@ class WayBack(QObject):
 
     Args:
         runner: Does the model's work.
+        carve: Runs a request on the page Carve, from what makes its start (see `SamplingRunner.start`).
         request: What the page Carve would run now; None while that is wrong.
         messages: Tells what comes of it.
         parent: The page.
 
     Signals:
-        carve_requested: a request, and what makes its start (see `SamplingRunner.start`), for the page Carve.
         changed: `is_busy` or `words`.
         failed: the exception.
     """
 
-    carve_requested = Signal(object, object)
     changed = Signal()
     failed = Signal(object)
 
     def __init__(
-        self, runner: SamplingRunner, request: Callable[[], RunRequest | None], messages: MessageBar, parent: QObject
+        self,
+        runner: SamplingRunner,
+        carve: Carve,
+        request: Callable[[], RunRequest | None],
+        messages: MessageBar,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._runner, self._request, self._messages = runner, request, messages
+        self._carve, self._request, self._messages = carve, request, messages
         self._inverting = InversionRunner(runner, self)
-        self._awaited: tuple[int, Any] | None = None  # the run that carves an inverted picture, and the inversion
-        self._carved: Any = None
+        self._awaited: tuple[SampleRun, Inversion] | None = None  # the run of an inverted picture, and the inversion
         self._inverting.changed.connect(self.changed)
         self._inverting.inverted.connect(self._take_inversion)
         self._inverting.failed.connect(self.failed)
-        runner.started.connect(self._note_carving)
-        runner.finished.connect(self._tell_error)
 
     @property
     def is_busy(self) -> bool:
@@ -71,7 +78,7 @@ class WayBack(QObject):
         if request is not None:
             static = getattr(drowned.trajectory, "noise", None)
             first_step = min(position + 1, request.steps)
-            self.carve_requested.emit(request, start_from_picture(drowned.picture, drowned.name, first_step, static))
+            self._carve(request, start_from_picture(drowned.picture, drowned.name, first_step, static))
 
     def invert(self, drowned: ForwardResult) -> None:
         """Find the noise that the model carves a picture out of, and carve it back."""
@@ -99,22 +106,19 @@ class WayBack(QObject):
         return request if isinstance(source, GivenPicture) else replace(request, form=None, material=None)
 
     @Slot(object, object)
-    def _take_inversion(self, inversion: Any, request: RunRequest) -> None:
+    def _take_inversion(self, inversion: Inversion, request: RunRequest) -> None:
         """Carve the picture out of its noise, and see how near that comes."""
-        self._awaited = (self._runner.newest + 1, inversion)
-        self.carve_requested.emit(request, lambda engine, request: inversion.start)
+        run = self._carve(request, lambda engine, request: inversion.start)
+        self._awaited = (run, inversion)
+        run.finished.connect(self._report_error)
 
-    @Slot(int, object, object)
-    def _note_carving(self, run_id: int, trajectory: Any, measures: object) -> None:
-        if self._awaited is not None and run_id == self._awaited[0]:
-            self._carved = trajectory
-
-    @Slot(int)
-    def _tell_error(self, run_id: int) -> None:
-        if self._awaited is None or run_id != self._awaited[0]:
+    @Slot()
+    def _report_error(self) -> None:
+        if self._awaited is None:
             return
-        (_, inversion), trajectory = self._awaited, self._carved
-        self._awaited = self._carved = None
+        (run, inversion), self._awaited = self._awaited, None
+        trajectory = run.trajectory
+        assert trajectory is not None  # it is finished
         said = self.tr(
             "Found the noise of {0}, and carved the picture out of it again: it comes back to within {1:.0f} dB. "
             "State 0 is that noise."

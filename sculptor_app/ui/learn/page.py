@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.session.training import LEARNING_MODULE, TrainingRunner, TrainingState
+from sculptor_app.session.training import TrainingRunner, TrainingState
 from sculptor_app.training.loop.events import Begun, Grown, Learned, Preparing, RunSeen, Stepped, Told
 from sculptor_app.training.loop.report import Report
 from sculptor_app.ui.learn import texts
@@ -34,7 +34,6 @@ class LearnPage(Page):
         settings: Where its choices are remembered.
         messages: Tells what went wrong.
         parent: The window.
-        module: What the worker thread imports to learn.
 
     Signals:
         model_ready: folder of a model that a person wants to carve with.
@@ -42,11 +41,9 @@ class LearnPage(Page):
 
     model_ready = Signal(str)
 
-    def __init__(
-        self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None, module: str = LEARNING_MODULE
-    ) -> None:
+    def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
         super().__init__(settings, messages, parent)
-        self.learner = TrainingRunner(module, self)
+        self.learner = TrainingRunner(self)
         self.what, self.foot = What(self), Foot(self)
         self.growth, self.side = GrowthView(self.session, self), Side(self)
         self.looking = Looking(self.session, self.growth, self.side)
@@ -79,8 +76,8 @@ class LearnPage(Page):
     def _connect(self) -> None:
         learner = self.learner
         learner.state_changed.connect(self._show_state)
-        learner.told.connect(self._take)
-        learner.seen.connect(self._take_seen)
+        learner.progressed.connect(self._take)
+        learner.inspected.connect(self._take_seen)
         learner.exported.connect(self.model_ready)
         learner.failed.connect(self._tell)
         self.what.edited.connect(self._show_state)
@@ -107,7 +104,7 @@ class LearnPage(Page):
         if not self._entered:
             self._entered = True
             self.side.load()
-            self.learner.look_at(self.what.folder)
+            self.learner.inspect(self.what.folder)
         self.looking.clock.request()
 
     @Slot()
@@ -244,7 +241,7 @@ class LearnPage(Page):
     def _run_chosen(self, folder: str) -> None:
         self._forget_run()
         self.what.set_folder(Path(folder))
-        self.learner.look_at(Path(folder))
+        self.learner.inspect(Path(folder))
 
     @Slot()
     def _new_run(self) -> None:

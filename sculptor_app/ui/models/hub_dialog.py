@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
-from sculptor_app.diffusion.models.hub import cache
+from sculptor_app.session.engine import cached_names, is_name, is_offline
 from sculptor_app.ui.theme import fonts
 
 
@@ -25,7 +25,7 @@ class HubDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Model from the hub"))
-        self._cached, self._may_ask = cache.cached_names(), not cache.is_offline()
+        self._cached, self._may_ask = cached_names(), not is_offline()
         heading = QLabel(self.tr("Which model of the hub?"), self)
         heading.setFont(fonts.title())
         self.name = QComboBox(self)
@@ -64,17 +64,17 @@ class HubDialog(QDialog):
 
     @Slot()
     def _judge(self) -> None:
-        is_here, is_name = self.text in self._cached, cache.is_name(self.text)
-        self.accepting.setEnabled(is_here or (is_name and self._may_ask))
-        self.accepting.setText(self.tr("Ask the hub") if is_name and not is_here else self.tr("Open"))
-        self.state.setText(self._said(is_here, is_name))
+        is_here, is_valid = self.text in self._cached, is_name(self.text)
+        self.accepting.setEnabled(is_here or (is_valid and self._may_ask))
+        self.accepting.setText(self.tr("Ask the hub") if is_valid and not is_here else self.tr("Open"))
+        self.state.setText(self._said(is_here, is_valid))
 
-    def _said(self, is_here: bool, is_name: bool) -> str:
+    def _said(self, is_here: bool, is_valid: bool) -> str:
         if is_here:
             return self.tr("It is on this computer and opens without a network.")
         if not self.text:
             return self._invitation()
-        if not is_name:
+        if not is_valid:
             return self.tr("A name has the form owner/name, with letters, digits, “-”, “_” and “.”.")
         if not self._may_ask:
             return self.tr("It is not on this computer, and HF_HUB_OFFLINE forbids to ask the hub for it.")

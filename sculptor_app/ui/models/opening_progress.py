@@ -36,7 +36,7 @@ class OpeningProgress(QObject):
         self._patience.setSingleShot(True)
         self._patience.setInterval(UNASKED_MS)
         self._patience.timeout.connect(self._show_unasked)
-        opening.doing.connect(self._show)
+        opening.loading.connect(self._show)
         opening.busy_changed.connect(self._follow)
         window.runner.loading.connect(self._hear)
         window.runner.state_changed.connect(self._settle)
@@ -74,8 +74,8 @@ class OpeningProgress(QObject):
 
     # A run that has to load its model first ------------------------------------------------------------------------
 
-    @Slot(int, object)
-    def _hear(self, _: int, doing: object) -> None:
+    @Slot(object)
+    def _hear(self, doing: object) -> None:
         if self._opening.is_busy:
             return
         controls = self._window.controls

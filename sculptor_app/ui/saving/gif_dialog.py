@@ -24,10 +24,10 @@ from PySide6.QtWidgets import (
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.errors import ExportCancelled, ExportError
-from sculptor_app.session.worker import JobThread
+from sculptor_app.session.tasks import BackgroundTask
 from sculptor_app.ui import theme
 from sculptor_app.ui.saving.gif_form import form_for
-from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
+from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Progress, Saved, export_job, preview_job
 from sculptor_app.ui.saving.gif_texts import ask_to_replace, facts_text, key_of, remember, remembered_for
 from sculptor_app.ui.shell.status_text import file_size_text
 from sculptor_app.ui.widgets.picture_view import PictureView
@@ -58,7 +58,6 @@ class ExportGifDialog(QDialog):
     """
 
     saved = Signal(str, int)
-    _progressed = Signal(int, int)
 
     def __init__(
         self,
@@ -74,7 +73,7 @@ class ExportGifDialog(QDialog):
         self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position = position
         self._is_saving = False
-        self._jobs = JobThread(cancelled_by=(ExportCancelled,), parent=self, name="gif")
+        self._task = BackgroundTask("gif", self, cancelled_by=(ExportCancelled,))
         self._alarm = QTimer(self)
         self._alarm.setSingleShot(True)
         self._alarm.setInterval(SETTLE_MS)
@@ -143,10 +142,9 @@ class ExportGifDialog(QDialog):
         self.save_button.clicked.connect(self.save)
         self.cancel_button.clicked.connect(self._cancel)
         self._alarm.timeout.connect(self._begin_preview)
-        self._jobs.produced.connect(self._take)
-        self._jobs.cancelled.connect(self._cancelled)
-        self._jobs.failed.connect(self._fail)
-        self._progressed.connect(self._show_progress, Qt.ConnectionType.QueuedConnection)
+        self._task.produced.connect(self._take)
+        self._task.cancelled.connect(self._cancelled)
+        self._task.failed.connect(self._fail)
 
     # Choosing ----------------------------------------------------------------------------------------------------
 
@@ -177,7 +175,7 @@ class ExportGifDialog(QDialog):
         options = self.form.options()
         if isinstance(options, AnimationOptions) and not self._is_saving:
             self.facts.setText(self.tr("estimating…"))
-            self._jobs.start(preview_job(self._filmed, self._measures, options, self._position))
+            self._task.start(preview_job(self._filmed, self._measures, options, self._position))
 
     @Slot()
     def _browse(self) -> None:
@@ -216,8 +214,8 @@ class ExportGifDialog(QDialog):
         self._alarm.stop()
         remember(self._settings, options, key_of(self._filmed))
         self._set_saving(True)
-        progress = self._progressed.emit
-        self._jobs.start(export_job(self.target(), self._filmed, self._measures, options, progress))
+        report = self._task.report
+        self._task.start(export_job(self.target(), self._filmed, self._measures, options, report))
 
     def _set_saving(self, saving: bool) -> None:
         self._is_saving = saving
@@ -230,49 +228,45 @@ class ExportGifDialog(QDialog):
         self.progress.setVisible(saving)
         self._judge()
 
-    @Slot(int, int)
-    def _show_progress(self, done: int, total: int) -> None:
-        if self._is_saving:
-            self.progress.setRange(0, total)
-            self.progress.setValue(done)
-
     @Slot()
     def _cancel(self) -> None:
         if self._is_saving:
-            self._jobs.cancel()
+            self._task.stop()
         else:
             self.close()
 
     # What the thread says ----------------------------------------------------------------------------------------
 
-    @Slot(int, object)
-    def _take(self, run_id: int, item: object) -> None:
-        if isinstance(item, Preview):
-            self.preview.set_picture(QImage.fromData(item.gif).convertToFormat(QImage.Format.Format_RGB32))
-            self._frames = item
-            self.facts.setText(self._facts("…"))
-        elif isinstance(item, Estimate):
-            self.facts.setText(self._facts(self.tr("about {0}").format(file_size_text(item.size_bytes))))
-        elif isinstance(item, Saved):
-            self._set_saving(False)
-            self.saved.emit(str(item.path), item.path.stat().st_size)
-            self.close()
+    @Slot(object)
+    def _take(self, item: object) -> None:
+        match item:
+            case Preview():
+                self.preview.set_picture(QImage.fromData(item.gif).convertToFormat(QImage.Format.Format_RGB32))
+                self._frames = item
+                self.facts.setText(self._facts("…"))
+            case Estimate():
+                self.facts.setText(self._facts(self.tr("about {0}").format(file_size_text(item.size_bytes))))
+            case Progress():
+                self.progress.setRange(0, item.total)
+                self.progress.setValue(item.done)
+            case Saved():
+                self._set_saving(False)
+                self.saved.emit(str(item.path), item.path.stat().st_size)
+                self.close()
 
     def _facts(self, size: str) -> str:
         options = self.form.options()
         return "" if isinstance(options, ExportError) else facts_text(options, self._frames, size)
 
-    @Slot(int)
-    def _cancelled(self, run_id: int) -> None:
-        if self._is_saving and run_id == self._jobs.newest:
+    @Slot()
+    def _cancelled(self) -> None:
+        if self._is_saving:
             self._set_saving(False)
             self._say(self.tr("Cancelled; no file was written."))
             self._alarm.start()
 
-    @Slot(int, object)
-    def _fail(self, run_id: int, error: Exception) -> None:
-        if run_id != self._jobs.newest:
-            return
+    @Slot(object)
+    def _fail(self, error: Exception) -> None:
         self._set_saving(False)
         self.facts.setText("")
         if isinstance(error, SculptorError):
@@ -290,7 +284,7 @@ class ExportGifDialog(QDialog):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._alarm.stop()
         self.hide()
-        self._jobs.shutdown()
+        self._task.shutdown()
         super().closeEvent(event)
         self.deleteLater()
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Preview:
     """One frame as a GIF of its own, how many frames there will be, and their size in pixels."""
 
-    writer: bytes
+    gif: bytes
     frames: int
     width_px: int
     height_px: int
@@ -29,6 +29,14 @@ class Estimate:
     """About how large the file will be."""
 
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of the file is written."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,14 @@ def export_job(
     filmed: RunOrGrid,
     measures: RunMeasures | None,
     options: AnimationOptions,
-    progress: Callable[[int, int], None],
+    report: Callable[[Progress], None],
 ) -> Any:
-    """A job that writes the file, tells its progress from the worker thread, and yields Saved."""
+    """A job that writes the file, reports its Progress from its own thread, and yields Saved."""
 
     def job(stop: threading.Event) -> Iterator[object]:
         from sculptor_app.exports.gif import writer
 
+        progress = lambda done, total: report(Progress(done, total))  # noqa: E731
         writer.write_gif(path, filmed, measures, options, progress, stop)
         yield Saved(path)
 

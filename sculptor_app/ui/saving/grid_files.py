@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.errors import ExportCancelled
-from sculptor_app.session.worker import JobThread
+from sculptor_app.session.tasks import BackgroundTask
 from sculptor_app.ui.shell.page_views import GridViews
 from sculptor_app.ui.theme import theme
 
@@ -27,6 +27,12 @@ Progress = Callable[[int, int], None]
 Write = Callable[[Path, Progress, threading.Event], None]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +51,20 @@ class GridFiles(QObject):
     """
 
     saved = Signal(object)
-    _progressed = Signal(int, int)
 
     def __init__(self, window: MainWindow, parent: QObject) -> None:
         super().__init__(parent)
         self._window, self._bar = window, window.saving_bar
-        self._jobs = JobThread(cancelled_by=(ExportCancelled,), parent=self, name="files")
-        self._jobs.produced.connect(self._take)
-        self._jobs.finished.connect(self._end)
-        self._jobs.cancelled.connect(self._say_stopped)
-        self._jobs.failed.connect(self._fail)
-        self._progressed.connect(self._show_progress, Qt.ConnectionType.QueuedConnection)
+        self._task = BackgroundTask("files", self, cancelled_by=(ExportCancelled,))
+        self._task.produced.connect(self._take)
+        self._task.finished.connect(self._end)
+        self._task.cancelled.connect(self._say_stopped)
+        self._task.failed.connect(self._fail)
 
     @property
     def is_busy(self) -> bool:
         """Whether something is being written or copied."""
-        return self._jobs.is_busy
+        return self._task.is_busy
 
     # Deeds -------------------------------------------------------------------------------------------------------
 
@@ -101,11 +105,11 @@ class GridFiles(QObject):
     def stop(self) -> None:
         """Give up what is being written; the file that was there before stays."""
         self._bar.end_soon(self.tr("Stopping…"))
-        self._jobs.cancel()
+        self._task.stop()
 
     def shutdown(self) -> None:
         """Give up, and wait for the thread."""
-        self._jobs.shutdown()
+        self._task.shutdown()
 
     # Inside ------------------------------------------------------------------------------------------------------
 
@@ -116,33 +120,34 @@ class GridFiles(QObject):
         return AnimationOptions(frames=views.frames(), size_px=liked_size(grid, "png"), dark=theme().is_dark)
 
     def _write(self, path: Path, write: Write) -> None:
+        progress = lambda done, total: self._task.report(_Progress(done, total))  # noqa: E731
+
         def job(stop: threading.Event) -> Iterator[object]:
-            write(path, self._progressed.emit, stop)
+            write(path, progress, stop)
             yield _Written(path)
 
         self._start(self.tr("Writing {0}").format(path.name), job)
 
     def _start(self, text: str, job: Callable[[threading.Event], Iterator[object]]) -> None:
-        if self._jobs.is_busy:
+        if self._task.is_busy:
             what = self.tr("Another file is still being written.")
             self._window.messages.tell(what, self.tr("Wait until it is there, or stop it."))
             return
         self._window.messages.clear()
         self._bar.tell(text, [(self.tr("Stop"), self.stop)])
-        self._jobs.start(job)
+        self._task.start(job)
 
-    @Slot(int, int)
-    def _show_progress(self, done: int, total: int) -> None:
-        if self._jobs.is_busy:
-            self._bar.set_progress(done / total, self.tr("{0} of {1}").format(done, total))
-
-    @Slot(int, object)
-    def _take(self, run_id: int, item: object) -> None:
-        if isinstance(item, QImage):
-            QGuiApplication.clipboard().setImage(item)
-            self._window.messages.tell(self.tr("Picture copied."), is_fault=False)
-        elif isinstance(item, _Written):
-            self.saved.emit(item.path)
+    @Slot(object)
+    def _take(self, item: object) -> None:
+        match item:
+            case _Progress():
+                text = self.tr("{0} of {1}").format(item.done, item.total)
+                self._bar.set_progress(item.done / item.total, text)
+            case QImage():
+                QGuiApplication.clipboard().setImage(item)
+                self._window.messages.tell(self.tr("Picture copied."), is_fault=False)
+            case _Written():
+                self.saved.emit(item.path)
 
     @Slot()
     def _end(self) -> None:
@@ -153,8 +158,8 @@ class GridFiles(QObject):
         self._bar.hide()
         self._window.messages.tell(self.tr("Stopped; no file was written."), is_fault=False)
 
-    @Slot(int, object)
-    def _fail(self, run_id: int, error: Exception) -> None:
+    @Slot(object)
+    def _fail(self, error: Exception) -> None:
         self._bar.hide()
         if isinstance(error, SculptorError):
             self._window.messages.tell(error.what, error.what_to_do)

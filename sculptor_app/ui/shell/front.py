@@ -31,6 +31,7 @@ from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
+    from sculptor_app.session.engine import Sampling
     from sculptor_app.ui.shell.main_window import MainWindow
 
 FILM_HEIGHT_PX = 114
@@ -43,14 +44,14 @@ class Front(QObject):
     Args:
         window: gets every part as an attribute of its own.
         model: folder of the model to sculpt with; None is the embedded one.
-        engine_module: what the worker thread imports to sculpt.
+        sampling: makes the engine and runs it; None is the real one.
     """
 
-    def __init__(self, window: MainWindow, model: str | None, engine_module: str) -> None:
+    def __init__(self, window: MainWindow, model: str | None, sampling: Sampling | None) -> None:
         super().__init__(window)
         self._window = window
         window.session = Session(window)
-        window.runner = SamplingRunner(model, engine_module, window)
+        window.runner = SamplingRunner(model, sampling, window)
         self._make_menu_titles()
         self._make_tabs()
         self._make_panels(model)

@@ -15,6 +15,7 @@ CARVE = "carve"
 """The page that the panels belong to; `pages` has the same."""
 
 if TYPE_CHECKING:
+    from sculptor_app.session.engine import Sampling
     from sculptor_app.ui.shell.workbench import Workbench
 
 LAYOUT_VERSION = 1
@@ -36,7 +37,7 @@ class MainWindow(QMainWindow):
     Args:
         settings: where layout and choices are remembered.
         model: folder of the model to sculpt with; None is the embedded one.
-        engine_module: what the worker thread imports to sculpt.
+        sampling: makes the engine and runs it; None is the real one.
 
     Signals:
         painted: the window has been painted for the first time.
@@ -52,12 +53,12 @@ class MainWindow(QMainWindow):
         self,
         settings: QSettings | None = None,
         model: str | None = None,
-        engine_module: str = "sculptor_app.diffusion.sampling.sample",
+        sampling: Sampling | None = None,
     ) -> None:
         super().__init__()
         self.setWindowTitle(identity.NAME)
         self.settings = settings or QSettings(identity.COMMAND, identity.COMMAND)
-        self._model, self._engine_module = model, engine_module
+        self._model, self._sampling = model, sampling
         self.bench: Workbench | None = None
         self._was_painted = False
         self.painted.connect(self.complete)
@@ -80,7 +81,7 @@ class MainWindow(QMainWindow):
         from sculptor_app.ui.shell.front import Front
         from sculptor_app.ui.shell.workbench import Workbench
 
-        Front(self, self._model, self._engine_module)
+        Front(self, self._model, self._sampling)
         self._first_layout = self.saveState(LAYOUT_VERSION)
         self._restore()
         self.bench = Workbench(self)

@@ -12,6 +12,8 @@ from sculptor_app.ui.shell.pages import CARVE, Entry
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.session.engine import MakeStart
+    from sculptor_app.session.runner import SampleRun
     from sculptor_app.ui.shell.main_window import MainWindow
 
 
@@ -42,16 +44,12 @@ def entries(window: MainWindow) -> list[Entry]:
 def _drown(window: MainWindow) -> Page:
     from sculptor_app.ui.drown.page import DrownPage
 
-    page = DrownPage(
-        window.runner, window.controls.request, lambda: _result(window), window.settings, window.messages, window
-    )
-
-    def carve(request: RunRequest, start: object) -> None:
+    def carve(request: RunRequest, start: MakeStart) -> SampleRun:
         window.bench.pages.show(CARVE)
-        window.run_control.carve(request, start)
+        return window.run_control.carve(request, start)
 
-    page.carve_requested.connect(carve)
-    return page
+    result = lambda: _result(window)  # noqa: E731
+    return DrownPage(window.runner, carve, window.controls.request, result, window.settings, window.messages, window)
 
 
 def _learn(window: MainWindow) -> Page:

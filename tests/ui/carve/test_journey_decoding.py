@@ -51,7 +51,7 @@ def decode(driver: Driver) -> None:
 
 
 def codec(driver: Driver) -> LatentCodec:
-    return LatentCodec(driver.runner._work.engine.load(driver.session.trajectory.info.request.model, "cpu"))
+    return LatentCodec(driver.runner.engine.load(driver.session.trajectory.info.request.model, "cpu"))
 
 
 def test_the_step_on_screen_is_decoded_and_stays_so(carved: Driver) -> None:

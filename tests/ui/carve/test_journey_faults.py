@@ -1,34 +1,40 @@
 """What goes wrong is said in one sentence, with what to do, and takes nothing off the screen."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sculptor_app.core.errors import OutOfDeviceMemory, SamplerFailed
 from sculptor_app.session.runner import RunState
-from tests.helpers import failing_engine
+from tests.helpers.failing_engine import FailingSampling, MissingSampling
 from tests.helpers.window import RUN_MS, Driver
 
 
 @pytest.fixture
-def failing(open_window: Callable[..., Driver]) -> Iterator[Driver]:
-    driver = open_window("tests.helpers.failing_engine")
+def sampling() -> FailingSampling:
+    return FailingSampling()
+
+
+@pytest.fixture
+def failing(open_window: Callable[..., Driver], sampling: FailingSampling) -> Driver:
+    driver = open_window(sampling)
     driver.prepare()
-    yield driver
-    failing_engine.error = None
+    return driver
 
 
 def run_into_a_fault(driver: Driver, error: BaseException) -> None:
-    failing_engine.error = error
+    driver.runner._sampling.error = error
     driver.set_steps(9)
     with driver.qtbot.waitSignal(driver.runner.failed, timeout=RUN_MS):
         driver.click_start()
     driver.flush()
 
 
-def test_a_sampler_that_fails_in_mid_run_leaves_its_steps_and_says_what_to_do(failing: Driver) -> None:
+def test_a_sampler_that_fails_in_mid_run_leaves_its_steps_and_says_what_to_do(
+    failing: Driver, sampling: FailingSampling
+) -> None:
     run_into_a_fault(failing, SamplerFailed("The sampler failed at step 4.", "Choose another sampler."))
     window = failing.window
     assert window.messages.message == "The sampler failed at step 4. Choose another sampler."
@@ -38,17 +44,17 @@ def test_a_sampler_that_fails_in_mid_run_leaves_its_steps_and_says_what_to_do(fa
     assert window.bench.stage.panels[0].picture_view.image is not None
     assert window.run_panel.line.text() == "Failed after step 3 of 9"
     assert window.run_panel.button.text() == "Start"
-    failing_engine.error = None
+    sampling.error = None
     failing.run(5)  # and the next one works
     assert window.messages.message == ""
 
 
-def test_a_device_without_memory_offers_the_cpu(failing: Driver) -> None:
+def test_a_device_without_memory_offers_the_cpu(failing: Driver, sampling: FailingSampling) -> None:
     run_into_a_fault(failing, OutOfDeviceMemory("The device is full.", "Use the CPU."))
     action = failing.window.messages._action
     assert action.isVisible()
     assert action.text() == "Use the CPU"
-    failing_engine.error = None
+    sampling.error = None
     with failing.qtbot.waitSignal(failing.runner.finished, timeout=RUN_MS):
         action.click()
     assert failing.window.controls.device.currentData() == "cpu"
@@ -87,7 +93,7 @@ def test_a_broken_model_folder_is_told_once_it_is_tried(open_window, tiny_model:
 
 
 def test_an_engine_that_cannot_be_imported_is_told(open_window) -> None:
-    driver = open_window("tests.helpers.no_such_engine")
+    driver = open_window(MissingSampling())
     driver.click_start()
     driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
     assert "no_such_engine" in driver.window.messages.message

@@ -33,11 +33,11 @@ class LearnDriver:
         self.learner, self.what, self.foot = self.page.learner, self.page.what, self.page.foot
         self.grid, self.looking, self.session = self.page.growth.grid, self.page.looking, self.page.session
         self.events: list[object] = []
-        self.learner.told.connect(self.events.append)
+        self.learner.progressed.connect(self.events.append)
 
     def enter(self) -> None:
         """Bring the page to the front, and wait until it knows what is in the folder."""
-        with self.qtbot.waitSignals([self.learner.seen], timeout=PATIENCE_MS):
+        with self.qtbot.waitSignals([self.learner.inspected], timeout=PATIENCE_MS):
             self.page.enter()
 
     def press_go(self) -> None:

@@ -256,12 +256,12 @@ def test_opening_says_what_is_done_and_can_be_stopped(
     assert window.messages.message == (
         f"Opening {folder} was stopped. Nothing is loaded now; the next run loads tiny again."
     )
-    assert ready.runner._work.engine.device is None
+    assert ready.runner.engine.device is None
     ready.run(3)
     assert ready.session.trajectory.is_complete
     monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
     said: list[str] = []
-    models.opening.doing.connect(lambda _: said.append(opening_bar.text.text()))
+    models.opening.loading.connect(lambda _: said.append(opening_bar.text.text()))
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
         models.open(str(folder))
     assert f"Opening {folder}: reading unet (2 of 2)" in said

@@ -135,7 +135,7 @@ def test_a_name_that_is_not_in_the_cache_is_told(
 def test_a_model_is_unloaded_and_the_next_run_loads_it_again(ready: Driver) -> None:
     with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
         ready.window.bench.models.unload()
-    assert ready.runner._work.engine.device is None
+    assert ready.runner.engine.device is None
     ready.run(3)
     assert ready.session.trajectory.is_complete
 

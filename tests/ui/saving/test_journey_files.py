@@ -155,7 +155,7 @@ def test_saving_can_be_cancelled_and_leaves_the_old_file(qtbot, dialog, tmp_path
 def test_closing_while_it_saves_ends_the_thread(qtbot, dialog, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(writer, "write_gif", lambda path, run, measures, options, progress, stop: stop.wait(30))
     QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
-    jobs = dialog._jobs
+    jobs = dialog._task
     dialog.close()
     assert not jobs.is_busy
     assert not (tmp_path / "run.gif").exists()

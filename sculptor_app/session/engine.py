@@ -1,0 +1,281 @@
+"""Access to the engine: the one module of the session that imports the packages which need torch.
+
+Its functions import them when they are called, in a worker thread, so that the window is on screen long before. What an
+engine holds belongs to that thread and is never touched from another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sculptor_app.core.requests.parameter import ModelParameter, UnsupportedParameter
+from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, RunRequest
+from sculptor_app.diffusion.models.hub.cache import NotInCache as NotInCache
+from sculptor_app.diffusion.models.hub.cache import cached_names as cached_names
+from sculptor_app.diffusion.models.hub.cache import is_begun as is_begun
+from sculptor_app.diffusion.models.hub.cache import is_name as is_name
+from sculptor_app.diffusion.models.hub.cache import is_of_the_hub as is_of_the_hub
+from sculptor_app.diffusion.models.hub.cache import is_offline as is_offline
+from sculptor_app.diffusion.models.verdict import LoadingProgress as LoadingProgress
+from sculptor_app.diffusion.models.verdict import Report
+
+if TYPE_CHECKING:
+    from sculptor_app.core.requests.grid import GridRequest
+    from sculptor_app.core.requests.start import Start
+    from sculptor_app.core.trajectory.decoded import DecodedTrajectory
+    from sculptor_app.core.trajectory.grid_events import GridEvent
+    from sculptor_app.core.trajectory.latent_map import LatentMap
+    from sculptor_app.core.trajectory.step import Frame
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.diffusion.latents.jobs import DecodedFrame as DecodedFrame
+    from sculptor_app.diffusion.latents.jobs import MapFittingProgress as MapFittingProgress
+    from sculptor_app.diffusion.models.hub.download import Offer as Offer
+    from sculptor_app.diffusion.sampling.engine import Engine as Engine
+    from sculptor_app.diffusion.sampling.engine import ModelFacts as ModelFacts
+    from sculptor_app.diffusion.sampling.sample import Event
+    from sculptor_app.diffusion.studies.inversion import Inversion as Inversion
+    from sculptor_app.training.loop.events import RunSeen
+    from sculptor_app.training.loop.live import Learning as Learning
+    from sculptor_app.training.loop.plan import Plan
+
+Work = Callable[["Engine", threading.Event], Iterator[object]]
+"""Called in the worker thread with the engine and the event that asks it to stop; what it yields is handed on."""
+
+MakeStart = Callable[["Engine", RunRequest], "Start"]
+"""Called in the worker thread: only there the size of the model's pictures is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A model that is loaded.
+
+    Attributes:
+        model: As a `RunRequest` names it; None is the embedded one.
+        name: For people.
+        kind: The class of its pipeline.
+        controls: The parameters that a person can set.
+        left_out: What its call takes besides, and why that is not on offer.
+        samplers: It can be run with these, the first being the one to begin with.
+    """
+
+    model: str | None
+    name: str
+    kind: str
+    controls: tuple[ModelParameter, ...]
+    left_out: tuple[UnsupportedParameter, ...]
+    samplers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InversionProgress:
+    """So many of the planned steps are inverted."""
+
+    done: int
+    planned: int
+
+
+class Sampling:
+    """Makes the engine and runs it; a test puts one that fails in its place."""
+
+    def make_engine(self, report: Report) -> Engine:
+        """Import torch and make an engine; it loads nothing yet.
+
+        Args:
+            report: Is called in the worker thread whenever the loading of a model goes on.
+        """
+        from sculptor_app.diffusion.sampling.engine import Engine
+
+        return Engine(report=report)
+
+    def sample(
+        self,
+        engine: Engine,
+        request: RunRequest,
+        stop: threading.Event,
+        *,
+        budget_bytes: int,
+        watch_guidance: bool,
+        start: Start | None,
+    ) -> Generator[Event, None, None]:
+        """Run a request; see `diffusion.sampling.sample.sample`."""
+        from sculptor_app.diffusion.sampling.sample import sample
+
+        return sample(engine, request, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=start)
+
+
+# Models ---------------------------------------------------------------------------------------------------------------
+
+
+def describe_model(engine: Engine, pipeline: Any, model: str | None) -> OpenedModel:
+    """Which parameters and samplers a loaded model takes.
+
+    Args:
+        engine: Has loaded it.
+        pipeline: Of the model.
+        model: Its name, as a `RunRequest` has it.
+
+    Raises:
+        RequestError: It makes pictures from what a person cannot give it.
+    """
+    from sculptor_app.diffusion.pipelines import parameters
+    from sculptor_app.diffusion.pipelines.compatibility import samplers_for
+    from sculptor_app.diffusion.sampling.engine import model_name
+
+    why_not = parameters.why_not_callable(pipeline)
+    if why_not:
+        raise RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
+    return OpenedModel(
+        model=model,
+        name=model_name(model),
+        kind=type(pipeline).__name__,
+        controls=parameters.model_parameters(pipeline),
+        left_out=parameters.unsupported_parameters(pipeline),
+        samplers=samplers_for(pipeline, engine.settings),
+    )
+
+
+def find_missing(name: str) -> Offer | None:
+    """What of a repository has to be fetched; None where nothing has. See `diffusion.models.hub.download`."""
+    from sculptor_app.diffusion.models.hub.download import find_missing
+
+    return find_missing(name)
+
+
+def download(offer: Offer, progress: Callable[[int, int], None], stop: threading.Event) -> None:
+    """Fetch what was offered; see `diffusion.models.hub.download`."""
+    from sculptor_app.diffusion.models.hub.download import download
+
+    download(offer, progress, stop)
+
+
+# Latents --------------------------------------------------------------------------------------------------------------
+
+
+def fit_latent_map(
+    engine: Engine, request: RunRequest, stop: threading.Event
+) -> Iterator[MapFittingProgress | LatentMap]:
+    """Find the linear map of a model's latents; see `diffusion.latents.jobs.latent_map_job`."""
+    from sculptor_app.diffusion.latents.jobs import latent_map_job
+
+    items: Iterator[Any] = latent_map_job(request)(engine, stop)
+    return items
+
+
+def decode_run(engine: Engine, decoded: DecodedTrajectory, small: Path | None, stop: threading.Event) -> Iterator[int]:
+    """Decode a run state by state; see `diffusion.latents.jobs.decoding_job`."""
+    from sculptor_app.diffusion.latents.jobs import decoding_job
+
+    items: Iterator[Any] = decoding_job(decoded, small)(engine, stop)
+    return items
+
+
+def decode_frames(
+    engine: Engine,
+    request: RunRequest,
+    wanted: list[tuple[object, Frame]],
+    small: Path | None,
+    stop: threading.Event,
+) -> Iterator[DecodedFrame]:
+    """Decode single frames; see `diffusion.latents.jobs.frame_decoding_job`."""
+    from sculptor_app.diffusion.latents.jobs import frame_decoding_job
+
+    items: Iterator[Any] = frame_decoding_job(request, wanted, small)(engine, stop)
+    return items
+
+
+# Many runs ------------------------------------------------------------------------------------------------------------
+
+
+def sample_grid(engine: Engine, request: GridRequest, stop: threading.Event, budget_bytes: int) -> Iterator[GridEvent]:
+    """Run a grid; see `diffusion.studies.grid.sample_grid`."""
+    from sculptor_app.diffusion.studies.grid import sample_grid
+
+    return sample_grid(engine, request, stop, budget_bytes=budget_bytes)
+
+
+def model_facts(model: str | None) -> ModelFacts:
+    """What a model's folder says of itself, without loading it."""
+    from sculptor_app.diffusion.sampling.engine import model_facts
+
+    return model_facts(model)
+
+
+def grid_noises(request: GridRequest) -> tuple[Trajectory, ...]:
+    """A trajectory for each cell of a grid that holds its noise alone."""
+    from sculptor_app.diffusion.studies.grid import initial_trajectories
+
+    return initial_trajectories(request)
+
+
+# Pictures -------------------------------------------------------------------------------------------------------------
+
+
+def fit_picture(engine: Engine, request: RunRequest, picture: Frame) -> Frame:
+    """The middle of a picture, brought to the size of a request's model.
+
+    Raises:
+        RequestError: The model is of another kind, which takes pictures in its own way.
+    """
+    from sculptor_app.core.pictures.fitting import fit_square
+
+    size: int | None = getattr(engine.load(request.model, request.device), "picture_size", None)
+    if size is None:
+        raise RequestError(
+            "This model takes pictures in its own way, or none; open the embedded model, or one that was learned here."
+        )
+    return fit_square(picture, size)
+
+
+def invert(
+    engine: Engine, request: RunRequest, picture: Frame, name: str, stop: threading.Event
+) -> Iterator[InversionProgress | Inversion]:
+    """Find the noise that a request's model makes a picture of; see `diffusion.studies.inversion.invert`.
+
+    Args:
+        engine: Loads the model.
+        request: Its sampler is DDIM.
+        picture: (3, H, W) float32 in [-1, 1], of any size.
+        name: Of the picture.
+        stop: Ends it within a step.
+    """
+    from sculptor_app.diffusion.studies.inversion import Inversion, invert
+
+    engine.load(request.model, request.device, stop)  # what fits the picture cannot be stopped
+    for item in invert(engine, request, fit_picture(engine, request, picture), stop, name=name):
+        yield item if isinstance(item, Inversion) else InversionProgress(item.done, item.planned)
+
+
+def render_sculpture(form: str, material: str, seed: int, size_px: int) -> Frame:
+    """A rendered sculpture, (3, size_px, size_px) float32 in [-1, 1]."""
+    from sculptor_app.atelier.renderer import render
+
+    picture: Frame = render([seed], [FORMS.index(form)], [MATERIALS.index(material)], size=size_px)[0].numpy()
+    return picture
+
+
+# Training -------------------------------------------------------------------------------------------------------------
+
+
+def begin_training(folder: Path, plan: Plan) -> Learning:
+    """A training run in memory; see `training.loop.live.Learning`."""
+    from sculptor_app.training.loop.live import Learning
+
+    return Learning(folder, plan)
+
+
+def export_training(folder: Path) -> Path:
+    """Make a model of a training run's last checkpoint, and say where it is."""
+    from sculptor_app.training.loop.live import export
+
+    return export(folder)
+
+
+def training_run_in(folder: Path) -> RunSeen | None:
+    """The training run in a folder; None where there is none and one can be begun."""
+    from sculptor_app.training.loop.run_folder import look_at
+
+    return look_at(folder)
