@@ -9,72 +9,60 @@ from PIL import Image, UnidentifiedImageError
 
 from sculptor_app import __version__
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.plan import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.errors import ExportError
 
 APPLICATION = "Sculptor"
 
 
-def settings_text(trajectory: AnyTrajectory, export: dict[str, Any]) -> str:
-    """Everything that a run was made with, and how it was exported, as JSON in ASCII.
+def settings_text(source: RunOrGrid, export: dict[str, Any]) -> str:
+    """Everything that a run, or each of many, was made with, and how it was exported, as JSON in ASCII.
 
-    Of a run that shares its first steps with another, `forks` says up to which step it was what, oldest first.
+    Of a run that shares its first steps with another, `forks` says up to which step it was what, oldest first. Of many
+    runs, what was painted is there once, as `strokes`; each run says how many of them, the first ones, are its own.
 
     Args:
-        trajectory: the run.
+        source: the run or runs.
         export: the export's own settings by name.
     """
-    info = trajectory.info
+    run = source.lead_run if isinstance(source, RunGrid) else source
+    program = {"application": APPLICATION, "version": run.info.app_version or __version__}
+    common = {
+        "model_name": run.info.model_name,
+        "device_name": run.info.device_name,
+        "sampler_name": run.info.sampler_name,
+        "created": run.info.created,
+        "steps_taken": run.last,
+    }
+    own = common | _runs(source) if isinstance(source, RunGrid) else _request(source) | common
+    return json.dumps(program | own | {"export": export})
+
+
+def _request(run: AnyTrajectory) -> dict[str, Any]:
+    """What one run was asked for."""
+    info = run.info
     request = info.request.as_dict()
-    if not info.is_of_a_model:  # no model took part: what else a request holds would be a tale
+    if not info.is_of_a_model:  # no model took part: what else a request holds would be untrue
         request = {name: request[name] for name in ("seed", "steps")}
-    content = {
-        "application": APPLICATION,
-        "version": info.app_version or __version__,
+    return {
         "origin": info.origin,
         "first_step": info.first_step,
         "request": request,
         "forks": [{"step": each.step, "request": each.request.as_dict()} for each in info.forks],
-        "model_name": info.model_name,
-        "device_name": info.device_name,
-        "sampler_name": info.sampler_name,
-        "created": info.created,
-        "steps_taken": trajectory.last,
-        "export": export,
     }
-    return json.dumps(content)
 
 
-def grid_settings_text(grid: RunGrid, export: dict[str, Any]) -> str:
-    """Everything that many runs were made with, and how they were exported, as JSON in ASCII.
-
-    What was painted is there once, as `strokes`; of each run stands how many of them, the first ones, are its own.
-
-    Args:
-        grid: the runs.
-        export: the export's own settings by name.
-    """
-    info = grid.lead_run.info
+def _runs(grid: RunGrid) -> dict[str, Any]:
+    """What each of many runs was asked for, and made from."""
     strokes = max((cell.noise.strokes for cell in grid.cells), key=len)
-    content = {
-        "application": APPLICATION,
-        "version": info.app_version or __version__,
-        "model_name": info.model_name,
-        "device_name": info.device_name,
-        "sampler_name": info.sampler_name,
-        "created": info.created,
-        "steps_taken": grid.lead_run.last,
-        "runs": [
-            {
-                "request": run.info.request.as_dict(),
-                "noise": asdict(replace(cell.noise, strokes=())) | {"strokes": len(cell.noise.strokes)},
-            }
-            for run, cell in zip(grid.runs, grid.cells, strict=True)
-        ],
-        "strokes": [asdict(stroke) for stroke in strokes],
-        "export": export,
-    }
-    return json.dumps(content)
+    runs = [
+        {
+            "request": run.info.request.as_dict(),
+            "noise": asdict(replace(cell.noise, strokes=())) | {"strokes": len(cell.noise.strokes)},
+        }
+        for run, cell in zip(grid.runs, grid.cells, strict=True)
+    ]
+    return {"runs": runs, "strokes": [asdict(stroke) for stroke in strokes]}
 
 
 def read_settings(path: Path) -> dict[str, Any]:

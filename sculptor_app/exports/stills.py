@@ -11,7 +11,7 @@ from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import GAP_PX, RunGrid, geometry, kinds_of
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.exports.errors import ExportError
-from sculptor_app.exports.settings import grid_settings_text, settings_text
+from sculptor_app.exports.settings import settings_text
 from sculptor_app.measures.pictures import picture
 
 _PAPER = 252
@@ -55,7 +55,7 @@ def grid_picture(grid: RunGrid, k: int, options: AnimationOptions) -> Image.Imag
     Raises:
         ExportError: there is no such picture, or it would be too large.
     """
-    return GridScenes(grid, options, (k,)).sheet(k)
+    return Image.fromarray(GridScenes(grid, options, (k,)).scene(k).rgb())
 
 
 def write_grid_png(path: Path, grid: RunGrid, k: int, options: AnimationOptions) -> None:
@@ -72,6 +72,6 @@ def write_grid_png(path: Path, grid: RunGrid, k: int, options: AnimationOptions)
     """
     sheet = grid_picture(grid, k, options)
     about = PngImagePlugin.PngInfo()
-    about.add_text("comment", grid_settings_text(grid, options.as_dict() | {"state": k}))
+    about.add_text("comment", settings_text(grid, options.as_dict() | {"state": k}))
     with replacing(path) as file:
         sheet.save(file, "PNG", pnginfo=about)

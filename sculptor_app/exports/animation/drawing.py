@@ -1,16 +1,25 @@
-"""Inks, type and lines for what is drawn into exported pictures.
+"""Scenes of an animation in RGB, and the inks, type and lines that they are drawn with.
 
 The typeface is the one inside Pillow (Aileron Regular), so that a picture looks the same on every machine. It lacks
 superscripts, Greek and the true minus sign: texts here do without.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
+from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+
+Bytes = NDArray[np.uint8]
+
+SheetDetail = Literal["paper", "caption", "chart"]
+"""What is drawn on a sheet at most: nothing, text and a bar of the phases, or a chart as well."""
 
 DOT = "  ·  "
 """Between the parts of a text; the typeface's own spaces are narrow."""
@@ -29,6 +38,65 @@ class Inks:
     hairline: Colour
     phases: dict[str, Colour] = field(hash=False)
     bands: dict[str, Colour] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One image of an animation in RGB, its pictures apart from the sheet around them.
+
+    A format of few colours treats the two differently: pictures are noise and have many colours, a sheet is drawn in a
+    few inks.
+
+    Attributes:
+        pictures: (h, w, 3) uint8, side by side at the run's own pixels.
+        sheet: (H, W, 3) uint8, the whole image without pictures: paper, captions, chart.
+        places: for each picture side by side its left edge and width in native pixels, and its left edge and its top
+            in the sheet.
+        scale: sheet pixels per native pixel.
+    """
+
+    pictures: Bytes
+    sheet: Bytes
+    places: tuple[tuple[int, int, int, int], ...]
+    scale: int
+
+    def rgb(self) -> Bytes:
+        """The whole image (H, W, 3), its pixels crisp."""
+        return self.laid_over(self.pictures, self.sheet.copy())
+
+    def laid_over(self, pictures: Bytes, sheet: Bytes) -> Bytes:
+        """The sheet with the pictures enlarged into their places; both (height, width, ...), the sheet is changed."""
+        height = pictures.shape[0] * self.scale
+        for start, width, left, top in self.places:
+            large = pictures[:, start : start + width].repeat(self.scale, 0).repeat(self.scale, 1)
+            sheet[top : top + height, left : left + width * self.scale] = large
+        return sheet
+
+
+class Scenes(ABC):
+    """Draws the scenes of an animation, all of one size and in the same few inks beside the pictures.
+
+    Attributes:
+        width, height: of the whole image, pixels.
+        detail: what is drawn on its sheets.
+    """
+
+    def __init__(self, states: tuple[int, ...], width: int, height: int, detail: SheetDetail) -> None:
+        self._states, self.width, self.height, self.detail = states, width, height, detail
+
+    @abstractmethod
+    def scene(self, k: int) -> Scene:
+        """The scene of state k."""
+
+    @abstractmethod
+    def _sample_sheet(self, k: int) -> Image.Image:
+        """The sheet of state k, for its inks."""
+
+    def sample_sheets(self) -> list[Bytes]:
+        """Sheets (H, W, 3) of the first, the middle and the last state: all inks are in them."""
+        states = self._states
+        chosen = sorted({states[0], states[len(states) // 2], states[-1]})
+        return [np.asarray(self._sample_sheet(k)) for k in chosen]
 
 
 def _colours(**names: str) -> dict[str, Colour]:

@@ -3,18 +3,23 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.caption import Cell, caption_height, draw_caption
-from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, new_paper, typeface
+from sculptor_app.exports.animation.drawing import (
+    DARK,
+    LIGHT,
+    Bytes,
+    Scene,
+    Scenes,
+    first_that_fits,
+    new_paper,
+    typeface,
+)
 from sculptor_app.exports.animation.options import GRID_FRAMES, MAX_SIZE_PX, AnimationOptions
 from sculptor_app.exports.animation.plan import Geometry, RunGrid, geometry, kinds_of
-from sculptor_app.exports.animation.scenes import shrunk
 from sculptor_app.exports.errors import ExportError, OptionError
-from sculptor_app.exports.gif.encoder import Scene
-from sculptor_app.exports.gif.palette import CAPTION_COLOURS, PLAIN_COLOURS, SheetPalette
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import picture
 
@@ -110,56 +115,33 @@ def _widest(texts: tuple[str, ...], type_px: int) -> int:
     return round(max(typeface(type_px).getlength(text) for text in texts))
 
 
-Bytes = NDArray[np.uint8]
-
-
-class GridScenes:
+class GridScenes(Scenes):
     """Draws the sheet of any state of many runs.
 
     Args:
         grid: the runs.
         options: what is wanted.
-        states: the states that will be drawn; the colours of an animation are chosen from some of them.
+        states: the states that will be drawn.
 
     Raises:
         OptionError: when a grid cannot be shown so.
     """
 
     def __init__(self, grid: RunGrid, options: AnimationOptions, states: tuple[int, ...]) -> None:
+        self._places = places_of(grid, options)
+        super().__init__(states, self._places.width, self._places.height, "caption" if options.caption else "paper")
         self._grid, self._options = grid, options
         self._kind = kinds_of(options)[0]
         self._inks = DARK if options.dark else LIGHT
-        self._places = places_of(grid, options)
-        self.width, self.height = self._places.width, self._places.height
         self._ground = self._drawn_ground()
-        most = CAPTION_COLOURS if options.caption else PLAIN_COLOURS
-        chosen = sorted({states[0], states[len(states) // 2], states[-1]})
-        self._own_colours = SheetPalette([self._sheet(k) for k in chosen], most)
-
-    @property
-    def colours(self) -> Bytes:
-        """The colours of the sheets, (S, 3)."""
-        return self._own_colours.colours
-
-    @property
-    def scale(self) -> int:
-        """Sheet pixels per native pixel."""
-        return self._places.size.scale
 
     def scene(self, k: int) -> Scene:
         """The scene of state k; a run that has not come so far shows its newest."""
-        pictures = [shrunk(self._rgb(run, k), self._places.size) for run in self._grid.runs]
+        pictures = [self._places.size.reduced(self._rgb(run, k)) for run in self._grid.runs]
         width = pictures[0].shape[1]
         places = tuple((n * width, width, left, top) for n, (left, top) in enumerate(self._places.pictures))
-        return Scene(np.concatenate(pictures, axis=1), self._own_colours.indexed(self._sheet(k)), places)
-
-    def sheet(self, k: int) -> Image.Image:
-        """The whole sheet of state k in RGB, its pixels crisp."""
-        sheet, size = self._sheet(k), self._places.size
-        for run, place in zip(self._grid.runs, self._places.pictures, strict=True):
-            small = Image.fromarray(shrunk(self._rgb(run, k), size))
-            sheet.paste(small.resize((size.width, size.height), Image.Resampling.NEAREST), place)
-        return sheet
+        sheet = np.asarray(self._sample_sheet(k))
+        return Scene(np.concatenate(pictures, axis=1), sheet, places, self._places.size.scale)
 
     def _rgb(self, run: AnyTrajectory, k: int) -> Bytes:
         """What a run shows at state k: of pure noise there is no guess, so the noise itself."""
@@ -169,7 +151,7 @@ class GridScenes:
             raise ExportError(shown.note, "Export the noisy state instead.")
         return shown.rgb
 
-    def _sheet(self, k: int) -> Image.Image:
+    def _sample_sheet(self, k: int) -> Image.Image:
         """Paper, titles, captions, and the strip of state k."""
         sheet = self._ground.copy()
         if self._options.caption:

@@ -1,9 +1,11 @@
 """The plan of an animation: one run or a grid of them, which states it shows, how long, and how large."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from sculptor_app.core.requests.grid import Cell
 from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -13,8 +15,12 @@ from sculptor_app.exports.errors import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.guidance import why_no_halves
 
+Bytes = NDArray[np.uint8]
+
 GAP_PX = 8
 """Between two pictures side by side."""
+
+_LIKED_SHAPE = 1.5  # columns over rows, as on a page or a screen
 
 _KINDS = {
     "guess": (FrameKind.CURRENT_GUESS,),
@@ -26,98 +32,6 @@ _KINDS = {
     "guidance": (FrameKind.GUIDANCE_DIRECTION,),
     "guesses": (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One frame of the animation: state k, for so long; `careful` if it is the one that is looked at longest."""
-
-    k: int
-    delay_ms: int
-    careful: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """How the run's pixels become the GIF's.
-
-    Attributes:
-        shrink: edge of the block of pixels that becomes one; 1 unless a picture is larger than was asked for.
-        scale: edge of the block that one pixel becomes; 1 if `shrink` is not.
-        width: of one picture in the GIF, pixels.
-        height: of one picture in the GIF, pixels.
-    """
-
-    shrink: int
-    scale: int
-    width: int
-    height: int
-
-
-def kinds_of(options: AnimationOptions) -> tuple[FrameKind, ...]:
-    """What is shown side by side, from left to right."""
-    return _KINDS[options.frames]
-
-
-def geometry(trajectory: AnyTrajectory, options: AnimationOptions) -> Geometry:
-    """The whole factor that comes nearest to the size asked for from below."""
-    _, height, width = trajectory.shape
-    longer = max(height, width)
-    shrink = -(-longer // options.size_px)
-    scale = 1 if shrink > 1 else options.size_px // longer
-    return Geometry(shrink, scale, max(1, width // shrink) * scale, max(1, height // shrink) * scale)
-
-
-def shown_states(trajectory: AnyTrajectory, options: AnimationOptions) -> tuple[int, ...]:
-    """States in the order of the run: the first that has a picture, every n-th from where it begins, and the last.
-
-    Raises:
-        ExportError: when the run holds nothing of the kind that was asked for.
-    """
-    kinds = kinds_of(options)
-    first = 0 if options.frames == "noisy" else 1
-    states = [k for k in range(first, trajectory.last + 1) if all(_has(trajectory, k, kind) for kind in kinds)]
-    if not states:
-        raise _nothing_to_show(trajectory, kinds)
-    begin = trajectory.planned_steps if options.into_noise else 0
-    chosen = [k for k in states if (k - begin) % options.every == 0 or k in (states[0], states[-1])]
-    return tuple(chosen)
-
-
-def _has(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> bool:
-    """Whether there is such a frame at step k, without reading it; every run has states and, from step 1 on, chips."""
-    if kind.is_of_guidance:
-        return trajectory.step(k).guidance is not None and trajectory.info.space != DECODED
-    return kind is not FrameKind.CURRENT_GUESS or not trajectory.step(k).guess_note
-
-
-def _nothing_to_show(trajectory: AnyTrajectory, kinds: tuple[FrameKind, ...]) -> ExportError:
-    if trajectory.last == 0:
-        return ExportError("This run holds no step to show.", "Let it take a step first.")
-    if kinds[0].is_of_guidance and not _has(trajectory, 1, kinds[0]):
-        return ExportError(why_no_halves(trajectory, 1), "Export the current guess instead.")
-    return ExportError("This run has no guesses to show.", "Export the noisy state instead.")
-
-
-def timetable(states: tuple[int, ...], options: AnimationOptions) -> tuple[Shown, ...]:
-    """The frames in playing order with their times; a ping-pong that loops shows neither end twice."""
-    hold_ms = max(options.hold_ms, options.delay_ms)
-    order = states[::-1] if options.into_noise else states
-    frames = [Shown(k, options.delay_ms) for k in order[:-1]] + [Shown(order[-1], hold_ms, careful=True)]
-    if options.into_noise:
-        frames[0] = Shown(order[0], hold_ms, careful=True)
-    if options.ping_pong and len(order) > 1:
-        back = order[-2:0:-1] if options.loop else order[-2::-1]
-        frames += [Shown(k, options.delay_ms) for k in back]
-    return tuple(frames)
-
-
-def share_done(k: int, steps: int, into_noise: bool) -> float:
-    """How far along the way state k of N steps is, 0 at its beginning to 1 at its end."""
-    return (steps - k if into_noise else k) / steps
-
-
-_LIKED_SHAPE = 1.5  # columns over rows, as on a page or a screen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,3 +86,117 @@ def _misfit(count: int, columns: int) -> float:
     """How far a sheet of so many columns is from the liked shape, and how much of its last row is empty."""
     rows = math.ceil(count / columns)
     return abs(math.log(columns / rows / _LIKED_SHAPE)) + 2 * (rows * columns - count) / count
+
+
+RunOrGrid = AnyTrajectory | RunGrid
+"""What an animation, a picture or a table is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedState:
+    """A state in the animation's order: state k, for so long; `is_held` if it is one that is looked at for long."""
+
+    k: int
+    delay_ms: int
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How the run's pixels become those of the animation.
+
+    Attributes:
+        shrink: edge of the block of pixels that becomes one; 1 unless a picture is larger than was asked for.
+        scale: edge of the block that one pixel becomes; 1 if `shrink` is not.
+        width: of one picture in the animation, pixels.
+        height: of one picture in the animation, pixels.
+    """
+
+    shrink: int
+    scale: int
+    width: int
+    height: int
+
+    def reduced(self, rgb: Bytes) -> Bytes:
+        """A picture (height, width, 3) averaged down by the whole factor, if it is larger than what was asked for."""
+        if self.shrink == 1:
+            return rgb
+        height, width = self.height * self.shrink, self.width * self.shrink
+        whole = Image.fromarray(np.ascontiguousarray(rgb[:height, :width]))
+        small: Bytes = np.asarray(whole.reduce(self.shrink))
+        return small
+
+
+def kinds_of(options: AnimationOptions) -> tuple[FrameKind, ...]:
+    """What is shown side by side, from left to right."""
+    return _KINDS[options.frames]
+
+
+def geometry(trajectory: AnyTrajectory, options: AnimationOptions) -> Geometry:
+    """The whole factor that comes nearest to the size asked for from below."""
+    _, height, width = trajectory.shape
+    longer = max(height, width)
+    shrink = -(-longer // options.size_px)
+    scale = 1 if shrink > 1 else options.size_px // longer
+    return Geometry(shrink, scale, max(1, width // shrink) * scale, max(1, height // shrink) * scale)
+
+
+def shown_states(source: RunOrGrid, options: AnimationOptions) -> tuple[int, ...]:
+    """States in the order of the run: the first that has a picture, every n-th from where it begins, and the last.
+
+    Of a grid those of the run that is counted.
+
+    Raises:
+        ExportError: when the run holds nothing of the kind that was asked for.
+    """
+    trajectory = source.lead_run if isinstance(source, RunGrid) else source
+    kinds = kinds_of(options)
+    first = 0 if options.frames == "noisy" else 1
+    states = [k for k in range(first, trajectory.last + 1) if all(_has(trajectory, k, kind) for kind in kinds)]
+    if not states:
+        raise _nothing_to_show(trajectory, kinds)
+    begin = trajectory.planned_steps if options.into_noise else 0
+    chosen = [k for k in states if (k - begin) % options.every == 0 or k in (states[0], states[-1])]
+    return tuple(chosen)
+
+
+def _has(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> bool:
+    """Whether there is such a frame at step k, without reading it; every run has states and, from step 1 on, chips."""
+    if kind.is_of_guidance:
+        return trajectory.step(k).guidance is not None and trajectory.info.space != DECODED
+    return kind is not FrameKind.CURRENT_GUESS or not trajectory.step(k).guess_note
+
+
+def _nothing_to_show(trajectory: AnyTrajectory, kinds: tuple[FrameKind, ...]) -> ExportError:
+    if trajectory.last == 0:
+        return ExportError("This run holds no step to show.", "Let it take a step first.")
+    if kinds[0].is_of_guidance and not _has(trajectory, 1, kinds[0]):
+        return ExportError(why_no_halves(trajectory, 1), "Export the current guess instead.")
+    return ExportError("This run has no guesses to show.", "Export the noisy state instead.")
+
+
+def timetable(states: tuple[int, ...], options: AnimationOptions) -> tuple[TimedState, ...]:
+    """The frames in playing order with their times; a ping-pong that loops shows neither end twice."""
+    hold_ms = max(options.hold_ms, options.delay_ms)
+    order = states[::-1] if options.into_noise else states
+    frames = [TimedState(k, options.delay_ms) for k in order[:-1]] + [TimedState(order[-1], hold_ms, is_held=True)]
+    if options.into_noise:
+        frames[0] = TimedState(order[0], hold_ms, is_held=True)
+    if options.ping_pong and len(order) > 1:
+        back = order[-2:0:-1] if options.loop else order[-2::-1]
+        frames += [TimedState(k, options.delay_ms) for k in back]
+    return tuple(frames)
+
+
+def frame_count(source: RunOrGrid, options: AnimationOptions) -> int:
+    """How many images the animation has.
+
+    Raises:
+        ExportError: there is nothing to show.
+    """
+    return len(timetable(shown_states(source, options), options))
+
+
+def share_done(k: int, steps: int, into_noise: bool) -> float:
+    """How far along the way state k of N steps is, 0 at its beginning to 1 at its end."""
+    return (steps - k if into_noise else k) / steps

@@ -1,31 +1,79 @@
-"""From the states of a run to the scenes of an animation."""
+"""Animations: the scenes of a run in RGB with their times, and the way to those of a grid."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.caption import Cell, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import LEAST_HEIGHT_PX, EnergyChart, chart_width
-from sculptor_app.exports.animation.drawing import DARK, LIGHT, new_paper
+from sculptor_app.exports.animation.drawing import DARK, LIGHT, Scene, Scenes, SheetDetail, new_paper
+from sculptor_app.exports.animation.grid import GridScenes, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import GAP_PX, Geometry, geometry, kinds_of
-from sculptor_app.exports.gif.encoder import Scene
-from sculptor_app.exports.gif.palette import CAPTION_COLOURS, CHART_COLOURS, PLAIN_COLOURS, SheetPalette
+from sculptor_app.exports.animation.plan import (
+    GAP_PX,
+    RunGrid,
+    RunOrGrid,
+    TimedState,
+    geometry,
+    kinds_of,
+    shown_states,
+    timetable,
+)
 from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.run_measures import RunMeasures, Source
 
-Bytes = NDArray[np.uint8]
+
+@dataclass(frozen=True, slots=True)
+class Animation:
+    """An animation before it is encoded: what draws its scenes, and its states in playing order."""
+
+    scenes: Scenes
+    frames: tuple[TimedState, ...]
 
 
-class RunScenes:
+def animation_of(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions) -> Animation:
+    """Make ready to draw.
+
+    Args:
+        source: a run so far, or many.
+        measures: the band energies of a run; None has them measured if a plot needs them.
+        options: what is wanted.
+
+    Raises:
+        ExportError: there is nothing to show, or it cannot be shown so.
+    """
+    states = shown_states(source, options)
+    frames = timetable(states, options)
+    if isinstance(source, RunGrid):
+        return Animation(GridScenes(source, options, states), frames)
+    return Animation(RunScenes(source, measures, options, states), frames)
+
+
+def size_px(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
+    """Width and height of the animation; pixels stay crisp, so it may be smaller than what was asked for."""
+    if isinstance(source, RunGrid):
+        places = places_of(source, options)
+        return places.width, places.height
+    size, pictures = geometry(source, options), len(kinds_of(options))
+    width, height = pictures * size.width + (pictures - 1) * GAP_PX, size.height
+    if options.caption:
+        height += caption_height(width)
+    if options.plot:
+        height = max(height, LEAST_HEIGHT_PX)
+        width += chart_width(height)
+    return width, height
+
+
+class RunScenes(Scenes):
     """Draws the scene of any state of a run.
 
     Args:
         trajectory: the run.
         measures: its band energies; needed for a plot only.
         options: what is wanted.
-        states: the states that will be drawn; the sheet's colours are chosen from some of them.
+        states: the states that will be drawn.
     """
 
     def __init__(
@@ -35,40 +83,31 @@ class RunScenes:
         options: AnimationOptions,
         states: tuple[int, ...],
     ) -> None:
+        detail: SheetDetail = "chart" if options.plot else "caption" if options.caption else "paper"
+        super().__init__(states, *size_px(trajectory, options), detail)
         self._trajectory, self._options = trajectory, options
         self._kinds = kinds_of(options)
         self._inks = DARK if options.dark else LIGHT
         self._geometry = geometry(trajectory, options)
-        self._pictures_width = len(self._kinds) * self._geometry.width + (len(self._kinds) - 1) * GAP_PX
-        self.width, self.height = sheet_size(trajectory, options)
         self._chart: EnergyChart | None = None
         if options.plot:
             measures = measures or RunMeasures.of(trajectory)
             source: Source = "state" if options.frames == "noisy" else "guess"
             self._chart = EnergyChart(trajectory, measures, source, self.height, self._inks, options.into_noise)
-        self._own_colours = self._sheet_colours(states)
-
-    @property
-    def colours(self) -> Bytes:
-        """The colours of the sheets, (S, 3)."""
-        return self._own_colours.colours
-
-    @property
-    def scale(self) -> int:
-        """Sheet pixels per native pixel."""
-        return self._geometry.scale
 
     def scene(self, k: int) -> Scene:
         """The scene of state k, which must hold every kind of picture that is shown."""
         pictures = [picture(self._trajectory, k, kind) for kind in self._kinds]
-        limits = [shown.limit for shown in pictures]
-        small = [shrunk(shown.rgb, self._geometry) for shown in pictures if shown.rgb is not None]
-        width = self._geometry.width
+        sheet = self._sheet(k, [shown.limit for shown in pictures])
+        small = [self._geometry.reduced(shown.rgb) for shown in pictures if shown.rgb is not None]
+        width, scale = self._geometry.width, self._geometry.scale
         places = tuple(
-            (index * width // self.scale, width // self.scale, index * (width + GAP_PX), 0)
-            for index in range(len(pictures))
+            (index * width // scale, width // scale, index * (width + GAP_PX), 0) for index in range(len(pictures))
         )
-        return Scene(np.concatenate(small, axis=1), self._own_colours.indexed(self._sheet(k, limits)), places)
+        return Scene(np.concatenate(small, axis=1), np.asarray(sheet), places, scale)
+
+    def _sample_sheet(self, k: int) -> Image.Image:
+        return self._sheet(k, [0.25] * len(self._kinds))
 
     def _sheet(self, k: int, limits: list[float | None]) -> Image.Image:
         """Paper, caption and plot of state k, in RGB."""
@@ -82,34 +121,6 @@ class RunScenes:
             )
             draw_caption(sheet, self._trajectory, k, self._geometry.height, cells, self._inks, self._options.into_noise)
         return sheet
-
-    def _sheet_colours(self, states: tuple[int, ...]) -> SheetPalette:
-        """From the sheets of the first, the middle and the last state."""
-        most = CHART_COLOURS if self._chart else CAPTION_COLOURS if self._options.caption else PLAIN_COLOURS
-        chosen = sorted({states[0], states[len(states) // 2], states[-1]})
-        return SheetPalette([self._sheet(k, [0.25] * len(self._kinds)) for k in chosen], most)
-
-
-def shrunk(rgb: Bytes, geometry: Geometry) -> Bytes:
-    """A picture averaged down by the whole factor, if it is larger than what was asked for."""
-    block = geometry.shrink
-    if block == 1:
-        return rgb
-    height, width = geometry.height * block, geometry.width * block
-    small: Bytes = np.asarray(Image.fromarray(np.ascontiguousarray(rgb[:height, :width])).reduce(block))
-    return small
-
-
-def sheet_size(trajectory: AnyTrajectory, options: AnimationOptions) -> tuple[int, int]:
-    """Width and height in pixels of the whole GIF."""
-    size, pictures = geometry(trajectory, options), len(kinds_of(options))
-    width, height = pictures * size.width + (pictures - 1) * GAP_PX, size.height
-    if options.caption:
-        height += caption_height(width)
-    if options.plot:
-        height = max(height, LEAST_HEIGHT_PX)
-        width += chart_width(height)
-    return width, height
 
 
 def _note(limit: float | None) -> str:

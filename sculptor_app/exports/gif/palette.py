@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from sculptor_app.exports.animation.drawing import Scenes, SheetDetail
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -15,6 +16,9 @@ LIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
 LIGHTNESS_WEIGHT = 2.0
 """How much a squared difference in lightness adds to the squared distance in RGB. 0 is plain RGB; with 2 structural
 similarity rises by what costs 0.3 dB of PSNR."""
+
+SHEET_COLOURS: dict[SheetDetail, int] = {"paper": 2, "caption": 28, "chart": 72}
+"""Colours of a palette that sheets take up, and that the pictures are left without."""
 
 _ROUNDS = 6
 _TRAINING_PIXELS = 6144
@@ -103,37 +107,35 @@ def _nearest(features: Floats, palette: NDArray[np.generic]) -> Bytes:
     return indices
 
 
-PLAIN_COLOURS = 2
-CAPTION_COLOURS = 28
-CHART_COLOURS = 72
-
-
 class SheetPalette:
-    """Chooses the colours of sheets and puts sheets into them.
+    """The palette of the sheets of an animation, and the indices of a sheet in it.
 
     Args:
-        samples: RGB pictures of some of the sheets.
+        samples: (H, W, 3) uint8, some of the sheets.
         most: colours; the commonest half of them, the paper among them, are exact.
     """
 
-    def __init__(self, samples: Sequence[Image.Image], most: int) -> None:
-        pixels = np.concatenate([np.asarray(sample).reshape(-1, 3) for sample in samples])
-        found, _, counts = distinct(pixels)
+    def __init__(self, samples: Sequence[Bytes], most: int) -> None:
+        found, _, counts = distinct(np.concatenate([sample.reshape(-1, 3) for sample in samples]))
         common = found[np.argsort(-counts)]
         exact, rest = common[: most // 2], common[most // 2 :]
         self.colours: Bytes = exact if not len(rest) else np.concatenate([exact, quantised(rest, most - len(exact))[1]])
         self._drawn: Bytes | None = None
         self._indexed: Bytes | None = None
 
-    def indexed(self, sheet: Image.Image) -> Bytes:
-        """Indices (H, W) of a sheet; only what differs from the sheet before is looked up."""
-        pixels = np.asarray(sheet)
+    @classmethod
+    def of(cls, scenes: Scenes) -> "SheetPalette":
+        """The palette of these scenes' sheets."""
+        return cls(scenes.sample_sheets(), SHEET_COLOURS[scenes.detail])
+
+    def indexed(self, sheet: Bytes) -> Bytes:
+        """Indices (H, W) of a sheet (H, W, 3); only what differs from the sheet before is looked up."""
         if self._drawn is None or self._indexed is None:
-            changed, indexed = np.ones(pixels.shape[:2], bool), np.zeros(pixels.shape[:2], np.uint8)
+            changed, indexed = np.ones(sheet.shape[:2], bool), np.zeros(sheet.shape[:2], np.uint8)
         else:
-            changed, indexed = (pixels != self._drawn).any(2), self._indexed.copy()
+            changed, indexed = (sheet != self._drawn).any(2), self._indexed.copy()
         if changed.any():
-            own, inverse, _ = distinct(pixels[changed])
+            own, inverse, _ = distinct(sheet[changed])
             indexed[changed] = nearest(own, self.colours)[inverse]
-        self._drawn, self._indexed = pixels, indexed
+        self._drawn, self._indexed = sheet, indexed
         return indexed

@@ -5,12 +5,15 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
-from sculptor_app.exports.animation.film import RunOrGrid, Scenes, animation_of, size_of, states_of
+from sculptor_app.exports.animation.drawing import Scenes
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import Shown, timetable
+from sculptor_app.exports.animation.plan import RunOrGrid, TimedState, shown_states
+from sculptor_app.exports.animation.scenes import Animation, animation_of
 from sculptor_app.exports.atomic import replacing
 from sculptor_app.exports.errors import ExportCancelled
 from sculptor_app.exports.gif.encoder import TRAILER, SceneEncoder, file_header
+from sculptor_app.exports.gif.palette import SheetPalette
+from sculptor_app.exports.settings import settings_text
 from sculptor_app.measures.run_measures import RunMeasures
 
 Progress = Callable[[int, int], None]
@@ -43,16 +46,16 @@ def write_gif(
         ExportError: the file could not be written, or the run holds nothing to show.
         ExportCancelled: `stop` was set.
     """
-    states_of(source, options)  # before anything is written: there may be none
+    shown_states(source, options)  # before anything is written: there may be none
     with replacing(path) as file:
-        film = animation_of(source, measures, options)
-        scenes, frames = film.scenes, film.frames
-        encoder = SceneEncoder(scenes.colours, scenes.scale)
-        file.write(file_header(scenes.width, scenes.height, options.loop, film.comment))
+        animation = animation_of(source, measures, options)
+        scenes, frames = animation.scenes, animation.frames
+        encoder = SceneEncoder(SheetPalette.of(scenes))
+        file.write(_header(scenes, source, options))
         for done, frame in enumerate(frames):
             if stop is not None and stop.is_set():
                 raise ExportCancelled
-            file.write(encoder.encode(scenes.scene(frame.k), frame.delay_ms, frame.careful))
+            file.write(encoder.encode(scenes.scene(frame.k), frame.delay_ms, frame.is_held))
             if progress is not None:
                 progress(done + 1, len(frames))
         file.write(TRAILER)
@@ -72,43 +75,9 @@ def estimate_bytes(source: RunOrGrid, measures: RunMeasures | None, options: Ani
     Raises:
         ExportError: there is nothing to show.
     """
-    film = animation_of(source, measures, options)
-    header = file_header(film.scenes.width, film.scenes.height, options.loop, film.comment)
-    return len(header) + len(TRAILER) + round(_frames_bytes(film.scenes, film.frames))
-
-
-def _frames_bytes(scenes: Scenes, frames: tuple[Shown, ...]) -> float:
-    """Bytes of all frames: encoded where there are few, otherwise the head and the mean between samples."""
-    last = len(frames) - 1
-    if last <= _HEAD + _SAMPLES * len(_RUN_UP):
-        return sum(_encoded_sizes(scenes, frames))
-    ends = [
-        _HEAD + _RUN_UP[0] // 2 + round(n * (last - _HEAD - _RUN_UP[0] // 2) / (_SAMPLES - 1)) for n in range(_SAMPLES)
-    ]
-    sizes = [_encoded_sizes(scenes, (*(frames[end - back] for back in _RUN_UP), frames[end]))[-1] for end in ends]
-    between = sum((a + b) / 2 * (right - left) for (left, a), (right, b) in pairwise(zip(ends, sizes, strict=True)))
-    head = _encoded_sizes(scenes, frames[:_HEAD])
-    return sum(head) + (ends[0] - _HEAD) * (head[-1] + sizes[0]) / 2 + between + (sizes[0] + sizes[-1]) / 2
-
-
-def _encoded_sizes(scenes: Scenes, frames: tuple[Shown, ...]) -> list[int]:
-    """Bytes of each frame when they follow one another from an empty screen."""
-    encoder = SceneEncoder(scenes.colours, scenes.scale)
-    return [len(encoder.encode(scenes.scene(frame.k), frame.delay_ms, frame.careful)) for frame in frames]
-
-
-def frame_count(source: RunOrGrid, options: AnimationOptions) -> int:
-    """How many frames the GIF has.
-
-    Raises:
-        ExportError: there is nothing to show.
-    """
-    return len(timetable(states_of(source, options), options))
-
-
-def gif_size(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
-    """Width and height of the GIF in pixels; pixels stay crisp, so it may be smaller than what was asked for."""
-    return size_of(source, options)
+    animation = animation_of(source, measures, options)
+    header = _header(animation.scenes, source, options)
+    return len(header) + len(TRAILER) + round(_frames_bytes(animation))
 
 
 def preview_gif(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> bytes:
@@ -123,8 +92,32 @@ def preview_gif(source: RunOrGrid, measures: RunMeasures | None, options: Animat
     Raises:
         ExportError: there is nothing to show.
     """
-    states = states_of(source, options)
-    nearest = min(states, key=lambda state: abs(state - k))
+    nearest = min(shown_states(source, options), key=lambda state: abs(state - k))
     scenes = animation_of(source, measures, options).scenes
-    frame = SceneEncoder(scenes.colours, scenes.scale).encode(scenes.scene(nearest), options.delay_ms)
+    frame = SceneEncoder(SheetPalette.of(scenes)).encode(scenes.scene(nearest), options.delay_ms)
     return file_header(scenes.width, scenes.height, False, b"preview") + frame + TRAILER
+
+
+def _header(scenes: Scenes, source: RunOrGrid, options: AnimationOptions) -> bytes:
+    comment = settings_text(source, options.as_dict()).encode("ascii")
+    return file_header(scenes.width, scenes.height, options.loop, comment)
+
+
+def _frames_bytes(animation: Animation) -> float:
+    """Bytes of all frames: encoded where there are few, otherwise the head and the mean between samples."""
+    frames, last = animation.frames, len(animation.frames) - 1
+    palette = SheetPalette.of(animation.scenes)
+
+    def sizes_of(chosen: tuple[TimedState, ...]) -> list[int]:
+        """Bytes of each frame when they follow one another from an empty screen."""
+        encoder = SceneEncoder(palette)
+        return [len(encoder.encode(animation.scenes.scene(f.k), f.delay_ms, f.is_held)) for f in chosen]
+
+    if last <= _HEAD + _SAMPLES * len(_RUN_UP):
+        return sum(sizes_of(frames))
+    first = _HEAD + _RUN_UP[0] // 2
+    ends = [first + round(n * (last - first) / (_SAMPLES - 1)) for n in range(_SAMPLES)]
+    sizes = [sizes_of((*(frames[end - back] for back in _RUN_UP), frames[end]))[-1] for end in ends]
+    between = sum((a + b) / 2 * (right - left) for (left, a), (right, b) in pairwise(zip(ends, sizes, strict=True)))
+    head = sizes_of(frames[:_HEAD])
+    return sum(head) + (ends[0] - _HEAD) * (head[-1] + sizes[0]) / 2 + between + (sizes[0] + sizes[-1]) / 2

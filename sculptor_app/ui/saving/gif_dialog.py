@@ -33,7 +33,7 @@ from sculptor_app.ui.shell.status_text import file_size_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
-    from sculptor_app.exports.animation.film import RunOrGrid
+    from sculptor_app.exports.animation.plan import RunOrGrid
     from sculptor_app.measures.run_measures import RunMeasures
 
 SETTLE_MS = 150

@@ -3,7 +3,6 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
-from sculptor_app.exports.animation.film import RunOrGrid
 from sculptor_app.exports.animation.options import (
     FRAMES,
     GRID_FRAMES,
@@ -14,7 +13,7 @@ from sculptor_app.exports.animation.options import (
     MIN_SIZE_PX,
     AnimationOptions,
 )
-from sculptor_app.exports.animation.plan import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.errors import ExportError
 from sculptor_app.ui import theme
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sculptor_app.exports.animation.film import RunOrGrid
     from sculptor_app.exports.animation.options import AnimationOptions
+    from sculptor_app.exports.animation.plan import RunOrGrid
     from sculptor_app.measures.run_measures import RunMeasures
 
 
@@ -50,11 +50,12 @@ def preview_job(filmed: RunOrGrid, measures: RunMeasures | None, options: Animat
     """A job that yields a Preview of the frame nearest to step k, then an Estimate."""
 
     def job(stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.exports.animation.plan import frame_count
+        from sculptor_app.exports.animation.scenes import size_px
         from sculptor_app.exports.gif import writer
-        from sculptor_app.exports.gif.writer import preview_gif
 
-        picture = preview_gif(filmed, measures, options, k)
-        yield Preview(picture, writer.frame_count(filmed, options), *writer.gif_size(filmed, options))
+        picture = writer.preview_gif(filmed, measures, options, k)
+        yield Preview(picture, frame_count(filmed, options), *size_px(filmed, options))
         yield Estimate(writer.estimate_bytes(filmed, measures, options))
 
     return job

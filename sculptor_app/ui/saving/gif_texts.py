@@ -8,10 +8,9 @@ from PySide6.QtCore import QCoreApplication, QSettings, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.exports.animation.film import RunOrGrid
 from sculptor_app.exports.animation.grid import liked_size
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.ui import theme
 from sculptor_app.ui.carve.run_progress import duration_text
 from sculptor_app.ui.saving.gif_jobs import Preview

@@ -11,8 +11,8 @@ from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, capt
 from sculptor_app.exports.animation.chart import EnergyChart
 from sculptor_app.exports.animation.drawing import LIGHT
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import shown_states, timetable
-from sculptor_app.exports.gif.writer import estimate_bytes, frame_count, write_gif
+from sculptor_app.exports.animation.plan import frame_count, shown_states, timetable
+from sculptor_app.exports.gif.writer import estimate_bytes, write_gif
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.pictures import FrameKind, picture
@@ -39,7 +39,7 @@ def test_it_begins_with_the_picture_and_ends_in_the_noise(tmp_path: Path, fresh:
 
 def test_the_picture_and_the_noise_are_held() -> None:
     frames = timetable((0, 1, 2, 3), AnimationOptions(hold_ms=900, delay_ms=50, **INTO_NOISE))
-    assert [(frame.k, frame.delay_ms, frame.careful) for frame in frames] == [
+    assert [(frame.k, frame.delay_ms, frame.is_held) for frame in frames] == [
         (3, 900, True), (2, 50, False), (1, 50, False), (0, 900, True)
     ]  # fmt: skip
     assert [frame.k for frame in timetable((4,), AnimationOptions(**INTO_NOISE))] == [4]

@@ -9,9 +9,12 @@ from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, capt
 from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.scenes import RunScenes
+from sculptor_app.exports.animation.plan import RunOrGrid
+from sculptor_app.exports.animation.scenes import RunScenes, animation_of, size_px
+from sculptor_app.exports.gif.palette import SheetPalette
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.run_measures import RunMeasures
+from tests.helpers.grids import made_grid
 from tests.helpers.runs import made_run
 
 
@@ -99,13 +102,28 @@ def test_names_that_would_touch_move_apart() -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_sheet_colours_are_near_what_was_drawn(dark: bool) -> None:
-    trajectory = made_run(steps=10, size=16)
+def test_sheet_palettes_are_near_what_was_drawn(dark: bool) -> None:
     options = AnimationOptions(frames="both", size_px=160, plot=True, dark=dark)
-    maker = RunScenes(trajectory, None, options, tuple(range(1, 11)))
+    scenes = RunScenes(made_run(steps=10, size=16), None, options, tuple(range(1, 11)))
+    palette = SheetPalette.of(scenes)
+    assert len(palette.colours) == 72
     for k in (1, 4, 10):
-        scene = maker.scene(k)
-        drawn = np.asarray(maker._sheet(k, [None, None])).astype(int)
-        assert np.abs(maker.colours[scene.sheet] - drawn).max() < 40
+        drawn = scenes.scene(k).sheet.astype(int)
+        indexed = palette.colours[palette.indexed(scenes.scene(k).sheet)]
+        assert np.abs(indexed - drawn).max() < 40
         paper = (drawn == (DARK if dark else LIGHT).paper).all(2)
-        assert (maker.colours[scene.sheet][paper] == (DARK if dark else LIGHT).paper).all()
+        assert (indexed[paper] == (DARK if dark else LIGHT).paper).all()
+
+
+@pytest.mark.parametrize("source", [made_run(steps=4, size=16), made_grid(4, 4)], ids=["run", "grid"])
+def test_scenes_are_whole_images_for_formats_of_any_colours(source: RunOrGrid) -> None:
+    options = AnimationOptions(size_px=48)
+    scene = animation_of(source, None, options).scenes.scene(3)
+    image = scene.rgb()
+    assert (image.shape, image.dtype) == ((*size_px(source, options)[::-1], 3), np.uint8)
+    outside = np.ones(image.shape[:2], bool)
+    for start, width, left, top in scene.places:
+        place = np.s_[top : top + 48, left : left + 48]
+        np.testing.assert_array_equal(image[place][::3, ::3], scene.pictures[:, start : start + width])
+        outside[place] = False
+    np.testing.assert_array_equal(image[outside], scene.sheet[outside])
