@@ -92,8 +92,8 @@ class Room:
 
     def scrub(self) -> None:
         """Jump to any cell."""
-        rows = max(1, len(self.page.looking.rows))
-        self.page.looking.go_to_cell(random.randrange(rows), random.randrange(26))
+        rows = max(1, len(self.page.presenter.rows))
+        self.page.presenter.go_to_cell(random.randrange(rows), random.randrange(26))
 
 
 def turn(room: Room, seconds: float) -> tuple[list[float], list[list[float]]]:

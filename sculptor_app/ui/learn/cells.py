@@ -1,4 +1,4 @@
-"""The cells of the grid as one picture, of which only what has changed is painted again."""
+"""Cells of the grid of samples: their geometry, a pixmap cache that paints them, and a cache of rows on disk."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def spaced(count: int, slots: int, chosen: int) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where the cells of a grid lie.
+class GridGeometry:
+    """Which cells of a large grid are shown, and where.
 
     Attributes:
         left, top: of the first cell, in pixels.
@@ -53,7 +53,7 @@ class Places:
     row_count: int
 
     @property
-    def side(self) -> float:
+    def cell_px(self) -> float:
         """Edge of a cell."""
         return self.pitch - GAP_PX
 
@@ -69,11 +69,11 @@ class Places:
 
     def column_at(self, x: float) -> int:
         """The column meant by a place, shown or not: between two that are shown lie those that are not."""
-        return _meant((x - self.left - self.side / 2) / self.pitch, len(self.columns), self.column_count)
+        return _meant((x - self.left - self.cell_px / 2) / self.pitch, len(self.columns), self.column_count)
 
     def row_at(self, y: float) -> int:
         """The row meant by a place, shown or not."""
-        return _meant((y - self.top - self.side / 2) / self.pitch, len(self.rows), self.row_count)
+        return _meant((y - self.top - self.cell_px / 2) / self.pitch, len(self.rows), self.row_count)
 
 
 def _meant(place: float, shown: int, count: int) -> int:
@@ -82,10 +82,10 @@ def _meant(place: float, shown: int, count: int) -> int:
     return min(max(round(place * (count - 1) / (shown - 1)), 0), count - 1)
 
 
-def places(
+def grid_geometry(
     width: float, height: float, left: float, top: float, counts: tuple[int, int], chosen: tuple[int, int]
-) -> Places:
-    """Fit a grid into a room.
+) -> GridGeometry:
+    """The geometry that fits a grid into a widget.
 
     Args:
         width: of the widget.
@@ -101,60 +101,60 @@ def places(
     pitch = min(room / min(slots, max(column_count, 1)), MOST_CELL_PX)
     row_slots = max(2, int((height - top) // pitch))
     columns, rows = spaced(column_count, slots, chosen[1]), spaced(row_count, row_slots, chosen[0])
-    return Places(left, top, float(int(pitch)), columns, rows, column_count, row_count)
+    return GridGeometry(left, top, float(int(pitch)), columns, rows, column_count, row_count)
 
 
 SPENT_S = 0.003
 """Most time that one painting takes for cells that were not painted before; the others come in the next one."""
 MOST_CELLS = 2000
 
-Source = Callable[[int, int], QImage | None]
+ImageSource = Callable[[int, int], QImage | None]
 """The picture at a row and a state."""
 
 _Key = tuple[int, int]
 
 
-class Cells:
-    """Painted cells, kept by the pictures seen at their row and their state.
+class CellPainter:
+    """A cache of painted cells, in one pixmap of which only changed cells are painted again.
 
     Every call of Qt takes the interpreter from the thread that learns; a grid painted cell by cell takes it a hundred
     times in a frame.
     """
 
     def __init__(self) -> None:
-        self._source: Source | None = None
+        self._source: ImageSource | None = None
         self._kept: dict[_Key, QPixmap] = {}
-        self._lost: set[_Key] = set()
+        self._unreadable: set[_Key] = set()
         self._buffer: QPixmap | None = None
-        self._look: tuple[QSize, float, float, str] | None = None  # size, screen scale, pitch, colour of a hole
+        self._buffer_key: tuple[QSize, float, float, str] | None = None  # size, screen scale, pitch, colour of a hole
         self._shown: dict[tuple[int, int], _Key | None] = {}  # what is painted at each place; None: a hole
 
-    def set_source(self, source: Source | None) -> None:
-        """Where pictures come from."""
+    def set_source(self, source: ImageSource | None) -> None:
+        """Set where pictures come from."""
         self._source = source
         self.forget()
 
     def forget(self) -> None:
-        """Paint everything anew."""
+        """Drop everything that is painted."""
         self._kept.clear()
-        self._lost.clear()
-        self._look = None
+        self._unreadable.clear()
+        self._buffer_key = None
 
     def painted(
-        self, at: Places, rows: tuple[int, ...], area: QSize, ratio: float, hole: str
+        self, at: GridGeometry, rows: tuple[int, ...], area: QSize, ratio: float, hole: str
     ) -> tuple[QPixmap, bool]:  # fmt: skip
-        """All cells on a clear ground, and whether none of them is still to come.
+        """The pixmap of all cells on a transparent ground, and whether none of them is missing still.
 
         Args:
-            at: Where they lie, and which.
+            at: Which cells, and where.
             rows: Pictures seen at each row.
             area: In logical pixels.
             ratio: Device pixels per logical pixel.
             hole: Colour of a cell that has no picture.
         """
-        look = (area, ratio, at.pitch, hole)
-        if look != self._look:
-            self._begin(look)
+        buffer_key = (area, ratio, at.pitch, hole)
+        if buffer_key != self._buffer_key:
+            self._begin(buffer_key)
         assert self._buffer is not None
         wanted = {(y, x): (row, state) for y, row in enumerate(at.rows) for x, state in enumerate(at.columns)}
         painter = QPainter(self._buffer)
@@ -165,52 +165,52 @@ class Cells:
             key = (rows[row], state)
             if place in self._shown and self._shown[place] == key:
                 continue
-            found = self._cell(key, row, state, at.side, ratio, time.perf_counter() < end)
-            is_whole = is_whole and (found is not None or key in self._lost)
+            found = self._cell(key, row, state, at.cell_px, ratio, time.perf_counter() < end)
+            is_whole = is_whole and (found is not None or key in self._unreadable)
             self._paint(painter, at, place, found, hole)
             self._shown[place] = key if found is not None else None
         painter.end()
         return self._buffer, is_whole
 
-    def _begin(self, look: tuple[QSize, float, float, str]) -> None:
-        area, ratio, pitch, _ = look
-        if self._look is None or self._look[1:3] != (ratio, pitch):
+    def _begin(self, buffer_key: tuple[QSize, float, float, str]) -> None:
+        area, ratio, pitch, _ = buffer_key
+        if self._buffer_key is None or self._buffer_key[1:3] != (ratio, pitch):
             self._kept.clear()
-        self._look = look
+        self._buffer_key = buffer_key
         self._shown.clear()
         self._buffer = QPixmap(area * ratio)
         self._buffer.setDevicePixelRatio(ratio)
         self._buffer.fill(Qt.GlobalColor.transparent)
 
-    def _clear(self, painter: QPainter, at: Places, gone: set[tuple[int, int]]) -> None:
+    def _clear(self, painter: QPainter, at: GridGeometry, gone: set[tuple[int, int]]) -> None:
         for y, x in gone:
-            painter.fillRect(QRectF(*at.corner(y, x), at.side, at.side), Qt.GlobalColor.transparent)
+            painter.fillRect(QRectF(*at.corner(y, x), at.cell_px, at.cell_px), Qt.GlobalColor.transparent)
             del self._shown[(y, x)]
 
     @staticmethod
-    def _paint(painter: QPainter, at: Places, place: tuple[int, int], cell: QPixmap | None, hole: str) -> None:
+    def _paint(painter: QPainter, at: GridGeometry, place: tuple[int, int], cell: QPixmap | None, hole: str) -> None:
         left, top = at.corner(*place)
         if cell is None:
-            painter.fillRect(QRectF(left, top, at.side, at.side), QColor(hole))
+            painter.fillRect(QRectF(left, top, at.cell_px, at.cell_px), QColor(hole))
         else:
             painter.drawPixmap(QPointF(left, top), cell)
 
-    def _cell(self, key: _Key, row: int, state: int, side: float, ratio: float, is_time: bool) -> QPixmap | None:
+    def _cell(self, key: _Key, row: int, state: int, cell_px: float, ratio: float, is_time: bool) -> QPixmap | None:
         found = self._kept.get(key)
-        if found is not None or not is_time or self._source is None or key in self._lost:
+        if found is not None or not is_time or self._source is None or key in self._unreadable:
             return found
         image = self._source(row, state)
         if image is None:
-            self._lost.add(key)
+            self._unreadable.add(key)
             return None
         if len(self._kept) >= MOST_CELLS:
             self._kept.clear()
-        made = self._kept[key] = enlarged(image, max(1, round(side * ratio)))
+        made = self._kept[key] = scaled_pixmap(image, max(1, round(cell_px * ratio)))
         made.setDevicePixelRatio(ratio)
         return made
 
 
-def enlarged(image: QImage, edge_px: int) -> QPixmap:
+def scaled_pixmap(image: QImage, edge_px: int) -> QPixmap:
     """A picture in another size: sharp at whole multiples, then smoothly a little smaller."""
     whole = max(1, -(-edge_px // image.width()))
     sharp = image.scaled(image.width() * whole, image.height() * whole)
@@ -224,8 +224,8 @@ BUDGET_BYTES = 64 * 2**20
 log = logging.getLogger(__name__)
 
 
-class Shelf:
-    """The rows of one run.
+class RowCache:
+    """A cache of the rows of one run, read from its folder when they are shown.
 
     Args:
         folder: Of the run.
@@ -236,24 +236,24 @@ class Shelf:
         self._growth = GrowthFolder(folder)
         self.rows = rows
         self._kept: OrderedDict[int, GrowthRow] = OrderedDict()
-        self._lost: set[int] = set()
+        self._unreadable: set[int] = set()
 
     def add(self, row: GrowthRow, rows: tuple[int, ...]) -> None:
-        """A row has been made, and these are there now."""
+        """Add a new row; `rows` are all that there are now."""
         self.rows = rows
         self._keep(row)
 
     def row(self, pictures: int) -> GrowthRow | None:
-        """A row; None where it cannot be read any more."""
+        """A row, by the pictures seen at it; None where it cannot be read any more."""
         found = self._kept.get(pictures)
         if found is not None:
             self._kept.move_to_end(pictures)
-        elif pictures not in self._lost:
+        elif pictures not in self._unreadable:
             try:
                 found = self._growth.read(pictures)
                 self._keep(found)
             except (OSError, ValueError) as error:
-                self._lost.add(pictures)
+                self._unreadable.add(pictures)
                 log.warning("a row of growth cannot be read: %s", error)
         return found
 

@@ -1,4 +1,4 @@
-"""The right of the page: the cell looked at, enlarged; what is learned at which noise level; the loss."""
+"""The right panel: the chosen cell enlarged, the share learned per noise level, and the loss."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ EARLIER = 4
 """The faint line is of a time at which so many times fewer pictures had been seen."""
 
 
-class Side(QWidget):
-    """Shows what it is told and asks by signal; the plots come with `load`.
+class DetailsPanel(QWidget):
+    """An enlarged frame over two plots, which `load` adds.
 
     Signals:
         kind_requested: GUESS or STATE.
@@ -61,28 +61,28 @@ class Side(QWidget):
         self.set_reports(self._reports)
 
     def set_kind(self, kind: str) -> None:
-        """Name what the enlarged frame shows."""
+        """Set the kind that the enlarged frame is titled with."""
         self.frame.set_kind(kind)
 
     def clear(self) -> None:
-        """There is no run."""
+        """Show that there is no run."""
         self.frame.set_picture(None, "", self.tr("One cell of the grid, enlarged"))
         self.set_reports([])
 
     def set_reports(self, reports: list[Report]) -> None:
-        """Everything that was reported, the oldest first."""
+        """Show all reports of a run, the oldest first."""
         self._reports = reports
         if self.loss is not None:
             self.loss.set_reports(reports)
             self._show_learned()
 
     def show_cell(self, image: QImage | None, seen: int, state: int) -> None:
-        """A cell of the grid: its picture, the pictures seen by then, and the step of the denoising."""
+        """Show a cell of the grid: its picture, the pictures seen by then, and the denoising step."""
         note = self.tr("after {0} · step {1}").format(texts.count_text(seen), state)
         self.frame.set_picture(image, note, self.tr("This row cannot be read any more."))
 
     def show_time(self, seen: int) -> None:
-        """The plots at a training time, in pictures."""
+        """Move the plots to a training time, in pictures."""
         self._seen = seen
         if self.loss is not None:
             self.loss.set_time(seen)

@@ -1,4 +1,4 @@
-"""The grid of growth: training time downwards, denoising time to the right, and a cross-hair in it to drag."""
+"""The grid of samples during training: pictures seen downwards, denoising steps to the right, with a cross-hair."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from sculptor_app.ui.learn.cells import Cells, Places, Source, places
+from sculptor_app.ui.learn.cells import CellPainter, GridGeometry, ImageSource, grid_geometry
 from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.theme import fonts, theme
 
@@ -24,10 +24,10 @@ TOP_PX = 22
 
 
 class GrowthGrid(QWidget):
-    """Shows what it is told and asks by signal.
+    """The grid widget; it shows a cross-hair on one cell and asks for another by signal.
 
     Signals:
-        cell_requested: row and state that the person wants to see.
+        cell_requested: row and state to put the cross-hair on.
     """
 
     cell_requested = Signal(int, int)
@@ -37,8 +37,8 @@ class GrowthGrid(QWidget):
         self._rows: tuple[int, ...] = ()
         self._steps = 0
         self._cell = (0, 0)
-        self._cells = Cells()
-        self._places: Places | None = None
+        self._cells = CellPainter()
+        self._geometry: GridGeometry | None = None
         self._grip: tuple[int, int] | None = None
         self._wheel = 0
         self._more = QTimer(self)
@@ -50,20 +50,20 @@ class GrowthGrid(QWidget):
         self.setAccessibleName(self.tr("Grid of training time against denoising time"))
         theme().changed.connect(self.update)
 
-    # What it shows
+    # Content
 
-    def set_source(self, source: Source | None) -> None:
-        """Where pictures come from; those painted so far are forgotten."""
+    def set_source(self, source: ImageSource | None) -> None:
+        """Set where pictures come from; the painted ones are dropped."""
         self._cells.set_source(source)
         self.update()
 
     def forget(self) -> None:
-        """Ask for every picture again: another noise, or another kind."""
+        """Drop all painted pictures: another noise, or another kind, is shown now."""
         self._cells.forget()
         self.update()
 
     def set_axes(self, rows: tuple[int, ...], steps: int) -> None:
-        """Pictures seen at each row, and N of the states 0..N."""
+        """Set the pictures seen at each row, and N of the states 0..N."""
         if (rows, steps) != (self._rows, self._steps):
             self._rows, self._steps = rows, steps
             self._arrange()
@@ -81,42 +81,44 @@ class GrowthGrid(QWidget):
         return self._cell
 
     @property
-    def places(self) -> Places:
-        """Where everything lies."""
-        if self._places is None:
+    def cell_geometry(self) -> GridGeometry:
+        """Which cells are shown, and where."""
+        if self._geometry is None:
             left = QFontMetricsF(self.font()).horizontalAdvance("8.8k") + 10
             counts = (len(self._rows), self._steps + 1)
-            self._places = places(self.width(), self.height() - 1, left, TOP_PX, counts, self._cell)
-        return self._places
+            self._geometry = grid_geometry(self.width(), self.height() - 1, left, TOP_PX, counts, self._cell)
+        return self._geometry
 
     def _arrange(self) -> None:
-        self._places = None
+        self._geometry = None
         self.update()
 
     def _description(self) -> str:
         row, state = self._cell
         seen = f"{self._rows[row]:,}" if row < len(self._rows) else "0"
-        return self.tr("after %1 pictures, step %2").replace("%1", seen).replace("%2", str(state))
+        return self.tr("after {0} pictures, step {1}").format(seen, state)
 
     # Painting
 
     def _paint_cells(self, painter: QPainter) -> None:
         hole = theme().tokens.pressed
-        cells, is_whole = self._cells.painted(self.places, self._rows, self.size(), self.devicePixelRatioF(), hole)
+        cells, is_whole = self._cells.painted(
+            self.cell_geometry, self._rows, self.size(), self.devicePixelRatioF(), hole
+        )
         painter.drawPixmap(0, 0, cells)
         if not is_whole:
             self._more.start(0)
 
     def _numbers(self) -> list[tuple[bool, QRectF, Qt.AlignmentFlag, str]]:
-        """Whether a number is of the cross-hair, where it stands, and its text."""
-        at, middle = self.places, Qt.AlignmentFlag.AlignCenter
+        """The numbers at the edges: whether it is the cross-hair's, its rectangle, alignment and text."""
+        at, middle = self.cell_geometry, Qt.AlignmentFlag.AlignCenter
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         found = []
         for x, state in enumerate(at.columns):
-            place = QRectF(at.corner(0, x)[0] - 4, 0, at.side + 8, TOP_PX - 4)
+            place = QRectF(at.corner(0, x)[0] - 4, 0, at.cell_px + 8, TOP_PX - 4)
             found.append((state == self._cell[1], place, middle, str(state)))
         for y, row in enumerate(at.rows):
-            place = QRectF(0, at.corner(y, 0)[1], at.left - 8, at.side)
+            place = QRectF(0, at.corner(y, 0)[1], at.left - 8, at.cell_px)
             found.append((row == self._cell[0], place, right, count_text(self._rows[row])))
         return found
 
@@ -131,7 +133,7 @@ class GrowthGrid(QWidget):
 
     def _paint_cross(self, painter: QPainter) -> None:
         """Hairlines around the row and the column, and a frame around the cell."""
-        at = self.places
+        at = self.cell_geometry
         row, state = self._cell
         if row not in at.rows or state not in at.columns:
             return
@@ -140,13 +142,13 @@ class GrowthGrid(QWidget):
         wide, high = len(at.columns) * at.pitch, len(at.rows) * at.pitch
         line = QPen(QColor(theme().tokens.accent), 1)
         painter.setPen(line)
-        painter.drawRect(QRectF(at.left - 1.5, top - 1.5, wide + 1, at.side + 2))
-        painter.drawRect(QRectF(left - 1.5, at.top - 1.5, at.side + 2, high + 1))
+        painter.drawRect(QRectF(at.left - 1.5, top - 1.5, wide + 1, at.cell_px + 2))
+        painter.drawRect(QRectF(left - 1.5, at.top - 1.5, at.cell_px + 2, high + 1))
         ink = theme().tokens.focus if self.hasFocus() else theme().tokens.accent
         frame = QPen(QColor(ink), 3)
         frame.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
         painter.setPen(frame)
-        painter.drawRect(QRectF(left - 1.5, top - 1.5, at.side + 2, at.side + 2))
+        painter.drawRect(QRectF(left - 1.5, top - 1.5, at.cell_px + 2, at.cell_px + 2))
 
     # Qt overrides
 
@@ -170,17 +172,17 @@ class GrowthGrid(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self._rows:
-            self._grip = self.places.shown_at(event.position().x(), event.position().y())
+            self._grip = self.cell_geometry.shown_at(event.position().x(), event.position().y())
             self._ask(*self._grip)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if not event.buttons() & Qt.MouseButton.LeftButton or not self._rows:
             return
         x, y = event.position().x(), event.position().y()
-        if self._grip == self.places.shown_at(x, y):
+        if self._grip == self.cell_geometry.shown_at(x, y):
             return  # a press means the cell that is seen; a drag also those between
         self._grip = None
-        self._ask(self.places.row_at(y), self.places.column_at(x))
+        self._ask(self.cell_geometry.row_at(y), self.cell_geometry.column_at(x))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         self._wheel += event.angleDelta().y()

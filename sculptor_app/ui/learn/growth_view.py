@@ -1,4 +1,4 @@
-"""The middle of the page: the grid of growth under its choices, over the timeline; or an invitation."""
+"""The middle of the page: the grid of samples between its choices and a timeline; an invitation while it is empty."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GrowthTimeline(Timeline):
 
 
 class GrowthView(QWidget):
-    """Grid, choices and timeline; it shows what it is told and asks by signal.
+    """Grid, choices of noise and kind, and timeline.
 
     Signals:
         noise_requested: which of the fixed noises.
@@ -141,10 +141,10 @@ class GrowthView(QWidget):
         row.addWidget(inner)
         return panel
 
-    # What it shows
+    # Content
 
     def set_invitation(self, title: str, text: str) -> None:
-        """What stands here while there is no row; empty for the invitation itself."""
+        """Set the text while there is no row; empty for the invitation."""
         self.title.setText(title or self.tr("Watch a model learn what noise looks like"))
         self.text.setText(
             text
@@ -156,11 +156,11 @@ class GrowthView(QWidget):
         )
 
     def set_has_growth(self, has_growth: bool) -> None:
-        """Whether there is a row to show."""
+        """Show the grid, or the invitation."""
         self._stack.setCurrentIndex(int(has_growth))
 
     def set_choice(self, noise: int, kind: str) -> None:
-        """Mark which noise and which kind is shown."""
+        """Mark the noise and the kind that are shown."""
         self._noises.button(noise).setChecked(True)
         self._kinds.button(int(kind == STATE)).setChecked(True)
         self.grid.forget()

@@ -1,4 +1,4 @@
-"""The page on which a model learns, in the background, and on which one sees how."""
+"""The page Learn: training in the background, with samples during training, plots and progress."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sculptor_app.session.training import TrainingRunner, TrainingState
 from sculptor_app.training.loop.events import Begun, Grown, Learned, Preparing, RunSeen, Stepped, Told
 from sculptor_app.training.loop.report import Report
 from sculptor_app.ui.learn import texts
-from sculptor_app.ui.learn.details_panel import WIDTH_PX, Side
+from sculptor_app.ui.learn.details_panel import WIDTH_PX, DetailsPanel
 from sculptor_app.ui.learn.growth_view import GrowthView
-from sculptor_app.ui.learn.presenter import Looking
-from sculptor_app.ui.learn.settings_panel import Foot, What, new_folder
+from sculptor_app.ui.learn.presenter import GrowthPresenter
+from sculptor_app.ui.learn.settings_panel import TrainingRunPanel, TrainingSettings, new_folder
 from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ScrolledPanel
@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 
 
 class LearnPage(Page):
-    """Settings and progress at the left, the grid of growth in the middle, a cell enlarged and plots at the right.
+    """Settings and progress at the left, the grid of samples in the middle, an enlarged cell and plots at the right.
 
     Args:
         settings: Where its choices are remembered.
-        messages: Tells what went wrong.
+        messages: Shows errors and results.
         parent: The window.
 
     Signals:
-        model_ready: folder of a model that a person wants to carve with.
+        model_ready: folder of a model to be opened on the page Carve.
     """
 
     model_ready = Signal(str)
@@ -44,25 +44,25 @@ class LearnPage(Page):
     def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
         super().__init__(settings, messages, parent)
         self.learner = TrainingRunner(self)
-        self.what, self.foot = What(self), Foot(self)
-        self.growth, self.side = GrowthView(self.session, self), Side(self)
-        self.looking = Looking(self.session, self.growth, self.side)
+        self.settings_panel, self.run_panel = TrainingSettings(self), TrainingRunPanel(self)
+        self.growth, self.details = GrowthView(self.session, self), DetailsPanel(self)
+        self.presenter = GrowthPresenter(self.session, self.growth, self.details)
         self._run: RunSeen | None = None
         self._seen = 0  # pictures, by the run
         self._reports: list[Report] = []
         self._entered = False
         self._lay_out()
         self._connect()
-        self.what.restore(settings)
-        self.looking.restore(settings)
+        self.settings_panel.restore(settings)
+        self.presenter.restore(settings)
 
     def _lay_out(self) -> None:
-        left = ScrolledPanel(self.what, self.foot, self)
+        left = ScrolledPanel(self.settings_panel, self.run_panel, self)
         left.setMinimumWidth(LEAST_LEFT_PX)
         self.splitter = QSplitter(self)
         self.splitter.setHandleWidth(1)
         self.splitter.setChildrenCollapsible(False)
-        for place, (widget, stretch) in enumerate(((left, 0), (self.growth, 1), (self.side, 0))):
+        for place, (widget, stretch) in enumerate(((left, 0), (self.growth, 1), (self.details, 0))):
             self.splitter.addWidget(widget)
             self.splitter.setStretchFactor(place, stretch)
         self.splitter.setSizes([LEFT_PX, 10_000, WIDTH_PX])
@@ -79,33 +79,33 @@ class LearnPage(Page):
         learner.progressed.connect(self._take)
         learner.inspected.connect(self._take_seen)
         learner.exported.connect(self.model_ready)
-        learner.failed.connect(self._tell)
-        self.what.edited.connect(self._show_state)
-        self.what.run_chosen.connect(self._run_chosen)
-        self.what.new_run_requested.connect(self._new_run)
-        self.foot.go_requested.connect(self.start)
-        self.foot.stop_requested.connect(self.stop)
-        self.foot.carve_requested.connect(self._carve)
+        learner.failed.connect(self._show_error)
+        self.settings_panel.edited.connect(self._show_state)
+        self.settings_panel.run_chosen.connect(self._run_chosen)
+        self.settings_panel.new_run_requested.connect(self._new_run)
+        self.run_panel.go_requested.connect(self.start)
+        self.run_panel.stop_requested.connect(self.stop)
+        self.run_panel.carve_requested.connect(self._carve)
 
-    # What the window asks -----------------------------------------------------------------------------------------
+    # Page ---------------------------------------------------------------------------------------------------------
 
     @property
     def is_busy(self) -> bool:
         """Whether a run is in memory."""
-        return self.foot.halt.isEnabled()
+        return self.run_panel.halt.isEnabled()
 
     @property
     def can_start(self) -> bool:
         """Whether learning can begin, pause or go on."""
-        return self.foot.go.isEnabled()
+        return self.run_panel.go.isEnabled()
 
     def enter(self) -> None:
         """Called whenever the page comes to the front."""
         if not self._entered:
             self._entered = True
-            self.side.load()
-            self.learner.inspect(self.what.folder)
-        self.looking.clock.request()
+            self.details.load()
+            self.learner.inspect(self.settings_panel.folder)
+        self.presenter.clock.request()
 
     @Slot()
     def start(self) -> None:
@@ -114,12 +114,12 @@ class LearnPage(Page):
         if state is TrainingState.LEARNING:
             self.learner.pause()
             return
-        plan = self.what.plan()
+        plan = self.settings_panel.plan()
         self.messages.clear()
         if state is TrainingState.PAUSED:
             self.learner.resume()
         elif plan is not None:
-            self.learner.start(self.what.folder, plan)
+            self.learner.start(self.settings_panel.folder, plan)
 
     @Slot()
     def stop(self) -> None:
@@ -128,16 +128,16 @@ class LearnPage(Page):
 
     def save_choices(self) -> None:
         """Remember the page's choices."""
-        self.what.save(self.settings)
-        self.looking.save(self.settings)
+        self.settings_panel.save(self.settings)
+        self.presenter.save(self.settings)
         self.settings.setValue("learn/splitter", self.splitter.saveState())
 
     def shutdown(self) -> None:
         """Keep a checkpoint, and wait for it."""
-        self.looking.stop()
+        self.presenter.stop()
         self.learner.shutdown()
 
-    # What the learner says ----------------------------------------------------------------------------------------
+    # Training events ----------------------------------------------------------------------------------------------
 
     @Slot(object)
     def _take(self, event: object) -> None:
@@ -146,9 +146,9 @@ class LearnPage(Page):
                 self._show_step(event)
             case Report():
                 self._reports.append(event)
-                self.side.set_reports(self._reports)
+                self.details.set_reports(self._reports)
             case Grown():
-                self.looking.add_row(event)
+                self.presenter.add_row(event)
             case Preparing():
                 self._show_preparing(event)
             case Begun():
@@ -162,17 +162,17 @@ class LearnPage(Page):
         assert self._run is not None  # it has begun
         self._seen = step.pictures
         line = texts.seen_text(step.pictures, self._run.plan.recipe.total_pictures)
-        self.foot.show_progress(step.share, line, texts.pace_text(step))
+        self.run_panel.show_progress(step.share, line, texts.pace_text(step))
 
     def _show_preparing(self, event: Preparing) -> None:
         done = self.tr("{0:,} of {1:,}").format(event.done, event.of)
-        what = self.tr("rendering sculptures") if event.is_rendering else self.tr("reading pictures")
-        self.foot.show_progress(event.done / max(1, event.of), done, what)
+        activity = self.tr("rendering sculptures") if event.is_rendering else self.tr("reading pictures")
+        self.run_panel.show_progress(event.done / max(1, event.of), done, activity)
         self.growth.set_invitation(self.tr("The pictures to learn from are on their way"), "")
 
     def _show_learned(self, event: Learned) -> None:
-        self._seen = event.pictures  # not every step is told
-        self.foot.show_progress(1, texts.seen_text(event.pictures, event.pictures), "")
+        self._seen = event.pictures  # not every step is reported
+        self.run_panel.show_progress(1, texts.seen_text(event.pictures, event.pictures), "")
         self.messages.tell(
             self.tr("The model has learned {0:,} pictures.").format(event.pictures),
             action=self.tr("Carve with it"),
@@ -182,7 +182,7 @@ class LearnPage(Page):
 
     @Slot(object, object)
     def _take_seen(self, folder: Path, run: RunSeen | None) -> None:
-        if folder != self.what.folder:
+        if folder != self.settings_panel.folder:
             return
         if run is None:
             self._forget_run()
@@ -191,71 +191,71 @@ class LearnPage(Page):
 
     def _show_run(self, run: RunSeen) -> None:
         self._run, self._seen, self._reports = run, run.pictures, list(run.reports)
-        self.what.show_plan(run.plan)
+        self.settings_panel.show_plan(run.plan)
         self.growth.set_invitation("", "")
-        self.side.set_reports(self._reports)
-        self.looking.set_run(run)
+        self.details.set_reports(self._reports)
+        self.presenter.set_run(run)
         total = run.plan.recipe.total_pictures
-        self.foot.show_progress(run.pictures / total, texts.seen_text(run.pictures, total), "")
+        self.run_panel.show_progress(run.pictures / total, texts.seen_text(run.pictures, total), "")
         self._show_state()
 
     def _forget_run(self) -> None:
         self._run, self._seen, self._reports = None, 0, []
-        self.what.show_plan(None)
+        self.settings_panel.show_plan(None)
         self.growth.set_invitation("", "")
-        self.side.clear()
-        self.looking.set_run(None)
-        self.foot.show_progress(0, "", "")
+        self.details.clear()
+        self.presenter.set_run(None)
+        self.run_panel.show_progress(0, "", "")
         self._show_state()
 
     @Slot(object)
-    def _tell(self, error: Exception) -> None:
+    def _show_error(self, error: Exception) -> None:
         if isinstance(error, SculptorError):
             self.messages.tell(error.what, texts.advice(error))
         elif isinstance(error, OSError):
-            what = self.tr("The run stopped ({0}).").format(error.strerror or error)
-            self.messages.tell(what, self.tr("Look after its folder, then go on."))
+            sentence = self.tr("The run stopped ({0}).").format(error.strerror or error)
+            self.messages.tell(sentence, self.tr("Look after its folder, then go on."))
         else:
             log.error("learning failed", exc_info=error)
-            what = self.tr("Learning failed with an error that nobody foresaw ({0}: {1}).")
-            what_to_do = self.tr("The last checkpoint stays; Help > Show log has the details.")
-            self.messages.tell(what.format(type(error).__name__, error), what_to_do)
+            sentence = self.tr("Learning failed with an error that nobody foresaw ({0}: {1}).")
+            advice = self.tr("The last checkpoint stays; Help > Show log has the details.")
+            self.messages.tell(sentence.format(type(error).__name__, error), advice)
 
     @Slot()
     def _show_state(self) -> None:
         state = self.learner.state
-        self.what.set_busy(state is not TrainingState.IDLE)
-        self.foot.show_state(state, self._run is not None, self.what.reason or self._over())
+        self.settings_panel.set_busy(state is not TrainingState.IDLE)
+        self.run_panel.show_state(state, self._run is not None, self.settings_panel.reason or self._reason_to_rest())
         self.ability_changed.emit()
 
-    def _over(self) -> str:
+    def _reason_to_rest(self) -> str:
         """Why the run does not go on by itself; empty where it does."""
-        plan = self.what.plan()
+        plan = self.settings_panel.plan()
         if self._run is None or plan is None or self._seen < plan.recipe.total_pictures:
             return ""
         return self.tr("All its pictures are seen: give it more of them to go on.")
 
-    # What people ask ----------------------------------------------------------------------------------------------
+    # Requests -----------------------------------------------------------------------------------------------------
 
     @Slot(str)
     def _run_chosen(self, folder: str) -> None:
         self._forget_run()
-        self.what.set_folder(Path(folder))
+        self.settings_panel.set_folder(Path(folder))
         self.learner.inspect(Path(folder))
 
     @Slot()
     def _new_run(self) -> None:
-        self._run_chosen(str(new_folder(self.what.preset.currentData())))
+        self._run_chosen(str(new_folder(self.settings_panel.preset.currentData())))
 
     @Slot()
     def _carve(self) -> None:
-        self.learner.export(self.what.folder)
+        self.learner.export(self.settings_panel.folder)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         match event.key():
             case Qt.Key.Key_Up:
-                self.looking.go_to_row(self.looking.row - 1)
+                self.presenter.go_to_row(self.presenter.row - 1)
             case Qt.Key.Key_Down:
-                self.looking.go_to_row(self.looking.row + 1)
+                self.presenter.go_to_row(self.presenter.row + 1)
             case _:
                 super().keyPressEvent(event)

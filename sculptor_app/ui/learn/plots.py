@@ -1,4 +1,4 @@
-"""The loss over the pictures seen, on a logarithmic axis: a model changes with the logarithm of what it has seen."""
+"""Plots of training: the loss over the pictures seen, and the share learned at each noise level."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ FEWEST = 100.0
 
 
 class LossPlot(Chart):
-    """A curve of the loss and a cursor at the training time looked at; press or drag to go there.
+    """The loss over the pictures seen, with a cursor that can be dragged to a training time.
+
+    The axis is logarithmic, as a model changes with the logarithm of the pictures it has seen.
 
     Signals:
         pictures_requested: the training time wanted, in pictures.
@@ -51,7 +53,7 @@ class LossPlot(Chart):
         self.set_reports([])
 
     def set_reports(self, reports: Sequence[Report]) -> None:
-        """All reports so far, the oldest first."""
+        """Show all reports so far, the oldest first."""
         self._pictures = np.array([max(FEWEST, report.pictures) for report in reports], dtype=np.float64)
         self._losses = np.array([report.loss for report in reports], dtype=np.float64)
         self.show_empty(len(reports) == 0)
@@ -76,7 +78,7 @@ class LossPlot(Chart):
         )
 
     def dress(self) -> None:
-        """Puts on the colours of the theme."""
+        """Apply the colours of the theme."""
         super().dress()
         ratio = self.canvas.devicePixelRatioF()
         ink = band_colour("layout")
@@ -186,7 +188,7 @@ class LearnedPlot(Chart):
         self.dress()
 
     def set_shares(self, shares: Sequence[float | None], before: Sequence[float | None], caption: str) -> None:
-        """What is learned per level, what was learned earlier, and in words when that is."""
+        """Show the share learned per level now and earlier, and a caption that says when."""
         self._shares = list(shares)
         self.show_empty(all(share is None for share in shares))
         known = [level for level, share in enumerate(shares) if share is not None]
@@ -206,7 +208,7 @@ class LearnedPlot(Chart):
         )
 
     def tooltip_at(self, x: float) -> str:
-        """A level in words."""
+        """The tooltip of a level: its log-SNR, phase and share learned."""
         level = min(max(int(x), 0), LEVELS - 1)
         low = decade_text(EDGES[level - 1]) if level else "−∞"
         high = decade_text(EDGES[level]) if level < len(EDGES) else "∞"
@@ -219,7 +221,7 @@ class LearnedPlot(Chart):
         return "\n".join(lines)
 
     def dress(self) -> None:
-        """Puts on the colours of the theme."""
+        """Apply the colours of the theme."""
         super().dress()
         self.canvas.left.setWidth(self.canvas.fontMetrics().horizontalAdvance("100%") + 8)
         line = QPen(QColor(theme().tokens.text), 1.3 * self.canvas.devicePixelRatioF())

@@ -1,4 +1,4 @@
-"""Which cell of the grid is looked at, in both times, and keeping every view of it in step."""
+"""The presenter of the page Learn: the chosen row, denoising step, noise and kind, and the views that show them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sculptor_app.session.session import Session
 from sculptor_app.training.loop.events import Grown, RunSeen
 from sculptor_app.training.loop.plan import NOISES, Plan
 from sculptor_app.ui.learn import texts
-from sculptor_app.ui.learn.cells import GUESS, STATE, Shelf
-from sculptor_app.ui.learn.details_panel import Side
+from sculptor_app.ui.learn.cells import GUESS, STATE, RowCache
+from sculptor_app.ui.learn.details_panel import DetailsPanel
 from sculptor_app.ui.learn.growth_view import GrowthView
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Track:
-    """As much of a trajectory as a session needs.
+class DenoisingAxis:
+    """The denoising steps of a row, as much of a trajectory as a session needs.
 
     Attributes:
         levels: Of the states 0..N.
@@ -59,24 +59,24 @@ PLOTS_SHARE = 0.1
 """Of the GUI thread's time that the plots may take: they cost as much as all the rest, and say what changes slowly."""
 
 
-class Looking(QObject):
-    """Training time, denoising time, noise and kind that are shown.
+class GrowthPresenter(QObject):
+    """The chosen cell in training time and denoising time, and the noise and kind that are shown.
 
     Args:
-        session: Holds the denoising time.
+        session: Holds the denoising step.
         growth: The grid.
-        side: The enlarged cell and the plots.
+        details: The enlarged cell and the plots.
 
     Attributes:
-        rows: Pictures seen at each row there is.
-        row: The one looked at.
-        follows: Whether the next row is looked at when it comes.
+        rows: Pictures seen at each row.
+        row: The chosen one.
+        follows: Whether the next row is shown when it comes.
     """
 
-    def __init__(self, session: Session, growth: GrowthView, side: Side) -> None:
+    def __init__(self, session: Session, growth: GrowthView, details: DetailsPanel) -> None:
         super().__init__(growth)
-        self._session, self._growth, self._side = session, growth, side
-        self._shelf: Shelf | None = None
+        self._session, self._growth, self._details = session, growth, details
+        self._cache: RowCache | None = None
         self._plan: Plan | None = None
         self.row, self.follows = 0, True
         self._noise, self._kind = 0, GUESS
@@ -89,40 +89,40 @@ class Looking(QObject):
         growth.noise_requested.connect(self.set_noise)
         growth.kind_requested.connect(self.set_kind)
         growth.newest_requested.connect(self.follow)
-        side.kind_requested.connect(self.set_kind)
-        side.pictures_requested.connect(self.go_to_time)
+        details.kind_requested.connect(self.set_kind)
+        details.pictures_requested.connect(self.go_to_time)
         session.step_changed.connect(self._move)
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """Pictures seen at each row there is, rising."""
-        return () if self._shelf is None else self._shelf.rows
+        """Pictures seen at each row, rising."""
+        return () if self._cache is None else self._cache.rows
 
-    # What there is to look at -------------------------------------------------------------------------------------
+    # Rows ---------------------------------------------------------------------------------------------------------
 
     def set_run(self, run: RunSeen | None) -> None:
-        """Another run, from its newest row on; None for none."""
+        """Show another run, at its newest row; None for none."""
         self._plan = None if run is None else run.plan
-        self._shelf = None if run is None else Shelf(run.folder, run.rows)
+        self._cache = None if run is None else RowCache(run.folder, run.rows)
         self._growth.grid.set_source(self._picture)
         self.row, self.follows = max(0, len(self.rows) - 1), True
         self._show_rows()
 
     def add_row(self, event: Grown) -> None:
-        """The run has grown; who looks at another row goes on looking at it."""
-        assert self._shelf is not None  # a run has begun before it grows
+        """Add a row; the chosen one stays, unless the newest is followed."""
+        assert self._cache is not None  # a run has begun before it grows
         shown = self.rows[self.row] if self.rows else 0
-        self._shelf.add(event.row, event.rows)
+        self._cache.add(event.row, event.rows)
         place = bisect.bisect_left(event.rows, shown)
         self.row = len(event.rows) - 1 if self.follows else min(place, len(event.rows) - 1)
         self._show_rows()
 
     def _show_rows(self) -> None:
-        newest = self._shelf.row(self.rows[-1]) if self._shelf is not None and self.rows else None
+        newest = self._cache.row(self.rows[-1]) if self._cache is not None and self.rows else None
         self._growth.set_has_growth(newest is not None)
         if newest is None:
             return
-        axis, shown = Track(newest.levels), self._session.trajectory
+        axis, shown = DenoisingAxis(newest.levels), self._session.trajectory
         if shown is None or shown.levels != axis.levels:
             self._session.show(cast("AnyTrajectory", axis), None, running=False)  # nobody here reads its pictures
             self._growth.timeline.set_plan(axis.spans, axis.last, [level.snr for level in axis.levels])
@@ -130,17 +130,17 @@ class Looking(QObject):
         self._growth.grid.set_axes(self.rows, axis.last)
         self._move()
 
-    # What people ask ----------------------------------------------------------------------------------------------
+    # Requests -----------------------------------------------------------------------------------------------------
 
     @Slot(int, int)
     def go_to_cell(self, row: int, state: int) -> None:
-        """Look at a row and a state."""
+        """Choose a row and a state."""
         self.go_to_row(row)
         if state != self._session.position:
             self._session.go_to(state)
 
     def go_to_row(self, row: int) -> None:
-        """Look at a row, the nearest there is; at the newest, go along with those that come."""
+        """Choose a row, the nearest there is; the newest is followed from then on."""
         last = max(0, len(self.rows) - 1)
         self.row = min(max(row, 0), last)
         self.follows = self.row == last
@@ -148,41 +148,41 @@ class Looking(QObject):
 
     @Slot(float)
     def go_to_time(self, pictures: float) -> None:
-        """Look at the row nearest to a training time."""
+        """Choose the row nearest to a training time, in pictures."""
         if self.rows:
             self.go_to_row(min(range(len(self.rows)), key=lambda row: abs(self.rows[row] - pictures)))
 
     @Slot()
     def follow(self) -> None:
-        """Look at the newest row."""
+        """Choose the newest row and follow those that come."""
         self.go_to_row(len(self.rows) - 1)
 
     @Slot(int)
     def set_noise(self, noise: int) -> None:
-        """Look at another of the fixed noises."""
+        """Show another of the fixed noises."""
         self._noise = noise
         self._show_choice()
 
     @Slot(object)
     def set_kind(self, kind: str) -> None:
-        """Look at guesses or at noisy states."""
+        """Show guesses or noisy states."""
         self._kind = kind
         self._show_choice()
 
     def _show_choice(self) -> None:
         self._growth.set_choice(self._noise, self._kind)
-        self._side.set_kind(self._kind)
+        self._details.set_kind(self._kind)
         self.clock.request()
 
     # Remembering --------------------------------------------------------------------------------------------------
 
     def save(self, settings: QSettings) -> None:
-        """Remember what is looked at."""
+        """Remember the noise and the kind."""
         settings.setValue("learn/noise", str(self._noise))
         settings.setValue("learn/kind", self._kind)
 
     def restore(self, settings: QSettings) -> None:
-        """Take up what was remembered."""
+        """Restore the noise and the kind."""
         noise = str(settings.value("learn/noise", "0"))
         self._noise = int(noise) if noise.isdecimal() and int(noise) < NOISES else 0
         self._kind = STATE if settings.value("learn/kind") == STATE else GUESS
@@ -197,26 +197,26 @@ class Looking(QObject):
         self.clock.request()
 
     def _picture(self, row: int, state: int) -> QImage | None:
-        if self._shelf is None or row >= len(self.rows):
+        if self._cache is None or row >= len(self.rows):
             return None
-        return self._shelf.image(self.rows[row], state, self._noise, self._kind)
+        return self._cache.image(self.rows[row], state, self._noise, self._kind)
 
     @Slot()
     def _draw(self) -> None:
-        """Show the cell that the scrubbers are on; at most once per frame of the display."""
+        """Show the chosen cell; at most once per frame of the display."""
         if not self.rows or self._plan is None:
             return
         state, seen = self._session.position, self.rows[self.row]
         self._growth.timeline.set_step(state)
         self._growth.newest.setEnabled(not self.follows)
         self._growth.note.setText(texts.noise_text(self._plan, self._noise))
-        self._side.show_cell(self._picture(self.row, state), seen, state)
+        self._details.show_cell(self._picture(self.row, state), seen, state)
         self._plot_clock.request()
 
     @Slot()
     def _draw_plots(self) -> None:
         if self.rows:
-            self._side.show_time(self.rows[self.row])
+            self._details.show_time(self.rows[self.row])
 
     def flush(self) -> None:
         """Draw now what is due."""

@@ -1,4 +1,4 @@
-"""The left panel: what to learn, from which pictures, for how long, and where the run is kept."""
+"""The left panel: settings of a training run, and its start, pause, stop and progress."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class FolderField(QWidget):
             self.chosen.emit(found)
 
 
-class What(QWidget):
-    """The settings of a run.
+class TrainingSettings(QWidget):
+    """The settings of a training run: preset, pictures, length and folder.
 
     Signals:
         edited: some setting changed.
@@ -94,8 +94,8 @@ class What(QWidget):
         self._make_fields()
         self._lay_out()
         self.preset.currentIndexChanged.connect(self._preset_chosen)
-        self.edge.currentIndexChanged.connect(self._judge)
-        self.total.text_changed.connect(self._judge)
+        self.edge.currentIndexChanged.connect(self._validate)
+        self.total.text_changed.connect(self._validate)
         self.pictures.chosen.connect(self._pictures_chosen)
         self.run.chosen.connect(self.run_chosen)
         self.new_run.clicked.connect(self.new_run_requested)
@@ -137,11 +137,11 @@ class What(QWidget):
         column.addWidget(self.problem)
         column.addStretch(1)
 
-    # What it says -------------------------------------------------------------------------------------------------
+    # Values -------------------------------------------------------------------------------------------------------
 
     @property
     def reason(self) -> str:
-        """Why no run can begin so; empty where it can."""
+        """Why no run can begin with these settings; empty where it can."""
         return self.problem.text()
 
     @property
@@ -150,7 +150,7 @@ class What(QWidget):
         return Path(self.run.path)
 
     def plan(self) -> Plan | None:
-        """What would be learned; None while something is wrong."""
+        """The plan of the run; None while a setting is wrong."""
         if self.reason:
             return None
         if self._begun is not None:
@@ -158,12 +158,12 @@ class What(QWidget):
         return plan_of(self.preset.currentData(), self._total(), int(self.edge.currentData()), self.pictures.path)
 
     def set_folder(self, folder: Path) -> None:
-        """Where the run is kept."""
+        """Set the folder of the run."""
         self.run.set_path(str(folder))
-        self._judge()
+        self._validate()
 
     def show_plan(self, plan: Plan | None) -> None:
-        """The settings of a run that is there: how long it takes can be changed, and nothing else; None for no run."""
+        """Show the settings of a run, of which only the length can be changed; None for no run."""
         self._begun = None
         if plan is not None:
             self.preset.setCurrentIndex(self.preset.findData(plan.preset))
@@ -174,10 +174,10 @@ class What(QWidget):
         for field in self._fixed:
             field.setEnabled(plan is None)
         self.new_run.setVisible(plan is not None)
-        self._judge()
+        self._validate()
 
     def set_busy(self, busy: bool) -> None:
-        """While a run is in memory nothing can be changed."""
+        """Lock the settings while a run is in memory."""
         fields: tuple[QWidget, ...] = (self.total, self.run.button, self.new_run)
         for field in fields:
             field.setEnabled(not busy)
@@ -195,7 +195,7 @@ class What(QWidget):
         settings.setValue("learn/folder", self.run.path)
 
     def restore(self, settings: QSettings) -> None:
-        """Take up what was remembered."""
+        """Restore the settings."""
         for box, name in ((self.preset, "preset"), (self.edge, "size")):
             row = box.findData(str(settings.value(f"learn/{name}", "")))
             if row >= 0:
@@ -219,15 +219,15 @@ class What(QWidget):
         self._own.setVisible(key == OWN)
         if self._begun is None:
             self.total.set_text(str(PRESETS[key].recipe.total_pictures))
-        self._judge()
+        self._validate()
 
     @Slot(str)
     def _pictures_chosen(self, folder: str) -> None:
         self.pictures.set_path(folder)
-        self._judge()
+        self._validate()
 
     @Slot()
-    def _judge(self) -> None:
+    def _validate(self) -> None:
         reason = ""
         if not FEWEST_PICTURES <= self._total() <= MOST_PICTURES:
             reason = self.tr("Pictures to see: choose {0:,} to {1:,}.").format(FEWEST_PICTURES, MOST_PICTURES)
@@ -245,8 +245,8 @@ def new_folder(preset: str = TINY) -> Path:
     return next(root / name for name in names if not (root / name).exists())
 
 
-class Foot(QWidget):
-    """Two buttons that always stand there, a bar, and a way to carve with what was learned.
+class TrainingRunPanel(QWidget):
+    """Start or pause, stop, a progress bar, and a button that opens the model for carving.
 
     Signals:
         go_requested: begin, pause or go on, as the button says.
@@ -298,7 +298,7 @@ class Foot(QWidget):
         column.addWidget(self.carve)
 
     def show_state(self, state: TrainingState, has_run: bool, reason: str) -> None:
-        """What the buttons do now.
+        """Set what the buttons do.
 
         Args:
             state: Of the learner.
@@ -321,14 +321,14 @@ class Foot(QWidget):
             if at_rest
             else self.tr("Pause or stop first: a model is made of a checkpoint")
         )
-        words = {
+        activity = {
             TrainingState.PREPARING: self.tr("preparing…"),
             TrainingState.PAUSING: self.tr("pausing after this step…"),
             TrainingState.PAUSED: self.tr("paused"),
             TrainingState.STOPPING: self.tr("stopping after this step…"),
             TrainingState.WRITING: self.tr("writing the model…"),
         }
-        self.pace.setText(words.get(state, ""))
+        self.pace.setText(activity.get(state, ""))
 
     def _tip(self, state: TrainingState) -> str:
         if state is TrainingState.LEARNING:
@@ -336,7 +336,7 @@ class Foot(QWidget):
         return self.tr("Learn (Ctrl+Return)")
 
     def show_progress(self, share: float, line: str, pace: str) -> None:
-        """How far it is, 0 to 1, in words, and how fast."""
+        """Show the progress, 0 to 1, a line about it, and the pace."""
         self.bar.setUpdatesEnabled(False)  # QProgressBar.setValue would paint there and then
         self.bar.setValue(round(1000 * share))
         self.bar.setUpdatesEnabled(True)
@@ -345,6 +345,6 @@ class Foot(QWidget):
 
     @Slot()
     def press(self) -> None:
-        """Do what the first button says, if it can be pressed."""
+        """Press the first button, if it is enabled."""
         if self.go.isEnabled():
             self.go_requested.emit()

@@ -1,4 +1,4 @@
-"""What the page says: presets, how a run goes, and what to do about what went wrong."""
+"""Texts of the page Learn: presets, progress, and advice for errors of training."""
 
 from __future__ import annotations
 
@@ -11,27 +11,33 @@ from sculptor_app.training.loop.plan import OWN, SMALL, TINY, Plan
 from sculptor_app.ui.carve.run_progress import duration_text
 from sculptor_app.ui.widgets.names import form_name, material_name
 
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Learn", text)
+translate = QCoreApplication.translate  # a name that lupdate knows
 
 
 def preset_name(key: str) -> str:
-    """A preset as the list of presets calls it."""
+    """The name of a preset."""
     return {
-        TINY: _tr("Busts, 32 × 32"),
-        SMALL: _tr("All sculptures, 64 × 64"),
-        OWN: _tr("Your own pictures"),
+        TINY: translate("Learn", "Busts, 32 × 32"),
+        SMALL: translate("Learn", "All sculptures, 64 × 64"),
+        OWN: translate("Learn", "Your own pictures"),
     }[key]
 
 
 def preset_note(key: str) -> str:
-    """What to expect of a preset."""
+    """A note on a preset: what it learns, and how long that takes."""
     return {
-        TINY: _tr("A small network learns one form in six materials: shapes in a minute, busts in four on one core."),
-        SMALL: _tr("The network of the embedded model, all forms and materials: a night on a CPU, much less on a GPU."),
-        OWN: _tr("16 pictures or more of whatever you like, cut to squares; the more alike, the sooner it shows."),
-    }[key]  # fmt: skip
+        TINY: translate(
+            "Learn",
+            "A small network learns one form in six materials: shapes in a minute, busts in four on one core.",
+        ),
+        SMALL: translate(
+            "Learn",
+            "The network of the embedded model, all forms and materials: a night on a CPU, much less on a GPU.",
+        ),
+        OWN: translate(
+            "Learn", "16 pictures or more of whatever you like, cut to squares; the more alike, the sooner it shows."
+        ),
+    }[key]
 
 
 def count_text(pictures: int) -> str:
@@ -45,7 +51,7 @@ def count_text(pictures: int) -> str:
 
 def seen_text(pictures: int, total: int) -> str:
     """As "3,200 of 24,000 pictures seen"."""
-    return _tr("{0:,} of {1:,} pictures seen").format(pictures, total)
+    return translate("Learn", "{0:,} of {1:,} pictures seen").format(pictures, total)
 
 
 def pace_text(step: Stepped) -> str:
@@ -53,11 +59,11 @@ def pace_text(step: Stepped) -> str:
     if step.rate <= 0:
         return ""
     rate = f"{step.rate:.0f}" if step.rate >= 9.95 else f"{step.rate:.1f}"
-    return _tr("{0} pictures/s · {1} left").format(rate, duration_text(step.left_s))
+    return translate("Learn", "{0} pictures/s · {1} left").format(rate, duration_text(step.left_s))
 
 
 def noise_text(plan: Plan, noise: int) -> str:
-    """What a fixed noise is sculpted into, as "bust, marble"; empty where the model knows no words."""
+    """What a fixed noise is sculpted into, as "bust, marble"; empty where the model has no labels."""
     forms, materials = plan.labels_of_noises()
     form, material = forms[noise], materials[noise]
     if form is None or material is None:
@@ -69,23 +75,27 @@ def advice(error: SculptorError) -> str:
     """What to do about a fault in this window: the library states facts, and the command line names its options."""
     match error:
         case errors.NotWritten():
-            return _tr("Make room, or mend the folder's permissions, then go on: the last checkpoint is whole.")
+            return translate(
+                "Learn", "Make room, or mend the folder's permissions, then go on: the last checkpoint is whole."
+            )
         case errors.DeviceFailed():
-            return _tr("The last checkpoint is whole: go on from it, or choose a smaller picture size in a new run.")
+            return translate(
+                "Learn", "The last checkpoint is whole: go on from it, or choose a smaller picture size in a new run."
+            )
         case errors.TrainingFailed():
-            return _tr("The last checkpoint is whole: go on from it, or begin a new run.")
+            return translate("Learn", "The last checkpoint is whole: go on from it, or begin a new run.")
         case errors.CheckpointError():
-            return _tr("Begin a new run, or delete that file to start this one from the beginning.")
+            return translate("Learn", "Begin a new run, or delete that file to start this one from the beginning.")
         case errors.SettingsChanged():
-            return _tr("Put back what was there, or choose another folder for the run.")
+            return translate("Learn", "Put back what was there, or choose another folder for the run.")
         case errors.FolderNotWritable():
-            return _tr("Choose another folder.")
+            return translate("Learn", "Choose another folder.")
         case errors.FolderInUse():
-            return _tr("Wait for its end, or choose another folder.")
+            return translate("Learn", "Wait for its end, or choose another folder.")
         case errors.NoCheckpoint():
-            return _tr("Choose the folder of a run that has begun.")
+            return translate("Learn", "Choose the folder of a run that has begun.")
         case errors.TooManyPictures():
-            return _tr("Choose a smaller picture size, or a folder with fewer pictures.")
+            return translate("Learn", "Choose a smaller picture size, or a folder with fewer pictures.")
         case errors.RenderSizeMismatch():
-            return _tr("Choose another folder, or delete the folder of renders.")
+            return translate("Learn", "Choose another folder, or delete the folder of renders.")
     return error.what_to_do

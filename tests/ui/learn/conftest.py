@@ -30,8 +30,9 @@ class LearnDriver:
         column = QVBoxLayout(frame)
         column.addWidget(self.messages)
         column.addWidget(self.page, 1)
-        self.learner, self.what, self.foot = self.page.learner, self.page.what, self.page.foot
-        self.grid, self.looking, self.session = self.page.growth.grid, self.page.looking, self.page.session
+        self.learner = self.page.learner
+        self.settings_panel, self.run_panel = self.page.settings_panel, self.page.run_panel
+        self.grid, self.presenter, self.session = self.page.growth.grid, self.page.presenter, self.page.session
         self.events: list[object] = []
         self.learner.progressed.connect(self.events.append)
 
@@ -41,16 +42,16 @@ class LearnDriver:
             self.page.enter()
 
     def press_go(self) -> None:
-        QTest.mouseClick(self.foot.go, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(self.run_panel.go, Qt.MouseButton.LeftButton)
 
     def press_stop(self) -> None:
-        QTest.mouseClick(self.foot.halt, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(self.run_panel.halt, Qt.MouseButton.LeftButton)
 
     def wait_for(self, state: TrainingState) -> None:
         self.qtbot.waitUntil(lambda: self.learner.state is state, timeout=PATIENCE_MS)
 
     def wait_for_rows(self, count: int) -> None:
-        self.qtbot.waitUntil(lambda: len(self.looking.rows) >= count, timeout=PATIENCE_MS)
+        self.qtbot.waitUntil(lambda: len(self.presenter.rows) >= count, timeout=PATIENCE_MS)
 
     def wait_for_message(self) -> str:
         self.qtbot.waitUntil(lambda: bool(self.messages.message), timeout=PATIENCE_MS)
@@ -58,8 +59,8 @@ class LearnDriver:
 
     def draw(self) -> None:
         """Draw what is due, now."""
-        self.looking.clock.request()
-        self.looking.flush()
+        self.presenter.clock.request()
+        self.presenter.flush()
 
     def close(self) -> None:
         """As the window does when it is closed."""

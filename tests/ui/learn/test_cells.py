@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.learn.cells import MOST_CELL_PX, places, spaced
+from sculptor_app.ui.learn.cells import MOST_CELL_PX, grid_geometry, spaced
 from sculptor_app.ui.learn.plots import learned_at, phase_index, phase_stretches, place_of
 from sculptor_app.ui.learn.texts import count_text
 from tests.ui.learn.reports import report
@@ -34,21 +34,21 @@ def test_the_middle_of_a_cell_means_what_it_shows(
     width: int, height: int, rows: int, columns: int, data: st.DataObject
 ):
     chosen = (data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1)))
-    at = places(width, height, 40, 22, (rows, columns), chosen)
+    at = grid_geometry(width, height, 40, 22, (rows, columns), chosen)
     assert chosen[0] in at.rows
     assert chosen[1] in at.columns
     row, column = at.rows.index(chosen[0]), at.columns.index(chosen[1])
     left, top = at.corner(row, column)
-    assert at.shown_at(left + at.side / 2, top + at.side / 2) == chosen
+    assert at.shown_at(left + at.cell_px / 2, top + at.cell_px / 2) == chosen
     # Between two that are shown lie those that are not: to a drag the middle means the cell or one near it.
-    assert abs(at.row_at(top + at.side / 2) - chosen[0]) <= rows / len(at.rows)
-    assert abs(at.column_at(left + at.side / 2) - chosen[1]) <= columns / len(at.columns)
+    assert abs(at.row_at(top + at.cell_px / 2) - chosen[0]) <= rows / len(at.rows)
+    assert abs(at.column_at(left + at.cell_px / 2) - chosen[1]) <= columns / len(at.columns)
     assert at.pitch <= MOST_CELL_PX
     assert (at.row_at(-1e6), at.row_at(1e6)) == (0, rows - 1) or len(at.rows) < 2
 
 
 def test_every_row_and_state_can_be_dragged_to():
-    at = places(760, 500, 40, 22, (40, 26), (0, 0))
+    at = grid_geometry(760, 500, 40, 22, (40, 26), (0, 0))
     rows = {at.row_at(y) for y in range(500)}
     columns = {at.column_at(x) for x in range(760)}
     assert (rows, columns) == (set(range(40)), set(range(26)))

@@ -88,9 +88,9 @@ def test_a_painting_takes_few_new_cells_at_a_time(make_grid, monkeypatch: pytest
 
 def test_a_press_means_the_cell_that_is_seen(qtbot: QtBot, make_grid) -> None:
     grid = make_grid()
-    at = grid.places
+    at = grid.cell_geometry
     for y, x in ((0, 0), (2, 5), (len(at.rows) - 1, len(at.columns) - 1)):
         left, top = at.corner(y, x)
         with qtbot.waitSignal(grid.cell_requested, raising=False, timeout=100) as asked:
-            QTest.mouseClick(grid, Qt.MouseButton.LeftButton, pos=QPoint(int(left + 3), int(top + at.side - 3)))
+            QTest.mouseClick(grid, Qt.MouseButton.LeftButton, pos=QPoint(int(left + 3), int(top + at.cell_px - 3)))
         assert (asked.args or [0, 0]) == [at.rows[y], at.columns[x]]

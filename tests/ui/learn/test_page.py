@@ -39,7 +39,7 @@ def test_paused_closed_opened_again_and_gone_on_with_it_learns_bit_for_bit_the_s
     open_page: OpenPage, run_folder: Path, tmp_path: Path
 ) -> None:
     first = open_page()
-    plan = first.what.plan()
+    plan = first.settings_panel.plan()
     assert plan is not None
     first.press_go()
     first.wait_for_rows(2)
@@ -52,22 +52,22 @@ def test_paused_closed_opened_again_and_gone_on_with_it_learns_bit_for_bit_the_s
     first.qtbot.waitUntil(
         lambda: any(isinstance(e, Stepped) and e.pictures > paused_at for e in first.events), timeout=PATIENCE_MS
     )
-    rows = first.looking.rows
+    rows = first.presenter.rows
     first.close()  # in the middle of learning
     closed_at = load_checkpoint(run_folder / "checkpoint.pt")["seen"]
     assert paused_at < closed_at < 1008
 
     again = open_page()
-    assert again.looking.rows[: len(rows)] == rows  # before anything is pressed
-    assert again.foot.go.text() == "Go on"
+    assert again.presenter.rows[: len(rows)] == rows  # before anything is pressed
+    assert again.run_panel.go.text() == "Go on"
     again.press_go()
     again.wait_for(TrainingState.LEARNING)
     again.wait_for(TrainingState.IDLE)
     assert "has learned 1,008 pictures" in again.wait_for_message()
-    assert [line.pictures for line in again.page.side._reports][-1] == 1008
-    assert not again.foot.go.isEnabled()
-    again.what.total.set_text("2000")
-    assert again.foot.go.isEnabled()
+    assert [line.pictures for line in again.page.details._reports][-1] == 1008
+    assert not again.run_panel.go.isEnabled()
+    again.settings_panel.total.set_text("2000")
+    assert again.run_panel.go.isEnabled()
 
     learning = Learning(tmp_path / "whole", plan)
     list(learning.go(threading.Event()))
@@ -77,65 +77,65 @@ def test_paused_closed_opened_again_and_gone_on_with_it_learns_bit_for_bit_the_s
 
 def test_the_grid_is_scrubbed_in_both_times(driver: LearnDriver) -> None:
     run_at_rest(driver)
-    count = len(driver.looking.rows)
-    assert (driver.looking.row, driver.session.position) == (count - 1, 25)
-    newest = driver.page.side.frame.picture_view.image
+    count = len(driver.presenter.rows)
+    assert (driver.presenter.row, driver.session.position) == (count - 1, 25)
+    newest = driver.page.details.frame.picture_view.image
     QTest.keyClick(driver.grid, Qt.Key.Key_Up)
     QTest.keyClick(driver.grid, Qt.Key.Key_Left)
     driver.draw()
     assert driver.grid.cell == (count - 2, 24)
-    assert driver.page.side.frame.picture_view.image != newest
+    assert driver.page.details.frame.picture_view.image != newest
     assert driver.page.growth.newest.isEnabled()
     QTest.keyClick(driver.page.growth.timeline, Qt.Key.Key_Up)  # leaves it to the training time
     QTest.keyClick(driver.page.growth.timeline, Qt.Key.Key_Home)
     driver.draw()
     assert driver.grid.cell == (count - 3, 0)
-    at = driver.grid.places
+    at = driver.grid.cell_geometry
     left, top = at.corner(count - 1, len(at.columns) - 1)
     QTest.mouseClick(driver.grid, Qt.MouseButton.LeftButton, pos=QPoint(int(left + 5), int(top + 5)))
     driver.draw()
     assert driver.grid.cell == (count - 1, 25)
     assert not driver.page.growth.newest.isEnabled()
-    assert driver.grid.accessibleDescription() == f"after {driver.looking.rows[-1]:,} pictures, step 25"
+    assert driver.grid.accessibleDescription() == f"after {driver.presenter.rows[-1]:,} pictures, step 25"
 
 
 def test_the_loss_leads_to_a_training_time(driver: LearnDriver) -> None:
     run_at_rest(driver)
-    driver.page.side.loss.pictures_requested.emit(190.0)
+    driver.page.details.loss.pictures_requested.emit(190.0)
     driver.draw()
-    assert driver.looking.rows[driver.looking.row] == 192
+    assert driver.presenter.rows[driver.presenter.row] == 192
     driver.page.growth.newest.click()
-    assert driver.looking.follows
+    assert driver.presenter.follows
 
 
 def test_noise_and_kind_are_chosen_and_remembered(driver: LearnDriver, open_page: OpenPage) -> None:
     run_at_rest(driver, rows=1)
-    before = driver.page.side.frame.picture_view.image
+    before = driver.page.details.frame.picture_view.image
     driver.page.growth._noises.button(2).click()
     driver.draw()
-    third = driver.page.side.frame.picture_view.image
+    third = driver.page.details.frame.picture_view.image
     assert third != before
     driver.page.growth._kinds.button(1).click()
     QTest.keyClick(driver.grid, Qt.Key.Key_Left)
     driver.draw()
-    assert driver.page.side.frame.title_button.text() == "Noisy state"
+    assert driver.page.details.frame.title_button.text() == "Noisy state"
     driver.close()
     again = open_page()
-    assert (again.looking._noise, again.looking._kind) == (2, STATE)
-    again.page.side.frame.kind_requested.emit(GUESS)
+    assert (again.presenter._noise, again.presenter._kind) == (2, STATE)
+    again.page.details.frame.kind_requested.emit(GUESS)
     assert again.page.growth._kinds.button(0).isChecked()
 
 
 def test_who_looks_at_an_older_row_goes_on_looking_at_it(driver: LearnDriver) -> None:
     driver.press_go()
     driver.wait_for_rows(2)
-    driver.looking.go_to_row(0)
-    count = len(driver.looking.rows)
+    driver.presenter.go_to_row(0)
+    count = len(driver.presenter.rows)
     driver.wait_for_rows(count + 1)
-    assert driver.looking.row == 0
-    driver.looking.follow()
+    assert driver.presenter.row == 0
+    driver.presenter.follow()
     driver.wait_for_rows(count + 2)
-    assert driver.looking.row == len(driver.looking.rows) - 1
+    assert driver.presenter.row == len(driver.presenter.rows) - 1
 
 
 def test_stopping_lets_go_of_the_run_and_its_folder(driver: LearnDriver, run_folder: Path) -> None:
@@ -144,13 +144,13 @@ def test_stopping_lets_go_of_the_run_and_its_folder(driver: LearnDriver, run_fol
     driver.press_stop()
     driver.wait_for(TrainingState.IDLE)
     assert load_checkpoint(run_folder / "checkpoint.pt")["seen"] >= 192
-    assert driver.foot.go.text() == "Go on"
-    assert not driver.what.preset.isEnabled()  # it belongs to the run
-    assert driver.what.total.isEnabled()
-    driver.what.new_run.click()
-    driver.qtbot.waitUntil(driver.what.preset.isEnabled, timeout=PATIENCE_MS)
-    assert driver.foot.go.text() == "Start"
-    assert driver.what.folder != run_folder
+    assert driver.run_panel.go.text() == "Go on"
+    assert not driver.settings_panel.preset.isEnabled()  # it belongs to the run
+    assert driver.settings_panel.total.isEnabled()
+    driver.settings_panel.new_run.click()
+    driver.qtbot.waitUntil(driver.settings_panel.preset.isEnabled, timeout=PATIENCE_MS)
+    assert driver.run_panel.go.text() == "Start"
+    assert driver.settings_panel.folder != run_folder
 
 
 def test_a_wish_to_pause_is_seen_between_two_things_told(
@@ -169,8 +169,8 @@ def test_a_wish_to_pause_is_seen_between_two_things_told(
     driver.wait_for(TrainingState.LEARNING)
     driver.wait_for(TrainingState.IDLE)
     assert load_checkpoint(run_folder / "checkpoint.pt")["seen"] == 1008
-    assert driver.foot.line.text() == "1,008 of 1,008 pictures seen"
-    assert not driver.foot.go.isEnabled()  # all are seen
+    assert driver.run_panel.line.text() == "1,008 of 1,008 pictures seen"
+    assert not driver.run_panel.go.isEnabled()  # all are seen
 
 
 def test_a_paused_run_is_stopped(driver: LearnDriver) -> None:
@@ -183,14 +183,14 @@ def test_a_stop_is_obeyed_before_anything_is_learned(driver: LearnDriver) -> Non
     driver.press_go()
     driver.page.stop()
     driver.wait_for(TrainingState.IDLE)
-    assert driver.foot.go.isEnabled()
+    assert driver.run_panel.go.isEnabled()
 
 
 def test_carving_with_what_was_learned(driver: LearnDriver) -> None:
-    assert not driver.foot.carve.isEnabled()
+    assert not driver.run_panel.carve.isEnabled()
     run_at_rest(driver, rows=1)
     with driver.qtbot.waitSignal(driver.page.model_ready, timeout=PATIENCE_MS) as ready:
-        driver.foot.carve.click()
+        driver.run_panel.carve.click()
     assert load_sculptor(ready.args[0]).picture_size == 32
     driver.wait_for(TrainingState.PAUSED)  # it can go on
 
@@ -198,18 +198,18 @@ def test_carving_with_what_was_learned(driver: LearnDriver) -> None:
 def test_an_empty_page_invites_and_says_what_is_missing(driver: LearnDriver) -> None:
     assert "what noise looks like" in driver.page.growth.title.text()
     assert driver.page.growth._stack.currentIndex() == 0
-    driver.what.total.set_text("12")
-    assert "choose 1,000 to" in driver.what.problem.text()
-    assert not driver.foot.go.isEnabled()
+    driver.settings_panel.total.set_text("12")
+    assert "choose 1,000 to" in driver.settings_panel.problem.text()
+    assert not driver.run_panel.go.isEnabled()
     assert not driver.page.can_start
     driver.page.start()
     assert driver.learner.state is TrainingState.IDLE
-    driver.what.preset.setCurrentIndex(driver.what.preset.findData(TINY))
-    assert driver.foot.go.isEnabled()
-    driver.what.preset.setCurrentIndex(driver.what.preset.findData(OWN))
-    driver.what.pictures.set_path("")
-    driver.what.total.set_text("2000")
-    assert "16 pictures or more" in driver.what.problem.text()
+    driver.settings_panel.preset.setCurrentIndex(driver.settings_panel.preset.findData(TINY))
+    assert driver.run_panel.go.isEnabled()
+    driver.settings_panel.preset.setCurrentIndex(driver.settings_panel.preset.findData(OWN))
+    driver.settings_panel.pictures.set_path("")
+    driver.settings_panel.total.set_text("2000")
+    assert "16 pictures or more" in driver.settings_panel.problem.text()
 
 
 # What can go wrong
@@ -220,7 +220,7 @@ def test_too_few_pictures(driver: LearnDriver, pictures: Path) -> None:
     driver.press_go()
     assert "holds 15 pictures that can be read" in driver.wait_for_message()
     driver.wait_for(TrainingState.IDLE)
-    driver.what.pictures.chosen.emit(str(fill(pictures.parent / "more", 17)))
+    driver.settings_panel.pictures.chosen.emit(str(fill(pictures.parent / "more", 17)))
     driver.press_go()
     driver.wait_for(TrainingState.LEARNING)
 
@@ -228,7 +228,7 @@ def test_too_few_pictures(driver: LearnDriver, pictures: Path) -> None:
 def test_two_pages_on_one_run(driver: LearnDriver, open_page: OpenPage, settings: QSettings) -> None:
     run_at_rest(driver, rows=1)
     other = open_page()
-    assert other.looking.rows == driver.looking.rows  # looking is free
+    assert other.presenter.rows == driver.presenter.rows  # looking is free
     other.press_go()
     message = other.wait_for_message()
     assert "Another run is going on in" in message
@@ -289,5 +289,5 @@ def test_a_fault_that_nobody_foresaw(driver: LearnDriver, monkeypatch: pytest.Mo
 
 
 def test_a_folder_of_other_things(driver: LearnDriver, pictures: Path) -> None:
-    driver.what.run_chosen.emit(str(pictures))
+    driver.settings_panel.run_chosen.emit(str(pictures))
     assert "holds other things already" in driver.wait_for_message()
