@@ -73,7 +73,8 @@ def sculpted(
     request: RunRequest, arguments: argparse.Namespace, interruption: Interruption, start: Start | None = None
 ) -> tuple[Trajectory, RunMeasures]:
     """Take all steps, from the noise of the seed or from another start."""
-    from sculptor_app.diffusion.sampling.sample import Engine, sample  # torch takes seconds to import
+    from sculptor_app.diffusion.sampling.engine import Engine  # torch takes seconds to import
+    from sculptor_app.diffusion.sampling.sample import sample
 
     trajectory = measures = None
     steps = request.steps + 1 - (1 if start is None else start.first_step)

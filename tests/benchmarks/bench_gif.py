@@ -40,7 +40,8 @@ Row = tuple[str, float, float, float, float, float, float, float]
 
 def sculpted(model: str | None, sampler: str) -> Trajectory:
     """A finished 50-step run."""
-    from sculptor_app.diffusion.sampling.sample import Engine, sample
+    from sculptor_app.diffusion.sampling.engine import Engine
+    from sculptor_app.diffusion.sampling.sample import sample
 
     request = RunRequest("bust", "bronze", seed=7, steps=50, sampler=sampler, device="cpu", model=model)
     trajectory = None

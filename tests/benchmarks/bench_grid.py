@@ -72,7 +72,7 @@ def chunk_times(sizes: list[int]) -> dict[int, float]:
     import threading
 
     from sculptor_app.core.requests.grid import Cell, GridRequest
-    from sculptor_app.diffusion.sampling.sample import Engine
+    from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.diffusion.studies import grid
 
     engine, found = Engine(), {}

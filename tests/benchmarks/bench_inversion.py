@@ -21,7 +21,8 @@ import torch
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.studies.inversion import DEFAULT_GRAIN, Inversion, invert
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.spectrum import frame_spectrum

@@ -20,7 +20,8 @@ import torch
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.measures.run_measures import measured
 
 

@@ -26,7 +26,8 @@ import torch
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.pipelines.call import call_of
 from sculptor_app.diffusion.pipelines.parameters import call_parameters
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from tests.helpers.any_pipeline import engine_of, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS
 

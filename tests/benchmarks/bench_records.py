@@ -25,7 +25,8 @@ from diffusers.configuration_utils import register_to_config
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.sampling.sample import Engine, Event, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import Event, sample
 from sculptor_app.diffusion.studies.fork import fork
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import OWN_SAMPLER
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from tests.helpers.tiny_pipelines import build
 
 STEPS = 4

@@ -13,7 +13,7 @@ from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.diffusion.observe.guidance import EVALUATED_ONCE
-from sculptor_app.diffusion.sampling.sample import Engine
+from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
 from sculptor_app.measures.guidance import NO_MODEL, NOT_DECODED, NOT_KEPT
 from sculptor_app.measures.pictures import NO_STEP_YET, frame, picture

@@ -8,7 +8,8 @@ import pytest
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.events import Started
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.measures.bands import band_energies
 from sculptor_app.measures.run_measures import RunMeasures, measured
 from sculptor_app.measures.spectrum import frame_spectrum

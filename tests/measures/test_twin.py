@@ -13,7 +13,8 @@ from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_proc
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.measures.pictures import FrameKind, frame, picture
 from tests.helpers.runs import made_run, solid
 

@@ -1,4 +1,4 @@
-"""From what a pipeline hands to its scheduler to frames that can be looked at."""
+"""Conversion of a pipeline's tensors (pixels, latents, packed tokens) to frames in main memory."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def to_frames(batch: torch.Tensor) -> list[Frame]:
 
 
 class FrameConverter:
-    """How the tensors of a run become frames.
+    """Converter of a run's tensors to frames.
 
     Args:
         layout: Of the pipeline's states; None is that of plain pictures, (B, C, H, W).
-        size: Height and width in pixels of what is made; packed states do not tell it. None takes it for a square.
+        size: Height and width in pixels of the picture; packed states do not hold it. None assumes a square.
     """
 
     def __init__(self, layout: StateLayout | None = None, size: tuple[int, int] | None = None) -> None:
@@ -51,7 +51,7 @@ class FrameConverter:
         self._size = size
 
     def is_picture(self, batch: torch.Tensor) -> bool:
-        """Whether `frames` can show such a tensor."""
+        """Whether `frames` can convert such a tensor."""
         if self._is_packed:
             return batch.ndim == 3 and self._tokens_fit(batch)
         return batch.ndim == 4 or (batch.ndim == 5 and batch.shape[2] == 1)
@@ -90,7 +90,7 @@ class FrameConverter:
         return tuple(batch.shape[1:]) == (height * width // patch**2, channels * patch**2)
 
     def _size_of(self, batch: torch.Tensor) -> tuple[int, int]:
-        """Pixels that the tokens stand for: as the run was called, or a square where it did not say."""
+        """Pixels that the tokens stand for: of the run's call, or a square where it does not name them."""
         assert self._layout is not None
         if self._size is not None:
             return self._size

@@ -1,8 +1,9 @@
-"""The two guesses that guidance is made of, told apart without asking the network again.
+"""Unconditional and conditional prediction of classifier-free guidance, from the outputs that a run has anyway.
 
-With classifier-free guidance (Ho and Salimans 2022, equation 6) the network is asked twice, in one doubled batch or in
-two calls, and the sampler is given `free + w (conditional - free)`. Which of both answers is which, pipelines do
-differently; the mixture itself tells it: it lies on the line through both, beyond the conditional one when w > 1.
+With classifier-free guidance (Ho and Salimans 2022, equation 6) the network is evaluated twice, in one doubled batch or
+in two calls, and the sampler is given `unconditional + w (conditional - unconditional)`. Which of both outputs is which
+differs from pipeline to pipeline; it follows from the mixture, which lies on the line through both, beyond the
+conditional one when w > 1.
 """
 
 from __future__ import annotations
@@ -24,23 +25,25 @@ AMBIGUOUS = "With so little guidance the two answers cannot be told apart."
 
 
 class PredictionsUnknown(Exception):
-    """The halves cannot be told apart; the text says why, for a person."""
+    """The unconditional and the conditional prediction cannot be found; the text says why, for a person."""
 
 
 class GuidancePredictions(NamedTuple):
-    """The network's two answers, (1, C, H, W) each, or packed; and the guidance that mixed them."""
+    """The network's two outputs, (1, C, H, W) each, or packed; and the guidance scale that mixed them."""
 
-    free: torch.Tensor
+    unconditional: torch.Tensor
     conditional: torch.Tensor
     guidance: float
 
 
 class GuidanceSplitter:
-    """Keeps the network's last two outputs, by reference, until the sampler takes them.
+    """Splitter of a guided prediction into the unconditional and the conditional one.
+
+    It holds the network's last two outputs, by reference, until the sampler takes its step.
 
     Args:
-        pipeline: Whose networks are listened to; the results stay the same.
-        guidance: The scale that was asked for; tells the halves apart where it is below 1. None if it is not known.
+        pipeline: Whose networks' outputs are captured, unchanged.
+        guidance: The scale that was asked for; decides the order where it is below 1. None if it is not known.
     """
 
     def __init__(self, pipeline: Any, guidance: float | None) -> None:
@@ -49,8 +52,8 @@ class GuidanceSplitter:
         self._outputs: deque[torch.Tensor] = deque(maxlen=2)
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen while the block runs."""
+    def capture(self) -> Iterator[None]:
+        """Capture the networks' outputs while the block runs."""
         hooks = [each.register_forward_hook(self._note) for each in self._networks]
         try:
             yield
@@ -64,15 +67,15 @@ class GuidanceSplitter:
         if isinstance(first, torch.Tensor):
             self._outputs.append(first)
 
-    def take(self, x: torch.Tensor, mixed: torch.Tensor) -> GuidancePredictions:
-        """The halves of what the sampler is given for the first picture, and forget them.
+    def split(self, x: torch.Tensor, mixed: torch.Tensor) -> GuidancePredictions:
+        """Both predictions for the first picture; the captured outputs are dropped.
 
         Args:
             x: (B, C, ...) states, the sampler's.
-            mixed: (B, C, ...) or with 2C channels, what it is given.
+            mixed: (B, C, ...) or with 2C channels, the guided prediction that the sampler is given.
 
         Raises:
-            PredictionsUnknown: There are none, or they cannot be told apart.
+            PredictionsUnknown: There are no two, or their order is not known.
         """
         outputs, self._outputs = list(self._outputs), deque(maxlen=2)
         pair = _pair(outputs, x)
@@ -85,13 +88,13 @@ class GuidanceSplitter:
                 break
         else:
             raise PredictionsUnknown(NOT_LINEAR)
-        if _is_beyond(weight, self._guidance):
+        if _first_is_unconditional(weight, self._guidance):
             return GuidancePredictions(sign * first, sign * second, weight)
         return GuidancePredictions(sign * second, sign * first, 1 - weight)
 
 
 def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both answers for the first picture."""
+    """Both outputs for the first picture."""
     fitting = [each for each in (_unpatched(output, x) for output in outputs) if each.ndim == x.ndim]
     fitting = [each for each in fitting if each.shape[2:] == x.shape[2:]]
     if not fitting:
@@ -108,9 +111,9 @@ def _pair(outputs: list[torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, t
 
 
 def _unpatched(output: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """The answer of a network that works on patches in the place of pixels, as the embedded model's does, as pixels.
+    """The output of a network that works on patches in place of pixels, as the embedded model's does, as pixels.
 
-    Where a pipeline puts its patches together otherwise, the mixture does not come out, and that is said.
+    Where a pipeline orders its patches otherwise, `_weight` finds no mixture.
     """
     if output.ndim != 4 or x.ndim != 4 or not output.shape[2] or x.shape[2] <= output.shape[2]:
         return output
@@ -122,7 +125,7 @@ def _unpatched(output: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def _weight(first: torch.Tensor, second: torch.Tensor, mixed: torch.Tensor, coarsest: float) -> float | None:
-    """The w of mixed = first + w (second - first); None if that is not what it is, but for rounding."""
+    """The w of mixed = first + w (second - first); None where that does not hold, but for rounding."""
     difference, way = second - first, mixed - first
     rounding = 32 * coarsest * max(float(each.abs().max()) for each in (first, second, mixed))
     if float(difference.abs().max()) <= rounding:
@@ -132,8 +135,7 @@ def _weight(first: torch.Tensor, second: torch.Tensor, mixed: torch.Tensor, coar
     return weight if error <= rounding * max(1.0, abs(weight)) else None
 
 
-def _is_beyond(weight: float, wanted: float | None) -> bool:
-    """Whether the first answer is the free one."""
+def _first_is_unconditional(weight: float, wanted: float | None) -> bool:
     if not 0 <= weight <= 1:
         return weight > 1
     if wanted is None or abs(weight - 0.5) < 1e-3:

@@ -1,4 +1,4 @@
-"""Watching `scheduler.step` of a running pipeline without changing the run.
+"""Observer of `scheduler.step` in a running pipeline; the run stays bit-identical.
 
 The scheduler's class is swapped, while the run lasts, for a subclass made on the fly. An instance attribute would break
 deep copies, and a proxy `isinstance` and the passing of `eta` and `generator`.
@@ -19,54 +19,50 @@ import torch
 from sculptor_app.core.errors import SamplerFailed
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.observe.frames import FrameConverter
-from sculptor_app.diffusion.observe.frames import to_frame as to_frame  # also read from here
-from sculptor_app.diffusion.observe.frames import to_frames as to_frames
 from sculptor_app.diffusion.observe.guidance import GuidanceSplitter, PredictionsUnknown
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler, UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.samplers.predictions import NoExactRuleError, guess_of
 
+_STEPS_KEPT = "It cannot be watched to the end; the steps so far are kept."
+
 
 class StepHook(Protocol):
-    """Who follows a run's calls beside the observer."""
+    """Hook of a run's calls of `scheduler.step`, beside the observer's own callbacks."""
 
-    def begin(self, scheduler: Scheduler) -> None:
+    def run_started(self, scheduler: Scheduler) -> None:
         """The run begins; the scheduler is planned."""
 
-    def serve(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
-        """What to return for a call in place of the step; None has the step taken, and shown."""
+    def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
+        """A result to return in place of the step; None has the step taken, and reported."""
 
-    def made(self, call: Call, state: torch.Tensor) -> None:
+    def step_returned(self, call: Call, state: torch.Tensor) -> None:
         """A step was taken, and returned this state."""
 
 
 @dataclass(frozen=True, eq=False)
 class ObserverOptions:
-    """What is looked at in a run, and how.
+    """What of a run is observed, and how.
 
     Attributes:
-        look: turns the run's tensors into frames.
-        halves: tells the two guesses apart that guidance is made of; None leaves them out.
-        most: how many pictures of the batch are watched, its first ones; None is all of them.
-        calls_left: says how many calls of `step` the pipeline is going to make, None if it does not say; asked at the
-            start.
-        stages: how many schedulers the pipeline has. Of several the first is watched that works on pictures and whose
-            levels are known; what the others do passes unseen.
-        follower: who else is told of what is watched; may serve calls itself.
+        converter: of the run's tensors to frames.
+        guidance_splitter: finds the unconditional and the conditional prediction; None leaves them out.
+        max_pictures: how many pictures of the batch are observed, its first ones; None is all of them.
+        calls_left: how many calls of `step` the pipeline is going to make, None if it is not known; asked at the start.
+        stages: how many schedulers the pipeline has. Of several the first is observed that works on pictures and whose
+            levels are known; the others run unobserved.
+        step_hook: is called for every step that is observed; may replace it.
     """
 
-    look: FrameConverter = field(default_factory=FrameConverter)
-    halves: GuidanceSplitter | None = None
-    most: int | None = None
+    converter: FrameConverter = field(default_factory=FrameConverter)
+    guidance_splitter: GuidanceSplitter | None = None
+    max_pictures: int | None = None
     calls_left: Callable[[], int | None] = lambda: None
     stages: int = 1
-    follower: StepHook | None = None
-
-
-_KEPT = "It cannot be watched to the end; the steps so far are kept."
+    step_hook: StepHook | None = None
 
 
 class BatchObserver:
-    """Makes one Step of every call of `scheduler.step` for each picture of the batch.
+    """Observer that makes one Step of every call of `scheduler.step` for each picture of the batch.
 
     Args:
         on_start: Is given state 0 of each picture and the planned calls, once, before the network's first evaluation
@@ -74,7 +70,7 @@ class BatchObserver:
         on_step: Is given the Step of each picture, once for every call.
         interrupt: Is called whenever the run may be ended: before every evaluation and before every step. All three
             may raise: the exception ends the run and comes out of the pipeline.
-        watching: What is looked at.
+        options: What is observed.
     """
 
     def __init__(
@@ -82,13 +78,13 @@ class BatchObserver:
         on_start: Callable[[list[Frame], tuple[Call, ...]], None],
         on_step: Callable[[list[Step]], None],
         interrupt: Callable[[], None] = lambda: None,
-        watching: ObserverOptions | None = None,
+        options: ObserverOptions | None = None,
     ) -> None:
         self._on_start = on_start
         self._on_step = on_step
         self._interrupt = interrupt
-        self.watching = watching or ObserverOptions()
-        self._scheduler: Scheduler | None = None  # the one that is watched
+        self.options = options or ObserverOptions()
+        self._scheduler: Scheduler | None = None  # the one that is observed
         self._plan: tuple[Call, ...] = ()
         self._timesteps: list[float] = []
         self._first = 0  # where in the schedule the run starts: later than 0 when a picture was given to start from
@@ -98,7 +94,7 @@ class BatchObserver:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the run has shown a first sign."""
+        """Whether the run has called its scheduler."""
         return self._scheduler is not None
 
     @property
@@ -107,36 +103,36 @@ class BatchObserver:
         return 1 + self._skipped
 
     def start(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
-        """Note state 0 and the plan, when this is the first sign of the run."""
+        """Note state 0 and the plan, at the first call of the run."""
         self._interrupt()
         if self._scheduler is not None or self._is_other_stage(scheduler, sample):
             return
         self._scheduler = scheduler
-        self._first = self._next = call_index(scheduler, timestep, 0, self.watching.calls_left())
+        self._first = self._next = call_index(scheduler, timestep, 0, self.options.calls_left())
         plan = plan_calls(scheduler, self._first)
         self._skipped = plan[0].number - 1
         self._plan = tuple(replace(call, number=call.number - self._skipped) for call in plan)
         self._timesteps = scheduler.timesteps.tolist()
-        if self.watching.follower is not None:
-            self.watching.follower.begin(scheduler)
-        self._on_start(self.watching.look.frames(sample[: self.watching.most]), self._plan)
+        if self.options.step_hook is not None:
+            self.options.step_hook.run_started(scheduler)
+        self._on_start(self._frames(sample), self._plan)
         self._clock = time.perf_counter()
 
     def _is_other_stage(self, scheduler: Scheduler, sample: torch.Tensor) -> bool:
-        """Whether this is a stage of a model with several that is not to be watched."""
-        if self.watching.stages == 1:
+        """Whether this is a stage of a model with several that is not to be observed."""
+        if self.options.stages == 1:
             return False
         try:
             plan_calls(scheduler)
         except UnknownSchedulerError:
             return True
-        return not self.watching.look.is_picture(sample)
+        return not self.options.converter.is_picture(sample)
 
-    def is_watched(self, scheduler: Scheduler) -> bool:
-        """Whether a call of this scheduler's `step` belongs to what is watched, which ends with its last step."""
+    def _is_observed(self, scheduler: Scheduler) -> bool:
+        """Whether a call of this scheduler's `step` belongs to the observed run, which ends with its last step."""
         return self._scheduler is scheduler and self._next < len(self._timesteps)
 
-    def watch(
+    def observe_step(
         self, scheduler: Scheduler, real_step: Callable[[], Any], output: torch.Tensor, timestep: Any, x: torch.Tensor
     ) -> Any:
         """Take the real step and report it.
@@ -146,21 +142,21 @@ class BatchObserver:
             real_step: Takes it.
             output: The network's output.
             timestep: What the network saw.
-            x: The state before the step, (B, C, H, W), or as the look knows it.
+            x: The state before the step, (B, C, H, W), or of the converter's layout.
         """
         self.start(scheduler, timestep, x)
-        if not self.is_watched(scheduler):
+        if not self._is_observed(scheduler):
             return real_step()
-        call, follower = self._coming_call(scheduler, timestep), self.watching.follower
-        served = None if follower is None else follower.serve(call, real_step)
-        if served is not None:
-            return served
-        seen = self._see(scheduler, x, output, call)
+        call, hook = self._next_call(scheduler, timestep), self.options.step_hook
+        replaced = None if hook is None else hook.replace_step(call, real_step)
+        if replaced is not None:
+            return replaced
+        facts = self._predictions(scheduler, x, output, call)
         result = real_step()
-        states = self.watching.look.frames(state_in(result)[: self.watching.most])
-        _refuse_no_numbers(states, call)
-        if follower is not None:
-            follower.made(call, state_in(result))
+        states = self._frames(state_in(result))
+        _refuse_nan(states, call)
+        if hook is not None:
+            hook.step_returned(call, state_in(result))
         duration_s = time.perf_counter() - self._clock
         self._on_step(
             [
@@ -173,7 +169,7 @@ class BatchObserver:
                     after=call.after,
                     state=state,
                     duration_s=duration_s,
-                    **{name: each[place] if isinstance(each, list) else each for name, each in seen.items()},
+                    **{name: each[place] if isinstance(each, list) else each for name, each in facts.items()},
                 )
                 for place, state in enumerate(states)
             ]
@@ -181,41 +177,47 @@ class BatchObserver:
         self._clock = time.perf_counter()  # what the receiver did is not the sampler's time
         return result
 
-    def _coming_call(self, scheduler: Scheduler, timestep: Any) -> Call:
+    def _frames(self, batch: torch.Tensor) -> list[Frame]:
+        return self.options.converter.frames(batch[: self.options.max_pictures])
+
+    def _next_call(self, scheduler: Scheduler, timestep: Any) -> Call:
         index = call_index(scheduler, timestep, self._next)
         if not self._first <= index < len(self._timesteps):
-            raise SamplerFailed(f"The model went on after the {len(self._plan)} planned calls of its sampler.", _KEPT)
+            raise SamplerFailed(
+                f"The model went on after the {len(self._plan)} planned calls of its sampler.", _STEPS_KEPT
+            )
         seen, planned = _number(timestep), self._timesteps[index]
         if abs(seen - planned) > 1e-3 * max(1.0, abs(planned)):
-            raise SamplerFailed(f"The model's steps come in an unknown order: {seen:g} in place of {planned:g}.", _KEPT)
+            raise SamplerFailed(
+                f"The model's steps come in an unknown order: {seen:g} in place of {planned:g}.", _STEPS_KEPT
+            )
         self._next = index + 1
         return self._plan[index - self._first]
 
-    def _see(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> dict[str, Any]:
-        """Everything that a Step holds of the network's answer; a list has an entry for each picture."""
-        most = self.watching.most
-        watched = x[:most]
+    def _predictions(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> dict[str, Any]:
+        """Fields of a Step that follow from the network's output; a list has an entry for each picture."""
+        most = self.options.max_pictures
+        observed_states = x[:most]
         try:
-            guesses: Sequence[Frame | None] = self._frames(scheduler, watched, output[:most], call)
-            seen: dict[str, Any] = {"guess": guesses, "guess_note": ""}
+            guesses: Sequence[Frame | None] = self._guesses(scheduler, observed_states, output[:most], call)
+            facts: dict[str, Any] = {"guess": guesses, "guess_note": ""}
         except NoExactRuleError as reason:
-            seen = {"guess": [None] * len(watched), "guess_note": str(reason)}
-        return seen | self._see_halves(scheduler, x, output, call) if self.watching.halves is not None else seen
-
-    def _see_halves(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> dict[str, Any]:
-        assert self.watching.halves is not None
+            facts = {"guess": [None] * len(observed_states), "guess_note": str(reason)}
+        splitter = self.options.guidance_splitter
+        if splitter is None:
+            return facts
         try:
-            free, conditional, guidance = self.watching.halves.take(x, output)
-            return {
-                "guess_unconditional": self._frames(scheduler, x[:1], free, call)[0],
-                "guess_conditional": self._frames(scheduler, x[:1], conditional, call)[0],
+            unconditional, conditional, guidance = splitter.split(x, output)
+            return facts | {
+                "guess_unconditional": self._guesses(scheduler, x[:1], unconditional, call)[0],
+                "guess_conditional": self._guesses(scheduler, x[:1], conditional, call)[0],
                 "guidance": guidance,
             }
         except (PredictionsUnknown, NoExactRuleError) as reason:
-            return {"guidance_note": str(reason)}
+            return facts | {"guidance_note": str(reason)}
 
-    def _frames(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> list[Frame]:
-        return self.watching.look.frames(guess_of(scheduler, x, output, call.before))
+    def _guesses(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> list[Frame]:
+        return self.options.converter.frames(guess_of(scheduler, x, output, call.before))
 
 
 def state_in(result: Any) -> torch.Tensor:
@@ -224,11 +226,11 @@ def state_in(result: Any) -> torch.Tensor:
     return state
 
 
-def _refuse_no_numbers(states: list[Frame], call: Call) -> None:
+def _refuse_nan(states: list[Frame], call: Call) -> None:
     for state in states:
         if not np.isfinite(state.sum()):
             raise SamplerFailed(
-                f"Step {call.number} made values that are no numbers.",
+                f"Step {call.number} gave NaN or infinite values.",
                 "Choose another sampler, more steps or less guidance; the steps before it are kept.",
             )
 
@@ -239,13 +241,13 @@ def _number(timestep: Any) -> float:
 
 
 class Observer(BatchObserver):
-    """Makes one Step of every call of `scheduler.step`, of batch element 0.
+    """Observer that makes one Step of every call of `scheduler.step`, of batch element 0.
 
     Args:
         on_start: Is given state 0 and the planned calls; otherwise as that of a BatchObserver.
         on_step: Is given every Step.
         interrupt: As that of a BatchObserver.
-        watching: As that of a BatchObserver; of the batch one picture is watched whatever it says.
+        options: As that of a BatchObserver, but for `max_pictures`, which is 1.
     """
 
     def __init__(
@@ -253,13 +255,13 @@ class Observer(BatchObserver):
         on_start: Callable[[Frame, tuple[Call, ...]], None],
         on_step: Callable[[Step], None],
         interrupt: Callable[[], None] = lambda: None,
-        watching: ObserverOptions | None = None,
+        options: ObserverOptions | None = None,
     ) -> None:
         super().__init__(
             lambda frames, plan: on_start(frames[0], plan),
             lambda steps: on_step(steps[0]),
             interrupt,
-            replace(watching or ObserverOptions(), most=1),
+            replace(options or ObserverOptions(), max_pictures=1),
         )
 
 
@@ -269,25 +271,25 @@ def observed(schedulers: Scheduler | Sequence[Scheduler], observer: BatchObserve
 
     Args:
         schedulers: The one of the pipeline, or all of them.
-        observer: Is told.
+        observer: Receives the calls.
 
     Raises:
         UnknownSchedulerError: Out of the first call, when the scheduler's noise levels are not known.
     """
     each = schedulers if isinstance(schedulers, Sequence) else [schedulers]
     originals = [type(scheduler) for scheduler in each]
-    halves = observer.watching.halves
+    splitter = observer.options.guidance_splitter
     for scheduler, original in zip(each, originals, strict=True):
-        scheduler.__class__ = _watching(original, observer)
+        scheduler.__class__ = _observed_class(original, observer)
     try:
-        with contextlib.nullcontext() if halves is None else halves.listening():
+        with contextlib.nullcontext() if splitter is None else splitter.capture():
             yield
     finally:
         for scheduler, original in zip(each, originals, strict=True):
             scheduler.__class__ = original
 
 
-def _watching(original: Any, observer: BatchObserver) -> type:
+def _observed_class(original: Any, observer: BatchObserver) -> type:
     """A subclass of a scheduler's class that reports to `observer`; pipelines find the same signatures on it."""
 
     @functools.wraps(original.step)
@@ -295,15 +297,17 @@ def _watching(original: Any, observer: BatchObserver) -> type:
         def real_step() -> Any:
             return original.step(self, model_output, timestep, sample, *args, **kwargs)
 
-        return observer.watch(self, real_step, model_output, timestep, sample)
+        return observer.observe_step(self, real_step, model_output, timestep, sample)
 
     body: dict[str, Any] = {"step": step, "keeps_step_arithmetic": True, "__module__": original.__module__}
     if hasattr(original, "scale_model_input"):  # flow-matching schedulers have none
-        body["scale_model_input"] = _noting_the_start(original, observer)
+        body["scale_model_input"] = _observed_scaling(original, observer)
     return type(original.__name__, (original,), body)
 
 
-def _noting_the_start(original: Any, observer: BatchObserver) -> Callable[..., Any]:
+def _observed_scaling(original: Any, observer: BatchObserver) -> Callable[..., Any]:
+    """A scheduler's `scale_model_input` that notes the start of the run."""
+
     @functools.wraps(original.scale_model_input)
     def scale_model_input(self: Scheduler, sample: Any, *args: Any, **kwargs: Any) -> Any:
         observer.start(self, args[0] if args else kwargs.get("timestep"), sample)

@@ -1,4 +1,4 @@
-"""The model that is loaded, on which device, and what a run of it would look like."""
+"""Engine: the model that is loaded, on its device, and the noise levels that a run of it will have."""
 
 from __future__ import annotations
 
@@ -28,68 +28,16 @@ from sculptor_app.diffusion.samplers.schedulers import make_scheduler, settings_
 from sculptor_app.resources import ResourceError
 from sculptor_app.resources import path as resource
 
+EMBEDDED_MODEL = "models/atelier-64"
 _PATCH = 2
 """Edge of the patch that becomes one token, in every model whose levels depend on the size of the picture."""
-
-
-class PlanUnknown(SculptorError):
-    """The noise levels of a run are known only when it runs."""
-
-
-def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = None) -> tuple[NoiseLevel, ...]:
-    """Levels of the states 0..N that a request will give.
-
-    Args:
-        scheduler: Fresh, of that request; its timesteps are set.
-        request: What is to be made.
-        pipeline: The model, where it is loaded.
-
-    Raises:
-        PlanUnknown: They cannot be told beforehand.
-    """
-    told: dict[str, Any] = {}
-    parameters = {} if pipeline is None else call_parameters(pipeline)
-    if "strength" in parameters:
-        raise PlanUnknown("How many steps are left depends on the picture's strength.", _LATER)
-    if scheduler.config.get("use_dynamic_shifting"):
-        told["mu"] = _shift(scheduler, request, pipeline)
-    if "sigmas" in parameters and "linspace" in code_names(pipeline):
-        told["sigmas"] = [1 - k / request.steps for k in range(request.steps)]  # np.linspace(1, 1/N, N)
-    try:
-        scheduler.set_timesteps(None if "sigmas" in told else request.steps, **told)
-        return plan_levels(scheduler)
-    except UnknownSchedulerError as error:
-        raise PlanUnknown(str(error), _LATER) from error
-
-
 _LATER = "The phases are shown when the run has begun."
-
-
-def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:
-    """How far flows move their levels to the noise for large pictures (Esser et al. 2024, section 5.3.2).
-
-    Diffusers' `calculate_shift`: a straight line through two pairs of token count and shift from the config.
-    """
-    size = None if pipeline is None else native_size(pipeline)
-    sides = [request.told.get(name) or (size and size[place]) for place, name in enumerate(("height", "width"))]
-    if "calculate_shift" not in (code_names(pipeline) if pipeline else ()) or not all(sides):
-        raise PlanUnknown("The noise levels of this model depend on the size of the picture.", _LATER)
-    edge = latent_layout_of(pipeline).factor * _PATCH
-    tokens = (int(sides[0] or 0) // edge) * (int(sides[1] or 0) // edge)
-    config = scheduler.config
-    few, many = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
-    least, most = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
-    slope: float = (most - least) / (many - few)
-    return float(tokens * slope + least - slope * few)
-
-
-EMBEDDED_MODEL = "models/atelier-64"
 Pipeline = Any
 """A pipeline of diffusers; it ships no types."""
 
 
 class PipelineLoader(Protocol):
-    """Loads the pipeline of a folder onto a device; `load_pipeline` is the usual one."""
+    """Loader of a folder's pipeline onto a device; `load_pipeline` is the usual one."""
 
     def __call__(
         self, folder: Path, device: str, /, *, stop: threading.Event | None, report: Report | None
@@ -105,7 +53,7 @@ class PipelineLoader(Protocol):
 
 
 class Engine:
-    """Holds the loaded model between runs; used by one thread at a time.
+    """Holder of the loaded model between runs; used by one thread at a time.
 
     Args:
         loader: Loads the pipeline of a folder onto a device.
@@ -134,12 +82,12 @@ class Engine:
         stop: threading.Event | None = None,
         report: Report | None = None,
     ) -> Pipeline:
-        """Make a model ready on a device; what is loaded already is kept, or moved.
+        """The pipeline of a model, ready on a device; one that is loaded already is kept, or moved.
 
         Args:
             model: Folder of a model, a checkpoint file or a name in the hub's cache; None is the embedded one.
             device: "auto", or the id of one of `devices()`.
-            stop: Ends it when it is set, within a trial and between components; nothing is loaded then.
+            stop: Ends it when it is set, within the sandbox and between components; nothing is loaded then.
             report: Receives the progress of loading, instead of the engine's own.
 
         Raises:
@@ -184,11 +132,11 @@ class Engine:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What the loaded model's own scheduler is made from; empty for a model in several stages."""
+        """Config of the loaded model's own scheduler; empty for a model in several stages."""
         return self._base_config
 
     def scheduler(self, request: RunRequest) -> Scheduler:
-        """A fresh scheduler for a request, before `set_timesteps`; loads no weights.
+        """A new scheduler for a request, before `set_timesteps`; loads no weights.
 
         Raises:
             ModelFolderError: The model's folder cannot be used.
@@ -232,7 +180,7 @@ def model_folder(model: str | None) -> Path:
 
 
 def model_name(model: str | None) -> str:
-    """What a model is called where people read it: its folder's, its file's or its repository's name.
+    """Name of a model for people: its folder's, its file's or its repository's name.
 
     Raises:
         ModelFolderError: See `model_folder`.
@@ -242,7 +190,7 @@ def model_name(model: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of a model without loading it.
+    """Facts of a model that are known without loading it.
 
     Attributes:
         size: edge in pixels of its pictures.
@@ -255,7 +203,7 @@ class ModelFacts:
 
 
 def model_facts(model: str | None) -> ModelFacts:
-    """What a model's folder says of itself.
+    """Facts of a model from the files of its folder.
 
     Args:
         model: Folder of the model; None is the embedded one.
@@ -268,7 +216,55 @@ def model_facts(model: str | None) -> ModelFacts:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
         unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
         size = int(unet["sample_size"]) * int(index.get("patch_size", 4))
-        forms, materials = (tuple(map(str, index.get(f"{what}_names", ()))) for what in ("form", "material"))
+        forms, materials = (tuple(map(str, index.get(f"{kind}_names", ()))) for kind in ("form", "material"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFolderError(f"The model in {folder} cannot be read ({error}).", "Choose a whole model.") from error
     return ModelFacts(size, forms, materials)
+
+
+class PlanUnknown(SculptorError):
+    """The noise levels of a run are known only when it runs."""
+
+
+def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = None) -> tuple[NoiseLevel, ...]:
+    """Noise levels of the states 0..N of a request's run, before it begins.
+
+    Args:
+        scheduler: New, of that request; its timesteps are set here.
+        request: What to sample.
+        pipeline: The model, where it is loaded.
+
+    Raises:
+        PlanUnknown: They are known only when it runs.
+    """
+    arguments: dict[str, Any] = {}
+    parameters = {} if pipeline is None else call_parameters(pipeline)
+    if "strength" in parameters:
+        raise PlanUnknown("How many steps are left depends on the picture's strength.", _LATER)
+    if scheduler.config.get("use_dynamic_shifting"):
+        arguments["mu"] = _shift(scheduler, request, pipeline)
+    if "sigmas" in parameters and "linspace" in code_names(pipeline):
+        arguments["sigmas"] = [1 - k / request.steps for k in range(request.steps)]  # np.linspace(1, 1/N, N)
+    try:
+        scheduler.set_timesteps(None if "sigmas" in arguments else request.steps, **arguments)
+        return plan_levels(scheduler)
+    except UnknownSchedulerError as error:
+        raise PlanUnknown(str(error), _LATER) from error
+
+
+def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:
+    """How far flows move their levels to the noise for large pictures (Esser et al. 2024, section 5.3.2).
+
+    Diffusers' `calculate_shift`: a straight line through two pairs of token count and shift from the config.
+    """
+    size = None if pipeline is None else native_size(pipeline)
+    sides = [request.told.get(name) or (size and size[place]) for place, name in enumerate(("height", "width"))]
+    if "calculate_shift" not in (code_names(pipeline) if pipeline else ()) or not all(sides):
+        raise PlanUnknown("The noise levels of this model depend on the size of the picture.", _LATER)
+    edge = latent_layout_of(pipeline).factor * _PATCH
+    tokens = (int(sides[0] or 0) // edge) * (int(sides[1] or 0) // edge)
+    config = scheduler.config
+    few, many = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
+    least, most = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
+    slope: float = (most - least) / (many - few)
+    return float(tokens * slope + least - slope * few)

@@ -1,7 +1,7 @@
-"""The random numbers of one run, apart from those of everything else in the process.
+"""Randomness of a run: the noise that it starts from, and random generators of its own.
 
 Not every pipeline hands its generator on to its sampler: what is drawn then comes from torch's global generators. A run
-has states of its own for these, from its seed, and whoever iterates over the run finds the global ones untouched.
+has states of its own for these, from its seed, and whoever iterates over the run finds the global ones unchanged.
 """
 
 from __future__ import annotations
@@ -14,80 +14,6 @@ from sculptor_app.core.pictures.noise_blending import slerp
 from sculptor_app.core.pictures.noise_painting import painted
 from sculptor_app.core.requests.noise_recipe import NoiseRecipe
 from sculptor_app.core.trajectory.step import Frame
-
-
-class RandomStreams:
-    """The generators of a run.
-
-    Args:
-        seed: Of the run.
-        generator: The one that the pipeline was given.
-        device: Where the run computes, as torch names it.
-    """
-
-    def __init__(self, seed: int, generator: torch.Generator, device: str) -> None:
-        self._generator, self._device = generator, torch.device(device)
-        self._inner = tuple(_seeded(where, seed) for where in self._places)
-        self._outer: tuple[torch.Tensor, ...] | None = None
-
-    @property
-    def _places(self) -> tuple[torch.device, ...]:
-        cpu = torch.device("cpu")
-        return (cpu,) if self._device.type == "cpu" else (cpu, self._device)
-
-    def enter(self) -> None:
-        """Give the run its own global generators; done whenever the run goes on."""
-        self._outer = tuple(_state(where) for where in self._places)
-        self._restore(self._inner)
-
-    def leave(self) -> None:
-        """Put the global generators back as they were; done whenever the run is left. Nothing where it is left."""
-        if self._outer is not None:
-            self._inner = tuple(_state(where) for where in self._places)
-            self._restore(self._outer)
-            self._outer = None
-
-    def states(self) -> tuple[torch.Tensor, ...]:
-        """Where all generators stand, inside the run: the pipeline's, the global one, the device's if it has one."""
-        return (self._generator.get_state(), *(_state(where) for where in self._places))
-
-    def set_states(self, states: Sequence[torch.Tensor]) -> None:
-        """Put all generators where they stood, inside the run.
-
-        Args:
-            states: From `states`; of a run on a device of another kind the device's is left out.
-        """
-        self._generator.set_state(states[0])
-        self._restore(states[1:])
-
-    def reseed(self, seed: int) -> None:
-        """Let all generators go on as those of another seed, inside the run."""
-        self._generator.manual_seed(seed)
-        self._restore(tuple(_seeded(where, seed) for where in self._places))
-
-    def _restore(self, states: Sequence[torch.Tensor]) -> None:
-        for where, state in zip(self._places, states, strict=False):
-            _set_state(where, state)
-
-
-def _seeded(where: torch.device, seed: int) -> torch.Tensor:
-    return torch.Generator(where).manual_seed(seed).get_state()
-
-
-def _state(where: torch.device) -> torch.Tensor:
-    if where.type == "cuda":
-        return torch.cuda.get_rng_state(where)
-    return torch.mps.get_rng_state() if where.type == "mps" else torch.get_rng_state()
-
-
-def _set_state(where: torch.device, state: torch.Tensor) -> None:
-    if where.type == "cuda":
-        torch.cuda.set_rng_state(state, where)
-    elif where.type == "mps":
-        torch.mps.set_rng_state(state)
-    else:
-        torch.set_rng_state(state)
-
 
 CHANNELS = 3
 
@@ -108,9 +34,82 @@ def seed_noise(seed: int, size: int) -> tuple[Frame, torch.Generator]:
 
 
 def noise_of(recipe: NoiseRecipe, size: int) -> Frame:
-    """The noise of a recipe, (3, size, size) float32."""
+    """Noise of a recipe, (3, size, size) float32."""
     noise, _ = seed_noise(recipe.seed, size)
     if recipe.towards is not None:
         noise = slerp(noise, seed_noise(recipe.towards, size)[0], recipe.share)
     others = [noise if stroke.seed is None else seed_noise(stroke.seed, size)[0] for stroke in recipe.strokes]
     return painted(noise, recipe.strokes, others, recipe.stays_noise)
+
+
+class RandomStreams:
+    """Random generators of a run: the pipeline's, and states of its own for torch's global ones.
+
+    Args:
+        seed: Of the run.
+        generator: The pipeline's.
+        device: Where the run computes, as torch names it.
+    """
+
+    def __init__(self, seed: int, generator: torch.Generator, device: str) -> None:
+        self._generator, self._device = generator, torch.device(device)
+        self._inner = tuple(_seeded(device, seed) for device in self._devices)
+        self._outer: tuple[torch.Tensor, ...] | None = None
+
+    @property
+    def _devices(self) -> tuple[torch.device, ...]:
+        cpu = torch.device("cpu")
+        return (cpu,) if self._device.type == "cpu" else (cpu, self._device)
+
+    def enter(self) -> None:
+        """Give the run its own global generators; done whenever the run goes on."""
+        self._outer = tuple(_state(device) for device in self._devices)
+        self._restore(self._inner)
+
+    def leave(self) -> None:
+        """Put the global generators back as they were; done whenever the run is left. Nothing where it is left."""
+        if self._outer is not None:
+            self._inner = tuple(_state(device) for device in self._devices)
+            self._restore(self._outer)
+            self._outer = None
+
+    def states(self) -> tuple[torch.Tensor, ...]:
+        """States of all generators, inside the run: the pipeline's, the global one, the device's if it has one."""
+        return (self._generator.get_state(), *(_state(device) for device in self._devices))
+
+    def set_states(self, states: Sequence[torch.Tensor]) -> None:
+        """Restore the states of all generators, inside the run.
+
+        Args:
+            states: From `states`; of a run on a device of another kind the device's is left out.
+        """
+        self._generator.set_state(states[0])
+        self._restore(states[1:])
+
+    def reseed(self, seed: int) -> None:
+        """Seed all generators again, inside the run."""
+        self._generator.manual_seed(seed)
+        self._restore(tuple(_seeded(device, seed) for device in self._devices))
+
+    def _restore(self, states: Sequence[torch.Tensor]) -> None:
+        for device, state in zip(self._devices, states, strict=False):
+            _set_state(device, state)
+
+
+def _seeded(device: torch.device, seed: int) -> torch.Tensor:
+    return torch.Generator(device).manual_seed(seed).get_state()
+
+
+def _state(device: torch.device) -> torch.Tensor:
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
+
+
+def _set_state(device: torch.device, state: torch.Tensor) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)
+    else:
+        torch.set_rng_state(state)

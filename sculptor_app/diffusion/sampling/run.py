@@ -1,4 +1,4 @@
-"""One call of a pipeline, made ready, watched and carried out: the way in which every model runs."""
+"""One run of a pipeline: its call, scheduler, random generators and observer. Every model runs this way."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from sculptor_app.identity import VERSION
 
 
 class PipelineRun:
-    """A call of a pipeline that is ready to be made.
+    """A pipeline's call, ready to be executed and observed.
 
     Args:
-        engine: Loads the model where it has not.
-        request: What to make.
+        engine: Loads the model if it is not loaded.
+        request: What to sample.
         start: What to start from; None is the noise of the seed.
-        watch_guidance: Whether to tell the two guesses of guidance apart.
+        watch_guidance: Whether to record the unconditional and the conditional guess.
         stop: Ends the loading when it is set.
 
     Attributes:
@@ -42,7 +42,7 @@ class PipelineRun:
         device: where it computes.
         info: what the run is made with.
         random: its generators.
-        watching: what is looked at.
+        observer_options: what is observed, and how.
 
     Raises:
         RequestError: The model does not take what is asked for, or makes no pictures.
@@ -68,9 +68,12 @@ class PipelineRun:
         self._stages = list(schedulers_of(self.pipeline))
         self.info = _info_of(run_info(request, self.device, start), self._call, layout, self._stages)
         self._choose_sampler(engine, request)
-        halves = GuidanceSplitter(self.pipeline, request.guidance) if watch_guidance else None
-        look = FrameConverter(layout, self._call.size)
-        self.watching = ObserverOptions(look, halves, calls_left=self._calls_left, stages=len(self._stages))
+        self.observer_options = ObserverOptions(
+            FrameConverter(layout, self._call.size),
+            GuidanceSplitter(self.pipeline, request.guidance) if watch_guidance else None,
+            calls_left=self._calls_left,
+            stages=len(self._stages),
+        )
         self.random = RandomStreams(request.seed, self._call.generator, self.device.id)
 
     def _choose_sampler(self, engine: Engine, request: RunRequest) -> None:
@@ -81,18 +84,18 @@ class PipelineRun:
                 self.pipeline.scheduler = engine.scheduler(request)
 
     def _calls_left(self) -> int | None:
-        """What pipelines note before their loop, for those who watch; some do not."""
+        """The number of calls that pipelines note before their loop; some do not."""
         count = getattr(self.pipeline, "_num_timesteps", None)
         return count if isinstance(count, int) else None
 
-    def carry_out(
-        self, observer: BatchObserver, meanwhile: contextlib.AbstractContextManager[object] | None = None
+    def execute(
+        self, observer: BatchObserver, context: contextlib.AbstractContextManager[object] | None = None
     ) -> None:
         """Call the pipeline, to the end.
 
         Args:
-            observer: Is told of every step.
-            meanwhile: Is open while the pipeline runs.
+            observer: Reports every step.
+            context: Is open while the pipeline runs.
 
         Raises:
             Whatever the observer raises, and a SculptorError for everything else.
@@ -102,7 +105,7 @@ class PipelineRun:
         with run_errors(self.device.name):
             self.random.enter()
             try:
-                with torch.no_grad(), meanwhile or contextlib.nullcontext(), observed(schedulers, observer):
+                with torch.no_grad(), context or contextlib.nullcontext(), observed(schedulers, observer):
                     self.pipeline(**self._call.arguments)
             except (ValueError, TypeError) as error:
                 if observer.has_begun or isinstance(error, SculptorError):
@@ -114,7 +117,7 @@ class PipelineRun:
 
 
 def run_info(request: RunRequest, device: Device, start: Start | None = None) -> RunInfo:
-    """What a run of a request on a device is made with, as far as the request tells it."""
+    """Facts of a run of a request on a device, as far as they follow from the request."""
     return RunInfo(
         request=request,
         model_name=model_name(request.model),
@@ -128,7 +131,7 @@ def run_info(request: RunRequest, device: Device, start: Start | None = None) ->
 
 
 def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: list[str]) -> RunInfo:
-    """The same, with what the model at hand tells."""
+    """The same, with what follows from the loaded model."""
     several = f"This model works in stages ({', '.join(stages)}); the first that makes a picture is shown."
     return replace(
         info,
@@ -140,6 +143,6 @@ def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: lis
 
 
 def _first_line(error: Exception) -> str:
-    """What an error of diffusers says first, with a full stop."""
+    """First line of a diffusers error, with a full stop."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0].strip()
     return line if line.endswith((".", "!", "?")) else f"{line}."

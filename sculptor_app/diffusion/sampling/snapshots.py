@@ -1,4 +1,4 @@
-"""What a run keeps beside its pictures, so that another run can share its first steps bit for bit."""
+"""Snapshots of a run after each step, so that a fork can share its first steps bit for bit."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ from sculptor_app.diffusion.sampling.solver_state import (
 )
 
 SHARE_OF_BUDGET = 4
-"""Records take up to one in so many bytes of a run's budget; its frames have the rest."""
+"""Snapshots take up to one in so many bytes of a run's budget; its frames have the rest."""
 _AS_FRAMES = (torch.float32, torch.float16, torch.bfloat16)
 """Types that a frame of float32 holds exactly."""
 
 
 class NotForkable(SculptorError):
-    """A run cannot be gone on with from one of its steps."""
+    """A run cannot be forked at one of its steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepSnapshot:
-    """How a run stood after a step.
+    """State of a run after a step.
 
     Attributes:
         state: the tensor that the pipeline went on with; None where the frame holds the same numbers.
         dtype: its type.
         strides: the order of its numbers in memory.
-        memory: what the scheduler remembered.
-        random: where the random generators stood.
+        solver: what the scheduler remembered.
+        random: states of the random generators.
         store: where the tensors of all these are.
     """
 
     state: StoredTensor | None
     dtype: torch.dtype
     strides: tuple[int, ...]
-    memory: SolverValues
+    solver: SolverValues
     random: tuple[StoredTensor, ...]
     store: TensorStore
 
@@ -68,7 +68,7 @@ class StepSnapshot:
 
 
 class RunSnapshots:
-    """The records of one run, append-only. When they cannot be kept any more, the run goes on without them.
+    """Snapshots of one run, append-only. When they cannot be stored any more, the run goes on without them.
 
     Args:
         request: What the run was asked for.
@@ -83,21 +83,21 @@ class RunSnapshots:
         self._store = TensorStore(budget_bytes, spill_folder)
         self._steps: list[StepSnapshot] = []
         self._random: tuple[tuple[torch.Tensor, ...], tuple[StoredTensor, ...]] = ((), ())
-        self._why_not = ""
+        self._failure = ""
 
     def after(self, k: int) -> StepSnapshot:
-        """How the run stood after step k, from 1 on.
+        """Snapshot after step k, from 1 on.
 
         Raises:
-            NotForkable: It was not kept.
+            NotForkable: There is none.
         """
         if not 1 <= k <= len(self._steps):
-            why = self._why_not or f"Step {k} of this run was not kept."
-            raise NotForkable(f"The run cannot be gone on with from here. {why}", "Start it anew instead.")
+            why = self._failure or f"Step {k} of this run was not kept."
+            raise NotForkable(f"The run cannot be gone on with from here. {why}", "Start it again instead.")
         return self._steps[k - 1]
 
     def share(self, other: RunSnapshots, steps: int) -> None:
-        """Begin with the records of another run, whose tensors stay where they are.
+        """Begin with the snapshots of another run, whose tensors stay where they are.
 
         Args:
             other: The run that is forked.
@@ -106,26 +106,26 @@ class RunSnapshots:
         self._steps = other._steps[:steps]
         self.answers = other.answers
 
-    def append(self, state: torch.Tensor, frame_holds_it: bool, memory: SolverState, random: RandomStreams) -> None:
-        """Keep how the run stands after its next step.
+    def append(self, state: torch.Tensor, frame_holds_it: bool, solver: SolverState, random: RandomStreams) -> None:
+        """Store the snapshot after the next step.
 
         Args:
             state: That the scheduler returned.
             frame_holds_it: Whether it is a batch of one picture that the frame shows as it is.
-            memory: Of the scheduler; notes into `store`.
+            solver: Of the scheduler; saves into `store`.
             random: The run's generators.
         """
-        if self._why_not:
+        if self._failure:
             return
         try:
             plain = frame_holds_it and state.dtype in _AS_FRAMES
-            kept = None if plain else self._store.keep(state)
-            how = kept, state.dtype, state.stride(), memory.note(), self._generators(random)
-            self._steps.append(StepSnapshot(*how, self._store))
+            tensor = None if plain else self._store.append(state)
+            facts = tensor, state.dtype, state.stride(), solver.save(), self._generators(random)
+            self._steps.append(StepSnapshot(*facts, self._store))
         except UncopyableState as reason:
-            self._why_not = str(reason)
+            self._failure = str(reason)
         except TrajectoryStorageError as error:
-            self._why_not = f"{error.what} {error.what_to_do}"
+            self._failure = f"{error.what} {error.what_to_do}"
 
     @property
     def store(self) -> TensorStore:
@@ -133,52 +133,52 @@ class RunSnapshots:
         return self._store
 
     def _generators(self, random: RandomStreams) -> tuple[StoredTensor, ...]:
-        """Where the generators stand; most samplers never draw again, and share one copy."""
-        states, (before, kept) = random.states(), self._random
+        """Stored states of the generators; most samplers never draw again, and share one copy."""
+        states, (before, stored) = random.states(), self._random
         if len(before) != len(states) or not all(map(torch.equal, states, before)):
-            kept = tuple(self._store.keep(state) for state in states)
-            self._random = (states, kept)
-        return kept
+            stored = tuple(self._store.append(state) for state in states)
+            self._random = (states, stored)
+        return stored
 
     @property
     def bytes_in_memory(self) -> int:
-        """Bytes of this run's own records that are in memory."""
+        """Bytes of this run's own snapshots that are in memory."""
         return self._store.bytes_in_memory
 
     @property
     def bytes_on_disk(self) -> int:
-        """Bytes of this run's own records that are in a temporary file."""
+        """Bytes of this run's own snapshots that are in a temporary file."""
         return self._store.bytes_on_disk
 
     def close(self) -> None:
         """Forget them; runs that share some keep those."""
         self._steps, self._random = [], ((), ())
-        self._why_not = self._why_not or "The run was closed."
+        self._failure = self._failure or "The run was closed."
         self._store = TensorStore(0, Path())
 
 
 class SnapshotRecorder:
-    """Follows a run's calls and keeps the record of each step.
+    """Recorder of a snapshot after every step of a run, as a `StepHook`.
 
     Args:
-        records: Where they go.
+        snapshots: Where they go.
         random: The run's generators.
     """
 
-    def __init__(self, records: RunSnapshots, random: RandomStreams) -> None:
-        self.records, self._random = records, random
-        self._memory: SolverState | None = None
+    def __init__(self, snapshots: RunSnapshots, random: RandomStreams) -> None:
+        self.snapshots, self._random = snapshots, random
+        self._solver: SolverState | None = None
 
-    def begin(self, scheduler: Scheduler) -> None:
-        """Note how the scheduler is when the run begins."""
-        self._memory = SolverState(scheduler, self.records.store)
+    def run_started(self, scheduler: Scheduler) -> None:
+        """Note the scheduler's state when the run begins."""
+        self._solver = SolverState(scheduler, self.snapshots.store)
 
-    def serve(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
-        """Serve nothing: the run takes its steps itself."""
+    def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
+        """Nothing: the run takes its steps itself."""
         return None
 
-    def made(self, call: Call, state: torch.Tensor) -> None:
-        """Keep how the run stands after a call, if a step is complete with it."""
-        self.records.answers.step_taken()
-        if call.completes and self._memory is not None:
-            self.records.append(state, state.ndim == 4 and len(state) == 1, self._memory, self._random)
+    def step_returned(self, call: Call, state: torch.Tensor) -> None:
+        """Store a snapshot after a call that completes a step."""
+        self.snapshots.answers.step_taken()
+        if call.completes and self._solver is not None:
+            self.snapshots.append(state, state.ndim == 4 and len(state) == 1, self._solver, self._random)

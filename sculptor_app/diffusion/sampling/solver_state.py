@@ -1,7 +1,8 @@
-"""What a scheduler remembers from one call of `step` to the next: a solver's history, its counters.
+"""Solver state: what a scheduler remembers from one call of `step` to the next, saved and restored.
 
-Every scheduler keeps it in plain attributes. Those that are as they were when the run began, its schedule above all,
-need not be kept: planning the run again makes them anew.
+Every scheduler keeps its history and its counters in plain attributes. Those that are as they were when the run began,
+its schedule above all, need not be saved: planning the run again restores them. Tensors are stored within a byte
+budget, each tensor object once, however often it is saved.
 """
 
 from __future__ import annotations
@@ -20,123 +21,22 @@ import torch
 from sculptor_app.core.trajectory.array_store import ArrayStore
 from sculptor_app.diffusion.samplers.levels import Scheduler
 
-_REMEMBERED = 32
-"""How many of the tensors that were kept last are known again. Solvers hand on a handful from step to step."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTensor:
-    """Where a tensor is kept.
-
-    Attributes:
-        number: in the store; -1 for one without elements.
-        dtype: its type.
-        shape: its shape.
-        strides: its strides: a convolution of the same numbers in another order differs in the last bit.
-        on_cpu: whether it lay in main memory.
-    """
-
-    number: int
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    on_cpu: bool
-
-
-def with_strides(tensor: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
-    """The same numbers in another order in memory, where these strides are such an order; else as they are.
-
-    Args:
-        tensor: Contiguous.
-        strides: One for each axis.
-    """
-    if tensor.stride() == strides or not _is_an_order(tensor.shape, strides):
-        return tensor
-    return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
-
-
-def _is_an_order(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether a tensor of these strides fills its memory without gaps and overlaps."""
-    size = 1
-    for stride, length in sorted(zip(strides, shape, strict=True)):
-        if length != 1 and stride != size:
-            return False
-        size *= length
-    return True
-
-
-class TensorStore:
-    """An append-only store of tensors, for one writer thread and any number of readers.
-
-    Args:
-        budget_bytes: Most bytes in memory; older ones go to a temporary file beyond it.
-        spill_folder: Folder of that file.
-    """
-
-    def __init__(self, budget_bytes: int, spill_folder: Path) -> None:
-        self._arrays = ArrayStore(budget_bytes, spill_folder)
-        self._known: OrderedDict[int, tuple[weakref.ref[torch.Tensor], int, StoredTensor]] = OrderedDict()
-
-    def keep(self, tensor: torch.Tensor) -> StoredTensor:
-        """Keep a copy of a tensor, or find the one that was made of this very tensor before.
-
-        Args:
-            tensor: Of any shape and type, on any device.
-
-        Raises:
-            TrajectoryStorageError: There is no room for it.
-        """
-        known = self._known.get(id(tensor))
-        if known is not None and known[0]() is tensor and known[1] == tensor._version:
-            return known[2]
-        number = -1
-        if tensor.numel():
-            content = tensor.detach().to("cpu", copy=True).contiguous().reshape(-1).view(torch.uint8)
-            number = self._arrays.append(content.numpy())
-        kept = StoredTensor(number, tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.device.type == "cpu")
-        self._known[id(tensor)] = (weakref.ref(tensor), tensor._version, kept)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return kept
-
-    def read(self, kept: StoredTensor, device: torch.device) -> torch.Tensor:
-        """A copy of a tensor that was kept, where it lay: in main memory, or on the device."""
-        where = torch.device("cpu") if kept.on_cpu else device
-        if kept.number < 0:
-            return torch.empty(kept.shape, dtype=kept.dtype, device=where)
-        content = torch.from_numpy(self._arrays[kept.number].copy())  # torch has no read-only tensors
-        return with_strides(content.view(kept.dtype).reshape(kept.shape).to(where), kept.strides)
-
-    @property
-    def bytes_in_memory(self) -> int:
-        """Bytes of the tensors that are in memory."""
-        return self._arrays.bytes_in_memory
-
-    @property
-    def bytes_on_disk(self) -> int:
-        """Bytes of the tensors that are in the temporary file."""
-        return self._arrays.bytes_on_disk
-
-    def close(self) -> None:
-        """Forget all of them and delete the file."""
-        self._known.clear()
-        self._arrays.close()
-
-
 _SETTINGS = "_internal_dict"
 """The attribute that holds a scheduler's config, which no call changes."""
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, Fraction, torch.dtype, torch.device)
+_RECENT_TENSORS = 32
+"""How many of the tensors that were stored last are recognized. Solvers hand on a handful from step to step."""
 
 SolverValues = dict[str, Any]
-"""Attributes by name; tensors in them are `StoredTensor`."""
+"""Attributes of a scheduler by name; tensors in them are `StoredTensor`."""
 
 
 class UncopyableState(Exception):
-    """A scheduler remembers something that cannot be copied; the text says what, for a person."""
+    """A scheduler remembers something that cannot be copied; the text names it, for a person."""
 
 
 class SolverState:
-    """Notes and restores what a scheduler remembers.
+    """State of a scheduler beyond its plan; saved after a step, and restored in another run of the same plan.
 
     Args:
         scheduler: When its run begins, after `set_timesteps`.
@@ -148,42 +48,42 @@ class SolverState:
         self._first = {name: _copied(value) for name, value in _attributes(scheduler).items()}
         self._marks = {name: _mark(value) for name, value in self._first.items()}
 
-    def note(self) -> SolverValues:
-        """What differs now from how the run began.
+    def save(self) -> SolverValues:
+        """The attributes that differ now from how the run began.
 
         Raises:
             UncopyableState: Some of it cannot be copied.
             TrajectoryStorageError: There is no room for it.
         """
         found = _attributes(self._scheduler).items()
-        return {name: self._kept(name, value) for name, value in found if self._has_changed(name, value)}
+        return {name: self._stored(value) for name, value in found if self._has_changed(name, value)}
 
-    def restore(self, memory: SolverValues, store: TensorStore, device: torch.device) -> None:
-        """Let the scheduler remember what another one of its kind did, in a run that was planned in the same way.
+    def restore(self, values: SolverValues, store: TensorStore, device: torch.device) -> None:
+        """Give the scheduler the state of another one of its kind, in a run that was planned in the same way.
 
         Args:
-            memory: From `note`.
-            store: Where its tensors are.
+            values: From `save`.
+            store: Where their tensors are.
             device: Where the run computes.
         """
         for name in _attributes(self._scheduler):
             if name not in self._first:
                 delattr(self._scheduler, name)
-            elif name not in memory:
+            elif name not in values:
                 setattr(self._scheduler, name, _copied(self._first[name]))
-        for name, value in memory.items():
+        for name, value in values.items():
             setattr(self._scheduler, name, _read(value, store, device))
 
     def _has_changed(self, name: str, value: Any) -> bool:
         return name not in self._marks or _mark(value) != self._marks[name]
 
-    def _kept(self, name: str, value: Any) -> Any:
+    def _stored(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            return self._store.keep(value)
+            return self._store.append(value)
         if isinstance(value, list | tuple):
-            return type(value)(self._kept(name, each) for each in value)
+            return type(value)(self._stored(each) for each in value)
         if isinstance(value, dict):
-            return {key: self._kept(name, each) for key, each in value.items()}
+            return {key: self._stored(each) for key, each in value.items()}
         if isinstance(value, np.ndarray):
             return value.copy()
         if isinstance(value, (*_PLAIN, np.generic)):
@@ -218,3 +118,102 @@ def _read(value: Any, store: TensorStore, device: torch.device) -> Any:
     if isinstance(value, dict):
         return {key: _read(each, store, device) for key, each in value.items()}
     return value.copy() if isinstance(value, np.ndarray) else value
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """Reference to a tensor in a `TensorStore`.
+
+    Attributes:
+        number: in the store; -1 for one without elements.
+        dtype: its type.
+        shape: its shape.
+        strides: its strides: a convolution of the same numbers in another order differs in the last bit.
+        on_cpu: whether it lay in main memory.
+    """
+
+    number: int
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    on_cpu: bool
+
+
+class TensorStore:
+    """Append-only store of tensors of any type within a byte budget, for one writer thread and any number of readers.
+
+    Args:
+        budget_bytes: Most bytes in memory; older ones go to a temporary file beyond it.
+        spill_folder: Folder of that file.
+    """
+
+    def __init__(self, budget_bytes: int, spill_folder: Path) -> None:
+        self._arrays = ArrayStore(budget_bytes, spill_folder)
+        self._recent: OrderedDict[int, tuple[weakref.ref[torch.Tensor], int, StoredTensor]] = OrderedDict()
+
+    def append(self, tensor: torch.Tensor) -> StoredTensor:
+        """Store a copy of a tensor, or find the one that was made of this very tensor before.
+
+        Args:
+            tensor: Of any shape and type, on any device.
+
+        Raises:
+            TrajectoryStorageError: There is no room for it.
+        """
+        known = self._recent.get(id(tensor))
+        if known is not None and known[0]() is tensor and known[1] == tensor._version:
+            return known[2]
+        number = -1
+        if tensor.numel():
+            content = tensor.detach().to("cpu", copy=True).contiguous().reshape(-1).view(torch.uint8)
+            number = self._arrays.append(content.numpy())
+        stored = StoredTensor(number, tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.device.type == "cpu")
+        self._recent[id(tensor)] = (weakref.ref(tensor), tensor._version, stored)
+        if len(self._recent) > _RECENT_TENSORS:
+            self._recent.popitem(last=False)
+        return stored
+
+    def read(self, stored: StoredTensor, device: torch.device) -> torch.Tensor:
+        """A copy of a stored tensor, where it lay: in main memory, or on the device."""
+        place = torch.device("cpu") if stored.on_cpu else device
+        if stored.number < 0:
+            return torch.empty(stored.shape, dtype=stored.dtype, device=place)
+        content = torch.from_numpy(self._arrays[stored.number].copy())  # torch has no read-only tensors
+        return with_strides(content.view(stored.dtype).reshape(stored.shape).to(place), stored.strides)
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Bytes of the tensors that are in memory."""
+        return self._arrays.bytes_in_memory
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Bytes of the tensors that are in the temporary file."""
+        return self._arrays.bytes_on_disk
+
+    def close(self) -> None:
+        """Forget all of them and delete the file."""
+        self._recent.clear()
+        self._arrays.close()
+
+
+def with_strides(tensor: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
+    """The same numbers in another order in memory, where these strides are such an order; else as they are.
+
+    Args:
+        tensor: Contiguous.
+        strides: One for each axis.
+    """
+    if tensor.stride() == strides or not _is_an_order(tensor.shape, strides):
+        return tensor
+    return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+
+
+def _is_an_order(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether a tensor of these strides fills its memory without gaps and overlaps."""
+    size = 1
+    for stride, length in sorted(zip(strides, shape, strict=True)):
+        if length != 1 and stride != size:
+            return False
+        size *= length
+    return True

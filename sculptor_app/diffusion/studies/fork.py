@@ -1,9 +1,9 @@
-"""A run that shares the first steps of another one, bit for bit, and then goes on by itself.
+"""Fork of a run: a run that shares the first steps of another one, bit for bit, and then goes on by itself.
 
-The pipeline is called again as it was then. Up to the fork its networks are not asked, the scheduler's results are
-replaced by the states that were kept; there the scheduler and all random generators are put as they stood, and the run
-goes on. What pipelines themselves do between the steps, as laying the known part of a picture over each state when they
-paint into it, they do here as well. A pipeline that carries something of its own from step to step, as a momentum of
+The pipeline is called again with the same arguments. Up to the fork its networks are not evaluated, and the scheduler's
+results are replaced by the states of the snapshots; there the scheduler and all random generators are restored, and the
+run goes on. What pipelines themselves do between the steps, as laying the known part of a picture over each state in
+inpainting, they do here as well. A pipeline that carries something of its own from step to step, as a momentum of
 its guidance, would have it computed from zeros: such a fork is not exact.
 """
 
@@ -43,45 +43,45 @@ def fork(
     spill_folder: Path | None = None,
     watch_guidance: bool = False,
 ) -> Generator[Event, None, None]:
-    """Go on from state k of a run, as that run did or in another way.
+    """Events of a run that goes on from state k of another one, as that run did or in another way.
 
     Args:
         trajectory: The run, complete or not; it stays as it is. The model must be the same, on the same kind of device.
         k: How many of its steps are shared, 0 to all that it has.
-        engine: Loads the model where it has not.
+        engine: Loads the model if it is not loaded.
         stop: Set from any thread to end the new run within a step.
-        request: What to make from there on: other words, another label or guidance. Model, sampler, number of steps and
+        request: What to sample from there on: another prompt, label or guidance. Model, sampler, number of steps and
             size are those of the run. With another seed the sampler's fresh noise is another one from there on. None
             is the request of the run, which it then repeats to the last bit.
-        budget_bytes: As for `sculpt`.
-        spill_folder: As for `sculpt`.
-        watch_guidance: As for `sculpt`, from there on.
+        budget_bytes: As for `sample`.
+        spill_folder: As for `sample`.
+        watch_guidance: As for `sample`, from there on.
 
     Yields:
         `Started` with a trajectory that has its first k steps already, then a `StepTaken` for every further step.
 
     Raises:
-        NotForkable: What is needed of that step was not kept.
+        NotForkable: There is no snapshot of that step.
         RequestError: The request differs in what both runs share, or there is no such step.
-        Cancelled, SculptorError: As `sculpt`.
+        Cancelled, SculptorError: As `sample`.
     """
     old = trajectory.snapshots
     if not isinstance(old, RunSnapshots):
-        raise NotForkable("The run cannot be gone on with: nothing was kept for it.", "Start it anew instead.")
+        raise NotForkable("The run cannot be gone on with: nothing was kept for it.", "Start it again instead.")
     new = old.request if request is None else request
     _check(trajectory, k, old.request, new)
     if k:
         old.after(k)  # refused before anything is loaded
-    room = StorageBudget(budget_bytes, spill_folder)
+    budget = StorageBudget(budget_bytes, spill_folder)
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
     run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
     run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request)))
-    records = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, room.folder)
-    records.share(old, k)
-    replaying = ForkReplay(records, run, trajectory, k, None if new.seed == old.request.seed else new.seed)
-    run.watching = replace(run.watching, follower=replaying)
-    recorder = TrajectoryWriter(run, records, stop, room, begin=lambda made: made.share(trajectory, k))
-    yield from stream_events(run, recorder, replaying.networks())
+    snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
+    snapshots.share(old, k)
+    replay = ForkReplay(snapshots, run, trajectory, k, None if new.seed == old.request.seed else new.seed)
+    run.observer_options = replace(run.observer_options, step_hook=replay)
+    writer = TrajectoryWriter(run, snapshots, stop, budget, on_start=lambda new_run: new_run.share(trajectory, k))
+    yield from stream_events(run, writer, replay.networks())
 
 
 def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:
@@ -96,55 +96,55 @@ def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> 
 
 
 class ForkReplay(SnapshotRecorder):
-    """Serves the calls of the shared steps, and keeps the records of those after them.
+    """Replay of the shared steps from their snapshots; a recorder of snapshots for those after them.
 
     Args:
-        records: Of the new run, with those of the shared steps.
+        snapshots: Of the new run, with those of the shared steps.
         run: The new run.
         trajectory: The old one.
         steps: How many are shared.
-        seed: What the generators go on with; None has them stand as they did.
+        seed: What the generators go on with; None restores their states.
     """
 
     def __init__(
-        self, records: RunSnapshots, run: PipelineRun, trajectory: Trajectory, steps: int, seed: int | None
+        self, snapshots: RunSnapshots, run: PipelineRun, trajectory: Trajectory, steps: int, seed: int | None
     ) -> None:
-        super().__init__(records, run.random)
+        super().__init__(snapshots, run.random)
         self._run, self._old, self._steps, self._seed = run, trajectory, steps, seed
         self._is_live = steps == 0
 
     def networks(self) -> contextlib.AbstractContextManager[None]:
-        """What is open while the pipeline runs: stand-ins for its networks, or those who learn about them."""
-        answers = self.records.answers
+        """Context of the pipeline's call: stubs of its networks; without shared steps, hooks on them."""
+        answers = self.snapshots.answers
         if self._is_live:
             return answers.learning(self._run.pipeline)
         return stubbed_networks(self._run.pipeline, answers, lambda: self._is_live)
 
-    def begin(self, scheduler: Scheduler) -> None:
-        """Note how the scheduler is; a run that shares the noise alone has its own generators from here on."""
-        super().begin(scheduler)
+    def run_started(self, scheduler: Scheduler) -> None:
+        """Note the scheduler's state; a run that shares the noise alone has its own generators from here on."""
+        super().run_started(scheduler)
         if self._is_live and self._seed is not None:
             self._random.reseed(self._seed)
 
-    def serve(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
-        """The result of a call with the state that was kept in it; after the last one the run goes live."""
+    def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
+        """The result of a call with the state of its snapshot; after the last one the run goes live."""
         if self._is_live:
             return None
         result = real_step()  # of zeros; it counts the scheduler on, and shows what a result is like
         if call.completes:
-            record = self.records.after(call.number)
-            made = record.tensor(self._old.state(call.number), state_in(result).device)
-            result = _with_state(result, made)
+            snapshot = self.snapshots.after(call.number)
+            state = snapshot.tensor(self._old.state(call.number), state_in(result).device)
+            result = _with_state(result, state)
             if call.number == self._steps:
                 self._go_live()
         return result
 
     def _go_live(self) -> None:
-        record, device = self.records.after(self._steps), torch.device(self._run.device.id)
-        assert self._memory is not None
-        self._memory.restore(record.memory, record.store, device)
+        snapshot, device = self.snapshots.after(self._steps), torch.device(self._run.device.id)
+        assert self._solver is not None
+        self._solver.restore(snapshot.solver, snapshot.store, device)
         if self._seed is None:
-            self._random.set_states([record.store.read(each, device) for each in record.random])
+            self._random.set_states([snapshot.store.read(each, device) for each in snapshot.random])
         else:
             self._random.reseed(self._seed)
         self._is_live = True

@@ -1,6 +1,6 @@
-"""Many runs of one model side by side, step by step together.
+"""Grid of runs: many runs of one model side by side, step by step together.
 
-The cells are split into chunks, each a call of the pipeline with a scheduler of its own, on a stack of its own. At
+The cells are split into chunks, each a call of the pipeline with a scheduler and a greenlet of its own. At
 every step one chunk after the other is let go on to its next state: all runs are at the same step, a stop lands within
 one evaluation of one chunk, and every run is made the way a single one is, by the pipeline itself.
 
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
 from sculptor_app.core.labels import label_of
 from sculptor_app.core.requests.grid import Cell, GridRequest
@@ -34,7 +33,8 @@ from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_facts, model_name
 from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
-from sculptor_app.diffusion.sampling.sample import GreenletCoroutine, run_info, yield_to_caller
+from sculptor_app.diffusion.sampling.run import run_info
+from sculptor_app.diffusion.sampling.sample import GreenletCoroutine, StorageBudget, yield_to_caller
 
 DEFAULT_GRID_BUDGET_BYTES = 256 * 2**20
 """Memory for the frames of all trajectories of a grid together."""
@@ -51,11 +51,11 @@ def sample_grid(
     budget_bytes: int = DEFAULT_GRID_BUDGET_BYTES,
     spill_folder: Path | None = None,
 ) -> Generator[GridEvent, None, None]:
-    """Run a grid; the generator ends when every run is complete. Closing it early cancels all of them.
+    """Events of a grid of runs; the generator ends when every run is complete. Closing it early cancels all of them.
 
     Args:
-        engine: Loads the model where it has not.
-        request: What to make.
+        engine: Loads the model if it is not loaded.
+        request: What to sample.
         stop: Set from any thread to end the runs within one evaluation of one chunk.
         budget_bytes: Memory for the frames of all trajectories, an equal share for each.
         spill_folder: Where the frames beyond it go; None is the program's cache folder.
@@ -70,10 +70,10 @@ def sample_grid(
     """
     pipeline = engine.load(request.model, request.device, stop)
     check_takes_noise(pipeline, "A grid of runs")
-    room = _Room(budget_bytes // len(request.cells), spill_folder or folders.spill())
+    budget = StorageBudget(budget_bytes // len(request.cells), spill_folder)
     size = CHUNK_ON_CPU if str(pipeline.device) == "cpu" else CHUNK_ON_GPU
     chunks = [
-        _Chunk(engine, pipeline, request, request.cells[first : first + size], stop, room)
+        _Chunk(engine, pipeline, request, request.cells[first : first + size], stop, budget)
         for first in range(0, len(request.cells), size)
     ]
     try:
@@ -103,7 +103,7 @@ def _in_lockstep(chunks: Sequence[_Chunk], steps: int) -> Iterator[GridEvent]:
 
 
 def _end(chunks: Sequence[_Chunk], reason: str) -> None:
-    """End the calls of the pipeline and say in the trajectories why they are not complete."""
+    """End the calls of the pipeline and note in the trajectories why they are not complete."""
     for chunk in chunks:
         chunk.close()
         for trajectory in chunk.trajectories:
@@ -111,15 +111,8 @@ def _end(chunks: Sequence[_Chunk], reason: str) -> None:
                 trajectory.end(reason)
 
 
-class _Room:
-    """Where the frames of each trajectory go."""
-
-    def __init__(self, budget_bytes: int, spill_folder: Path) -> None:
-        self.budget_bytes, self.spill_folder = budget_bytes, spill_folder
-
-
 class _Chunk:
-    """Some cells of a grid, in one call of the pipeline that is left and gone on with at every step."""
+    """Some cells of a grid in one call of the pipeline, in a greenlet that is left and resumed at every step."""
 
     def __init__(
         self,
@@ -128,38 +121,38 @@ class _Chunk:
         request: GridRequest,
         cells: Sequence[Cell],
         stop: threading.Event,
-        room: _Room,
+        budget: StorageBudget,
     ) -> None:
         assert engine.device is not None
         self.trajectories: list[Trajectory] = []
         self._pipeline, self._device_name = pipeline, engine.device.name
         self._infos = [_info(request, cell, engine.device) for cell in cells]
-        self._stop, self._room = stop, room
+        self._stop, self._budget = stop, budget
         self._scheduler = engine.scheduler(request.single(cells[0]))
         self._arguments = _call_arguments(pipeline, request, cells)
-        self._stack = GreenletCoroutine(self._run)
+        self._coroutine = GreenletCoroutine(self._run)
 
     def advance(self) -> None:
-        """Go on until the next state of every cell is there; the first time, until state 0 is.
+        """Sample the next state of every cell; the first time, state 0.
 
         Raises:
             SamplerFailed: The pipeline came back instead.
         """
-        self._pipeline.scheduler = self._scheduler  # the call reads it anew at every step
-        self._stack.resume()
-        if self._stack.is_over:
+        self._pipeline.scheduler = self._scheduler  # the call reads it at every step
+        self._coroutine.resume()
+        if self._coroutine.is_over:
             raise SamplerFailed("The model came back before all its steps were taken.", "The steps so far are kept.")
 
     def finish(self) -> None:
         """Let the call return after its last step."""
         self._pipeline.scheduler = self._scheduler
-        self._stack.resume()
+        self._coroutine.resume()
 
     def close(self) -> None:
-        """End the call where it stands."""
-        self._stack.close()
+        """End the call where it waits."""
+        self._coroutine.close()
 
-    # On the second stack
+    # In the greenlet
 
     def _run(self) -> None:
         observer = BatchObserver(self._start, self._take, self._interrupt)
@@ -173,7 +166,7 @@ class _Chunk:
     def _start(self, starts: list[Frame], calls: tuple[Call, ...]) -> None:
         levels = (calls[0].before, *(call.after for call in calls if call.completes))
         for info, start in zip(self._infos, starts, strict=True):
-            self.trajectories.append(Trajectory(info, start, levels, self._room.budget_bytes, self._room.spill_folder))
+            self.trajectories.append(Trajectory(info, start, levels, self._budget.budget_bytes, self._budget.folder))
         self._wait()
 
     def _take(self, steps: list[Step]) -> None:
@@ -207,14 +200,14 @@ def _call_arguments(pipeline: Pipeline, request: GridRequest, cells: Sequence[Ce
 
 
 def _info(request: GridRequest, cell: Cell, device: Device) -> RunInfo:
-    """What one run was made with; where its noise is not that of its seed, the conditions say so."""
+    """Facts of one run; where its noise is not that of its seed, the conditions say so."""
     info = run_info(request.single(cell), device)
     words = cell.noise.words
     return replace(info, conditions=f"{info.conditions} · {words}") if words else info
 
 
 def initial_trajectories(request: GridRequest) -> tuple[Trajectory, ...]:
-    """A trajectory for each cell that holds its noise, state 0, and the plan of its steps; no model is loaded.
+    """Trajectories of a grid before it is sampled: state 0 of each cell and its planned levels; no model is loaded.
 
     Raises:
         ModelFolderError: The model's folder cannot be used.

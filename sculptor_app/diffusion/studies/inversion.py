@@ -1,13 +1,14 @@
-"""The noise that a model carves a given picture out of, found by undoing DDIM's steps one after the other.
+"""DDIM inversion: the noise from which a model samples a given picture, found by inverting DDIM's steps.
 
-DDIM's step k is a map F_k from state k-1 to state k. Song et al. 2021 (section 5.4) undo it with the network's answer
+DDIM's step k is a map F_k from state k-1 to state k. Song et al. 2021 (section 5.4) invert it with the network's output
 at state k in place of the unknown one at state k-1, which is exact for infinitely many steps only; with 50 steps the
-way back leads to another picture. Here that is the first guess of an iteration that solves F_k(x) = state k itself, as
-do Pan et al. 2023 (AIDI) and Garibi et al. 2024 (ReNoise): the noise found leads back to the picture as near as wanted.
+noise found gives another picture. Here that is the first iterate of a fixed-point iteration that solves F_k(x) = state
+k itself, as do Pan et al. 2023 (AIDI) and Garibi et al. 2024 (ReNoise): the noise found gives the picture to any
+accuracy.
 
-A clean picture has less grain than the states that the model knows at its last levels. Undone exactly, that want grows
-from step to step, and the picture's outlines are still to be seen in the noise (Staniszewski et al. 2024). So the last
-few states are the picture with drawn grain on it, unless nothing but exactness is wanted.
+A clean picture has less noise (grain) than the states that the model knows at its last levels. In exact inversion that
+lack grows from step to step, and the picture's outlines show in the noise found (Staniszewski et al. 2024). So the last
+few states are the picture with random grain on it, unless the grain is 0.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sculptor_app import folders
 from sculptor_app.core.labels import label_of
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
-from sculptor_app.diffusion.observe.observer import to_frame
+from sculptor_app.diffusion.observe.frames import to_frame
 from sculptor_app.diffusion.pipelines.call import check_takes_noise
 from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.noise import seed_noise
-from sculptor_app.diffusion.sampling.sample import run_info
+from sculptor_app.diffusion.sampling.run import run_info
+from sculptor_app.diffusion.sampling.sample import StorageBudget
 from sculptor_app.diffusion.studies.ddim_inversion import FixedPointInversion, InvertedStep
 
 DEFAULT_ITERATIONS = 30
@@ -48,10 +49,10 @@ _PEAK = 2.0  # pictures reach from -1 to 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InversionStep:
-    """One more step has been undone.
+    """Event of one more inverted step.
 
     Attributes:
-        done: how many have, 1 to `planned`.
+        done: how many are inverted, 1 to `planned`.
         planned: N.
         state: noisy state N - `done`, (3, S, S) float32.
         evaluations: of the network, for this step.
@@ -67,15 +68,15 @@ class InversionStep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inversion:
-    """What was found.
+    """Result of an inversion.
 
     Attributes:
         noise: (3, S, S) float32 of about unit variance, what `Start` takes.
-        trajectory: state 0 is the noise, state N the picture; it is read like the run that carves the picture.
+        trajectory: state 0 is the noise, state N the picture; it is read like the run that samples the picture.
         evaluations: of the network for the steps 1..N.
-        residuals: what was left of each step 1..N, as in `InversionStep`.
-        grain_steps: how many of the last steps were not undone, as their first states are the picture with drawn grain.
-        tolerance: what was to be left at most.
+        residuals: of each step 1..N, as in `InversionStep`.
+        grain_steps: how many of the last steps were not inverted, as they start from the picture with random grain.
+        tolerance: largest residual of a solved step.
         name: of the picture, for people.
     """
 
@@ -99,17 +100,17 @@ class Inversion:
 
     @property
     def unsolved(self) -> int:
-        """How many of the steps that were undone are not solved within the tolerance."""
-        undone = self.residuals[: len(self.residuals) - self.grain_steps]
-        return sum(not residual <= self.tolerance for residual in undone)
+        """How many of the inverted steps are not solved within the tolerance."""
+        inverted = self.residuals[: len(self.residuals) - self.grain_steps]
+        return sum(not residual <= self.tolerance for residual in inverted)
 
     @property
     def start(self) -> Start:
-        """What carves the picture again."""
+        """Start of a run that samples the picture again."""
         return Start(noise=self.noise, origin=f"the noise found for {self.name or 'a picture'}")
 
     def error_db(self, returned: Frame) -> float:
-        """How near a picture comes to the one that was inverted: the peak signal-to-noise ratio in dB, peak 2.
+        """Peak signal-to-noise ratio in dB (peak 2) of a picture against the one that was inverted.
 
         Args:
             returned: (3, S, S) float32, the last state of a run from `start`.
@@ -131,14 +132,14 @@ def invert(
     budget_bytes: int = DEFAULT_BUDGET_BYTES,
     spill_folder: Path | None = None,
 ) -> Generator[InversionStep | Inversion, None, None]:
-    """Find the noise that a request's run carves into a picture; closing the generator early gives up.
+    """Invert a request's run: find the noise from which it samples a picture; closing the generator early gives up.
 
     DDIM's clipping of the guess is left out on the way to the noise: clipped values cannot be told apart again. The
     way back clips them, which changes it less than 8 bits can tell.
 
     Args:
-        engine: Loads the model where it has not.
-        request: Whose noise; the sampler must be "ddim". With more guidance than 1 the steps are harder to undo.
+        engine: Loads the model if it is not loaded.
+        request: Whose noise; the sampler must be "ddim". With more guidance than 1 the steps are harder to invert.
         picture: (3, S, S) float32 in [-1, 1], of the model's size.
         stop: Set from any thread to give up before the next evaluation of the network.
         name: Of the picture, for people.
@@ -146,8 +147,8 @@ def invert(
             evaluation per step.
         tolerance: Root mean square of what an iteration still changes, below which a step is solved. States have
             about unit variance.
-        grain: Share of noise in a state, 0 to MOST_GRAIN, up to which it is the picture with grain drawn from the
-            request's seed, instead of found; 0 finds every state.
+        grain: Share of noise in a state, 0 to MOST_GRAIN, up to which it is the picture with grain from the
+            request's seed, instead of solved for; 0 solves for every state.
         budget_bytes: Memory for the trajectory's frames.
         spill_folder: Where the frames beyond it go; None is the program's cache folder.
 
@@ -175,35 +176,34 @@ def invert(
     labels = label_of(pipeline, "form", request.form), label_of(pipeline, "material", request.material)
     with run_errors(device.name), torch.no_grad():
         network = pipeline.network(*labels, request.guidance)
-        walk = FixedPointInversion(network, pipeline, engine.scheduler(request), request.steps, stop)
-    walk.begin(picture, seed_noise(request.seed, pipeline.picture_size)[0], grain)
-    undone: list[InvertedStep] = []
+        solver = FixedPointInversion(network, pipeline, engine.scheduler(request), request.steps, stop)
+    solver.begin(picture, seed_noise(request.seed, pipeline.picture_size)[0], grain)
+    inverted: list[InvertedStep] = []
     try:
         for number in range(request.steps, 0, -1):
             with run_errors(device.name), torch.no_grad():
-                undone.append(walk.undo(number, iterations, tolerance))
-            last = undone[-1]
-            yield InversionStep(len(undone), request.steps, to_frame(last.state), last.evaluations, last.residual)
+                inverted.append(solver.invert_step(number, iterations, tolerance))
+            last = inverted[-1]
+            yield InversionStep(len(inverted), request.steps, to_frame(last.state), last.evaluations, last.residual)
     finally:
         pipeline.maybe_free_model_hooks()
-    yield _found(info, walk, undone[::-1], tolerance, name, budget_bytes, spill_folder or folders.spill())
+    yield _result(info, solver, inverted[::-1], tolerance, name, StorageBudget(budget_bytes, spill_folder))
 
 
-def _found(
+def _result(
     info: RunInfo,
-    walk: FixedPointInversion,
-    undone: list[InvertedStep],
+    solver: FixedPointInversion,
+    steps: list[InvertedStep],
     tolerance: float,
     name: str,
-    budget_bytes: int,
-    folder: Path,
+    budget: StorageBudget,
 ) -> Inversion:
-    """The record of a whole walk, `undone` in the order of the steps 1..N."""
-    state = to_frame(undone[0].state)
-    trajectory = Trajectory(info, state, walk.levels, budget_bytes, folder)
-    for each in undone:
+    """The inversion of all steps, given in the order 1..N."""
+    state = to_frame(steps[0].state)
+    trajectory = Trajectory(info, state, solver.levels, budget.budget_bytes, budget.folder)
+    for each in steps:
         trajectory.append(each.step)
     noise = state.copy()  # DDIM starts from noise of unit variance as it is
     noise.setflags(write=False)
-    evaluations, residuals = tuple(each.evaluations for each in undone), tuple(each.residual for each in undone)
-    return Inversion(noise, trajectory, evaluations, residuals, walk.grain_steps, tolerance, name)
+    evaluations, residuals = tuple(each.evaluations for each in steps), tuple(each.residual for each in steps)
+    return Inversion(noise, trajectory, evaluations, residuals, solver.grain_steps, tolerance, name)

@@ -18,7 +18,8 @@ from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from tests.helpers.runs import solid
 
 STEPS, FIRST = 8, 5

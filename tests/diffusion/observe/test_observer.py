@@ -14,7 +14,8 @@ from sculptor_app.core.errors import Cancelled, SamplerFailed
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.models.builder import load_sculptor
-from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, observed, to_frame, to_frames
+from sculptor_app.diffusion.observe.frames import to_frame, to_frames
+from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, observed
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.diffusion.samplers.levels import Call, UnknownSchedulerError
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
@@ -155,7 +156,7 @@ def test_values_that_are_no_numbers_end_the_run() -> None:
 
     pipeline.unet.register_forward_hook(spoil)
     with (
-        pytest.raises(SamplerFailed, match="Step 3 made values that are no numbers"),
+        pytest.raises(SamplerFailed, match="Step 3 gave NaN or infinite values"),
         observed(pipeline.scheduler, notes.observer),
     ):
         pipeline(num_inference_steps=5)

@@ -16,7 +16,8 @@ from sculptor_app.core.requests.samplers import OWN_SAMPLER
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.pipelines.layout import StateLayout
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.studies.fork import fork
 from tests.diffusion.gaussian import GaussianNetwork
 from tests.helpers.tiny_pipelines import build

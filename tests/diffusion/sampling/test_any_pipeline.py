@@ -15,7 +15,8 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines.call import call_of
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from tests.helpers.any_pipeline import SEED, STEPS, built, engine_of, finish, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS
 

@@ -13,9 +13,11 @@ import torch
 from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
+from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines import devices
-from sculptor_app.diffusion.sampling.sample import Engine, Started, StepTaken, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
 STEPS = 6

@@ -18,7 +18,8 @@ from sculptor_app.core.errors import (
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory import array_store
 from sculptor_app.diffusion.models.builder import load_sculptor
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from tests.diffusion.gaussian import GaussianPipeline, gaussian_pipeline
 
 

@@ -9,11 +9,13 @@ import pytest
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
+from sculptor_app.core.trajectory.events import StepTaken
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import Observer, observed
-from sculptor_app.diffusion.sampling.sample import Engine, StepTaken, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.run_measures import RunMeasures
 from tests.diffusion.gaussian import (

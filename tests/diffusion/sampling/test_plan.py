@@ -12,8 +12,7 @@ from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER
 from sculptor_app.diffusion.pipelines.compatibility import check_sampler, samplers_for
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler, schedulers_of, settings_of
-from sculptor_app.diffusion.sampling.engine import PlanUnknown
-from sculptor_app.diffusion.sampling.sample import Engine
+from sculptor_app.diffusion.sampling.engine import Engine, PlanUnknown
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS, build
 

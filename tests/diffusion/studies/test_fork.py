@@ -13,10 +13,12 @@ from diffusers import EDMEulerScheduler, PNDMScheduler
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER
+from sculptor_app.core.trajectory.events import Started
 from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
-from sculptor_app.diffusion.sampling.sample import Engine, Started, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.sampling.snapshots import NotForkable
 from sculptor_app.diffusion.studies.fork import fork
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
@@ -194,7 +196,7 @@ def test_a_fork_can_be_cancelled(wanted: Any) -> None:
     check_same(whole, finish(engine, request))
 
 
-def test_records_beyond_the_budget_go_to_a_file(wanted: Any, tmp_path: Path) -> None:
+def test_snapshots_beyond_the_budget_go_to_a_file(wanted: Any, tmp_path: Path) -> None:
     engine, request = engine_of("sdxl"), wanted("sdxl", sampler="sa")
     whole = finish(engine, request, budget_bytes=40_000, spill_folder=tmp_path / "spilled")
     assert whole.bytes_in_memory <= 40_000 < whole.bytes_on_disk

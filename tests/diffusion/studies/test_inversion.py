@@ -1,4 +1,4 @@
-"""Undoing a run: exact where the inverse is known in closed form, within tolerance on a real network, and cancelled."""
+"""DDIM inversion: exact against a closed form, within tolerance on a real network, cancelled; Anderson mixing."""
 
 import itertools
 import json
@@ -20,8 +20,10 @@ from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_inverse, make_scheduler
+from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.noise import seed_noise
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.sample import sample
+from sculptor_app.diffusion.studies.ddim_inversion import AndersonMixing
 from sculptor_app.diffusion.studies.inversion import Inversion, InversionStep, invert
 from tests.diffusion.gaussian import COSINE, GaussianNetwork, GaussianPipeline, field_power
 from tests.helpers.runs import solid
@@ -136,19 +138,19 @@ def test_there_and_back_on_a_real_network(engine: Engine, request_: RunRequest, 
         np.testing.assert_allclose(back.state(k), inversion.trajectory.state(k), atol=2e-3)
 
 
-def test_the_walk_is_read_like_a_run(engine: Engine, request_: RunRequest) -> None:
+def test_an_inversion_is_read_like_a_run(engine: Engine, request_: RunRequest) -> None:
     """As the run from the noise goes: the same levels, phases, timesteps and guesses, the picture at its end."""
     inversion = finish(engine, request_, solid(SIZE), tolerance=1e-6)
-    walk, back = inversion.trajectory, returned(engine, request_, inversion)
-    assert walk.is_complete
-    assert walk.levels == back.levels == engine.plan(request_)
-    assert walk.spans == phase_spans(back.levels)
-    np.testing.assert_array_equal(walk.state(STEPS), solid(SIZE))
-    np.testing.assert_array_equal(walk.state(0), inversion.noise)
+    found, back = inversion.trajectory, returned(engine, request_, inversion)
+    assert found.is_complete
+    assert found.levels == back.levels == engine.plan(request_)
+    assert found.spans == phase_spans(back.levels)
+    np.testing.assert_array_equal(found.state(STEPS), solid(SIZE))
+    np.testing.assert_array_equal(found.state(0), inversion.noise)
     for k in range(1, STEPS + 1):
-        assert walk.step(k).timestep == back.step(k).timestep
-        assert walk.step(k).duration_s > 0
-        guess, other = walk.guess(k), back.guess(k)
+        assert found.step(k).timestep == back.step(k).timestep
+        assert found.step(k).duration_s > 0
+        guess, other = found.guess(k), back.guess(k)
         assert guess is not None
         assert other is not None
         np.testing.assert_allclose(guess, other, atol=2e-3)
@@ -210,17 +212,17 @@ def test_a_stop_is_obeyed_before_the_next_evaluation(evaluation: int, tmp_path: 
 
 def test_closed_early_and_run_again(engine: Engine, request_: RunRequest) -> None:
     whole = finish(engine, request_, solid(SIZE))
-    walk = invert(engine, request_, solid(SIZE), threading.Event(), grain=0)
-    assert isinstance(walk, Generator)
-    next(walk)
-    next(walk)
-    walk.close()
+    found = invert(engine, request_, solid(SIZE), threading.Event(), grain=0)
+    assert isinstance(found, Generator)
+    next(found)
+    next(found)
+    found.close()
     np.testing.assert_array_equal(finish(engine, request_, solid(SIZE)).noise, whole.noise)
     assert torch.is_grad_enabled()
 
 
 @pytest.mark.parametrize("iterations", [0, 5])
-def test_values_that_are_no_numbers_end_the_walk(iterations: int, tmp_path: Path) -> None:
+def test_nan_ends_the_inversion(iterations: int, tmp_path: Path) -> None:
     engine, request = closed_form(), RunRequest(steps=STEPS, model=str(tmp_path))
     asked: list[int] = []
 
@@ -244,17 +246,17 @@ def test_what_cannot_be_solved_is_said(engine: Engine, request_: RunRequest) -> 
 def test_grain_is_drawn_up_to_its_level(engine: Engine, request_: RunRequest, grain: float, drawn: int) -> None:
     """Those states are the picture with the seed's noise; from there on each step leads to the state after it."""
     inversion = finish(engine, request_, solid(SIZE), grain=grain, tolerance=1e-5)
-    walk, (noise, _) = inversion.trajectory, seed_noise(request_.seed, SIZE)
-    assert inversion.grain_steps == sum(level.noise <= grain for level in walk.levels[:-1]) == drawn
+    found, (noise, _) = inversion.trajectory, seed_noise(request_.seed, SIZE)
+    assert inversion.grain_steps == sum(level.noise <= grain for level in found.levels[:-1]) == drawn
     for k in range(STEPS - drawn, STEPS):
-        level = walk.levels[k]
-        np.testing.assert_allclose(walk.state(k), level.signal * solid(SIZE) + level.noise * noise, atol=1e-6)
+        level = found.levels[k]
+        np.testing.assert_allclose(found.state(k), level.signal * solid(SIZE) + level.noise * noise, atol=1e-6)
     assert inversion.evaluations[STEPS - drawn :] == (1,) * drawn
     assert np.isnan(inversion.residuals[STEPS - drawn :]).all()
     assert inversion.unsolved == 0
     back = returned(engine, request_, inversion)
     for k in range(STEPS - drawn + 1):
-        np.testing.assert_allclose(back.state(k), walk.state(k), atol=5e-3)
+        np.testing.assert_allclose(back.state(k), found.state(k), atol=5e-3)
 
 
 def test_another_seed_has_other_grain(engine: Engine, request_: RunRequest) -> None:
@@ -311,3 +313,28 @@ def test_errors_in_db() -> None:
     inversion = Inversion(picture, trajectory, (1, 1), (0.0, 0.0), 0, 1e-4)
     assert inversion.error_db(picture + np.float32(0.2)) == pytest.approx(20, abs=1e-4)
     assert inversion.error_db(picture) == float("inf")
+
+
+def iterations(matrix: torch.Tensor, wanted: torch.Tensor, mixing: AndersonMixing | None) -> int:
+    """How many it takes to come within 1e-9 of the fixed point `wanted` of g(x) = matrix (x - wanted) + wanted."""
+    x = torch.zeros_like(wanted)
+    for count in range(200):
+        residual = (matrix @ (x - wanted).flatten()).reshape(x.shape) + wanted - x
+        if float((x - wanted).abs().max()) < 1e-9:
+            return count
+        x = x + residual if mixing is None else mixing.next(x, residual)
+    return 200
+
+
+@pytest.mark.parametrize("contraction", [0.3, 0.95, 1.4])
+def test_a_linear_map_of_three_directions_is_solved_within_five(contraction: float) -> None:
+    """Also one that stretches, on which plain iteration never arrives."""
+    matrix = torch.diag(torch.tensor([contraction, -contraction / 2, contraction / 3, 0.0], dtype=torch.float64))
+    wanted = torch.tensor([[1.0, -2.0], [3.0, 0.5]], dtype=torch.float64)
+    assert iterations(matrix, wanted, AndersonMixing()) <= 5
+    assert iterations(matrix, wanted, None) > 12
+
+
+def test_the_first_iterate_is_the_plain_one() -> None:
+    x, residual = torch.ones(2, 2, dtype=torch.float64), torch.full((2, 2), 0.25, dtype=torch.float64)
+    assert torch.equal(AndersonMixing().next(x, residual), x + residual)

@@ -9,7 +9,8 @@ from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.diffusion.sampling.sample import Engine, sample
+from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.session import Session
 from sculptor_app.ui.plots.plots_panel import PlotsPanel
