@@ -28,7 +28,7 @@ from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.diffusion.latents.map_fitting import fit_latent_map
 from sculptor_app.measures.colours import byte_picture
-from tests.diffusion.latents.networks import around, small_vae
+from tests.diffusion.latents.networks import around, returned, small_vae
 from tests.diffusion.latents.test_map_fitting import UNSEEN_SEED, explained, sculptures
 
 WIDE = {
@@ -84,7 +84,7 @@ def print_r2(codec: LatentCodec) -> None:
     print("\nfitted to             pictures  held out   red     green   blue    all     unseen sculptures   seconds")
     for name, (pictures, planned) in sources.items():
         started = time.thread_time()
-        found = fit_latent_map(codec, threading.Event(), pictures=pictures, planned=planned)
+        found = returned(fit_latent_map(codec, threading.Event(), pictures=pictures, planned=planned))
         taken_s = time.thread_time() - started
         shares = "  ".join(f"{share:6.3f}" for share in (*found.r2, found.r2_overall))
         unseen = explained(found, codec, sculptures(48))

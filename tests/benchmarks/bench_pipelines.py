@@ -1,4 +1,4 @@
-"""What watching costs on every kind of pipeline: time per step with observer, frames and records, over the bare call.
+"""What watching costs on every kind of pipeline: time per step with observer, frames and snapshots, over the bare call.
 
     python -m tests.benchmarks.bench_pipelines [--side 128] [--steps 40] [--rounds 9] [--kinds sdxl ...] [--guidance]
 

@@ -14,6 +14,19 @@ LEAST_R2 = 0.5
 """Below this a linear map shows less than half of what the decoder makes, and the words about it say so."""
 
 
+@dataclass(frozen=True, slots=True)
+class MapFittingProgress:
+    """Progress of fitting a latent map.
+
+    Attributes:
+        done: pictures that were encoded and decoded.
+        planned: how many there may be.
+    """
+
+    done: int
+    planned: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LatentMap:
     """A 3×3 convolution from latents to colours, and how much of a decoder's pictures it explains.

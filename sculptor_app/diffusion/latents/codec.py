@@ -1,4 +1,4 @@
-"""From latents to pixels and back, as the pipeline at hand does it."""
+"""Latent codec: decoding a pipeline's latents to pixels and encoding pixels, with its own autoencoder and scaling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ _RECIPROCAL = ("DiTPipeline", "LDMTextToImagePipeline")
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """State = (latents − shift) · factor, or (latents − mean) / std · factor with a mean and a std for each channel.
+    """Scaling of states against the autoencoder's latents, in the pipelines' own arithmetic.
+
+    State = (latents − shift) · factor, or (latents − mean) / std · factor with a mean and a std for each channel.
 
     With `patch` there is one of both for each channel and place in a patch (Flux 2): c · patch² + row · patch + column.
 
@@ -55,7 +57,7 @@ class Scaling:
     skips_codebook: bool = False
 
     def from_state(self, state: torch.Tensor) -> torch.Tensor:
-        """What the autoencoder is to decode, in the pipelines' order of operations, so that not a bit differs.
+        """Latents for the autoencoder to decode, in the pipelines' order of operations, so that not a bit differs.
 
         Args:
             state: (B, C, h, w).
@@ -114,10 +116,10 @@ def _of_patches(vae: Any) -> Scaling:
 
 
 class LatentCodec:
-    """Decodes states, or guesses, of a pipeline to pixels, and encodes pixels to clean states.
+    """Codec between states, or guesses, of a pipeline and pixels.
 
     What it decodes equals the pipeline's own picture bit for bit: the autoencoder is called with the same numbers, in
-    the same type, on the same device. It is looked up anew for each picture, as a run may have moved it.
+    the same type, on the same device. It is looked up again for each picture, as a run may have moved it.
 
     Args:
         pipeline: One whose states are latents of a picture.
@@ -134,13 +136,13 @@ class LatentCodec:
         if self.layout.space == "pixels":
             raise NoPictureOfLatents("The states of this model are pixels already.", "There is nothing to decode.")
         self._pipeline = pipeline
-        self._other = vae
+        self._vae = vae
         self._is_in_tiles = False
 
     @property
     def vae(self) -> Autoencoder:
         """The autoencoder that is used."""
-        return self._other if self._other is not None else autoencoder_of(self._pipeline)
+        return self._vae if self._vae is not None else autoencoder_of(self._pipeline)
 
     @property
     def scaling(self) -> Scaling:
@@ -163,7 +165,7 @@ class LatentCodec:
 
         Raises:
             OutOfDeviceMemory: There is too little even for tiles.
-            NoPictureOfLatents: The decoder gave something else than a picture.
+            NoPictureOfLatents: The decoder's output is no picture.
         """
         with self._ready() as (vae, device):
             latents = self.scaling.from_state(torch.from_numpy(state.copy())[None].to(device, vae.dtype))
@@ -243,7 +245,7 @@ class LatentCodec:
 
 
 def _mean(encoded: Any) -> torch.Tensor:
-    """The middle of what an encoder gives, whichever of diffusers' forms that has."""
+    """Mean of an encoder's output, whichever of diffusers' forms that has."""
     if hasattr(encoded, "latent_dist"):
         encoded = {"latents": encoded.latent_dist.mode()}
     for name in ("latents", "latent"):

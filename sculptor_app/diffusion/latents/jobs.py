@@ -1,43 +1,42 @@
-"""What the worker thread is asked to do with latents. Imports no torch before it works: the window names these.
+"""Jobs of the worker thread on latents: finding a latent map, decoding a run or single frames.
 
-Each is for `SamplingRunner.submit`: called with the engine and the event that asks it to stop, it yields what the
-window is told. Only one job goes on at a time, so a run is never slowed by them.
+Each job is for `SamplingRunner.submit`: it is called with the engine and the event that asks it to stop, and yields
+results for the window. One job runs at a time, so that a run of a model is never slowed down. torch is imported when a
+job runs: the window imports this module before it is on screen.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.decoded import DecodedTrajectory, decode_all
-from sculptor_app.core.trajectory.latent_map import LatentMap
+from sculptor_app.core.trajectory.latent_map import MapFittingProgress as MapFittingProgress  # yielded from here
 from sculptor_app.core.trajectory.step import Frame
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.latents.codec import LatentCodec
 
-Engine = Any
-"""`loading.Engine`, whose module needs torch."""
-Job = Callable[[Engine, threading.Event], Iterator[object]]
+IN_TILES = "decoded in tiles, as memory was short: their borders are blended"
+BY_SMALL = "decoded by the small decoder {0}"
 
 
-@dataclass(frozen=True, slots=True)
-class MapFittingProgress:
-    """A latent map is being fitted.
+class ModelLoader(Protocol):
+    """What jobs need of the engine; `sampling.engine.Engine` says what it means."""
 
-    Attributes:
-        done: pictures that were encoded and decoded.
-        planned: how many there may be.
-    """
+    cache: dict[Hashable, Any]
 
-    done: int
-    planned: int
+    def load(self, model: str | None, device: str, stop: threading.Event) -> Any:
+        """The pipeline of a model, ready on a device."""
+
+
+Job = Callable[[ModelLoader, threading.Event], Iterator[object]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,12 +54,8 @@ class DecodedFrame:
     note: str = ""
 
 
-IN_TILES = "decoded in tiles, as memory was short: their borders are blended"
-BY_SMALL = "decoded by the small decoder {0}"
-
-
 def latent_map_job(request: RunRequest) -> Job:
-    """Find the latent map of a request's model: nothing for a model that works on pixels.
+    """Job that finds the latent map of a request's model; it yields nothing for a model that works on pixels.
 
     It yields a `MapFittingProgress` after every picture, where the map is not cached, and last the `LatentMap`.
 
@@ -71,81 +66,77 @@ def latent_map_job(request: RunRequest) -> Job:
         NoPictureOfLatents: In the worker: the states are no picture; the sentence says what they are.
     """
 
-    def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-        from sculptor_app.diffusion.latents.map_cache import mapping
+    def job(engine: ModelLoader, stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.diffusion.latents.map_cache import load_or_fit_map
         from sculptor_app.diffusion.pipelines.layout import latent_layout_of
 
         pipeline = engine.load(request.model, request.device, stop)
         if latent_layout_of(pipeline).space == "pixels":
             return
         with _codec(engine, request, stop) as codec:
-            steps = mapping(codec, stop)
-            while True:
-                try:
-                    yield MapFittingProgress(*next(steps))
-                except StopIteration as end:
-                    found: LatentMap = end.value
-                    break
-            yield found
+            found = yield from load_or_fit_map(codec, stop)
+        yield found
 
-    return work
+    return job
 
 
-def decoding_job(decoded: DecodedTrajectory, small: Path | None = None) -> Job:
-    """Decode a run in the background: it yields the number of every state that can be read from now on.
+def decoding_job(decoded: DecodedTrajectory, tiny_decoder: Path | None = None) -> Job:
+    """Job that decodes a run in the background: it yields the number of every state that can be read from now on.
 
-    Given up, or begun again, it goes on where it was.
+    After a stop a new job of the same trajectory goes on where the last one was.
 
     Args:
         decoded: Made of the run; keeps the pictures.
-        small: Folder of a small decoder to use instead of the model's own.
+        tiny_decoder: Folder of a tiny decoder to use instead of the model's own.
     """
 
-    def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-        with _codec(engine, decoded.source.info.request, stop, small) as codec:
+    def job(engine: ModelLoader, stop: threading.Event) -> Iterator[object]:
+        with _codec(engine, decoded.source.info.request, stop, tiny_decoder) as codec:
             yield from decode_all(decoded, codec, stop)
 
-    return work
+    return job
 
 
-def frame_decoding_job(request: RunRequest, wanted: Sequence[tuple[object, Frame]], small: Path | None = None) -> Job:
-    """Decode single frames on demand: it yields a `DecodedFrame` of each, in their order.
+def frame_decoding_job(
+    request: RunRequest, wanted: Sequence[tuple[object, Frame]], tiny_decoder: Path | None = None
+) -> Job:
+    """Job that decodes single frames on demand: it yields a `DecodedFrame` of each, in their order.
 
     Args:
         request: What the run was made with; its model and device count.
         wanted: A key that is handed back with the picture, and (C, h, w) latents: a guess, or a state in unit scale
             (`decoded.in_unit_scale`).
-        small: Folder of a small decoder to use instead of the model's own.
+        tiny_decoder: Folder of a tiny decoder to use instead of the model's own.
     """
 
-    def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-        with _codec(engine, request, stop, small) as codec:
+    def job(engine: ModelLoader, stop: threading.Event) -> Iterator[object]:
+        with _codec(engine, request, stop, tiny_decoder) as codec:
             for key, latents in wanted:
                 if stop.is_set():
                     raise Cancelled
                 frame = codec.decode(latents)
                 note = IN_TILES if codec.is_in_tiles else ""
-                yield DecodedFrame(key, frame, BY_SMALL.format(small.name) if small is not None else note)
+                yield DecodedFrame(key, frame, BY_SMALL.format(tiny_decoder.name) if tiny_decoder is not None else note)
 
-    return work
+    return job
 
 
 @contextlib.contextmanager
 def _codec(
-    engine: Engine, request: RunRequest, stop: threading.Event, small: Path | None = None
+    engine: ModelLoader, request: RunRequest, stop: threading.Event, tiny_decoder: Path | None = None
 ) -> Iterator[LatentCodec]:
     """The codec of a loaded model; what was moved to the device for it goes back afterwards."""
     from sculptor_app.diffusion.latents.codec import LatentCodec
 
     pipeline = engine.load(request.model, request.device, stop)
     try:
-        yield LatentCodec(pipeline) if small is None else _small_codec(engine, pipeline, small)
+        yield LatentCodec(pipeline) if tiny_decoder is None else _tiny_codec(engine, pipeline, tiny_decoder)
     finally:
         pipeline.maybe_free_model_hooks()
 
 
-def _small_codec(engine: Engine, pipeline: Any, folder: Path) -> LatentCodec:
-    """A small decoder is tried against the model's own once; then it is kept beside the model that is loaded."""
+def _tiny_codec(engine: ModelLoader, pipeline: Any, folder: Path) -> LatentCodec:
+    """The codec of a tiny decoder: checked against the model's own once, then cached beside the loaded model."""
     from sculptor_app.diffusion.latents.tiny_decoder import load_tiny_decoder, stamp
 
     key = (folder, stamp(folder))

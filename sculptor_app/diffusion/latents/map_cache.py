@@ -1,12 +1,10 @@
-"""Latent maps kept between sessions: one small file for each autoencoder, named by a hash of all that makes it up."""
+"""Cache of latent maps: one small file for each autoencoder, named by a hash of its class, config and weights."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import secrets
 import threading
 from collections.abc import Generator
@@ -18,51 +16,42 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from sculptor_app import folders
-from sculptor_app.core.trajectory.latent_map import LatentMap
+from sculptor_app.core.files import atomic_file
+from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.map_fitting import Progress, finished, fitting
+from sculptor_app.diffusion.latents.map_fitting import fit_latent_map
 
 FOLDER = "latent-maps"
 RECIPE = "1"
-"""Goes into the hash: changes with the pictures, their number or the arithmetic, so that older maps are fitted anew."""
+"""Part of the hash: changes with the pictures, their number or the arithmetic, so that older maps are fitted again."""
 MOST_BYTES = 2**20
 """A map of 256 channels has 28 KB; a larger file is none."""
 
 log = logging.getLogger(__name__)
 
 
-def latent_map_of(
-    codec: LatentCodec,
-    stop: threading.Event,
-    on_progress: Progress = lambda done, planned: None,
-    folder: Path | None = None,
-) -> LatentMap:
-    """`mapping` in one call; `on_progress` is called after every picture, where a map is fitted."""
-    return finished(mapping(codec, stop, folder), on_progress)
-
-
-def mapping(
+def load_or_fit_map(
     codec: LatentCodec, stop: threading.Event, folder: Path | None = None
-) -> Generator[tuple[int, int], None, LatentMap]:
-    """The map of an autoencoder: the one that was kept, or else fitted now and kept.
+) -> Generator[MapFittingProgress, None, LatentMap]:
+    """Latent map of an autoencoder: from the cache, or else fitted now and cached.
 
     Where it can be neither read nor written it is fitted, and the log says why.
 
     Args:
         codec: Of the model at hand.
         stop: Set from any thread to give up.
-        folder: Where maps are kept; None is a folder in the program's cache.
+        folder: Of the cache; None is one in the program's cache folder.
 
     Yields:
-        How many of how many pictures are done; nothing where a map was kept.
+        The progress of fitting; nothing where the map is cached.
 
     Returns:
         The map.
 
     Raises:
         Cancelled: `stop` was set.
-        NoPictureOfLatents: As for `fitting`.
-        OutOfDeviceMemory: As for `fitting`.
+        NoPictureOfLatents: As for `fit_latent_map`.
+        OutOfDeviceMemory: As for `fit_latent_map`.
     """
     key = key_of(codec)
     try:
@@ -70,9 +59,9 @@ def mapping(
         found = read_map(path, key, codec.layout.channels)
     except OSError as error:
         log.warning("No latent maps can be kept (%s).", error)
-        return (yield from fitting(codec, stop))
+        return (yield from fit_latent_map(codec, stop))
     if found is None:
-        found = yield from fitting(codec, stop)
+        found = yield from fit_latent_map(codec, stop)
         try:
             write_map(path, key, found)
         except OSError as error:
@@ -110,7 +99,7 @@ def read_map(path: Path, key: str, channels: int) -> LatentMap | None:
     try:
         return _checked(path, key, channels)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        log.warning("The latent map %s is not used (%s); it is fitted anew.", path, error)
+        log.warning("The latent map %s is not used (%s); it is fitted again.", path, error)
         return None
 
 
@@ -119,16 +108,16 @@ def _checked(path: Path, key: str, channels: int) -> LatentMap:
     if path.stat().st_size > MOST_BYTES:
         raise ValueError("it is too large")
     with safe_open(path, framework="numpy") as file:
-        told = file.metadata() or {}
+        metadata = file.metadata() or {}
         arrays = {name: file.get_tensor(name) for name in ("weights", "bias", "r2")}
-    if told.get("key") != key:
+    if metadata.get("key") != key:
         raise ValueError("it belongs to another autoencoder")
     if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays.values()):
-        raise ValueError("it holds values that are no numbers")
+        raise ValueError("it holds NaN or infinite values")
     if arrays["weights"].shape != (3, channels, 3, 3):
         raise ValueError("it has another shape")
     red, green, blue, overall = (float(share) for share in arrays["r2"])
-    counts = (int(told["fitted_pictures"]), int(told["held_out_pictures"]))
+    counts = (int(metadata["fitted_pictures"]), int(metadata["held_out_pictures"]))
     return LatentMap(arrays["weights"], arrays["bias"], (red, green, blue), overall, *counts)
 
 
@@ -148,20 +137,11 @@ def write_map(path: Path, key: str, kept: LatentMap) -> None:
         "bias": np.ascontiguousarray(kept.bias),
         "r2": np.array([*kept.r2, kept.r2_overall], np.float32),
     }
-    told = {
+    metadata = {
         "key": key,
         "fitted_pictures": str(kept.fitted_pictures),
         "held_out_pictures": str(kept.held_out_pictures),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem[:16]}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as file:
-            file.write(save(arrays, told))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folders.sync(path.parent)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with atomic_file(path, path.with_name(f".{path.stem[:16]}.{secrets.token_hex(4)}.part")) as file:
+        file.write(save(arrays, metadata))

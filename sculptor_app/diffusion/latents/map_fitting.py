@@ -1,7 +1,10 @@
-"""Fitting a latent map to an autoencoder: pictures encoded, decoded, and least squares between the two.
+"""Fitting of a linear latent map to an autoencoder: pictures encoded, decoded, and least squares between the two.
 
 Only sums are kept, of the pictures that are fitted to and of those held out, so that memory does not grow with them:
 R² follows from the sums as well as from the pictures.
+
+The pictures are synthetic, so that no file travels with the program: dead leaves (Lee, Mumford and Huang 2001) have the
+edges and the occlusion of photographs, 1/f noise their spectrum, and gradients their calm parts.
 """
 
 from __future__ import annotations
@@ -15,103 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.trajectory.latent_map import LatentMap
+from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
 from sculptor_app.diffusion.pipelines.layout import NoPictureOfLatents
 
 SEED = 20_261_125
-Plane = NDArray[np.float64]
-
-
-def example_pictures(count: int, size_px: int, seed: int = SEED) -> Iterator[Frame]:
-    """Dead leaves, 1/f noise, gradients and textures in turn; the same seed gives the same pictures.
-
-    Args:
-        count: how many.
-        size_px: edge.
-        seed: of all of them.
-
-    Yields:
-        (3, size_px, size_px) float32 in [-1, 1].
-    """
-    generator = np.random.default_rng(seed)
-    for number in range(count):
-        picture = _KINDS[number % len(_KINDS)](size_px, generator)
-        yield np.clip(picture, -1, 1).astype(np.float32)
-
-
-def _colour(generator: np.random.Generator) -> Plane:
-    """(3, 1, 1): the channels go together as they do in photographs, most colours are dull."""
-    grey = generator.uniform(-0.9, 0.9)
-    return np.clip(grey + generator.normal(0, generator.choice([0.1, 0.4]), 3), -1, 1)[:, None, None]
-
-
-def _grid(size_px: int) -> tuple[Plane, Plane]:
-    """Row and column of every pixel, −1 to 1."""
-    axis = (np.arange(size_px) + 0.5) / size_px * 2 - 1
-    return axis[:, None] * np.ones(size_px), axis * np.ones((size_px, 1))
-
-
-def _fractal(size_px: int, generator: np.random.Generator, exponent: float) -> Plane:
-    """(3, H, W) noise whose amplitude falls as 1/f^exponent, of standard deviation 1 in each channel, correlated."""
-    frequency = np.hypot(np.fft.fftfreq(size_px)[:, None], np.fft.rfftfreq(size_px))
-    frequency[0, 0] = np.inf
-    white = np.fft.rfft2(generator.standard_normal((3, size_px, size_px)))
-    planes = np.fft.irfft2(white / frequency**exponent, s=(size_px, size_px))
-    planes /= planes.std(axis=(1, 2), keepdims=True)
-    together: Plane = 0.95 * planes[:1] + 0.3 * planes
-    return together
-
-
-def _fractal_picture(size_px: int, generator: np.random.Generator) -> Plane:
-    return _colour(generator) * 0.6 + generator.uniform(0.1, 0.45) * _fractal(size_px, generator, 1.0)
-
-
-def _gradient(size_px: int, generator: np.random.Generator) -> Plane:
-    """Two colours that run into each other, and a smooth cloud over them."""
-    rows, columns = _grid(size_px)
-    angle = generator.uniform(0, 2 * np.pi)
-    share = np.clip(0.5 + 0.5 * (rows * np.sin(angle) + columns * np.cos(angle)), 0, 1)
-    blend = _colour(generator) * share + _colour(generator) * (1 - share)
-    cloudy: Plane = blend + 0.1 * _fractal(size_px, generator, 2.0)
-    return cloudy
-
-
-def _texture(size_px: int, generator: np.random.Generator) -> Plane:
-    """Stripes that bend, in two colours, with a fine grain."""
-    rows, columns = _grid(size_px)
-    angle, waves = generator.uniform(0, np.pi), generator.uniform(2, size_px / 16)
-    along = rows * np.sin(angle) + columns * np.cos(angle) + 0.05 * _fractal(size_px, generator, 1.5)[0]
-    share = 0.5 + 0.5 * np.sin(np.pi * waves * along)
-    blend = _colour(generator) * share + _colour(generator) * (1 - share)
-    grained: Plane = blend + generator.uniform(0, 0.15) * _fractal(size_px, generator, 0.5)
-    return grained
-
-
-def _dead_leaves(size_px: int, generator: np.random.Generator) -> Plane:
-    """Discs and slabs of every size over one another, each shaded and grained."""
-    rows, columns = _grid(size_px)
-    grain = _fractal(size_px, generator, 0.7)
-    picture = np.broadcast_to(_colour(generator), (3, size_px, size_px)).copy()
-    for radius in 0.05 / generator.uniform(0.05, 0.8, 60)[::-1]:
-        row, column = generator.uniform(-1.1, 1.1, 2)
-        angle, flatness = generator.uniform(0, np.pi), generator.uniform(0.3, 1)
-        down, across = rows - row, columns - column
-        u = (down * np.cos(angle) + across * np.sin(angle)) / radius
-        v = (across * np.cos(angle) - down * np.sin(angle)) / (radius * flatness)
-        distance = np.hypot(u, v) if generator.random() < 0.7 else np.maximum(np.abs(u), np.abs(v))
-        cover = np.clip((1 - distance) * radius * size_px / 2 + 0.5, 0, 1)  # one pixel wide: no jagged edge
-        shade = generator.uniform(-0.4, 0.4) * u + generator.uniform(0, 0.15) * grain
-        picture += cover * (_colour(generator) + shade - picture)
-    return picture
-
-
-_KINDS: tuple[Callable[[int, np.random.Generator], Plane], ...] = (
-    _dead_leaves, _fractal_picture, _gradient, _dead_leaves, _texture,
-)  # fmt: skip
-
-
 PICTURES = 24
 LATENT_SIDE = 24
 """Latents along an edge of the example pictures: the decoders' attention sees a whole scene, and a CPU copes."""
@@ -124,10 +36,71 @@ RIDGE = 1e-8
 """Share of the latents' mean variance that is added to each: enough against channels that say the same or nothing."""
 LEAST_VARIANCE = (2 / 255) ** 2
 """Decoded pictures that vary by less than one step of 8 bits are all alike: there is nothing to explain."""
-
 Floats = NDArray[np.float64]
-Progress = Callable[[int, int], None]
-"""Is told how many of how many pictures are done."""
+
+
+def fit_latent_map(
+    codec: LatentCodec,
+    stop: threading.Event,
+    pictures: Iterable[Frame] | None = None,
+    planned: int = PICTURES,
+    budget_s: float = BUDGET_S,
+) -> Generator[MapFittingProgress, None, LatentMap]:
+    """Fit a latent map to an autoencoder, a picture at a time.
+
+    Args:
+        codec: Encodes and decodes.
+        stop: Set from any thread to end the fitting before the next picture.
+        pictures: (3, H, W) float32 in [-1, 1] each; larger ones are cut to whole latents. None is `example_pictures`.
+        planned: How many of them to take, at least LEAST_PICTURES.
+        budget_s: After so many seconds those taken so far must do, if they are LEAST_PICTURES.
+
+    Yields:
+        The progress after every picture.
+
+    Returns:
+        The map.
+
+    Raises:
+        Cancelled: `stop` was set.
+        NoPictureOfLatents: The autoencoder gave no picture, or NaN or infinite values, or there were too few
+            pictures.
+        OutOfDeviceMemory: There is too little memory for a picture.
+    """
+    started = time.monotonic()
+    channels, factor = codec.layout.channels, codec.layout.factor
+    fitted, held_out = Sums.empty(channels), Sums.empty(channels)
+    if pictures is None:
+        pictures = example_pictures(planned, LATENT_SIDE * factor)
+    done = 0
+    for picture in pictures:
+        if stop.is_set():
+            raise Cancelled
+        if done == planned or (done >= LEAST_PICTURES and time.monotonic() - started > budget_s):
+            break
+        _add(held_out if done % HELD_OUT_EVERY == 2 else fitted, codec, picture, factor)
+        done += 1
+        yield MapFittingProgress(done, planned)
+    if done < LEAST_PICTURES:
+        raise NoPictureOfLatents(f"A latent map needs {LEAST_PICTURES} pictures; there were {done}.", "Give more.")
+    return solve(fitted, held_out)
+
+
+def _add(sums: Sums, codec: LatentCodec, picture: Frame, factor: int) -> None:
+    _, height, width = picture.shape
+    latents = codec.encode(picture[:, : height - height % factor, : width - width % factor])
+    decoded = codec.decode(latents)
+    if decoded.shape != (3, latents.shape[1] * factor, latents.shape[2] * factor):
+        raise NoPictureOfLatents(
+            f"Latents of the shape {latents.shape} were decoded to {decoded.shape}, not to {factor} times their size.",
+            "They can be decoded, but not be seen through a linear map.",
+        )
+    colours = area_average(decoded, factor)
+    if not (np.isfinite(latents).all() and np.isfinite(colours).all()):
+        raise NoPictureOfLatents(
+            "The autoencoder made NaN or infinite values.", "Load the model in float32, or choose another."
+        )
+    sums.add(latents, colours)
 
 
 @dataclass
@@ -148,7 +121,7 @@ class Sums:
 
     @classmethod
     def empty(cls, channels: int) -> Sums:
-        """Of nothing yet."""
+        """Sums over no pictures."""
         width = 9 * channels + 1
         return cls(np.zeros((width, width)), np.zeros((width, 3)), np.zeros(3))
 
@@ -185,7 +158,7 @@ def solve(fitted: Sums, held_out: Sums) -> LatentMap:
     covariance[np.diag_indices_from(covariance)] += RIDGE * covariance.trace() / len(covariance)
     weights = np.linalg.lstsq(covariance, crossed, rcond=1e-14)[0]  # as solve, but also where all latents are zero
     solution = np.concatenate([weights, (y_mean - x_mean @ weights)[None]])
-    shares, overall = _explained(solution, held_out)
+    shares, overall = _r_squared(solution, held_out)
     kernel = weights.T.reshape(3, -1, 3, 3)
     return LatentMap(
         np.ascontiguousarray(kernel, dtype=np.float32),
@@ -197,7 +170,7 @@ def solve(fitted: Sums, held_out: Sums) -> LatentMap:
     )
 
 
-def _explained(solution: Floats, sums: Sums) -> tuple[tuple[float, float, float], float]:
+def _r_squared(solution: Floats, sums: Sums) -> tuple[tuple[float, float, float], float]:
     """R² of each colour and of all: 1 less what is left of the squares, over the squares around the mean."""
     count = sums.xx[-1, -1]
     total = sums.yy - sums.xy[-1] ** 2 / count
@@ -210,92 +183,89 @@ def _share(left: float, total: float, count: float) -> float:
     return float(1 - left / total) if total > LEAST_VARIANCE * count else 0.0
 
 
-def fitting(
-    codec: LatentCodec,
-    stop: threading.Event,
-    pictures: Iterable[Frame] | None = None,
-    planned: int = PICTURES,
-    budget_s: float = BUDGET_S,
-) -> Generator[tuple[int, int], None, LatentMap]:
-    """Learn from an autoencoder itself what its latents look like, a picture at a time.
+def example_pictures(count: int, size_px: int, seed: int = SEED) -> Iterator[Frame]:
+    """Dead leaves, 1/f noise, gradients and textures in turn; the same seed gives the same pictures.
 
     Args:
-        codec: Encodes and decodes.
-        stop: Set from any thread to give up before the next picture.
-        pictures: (3, H, W) float32 in [-1, 1] each; larger ones are cut to whole latents. None makes them by rule.
-        planned: How many of them to take, at least LEAST_PICTURES.
-        budget_s: After so many seconds those taken so far must do, if they are LEAST_PICTURES.
+        count: how many.
+        size_px: edge.
+        seed: of all of them.
 
     Yields:
-        How many of how many pictures are done.
-
-    Returns:
-        The map.
-
-    Raises:
-        Cancelled: `stop` was set.
-        NoPictureOfLatents: The autoencoder gave no picture, or values that are no numbers, or there were too few
-            pictures.
-        OutOfDeviceMemory: There is too little memory for a picture.
+        (3, size_px, size_px) float32 in [-1, 1].
     """
-    started = time.monotonic()
-    channels, factor = codec.layout.channels, codec.layout.factor
-    fitted, held_out = Sums.empty(channels), Sums.empty(channels)
-    if pictures is None:
-        pictures = example_pictures(planned, LATENT_SIDE * factor)
-    done = 0
-    for picture in pictures:
-        if stop.is_set():
-            raise Cancelled
-        if done == planned or (done >= LEAST_PICTURES and time.monotonic() - started > budget_s):
-            break
-        _add(held_out if done % HELD_OUT_EVERY == 2 else fitted, codec, picture, factor)
-        done += 1
-        yield done, planned
-    if done < LEAST_PICTURES:
-        raise NoPictureOfLatents(f"A latent map needs {LEAST_PICTURES} pictures; there were {done}.", "Give more.")
-    return solve(fitted, held_out)
+    generator = np.random.default_rng(seed)
+    for number in range(count):
+        picture = _KINDS[number % len(_KINDS)](size_px, generator)
+        yield np.clip(picture, -1, 1).astype(np.float32)
 
 
-def fit_latent_map(
-    codec: LatentCodec,
-    stop: threading.Event,
-    on_progress: Progress = lambda done, planned: None,
-    pictures: Iterable[Frame] | None = None,
-    planned: int = PICTURES,
-    budget_s: float = BUDGET_S,
-) -> LatentMap:
-    """`fitting` in one call; `on_progress` is called after every picture."""
-    return finished(fitting(codec, stop, pictures, planned, budget_s), on_progress)
+def _colour(generator: np.random.Generator) -> Floats:
+    """(3, 1, 1): the channels go together as they do in photographs, most colours are dull."""
+    grey = generator.uniform(-0.9, 0.9)
+    return np.clip(grey + generator.normal(0, generator.choice([0.1, 0.4]), 3), -1, 1)[:, None, None]
 
 
-def finished(steps: Generator[tuple[int, int], None, LatentMap], on_progress: Progress) -> LatentMap:
-    """The map that comes out at the end of its steps.
-
-    Args:
-        steps: They yield how many of how many pictures are done.
-        on_progress: Is told each.
-    """
-    while True:
-        try:
-            on_progress(*next(steps))
-        except StopIteration as end:
-            found: LatentMap = end.value
-            return found
+def _grid(size_px: int) -> tuple[Floats, Floats]:
+    """Row and column of every pixel, −1 to 1."""
+    axis = (np.arange(size_px) + 0.5) / size_px * 2 - 1
+    return axis[:, None] * np.ones(size_px), axis * np.ones((size_px, 1))
 
 
-def _add(sums: Sums, codec: LatentCodec, picture: Frame, factor: int) -> None:
-    _, height, width = picture.shape
-    latents = codec.encode(picture[:, : height - height % factor, : width - width % factor])
-    decoded = codec.decode(latents)
-    if decoded.shape != (3, latents.shape[1] * factor, latents.shape[2] * factor):
-        raise NoPictureOfLatents(
-            f"Latents of the shape {latents.shape} were decoded to {decoded.shape}, not to {factor} times their size.",
-            "They can be decoded, but not be seen through a linear map.",
-        )
-    colours = area_average(decoded, factor)
-    if not (np.isfinite(latents).all() and np.isfinite(colours).all()):
-        raise NoPictureOfLatents(
-            "The autoencoder made values that are no numbers.", "Load the model in float32, or choose another."
-        )
-    sums.add(latents, colours)
+def _fractal(size_px: int, generator: np.random.Generator, exponent: float) -> Floats:
+    """(3, H, W) noise whose amplitude falls as 1/f^exponent, of standard deviation 1 in each channel, correlated."""
+    frequency = np.hypot(np.fft.fftfreq(size_px)[:, None], np.fft.rfftfreq(size_px))
+    frequency[0, 0] = np.inf
+    white = np.fft.rfft2(generator.standard_normal((3, size_px, size_px)))
+    planes = np.fft.irfft2(white / frequency**exponent, s=(size_px, size_px))
+    planes /= planes.std(axis=(1, 2), keepdims=True)
+    together: Floats = 0.95 * planes[:1] + 0.3 * planes
+    return together
+
+
+def _fractal_picture(size_px: int, generator: np.random.Generator) -> Floats:
+    return _colour(generator) * 0.6 + generator.uniform(0.1, 0.45) * _fractal(size_px, generator, 1.0)
+
+
+def _gradient(size_px: int, generator: np.random.Generator) -> Floats:
+    """Two colours that run into each other, and a smooth cloud over them."""
+    rows, columns = _grid(size_px)
+    angle = generator.uniform(0, 2 * np.pi)
+    share = np.clip(0.5 + 0.5 * (rows * np.sin(angle) + columns * np.cos(angle)), 0, 1)
+    blend = _colour(generator) * share + _colour(generator) * (1 - share)
+    cloudy: Floats = blend + 0.1 * _fractal(size_px, generator, 2.0)
+    return cloudy
+
+
+def _texture(size_px: int, generator: np.random.Generator) -> Floats:
+    """Stripes that bend, in two colours, with a fine grain."""
+    rows, columns = _grid(size_px)
+    angle, waves = generator.uniform(0, np.pi), generator.uniform(2, size_px / 16)
+    along = rows * np.sin(angle) + columns * np.cos(angle) + 0.05 * _fractal(size_px, generator, 1.5)[0]
+    share = 0.5 + 0.5 * np.sin(np.pi * waves * along)
+    blend = _colour(generator) * share + _colour(generator) * (1 - share)
+    grained: Floats = blend + generator.uniform(0, 0.15) * _fractal(size_px, generator, 0.5)
+    return grained
+
+
+def _dead_leaves(size_px: int, generator: np.random.Generator) -> Floats:
+    """Discs and slabs of every size over one another, each shaded and grained."""
+    rows, columns = _grid(size_px)
+    grain = _fractal(size_px, generator, 0.7)
+    picture = np.broadcast_to(_colour(generator), (3, size_px, size_px)).copy()
+    for radius in 0.05 / generator.uniform(0.05, 0.8, 60)[::-1]:
+        row, column = generator.uniform(-1.1, 1.1, 2)
+        angle, flatness = generator.uniform(0, np.pi), generator.uniform(0.3, 1)
+        down, across = rows - row, columns - column
+        u = (down * np.cos(angle) + across * np.sin(angle)) / radius
+        v = (across * np.cos(angle) - down * np.sin(angle)) / (radius * flatness)
+        distance = np.hypot(u, v) if generator.random() < 0.7 else np.maximum(np.abs(u), np.abs(v))
+        cover = np.clip((1 - distance) * radius * size_px / 2 + 0.5, 0, 1)  # one pixel wide: no jagged edge
+        shade = generator.uniform(-0.4, 0.4) * u + generator.uniform(0, 0.15) * grain
+        picture += cover * (_colour(generator) + shade - picture)
+    return picture
+
+
+_KINDS: tuple[Callable[[int, np.random.Generator], Floats], ...] = (
+    _dead_leaves, _fractal_picture, _gradient, _dead_leaves, _texture,
+)  # fmt: skip

@@ -1,7 +1,7 @@
-"""Small decoders (TAESD and its like) for a quick look: found beside a model, loaded, and checked against the full one.
+"""Tiny decoders (TAESD and others) for a fast preview of latents: loaded, and checked against the full decoder.
 
-Nothing in a small decoder's files says which model's latents it decodes: those of Stable Diffusion and of its XL have
-the same shape. So it is tried: on latents of a few pictures it must show about what the full decoder shows.
+Nothing in a tiny decoder's files says which model's latents it decodes: those of Stable Diffusion and of its XL have
+the same shape. So it is checked: latents of a few pictures must decode to about what the full decoder makes of them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ CHECKED_PICTURES = 2
 
 
 def load_tiny_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
-    """A codec that decodes a pipeline's latents with a small decoder, checked against the pipeline's own.
+    """Codec that decodes a pipeline's latents with a tiny decoder, checked against the pipeline's own.
 
     Args:
         folder: Holds config.json and diffusion_pytorch_model.safetensors of an AutoencoderTiny.
-        pipeline: Whose latents it is to decode; the small decoder goes to the same device.
+        pipeline: Whose latents it is to decode; the tiny decoder goes to the same device.
 
     Raises:
-        ModelFolderError: It is no small decoder, it is broken, or it belongs to another model.
+        ModelFolderError: It is no tiny decoder, it is broken, or it belongs to another model.
         NoPictureOfLatents: The pipeline works on no latents of a picture.
     """
     full = LatentCodec(pipeline)
@@ -47,19 +47,19 @@ def load_tiny_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
             f"{full.layout.channels}.",
             "Choose the small decoder that was made for it.",
         )
-    small = _load(folder, config).eval().to(full.vae.device)
-    if small.dtype != full.vae.dtype:  # diffusers warns of a change even where there is none
-        small = small.to(full.vae.dtype)
-    codec = LatentCodec(pipeline, small)
+    tiny = _load(folder, config).eval().to(full.vae.device)
+    if tiny.dtype != full.vae.dtype:  # diffusers warns of a change even where there is none
+        tiny = tiny.to(full.vae.dtype)
+    codec = LatentCodec(pipeline, tiny)
     _check_fits(folder, full, codec)
     return codec
 
 
 def stamp(folder: Path) -> tuple[int, ...]:
-    """Changes when a small decoder's files change; empty where one is missing.
+    """Sizes and times of a tiny decoder's files, to see whether they changed; empty where one is missing.
 
     Args:
-        folder: Of the small decoder.
+        folder: Of the tiny decoder.
     """
     try:
         files = [(folder / name).stat() for name in ("config.json", WEIGHTS)]
@@ -94,10 +94,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 def _load(folder: Path, config: dict[str, Any]) -> AutoencoderTiny:
     try:
-        small = AutoencoderTiny.from_config({k: v for k, v in config.items() if k != "block_out_channels"})
+        tiny = AutoencoderTiny.from_config({k: v for k, v in config.items() if k != "block_out_channels"})
         # Read, not mapped: mapped weights are misaligned, and change what is computed in the last figures.
         weights = safetensors.torch.load((folder / WEIGHTS).read_bytes())
-        missing, other = small.load_state_dict(weights, strict=False)
+        missing, other = tiny.load_state_dict(weights, strict=False)
     except Exception as error:  # torch, diffusers and safetensors raise many kinds
         raise ModelFolderError(f"{folder} cannot be loaded ({error}).", "Fetch the small decoder again.") from error
     if missing or other:
@@ -105,13 +105,13 @@ def _load(folder: Path, config: dict[str, Any]) -> AutoencoderTiny:
             f"{folder}: {len(missing)} weights are missing and {len(other)} belong to something else.",
             "Fetch the small decoder again.",
         )
-    if not all(bool(torch.isfinite(weight).all()) for weight in small.state_dict().values()):
-        raise ModelFolderError(f"{folder} has weights that are no numbers.", "Fetch the small decoder again.")
-    return small
+    if not all(bool(torch.isfinite(weight).all()) for weight in tiny.state_dict().values()):
+        raise ModelFolderError(f"{folder} has NaN or infinite weights.", "Fetch the small decoder again.")
+    return tiny
 
 
-def _check_fits(folder: Path, full: LatentCodec, small: LatentCodec) -> None:
-    r2 = agreement(full, small)
+def _check_fits(folder: Path, full: LatentCodec, tiny: LatentCodec) -> None:
+    r2 = agreement(full, tiny)
     if not r2 >= LEAST_R2:
         raise ModelFolderError(
             f"{folder} does not decode this model's latents: its pictures are not those of the model (R² {r2:.2f}).",
@@ -119,26 +119,26 @@ def _check_fits(folder: Path, full: LatentCodec, small: LatentCodec) -> None:
         )
 
 
-def agreement(full: LatentCodec, small: LatentCodec, count: int = CHECKED_PICTURES) -> float:
-    """R² of a small decoder's pictures against the full decoder's, at the latents' resolution.
+def agreement(full: LatentCodec, tiny: LatentCodec, count: int = CHECKED_PICTURES) -> float:
+    """R² of a tiny decoder's pictures against the full decoder's, at the latents' resolution.
 
     Args:
         full: Encodes the pictures, too.
-        small: Decodes the same latents.
+        tiny: Decodes the same latents.
         count: How many pictures.
 
     Returns:
         1 at best; 0 or less where they have nothing in common.
     """
     factor = full.layout.factor
-    wanted, found = [], []
+    full_colours, tiny_colours = [], []
     for picture in example_pictures(count, LATENT_SIDE * factor):
         latents = full.encode(picture)
-        decoded = small.decode(latents)
+        decoded = tiny.decode(latents)
         if decoded.shape[1:] != (latents.shape[1] * factor, latents.shape[2] * factor):
             return float("-inf")
-        wanted.append(area_average(full.decode(latents), factor))
-        found.append(area_average(decoded, factor))
-    truth, shown = np.stack(wanted), np.stack(found)
+        full_colours.append(area_average(full.decode(latents), factor))
+        tiny_colours.append(area_average(decoded, factor))
+    truth, shown = np.stack(full_colours), np.stack(tiny_colours)
     around = truth - truth.mean(axis=(0, 2, 3), keepdims=True)
     return float(1 - ((truth - shown) ** 2).sum() / max(float((around**2).sum()), 1e-12))

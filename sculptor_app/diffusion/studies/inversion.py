@@ -9,6 +9,9 @@ accuracy.
 A clean picture has less noise (grain) than the states that the model knows at its last levels. In exact inversion that
 lack grows from step to step, and the picture's outlines show in the noise found (Staniszewski et al. 2024). So the last
 few states are the picture with random grain on it, unless the grain is 0.
+
+DDIM's clipping of the guess has no inverse, so that it is left out on the way to the noise. The run from the noise
+clips, which changes it by less than a step of 8 bits.
 """
 
 from __future__ import annotations
@@ -29,8 +32,9 @@ from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
 from sculptor_app.diffusion.observe.frames import to_frame
 from sculptor_app.diffusion.pipelines.call import check_takes_noise
+from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import run_errors
-from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.engine import Engine, Pipeline
 from sculptor_app.diffusion.sampling.noise import seed_noise
 from sculptor_app.diffusion.sampling.run import run_info
 from sculptor_app.diffusion.sampling.sample import StorageBudget
@@ -56,7 +60,7 @@ class InversionStep:
         planned: N.
         state: noisy state N - `done`, (3, S, S) float32.
         evaluations: of the network, for this step.
-        residual: root mean square of what the next iteration would still change; nan if none was made, and for grain.
+        residual: root mean square of what the next iteration would change; NaN if none was made, and for grain.
     """
 
     done: int
@@ -134,60 +138,67 @@ def invert(
 ) -> Generator[InversionStep | Inversion, None, None]:
     """Invert a request's run: find the noise from which it samples a picture; closing the generator early gives up.
 
-    DDIM's clipping of the guess is left out on the way to the noise: clipped values cannot be told apart again. The
-    way back clips them, which changes it less than 8 bits can tell.
-
     Args:
         engine: Loads the model if it is not loaded.
         request: Whose noise; the sampler must be "ddim". With more guidance than 1 the steps are harder to invert.
         picture: (3, S, S) float32 in [-1, 1], of the model's size.
         stop: Set from any thread to give up before the next evaluation of the network.
         name: Of the picture, for people.
-        iterations: Evaluations of the network per step at most, 1 and more; 0 leaves it at the first guess, at one
-            evaluation per step.
-        tolerance: Root mean square of what an iteration still changes, below which a step is solved. States have
-            about unit variance.
-        grain: Share of noise in a state, 0 to MOST_GRAIN, up to which it is the picture with grain from the
-            request's seed, instead of solved for; 0 solves for every state.
-        budget_bytes: Memory for the trajectory's frames.
-        spill_folder: Where the frames beyond it go; None is the program's cache folder.
+        iterations: Evaluations of the network per step at most; 0 leaves it at the first iterate, at one evaluation.
+        tolerance: Residual (see `InversionStep`) below which a step is solved. States have about unit variance.
+        grain: Share of noise in a state, 0 to MOST_GRAIN, up to which it is the picture with grain from the request's
+            seed, instead of solved for; 0 solves for every state.
+        budget_bytes: As for `sample`.
+        spill_folder: As for `sample`.
 
     Yields:
-        An `InversionStep` for each step, and at last the `Inversion`. A step that was not solved within the iterations
-        keeps the best that was found, and `Inversion.unsolved` counts it.
+        An `InversionStep` for each step, and at last the `Inversion`. A step that is not solved keeps its best iterate.
 
     Raises:
         Cancelled: `stop` was set.
         SculptorError: The model failed.
         RequestError: Sampler, picture or labels do not fit the model.
     """
+    _check(request, grain)
+    pipeline = engine.load(request.model, request.device, stop)
+    solver = _solver(engine, pipeline, request, picture, stop)
+    info = replace(run_info(request, _device(engine)), origin=f"{name or 'a picture'}, inverted")
+    solver.begin(picture, seed_noise(request.seed, pipeline.picture_size)[0], grain)
+    inverted: list[InvertedStep] = []
+    try:
+        for number in range(request.steps, 0, -1):
+            with run_errors(_device(engine).name), torch.no_grad():
+                last = solver.invert_step(number, iterations, tolerance)
+            inverted.append(last)
+            yield InversionStep(len(inverted), request.steps, to_frame(last.state), last.evaluations, last.residual)
+    finally:
+        pipeline.maybe_free_model_hooks()
+    yield _result(info, solver, inverted[::-1], tolerance, name, StorageBudget(budget_bytes, spill_folder))
+
+
+def _check(request: RunRequest, grain: float) -> None:
     if request.sampler != "ddim":
         raise RequestError(f"The sampler {request.sampler!r} cannot be undone; choose ddim.")
     if request.steps < LEAST_STEPS:
         raise RequestError(f"A run of {request.steps} step cannot be undone; choose {LEAST_STEPS} steps or more.")
     if not 0 <= grain <= MOST_GRAIN:
         raise RequestError(f"The grain is {grain:g}; choose 0 to {MOST_GRAIN:g}.")
-    pipeline = engine.load(request.model, request.device, stop)
+
+
+def _solver(
+    engine: Engine, pipeline: Pipeline, request: RunRequest, picture: Frame, stop: threading.Event
+) -> FixedPointInversion:
     check_takes_noise(pipeline, "Finding the noise of a picture")
     Start(picture).check_fits(request.steps, pipeline.picture_size)
-    device = engine.device
-    assert device is not None
-    info = replace(run_info(request, device), origin=f"{name or 'a picture'}, inverted")
     labels = label_of(pipeline, "form", request.form), label_of(pipeline, "material", request.material)
-    with run_errors(device.name), torch.no_grad():
+    with run_errors(_device(engine).name), torch.no_grad():
         network = pipeline.network(*labels, request.guidance)
-        solver = FixedPointInversion(network, pipeline, engine.scheduler(request), request.steps, stop)
-    solver.begin(picture, seed_noise(request.seed, pipeline.picture_size)[0], grain)
-    inverted: list[InvertedStep] = []
-    try:
-        for number in range(request.steps, 0, -1):
-            with run_errors(device.name), torch.no_grad():
-                inverted.append(solver.invert_step(number, iterations, tolerance))
-            last = inverted[-1]
-            yield InversionStep(len(inverted), request.steps, to_frame(last.state), last.evaluations, last.residual)
-    finally:
-        pipeline.maybe_free_model_hooks()
-    yield _result(info, solver, inverted[::-1], tolerance, name, StorageBudget(budget_bytes, spill_folder))
+        return FixedPointInversion(network, pipeline, engine.scheduler(request), request.steps, stop)
+
+
+def _device(engine: Engine) -> Device:
+    assert engine.device is not None  # a model is loaded
+    return engine.device
 
 
 def _result(

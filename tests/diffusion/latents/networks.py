@@ -1,5 +1,6 @@
 """Small autoencoders and pipelines for the tests of latents: real ones of diffusers, and two whose map is known."""
 
+from collections.abc import Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,3 +100,12 @@ def dit() -> DiTPipeline:
     pipeline = DiTPipeline(transformer.eval(), kl(), DDIMScheduler())
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def returned(steps: Generator[Any, None, Any]) -> Any:
+    """The value that a generator returns at its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value

@@ -1,4 +1,4 @@
-"""What the worker thread is asked to do with latents, with the program's own engine."""
+"""Jobs of the worker thread on latents, with the program's own engine."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def request_of_model(tmp_path: Path) -> RunRequest:
     return RunRequest(model=str(tmp_path), device="cpu")
 
 
-def test_the_map_of_a_model_comes_after_word_of_its_making(engine: Engine, request_of_model: RunRequest) -> None:
+def test_the_map_of_a_model_comes_after_its_progress(engine: Engine, request_of_model: RunRequest) -> None:
     made = list(latent_map_job(request_of_model)(engine, threading.Event()))
     assert made[0] == MapFittingProgress(1, 24)
     assert made[-2] == MapFittingProgress(24, 24)
@@ -51,7 +51,7 @@ def test_a_model_of_pixels_needs_no_map(tiny_model: Path) -> None:
     assert list(latent_map_job(request)(Engine(), threading.Event())) == []
 
 
-def test_a_model_of_something_else_is_told(request_of_model: RunRequest) -> None:
+def test_a_model_without_pictures_is_refused(request_of_model: RunRequest) -> None:
     pipeline = dit()
     pipeline.register_modules(vae=kl(out_channels=4))
     with pytest.raises(NoPictureOfLatents, match="decodes to 4 channels"):
@@ -98,12 +98,12 @@ def test_frames_on_demand_can_be_given_up_between_two(engine: Engine, request_of
 
 
 def test_a_small_decoder_that_is_not_there(engine: Engine, request_of_model: RunRequest, tmp_path: Path) -> None:
-    work = frame_decoding_job(request_of_model, [(1, np.zeros((4, 8, 8), np.float32))], tmp_path / "none")
+    job = frame_decoding_job(request_of_model, [(1, np.zeros((4, 8, 8), np.float32))], tmp_path / "none")
     with pytest.raises(ModelFolderError, match="holds no small decoder"):
-        list(work(engine, threading.Event()))
+        list(job(engine, threading.Event()))
 
 
-def test_naming_the_works_needs_no_torch() -> None:
+def test_importing_the_jobs_needs_no_torch() -> None:
     program = (
         "import sys\n"
         "import sculptor_app.diffusion.latents.jobs, sculptor_app.measures.pictures\n"

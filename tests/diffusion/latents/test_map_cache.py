@@ -1,4 +1,4 @@
-"""Latent maps kept between sessions: read when they are whole and belong to the model, fitted anew otherwise."""
+"""Cache of latent maps: read when they are whole and belong to the model, fitted again otherwise."""
 
 import threading
 from pathlib import Path
@@ -13,8 +13,8 @@ from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.map_cache import FOLDER, key_of, latent_map_of, read_map, write_map
-from tests.diffusion.latents.networks import KnownVae, around, kl
+from sculptor_app.diffusion.latents.map_cache import FOLDER, key_of, load_or_fit_map, read_map, write_map
+from tests.diffusion.latents.networks import KnownVae, around, kl, returned
 
 
 def codec(vae: object | None = None) -> LatentCodec:
@@ -34,10 +34,12 @@ def same(one: LatentMap, other: LatentMap) -> bool:
 
 
 def test_it_is_fitted_once_and_then_read() -> None:
-    told: list[int] = []
-    first = latent_map_of(codec(), threading.Event(), lambda done, planned: told.append(done))
-    assert told == list(range(1, len(told) + 1))
-    again = latent_map_of(codec(), threading.Event(), lambda done, planned: pytest.fail("fitted again"))
+    steps = load_or_fit_map(codec(), threading.Event())
+    assert next(steps).done == 1
+    first = returned(steps)
+    with pytest.raises(StopIteration) as end:  # without any progress
+        next(load_or_fit_map(codec(), threading.Event()))
+    again = end.value.value
     assert again.r2_overall == pytest.approx(first.r2_overall, abs=1e-6)
     np.testing.assert_array_equal(again.weights, first.weights)
     kept = list((folders.cache() / FOLDER).iterdir())
@@ -124,7 +126,7 @@ def test_a_file_that_is_not_as_it_was_written_is_not_used(harm, tmp_path: Path, 
 def test_a_broken_file_is_replaced_by_a_new_map(tmp_path: Path) -> None:
     path = tmp_path / f"{key_of(codec())}.safetensors"
     text(path)
-    found = latent_map_of(codec(), threading.Event(), folder=tmp_path)
+    found = returned(load_or_fit_map(codec(), threading.Event(), tmp_path))
     kept = read_map(path, key_of(codec()), 4)
     assert kept is not None
     np.testing.assert_array_equal(kept.weights, found.weights)
@@ -132,7 +134,7 @@ def test_a_broken_file_is_replaced_by_a_new_map(tmp_path: Path) -> None:
 
 def test_where_nothing_can_be_kept_it_is_fitted_all_the_same(tmp_path: Path, caplog) -> None:
     (tmp_path / "taken").write_text("a file, no folder")
-    found = latent_map_of(codec(), threading.Event(), folder=tmp_path / "taken")
+    found = returned(load_or_fit_map(codec(), threading.Event(), tmp_path / "taken"))
     assert found.channels == 4
     assert "could not be kept" in caplog.text
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
@@ -142,5 +144,5 @@ def test_a_fit_that_was_given_up_leaves_no_file(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Cancelled):
-        latent_map_of(codec(), stop, folder=tmp_path)
+        next(load_or_fit_map(codec(), stop, tmp_path))
     assert list(tmp_path.iterdir()) == []

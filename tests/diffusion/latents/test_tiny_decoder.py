@@ -145,7 +145,7 @@ def a_list(place: Path) -> None:
     [
         (without_weights, "holds no small decoder that can be read"),
         (cut_off, "cannot be loaded"),
-        (not_numbers, "no numbers"),
+        (not_numbers, "NaN or infinite"),
         (one_less, "1 weights are missing"),
         (one_more, "1 belong to something else"),
         (no_config, "holds no small decoder that can be read"),

@@ -1,9 +1,9 @@
 """What a run keeps so that it can be forked: memory, disk and time, and that forks of it are exact.
 
-    python -m tests.benchmarks.bench_records [--steps 1000] [--shape 4x128x128] [--sampler dpmpp-2m] [--budget-mb 512]
+    python -m tests.benchmarks.bench_snapshots [--steps 1000] [--shape 4x128x128] [--sampler dpmpp-2m] [--budget-mb 512]
 
 4x128x128 are the latents of 1024x1024 pixels; 3x1024x1024 are the pixels themselves, which take about 40 GB of disk.
-The network is a stand-in that costs nothing, so that the time is that of keeping. Frames and records that the budget
+The network is a stand-in that costs nothing, so that the time is that of keeping. Frames and snapshots that the budget
 does not hold go to temporary files in `--folder`, which are gone afterwards.
 """
 
@@ -87,7 +87,7 @@ def main() -> None:
         for forkable in (False, True) if options.compare else (True,):
             if trajectory is not None:
                 trajectory.close()
-            word = "with records" if forkable else "without records"
+            word = "with snapshots" if forkable else "without snapshots"
             trajectory = _told(word, sample(engine, request, threading.Event(), forkable=forkable, **room))
         assert trajectory is not None
         want = _digest(trajectory)
@@ -106,7 +106,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget-mb", type=int, default=512)
     parser.add_argument("--folder", help="of the temporary files; the system's if not given")
     parser.add_argument("--places", type=float, nargs="*", default=(0.1, 0.4, 0.7, 0.999), help="where to fork")
-    parser.add_argument("--compare", action="store_true", help="run without records, too")
+    parser.add_argument("--compare", action="store_true", help="run without snapshots, too")
     return parser.parse_args()
 
 
@@ -119,7 +119,7 @@ def _told(word: str, events: Iterable[Event]) -> Trajectory:
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{word}: {seconds:.1f} s, {1000 * seconds / trajectory.planned_steps:.1f} ms a step; frames and records in "
+        f"{word}: {seconds:.1f} s, {1000 * seconds / trajectory.planned_steps:.1f} ms a step; frames and snapshots in "
         f"memory at most {most / 2**20:.0f} MB, on disk {trajectory.bytes_on_disk / 2**30:.2f} GiB; "
         f"the process' peak {peak:.0f} MB"
     )
