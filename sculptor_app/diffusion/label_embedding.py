@@ -1,4 +1,4 @@
-"""What is to be sculpted, as a vector that the U-Net adds to its time embedding."""
+"""Embedding of the class labels, form and material, that the U-Net adds to its time embedding."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import nn
 class LabelEmbedding(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers ships no types
     """One learned vector per form plus one per material.
 
-    The last row of each table stands for "left free". Classifier-free guidance learns it by label dropout, and a
-    person who names a form but no material uses it too.
+    The last row of each table is the null label of classifier-free guidance, learned by label dropout. A person who
+    names a form but no material uses it, too.
 
     Source: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", section 3.
 
     Args:
-        num_forms: How many forms there are, "left free" not counted.
-        num_materials: How many materials there are, "left free" not counted.
+        num_forms: How many forms there are, without the null label.
+        num_materials: How many materials there are, without the null label.
         width: Length of the vector; the width of the U-Net's time embedding.
     """
 
@@ -29,21 +29,21 @@ class LabelEmbedding(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
         self.material = nn.Embedding(num_materials + 1, width)
 
     @property
-    def free_form(self) -> int:
-        """The row that stands for a form left free."""
+    def null_form(self) -> int:
+        """The null label of the forms: unconditional in form."""
         return self.form.num_embeddings - 1
 
     @property
-    def free_material(self) -> int:
-        """The row that stands for a material left free."""
+    def null_material(self) -> int:
+        """The null label of the materials: unconditional in material."""
         return self.material.num_embeddings - 1
 
     def forward(self, forms: torch.Tensor, materials: torch.Tensor) -> torch.Tensor:
         """Embed labels.
 
         Args:
-            forms: (B,) int64, 0 to num_forms; num_forms is "left free".
-            materials: (B,) int64, 0 to num_materials; num_materials is "left free".
+            forms: (B,) int64, 0 to num_forms; num_forms is the null label.
+            materials: (B,) int64, 0 to num_materials; num_materials is the null label.
 
         Returns:
             (B, width) in the tables' dtype.

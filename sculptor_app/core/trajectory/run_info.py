@@ -37,7 +37,7 @@ class RunInfo:
         device_name: "NVIDIA H200", "Apple M2 GPU", "CPU, 1 thread".
         sampler_name: "DPM-Solver++ 2M", as the interface writes it.
         space: "pixels" or "latents", what the frames are; "pixels (decoded)" of latents that were decoded afterwards.
-        conditions: "bust · bronze", or "free".
+        conditions: "bust · bronze", or "unconditional".
         created: time of the start, ISO 8601 in UTC.
         app_version: version of this program.
         origin: what it began with where that was not the noise of the seed, as "bust.jpg, drowned"; else empty.

@@ -338,7 +338,7 @@ def _check_fit(folder: Path, unet: UNet2DModel, table: LabelEmbedding, settings:
     width = unet.time_embedding.linear_2.out_features
     if unet.config.class_embed_type != "identity" or table.config.width != width:
         raise ModelFolderError(f"{folder}: the label embedding and the U-Net belong to different models.")
-    for names, count in (("form_names", table.free_form), ("material_names", table.free_material)):
+    for names, count in (("form_names", table.null_form), ("material_names", table.null_material)):
         if len(settings[names]) not in (0, count):
             raise ModelFolderError(f"{folder}: {names} has {len(settings[names])} words for {count} labels.")
 

@@ -39,7 +39,7 @@ class PipelineCall:
         arguments: by name.
         generator: the one that draws the run's noise, on the CPU: a seed means the same on every device.
         size: height and width in pixels of what will be made; None where nobody says it.
-        conditions: what was asked for in a few words, "free" where nothing was.
+        conditions: what was asked for in a few words, "unconditional" where nothing was.
         origin: the file of the picture that the run starts from, if it does.
     """
 
@@ -190,4 +190,4 @@ def _conditions(controls: dict[str, ModelParameter], told: dict[str, OptionValue
             words.append(control.choices[int(value)] if control.choices else f"class {value}")
         elif name in ("form", "material", "prompt") and value:
             words.append(str(value))
-    return " · ".join(words) or "free"
+    return " · ".join(words) or "unconditional"

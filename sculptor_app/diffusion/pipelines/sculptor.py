@@ -1,10 +1,10 @@
-"""The pipeline of the embedded model: pixels in, sculptures out, readable beside the papers.
+"""Pipeline of the embedded model: class-conditional diffusion in pixel space, readable beside the papers.
 
 | code | paper symbol |
 | --- | --- |
 | `x` | x_t, the noisy state |
 | `prediction` | v̂, the predicted velocity a·n − s·x0 (Salimans and Ho 2022, appendix D) |
-| `guidance_scale` | w of v̂_free + w·(v̂_label − v̂_free) (Ho and Salimans 2022, equation 6, in diffusers' counting) |
+| `guidance_scale` | w of v̂_∅ + w·(v̂_c − v̂_∅), ∅: null label (Ho and Salimans 2022, equation 6, diffusers' counting) |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sculptor_app.diffusion.samplers.levels import level_of
 OUTPUT_TYPES = ("np", "pil", "pt")
 
 Labels = int | None | Sequence[int | None]
-"""One label for all pictures of a run, or one for each; None leaves it free."""
+"""One label for all pictures of a run, or one for each; None is the null label: unconditional."""
 
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From states (B, 3, H, W) and a timestep to v̂ of the same shape."""
@@ -105,11 +105,11 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         picture: torch.Tensor | None = None,
         first_step: int = 1,
     ) -> SculptorPipelineOutput:
-        """Sculpt pictures out of noise.
+        """Sample pictures.
 
         Args:
-            form: Label of the form, or None to leave it free, or one such for each picture.
-            material: Label of the material, or None to leave it free, or one such for each picture.
+            form: Label of the form, or None for the null label, or one such for each picture.
+            material: Label of the material, or None for the null label, or one such for each picture.
             num_inference_steps: Reverse steps, 1 to the scheduler's num_train_timesteps.
             guidance_scale: 1 is the plain model; above 1 the label counts for more; 0 ignores it.
             generator: Source of the first noise and of any noise of the sampler's own. A generator on the CPU makes a
@@ -119,7 +119,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
             output_type: "np", "pil" or "pt".
             eta: Share of fresh noise, 0 to 1, for schedulers that know it (DDIM).
             noise: (B, 3, size, size) of unit variance to start from; None draws it from the generator.
-            picture: (B, 3, size, size) in [-1, 1] that is noised and carved out again, as in SDEdit (Meng et al. 2022).
+            picture: (B, 3, size, size) in [-1, 1] to begin with (img2img), noised as in SDEdit (Meng et al. 2022).
             first_step: 1 to num_inference_steps; the run starts from the picture at the level of state first_step - 1.
 
         Raises:
@@ -152,22 +152,22 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         Raises:
             ValueError: A label is not known.
         """
-        forms = _for_each("form", form, batch_size, self.label_embedding.free_form)
-        materials = _for_each("material", material, batch_size, self.label_embedding.free_material)
+        forms = _for_each("form", form, batch_size, self.label_embedding.null_form)
+        materials = _for_each("material", material, batch_size, self.label_embedding.null_material)
         guided = guidance_scale != 1.0 and any(label is not None for label in (*forms, *materials))
         labels = self._embed_labels(forms, materials, guided)  # (B or 2B, width)
         return lambda x, t: self._predict(x, t, labels, guidance_scale)
 
     def _predict(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor, guidance_scale: float) -> torch.Tensor:
-        """v̂ of (B, 3, H, W); both halves of the guidance [free, labelled] go through the U-Net in one call."""
+        """v̂ of (B, 3, H, W); for guidance both, [unconditional, conditional], go through the U-Net in one call."""
         guided = len(labels) == 2 * len(x)
         patches = pixel_unshuffle(x, self.config.patch_size)  # (B, 3·p², H/p, W/p)
         patches = torch.cat([patches, patches]) if guided else patches  # (2B, ...)
         v = pixel_shuffle(self.unet(patches, t, class_labels=labels).sample, self.config.patch_size)
         if not guided:
             return v
-        free, labelled = v.chunk(2)
-        return free + guidance_scale * (labelled - free)
+        unconditional, conditional = v.chunk(2)
+        return unconditional + guidance_scale * (conditional - unconditional)
 
     def _starting_state(self, noise: torch.Tensor, picture: torch.Tensor | None, first_call: int) -> torch.Tensor:
         """Pure noise, or the picture at the level of a later call of the scheduler; (B, 3, H, W)."""
@@ -181,12 +181,12 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         return level.signal * picture.to(noise) + level.noise * noise
 
     def _embed_labels(self, forms: Sequence[int | None], materials: Sequence[int | None], guided: bool) -> torch.Tensor:
-        """Label vectors (B, width), or for guidance (2B, width) with the free ones first."""
+        """Label vectors (B, width), or for guidance (2B, width) with the null labels first."""
         table = self.label_embedding
-        known = [table.free_form if form is None else form for form in forms]
-        made_of = [table.free_material if material is None else material for material in materials]
-        known = [table.free_form] * (len(forms) if guided else 0) + known
-        made_of = [table.free_material] * (len(forms) if guided else 0) + made_of
+        known = [table.null_form if form is None else form for form in forms]
+        made_of = [table.null_material if material is None else material for material in materials]
+        known = [table.null_form] * (len(forms) if guided else 0) + known
+        made_of = [table.null_material] * (len(forms) if guided else 0) + made_of
         device = self._execution_device
         embedded: torch.Tensor = table(torch.tensor(known, device=device), torch.tensor(made_of, device=device))
         return embedded
@@ -238,7 +238,7 @@ def _for_each(what: str, label: Labels, batch_size: int, count: int) -> list[int
         raise ValueError(f"there are {len(labels)} {what}s for {batch_size} pictures; give one for each")
     for each in labels:
         if each is not None and not 0 <= each < count:
-            raise ValueError(f"{what} is {each}; this model knows 0 to {count - 1}, or None to leave it free")
+            raise ValueError(f"{what} is {each}; this model knows 0 to {count - 1}, or None for the null label")
     return labels
 
 

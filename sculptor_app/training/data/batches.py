@@ -73,7 +73,7 @@ def draw_batch(
         mirrored = torch.rand(count, generator=generator, dtype=torch.float32) < 0.5
         clean = torch.where(mirrored.reshape(-1, 1, 1, 1), clean.flip(3), clean)
     labels = draw_labels(torch.from_numpy(forms), torch.from_numpy(materials),
-                         (table.free_form, table.free_material), recipe.label_dropout, generator)  # fmt: skip
+                         (table.null_form, table.null_material), recipe.label_dropout, generator)  # fmt: skip
     timesteps = draw_timesteps(count, alphas_cumprod, generator)
     noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32)
     clean, timesteps, noise = clean.to(device), timesteps.to(device), noise.to(device)

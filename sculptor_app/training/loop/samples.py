@@ -61,7 +61,7 @@ def denoise(
         (B, 3, H, W) uint8 on the CPU.
     """
     scheduler, table, patch = pipeline.scheduler, pipeline.label_embedding, pipeline.config.patch_size
-    free = torch.tensor([[table.free_form], [table.free_material]]).expand_as(labels)
+    free = torch.tensor([[table.null_form], [table.null_material]]).expand_as(labels)
     embedded = table(*torch.cat([free, labels], dim=1).to(pipeline.device))  # (2B, width), the free ones first
     x = noise.to(pipeline.device)
     scheduler.set_timesteps(steps, device=pipeline.device)
@@ -79,8 +79,8 @@ def write_sample_sheet(pipeline: SculptorPipeline, path: Path, at_once: int = CO
         NotWritten: The disk did not take it.
     """
     table = pipeline.label_embedding
-    forms = [i // COLUMNS % max(table.free_form, 1) for i in range(ROWS * COLUMNS)]
-    materials = [i % COLUMNS % max(table.free_material, 1) for i in range(ROWS * COLUMNS)]
+    forms = [i // COLUMNS % max(table.null_form, 1) for i in range(ROWS * COLUMNS)]
+    materials = [i % COLUMNS % max(table.null_material, 1) for i in range(ROWS * COLUMNS)]
     pictures = sample_labelled(pipeline, forms, materials, at_once=at_once)
     height, width = pictures.shape[1:3]
     sheet = pictures.reshape(ROWS, COLUMNS, height, width, 3).transpose(0, 2, 1, 3, 4)

@@ -33,7 +33,7 @@ def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], siz
     _refuse_other_schedule(folder, model)
     known = (list(model.config.form_names), list(model.config.material_names))
     if not forms and not materials:
-        table = _only_free(model.label_embedding)
+        table = _null_labels_only(model.label_embedding)
     elif known == (list(forms), list(materials)):
         table = model.label_embedding
     else:
@@ -58,11 +58,11 @@ def _refuse_other_schedule(folder: Path, model: SculptorPipeline) -> None:
         )
 
 
-def _only_free(table: LabelEmbedding) -> LabelEmbedding:
-    """A table without labels whose vector is the given one's for "left free"."""
+def _null_labels_only(table: LabelEmbedding) -> LabelEmbedding:
+    """A table without labels whose vector is the given one's for the null labels."""
     with networks.BUILD_LOCK:
-        free: LabelEmbedding = LabelEmbedding(0, 0, table.config.width)
+        nulls: LabelEmbedding = LabelEmbedding(0, 0, table.config.width)
     with torch.no_grad():
-        free.form.weight.copy_(table.form.weight[-1:])
-        free.material.weight.copy_(table.material.weight[-1:])
-    return free
+        nulls.form.weight.copy_(table.form.weight[-1:])
+        nulls.material.weight.copy_(table.material.weight[-1:])
+    return nulls

@@ -1,8 +1,8 @@
 """A model saved by an earlier version opens and makes the same picture.
 
-`saved_model/` was written by the code of commit 2c15c2b: a U-Net of one level of 4 channels and a label table for 2 forms
-and 1 material, both from torch.manual_seed(20_260_101), saved with `SculptorPipeline.save_pretrained`. The numbers were
-printed by the same commit from 4 steps at guidance 3, seed 7: the first row's red values.
+`saved_model/` was written by the code of commit 2c15c2b: a U-Net of one level of 4 channels and a label table for 2
+forms and 1 material, both from seed 20_260_101, saved with `SculptorPipeline.save_pretrained`. The numbers
+were printed by the same commit from 4 steps at guidance 3, seed 7: the first row's red values.
 """
 
 import json

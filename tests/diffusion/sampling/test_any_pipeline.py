@@ -168,7 +168,7 @@ def test_the_picture_that_is_started_from_is_named(wanted: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "conditions"), [("ddpm", "free"), ("dit", "vase"), ("consistency", "class 2"), ("flux", "a bust")]
+    ("kind", "conditions"), [("ddpm", "unconditional"), ("dit", "vase"), ("consistency", "class 2"), ("flux", "a bust")]
 )
 def test_a_run_says_what_was_asked_for(kind: str, conditions: str, wanted: Any) -> None:
     assert finish(engine_of(kind), wanted(kind)).info.conditions == conditions

@@ -33,7 +33,7 @@ def test_the_same_labels_begin_where_the_model_stands(model: Path):
 
 def test_without_labels_a_run_begins_with_what_the_model_makes_of_free_ones(model: Path):
     begun = start_from(model, (), (), None)
-    assert (begun.label_embedding.free_form, begun.label_embedding.free_material) == (0, 0)
+    assert (begun.label_embedding.null_form, begun.label_embedding.null_material) == (0, 0)
     assert torch.equal(picture(begun), picture(load_sculptor(model)))
 
 
