@@ -57,16 +57,16 @@ class OpenedModel:
         model: As a `RunRequest` names it; None is the embedded one.
         name: For people.
         kind: The class of its pipeline.
-        controls: The parameters that a person can set.
-        left_out: What its call takes besides, and why that is not on offer.
+        parameters: Those that a person can set.
+        unsupported: What its call takes besides, and why that is not on offer.
         samplers: It can be run with these, the first being the one to begin with.
     """
 
     model: str | None
     name: str
     kind: str
-    controls: tuple[ModelParameter, ...]
-    left_out: tuple[UnsupportedParameter, ...]
+    parameters: tuple[ModelParameter, ...]
+    unsupported: tuple[UnsupportedParameter, ...]
     samplers: tuple[str, ...]
 
 
@@ -132,8 +132,8 @@ def describe_model(engine: Engine, pipeline: Any, model: str | None) -> OpenedMo
         model=model,
         name=model_name(model),
         kind=type(pipeline).__name__,
-        controls=parameters.model_parameters(pipeline),
-        left_out=parameters.unsupported_parameters(pipeline),
+        parameters=parameters.model_parameters(pipeline),
+        unsupported=parameters.unsupported_parameters(pipeline),
         samplers=samplers_for(pipeline, engine.settings),
     )
 

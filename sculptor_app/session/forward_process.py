@@ -14,8 +14,8 @@ from sculptor_app import folders
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session import engine as access
 from sculptor_app.session.engine import InversionProgress
-from sculptor_app.session.runner import ModelRun, SamplingRunner
-from sculptor_app.session.tasks import BackgroundTask
+from sculptor_app.session.runner import SamplingRunner
+from sculptor_app.session.tasks import BackgroundTask, ModelTask
 
 if TYPE_CHECKING:
     from sculptor_app.core.requests.start import Start
@@ -191,7 +191,7 @@ def start_from_picture(picture: Frame, name: str, first_step: int, noise: Frame 
     return make
 
 
-class InversionRunner(QObject):
+class InversionRunner(ModelTask):
     """Finds the noise of one picture at a time (DDIM inversion).
 
     Attributes:
@@ -200,24 +200,17 @@ class InversionRunner(QObject):
     Signals:
         changed: `is_busy`, `done` or `planned`.
         inverted: the `Inversion`, and the request that makes the picture of its noise again.
-        failed: the exception.
     """
 
     changed = Signal()
     inverted = Signal(object, object)
-    failed = Signal(object)
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._runner = runner
-        self._run: ModelRun | None = None
+        super().__init__(runner, parent)
         self._request: RunRequest | None = None
         self.done = self.planned = 0
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a noise is being looked for."""
-        return self._run is not None
+        self.busy_changed.connect(self.changed)
+        self.produced.connect(self._take)
 
     def invert(self, request: RunRequest, picture: Frame, name: str) -> None:
         """Find the noise that a request's model makes this picture of; what else runs is stopped for it.
@@ -227,27 +220,9 @@ class InversionRunner(QObject):
             picture: (3, H, W) float32 in [-1, 1], of any size.
             name: of the picture.
         """
-        wanted = replace(request, sampler="ddim", guidance=1.0)
-
-        def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-            return access.invert(engine, wanted, picture, name, stop)
-
-        if self._run is not None:
-            self._run.ignore()
-        self._request = wanted
+        wanted = self._request = replace(request, sampler="ddim", guidance=1.0)
         self.done, self.planned = 0, request.steps
-        run = self._run = self._runner.submit(work)
-        run.produced.connect(self._take)
-        for signal in (run.finished, run.cancelled, run.failed):
-            signal.connect(self._end)
-        run.failed.connect(self.failed)
-        self.changed.emit()
-
-    @Slot()
-    def stop(self) -> None:
-        """Give up, within a step."""
-        if self._run is not None:
-            self._run.stop()
+        self.submit(lambda engine, stop: access.invert(engine, wanted, picture, name, stop))
 
     @Slot(object)
     def _take(self, item: InversionProgress | Inversion) -> None:
@@ -256,12 +231,5 @@ class InversionRunner(QObject):
                 self.done = item.done
                 self.changed.emit()
             case _:
-                self._end()
+                self._let_go()
                 self.inverted.emit(item, self._request)
-
-    @Slot()
-    def _end(self) -> None:
-        if self._run is not None:
-            self._run.ignore()  # the noise is found, or will not be
-            self._run = None
-            self.changed.emit()

@@ -12,70 +12,47 @@ from PySide6.QtCore import QObject, Signal, Slot
 from sculptor_app.core.requests.grid import GridRequest
 from sculptor_app.core.trajectory.grid_events import GridPart, GridStarted, GridStep
 from sculptor_app.session import engine as access
-from sculptor_app.session.runner import ModelRun, SamplingRunner
-from sculptor_app.session.tasks import BackgroundTask
+from sculptor_app.session.runner import SamplingRunner
+from sculptor_app.session.tasks import BackgroundTask, ModelTask
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
-    from sculptor_app.session.engine import Engine
 
 
-class GridRunner(QObject):
-    """Starts grids and reports what comes of them, of the newest one only.
+class GridRunner(ModelTask):
+    """Runs one grid at a time.
 
     Args:
         runner: Does the model's work; a run of another page ends this one.
         parent: the owner.
 
     Signals:
-        busy_changed: whether a grid was asked for and has not ended.
         started: the trajectories of all cells; state 0 of each is there.
         went_on: number of a step, and how many cells have taken it; the others have not yet.
         stepped: number of a step that all cells have taken.
         ended: "finished", "cancelled" or "failed", and the exception or None.
     """
 
-    busy_changed = Signal(bool)
     started = Signal(object)
     went_on = Signal(int, int)
     stepped = Signal(int)
     ended = Signal(str, object)
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._runner = runner
-        self._run: ModelRun | None = None
+        super().__init__(runner, parent)
         self._budget_bytes = runner.budget_bytes // 2  # there may be a trajectory of a single run beside it
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a grid was asked for and has not ended."""
-        return self._run is not None
+        self.produced.connect(self._hand_on)
+        self.finished.connect(self._report_finished)
+        self.cancelled.connect(self._report_cancelled)
+        self.failed.connect(self._report_failed)
 
     def start(self, request: GridRequest) -> None:
         """Run a grid; whatever the model does is cancelled for it, an older grid without a word."""
-        was_busy, budget_bytes = self.is_busy, self._budget_bytes
-        if self._run is not None:
-            self._run.ignore()
-
-        def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-            return access.sample_grid(engine, request, stop, budget_bytes)
-
-        run = self._run = self._runner.submit(work)
-        run.produced.connect(self._take)
-        run.finished.connect(self._finish)
-        run.cancelled.connect(self._cancel)
-        run.failed.connect(self._fail)
-        if not was_busy:
-            self.busy_changed.emit(True)
-
-    def stop(self) -> None:
-        """Stop after what is being computed."""
-        if self._run is not None:
-            self._run.stop()
+        budget_bytes = self._budget_bytes
+        self.submit(lambda engine, stop: access.sample_grid(engine, request, stop, budget_bytes))
 
     @Slot(object)
-    def _take(self, event: object) -> None:
+    def _hand_on(self, event: object) -> None:
         match event:
             case GridStarted():
                 self.started.emit(event.trajectories)
@@ -85,21 +62,16 @@ class GridRunner(QObject):
                 self.stepped.emit(event.number)
 
     @Slot()
-    def _finish(self) -> None:
-        self._end("finished")
+    def _report_finished(self) -> None:
+        self.ended.emit("finished", None)
 
     @Slot()
-    def _cancel(self) -> None:
-        self._end("cancelled")
+    def _report_cancelled(self) -> None:
+        self.ended.emit("cancelled", None)
 
     @Slot(object)
-    def _fail(self, error: BaseException) -> None:
-        self._end("failed", error)
-
-    def _end(self, outcome: str, error: BaseException | None = None) -> None:
-        self._run = None
-        self.busy_changed.emit(False)
-        self.ended.emit(outcome, error)
+    def _report_failed(self, error: BaseException) -> None:
+        self.ended.emit("failed", error)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

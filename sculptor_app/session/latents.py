@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app import folders
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session import engine as access
-from sculptor_app.session.runner import ModelRun, SamplingRunner
+from sculptor_app.session.runner import SamplingRunner
+from sculptor_app.session.tasks import ModelTask
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.latent_map import LatentMap
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.core.trajectory.trajectory import Trajectory
-    from sculptor_app.session.engine import DecodedFrame, Engine, MapFittingProgress, Work
+    from sculptor_app.session.engine import DecodedFrame, Engine, MapFittingProgress
 
 
 class Latents(QObject):
@@ -47,44 +48,36 @@ class Latents(QObject):
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._runner = runner
         self._maps: dict[str | None, LatentMap] = {}
-        self._mapping: ModelRun | None = None
         self._mapped_model: str | None = None
-        self._decoding: ModelRun | None = None
-        self._frames: ModelRun | None = None
+        self._mapping, self._decoding, self._frames = (ModelTask(runner, self) for _ in range(3))
+        self._mapping.produced.connect(self._take_map)
+        self._decoding.produced.connect(self._take_state)
+        self._frames.produced.connect(self._take_frame)
+        for task, ended in ((self._decoding, self.ended), (self._frames, self.frames_ended)):
+            for signal in (task.finished, task.cancelled, task.failed):
+                signal.connect(ended)
+        for task in (self._mapping, self._decoding, self._frames):
+            task.failed.connect(self.failed)
 
     @property
     def is_decoding_frames(self) -> bool:
         """Whether single frames are being decoded."""
-        return self._frames is not None
+        return self._frames.is_busy
 
     @property
     def is_mapping(self) -> bool:
         """Whether a map is being fitted."""
-        return self._mapping is not None
+        return self._mapping.is_busy
 
     @property
     def is_decoding(self) -> bool:
         """Whether a run is being decoded."""
-        return self._decoding is not None
+        return self._decoding.is_busy
 
     def is_mapped(self, model: str | None) -> bool:
         """Whether the map of a model has been found."""
         return model in self._maps
-
-    def _submit(
-        self, older: ModelRun | None, work: Work, take: Callable[[Any], None], end: Callable[[], None]
-    ) -> ModelRun:
-        """Work of a kind, in place of an older one of that kind, of which nothing more is heard."""
-        if older is not None:
-            older.ignore()
-        run = self._runner.submit(work)
-        run.produced.connect(take)
-        for signal in (run.finished, run.cancelled, run.failed):
-            signal.connect(end)
-        run.failed.connect(self.failed)
-        return run
 
     # The map ----------------------------------------------------------------------------------------------------------
 
@@ -92,14 +85,10 @@ class Latents(QObject):
         """Find the map of a request's model, where it is not known; a model of pixels has none."""
         if request.model is None or request.model in self._maps:
             return
-
-        def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-            return access.fit_latent_map(engine, request, stop)
-
         self._mapped_model = request.model
-        self._mapping = self._submit(self._mapping, work, self._take_map, self._end_mapping)
+        self._mapping.submit(lambda engine, stop: access.fit_latent_map(engine, request, stop))
 
-    def dress(self, trajectory: Trajectory) -> bool:
+    def apply_map(self, trajectory: Trajectory) -> bool:
         """Give a run in latents the map of its model.
 
         Returns:
@@ -123,10 +112,6 @@ class Latents(QObject):
             case _:
                 self.mapping.emit(item.done, item.planned)
 
-    @Slot()
-    def _end_mapping(self) -> None:
-        self._mapping = None
-
     # Decoding ---------------------------------------------------------------------------------------------------------
 
     def decode_frames(
@@ -144,7 +129,7 @@ class Latents(QObject):
             for frame in access.decode_frames(engine, trajectory.info.request, wanted, small, stop):
                 yield trajectory, frame
 
-        self._frames = self._submit(self._frames, work, self._take_frame, self._end_frames)
+        self._frames.submit(work)
 
     def decode(self, trajectory: Trajectory, budget_bytes: int, small: Path | None = None) -> None:
         """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
@@ -159,22 +144,16 @@ class Latents(QObject):
                 measures.append(decoded, k)
                 yield k, decoded, measures
 
-        self._decoding = self._submit(self._decoding, work, self._take_state, self._end_decoding)
+        self._decoding.submit(work)
 
     @Slot()
     def stop(self) -> None:
         """Give up decoding; what is decoded stays."""
-        if self._decoding is not None:
-            self._decoding.stop()
+        self._decoding.stop()
 
     @Slot(object)
     def _take_frame(self, made: tuple[Trajectory, DecodedFrame]) -> None:
         self.frame_decoded.emit(*made)
-
-    @Slot()
-    def _end_frames(self) -> None:
-        self._frames = None
-        self.frames_ended.emit()
 
     @Slot(object)
     def _take_state(self, made: tuple[int, object, object]) -> None:
@@ -182,8 +161,3 @@ class Latents(QObject):
         if k == 0:
             self.decoding.emit(decoded, measures)
         self.decoded.emit(k)
-
-    @Slot()
-    def _end_decoding(self) -> None:
-        self._decoding = None
-        self.ended.emit()

@@ -1,4 +1,4 @@
-"""Opening a model in the worker thread, and downloading one from the hub in the background."""
+"""Opening a model, in the model's thread, and downloading one from the hub in the background."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from sculptor_app.session import engine as access
 from sculptor_app.session.engine import OpenedModel
-from sculptor_app.session.runner import ModelRun, SamplingRunner
-from sculptor_app.session.tasks import BackgroundTask
+from sculptor_app.session.runner import SamplingRunner
+from sculptor_app.session.tasks import BackgroundTask, ModelTask
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Engine, Offer
@@ -29,34 +29,21 @@ class OpeningFailed:
     is_loaded: bool
 
 
-class ModelOpening(QObject):
+class ModelOpening(ModelTask):
     """Opens one model at a time; the one before is unloaded for it.
 
+    When it fails, requests go on naming the model before.
+
     Signals:
-        busy_changed: whether a model is being opened.
         opened: an `OpenedModel`.
-        loading: how far the model is, a `LoadingProgress`.
-        stopped: it was given up.
-        failed: the exception; requests go on naming the model before.
     """
 
-    busy_changed = Signal(bool)
     opened = Signal(object)
-    loading = Signal(object)
-    stopped = Signal()
-    failed = Signal(object)
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._runner = runner
-        self._run: ModelRun | None = None
-        self._busy = False
+        super().__init__(runner, parent)
         self._is_loaded = True
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a model is being opened."""
-        return self._busy
+        self.produced.connect(self._take)
 
     @property
     def is_loaded(self) -> bool:
@@ -79,22 +66,8 @@ class ModelOpening(QObject):
                 raise
             yield access.describe_model(engine, pipeline, model)
 
-        if self._run is not None:
-            self._run.ignore()
         self._is_loaded = True
-        self._set_busy(True)
-        run = self._run = self._runner.submit(work)
-        run.loading.connect(self.loading)
-        run.produced.connect(self._take)
-        run.finished.connect(self._end)
-        run.cancelled.connect(self._cancel)
-        run.failed.connect(self._fail)
-
-    @Slot()
-    def stop(self) -> None:
-        """Give up."""
-        if self._run is not None:
-            self._run.stop()
+        self.submit(work)
 
     @Slot(object)
     def _take(self, item: object) -> None:
@@ -102,30 +75,8 @@ class ModelOpening(QObject):
             case OpeningFailed():
                 self._is_loaded = item.is_loaded
             case OpenedModel():
-                self._end()
+                self._let_go()
                 self.opened.emit(item)
-
-    @Slot()
-    def _end(self) -> None:
-        if self._run is not None:
-            self._run.ignore()  # it is open, or not: what becomes of the handle does not matter any more
-            self._run = None
-        self._set_busy(False)
-
-    @Slot()
-    def _cancel(self) -> None:
-        self._end()
-        self.stopped.emit()
-
-    @Slot(object)
-    def _fail(self, error: BaseException) -> None:
-        self._end()
-        self.failed.emit(error)
-
-    def _set_busy(self, busy: bool) -> None:
-        if busy != self._busy:
-            self._busy = busy
-            self.busy_changed.emit(busy)
 
 
 REPORT_MS = 100

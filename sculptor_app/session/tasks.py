@@ -1,25 +1,24 @@
-"""Background tasks: what runs in a thread of its own, beside whatever the model does."""
+"""Tasks: one job at a time, of which the newest wins; in a thread of their own, or with the model."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.session.engine import Work
+from sculptor_app.session.runner import ModelRun, SamplingRunner
 from sculptor_app.session.worker import Job, JobThread, Run
 
 
-class BackgroundTask(QObject):
-    """Runs one job at a time in a thread of its own; the newest wins, and nothing more is heard of an older one.
-
-    Args:
-        name: of the thread.
-        parent: the owner; call `shutdown` before it goes.
-        cancelled_by: exceptions by which a job says that it has obeyed its event.
+class Task(QObject):
+    """Hears of its newest run, and of no older one.
 
     Signals:
-        busy_changed: whether a job was started and has not ended.
-        produced: what the job yielded, or reported while it worked.
-        finished: the job came to its end.
+        busy_changed: whether a run was started and has not ended.
+        produced: what the run yielded, or reported while it worked.
+        finished: it came to its end.
         cancelled: it was stopped.
         failed: the exception.
     """
@@ -30,6 +29,70 @@ class BackgroundTask(QObject):
     cancelled = Signal()
     failed = Signal(object)
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._run: Run | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run was started and has not ended."""
+        return self._run is not None
+
+    @Slot()
+    def stop(self) -> None:
+        """Stop the run; its end is still to come."""
+        if self._run is not None:
+            self._run.stop()
+
+    def _follow(self, start: Callable[[], Run]) -> None:
+        """Start a run; an older one is stopped for it, without a word."""
+        was_busy = self.is_busy
+        if self._run is not None:
+            self._run.ignore()
+        run = self._run = start()
+        run.produced.connect(self._receive)
+        run.finished.connect(self._finish)
+        run.cancelled.connect(self._cancel)
+        run.failed.connect(self._fail)
+        if not was_busy:
+            self.busy_changed.emit(True)
+
+    def _let_go(self) -> None:
+        """Hear nothing more of the run: it has ended, or its end does not matter."""
+        if self._run is not None:
+            self._run.ignore()
+            self._run = None
+            self.busy_changed.emit(False)
+
+    @Slot(object)
+    def _receive(self, item: object) -> None:
+        self.produced.emit(item)
+
+    @Slot()
+    def _finish(self) -> None:
+        self._let_go()
+        self.finished.emit()
+
+    @Slot()
+    def _cancel(self) -> None:
+        self._let_go()
+        self.cancelled.emit()
+
+    @Slot(object)
+    def _fail(self, error: BaseException) -> None:
+        self._let_go()
+        self.failed.emit(error)
+
+
+class BackgroundTask(Task):
+    """Runs jobs in a thread of its own, beside whatever the model does.
+
+    Args:
+        name: of the thread.
+        parent: the owner; call `shutdown` before it goes.
+        cancelled_by: exceptions by which a job says that it has obeyed its event.
+    """
+
     def __init__(
         self,
         name: str,
@@ -38,67 +101,48 @@ class BackgroundTask(QObject):
     ) -> None:
         super().__init__(parent)
         self._jobs = JobThread(cancelled_by, self, name)
-        self._run: Run | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a job was started and has not ended."""
-        return self._run is not None
 
     def start(self, job: Job) -> None:
-        """Start a job; the one that goes on is stopped for it, without a word."""
-        was_busy = self.is_busy
-        if self._run is not None:
-            self._run.ignore()
-        run = self._run = Run()
-        run.produced.connect(self._receive)
-        run.finished.connect(self._finish)
-        run.cancelled.connect(self._cancel)
-        run.failed.connect(self._fail)
-        self._jobs.start(job, run)
-        if not was_busy:
-            self.busy_changed.emit(True)
+        """Start a job; the one that goes on is stopped for it."""
+        self._follow(lambda: self._jobs.start(job))
 
     def report(self, item: object) -> None:
         """Hand on an item besides those that the job yields; to be called by the job, in its thread."""
         self._jobs.report(item)
 
-    @Slot()
-    def stop(self) -> None:
-        """Stop the job; its end is still to come."""
-        self._jobs.cancel()
-
     def drop(self) -> None:
         """Stop the job, and hear nothing more of it."""
         self._jobs.cancel()
-        if self._run is not None:
-            self._run.ignore()
-            self._end()
+        self._let_go()
 
     @Slot()
     def shutdown(self) -> None:
         """Stop the job and wait for the thread."""
         self._jobs.shutdown()
 
-    @Slot(object)
-    def _receive(self, item: object) -> None:
-        self.produced.emit(item)
 
-    @Slot()
-    def _finish(self) -> None:
-        self._end()
-        self.finished.emit()
+class ModelTask(Task):
+    """Works with the model, in the model's thread; whatever else the model does is stopped for it.
 
-    @Slot()
-    def _cancel(self) -> None:
-        self._end()
-        self.cancelled.emit()
+    Args:
+        runner: Does the model's work; a run of another page ends this one.
+        parent: the owner.
 
-    @Slot(object)
-    def _fail(self, error: BaseException) -> None:
-        self._end()
-        self.failed.emit(error)
+    Signals:
+        loading: a `LoadingProgress`, while the model is loaded for it.
+    """
 
-    def _end(self) -> None:
-        self._run = None
-        self.busy_changed.emit(False)
+    loading = Signal(object)
+
+    def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runner = runner
+
+    def submit(self, work: Work) -> None:
+        """Begin to work with the model; what this task has done there before is stopped for it."""
+        self._follow(lambda: self._submitted(work))
+
+    def _submitted(self, work: Work) -> ModelRun:
+        run = self._runner.submit(work)
+        run.loading.connect(self.loading)
+        return run

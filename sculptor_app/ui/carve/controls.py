@@ -151,11 +151,11 @@ class Controls(QWidget):
         if was_known:
             self._keep()
         self._model, self._is_known = opened.model, True
-        by_field = {control.field: control for control in opened.controls if control.field}
+        by_field = {control.field: control for control in opened.parameters if control.field}
         self._has_guidance = "guidance" in by_field
         labelled = [(self.tr("Form"), self.form, "form"), (self.tr("Material"), self.material, "material")]
         own: list[list[tuple[str, QWidget]]] = [[(text, box)] for text, box, name in labelled if name in by_field]
-        self.conditions = [ConditionField(control, self) for control in opened.controls if not control.field]
+        self.conditions = [ConditionField(control, self) for control in opened.parameters if not control.field]
         own += [[(field.control.title, field)] for field in self.conditions if _is_first(field.control)]
         rest = [[(field.control.title, field)] for field in self.conditions if not _is_first(field.control)]
         for _, box, name in labelled:

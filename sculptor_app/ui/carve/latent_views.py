@@ -98,14 +98,14 @@ class LatentViews(QObject):
 
     @Slot(object)
     def _dress(self, run: SampleRun) -> None:
-        if run.trajectory is not None and self.latents.dress(run.trajectory):
+        if run.trajectory is not None and self.latents.apply_map(run.trajectory):
             self._bench.presenter.refresh()
 
     @Slot(object)
     def _dress_shown(self, model: object) -> None:
         self._window.statusBar().clearMessage()
         trajectory = self._window.session.trajectory
-        if trajectory is not None and self.latents.dress(trajectory):
+        if trajectory is not None and self.latents.apply_map(trajectory):
             self._bench.presenter.refresh()
 
     @Slot(int, int)

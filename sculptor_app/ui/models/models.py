@@ -39,7 +39,7 @@ class Models(QObject):
         self.opening = ModelOpening(window.runner, self)
         self.opening.opened.connect(self._take)
         self.opening.failed.connect(self._fail)
-        self.opening.stopped.connect(self._say_stopped)
+        self.opening.cancelled.connect(self._say_stopped)
         self.progress = OpeningProgress(window, self.opening, window.opening_bar)
         self.downloads = Downloads(window, window.download_bar)
         self.downloads.open_requested.connect(self._open_now)
@@ -149,8 +149,8 @@ class Models(QObject):
         if opened.model is None:
             return
         self._remember(opened.model)
-        left_out = "\n".join(f"{each.name}: {each.why}" for each in opened.left_out)
-        log.info("opened %s (%s); not on offer:\n%s", opened.model, opened.kind, left_out)
+        unsupported = "\n".join(f"{each.name}: {each.why}" for each in opened.unsupported)
+        log.info("opened %s (%s); not on offer:\n%s", opened.model, opened.kind, unsupported)
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
