@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_grid.py [--cells 24] [--moves 150] [--goal-ms 16] [--chunks 1 2 4 8 16]
 
 The grid that is scrubbed is made, not sampled: 51 states of 64×64 pixels in each cell. A frame's time is from asking
-for a step to the end of painting grid, timeline and transport bar; its processor time is told, too, as a busy machine
+for a step to the end of painting grid, timeline and transport bar; its processor time is shown, too, as a busy machine
 takes the rest. In chunks the embedded model takes guided steps; each figure is the best of all its steps.
 """
 

@@ -6,7 +6,7 @@ The network answers exactly for pictures that are a Gaussian random field (tests
 guess of every call of a run is compared with the posterior mean of the very state it was made from, at the level that
 the scheduler says. A figure is the largest error of any pixel in any call; pixels have a standard deviation of 0.46.
 
-With spacings of their own (Karras, exponential, beta) many schedulers round the timestep that the network is told, so
+With spacings of their own (Karras, exponential, beta) many schedulers round the timestep that the network is given, so
 that it answers for a level beside the one that the scheduler goes on with: the error is the sampler's own, marked
 with ~. LMS and the beta spacing need scipy.
 """
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def rows() -> list[tuple[str, str, dict[str, Any], bool]]:
-    """Title, class, settings, and whether the sampler rounds what the network is told."""
+    """Title, class, settings, and whether the sampler rounds what the network is given."""
     plain = [(name, name, {}, False) for name in (*OF_BETAS, *OTHERS)]
     plain.insert(3, ("PNDMScheduler without warm-up", "PNDMScheduler", {"skip_prk_steps": True}, False))
     spaced = [

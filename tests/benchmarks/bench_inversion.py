@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_inversion [--model DIR] [--device auto] [--steps 50] [--pictures 16] [--guidance 1]
 
-Fresh renders that no model has seen are inverted with their labels given and with the labels left free, and carved
+Fresh renders that no model has seen are inverted with their labels given and without labels, and sampled
 again from what was found. Three ways take turns: naive (the first guess of each step, which is DDIM's usual inversion),
 exact (every step solved) and grain (the usual way: the last few states have drawn grain, the others are solved). dB is
 the peak signal-to-noise ratio to the picture, peak 2. Drawn noise has a standard deviation of 1; the correlation of its
@@ -45,7 +45,7 @@ def main() -> None:
     pictures = torch.cat(list(fresh_renders(options.seed, forms, materials, size))).float() / 127.5 - 1
     assert engine.device is not None
     print(f"device {engine.device.name}, {options.steps} steps, guidance {options.guidance:g}")
-    for labels in ("given", "free"):
+    for labels in ("given", "none"):
         for way, how in WAYS.items():
             begun, rows = time.perf_counter(), []
             for form, material, picture in zip(forms, materials, pictures, strict=True):

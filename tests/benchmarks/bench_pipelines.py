@@ -6,7 +6,7 @@ The pipelines are tiny: at 16 pixels their steps take a few milliseconds, and wh
 that it can be; the milliseconds are the figure to carry over to a real model, whose steps take a hundred times longer.
 They hold a share of what a run needs to begin, too. `--side` makes the pictures larger, where the kind allows it: at
 128 most steps take 40 milliseconds and more. Both kinds of run take turns; a ratio is the median of each pair's own.
-`--guidance` tells the two guesses of guidance apart, too.
+`--guidance` records the unconditional and the conditional guess, too.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class Engine:
             with memory_errors(target.name):
                 self._make_ready(folder, target, stop, report or self._report)
         except BaseException:
-            self.unload()  # a model that is half moved works nowhere
+            self.unload()  # a model that is half moved cannot run anywhere
             raise
         self._folder, self._device = folder, target
         return self._pipeline

@@ -75,12 +75,16 @@ class RunSnapshots:
         start: What it started from, if not from the noise of the seed.
         budget_bytes: Most bytes in memory.
         spill_folder: Where those beyond it go.
+
+    Attributes:
+        output_shapes: of the networks, for stubs of them.
+        store: of this run's own tensors.
     """
 
     def __init__(self, request: RunRequest, start: Start | None, budget_bytes: int, spill_folder: Path) -> None:
         self.request, self.start, self.budget_bytes = request, start, budget_bytes
-        self.answers = OutputShapes()
-        self._store = TensorStore(budget_bytes, spill_folder)
+        self.output_shapes = OutputShapes()
+        self.store = TensorStore(budget_bytes, spill_folder)
         self._steps: list[StepSnapshot] = []
         self._random: tuple[tuple[torch.Tensor, ...], tuple[StoredTensor, ...]] = ((), ())
         self._failure = ""
@@ -93,7 +97,7 @@ class RunSnapshots:
         """
         if not 1 <= k <= len(self._steps):
             why = self._failure or f"Step {k} of this run was not kept."
-            raise NotForkable(f"The run cannot be gone on with from here. {why}", "Start it again instead.")
+            raise NotForkable(f"The run cannot be forked here. {why}", "Start a new run instead.")
         return self._steps[k - 1]
 
     def share(self, other: RunSnapshots, steps: int) -> None:
@@ -104,7 +108,7 @@ class RunSnapshots:
             steps: How many of its steps are shared.
         """
         self._steps = other._steps[:steps]
-        self.answers = other.answers
+        self.output_shapes = other.output_shapes
 
     def append(self, state: torch.Tensor, frame_holds_it: bool, solver: SolverState, random: RandomStreams) -> None:
         """Store the snapshot after the next step.
@@ -119,42 +123,37 @@ class RunSnapshots:
             return
         try:
             plain = frame_holds_it and state.dtype in _AS_FRAMES
-            tensor = None if plain else self._store.append(state)
+            tensor = None if plain else self.store.append(state)
             facts = tensor, state.dtype, state.stride(), solver.save(), self._generators(random)
-            self._steps.append(StepSnapshot(*facts, self._store))
+            self._steps.append(StepSnapshot(*facts, self.store))
         except UncopyableState as reason:
             self._failure = str(reason)
         except TrajectoryStorageError as error:
             self._failure = f"{error.what} {error.what_to_do}"
 
-    @property
-    def store(self) -> TensorStore:
-        """Where this run's own tensors go."""
-        return self._store
-
     def _generators(self, random: RandomStreams) -> tuple[StoredTensor, ...]:
         """Stored states of the generators; most samplers never draw again, and share one copy."""
         states, (before, stored) = random.states(), self._random
         if len(before) != len(states) or not all(map(torch.equal, states, before)):
-            stored = tuple(self._store.append(state) for state in states)
+            stored = tuple(self.store.append(state) for state in states)
             self._random = (states, stored)
         return stored
 
     @property
     def bytes_in_memory(self) -> int:
         """Bytes of this run's own snapshots that are in memory."""
-        return self._store.bytes_in_memory
+        return self.store.bytes_in_memory
 
     @property
     def bytes_on_disk(self) -> int:
         """Bytes of this run's own snapshots that are in a temporary file."""
-        return self._store.bytes_on_disk
+        return self.store.bytes_on_disk
 
     def close(self) -> None:
         """Forget them; runs that share some keep those."""
         self._steps, self._random = [], ((), ())
         self._failure = self._failure or "The run was closed."
-        self._store = TensorStore(0, Path())
+        self.store = TensorStore(0, Path())
 
 
 class SnapshotRecorder:
@@ -179,6 +178,6 @@ class SnapshotRecorder:
 
     def step_returned(self, call: Call, state: torch.Tensor) -> None:
         """Store a snapshot after a call that completes a step."""
-        self.snapshots.answers.step_taken()
+        self.snapshots.output_shapes.step_taken()
         if call.completes and self._solver is not None:
             self.snapshots.append(state, state.ndim == 4 and len(state) == 1, self._solver, self._random)

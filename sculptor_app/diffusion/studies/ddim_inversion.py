@@ -98,7 +98,7 @@ class FixedPointInversion:
                 x, output, residual = self._solve(x, number, iterations, tolerance)
         if not torch.isfinite(x).all():
             raise SamplerFailed(
-                f"Step {number} could not be undone: the model gave NaN or infinite values.",
+                f"Step {number} could not be inverted: the model gave NaN or infinite values.",
                 "Choose more steps or less guidance.",
             )
         self._y, self._outputs = x, [*self._outputs, output][-2:]

@@ -30,7 +30,7 @@ from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, NotForkab
 
 SCHEDULE_FIELDS = ("model", "steps", "sampler")
 SCHEDULE_OPTIONS = ("height", "width", "size", "image", "mask_image", "strength")
-"""What both runs have in common: it decides which steps there are, and of which pictures."""
+"""What both runs share: it decides which steps there are, and of which pictures."""
 
 
 def fork(
@@ -67,7 +67,7 @@ def fork(
     """
     old = trajectory.snapshots
     if not isinstance(old, RunSnapshots):
-        raise NotForkable("The run cannot be gone on with: nothing was kept for it.", "Start it again instead.")
+        raise NotForkable("The run cannot be forked: nothing was kept for it.", "Start a new run instead.")
     new = old.request if request is None else request
     _check(trajectory, k, old.request, new)
     if k:
@@ -89,10 +89,10 @@ def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> 
         raise RequestError(f"There is no state {k} in this run; choose 0 to {trajectory.last}.")
     for each in fields(RunRequest):
         if each.name in SCHEDULE_FIELDS and getattr(old, each.name) != getattr(new, each.name):
-            raise RequestError(f"A run cannot be gone on with another {each.name}; keep {getattr(old, each.name)!r}.")
+            raise RequestError(f"A fork cannot have another {each.name}; keep {getattr(old, each.name)!r}.")
     for name in SCHEDULE_OPTIONS:
         if old.told.get(name) != new.told.get(name):
-            raise RequestError(f"A run cannot be gone on with another {name}; keep {old.told.get(name)!r}.")
+            raise RequestError(f"A fork cannot have another {name}; keep {old.told.get(name)!r}.")
 
 
 class ForkReplay(SnapshotRecorder):
@@ -115,10 +115,10 @@ class ForkReplay(SnapshotRecorder):
 
     def networks(self) -> contextlib.AbstractContextManager[None]:
         """Context of the pipeline's call: stubs of its networks; without shared steps, hooks on them."""
-        answers = self.snapshots.answers
+        shapes = self.snapshots.output_shapes
         if self._is_live:
-            return answers.learning(self._run.pipeline)
-        return stubbed_networks(self._run.pipeline, answers, lambda: self._is_live)
+            return shapes.learning(self._run.pipeline)
+        return stubbed_networks(self._run.pipeline, shapes, lambda: self._is_live)
 
     def run_started(self, scheduler: Scheduler) -> None:
         """Note the scheduler's state; a run that shares the noise alone has its own generators from here on."""
@@ -130,7 +130,7 @@ class ForkReplay(SnapshotRecorder):
         """The result of a call with the state of its snapshot; after the last one the run goes live."""
         if self._is_live:
             return None
-        result = real_step()  # of zeros; it counts the scheduler on, and shows what a result is like
+        result = real_step()  # of zeros; it advances the scheduler, and has the form of a result
         if call.completes:
             snapshot = self.snapshots.after(call.number)
             state = snapshot.tensor(self._old.state(call.number), state_in(result).device)

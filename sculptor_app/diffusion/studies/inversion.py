@@ -178,9 +178,9 @@ def invert(
 
 def _check(request: RunRequest, grain: float) -> None:
     if request.sampler != "ddim":
-        raise RequestError(f"The sampler {request.sampler!r} cannot be undone; choose ddim.")
+        raise RequestError(f"The sampler {request.sampler!r} cannot be inverted; choose ddim.")
     if request.steps < LEAST_STEPS:
-        raise RequestError(f"A run of {request.steps} step cannot be undone; choose {LEAST_STEPS} steps or more.")
+        raise RequestError(f"A run of {request.steps} step cannot be inverted; choose {LEAST_STEPS} steps or more.")
     if not 0 <= grain <= MOST_GRAIN:
         raise RequestError(f"The grain is {grain:g}; choose 0 to {MOST_GRAIN:g}.")
 

@@ -134,7 +134,7 @@ def test_one_pipeline_scales_nothing() -> None:
     ],
     ids=["shift", "means", "16 channels", "tiny", "known", "asymmetric", "VQ", "MoVQ", "DC"],
 )
-def test_encoding_and_scaling_are_undone_by_decoding(pipeline: Any) -> None:
+def test_decoding_inverts_encoding_and_scaling(pipeline: Any) -> None:
     codec = LatentCodec(pipeline)
     state = codec.encode(picture())
     assert state.shape == codec.layout.shape(32, 32)

@@ -67,7 +67,7 @@ def test_a_map_can_be_given_up(engine: Engine, request_of_model: RunRequest) -> 
         next(going)
 
 
-def test_a_run_is_decoded_and_gone_on_with_after_a_stop(engine: Engine, tmp_path: Path) -> None:
+def test_decoding_resumes_after_a_stop(engine: Engine, tmp_path: Path) -> None:
     run = made_run(3, size=8, channels=4, space="latents")
     object.__setattr__(run.info, "request", RunRequest(model=str(tmp_path), device="cpu", steps=3))
     decoded, stop = DecodedTrajectory(run), threading.Event()

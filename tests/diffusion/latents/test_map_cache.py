@@ -29,8 +29,8 @@ def made_map(seed: int = 1) -> LatentMap:
 
 def same(one: LatentMap, other: LatentMap) -> bool:
     arrays = (one.weights == other.weights).all() and (one.bias == other.bias).all()
-    told = [(m.r2, m.r2_overall, m.fitted_pictures, m.held_out_pictures) for m in (one, other)]
-    return bool(arrays) and told[0] == told[1]
+    facts = [(m.r2, m.r2_overall, m.fitted_pictures, m.held_out_pictures) for m in (one, other)]
+    return bool(arrays) and facts[0] == facts[1]
 
 
 def test_it_is_fitted_once_and_then_read() -> None:
@@ -104,9 +104,9 @@ def without_counts(path: Path) -> None:
     _save(path, np.zeros((3, 4, 3, 3), np.float32), {"key": "key"})
 
 
-def _save(path: Path, weights: np.ndarray, told: dict[str, str] | None = None, **more: np.ndarray) -> None:
+def _save(path: Path, weights: np.ndarray, metadata: dict[str, str] | None = None, **more: np.ndarray) -> None:
     arrays = {"weights": weights, "bias": np.zeros(3, np.float32), "r2": np.zeros(4, np.float32), **more}
-    save_file(arrays, path, told or {"key": "key", "fitted_pictures": "1", "held_out_pictures": "1"})
+    save_file(arrays, path, metadata or {"key": "key", "fitted_pictures": "1", "held_out_pictures": "1"})
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def folder(pipeline: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy_of(folder: Path, place: Path, **config: Any) -> Path:
     """The folder again, with other settings in its config."""
     place.mkdir()
-    told = json.loads((folder / "config.json").read_text()) | config
-    (place / "config.json").write_text(json.dumps(told))
+    changed = json.loads((folder / "config.json").read_text()) | config
+    (place / "config.json").write_text(json.dumps(changed))
     (place / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes())
     return place
 

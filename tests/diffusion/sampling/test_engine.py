@@ -90,13 +90,13 @@ def test_the_model_is_loaded_once(request_: RunRequest) -> None:
         return gaussian_pipeline(16)
 
     engine = Engine(load)
-    free = RunRequest(steps=2, model=request_.model)
-    finish(engine, free)
-    finish(engine, free)
+    unlabelled = RunRequest(steps=2, model=request_.model)
+    finish(engine, unlabelled)
+    finish(engine, unlabelled)
     assert len(loaded) == 1
     engine.unload()
     assert engine.device is None
-    finish(engine, free)
+    finish(engine, unlabelled)
     assert len(loaded) == 2
 
 

@@ -111,7 +111,7 @@ def pndm(steps: int) -> Any:
 
 
 def test_pndm_in_mid_schedule() -> None:
-    """Its second call makes the first step anew, and the level of the third is passed over."""
+    """Its second call makes the first step again, and the level of the third is passed over."""
     scheduler = pndm(6)
     assert scheduler.timesteps.tolist() == [831, 665, 665, 499, 333, 167, 1]
     assert call_index(scheduler, 499, 0) == 3

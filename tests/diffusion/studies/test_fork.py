@@ -106,7 +106,7 @@ def test_other_precisions(dtype: torch.dtype, sampler: str, wanted: Any) -> None
     check_forks(Engine(lambda *_, **__: pipeline), wanted("stable_diffusion", sampler=sampler))
 
 
-def test_what_a_network_draws_itself_is_drawn_again(wanted: Any) -> None:
+def test_random_numbers_of_a_network_are_drawn_again(wanted: Any) -> None:
     """As dropout does: from the global generator, which the stand-in of the network leaves alone."""
     pipeline = build("ddpm")
     forward = pipeline.unet.forward
@@ -170,7 +170,7 @@ def test_a_fork_of_a_fork_outlives_the_runs_before_it(wanted: Any) -> None:
         forked(whole, 2, engine)
 
 
-def test_a_run_that_was_cancelled_can_be_gone_on_with(wanted: Any) -> None:
+def test_a_cancelled_run_can_be_forked(wanted: Any) -> None:
     engine, request = engine_of("stable_diffusion"), wanted("stable_diffusion", sampler="deis")
     whole, stop = finish(engine, request), threading.Event()
     events = sample(engine, request, stop)
@@ -207,9 +207,9 @@ def test_snapshots_beyond_the_budget_go_to_a_file(wanted: Any, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"steps": STEPS + 1}, "A run cannot be gone on with another steps; keep 7."),
-        ({"sampler": "ddim"}, "A run cannot be gone on with another sampler; keep 'model'."),
-        ({"options": {"prompt": "a bust", "height": 32}}, "A run cannot be gone on with another height; keep None."),
+        ({"steps": STEPS + 1}, "A fork cannot have another steps; keep 7."),
+        ({"sampler": "ddim"}, "A fork cannot have another sampler; keep 'model'."),
+        ({"options": {"prompt": "a bust", "height": 32}}, "A fork cannot have another height; keep None."),
     ],
 )
 def test_what_both_runs_share_cannot_change(changes: dict[str, Any], sentence: str, wanted: Any) -> None:

@@ -77,7 +77,7 @@ def test_each_cell_is_the_single_run_of_its_noise_and_labels(
         assert (of_grid.info.request, of_grid.info.conditions) == (alone.info.request, alone.info.conditions)
 
 
-def test_all_cells_advance_together_and_parts_are_told(engine: Engine, request_: GridRequest) -> None:
+def test_all_cells_advance_together_and_parts_are_reported(engine: Engine, request_: GridRequest) -> None:
     events = sample_grid(engine, request_, threading.Event())
     started = next(events)
     assert isinstance(started, GridStarted)
@@ -127,7 +127,7 @@ def test_a_grid_that_is_closed_ends_all_its_calls(engine: Engine, request_: Grid
     np.testing.assert_allclose(run(engine, request_)[1].state(STEPS), reference.state(STEPS), atol=2e-4)
 
 
-def test_a_fault_in_one_chunk_is_told_and_ends_them_all(engine: Engine, request_: GridRequest) -> None:
+def test_a_fault_in_one_chunk_is_reported_and_ends_them_all(engine: Engine, request_: GridRequest) -> None:
     calls: list[int] = []
 
     def spoil(module: Any, inputs: Any, output: Any) -> Any:
@@ -227,7 +227,7 @@ def test_a_model_of_the_hub_is_called_by_its_name(
     assert {run.info.model_name for run in initial_trajectories(named)} == {"someone/small"}
 
 
-def test_a_grid_can_be_seen_before_it_is_carved(engine: Engine, request_: GridRequest) -> None:
+def test_a_grid_can_be_seen_before_it_is_sampled(engine: Engine, request_: GridRequest) -> None:
     for sampler in ("ddim", "euler"):
         request = changed(request_, sampler=sampler)
         for before, after in zip(initial_trajectories(request), run(engine, request), strict=True):

@@ -53,7 +53,7 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def unclipped_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights guess far beyond a picture's range; clipped, which no way back can undo, they would show nothing
+    """Random weights guess far beyond a picture's range; clipped, which has no inverse, they would show nothing
     of how exact it is."""
     folder = shutil.copytree(tiny_model, tmp_path_factory.mktemp("models") / "unclipped")
     path = folder / "scheduler" / "scheduler_config.json"
@@ -123,10 +123,12 @@ def test_more_exact_than_the_first_guess(tmp_path: Path) -> None:
     assert np.isnan(naive.residuals).all()
 
 
-@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("unlabelled", [False, True])
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
-def test_there_and_back_on_a_real_network(engine: Engine, request_: RunRequest, free: bool, guidance: float) -> None:
-    labels = {"form": None, "material": None} if free else {}
+def test_there_and_back_on_a_real_network(
+    engine: Engine, request_: RunRequest, unlabelled: bool, guidance: float
+) -> None:
+    labels = {"form": None, "material": None} if unlabelled else {}
     request = RunRequest(**{**request_.as_dict(), **labels, "guidance": guidance})
     inversion = finish(engine, request, solid(SIZE), name="ball.png", tolerance=1e-6)
     back = returned(engine, request, inversion)
@@ -158,7 +160,7 @@ def test_an_inversion_is_read_like_a_run(engine: Engine, request_: RunRequest) -
     assert (inversion.mean, inversion.deviation) == pytest.approx((inversion.noise.mean(), inversion.noise.std()))
 
 
-def test_a_run_is_undone_to_its_own_noise(tmp_path: Path) -> None:
+def test_a_run_is_inverted_to_its_own_noise(tmp_path: Path) -> None:
     """All but the noise's mean, which this model, whose pictures have none, wipes out."""
     engine, request = closed_form(), RunRequest(steps=STEPS, model=str(tmp_path))
     made = list(sample(engine, request, threading.Event()))[-1].trajectory
@@ -167,7 +169,7 @@ def test_a_run_is_undone_to_its_own_noise(tmp_path: Path) -> None:
     assert np.abs(error - error.mean((1, 2), keepdims=True)).max() < 1e-3
 
 
-def test_clipping_on_the_way_back_is_not_undone(engine: Engine, request_: RunRequest, tiny_model: Path) -> None:
+def test_clipping_has_no_inverse(engine: Engine, request_: RunRequest, tiny_model: Path) -> None:
     """The way to the noise is that of the model without clipping; the way back clips as every run of the model does."""
     clipping = RunRequest(**{**request_.as_dict(), "model": str(tiny_model)})
     inversion = finish(engine, clipping, solid(SIZE), tolerance=1e-6)
@@ -178,7 +180,7 @@ def test_clipping_on_the_way_back_is_not_undone(engine: Engine, request_: RunReq
 
 @settings(max_examples=10)
 @given(steps=st.integers(1, 60), start=st.floats(-1, 1))
-def test_diffusers_inverse_undoes_a_step_with_the_same_answer(steps: int, start: float) -> None:
+def test_diffusers_inverse_inverts_a_step_with_the_same_output(steps: int, start: float) -> None:
     """Over the very timesteps of the way to the picture, whatever their strides are."""
     config = {**COSINE, "prediction_type": "epsilon"}
     forward = make_scheduler("ddim", config, max(steps, 2))
@@ -231,15 +233,18 @@ def test_nan_ends_the_inversion(iterations: int, tmp_path: Path) -> None:
         return output * float("nan") if len(asked) > 8 else output
 
     engine.load(request.model, "cpu").unet.register_forward_hook(spoil)
-    with pytest.raises(SamplerFailed, match=r"Step \d+ could not be undone: .* Choose more steps or less guidance."):
+    with pytest.raises(SamplerFailed, match=r"Step \d+ could not be inverted: .* Choose more steps or less guidance."):
         list(invert(engine, request, field(5), threading.Event(), iterations=iterations))
 
 
-def test_what_cannot_be_solved_is_said(engine: Engine, request_: RunRequest) -> None:
+def test_unsolved_steps_are_counted(engine: Engine, request_: RunRequest) -> None:
     inversion = finish(engine, request_, solid(SIZE), iterations=1, tolerance=1e-9)
     assert inversion.unsolved == STEPS
     assert max(inversion.residuals) > 1e-9
-    assert inversion.evaluations == (*(1,) * (STEPS - 1), 2)  # the first guess of the step undone first takes one, too
+    assert inversion.evaluations == (
+        *(1,) * (STEPS - 1),
+        2,
+    )  # the first step inverted starts with one more
 
 
 @pytest.mark.parametrize(("grain", "drawn"), [(0.0, 0), (0.01, 1), (0.2, 3), (0.5, 7)])
@@ -283,8 +288,8 @@ def test_more_iterations_are_never_worse(engine: Engine, request_: RunRequest, l
 @pytest.mark.parametrize(
     ("changes", "picture", "sentence"),
     [
-        ({"sampler": "euler"}, solid(SIZE), "The sampler 'euler' cannot be undone; choose ddim."),
-        ({"steps": 1}, solid(SIZE), "A run of 1 step cannot be undone; choose 2 steps or more."),
+        ({"sampler": "euler"}, solid(SIZE), "The sampler 'euler' cannot be inverted; choose ddim."),
+        ({"steps": 1}, solid(SIZE), "A run of 1 step cannot be inverted; choose 2 steps or more."),
         ({}, solid(8), "The picture has 8 by 8 pixels; bring it to the model's 16 by 16."),
         ({}, solid(SIZE) * np.float32(np.nan), "The picture holds values that are no numbers"),
         ({}, solid(SIZE) * np.float32(127), "The picture's values are"),
