@@ -5,7 +5,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.ui.carve.controls import Controls
-from sculptor_app.ui.carve.run_panel import RunPanel
+from sculptor_app.ui.playback.run_panel import RunPanel
 from sculptor_app.ui.widgets.basics import ScrolledPanel
 
 LIKED_WIDTH_PX = 240

@@ -12,8 +12,8 @@ from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
-from sculptor_app.ui.carve.run_panel import RunPanel
 from sculptor_app.ui.carve.run_progress import StepClock, duration_text
+from sculptor_app.ui.playback.run_panel import RunPanel
 from sculptor_app.ui.widgets.bars import MessageBar
 
 if TYPE_CHECKING:

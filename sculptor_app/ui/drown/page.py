@@ -25,14 +25,14 @@ from sculptor_app.session.forward_process import (
     Source,
 )
 from sculptor_app.session.runner import SamplingRunner
-from sculptor_app.ui.carve.stage import Stage
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.reverse_runs import Carve, WayBack
+from sculptor_app.ui.playback import texts as status_text
+from sculptor_app.ui.playback.page import Page
+from sculptor_app.ui.playback.presenter import Presenter
+from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
-from sculptor_app.ui.shell import status_text
-from sculptor_app.ui.shell.page import Page
 from sculptor_app.ui.shell.page_views import Views
-from sculptor_app.ui.shell.presenter import Presenter
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import FileDrop, ScrolledPanel
 from sculptor_app.ui.widgets.filmstrip import Filmstrip

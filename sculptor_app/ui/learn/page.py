@@ -18,7 +18,7 @@ from sculptor_app.ui.learn.details_panel import WIDTH_PX, DetailsPanel
 from sculptor_app.ui.learn.growth_view import GrowthView
 from sculptor_app.ui.learn.presenter import GrowthPresenter
 from sculptor_app.ui.learn.settings_panel import TrainingRunPanel, TrainingSettings, new_folder
-from sculptor_app.ui.shell.page import Page
+from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ScrolledPanel
 

@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QFileDialog
 from sculptor_app import folders
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui.playback.texts import file_size_text
 from sculptor_app.ui.saving.grid_files import GridFiles
 from sculptor_app.ui.shell.page_views import GridViews, Views
-from sculptor_app.ui.shell.status_text import file_size_text
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory

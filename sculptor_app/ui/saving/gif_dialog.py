@@ -26,10 +26,10 @@ from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.session.tasks import BackgroundTask
 from sculptor_app.ui import theme
+from sculptor_app.ui.playback.texts import file_size_text
 from sculptor_app.ui.saving.gif_form import form_for
 from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Progress, Saved, export_job, preview_job
 from sculptor_app.ui.saving.gif_texts import ask_to_replace, facts_text, key_of, remember, remembered_for
-from sculptor_app.ui.shell.status_text import file_size_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:

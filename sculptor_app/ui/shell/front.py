@@ -22,8 +22,8 @@ from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.left_panel import BlockPanel
 from sculptor_app.ui.carve.run_control import RunControl
-from sculptor_app.ui.carve.run_panel import RunPanel
 from sculptor_app.ui.carve.welcome import Welcome
+from sculptor_app.ui.playback.run_panel import RunPanel
 from sculptor_app.ui.plots.plots_panel import PlotsPanel
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import Still

@@ -12,12 +12,12 @@ from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
-from sculptor_app.ui.carve.stage import AUTOMATIC, DEFAULT_KINDS, LARGE, ROW
 from sculptor_app.ui.dialogs.help import Help
+from sculptor_app.ui.playback.page import Page
+from sculptor_app.ui.playback.stage import AUTOMATIC, DEFAULT_KINDS, LARGE, ROW
 from sculptor_app.ui.plots.plots_panel import GUESS, STATE
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.shell.menu_choices import Choices
-from sculptor_app.ui.shell.page import Page
 
 if TYPE_CHECKING:
     from sculptor_app.ui.shell.main_window import MainWindow

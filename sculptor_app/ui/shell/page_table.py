@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.ui.shell.page import Page
+from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.shell.pages import CARVE, Entry
 
 if TYPE_CHECKING:

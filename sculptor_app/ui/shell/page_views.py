@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sculptor_app.session.session import Session
-from sculptor_app.ui.carve.stage import Stage
-from sculptor_app.ui.shell.presenter import Presenter
+from sculptor_app.ui.playback.presenter import Presenter
+from sculptor_app.ui.playback.stage import Stage
 
 if TYPE_CHECKING:
     from sculptor_app.exports.animation.plan import RunGrid

@@ -10,7 +10,7 @@ from PySide6.QtCore import QByteArray, QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QSizePolicy, QTabBar, QWidget
 
 from sculptor_app.session.session import Session
-from sculptor_app.ui.shell.page import Page
+from sculptor_app.ui.playback.page import Page
 
 if TYPE_CHECKING:
     from sculptor_app.ui.shell.main_window import MainWindow

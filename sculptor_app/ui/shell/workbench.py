@@ -9,14 +9,14 @@ from PySide6.QtWidgets import QApplication
 
 from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.ui.carve.latent_views import LatentViews
-from sculptor_app.ui.carve.stage import Stage
 from sculptor_app.ui.models.models import Models
-from sculptor_app.ui.shell import status_text
+from sculptor_app.ui.playback import texts
+from sculptor_app.ui.playback.presenter import Presenter
+from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.shell.menus import Menus
 from sculptor_app.ui.shell.page_table import entries
 from sculptor_app.ui.shell.page_views import Views
 from sculptor_app.ui.shell.pages import Pages
-from sculptor_app.ui.shell.presenter import Presenter
 from sculptor_app.ui.shell.step_keys import StepKeys
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
@@ -111,8 +111,8 @@ class Workbench(QObject):
         trajectory = self._window.session.trajectory
         if trajectory is not None:
             pace, step = self._window.run_control.pace.mean_s, self._window.session.position
-            self._window.status_line.setText(status_text.status_line(trajectory, step, pace))
-            self._window.memory_line.setText(status_text.memory_text(trajectory))
+            self._window.status_line.setText(texts.status_line(trajectory, step, pace))
+            self._window.memory_line.setText(texts.memory_text(trajectory))
 
     def flush(self) -> None:
         """Draw now what is due."""

@@ -14,7 +14,7 @@ from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.carve.left_panel import LIKED_WIDTH_PX, BlockPanel
-from sculptor_app.ui.shell.page import Page
+from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.shell.page_views import GridViews
 from sculptor_app.ui.why.cell_grid import CellGrid
 from sculptor_app.ui.why.controls import ControlsStack, ExperimentControls

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Slot
 
 from sculptor_app.session.session import LoopMode, Session
-from sculptor_app.ui.shell import status_text
+from sculptor_app.ui.playback import texts
 from sculptor_app.ui.why.cell_grid import CellGrid
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.timeline import Timeline
@@ -64,8 +64,8 @@ class GridPresenter(QObject):
         self._timeline.set_step(step)
         self._transport.set_range(last, trajectory.planned_steps)
         self._transport.set_step(step)
-        snr = status_text.ratio_text(trajectory.before(max(1, step)).snr)
-        name = status_text.phase_name(trajectory, step)
+        snr = texts.ratio_text(trajectory.before(max(1, step)).snr)
+        name = texts.phase_name(trajectory, step)
         self._transport.set_caption(self.tr("{0} · signal-to-noise {1}").format(name, snr))
         self._grid.set_step(step)
 

@@ -13,8 +13,8 @@ from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.session.grid_run import GridRunner
 from sculptor_app.session.runner import RunState, SamplingRunner
-from sculptor_app.ui.carve.run_panel import RunPanel
 from sculptor_app.ui.carve.run_progress import StepClock, duration_text
+from sculptor_app.ui.playback.run_panel import RunPanel
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
 
 if TYPE_CHECKING:

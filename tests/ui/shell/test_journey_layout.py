@@ -7,7 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
-from sculptor_app.ui.carve.stage import ROW
+from sculptor_app.ui.playback.stage import ROW
 from sculptor_app.ui.shell.main_window import LEFT_PX, MainWindow
 from tests.helpers.window import Driver
 

@@ -6,8 +6,8 @@ from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import LoopMode, Session
-from sculptor_app.ui.carve.stage import Stage
-from sculptor_app.ui.shell import status_text
+from sculptor_app.ui.playback import texts
+from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.picture_source import PictureSource
@@ -125,15 +125,13 @@ class Presenter(QObject):
 
     def remark(self, step: int) -> str:
         """The line under the frames."""
-        return status_text.not_a_short_run(self._session.trajectory, step)
+        return texts.not_a_short_run(self._session.trajectory, step)
 
     def note(self, kind: FrameKind, step: int, limit: float | None) -> str:
         """The word beside a frame's title: the level of the state shown, or what it stands for."""
         if kind is FrameKind.NOISY_STATE:
             level = self._session.trajectory.levels[step]
-            return self.tr("SNR {0} · σ {1}").format(
-                status_text.ratio_text(level.snr), status_text.sigma_text(level.sigma)
-            )
+            return self.tr("SNR {0} · σ {1}").format(texts.ratio_text(level.snr), texts.sigma_text(level.sigma))
         if kind is FrameKind.CURRENT_GUESS:
             return self.tr("what the model sees in the block")
         if kind is FrameKind.PREDICTED_NOISE:
@@ -151,13 +149,13 @@ class Presenter(QObject):
         if weight is None:
             return ""
         own = {FrameKind.UNCONDITIONAL_GUESS: 0.0, FrameKind.CONDITIONAL_GUESS: 1.0}.get(kind, weight)
-        return self.tr("w = {0}").format(status_text.weight_text(own))
+        return self.tr("w = {0}").format(texts.weight_text(own))
 
     def caption(self, step: int) -> str:
         """The words beside the step's number."""
         trajectory = self._session.trajectory
-        name = status_text.phase_name(trajectory, step)
-        snr = status_text.ratio_text(trajectory.before(max(1, step)).snr)
+        name = texts.phase_name(trajectory, step)
+        snr = texts.ratio_text(trajectory.before(max(1, step)).snr)
         return self.tr("{0} · signal-to-noise {1}").format(name, snr)
 
     @Slot(bool)
