@@ -27,7 +27,7 @@ from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
-from sculptor_app.ui.shell.page_views import Views
+from sculptor_app.ui.playback.page import Views
 
 
 def made_run(states: int, side: int, budget_bytes: int, folder: Path) -> tuple[Trajectory, RunMeasures]:

@@ -157,11 +157,11 @@ class LatentViews(QObject):
         if isinstance(error, ModelFolderError) and self.decoder.folder is not None:
             self.decoder.choose(None)
         if isinstance(error, SculptorError):
-            self._window.messages.tell(error.what, error.what_to_do)
+            self._window.messages.show_message(error.what, error.what_to_do)
         else:
             log.error("latents could not be shown", exc_info=error)
             what = self.tr("The latents could not be shown, for a reason that nobody foresaw ({0}: {1}).")
-            self._window.messages.tell(what.format(type(error).__name__, error))
+            self._window.messages.show_message(what.format(type(error).__name__, error))
         self._judge()
 
 

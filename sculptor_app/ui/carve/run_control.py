@@ -12,8 +12,8 @@ from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
-from sculptor_app.ui.carve.run_progress import StepClock, duration_text
 from sculptor_app.ui.playback.run_panel import RunPanel
+from sculptor_app.ui.playback.texts import StepClock, duration_text
 from sculptor_app.ui.widgets.bars import MessageBar
 
 if TYPE_CHECKING:
@@ -184,14 +184,14 @@ class RunControl(QObject):
     def _tell(self, error: Exception) -> None:
         if isinstance(error, SculptorError):
             action = self.tr("Use the CPU") if isinstance(error, OutOfDeviceMemory) else ""
-            self._messages.tell(error.what, error.what_to_do, action=action, deed=self._use_cpu)
+            self._messages.show_message(error.what, error.what_to_do, action=action, on_action=self._use_cpu)
         elif isinstance(error, RequestError):
-            self._messages.tell(str(error))
+            self._messages.show_message(str(error))
         else:
             log.error("a run failed", exc_info=error)
             what = self.tr("The run failed with an error that nobody foresaw ({0}: {1}).")
             what_to_do = self.tr("What was sculpted so far stays; Help > Show log has the details.")
-            self._messages.tell(what.format(type(error).__name__, error), what_to_do)
+            self._messages.show_message(what.format(type(error).__name__, error), what_to_do)
 
     def _use_cpu(self) -> None:
         if self._controls.device.choose("cpu"):

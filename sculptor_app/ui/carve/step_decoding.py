@@ -80,7 +80,7 @@ class StepDecoding(QObject):
             return
         if self._is_in_the_way():
             said = self.tr("The model is at work for another page; stop that, or wait for its end.")
-            self._window.messages.tell(said)
+            self._window.messages.show_message(said)
             return
         from sculptor_app.measures import pictures
 

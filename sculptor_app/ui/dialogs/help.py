@@ -39,8 +39,8 @@ class Help(QObject):
         """Open the log in the system's text viewer."""
         file = logs.file()
         if file is None:
-            self._window.messages.tell(
+            self._window.messages.show_message(
                 self.tr("There is no log file."), self.tr("Its folder cannot be written; messages go to the terminal.")
             )
         elif not QDesktopServices.openUrl(QUrl.fromLocalFile(str(file))):
-            self._window.messages.tell(self.tr("The log is in {0}.").format(file), is_fault=False)
+            self._window.messages.show_message(self.tr("The log is in {0}.").format(file), is_fault=False)

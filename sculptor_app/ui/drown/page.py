@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QRandomGenerator, QSettings, QTimer, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
-from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.forward_process import (
@@ -27,18 +26,20 @@ from sculptor_app.session.forward_process import (
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.reverse_runs import Carve, WayBack
-from sculptor_app.ui.playback import texts as status_text
-from sculptor_app.ui.playback.page import Page
-from sculptor_app.ui.playback.presenter import Presenter
+from sculptor_app.ui.playback import texts
+from sculptor_app.ui.playback.page import Page, Views
+from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
-from sculptor_app.ui.shell.page_views import Views
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import FileDrop, ScrolledPanel
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
 
 
 class DrowningStage(Stage):
@@ -58,7 +59,7 @@ class DrowningStage(Stage):
         }.get(kind, super().kind_name(kind))
 
 
-class DrowningPresenter(Presenter):
+class DrowningPresenter(FramePresenter):
     """Shows a forward process: the scrubber's right end is the picture, its left end pure noise."""
 
     first_film_kind = FrameKind.NOISY_STATE
@@ -67,17 +68,17 @@ class DrowningPresenter(Presenter):
         """Picture and static are there at pure noise, too, although no step leads to it."""
         return max(1, step) if kind in (FrameKind.CURRENT_GUESS, FrameKind.PREDICTED_NOISE) else step
 
-    def note(self, kind: FrameKind, step: int, limit: float | None) -> str:
+    def note(self, trajectory: AnyTrajectory, kind: FrameKind, step: int, limit: float | None) -> str:
         if kind is FrameKind.NOISY_STATE:
-            return super().note(kind, step, limit)
+            return super().note(trajectory, kind, step, limit)
         return {
             FrameKind.CURRENT_GUESS: self.tr("the original"),
             FrameKind.PREDICTED_NOISE: self.tr("pure noise"),
             FrameKind.STATE_CHIPS: self.tr("laid on last"),
         }[kind]
 
-    def remark(self, step: int) -> str:
-        level = self._session.trajectory.levels[step]
+    def remark(self, trajectory: AnyTrajectory, step: int) -> str:
+        level = trajectory.levels[step]
         share = level.signal**2 / level.scale**2
         if level.noise == 0:
             return self.tr("The picture, with no static on it yet: press Play, or drag to the left, and it drowns.")
@@ -86,10 +87,9 @@ class DrowningPresenter(Presenter):
             "{0} picture, {1} static: the same mixture that a model meets when it carves at this level."
         ).format(picture, static)
 
-    def caption(self, step: int) -> str:
-        trajectory = self._session.trajectory
-        snr = status_text.ratio_text(trajectory.levels[step].snr)
-        name = status_text.phase_name(trajectory, step)
+    def caption(self, trajectory: AnyTrajectory, step: int) -> str:
+        snr = texts.ratio_text(trajectory.levels[step].snr)
+        name = texts.phase_name(trajectory, step)
         return self.tr("{0} · signal-to-noise {1}").format(name, snr)
 
 
@@ -315,12 +315,8 @@ class DrownPage(Page):
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._wanted = self._source
-        if isinstance(error, SculptorError):
-            self.messages.tell(error.what, error.what_to_do)
-        else:
-            log.error("a picture could not be drowned", exc_info=error)
-            what = self.tr("The picture could not be drowned, for a reason that nobody foresaw ({0}: {1}).")
-            self.messages.tell(what.format(type(error).__name__, error), self.tr("Help > Show log has the details."))
+        unforeseen = self.tr("The picture could not be drowned, for a reason that nobody foresaw ({0}: {1}).")
+        self.messages.show_error(error, unforeseen)
         self._show_way_back()
 
     # The way back ------------------------------------------------------------------------------------------------

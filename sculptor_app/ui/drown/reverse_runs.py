@@ -97,7 +97,7 @@ class WayBack(QObject):
         request = self._request()
         if request is None:
             said = self.tr("The settings on the page Carve cannot be run.")
-            self._messages.tell(said, self.tr("Correct them first."))
+            self._messages.show_message(said, self.tr("Correct them first."))
             return None
         request = replace(request, steps=drowned.trajectory.planned_steps, seed=drowned.trajectory.info.request.seed)
         source = drowned.source
@@ -124,4 +124,4 @@ class WayBack(QObject):
             "State 0 is that noise."
         )
         error_db = inversion.error_db(trajectory.state(trajectory.last))
-        self._messages.tell(said.format(inversion.name, error_db), is_fault=False)
+        self._messages.show_message(said.format(inversion.name, error_db), is_fault=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, Signal, Slot
@@ -23,8 +22,6 @@ from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ScrolledPanel
 
 LEFT_PX, LEAST_LEFT_PX = 248, 216
-
-log = logging.getLogger(__name__)
 
 
 class LearnPage(Page):
@@ -154,7 +151,7 @@ class LearnPage(Page):
             case Begun():
                 self._show_run(event.run)
             case Told():
-                self.messages.tell(event.sentence, is_fault=False)
+                self.messages.show_message(event.sentence, is_fault=False)
             case Learned():
                 self._show_learned(event)
 
@@ -173,10 +170,10 @@ class LearnPage(Page):
     def _show_learned(self, event: Learned) -> None:
         self._seen = event.pictures  # not every step is reported
         self.run_panel.show_progress(1, texts.seen_text(event.pictures, event.pictures), "")
-        self.messages.tell(
+        self.messages.show_message(
             self.tr("The model has learned {0:,} pictures.").format(event.pictures),
             action=self.tr("Carve with it"),
-            deed=self._carve,
+            on_action=self._carve,
             is_fault=False,
         )
 
@@ -211,15 +208,14 @@ class LearnPage(Page):
     @Slot(object)
     def _show_error(self, error: Exception) -> None:
         if isinstance(error, SculptorError):
-            self.messages.tell(error.what, texts.advice(error))
+            self.messages.show_message(error.what, texts.advice(error))
         elif isinstance(error, OSError):
             sentence = self.tr("The run stopped ({0}).").format(error.strerror or error)
-            self.messages.tell(sentence, self.tr("Look after its folder, then go on."))
+            self.messages.show_message(sentence, self.tr("Look after its folder, then go on."))
         else:
-            log.error("learning failed", exc_info=error)
-            sentence = self.tr("Learning failed with an error that nobody foresaw ({0}: {1}).")
+            unforeseen = self.tr("Learning failed with an error that nobody foresaw ({0}: {1}).")
             advice = self.tr("The last checkpoint stays; Help > Show log has the details.")
-            self.messages.tell(sentence.format(type(error).__name__, error), advice)
+            self.messages.show_error(error, unforeseen, advice=advice)
 
     @Slot()
     def _show_state(self) -> None:

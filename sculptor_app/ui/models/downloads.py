@@ -60,7 +60,7 @@ class Downloads(QObject):
         if self.is_fetching:
             if not quietly:
                 said = self.tr("{0} is being downloaded; one model is fetched at a time.").format(self._name)
-                self._window.messages.tell(said, self.tr("Wait until it is here, or stop it."), is_fault=False)
+                self._window.messages.show_message(said, self.tr("Wait until it is here, or stop it."), is_fault=False)
             return
         self._is_wanted = False
         self._ask(name, quietly)
@@ -69,7 +69,7 @@ class Downloads(QObject):
         self._name, self._is_quiet, self._offer = name, quietly, None
         if not quietly:
             said = self.tr("Asking the hub how large {0} is…").format(name)
-            self._bar.tell(said, [(self.tr("Stop"), self.put_aside)])
+            self._bar.show_work(said, [(self.tr("Stop"), self.put_aside)])
         self.download.ask(name)
 
     @Slot()
@@ -88,7 +88,9 @@ class Downloads(QObject):
         self._offer = offer
         if offer.missing_bytes > offer.free_bytes:
             what_to_do = self.tr("Free some space, or set HF_HOME to a folder on another disk.")
-            self._window.messages.tell(offer_text(offer), what_to_do, action=self.tr("Ask again"), deed=self._again)
+            self._window.messages.show_message(
+                offer_text(offer), what_to_do, action=self.tr("Ask again"), on_action=self._again
+            )
         elif self._is_wanted:  # it was agreed to before, and broken off
             self.fetch()
         else:
@@ -96,7 +98,7 @@ class Downloads(QObject):
 
     def _put_to_choice(self, offer: object) -> None:
         deeds = [(self.tr("Download"), self.fetch), (self.tr("Cancel"), self.put_aside)]
-        self._bar.tell(offer_text(offer), deeds, is_busy=False)
+        self._bar.show_work(offer_text(offer), deeds, is_busy=False)
         self._bar.buttons[0].setFocus()
 
     @Slot()
@@ -110,14 +112,14 @@ class Downloads(QObject):
         self._window.messages.clear()
         self._done = self._offer.total_bytes - self._offer.missing_bytes
         self._clock = TransferClock(self._done)
-        self._bar.tell(self.tr("Downloading {0}").format(self._name), [(self.tr("Stop"), self.stop)])
+        self._bar.show_work(self.tr("Downloading {0}").format(self._name), [(self.tr("Stop"), self.stop)])
         self._show_progress(self._done, self._offer.total_bytes)
         self.download.fetch(self._offer)
 
     @Slot()
     def stop(self) -> None:
         """Break it off; what has come stays."""
-        self._bar.end_soon(self.tr("Downloading {0}: stopping…").format(self._name))
+        self._bar.show_stopping(self.tr("Downloading {0}: stopping…").format(self._name))
         self.download.stop()
 
     @Slot(object, object)
@@ -134,7 +136,7 @@ class Downloads(QObject):
         if self._window.runner.is_running:  # which opening would stop
             said, opens = self.tr("{0} is here now.").format(name), self.tr("Open it")
             deed = lambda: self.open_requested.emit(name)  # noqa: E731
-            self._window.messages.tell(said, is_fault=False, action=opens, deed=deed)
+            self._window.messages.show_message(said, is_fault=False, action=opens, on_action=deed)
         else:
             self.open_requested.emit(name)
 
@@ -143,8 +145,8 @@ class Downloads(QObject):
         self._bar.hide()
         said = self.tr("The download of {0} was stopped; {1} are here and stay.")
         there = transfer_text(self._done, self._offer.total_bytes, None)
-        self._window.messages.tell(
-            said.format(self._name, there), is_fault=False, action=self.tr("Go on"), deed=self._again
+        self._window.messages.show_message(
+            said.format(self._name, there), is_fault=False, action=self.tr("Go on"), on_action=self._again
         )
 
     @Slot(object)
@@ -154,12 +156,12 @@ class Downloads(QObject):
             log.info("the hub has nothing to add to %s: %s", self._name, error)
         elif isinstance(error, SculptorError):
             again = self.tr("Try again") if getattr(error, "may_pass", False) else ""
-            self._window.messages.tell(error.what, error.what_to_do, action=again, deed=self._again)
+            self._window.messages.show_message(error.what, error.what_to_do, action=again, on_action=self._again)
         else:
             log.error("a model could not be fetched", exc_info=error)
             what = self.tr("The model could not be fetched, for a reason that nobody foresaw ({0}: {1}).")
             what_to_do = self.tr("Help > Show log has the details.")
-            self._window.messages.tell(what.format(type(error).__name__, error), what_to_do)
+            self._window.messages.show_message(what.format(type(error).__name__, error), what_to_do)
 
     def close(self) -> None:
         """End the download with the window; what has come stays."""

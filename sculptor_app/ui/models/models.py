@@ -132,7 +132,7 @@ class Models(QObject):
     def _say_stopped(self) -> None:
         wanted = self.tr("the embedded model") if self._wanted is None else self._wanted
         next_run = "" if self._window.runner.is_running else self._next_run()  # else that is why
-        self._window.messages.tell(self.tr("Opening {0} was stopped.").format(wanted), next_run, is_fault=False)
+        self._window.messages.show_message(self.tr("Opening {0} was stopped.").format(wanted), next_run, is_fault=False)
 
     def _next_run(self) -> str:
         """What the next run will be made with where a model was not opened: the one before may be gone."""
@@ -161,17 +161,17 @@ class Models(QObject):
 
             show = lambda: RefusalDialog(self._wanted or "", findings, self._window).show()  # noqa: E731
             why = f"{findings[0].why_it_matters} {self._next_run()}"
-            messages.tell(findings[0].what, why, action=self.tr("All reasons"), deed=show)
+            messages.show_message(findings[0].what, why, action=self.tr("All reasons"), on_action=show)
             if self._wanted is not None and is_of_the_hub(self._wanted) and not is_offline():
                 self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
         elif isinstance(error, RequestError):
-            messages.tell(str(error), self._next_run())
+            messages.show_message(str(error), self._next_run())
         elif isinstance(error, SculptorError):
-            messages.tell(error.what, f"{error.what_to_do} {self._next_run()}")
+            messages.show_message(error.what, f"{error.what_to_do} {self._next_run()}")
         else:
             log.error("a model could not be opened", exc_info=error)
             what = self.tr("The model could not be opened, for a reason that nobody foresaw ({0}: {1}).")
-            messages.tell(what.format(type(error).__name__, error), self.tr("Help > Show log has the details."))
+            messages.show_message(what.format(type(error).__name__, error), self.tr("Help > Show log has the details."))
 
     # Remembering -------------------------------------------------------------------------------------------------
 

@@ -48,24 +48,24 @@ class OpeningProgress(QObject):
         self._tell(self.tr("Opening {0}…").format(name))
 
     def _tell(self, text: str) -> None:
-        self._bar.tell(text, [(self.tr("Stop"), self.stop)])
+        self._bar.show_work(text, [(self.tr("Stop"), self.stop)])
 
     @Slot()
     def stop(self) -> None:
         """End it, as soon as that can be done."""
         self._is_stopping = True
-        self._bar.end_soon(self.tr("Opening {0}: stopping…").format(self._name))
+        self._bar.show_stopping(self.tr("Opening {0}: stopping…").format(self._name))
         if self._opening.is_busy:
             self._opening.stop()
         else:
             self._window.runner.stop()
             said = self.tr("Opening {0} was stopped; the next run opens it again.").format(self._name)
-            self._window.messages.tell(said, is_fault=False)
+            self._window.messages.show_message(said, is_fault=False)
 
     @Slot(object)
     def _show(self, doing: object) -> None:
         if not self._is_stopping:
-            self._bar.say(self.tr("Opening {0}: {1}").format(self._name, doing_text(doing)))
+            self._bar.set_text(self.tr("Opening {0}: {1}").format(self._name, doing_text(doing)))
 
     @Slot(bool)
     def _follow(self, busy: bool) -> None:
@@ -82,7 +82,7 @@ class OpeningProgress(QObject):
         self._name = controls.model_name.text() or controls.model or self.tr("the model")
         self._doing = self.tr("Opening {0}: {1}").format(self._name, doing_text(doing))
         if not self._bar.isHidden() and not self._is_stopping:
-            self._bar.say(self._doing)
+            self._bar.set_text(self._doing)
         elif not self._patience.isActive() and self._bar.isHidden():
             self._is_stopping = False
             self._patience.start()

@@ -7,7 +7,7 @@ from collections import deque
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.texts import byte_text
-from sculptor_app.ui.carve.run_progress import duration_text
+from sculptor_app.ui.playback.texts import duration_text
 
 RATE_S = 6.0
 """Over which a rate is taken: it should not jump, and follow the network."""

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.session.session import Session
-from sculptor_app.ui.shell.page_views import GridViews, Views
+from sculptor_app.ui.playback.presenter import FramePresenter
+from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.widgets.bars import MessageBar
+
+if TYPE_CHECKING:
+    from sculptor_app.exports.animation.plan import RunGrid
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """A session and what shows it.
+
+    Attributes:
+        session: Which trajectory, which step.
+        stage: The frames, large.
+        presenter: Makes their pictures.
+    """
+
+    session: Session
+    stage: Stage
+    presenter: FramePresenter
+
+
+@dataclass(frozen=True, slots=True)
+class GridViews:
+    """Many runs that one session moves.
+
+    Attributes:
+        session: Which step.
+        grid: The runs that are seen now; None where there are none.
+        frames: What is seen of each, as `GifOptions.frames` has it.
+        name: What a file of them is called, without its ending.
+    """
+
+    session: Session
+    grid: Callable[[], RunGrid | None]
+    frames: Callable[[], str]
+    name: Callable[[], str]
 
 
 class Page(QWidget):

@@ -1,11 +1,15 @@
-"""Start, Stop and progress: the foot of the left panel."""
+"""The left panel of a page: settings over Start, Stop and progress."""
 
-from PySide6.QtCore import Qt, Signal, Slot
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from sculptor_app.session.runner import RunState
-from sculptor_app.ui.carve.run_progress import pace_text, progress_text
+from sculptor_app.ui.playback.texts import pace_text, progress_text
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.basics import ScrolledPanel
 
 
 class RunPanel(QWidget):
@@ -111,3 +115,47 @@ class RunPanel(QWidget):
         self.pace.setVisible(bool(self.pace.text()))
         if blocked:
             self.button.setToolTip(self._reason)
+
+
+LEFT_PANEL_PX = 240
+"""Width that the left panel takes."""
+
+
+class BlockPanel(ScrolledPanel):
+    """The left panel: settings, which scroll where they must, over Start and progress, which are always seen.
+
+    Args:
+        settings: The fields.
+        fit_settings: Folds the fields' labels where a height in pixels is too little for them.
+        run_panel: Start and progress.
+        parent: The owner.
+    """
+
+    def __init__(
+        self,
+        settings: QWidget,
+        fit_settings: Callable[[int], None],
+        run_panel: RunPanel,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(settings, run_panel, parent)
+        self._settings, self._fit_settings, self._run_panel = settings, fit_settings, run_panel
+
+    @Slot()
+    def fit(self) -> None:
+        """Fold or unfold the labels, as the height allows; called again when there are other fields."""
+        # Progress comes and goes; its room is kept, so that the labels do not jump when a run starts.
+        self._fit_settings(self.height() - self._run_panel.tallest_px)
+
+    # Qt overrides ------------------------------------------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:
+        return QSize(LEFT_PANEL_PX, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        # What scrolls may be short but not narrow: it would be cut off at its right.
+        return QSize(max(200, self._settings.minimumSizeHint().width() + self.bar_px), 160)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit()

@@ -1,13 +1,86 @@
-"""The middle of the window: three frames of the same step, zoomed and pointed at together."""
+"""Three frames of the same step, zoomed and pointed at together, and where they are placed."""
+
+from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QImage, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.ui.carve.stage_layout import Room, best, one_large, side_by_side
 from sculptor_app.ui.widgets.frame_panel import FramePanel
 from sculptor_app.ui.widgets.picture_source import Shown
+from sculptor_app.ui.widgets.picture_view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the frames have to fit into, in logical pixels.
+
+    Attributes:
+        width, height: of the stage, margins taken off.
+        overhead: height of a frame's header and footer.
+        gap: between frames.
+        aspect: width over height of the pictures.
+    """
+
+    width: float
+    height: float
+    overhead: float
+    gap: float
+    aspect: float = 1.0
+
+
+Rect = tuple[int, int, int, int]
+"""Left, top, width, height."""
+
+
+def _small_height(large: float, room: Room) -> float:
+    """Height of two small pictures that together stand as high as a large one of height `large`."""
+    return (large - room.overhead - room.gap) / 2
+
+
+def one_large(room: Room) -> tuple[Rect, Rect, Rect]:
+    """The first frame large, the others above each other at its right, as high as it together, all of it centred."""
+    by_height = room.height - room.overhead
+    # aspect·(large + small) + gap = width, with `small` as above
+    by_width = (2 * (room.width - room.gap) / room.aspect + room.overhead + room.gap) / 3
+    large = max(40.0, min(by_height, by_width))
+    small = max(20.0, _small_height(large, room))
+    wide, narrow = large * room.aspect, small * room.aspect
+    left = max(0.0, (room.width - wide - room.gap - narrow) / 2)
+    top = max(0.0, (room.height - large - room.overhead) / 2)
+    beside = left + wide + room.gap
+    high = small + room.overhead
+    return (
+        _whole(left, top, wide, large + room.overhead),
+        _whole(beside, top, narrow, high),
+        _whole(beside, top + high + room.gap, narrow, high),
+    )
+
+
+def side_by_side(room: Room) -> tuple[Rect, Rect, Rect]:
+    """Three frames of one size in a row, centred."""
+    side = max(40.0, min(room.height - room.overhead, (room.width - 2 * room.gap) / 3 / room.aspect))
+    wide, high = side * room.aspect, side + room.overhead
+    left = max(0.0, (room.width - 3 * wide - 2 * room.gap) / 2)
+    top = max(0.0, (room.height - high) / 2)
+    first, second, third = (_whole(left + i * (wide + room.gap), top, wide, high) for i in range(3))
+    return first, second, third
+
+
+SMALLEST_PX = 150
+"""A frame smaller than this shows too little: three of one size are better then."""
+
+
+def best(room: Room) -> tuple[Rect, Rect, Rect]:
+    """One frame large, unless that leaves too little for the others and a row gives them more."""
+    large, row = one_large(room), side_by_side(room)
+    return row if large[1][2] < SMALLEST_PX and row[1][2] > large[1][2] else large
+
+
+def _whole(left: float, top: float, width: float, height: float) -> Rect:
+    return round(left), round(top), int(width), int(height)
+
 
 MARGIN = 16
 GAP = 16
@@ -104,22 +177,29 @@ class Stage(QWidget):
             self._colours = [QColor(*map(int, rgb)) for rgb in TABLE]
         return self._colours
 
+    @property
+    def _sending_panel(self) -> FramePanel:
+        """The panel whose signal is being answered."""
+        panel = self.sender()
+        assert isinstance(panel, FramePanel)  # they alone are connected
+        return panel
+
     @Slot(object)
     def _kind_requested(self, kind: FrameKind) -> None:
-        self.kinds[self.panels.index(self.sender())] = kind
+        self.kinds[self.panels.index(self._sending_panel)] = kind
         self.kinds_changed.emit()
 
     @Slot(object)
-    def _share_view(self, view: object) -> None:
+    def _share_view(self, view: View) -> None:
         for panel in self.panels:
-            if panel is not self.sender():
+            if panel is not self._sending_panel:
                 panel.set_view(view)
 
     @Slot(int, int)
     def _share_marker(self, column: int, row: int) -> None:
-        of = self.sender().picture_view.image
+        of = self._sending_panel.picture_view.image
         for panel in self.panels:
-            if panel is not self.sender():
+            if panel is not self._sending_panel:
                 panel.set_marker(*_same_place(column, row, of, panel.picture_view.image))
 
     def _place(self) -> None:

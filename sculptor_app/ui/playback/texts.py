@@ -1,4 +1,6 @@
-"""The status line in words, from plain numbers."""
+"""Texts about a run from plain numbers: status line, progress, pace, durations and sizes."""
+
+from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
@@ -6,15 +8,75 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.trajectory.phases import phase_of
-from sculptor_app.ui.carve.run_progress import pace_text
 from sculptor_app.ui.widgets import names
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
-    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.core.trajectory.base import AnyTrajectory
+
+translate = QCoreApplication.translate  # a name that lupdate knows
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("StatusText", text)
+class StepClock:
+    """Running mean of the time per step.
+
+    The first step is left out as soon as there is another: it carries what the libraries do once.
+    """
+
+    _WEIGHT = 0.1
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean_s = 0.0
+
+    @property
+    def mean_s(self) -> float | None:
+        """Seconds per step, None before the first."""
+        return self._mean_s if self._count else None
+
+    def settle(self, mean_s: float) -> None:
+        """The run is over: from now on its mean over all steps counts."""
+        self._mean_s = mean_s
+
+    def add(self, duration_s: float) -> None:
+        """Count one step in; the newest tenth or so of them decide."""
+        self._count += 1
+        if self._count <= 2:
+            self._mean_s = duration_s
+        else:
+            weight = max(self._WEIGHT, 1 / (self._count - 1))
+            self._mean_s += weight * (duration_s - self._mean_s)
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in words, as exact as a person needs: "0.5 s", "12 s", "3 min 20 s", "2 h 5 min"."""
+    if seconds < 9.95:
+        return translate("StatusText", "{0:.1f} s").format(seconds)
+    whole = round(seconds)
+    if whole < 60:
+        return translate("StatusText", "{0} s").format(whole)
+    if whole < 3600:
+        return translate("StatusText", "{0} min {1} s").format(whole // 60, whole % 60)
+    return translate("StatusText", "{0} h {1} min").format(whole // 3600, whole % 3600 // 60)
+
+
+def pace_text(seconds: float) -> str:
+    """Time per step: "0.42 ms", "4.2 ms", "31 ms", "1.2 s" per step."""
+    milliseconds = seconds * 1000
+    if milliseconds < 0.995:
+        return translate("StatusText", "{0:.2f} ms per step").format(milliseconds)
+    if milliseconds < 9.95:
+        return translate("StatusText", "{0:.1f} ms per step").format(milliseconds)
+    if milliseconds < 999.5:
+        return translate("StatusText", "{0:.0f} ms per step").format(milliseconds)
+    return translate("StatusText", "{0:.1f} s per step").format(seconds)
+
+
+def progress_text(done: int, planned: int, mean_s: float | None) -> str:
+    """As "34 of 50 · 0.5 s left"; without a pace yet, how far it is alone."""
+    parts = [translate("StatusText", "{0} of {1}").format(done, planned)]
+    if mean_s is not None and done < planned:
+        parts.append(translate("StatusText", "{0} left").format(duration_text(mean_s * (planned - done))))
+    return " · ".join(parts)
 
 
 def ratio_text(snr: float) -> str:
@@ -40,25 +102,34 @@ def weight_text(weight: float) -> str:
     return f"{weight:.2f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
-def phase_name(trajectory: "Trajectory", k: int) -> str:
+def phase_name(trajectory: AnyTrajectory, k: int) -> str:
     """The name of the phase of step k (of the state it starts from); of state 0 what the run begins with."""
     if k:
         return names.phase_name(phase_of(trajectory.before(k)).key)
-    return _tr("Noised picture") if trajectory.info.first_step > 1 else _tr("Pure noise")
+    return (
+        translate("StatusText", "Noised picture")
+        if trajectory.info.first_step > 1
+        else translate("StatusText", "Pure noise")
+    )
 
 
-def step_heading(trajectory: "Trajectory", k: int) -> str:
+def step_heading(trajectory: AnyTrajectory, k: int) -> str:
     """As "Step 12 of 50 · Structure"."""
-    return _tr("Step {0} of {1} · {2}").format(k, trajectory.planned_steps, phase_name(trajectory, k))
+    return translate("StatusText", "Step {0} of {1} · {2}").format(
+        k, trajectory.planned_steps, phase_name(trajectory, k)
+    )
 
 
-def status_line(trajectory: "Trajectory", k: int, mean_s: float | None) -> str:
+def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:
     """As "step 12 of 50 · structure · SNR 0.09 · 31 ms per step · NVIDIA H200".
 
     Phase and SNR are those of the state that step k starts from.
     """
-    parts = [_tr("step {0} of {1}").format(k, trajectory.planned_steps), phase_name(trajectory, k).lower()]
-    parts.append(_tr("SNR {0}").format(ratio_text(trajectory.before(max(1, k)).snr)))
+    parts = [
+        translate("StatusText", "step {0} of {1}").format(k, trajectory.planned_steps),
+        phase_name(trajectory, k).lower(),
+    ]
+    parts.append(translate("StatusText", "SNR {0}").format(ratio_text(trajectory.before(max(1, k)).snr)))
     if mean_s is not None:
         parts.append(pace_text(mean_s))
     if trajectory.info.device_name:
@@ -70,28 +141,34 @@ def bytes_text(count: int) -> str:
     """As "2.4 MB", "512 MB", "1.5 GB", in the binary units that memory is counted in."""
     megabytes = count / 2**20
     if megabytes >= 1024:
-        return _tr("{0:.1f} GB").format(megabytes / 1024)
-    return _tr("{0:.1f} MB").format(megabytes) if megabytes < 99.95 else _tr("{0:.0f} MB").format(megabytes)
+        return translate("StatusText", "{0:.1f} GB").format(megabytes / 1024)
+    return (
+        translate("StatusText", "{0:.1f} MB").format(megabytes)
+        if megabytes < 99.95
+        else translate("StatusText", "{0:.0f} MB").format(megabytes)
+    )
 
 
 def file_size_text(count: int) -> str:
     """As "12 KB", "840 KB", "4.2 MB"."""
-    return bytes_text(count) if count >= 2**20 else _tr("{0} KB").format(max(1, round(count / 1024)))
+    return (
+        bytes_text(count) if count >= 2**20 else translate("StatusText", "{0} KB").format(max(1, round(count / 1024)))
+    )
 
 
-def memory_text(trajectory: "Trajectory") -> str:
+def memory_text(trajectory: AnyTrajectory) -> str:
     """As "trajectory 2.4 MB of 512 MB", and what lies on disk beyond it."""
     budget = bytes_text(trajectory.budget_bytes).replace(".0 ", " ")
-    text = _tr("trajectory {0} of {1}").format(bytes_text(trajectory.bytes_in_memory), budget)
+    text = translate("StatusText", "trajectory {0} of {1}").format(bytes_text(trajectory.bytes_in_memory), budget)
     if trajectory.bytes_on_disk:
-        text += _tr(" · {0} on disk").format(bytes_text(trajectory.bytes_on_disk))
+        text += translate("StatusText", " · {0} on disk").format(bytes_text(trajectory.bytes_on_disk))
     return text
 
 
-def not_a_short_run(trajectory: "Trajectory", k: int) -> str:
+def not_a_short_run(trajectory: AnyTrajectory, k: int) -> str:
     """The sentence where a person might take step k of N for the result of k steps; empty at the two ends."""
     if not 0 < k < trajectory.planned_steps:
         return ""
-    return _tr("A look inside the {1}-step run: a run of {0} steps ends in another picture than this.").format(
-        k, trajectory.planned_steps
-    )
+    return translate(
+        "StatusText", "A look inside the {1}-step run: a run of {0} steps ends in another picture than this."
+    ).format(k, trajectory.planned_steps)

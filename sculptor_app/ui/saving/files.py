@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QFileDialog
 from sculptor_app import folders
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.playback.texts import file_size_text
 from sculptor_app.ui.saving.grid_files import GridFiles
-from sculptor_app.ui.shell.page_views import GridViews, Views
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -200,7 +200,7 @@ class Files(QObject):
         try:
             write(path)
         except SculptorError as error:
-            self._window.messages.tell(error.what, error.what_to_do)
+            self._window.messages.show_message(error.what, error.what_to_do)
         else:
             self._saved(path)
 
@@ -215,9 +215,9 @@ class Files(QObject):
         self._tell_saved(Path(path), file_size_text(size_bytes))
 
     def _tell_saved(self, path: Path, size: str) -> None:
-        self._window.messages.tell(
+        self._window.messages.show_message(
             self.tr("Saved {0} ({1}).").format(path, size),
-            is_fault=False, action=self.tr("Show folder"), deed=lambda: show_folder(path.parent),
+            is_fault=False, action=self.tr("Show folder"), on_action=lambda: show_folder(path.parent),
         )  # fmt: skip
 
     @Slot()

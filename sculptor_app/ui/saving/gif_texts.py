@@ -12,7 +12,7 @@ from sculptor_app.exports.animation.grid import liked_size
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.ui import theme
-from sculptor_app.ui.carve.run_progress import duration_text
+from sculptor_app.ui.playback.texts import duration_text
 from sculptor_app.ui.saving.gif_jobs import Preview
 
 RUN, GRID = "gif/options", "gif/grid_options"

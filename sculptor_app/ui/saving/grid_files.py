@@ -15,7 +15,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.errors import ExportCancelled
 from sculptor_app.session.tasks import BackgroundTask
-from sculptor_app.ui.shell.page_views import GridViews
+from sculptor_app.ui.playback.page import GridViews
 from sculptor_app.ui.theme import theme
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class GridFiles(QObject):
 
     def stop(self) -> None:
         """Give up what is being written; the file that was there before stays."""
-        self._bar.end_soon(self.tr("Stopping…"))
+        self._bar.show_stopping(self.tr("Stopping…"))
         self._task.stop()
 
     def shutdown(self) -> None:
@@ -131,10 +131,10 @@ class GridFiles(QObject):
     def _start(self, text: str, job: Callable[[threading.Event], Iterator[object]]) -> None:
         if self._task.is_busy:
             what = self.tr("Another file is still being written.")
-            self._window.messages.tell(what, self.tr("Wait until it is there, or stop it."))
+            self._window.messages.show_message(what, self.tr("Wait until it is there, or stop it."))
             return
         self._window.messages.clear()
-        self._bar.tell(text, [(self.tr("Stop"), self.stop)])
+        self._bar.show_work(text, [(self.tr("Stop"), self.stop)])
         self._task.start(job)
 
     @Slot(object)
@@ -145,7 +145,7 @@ class GridFiles(QObject):
                 self._bar.set_progress(item.done / item.total, text)
             case QImage():
                 QGuiApplication.clipboard().setImage(item)
-                self._window.messages.tell(self.tr("Picture copied."), is_fault=False)
+                self._window.messages.show_message(self.tr("Picture copied."), is_fault=False)
             case _Written():
                 self.saved.emit(item.path)
 
@@ -156,14 +156,14 @@ class GridFiles(QObject):
     @Slot()
     def _say_stopped(self) -> None:
         self._bar.hide()
-        self._window.messages.tell(self.tr("Stopped; no file was written."), is_fault=False)
+        self._window.messages.show_message(self.tr("Stopped; no file was written."), is_fault=False)
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._bar.hide()
         if isinstance(error, SculptorError):
-            self._window.messages.tell(error.what, error.what_to_do)
+            self._window.messages.show_message(error.what, error.what_to_do)
             return
         log.error("a grid could not be saved", exc_info=error)
         what = self.tr("The file could not be made ({0}: {1}).").format(type(error).__name__, error)
-        self._window.messages.tell(what, self.tr("Help > Show log has the details."))
+        self._window.messages.show_message(what, self.tr("Help > Show log has the details."))

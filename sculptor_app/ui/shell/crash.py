@@ -32,7 +32,7 @@ class CrashTeller(QObject):
 
     @Slot(str)
     def _show(self, sentence: str) -> None:
-        self._window.messages.tell(sentence, self.tr("What is on screen stays; save it before you go on."))
+        self._window.messages.show_message(sentence, self.tr("What is on screen stays; save it before you go on."))
 
 
 def install(window: MainWindow) -> logs.ExceptionHook:

@@ -20,10 +20,9 @@ from PySide6.QtWidgets import (
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
-from sculptor_app.ui.carve.left_panel import BlockPanel
 from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.welcome import Welcome
-from sculptor_app.ui.playback.run_panel import RunPanel
+from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel
 from sculptor_app.ui.plots.plots_panel import PlotsPanel
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import Still
@@ -130,7 +129,7 @@ class Front(QObject):
             "block": self._dock(
                 "block",
                 self.tr("The block"),
-                BlockPanel(window.controls, window.run_panel, window),
+                self._block_panel(),
                 left,
             ),
             "plots": self._dock("plots", self.tr("Frequencies"), window.plots, right),
@@ -138,6 +137,12 @@ class Front(QObject):
             "film": self._dock("film", self.tr("Filmstrip"), window.film_panel, bottom),
         }
         window.splitDockWidget(window.docks["timeline"], window.docks["film"], Qt.Orientation.Vertical)
+
+    def _block_panel(self) -> BlockPanel:
+        controls = self._window.controls
+        panel = BlockPanel(controls, controls.fit_into, self._window.run_panel, self._window)
+        controls.rebuilt.connect(panel.fit)
+        return panel
 
     def _dock(self, name: str, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         window = self._window

@@ -11,11 +11,11 @@ from sculptor_app.core.trajectory.phases import phase_spans
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback import texts
-from sculptor_app.ui.playback.presenter import Presenter
+from sculptor_app.ui.playback.page import Views
+from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.shell.menus import Menus
 from sculptor_app.ui.shell.page_table import entries
-from sculptor_app.ui.shell.page_views import Views
 from sculptor_app.ui.shell.pages import Pages
 from sculptor_app.ui.shell.step_keys import StepKeys
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
@@ -38,7 +38,7 @@ class Workbench(QObject):
         window.middle.addWidget(self.stage)
         window.film_panel.layout().addWidget(self.film)
         self.film.hide()
-        self.presenter = Presenter(window.session, self.stage, window.timeline, window.transport, self.film)
+        self.presenter = FramePresenter(window.session, self.stage, window.timeline, window.transport, self.film)
         self.views = Views(window.session, self.stage, self.presenter)
         self.plot_clock = FrameClock(share=PLOTS_AT_REST, parent=self)
         self.pages = Pages(window, entries(window))

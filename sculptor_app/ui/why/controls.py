@@ -240,13 +240,7 @@ class ExperimentControls(QWidget):
 
 
 class ControlsStack(QStackedWidget):
-    """The controls of all experiments, one on top; only that one counts for the size.
-
-    Signals:
-        rebuilt: there are other fields; never emitted, as an experiment's fields are fixed.
-    """
-
-    rebuilt = Signal()
+    """The controls of all experiments, one on top; only that one counts for the size."""
 
     def __init__(self, controls: Iterable[ExperimentControls], parent: QWidget | None = None) -> None:
         super().__init__(parent)

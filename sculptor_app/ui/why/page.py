@@ -13,16 +13,15 @@ from sculptor_app.core.requests.request import RequestError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner
-from sculptor_app.ui.carve.left_panel import LIKED_WIDTH_PX, BlockPanel
-from sculptor_app.ui.playback.page import Page
-from sculptor_app.ui.shell.page_views import GridViews
+from sculptor_app.ui.playback.page import GridViews, Page
+from sculptor_app.ui.playback.run_panel import LEFT_PANEL_PX, BlockPanel
 from sculptor_app.ui.why.cell_grid import CellGrid
 from sculptor_app.ui.why.controls import ControlsStack, ExperimentControls
 from sculptor_app.ui.why.experiment_chooser import ExperimentChooser, GridHeader, Invitation, invitation, story
 from sculptor_app.ui.why.experiments import Arrangement, Experiment, GridPlanner
 from sculptor_app.ui.why.paint_panel import PaintPanel
 from sculptor_app.ui.why.presenter import GridPresenter
-from sculptor_app.ui.why.results import GridProgress, GridRunPanel, Results, error_message
+from sculptor_app.ui.why.results import GridProgress, GridRunPanel, Results
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
@@ -80,8 +79,8 @@ class WhyPage(Page):
         self._show_experiment()
 
     def _lay_out(self) -> None:
-        left = BlockPanel(self.controls_stack, self.run_panel, self)
-        left.setFixedWidth(LIKED_WIDTH_PX)
+        left = BlockPanel(self.controls_stack, self.controls_stack.fit_into, self.run_panel, self)
+        left.setFixedWidth(LEFT_PANEL_PX)
         middle = QWidget(self)
         middle.setProperty("ground", "well")
         middle.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -158,7 +157,7 @@ class WhyPage(Page):
         try:
             planned = self._plan_or_raise()
         except RequestError as error:
-            self.messages.tell(str(error))
+            self.messages.show_message(str(error))
             return
         if planned is not None:
             self.messages.clear()
@@ -335,7 +334,7 @@ class WhyPage(Page):
 
     @Slot(object)
     def _show_error(self, error: Exception) -> None:
-        self.messages.tell(*error_message(error))
+        self.messages.show_error(error, self.tr("The runs failed with an error that nobody foresaw ({0}: {1})."))
 
     # What the File menu saves --------------------------------------------------------------------------------------
 

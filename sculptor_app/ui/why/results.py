@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 
-from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.session.grid_run import GridRunner
 from sculptor_app.session.runner import RunState, SamplingRunner
-from sculptor_app.ui.carve.run_progress import StepClock, duration_text
 from sculptor_app.ui.playback.run_panel import RunPanel
+from sculptor_app.ui.playback.texts import StepClock, duration_text
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
 
 if TYPE_CHECKING:
@@ -142,15 +141,6 @@ class Results(QObject):
 translate = QCoreApplication.translate  # a name that lupdate knows
 
 log = logging.getLogger(__name__)
-
-
-def error_message(error: Exception) -> tuple[str, str]:
-    """What happened and what to do, of a grid that failed; what nobody foresaw goes to the log."""
-    if isinstance(error, SculptorError):
-        return error.what, error.what_to_do
-    log.error("a grid of runs failed", exc_info=error)
-    what = translate("Why", "The runs failed with an error that nobody foresaw ({0}: {1}).")
-    return what.format(type(error).__name__, error), translate("Why", "Help > Show log has the details.")
 
 
 class GridRunPanel(RunPanel):

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import QCoreApplication, Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.ui.theme import fonts
+
+log = logging.getLogger(__name__)
+
+
+def error_texts(error: BaseException, unforeseen: str, advice: str = "") -> tuple[str, str]:
+    """What happened and what to do, of any error; one that nobody foresaw goes to the log.
+
+    Args:
+        error: The exception.
+        unforeseen: The sentence for an error that is no `SculptorError`, translated; {0} is its type and {1} its text.
+        advice: The sentence after that; empty points to the log.
+
+    Returns:
+        The two sentences.
+    """
+    if isinstance(error, SculptorError):
+        return error.what, error.what_to_do
+    message = unforeseen.format(type(error).__name__, error)
+    log.error("%s", message, exc_info=error)
+    return message, advice or QCoreApplication.translate("Errors", "Help > Show log has the details.")
 
 
 class MessageBar(QFrame):
@@ -26,7 +48,7 @@ class MessageBar(QFrame):
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._action = QPushButton(self)
         self._action.clicked.connect(self._act)
-        self._deed: Callable[[], object] | None = None
+        self._on_action: Callable[[], object] | None = None
         self._close = QToolButton(self)
         self._close.setText("×")
         self._close.setAutoRaise(True)
@@ -47,27 +69,27 @@ class MessageBar(QFrame):
         """What it says; empty when it is closed."""
         return self._text.text() if not self.isHidden() else ""
 
-    def tell(
+    def show_message(
         self,
-        what: str,
-        what_to_do: str = "",
+        message: str,
+        advice: str = "",
         *,
         action: str = "",
-        deed: Callable[[], object] | None = None,
+        on_action: Callable[[], object] | None = None,
         is_fault: bool = True,
     ) -> None:
         """Show a message.
 
         Args:
-            what: what happened, a sentence.
-            what_to_do: the next sentence, if there is one.
-            action: label of a button, none if empty.
-            deed: what that button does, after the message is closed.
-            is_fault: whether it warns, or only tells.
+            message: What happened, a sentence.
+            advice: What to do about it, the next sentence, if there is one.
+            action: Label of a button, none if empty.
+            on_action: Called when that button is pressed, after the message is closed.
+            is_fault: Whether it warns, or only informs.
         """
-        self._text.setText(f"{what} {what_to_do}".strip())
+        self._text.setText(f"{message} {advice}".strip())
         self.setAccessibleName(self._text.text())
-        self._deed = deed
+        self._on_action = on_action
         self._action.setText(action)
         self._action.setVisible(bool(action))
         self._mark.setText("!" if is_fault else "✓")
@@ -76,12 +98,32 @@ class MessageBar(QFrame):
         self.style().polish(self)
         self.show()
 
+    def show_error(
+        self,
+        error: BaseException,
+        unforeseen: str,
+        *,
+        advice: str = "",
+        action: str = "",
+        on_action: Callable[[], object] | None = None,
+    ) -> None:
+        """Show an error: a `SculptorError` in its own words, any other as `error_texts` does.
+
+        Args:
+            error: The exception.
+            unforeseen: As for `error_texts`.
+            advice: As for `error_texts`.
+            action: As for `show_message`.
+            on_action: As for `show_message`.
+        """
+        self.show_message(*error_texts(error, unforeseen, advice), action=action, on_action=on_action)
+
     @Slot()
     def _act(self) -> None:
-        deed = self._deed
+        on_action = self._on_action
         self.clear()
-        if deed is not None:
-            deed()
+        if on_action is not None:
+            on_action()
 
     @Slot()
     def clear(self) -> None:
@@ -93,7 +135,7 @@ STEPS = 1000
 """Of a determinate bar: bytes would not fit into it."""
 
 BarAction = tuple[str, Callable[[], object]]
-"""Label of a button, and what it does."""
+"""Label of a button, and what is called when it is pressed."""
 
 
 class WorkBar(QFrame):
@@ -117,7 +159,7 @@ class WorkBar(QFrame):
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(name)
         self.buttons: list[QPushButton] = []
-        self._actions: list[Callable[[], object]] = []
+        self._callbacks: list[Callable[[], object]] = []
         self._row = QHBoxLayout()
         self._row.setContentsMargins(12, 8, 12, 7)
         self._row.setSpacing(10)
@@ -130,35 +172,35 @@ class WorkBar(QFrame):
         column.addWidget(self.progress)
         self.hide()
 
-    def tell(self, text: str, actions: Sequence[BarAction] = (), *, is_busy: bool = True) -> None:
-        """Show what is done.
+    def show_work(self, text: str, buttons: Sequence[BarAction] = (), *, is_busy: bool = True) -> None:
+        """Show what is being done.
 
         Args:
             text: a sentence, or the beginning of one.
-            actions: buttons.
+            buttons: label and callback of each.
             is_busy: whether something is being done, which moves the bar, or the buttons are waited for.
         """
         self.text.setText(text)
         self.setAccessibleName(text)
         self.detail.setText("")
-        self._set_buttons(actions)
+        self._set_buttons(buttons)
         self.progress.setVisible(is_busy)
         self.progress.setRange(0, 0)
         self.show()
 
-    def _set_buttons(self, actions: Sequence[BarAction]) -> None:
-        while len(self.buttons) < len(actions):
+    def _set_buttons(self, buttons: Sequence[BarAction]) -> None:
+        while len(self.buttons) < len(buttons):
             button = QPushButton(self)
             button.clicked.connect(self._act)
             self.buttons.append(button)
             self._row.addWidget(button)
-        self._actions = [action for _, action in actions]
+        self._callbacks = [callback for _, callback in buttons]
         for place, button in enumerate(self.buttons):
-            button.setVisible(place < len(actions))
+            button.setVisible(place < len(buttons))
             button.setEnabled(True)
-            button.setText(actions[place][0] if place < len(actions) else "")
+            button.setText(buttons[place][0] if place < len(buttons) else "")
 
-    def say(self, text: str) -> None:
+    def set_text(self, text: str) -> None:
         """Another text; buttons and progress stay."""
         self.text.setText(text)
         self.setAccessibleName(text)
@@ -174,13 +216,14 @@ class WorkBar(QFrame):
         self.progress.setValue(round(share * STEPS))
         self.detail.setText(detail)
 
-    def end_soon(self, text: str) -> None:
+    def show_stopping(self, text: str) -> None:
         """The work has been stopped, and takes a moment to end."""
-        self.say(text)
+        self.set_text(text)
         for button in self.buttons:
             button.setEnabled(False)
 
     @Slot()
     def _act(self) -> None:
         pressed = self.sender()
-        self._actions[next(place for place, button in enumerate(self.buttons) if button is pressed)]()
+        assert isinstance(pressed, QPushButton)  # they alone are connected
+        self._callbacks[self.buttons.index(pressed)]()

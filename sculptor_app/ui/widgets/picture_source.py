@@ -168,7 +168,8 @@ def _small_picture(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Pictur
 
 def _every(trajectory: AnyTrajectory) -> int:
     """A thumbnail is one pixel in so many of a large picture; their mean would have less noise than the picture has."""
-    return max(1, max(trajectory.shape[1:]) // THUMBNAIL_PX)
+    longer_px: int = max(trajectory.shape[1:])
+    return max(1, longer_px // THUMBNAIL_PX)
 
 
 def _bytes_of(shown: Shown) -> int:

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.pictures import Picture
-from sculptor_app.ui.carve.stage_layout import Room, best, one_large, side_by_side
 from sculptor_app.ui.fields.inputs import NumberField
+from sculptor_app.ui.playback.stage import Room, best, one_large, side_by_side
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.frame_clock import PAINTED_MS, FrameClock
 from sculptor_app.ui.widgets.picture_source import PictureSource, to_image
@@ -138,12 +138,12 @@ def test_the_message_bar_shows_one_message_and_its_deed(qtbot: QtBot) -> None:
     bar = MessageBar()
     qtbot.addWidget(bar)
     done = []
-    bar.tell("The disk is full.", "Free some space.", action="Retry", deed=lambda: done.append(1))
+    bar.show_message("The disk is full.", "Free some space.", action="Retry", on_action=lambda: done.append(1))
     assert bar.message == "The disk is full. Free some space."
     bar._action.click()
     assert done == [1]
     assert bar.message == ""
-    bar.tell("Saved.", is_fault=False)
+    bar.show_message("Saved.", is_fault=False)
     assert not bar._action.isVisibleTo(bar)
 
 

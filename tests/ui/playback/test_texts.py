@@ -4,8 +4,15 @@ import math
 
 import pytest
 
-from sculptor_app.ui.carve.run_progress import StepClock, duration_text, pace_text, progress_text
-from sculptor_app.ui.playback.texts import bytes_text, file_size_text, ratio_text
+from sculptor_app.ui.playback.texts import (
+    StepClock,
+    bytes_text,
+    duration_text,
+    file_size_text,
+    pace_text,
+    progress_text,
+    ratio_text,
+)
 
 
 @pytest.mark.parametrize(
