@@ -18,7 +18,6 @@ from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
 from sculptor_app.exports.atomic import check_target, replacing
 from sculptor_app.exports.errors import ExportError
-from sculptor_app.training.evaluation.listener import EvaluationListener
 
 if TYPE_CHECKING:
     from sculptor_app.training.evaluation.evaluate import EvaluationRequest
@@ -92,7 +91,7 @@ def run_evaluation(arguments: argparse.Namespace) -> int:
         The exit code; what went wrong is printed on the error stream.
     """
     from sculptor_app.training.evaluation.evaluate import evaluate  # torch comes with it
-    from sculptor_app.training.evaluation.report import as_table
+    from sculptor_app.training.evaluation.figures import as_table
 
     try:
         if arguments.out is not None:
@@ -129,7 +128,7 @@ def _request(arguments: argparse.Namespace) -> EvaluationRequest:
     )  # fmt: skip
 
 
-class _TerminalListener(EvaluationListener):
+class _TerminalListener:
     """Bars and messages on the error stream, if it is a terminal."""
 
     def message(self, sentence: str) -> None:

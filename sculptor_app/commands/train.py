@@ -13,7 +13,7 @@ from sculptor_app.core.errors import DeviceMissing, ModelFolderError, SculptorEr
 from sculptor_app.core.requests.request import MAX_SEED, RequestError
 from sculptor_app.training import errors
 from sculptor_app.training.errors import BadInput
-from sculptor_app.training.loop.recipe import Recipe
+from sculptor_app.training.records.plan import Recipe
 
 PRECISIONS = ("bf16", "fp16", "no")
 OPTIMIZERS = ("muon", "adamw")
@@ -275,7 +275,7 @@ def sentence(error: SculptorError, arguments: argparse.Namespace | None = None) 
 
 def _advice_on(error: SculptorError, arguments: argparse.Namespace) -> str:
     """What to do where that depends on the options that were given; else empty."""
-    from sculptor_app.training.loop.run_folder import CHECKPOINT  # numpy comes with it
+    from sculptor_app.training.records.run_folder import CHECKPOINT  # numpy comes with it
 
     checkpoint = arguments.out / CHECKPOINT
     go_on = f"{checkpoint} is whole: {AGAIN} to go on from it" if checkpoint.exists() else AGAIN.capitalize()

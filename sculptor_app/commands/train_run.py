@@ -33,26 +33,25 @@ from sculptor_app.core.errors import SculptorError
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.data.batches import PictureSet
-from sculptor_app.training.data.memory import refuse_too_many
 from sculptor_app.training.data.picture_folder import FolderSet
 from sculptor_app.training.data.shards import SHARD, ShardSet, shard_name, write_shards
 from sculptor_app.training.errors import BadInput, TrainingError
-from sculptor_app.training.evaluation.machine import describe_machine
-from sculptor_app.training.loop.checkpoint import load_checkpoint
-from sculptor_app.training.loop.events import Stepped
-from sculptor_app.training.loop.faults import torch_faults
-from sculptor_app.training.loop.listener import RunListener
-from sculptor_app.training.loop.lock import alone_in
-from sculptor_app.training.loop.processes import agreed, new_accelerator, on_first
-from sculptor_app.training.loop.report import Report
-from sculptor_app.training.loop.resume import refuse_changes
+from sculptor_app.training.loop.checkpoint import (
+    export_checkpoint,
+    load_checkpoint,
+    refuse_changes,
+    refuse_other_folder,
+    story_of,
+    write_model,
+)
+from sculptor_app.training.loop.processes import agreed, new_accelerator, on_first, torch_faults
 from sculptor_app.training.loop.run import Beginning, Run
-from sculptor_app.training.loop.run_folder import CHECKPOINT, MODEL
-from sculptor_app.training.loop.run_folder import RENDERS as RENDERS_FOLDER
 from sculptor_app.training.loop.trainer import Trainer
-from sculptor_app.training.network.architecture import fixed_settings, new_pipeline
-from sculptor_app.training.network.initialisation import start_from
-from sculptor_app.training.network.model_folder import export_checkpoint, refuse_other_folder, story_of, write_model
+from sculptor_app.training.machine import describe_machine, refuse_too_many
+from sculptor_app.training.network import fixed_settings, new_pipeline, start_from
+from sculptor_app.training.records.events import Report, RunListener, Stepped
+from sculptor_app.training.records.run_folder import CHECKPOINT, MODEL, alone_in
+from sculptor_app.training.records.run_folder import RENDERS as RENDERS_FOLDER
 
 BAR = "Learning {percentage:3.0f}%|{bar}| {desc}"
 

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from sculptor_app.diffusion.sampling.engine import ModelFacts as ModelFacts
     from sculptor_app.diffusion.sampling.sample import Event
     from sculptor_app.diffusion.studies.inversion import Inversion as Inversion
-    from sculptor_app.training.loop.events import RunSeen
     from sculptor_app.training.loop.live import Learning as Learning
-    from sculptor_app.training.loop.plan import Plan
+    from sculptor_app.training.records.events import RunSeen
+    from sculptor_app.training.records.plan import Plan
 
 Work = Callable[["Engine", threading.Event], Iterator[object]]
 """Called in the worker thread with the engine and the event that asks it to stop; what it yields is handed on."""
@@ -276,6 +276,6 @@ def export_training(folder: Path) -> Path:
 
 def training_run_in(folder: Path) -> RunSeen | None:
     """The training run in a folder; None where there is none and one can be begun."""
-    from sculptor_app.training.loop.run_folder import look_at
+    from sculptor_app.training.records.run_folder import look_at
 
     return look_at(folder)

@@ -1,6 +1,6 @@
 """A training run in the background, beside the sampler: begin, pause, go on, stop, inspect a folder, export a model.
 
-torch and the network are used in the background thread alone; what comes out are records of `training.loop.events`.
+torch and the network are used in the background thread alone; what comes out are records of `training.records.events`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.session import engine as access
 from sculptor_app.session.tasks import BackgroundTask
-from sculptor_app.training.loop.events import Begun, Learned, RunSeen
-from sculptor_app.training.loop.plan import Plan
+from sculptor_app.training.records.events import Begun, Learned, RunSeen
+from sculptor_app.training.records.plan import Plan
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Learning
@@ -58,7 +58,7 @@ class TrainingRunner(QObject):
 
     Signals:
         state_changed: a TrainingState.
-        progressed: a record of `training.loop.events`, in order.
+        progressed: a record of `training.records.events`, in order.
         inspected: a folder, and the `RunSeen` in it or None where a run can be begun.
         exported: folder of the model that was asked for.
         failed: the exception; the run is let go of, and its last checkpoint is whole.

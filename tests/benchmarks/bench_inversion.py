@@ -26,7 +26,7 @@ from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.studies.inversion import DEFAULT_GRAIN, Inversion, invert
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.spectrum import frame_spectrum
-from sculptor_app.training.evaluation.renders import fresh_renders
+from sculptor_app.training.evaluation.pictures import fresh_renders
 
 WAYS = {
     "naive": {"iterations": 0, "grain": 0.0},

@@ -22,8 +22,8 @@ from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from sculptor_app.session.training import TrainingState
-from sculptor_app.training.loop.events import Begun, Stepped
-from sculptor_app.training.loop.plan import PRESETS, TINY, plan_of
+from sculptor_app.training.records.events import Begun, Stepped
+from sculptor_app.training.records.plan import PRESETS, TINY, plan_of
 from sculptor_app.ui import theme
 from sculptor_app.ui.app import SWITCH_INTERVAL_S, make_application
 from sculptor_app.ui.learn.page import LearnPage

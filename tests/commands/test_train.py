@@ -14,9 +14,9 @@ from sculptor_app.commands import train_run
 from sculptor_app.commands.train import recipe_of
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.data import shards
-from sculptor_app.training.loop.lock import alone_in
-from sculptor_app.training.loop.recipe import Recipe
-from sculptor_app.training.network.architecture import new_pipeline
+from sculptor_app.training.network import new_pipeline
+from sculptor_app.training.records.plan import Recipe
+from sculptor_app.training.records.run_folder import alone_in
 from tests.training.tiny import fill
 
 TINY = ("--size", "16", "--channels", "32,32", "--batch", "4", "--pictures", "8", "--sample-every", "0")

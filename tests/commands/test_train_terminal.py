@@ -12,8 +12,7 @@ from sculptor_app.commands.train import exit_code, sentence
 from sculptor_app.commands.train_run import TerminalListener, duration, launcher_mistake, report_line
 from sculptor_app.core.errors import ModelFolderError, SculptorError
 from sculptor_app.training import errors
-from sculptor_app.training.loop.events import Stepped
-from sculptor_app.training.loop.report import Report
+from sculptor_app.training.records.events import Report, Stepped
 from tests.training.tiny import tiny_run
 
 REPORT = Report(1600, 0.21, 1e-4, 12.5, 90.4, [0.5, None] + [0.25] * 7, [0.1, None] + [0.5] * 7, 0)

@@ -14,7 +14,7 @@ def write_tiny_model(folder: Path) -> Path:
     from sculptor_app.core.requests.request import FORMS, MATERIALS
     from sculptor_app.diffusion.label_embedding import LabelEmbedding
     from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-    from sculptor_app.training.network.architecture import new_scheduler
+    from sculptor_app.training.network import new_scheduler
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)

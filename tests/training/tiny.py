@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.training.loop.listener import RunListener
-from sculptor_app.training.loop.recipe import Recipe
 from sculptor_app.training.loop.run import Beginning, Run
 from sculptor_app.training.loop.trainer import Trainer
-from sculptor_app.training.network.architecture import new_pipeline
+from sculptor_app.training.network import new_pipeline
+from sculptor_app.training.records.events import RunListener
+from sculptor_app.training.records.plan import Recipe
 
 RECIPE = Recipe(total_pictures=64, batch=4, warmup_pictures=8, report_every=16, checkpoint_every=16, sample_every=0)
 

@@ -10,10 +10,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageOps
 
-from sculptor_app.training.data.memory import refuse_too_many
-from sculptor_app.training.data.square_picture import Unreadable, read_square
+from sculptor_app.core.pictures.file import Unreadable as Unreadable  # also read from here
+from sculptor_app.core.pictures.file import decode
 from sculptor_app.training.errors import BadInput, PicturesChanged, TooFewPictures
+from sculptor_app.training.machine import refuse_too_many
+
+WHITE = (255, 255, 255)
+
+
+def read_square(path: Path, size: int) -> np.ndarray:
+    """The middle square of a picture, whatever its size, aspect, colours and depth.
+
+    Turned upright as the camera was held, on white where it is transparent; of an animation the first frame.
+
+    Args:
+        path: The file.
+        size: Edge in pixels.
+
+    Returns:
+        (size, size, 3) uint8, sRGB.
+
+    Raises:
+        Unreadable: It is no picture, is cut off, is too large, or may not be read.
+    """
+
+    def fit(picture: Image.Image) -> Image.Image:
+        return ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+
+    return decode(path, fit, 2 * size, WHITE).pixels.round().astype(np.uint8)
+
 
 SUFFIXES = (
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg",

@@ -11,7 +11,7 @@ import numpy as np
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.training.errors import BadInput, PicturesChanged, RenderSizeMismatch
-from sculptor_app.training.files import written_whole
+from sculptor_app.training.files import whole_file
 
 SHARD = 480
 """Pictures in a shard; a multiple of forms times materials, so that every pair is equally frequent."""
@@ -61,7 +61,7 @@ def write_shard(
         return path
     seeds, labels, materials = labels_of(first_seed, len(forms), count)
     pictures = to_bytes(render(seeds, [FORMS.index(forms[label]) for label in labels], materials, size, device))
-    with written_whole(path) as file:
+    with whole_file(path) as file:
         np.savez(file, pictures=pictures, forms=np.array(labels), materials=np.array(materials))
     return path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,21 @@ from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.devices import Device, find_device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, run_errors
 from sculptor_app.diffusion.sampling.engine import model_folder, model_name
-from sculptor_app.training.evaluation.frechet import fit, frechet
-from sculptor_app.training.evaluation.judge import Reading, read
-from sculptor_app.training.evaluation.judge_folder import describe_judge
-from sculptor_app.training.evaluation.judge_selection import find_judge, make_judge, open_judge
-from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Standard, share
-from sculptor_app.training.evaluation.listener import EvaluationListener
-from sculptor_app.training.evaluation.machine import describe_machine
-from sculptor_app.training.evaluation.nearest import nearest
-from sculptor_app.training.evaluation.renders import (
+from sculptor_app.training.evaluation.figures import Evaluation, Measured, count_confusions, fit, frechet, nearest
+from sculptor_app.training.evaluation.judge import Reading, Standard, describe_judge, read
+from sculptor_app.training.evaluation.judge_training import JudgeRecipe, find_judge, make_judge, open_judge, share
+from sculptor_app.training.evaluation.pictures import (
     Blocks,
+    EvaluationListener,
     choose_blocks,
+    cycle_labels,
+    draw_samples,
     fresh_renders,
     training_blocks,
     training_renders,
+    with_progress,
 )
-from sculptor_app.training.evaluation.report import Evaluation, Measured, count_confusions
-from sculptor_app.training.evaluation.sampling import cycle_labels, draw_samples, has_fast_16_bits
+from sculptor_app.training.machine import describe_machine, has_fast_16_bits
 
 Labels = tuple[list[int], list[int]]
 """Forms and materials of the samples."""
@@ -91,7 +88,7 @@ def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evalua
         standard = open_judge(judge, pipeline.picture_size)
         with run_errors(device.name):
             drawn = draw_samples(pipeline, *labels, request.seed, request.steps, request.guidance, dtype)
-            samples = torch.cat(list(_with_progress(listener, "Sampling", request.samples, drawn)))
+            samples = torch.cat(list(with_progress(listener, "Sampling", request.samples, drawn)))
         of_samples, of_renders, reading = _compare(
             request, standard, samples, labels, blocks, _render_device(device), listener
         )
@@ -152,9 +149,9 @@ def _compare(
 ) -> tuple[Measured, Measured, Reading]:  # fmt: skip
     """Figures of the samples and of as many fresh renders of the same labels, and what was read off the samples."""
     rendered = fresh_renders(request.seed, *labels, standard.size, device)
-    renders = torch.cat(list(_with_progress(listener, "Rendering", len(samples), rendered)))
+    renders = torch.cat(list(with_progress(listener, "Rendering", len(samples), rendered)))
     known = training_renders(blocks, standard.size, request.training_renders, device)
-    watched = _with_progress(listener, "Looking for copies", sum(count for _, count in blocks), known)
+    watched = with_progress(listener, "Looking for copies", sum(count for _, count in blocks), known)
     distances = nearest(torch.cat([samples, renders]), watched)
     of_samples, of_renders = read(standard.judge, samples), read(standard.judge, renders)
     return (
@@ -162,18 +159,6 @@ def _compare(
         measure(standard, of_renders, labels, distances[len(samples) :]),
         of_samples,
     )
-
-
-def _with_progress(
-    listener: EvaluationListener, title: str, count: int, parts: Iterable[torch.Tensor]
-) -> Iterator[torch.Tensor]:
-    """Pass pictures on and show how many have come."""
-    done = 0
-    with listener.progress(title, count) as show:
-        for part in parts:
-            yield part
-            done += len(part)
-            show(done)
 
 
 def measure(standard: Standard, reading: Reading, labels: Labels, distances: torch.Tensor) -> Measured:

@@ -3,15 +3,88 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import conv2d, cross_entropy, interpolate, mse_loss, pad
 
-from sculptor_app.training.evaluation.degradation import wear
-from sculptor_app.training.evaluation.frechet import Gaussian, fit
-from sculptor_app.training.evaluation.judge import Judge, read, scaled
+from sculptor_app import folders, resources
+from sculptor_app.training.data.shards import SHARD, write_shard
+from sculptor_app.training.errors import JudgeSizeMismatch
+from sculptor_app.training.evaluation.figures import fit
+from sculptor_app.training.evaluation.judge import Judge, Standard, read, read_judge, scaled, write_judge
+from sculptor_app.training.evaluation.pictures import (
+    JUDGE_SEEDS,
+    EvaluationListener,
+    in_parallel,
+    pictures_of,
+    workers_on,
+)
+
+MOST_NOISE = 0.25
+"""Largest standard deviation of added noise, for pictures in [-1, 1]."""
+MOST_BLUR_PX = 1.2
+"""Largest standard deviation of the blur at 64 pixels; it grows with the picture."""
+CLEAN_SHARE = 0.3
+"""Share of the pictures that get neither noise nor blur."""
+SHIFT, CONTRAST = 0.12, 0.15
+"""Brightness moves by so much at most, contrast by such a share."""
+
+
+def wear(pictures: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mirror, blur, dim or brighten, and add noise; every picture by another amount.
+
+    Args:
+        pictures: (B, 3, H, W) in [-1, 1].
+        generator: Source of all chance, on the CPU.
+
+    Returns:
+        The worn pictures, in [-1, 1], and their roughness (B, 2): noise and blur, each 0 to 1.
+    """
+    count = len(pictures)
+    chance = torch.rand(count, 6, generator=generator)
+    rough = (chance[:, 0] >= CLEAN_SHARE).float()
+    noise, blur = chance[:, 1].square() * rough, chance[:, 2] * rough
+    worn = torch.where(_column(chance[:, 3] < 0.5), pictures.flip(3), pictures)
+    worn = _blurred(worn, blur * MOST_BLUR_PX * pictures.shape[3] / 64)
+    middle = worn.mean(dim=(1, 2, 3), keepdim=True)
+    contrast, shift = _column(1 + CONTRAST * (2 * chance[:, 4] - 1)), _column(SHIFT * (2 * chance[:, 5] - 1))
+    worn = middle + contrast * (worn - middle) + shift
+    worn = worn + _column(noise * MOST_NOISE) * _mixed_noise(worn.shape, generator)
+    return worn.clamp(-1, 1), torch.stack([noise, blur], dim=1)
+
+
+def _column(values: torch.Tensor) -> torch.Tensor:
+    return values.reshape(-1, 1, 1, 1)
+
+
+def _mixed_noise(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    """Noise of unit variance: fine grain and blotches of 4 pixels in a ratio of its own for every picture.
+
+    A model that works on patches of 4 by 4 errs at both scales.
+    """
+    fine = torch.randn(shape, generator=generator)
+    coarse = interpolate(torch.randn(*shape[:2], shape[2] // 4, shape[3] // 4, generator=generator), shape[2:])
+    turn = _column(torch.rand(shape[0], generator=generator) * torch.pi / 2)
+    return turn.cos() * fine + turn.sin() * coarse
+
+
+def _blurred(pictures: torch.Tensor, sigma_px: torch.Tensor) -> torch.Tensor:
+    """Pictures (B, 3, H, W) under a Gaussian of the given widths (B,); 0 leaves a picture as it is."""
+    count, channels, height, width = pictures.shape
+    reach = max(1, round(3 * MOST_BLUR_PX * width / 64))
+    steps = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (steps / sigma_px.clamp(min=0.05)[:, None]).square())
+    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)  # (3B, 2·reach + 1)
+    lined = pad(pictures, (reach, reach, reach, reach), mode="replicate").reshape(
+        1, -1, height + 2 * reach, width + 2 * reach
+    )
+    lined = conv2d(lined, kernel[:, None, :, None], groups=len(kernel))
+    lined = conv2d(lined, kernel[:, None, None, :], groups=len(kernel))
+    return lined.reshape(count, channels, height, width)
 
 
 @dataclass(frozen=True)
@@ -52,33 +125,6 @@ class JudgeRecipe:
     weight_decay: float = 0.05
     roughness_weight: float = 2.0
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Standard:
-    """What samples are held against.
-
-    Attributes:
-        judge: Reads them.
-        reference: Its features of clean renders.
-        size: Edge in pixels of the pictures that it was made for.
-        form_accuracy: Share of the held-out renders whose form it reads, clean.
-        material_accuracy: The same of the material.
-        form_accuracy_worn: Of the same renders with noise and blur.
-        material_accuracy_worn: The same of the material.
-        renders: How many renders it learned from.
-        held_out: How many renders the accuracies and the reference are of.
-    """
-
-    judge: Judge
-    reference: Gaussian
-    size: int
-    form_accuracy: float
-    material_accuracy: float
-    form_accuracy_worn: float
-    material_accuracy_worn: float
-    renders: int
-    held_out: int
 
 
 def learn(
@@ -162,3 +208,80 @@ def finish(judge: Judge, held_out: Pictures, size: int, recipe: JudgeRecipe) -> 
 def share(right: torch.Tensor) -> float:
     """How much of (N,) bool is true, 0 to 1."""
     return float(right.double().mean())
+
+
+def find_judge(size: int) -> Path | None:
+    """Folder of the judge of pictures of a size: the one that comes with the program, else one that was made here."""
+    for folder in (resources.root() / "models" / f"judge-{size}", own_judge(size)):
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def own_judge(size: int) -> Path:
+    """Where a judge that is made here is kept."""
+    return folders.cache() / "judges" / f"judge-{size}"
+
+
+def open_judge(folder: Path, size: int) -> Standard:
+    """Read a judge.
+
+    Raises:
+        JudgeError: The folder is broken, or of a judge of another size.
+    """
+    standard = read_judge(folder)
+    if standard.size != size:
+        raise JudgeSizeMismatch(f"The judge in {folder} reads pictures of {standard.size} pixels, not of {size}.")
+    return standard
+
+
+def make_judge(size: int, device: str, recipe: JudgeRecipe, listener: EvaluationListener) -> Path:
+    """Render, train, measure and write a judge; renders that an interrupted making left are gone on with.
+
+    Args:
+        size: Edge in pixels.
+        device: Where to render and to train, as torch names it.
+        recipe: How.
+        listener: Shows the progress.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        OSError: Its folders could not be made or emptied.
+        SculptorError: The renders or the judge could not be written.
+    """
+    folder = own_judge(size)
+    store = folder.with_name(f"renders-{size}")
+    learnt, held_out = _pictures(store, size, device, recipe, listener)
+    with listener.progress("Training the judge", recipe.passes * len(learnt.forms)) as show:
+        judge = learn(learnt, recipe, device, show)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_judge(folder, finish(judge, held_out, size, recipe))
+    shutil.rmtree(store)
+    return folder
+
+
+def _pictures(
+    store: Path, size: int, device: str, recipe: JudgeRecipe, listener: EvaluationListener
+) -> tuple[Pictures, Pictures]:
+    """What to learn from, and what to measure with."""
+    count = -(-(recipe.renders + recipe.held_out) // SHARD)
+    parts = []
+    with listener.progress("Rendering for the judge", count * SHARD) as show:
+        for part in _shards(store, count, size, device):
+            parts.append(part)
+            show(len(parts) * SHARD)
+    pictures, forms, materials = (torch.cat(column) for column in zip(*parts, strict=True))
+    border, end = recipe.renders, recipe.renders + recipe.held_out
+    learnt = Pictures(pictures[:border], forms[:border], materials[:border])
+    return learnt, Pictures(pictures[border:end], forms[border:end], materials[border:end])
+
+
+def _shards(
+    store: Path, count: int, size: int, device: str
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    seeds = range(JUDGE_SEEDS, JUDGE_SEEDS + count * SHARD, SHARD)
+    yield from in_parallel(
+        lambda seed: pictures_of(write_shard(store, seed, size, device), size), seeds, workers_on(device)
+    )

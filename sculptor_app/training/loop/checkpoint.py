@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sculptor_app.training.errors import CheckpointDamaged, CheckpointVersionError
-from sculptor_app.training.files import written_whole
+from sculptor_app import __version__
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.training.errors import (
+    ArchitectureChanged,
+    BadInput,
+    CheckpointDamaged,
+    CheckpointVersionError,
+    NoCheckpoint,
+    SettingsChanged,
+)
+from sculptor_app.training.files import whole_file, whole_folder
+from sculptor_app.training.network import Learner, build, with_weights_of
+from sculptor_app.training.records.events import EDGES
+from sculptor_app.training.records.plan import Recipe
 
 VERSION = 2
 """Of what a checkpoint holds; one of another version is refused, not guessed at."""
@@ -21,7 +35,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         NotWritten: The disk is full or cannot be written; the checkpoint before is still there.
     """
     unharmed = "The checkpoint before it is whole." if path.exists() else ""
-    with written_whole(path, unharmed) as file:
+    with whole_file(path, unharmed) as file:
         torch.save({"version": VERSION, **state}, file)
 
 
@@ -40,3 +54,133 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if version != VERSION:
         raise CheckpointVersionError(f"{path} was written by another version of this program.")
     return state
+
+
+UNTOUCHED = ("report_every", "checkpoint_every", "sample_every")
+"""Settings that nothing learned depends on."""
+
+
+def refuse_changes(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with a run that began with something else.
+
+    Args:
+        folder: Of the run.
+        was: What the run began with, by the option that chooses it.
+        now: The same of the command that is to go on.
+
+    Raises:
+        SettingsChanged: Something differs; the sentence names the first.
+    """
+    for option in [*was, *(option for option in now if option not in was)]:
+        before, after = was.get(option), now.get(option)
+        if before != after:
+            raise SettingsChanged(f"The run in {folder} began with {option} {_word(before)}, not {_word(after)}.")
+
+
+def refuse_other_architecture(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse weights that this version of the program would put into another network.
+
+    Raises:
+        ArchitectureChanged: The blueprints differ.
+    """
+    parts = sorted(part for part in was.keys() | now.keys() if was.get(part) != now.get(part))
+    if parts:
+        raise ArchitectureChanged(f"The run in {folder} began with another architecture ({', '.join(parts)}).")
+
+
+def changes(was: dict[str, Any], now: dict[str, Any]) -> str:
+    """A sentence about settings that change what is learned from here on; empty if none does.
+
+    Args:
+        was: The settings of the checkpoint.
+        now: Those of the command that goes on.
+    """
+    defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
+    known = defaults | was
+    parts = [f"{name.replace('_', ' ')} {_word(value)} instead of {_word(known[name])}" for name, value in now.items()
+             if name in known and name not in UNTOUCHED and known[name] != value]  # fmt: skip
+    if not parts:
+        return ""
+    return f"From here on with {', '.join(parts)}: the run will not be bit for bit what it would have been."
+
+
+def _word(value: Any) -> str:
+    if value is None or value == "":
+        return "none"
+    return ",".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def story_of(state: dict[str, Any]) -> dict[str, Any]:
+    """What a model tells of its training.
+
+    Args:
+        state: A checkpoint's content.
+
+    Returns:
+        `render_seeds`: [first seed, count] of the rendered pictures, none of a person's own; `pictures`: how many
+        different ones there were; `pictures_seen`: repeats counted; and recipe, loss, machine, command by their names.
+    """
+    facts = state["facts"]
+    return {
+        "render_seeds": facts["render_seeds"],
+        "pictures": facts["pictures"],
+        "pictures_seen": state["seen"],
+        "minutes": round(state["elapsed_s"] / 60, 1),
+        "recipe": state["settings"],
+        "loss_by_log_snr": facts["loss_by_log_snr"],
+        "edges": list(EDGES),
+        "machine": facts["machine"],
+        "command": facts["command"],
+        "version": __version__,
+    }
+
+
+def export_checkpoint(checkpoint: Path, folder: Path) -> None:
+    """Write the averaged weights of a checkpoint as a model folder.
+
+    Raises:
+        NoCheckpoint: There is none.
+        BadInput: The folder holds something else than a model.
+        CheckpointError: It cannot be read.
+        NotWritten: The disk did not take the model.
+    """
+    if not checkpoint.is_file():
+        raise NoCheckpoint(f"There is no checkpoint {checkpoint}.")
+    state = load_checkpoint(checkpoint)
+    pipeline = build(state["blueprint"])
+    learner = Learner(pipeline)
+    learner.load_state_dict(state["average"])
+    write_model(with_weights_of(learner, pipeline), folder, story_of(state))
+
+
+STORY = "training.json"
+
+INDEX = "model_index.json"
+
+
+def write_model(pipeline: SculptorPipeline, folder: Path, story: dict[str, Any]) -> None:
+    """Write a model folder beside its place, then put it in place.
+
+    Args:
+        pipeline: The model.
+        folder: A model that is there is replaced when the new one is complete.
+        story: Goes into the folder as `training.json`.
+
+    Raises:
+        BadInput: The folder holds something else than a model.
+        NotWritten: The disk did not take it; what was there before is whole.
+    """
+    refuse_other_folder(folder)
+    with whole_folder(folder) as beside:
+        pipeline.save_pretrained(beside)
+        (beside / STORY).write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+
+
+def refuse_other_folder(folder: Path) -> None:
+    """Refuse to put a model where something else is.
+
+    Raises:
+        BadInput: There is a file, or a folder with something in it that is no model.
+    """
+    if folder.exists() and not (folder / INDEX).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise BadInput(f"{folder} is there already and is no model.", "Choose another name, or move it away.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,25 +12,46 @@ from time import monotonic
 import torch
 
 from sculptor_app.diffusion.pipelines.devices import Device, cpu_threads
-from sculptor_app.training.data.dataset import get_pictures
+from sculptor_app.training.data.batches import PictureSet
+from sculptor_app.training.data.picture_folder import FolderSet, read_folder
+from sculptor_app.training.data.shards import ShardSet, shard_name, write_shard
 from sculptor_app.training.errors import NotWritten
-from sculptor_app.training.evaluation.machine import describe_machine
-from sculptor_app.training.evaluation.sampling import has_fast_16_bits
-from sculptor_app.training.loop.checkpoint import load_checkpoint
-from sculptor_app.training.loop.events import Begun, Grown, Learned, LearningEvent, RunSeen, Stepped, Told
-from sculptor_app.training.loop.faults import torch_faults
-from sculptor_app.training.loop.growth import sculpt_row
-from sculptor_app.training.loop.growth_rows import GrowthClock, GrowthFolder
-from sculptor_app.training.loop.listener import RunListener
-from sculptor_app.training.loop.lock import alone_in
-from sculptor_app.training.loop.plan import Plan, continued, load_plan, save_plan
-from sculptor_app.training.loop.processes import accelerator_alone
-from sculptor_app.training.loop.report import read_log
+from sculptor_app.training.loop.checkpoint import (
+    export_checkpoint,
+    load_checkpoint,
+    refuse_other_folder,
+    story_of,
+    write_model,
+)
+from sculptor_app.training.loop.processes import accelerator_alone, torch_faults
 from sculptor_app.training.loop.run import Beginning, Run
-from sculptor_app.training.loop.run_folder import CHECKPOINT, LOG, MODEL, refuse_strangers
+from sculptor_app.training.loop.samples import sculpt_row
 from sculptor_app.training.loop.trainer import Trainer
-from sculptor_app.training.network.architecture import fixed_settings, new_pipeline
-from sculptor_app.training.network.model_folder import export_checkpoint, refuse_other_folder, story_of, write_model
+from sculptor_app.training.machine import describe_machine, has_fast_16_bits, refuse_too_many
+from sculptor_app.training.network import fixed_settings, new_pipeline
+from sculptor_app.training.records.events import (
+    Begun,
+    Grown,
+    Learned,
+    LearningEvent,
+    Preparing,
+    RunListener,
+    RunSeen,
+    Stepped,
+    Told,
+    read_log,
+)
+from sculptor_app.training.records.plan import Plan, continued, load_plan, save_plan
+from sculptor_app.training.records.run_folder import (
+    CHECKPOINT,
+    LOG,
+    MODEL,
+    GrowthClock,
+    GrowthFolder,
+    alone_in,
+    refuse_strangers,
+)
+from sculptor_app.training.records.run_folder import RENDERS as RENDERS_FOLDER
 
 TELL_EVERY_S = 0.25
 """A step can take less time than a person needs to read a number."""
@@ -221,3 +242,52 @@ def export(folder: Path) -> Path:
     """
     export_checkpoint(folder / CHECKPOINT, folder / MODEL)
     return folder / MODEL
+
+
+RENDERS_AT_ONCE = 24
+"""So few that a stop need not wait long, and that the bar moves."""
+
+Getting = Generator[Preparing, None, PictureSet | None]
+
+
+def get_pictures(folder: Path, plan: Plan, say: Callable[[str], None], stop: threading.Event) -> Getting:
+    """Render what is missing, or read a person's folder.
+
+    Args:
+        folder: Of the run; renders go into it.
+        plan: Says what to learn.
+        say: Called with sentences about what is skipped.
+        stop: Set to break this off.
+
+    Yields:
+        How far it is.
+
+    Returns:
+        The set; None where it was broken off.
+
+    Raises:
+        TrainingError: There are too few pictures, or too many, or the disk does not take the renders.
+    """
+    return _render(folder / RENDERS_FOLDER, plan, stop) if plan.forms else _read(Path(plan.pictures), plan, say, stop)
+
+
+def _render(folder: Path, plan: Plan, stop: threading.Event) -> Getting:
+    refuse_too_many(plan.renders, plan.size)
+    for first in range(0, plan.renders, RENDERS_AT_ONCE):
+        if stop.is_set():
+            return None
+        if not (folder / shard_name(first)).exists():
+            yield Preparing(True, first, plan.renders)
+            write_shard(folder, first, plan.size, forms=plan.forms, count=min(RENDERS_AT_ONCE, plan.renders - first))
+    return ShardSet(folder, plan.size)
+
+
+def _read(folder: Path, plan: Plan, say: Callable[[str], None], stop: threading.Event) -> Getting:
+    reading = read_folder(folder, plan.size, say)
+    while not stop.is_set():
+        try:
+            done, of = next(reading)
+        except StopIteration as end:
+            return FolderSet.of(end.value)
+        yield Preparing(False, done, of)
+    return None

@@ -11,20 +11,30 @@ from typing import Any
 import torch
 
 from sculptor_app.training.errors import NotWritten
-from sculptor_app.training.loop.checkpoint import load_checkpoint, save_checkpoint
-from sculptor_app.training.loop.events import RunEvent, Saved, Stepped
-from sculptor_app.training.loop.faults import torch_faults
-from sculptor_app.training.loop.listener import RunListener
-from sculptor_app.training.loop.pace import Pace, seconds_left, share_done
-from sculptor_app.training.loop.processes import largest, on_first
-from sculptor_app.training.loop.report import LEVELS, Report, append_to_log, forget_later
-from sculptor_app.training.loop.resume import changes, refuse_changes, refuse_other_architecture
-from sculptor_app.training.loop.run_folder import CHECKPOINT as CHECKPOINT
-from sculptor_app.training.loop.run_folder import LOG
+from sculptor_app.training.loop.checkpoint import (
+    changes,
+    load_checkpoint,
+    refuse_changes,
+    refuse_other_architecture,
+    save_checkpoint,
+)
+from sculptor_app.training.loop.processes import largest, on_first, torch_faults
 from sculptor_app.training.loop.samples import write_sample_sheet
-from sculptor_app.training.loop.statistics import Ledger
+from sculptor_app.training.loop.statistics import Ledger, Pace, seconds_left, share_done
 from sculptor_app.training.loop.trainer import Trainer
-from sculptor_app.training.network.blueprint import blueprint_of
+from sculptor_app.training.network import blueprint_of
+from sculptor_app.training.records.events import (
+    LEVELS,
+    Report,
+    RunEvent,
+    RunListener,
+    Saved,
+    Stepped,
+    append_to_log,
+    forget_later,
+)
+from sculptor_app.training.records.run_folder import CHECKPOINT as CHECKPOINT
+from sculptor_app.training.records.run_folder import LOG
 
 
 @dataclass(frozen=True)

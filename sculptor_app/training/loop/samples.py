@@ -2,74 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from sculptor_app.core.errors import Cancelled, SamplerFailed
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.step import Frame, Step
+from sculptor_app.diffusion.observe.observer import BatchObserver, observed
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.training.files import written_whole
+from sculptor_app.diffusion.samplers.levels import Call
+from sculptor_app.measures.colours import byte_picture
+from sculptor_app.training.evaluation.pictures import sample_labelled
+from sculptor_app.training.files import whole_file
+from sculptor_app.training.records.events import GrowthRow
+from sculptor_app.training.records.plan import GROWTH_STEPS, NOISES, Plan
 
 COLUMNS, ROWS = 6, 8
 """Of a sheet: the materials and the forms of the default model."""
-
-
-@torch.no_grad()
-def sample_labelled(
-    pipeline: SculptorPipeline, forms: list[int], materials: list[int], seed: int = 0, steps: int = 25,
-    guidance_scale: float = 2.0, at_once: int = 48,
-) -> np.ndarray:  # fmt: skip
-    """Pictures of many different labels, which the pipeline's own call does not offer.
-
-    Args:
-        pipeline: Makes the pictures.
-        forms: Labels.
-        materials: Labels, as many.
-        seed: Of the noise; a picture's noise does not depend on how many are made at once.
-        steps: Reverse steps.
-        guidance_scale: How much the labels count.
-        at_once: Pictures in one batch; less takes less memory.
-
-    Returns:
-        (B, H, W, 3) uint8.
-    """
-    size = pipeline.picture_size
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn((len(forms), 3, size, size), generator=generator, dtype=torch.float32)
-    labels = torch.tensor([forms, materials])
-    parts = [denoise(pipeline, noise[i : i + at_once], labels[:, i : i + at_once], steps, guidance_scale)
-             for i in range(0, len(forms), at_once)]  # fmt: skip
-    array: np.ndarray = torch.cat(parts).permute(0, 2, 3, 1).numpy()
-    return array
-
-
-def denoise(
-    pipeline: SculptorPipeline, noise: torch.Tensor, labels: torch.Tensor, steps: int, guidance_scale: float
-) -> torch.Tensor:
-    """One batch of pictures.
-
-    Args:
-        pipeline: Makes the pictures; its scheduler must be nobody else's meanwhile.
-        noise: (B, 3, H, W).
-        labels: (2, B) int64, forms and materials.
-        steps: Reverse steps.
-        guidance_scale: How much the labels count.
-
-    Returns:
-        (B, 3, H, W) uint8 on the CPU.
-    """
-    scheduler, table, patch = pipeline.scheduler, pipeline.label_embedding, pipeline.config.patch_size
-    free = torch.tensor([[table.null_form], [table.null_material]]).expand_as(labels)
-    embedded = table(*torch.cat([free, labels], dim=1).to(pipeline.device))  # (2B, width), the free ones first
-    x = noise.to(pipeline.device)
-    scheduler.set_timesteps(steps, device=pipeline.device)
-    for t in scheduler.timesteps:
-        doubled = pixel_unshuffle(torch.cat([x, x]), patch)
-        uncond, cond = pixel_shuffle(pipeline.unet(doubled, t, class_labels=embedded).sample, patch).float().chunk(2)
-        x = scheduler.step(uncond + guidance_scale * (cond - uncond), t, x).prev_sample
-    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
 
 def write_sample_sheet(pipeline: SculptorPipeline, path: Path, at_once: int = COLUMNS * ROWS) -> None:
@@ -84,5 +38,75 @@ def write_sample_sheet(pipeline: SculptorPipeline, path: Path, at_once: int = CO
     pictures = sample_labelled(pipeline, forms, materials, at_once=at_once)
     height, width = pictures.shape[1:3]
     sheet = pictures.reshape(ROWS, COLUMNS, height, width, 3).transpose(0, 2, 1, 3, 4)
-    with written_whole(path) as file:
+    with whole_file(path) as file:
         Image.fromarray(sheet.reshape(ROWS * height, COLUMNS * width, 3)).save(file, format="png")
+
+
+NOISE_SEED = 20_261_125
+GUIDANCE = 2.0
+"""As much as the window carves with."""
+
+
+def fixed_noises(size: int) -> torch.Tensor:
+    """The noises that are sculpted again and again, (NOISES, 3, size, size); the same in every run."""
+    generator = torch.Generator().manual_seed(NOISE_SEED)
+    return torch.randn((NOISES, 3, size, size), generator=generator, dtype=torch.float32)
+
+
+def sculpt_row(
+    pipeline: SculptorPipeline, plan: Plan, pictures: int, stop: threading.Event, steps: int = GROWTH_STEPS
+) -> GrowthRow | None:
+    """Sculpt the fixed noises; nothing random is drawn, so that training goes on as if this had not been.
+
+    Args:
+        pipeline: Of the averaged weights, with a scheduler of its own (DDIM).
+        plan: Says what the noises are sculpted into.
+        pictures: Seen by the model.
+        stop: Looked at before every step.
+        steps: Reverse steps.
+
+    Returns:
+        The row; None where a stop was asked for, or where the model makes values that are no numbers.
+    """
+    recorder = _Recorder(stop)
+    forms, materials = plan.labels_of_noises()
+    try:
+        with observed(pipeline.scheduler, BatchObserver(recorder.start, recorder.take, recorder.interrupt)):
+            pipeline(
+                forms, materials, num_inference_steps=steps, guidance_scale=GUIDANCE, noise=fixed_noises(plan.size),
+                batch_size=NOISES, output_type="pt",
+            )  # fmt: skip
+    except (Cancelled, SamplerFailed):
+        return None
+    return recorder.row(pictures)
+
+
+class _Recorder:
+    """Keeps what the observer tells, as bytes."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._levels: tuple[NoiseLevel, ...] = ()
+        self._states: list[NDArray[np.uint8]] = []  # (B, H, W, 3) each
+        self._guesses: list[NDArray[np.uint8]] = []
+
+    def interrupt(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+    def start(self, frames: list[Frame], calls: tuple[Call, ...]) -> None:
+        self._levels = (calls[0].before, *(call.after for call in calls))
+        self._states.append(_bytes(frames))
+        self._guesses.append(self._states[0])
+
+    def take(self, steps: list[Step]) -> None:
+        self._states.append(_bytes([step.state for step in steps]))
+        self._guesses.append(_bytes([step.guess for step in steps if step.guess is not None]))
+
+    def row(self, pictures: int) -> GrowthRow:
+        return GrowthRow(pictures, np.stack(self._guesses, axis=1), np.stack(self._states, axis=1), self._levels)
+
+
+def _bytes(frames: list[Frame]) -> NDArray[np.uint8]:
+    """(B, H, W, 3) of frames (3, H, W) in [-1, 1]."""
+    return np.stack([byte_picture(frame, 1.0) for frame in frames])

@@ -14,12 +14,10 @@ from torch.nn.functional import pixel_unshuffle
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.data.batches import PictureSet, draw_batch
 from sculptor_app.training.errors import Diverged, OptimizerChanged
-from sculptor_app.training.loop.gradient_guard import GradientGuard
-from sculptor_app.training.loop.optimizer import make_optimizer
+from sculptor_app.training.loop.optimizer import GradientGuard, make_optimizer
 from sculptor_app.training.loop.processes import gathered, largest, new_accelerator
-from sculptor_app.training.loop.recipe import Recipe, learning_rate_at
-from sculptor_app.training.network.attention import hasten_on_cpu, steady_attention
-from sculptor_app.training.network.trainable import Learner, with_weights_of
+from sculptor_app.training.network import Learner, hasten_on_cpu, steady_attention, with_weights_of
+from sculptor_app.training.records.plan import Recipe, learning_rate_at
 
 
 @dataclass(frozen=True)

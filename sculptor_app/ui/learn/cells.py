@@ -12,7 +12,8 @@ from pathlib import Path
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 
-from sculptor_app.training.loop.growth_rows import GrowthFolder, GrowthRow
+from sculptor_app.training.records.events import GrowthRow
+from sculptor_app.training.records.run_folder import GrowthFolder
 
 LIKED_COLUMNS = 12
 LEAST_CELL_PX, MOST_CELL_PX, GAP_PX = 30, 84, 2

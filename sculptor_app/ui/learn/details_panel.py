@@ -13,7 +13,7 @@ from sculptor_app.ui.learn.cells import GUESS, STATE
 from sculptor_app.ui.widgets.frame_panel import FramePanel
 
 if TYPE_CHECKING:
-    from sculptor_app.training.loop.report import Report
+    from sculptor_app.training.records.events import Report
 
 WIDTH_PX, LEAST_WIDTH_PX = 360, 320
 EARLIER = 4

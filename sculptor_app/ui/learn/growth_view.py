@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.session.session import Session
-from sculptor_app.training.loop.plan import NOISES
+from sculptor_app.training.records.plan import NOISES
 from sculptor_app.ui.learn.cells import GUESS, STATE
 from sculptor_app.ui.learn.grid import GrowthGrid
 from sculptor_app.ui.theme import fonts, icon

@@ -10,8 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.session.training import TrainingRunner, TrainingState
-from sculptor_app.training.loop.events import Begun, Grown, Learned, Preparing, RunSeen, Stepped, Told
-from sculptor_app.training.loop.report import Report
+from sculptor_app.training.records.events import Begun, Grown, Learned, Preparing, Report, RunSeen, Stepped, Told
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.details_panel import WIDTH_PX, DetailsPanel
 from sculptor_app.ui.learn.growth_view import GrowthView

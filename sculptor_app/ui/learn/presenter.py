@@ -12,8 +12,8 @@ from PySide6.QtGui import QImage
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.phases import PhaseSpan, phase_spans
 from sculptor_app.session.session import Session
-from sculptor_app.training.loop.events import Grown, RunSeen
-from sculptor_app.training.loop.plan import NOISES, Plan
+from sculptor_app.training.records.events import Grown, RunSeen
+from sculptor_app.training.records.plan import NOISES, Plan
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.cells import GUESS, STATE, RowCache
 from sculptor_app.ui.learn.details_panel import DetailsPanel

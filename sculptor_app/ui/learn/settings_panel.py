@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from sculptor_app import folders
 from sculptor_app.session.training import TrainingState
-from sculptor_app.training.loop.plan import OWN, OWN_SIZES, PRESETS, TINY, Plan, plan_of
+from sculptor_app.training.records.plan import OWN, OWN_SIZES, PRESETS, TINY, Plan, plan_of
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
 from sculptor_app.ui.learn.texts import preset_name, preset_note

@@ -6,8 +6,8 @@ from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.training import errors
-from sculptor_app.training.loop.events import Stepped
-from sculptor_app.training.loop.plan import OWN, SMALL, TINY, Plan
+from sculptor_app.training.records.events import Stepped
+from sculptor_app.training.records.plan import OWN, SMALL, TINY, Plan
 from sculptor_app.ui.playback.texts import duration_text
 from sculptor_app.ui.widgets.names import form_name, material_name
 

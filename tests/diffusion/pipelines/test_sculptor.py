@@ -210,7 +210,7 @@ def test_broken_folders_are_refused_with_a_sentence(folder: Path, tmp_path: Path
 
 
 def test_a_network_whose_time_is_wider_than_its_first_level_says_can_be_saved_and_loaded(tmp_path: Path):
-    from sculptor_app.training.network.architecture import new_pipeline
+    from sculptor_app.training.network import new_pipeline
 
     made = new_pipeline(("a", "b"), ("c",), 32, 2, (32, 64))
     assert made.label_embedding.config.width == 4 * 64

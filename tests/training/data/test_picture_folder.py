@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sculptor_app.training.data.memory import available_memory, refuse_too_many
 from sculptor_app.training.data.picture_folder import SUFFIXES, FolderSet
 from sculptor_app.training.errors import BadInput, SettingsChanged, TooFewPictures, TooManyPictures
+from sculptor_app.training.machine import available_memory, refuse_too_many
 from tests.training.tiny import fill
 
 

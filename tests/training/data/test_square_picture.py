@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sculptor_app.core.pictures import file
-from sculptor_app.training.data.square_picture import Unreadable, read_square
+from sculptor_app.training.data.picture_folder import Unreadable, read_square
 
 ORANGE = (200, 120, 40)
 

@@ -15,12 +15,11 @@ from sculptor_app.commands.evaluate import command_line
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.data import shards
 from sculptor_app.training.evaluation import evaluate as evaluating
-from sculptor_app.training.evaluation import judge_selection, renders
-from sculptor_app.training.evaluation.judge import Judge
-from sculptor_app.training.evaluation.judge_folder import FACTS, read_judge, write_judge
-from sculptor_app.training.evaluation.judge_selection import find_judge, own_judge
-from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, finish
-from sculptor_app.training.network.architecture import new_pipeline
+from sculptor_app.training.evaluation import judge_training
+from sculptor_app.training.evaluation import pictures as renders
+from sculptor_app.training.evaluation.judge import FACTS, Judge, read_judge, write_judge
+from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, find_judge, finish, own_judge
+from sculptor_app.training.network import new_pipeline
 
 REQUIRED = {"samples", "form_accuracy", "material_accuracy", "frechet_samples", "frechet_renders", "nearest_train",
             "nearest_renders", "training_compared", "command", "machine"}  # fmt: skip
@@ -38,7 +37,7 @@ def evaluate(model: Path, *arguments: object) -> int:
 @pytest.fixture(autouse=True)
 def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever makes a judge makes one in seconds: 48 renders to learn from, 48 to measure with."""
-    for module in (shards, renders, judge_selection):
+    for module in (shards, renders, judge_training):
         monkeypatch.setattr(module, "SHARD", 48)
     monkeypatch.setattr(evaluating, "RECIPE", JudgeRecipe(renders=48, held_out=48, passes=2, batch=24))
 

@@ -10,11 +10,22 @@ import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.training.evaluation.degradation import wear
-from sculptor_app.training.evaluation.frechet import fit, frechet
-from sculptor_app.training.evaluation.judge import Judge, read, scaled
-from sculptor_app.training.evaluation.judge_folder import FACTS, MOST_BYTES, WEIGHTS, read_judge, write_judge
-from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, Standard, finish, learn
+from sculptor_app.training.evaluation import evaluate
+from sculptor_app.training.evaluation import pictures as renders
+from sculptor_app.training.evaluation import pictures as sampling
+from sculptor_app.training.evaluation.figures import fit, frechet
+from sculptor_app.training.evaluation.judge import (
+    FACTS,
+    MOST_BYTES,
+    WEIGHTS,
+    Judge,
+    Standard,
+    read,
+    read_judge,
+    scaled,
+    write_judge,
+)
+from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, find_judge, finish, learn, wear
 
 SIZE = 16
 RECIPE = JudgeRecipe(renders=480, held_out=96, passes=5, batch=24, learning_rate=5e-3)
@@ -167,3 +178,17 @@ def test_a_folder_that_is_gone_is_refused(folder: Path):
     shutil.rmtree(folder)
     with pytest.raises(ModelFolderError):
         read_judge(folder)
+
+
+def test_the_judge_that_comes_with_the_program_is_found_and_good():
+    """Its own word about itself is checked on 48 renders that it has not seen."""
+    folder = find_judge(64)
+    assert folder is not None
+    kept = read_judge(folder)
+    assert min(kept.form_accuracy, kept.material_accuracy) >= 0.97
+    labels = sampling.cycle_labels(48)
+    pictures = torch.cat(list(renders.fresh_renders(20_261_125, *labels, 64)))
+    measured = evaluate.measure(kept, evaluate.read(kept.judge, pictures), labels, torch.zeros(48))
+    assert measured.form_accuracy >= 0.93
+    assert measured.material_accuracy >= 0.93
+    assert (folder / WEIGHTS).stat().st_size < 1_500_000

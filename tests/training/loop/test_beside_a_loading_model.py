@@ -11,8 +11,8 @@ import torch
 from diffusers import UNet2DModel
 
 from sculptor_app.diffusion.models.loader import build, inspect_model
-from sculptor_app.training.network.blueprint import blueprint_of
-from sculptor_app.training.network.blueprint import build as build_from_blueprint
+from sculptor_app.training.network import blueprint_of
+from sculptor_app.training.network import build as build_from_blueprint
 from tests.helpers.diffusers_models import ddpm, save
 from tests.training.tiny import tiny_pipeline, tiny_trainer
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sculptor_app.training.errors import DeviceLost, Diverged, NotWritten, OutOfMemory, PeerLost
-from sculptor_app.training.files import written_whole
+from sculptor_app.training.files import whole_file
 from sculptor_app.training.loop.checkpoint import load_checkpoint, save_checkpoint
 from tests.training.tiny import Messages, Weights, no_file_larger_than, same, tiny_run, with_recipe
 
@@ -39,7 +39,7 @@ def test_whatever_happens_while_a_file_is_written_the_old_one_stays(tmp_path: Pa
     path.write_bytes(b"old")
 
     def interrupted() -> None:
-        with written_whole(path) as file:
+        with whole_file(path) as file:
             file.write(b"half")
             raise KeyboardInterrupt
 
@@ -51,7 +51,7 @@ def test_whatever_happens_while_a_file_is_written_the_old_one_stays(tmp_path: Pa
 
 def test_a_file_left_by_a_killed_process_is_written_over(tmp_path: Path):
     (tmp_path / "x.partial").write_bytes(b"left by a process that was killed, and longer than the new one")
-    with written_whole(tmp_path / "x") as file:
+    with whole_file(tmp_path / "x") as file:
         file.write(b"new")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"x": b"new"}
 

@@ -11,14 +11,13 @@ import torch
 
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.errors import BadInput, NotWritten, SettingsChanged, TooFewPictures, TrainingFailed
-from sculptor_app.training.loop import growth_rows, live
+from sculptor_app.training.loop import live
 from sculptor_app.training.loop.checkpoint import load_checkpoint
-from sculptor_app.training.loop.events import Begun, Grown, Learned, LearningEvent, Preparing, Stepped, Told
 from sculptor_app.training.loop.live import Learning, export
-from sculptor_app.training.loop.plan import OWN, Plan, load_plan
-from sculptor_app.training.loop.recipe import Recipe
-from sculptor_app.training.loop.report import Report
 from sculptor_app.training.loop.trainer import Trainer
+from sculptor_app.training.records import run_folder
+from sculptor_app.training.records.events import Begun, Grown, Learned, LearningEvent, Preparing, Report, Stepped, Told
+from sculptor_app.training.records.plan import OWN, Plan, Recipe, load_plan
 from tests.training.tiny import fill, no_file_larger_than
 
 TOTAL = 256
@@ -28,7 +27,7 @@ TOTAL = 256
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every step is told; torch gets its threads back."""
     monkeypatch.setattr(live, "TELL_EVERY_S", 0.0)
-    monkeypatch.setattr(growth_rows, "HEAD_START_S", 1e9)  # rows come however busy the machine is
+    monkeypatch.setattr(run_folder, "HEAD_START_S", 1e9)  # rows come however busy the machine is
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from sculptor_app.training.loop.optimizer import Muon, make_optimizer, orthogonalised
-from sculptor_app.training.loop.recipe import Recipe
+from sculptor_app.training.records.plan import Recipe
 from tests.training.tiny import tiny_pipeline
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from sculptor_app.commands.terminal import stop_on_signal
 from sculptor_app.training.data.shards import ShardSet
 from sculptor_app.training.errors import CheckpointError, NotWritten, SettingsChanged
-from sculptor_app.training.loop.report import EDGES, forget_later
 from sculptor_app.training.loop.trainer import Trainer
+from sculptor_app.training.records.events import EDGES, forget_later
 from tests.training.tiny import (
     RECIPE,
     Messages,

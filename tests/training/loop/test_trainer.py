@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from sculptor_app.training.errors import SettingsChanged, TrainingFailed
-from sculptor_app.training.loop import gradient_guard
+from sculptor_app.training.evaluation.pictures import sample_labelled
+from sculptor_app.training.loop import optimizer
 from sculptor_app.training.loop.processes import new_accelerator
-from sculptor_app.training.loop.recipe import Recipe, learning_rate_at
-from sculptor_app.training.loop.samples import sample_labelled
 from sculptor_app.training.loop.trainer import Trainer
-from sculptor_app.training.network.architecture import new_pipeline
+from sculptor_app.training.network import new_pipeline
+from sculptor_app.training.records.plan import Recipe, learning_rate_at
 from tests.training.tiny import Pictures, tiny_pipeline, tiny_trainer, with_recipe
 
 
@@ -109,7 +109,7 @@ def test_a_gradient_far_larger_than_usual_is_not_followed():
 
 
 def test_gradients_that_stay_large_end_in_a_sentence(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gradient_guard, "MOST_REFUSED", 3)
+    monkeypatch.setattr(optimizer, "MOST_REFUSED", 3)
     trainer = tiny_trainer()
     trainer.step()
     trainer._guard.usual /= 1e6
@@ -120,7 +120,7 @@ def test_gradients_that_stay_large_end_in_a_sentence(monkeypatch: pytest.MonkeyP
 
 
 def test_a_first_gradient_that_overflows_is_not_taken_for_the_usual_one():
-    watch = gradient_guard.GradientGuard()
+    watch = optimizer.GradientGuard()
     assert not watch.is_usual(float("inf"))
     assert not watch.is_usual(float("nan"))
     assert watch.is_usual(3.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.cli import main
-from sculptor_app.training.network.architecture import new_pipeline
+from sculptor_app.training.network import new_pipeline
 from tests.helpers.window import Driver
 from tests.ui.conftest import only_living_widgets, open_window, settings  # noqa: F401  # fixtures
 

@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.session.training import TrainingState
-from sculptor_app.training.loop import growth_rows, live, plan
+from sculptor_app.training.loop import live
+from sculptor_app.training.records import plan
+from sculptor_app.training.records import run_folder as growth_rows
 from sculptor_app.ui.learn.page import LearnPage
 from sculptor_app.ui.widgets.bars import MessageBar
 from tests.training.tiny import fill

@@ -1,6 +1,6 @@
 """Reports of a run that never was."""
 
-from sculptor_app.training.loop.report import LEVELS, Report
+from sculptor_app.training.records.events import LEVELS, Report
 
 
 def report(pictures: int, learned: float) -> Report:

@@ -14,10 +14,10 @@ from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.session.training import TrainingState
 from sculptor_app.training.loop import live
 from sculptor_app.training.loop.checkpoint import load_checkpoint
-from sculptor_app.training.loop.events import Stepped
 from sculptor_app.training.loop.live import Learning
-from sculptor_app.training.loop.plan import OWN, TINY
 from sculptor_app.training.loop.trainer import Trainer
+from sculptor_app.training.records.events import Stepped
+from sculptor_app.training.records.plan import OWN, TINY
 from sculptor_app.ui.learn.cells import GUESS, STATE
 from tests.training.loop.test_live import same
 from tests.training.tiny import fill, no_file_larger_than

@@ -8,7 +8,7 @@ import torch
 
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.errors import BadInput, NotWritten
-from sculptor_app.training.network.model_folder import export_checkpoint, write_model
+from sculptor_app.training.loop.checkpoint import export_checkpoint, write_model
 from tests.training.tiny import no_file_larger_than, tiny_pipeline, tiny_run
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sculptor_app.training.loop.pace import Pace, seconds_left, share_done
-from sculptor_app.training.loop.recipe import Recipe
+from sculptor_app.training.loop.statistics import Pace, seconds_left, share_done
+from sculptor_app.training.records.plan import Recipe
 
 
 def test_time_left_follows_the_rate_or_the_clock():

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.training.errors import BadInput, CheckpointError, SettingsChanged
-from sculptor_app.training.loop.plan import (
+from sculptor_app.training.records.events import Report
+from sculptor_app.training.records.plan import (
     OWN,
     OWN_SIZES,
     PRESETS,
@@ -17,8 +18,7 @@ from sculptor_app.training.loop.plan import (
     plan_of,
     save_plan,
 )
-from sculptor_app.training.loop.report import Report
-from sculptor_app.training.loop.run_folder import look_at
+from sculptor_app.training.records.run_folder import look_at
 from tests.training.tiny import tiny_run
 
 

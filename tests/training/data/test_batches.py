@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from sculptor_app.training.loop.noise import CENTRE, SPREAD, add_noise, draw_labels, draw_timesteps, levels
-from sculptor_app.training.network.architecture import new_scheduler
+from sculptor_app.training.data.batches import CENTRE, SPREAD, add_noise, draw_labels, draw_timesteps, levels
+from sculptor_app.training.network import new_scheduler
 
 
 @pytest.fixture

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.training.files import not_written, written_whole
+from sculptor_app.training.errors import BadInput, FolderInUse, FolderNotWritable
+from sculptor_app.training.files import not_written, whole_file
+from sculptor_app.training.records.events import GrowthRow, RunSeen, read_log
+from sculptor_app.training.records.plan import load_plan
 
 FOLDER = "growth"
 MOST_ROWS = 64
@@ -21,23 +25,6 @@ RATIO, FIRST = 1.15, 192
 changes with the logarithm of what it has seen."""
 SHARE, HEAD_START_S = 0.05, 3.0
 """Of the training time that rows may cost, and what they may cost beyond it: at first a model changes quickly."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GrowthRow:
-    """What a model made of the fixed noises after so many pictures.
-
-    Attributes:
-        pictures: Seen by the model.
-        guesses: Current guesses, (B, N + 1, H, W, 3) uint8; at state 0, where there is none, the noise.
-        states: Noisy states, the same shape.
-        levels: Of the states 0..N.
-    """
-
-    pictures: int
-    guesses: NDArray[np.uint8]
-    states: NDArray[np.uint8]
-    levels: tuple[NoiseLevel, ...]
 
 
 class GrowthFolder:
@@ -65,7 +52,7 @@ class GrowthFolder:
             self._folder.mkdir(exist_ok=True)
         except OSError as error:
             raise not_written(self._folder, error) from error
-        with written_whole(self._path(row.pictures)) as file:
+        with whole_file(self._path(row.pictures)) as file:
             levels = np.array([(level.signal, level.noise) for level in row.levels])
             np.savez(file, guesses=row.guesses, states=row.states, levels=levels)
         kept = thinned(self.rows())
@@ -143,3 +130,92 @@ class GrowthClock:
         """A row was made."""
         self._last, self._cost_s = pictures, cost_s
         self._spent_s += cost_s
+
+
+CHECKPOINT, LOG, MODEL, RENDERS = "checkpoint.pt", "log.jsonl", "model", "renders"
+
+
+def look_at(folder: Path) -> RunSeen | None:
+    """The run in a folder; None where there is none and one can be begun.
+
+    Raises:
+        BadInput: Something else is in it.
+        CheckpointError: Its plan cannot be read.
+    """
+    plan = load_plan(folder)
+    if plan is None:
+        refuse_strangers(folder)
+        return None
+    reports = tuple(read_log(folder / LOG))
+    rows = GrowthFolder(folder).rows()
+    pictures = max([0, *(report.pictures for report in reports[-1:]), *rows[-1:]])
+    return RunSeen(folder, plan, pictures, reports, rows)
+
+
+def refuse_strangers(folder: Path) -> None:
+    """Refuse a folder without a plan in which a run cannot be begun.
+
+    Raises:
+        BadInput: It is a file, or something other than a run of a window, or the renders for one, is in it.
+    """
+    if folder.is_file():
+        raise BadInput(f"{folder} is a file.", "Choose a folder for the run.")
+    if (folder / CHECKPOINT).exists():
+        raise BadInput(
+            f"The run in {folder} was begun by `sculptor-app train`.",
+            "Go on with it there, or choose another folder.",
+        )
+    if folder.is_dir() and any(not path.name.startswith(".") and path.name != RENDERS for path in folder.iterdir()):
+        raise BadInput(f"{folder} holds other things already.", "Choose an empty or a new folder for the run.")
+
+
+NAME = ".lock"
+"""It stays: deleting it would let a third process lock a new one beside a second that waits for this."""
+
+
+@contextmanager
+def alone_in(folder: Path, needed: bool = True) -> Iterator[None]:
+    """Hold a folder's lock while the block runs; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: Of the run; it is made if it is not there.
+        needed: False takes no lock: the first process holds it for the others.
+
+    Raises:
+        FolderNotWritable: The folder cannot be made or written to.
+        FolderInUse: Another run has it.
+    """
+    if not needed:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / NAME).open("wb")
+    except OSError as error:
+        raise FolderNotWritable(f"The folder {folder} cannot be written to ({error.strerror}).") from error
+    with file:
+        if not _locked(file.fileno()):
+            raise FolderInUse(f"Another run is going on in {folder}.")
+        yield
+
+
+def _locked(handle: int) -> bool:
+    """Whether the lock is ours now; a file system that knows no locks counts as one that gave it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    else:
+        import fcntl
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True

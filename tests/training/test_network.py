@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers.models.attention_processor import Attention, AttnProcessor
 
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.errors import BadInput
-from sculptor_app.training.network.initialisation import start_from
+from sculptor_app.training.network import SteadyAttention, start_from
 from tests.training.tiny import tiny_pipeline
 
 
@@ -61,3 +62,41 @@ def test_another_noise_schedule_is_refused(change: dict[str, str], tmp_path: Pat
 def test_no_model_is_named(tmp_path: Path):
     with pytest.raises(ModelFolderError, match="is missing"):
         start_from(tmp_path, (), (), None)
+
+
+def layer(sharpness: float, norm: bool) -> Attention:
+    torch.manual_seed(0)
+    made = Attention(64, heads=2, dim_head=32, bias=True, residual_connection=True, rescale_output_factor=1.5,
+                     norm_num_groups=8 if norm else None)  # fmt: skip
+    with torch.no_grad():
+        made.to_q.weight.mul_(sharpness)
+    return made
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_the_arithmetic_is_diffusers_own(norm: bool) -> None:
+    attention, x = layer(1.0, norm), torch.randn(2, 64, 4, 4, generator=torch.Generator().manual_seed(1))
+    attention.set_processor(AttnProcessor())
+    wanted = attention(x)
+    attention.set_processor(SteadyAttention())
+    torch.testing.assert_close(attention(x), wanted)
+
+
+def query_gradient(attention: Attention, x: torch.Tensor, half: bool) -> torch.Tensor:
+    attention.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        attention(x).float().square().mean().backward()
+    return attention.to_q.weight.grad.clone()
+
+
+def test_a_saturated_attention_has_no_gradient_of_its_own_making() -> None:
+    """Where one position takes all, the scores' gradient is next to nothing, also in bfloat16."""
+    attention, x = layer(4000.0, False), 3 * torch.randn(8, 64, 4, 4, generator=torch.Generator().manual_seed(1))
+    attention.set_processor(SteadyAttention())
+    exact = query_gradient(attention, x, half=False).norm()
+    steady = query_gradient(attention, x, half=True).norm()
+    attention.set_processor(AttnProcessor())
+    rounded = query_gradient(attention, x, half=True).norm()
+    assert exact < 1e-8
+    assert steady < 1e-5
+    assert rounded > 1e-2  # what this is for

@@ -1,0 +1,80 @@
+"""What a figure was measured on, in words."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from sculptor_app.diffusion.pipelines.devices import Device
+from sculptor_app.training.errors import TooManyPictures
+
+
+def describe_machine(device: Device) -> str:
+    """Processor, cores, operating system, torch's version, and the device that computed.
+
+    Args:
+        device: Where the model ran.
+    """
+    cores = os.cpu_count() or 1
+    where = "the CPU" if device.id == "cpu" else device.name
+    return f"{_processor()}, {cores} cores, {_system()}, torch {torch.__version__}, computed on {where}"
+
+
+def _processor() -> str:
+    """The processor's name; Linux tells it in a file, and `platform` does not read that."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    except OSError:  # no Linux, or one that does not say
+        return f"{platform.system()} {platform.release()}"
+
+
+LEFT_TO_OTHERS = 2**30
+"""Bytes of memory that pictures leave to the network and to other programs."""
+
+
+def refuse_too_many(count: int, size: int, available: int | None = None) -> None:
+    """Refuse pictures that will not fit into memory.
+
+    Args:
+        count: How many.
+        size: Edge in pixels.
+        available: Bytes; None asks the system, and where it does not tell nothing is refused.
+
+    Raises:
+        TooManyPictures: They will not fit.
+    """
+    available = available_memory() if available is None else available
+    needed = 3 * count * size * size
+    if available is not None and needed > available - LEFT_TO_OTHERS:
+        raise TooManyPictures(
+            f"{count:,} pictures of {size} pixels take {needed / 2**30:.1f} GiB of memory, "
+            f"and {available / 2**30:.1f} GiB are free."
+        )
+
+
+def available_memory() -> int | None:
+    """Bytes that a program can still have, by Linux's own estimate; None on other systems."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return found[0] if found else None
+
+
+def has_fast_16_bits(device: str) -> bool:
+    """Whether a device is a CPU that computes in bfloat16, and so about twice as fast as in float32."""
+    known = torch.cpu.get_capabilities() if device == "cpu" else {}
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))

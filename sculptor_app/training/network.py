@@ -1,0 +1,258 @@
+"""The default model's architecture, untrained."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, UNet2DModel
+from diffusers.models.attention_processor import Attention
+from torch import nn
+
+from sculptor_app.diffusion.label_embedding import LabelEmbedding
+from sculptor_app.diffusion.models.builder import load_sculptor
+from sculptor_app.diffusion.pipelines import networks
+from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.training.errors import UnsuitableModel
+
+
+def new_scheduler() -> DDIMScheduler:
+    """The cosine noise schedule with v-prediction (Nichol and Dhariwal 2021, equation 17; Salimans and Ho 2022).
+
+    Evenly spaced timesteps ("linspace") put the sculptor's phases at steps 5, 15 and 30 of 50.
+    """
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="linspace",
+        clip_sample=True,
+    )
+
+
+def new_pipeline(
+    form_names: Sequence[str],
+    material_names: Sequence[str],
+    size: int = 64,
+    patch_size: int = 2,
+    channels: tuple[int, ...] = (64, 128, 192, 224),
+    layers: int = 1,
+) -> SculptorPipeline:
+    """An untrained pipeline.
+
+    Args:
+        form_names: English ids of the forms.
+        material_names: English ids of the materials.
+        size: Edge of the pictures in pixels.
+        patch_size: Edge in pixels of the patch that becomes one position of the U-Net.
+        channels: Width of each level; each level but the last halves the edge. The lowest two, but never the first,
+            have attention.
+        layers: Residual blocks per level.
+    """
+    has_attention = [0 < level >= len(channels) - 2 for level in range(len(channels))]
+    width = 4 * channels[min(1, len(channels) - 1)]
+    with networks.BUILD_LOCK:
+        unet = UNet2DModel(
+            sample_size=size // patch_size,
+            in_channels=3 * patch_size**2,
+            out_channels=3 * patch_size**2,
+            block_out_channels=channels,
+            layers_per_block=layers,
+            down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
+            up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(has_attention)),
+            attention_head_dim=32,
+            class_embed_type="identity",
+            norm_num_groups=32,
+            attn_norm_num_groups=32,  # else the middle block attends to what is not normalised, and saturates
+            time_embedding_dim=width,
+            resnet_time_scale_shift="scale_shift",
+            num_train_timesteps=1000,
+        )
+        table = LabelEmbedding(len(form_names), len(material_names), width=width)
+    return SculptorPipeline(unet, table, new_scheduler(), patch_size, list(form_names), list(material_names))
+
+
+def fixed_settings(pipeline: SculptorPipeline) -> dict[str, Any]:
+    """The settings of a network that stay as they are while it learns, by the names that checkpoints keep them by."""
+    unet = pipeline.unet.config
+    return {
+        "--size": pipeline.picture_size,
+        "--patch": pipeline.config.patch_size,
+        "--channels": list(unet.block_out_channels),
+        "--layers": unet.layers_per_block,
+    }
+
+
+def blueprint_of(pipeline: SculptorPipeline) -> dict[str, Any]:
+    """Everything of a pipeline but its weights."""
+    parts = {"unet": pipeline.unet, "label_embedding": pipeline.label_embedding, "scheduler": pipeline.scheduler}
+    return {
+        **{name: _plain(part.config) for name, part in parts.items()},
+        "patch_size": pipeline.config.patch_size,
+        "form_names": list(pipeline.config.form_names),
+        "material_names": list(pipeline.config.material_names),
+    }
+
+
+def build(blueprint: dict[str, Any]) -> SculptorPipeline:
+    """An untrained pipeline of this architecture."""
+    with networks.BUILD_LOCK:
+        unet = UNet2DModel.from_config(blueprint["unet"])
+        table = LabelEmbedding.from_config(blueprint["label_embedding"])
+    return SculptorPipeline(
+        unet,
+        table,
+        DDIMScheduler.from_config(blueprint["scheduler"]),
+        blueprint["patch_size"],
+        blueprint["form_names"],
+        blueprint["material_names"],
+    )
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """A component's settings; those that begin with an underscore are diffusers' own notes."""
+    plain: dict[str, Any] = json.loads(json.dumps({k: v for k, v in config.items() if not k.startswith("_")}))
+    return plain
+
+
+class Learner(nn.Module):
+    """The parts of the pipeline that learn, as one module.
+
+    Args:
+        pipeline: Its U-Net and label table are trained in place.
+    """
+
+    def __init__(self, pipeline: SculptorPipeline) -> None:
+        super().__init__()
+        self.unet, self.label_embedding = pipeline.unet, pipeline.label_embedding
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, forms: torch.Tensor, materials: torch.Tensor) -> torch.Tensor:
+        """Predicted v of patchified states (B, C, h, w)."""
+        v: torch.Tensor = self.unet(x, t, class_labels=self.label_embedding(forms, materials)).sample
+        return v
+
+
+def with_weights_of(learner: Learner, pipeline: SculptorPipeline) -> SculptorPipeline:
+    """A pipeline like another with a learner's weights; they are shared, not copied."""
+    config = pipeline.config
+    return SculptorPipeline(learner.unet, learner.label_embedding, copy.deepcopy(pipeline.scheduler),
+                            config.patch_size, config.form_names, config.material_names)  # fmt: skip
+
+
+def steady_attention(network: nn.Module) -> None:
+    """Have attention's scores computed in float32, whatever the rest is computed in."""
+    for module in network.modules():
+        if isinstance(module, Attention):
+            module.set_processor(SteadyAttention())
+
+
+class SteadyAttention:
+    """Self-attention over the positions of a picture, its scores and their softmax in float32.
+
+    WORKAROUND: in bfloat16 (diffusers 0.42's processors, torch 2.13's fused attention) the gradient of a saturated
+    softmax is a difference of rounded numbers: where an attention looked at one position alone, the gradients of its
+    queries and keys came out ten thousand times too large, and undid whole runs. Sequences here are short, so that
+    float32 costs nothing; on a CPU it is also faster than the fused attention.
+    """
+
+    def __call__(
+        self, attn: Attention, hidden_states: torch.Tensor, encoder_hidden_states: Any = None,
+        attention_mask: Any = None, temb: Any = None,
+    ) -> torch.Tensor:  # fmt: skip
+        """Attend; diffusers hands over what its other layers need, and these have no use for.
+
+        Args:
+            attn: The layer; `group_norm` may be None, as in diffusers' middle block.
+            hidden_states: (B, C, H, W).
+            encoder_hidden_states: Not used.
+            attention_mask: Not used.
+            temb: Not used.
+
+        Returns:
+            (B, C, H, W), the input added if the layer says so.
+        """
+        batch, channels, height, width = hidden_states.shape
+        x = hidden_states.reshape(batch, channels, height * width)
+        x = (x if attn.group_norm is None else attn.group_norm(x)).transpose(1, 2)  # (B, H·W, C)
+        q, k, v = (
+            project(x).float().unflatten(2, (attn.heads, -1)).transpose(1, 2)  # (B, heads, H·W, C/heads)
+            for project in (attn.to_q, attn.to_k, attn.to_v)
+        )
+        with torch.autocast(x.device.type, enabled=False):
+            looked_up = (q @ k.transpose(-1, -2) * attn.scale).softmax(-1) @ v
+        out = attn.to_out[0](looked_up.transpose(1, 2).flatten(2).to(x.dtype))  # (B, H·W, C)
+        out = out.transpose(1, 2).reshape(batch, channels, height, width)
+        attended: torch.Tensor = (out + hidden_states if attn.residual_connection else out) / attn.rescale_output_factor
+        return attended
+
+
+def hasten_on_cpu(network: nn.Module) -> None:
+    """Go around what is slow in bfloat16 on a CPU; the arithmetic stays the same.
+
+    WORKAROUND: torch 2.13's group norm takes fifteen times as long on the channels-last layout that oneDNN's
+    convolutions leave behind; made contiguous first, a sixth of a training step is saved.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.GroupNorm):
+            module.register_forward_pre_hook(_make_contiguous)
+
+
+def _make_contiguous(_: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+    return (inputs[0].contiguous(),)
+
+
+def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], size: int | None) -> SculptorPipeline:
+    """A pipeline with another model's weights, to be trained on.
+
+    Args:
+        folder: Of the model.
+        forms: Of the pictures to learn. Without any the model's labels are left out: what it makes when they are left
+            free is where the run begins.
+        materials: Likewise.
+        size: Edge of the pictures to learn; None is the model's own.
+
+    Raises:
+        ModelFolderError: The folder cannot be used.
+        UnsuitableModel: The model knows other labels, or another noise schedule than the one that is learned here.
+    """
+    model = load_sculptor(folder)
+    _refuse_other_schedule(folder, model)
+    known = (list(model.config.form_names), list(model.config.material_names))
+    if not forms and not materials:
+        table = _null_labels_only(model.label_embedding)
+    elif known == (list(forms), list(materials)):
+        table = model.label_embedding
+    else:
+        raise UnsuitableModel(
+            f"The model in {folder} does not know the forms and materials of the rendered sculptures."
+        )
+    if size is not None:
+        model.unet.register_to_config(sample_size=size // model.config.patch_size)
+    return SculptorPipeline(model.unet, table, new_scheduler(), model.config.patch_size, list(forms), list(materials))
+
+
+def _refuse_other_schedule(folder: Path, model: SculptorPipeline) -> None:
+    there, here = model.scheduler, new_scheduler()
+    same = (
+        there.config.get("prediction_type") == here.config.prediction_type
+        and there.alphas_cumprod.shape == here.alphas_cumprod.shape
+        and torch.allclose(there.alphas_cumprod, here.alphas_cumprod, atol=1e-5)
+    )
+    if not same:
+        raise UnsuitableModel(
+            f"The model in {folder} was learned with another noise schedule, or says something else than v."
+        )
+
+
+def _null_labels_only(table: LabelEmbedding) -> LabelEmbedding:
+    """A table without labels whose vector is the given one's for the null labels."""
+    with networks.BUILD_LOCK:
+        nulls: LabelEmbedding = LabelEmbedding(0, 0, table.config.width)
+    with torch.no_grad():
+        nulls.form.weight.copy_(table.form.weight[-1:])
+        nulls.material.weight.copy_(table.material.weight[-1:])
+    return nulls

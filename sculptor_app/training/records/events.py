@@ -1,0 +1,263 @@
+"""What a training run tells whoever drives it step by step; without torch, so that a window can know them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.training.files import not_written, whole_file
+from sculptor_app.training.records.plan import Plan
+
+EDGES = (-8.0, -6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
+"""Borders of the noise-level bins on the log-SNR axis."""
+LEVELS = len(EDGES) + 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened since the report before.
+
+    Attributes:
+        pictures: Seen by now.
+        loss: Mean squared error of v.
+        learning_rate: Now.
+        pictures_per_second: Of all processes together.
+        minutes_left: Until the run's end.
+        loss_by_log_snr: Per noise level, pure noise first; None where no picture was.
+        learned_by_log_snr: 1 − loss / loss of always saying 0, per level: 0 where nothing is known yet, 1 where all is.
+        refused: Gradients that were far larger than usual and not followed.
+    """
+
+    pictures: int
+    loss: float
+    learning_rate: float
+    pictures_per_second: float
+    minutes_left: float
+    loss_by_log_snr: list[float | None]
+    learned_by_log_snr: list[float | None]
+    refused: int
+
+
+def append_to_log(path: Path, report: Report) -> None:
+    """Add a report as one line of JSON.
+
+    Raises:
+        NotWritten: The disk did not take it.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(report)) + "\n")
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def forget_later(path: Path, seen: int) -> None:
+    """Take out of the log what a killed run did after its last checkpoint: it will be done again.
+
+    Args:
+        path: The log; it need not be there.
+        seen: Pictures seen at the checkpoint.
+
+    Raises:
+        NotWritten: The disk did not take it.
+    """
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    kept = [line for line in lines if _is_up_to(line, seen)]
+    if kept != lines:
+        with whole_file(path) as file:
+            file.write("".join(f"{line}\n" for line in kept).encode())
+
+
+def _is_up_to(line: str, seen: int) -> bool:
+    try:
+        return bool(json.loads(line)["pictures"] <= seen)
+    except (ValueError, KeyError, TypeError):  # cut off in mid-line
+        return False
+
+
+def read_log(path: Path) -> list[Report]:
+    """All reports of a log, the oldest first; lines that were cut off are left out.
+
+    Args:
+        path: The log; without one there are no reports.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(Report(**json.loads(line)))
+        except (ValueError, TypeError):  # cut off in mid-line, or another version's
+            continue
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """Where a run is after a step.
+
+    Attributes:
+        pictures: Seen by now.
+        share: Of the run, 0 to 1.
+        loss: Mean since the last report.
+        rate: Pictures per second over the last steps.
+        left_s: Seconds until the end.
+        elapsed_s: Seconds spent so far.
+    """
+
+    pictures: int
+    share: float
+    loss: float
+    rate: float
+    left_s: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint was written.
+
+    Attributes:
+        pictures: Seen at it.
+    """
+
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Pictures are being made or read.
+
+    Attributes:
+        is_rendering: Else a folder is read.
+        done: Pictures so far.
+        of: Pictures in all.
+    """
+
+    is_rendering: bool
+    done: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A sentence about the run.
+
+    Attributes:
+        sentence: As the command line would print it.
+    """
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunSeen:
+    """A run as its folder tells of it.
+
+    Attributes:
+        folder: Of the run.
+        plan: What it learns, and how.
+        pictures: Seen by now.
+        reports: All of them, the oldest first.
+        rows: Pictures seen at each row of growth, rising.
+    """
+
+    folder: Path
+    plan: Plan
+    pictures: int
+    reports: tuple[Report, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """Learning begins, or goes on.
+
+    Attributes:
+        run: What is there already.
+        different: Pictures in the training set.
+        weights: Numbers that are learned.
+    """
+
+    run: RunSeen
+    different: int
+    weights: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grown:
+    """The fixed noises were sculpted again.
+
+    Attributes:
+        row: What came of it.
+        rows: Pictures seen at each row that is kept, rising.
+    """
+
+    row: GrowthRow
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The run has come to its end.
+
+    Attributes:
+        model: Folder of the model.
+        pictures: Seen in all.
+    """
+
+    model: Path
+    pictures: int
+
+
+RunEvent = Stepped | Report | Saved
+"""Events of the steps of a run."""
+
+LearningEvent = RunEvent | Preparing | Told | Begun | Grown | Learned
+"""Events of a run in a window."""
+
+
+class RunListener:
+    """A listener that shows nothing; the context is open while the run takes steps."""
+
+    def __enter__(self) -> RunListener:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """The steps are over."""
+
+    def message(self, sentence: str) -> None:
+        """A sentence about the run."""
+
+    def stepped(self, step: Stepped) -> None:
+        """Where the run is after a step."""
+
+    def report(self, report: Report) -> None:
+        """The losses since the report before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GrowthRow:
+    """What a model made of the fixed noises after so many pictures.
+
+    Attributes:
+        pictures: Seen by the model.
+        guesses: Current guesses, (B, N + 1, H, W, 3) uint8; at state 0, where there is none, the noise.
+        states: Noisy states, the same shape.
+        levels: Of the states 0..N.
+    """
+
+    pictures: int
+    guesses: NDArray[np.uint8]
+    states: NDArray[np.uint8]
+    levels: tuple[NoiseLevel, ...]

@@ -1,0 +1,138 @@
+"""What an evaluation says."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sculptor_app.training.evaluation import figures as module
+from sculptor_app.training.evaluation.figures import (
+    Evaluation,
+    Gaussian,
+    Measured,
+    as_table,
+    count_confusions,
+    fit,
+    frechet,
+    nearest,
+)
+
+NAMES = ("bust", "figure", "seated", "head", "vase", "ring", "animal", "column")
+PERFECT = Measured(form_accuracy=1.0, material_accuracy=1.0, frechet=0.05, nearest=0.15, noise=0.03, blur=0.09)
+
+
+def some_evaluation() -> Evaluation:
+    samples = Measured(form_accuracy=0.625, material_accuracy=1.0, frechet=12.34567, nearest=None, noise=0.5, blur=0.25)
+    asked, read = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2]), torch.tensor([0, 3, 3, 1, 1, 0, 2, 2])
+    materials = {"marble": {"marble": 8}}
+    settings = {"model": "m", "samples": 8, "steps": 50, "guidance": 2.0, "seed": 7}
+    return Evaluation(settings, samples, PERFECT, 0, (count_confusions(NAMES, asked, read), materials),
+                      {"judge": "judge-64 abc"}, "sculptor-app evaluate", "a machine", 3.21)  # fmt: skip
+
+
+def test_confusions_are_counted_by_what_was_asked_and_what_was_read():
+    forms, _ = some_evaluation().confusions
+    assert forms == {"bust": {"bust": 1, "head": 2}, "figure": {"bust": 1, "figure": 2}, "seated": {"seated": 2}}
+
+
+def test_the_json_has_shares_per_label_and_rounded_figures():
+    figures = some_evaluation().as_dict()
+    assert figures["accuracy_by_form"] == {"bust": 0.3333, "figure": 0.6667, "seated": 1.0}
+    assert figures["accuracy_by_material"] == {"marble": 1.0}
+    assert (figures["frechet_samples"], figures["frechet_renders"]) == (12.3457, 0.05)
+    assert (figures["nearest_train"], figures["nearest_renders"]) == (None, 0.15)
+    assert (figures["noise_samples"], figures["blur_samples"], figures["noise_renders"]) == (0.5, 0.25, 0.03)
+    assert (figures["form_accuracy"], figures["form_accuracy_renders"]) == (0.625, 1.0)
+
+
+def test_the_table_names_the_mistakes_and_not_what_was_right():
+    table = as_table(some_evaluation())
+    assert "Forms read wrongly most often: bust as head (2), figure as bust (1)." in table
+    assert "Materials read wrongly most often: none." in table
+    assert "62.5 %   100.0 %" in table
+    assert "12.346" in table
+    assert "it has no training.json" in table
+    assert "nearest" not in table
+
+
+def some_pictures(count: int, seed: int = 0) -> torch.Tensor:
+    shape = (count, 3, 8, 8)
+    return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+
+
+def test_a_known_picture_is_at_zero_and_so_is_its_mirror_image():
+    known = some_pictures(20)
+    copies = torch.stack([known[17], known[3].flip(2)])
+    assert nearest(copies, [known[:10], known[10:]]).tolist() == [0.0, 0.0]
+
+
+def test_the_distance_is_the_root_mean_square_of_black_to_white():
+    black, grey = torch.zeros((1, 3, 8, 8), dtype=torch.uint8), torch.full((1, 3, 8, 8), 51, dtype=torch.uint8)
+    assert nearest(black, [grey]).item() == pytest.approx(0.2)
+    grey[:, :, :4] = 0
+    assert nearest(black, [grey]).item() == pytest.approx(0.2 * math.sqrt(0.5))
+
+
+def test_it_is_what_looking_at_every_pair_finds(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "AT_ONCE", 4)
+    pictures, known = some_pictures(9, 1), some_pictures(30, 2)
+    both = torch.cat([known, known.flip(3)])
+    pairs = (pictures[:, None].double() - both[None].double()).div(255).square().mean(dim=(2, 3, 4)).sqrt()
+    assert torch.allclose(nearest(pictures, known.split(7)), pairs.min(dim=1).values, atol=1e-7)
+
+
+def test_where_nothing_is_known_it_is_infinite():
+    assert nearest(some_pictures(2), []).tolist() == [math.inf, math.inf]
+
+
+def diagonal(means: list[float], deviations: list[float]) -> Gaussian:
+    return Gaussian(
+        torch.tensor(means, dtype=torch.float64), torch.diag(torch.tensor(deviations, dtype=torch.float64).square())
+    )
+
+
+def some_gaussian(seed: int, size: int = 5) -> Gaussian:
+    return fit(torch.randn(40, size, generator=torch.Generator().manual_seed(seed)) * torch.arange(1, size + 1))
+
+
+def test_of_independent_dimensions_it_is_the_sum_of_squares():
+    """(μa − μb)² + (σa − σb)² in each dimension."""
+    a, b = diagonal([0, 1, 5], [1, 2, 3]), diagonal([3, 1, 4], [1, 5, 0.5])
+    assert frechet(a, b) == pytest.approx(9 + 0 + 1 + 0 + 9 + 6.25)
+
+
+def test_of_covariances_that_do_not_commute():
+    """Of 2×2 matrices, tr (AB)^½ = √(tr AB + 2 √det AB)."""
+    a = torch.tensor([[2.0, 0.7], [0.7, 1.0]], dtype=torch.float64)
+    b = torch.tensor([[1.0, -0.4], [-0.4, 3.0]], dtype=torch.float64)
+    assert not torch.allclose(a @ b, b @ a)
+    overlap = math.sqrt(float((a @ b).trace()) + 2 * math.sqrt(float(torch.linalg.det(a @ b))))
+    zero = torch.zeros(2, dtype=torch.float64)
+    assert frechet(Gaussian(zero, a), Gaussian(zero, b)) == pytest.approx(3 + 4 - 2 * overlap)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_it_is_symmetric_never_negative_and_zero_to_itself(first: int, second: int):
+    a, b = some_gaussian(first), some_gaussian(second)
+    assert frechet(a, b) == pytest.approx(frechet(b, a), abs=1e-8)
+    assert frechet(a, b) >= 0
+    assert frechet(a, a) == pytest.approx(0, abs=1e-8)
+
+
+def test_the_distance_of_many_draws_nears_that_of_their_distributions():
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(50_000, 2, generator=generator) * scale + shift for scale, shift in ((1, 0), (2, 3)))
+    assert frechet(fit(a), fit(b)) == pytest.approx(2 * (9 + 1), rel=0.02)
+
+
+def test_mean_and_covariance_are_those_of_the_textbook():
+    found = fit(torch.tensor([[1.0, 0.0], [3.0, 4.0]]))
+    assert found.mean.tolist() == [2.0, 2.0]
+    assert found.covariance.tolist() == [[2.0, 4.0], [4.0, 8.0]]
+
+
+def test_a_single_vector_has_a_distance_too():
+    alone = fit(torch.tensor([[3.0, 4.0]]))
+    assert frechet(alone, diagonal([0, 0], [1, 1])) == pytest.approx(25 + 2)
