@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             bring_model(arguments, interruption)
             path, device = find_model(arguments.model), find_device(arguments.device)
             verdict, plan = check_model(
-                path, device.id, trial=not arguments.no_trial, own_too=True, stop=interruption.event
+                path, device.id, sandbox=not arguments.no_trial, sandbox_embedded=True, stop=interruption.event
             )
         except Cancelled as cancelled:
             return refused(str(cancelled) or "Interrupted.", interruption.code or INTERRUPTED)
@@ -87,7 +87,7 @@ def _as_dict(verdict: "Verdict", plan: "LoadingPlan | None", device: str, tried:
             for component in verdict.components
         ],
         "findings": [
-            {"severity": each.severity.value, "what": each.what, "why_it_matters": each.why_it_matters}
+            {"severity": each.severity.value, "what": each.message, "why_it_matters": each.explanation}
             for each in verdict.findings
         ],
     }

@@ -151,7 +151,7 @@ def test_the_loading_of_a_model_can_be_stopped(
     monkeypatch.setattr(loader, "check_in_sandbox", wait_until_stopped)
     foreign = save(ddpm, tmp_path / "ddpm")
     runner = SamplingRunner(str(foreign if is_preparing else tiny_model))
-    is_tried = lambda progress: progress.stage is LoadingStage.TRYING  # noqa: E731
+    is_tried = lambda progress: progress.stage is LoadingStage.SANDBOX  # noqa: E731
     failures: list[object] = []
     runner.prepared.connect(lambda prepared: failures.append(prepared.error))
     if not is_preparing:

@@ -246,7 +246,7 @@ def load_sculptor(
     try:
         unet, table, scheduler, settings = _read_components(Path(os.path.realpath(folder)), dtype)
     except Unfit as error:
-        raise ModelFolderError(error.finding.what, error.finding.why_it_matters) from error
+        raise ModelFolderError(error.finding.message, error.finding.explanation) from error
     pipeline = SculptorPipeline(unet, table, scheduler, **settings)
     pipeline.to(device)
     return pipeline

@@ -1,4 +1,4 @@
-"""Which classes a model may name: those that the installed diffusers and transformers bring, and our own.
+"""Allowlist of the classes that a model may name: those of the installed diffusers and transformers, and our own.
 
 Nothing is listed by name. A class counts when the library that it is said to be from has it and it is a pipeline, a
 network, a scheduler, an encoder, a tokenizer or a feature extractor.
@@ -26,7 +26,7 @@ _DATA_CLASSES = (
 )
 _PACKAGES = {"vision": "PIL", "opencv": "cv2"}
 """How Python calls what diffusers and transformers call otherwise."""
-_STRANGER = "Naming a class makes Python load it; only those of diffusers and transformers are known to be harmless."
+_UNTRUSTED = "Naming a class makes Python load it; only those of diffusers and transformers are known to be harmless."
 
 
 def pipeline_class(name: object) -> Any:
@@ -63,7 +63,7 @@ def component_class(library: object, name: object) -> tuple[Any, str]:
     found = _look_up(_library(library, name), name)
     kind = _kind(found) if isinstance(found, type) else None
     if kind is None:
-        raise Unfit(f"The class {shown(name)} of {shown(library)} is not one that a model may name.", _STRANGER)
+        raise Unfit(f"The class {shown(name)} of {shown(library)} is not one that a model may name.", _UNTRUSTED)
     return found, kind
 
 
@@ -82,7 +82,7 @@ def _library(library: object, name: object) -> Any:
         module = _attribute(pipelines, library)
         if isinstance(module, ModuleType) and module.__name__.startswith("diffusers.pipelines."):
             return module
-    raise Unfit(f"The library {shown(library)} is not one that a model may name.", _STRANGER)
+    raise Unfit(f"The library {shown(library)} is not one that a model may name.", _UNTRUSTED)
 
 
 def _look_up(module: ModuleType, name: object) -> Any:
@@ -110,9 +110,9 @@ def _attribute(module: ModuleType, name: str) -> Any:
 
 
 def _missing(name: object, packages: list[str]) -> Unfit:
-    what = " and ".join(packages)
+    missing = " and ".join(packages)
     return Unfit(
-        f"{shown(name)} needs the Python package {what}, which is not installed.",
+        f"{shown(name)} needs the Python package {missing}, which is not installed.",
         f"Install it with `pip install {' '.join(packages)}` into Sculptor's environment and open the model again.",
     )
 

@@ -19,7 +19,7 @@ MOST_DEPTH = 8
 MOST_JSON_BYTES = 1 << 20
 MOST_JSON_DEPTH = 32
 MOST_JSON_TOKENS = 500_000
-"""Words and brackets; the header of ten thousand weights has a fifth of that."""
+"""Strings and brackets; the header of ten thousand weights has a fifth of that."""
 
 # A string, closed or cut off, or a bracket outside of strings. Every attempt to match takes what it has read: linear.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|[\[\]{}]', re.DOTALL)
@@ -123,7 +123,7 @@ class Folder:
         return content
 
     def note(self, name: str, content: bytes) -> None:
-        """Let content that was looked at count for the fingerprint."""
+        """Count content that was read for the fingerprint."""
         self._digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode("utf-8", "surrogateescape"))
 
     def fingerprint(self) -> str:
@@ -148,9 +148,9 @@ def _read(file: File, most_bytes: int) -> bytes:
 
 
 def scan(root: Path) -> Folder:
-    """Find what lies in a folder and below; opens nothing.
+    """List a folder and all below it; opens nothing.
 
-    Hidden folders (.git, .cache) are left out: no loader looks into them. A link may lead to another file of the
+    Hidden folders (.git, .cache) are skipped: no loader looks into them. A link may lead to another file of the
     folder, or, in a snapshot of the hub's cache, to the blobs beside it.
     """
     found = Folder(root)
@@ -158,8 +158,10 @@ def scan(root: Path) -> Folder:
     while waiting and found.entries <= MOST_FILES:
         place, prefix, depth = waiting.pop()
         if depth > MOST_DEPTH:
-            what = f"{shown_path(place)} lies more than {MOST_DEPTH} folders deep."
-            found.findings.append(Finding(what, "No model is built so; choose the folder with model_index.json in it."))
+            message = f"{shown_path(place)} lies more than {MOST_DEPTH} folders deep."
+            found.findings.append(
+                Finding(message, "No model is built so; choose the folder with model_index.json in it.")
+            )
             break
         try:
             entries = _entries(place)
@@ -174,8 +176,10 @@ def scan(root: Path) -> Folder:
                 found.folders.add(name)
                 waiting.append((Path(entry.path), f"{name}/", depth + 1))
     if found.entries > MOST_FILES:
-        what = f"{shown_path(root)} holds more than {MOST_FILES:,} files."
-        found.findings.append(Finding(what, "That is no model's folder; choose the one with model_index.json in it."))
+        message = f"{shown_path(root)} holds more than {MOST_FILES:,} files."
+        found.findings.append(
+            Finding(message, "That is no model's folder; choose the one with model_index.json in it.")
+        )
     return found
 
 
@@ -189,7 +193,7 @@ def _add(found: Folder, entry: os.DirEntry[str], name: str) -> None:
     """Take note of a file or a link."""
     try:
         real = Path(os.path.realpath(entry.path)) if entry.is_symlink() else Path(entry.path)
-        what = real.stat(follow_symlinks=False)
+        status = real.stat(follow_symlinks=False)
     except OSError:  # a link to nowhere, as a broken-off download leaves: whoever needs the file will miss it
         return
     path = shown_path(entry.path)
@@ -197,14 +201,14 @@ def _add(found: Folder, entry: os.DirEntry[str], name: str) -> None:
         found.findings.append(
             Finding(f"{path} is a link out of the folder, to {shown_path(real)}.", "It could read any file of yours.")
         )
-    elif stat.S_ISDIR(what.st_mode):
+    elif stat.S_ISDIR(status.st_mode):
         found.findings.append(Finding(f"{path} is a link to a folder.", "Links can lead in circles; copy the folder."))
-    elif not stat.S_ISREG(what.st_mode):
+    elif not stat.S_ISREG(status.st_mode):
         found.findings.append(
             Finding(f"{path} is no regular file.", "Reading from a pipe or a device can hang, or never end.")
         )
     else:
-        found.files[name] = File(Path(entry.path), real, what.st_size, what.st_mtime_ns)
+        found.files[name] = File(Path(entry.path), real, status.st_size, status.st_mtime_ns)
 
 
 def _may_lead_to(root: Path, real: Path) -> bool:
@@ -222,7 +226,7 @@ def parse_json(text: bytes) -> Any:
     """The value that a text holds.
 
     Raises:
-        ValueError: It is no JSON in UTF-8, or is nested too deeply, or holds what is no number.
+        ValueError: It is no JSON in UTF-8, or is nested too deeply, or holds NaN.
     """
     depth = 0
     for count, found in enumerate(_TOKEN.finditer(text)):
@@ -236,7 +240,7 @@ def parse_json(text: bytes) -> Any:
 
 
 def _parse_constant(constant: str) -> float:
-    """Schedulers of diffusers are saved with infinite bounds; what is no number at all has no use."""
+    """Infinity, which schedulers of diffusers are saved with; NaN is refused."""
     if constant == "NaN":
         raise ValueError("NaN is no number")
     return float(constant)

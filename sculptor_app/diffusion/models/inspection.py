@@ -75,7 +75,7 @@ _FORBIDDEN = {
 
 
 def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: bool = True) -> Verdict:
-    """Everything that can be said of a diffusers folder without building anything.
+    """Inspect a diffusers folder without building anything.
 
     Args:
         path: The folder, without links in its path.
@@ -97,23 +97,23 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
     if getattr(made_by, "_load_connected_pipes", False) and readme:
         findings.append(Finding(f"{shown_path(path / 'README.md')} names further models to load.", _ELSEWHERE))
     if index:
-        looked = _Components(folder, index, made_by, wanted_variant, with_weights)
-        components = looked.components
-        findings += looked.findings
+        inspected = _Components(folder, index, made_by, wanted_variant, with_weights)
+        components = inspected.components
+        findings += inspected.findings
     name = index.get("_class_name")
     pipeline = name if isinstance(name, str) else ""
     return Verdict(path, pipeline, made_by, components, distinct(findings), folder.fingerprint(), wanted_variant)
 
 
 class _Components:
-    """The components that an index names, each looked at.
+    """The components that an index names, each inspected.
 
     Args:
         folder: The model's.
         index: What its model_index.json holds.
         made_by: The pipeline's class; None where there is none.
-        wanted_variant: See `judge_folder`.
-        with_weights: See `judge_folder`.
+        wanted_variant: See `inspect_folder`.
+        with_weights: See `inspect_folder`.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class _Components:
             self.findings += self._others(component)
 
     def _named(self, index: dict[str, Any]) -> dict[str, list[Any]]:
-        """The entries that are components and not left out, by name."""
+        """The entries that are components in use, by name."""
         required, settings = _signature(self._made_by)
         named = {}
         for name, entry in index.items():
@@ -203,8 +203,8 @@ class _Components:
             else:
                 yield from check_settings(shown_path(component.folder / file), settings, component.kind != "data")
         if component.kind == "encoder" and "adapter_config.json" in names:
-            what = f"{shown_path(component.folder)} has an adapter_config.json."
-            yield Finding(what, _ELSEWHERE)
+            message = f"{shown_path(component.folder)} has an adapter_config.json."
+            yield Finding(message, _ELSEWHERE)
 
     def _others(self, component: Component) -> Iterator[Finding]:
         """Files of a component that are in the way, or that nobody will open."""
@@ -220,8 +220,8 @@ class _Components:
                 if size > MOST_DATA_BYTES:
                     yield Finding(f"{path} has {size:,} bytes.", "Reading it could fill the memory.")
 
-    def _refuse(self, what: str, why_it_matters: str) -> None:
-        self.findings.append(Finding(what, why_it_matters))
+    def _refuse(self, message: str, explanation: str) -> None:
+        self.findings.append(Finding(message, explanation))
 
 
 def _signature(made_by: Any) -> tuple[set[str], set[str]]:
@@ -271,12 +271,14 @@ def _check_keys(path: str, settings: dict[str, Any]) -> Iterator[Finding]:
     for key in ("attn_implementation", "_attn_implementation", "_attn_implementation_internal"):
         named = settings.get(key)
         if any(each not in _ATTENTION for each in (named.values() if isinstance(named, dict) else [named])):
-            what = f"{path} has {key}: {shown(named)}."
-            yield Finding(what, "It can name program code on the hub; Sculptor runs no code that comes with a model.")
+            message = f"{path} has {key}: {shown(named)}."
+            yield Finding(
+                message, "It can name program code on the hub; Sculptor runs no code that comes with a model."
+            )
     for key in _FILES:
         if isinstance(settings.get(key), str) and not re.fullmatch(r"\w[\w.\-]*", settings[key]):
-            what = f"{path} has {key}: {shown(settings[key])}."
-            yield Finding(what, "It leads out of the folder; it could read any file of yours.")
+            message = f"{path} has {key}: {shown(settings[key])}."
+            yield Finding(message, "It leads out of the folder; it could read any file of yours.")
 
 
 def _check_number(path: str, key: str, value: float) -> Iterator[Finding]:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+import torch
+
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.models import builder, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
@@ -33,12 +36,12 @@ from sculptor_app.diffusion.models.verdict import (
 from sculptor_app.diffusion.models.weights import OTHER_WEIGHTS, PICKLES
 
 HALF_VARIANT = "fp16"
-_CHANGED = "Wait until it is complete, then open it again."
 EXACT_BYTES = 1 << 30
 """A model that takes no more than this runs in float32 everywhere: it is quick enough, and the same on all devices."""
 LEFT_TO_OTHERS = 512 << 20
 """Bytes that a model leaves to its own run and to other programs."""
 
+_CHANGED = "Wait until it is complete, then open it again."
 _CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -50,7 +53,7 @@ class LoadingPlan:
     """How a model is to be loaded.
 
     Attributes:
-        dtype: Name of torch's kind of number: "float32", "float16", "bfloat16".
+        dtype: As torch names it: "float32", "float16", "bfloat16".
         offload: Whether only the part that computes is on the GPU at a time.
     """
 
@@ -76,7 +79,7 @@ def find_model(model: str) -> Path:
 
 
 def inspect_model(path: Path, variant: str | None = None) -> Verdict:
-    """Everything that can be said of a model without building any of it; raises nothing.
+    """Inspect a model without building any of it; raises nothing.
 
     Args:
         path: A diffusers folder, or one safetensors file.
@@ -108,21 +111,21 @@ def check_model(
     device: str,
     dtype: str | None = None,
     *,
-    trial: bool = True,
-    own_too: bool = False,
+    sandbox: bool = True,
+    sandbox_embedded: bool = False,
     stop: threading.Event | None = None,
     report: Report | None = None,
 ) -> tuple[Verdict, LoadingPlan | None]:
-    """Everything that can be found out about a model without building it in this process.
+    """Check a model in all ways that do not build it in this process: inspection, memory, sandbox.
 
     Args:
         path: A diffusers folder, or one safetensors file.
         device: Where it would compute, as torch names it.
         dtype: "float32", "float16" or "bfloat16"; None chooses what suits the model and the device.
-        trial: Whether it is built in a process of its own.
-        own_too: Whether that is done with our own pipeline, too, which is bounded to the last number as it is read.
-        stop: Ends it before the trial and within it when it is set.
-        report: Told of the checking and the trial.
+        sandbox: Whether it is loaded in the sandbox, too.
+        sandbox_embedded: Whether also one of the embedded kind is, which is checked to the last value as it is read.
+        stop: Ends it before the sandbox and within it when it is set.
+        report: Called at each stage.
 
     Returns:
         The verdict, and how to load the model; None if it is refused.
@@ -130,8 +133,8 @@ def check_model(
     Raises:
         Cancelled: It was stopped.
     """
-    tell = stoppable(report, stop)
-    tell(LoadingProgress(LoadingStage.CHECKING))
+    report = stoppable(report, stop)
+    report(LoadingProgress(LoadingStage.CHECKING))
     verdict = inspect_model(path)
     if verdict.fit and device != "cpu" and 4 * verdict.numbers > EXACT_BYTES:
         verdict = inspect_model(path, HALF_VARIANT)  # half the reading, where there is a choice
@@ -139,8 +142,8 @@ def check_model(
         return verdict, None
     try:
         plan = plan_loading(verdict, device) if dtype is None else LoadingPlan(dtype)
-        if trial and (own_too or verdict.pipeline != OUR_PIPELINE):
-            tell(LoadingProgress(LoadingStage.TRYING))
+        if sandbox and (sandbox_embedded or verdict.pipeline != OUR_PIPELINE):
+            report(LoadingProgress(LoadingStage.SANDBOX))
             check_in_sandbox(verdict, plan.dtype, stop)
     except Unfit as unfit:
         return replace(verdict, findings=(*verdict.findings, unfit.finding)), None
@@ -163,8 +166,8 @@ def load_pipeline(
         path: A diffusers folder, or one safetensors file.
         device: Where it will compute, as torch names it.
         dtype: "float32", "float16" or "bfloat16"; None chooses what suits the model and the device.
-        stop: Ends a trial when it is set, and the reading at the next component.
-        report: Told what is being done.
+        stop: Ends the sandbox when it is set, and the reading at the next component.
+        report: Called at each stage and component.
 
     Returns:
         The pipeline, ready on the device, or offloaded: its parts come to the GPU one at a time.
@@ -175,17 +178,17 @@ def load_pipeline(
         Cancelled: It was stopped.
         RuntimeError: Memory ran out all the same; `is_out_of_memory` knows it.
     """
-    tell = stoppable(report, stop)
+    report = stoppable(report, stop)
     verdict, plan = check_model(path, device, dtype, stop=stop, report=report)
     verdict.refuse()
     assert plan is not None
     try:
-        pipeline = build(verdict, plan.dtype, tell)
+        pipeline = build(verdict, plan.dtype, report)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
     if inspect_model(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
         raise ModelFolderError(f"{shown_path(verdict.path)} changed while it was read.", _CHANGED)
-    tell(LoadingProgress(LoadingStage.MOVING))
+    report(LoadingProgress(LoadingStage.MOVING))
     if plan.offload:
         pipeline.enable_model_cpu_offload(device=device)
         return pipeline
@@ -193,7 +196,7 @@ def load_pipeline(
 
 
 def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
-    """Build what was judged; see `building.build`."""
+    """Build an inspected model; see `builder.build`."""
     if verdict.settings_folder is not None:
         return single_file.build_checkpoint(verdict, dtype, report)
     return builder.build(verdict, dtype, report)
@@ -201,16 +204,14 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
 
 def is_movable(pipeline: Any) -> bool:
     """Whether a loaded pipeline can go to another device as it is: one in float32 suits all, an offloaded one none."""
-    import torch
-
     return not getattr(pipeline, "_all_hooks", None) and getattr(pipeline, "dtype", torch.float32) is torch.float32
 
 
 def scheduler_settings(path: Path) -> dict[str, Any]:
-    """What a model says of its scheduler; loads nothing.
+    """Settings of a model's scheduler; loads no weights.
 
     Raises:
-        Unfit: It says nothing, or it cannot be read.
+        Unfit: There are none, or they cannot be read.
     """
     folder = path if path.suffix != ".safetensors" or path.is_dir() else inspect_model(path).settings_folder or path
     return scan(folder).json("scheduler/scheduler_config.json")
@@ -244,7 +245,7 @@ def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = No
 
 
 def _preferred_dtypes(verdict: Verdict, device: str) -> list[str]:
-    """Kinds of number for a model on a device, the best first."""
+    """Dtypes for a model on a device, the best first."""
     if verdict.loaded_bytes("float32") <= EXACT_BYTES:
         return ["float32"]
     if device == "cpu":
@@ -257,14 +258,10 @@ def _preferred_dtypes(verdict: Verdict, device: str) -> list[str]:
 
 def free_bytes(device: str) -> int:
     """Bytes that can still be had on a device; for "cpu" the computer's memory, or what a container leaves of it."""
-    import torch
-
     if device.startswith("cuda"):
         return int(torch.cuda.mem_get_info(device)[0])
     if device == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    import psutil  # type: ignore[import-untyped]
-
     return min(int(psutil.virtual_memory().available), *_left_by_container())
 
 
@@ -280,8 +277,6 @@ def _left_by_container() -> list[int]:
 
 
 def _knows_bfloat16(device: str) -> bool:
-    import torch
-
     return not device.startswith("cuda") or torch.cuda.is_bf16_supported(including_emulation=False)
 
 

@@ -1,4 +1,4 @@
-"""Loading a stranger's model for the first time in a process of its own, which may fail without harm."""
+"""Sandbox for untrusted models: a first loading in a subprocess, which may fail without harm."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from sculptor_app.identity import VERSION
 LEAST_SECONDS = 120
 """Of computing; the clock may show more where other programs compute, too."""
 PATIENCE = 3
-"""How many times as long the trial may take by the clock."""
+"""How many times as long the subprocess may take by the clock."""
 BYTES_PER_SECOND = 20 << 20
 """Slower than any disk that a model should be read from."""
 SPARE_BYTES = 2 << 30
 """What building may take besides the weights."""
 MOST_ANSWER = 1 << 20
-_GLANCE_S = 0.05
+_POLL_S = 0.05
 _AGAIN = "It would have ended the program; copy the model again, or choose another."
 
 _OFFLINE = {
@@ -42,15 +42,15 @@ _SECRETS = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY", "HF_HOM
 
 
 def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None = None) -> None:
-    """Load a model in a process of its own, unless just this one has passed before.
+    """Load a model in the sandbox, unless just this one has passed before.
 
-    The process has no network, no secrets, no GPU, may write nothing, and its memory and time are bounded by what the
-    weights need. What it passes is remembered in the cache folder, by everything that was looked at.
+    The subprocess has no network, no secrets, no GPU, may write nothing, and its memory and time are bounded by what
+    the weights need. What it passes is remembered in the cache folder, by its fingerprint.
 
     Args:
         verdict: Of a model that is fit.
         dtype: What its weights become.
-        stop: Ends the trial when it is set.
+        stop: Ends it when it is set.
 
     Raises:
         ModelRefused: It failed, or took too much.
@@ -67,13 +67,13 @@ def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None 
 
 
 def _run(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Finding]:
-    """What the trial found against the model."""
+    """Findings of the subprocess against the model."""
     held = verdict.loaded_bytes(dtype)
     largest = max((weights.largest_bytes for weights in verdict.weights), default=0)
     memory_bytes = held + largest + verdict.copied_bytes + SPARE_BYTES
     seconds = LEAST_SECONDS + verdict.stored_bytes // BYTES_PER_SECOND
     arguments = [str(verdict.path), verdict.wanted_variant or "", dtype, str(memory_bytes), str(seconds)]
-    with tempfile.TemporaryDirectory(prefix="sculptor-trial-") as place, tempfile.TemporaryFile() as answer:
+    with tempfile.TemporaryDirectory(prefix="sculptor-sandbox-") as place, tempfile.TemporaryFile() as answer:
         process = _start(arguments, place, answer)
         try:
             finding = _wait(process, PATIENCE * seconds, memory_bytes, stop)
@@ -109,15 +109,15 @@ def _wait(
     started = time.monotonic()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GLANCE_S)
+            process.wait(_POLL_S)
             return None
         if stop is not None and stop.is_set():
             raise Cancelled
         if time.monotonic() - started > seconds:
             return Finding(f"Loading the model on trial took more than {seconds} seconds.", _AGAIN)
         if _resident(process.pid) > memory_bytes + SPARE_BYTES:  # torch itself takes a part of it
-            what = f"Loading the model on trial took more than {memory_bytes / 2**30:.1f} GiB of memory."
-            return Finding(what, _AGAIN)
+            message = f"Loading the model on trial took more than {memory_bytes / 2**30:.1f} GiB of memory."
+            return Finding(message, _AGAIN)
 
 
 def _resident(pid: int) -> int:
@@ -139,11 +139,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _findings(code: int, answer: IO[bytes]) -> list[Finding]:
-    """What an ended process said."""
+    """Findings that an ended subprocess reported."""
     answer.seek(0)
     try:
         refused = json.loads(answer.read(MOST_ANSWER))["refused"]
-        return [Finding(str(what), str(why)) for what, why in refused]
+        return [Finding(str(message), str(explanation)) for message, explanation in refused]
     except (ValueError, TypeError, KeyError):
         how = f"signal {-code}" if code < 0 else f"code {code}"
         return [Finding(f"Loading the model on trial ended its process with {how}.", _AGAIN)]
@@ -167,7 +167,7 @@ def _version(name: str) -> str:
 
 
 def _remember(passed: Path, model: Path) -> None:
-    """Note that a model has passed; without room for it, it is tried again the next time."""
+    """Note that a model has passed; without room for it, it is loaded here again the next time."""
     content: dict[str, Any] = {"model": shown_path(model), "passed": "trial"}
     temporary = passed.with_suffix(f".{os.getpid()}.part")
     with contextlib.suppress(OSError):

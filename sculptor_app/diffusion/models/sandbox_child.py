@@ -30,18 +30,18 @@ MOST_WRITTEN_BYTES = 512 << 20
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Try it, and write the answer to where the standard output was."""
+    """Load the model, and write the result to where the standard output was."""
     path, variant, dtype, memory_bytes, seconds = arguments
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever libraries print is no answer
+    os.dup2(2, 1)  # whatever libraries print is no result
     exit_with_parent(sys.stdin.buffer)
-    json.dump({"refused": _tried(Path(path), variant or None, dtype, int(memory_bytes), int(seconds))}, answer)
+    json.dump({"refused": _load(Path(path), variant or None, dtype, int(memory_bytes), int(seconds))}, answer)
     answer.flush()
     os._exit(0)  # nothing that was loaded has a say in how it ends
 
 
-def _tried(path: Path, variant: str | None, dtype: str, memory_bytes: int, seconds: int) -> list[list[str]]:
-    """What speaks against the model: pairs of what was found and why it matters."""
+def _load(path: Path, variant: str | None, dtype: str, memory_bytes: int, seconds: int) -> list[list[str]]:
+    """The findings against the model: pairs of message and explanation."""
     import torch
 
     from sculptor_app.diffusion.models.loader import build, inspect_model
@@ -50,29 +50,29 @@ def _tried(path: Path, variant: str | None, dtype: str, memory_bytes: int, secon
     torch.set_num_threads(1)
     verdict = inspect_model(path, variant)  # imports the classes that the model names
     if not verdict.fit:
-        return [[each.what, each.why_it_matters] for each in verdict.refusals]
+        return [[each.message, each.explanation] for each in verdict.refusals]
     limit_resources(memory_bytes, seconds)
     forbid(Path(tempfile.gettempdir()))
     try:
         build(verdict, dtype)
     except Unfit as unfit:
-        return [[unfit.finding.what, unfit.finding.why_it_matters]]
+        return [[unfit.finding.message, unfit.finding.explanation]]
     except SculptorError as error:
         return [[error.what, error.what_to_do]]
     except (Exception, MemoryError) as error:
-        return [_surprise(error, is_out_of_memory(error), memory_bytes)]
+        return [_unforeseen(error, is_out_of_memory(error), memory_bytes)]
     return []
 
 
-def _surprise(error: BaseException, memory: bool, memory_bytes: int) -> list[Any]:
+def _unforeseen(error: BaseException, memory: bool, memory_bytes: int) -> list[Any]:
     if memory:
-        what = f"Building the model takes more than {memory_bytes / 2**30:.1f} GiB, far more than its weights."
-        return [what, "Its settings ask for something huge; it would end the program."]
+        message = f"Building the model takes more than {memory_bytes / 2**30:.1f} GiB, far more than its weights."
+        return [message, "Its settings ask for something huge; it would end the program."]
     return [f"Building the model failed ({type(error).__name__}: {str(error)[:200]}).", "Copy it again."]
 
 
 class Forbidden(RuntimeError):
-    """Something was tried that no loading needs."""
+    """An action that no loading needs."""
 
 
 def limit_resources(memory_bytes: int, seconds: int) -> None:
@@ -90,14 +90,14 @@ def limit_resources(memory_bytes: int, seconds: int) -> None:
     taken = _address_space()
     if taken is not None:
         bounds.append((resource.RLIMIT_AS, taken + memory_bytes))
-    for what, most in bounds:
-        _, hard = resource.getrlimit(what)
+    for limit, most in bounds:
+        _, hard = resource.getrlimit(limit)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+        resource.setrlimit(limit, (most, most))
 
 
 def _address_space() -> int | None:
-    """Bytes of addresses that this process has; None where the system does not tell."""
+    """Bytes of addresses that this process has; None where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:
@@ -108,7 +108,7 @@ def _address_space() -> int | None:
 def forbid(allowed: Path) -> None:
     """From now on: no network, no programs, no pickles, and no writing but below one folder.
 
-    A second line of defence: what was judged before has no way to ask for any of these.
+    A second line of defence: what was inspected before has no way to ask for any of these.
 
     Args:
         allowed: The folder.
@@ -130,8 +130,8 @@ def forbid(allowed: Path) -> None:
     sys.addaudithook(watch)
 
 
-def _refuse(what: str) -> NoReturn:
-    raise Forbidden(f"it tried {what}, which no loading needs")
+def _refuse(action: str) -> NoReturn:
+    raise Forbidden(f"it tried {action}, which no loading needs")
 
 
 def exit_with_parent(parent: Any, end: Callable[[int], None] = os._exit) -> None:

@@ -1,4 +1,4 @@
-"""One safetensors file that holds a whole pipeline in the form that its authors trained it in.
+"""Single-file checkpoints: one safetensors file that holds a whole pipeline as its authors trained it.
 
 Its weights say which pipeline it is, and diffusers knows how to bring them into its own form. What no checkpoint holds
 are the settings and the vocabulary: diffusers takes them from a repository on the hub, so they must lie in its cache.
@@ -40,13 +40,13 @@ _AS_FOLDER = "Open the pipeline as a diffusers folder instead."
 
 
 def inspect_checkpoint(path: Path) -> Verdict:
-    """Everything that can be said of a checkpoint without building anything.
+    """Inspect a checkpoint without building anything.
 
     Args:
         path: The file, without links in its path.
     """
-    what = path.stat()
-    folder = Folder(path.parent, {path.name: File(path, path, what.st_size, what.st_mtime_ns)})
+    status = path.stat()
+    folder = Folder(path.parent, {path.name: File(path, path, status.st_size, status.st_mtime_ns)})
     try:
         header = checked_header(folder, path.name)
         repository = _repository(path, header.tensors)
@@ -66,7 +66,7 @@ def inspect_checkpoint(path: Path) -> Verdict:
 
 
 def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
-    """Build a pipeline on the CPU from a checkpoint that was judged; see `building.build`.
+    """Build a pipeline on the CPU from an inspected checkpoint; see `builder.build`.
 
     Raises:
         Unfit: It cannot be built, or is not whole.
@@ -87,8 +87,8 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
         except Exception as error:
             lacking = _LACKING.search(str(error))
             if lacking is not None:
-                what = f"{path} has no weights for the {lacking[1]}."
-                raise Unfit(what, "Look for a checkpoint with all parts, or for a diffusers folder.") from error
+                message = f"{path} has no weights for the {lacking[1]}."
+                raise Unfit(message, "Look for a checkpoint with all parts, or for a diffusers folder.") from error
             raise builder.cannot(path, error) from error
     for name, part in pipeline.components.items():
         if isinstance(part, nn.Module):
@@ -99,7 +99,7 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
 
 
 def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
-    """Where diffusers takes the settings of a checkpoint with such weights from.
+    """Name of the repository that diffusers takes the settings of a checkpoint with such weights from.
 
     Raises:
         Unfit: It does not know the checkpoint.
@@ -114,8 +114,8 @@ def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
     # Whatever it does not know it takes for Stable Diffusion 1.
     if not source or (kind == "v1" and known.CHECKPOINT_KEY_NAMES["v1"] not in tensors):
         adapter = any("lora" in name for name in tensors)
-        what = "holds an adapter (LoRA), no whole model" if adapter else "holds no pipeline that diffusers knows"
-        raise Unfit(f"{shown_path(path)} {what}.", _AS_FOLDER)
+        content = "holds an adapter (LoRA), no whole model" if adapter else "holds no pipeline that diffusers knows"
+        raise Unfit(f"{shown_path(path)} {content}.", _AS_FOLDER)
     if "subfolder" in source:
         raise Unfit(f"{shown_path(path)} holds one part of a pipeline, not all of it.", _AS_FOLDER)
     return source["pretrained_model_name_or_path"]

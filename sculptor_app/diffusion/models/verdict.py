@@ -20,7 +20,7 @@ _LONGEST = 80
 
 
 class Severity(StrEnum):
-    """What a finding means for the model."""
+    """Severity of a finding: the model is refused for it, or it is a note."""
 
     REFUSED = "refused"
     NOTE = "note"
@@ -28,37 +28,37 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found.
+    """One result of an inspection.
 
     Attributes:
-        what: What was found, and where; one sentence with its full stop.
-        why_it_matters: What would come of it, or what to do about it; one sentence, or empty for a note.
+        message: What was found, and where; one sentence with its full stop.
+        explanation: What would come of it, or what to do about it; one sentence, or empty for a note.
         severity: Whether the model is refused for it.
     """
 
-    what: str
-    why_it_matters: str
+    message: str
+    explanation: str
     severity: Severity = Severity.REFUSED
 
     def __str__(self) -> str:
-        return f"{self.what} {self.why_it_matters}".strip()
+        return f"{self.message} {self.explanation}".strip()
 
 
 class Unfit(Exception):
-    """A check found something; carries the finding to where all of them are listed.
+    """A check failed; carries its finding to where all of them are listed.
 
     Args:
-        what: See `Finding`.
-        why_it_matters: See `Finding`.
+        message: See `Finding`.
+        explanation: See `Finding`.
     """
 
-    def __init__(self, what: str, why_it_matters: str) -> None:
-        super().__init__(what)
-        self.finding = Finding(what, why_it_matters)
+    def __init__(self, message: str, explanation: str) -> None:
+        super().__init__(message)
+        self.finding = Finding(message, explanation)
 
 
 class ModelRefused(ModelFolderError):
-    """A model may not be opened, or cannot be; says the first reason, and holds all of them.
+    """A model that may not or cannot be opened; the message is the first reason, and `findings` holds all of them.
 
     Args:
         findings: At least one that refuses.
@@ -68,7 +68,7 @@ class ModelRefused(ModelFolderError):
         self.findings = tuple(findings)
         first, *others = [each for each in self.findings if each.severity is Severity.REFUSED]
         more = f" There {'is' if len(others) == 1 else 'are'} {len(others)} more; `sculptor-app check-model` lists all."
-        super().__init__(first.what, first.why_it_matters + (more if others else ""))
+        super().__init__(first.message, first.explanation + (more if others else ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What can be said of a model without building any of it.
+    """Result of inspecting a model, without building any of it.
 
     Attributes:
         path: A folder, or one checkpoint file.
@@ -127,7 +127,7 @@ class Verdict:
         made_by: That class; None where it cannot be used.
         components: What would be built, in the order of the index.
         findings: Everything that was found.
-        fingerprint: Changes whenever anything that was looked at changes.
+        fingerprint: Changes whenever anything that was inspected changes.
         wanted_variant: Which files were preferred where there was a choice.
         settings_folder: For a checkpoint: the folder that holds its components' settings.
     """
@@ -202,20 +202,20 @@ def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 class LoadingStage(Enum):
-    """The stages of opening a model, in their order; a model of ours needs no trial."""
+    """The stages of loading a model, in their order; one of the embedded kind needs no sandbox."""
 
     CHECKING = "checking"
-    TRYING = "trying"
+    SANDBOX = "trying"
     READING = "reading"
     MOVING = "moving"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadingProgress:
-    """What is done with a model now.
+    """Progress of loading a model.
 
     Attributes:
-        stage: The stage that has begun.
+        stage: Which stage has begun.
         part: The component that is read; empty where all of them are read at once.
         number: Which of them it is, from 1; 0 where all are read at once.
         of: How many there are.
@@ -233,24 +233,24 @@ class LoadingProgress:
 
 
 Report = Callable[[LoadingProgress], None]
-"""Is told what is being done, in the thread that does it."""
+"""Called at each stage and component, in the thread that loads."""
 
 
 def stoppable(report: Report | None, stop: threading.Event | None) -> Report:
-    """A report that ends the work where it is told something after it was to stop.
+    """A report that ends the loading once a stop was asked for.
 
     Args:
-        report: Is told; None tells nobody.
+        report: Called where there was none; may be None.
         stop: Set from any thread.
 
     Raises:
-        Cancelled: From what is returned.
+        Cancelled: By the returned report.
     """
 
-    def tell(doing: LoadingProgress) -> None:
+    def checked(progress: LoadingProgress) -> None:
         if stop is not None and stop.is_set():
             raise Cancelled
         if report is not None:
-            report(doing)
+            report(progress)
 
-    return tell
+    return checked

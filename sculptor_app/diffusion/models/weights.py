@@ -68,7 +68,7 @@ def choose_variants(offers: Mapping[str, Mapping[str | None, Any]], wanted: str 
     """One variant for each component: the wanted one or the plain one where they are there, else one for all.
 
     Args:
-        offers: What each component has; a component that has nothing is left out of the answer.
+        offers: What each component has; a component that has nothing is not in the result.
         wanted: A variant to prefer, such as "fp16".
     """
     offers = {name: offer for name, offer in offers.items() if offer}
@@ -262,8 +262,8 @@ def _check_spans(spans: list[tuple[int, int, str]], data_bytes: int) -> None:
     place = 0
     for begin, end, name in spans:
         if begin != place:
-            what = "overlaps another" if begin < place else "leaves a hole before it"
-            raise BrokenHeader(f"the data of {shown(name)} {what}")
+            fault = "overlaps another" if begin < place else "leaves a hole before it"
+            raise BrokenHeader(f"the data of {shown(name)} {fault}")
         place = end
     if place != data_bytes:
         raise BrokenHeader(f"its tensors take {place:,} bytes of data, and the file has {data_bytes:,}")

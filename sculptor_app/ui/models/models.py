@@ -160,8 +160,8 @@ class Models(QObject):
             from sculptor_app.ui.models.refusal_dialog import RefusalDialog
 
             show = lambda: RefusalDialog(self._wanted or "", findings, self._window).show()  # noqa: E731
-            why = f"{findings[0].why_it_matters} {self._next_run()}"
-            messages.show_message(findings[0].what, why, action=self.tr("All reasons"), on_action=show)
+            why = f"{findings[0].explanation} {self._next_run()}"
+            messages.show_message(findings[0].message, why, action=self.tr("All reasons"), on_action=show)
             if self._wanted is not None and is_of_the_hub(self._wanted) and not is_offline():
                 self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
         elif isinstance(error, RequestError):

@@ -33,7 +33,7 @@ class RefusalDialog(QDialog):
         self.reasons = QTextBrowser(self)
         self.reasons.setAccessibleName(self.tr("Reasons"))
         items = "".join(
-            f"<li style='margin-bottom: 8px'><b>{html.escape(each.what)}</b> {html.escape(each.why_it_matters)}</li>"
+            f"<li style='margin-bottom: 8px'><b>{html.escape(each.message)}</b> {html.escape(each.explanation)}</li>"
             for each in findings
         )
         self.reasons.setHtml(f"<ul style='margin-left: -20px'>{items}</ul>")

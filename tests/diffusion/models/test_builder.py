@@ -155,7 +155,7 @@ def test_what_is_not_whole_is_refused_when_it_is_built(what: str, model: Path) -
     verdict.refuse()
     with pytest.raises(Unfit, match=words) as caught:
         build(verdict, "float32")
-    assert caught.value.finding.why_it_matters.endswith(".")
+    assert caught.value.finding.explanation.endswith(".")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])

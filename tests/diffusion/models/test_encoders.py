@@ -126,7 +126,7 @@ def test_a_tokenizer_without_a_longest_text_is_fit(whole_stable: Path, tmp_path:
 def test_a_pipeline_that_loads_others_by_its_readme_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "KandinskyV22CombinedPipeline"}')
     (tmp_path / "readme.md").write_text("---\nprior: [/somewhere/else]\n---\n")
-    assert any("README.md names further models" in each.what for each in inspect_model(tmp_path).refusals)
+    assert any("README.md names further models" in each.message for each in inspect_model(tmp_path).refusals)
 
 
 def test_an_adapter_that_names_another_model_is_refused(whole_stable: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_model_of_ours_needs_no_trial_and_is_what_it_was(tiny_model: Path, no_
 def test_the_verdict_alone_starts_nothing(whole_ddpm: Path, no_process: None) -> None:
     verdict = inspect_model(whole_ddpm)
     assert verdict.fit
-    assert check_model(whole_ddpm, "cpu", trial=False) == (verdict, LoadingPlan("float32"))
+    assert check_model(whole_ddpm, "cpu", sandbox=False) == (verdict, LoadingPlan("float32"))
 
 
 def test_a_folder_that_changes_while_it_is_read(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def test_a_model_is_tried_once_and_again_when_anything_of_it_has_changed(model: 
     assert load_pipeline(model, report=told.append).unet is not None
     assert told == [
         LoadingProgress(LoadingStage.CHECKING),
-        LoadingProgress(LoadingStage.TRYING),
+        LoadingProgress(LoadingStage.SANDBOX),
         LoadingProgress(LoadingStage.READING, "scheduler", 1, 2),
         LoadingProgress(LoadingStage.READING, "unet", 2, 2),
         LoadingProgress(LoadingStage.MOVING),
@@ -80,7 +80,9 @@ def test_a_trial_that_takes_too_long_is_ended(model: Path, started: list[Any], m
 def test_a_trial_can_be_stopped(model: Path, started: list[Any]) -> None:
     stop = threading.Event()
     with pytest.raises(Cancelled):
-        load_pipeline(model, stop=stop, report=lambda doing: stop.set() if doing.stage is LoadingStage.TRYING else None)
+        load_pipeline(
+            model, stop=stop, report=lambda doing: stop.set() if doing.stage is LoadingStage.SANDBOX else None
+        )
     assert started[0].returncode < 0
 
 
@@ -93,7 +95,7 @@ def test_a_process_that_takes_too_much_memory_is_seen_from_outside() -> None:
     finally:
         sandbox._end(greedy)
     assert finding is not None
-    assert "GiB of memory" in finding.what
+    assert "GiB of memory" in finding.message
     assert sandbox._resident(greedy.pid) == 0
 
 

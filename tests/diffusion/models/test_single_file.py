@@ -125,9 +125,9 @@ KINDS = {
 def test_what_is_missing_is_named(kind: str, cache: Path, tmp_path: Path) -> None:
     tensors, repository = KINDS[kind]
     (finding,) = inspect_model(write(tmp_path / "x.safetensors", tensors)).refusals
-    assert finding.what.startswith(f"{tmp_path}/x.safetensors holds weights alone, and the settings and vocabulary")
-    assert repository in finding.what
-    assert finding.why_it_matters.startswith("Download the settings (a few megabytes)")
+    assert finding.message.startswith(f"{tmp_path}/x.safetensors holds weights alone, and the settings and vocabulary")
+    assert repository in finding.message
+    assert finding.explanation.startswith("Download the settings (a few megabytes)")
 
 
 @pytest.mark.parametrize(
@@ -144,20 +144,20 @@ def test_what_is_missing_is_named(kind: str, cache: Path, tmp_path: Path) -> Non
 )
 def test_what_is_no_pipeline(tensors: dict[str, torch.Tensor], words: str, cache: Path, tmp_path: Path) -> None:
     (finding,) = inspect_model(write(tmp_path / "x.safetensors", tensors)).refusals
-    assert re.search(words, finding.what)
-    assert finding.why_it_matters == "Open the pipeline as a diffusers folder instead."
+    assert re.search(words, finding.message)
+    assert finding.explanation == "Open the pipeline as a diffusers folder instead."
 
 
 def test_settings_of_a_pipeline_that_reads_no_single_file(cache: Path, tmp_path: Path, whole_ddpm: Path) -> None:
     put_settings(cache, whole_ddpm)
     (finding,) = inspect_model(write(tmp_path / "x.safetensors", V1)).refusals
-    assert finding.what == "diffusers reads no DDPMPipeline from a single file."
+    assert finding.message == "diffusers reads no DDPMPipeline from a single file."
 
 
 def test_settings_are_judged_like_any_folder(cache: Path, tmp_path: Path, whole_ddpm: Path, canary: Path) -> None:
     snapshot = put_settings(cache, whole_ddpm)
     (snapshot / "model_index.json").write_text(json.dumps({"_class_name": "DDPMPipeline", "unet": ["os", "system"]}))
-    texts = [each.what for each in inspect_model(write(tmp_path / "x.safetensors", V1)).refusals]
+    texts = [each.message for each in inspect_model(write(tmp_path / "x.safetensors", V1)).refusals]
     assert any("library 'os'" in each for each in texts)
 
 

@@ -274,9 +274,9 @@ def test_a_stranger_is_refused_before_anything_is_built(what: str, model: Path, 
     assert any(re.search(words, each) for each in texts), texts
     assert caught.value.findings == verdict.findings
     for finding in verdict.refusals:
-        assert finding.what.endswith(".")
-        assert finding.why_it_matters.endswith(".")
-        assert all(each.isprintable() for each in (finding.what, finding.why_it_matters))
+        assert finding.message.endswith(".")
+        assert finding.explanation.endswith(".")
+        assert all(each.isprintable() for each in (finding.message, finding.explanation))
 
 
 def test_all_reasons_are_listed_and_the_first_is_said(model: Path, canary: Path) -> None:
@@ -335,10 +335,10 @@ def test_what_is_no_folder(name: str, words: str, tmp_path: Path) -> None:
 def test_what_needs_a_package_that_is_missing_says_so(model: Path) -> None:
     edit_json(model / INDEX, scheduler=["diffusers", "CosineDPMSolverMultistepScheduler"])
     (finding,) = inspect_model(model).refusals
-    assert finding.what == (
+    assert finding.message == (
         "'CosineDPMSolverMultistepScheduler' needs the Python package torchsde, which is not installed."
     )
-    assert "`pip install torchsde`" in finding.why_it_matters
+    assert "`pip install torchsde`" in finding.explanation
 
 
 def test_a_pickle_beside_whole_safetensors_is_left_alone(model: Path, canary: Path) -> None:
@@ -346,7 +346,7 @@ def test_a_pickle_beside_whole_safetensors_is_left_alone(model: Path, canary: Pa
     write_pickle(model / "v1-5-pruned.ckpt", canary)
     verdict = inspect_model(model)
     assert verdict.fit
-    assert [each.what for each in verdict.findings] == [
+    assert [each.message for each in verdict.findings] == [
         f"{model}/unet/diffusion_pytorch_model.bin is left alone; the safetensors files beside it are read."
     ]
 
@@ -375,6 +375,6 @@ def test_no_settings_make_the_check_itself_fail(name: str, changes: dict[str, An
     try:
         path.write_text(json.dumps(json.loads(before) | changes))
         findings = inspect_model(whole_ddpm).findings
-        assert all(finding.what and finding.why_it_matters for finding in findings)
+        assert all(finding.message and finding.explanation for finding in findings)
     finally:
         path.write_bytes(before)

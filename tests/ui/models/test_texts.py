@@ -23,7 +23,7 @@ def test_sizes(count: float, text: str) -> None:
     ("doing", "text"),
     [
         (LoadingProgress(LoadingStage.CHECKING), "checking what is in the folder"),
-        (LoadingProgress(LoadingStage.TRYING), "trying it in a process of its own"),
+        (LoadingProgress(LoadingStage.SANDBOX), "trying it in a process of its own"),
         (LoadingProgress(LoadingStage.READING, "unet", 2, 5), "reading unet (2 of 5)"),
         (LoadingProgress(LoadingStage.READING), "reading its weights"),
         (LoadingProgress(LoadingStage.MOVING), "bringing it to where it computes"),
@@ -35,7 +35,7 @@ def test_what_is_done(doing: LoadingProgress, text: str) -> None:
 
 def test_what_is_said_of_it_on_the_command_line() -> None:
     assert str(LoadingProgress(LoadingStage.READING, "unet", 2, 5)) == "reading unet (2 of 5)"
-    assert str(LoadingProgress(LoadingStage.TRYING)) == "trying the model"
+    assert str(LoadingProgress(LoadingStage.SANDBOX)) == "trying the model"
 
 
 def test_offers() -> None:

@@ -123,8 +123,8 @@ def _find_snapshot(name: str, cache: Path, endpoint: str) -> RemoteSnapshot:
     if not hub.is_commit(commit):
         raise DownloadFailed(f"The hub does not say which state of {name} it has.", "Try another hub.")
     if not 0 < size <= MOST_JSON_BYTES:
-        what = f"The {INDEX} of {name} is {byte_text(size)} large."
-        raise ModelRefused([Finding(what, "It would say what the pipeline is made of, in a few lines.")])
+        message = f"The {INDEX} of {name} is {byte_text(size)} large."
+        raise ModelRefused([Finding(message, "It would say what the pipeline is made of, in a few lines.")])
     snapshot = RemoteSnapshot(name, commit, cache, endpoint)
     download_file(snapshot, INDEX, size, lambda _: None)
     return snapshot
@@ -181,8 +181,8 @@ def _components(index_path: Path) -> list[str]:
         index = parse_json(index_path.read_bytes()[: MOST_JSON_BYTES + 1])
         return [name for name, entry in index.items() if name.isidentifier() and _is_class(entry)]
     except (ValueError, AttributeError) as error:
-        what = f"{shown_path(index_path)} cannot be read ({error})."
-        raise Unfit(what, "It says what the pipeline is made of.") from error
+        message = f"{shown_path(index_path)} cannot be read ({error})."
+        raise Unfit(message, "It says what the pipeline is made of.") from error
 
 
 def _is_class(entry: Any) -> bool:

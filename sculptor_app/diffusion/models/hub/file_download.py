@@ -235,8 +235,8 @@ def refuse_offline(name: str) -> None:
         DownloadFailed: HF_HUB_OFFLINE is set.
     """
     if hub.is_offline():
-        what = f"{name} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
-        raise NotGiven(what, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
+        message = f"{name} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
+        raise NotGiven(message, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
 
 
 @contextlib.contextmanager
@@ -264,25 +264,25 @@ def _failure(name: str, cache: Path, error: Exception) -> DownloadFailed:
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # what kept it from asking the hub
     if isinstance(error, errors.GatedRepoError):
-        what = f"The model {name} is given only to those who agreed to its terms on the hub."
-        return NotGiven(what, "Do so there, and log in with `hf auth login`.")
+        message = f"The model {name} is given only to those who agreed to its terms on the hub."
+        return NotGiven(message, "Do so there, and log in with `hf auth login`.")
     if isinstance(error, errors.RepositoryNotFoundError):
-        what = f"The model {name} is not on the hub, or not for everyone."
-        return NotGiven(what, "Look at how its name is written.")
+        message = f"The model {name} is not on the hub, or not for everyone."
+        return NotGiven(message, "Look at how its name is written.")
     if isinstance(error, errors.RemoteEntryNotFoundError):
         return NotGiven(f"{name} has no model_index.json, so it is no diffusers pipeline.", "Choose another.")
     if isinstance(error, errors.LocalEntryNotFoundError) or is_network_error(error):
-        what = f"The hub cannot be reached, or the connection to it broke off, so {name} cannot be fetched."
-        return DownloadFailed(what, f"Look at the network and try again; {_KEPT}")
+        message = f"The hub cannot be reached, or the connection to it broke off, so {name} cannot be fetched."
+        return DownloadFailed(message, f"Look at the network and try again; {_KEPT}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        what = f"The disk of {shown_path(cache)} is full, so {name} cannot be fetched whole."
-        return DownloadFailed(what, f"Free some space and try again, or set HF_HOME to another disk; {_KEPT}")
+        message = f"The disk of {shown_path(cache)} is full, so {name} cannot be fetched whole."
+        return DownloadFailed(message, f"Free some space and try again, or set HF_HOME to another disk; {_KEPT}")
     if isinstance(error, PermissionError):
-        what = f"Nothing may be written into {shown_path(cache)}, so {name} cannot be fetched."
-        return DownloadFailed(what, "Set HF_HOME to a folder of your own.")
+        message = f"Nothing may be written into {shown_path(cache)}, so {name} cannot be fetched."
+        return DownloadFailed(message, "Set HF_HOME to a folder of your own.")
     message = shown_path(" ".join(str(error).split())[:200])
-    what = f"The model {name} cannot be fetched ({type(error).__name__}: {message})."
-    return DownloadFailed(what, f"Try again later; {_KEPT}")
+    message = f"The model {name} cannot be fetched ({type(error).__name__}: {message})."
+    return DownloadFailed(message, f"Try again later; {_KEPT}")
 
 
 def is_network_error(error: BaseException) -> bool:
