@@ -51,7 +51,7 @@ def animation_of(source: RunOrGrid, measures: RunMeasures | None, options: Anima
     return Animation(RunScenes(source, measures, options, states), frames)
 
 
-def size_px(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
+def image_size(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
     """Width and height of the animation; pixels stay crisp, so it may be smaller than what was asked for."""
     if isinstance(source, RunGrid):
         places = places_of(source, options)
@@ -84,7 +84,7 @@ class RunScenes(Scenes):
         states: tuple[int, ...],
     ) -> None:
         detail: SheetDetail = "chart" if options.plot else "caption" if options.caption else "paper"
-        super().__init__(states, *size_px(trajectory, options), detail)
+        super().__init__(states, *image_size(trajectory, options), detail)
         self._trajectory, self._options = trajectory, options
         self._kinds = kinds_of(options)
         self._inks = DARK if options.dark else LIGHT

@@ -51,11 +51,11 @@ def preview_job(filmed: RunOrGrid, measures: RunMeasures | None, options: Animat
 
     def job(stop: threading.Event) -> Iterator[object]:
         from sculptor_app.exports.animation.plan import frame_count
-        from sculptor_app.exports.animation.scenes import size_px
+        from sculptor_app.exports.animation.scenes import image_size
         from sculptor_app.exports.gif import writer
 
         picture = writer.preview_gif(filmed, measures, options, k)
-        yield Preview(picture, frame_count(filmed, options), *size_px(filmed, options))
+        yield Preview(picture, frame_count(filmed, options), *image_size(filmed, options))
         yield Estimate(writer.estimate_bytes(filmed, measures, options))
 
     return job

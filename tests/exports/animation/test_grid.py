@@ -17,7 +17,7 @@ from sculptor_app.exports.animation.drawing import DARK, LIGHT
 from sculptor_app.exports.animation.grid import MOST_SHEET_PX, liked_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid, frame_count
-from sculptor_app.exports.animation.scenes import size_px
+from sculptor_app.exports.animation.scenes import image_size
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.exports.gif.writer import estimate_bytes, preview_gif, write_gif
 from sculptor_app.exports.numbers import GRID_COLUMNS, write_csv, write_grid_csv
@@ -109,7 +109,7 @@ def test_pictures_of_an_animation_are_near_the_originals(tmp_path: Path) -> None
     write_gif(tmp_path / "x.gif", grid, None, options)
     shown = frames_in_time(tmp_path / "x.gif", 80)
     assert len(shown) == 5 == frame_count(grid, options)
-    assert shown[0].shape[1::-1] == size_px(grid, options)
+    assert shown[0].shape[1::-1] == image_size(grid, options)
     for k, frame in enumerate(shown, start=1):
         for number, run in enumerate(grid.runs):
             original = picture(run, k, FrameKind.CURRENT_GUESS).rgb

@@ -15,7 +15,7 @@ from PIL import Image
 
 from sculptor_app.exports.animation.options import FRAMES, GUIDANCE_FRAMES, AnimationOptions
 from sculptor_app.exports.animation.plan import frame_count, shown_states, timetable
-from sculptor_app.exports.animation.scenes import size_px
+from sculptor_app.exports.animation.scenes import image_size
 from sculptor_app.exports.errors import ExportCancelled, ExportError
 from sculptor_app.exports.gif.writer import estimate_bytes, write_gif
 from sculptor_app.exports.settings import read_settings
@@ -61,7 +61,7 @@ def test_frames_and_delays_as_gifsicle_reads_them(tmp_path: Path, ping_pong: boo
     delays = [float(text) for text in re.findall(r"delay ([\d.]+)s", told.stdout)]
     assert delays == [0.07] * 5 + [0.7] + ([0.07] * 4 if ping_pong else [])
     assert "loop forever" in told.stdout
-    width, height = size_px(made_run(), AnimationOptions(frames="both", plot=True))
+    width, height = image_size(made_run(), AnimationOptions(frames="both", plot=True))
     assert f"logical screen {width}x{height}" in told.stdout
 
 
@@ -126,7 +126,7 @@ def test_few_colours_are_exact(tmp_path: Path) -> None:
 
 def test_larger_pictures_shrink_by_a_whole_factor(tmp_path: Path) -> None:
     trajectory = made_run(steps=2, size=100)
-    assert size_px(trajectory, AnimationOptions(size_px=64, caption=False)) == (50, 50)
+    assert image_size(trajectory, AnimationOptions(size_px=64, caption=False)) == (50, 50)
     path = written(tmp_path, trajectory, frames="noisy", size_px=64, hold_ms=0, caption=False)
     original = picture(trajectory, 0, FrameKind.NOISY_STATE).rgb.reshape(50, 2, 50, 2, 3).mean((1, 3))
     assert psnr(frames_in_time(path, 80)[0], original.round().astype(np.uint8)) > 25
@@ -240,7 +240,7 @@ def test_any_choice_gives_a_gif_that_opens(tmp_path_factory, frames, every, size
     path = tmp_path_factory.mktemp("gif") / "x.gif"
     write_gif(path, trajectory, None, options)
     with Image.open(path) as image:
-        assert image.size == size_px(trajectory, options)
+        assert image.size == image_size(trajectory, options)
         assert image.n_frames == frame_count(trajectory, options)
 
 

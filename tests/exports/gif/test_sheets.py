@@ -10,7 +10,7 @@ from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_tick
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunOrGrid
-from sculptor_app.exports.animation.scenes import RunScenes, animation_of, size_px
+from sculptor_app.exports.animation.scenes import RunScenes, animation_of, image_size
 from sculptor_app.exports.gif.palette import SheetPalette
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.run_measures import RunMeasures
@@ -120,7 +120,7 @@ def test_scenes_are_whole_images_for_formats_of_any_colours(source: RunOrGrid) -
     options = AnimationOptions(size_px=48)
     scene = animation_of(source, None, options).scenes.scene(3)
     image = scene.rgb()
-    assert (image.shape, image.dtype) == ((*size_px(source, options)[::-1], 3), np.uint8)
+    assert (image.shape, image.dtype) == ((*image_size(source, options)[::-1], 3), np.uint8)
     outside = np.ones(image.shape[:2], bool)
     for start, width, left, top in scene.places:
         place = np.s_[top : top + 48, left : left + 48]
