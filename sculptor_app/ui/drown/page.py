@@ -41,6 +41,16 @@ from sculptor_app.ui.widgets.transport import TransportBar
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
 
+log = logging.getLogger(__name__)
+
+LEFT_PX, RIGHT_PX, FILM_PX = 240, 400, 114
+
+LEAST_FILM_PAGE_PX = 700
+"""A lower page goes without its filmstrip: the frames and the settings need the room more."""
+
+EDITED_MS = 250
+"""How long a person may go on typing before a picture is drowned anew."""
+
 
 class DrowningStage(Stage):
     """Three frames of the same level: the drowning picture, the picture itself, the static."""
@@ -98,15 +108,6 @@ def _percents(share: float) -> tuple[str, str]:
     percent = 100 * share
     digits = 0 if 1 <= percent <= 99 else 1 if 0.1 <= percent <= 99.9 else 3
     return f"{percent:.{digits}f} %", f"{100 - percent:.{digits}f} %"
-
-
-log = logging.getLogger(__name__)
-
-LEFT_PX, RIGHT_PX, FILM_PX = 240, 400, 114
-LEAST_FILM_PAGE_PX = 700
-"""A lower page goes without its filmstrip: the frames and the settings need the room more."""
-EDITED_MS = 250
-"""How long a person may go on typing before a picture is drowned anew."""
 
 
 class DrownPage(Page):

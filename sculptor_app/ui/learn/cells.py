@@ -18,6 +18,22 @@ from sculptor_app.training.records.run_folder import GrowthFolder
 LIKED_COLUMNS = 12
 LEAST_CELL_PX, MOST_CELL_PX, GAP_PX = 30, 84, 2
 
+SPENT_S = 0.003
+"""Most time that one painting takes for cells that were not painted before; the others come in the next one."""
+
+MOST_CELLS = 2000
+
+ImageSource = Callable[[int, int], QImage | None]
+"""The picture at a row and a state."""
+
+_Key = tuple[int, int]
+
+GUESS, STATE = "guess", "state"
+
+BUDGET_BYTES = 64 * 2**20
+
+log = logging.getLogger(__name__)
+
 
 def spaced(count: int, slots: int, chosen: int) -> list[int]:
     """Indices 0..count-1 that are shown in so many slots: evenly spaced, the nearest of them giving way to the chosen.
@@ -103,16 +119,6 @@ def grid_geometry(
     row_slots = max(2, int((height - top) // pitch))
     columns, rows = spaced(column_count, slots, chosen[1]), spaced(row_count, row_slots, chosen[0])
     return GridGeometry(left, top, float(int(pitch)), columns, rows, column_count, row_count)
-
-
-SPENT_S = 0.003
-"""Most time that one painting takes for cells that were not painted before; the others come in the next one."""
-MOST_CELLS = 2000
-
-ImageSource = Callable[[int, int], QImage | None]
-"""The picture at a row and a state."""
-
-_Key = tuple[int, int]
 
 
 class CellPainter:
@@ -217,12 +223,6 @@ def scaled_pixmap(image: QImage, edge_px: int) -> QPixmap:
     sharp = image.scaled(image.width() * whole, image.height() * whole)
     smooth = Qt.TransformationMode.SmoothTransformation
     return QPixmap.fromImage(sharp.scaled(edge_px, edge_px, Qt.AspectRatioMode.IgnoreAspectRatio, smooth))
-
-
-GUESS, STATE = "guess", "state"
-BUDGET_BYTES = 64 * 2**20
-
-log = logging.getLogger(__name__)
 
 
 class RowCache:

@@ -22,6 +22,13 @@ from sculptor_app.ui.widgets.names import phase_name
 FEWEST = 100.0
 """Where the axis begins: before it, nothing is reported."""
 
+BACK = 0.8
+"""Reports from so large a share of the pictures on are averaged: a single one has few pictures per level."""
+
+LOW, HIGH = 0.0, 1.13
+
+WIDTH = 0.7
+
 
 class LossPlot(Chart):
     """The loss over the pictures seen, with a cursor that can be dragged to a training time.
@@ -120,10 +127,6 @@ class LossPlot(Chart):
             self.pictures_requested.emit(float(10.0**x))
 
 
-BACK = 0.8
-"""Reports from so large a share of the pictures on are averaged: a single one has few pictures per level."""
-
-
 def place_of(log_snr: float) -> float:
     """A noise level on an axis on which bin i lies from i to i + 1, pure noise first."""
     width = EDGES[1] - EDGES[0]
@@ -159,10 +162,6 @@ def learned_at(reports: Sequence[Report], pictures: int) -> list[float | None]:
         found = [share for share in known if share is not None]
         shares.append(sum(found) / len(found) if found else None)
     return shares
-
-
-LOW, HIGH = 0.0, 1.13
-WIDTH = 0.7
 
 
 class LearnedPlot(Chart):

@@ -23,6 +23,9 @@ from sculptor_app.ui.widgets.frame_clock import FrameClock
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
 
+PLOTS_SHARE = 0.1
+"""Of the GUI thread's time that the plots may take: they cost as much as all the rest, and say what changes slowly."""
+
 
 @dataclass(frozen=True)
 class DenoisingAxis:
@@ -53,10 +56,6 @@ class DenoisingAxis:
     def spans(self) -> tuple[PhaseSpan, ...]:
         """The stretches of the phases."""
         return phase_spans(self.levels)
-
-
-PLOTS_SHARE = 0.1
-"""Of the GUI thread's time that the plots may take: they cost as much as all the rest, and say what changes slowly."""
 
 
 class GrowthPresenter(QObject):

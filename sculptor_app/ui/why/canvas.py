@@ -1,4 +1,4 @@
-"""The block of noise to paint on, with what has been painted laid over it."""
+"""A canvas for strokes on noise, its brushes, and the text form in which strokes are remembered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, QSettings, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QPointF, QRectF, QSettings, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QRadialGradient
 from PySide6.QtWidgets import QButtonGroup, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
 
@@ -20,10 +20,43 @@ _APART = 0.4
 
 _MOST_POINTS = 250
 
+_CLEAR = QImage.Format.Format_ARGB32_Premultiplied
+
+STRENGTH = 1.2
+"""Standard deviations of the noise by which one stroke shifts it where it is strongest."""
+
+BUTTON_PX = 28
+
+OTHER = "other"
+
+_COLOURS = {
+    "light": ("#ffffff", (1.0, 1.0, 1.0)),
+    "dark": ("#141210", (-1.0, -1.0, -1.0)),
+    "red": ("#d8452e", (1.2, -0.6, -0.6)),
+    "gold": ("#e0a52e", (1.0, 0.3, -1.0)),
+    "green": ("#3f9a5b", (-0.7, 0.9, -0.4)),
+    "blue": ("#3b74c9", (-0.8, -0.1, 1.2)),
+}
+"""Of each brush, its colour on the canvas and the direction in which it shifts red, green and blue."""
+
+BRUSHES = (*_COLOURS, OTHER)
+"""Keys of all brushes."""
+
+_OTHER_COLOUR = "#9a8f80"
+
+MOST_TEXT = 100_000
+"""Characters; of a longer painting the first strokes that fit are kept, as later ones lie over them."""
+
+DIGITS = 4
+"""Of a place on the block: a ten-thousandth of its width is less than anybody can aim at."""
+
+Painted = tuple[Stroke, str]
+"""A stroke and the key of its brush."""
+
 
 @dataclass(frozen=True, slots=True)
 class Brush:
-    """What a stroke is made with.
+    """Colour, effect and size of a brush.
 
     Attributes:
         colour: shown on the canvas.
@@ -48,7 +81,7 @@ class NoiseCanvas(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._image: QImage | None = None
-        self._veils: list[QImage] = []  # of the first stroke, of the first two, …: one more is quickly painted or gone
+        self._overlays: list[QImage] = []  # of the first stroke, of the first two, …: a stroke more or less is quick
         self._live = QImage()  # of the stroke that is being made
         self._strokes: tuple[tuple[Stroke, QColor], ...] = ()
         self._points: list[tuple[float, float]] = []
@@ -70,31 +103,31 @@ class NoiseCanvas(QWidget):
         kept = 0
         while kept < min(len(strokes), len(self._strokes)) and strokes[kept] == self._strokes[kept]:
             kept += 1
-        self._strokes, self._veils = tuple(strokes), self._veils[:kept]
+        self._strokes, self._overlays = tuple(strokes), self._overlays[:kept]
         for stroke, colour in self._strokes[kept:]:
-            veil = QImage(self._veils[-1]) if self._veils else self._clear_veil()
-            self._paint_dabs(veil, stroke.points, stroke.radius, colour, len(stroke.points))
-            self._veils.append(veil)
+            overlay = QImage(self._overlays[-1]) if self._overlays else self._empty_overlay()
+            self._paint_dabs(overlay, stroke.points, stroke.radius, colour, len(stroke.points))
+            self._overlays.append(overlay)
         self.update()
 
     @property
     def square(self) -> QRectF:
-        """Where the block is."""
+        """The rectangle of the noise."""
         side = min(self.width(), self.height())
         return QRectF(0, 0, side, side)
 
     @property
     def is_painting(self) -> bool:
-        """Whether a stroke has been begun and not ended."""
+        """Whether a stroke is unfinished."""
         return bool(self._points)
 
     def drop_stroke(self) -> None:
-        """Forget the stroke that is being made."""
+        """Drop the unfinished stroke."""
         self._points = []
         self.update()
 
     def point_of(self, share: tuple[float, float]) -> QPointF:
-        """Where a place of the block is on the widget."""
+        """The widget coordinates of a point, given as shares of the width and height."""
         square = self.square
         return QPointF(square.left() + share[0] * square.width(), square.top() + share[1] * square.height())
 
@@ -113,18 +146,18 @@ class NoiseCanvas(QWidget):
             self._points.append(share)
             self._paint_dabs(self._live, [share], self.brush.radius, self.brush.colour, _MOST_POINTS)
 
-    def _clear_veil(self) -> QImage:
+    def _empty_overlay(self) -> QImage:
         square, ratio = self.square, self.devicePixelRatioF()
-        veil = QImage(QSize(max(1, int(square.width() * ratio)), max(1, int(square.height() * ratio))), _CLEAR)
-        veil.setDevicePixelRatio(ratio)
-        veil.fill(Qt.GlobalColor.transparent)
-        return veil
+        overlay = QImage(QSize(max(1, int(square.width() * ratio)), max(1, int(square.height() * ratio))), _CLEAR)
+        overlay.setDevicePixelRatio(ratio)
+        overlay.fill(Qt.GlobalColor.transparent)
+        return overlay
 
     def _paint_dabs(
-        self, veil: QImage, points: Sequence[tuple[float, float]], radius: float, colour: QColor, of: int
+        self, overlay: QImage, points: Sequence[tuple[float, float]], radius: float, colour: QColor, of: int
     ) -> None:
-        """Lay the dabs of a stroke of so many on a veil; a few show by themselves, many by lying over one another."""
-        painter = QPainter(veil)
+        """Paint dabs on an overlay; they are fainter where a stroke has many (`of`), as those lie over one another."""
+        painter = QPainter(overlay)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.translate(-self.square.topLeft())
         painter.setPen(Qt.PenStyle.NoPen)
@@ -161,8 +194,8 @@ class NoiseCanvas(QWidget):
         else:
             painter.drawImage(square, self._image, QRectF(self._image.rect()))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._veils:
-            painter.drawImage(square.topLeft(), self._veils[-1])
+        if self._overlays:
+            painter.drawImage(square.topLeft(), self._overlays[-1])
         if self._points:
             painter.drawImage(square.topLeft(), self._live)
         if self._pointer is not None:
@@ -178,7 +211,7 @@ class NoiseCanvas(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.square.contains(event.position()):
             self._points = [self._share_of(event.position())]
-            self._live = self._clear_veil()
+            self._live = self._empty_overlay()
             self._paint_dabs(self._live, self._points, self.brush.radius, self.brush.colour, 1)
             self.update()
 
@@ -198,38 +231,13 @@ class NoiseCanvas(QWidget):
         self.update()
 
 
-_CLEAR = QImage.Format.Format_ARGB32_Premultiplied
-
-
-STRENGTH = 1.2
-"""Standard deviations of the noise by which one stroke shifts it where it is strongest."""
-
-BUTTON_PX = 28
-OTHER = "other"
-
-_COLOURS = {
-    "light": ("#ffffff", (1.0, 1.0, 1.0)),
-    "dark": ("#141210", (-1.0, -1.0, -1.0)),
-    "red": ("#d8452e", (1.2, -0.6, -0.6)),
-    "gold": ("#e0a52e", (1.0, 0.3, -1.0)),
-    "green": ("#3f9a5b", (-0.7, 0.9, -0.4)),
-    "blue": ("#3b74c9", (-0.8, -0.1, 1.2)),
-}
-"""Of each brush, its colour on the canvas and the direction in which it shifts red, green and blue."""
-
-BRUSHES = (*_COLOURS, OTHER)
-"""Keys of all brushes."""
-
-_OTHER_COLOUR = "#9a8f80"
-
-
-def veil_colour(key: str) -> QColor:
-    """In which colour the strokes of a brush are shown on the canvas."""
+def brush_colour(key: str) -> QColor:
+    """The colour of a brush's strokes on the canvas."""
     return QColor(_OTHER_COLOUR if key == OTHER else _COLOURS[key][0])
 
 
 class BrushBox(QWidget):
-    """A column of brushes; the slider for their size is put elsewhere.
+    """A column of brush buttons; the page lays out the slider for their size.
 
     Signals:
         chosen: another brush or size.
@@ -244,7 +252,7 @@ class BrushBox(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         self.buttons: dict[str, QToolButton] = {}
-        for key, name in self._names().items():
+        for key, name in self._brush_names().items():
             button = self.buttons[key] = self._button(key, name)
             group.addButton(button)
             column.addWidget(button)
@@ -256,9 +264,9 @@ class BrushBox(QWidget):
         self.reach.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.reach.setToolTip(self.tr("Size of the brush"))
         self.reach.setAccessibleName(self.tr("Size of the brush"))
-        self.reach.valueChanged.connect(self._tell)
+        self.reach.valueChanged.connect(lambda _: self.chosen.emit())
 
-    def _names(self) -> dict[str, str]:
+    def _brush_names(self) -> dict[str, str]:
         return {
             "light": self.tr("Light"),
             "dark": self.tr("Dark"),
@@ -278,7 +286,7 @@ class BrushBox(QWidget):
         button.setToolTip(name)
         button.setAccessibleName(name)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(self._tell)
+        button.clicked.connect(lambda _: self.chosen.emit())
         return button
 
     @property
@@ -288,13 +296,13 @@ class BrushBox(QWidget):
 
     @property
     def brush(self) -> Brush:
-        """What a stroke is made with now."""
+        """The chosen brush."""
         radius = self.reach.value() / 100
         if self.chosen_key == OTHER:
-            return Brush(veil_colour(OTHER), None, radius)
+            return Brush(brush_colour(OTHER), None, radius)
         shift = _COLOURS[self.chosen_key][1]
         red, green, blue = (STRENGTH * value for value in shift)
-        return Brush(veil_colour(self.chosen_key), (red, green, blue), radius)
+        return Brush(brush_colour(self.chosen_key), (red, green, blue), radius)
 
     def save(self, settings: QSettings) -> None:
         """Remember brush and size."""
@@ -302,17 +310,13 @@ class BrushBox(QWidget):
         settings.setValue("why/paint/reach", self.reach.value())
 
     def restore(self, settings: QSettings) -> None:
-        """Take up what was remembered; what is no longer on offer stays as it is."""
+        """Restore the remembered choices; values that are no longer offered are ignored."""
         button = self.buttons.get(str(settings.value("why/paint/brush", "")))
         if button is not None:
             button.setChecked(True)
         reach = str(settings.value("why/paint/reach", ""))
         if reach.isdecimal() and len(reach) < 4:
             self.reach.setValue(int(reach))
-        self.chosen.emit()
-
-    @Slot()
-    def _tell(self) -> None:
         self.chosen.emit()
 
 
@@ -327,16 +331,6 @@ def _dot(colour: str) -> QIcon:
     painter.drawEllipse(3, 3, 30, 30)
     painter.end()
     return QIcon(pixmap)
-
-
-MOST_TEXT = 100_000
-"""Characters; of a longer painting the first strokes that fit are kept, as later ones lie over them."""
-
-DIGITS = 4
-"""Of a place on the block: a ten-thousandth of its width is less than anybody can aim at."""
-
-Painted = tuple[Stroke, str]
-"""A stroke and the key of its brush."""
 
 
 def strokes_text(painted: Sequence[Painted]) -> str:
@@ -377,6 +371,6 @@ def _number(value: object) -> float:
 
 def _share(value: object) -> float:
     share = _number(value)
-    if not 0 <= share <= 1:  # neither is what is no number
+    if not 0 <= share <= 1:  # NaN is not either
         raise ValueError(f"{share} is no place on the block")
     return share

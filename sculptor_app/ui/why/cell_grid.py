@@ -1,4 +1,4 @@
-"""Many runs at the same step: a grid of pictures that one scrubber moves."""
+"""A grid of runs at the same step, and the layout of its cells."""
 
 from __future__ import annotations
 
@@ -35,20 +35,25 @@ Rect = tuple[float, float, float, float]
 """Left, top, width, height, in logical pixels."""
 
 LEAST_PX, ENLARGED_SHARE = 24.0, 0.62
-"""The smallest picture; how much of the room an enlarged one gets at most."""
+"""The smallest picture; how much of the space an enlarged one gets at most."""
+
+PICTURES_BYTES = 48 * 2**20
+"""Most bytes of images that are kept, of all cells together."""
+
+MARGIN, GAP, CAPTION, SPREAD = 16, 12, 32, 42
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What the cells have to fit into, in logical pixels.
+class GridSpace:
+    """The space that the cells have to fit into, in logical pixels.
 
     Attributes:
         width, height: all of it.
         gap: between cells.
         caption: height of the line under each cell; 0 for none.
         head: height of the column titles; 0 for none.
-        side: width of the row titles; 0 for none.
-        spread: how much more than the gap may be between columns, where there is room.
+        left: width of the row titles; 0 for none.
+        spread: how much more than the gap may be between columns, where there is space.
     """
 
     width: float
@@ -56,13 +61,13 @@ class Room:
     gap: float = 12.0
     caption: float = 0.0
     head: float = 0.0
-    side: float = 0.0
+    left: float = 0.0
     spread: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where everything goes.
+class CellLayout:
+    """The rectangles of the cells.
 
     Attributes:
         pictures: of each cell, square.
@@ -75,71 +80,67 @@ class Places:
     enlarged: Rect | None = None
 
 
-def place(count: int, room: Room, columns: int = 0) -> Places:
+def cell_layout(count: int, space: GridSpace, columns: int = 0) -> CellLayout:
     """The largest equal squares that fit, centred as a whole.
 
     Args:
         count: Cells, 1 or more.
-        room: What there is.
+        space: What there is.
         columns: In a row; 0 for the number that gives the largest squares, whole rows where they cost little.
     """
-    chosen = columns or max(range(1, count + 1), key=lambda each: _merit(count, room, each))
-    return Places(_squares(count, room, chosen), chosen)
+    chosen = columns or max(range(1, count + 1), key=lambda each: _merit(count, space, each))
+    return CellLayout(_squares(count, space, chosen), chosen)
 
 
-def place_enlarged(count: int, room: Room, columns: int = 0) -> Places:
+def enlarged_layout(count: int, space: GridSpace, columns: int = 0) -> CellLayout:
     """One picture large at the left, all cells in a grid beside it."""
-    large = max(LEAST_PX, min(room.height - room.caption, room.width * ENLARGED_SHARE))
-    shift = large + 2 * room.gap
-    rest = Room(room.width - shift, room.height, room.gap / 2, room.caption, room.head, room.side, room.spread)
-    beside = place(count, rest, columns)
-    top = max(0.0, (room.height - room.caption - large) / 2)
+    large = max(LEAST_PX, min(space.height - space.caption, space.width * ENLARGED_SHARE))
+    shift = large + 2 * space.gap
+    rest = GridSpace(
+        space.width - shift, space.height, space.gap / 2, space.caption, space.head, space.left, space.spread
+    )
+    beside = cell_layout(count, rest, columns)
+    top = max(0.0, (space.height - space.caption - large) / 2)
     moved = tuple((left + shift, upper, width, height) for left, upper, width, height in beside.pictures)
-    return Places(moved, beside.columns, (0.0, top, large, large))
+    return CellLayout(moved, beside.columns, (0.0, top, large, large))
 
 
-def _side(count: int, room: Room, columns: int) -> float:
+def _edge(count: int, space: GridSpace, columns: int) -> float:
     """Edge of the squares when there are so many in a row."""
     rows = math.ceil(count / columns)
-    wide = (room.width - room.side - (columns - 1) * room.gap) / columns
-    high = (room.height - room.head - (rows - 1) * room.gap) / rows - room.caption
+    wide = (space.width - space.left - (columns - 1) * space.gap) / columns
+    high = (space.height - space.head - (rows - 1) * space.gap) / rows - space.caption
     return max(LEAST_PX, min(wide, high))
 
 
-def _merit(count: int, room: Room, columns: int) -> float:
+def _merit(count: int, space: GridSpace, columns: int) -> float:
     """How good a number of columns is: the squares' edge, less up to a tenth for an empty place in the last row."""
     rows = math.ceil(count / columns)
-    return _side(count, room, columns) * (1 - 0.1 * (rows * columns - count) / columns)
+    return _edge(count, space, columns) * (1 - 0.1 * (rows * columns - count) / columns)
 
 
-def _squares(count: int, room: Room, columns: int) -> tuple[Rect, ...]:
-    side = math.floor(_side(count, room, columns))
+def _squares(count: int, space: GridSpace, columns: int) -> tuple[Rect, ...]:
+    edge = math.floor(_edge(count, space, columns))
     rows = math.ceil(count / columns)
-    loose = (room.width - room.side - columns * side) / max(1, columns - 1) - room.gap
-    across = room.gap + max(0.0, min(room.spread, loose))
-    wide = columns * side + (columns - 1) * across
-    high = rows * (side + room.caption) + (rows - 1) * room.gap
-    left = room.side + max(0.0, (room.width - room.side - wide) / 2)
-    top = room.head + max(0.0, (room.height - room.head - high) / 2)
+    loose = (space.width - space.left - columns * edge) / max(1, columns - 1) - space.gap
+    across = space.gap + max(0.0, min(space.spread, loose))
+    wide = columns * edge + (columns - 1) * across
+    high = rows * (edge + space.caption) + (rows - 1) * space.gap
+    left = space.left + max(0.0, (space.width - space.left - wide) / 2)
+    top = space.head + max(0.0, (space.height - space.head - high) / 2)
     return tuple(
         (
-            float(round(left + (number % columns) * (side + across))),
-            float(round(top + (number // columns) * (side + room.caption + room.gap))),
-            float(side),
-            float(side),
+            float(round(left + (number % columns) * (edge + across))),
+            float(round(top + (number // columns) * (edge + space.caption + space.gap))),
+            float(edge),
+            float(edge),
         )
         for number in range(count)
     )
 
 
-PICTURES_BYTES = 48 * 2**20
-"""Most bytes of images that are kept, of all cells together."""
-
-MARGIN, GAP, CAPTION, SPREAD = 16, 12, 32, 42
-
-
 class CellGrid(QWidget):
-    """Paints one frame of every run; it shows what it is told and asks by signal.
+    """A grid of pictures, one frame of every run at the same step.
 
     Signals:
         enlarge_requested: number of the cell that is to be shown large; -1 for none.
@@ -157,24 +158,24 @@ class CellGrid(QWidget):
         self._step, self._kind = 0, FrameKind.CURRENT_GUESS
         self._enlarged = -1
         self._hovered = -1
-        self._places = Places((), 1)
-        self._ground: QPixmap | None = None  # kept: it costs more than the pictures
+        self._layout = CellLayout((), 1)
+        self._background: QPixmap | None = None  # kept: it costs more than the pictures
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName(self.tr("Grid of runs"))
-        theme().changed.connect(self._dress)
+        theme().changed.connect(self._invalidate)
 
-    # What it shows
+    # Content
 
     def set_grid(self, arrangement: Arrangement, runs: Sequence[Trajectory]) -> None:
-        """Show other runs, as many as the arrangement has cells; none where they are not there yet."""
+        """Show other runs, as many as the arrangement has cells; none while they are being drawn."""
         if arrangement.cells != self._arrangement.cells:
             self._enlarged = self._hovered = -1
         self._arrangement = arrangement
         self.set_runs(runs)
-        self._place()
+        self._lay_out()
 
     def set_runs(self, runs: Sequence[Trajectory]) -> None:
         """Show other runs of the same cells; pictures of those that stay are kept."""
@@ -188,7 +189,7 @@ class CellGrid(QWidget):
                 source.set_trajectory(run)
             self._sources.append(source)
         self._runs = tuple(runs)
-        self._dress()
+        self._invalidate()
 
     def set_step(self, step: int) -> None:
         """Show this state of every run, or its newest where it has not come so far."""
@@ -205,7 +206,7 @@ class CellGrid(QWidget):
     def set_enlarged(self, cell: int) -> None:
         """Show a cell large beside the others; -1 for none."""
         self._enlarged = cell if 0 <= cell < len(self._arrangement.cells) else -1
-        self._place()
+        self._lay_out()
         self._describe()
 
     @property
@@ -226,11 +227,11 @@ class CellGrid(QWidget):
     @property
     def enlarged_rect(self) -> QRectF | None:
         """Where the large picture is; None without one."""
-        return None if self._places.enlarged is None else self._shifted(self._places.enlarged)
+        return None if self._layout.enlarged is None else self._shifted(self._layout.enlarged)
 
     def cell_rect(self, cell: int) -> QRectF:
         """Where the picture of a cell is."""
-        return self._shifted(self._places.pictures[cell])
+        return self._shifted(self._layout.pictures[cell])
 
     def cell_at(self, point: QPointF) -> int:
         """The cell under a point, -1 for none; the large picture is its cell's."""
@@ -238,7 +239,7 @@ class CellGrid(QWidget):
         if large is not None and large.contains(point):
             return self._enlarged
         caption = CAPTION if self._arrangement.captions else 0
-        for cell in range(len(self._places.pictures)):
+        for cell in range(len(self._layout.pictures)):
             if self.cell_rect(cell).adjusted(0, 0, 0, caption).contains(point):
                 return cell
         return -1
@@ -252,58 +253,58 @@ class CellGrid(QWidget):
         return self._sources[cell].shown(step, kind).image
 
     def describe(self, cell: int) -> str:
-        """A cell in words: its place, its noise and its labels."""
-        return cell_paint.words_of(self._arrangement, cell)
+        """The description of a cell: its labels and its noise."""
+        return cell_paint.cell_description(self._arrangement, cell)
 
     # Inside
 
     def _shifted(self, rect: tuple[float, float, float, float]) -> QRectF:
         return QRectF(*rect).translated(MARGIN, MARGIN)
 
-    def _place(self) -> None:
+    def _lay_out(self) -> None:
         arrangement, count = self._arrangement, len(self._arrangement.cells)
         if not count:
-            self._places = Places((), 1)
-            self._dress()
+            self._layout = CellLayout((), 1)
+            self._invalidate()
             return
-        side = cell_paint.widest(arrangement.row_titles, self.fontMetrics()) if arrangement.row_titles else 0
-        room = Room(
+        left = cell_paint.widest(arrangement.row_titles, self.fontMetrics()) if arrangement.row_titles else 0
+        space = GridSpace(
             self.width() - 2 * MARGIN,
             self.height() - 2 * MARGIN,
             GAP if count <= 24 else GAP / 2,
             CAPTION if arrangement.captions else 0,
             22 if arrangement.column_titles else 0,
-            side,
+            left,
             SPREAD if arrangement.columns > 4 else 0,
         )
-        chosen = place if self._enlarged < 0 else place_enlarged
-        self._places = chosen(count, room, arrangement.columns)
-        self._dress()
+        chosen = cell_layout if self._enlarged < 0 else enlarged_layout
+        self._layout = chosen(count, space, arrangement.columns)
+        self._invalidate()
 
     def _boxes(self) -> list[QRectF]:
-        return [self.cell_rect(cell) for cell in range(len(self._places.pictures))]
+        return [self.cell_rect(cell) for cell in range(len(self._layout.pictures))]
 
-    def _painted_ground(self) -> QPixmap:
-        """What does not move with the scrubber: the ground, titles, captions and the small blocks beside them."""
+    def _painted_background(self) -> QPixmap:
+        """The background that does not change with the step: titles, captions and swatches."""
         ratio = self.devicePixelRatioF()
-        if self._ground is None or self._ground.devicePixelRatio() != ratio:
-            self._ground = QPixmap(self.size() * ratio)
-            self._ground.setDevicePixelRatio(ratio)
-            self._ground.fill(QColor(theme().tokens.well))
-            painter = QPainter(self._ground)
+        if self._background is None or self._background.devicePixelRatio() != ratio:
+            self._background = QPixmap(self.size() * ratio)
+            self._background.setDevicePixelRatio(ratio)
+            self._background.fill(QColor(theme().tokens.well))
+            painter = QPainter(self._background)
             boxes = self._boxes()
-            cell_paint.paint_titles(painter, self._arrangement, boxes, self._places.columns)
+            cell_paint.paint_titles(painter, self._arrangement, boxes, self._layout.columns)
             painter.setFont(fonts.small())
             for cell, box in enumerate(boxes if self._arrangement.captions else ()):
                 block = self._sources[cell].shown(0, FrameKind.NOISY_STATE).image if self._sources else None
                 below = QRectF(box.left(), box.bottom(), box.width(), CAPTION)
                 cell_paint.paint_caption(painter, below, self._arrangement, cell, block)
             painter.end()
-        return self._ground
+        return self._background
 
-    def _dress(self) -> None:
-        """Colours, places or runs are others now."""
-        self._ground = None
+    def _invalidate(self) -> None:
+        """Paint the background again: colours, layout or runs have changed."""
+        self._background = None
         self.update()
 
     def _describe(self) -> None:
@@ -332,7 +333,7 @@ class CellGrid(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._painted_ground())
+        painter.drawPixmap(0, 0, self._painted_background())
         boxes = self._boxes()
         for cell, box in enumerate(boxes):
             cell_paint.paint_picture(painter, box, self.image_of(cell))
@@ -350,7 +351,7 @@ class CellGrid(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._place()
+        self._lay_out()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._hover(self.cell_at(event.position()))
@@ -370,7 +371,7 @@ class CellGrid(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Ctrl and an arrow go from cell to cell, Return enlarges the first or opens the one that is large."""
-        count, columns = len(self._arrangement.cells), self._places.columns
+        count, columns = len(self._arrangement.cells), self._layout.columns
         moves: dict[int, int] = {
             Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns
         }  # fmt: skip
@@ -390,7 +391,7 @@ class CellGrid(QWidget):
 
     def event(self, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.LanguageChange):
-            self._dress()
+            self._invalidate()
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             cell = self.cell_at(QPointF(event.pos()))
             QToolTip.showText(event.globalPos(), self.describe(cell) if cell >= 0 else "", self)

@@ -1,4 +1,4 @@
-"""How the cells of the grid are painted, and what is said of them."""
+"""Painting of the grid's cells: pictures, captions with a swatch of the noise, titles, and descriptions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ _GOLDEN = 0.618033988749895
 
 _BORDER = 3.0
 
+translate = QCoreApplication.translate  # a name that lupdate knows
+
+SWATCH = 22.0
+
 
 def seed_colour(seed: int) -> QColor:
-    """The colour of a seed, the same wherever it is shown; in the dark theme a lighter one."""
+    """The colour of a seed; lighter in the dark theme."""
     hue = (seed % 2**20) * _GOLDEN % 1.0
     return QColor.fromHslF(hue, 0.55, 0.62 if theme().is_dark else 0.46)
 
@@ -48,12 +52,6 @@ def paint_swatch(painter: QPainter, rect: QRectF, noise: NoiseRecipe, picture: Q
     painter.restore()
 
 
-translate = QCoreApplication.translate  # a name that lupdate knows
-
-SWATCH = 22.0
-_HARDLY_WORTH_SMOOTHING = 8.0
-
-
 def paint_picture(painter: QPainter, box: QRectF, image: QImage | None) -> None:
     """A picture with the crispness that its scale allows; an empty field where there is none."""
     tokens = theme().tokens
@@ -71,7 +69,7 @@ def paint_picture(painter: QPainter, box: QRectF, image: QImage | None) -> None:
 
 
 def paint_caption(painter: QPainter, box: QRectF, arrangement: Arrangement, cell: int, block: QImage | None) -> None:
-    """Under a cell: its block in small, and the word for what sets it apart."""
+    """The caption under a cell: a swatch of its noise, and the text that sets it apart."""
     square = QRectF(box.left(), box.top() + (box.height() - SWATCH) / 2, SWATCH, SWATCH)
     paint_swatch(painter, square, arrangement.cells[cell].noise, block)
     room = box.adjusted(SWATCH + 7, 0, 0, 0)
@@ -97,18 +95,18 @@ def paint_titles(painter: QPainter, arrangement: Arrangement, boxes: Sequence[QR
 
 
 def widest(titles: Sequence[str], metrics: QFontMetrics) -> int:
-    """Room for the longest of some titles, with what keeps it off the cells."""
+    """The width of the longest title with its margin, in pixels."""
     return max(metrics.horizontalAdvance(title) for title in titles) + 14
 
 
-def words_of(arrangement: Arrangement, cell: int) -> str:
-    """A cell in words: labels and noise."""
-    what, noise = arrangement.cells[cell], arrangement.cells[cell].noise
+def cell_description(arrangement: Arrangement, cell: int) -> str:
+    """The description of a cell: its labels and its noise."""
+    chosen, noise = arrangement.cells[cell], arrangement.cells[cell].noise
     parts = []
-    if what.form is not None:
-        parts.append(form_name(what.form))
-    if what.material is not None:
-        parts.append(material_name(what.material))
+    if chosen.form is not None:
+        parts.append(form_name(chosen.form))
+    if chosen.material is not None:
+        parts.append(material_name(chosen.material))
     if noise.towards is not None and noise.share > 0:
         blend = translate("Why", "{0:.0%} of the way from seed {1} to seed {2}")
         parts.append(blend.format(noise.share, noise.seed, noise.towards))

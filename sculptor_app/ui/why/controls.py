@@ -1,4 +1,4 @@
-"""The left panel: what an experiment is made with."""
+"""The settings of the experiments."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ExperimentControls(QWidget):
         self._make_fields()
         self._lay_out()
         self._connect()
-        self._judge()
+        self._validate()
 
     # Making
 
@@ -124,9 +124,9 @@ class ExperimentControls(QWidget):
 
     def _connect(self) -> None:
         for box in (self.form, self.material, self.labels, self.count, self.sampler):
-            box.currentIndexChanged.connect(self._judge)
+            box.currentIndexChanged.connect(self._validate)
         for field in (self.seed, self.towards, self.steps.lineEdit(), self.guidance.lineEdit()):
-            field.textChanged.connect(self._judge)
+            field.textChanged.connect(self._validate)
             field.returnPressed.connect(self.submitted)
 
     def fit_into(self, height_px: int) -> None:
@@ -134,19 +134,19 @@ class ExperimentControls(QWidget):
         others = self.sizeHint().height() - self.grid.sizeHint().height()
         self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
 
-    # What it says
+    # Values
 
     def request(self) -> RunRequest | None:
-        """What all runs have in common; None while something is wrong."""
+        """The settings that all runs share; None while a field is wrong."""
         read = read_form(self._fields(self.seed.text()))
         return read if isinstance(read, RunRequest) and not self.reason else None
 
     def choices(self, strokes: tuple[Stroke, ...] = (), stays_noise: bool = True) -> Choices | None:
-        """What is to be set side by side; None while something is wrong.
+        """The choices for the grid; None while a field is wrong.
 
         Args:
-            strokes: What is painted on the noise.
-            stays_noise: Whether that is held to what noise can be.
+            strokes: Painted on the noise.
+            stays_noise: Whether the strokes' strength is kept within that of noise.
         """
         request = self.request()
         if request is None:
@@ -176,7 +176,7 @@ class ExperimentControls(QWidget):
             box.setEnabled(has_labels)
             if not has_labels:
                 box.setCurrentIndex(0)
-        self._judge()
+        self._validate()
 
     # Remembering
 
@@ -190,7 +190,7 @@ class ExperimentControls(QWidget):
             settings.setValue(self._key(name), getattr(self, name).text())
 
     def restore(self, settings: QSettings) -> None:
-        """Take up what was remembered; what is no longer on offer stays as it is."""
+        """Restore the remembered contents; values that are no longer offered are ignored."""
         for name in ("form", "material", "labels", "count", "sampler"):
             key = settings.value(self._key(name))
             box: ChoiceBox = getattr(self, name)
@@ -215,7 +215,7 @@ class ExperimentControls(QWidget):
         )  # fmt: skip
 
     @Slot()
-    def _judge(self) -> None:
+    def _validate(self) -> None:
         wrong = list(self._errors(self.seed.text()))
         if self.experiment is Experiment.BLEND:
             ends = [error for error in self._errors(self.towards.text()) if error.field == "seed"]

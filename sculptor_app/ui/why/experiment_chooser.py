@@ -1,4 +1,4 @@
-"""Which experiment: four large choices with a pictogram each, side by side."""
+"""The choice of an experiment, the header over its grid, and the invitation before its first run."""
 
 from __future__ import annotations
 
@@ -82,16 +82,16 @@ class ExperimentCard(QAbstractButton):
         painter.setPen(QPen(QColor(edge), 1))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
         paint_icon(painter, self._pictogram, QRectF(_PAD, (self.height() - _ICON) / 2, _ICON, _ICON), ink)
-        self._paint_words(painter, ink, tokens.muted if self.isEnabled() else tokens.disabled)
+        self._paint_text(painter, ink, tokens.muted if self.isEnabled() else tokens.disabled)
         painter.end()
 
-    def _paint_words(self, painter: QPainter, ink: str, quiet: str) -> None:
+    def _paint_text(self, painter: QPainter, ink: str, muted: str) -> None:
         left = 2 * _PAD + _ICON - 2
         room = QRectF(left, 0, self.width() - left - 8, self.height())
         painter.setFont(fonts.small())
         two_lines = painter.fontMetrics().horizontalAdvance(self._line) <= room.width()
         if two_lines:
-            painter.setPen(QColor(quiet))
+            painter.setPen(QColor(muted))
             below = room.adjusted(0, room.height() / 2 + 1, 0, 0)
             painter.drawText(below, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, self._line)
             room.setHeight(room.height() / 2)
@@ -118,7 +118,7 @@ class ExperimentChooser(QWidget):
         row.setSpacing(10)
         group = QButtonGroup(self)
         self.cards: dict[Experiment, ExperimentCard] = {}
-        for experiment, (title, line) in self._words().items():
+        for experiment, (title, line) in self._texts().items():
             card = ExperimentCard(f"why-{experiment.value}", title, line, self)
             group.addButton(card)
             row.addWidget(card, 1)
@@ -126,7 +126,7 @@ class ExperimentChooser(QWidget):
             self.cards[experiment] = card
         self.cards[Experiment.LABELS].setChecked(True)
 
-    def _words(self) -> dict[Experiment, tuple[str, str]]:
+    def _texts(self) -> dict[Experiment, tuple[str, str]]:
         return {
             Experiment.LABELS: (self.tr("One block"), self.tr("other labels, other statues")),
             Experiment.NOISES: (self.tr("Many blocks"), self.tr("one label, each its statue")),
@@ -145,11 +145,11 @@ class ExperimentChooser(QWidget):
             self.cards[experiment].setChecked(True)
             self.chosen.emit(experiment)
 
-    def set_available(self, experiment: Experiment, available: bool, why_not: str = "") -> None:
-        """Whether an experiment can be made with this model."""
+    def set_available(self, experiment: Experiment, available: bool, reason: str = "") -> None:
+        """Set whether this model can run an experiment, and why not."""
         card = self.cards[experiment]
         card.setEnabled(available)
-        card.setToolTip(card.accessibleDescription() if available else why_not)
+        card.setToolTip(card.accessibleDescription() if available else reason)
 
     @Slot()
     def _clicked(self) -> None:
@@ -157,11 +157,11 @@ class ExperimentChooser(QWidget):
 
 
 class GridHeader(QWidget):
-    """A sentence at the left; at the right, what can be done.
+    """A sentence about the grid, and buttons for frames and for the enlarged run.
 
     Signals:
         kind_chosen: a FrameKind.
-        back_requested: show all cells alike again.
+        back_requested: show all cells at the same size again.
         open_requested: open the run that is shown large.
     """
 
@@ -215,20 +215,20 @@ class GridHeader(QWidget):
         return FrameKind.CURRENT_GUESS if self.guess.isChecked() else FrameKind.NOISY_STATE
 
     def choose_kind(self, kind: FrameKind) -> None:
-        """Choose it as a click does."""
+        """Choose a kind as a click does."""
         (self.guess if kind is FrameKind.CURRENT_GUESS else self.state).setChecked(True)
         self._choose()
 
     def set_story(self, text: str) -> None:
-        """Say what is seen."""
+        """Set the sentence about the grid."""
         self._story = text
         self.story.setText(text)
 
-    def set_enlarged(self, words: str) -> None:
-        """Say which run is shown large; empty for none."""
-        self.back.setVisible(bool(words))
-        self.open.setVisible(bool(words))
-        self.story.setText(words or self._story)
+    def set_enlarged(self, description: str) -> None:
+        """Set the description of the enlarged run; empty for none."""
+        self.back.setVisible(bool(description))
+        self.open.setVisible(bool(description))
+        self.story.setText(description or self._story)
 
     @Slot()
     def _choose(self) -> None:
@@ -267,7 +267,7 @@ class Invitation(QFrame):
         self._dress()
 
     def set_heading(self, text: str) -> None:
-        """What is going to happen."""
+        """Set the heading."""
         self.heading.setText(text)
         self._centre()
 

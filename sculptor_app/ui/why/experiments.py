@@ -1,4 +1,4 @@
-"""The four experiments with noise: which runs each of them sets side by side, and what is written beside them."""
+"""The four experiments with noise: the runs that each compares, their captions, and the requests for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ translate = QCoreApplication.translate  # a name that lupdate knows
 
 
 class Experiment(Enum):
-    """What is tried with noise."""
+    """An experiment with noise."""
 
     LABELS = "labels"
     NOISES = "noises"
@@ -25,7 +25,7 @@ class Experiment(Enum):
 
 
 class Labels(Enum):
-    """Which labels the one noise is carved under."""
+    """The labels that vary over one noise."""
 
     FORMS = "forms"
     MATERIALS = "materials"
@@ -34,7 +34,7 @@ class Labels(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """The runs of an experiment and where they stand.
+    """The cells of a grid with captions and titles.
 
     Attributes:
         cells: in reading order.
@@ -52,12 +52,12 @@ class Arrangement:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a person chose for an experiment.
+    """The choices for an experiment.
 
     Attributes:
         experiment: which.
-        form, material: label of all cells, where the labels are not what differs.
-        labels: what differs, of `Experiment.LABELS`.
+        form, material: label of all cells, where labels do not vary.
+        labels: those that vary, of `Experiment.LABELS`.
         seed: of the (first) noise.
         towards: of the noise at the end of a blend.
         count: cells, of `NOISES` and `BLEND`; noises that are painted on, of `PAINT`.
@@ -77,7 +77,7 @@ class Choices:
 
 
 def arrange(choices: Choices, forms: tuple[str, ...], materials: tuple[str, ...]) -> Arrangement:
-    """The runs of an experiment.
+    """The grid of an experiment.
 
     Args:
         choices: Of a person.
@@ -150,7 +150,7 @@ class GridPlanner:
         return bool(self._forms and self._materials)
 
     def take_labels(self, forms: tuple[str, ...], materials: tuple[str, ...]) -> bool:
-        """Note which labels the model has; whether they are others than before."""
+        """Set the labels that the model has; whether they have changed."""
         before = self._forms, self._materials
         self._forms = tuple(form for form in FORMS if form in forms)
         self._materials = tuple(material for material in MATERIALS if material in materials)

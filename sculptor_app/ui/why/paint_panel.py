@@ -1,4 +1,4 @@
-"""The block that a person paints on: canvas, brushes, and how far from noise the painting is."""
+"""The panel for painting on noise: canvas, brushes, and how far the painted noise is from white noise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from PySide6.QtWidgets import (
 
 from sculptor_app.core.requests.noise_recipe import Stroke
 from sculptor_app.ui.theme import fonts, icon, theme
-from sculptor_app.ui.why.canvas import BUTTON_PX, DIGITS, BrushBox, NoiseCanvas, read_strokes, strokes_text, veil_colour
+from sculptor_app.ui.why.canvas import (
+    BUTTON_PX,
+    DIGITS,
+    BrushBox,
+    NoiseCanvas,
+    brush_colour,
+    read_strokes,
+    strokes_text,
+)
 from sculptor_app.ui.widgets.picture_source import to_image
 
 if TYPE_CHECKING:
@@ -30,8 +38,18 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 8.0, 8.0, 18.0
 _LOW, _HIGH = 0.25, 256.0
 """Powers at both ends of the scale; white noise has 1."""
 
+_ROUNDING = 1.1
+"""Painting holds the rings before the variance is made 1 again, so that they may be a little over."""
 
-class Whiteness(QWidget):
+OTHER_SEED = 1_000_003
+"""The noise that the brush "other noise" brings, another one with every stroke."""
+
+_MARGIN, _GAP, _RIGHT_PX = 16, 10, 156
+
+MOST_CANVAS_PX = 440
+
+
+class WhitenessPlot(QWidget):
     """A small plot with a band, where 98 of 100 noises are, and the line of the noise that is painted on."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -62,15 +80,15 @@ class Whiteness(QWidget):
 
     @property
     def text(self) -> str:
-        """What the plot says, in a sentence."""
+        """A sentence about the plot."""
         if not self._power:
             return ""
         slow = sum(self._power[:2]) / len(self._power[:2])
         if self.excess <= _ROUNDING:
-            said = self.tr("Noise like any other: its slowest waves have {0:.1f} times white noise's power.")
+            sentence = self.tr("Noise like any other: its slowest waves have {0:.1f} times white noise's power.")
         else:
-            said = self.tr("No noise is like this: its slowest waves have {0:.1f} times white noise's power.")
-        return said.format(slow)
+            sentence = self.tr("No noise is like this: its slowest waves have {0:.1f} times white noise's power.")
+        return sentence.format(slow)
 
     # Qt overrides
 
@@ -122,18 +140,7 @@ class Whiteness(QWidget):
         return QPointF(area.left() + across * area.width(), area.bottom() - up * area.height())
 
 
-_ROUNDING = 1.1
-"""Painting holds the rings before the variance is made 1 again, so that they may be a little over."""
-
-
-OTHER_SEED = 1_000_003
-"""The noise that the brush "other noise" brings, another one with every stroke."""
-
-_MARGIN, _GAP, _SIDE = 16, 10, 156
-MOST_CANVAS_PX = 440
-
-
-class Thumb(QWidget):
+class Thumbnail(QWidget):
     """A small square picture."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -158,10 +165,10 @@ class Thumb(QWidget):
 
 
 class PaintPanel(QWidget):
-    """Where a noise is painted; what has been painted is kept here.
+    """Canvas, brushes and whiteness plot; it holds the strokes.
 
     Signals:
-        edited: the strokes, or whether they are held to what noise can be.
+        edited: the strokes, or whether their strength is kept within that of noise.
     """
 
     edited = Signal()
@@ -171,22 +178,22 @@ class PaintPanel(QWidget):
         self.strokes: tuple[Stroke, ...] = ()
         self._brushes: tuple[str, ...] = ()  # of each stroke the key of its brush
         self.canvas = NoiseCanvas(self)
-        self.whiteness = Whiteness(self)
-        self.afar = Thumb(self)
-        self.afar.setAccessibleName(self.tr("The noise seen from afar"))
-        self.afar.setToolTip(self.tr("The block seen from afar: what is left when its fine grain is blurred away."))
+        self.whiteness = WhitenessPlot(self)
+        self.blurred = Thumbnail(self)
+        self.blurred.setAccessibleName(self.tr("The noise seen from afar"))
+        self.blurred.setToolTip(self.tr("The block seen from afar: what is left when its fine grain is blurred away."))
         self.brushes = BrushBox(self)
         self.brushes.chosen.connect(self._take_brush)
-        self._make_deeds()
+        self._make_actions()
         self._lay_out()
         self._take_brush()
         self._render()
 
     # Making
 
-    def _make_deeds(self) -> None:
-        self.undo_button = self._deed("undo", self.tr("Undo"), self.tr("Take the last stroke back (Ctrl+Z)"))
-        self.clear_button = self._deed(None, self.tr("Clear"), self.tr("Take all strokes back"))
+    def _make_actions(self) -> None:
+        self.undo_button = self._action_button("undo", self.tr("Undo"), self.tr("Take the last stroke back (Ctrl+Z)"))
+        self.clear_button = self._action_button(None, self.tr("Clear"), self.tr("Take all strokes back"))
         self.undo_button.clicked.connect(self.undo)
         self.clear_button.clicked.connect(self.clear)
         keys = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self)
@@ -197,10 +204,10 @@ class PaintPanel(QWidget):
         self.stays_noise.setToolTip(
             self.tr("Strokes decide where light and colour go; how strong they are stays within what noise can have.")
         )
-        self.stays_noise.toggled.connect(self._tell)
+        self.stays_noise.toggled.connect(self._notify)
         self.canvas.painted.connect(self._add)
 
-    def _deed(self, name: str | None, text: str, tip: str) -> QToolButton:
+    def _action_button(self, name: str | None, text: str, tip: str) -> QToolButton:
         button = QToolButton(self)
         button.setProperty("kind", "outlined")
         button.setText(text)
@@ -223,73 +230,73 @@ class PaintPanel(QWidget):
         row.setSpacing(_GAP)
         row.addWidget(self.brushes)
         row.addLayout(block, 1)
-        row.addWidget(self._make_side())
+        row.addWidget(self._right_column())
 
-    def _make_side(self) -> QWidget:
-        """What the painting does to the noise, and how to take it back."""
-        self.words = QLabel(self)
-        self.words.setProperty("tone", "muted")
-        self.words.setFont(fonts.small())
-        self.words.setWordWrap(True)
-        self.words.setMinimumHeight(4 * self.words.fontMetrics().lineSpacing())  # so that nothing jumps below it
-        self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
-        afar = QLabel(self.tr("seen from afar"), self)
-        afar.setProperty("tone", "muted")
-        afar.setFont(fonts.small())
-        deeds = QHBoxLayout()
-        deeds.setSpacing(6)
-        deeds.addWidget(self.undo_button, 1)
-        deeds.addWidget(self.clear_button, 1)
-        side = QWidget(self)
-        side.setFixedWidth(_SIDE)
-        column = QVBoxLayout(side)
+    def _right_column(self) -> QWidget:
+        """The right column: effect of the strokes on the noise, undo and clear."""
+        self.verdict = QLabel(self)
+        self.verdict.setProperty("tone", "muted")
+        self.verdict.setFont(fonts.small())
+        self.verdict.setWordWrap(True)
+        self.verdict.setMinimumHeight(4 * self.verdict.fontMetrics().lineSpacing())  # so that nothing jumps below it
+        self.verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
+        caption = QLabel(self.tr("seen from afar"), self)
+        caption.setProperty("tone", "muted")
+        caption.setFont(fonts.small())
+        actions = QHBoxLayout()
+        actions.setSpacing(6)
+        actions.addWidget(self.undo_button, 1)
+        actions.addWidget(self.clear_button, 1)
+        right = QWidget(self)
+        right.setFixedWidth(_RIGHT_PX)
+        column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        for widget in (self.afar, afar, self.whiteness, self.words):
+        for widget in (self.blurred, caption, self.whiteness, self.verdict):
             column.addWidget(widget)
         column.addSpacing(8)
         column.addWidget(self.stays_noise)
-        column.addLayout(deeds)
+        column.addLayout(actions)
         column.addStretch(1)
-        return side
+        return right
 
     def fit_into(self, width_px: int, height_px: int) -> None:
-        """Take as much width as makes the block a square of the height, but leave a good half for the results."""
-        others = _MARGIN + BUTTON_PX + 2 * _GAP + _SIDE
+        """Make the canvas a square of the height, but leave about half of the width for the results."""
+        others = _MARGIN + BUTTON_PX + 2 * _GAP + _RIGHT_PX
         high = height_px - 16 - 12 - 8 - self.brushes.reach.sizeHint().height()
-        side = max(160, min(high, MOST_CANVAS_PX, int(0.52 * width_px) - others))
-        self.canvas.setFixedSize(side, side)
-        self.setFixedWidth(others + side)
+        edge_px = max(160, min(high, MOST_CANVAS_PX, int(0.52 * width_px) - others))
+        self.canvas.setFixedSize(edge_px, edge_px)
+        self.setFixedWidth(others + edge_px)
 
-    # What it shows
+    # Display
 
     def set_noise(self, noise: Frame) -> None:
-        """Show the noise as it is with the strokes on it, (3, H, W)."""
+        """Show the noise with the strokes on it, (3, H, W)."""
         from sculptor_app.measures import pictures, whiteness  # numpy comes with them; there is a picture by now
 
         def image_of(frame: Frame) -> QImage | None:
             return to_image(pictures.coloured(frame, pictures.FrameKind.NOISY_STATE, "pixels"))
 
         self.canvas.set_noise(image_of(noise))
-        self.afar.set_image(image_of(whiteness.from_afar(noise)))
+        self.blurred.set_image(image_of(whiteness.from_afar(noise)))
         self.whiteness.set_power(*whiteness.noise_power(noise))
-        self.words.setText(self.whiteness.text)
+        self.verdict.setText(self.whiteness.text)
 
-    # What people do
+    # Strokes
 
     @Slot()
     def undo(self) -> None:
         """Take the last stroke back."""
         if self.strokes:
             self.strokes, self._brushes = self.strokes[:-1], self._brushes[:-1]
-            self._tell()
+            self._notify()
 
     @Slot()
     def clear(self) -> None:
         """Take all strokes back."""
         if self.strokes:
             self.strokes, self._brushes = (), ()
-            self._tell()
+            self._notify()
 
     @Slot(object)
     def _add(self, points: tuple[tuple[float, float], ...]) -> None:
@@ -301,7 +308,7 @@ class PaintPanel(QWidget):
             stroke = Stroke(points, brush.radius, brush.shift)
         self.strokes = (*self.strokes, stroke)
         self._brushes = (*self._brushes, self.brushes.chosen_key)
-        self._tell()
+        self._notify()
 
     @Slot()
     def _take_brush(self) -> None:
@@ -309,12 +316,12 @@ class PaintPanel(QWidget):
         self.canvas.update()
 
     @Slot()
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._render()
         self.edited.emit()
 
     def _render(self) -> None:
-        colours = map(veil_colour, self._brushes)
+        colours = map(brush_colour, self._brushes)
         self.canvas.set_strokes(list(zip(self.strokes, colours, strict=True)))
         self.undo_button.setEnabled(bool(self.strokes))
         self.clear_button.setEnabled(bool(self.strokes))
@@ -322,13 +329,13 @@ class PaintPanel(QWidget):
     # Remembering
 
     def save(self, settings: QSettings) -> None:
-        """Remember the brush and what has been painted."""
+        """Remember the brush and the strokes."""
         self.brushes.save(settings)
         settings.setValue("why/paint/stays_noise", int(self.stays_noise.isChecked()))
         settings.setValue("why/paint/strokes", strokes_text(list(zip(self.strokes, self._brushes, strict=True))))
 
     def restore(self, settings: QSettings) -> None:
-        """Take up what was remembered; each stroke can be taken back as if it had just been made."""
+        """Restore the brush and the strokes; each of them can be undone."""
         self.brushes.restore(settings)
         self.stays_noise.setChecked(str(settings.value("why/paint/stays_noise", "1")) != "0")
         painted = read_strokes(str(settings.value("why/paint/strokes", "[]")))

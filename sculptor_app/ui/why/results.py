@@ -1,13 +1,12 @@
-"""What has come of each experiment: the newest grid of each is kept until its next."""
+"""Grids of runs of each experiment, their progress and how they ended."""
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.requests.grid import Cell, GridRequest
 from sculptor_app.session.grid_run import GridRunner
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """A grid of an experiment.
+    """The grid of runs of an experiment.
 
     Attributes:
         arrangement: of its cells.
-        request: what was asked for, with all cells.
+        request: with all cells.
         runs: of all cells, complete or not.
         new: numbers of the cells that were run this time; the others had been there before.
     """
@@ -51,7 +50,7 @@ class Results(QObject):
 
     Signals:
         busy_changed: whether a grid is being made.
-        appeared: an Experiment, of which there is a new Result.
+        appeared: an Experiment that has a new Result.
         went_on: number of a step, and how many cells have taken it.
         stepped: number of a step that all cells have taken.
         ended: the Experiment, "finished", "cancelled" or "failed", and the exception or None.
@@ -66,7 +65,7 @@ class Results(QObject):
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._grid_run = GridRunner(runner, self)
-        self._kept: dict[Experiment, Result] = {}
+        self._results: dict[Experiment, Result] = {}
         self._asked: tuple[Experiment, Result] | None = None
         self._taken_over: dict[Cell, Trajectory] = {}
         self.running: Experiment | None = None
@@ -83,11 +82,11 @@ class Results(QObject):
 
     def of(self, experiment: Experiment) -> Result | None:
         """The newest grid of an experiment."""
-        return self._kept.get(experiment)
+        return self._results.get(experiment)
 
     def forget(self) -> None:
-        """Forget all grids: they are of another model."""
-        self._kept.clear()
+        """Drop all grids: the model has changed."""
+        self._results.clear()
 
     def make(self, experiment: Experiment, arrangement: Arrangement, request: GridRequest, reuse: bool = False) -> None:
         """Run a grid; the one that goes on is cancelled for it.
@@ -109,12 +108,12 @@ class Results(QObject):
         self._grid_run.start(replace(request, cells=wanted))
 
     def stop(self) -> None:
-        """Stop after what is being computed."""
+        """Stop after the step that is being computed."""
         self._grid_run.stop()
 
     def _complete_runs(self, experiment: Experiment, request: GridRequest) -> dict[Cell, Trajectory]:
-        """The runs of the grid before that would come out the same."""
-        before = self._kept.get(experiment)
+        """Finished runs of the grid before that would come out the same."""
+        before = self._results.get(experiment)
         if before is None or replace(before.request, cells=request.cells) != request:
             return {}
         return {
@@ -129,18 +128,13 @@ class Results(QObject):
         experiment, asked = self._asked
         new = [cell for cell in dict.fromkeys(asked.request.cells) if cell not in self._taken_over]
         runs = self._taken_over | dict(zip(new, trajectories, strict=True))
-        self._kept[experiment] = replace(asked, runs=tuple(runs[cell] for cell in asked.request.cells))
+        self._results[experiment] = replace(asked, runs=tuple(runs[cell] for cell in asked.request.cells))
         self.appeared.emit(experiment)
 
     @Slot(str, object)
     def _end(self, outcome: str, error: object) -> None:
         experiment, self.running = self.running, None
         self.ended.emit(experiment, outcome, error)
-
-
-translate = QCoreApplication.translate  # a name that lupdate knows
-
-log = logging.getLogger(__name__)
 
 
 class GridRunPanel(RunPanel):
@@ -163,13 +157,13 @@ class GridRunPanel(RunPanel):
         self.bar.setUpdatesEnabled(True)
 
     def set_grid_ended(self, text: str) -> None:
-        """Say how the grid that is shown ended; the pace was that of the grid made last."""
+        """Show how the shown grid ended; the pace was that of the last one."""
         self.pace.setText("")
         self.set_ended(text)
 
 
 class GridProgress(QObject):
-    """Keeps a run panel in step with what comes of the grids.
+    """Shows the progress of grids on a run panel.
 
     Args:
         runner: Does the model's work, for other pages, too.
@@ -192,7 +186,7 @@ class GridProgress(QObject):
         results.ended.connect(self._end)
 
     def show_experiment(self, experiment: Experiment) -> None:
-        """Say how the grid of another experiment ended, while none is being made."""
+        """Show how the grid of another experiment ended, while none is running."""
         self._shown = experiment
         if not self._results.is_busy:
             self._panel.set_grid_ended(self._endings.get(experiment, ""))
@@ -236,7 +230,7 @@ class GridProgress(QObject):
         self._panel.set_grid_ended(self._endings.get(self._shown, ""))
 
     def _ending(self, result: Result, outcome: str) -> str:
-        """How a grid ended, in a few words."""
+        """The text about how a grid ended."""
         lead = result.runs[result.lead]
         if outcome == "finished":
             took = duration_text(time.monotonic() - self._began_s)

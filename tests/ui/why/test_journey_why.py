@@ -216,7 +216,7 @@ def test_what_is_painted_stays_noise_unless_it_need_not(visitor: Visitor) -> Non
     visitor.wait_for_end()
     held = page.paint_panel.whiteness.excess
     assert held < 1.5
-    assert page.paint_panel.words.text().startswith("Noise like any other")
+    assert page.paint_panel.verdict.text().startswith("Noise like any other")
     QTest.mouseClick(
         page.paint_panel.stays_noise,
         Qt.MouseButton.LeftButton,
@@ -224,7 +224,7 @@ def test_what_is_painted_stays_noise_unless_it_need_not(visitor: Visitor) -> Non
     )
     visitor.wait_for_end()
     assert page.paint_panel.whiteness.excess > 2 * held
-    assert page.paint_panel.words.text().startswith("No noise is like this")
+    assert page.paint_panel.verdict.text().startswith("No noise is like this")
 
 
 def test_escape_drops_a_stroke_and_ctrl_z_takes_one_back(visitor: Visitor) -> None:
