@@ -125,6 +125,10 @@ class LatentCodec:
         pipeline: One whose states are latents of a picture.
         vae: An autoencoder to use instead of the pipeline's own, as TAESD; on the same device.
 
+    Attributes:
+        layout: of the pipeline's states.
+        is_in_tiles: whether memory was too short for whole pictures, so that they are decoded in blended tiles.
+
     Raises:
         NoPictureOfLatents: Its states are pixels already, or no picture.
     """
@@ -137,7 +141,7 @@ class LatentCodec:
             raise NoPictureOfLatents("The states of this model are pixels already.", "There is nothing to decode.")
         self._pipeline = pipeline
         self._vae = vae
-        self._is_in_tiles = False
+        self.is_in_tiles = False
 
     @property
     def vae(self) -> Autoencoder:
@@ -146,13 +150,8 @@ class LatentCodec:
 
     @property
     def scaling(self) -> Scaling:
-        """How states are scaled against what the autoencoder takes."""
+        """Scaling of states against the autoencoder's latents."""
         return scaling_of(self._pipeline, self.vae)
-
-    @property
-    def is_in_tiles(self) -> bool:
-        """Whether memory was too short for whole pictures, so that they are decoded in blended tiles."""
-        return self._is_in_tiles
 
     def decode(self, state: Frame) -> Frame:
         """Decode one frame.
@@ -215,7 +214,7 @@ class LatentCodec:
                 raise
         release_memory()
         vae.enable_tiling()  # blended borders differ a little from the whole picture: only where there is no other way
-        self._is_in_tiles = True
+        self.is_in_tiles = True
         try:
             return decode()
         finally:

@@ -145,7 +145,7 @@ def _features(latents: Frame) -> Floats:
 
 
 def solve(fitted: Sums, held_out: Sums) -> LatentMap:
-    """The map of least squares, and its R² on the pictures held out.
+    """Latent map by least squares, with its R² on the pictures held out.
 
     Args:
         fitted: of the pictures to fit to.

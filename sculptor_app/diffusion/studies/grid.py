@@ -1,8 +1,8 @@
 """Grid of runs: many runs of one model side by side, step by step together.
 
-The cells are split into chunks, each a call of the pipeline with a scheduler and a greenlet of its own. At
-every step one chunk after the other is let go on to its next state: all runs are at the same step, a stop lands within
-one evaluation of one chunk, and every run is made the way a single one is, by the pipeline itself.
+The cells are split into chunks, each a call of the pipeline with a scheduler and a greenlet of its own. At every step
+one chunk after the other goes on to its next state: all runs are at the same step, a stop takes effect within one
+evaluation of one chunk, and every run is sampled by the pipeline itself, as a single one is.
 
 Each picture has the random generator that a run of its seed has, as it is after its noise was drawn: samplers that add
 fresh noise at every step add the same as in the single run.

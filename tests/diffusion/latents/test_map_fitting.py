@@ -1,4 +1,4 @@
-"""Fitting a latent map: autoencoders whose map is known, one that is deaf, one that has learned sculptures."""
+"""Fitting of a latent map: autoencoders with a known map, one that ignores its latents, one trained on sculptures."""
 
 import threading
 from collections.abc import Iterable, Iterator

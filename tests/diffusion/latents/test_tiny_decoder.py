@@ -1,4 +1,4 @@
-"""Small decoders: found beside a model, tried before they are believed, refused with a reason."""
+"""Tiny decoders: found beside a model, checked against the full decoder, refused with a reason."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Watching changes nothing: bit-identical runs, and no trace of the observer afterwards."""
+"""The observer changes nothing: bit-identical runs, and no trace of it afterwards."""
 
 import copy
 import inspect

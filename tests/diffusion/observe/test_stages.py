@@ -1,4 +1,4 @@
-"""Pipelines that do more than one run over pictures: shown rightly, or left out with a plain word."""
+"""Pipelines in several stages, and states that are packed or no pictures: observed, or refused with a reason."""
 
 import copy
 import threading

@@ -1,4 +1,4 @@
-"""Sculpting as a plain generator: its events, its ends, and what it says when something fails."""
+"""Sampling as a generator: its events, its ends, and its errors."""
 
 import sys
 import threading

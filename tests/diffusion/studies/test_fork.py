@@ -1,4 +1,4 @@
-"""A run that shares another one's first steps: bit for bit the same, whatever the sampler remembers or draws."""
+"""Forks share a run's first steps bit for bit, whatever the sampler remembers or draws."""
 
 import functools
 import threading
