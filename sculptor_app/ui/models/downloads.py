@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.session.model_opening import ModelDownload
+from sculptor_app.session.models import ModelDownload
 from sculptor_app.ui.models.texts import TransferClock, offer_text, transfer_text
 from sculptor_app.ui.widgets.bars import WorkBar
 

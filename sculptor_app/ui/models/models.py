@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.session.engine import NotInCache, OpenedModel, is_begun, is_of_the_hub, is_offline
-from sculptor_app.session.model_opening import ModelOpening
+from sculptor_app.session.models import ModelOpening
 from sculptor_app.session.runner import Prepared
 from sculptor_app.ui.models.downloads import Downloads
 from sculptor_app.ui.models.opening_progress import OpeningProgress

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
-from sculptor_app.session.model_opening import ModelOpening
+from sculptor_app.session.models import ModelOpening
 from sculptor_app.session.runner import RunState
 from sculptor_app.ui.models.texts import doing_text
 from sculptor_app.ui.widgets.bars import WorkBar
