@@ -1,1 +1,1 @@
-"""What the program is doing right now: current trajectory, current step, playback, worker threads. QtCore only."""
+"""Application state without widgets: current trajectory and step, playback, runs in worker threads. QtCore only."""

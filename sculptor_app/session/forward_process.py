@@ -37,7 +37,7 @@ class PictureFile:
 
 @dataclass(frozen=True, slots=True)
 class FreshRender:
-    """A sculpture that nobody has seen yet.
+    """A sculpture that is rendered for the purpose.
 
     Attributes:
         form: one of FORMS.
@@ -114,7 +114,7 @@ class ForwardResult:
 
 
 class ForwardProcessRunner(BackgroundTask):
-    """Opens or renders one picture at a time and adds noise to it, so that a huge file never holds up the window.
+    """Runner of the forward process of one picture at a time; a huge file never holds up the window.
 
     It produces a `ForwardResult`; when it fails, what was there before stays.
 
@@ -213,7 +213,7 @@ class InversionRunner(ModelTask):
         self.produced.connect(self._take)
 
     def invert(self, request: RunRequest, picture: Frame, name: str) -> None:
-        """Find the noise that a request's model makes this picture of; what else runs is stopped for it.
+        """Find the noise that a request's model makes this picture of; any other run of the model is stopped.
 
         Args:
             request: model, device, conditions and steps; the sampler is DDIM, and guidance is none, which is exact.

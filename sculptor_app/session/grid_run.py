@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class GridRunner(ModelTask):
-    """Runs one grid at a time.
+    """Runner of one grid of runs at a time.
 
     Args:
         runner: Does the model's work; a run of another page ends this one.
@@ -47,7 +47,7 @@ class GridRunner(ModelTask):
         self.failed.connect(self._report_failed)
 
     def start(self, request: GridRequest) -> None:
-        """Run a grid; whatever the model does is cancelled for it, an older grid without a word."""
+        """Run a grid; any other run of the model is cancelled for it; an older grid is not reported."""
         budget_bytes = self._budget_bytes
         self.submit(lambda engine, stop: access.sample_grid(engine, request, stop, budget_bytes))
 
@@ -83,7 +83,7 @@ class _Noises:
 
 
 class NoisePreview(BackgroundTask):
-    """Draws the noises that a grid will start from, beside whatever the model does.
+    """Preview of the noises that a grid will start from, drawn in the background.
 
     Args:
         parent: the owner; call `shutdown` before it goes.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Latents(QObject):
-    """Finds the linear map of a model's latents, and decodes runs; both in the worker thread, when nothing else runs.
+    """Linear maps and decoded runs of latents, both made in the model's thread when nothing else runs there.
 
     Signals:
         mapping: done and planned pictures, while a map is fitted.

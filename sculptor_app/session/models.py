@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpeningFailed:
-    """A model was not opened.
+    """Record of a model that was not opened.
 
     Attributes:
         is_loaded: Whether the one before is still loaded.
@@ -30,7 +30,7 @@ class OpeningFailed:
 
 
 class ModelOpening(ModelTask):
-    """Opens one model at a time; the one before is unloaded for it.
+    """Opening of one model at a time; the one before is unloaded for it.
 
     When it fails, requests go on naming the model before.
 
@@ -84,7 +84,7 @@ REPORT_MS = 100
 
 
 class ModelDownload(QObject):
-    """Asks the hub for one model at a time and fetches it.
+    """Download of one model of the hub at a time, asked for first.
 
     Args:
         parent: the owner; call `shutdown` before it goes.
@@ -151,7 +151,7 @@ class ModelDownload(QObject):
 
     @Slot()
     def stop(self) -> None:
-        """Give up; an answer of the hub that is still to come is not waited for."""
+        """Give up; an answer that the hub has not given yet is not waited for."""
         if self._offer is None:
             self._task.drop()
         else:

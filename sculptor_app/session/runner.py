@@ -1,4 +1,4 @@
-"""Runs of the model in the worker thread: prepare the engine once, then sample, stop, start again."""
+"""The runner of the model in the worker thread: prepares the engine once, then samples, stops, starts again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class RunState(Enum):
-    """What the runner does."""
+    """State of the runner."""
 
     IDLE = "idle"
     PREPARING = "preparing"
@@ -63,7 +63,7 @@ class _Planned:
 
 
 class ModelRun(Run):
-    """The handle of work that is done with the model; see `Run`.
+    """Handle of work with the model; see `Run`.
 
     Signals:
         loading: a `LoadingProgress`, while the model is loaded for it.
@@ -96,7 +96,7 @@ class ModelRun(Run):
             self.take(item)
 
     def take(self, item: object) -> None:
-        """Hand on what the work itself yielded."""
+        """Hand on an item that the work itself yielded."""
         self.produced.emit(item)
 
     def end(self, outcome: Outcome, error: BaseException | None = None) -> None:
@@ -107,7 +107,7 @@ class ModelRun(Run):
 
 
 class SampleRun(ModelRun):
-    """The handle of a single run of the sampler.
+    """Handle of a single run of the sampler.
 
     Attributes:
         request: what is made.
@@ -140,7 +140,7 @@ class SampleRun(ModelRun):
 
 
 class SamplingRunner(QObject):
-    """Starts and stops runs; each answers by the signals of its own handle.
+    """Runner of the one model: starts and stops runs, each of which reports by the signals of its own handle.
 
     There is one model on one device, so there is one run at a time, whichever page of the window asked for it: starting
     one cancels the one before. The runner's own signals are for those who follow all runs.
@@ -162,7 +162,7 @@ class SamplingRunner(QObject):
         loading: a `LoadingProgress`, whoever the model is loaded for.
         planned: the request that was asked about and the noise levels of its states.
         started: a SampleRun, of which state 0 is there.
-        finished: a run, which has told so itself.
+        finished: a run, after its own signal.
         cancelled: the same.
         failed: the same, and the exception.
     """
@@ -195,7 +195,7 @@ class SamplingRunner(QObject):
 
     @property
     def state(self) -> RunState:
-        """What the runner does now."""
+        """State of the runner now."""
         return self._state
 
     @property

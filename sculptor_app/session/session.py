@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LoopMode(Enum):
-    """What playing does at the end of the states."""
+    """Behaviour of playback at the end of the states."""
 
     ONCE = "once"
     LOOP = "loop"
@@ -33,7 +33,7 @@ DEFAULT_SPEED = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one tick of the playing clock does.
+    """Result of one tick of the playback clock.
 
     Attributes:
         position: the state to show, 0..last.

@@ -13,7 +13,7 @@ from sculptor_app.session.worker import Job, JobThread, Run
 
 
 class Task(QObject):
-    """Hears of its newest run, and of no older one.
+    """Base of tasks: reports its newest run by signal, and no older one.
 
     Signals:
         busy_changed: whether a run was started and has not ended.
@@ -40,12 +40,12 @@ class Task(QObject):
 
     @Slot()
     def stop(self) -> None:
-        """Stop the run; its end is still to come."""
+        """Stop the run; its end comes later, by signal."""
         if self._run is not None:
             self._run.stop()
 
     def _follow(self, start: Callable[[], Run]) -> None:
-        """Start a run; an older one is stopped for it, without a word."""
+        """Start a run; an older one is stopped for it, and not reported."""
         was_busy = self.is_busy
         if self._run is not None:
             self._run.ignore()
@@ -58,7 +58,7 @@ class Task(QObject):
             self.busy_changed.emit(True)
 
     def _let_go(self) -> None:
-        """Hear nothing more of the run: it has ended, or its end does not matter."""
+        """Report nothing more of the run: it has ended, or its end does not matter."""
         if self._run is not None:
             self._run.ignore()
             self._run = None
@@ -85,7 +85,7 @@ class Task(QObject):
 
 
 class BackgroundTask(Task):
-    """Runs jobs in a thread of its own, beside whatever the model does.
+    """Task in a thread of its own, beside the runs of the model.
 
     Args:
         name: of the thread.
@@ -111,7 +111,7 @@ class BackgroundTask(Task):
         self._jobs.report(item)
 
     def drop(self) -> None:
-        """Stop the job, and hear nothing more of it."""
+        """Stop the job, and report nothing more of it."""
         self._jobs.cancel()
         self._let_go()
 
@@ -122,7 +122,7 @@ class BackgroundTask(Task):
 
 
 class ModelTask(Task):
-    """Works with the model, in the model's thread; whatever else the model does is stopped for it.
+    """Task in the model's thread; any other run of the model is stopped for it.
 
     Args:
         runner: Does the model's work; a run of another page ends this one.
@@ -139,7 +139,7 @@ class ModelTask(Task):
         self._runner = runner
 
     def submit(self, work: Work) -> None:
-        """Begin to work with the model; what this task has done there before is stopped for it."""
+        """Begin to work with the model; the run before is stopped for it."""
         self._follow(lambda: self._submitted(work))
 
     def _submitted(self, work: Work) -> ModelRun:

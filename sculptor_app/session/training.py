@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TrainingState(Enum):
-    """What the training run does."""
+    """State of a training run in memory."""
 
     IDLE = "idle"
     PREPARING = "preparing"
@@ -51,7 +51,7 @@ class _Exported:
 
 
 class TrainingRunner(QObject):
-    """Runs one training run at a time and reports what comes of it.
+    """Runner of one training run at a time.
 
     Args:
         parent: The owner; call `shutdown` before it goes.
@@ -85,7 +85,7 @@ class TrainingRunner(QObject):
 
     @property
     def state(self) -> TrainingState:
-        """What the training run does now."""
+        """State of the training run now."""
         return self._state
 
     def start(self, folder: Path, plan: Plan) -> None:
@@ -163,7 +163,7 @@ class TrainingRunner(QObject):
 
     @Slot()
     def _end(self) -> None:
-        """A job has ended, be it that it saw the wish to stop by itself or that it was closed."""
+        """A job has ended: it saw its event by itself, or it was closed."""
         if self._state is TrainingState.WRITING:
             self._set_state(self._then)
         elif self._state is TrainingState.PAUSING and not self._is_over:

@@ -1,4 +1,4 @@
-"""A long-lived worker thread that runs plain Python generators, and the handle by which one hears of each.
+"""A long-lived worker thread that runs plain Python generators, and the handle of each run.
 
 It knows nothing of diffusion: a job is a callable that is given an event and returns an iterator. Idea: superqt's
 generator workers.
@@ -24,10 +24,10 @@ class Outcome(Enum):
 
 
 class Run(QObject):
-    """The handle of one job: what comes of it, in the thread that the handle was made in.
+    """Handle of one job: its results and its end, in the thread that the handle was made in.
 
-    It ends with exactly one of `finished`, `cancelled` and `failed`. When a newer run has been started in the same
-    thread, it is cancelled: nothing that it still yields comes out, only its end is reported.
+    It ends with exactly one of `finished`, `cancelled` and `failed`. A newer run in the same thread cancels it: nothing
+    that it yields comes out from then on, only its end is reported.
 
     Attributes:
         stop_requested: asks the job to stop; it is read between steps and within one.
@@ -57,11 +57,11 @@ class Run(QObject):
 
     @Slot()
     def stop(self) -> None:
-        """Ask the job to stop; the end is still to come."""
+        """Ask the job to stop; the end comes later, by signal."""
         self.stop_requested.set()
 
     def ignore(self) -> None:
-        """Hear nothing more of it, not even its end."""
+        """Silence the handle: no item and no end comes out any more."""
         self.blockSignals(True)
 
     def receive(self, item: object) -> None:
@@ -81,7 +81,7 @@ class Run(QObject):
 
 
 class _Worker(QObject):
-    """Lives in the worker thread; one job after another.
+    """The object that lives in the worker thread and works through one job after another.
 
     Signals:
         produced: number of the job and what it yielded.
@@ -128,9 +128,9 @@ class _Worker(QObject):
 
 
 class JobThread(QObject):
-    """Runs jobs in one thread, the newest of them only.
+    """A thread for jobs, of which only the newest goes on.
 
-    Starting a job while another runs cancels that one. What the older one still yields is dropped here and nowhere
+    Starting a job while another runs cancels that one. What the older one yields after that is dropped here and nowhere
     else, so a receiver never sees an item of a run that is not the newest.
 
     Args:

@@ -1,4 +1,4 @@
-"""What is shown while a run grows, is scrubbed, is played: with a real trajectory of tiny frames."""
+"""Playback state while a run grows, is scrubbed and played, with a real trajectory of tiny frames."""
 
 import numpy as np
 import pytest
