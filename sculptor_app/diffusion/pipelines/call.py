@@ -1,4 +1,4 @@
-"""The arguments of any pipeline's call, from what a person asked for."""
+"""Arguments of any pipeline's call, from a request."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class PipelineCall:
     Attributes:
         arguments: by name.
         generator: the one that draws the run's noise, on the CPU: a seed means the same on every device.
-        size: height and width in pixels of what will be made; None where nobody says it.
-        conditions: what was asked for in a few words, "unconditional" where nothing was.
+        size: height and width in pixels of what will be made; None where it is not known.
+        conditions: prompt and labels in a few words, or "unconditional".
         origin: the file of the picture that the run starts from, if it does.
     """
 
@@ -51,7 +51,7 @@ class PipelineCall:
 
 
 def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None) -> PipelineCall:
-    """The call that makes what a request asks for; nothing is computed.
+    """The pipeline's call for a request; nothing is computed.
 
     The result is left in latents where the pipeline can do so: every state is recorded anyway.
 
@@ -61,27 +61,27 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
         start: What to start from; None is the noise of the seed.
 
     Raises:
-        RequestError: The pipeline does not take what is asked for, or wants what no person can give.
+        RequestError: The pipeline does not take what is asked for, or needs what a request cannot hold.
         PictureError: A picture cannot be opened.
     """
     why_not = why_not_callable(pipeline)
     if why_not:
         raise RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
     controls = {control.name: control for control in model_parameters(pipeline)}
-    told = _told(pipeline, request, controls)
+    options = _options(pipeline, request, controls)
     generator = torch.Generator("cpu").manual_seed(request.seed)
-    size = _size(pipeline, told)
+    size = _size(pipeline, options)
     arguments = {
-        **{name: _argument(pipeline, controls[name], value, size) for name, value in told.items()},
-        **_set_here(pipeline, generator),
+        **{name: _argument(pipeline, controls[name], value, size) for name, value in options.items()},
+        **_app_arguments(pipeline, generator),
         **_start_arguments(pipeline, request, start),
     }
-    origin = Path(str(told["image"])).name if "image" in told and "strength" in controls else ""
-    return PipelineCall(arguments, generator, size, _conditions(controls, told), origin)
+    origin = Path(str(options["image"])).name if "image" in options and "strength" in controls else ""
+    return PipelineCall(arguments, generator, size, _conditions(controls, options), origin)
 
 
-def _told(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelParameter]) -> dict[str, OptionValue]:
-    """Values by the names of the pipeline's parameters; what is left to the model is not among them.
+def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelParameter]) -> dict[str, OptionValue]:
+    """Values by the names of the pipeline's parameters, without those that the model chooses.
 
     Raises:
         RequestError: The pipeline does not take one of them, or lacks one that it needs.
@@ -89,9 +89,9 @@ def _told(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelPara
     for name in request.told:
         if name not in controls or controls[name].field:
             raise RequestError(_unknown(pipeline, name, controls))
-    for what in ("form", "material"):
-        if getattr(request, what) is not None and what not in controls:
-            raise RequestError(f"This model knows no {what}s; leave the {what} to the model.")
+    for label in ("form", "material"):
+        if getattr(request, label) is not None and label not in controls:
+            raise RequestError(f"This model knows no {label}s; leave the {label} to the model.")
     wanted = {name: getattr(request, control.field) for name, control in controls.items() if control.field}
     wanted |= {"prompt": controls["prompt"].default} if "prompt" in controls else {}
     wanted |= request.told
@@ -113,23 +113,23 @@ def _unknown(pipeline: Pipeline, name: str, controls: dict[str, ModelParameter])
     return f"This model knows no option {name!r}; it takes {takes}."
 
 
-def _size(pipeline: Pipeline, told: dict[str, OptionValue]) -> tuple[int, int] | None:
+def _size(pipeline: Pipeline, options: dict[str, OptionValue]) -> tuple[int, int] | None:
     own = native_size(pipeline)
-    if "size" in told:
-        return int(told["size"] or 0), int(told["size"] or 0)
-    if "height" not in told and "width" not in told:
+    if "size" in options:
+        return int(options["size"] or 0), int(options["size"] or 0)
+    if "height" not in options and "width" not in options:
         return own
     parameters = call_parameters(pipeline)
     usual = [parameters[name].default if name in parameters else None for name in ("height", "width")]
     height, width = (
-        told.get(name) or (default if isinstance(default, int) else own[place] if own else None)
+        options.get(name) or (default if isinstance(default, int) else own[place] if own else None)
         for place, (name, default) in enumerate(zip(("height", "width"), usual, strict=True))
     )
     return (int(height), int(width)) if height and width else None
 
 
 def _argument(pipeline: Pipeline, control: ModelParameter, value: OptionValue, size: tuple[int, int] | None) -> Any:
-    """What the call is given for a value."""
+    """A value as the call takes it."""
     if control.name in ("form", "material"):
         return label_of(pipeline, control.name, str(value))  # type: ignore[arg-type]
     if control.kind is ParameterKind.LABEL:
@@ -147,26 +147,26 @@ def _picture(path: Path, longest_px: int) -> Image.Image:
     return Image.fromarray(((frame.transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8))
 
 
-def _set_here(pipeline: Pipeline, generator: torch.Generator) -> dict[str, Any]:
+def _app_arguments(pipeline: Pipeline, generator: torch.Generator) -> dict[str, Any]:
     parameters = call_parameters(pipeline)
-    # Diffusers' word for leaving out the decoding; everything else can give arrays, and the embedded model tensors.
+    # Diffusers' word for no decoding; everything else can give arrays, and the embedded model tensors.
     output = "latent" if "latent" in code_names(pipeline) else "np"
     offered = {"generator": generator, "output_type": output}
     return {name: value for name, value in offered.items() if name in parameters}
 
 
-def check_takes_noise(pipeline: Pipeline, what: str) -> None:
+def check_takes_noise(pipeline: Pipeline, purpose: str) -> None:
     """Refuse a pipeline that cannot be given its noise, or a picture at a level: all but the embedded model's kind.
 
     Args:
         pipeline: Any.
-        what: It is wanted for: "A grid of runs".
+        purpose: As a sentence begins, "A grid of runs".
 
     Raises:
         RequestError: It is another kind.
     """
     if not hasattr(pipeline, "picture_size"):
-        raise RequestError(f"{what} needs a model that takes its noise from outside; choose the embedded one.")
+        raise RequestError(f"{purpose} needs a model that takes its noise from outside; choose the embedded one.")
 
 
 def _start_arguments(pipeline: Pipeline, request: RunRequest, start: Start | None) -> dict[str, Any]:
@@ -182,10 +182,10 @@ def _batch(frame: Frame | None) -> torch.Tensor | None:
     return None if frame is None else torch.from_numpy(frame.copy())[None]  # torch has no read-only tensors
 
 
-def _conditions(controls: dict[str, ModelParameter], told: dict[str, OptionValue]) -> str:
+def _conditions(controls: dict[str, ModelParameter], options: dict[str, OptionValue]) -> str:
     words = []
     for name, control in controls.items():
-        value = told.get(name)
+        value = options.get(name)
         if control.kind is ParameterKind.LABEL and value is not None:
             words.append(control.choices[int(value)] if control.choices else f"class {value}")
         elif name in ("form", "material", "prompt") and value:

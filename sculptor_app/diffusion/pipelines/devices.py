@@ -1,4 +1,4 @@
-"""Which devices a run can use, named as a person knows them."""
+"""Devices of this machine that torch can compute on, with names for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turning what torch and diffusers raise into one sentence and what to do."""
+"""Errors of a running pipeline: out of memory and exceptions of torch and diffusers, as `SculptorError`s."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Hand memory that is kept for later tensors back to the device and to the system."""
+    """Release cached memory to the device and to the system."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():

@@ -1,4 +1,4 @@
-"""What a pipeline's states are: pixels, latents of a picture, packed latents, or no picture at all."""
+"""Layout of a pipeline's states: pixels, latents of a picture, packed latents, or no picture at all."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ Pipeline = Any
 Autoencoder = Any
 
 AUTOENCODERS = ("vae", "vqvae", "movq")
-"""What pipelines call the network that turns latents into pixels."""
-
+"""Names that pipelines have for the network that turns latents into pixels."""
 
 _UNPACKING = ("_unpack_latents", "_unpatchify_latents", "_unpack_latents_with_ids")
 
@@ -117,7 +116,7 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
         return StateLayout("latents", channels, factor)
     for patch in (1, 2):
         layout = StateLayout("latents", channels, factor, patch, _is_for_videos(vae))
-        if _is_its_own(pipeline, layout):
+        if _is_native(pipeline, layout):
             return layout
     return StateLayout("", why_not=f"{name} packs its latents in a way that Sculptor does not know.")
 
@@ -159,15 +158,15 @@ def _is_for_videos(vae: Autoencoder) -> bool:
     return any(isinstance(module, nn.Conv3d) for module in vae.modules())
 
 
-def _is_its_own(pipeline: Pipeline, layout: StateLayout) -> bool:
+def _is_native(pipeline: Pipeline, layout: StateLayout) -> bool:
     """Whether the pipeline itself undoes its packing as the layout does."""
     rows, columns, patch = 2, 3, layout.patch
     height_px, width_px = rows * patch * layout.factor, columns * patch * layout.factor
     tokens = torch.arange(rows * columns * layout.channels * patch**2, dtype=torch.float32)
     tokens = tokens.reshape(1, rows * columns, -1)
     try:
-        theirs = _undone(pipeline, tokens, (rows, columns), (height_px, width_px))
-    except Exception:  # a pipeline that nobody has seen may raise anything: it is then not this packing
+        theirs = _unpacked_by(pipeline, tokens, (rows, columns), (height_px, width_px))
+    except Exception:  # an unknown pipeline may raise anything: it is then not this packing
         return False
     ours = layout.unpack(tokens[0].numpy(), height_px, width_px)
     return tuple(theirs.shape) in ((1, *ours.shape), (1, len(ours), 1, *ours.shape[1:])) and bool(
@@ -175,7 +174,9 @@ def _is_its_own(pipeline: Pipeline, layout: StateLayout) -> bool:
     )
 
 
-def _undone(pipeline: Pipeline, tokens: torch.Tensor, grid: tuple[int, int], size_px: tuple[int, int]) -> torch.Tensor:
+def _unpacked_by(
+    pipeline: Pipeline, tokens: torch.Tensor, grid: tuple[int, int], size_px: tuple[int, int]
+) -> torch.Tensor:
     """Tokens unpacked by the pipeline itself: from the picture's size, or from the place of each token (Flux 2)."""
     if not hasattr(pipeline, "_unpack_latents_with_ids"):
         unpacked: torch.Tensor = pipeline._unpack_latents(tokens, *size_px, pipeline.vae_scale_factor)
@@ -183,5 +184,5 @@ def _undone(pipeline: Pipeline, tokens: torch.Tensor, grid: tuple[int, int], siz
     places = pipeline._prepare_latent_ids(torch.empty(1, 1, *grid))
     takes_grid = len(inspect.signature(pipeline._unpack_latents_with_ids).parameters) > 2
     spread = pipeline._unpack_latents_with_ids(tokens, places, *(grid if takes_grid else ()))
-    undone: torch.Tensor = pipeline._unpatchify_latents(spread)
-    return undone
+    latents: torch.Tensor = pipeline._unpatchify_latents(spread)
+    return latents

@@ -22,8 +22,8 @@ parameters stay empty, `torch.nn.init` does nothing, and the default dtype is th
 builds meanwhile would be empty, or learn from whatever was in memory.
 """
 
-Signature = tuple[str, tuple[int, ...]]
-"""Name of a network, and the shape of the first tensor that it is given."""
+_CallKey = tuple[str, tuple[int, ...]]
+"""Name of a network, and the shape of the first tensor of its input."""
 
 
 def networks_of(pipeline: Any) -> dict[str, torch.nn.Module]:
@@ -33,33 +33,33 @@ def networks_of(pipeline: Any) -> dict[str, torch.nn.Module]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a tensor of an answer is like."""
+class _TensorShape:
+    """Shape and dtype of a tensor in an output."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
 
 
 class OutputShapes:
-    """What the answers of a run's networks are like, learned in its first steps: kinds and shapes, no values.
+    """Shapes and dtypes of the outputs of a run's networks, recorded in its first steps; no values.
 
     Attributes:
-        at_each_step: names of the networks that were asked between two steps. Others prepare the run once, and have to
-            do so again when it is replayed.
+        at_each_step: names of the networks that were called between two steps. Others prepare the run once, and have
+            to do so again when it is replayed.
     """
 
     def __init__(self) -> None:
         self.at_each_step: set[str] = set()
-        self._known: dict[Signature, Any] = {}
+        self._known: dict[_CallKey, Any] = {}
         self._steps = 0
         self._hooks: list[Any] = []
 
     @contextlib.contextmanager
-    def learning(self, pipeline: Any) -> Iterator[None]:
-        """Learn while the block runs; `step_taken` ends it earlier."""
+    def recording(self, pipeline: Any) -> Iterator[None]:
+        """Record while the block runs; `step_taken` ends it earlier."""
         self._steps = 0
         for name, network in networks_of(pipeline).items():
-            hook = functools.partial(self._note, name)
+            hook = functools.partial(self._record_call, name)
             self._hooks.append(network.register_forward_hook(hook, with_kwargs=True))
         try:
             yield
@@ -67,7 +67,7 @@ class OutputShapes:
             self._stop()
 
     def step_taken(self) -> None:
-        """Say that the sampler has taken a step. After the second everything is known."""
+        """Count a step of the sampler. After the second everything is known."""
         self._steps += 1
         if self._steps == 2:
             self._stop()
@@ -77,40 +77,40 @@ class OutputShapes:
             hook.remove()
         self._hooks.clear()
 
-    def _note(self, name: str, network: Any, given: tuple[Any, ...], named: dict[str, Any], answer: Any) -> None:
+    def _record_call(self, name: str, network: Any, given: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
         if self._steps == 1:
             self.at_each_step.add(name)
-        self.learn(name, given, named, answer)
+        self.record(name, given, named, output)
 
-    def learn(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any], answer: Any) -> None:
-        """Note what an answer is like."""
+    def record(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> None:
+        """Record the shapes of one output."""
         first = _first_tensor(given, named)
         if first is not None:
-            self._known[name, tuple(first.shape)] = _outline(answer)
+            self._known[name, tuple(first.shape)] = _shapes_of(output)
 
-    def like(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
-        """Zeros that look like the network's answer; None where it is not known what that looks like."""
+    def zeros(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+        """Zeros in the shape of the network's output; None where that is not known."""
         first = _first_tensor(given, named)
-        outline = None if first is None else self._known.get((name, tuple(first.shape)))
-        return None if outline is None or first is None else _zeros(outline, first.device)
+        shapes = None if first is None else self._known.get((name, tuple(first.shape)))
+        return None if shapes is None or first is None else _zeros(shapes, first.device)
 
 
 @contextlib.contextmanager
-def stubbed_networks(pipeline: Any, answers: OutputShapes, is_live: Callable[[], bool]) -> Iterator[None]:
-    """Have the networks answer with zeros while the block runs, until `is_live` says that their answers matter.
+def stubbed_networks(pipeline: Any, shapes: OutputShapes, is_live: Callable[[], bool]) -> Iterator[None]:
+    """Stub the networks while the block runs: they return zeros until `is_live` says that their outputs matter.
 
-    A network that is asked in a way that the answers do not know is asked once in earnest, and then known.
+    A network that is called in a way that was not recorded is run once, and recorded.
 
     Args:
         pipeline: Whose networks.
-        answers: Of the run that is replayed.
+        shapes: Of the run that is replayed.
         is_live: Whether the run goes on by itself.
     """
     networks = networks_of(pipeline)
-    names = [name for name in answers.at_each_step if name in networks]
+    names = [name for name in shapes.at_each_step if name in networks]
     before = {name: vars(networks[name]).get("forward") for name in names}
     for name in names:
-        setattr(networks[name], "forward", _standing_in(name, networks[name].forward, answers, is_live))  # noqa: B010
+        setattr(networks[name], "forward", _stub(name, networks[name].forward, shapes, is_live))  # noqa: B010
     try:
         yield
     finally:
@@ -121,41 +121,41 @@ def stubbed_networks(pipeline: Any, answers: OutputShapes, is_live: Callable[[],
                 setattr(networks[name], "forward", before[name])  # noqa: B010
 
 
-def _standing_in(name: str, forward: Any, answers: OutputShapes, is_live: Callable[[], bool]) -> Callable[..., Any]:
+def _stub(name: str, forward: Any, shapes: OutputShapes, is_live: Callable[[], bool]) -> Callable[..., Any]:
     @functools.wraps(forward)
-    def answer(*given: Any, **named: Any) -> Any:
+    def stub(*given: Any, **named: Any) -> Any:
         if is_live():
             return forward(*given, **named)
-        zeros = answers.like(name, given, named)
+        zeros = shapes.zeros(name, given, named)
         if zeros is not None:
             return zeros
-        real = forward(*given, **named)
-        answers.learn(name, given, named, real)
-        return real
+        output = forward(*given, **named)
+        shapes.record(name, given, named, output)
+        return output
 
-    return answer
+    return stub
 
 
 def _first_tensor(given: tuple[Any, ...], named: Mapping[str, Any]) -> torch.Tensor | None:
     return next((each for each in (*given, *named.values()) if isinstance(each, torch.Tensor)), None)
 
 
-def _outline(answer: Any) -> Any:
-    """The same nesting, with what tensors are like in place of the tensors."""
-    if isinstance(answer, torch.Tensor):
-        return _Answer(tuple(answer.shape), answer.dtype)
-    if isinstance(answer, Mapping):  # diffusers' outputs are, too
-        return type(answer)(**{name: _outline(each) for name, each in answer.items()})
-    if isinstance(answer, list | tuple):
-        return type(answer)(_outline(each) for each in answer)
-    return answer
+def _shapes_of(output: Any) -> Any:
+    """The same nesting, with shapes in place of the tensors."""
+    if isinstance(output, torch.Tensor):
+        return _TensorShape(tuple(output.shape), output.dtype)
+    if isinstance(output, Mapping):  # diffusers' outputs are, too
+        return type(output)(**{name: _shapes_of(each) for name, each in output.items()})
+    if isinstance(output, list | tuple):
+        return type(output)(_shapes_of(each) for each in output)
+    return output
 
 
-def _zeros(outline: Any, device: torch.device) -> Any:
-    if isinstance(outline, _Answer):
-        return torch.zeros(outline.shape, dtype=outline.dtype, device=device)
-    if isinstance(outline, Mapping):
-        return type(outline)(**{name: _zeros(each, device) for name, each in outline.items()})
-    if isinstance(outline, list | tuple):
-        return type(outline)(_zeros(each, device) for each in outline)
-    return outline
+def _zeros(shapes: Any, device: torch.device) -> Any:
+    if isinstance(shapes, _TensorShape):
+        return torch.zeros(shapes.shape, dtype=shapes.dtype, device=device)
+    if isinstance(shapes, Mapping):
+        return type(shapes)(**{name: _zeros(each, device) for name, each in shapes.items()})
+    if isinstance(shapes, list | tuple):
+        return type(shapes)(_zeros(each, device) for each in shapes)
+    return shapes

@@ -33,10 +33,10 @@ SET_BY_APP = {
     **dict.fromkeys(("denoising_start", "denoising_end"), _SHARED),
     **dict.fromkeys(("ip_adapter_image", "negative_ip_adapter_image"), _ADAPTER),
 }
-"""Parameters that no control is for, and why."""
+"""Parameters without a control, and why."""
 
 FIELDS = {"num_inference_steps": "steps", "guidance_scale": "guidance", "form": "form", "material": "material"}
-"""Parameters that a request has a field of its own for."""
+"""Parameters for which a request has a field."""
 
 TITLES = {
     "prompt": "Prompt",
@@ -82,7 +82,7 @@ Pipeline = Any
 
 
 def model_parameters(pipeline: Pipeline) -> tuple[ModelParameter, ...]:
-    """Everything that a person can tell a pipeline, in the order of its call.
+    """The supported parameters of a pipeline, in the order of its call.
 
     Args:
         pipeline: Any of diffusers, or the embedded model's.
@@ -91,12 +91,12 @@ def model_parameters(pipeline: Pipeline) -> tuple[ModelParameter, ...]:
 
 
 def unsupported_parameters(pipeline: Pipeline) -> tuple[UnsupportedParameter, ...]:
-    """The parameters of a pipeline's call that there is no control for, each with a word why."""
+    """The unsupported parameters of a pipeline's call, each with the reason."""
     return tuple(each for each in _described(pipeline) if isinstance(each, UnsupportedParameter))
 
 
 def why_not_callable(pipeline: Pipeline) -> str:
-    """Why nobody can call a pipeline with what a person can give: one sentence; empty where it can be called."""
+    """The reason why a pipeline cannot be called with supported parameters alone, in one sentence; empty if it can."""
     parameters = call_parameters(pipeline)
     missing = [
         each.name
@@ -110,12 +110,12 @@ def why_not_callable(pipeline: Pipeline) -> str:
 
 
 def native_size(pipeline: Pipeline) -> tuple[int, int] | None:
-    """Height and width in pixels that a pipeline makes without being told; None where its configs do not say it."""
+    """Height and width in pixels that a pipeline makes by default; None where its configs do not say it."""
     size = getattr(pipeline, "picture_size", None)
     if size is None:
         size = _network_size(pipeline)
         scale = getattr(pipeline, "vae_scale_factor", 1)
-        size = None if size is None else tuple(side * scale for side in _pair(size))
+        size = None if size is None else tuple(edge * scale for edge in _pair(size))
     return None if size is None else _pair(size)
 
 
@@ -237,7 +237,7 @@ def function_of(pipeline: Any) -> Callable[..., Any]:
 def code_names(pipeline: Any) -> frozenset[str]:
     """The names and texts that the code of a pipeline's call mentions, read from its compiled form.
 
-    It tells what a pipeline does where its signature does not: whether it can leave out the decoding ("latent"),
+    It shows what a pipeline does where its signature does not: whether it can skip the decoding ("latent"),
     whether it scales the network's input ("scale_model_input").
     """
     code = function_of(pipeline).__code__
@@ -245,7 +245,7 @@ def code_names(pipeline: Any) -> frozenset[str]:
 
 
 def kind_by_type(parameter: inspect.Parameter) -> ParameterKind | None:
-    """What sort of control a parameter wants by its annotation, or by its default where it has none; None for none."""
+    """The kind of control for a parameter, by its annotation or else its default; None for none."""
     members = _members(parameter.annotation)
     if parameter.annotation is parameter.empty:
         members = [type(parameter.default)]
@@ -261,7 +261,7 @@ def kind_by_type(parameter: inspect.Parameter) -> ParameterKind | None:
 
 
 def choices_of(parameter: inspect.Parameter) -> dict[str, Any]:
-    """What can be chosen, by the words for it."""
+    """The choices of a parameter, by their labels."""
     found = {str(value): value for value in _literals(parameter)}
     for each in _members(parameter.annotation):
         if isinstance(each, type) and issubclass(each, Enum):

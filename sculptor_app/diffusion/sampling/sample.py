@@ -74,7 +74,7 @@ def sample(
         return
     snapshots = RunSnapshots(request, start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     writer = TrajectoryWriter(run, snapshots, stop, budget)
-    yield from stream_events(run, writer, snapshots.output_shapes.learning(run.pipeline))
+    yield from stream_events(run, writer, snapshots.output_shapes.recording(run.pipeline))
 
 
 def stream_events(

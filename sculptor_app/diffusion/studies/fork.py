@@ -117,7 +117,7 @@ class ForkReplay(SnapshotRecorder):
         """Context of the pipeline's call: stubs of its networks; without shared steps, hooks on them."""
         shapes = self.snapshots.output_shapes
         if self._is_live:
-            return shapes.learning(self._run.pipeline)
+            return shapes.recording(self._run.pipeline)
         return stubbed_networks(self._run.pipeline, shapes, lambda: self._is_live)
 
     def run_started(self, scheduler: Scheduler) -> None:
