@@ -6,7 +6,7 @@ labels and the command line cost no import of torch.
 
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.atelier.labels import FORMS, MATERIALS
+from sculptor_app.core.requests.request import FORMS, MATERIALS
 
 if TYPE_CHECKING:
     from sculptor_app.atelier.renderer import render

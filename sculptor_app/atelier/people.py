@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sculptor_app.atelier.randomness import Chance
-from sculptor_app.atelier.shape import Point, Shape, rotation, turn, vec
+from sculptor_app.atelier.shape import Point, RandomStream, Shape, rotation, turn, vec
 
 
-def add_head(shape: Shape, chance: Chance, centre: Point, frame: np.ndarray, h: float, detail: bool) -> None:
+def add_head(shape: Shape, chance: RandomStream, centre: Point, frame: np.ndarray, h: float, detail: bool) -> None:
     """A head of height h that looks along the frame's third axis; `detail` adds sockets, lips, ears and cheeks."""
 
     def at(x: float, y: float, z: float) -> Point:
@@ -31,7 +30,7 @@ def add_head(shape: Shape, chance: Chance, centre: Point, frame: np.ndarray, h: 
             shape.carve(at(side * 0.145, 0.005, 0.46), 0.105 * h)
 
 
-def _add_hair(shape: Shape, chance: Chance, at, frame: np.ndarray, h: float, detail: bool) -> None:  # type: ignore[no-untyped-def]
+def _add_hair(shape: Shape, chance: RandomStream, at, frame: np.ndarray, h: float, detail: bool) -> None:  # type: ignore[no-untyped-def]
     style = chance.choice(5)
     full = chance.around(1, 0.08)
     if style > 0:  # 0 is bald
@@ -47,7 +46,7 @@ def _add_hair(shape: Shape, chance: Chance, at, frame: np.ndarray, h: float, det
         shape.cone(at(0, -0.36, 0.22), at(0, -0.36 - chance.between(0.12, 0.3), 0.2), 0.19 * h, 0.08 * h)
 
 
-def head(chance: Chance) -> Shape:
+def head(chance: RandomStream) -> Shape:
     """A head on its neck on a small foot, about one unit high."""
     shape = Shape(sharpness=48)
     tilt = rotation(chance.around(0, 0.35), chance.around(0.0, 0.22), chance.around(0, 0.18))
@@ -59,7 +58,7 @@ def head(chance: Chance) -> Shape:
     return turn(shape, 0, chance.between(0.9, 1.1))
 
 
-def bust(chance: Chance) -> Shape:
+def bust(chance: RandomStream) -> Shape:
     """Head, neck, shoulders and chest on a turned foot, about one unit high."""
     shape = Shape(sharpness=46)
     tilt = rotation(chance.around(0, 0.6), chance.around(0.0, 0.2), chance.around(0, 0.15))
@@ -104,7 +103,7 @@ def bend(along: Point, towards: Point, angle: float) -> Point:
     return _unit(along * np.cos(angle) + side * np.sin(angle))
 
 
-def random_arm(chance: Chance, side: float, chest: np.ndarray, lowest: float = 0.12) -> tuple[Point, Point]:
+def random_arm(chance: RandomStream, side: float, chest: np.ndarray, lowest: float = 0.12) -> tuple[Point, Point]:
     """Upper arm and forearm: hanging, raised, reaching or on the hip; an elbow only bends forwards."""
     lift = chance.between(lowest, 0.6) if chance.happens(0.5) else chance.between(0.6, 2.7)
     swing = chance.between(-0.3, 1.2)
@@ -113,7 +112,7 @@ def random_arm(chance: Chance, side: float, chest: np.ndarray, lowest: float = 0
     return _unit(upper), bend(_unit(upper), front, chance.between(0.15, 1.9))
 
 
-def add_body(shape: Shape, chance: Chance, pose: Pose, robe: bool) -> None:
+def add_body(shape: Shape, chance: RandomStream, pose: Pose, robe: bool) -> None:
     """A body whose pelvis is at the origin; the height of a standing one is about 1."""
     bulk, wide = chance.between(0.95, 1.25), chance.between(0.10, 0.125)
     up, loin = pose.chest @ vec(0, 1, 0), pose.hips @ vec(0, 1, 0)
@@ -142,7 +141,7 @@ def add_body(shape: Shape, chance: Chance, pose: Pose, robe: bool) -> None:
         shape.cone(0.06 * loin, hem * 0.96, 0.075 * bulk, chance.between(0.10, 0.15))
 
 
-def figure(chance: Chance) -> Shape:
+def figure(chance: RandomStream) -> Shape:
     """A standing figure with one leg bearing the weight, limbs in a random pose."""
     shape = Shape(sharpness=65)
     sway, twist = chance.around(0, 0.12), chance.around(0, 0.5)
@@ -166,7 +165,7 @@ def figure(chance: Chance) -> Shape:
     return turn(shape, 0, chance.between(1.0, 1.1))
 
 
-def seated(chance: Chance) -> Shape:
+def seated(chance: RandomStream) -> Shape:
     """A figure that sits on a block or reclines on a slab."""
     shape = Shape(sharpness=60)
     if chance.happens(0.35):
@@ -192,7 +191,7 @@ def seated(chance: Chance) -> Shape:
     return turn(shape, chance.around(0, 0.7), chance.between(1.2, 1.35))
 
 
-def _recline(shape: Shape, chance: Chance) -> None:
+def _recline(shape: Shape, chance: RandomStream) -> None:
     along = rotation(np.pi / 2)  # legs towards +x, and the body then leans back towards -x
     lean = chance.between(0.5, 1.0)
     chest = along @ rotation(chance.around(0, 0.3), -lean, 0) @ rotation(chance.around(-0.3, 0.3))

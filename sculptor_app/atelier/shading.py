@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from sculptor_app.atelier import pedestal
-from sculptor_app.atelier.batch import Job
-from sculptor_app.atelier.materials import albedo
+from sculptor_app.atelier.scene import RenderBatch, albedo
 from sculptor_app.atelier.sdf import Points
 from sculptor_app.atelier.trace import NEVER, gather, openness, select, shadow, slab, surface
 
@@ -61,7 +60,7 @@ def _columns(values: torch.Tensor) -> Points:
     return values[:, 0:1], values[:, 1:2], values[:, 2:3]
 
 
-def light_surfaces(job: Job, camera: Camera, met: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+def light_surfaces(job: RenderBatch, camera: Camera, met: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     """(B, P, 3) linear light that reaches the eye.
 
     Args:
@@ -92,7 +91,7 @@ def _wall(scene: Scene, camera: Camera) -> torch.Tensor:
     return colour * (1.0 + glow[:, 2:3] * torch.exp(-1.6 * away) - 0.12 * (camera.u**2 + camera.v**2)).unsqueeze(2)
 
 
-def _describe(job: Job, camera: Camera, p: Points, statue: torch.Tensor, stone: torch.Tensor) -> Hits:
+def _describe(job: RenderBatch, camera: Camera, p: Points, statue: torch.Tensor, stone: torch.Tensor) -> Hits:
     scene = job.scene
     _, width, top = pedestal.meet(scene, camera.eye, camera.ray)
     upright = pedestal.normal(scene, p, width, top)
@@ -158,7 +157,7 @@ def _key_light(scene: Scene, samples: int) -> Points:
     return lx * norm, ly * norm, lz * norm
 
 
-def _visible_light(job: Job, hits: Hits, light: Points, facing: torch.Tensor) -> torch.Tensor:
+def _visible_light(job: RenderBatch, hits: Hits, light: Points, facing: torch.Tensor) -> torch.Tensor:
     scene = job.scene
     start: Points = tuple(c + 0.009 * n for c, n in zip(hits.p, hits.n, strict=True))  # type: ignore[assignment]
     entry, leave = slab(start, light, scene["low"] - 0.05, scene["high"] + 0.05)
@@ -169,7 +168,7 @@ def _visible_light(job: Job, hits: Hits, light: Points, facing: torch.Tensor) ->
     return torch.where((blocked < NEVER / 2) & ~inside_cap, torch.zeros_like(left), left)
 
 
-def _illuminate(job: Job, camera: Camera, hits: Hits, wall: torch.Tensor) -> torch.Tensor:
+def _illuminate(job: RenderBatch, camera: Camera, hits: Hits, wall: torch.Tensor) -> torch.Tensor:
     scene, n = job.scene, hits.n
     light = _key_light(scene, camera.u.shape[1])
     facing = _dot(n, light)

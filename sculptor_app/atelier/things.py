@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sculptor_app.atelier.randomness import Chance
 from sculptor_app.atelier.sdf import LATHE_KNOTS
-from sculptor_app.atelier.shape import Point, Shape, rotation, turn, vec
+from sculptor_app.atelier.shape import Point, RandomStream, Shape, rotation, turn, vec
 
 
 def _turned(knots: list[tuple[float, float]], extra: list[float]) -> np.ndarray:
@@ -17,7 +16,7 @@ def _turned(knots: list[tuple[float, float]], extra: list[float]) -> np.ndarray:
     return np.array([h for h, _ in profile] + [r for _, r in profile] + extra)
 
 
-def vase(chance: Chance) -> Shape:
+def vase(chance: RandomStream) -> Shape:
     """A hollow turned vase; about half of them have two handles, some are fluted."""
     shape = Shape(sharpness=60)
     height = chance.between(0.75, 1.1)
@@ -38,7 +37,7 @@ def vase(chance: Chance) -> Shape:
 
 
 def _add_handles(
-    shape: Shape, chance: Chance, belly: tuple[float, float], neck: tuple[float, float], height: float
+    shape: Shape, chance: RandomStream, belly: tuple[float, float], neck: tuple[float, float], height: float
 ) -> None:
     yaw, thick, out = chance.around(0, 0.9), chance.between(0.022, 0.035), chance.between(0.06, 0.16)
     low, top = belly[1] + 0.02, neck[1] + chance.between(-0.02, 0.08) * height
@@ -50,7 +49,7 @@ def _add_handles(
         shape.chain(points, [thick] * len(points))
 
 
-def column(chance: Chance) -> Shape:
+def column(chance: RandomStream) -> Shape:
     """A fluted column on a plinth, with a Doric, Ionic or bell-shaped capital."""
     shape = Shape(sharpness=70)
     height, foot = chance.between(0.95, 1.15), chance.between(0.12, 0.17)
@@ -78,7 +77,7 @@ def column(chance: Chance) -> Shape:
     return shape
 
 
-def ring(chance: Chance) -> Shape:
+def ring(chance: RandomStream) -> Shape:
     """An upright ring, a twisted band, or a knot."""
     shape = Shape(sharpness=60)
     kind = chance.choice(4)
@@ -109,7 +108,7 @@ def ring(chance: Chance) -> Shape:
     return shape
 
 
-def animal(chance: Chance) -> Shape:
+def animal(chance: RandomStream) -> Shape:
     """A four-legged animal seen mostly from its side: horse, bull, hound or big cat, and everything between."""
     shape = Shape(sharpness=55)
     long, leg, bulk = chance.between(0.24, 0.34), chance.between(0.26, 0.42), chance.between(0.10, 0.145)
@@ -130,7 +129,7 @@ def animal(chance: Chance) -> Shape:
     return turn(shape, facing, chance.between(1.0, 1.12))
 
 
-def _add_leg(shape: Shape, chance: Chance, hip: Point, leg: float, bulk: float, rear: bool) -> None:
+def _add_leg(shape: Shape, chance: RandomStream, hip: Point, leg: float, bulk: float, rear: bool) -> None:
     swing = chance.around(0, 0.45)
     knee_bend = chance.between(0.3, 1.2) if swing > 0.2 else chance.between(0.02, 0.25)
     upper = vec(0, -np.cos(swing), np.sin(swing))
@@ -143,7 +142,7 @@ def _add_leg(shape: Shape, chance: Chance, hip: Point, leg: float, bulk: float, 
     shape.cone(foot, foot + vec(0, -0.01, 0.03), bulk * 0.26, bulk * 0.24)
 
 
-def _add_animal_head(shape: Shape, chance: Chance, root: Point, crown: Point, bulk: float) -> None:
+def _add_animal_head(shape: Shape, chance: RandomStream, root: Point, crown: Point, bulk: float) -> None:
     shape.cone(root, crown, bulk * 0.85, bulk * 0.55)
     dip, snout = chance.between(-0.1, 0.9), chance.between(0.10, 0.2)
     nose = crown + snout * vec(0, -np.sin(dip), np.cos(dip))

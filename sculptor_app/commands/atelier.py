@@ -26,7 +26,7 @@ def write_sheet(arguments: argparse.Namespace) -> int:
     """Render the sheet, say how fast it was, and return the exit code."""
     import sys
 
-    from sculptor_app.atelier.sheet import write_contact_sheet
+    from sculptor_app.atelier.renderer import write_contact_sheet
 
     bounds = {"seed": (0, 2**62), "size": (8, 1024), "columns": (1, 64), "rows": (1, 64), "zoom": (1, 8)}
     for name, (low, high) in bounds.items():

@@ -1,14 +1,20 @@
 """Pictures: a pure function of seed, form and material, and what they show is what their labels say."""
 
+import argparse
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sculptor_app.atelier import FORMS, MATERIALS, render
-from sculptor_app.atelier.batch import pack, sculpt
-from sculptor_app.atelier.randomness import Chance
-from sculptor_app.atelier.renderer import _rays
+from sculptor_app.atelier.renderer import _rays, lay_out, to_bytes, write_contact_sheet
+from sculptor_app.atelier.scene import pack, sculpt
+from sculptor_app.atelier.shape import RandomStream
 from sculptor_app.atelier.trace import NEVER, march, slab
+from sculptor_app.commands import atelier
 from sculptor_app.core.requests import request
 
 EVERY = [(form, material) for form in range(len(FORMS)) for material in (form % 6, (form + 3) % 6)]
@@ -128,8 +134,8 @@ def test_sculptures_stand_on_their_pedestal_and_fit(form: int):
 
 
 def test_streams_of_chance_are_independent_and_repeatable():
-    first = [Chance(seed, purpose).between(0, 1) for seed in range(200) for purpose in (1, 100, 200)]
-    assert first == [Chance(seed, purpose).between(0, 1) for seed in range(200) for purpose in (1, 100, 200)]
+    first = [RandomStream(seed, purpose).between(0, 1) for seed in range(200) for purpose in (1, 100, 200)]
+    assert first == [RandomStream(seed, purpose).between(0, 1) for seed in range(200) for purpose in (1, 100, 200)]
     table = np.array(first).reshape(200, 3)
     assert np.abs(np.corrcoef(table.T) - np.eye(3)).max() < 0.25
     assert abs(table.mean() - 0.5) < 0.05
@@ -153,3 +159,57 @@ def test_larger_pictures_show_the_same_scene():
     small, large = render([3], [4], [3], 32)[0], render([3], [4], [3], 64)[0]
     halved = torch.nn.functional.avg_pool2d(large[None], 2)[0]
     assert (small - halved).abs().mean() < 0.04
+
+
+def test_pictures_lie_row_by_row():
+    pictures = np.stack([np.full((2, 3, 3), value, np.uint8) for value in range(5)])
+    sheet = np.asarray(lay_out(pictures, columns=2, zoom=2))
+    assert sheet.shape == (12, 12, 3)
+    assert [int(sheet[y, x, 0]) for y, x in ((0, 0), (3, 11), (4, 0), (7, 7), (11, 5))] == [0, 1, 2, 3, 4]
+
+
+def test_bytes_reach_from_0_to_255():
+    assert to_bytes(torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).flatten().tolist() == [0, 128, 255]
+
+
+def test_a_sheet_is_deterministic_and_holds_the_renders(tmp_path):
+    for name in ("a.png", "b.png"):
+        assert write_contact_sheet(tmp_path / name, size=16, columns=2, rows=3, seed=7) > 0
+    first, second = (np.asarray(Image.open(tmp_path / name)) for name in ("a.png", "b.png"))
+    assert np.array_equal(first, second)
+    assert first.shape == (48, 32, 3)
+    assert np.array_equal(first[16:32, 0:16], to_bytes(render([9], [1], [1], 16))[0])
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    atelier.add_parsers(parser.add_subparsers())
+    return parser.parse_args(words)
+
+
+def test_the_command_writes_a_sheet_and_says_how_fast(tmp_path, capsys):
+    out = tmp_path / "sheet.png"
+    arguments = parse("atelier", "sheet", "--out", str(out), "--size", "16", "--columns", "2", "--rows", "1")
+    assert arguments.run(arguments) == 0
+    with Image.open(out) as sheet:
+        assert sheet.size == (32, 16)
+    assert "ms a picture" in capsys.readouterr().out
+
+
+def test_the_command_names_what_is_out_of_bounds(tmp_path, capsys):
+    arguments = parse("atelier", "sheet", "--out", str(tmp_path / "x.png"), "--size", "4")
+    assert arguments.run(arguments) == 2
+    assert "--size is 4; choose 8 to 1024." in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, capsys):
+    out = tmp_path / "missing" / "x.png"
+    arguments = parse("atelier", "sheet", "--out", str(out), "--size", "8", "--columns", "1", "--rows", "1")
+    assert arguments.run(arguments) == 5
+    assert str(out) in capsys.readouterr().err
+
+
+def test_the_command_line_costs_no_torch():
+    code = "import sys, sculptor_app.commands.atelier, sculptor_app.commands.train; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -52,8 +52,7 @@ def write_shard(
     Raises:
         NotWritten: The disk did not take it.
     """
-    from sculptor_app.atelier.renderer import render
-    from sculptor_app.atelier.sheet import to_bytes
+    from sculptor_app.atelier.renderer import render, to_bytes
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / shard_name(first_seed)

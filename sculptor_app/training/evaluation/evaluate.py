@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sculptor_app.atelier.labels import FORMS, MATERIALS
+from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.devices import Device, find_device

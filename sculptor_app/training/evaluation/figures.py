@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sculptor_app.atelier.labels import FORMS, MATERIALS
+from sculptor_app.atelier import FORMS, MATERIALS
 
 SHOWN_MISTAKES = 5
 

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from sculptor_app.atelier.labels import FORMS, MATERIALS
+from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.training.errors import JudgeError
 from sculptor_app.training.evaluation.figures import Gaussian
 from sculptor_app.training.files import whole_file

@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from sculptor_app.atelier.labels import FORMS, MATERIALS
-from sculptor_app.atelier.renderer import render
-from sculptor_app.atelier.sheet import to_bytes
+from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.atelier.renderer import render, to_bytes
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler

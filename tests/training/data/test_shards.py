@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sculptor_app.atelier import FORMS, MATERIALS, render
-from sculptor_app.atelier.sheet import to_bytes
+from sculptor_app.atelier.renderer import to_bytes
 from sculptor_app.training.data import shards
 from sculptor_app.training.data.shards import SHARD, ShardSet, labels_of, shard_name, write_shard, write_shards
 from sculptor_app.training.errors import BadInput, NotWritten
