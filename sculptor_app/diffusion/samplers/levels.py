@@ -14,7 +14,7 @@ own is not known, and is not guessed at.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +121,11 @@ def plan_levels(scheduler: Scheduler) -> tuple[NoiseLevel, ...]:
     Raises:
         UnknownSchedulerError: Its levels are not known.
     """
-    calls = plan_calls(scheduler)
+    return levels_of(plan_calls(scheduler))
+
+
+def levels_of(calls: Sequence[Call]) -> tuple[NoiseLevel, ...]:
+    """Levels of the states 0..N that the planned calls of a run lead through, noise first."""
     return (calls[0].before, *(call.after for call in calls if call.completes))
 
 

@@ -24,7 +24,7 @@ from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, Trajectory
 from sculptor_app.diffusion.observe.observer import Observer
-from sculptor_app.diffusion.samplers.levels import Call
+from sculptor_app.diffusion.samplers.levels import Call, levels_of
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, RunSnapshots, SnapshotRecorder
@@ -155,7 +155,7 @@ class TrajectoryWriter:
             raise SamplerFailed("The model came back before all its steps were taken.", "The steps so far are kept.")
 
     def _start(self, start: Frame, calls: tuple[Call, ...]) -> None:
-        levels = (calls[0].before, *(call.after for call in calls if call.completes))
+        levels = levels_of(calls)
         info = replace(self._run.info, first_step=self.observer.first_step)
         budget = self._budget
         self._trajectory = Trajectory(info, start, levels, budget.budget_bytes, budget.folder, self._snapshots)

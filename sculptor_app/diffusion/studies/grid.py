@@ -30,7 +30,7 @@ from sculptor_app.diffusion.observe.observer import BatchObserver, observed
 from sculptor_app.diffusion.pipelines.call import check_takes_noise
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import run_errors
-from sculptor_app.diffusion.samplers.levels import Call
+from sculptor_app.diffusion.samplers.levels import Call, levels_of
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_facts, model_name
 from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise
 from sculptor_app.diffusion.sampling.run import run_info
@@ -164,7 +164,7 @@ class _Chunk:
                 self._pipeline.maybe_free_model_hooks()
 
     def _start(self, starts: list[Frame], calls: tuple[Call, ...]) -> None:
-        levels = (calls[0].before, *(call.after for call in calls if call.completes))
+        levels = levels_of(calls)
         for info, start in zip(self._infos, starts, strict=True):
             self.trajectories.append(Trajectory(info, start, levels, self._budget.budget_bytes, self._budget.folder))
         self._wait()
