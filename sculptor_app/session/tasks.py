@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -10,6 +11,14 @@ from sculptor_app.core.errors import Cancelled
 from sculptor_app.session.engine import Work
 from sculptor_app.session.runner import ModelRun, SamplingRunner
 from sculptor_app.session.worker import Job, JobThread, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a task is: so much of the whole, in units of its own."""
+
+    done: int
+    total: int
 
 
 class Task(QObject):
@@ -109,6 +118,10 @@ class BackgroundTask(Task):
     def report(self, item: object) -> None:
         """Hand on an item besides those that the job yields; to be called by the job, in its thread."""
         self._jobs.report(item)
+
+    def report_progress(self, done: int, total: int) -> None:
+        """Hand on a `Progress`; to be called by the job, in its thread."""
+        self.report(Progress(done, total))
 
     def drop(self) -> None:
         """Stop the job, and report nothing more of it."""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.session.engine import DownloadFailed
 from sculptor_app.session.models import ModelDownload
 from sculptor_app.ui.models.texts import TransferClock, offer_text, transfer_text
 from sculptor_app.ui.widgets.bars import WorkBar
 
 if TYPE_CHECKING:
+    from sculptor_app.session.engine import Offer
     from sculptor_app.ui.shell.main_window import MainWindow
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class Downloads(QObject):
         super().__init__(bar)
         self._window, self._bar = window, bar
         self._name, self._is_quiet, self._is_wanted = "", False, False
-        self._offer: object = None
+        self._offer: Offer | None = None
         self._done, self._clock = 0, TransferClock(0)
         self.download = ModelDownload(self)
         self.download.offered.connect(self._show_offer)
@@ -79,7 +81,7 @@ class Downloads(QObject):
         self._bar.hide()
 
     @Slot(object)
-    def _show_offer(self, offer: object) -> None:
+    def _show_offer(self, offer: Offer | None) -> None:
         self._bar.hide()
         if offer is None:
             if not self._is_quiet:
@@ -96,7 +98,7 @@ class Downloads(QObject):
         else:
             self._put_to_choice(offer)
 
-    def _put_to_choice(self, offer: object) -> None:
+    def _put_to_choice(self, offer: Offer) -> None:
         deeds = [(self.tr("Download"), self.fetch), (self.tr("Cancel"), self.put_aside)]
         self._bar.show_work(offer_text(offer), deeds, is_busy=False)
         self._bar.buttons[0].setFocus()
@@ -108,6 +110,7 @@ class Downloads(QObject):
     @Slot()
     def fetch(self) -> None:
         """Fetch what was offered."""
+        assert self._offer is not None
         self._is_wanted = True
         self._window.messages.clear()
         self._done = self._offer.total_bytes - self._offer.missing_bytes
@@ -144,6 +147,7 @@ class Downloads(QObject):
     def _say_stopped(self) -> None:
         self._bar.hide()
         said = self.tr("The download of {0} was stopped; {1} are here and stay.")
+        assert self._offer is not None
         there = transfer_text(self._done, self._offer.total_bytes, None)
         self._window.messages.show_message(
             said.format(self._name, there), is_fault=False, action=self.tr("Go on"), on_action=self._again
@@ -155,7 +159,7 @@ class Downloads(QObject):
         if self._is_quiet:
             log.info("the hub has nothing to add to %s: %s", self._name, error)
         elif isinstance(error, SculptorError):
-            again = self.tr("Try again") if getattr(error, "may_pass", False) else ""
+            again = self.tr("Try again") if isinstance(error, DownloadFailed) and error.may_pass else ""
             self._window.messages.show_message(error.what, error.what_to_do, action=again, on_action=self._again)
         else:
             log.error("a model could not be fetched", exc_info=error)

@@ -33,8 +33,10 @@ class HubDialog(QDialog):
         self.name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.name.addItems(self._cached)
         self.name.setCurrentIndex(-1)
-        self.name.lineEdit().setPlaceholderText("owner/name")
-        self.name.lineEdit().setMaxLength(200)
+        line = self.name.lineEdit()
+        assert line is not None  # it is editable
+        line.setPlaceholderText("owner/name")
+        line.setMaxLength(200)
         self.name.setAccessibleName(self.tr("Name of the model"))
         self.state = QLabel(self)
         self.state.setProperty("tone", "muted")

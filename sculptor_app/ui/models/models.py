@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +14,14 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RequestError
-from sculptor_app.session.engine import NotInCache, OpenedModel, is_begun, is_of_the_hub, is_offline
+from sculptor_app.session.engine import ModelRefused, NotInCache, OpenedModel, is_begun, is_of_the_hub, is_offline
 from sculptor_app.session.models import ModelOpening
 from sculptor_app.session.runner import Prepared
 from sculptor_app.ui.models.downloads import Downloads
 from sculptor_app.ui.models.opening_progress import OpeningProgress
 
 if TYPE_CHECKING:
+    from sculptor_app.session.engine import Engine
     from sculptor_app.ui.shell.main_window import MainWindow
 
 log = logging.getLogger(__name__)
@@ -154,11 +157,11 @@ class Models(QObject):
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
-        findings = getattr(error, "findings", ())
         messages = self._window.messages
-        if findings:
+        if isinstance(error, ModelRefused):
             from sculptor_app.ui.models.refusal_dialog import RefusalDialog
 
+            findings = error.findings
             show = lambda: RefusalDialog(self._wanted or "", findings, self._window).show()  # noqa: E731
             why = f"{findings[0].explanation} {self._next_run()}"
             messages.show_message(findings[0].message, why, action=self.tr("All reasons"), on_action=show)
@@ -201,6 +204,6 @@ class Models(QObject):
         self.downloads.close()
 
 
-def _unloaded(engine: object, stop: object) -> object:
+def _unloaded(engine: Engine, stop: threading.Event) -> Iterator[None]:
     engine.unload()
     yield None

@@ -8,10 +8,11 @@ from PySide6.QtCore import QObject, QTimer, Slot
 
 from sculptor_app.session.models import ModelOpening
 from sculptor_app.session.runner import RunState
-from sculptor_app.ui.models.texts import doing_text
+from sculptor_app.ui.models.texts import loading_text
 from sculptor_app.ui.widgets.bars import WorkBar
 
 if TYPE_CHECKING:
+    from sculptor_app.session.engine import LoadingProgress
     from sculptor_app.ui.shell.main_window import MainWindow
 
 UNASKED_MS = 500
@@ -30,7 +31,7 @@ class OpeningProgress(QObject):
     def __init__(self, window: MainWindow, opening: ModelOpening, bar: WorkBar) -> None:
         super().__init__(bar)
         self._window, self._opening, self._bar = window, opening, bar
-        self._name = self._doing = ""
+        self._name = self._progress_text = ""
         self._is_stopping = False
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -38,7 +39,7 @@ class OpeningProgress(QObject):
         self._patience.timeout.connect(self._show_unasked)
         opening.loading.connect(self._show)
         opening.busy_changed.connect(self._follow)
-        window.runner.loading.connect(self._hear)
+        window.runner.loading.connect(self._show_loading)
         window.runner.state_changed.connect(self._settle)
 
     def begin(self, name: str) -> None:
@@ -63,9 +64,9 @@ class OpeningProgress(QObject):
             self._window.messages.show_message(said, is_fault=False)
 
     @Slot(object)
-    def _show(self, doing: object) -> None:
+    def _show(self, progress: LoadingProgress) -> None:
         if not self._is_stopping:
-            self._bar.set_text(self.tr("Opening {0}: {1}").format(self._name, doing_text(doing)))
+            self._bar.set_text(self.tr("Opening {0}: {1}").format(self._name, loading_text(progress)))
 
     @Slot(bool)
     def _follow(self, busy: bool) -> None:
@@ -75,14 +76,14 @@ class OpeningProgress(QObject):
     # A run that has to load its model first ------------------------------------------------------------------------
 
     @Slot(object)
-    def _hear(self, doing: object) -> None:
+    def _show_loading(self, progress: LoadingProgress) -> None:
         if self._opening.is_busy:
             return
         controls = self._window.controls
         self._name = controls.model_name.text() or controls.model or self.tr("the model")
-        self._doing = self.tr("Opening {0}: {1}").format(self._name, doing_text(doing))
+        self._progress_text = self.tr("Opening {0}: {1}").format(self._name, loading_text(progress))
         if not self._bar.isHidden() and not self._is_stopping:
-            self._bar.set_text(self._doing)
+            self._bar.set_text(self._progress_text)
         elif not self._patience.isActive() and self._bar.isHidden():
             self._is_stopping = False
             self._patience.start()
@@ -90,7 +91,7 @@ class OpeningProgress(QObject):
     @Slot()
     def _show_unasked(self) -> None:
         if self._window.runner.state in (RunState.PREPARING, RunState.STARTING):
-            self._tell(self._doing)
+            self._tell(self._progress_text)
 
     @Slot(object)
     def _settle(self, state: RunState) -> None:

@@ -1,4 +1,4 @@
-"""All that speaks against a model, not the first reason only."""
+"""Dialog with every reason for which a model is refused."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
 
+from sculptor_app.session.engine import Finding
 from sculptor_app.ui.theme import fonts
 
 
 class RefusalDialog(QDialog):
-    """What was found in a model that was refused, and why each of it matters.
+    """Findings of the inspection of a model that is refused, and why each matters.
 
     Args:
         model: Its folder, file or name.
-        findings: `diffusion.models.verdict.Finding`s.
+        findings: Everything that was found.
         parent: The window.
     """
 
-    def __init__(self, model: str, findings: Sequence[object], parent: QWidget | None = None) -> None:
+    def __init__(self, model: str, findings: Sequence[Finding], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Why this model is refused"))

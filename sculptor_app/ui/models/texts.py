@@ -1,13 +1,17 @@
-"""What is said of a model on its way in, and of the bytes that it is made of."""
+"""Texts about loading a model and about downloading one."""
 
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.texts import byte_text
 from sculptor_app.ui.playback.texts import duration_text
+
+if TYPE_CHECKING:
+    from sculptor_app.session.engine import LoadingProgress, Offer
 
 RATE_S = 6.0
 """Over which a rate is taken: it should not jump, and follow the network."""
@@ -17,23 +21,19 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("model_words", text)
 
 
-def doing_text(doing: object) -> str:
-    """What is done with a model, as "reading unet (2 of 5)".
-
-    Args:
-        doing: A `diffusion.models.verdict.LoadingProgress`.
-    """
-    if doing.stage.value == "reading" and doing.part:
-        return _tr("reading {0} ({1} of {2})").format(doing.part, doing.number, doing.of)
+def loading_text(progress: LoadingProgress) -> str:
+    """Progress of loading a model, as "reading unet (2 of 5)"."""
+    if progress.stage.value == "reading" and progress.part:
+        return _tr("reading {0} ({1} of {2})").format(progress.part, progress.number, progress.of)
     return {
         "checking": _tr("checking what is in the folder"),
         "trying": _tr("trying it in a process of its own"),
         "reading": _tr("reading its weights"),
         "moving": _tr("bringing it to where it computes"),
-    }[doing.stage.value]
+    }[progress.stage.value]
 
 
-def offer_text(offer: object) -> str:
+def offer_text(offer: Offer) -> str:
     """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left."."""
     whole = byte_text(offer.total_bytes)
     left = _tr("the disk of {0} has {1} left.").format(offer.cache, byte_text(offer.free_bytes))

@@ -24,11 +24,11 @@ from PySide6.QtWidgets import (
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.errors import ExportCancelled, ExportError
-from sculptor_app.session.tasks import BackgroundTask
+from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.texts import file_size_text
 from sculptor_app.ui.saving.gif_form import form_for
-from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Progress, Saved, export_job, preview_job
+from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
 from sculptor_app.ui.saving.gif_texts import ask_to_replace, facts_text, key_of, remember, remembered_for
 from sculptor_app.ui.widgets.picture_view import PictureView
 
@@ -214,7 +214,7 @@ class ExportGifDialog(QDialog):
         self._alarm.stop()
         remember(self._settings, options, key_of(self._filmed))
         self._set_saving(True)
-        report = self._task.report
+        report = self._task.report_progress
         self._task.start(export_job(self.target(), self._filmed, self._measures, options, report))
 
     def _set_saving(self, saving: bool) -> None:

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sculptor_app.session.worker import Job
 
 if TYPE_CHECKING:
     from sculptor_app.exports.animation.options import AnimationOptions
@@ -32,21 +34,13 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How much of the file is written."""
-
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
 class Saved:
     """The file is written."""
 
     path: Path
 
 
-def preview_job(filmed: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> Any:
+def preview_job(filmed: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> Job:
     """A job that yields a Preview of the frame nearest to step k, then an Estimate."""
 
     def job(stop: threading.Event) -> Iterator[object]:
@@ -66,14 +60,13 @@ def export_job(
     filmed: RunOrGrid,
     measures: RunMeasures | None,
     options: AnimationOptions,
-    report: Callable[[Progress], None],
-) -> Any:
-    """A job that writes the file, reports its Progress from its own thread, and yields Saved."""
+    progress: Callable[[int, int], None],
+) -> Job:
+    """A job that writes the file, reports its progress from its own thread, and yields Saved."""
 
     def job(stop: threading.Event) -> Iterator[object]:
         from sculptor_app.exports.gif import writer
 
-        progress = lambda done, total: report(Progress(done, total))  # noqa: E731
         writer.write_gif(path, filmed, measures, options, progress, stop)
         yield Saved(path)
 

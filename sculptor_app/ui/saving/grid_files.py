@@ -14,7 +14,8 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.errors import ExportCancelled
-from sculptor_app.session.tasks import BackgroundTask
+from sculptor_app.session.tasks import BackgroundTask, Progress
+from sculptor_app.session.worker import Job
 from sculptor_app.ui.playback.page import GridViews
 from sculptor_app.ui.theme import theme
 
@@ -23,16 +24,10 @@ if TYPE_CHECKING:
     from sculptor_app.exports.animation.plan import RunGrid
     from sculptor_app.ui.shell.main_window import MainWindow
 
-Progress = Callable[[int, int], None]
-Write = Callable[[Path, Progress, threading.Event], None]
+ReportProgress = Callable[[int, int], None]
+Write = Callable[[Path, ReportProgress, threading.Event], None]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Progress:
-    done: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,7 @@ class GridFiles(QObject):
         """Write the grid at a step as one picture."""
         options = self._options(views, grid)
 
-        def write(target: Path, progress: Progress, stop: threading.Event) -> None:
+        def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
             from sculptor_app.exports.stills import write_grid_png
 
             write_grid_png(target, grid, step, options)
@@ -82,7 +77,7 @@ class GridFiles(QObject):
     def write_numbers(self, path: Path, grid: RunGrid) -> None:
         """Measure every state of every run, and write the table."""
 
-        def write(target: Path, progress: Progress, stop: threading.Event) -> None:
+        def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
             from sculptor_app.exports.numbers import write_grid_csv
 
             write_grid_csv(target, grid, progress, stop)
@@ -120,15 +115,13 @@ class GridFiles(QObject):
         return AnimationOptions(frames=views.frames(), size_px=liked_size(grid, "png"), dark=theme().is_dark)
 
     def _write(self, path: Path, write: Write) -> None:
-        progress = lambda done, total: self._task.report(_Progress(done, total))  # noqa: E731
-
         def job(stop: threading.Event) -> Iterator[object]:
-            write(path, progress, stop)
+            write(path, self._task.report_progress, stop)
             yield _Written(path)
 
         self._start(self.tr("Writing {0}").format(path.name), job)
 
-    def _start(self, text: str, job: Callable[[threading.Event], Iterator[object]]) -> None:
+    def _start(self, text: str, job: Job) -> None:
         if self._task.is_busy:
             what = self.tr("Another file is still being written.")
             self._window.messages.show_message(what, self.tr("Wait until it is there, or stop it."))
@@ -140,7 +133,7 @@ class GridFiles(QObject):
     @Slot(object)
     def _take(self, item: object) -> None:
         match item:
-            case _Progress():
+            case Progress():
                 text = self.tr("{0} of {1}").format(item.done, item.total)
                 self._bar.set_progress(item.done / item.total, text)
             case QImage():

@@ -7,7 +7,7 @@ import pytest
 from sculptor_app.core.texts import byte_text
 from sculptor_app.diffusion.models.hub.download import Offer
 from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage
-from sculptor_app.ui.models.texts import TransferClock, doing_text, offer_text, transfer_text
+from sculptor_app.ui.models.texts import TransferClock, loading_text, offer_text, transfer_text
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_sizes(count: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("doing", "text"),
+    ("progress", "text"),
     [
         (LoadingProgress(LoadingStage.CHECKING), "checking what is in the folder"),
         (LoadingProgress(LoadingStage.SANDBOX), "trying it in a process of its own"),
@@ -29,8 +29,8 @@ def test_sizes(count: float, text: str) -> None:
         (LoadingProgress(LoadingStage.MOVING), "bringing it to where it computes"),
     ],
 )
-def test_what_is_done(doing: LoadingProgress, text: str) -> None:
-    assert doing_text(doing) == text
+def test_loading(progress: LoadingProgress, text: str) -> None:
+    assert loading_text(progress) == text
 
 
 def test_what_is_said_of_it_on_the_command_line() -> None:
