@@ -22,9 +22,8 @@ from sculptor_app.core.requests.noise_recipe import NoiseRecipe
 from sculptor_app.core.requests.request import FORMS, MATERIALS
 from sculptor_app.session.session import Session
 from sculptor_app.ui import theme
-from sculptor_app.ui.why.cell_grid import CellGrid
+from sculptor_app.ui.why.cell_grid import CellGrid, GridPresenter
 from sculptor_app.ui.why.experiments import Choices, Experiment, arrange
-from sculptor_app.ui.why.presenter import GridPresenter
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 from tests.helpers.runs import made_run

@@ -1,4 +1,4 @@
-"""The left panel of the page: which picture, how it drowns, and the ways back."""
+"""The left panel of the page Drown: source picture, options of the forward process, and reverse runs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SIZES_PX = (64, 128, 256, 512, 1024)
 
 
 class DrownControls(QWidget):
-    """What a person chooses; it asks by signal.
+    """The settings of the page and its buttons.
 
     `run_panel`, with Play and progress, stands below it, so that it is seen where the rest must scroll.
 
     Signals:
-        open_requested, render_requested, result_requested: a picture from a file, a fresh render, the run's result.
+        open_requested, render_requested, result_requested: a picture from a file, a new render, the run's result.
         edited: steps, seed, layers or size were changed.
-        play_requested: let it drown.
-        carve_requested, invert_requested: the two ways back.
+        play_requested: play the forward process.
+        carve_requested, invert_requested: a run from the level shown, an inversion.
     """
 
     open_requested = Signal()
@@ -40,10 +40,10 @@ class DrownControls(QWidget):
         super().__init__(parent)
         self._make_source()
         self._make_fields()
-        self._make_ways_back()
+        self._make_reverse_buttons()
         self._lay_out()
         self._connect()
-        self._judge()
+        self._validate()
 
     # Making
 
@@ -87,7 +87,7 @@ class DrownControls(QWidget):
         self.problem.setWordWrap(True)
         self.problem.hide()
 
-    def _make_ways_back(self) -> None:
+    def _make_reverse_buttons(self) -> None:
         self.play_button = QPushButton(self.tr("Let it drown"), self)
         self.play_button.setProperty("kind", "primary")
         self.play_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -158,19 +158,19 @@ class DrownControls(QWidget):
         self.carve_button.clicked.connect(self.carve_requested)
         self.invert_button.clicked.connect(self.invert_requested)
         for box in (self.longer_side, self.layers):
-            box.currentIndexChanged.connect(self._judge)
+            box.currentIndexChanged.connect(self._validate)
         for field in (self.seed, self.steps.lineEdit()):
-            field.textChanged.connect(self._judge)
+            field.textChanged.connect(self._validate)
 
     def fit_into(self, height_px: int) -> None:
         """Fold the labels beside their fields where they would not all be seen otherwise."""
         others = self.sizeHint().height() - self.grid.sizeHint().height()
         self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
 
-    # What it says
+    # Values
 
-    def drowning(self) -> ForwardProcessOptions | None:
-        """How to drown, as the fields say; None while something is wrong."""
+    def options(self) -> ForwardProcessOptions | None:
+        """The options of the forward process; None while a field is wrong."""
         read = self._read()
         if isinstance(read, tuple):
             return None
@@ -179,29 +179,29 @@ class DrownControls(QWidget):
         )
 
     def set_picture(self, name: str, about: str) -> None:
-        """Say which picture it is and what was done to it."""
+        """Show the name of the picture and notes about it."""
         self.name.setText(name)
         self.about.setText(about)
         self.about.setVisible(bool(about))
 
-    def set_way_back(self, can_carve: bool, can_invert: bool, is_inverting: bool, words: str) -> None:
-        """Which ways back are open, and how far one is."""
+    def show_reverse_runs(self, can_carve: bool, can_invert: bool, is_inverting: bool, progress: str) -> None:
+        """Enable the reverse runs that are possible, and show the progress of one."""
         self.carve_button.setEnabled(can_carve)
         self.invert_button.setEnabled(can_invert)
         self.invert_button.setText(self.tr("Stop looking") if is_inverting else self.tr("Find its noise"))
-        self.progress.setText(words)
+        self.progress.setText(progress)
 
     def save(self, settings: QSettings) -> None:
-        """Remember the fields, if they are right."""
-        drowning = self.drowning()
-        if drowning is not None:
-            settings.setValue("drown/steps", drowning.steps)
-            settings.setValue("drown/seed", str(drowning.seed))
+        """Remember the fields, if they are valid."""
+        options = self.options()
+        if options is not None:
+            settings.setValue("drown/steps", options.steps)
+            settings.setValue("drown/seed", str(options.seed))
             settings.setValue("drown/layers", self.layers.currentData())
             settings.setValue("drown/size", self.longer_side.currentData())
 
     def restore(self, settings: QSettings) -> None:
-        """Take up what was remembered; what is no longer on offer stays as it is."""
+        """Restore the remembered fields; values that are no longer offered are ignored."""
         self.steps.set_text(str(settings.value("drown/steps", "50")))
         self.seed.setText(str(settings.value("drown/seed", "7")))
         for name, box in (("layers", self.layers), ("size", self.longer_side)):
@@ -213,7 +213,7 @@ class DrownControls(QWidget):
         return read_form(FormFields(seed=self.seed.text(), steps=self.steps.text()))
 
     @Slot()
-    def _judge(self) -> None:
+    def _validate(self) -> None:
         read = self._read()
         errors = read if isinstance(read, tuple) else ()
         self.problem.setText("\n".join(error.sentence for error in errors))

@@ -1,8 +1,7 @@
-"""The forward process: a picture drowns in static on the same scrubber, and the model brings it back."""
+"""The page Drown: the forward process of a picture on the same scrubber, and the runs that reverse it."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from sculptor_app.session.forward_process import (
 )
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.drown.controls import DrownControls
-from sculptor_app.ui.drown.reverse_runs import Carve, WayBack
+from sculptor_app.ui.drown.reverse_runs import Carve, ReverseRuns
 from sculptor_app.ui.playback import texts
 from sculptor_app.ui.playback.page import Page, Views
 from sculptor_app.ui.playback.presenter import FramePresenter
@@ -41,19 +40,17 @@ from sculptor_app.ui.widgets.transport import TransportBar
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
 
-log = logging.getLogger(__name__)
-
 LEFT_PX, RIGHT_PX, FILM_PX = 240, 400, 114
 
 LEAST_FILM_PAGE_PX = 700
 """A lower page goes without its filmstrip: the frames and the settings need the room more."""
 
 EDITED_MS = 250
-"""How long a person may go on typing before a picture is drowned anew."""
+"""Pause in typing after which the forward process is run again."""
 
 
-class DrowningStage(Stage):
-    """Three frames of the same level: the drowning picture, the picture itself, the static."""
+class ForwardStage(Stage):
+    """Three frames at the same level: the noisy state, the clean picture, the noise."""
 
     first_kinds = (FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.PREDICTED_NOISE)
 
@@ -69,13 +66,13 @@ class DrowningStage(Stage):
         }.get(kind, super().kind_name(kind))
 
 
-class DrowningPresenter(FramePresenter):
-    """Shows a forward process: the scrubber's right end is the picture, its left end pure noise."""
+class ForwardPresenter(FramePresenter):
+    """Presenter of a forward process: the picture at the right end of the scrubber, pure noise at the left."""
 
     first_film_kind = FrameKind.NOISY_STATE
 
     def shown_step(self, kind: FrameKind, step: int) -> int:
-        """Picture and static are there at pure noise, too, although no step leads to it."""
+        """Picture and noise are shown at state 0, too, although no step leads to it."""
         return max(1, step) if kind in (FrameKind.CURRENT_GUESS, FrameKind.PREDICTED_NOISE) else step
 
     def note(self, trajectory: AnyTrajectory, kind: FrameKind, step: int, limit: float | None) -> str:
@@ -111,15 +108,15 @@ def _percents(share: float) -> tuple[str, str]:
 
 
 class DrownPage(Page):
-    """A picture, its static and the mixture of both at every level.
+    """A picture, noise, and the mixture of both at every noise level.
 
     Args:
-        runner: Does the model's work.
+        runner: Runs the model.
         carve: Runs a request on the page Carve, from what makes its start (see `SamplingRunner.start`).
-        request: What the page Carve would run now: model, device, conditions and sampler; None while that is wrong.
+        request: The request of the page Carve: model, device, conditions and sampler; None while that is wrong.
         result: The finished picture of the page Carve and its name, (frame, name); None while there is none.
         settings: Where its choices are remembered.
-        messages: Tells what went wrong or well.
+        messages: Shows errors and results.
         parent: The window.
     """
 
@@ -135,11 +132,11 @@ class DrownPage(Page):
     ) -> None:
         super().__init__(settings, messages, parent)
         self._result = result
-        self._drowner = ForwardProcessRunner(runner.budget_bytes, self)
-        self._way_back = WayBack(runner, carve, request, messages, self)
+        self._forward = ForwardProcessRunner(runner.budget_bytes, self)
+        self._reverse_runs = ReverseRuns(runner, carve, request, messages, self)
         self._source: Source | None = None
         self._wanted: Source | None = None
-        self.drowned: ForwardResult | None = None
+        self.forward_result: ForwardResult | None = None
         self._make_parts()
         self._lay_out()
         self.controls.restore(settings)
@@ -150,10 +147,10 @@ class DrownPage(Page):
 
     def _make_parts(self) -> None:
         self.controls = DrownControls(self)
-        self.stage = DrowningStage(self)
+        self.stage = ForwardStage(self)
         self.timeline, self.transport, self.film = Timeline(self), TransportBar(self), Filmstrip(self)
         self.plots = PlotsPanel(self.session, self, (STATE,))
-        self.presenter = DrowningPresenter(self.session, self.stage, self.timeline, self.transport, self.film)
+        self.presenter = ForwardPresenter(self.session, self.stage, self.timeline, self.transport, self.film)
         self.plot_clock = FrameClock(share=0.5, parent=self)
         self.views = Views(self.session, self.stage, self.presenter)
         self.transport.leave_out_following()
@@ -179,11 +176,11 @@ class DrownPage(Page):
         lower.addWidget(self.transport)
         lower.addWidget(self.timeline)
         lower.addWidget(self.film)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(upper, 1)
-        column.addLayout(lower)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self._column.addLayout(upper, 1)
+        self._column.addLayout(lower)
 
     def _connect(self) -> None:
         controls, session = self.controls, self.session
@@ -191,36 +188,36 @@ class DrownPage(Page):
         controls.render_requested.connect(self.render_new)
         controls.result_requested.connect(self.take_result)
         controls.edited.connect(self._edited.start)
-        self._edited.timeout.connect(self._drown_again)
+        self._edited.timeout.connect(self._run_again)
         controls.play_requested.connect(self.start)
         controls.carve_requested.connect(self.carve)
         controls.invert_requested.connect(self.invert)
-        self._drowner.produced.connect(self._show)
-        self._drowner.failed.connect(self._fail)
-        self._drowner.busy_changed.connect(self._show_way_back)
-        self._way_back.changed.connect(self._show_way_back)
-        self._way_back.failed.connect(self._fail)
+        self._forward.produced.connect(self._show)
+        self._forward.failed.connect(self._fail)
+        self._forward.busy_changed.connect(self._show_reverse_runs)
+        self._reverse_runs.changed.connect(self._show_reverse_runs)
+        self._reverse_runs.failed.connect(self._fail)
         session.trajectory_changed.connect(self.plots.show_trajectory)
         for signal in (session.length_changed, session.step_changed):
             signal.connect(self.plot_clock.request)
-            signal.connect(self._show_way_back)
+            signal.connect(self._show_reverse_runs)
         self.plot_clock.due.connect(self.plots.draw)
         self.plots.more_due.connect(self.plot_clock.request)
         self.plots.step_requested.connect(session.go_to)
-        self._show_way_back()
+        self._show_reverse_runs()
 
-    # A page ------------------------------------------------------------------------------------------------------
+    # Page ---------------------------------------------------------------------------------------------------------
 
     @property
     def is_busy(self) -> bool:
-        return self._way_back.is_busy or bool(self.session.direction)
+        return self._reverse_runs.is_busy or bool(self.session.direction)
 
     @property
     def can_start(self) -> bool:
-        return self.drowned is not None
+        return self.forward_result is not None
 
     def enter(self) -> None:
-        """Load the plots, and have something to look at."""
+        """Load the plots, and open a first picture."""
         screen = self.screen()
         if screen is not None:
             self.presenter.clock.set_frame_rate(screen.refreshRate())
@@ -232,12 +229,12 @@ class DrownPage(Page):
             if self._result() is not None:
                 self.take_result()
             else:
-                self._drown(FreshRender("bust", "bronze", 7))
+                self._run(FreshRender("bust", "bronze", 7))
 
     @Slot()
     def start(self) -> None:
-        """Let it drown, from the picture on."""
-        if self.drowned is None:
+        """Play from the picture into the noise."""
+        if self.forward_result is None:
             return
         if self.session.position == 0:
             self.session.go_last()
@@ -246,7 +243,7 @@ class DrownPage(Page):
 
     def stop(self) -> None:
         self.session.pause()
-        self._way_back.stop()
+        self._reverse_runs.stop()
 
     def save_choices(self) -> None:
         self.controls.save(self.settings)
@@ -255,13 +252,13 @@ class DrownPage(Page):
         self._edited.stop()
         self.presenter.clock.stop()
         self.plot_clock.stop()
-        self._drowner.shutdown()
+        self._forward.shutdown()
 
-    # Which picture -----------------------------------------------------------------------------------------------
+    # Source -------------------------------------------------------------------------------------------------------
 
     @Slot()
     def open_file(self) -> None:
-        """Ask for a picture file and drown it."""
+        """Ask for a picture file and open it."""
         folder = str(self.settings.value("drown/folder", "")) or str(folders.pictures())
         chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Open a picture"), folder)
         if chosen:
@@ -269,48 +266,48 @@ class DrownPage(Page):
             self.open_path(Path(chosen))
 
     def open_path(self, path: Path) -> None:
-        """Drown a picture file."""
-        self._drown(PictureFile(path))
+        """Open a picture file."""
+        self._run(PictureFile(path))
 
     @Slot()
     def render_new(self) -> None:
-        """Render a sculpture that nobody has seen, and drown it."""
+        """Render a random sculpture and open it."""
         chance = QRandomGenerator.system()
         form, material = FORMS[chance.bounded(len(FORMS))], MATERIALS[chance.bounded(len(MATERIALS))]
-        self._drown(FreshRender(form, material, chance.bounded(10**6)))
+        self._run(FreshRender(form, material, chance.bounded(10**6)))
 
     @Slot()
     def take_result(self) -> None:
-        """Drown the picture that was carved."""
+        """Open the result of the page Carve."""
         result = self._result()
         if result is not None:
-            self._drown(GivenPicture(*result))
+            self._run(GivenPicture(*result))
 
-    def _drown(self, source: Source) -> None:
-        drowning = self.controls.drowning() or ForwardProcessOptions()
+    def _run(self, source: Source) -> None:
+        options = self.controls.options() or ForwardProcessOptions()
         self._wanted = source
         self._edited.stop()
-        self._drowner.run(source, drowning)
+        self._forward.run(source, options)
 
     @Slot()
-    def _drown_again(self) -> None:
-        drowning = self.controls.drowning()
-        if drowning is not None and self._wanted is not None:
-            self._drowner.run(self._wanted, drowning)
+    def _run_again(self) -> None:
+        options = self.controls.options()
+        if options is not None and self._wanted is not None:
+            self._forward.run(self._wanted, options)
 
     @Slot(object)
-    def _show(self, drowned: ForwardResult) -> None:
+    def _show(self, forward: ForwardResult) -> None:
         old = self.session.trajectory
-        share = self.session.position / old.planned_steps if old is not None and self._source == drowned.source else 1.0
-        self.drowned, self._source = drowned, drowned.source
+        share = self.session.position / old.planned_steps if old is not None and self._source == forward.source else 1.0
+        self.forward_result, self._source = forward, forward.source
         self.messages.clear()
-        self.session.show(drowned.trajectory, drowned.measures, running=False)
-        self.session.go_to(round(share * drowned.trajectory.planned_steps))  # the same picture, where it was looked at
-        height, width = drowned.picture.shape[1:]
-        about = " · ".join((self.tr("{0}×{1} pixels").format(width, height), *drowned.notes))
-        self.controls.set_picture(drowned.name, about)
+        self.session.show(forward.trajectory, forward.measures, running=False)
+        self.session.go_to(round(share * forward.trajectory.planned_steps))  # the same picture stays at its level
+        height, width = forward.picture.shape[1:]
+        about = " · ".join((self.tr("{0}×{1} pixels").format(width, height), *forward.notes))
+        self.controls.set_picture(forward.name, about)
         self.timeline.set_settled(self.plots.emerging_marks(), self.tr("%1 drowns here"))
-        self._show_way_back()
+        self._show_reverse_runs()
         self.ability_changed.emit()
 
     @Slot(object)
@@ -318,33 +315,35 @@ class DrownPage(Page):
         self._wanted = self._source
         unforeseen = self.tr("The picture could not be drowned, for a reason that nobody foresaw ({0}: {1}).")
         self.messages.show_error(error, unforeseen)
-        self._show_way_back()
+        self._show_reverse_runs()
 
-    # The way back ------------------------------------------------------------------------------------------------
+    # Reverse runs -------------------------------------------------------------------------------------------------
 
     @Slot()
     def carve(self) -> None:
-        """Have the model carve the picture out again from the level shown."""
-        if self.drowned is not None:
+        """Run the model from the level shown, on the page Carve."""
+        if self.forward_result is not None:
             self.session.pause()
-            self._way_back.carve(self.drowned, self.session.position)
+            self._reverse_runs.carve(self.forward_result, self.session.position)
 
     @Slot()
     def invert(self) -> None:
-        """Find the noise that the model carves this picture out of, or give up looking for it."""
-        if self._way_back.is_busy:
-            self._way_back.stop()
-        elif self.drowned is not None:
+        """Start the inversion of this picture, or stop it."""
+        if self._reverse_runs.is_busy:
+            self._reverse_runs.stop()
+        elif self.forward_result is not None:
             self.session.pause()
-            self._way_back.invert(self.drowned)
+            self._reverse_runs.invert(self.forward_result)
 
     @Slot()
-    def _show_way_back(self) -> None:
-        busy, there = self._way_back.is_busy, self.drowned is not None
-        words = self._way_back.words or (self.tr("the picture is on its way…") if self._drowner.is_busy else "")
-        self.controls.set_way_back(
+    def _show_reverse_runs(self) -> None:
+        busy, there = self._reverse_runs.is_busy, self.forward_result is not None
+        progress = self._reverse_runs.progress_text or (
+            self.tr("the picture is on its way…") if self._forward.is_busy else ""
+        )
+        self.controls.show_reverse_runs(
             can_carve=there and not busy and self.session.position < self.session.last,
-            can_invert=there, is_inverting=busy, words=words,
+            can_invert=there, is_inverting=busy, progress=progress,
         )  # fmt: skip
         self.controls.play_button.setEnabled(there)
         self.ability_changed.emit()
@@ -354,5 +353,5 @@ class DrownPage(Page):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.film.setVisible(self.height() >= LEAST_FILM_PAGE_PX)
-        self.layout().activate()
+        self._column.activate()
         self.controls.fit_into(self._left.room_px)

@@ -1,4 +1,4 @@
-"""How a drowned picture comes back: carved out again from a level, or out of the noise that is found for it."""
+"""Runs that reverse a forward process: from one of its levels, or from the noise that DDIM inversion finds."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ Carve = Callable[[RunRequest, "MakeStart"], SampleRun]
 """Shows the page Carve and runs a request there."""
 
 
-class WayBack(QObject):
-    """Asks for the runs that bring a picture back, and says how near one came.
+class ReverseRuns(QObject):
+    """Starts runs from a noised or inverted picture, and reports the error of an inversion.
 
     Args:
-        runner: Does the model's work.
+        runner: Runs the model.
         carve: Runs a request on the page Carve, from what makes its start (see `SamplingRunner.start`).
-        request: What the page Carve would run now; None while that is wrong.
-        messages: Tells what comes of it.
+        request: The request of the page Carve; None while that is wrong.
+        messages: Shows errors and results.
         parent: The page.
 
     Signals:
-        changed: `is_busy` or `words`.
+        changed: `is_busy` or `progress_text`.
         failed: the exception.
     """
 
@@ -54,60 +54,60 @@ class WayBack(QObject):
     ) -> None:
         super().__init__(parent)
         self._carve, self._request, self._messages = carve, request, messages
-        self._inverting = InversionRunner(runner, self)
+        self._inversion = InversionRunner(runner, self)
         self._awaited: tuple[SampleRun, Inversion] | None = None  # the run of an inverted picture, and the inversion
-        self._inverting.changed.connect(self.changed)
-        self._inverting.inverted.connect(self._take_inversion)
-        self._inverting.failed.connect(self.failed)
+        self._inversion.changed.connect(self.changed)
+        self._inversion.inverted.connect(self._take_inversion)
+        self._inversion.failed.connect(self.failed)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a noise is being looked for."""
-        return self._inverting.is_busy
+        """Whether an inversion is running."""
+        return self._inversion.is_busy
 
     @property
-    def words(self) -> str:
-        """How far that is; empty while nothing is looked for."""
+    def progress_text(self) -> str:
+        """Progress of the inversion; empty while there is none."""
         if not self.is_busy:
             return ""
-        return self.tr("looking for its noise: step {0} of {1}").format(self._inverting.done, self._inverting.planned)
+        return self.tr("looking for its noise: step {0} of {1}").format(self._inversion.done, self._inversion.planned)
 
-    def carve(self, drowned: ForwardResult, position: int) -> None:
-        """Have the model carve a picture out again from the level of a state."""
-        request = self._request_for(drowned)
+    def carve(self, forward: ForwardResult, position: int) -> None:
+        """Run the model from the level of a state of a forward process."""
+        request = self._request_for(forward)
         if request is not None:
-            static = getattr(drowned.trajectory, "noise", None)
+            noise = forward.trajectory.noise
             first_step = min(position + 1, request.steps)
-            self._carve(request, start_from_picture(drowned.picture, drowned.name, first_step, static))
+            self._carve(request, start_from_picture(forward.picture, forward.name, first_step, noise))
 
-    def invert(self, drowned: ForwardResult) -> None:
-        """Find the noise that the model carves a picture out of, and carve it back."""
-        request = self._request_for(drowned)
+    def invert(self, forward: ForwardResult) -> None:
+        """Invert a picture, and run the model from the noise found."""
+        request = self._request_for(forward)
         if request is not None:
             self._messages.clear()
-            self._inverting.invert(request, drowned.picture, drowned.name)
+            self._inversion.invert(request, forward.picture, forward.name)
 
     @Slot()
     def stop(self) -> None:
-        """Give up looking for a noise."""
-        self._inverting.stop()
+        """Stop the inversion."""
+        self._inversion.stop()
 
-    def _request_for(self, drowned: ForwardResult) -> RunRequest | None:
-        """What Carve would run, with as many steps as there are layers, and of a render with its own labels."""
+    def _request_for(self, forward: ForwardResult) -> RunRequest | None:
+        """The request of the page Carve with the steps and seed of the forward process, and the labels of a render."""
         request = self._request()
         if request is None:
-            said = self.tr("The settings on the page Carve cannot be run.")
-            self._messages.show_message(said, self.tr("Correct them first."))
+            sentence = self.tr("The settings on the page Carve cannot be run.")
+            self._messages.show_message(sentence, self.tr("Correct them first."))
             return None
-        request = replace(request, steps=drowned.trajectory.planned_steps, seed=drowned.trajectory.info.request.seed)
-        source = drowned.source
+        request = replace(request, steps=forward.trajectory.planned_steps, seed=forward.trajectory.info.request.seed)
+        source = forward.source
         if isinstance(source, FreshRender):
             return replace(request, form=source.form, material=source.material)
         return request if isinstance(source, GivenPicture) else replace(request, form=None, material=None)
 
     @Slot(object, object)
     def _take_inversion(self, inversion: Inversion, request: RunRequest) -> None:
-        """Carve the picture out of its noise, and see how near that comes."""
+        """Run the model from the noise that was found."""
         run = self._carve(request, lambda engine, request: inversion.start)
         self._awaited = (run, inversion)
         run.finished.connect(self._report_error)
@@ -119,9 +119,9 @@ class WayBack(QObject):
         (run, inversion), self._awaited = self._awaited, None
         trajectory = run.trajectory
         assert trajectory is not None  # it is finished
-        said = self.tr(
+        sentence = self.tr(
             "Found the noise of {0}, and carved the picture out of it again: it comes back to within {1:.0f} dB. "
             "State 0 is that noise."
         )
         error_db = inversion.error_db(trajectory.state(trajectory.last))
-        self._messages.show_message(said.format(inversion.name, error_db), is_fault=False)
+        self._messages.show_message(sentence.format(inversion.name, error_db), is_fault=False)

@@ -1,4 +1,4 @@
-"""A grid of runs at the same step, and the layout of its cells."""
+"""A grid of runs at the same step: the layout of its cells, the widget, and its presenter."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.session.session import Session
+from sculptor_app.ui.playback.presenter import PlaybackPresenter
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.why import cell_paint
 from sculptor_app.ui.why.experiments import Arrangement
 from sculptor_app.ui.widgets.picture_source import PictureSource
+from sculptor_app.ui.widgets.timeline import Timeline
+from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
 
 Rect = tuple[float, float, float, float]
@@ -397,3 +402,16 @@ class CellGrid(QWidget):
             QToolTip.showText(event.globalPos(), self.describe(cell) if cell >= 0 else "", self)
             return True
         return super().event(event)
+
+
+class GridPresenter(PlaybackPresenter):
+    """A session's step on a grid of runs, besides timeline and transport bar."""
+
+    share_while_running = 0.05
+
+    def __init__(self, session: Session, grid: CellGrid, timeline: Timeline, transport: TransportBar) -> None:
+        super().__init__(session, timeline, transport, grid)
+        self._grid = grid
+
+    def draw_views(self, trajectory: AnyTrajectory, step: int, last: int) -> None:
+        self._grid.set_step(step)

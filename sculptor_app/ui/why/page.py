@@ -15,12 +15,11 @@ from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.playback.page import GridViews, Page
 from sculptor_app.ui.playback.run_panel import LEFT_PANEL_PX, BlockPanel
-from sculptor_app.ui.why.cell_grid import CellGrid
+from sculptor_app.ui.why.cell_grid import CellGrid, GridPresenter
 from sculptor_app.ui.why.controls import ControlsStack, ExperimentControls
 from sculptor_app.ui.why.experiment_chooser import ExperimentChooser, GridHeader, Invitation, invitation, story
 from sculptor_app.ui.why.experiments import Arrangement, Experiment, GridPlanner
 from sculptor_app.ui.why.paint_panel import PaintPanel
-from sculptor_app.ui.why.presenter import GridPresenter
 from sculptor_app.ui.why.results import GridProgress, GridRunPanel, Results
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.timeline import Timeline

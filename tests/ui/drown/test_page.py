@@ -22,16 +22,16 @@ def enter(driver: Driver) -> DrownPage:
     driver.qtbot.waitUntil(driver.window.isActiveWindow)
     driver.press(Qt.Key.Key_2, modifier=Qt.KeyboardModifier.ControlModifier)
     page = driver.window.bench.pages.page
-    driver.qtbot.waitUntil(lambda: page.drowned is not None and page.plots.band_plot is not None, timeout=RUN_MS)
+    driver.qtbot.waitUntil(lambda: page.forward_result is not None and page.plots.band_plot is not None, timeout=RUN_MS)
     page.presenter.clock.flush()
     return page
 
 
 def wait_for_another(driver: Driver, page: DrownPage, cause: Callable[[], object]) -> None:
     """Do something and wait for the picture that comes of it."""
-    before = page.drowned
+    before = page.forward_result
     cause()
-    driver.qtbot.waitUntil(lambda: page.drowned is not before and not page._drowner.is_busy, timeout=RUN_MS)
+    driver.qtbot.waitUntil(lambda: page.forward_result is not before and not page._forward.is_busy, timeout=RUN_MS)
     page.presenter.clock.flush()
 
 
@@ -108,8 +108,8 @@ def test_the_result_of_a_run_drowns_as_it_is(ready: Driver) -> None:
     ready.run(8)
     page = enter(ready)
     result = ready.session.trajectory.state(8)
-    np.testing.assert_allclose(page.drowned.trajectory.state(50), result.clip(-1, 1), atol=1e-6)
-    assert page.drowned.name.startswith("carved: ")
+    np.testing.assert_allclose(page.forward_result.trajectory.state(50), result.clip(-1, 1), atol=1e-6)
+    assert page.forward_result.name.startswith("carved: ")
 
 
 def test_a_file_is_opened_through_the_menu_of_the_page_and_by_dropping_it(
@@ -120,7 +120,7 @@ def test_a_file_is_opened_through_the_menu_of_the_page_and_by_dropping_it(
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     click = lambda: QTest.mouseClick(page.controls.open_button, Qt.MouseButton.LeftButton)  # noqa: E731
     wait_for_another(driver, page, click)
-    assert (page.drowned.name, page.drowned.picture.shape) == ("field.png", (3, 30, 40))
+    assert (page.forward_result.name, page.forward_result.picture.shape) == ("field.png", (3, 30, 40))
     assert page.controls.about.text().startswith("40×30 pixels")
     other = save_picture(tmp_path / "other.png", 32, 32)
     data = QMimeData()
@@ -131,7 +131,7 @@ def test_a_file_is_opened_through_the_menu_of_the_page_and_by_dropping_it(
     assert coming.isAccepted()
     drop = QDropEvent(QPointF(5, 5), copied, data, left, no_key)
     wait_for_another(driver, page, lambda: QApplication.sendEvent(page, drop))
-    assert page.drowned.name == "other.png"
+    assert page.forward_result.name == "other.png"
 
 
 def broken(path: Path) -> Path:
@@ -154,13 +154,13 @@ def test_what_cannot_be_opened_is_said_in_a_sentence_and_the_picture_stays(
     driver: Driver, tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
     page = enter(driver)
-    before = page.drowned
+    before = page.forward_result
     page.open_path(make(tmp_path / "odd.png"))
     driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
     assert "odd.png" in driver.window.messages.message
-    assert page.drowned is before
+    assert page.forward_result is before
     wait_for_another(driver, page, lambda: page.controls.steps.set_text("9"))  # the one before it, drowned anew
-    assert page.drowned.name == before.name
+    assert page.forward_result.name == before.name
 
 
 def test_other_layers_drown_the_same_picture_anew_where_it_was_looked_at(driver: Driver) -> None:
@@ -168,13 +168,13 @@ def test_other_layers_drown_the_same_picture_anew_where_it_was_looked_at(driver:
     page.session.go_to(25)
     wait_for_another(driver, page, lambda: page.controls.steps.set_text("10"))
     assert (page.session.last, page.session.position) == (10, 5)
-    before = page.drowned.trajectory.state(5)
+    before = page.forward_result.trajectory.state(5)
     wait_for_another(driver, page, lambda: page.controls.layers.setCurrentIndex(1))
-    assert page.drowned.trajectory.fresh
-    assert not np.array_equal(page.drowned.trajectory.state(5), before)
+    assert page.forward_result.trajectory.fresh
+    assert not np.array_equal(page.forward_result.trajectory.state(5), before)
     page.controls.steps.set_text("0")
     assert "0 steps" in page.controls.problem.text()
-    assert page.controls.drowning() is None
+    assert page.controls.options() is None
 
 
 def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, mon
         getattr(driver.window.bench.menus, deed).trigger()
     assert len(numbers.read_text().splitlines()) >= 52
     with Image.open(picture) as image:
-        assert image.size == page.drowned.picture.shape[:0:-1]
+        assert image.size == page.forward_result.picture.shape[:0:-1]
 
 
 def test_picture_and_static_are_made_into_images_once(driver: Driver) -> None:
@@ -202,7 +202,7 @@ def test_the_window_closes_while_a_picture_is_on_its_way(driver: Driver, tmp_pat
     page = enter(driver)
     page.open_path(save_picture(tmp_path / "large.png", 3000, 2000))
     driver.window.close()
-    assert not page._drowner.is_busy
+    assert not page._forward.is_busy
 
 
 def test_the_model_carves_the_picture_out_again_from_the_level_shown(ready: Driver) -> None:
@@ -216,9 +216,9 @@ def test_the_model_carves_the_picture_out_again_from_the_level_shown(ready: Driv
     ready.flush()
     run = ready.session.trajectory
     assert (run.planned_steps, run.is_complete) == (6, True)  # steps 5 to 10
-    assert run.levels[0].snr == pytest.approx(page.drowned.trajectory.levels[4].snr, rel=1e-3)
+    assert run.levels[0].snr == pytest.approx(page.forward_result.trajectory.levels[4].snr, rel=1e-3)
     assert (run.info.request.form, run.info.request.material) == ("bust", "bronze")  # the render's own labels
-    assert page.drowned.name in run.info.origin
+    assert page.forward_result.name in run.info.origin
     again = enter(ready)
     assert again is page
     assert page.session.position == 4
@@ -230,7 +230,7 @@ def test_a_picture_of_the_models_size_is_carved_out_of_the_very_state_that_is_sh
     page.session.go_to(20)
     with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
         page.carve()
-    np.testing.assert_allclose(ready.session.trajectory.state(0), page.drowned.trajectory.state(20), atol=1e-4)
+    np.testing.assert_allclose(ready.session.trajectory.state(0), page.forward_result.trajectory.state(20), atol=1e-4)
 
 
 def test_settings_that_cannot_be_run_are_named_before_anything_is_carved(ready: Driver) -> None:
@@ -259,7 +259,7 @@ def test_looking_for_the_noise_can_be_stopped(ready: Driver) -> None:
     page = enter(ready)
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("200"))
     page.controls.invert_button.click()
-    ready.qtbot.waitUntil(lambda: page._way_back._inverting.done > 1, timeout=RUN_MS)
+    ready.qtbot.waitUntil(lambda: page._reverse_runs._inversion.done > 1, timeout=RUN_MS)
     assert "200" in page.controls.progress.text()
     ready.press(Qt.Key.Key_Escape)
     ready.qtbot.waitUntil(lambda: not page.is_busy and not ready.runner.is_running, timeout=RUN_MS)
