@@ -11,7 +11,9 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 
+from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.models import builder
+from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.models.loader import build, inspect_model
 from sculptor_app.diffusion.models.verdict import LoadingProgress, Unfit
 from tests.helpers.diffusers_models import NAMED, UNHEARD_OF, WEIGHTS, edit_json, edit_weights, save
@@ -187,3 +189,39 @@ def test_loaders_are_quiet_and_left_as_they_were(model: Path, capfd: pytest.Capt
         build(inspect_model(model), "float32")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
     assert capfd.readouterr() == ("", "")
+
+
+BREAKAGES: dict[str, tuple[Change, str]] = {
+    "no index": (lambda f: (f / "model_index.json").unlink(), "missing"),
+    "index is no JSON": (lambda f: (f / "model_index.json").write_text("{"), "cannot be read"),
+    "index is a list": (lambda f: (f / "model_index.json").write_text("[]"), "no JSON object"),
+    "another pipeline": (lambda f: edit_json(f / "model_index.json", _class_name="FluxPipeline"), "FluxPipeline"),
+    "no weights": (lambda f: (f / "unet" / WEIGHTS).unlink(), "missing"),
+    "cut-off weights": (
+        lambda f: (f / "unet" / WEIGHTS).write_bytes(b"\x10\0\0\0\0\0\0\0{}"), "damaged",
+    ),
+    "a missing tensor": (weights(lambda w: w.pop("conv_in.bias")), "lacks"),
+    "an unknown tensor": (weights(lambda w: w.update(more=torch.ones(1))), "unknown 'more'"),
+    "a wrong shape": (weights(lambda w: w.update({"conv_in.bias": torch.ones(3)})), "wrong shape"),
+    "not a number": (weights(lambda w: w["conv_in.bias"].fill_(float("nan"))), "NaN or infinite"),
+    "a huge network": (settings(block_out_channels=[10**9]), "1000000000"),
+    "a huge picture": (settings(sample_size=10**7), "10000000"),
+    "no such network": (settings(down_block_types=["X", "Y"]), "no network"),
+    "another patch": (lambda f: edit_json(f / "model_index.json", patch_size=2), "12 channels"),
+    "another label width": (lambda f: edit_json(f / "label_embedding" / "config.json", width=32), "wrong shape"),
+    "too few names": (lambda f: edit_json(f / "model_index.json", form_names=["bust"]), "1 words for 8 labels"),
+    "unknown scheduler": (lambda f: edit_json(f / "scheduler" / "scheduler_config.json", _class_name="os"), "'os'"),
+    "mad scheduler": (
+        lambda f: edit_json(f / "scheduler" / "scheduler_config.json", num_train_timesteps=10**12), "1000000000000",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=str)
+def test_a_broken_folder_of_the_embedded_kind_is_refused(tiny_model: Path, tmp_path: Path, breakage: str) -> None:
+    broken = Path(shutil.copytree(tiny_model, tmp_path / "broken"))
+    damage, named = BREAKAGES[breakage]
+    damage(broken)
+    with pytest.raises(ModelFolderError, match=named) as caught:
+        load_sculptor(broken)
+    assert str(caught.value).endswith(".")

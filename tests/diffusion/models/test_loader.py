@@ -1,4 +1,4 @@
-"""The way in as a whole: what the engine and the commands use."""
+"""Loading as the engine and the commands do it, and the plan of a model's memory, worked out by hand."""
 
 import threading
 from pathlib import Path
@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMPipeline
 
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader, sandbox
 from sculptor_app.diffusion.models.builder import load_sculptor
-from sculptor_app.diffusion.models.loader import LoadingPlan, check_model, inspect_model, is_movable, load_pipeline
-from sculptor_app.diffusion.models.verdict import LoadingProgress
+from sculptor_app.diffusion.models.loader import (
+    LoadingPlan,
+    check_model,
+    inspect_model,
+    is_movable,
+    load_pipeline,
+    plan_loading,
+)
+from sculptor_app.diffusion.models.verdict import Component, LoadingProgress, Unfit, Verdict, Weights
 from sculptor_app.diffusion.sampling.engine import Engine, model_name
 from sculptor_app.diffusion.sampling.sample import sample
 from tests.diffusion.gaussian import gaussian_pipeline
@@ -29,11 +37,11 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def seen_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if every model had passed its trial."""
+    """As if every model had passed the sandbox."""
     monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
 
 
-def test_a_model_of_ours_needs_no_trial_and_is_what_it_was(tiny_model: Path, no_process: None) -> None:
+def test_the_embedded_kind_needs_no_sandbox_and_makes_the_same_picture(tiny_model: Path, no_process: None) -> None:
     pipeline = load_pipeline(tiny_model)
     before = load_sculptor(tiny_model)
     arguments: dict[str, Any] = {"form": 1, "num_inference_steps": 2}
@@ -123,7 +131,7 @@ def test_an_engine_hands_stop_and_report_to_whatever_opens(tmp_path: Path) -> No
     ]
 
 
-def test_what_may_go_to_another_device_as_it_is(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_that_can_be_moved_to_another_device(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen_before(monkeypatch)
     assert is_movable(load_pipeline(model))
     assert not is_movable(load_pipeline(model, dtype="bfloat16"))
@@ -138,3 +146,117 @@ def test_a_model_whose_parts_come_to_the_gpu_one_at_a_time(model: Path, monkeypa
     pipeline = load_pipeline(model, "cuda:0")
     assert not is_movable(pipeline)
     assert pipeline(num_inference_steps=2, output_type="np").images.shape == (1, 8, 8, 3)
+
+
+GIB = 1 << 30
+
+
+def verdict_on(*numbers: float, dtype: str = "F32", offloadable: bool = True) -> Verdict:
+    """A verdict on a model whose components hold so many gigabytes' worth of float16, in files of 8 GiB."""
+    parts = []
+    for each in numbers:
+        weights = Weights((Path("x"),), None, int(each * GIB / 2), int(each * GIB), 8 * GIB, frozenset({dtype}))
+        parts.append(Component("x", "network", None, Path("x"), weights))
+    made_by = type("P", (DDPMPipeline,), {"model_cpu_offload_seq": "unet" if offloadable else None})
+    return Verdict(Path("m"), "P", made_by, tuple(parts))
+
+
+@pytest.fixture(autouse=True)
+def a_gpu_that_knows_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "_knows_bfloat16", lambda device: device != "cuda:9")
+
+
+SMALL = verdict_on(0.4)
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
+@pytest.mark.parametrize("device", ["cpu", "cuda:0", "mps"])
+def test_small_models_are_exact_everywhere(device: str, dtype: str) -> None:
+    assert plan_loading(verdict_on(0.4, dtype=dtype), device, {"cpu": 99 * GIB, device: 99 * GIB}) == LoadingPlan(
+        "float32"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "device", "chosen"),
+    [
+        ("F32", "cpu", "float32"), ("F16", "cpu", "float32"), ("BF16", "cpu", "float32"), ("F32", "cuda:0", "bfloat16"),
+        ("F16", "cuda:0", "float16"), ("BF16", "cuda:0", "bfloat16"), ("BF16", "cuda:9", "float16"),
+        ("F32", "cuda:9", "float16"), ("F16", "mps", "float16"), ("F32", "mps", "bfloat16"),
+    ],
+)  # fmt: skip
+def test_large_models_are_halved_on_a_gpu_as_the_folder_and_the_device_allow(
+    stored: str, device: str, chosen: str
+) -> None:
+    assert plan_loading(verdict_on(6, dtype=stored), device, {"cpu": 99 * GIB, device: 99 * GIB}) == LoadingPlan(chosen)
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "plan"),
+    [
+        (12.6, LoadingPlan("float32")),
+        (12.4, LoadingPlan("bfloat16")),
+        (6.6, LoadingPlan("bfloat16")),
+        (6.4, None),
+        (-1, None),
+    ],
+)
+def test_the_computer_without_a_gpu(free_gib: float, plan: LoadingPlan | None) -> None:
+    """6 GiB as float16 are 12 as float32; half a GiB is left to others; files of 8 GiB are mapped, not copied."""
+    free = {"cpu": int(free_gib * GIB)}
+    if plan is not None:
+        assert plan_loading(verdict_on(6), "cpu", free) == plan
+        return
+    shown = max(0, free_gib)
+    with pytest.raises(Unfit, match=rf"takes 6\.0 GiB of the computer's memory as bfloat16, and {shown:.1f} GiB are"):
+        plan_loading(verdict_on(6), "cpu", free)
+
+
+@pytest.mark.parametrize(
+    ("parts", "gpu_gib", "plan"),
+    [
+        ((6,), 6.6, LoadingPlan("bfloat16")), ((4, 2), 6.4, LoadingPlan("bfloat16", offload=True)),
+        ((4, 2), 4.6, LoadingPlan("bfloat16", offload=True)), ((4, 2), 4.4, None), ((6,), 6.4, None),
+    ],
+)  # fmt: skip
+def test_the_largest_part_must_fit_onto_a_gpu(
+    parts: tuple[float, ...], gpu_gib: float, plan: LoadingPlan | None
+) -> None:
+    free = {"cpu": 20 * GIB, "cuda:0": int(gpu_gib * GIB)}
+    if plan is not None:
+        assert plan_loading(verdict_on(*parts), "cuda:0", free) == plan
+    else:
+        with pytest.raises(Unfit, match=r"6\.0 GiB of the memory of cuda:0 as bfloat16"):
+            plan_loading(verdict_on(*parts), "cuda:0", free)
+
+
+@pytest.mark.parametrize(("device", "offloadable"), [("mps", True), ("cuda:0", False)])
+def test_where_parts_cannot_come_and_go(device: str, offloadable: bool) -> None:
+    with pytest.raises(Unfit, match=f"of the memory of {device}"):
+        plan_loading(verdict_on(4, 2, offloadable=offloadable), device, {"cpu": 20 * GIB, device: 5 * GIB})
+
+
+def test_all_weights_pass_through_the_computers_memory() -> None:
+    with pytest.raises(Unfit, match="the computer's memory as bfloat16, and 3"):
+        plan_loading(verdict_on(6), "cuda:0", {"cpu": 3 * GIB, "cuda:0": 80 * GIB})
+
+
+def test_a_file_that_is_read_whole_counts_twice() -> None:
+    weights = Weights((Path("x"),), None, GIB // 8, GIB // 2, GIB // 2, frozenset({"F32"}))
+    verdict = Verdict(Path("m"), components=(Component("x", "network", None, Path("x"), weights),))
+    assert verdict.copied_bytes == GIB // 2
+    assert plan_loading(verdict, "cpu", {"cpu": 3 * GIB // 2}) == LoadingPlan("float32")
+    with pytest.raises(Unfit, match=r"1\.0 GiB of the computer"):
+        plan_loading(verdict, "cpu", {"cpu": 3 * GIB // 2 - 1})
+
+
+def test_a_container_leaves_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loader.free_bytes("cpu") > 0
+    most, used = tmp_path / "max", tmp_path / "current"
+    monkeypatch.setattr(loader, "_CGROUPS", ((str(most), str(used)),))
+    assert loader._left_by_container() == [1 << 62]
+    most.write_text("1000\n")
+    used.write_text("400\n")
+    assert loader.free_bytes("cpu") == 600
+    most.write_text("max\n")
+    assert loader.free_bytes("cpu") > 600

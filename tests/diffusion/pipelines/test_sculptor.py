@@ -1,7 +1,5 @@
 """The embedded model's pipeline: every sampler runs, a seed is a picture, folders return, broken ones are refused."""
 
-import json
-import shutil
 from pathlib import Path
 
 import diffusers
@@ -159,54 +157,6 @@ def test_an_expected_phase_of_the_cosine_schedule(pipeline: SculptorPipeline):
     """Evenly spaced timesteps of 50 begin at 999 and end at 0: the phases' borders rest on that."""
     pipeline.scheduler.set_timesteps(50)
     assert (int(pipeline.scheduler.timesteps[0]), int(pipeline.scheduler.timesteps[-1])) == (999, 0)
-
-
-def edit_json(path: Path, **changes: object) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def edit_weights(folder: Path, change) -> None:
-    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights = safetensors.torch.load(path.read_bytes())
-    change(weights)
-    path.write_bytes(safetensors.torch.save(weights))
-
-
-BREAKAGES = {
-    "no index": (lambda f: (f / "model_index.json").unlink(), "missing"),
-    "index is no JSON": (lambda f: (f / "model_index.json").write_text("{"), "cannot be read"),
-    "index is a list": (lambda f: (f / "model_index.json").write_text("[]"), "no JSON object"),
-    "another pipeline": (lambda f: edit_json(f / "model_index.json", _class_name="FluxPipeline"), "FluxPipeline"),
-    "no weights": (lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "missing"),
-    "cut-off weights": (
-        lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}"), "damaged",
-    ),
-    "a missing tensor": (lambda f: edit_weights(f, lambda w: w.pop("conv_in.bias")), "lacks"),
-    "an unknown tensor": (lambda f: edit_weights(f, lambda w: w.update(more=torch.ones(1))), "unknown 'more'"),
-    "a wrong shape": (lambda f: edit_weights(f, lambda w: w.update({"conv_in.bias": torch.ones(3)})), "wrong shape"),
-    "not a number": (lambda f: edit_weights(f, lambda w: w["conv_in.bias"].fill_(float("nan"))), "NaN or infinite"),
-    "a huge network": (lambda f: edit_json(f / "unet" / "config.json", block_out_channels=[10**9]), "1000000000"),
-    "a huge picture": (lambda f: edit_json(f / "unet" / "config.json", sample_size=10**7), "10000000"),
-    "no such network": (lambda f: edit_json(f / "unet" / "config.json", down_block_types=["X", "Y"]), "no network"),
-    "another patch": (lambda f: edit_json(f / "model_index.json", patch_size=2), "12 channels"),
-    "another label width": (lambda f: edit_json(f / "label_embedding" / "config.json", width=32), "wrong shape"),
-    "too few names": (lambda f: edit_json(f / "model_index.json", form_names=["bust"]), "1 words for 8 labels"),
-    "unknown scheduler": (lambda f: edit_json(f / "scheduler" / "scheduler_config.json", _class_name="os"), "'os'"),
-    "mad scheduler": (
-        lambda f: edit_json(f / "scheduler" / "scheduler_config.json", num_train_timesteps=10**12), "1000000000000",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("breakage", BREAKAGES, ids=str)
-def test_broken_folders_are_refused_with_a_sentence(folder: Path, tmp_path: Path, breakage: str):
-    broken = tmp_path / "broken"
-    shutil.copytree(folder, broken)
-    damage, named = BREAKAGES[breakage]
-    damage(broken)
-    with pytest.raises(ModelFolderError, match=named) as caught:
-        load_sculptor(broken)
-    assert str(caught.value).endswith(".")
 
 
 def test_a_network_whose_time_is_wider_than_its_first_level_says_can_be_saved_and_loaded(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""JSON of strangers: what the standard parser says, or a ValueError, and never long."""
+"""Untrusted JSON: what the standard parser gives, or a ValueError, and never long."""
 
 import json
 import math
