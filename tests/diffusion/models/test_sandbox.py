@@ -1,4 +1,4 @@
-"""The trial in a process of its own: real processes, bounded in memory, time and deeds, and remembered when passed."""
+"""The sandbox: real subprocesses, bounded in memory, time and actions, and remembered when passed."""
 
 import os
 import subprocess

@@ -260,7 +260,7 @@ def no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("what", STRANGERS)
-def test_a_stranger_is_refused_before_anything_is_built(what: str, model: Path, canary: Path) -> None:
+def test_an_untrusted_model_is_refused_before_anything_is_built(what: str, model: Path, canary: Path) -> None:
     damage, words = STRANGERS[what]
     damage(model, canary)
     started = time.perf_counter()

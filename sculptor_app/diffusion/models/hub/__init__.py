@@ -1,1 +1,1 @@
-"""Models of the Hugging Face hub: the cache on this computer, what a download would mean, and the download."""
+"""Models of the Hugging Face hub: the cache on this computer, and downloads into it."""

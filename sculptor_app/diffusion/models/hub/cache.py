@@ -1,4 +1,4 @@
-"""Models in the cache of the Hugging Face hub, found by their repository's name without a network."""
+"""Cache of the Hugging Face hub: models on this computer by their names; needs neither network nor torch."""
 
 from __future__ import annotations
 

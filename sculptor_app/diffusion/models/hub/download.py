@@ -1,4 +1,4 @@
-"""What fetching a model from the Hugging Face hub would mean: which files, and how large they are."""
+"""Download of a model from the Hugging Face hub: which files it takes, how large they are, and fetching them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MOST_FILES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Offer(RemoteSnapshot):
-    """What downloading a model would take.
+    """Offer of a download: the files that a model takes, and their sizes.
 
     Attributes:
         files: Names and sizes in bytes of what would be downloaded.
@@ -59,12 +59,12 @@ class Offer(RemoteSnapshot):
 
     @property
     def is_begun(self) -> bool:
-        """Whether a part of it that is worth a word is here; the index always is."""
+        """Whether a part worth mentioning is in the cache; the index always is."""
         return self.missing_bytes < 0.99 * self.total_bytes
 
     @property
     def total_bytes(self) -> int:
-        """All of it."""
+        """Size of all files."""
         return sum(size for _, size in self.files)
 
 
@@ -76,12 +76,12 @@ def find_offer(
     cache: Path | None = None,
     endpoint: str | None = None,
 ) -> Offer:
-    """Find out what fetching a model would mean; fetches its index alone.
+    """Ask the hub what downloading a model would take; fetches its index alone.
 
     Args:
         name: "owner/name".
         variant: Which weights to prefer where there is a choice, such as "fp16".
-        settings_only: Leave the weights out: what a checkpoint needs.
+        settings_only: Without the weights, as a checkpoint needs it.
         cache: Another cache than this computer's.
         endpoint: Another hub than the usual one; HF_ENDPOINT names one, too.
 
@@ -209,7 +209,7 @@ def _weight_files(names: list[str], source: Source) -> set[str]:
 
 
 def find_missing(model: str) -> Offer | None:
-    """What is to be fetched before a model can be opened; None where all of it is here, or where it is no name.
+    """The download that a model needs before it can be opened; None if all is here, or it is no name of a repository.
 
     The hub is asked only for what is not here, or not fit to be opened as it is.
 
@@ -225,7 +225,7 @@ def find_missing(model: str) -> Offer | None:
     try:
         found = find_offer(model)
     except DownloadFailed:
-        if begun:  # what is here says by itself what it lacks
+        if begun:  # loading it says what it lacks
             return None
         raise
     return found if found.missing_bytes or not begun else None
@@ -274,7 +274,7 @@ def download(offer: Offer, progress: Progress | None = None, stop: threading.Eve
 
 
 class _Counter:
-    """Adds up pieces of files; raises `Cancelled` when it is asked to stop."""
+    """Progress over all files; raises `Cancelled` when a stop was asked for."""
 
     def __init__(self, total: int, progress: Progress, stop: threading.Event | None) -> None:
         self._total, self._progress, self._stop = total, progress, stop
@@ -282,12 +282,12 @@ class _Counter:
         self.add(0)
 
     def begin(self, size: int) -> None:
-        """A file begins."""
+        """Begin a file."""
         self._size, self._piece = size, 0
         self.add(0)
 
     def add(self, count: int) -> None:
-        """So many bytes more of the file are there."""
+        """Add bytes of the file that are there."""
         self._end_if_stopped()
         self._piece = min(self._size, max(0, self._piece + count))
         self._progress(self._whole + self._piece, self._total)
@@ -298,6 +298,6 @@ class _Counter:
             raise Cancelled
 
     def end(self) -> None:
-        """The file is whole, whether it was fetched or had been there."""
+        """End a file, whether it was fetched or had been there."""
         self._whole, self._size, self._piece = self._whole + self._size, 0, 0
         self.add(0)

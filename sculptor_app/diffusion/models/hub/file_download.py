@@ -213,14 +213,14 @@ class _Part:
 
 
 class DownloadFailed(ModelFolderError):
-    """A model could not be fetched; what was fetched of it stays and need not be fetched again."""
+    """Failed download; the part that has come stays and need not be fetched again."""
 
     may_pass = True
     """Whether it may help to try again."""
 
 
 class NotGiven(DownloadFailed):
-    """A model could not be fetched, and cannot until somebody changes something."""
+    """Failed download that would fail again until somebody changes something."""
 
     may_pass = False
 
