@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from sculptor_app.core.requests.start import Start
     from sculptor_app.core.trajectory.decoded import DecodedTrajectory
     from sculptor_app.core.trajectory.grid_events import GridEvent
-    from sculptor_app.core.trajectory.latent_map import LatentMap
+    from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.diffusion.latents.jobs import DecodedFrame as DecodedFrame
-    from sculptor_app.diffusion.latents.jobs import MapFittingProgress as MapFittingProgress
     from sculptor_app.diffusion.models.hub.download import Offer as Offer
     from sculptor_app.diffusion.sampling.engine import Engine as Engine
     from sculptor_app.diffusion.sampling.engine import ModelFacts as ModelFacts
@@ -158,36 +157,35 @@ def download(offer: Offer, progress: Callable[[int, int], None], stop: threading
 # Latents --------------------------------------------------------------------------------------------------------------
 
 
-def fit_latent_map(
+def find_latent_map(
     engine: Engine, request: RunRequest, stop: threading.Event
 ) -> Iterator[MapFittingProgress | LatentMap]:
-    """Find the linear map of a model's latents; see `diffusion.latents.jobs.latent_map_job`."""
-    from sculptor_app.diffusion.latents.jobs import latent_map_job
+    """Find the linear map of a model's latents; see `diffusion.latents.jobs`."""
+    from sculptor_app.diffusion.latents.jobs import find_latent_map
 
-    items: Iterator[Any] = latent_map_job(request)(engine, stop)
-    return items
+    return find_latent_map(engine, request, stop)
 
 
-def decode_run(engine: Engine, decoded: DecodedTrajectory, small: Path | None, stop: threading.Event) -> Iterator[int]:
-    """Decode a run state by state; see `diffusion.latents.jobs.decoding_job`."""
-    from sculptor_app.diffusion.latents.jobs import decoding_job
+def decode_run(
+    engine: Engine, decoded: DecodedTrajectory, stop: threading.Event, tiny_decoder: Path | None
+) -> Iterator[int]:
+    """Decode a run state by state; see `diffusion.latents.jobs`."""
+    from sculptor_app.diffusion.latents.jobs import decode_run
 
-    items: Iterator[Any] = decoding_job(decoded, small)(engine, stop)
-    return items
+    return decode_run(engine, decoded, stop, tiny_decoder)
 
 
 def decode_frames(
     engine: Engine,
     request: RunRequest,
     wanted: list[tuple[object, Frame]],
-    small: Path | None,
     stop: threading.Event,
+    tiny_decoder: Path | None,
 ) -> Iterator[DecodedFrame]:
-    """Decode single frames; see `diffusion.latents.jobs.frame_decoding_job`."""
-    from sculptor_app.diffusion.latents.jobs import frame_decoding_job
+    """Decode single frames; see `diffusion.latents.jobs`."""
+    from sculptor_app.diffusion.latents.jobs import decode_frames
 
-    items: Iterator[Any] = frame_decoding_job(request, wanted, small)(engine, stop)
-    return items
+    return decode_frames(engine, request, wanted, stop, tiny_decoder)
 
 
 # Many runs ------------------------------------------------------------------------------------------------------------

@@ -17,10 +17,10 @@ from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.tasks import ModelTask
 
 if TYPE_CHECKING:
-    from sculptor_app.core.trajectory.latent_map import LatentMap
+    from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.core.trajectory.trajectory import Trajectory
-    from sculptor_app.session.engine import DecodedFrame, Engine, MapFittingProgress
+    from sculptor_app.session.engine import DecodedFrame, Engine
 
 
 class Latents(QObject):
@@ -86,7 +86,7 @@ class Latents(QObject):
         if request.model is None or request.model in self._maps:
             return
         self._mapped_model = request.model
-        self._mapping.submit(lambda engine, stop: access.fit_latent_map(engine, request, stop))
+        self._mapping.submit(lambda engine, stop: access.find_latent_map(engine, request, stop))
 
     def apply_map(self, trajectory: Trajectory) -> bool:
         """Give a run in latents the map of its model.
@@ -115,23 +115,23 @@ class Latents(QObject):
     # Decoding ---------------------------------------------------------------------------------------------------------
 
     def decode_frames(
-        self, trajectory: Trajectory, wanted: list[tuple[object, Frame]], small: Path | None = None
+        self, trajectory: Trajectory, wanted: list[tuple[object, Frame]], tiny_decoder: Path | None = None
     ) -> None:
         """Decode single frames of a run; those that were asked for before and are not there are given up.
 
         Args:
             trajectory: Of which they are.
             wanted: A key that comes back with the picture, and (C, h, w) latents.
-            small: Folder of a small decoder to use instead of the model's own.
+            tiny_decoder: Folder of a tiny decoder to use instead of the model's own.
         """
 
         def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-            for frame in access.decode_frames(engine, trajectory.info.request, wanted, small, stop):
+            for frame in access.decode_frames(engine, trajectory.info.request, wanted, stop, tiny_decoder):
                 yield trajectory, frame
 
         self._frames.submit(work)
 
-    def decode(self, trajectory: Trajectory, budget_bytes: int, small: Path | None = None) -> None:
+    def decode(self, trajectory: Trajectory, budget_bytes: int, tiny_decoder: Path | None = None) -> None:
         """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
         from sculptor_app.core.trajectory.decoded import DecodedTrajectory  # numpy, which is there by now
         from sculptor_app.measures.run_measures import RunMeasures
@@ -140,7 +140,7 @@ class Latents(QObject):
         measures = RunMeasures(decoded.planned_steps, decoded.info.space)
 
         def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
-            for k in access.decode_run(engine, decoded, small, stop):
+            for k in access.decode_run(engine, decoded, stop, tiny_decoder):
                 measures.append(decoded, k)
                 yield k, decoded, measures
 

@@ -1,15 +1,13 @@
-"""Jobs of the worker thread on latents: finding a latent map, decoding a run or single frames.
+"""Work on the latents of a loaded model: finding its latent map, decoding a run or single frames.
 
-Each job is for `SamplingRunner.submit`: it is called with the engine and the event that asks it to stop, and yields
-results for the window. One job runs at a time, so that a run of a model is never slowed down. torch is imported when a
-job runs: the window imports this module before it is on screen.
+Each is a generator that yields its results one by one and ends within one of them when it is stopped.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.decoded import DecodedTrajectory, decode_all
-from sculptor_app.core.trajectory.latent_map import MapFittingProgress as MapFittingProgress  # yielded from here
+from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
 from sculptor_app.core.trajectory.step import Frame
 
 if TYPE_CHECKING:
@@ -36,9 +34,6 @@ class ModelLoader(Protocol):
         """The pipeline of a model, ready on a device."""
 
 
-Job = Callable[[ModelLoader, threading.Event], Iterator[object]]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedFrame:
     """One frame, decoded on demand.
@@ -54,71 +49,73 @@ class DecodedFrame:
     note: str = ""
 
 
-def latent_map_job(request: RunRequest) -> Job:
-    """Job that finds the latent map of a request's model; it yields nothing for a model that works on pixels.
+def find_latent_map(
+    engine: ModelLoader, request: RunRequest, stop: threading.Event
+) -> Iterator[MapFittingProgress | LatentMap]:
+    """The latent map of a request's model; nothing for a model that works on pixels.
 
     It yields a `MapFittingProgress` after every picture, where the map is not cached, and last the `LatentMap`.
 
     Args:
+        engine: Loads the model.
         request: Its model and device count.
+        stop: Ends it after the picture that is being fitted.
 
     Raises:
-        NoPictureOfLatents: In the worker: the states are no picture; the sentence says what they are.
+        NoPictureOfLatents: The states are no picture; the sentence says what they are.
     """
+    from sculptor_app.diffusion.latents.map_cache import load_or_fit_map
+    from sculptor_app.diffusion.pipelines.layout import latent_layout_of
 
-    def job(engine: ModelLoader, stop: threading.Event) -> Iterator[object]:
-        from sculptor_app.diffusion.latents.map_cache import load_or_fit_map
-        from sculptor_app.diffusion.pipelines.layout import latent_layout_of
-
-        pipeline = engine.load(request.model, request.device, stop)
-        if latent_layout_of(pipeline).space == "pixels":
-            return
-        with _codec(engine, request, stop) as codec:
-            found = yield from load_or_fit_map(codec, stop)
-        yield found
-
-    return job
+    pipeline = engine.load(request.model, request.device, stop)
+    if latent_layout_of(pipeline).space == "pixels":
+        return
+    with _codec(engine, request, stop) as codec:
+        found = yield from load_or_fit_map(codec, stop)
+    yield found
 
 
-def decoding_job(decoded: DecodedTrajectory, tiny_decoder: Path | None = None) -> Job:
-    """Job that decodes a run in the background: it yields the number of every state that can be read from now on.
+def decode_run(
+    engine: ModelLoader, decoded: DecodedTrajectory, stop: threading.Event, tiny_decoder: Path | None = None
+) -> Iterator[int]:
+    """Decode a run: it yields the number of every state that can be read from now on.
 
-    After a stop a new job of the same trajectory goes on where the last one was.
+    After a stop, decoding the same trajectory again goes on where the last time was.
 
     Args:
+        engine: Loads the model.
         decoded: Made of the run; keeps the pictures.
+        stop: Ends it after the state that is being decoded.
         tiny_decoder: Folder of a tiny decoder to use instead of the model's own.
     """
-
-    def job(engine: ModelLoader, stop: threading.Event) -> Iterator[object]:
-        with _codec(engine, decoded.source.info.request, stop, tiny_decoder) as codec:
-            yield from decode_all(decoded, codec, stop)
-
-    return job
+    with _codec(engine, decoded.source.info.request, stop, tiny_decoder) as codec:
+        yield from decode_all(decoded, codec, stop)
 
 
-def frame_decoding_job(
-    request: RunRequest, wanted: Sequence[tuple[object, Frame]], tiny_decoder: Path | None = None
-) -> Job:
-    """Job that decodes single frames on demand: it yields a `DecodedFrame` of each, in their order.
+def decode_frames(
+    engine: ModelLoader,
+    request: RunRequest,
+    wanted: Sequence[tuple[object, Frame]],
+    stop: threading.Event,
+    tiny_decoder: Path | None = None,
+) -> Iterator[DecodedFrame]:
+    """Decode single frames: it yields a `DecodedFrame` of each, in their order.
 
     Args:
+        engine: Loads the model.
         request: What the run was made with; its model and device count.
         wanted: A key that is handed back with the picture, and (C, h, w) latents: a guess, or a state in unit scale
             (`decoded.in_unit_scale`).
+        stop: Ends it after the frame that is being decoded.
         tiny_decoder: Folder of a tiny decoder to use instead of the model's own.
     """
-
-    def job(engine: ModelLoader, stop: threading.Event) -> Iterator[object]:
-        with _codec(engine, request, stop, tiny_decoder) as codec:
-            for key, latents in wanted:
-                if stop.is_set():
-                    raise Cancelled
-                frame = codec.decode(latents)
-                note = IN_TILES if codec.is_in_tiles else ""
-                yield DecodedFrame(key, frame, BY_SMALL.format(tiny_decoder.name) if tiny_decoder is not None else note)
-
-    return job
+    with _codec(engine, request, stop, tiny_decoder) as codec:
+        for key, latents in wanted:
+            if stop.is_set():
+                raise Cancelled
+            frame = codec.decode(latents)
+            note = IN_TILES if codec.is_in_tiles else ""
+            yield DecodedFrame(key, frame, BY_SMALL.format(tiny_decoder.name) if tiny_decoder is not None else note)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.tiny_decoder_folders import find_small_decoders
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.jobs import frame_decoding_job
+from sculptor_app.diffusion.latents.jobs import decode_frames
 from sculptor_app.diffusion.latents.map_fitting import example_pictures
 from sculptor_app.diffusion.latents.tiny_decoder import WEIGHTS, agreement, load_tiny_decoder
 from sculptor_app.diffusion.sampling.engine import Engine
@@ -170,7 +170,7 @@ def test_it_is_tried_once_for_a_model_that_is_loaded(
     engine = Engine(lambda folder, device, **_: pipeline)
     request = RunRequest(model=str(tmp_path))
     latents = np.zeros((4, 4, 4), np.float32)
-    decode = lambda: list(frame_decoding_job(request, [("", latents)], place)(engine, threading.Event()))  # noqa: E731
+    decode = lambda: list(decode_frames(engine, request, [("", latents)], threading.Event(), place))  # noqa: E731
     decode()
     decode()
     assert len(tries) == 1
