@@ -53,7 +53,7 @@ def _lines(verdict: "Verdict", plan: "LoadingPlan | None", device: str, tried: b
     from sculptor_app.diffusion.models.verdict import Severity, shown, shown_path
 
     yield shown_path(verdict.path)
-    if verdict.made_by is not None:
+    if verdict.pipeline_class is not None:
         yield f"{shown(verdict.pipeline)[1:-1]}, {byte_text(verdict.stored_bytes)} of weights"
     if plan is not None:
         yield f"Fit: it runs on {device} in {plan.dtype}{', its parts one at a time' if plan.offload else ''}."
@@ -76,7 +76,7 @@ def _as_dict(verdict: "Verdict", plan: "LoadingPlan | None", device: str, tried:
         "dtype": plan.dtype if plan is not None else None,
         "offload": plan.offload if plan is not None else None,
         "weight_bytes": verdict.stored_bytes,
-        "weights": verdict.numbers,
+        "weights": verdict.parameter_count,
         "components": [
             {
                 "name": component.name,

@@ -91,7 +91,7 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
             report(LoadingProgress(LoadingStage.READING, component.name, position, len(verdict.components)))
             parts[component.name] = _component(component, torch_dtype)
         try:
-            pipeline = verdict.made_by.from_pretrained(
+            pipeline = verdict.pipeline_class.from_pretrained(
                 verdict.path, **parts, torch_dtype=torch_dtype, local_files_only=True, use_safetensors=True,
                 trust_remote_code=False,
             )  # fmt: skip
@@ -130,7 +130,7 @@ def _component(component: Component, dtype: torch.dtype) -> Any:
     """
     path = shown_path(component.folder)
     try:
-        loaded = component.made_by.from_pretrained(component.folder, **_arguments(component, dtype))
+        loaded = component.component_class.from_pretrained(component.folder, **_arguments(component, dtype))
     except Exception as error:
         raise cannot(path, error) from error
     if component.weights is None:

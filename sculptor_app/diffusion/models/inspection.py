@@ -85,24 +85,24 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
     folder = scan(path)
     findings = [*folder.findings, *_programs(folder)]
     index: dict[str, Any] = {}
-    made_by: Any = None
+    pipeline_class: Any = None
     components: tuple[Component, ...] = ()
     try:
         index = folder.json(INDEX)
         findings += check_settings(shown_path(path / INDEX), {k: v for k, v in index.items() if k != "_class_name"})
-        made_by = catalogue.pipeline_class(index.get("_class_name"))
+        pipeline_class = catalogue.pipeline_class(index.get("_class_name"))
     except Unfit as unfit:
         findings.append(unfit.finding)
     readme = any(name.lower() == "readme.md" for name in folder.files)  # some disks take both for the same
-    if getattr(made_by, "_load_connected_pipes", False) and readme:
+    if getattr(pipeline_class, "_load_connected_pipes", False) and readme:
         findings.append(Finding(f"{shown_path(path / 'README.md')} names further models to load.", _ELSEWHERE))
     if index:
-        inspected = _Components(folder, index, made_by, wanted_variant, with_weights)
+        inspected = _Components(folder, index, pipeline_class, wanted_variant, with_weights)
         components = inspected.components
         findings += inspected.findings
     name = index.get("_class_name")
     pipeline = name if isinstance(name, str) else ""
-    return Verdict(path, pipeline, made_by, components, distinct(findings), folder.fingerprint(), wanted_variant)
+    return Verdict(path, pipeline, pipeline_class, components, distinct(findings), folder.fingerprint(), wanted_variant)
 
 
 class _Components:
@@ -111,24 +111,24 @@ class _Components:
     Args:
         folder: The model's.
         index: What its model_index.json holds.
-        made_by: The pipeline's class; None where there is none.
+        pipeline_class: The pipeline's class; None where there is none.
         wanted_variant: See `inspect_folder`.
         with_weights: See `inspect_folder`.
     """
 
     def __init__(
-        self, folder: Folder, index: dict[str, Any], made_by: Any, wanted_variant: str | None, with_weights: bool
+        self, folder: Folder, index: dict[str, Any], pipeline_class: Any, wanted_variant: str | None, with_weights: bool
     ) -> None:
         self.findings: list[Finding] = []
-        self._folder, self._made_by = folder, made_by
+        self._folder, self._pipeline_class = folder, pipeline_class
         named = self._named(index)
         classes = {name: found for name, entry in named.items() if (found := self._class(name, entry)) is not None}
         weighty = {name: kind for name, (_, kind) in classes.items() if kind in STEMS and with_weights}
         offers = {name: self._offer(name, kind) for name, kind in weighty.items()}
         variants = choose_variants(offers, wanted_variant)
         self.components = tuple(
-            Component(name, kind, made_by, folder.root / name, self._weights(name, kind, variants, offers))
-            for name, (made_by, kind) in classes.items()
+            Component(name, kind, component_class, folder.root / name, self._weights(name, kind, variants, offers))
+            for name, (component_class, kind) in classes.items()
         )
         for component in self.components:
             self.findings += self._settings(component)
@@ -136,7 +136,7 @@ class _Components:
 
     def _named(self, index: dict[str, Any]) -> dict[str, list[Any]]:
         """The entries that are components in use, by name."""
-        required, settings = _signature(self._made_by)
+        required, settings = _signature(self._pipeline_class)
         named = {}
         for name, entry in index.items():
             is_pair = isinstance(entry, list) and [type(each) for each in entry] in _PAIRS
@@ -148,9 +148,9 @@ class _Components:
                 named[name] = entry
             elif name in required and entry != [None, None]:
                 self._refuse(f"{INDEX} says {shown(entry)} for {name}.", "It must name a library and a class of it.")
-        optional = set(getattr(self._made_by, "_optional_components", ()))
+        optional = set(getattr(self._pipeline_class, "_optional_components", ()))
         for name in sorted(required - index.keys() - optional):
-            self._refuse(f"{INDEX} names no {name}.", f"{self._made_by.__name__} does not work without it.")
+            self._refuse(f"{INDEX} names no {name}.", f"{self._pipeline_class.__name__} does not work without it.")
         return named
 
     def _class(self, name: str, entry: list[Any]) -> tuple[Any, str] | None:
@@ -159,9 +159,9 @@ class _Components:
         except Unfit as unfit:
             self.findings.append(unfit.finding)
             return None
-        if self._made_by is not None and name not in _signature(self._made_by)[0]:
-            self.findings.append(Finding(f"{INDEX} names {name}, which {self._made_by.__name__} does not use.", "",
-                                         Severity.NOTE))  # fmt: skip
+        if self._pipeline_class is not None and name not in _signature(self._pipeline_class)[0]:
+            message = f"{INDEX} names {name}, which {self._pipeline_class.__name__} does not use."
+            self.findings.append(Finding(message, "", Severity.NOTE))
             return None
         return found
 
@@ -224,11 +224,11 @@ class _Components:
         self.findings.append(Finding(message, explanation))
 
 
-def _signature(made_by: Any) -> tuple[set[str], set[str]]:
+def _signature(pipeline_class: Any) -> tuple[set[str], set[str]]:
     """What a pipeline is made of: the names of its components, and of its settings."""
-    if made_by is None:
+    if pipeline_class is None:
         return set(), set()
-    required, settings = made_by._get_signature_keys(made_by)
+    required, settings = pipeline_class._get_signature_keys(pipeline_class)
     return set(required), set(settings)
 
 

@@ -136,7 +136,7 @@ def check_model(
     report = stoppable(report, stop)
     report(LoadingProgress(LoadingStage.CHECKING))
     verdict = inspect_model(path)
-    if verdict.fit and device != "cpu" and 4 * verdict.numbers > EXACT_BYTES:
+    if verdict.fit and device != "cpu" and 4 * verdict.parameter_count > EXACT_BYTES:
         verdict = inspect_model(path, HALF_VARIANT)  # half the reading, where there is a choice
     if not verdict.fit:
         return verdict, None
@@ -282,11 +282,11 @@ def _knows_bfloat16(device: str) -> bool:
 
 def _largest(verdict: Verdict) -> int:
     """Numbers of the largest component."""
-    return max(weights.numbers for weights in verdict.weights)
+    return max(weights.parameter_count for weights in verdict.weights)
 
 
 def _may_offload(verdict: Verdict, device: str) -> bool:
-    return device.startswith("cuda") and getattr(verdict.made_by, "model_cpu_offload_seq", None) is not None
+    return device.startswith("cuda") and getattr(verdict.pipeline_class, "model_cpu_offload_seq", None) is not None
 
 
 def _short(where: str, dtype: str, needed: int, free: int) -> str:

@@ -56,12 +56,12 @@ def inspect_checkpoint(path: Path) -> Verdict:
     within = inspect_folder(settings, with_weights=False)
     weights = weights_of(folder.files.values(), [header])
     findings = list(within.findings)
-    if within.made_by is not None and not hasattr(within.made_by, "from_single_file"):
+    if within.pipeline_class is not None and not hasattr(within.pipeline_class, "from_single_file"):
         findings.append(Unfit(f"diffusers reads no {within.pipeline} from a single file.", _AS_FOLDER).finding)
-    parts = (*within.components, Component(path.stem, "checkpoint", within.made_by, path, weights))
+    parts = (*within.components, Component(path.stem, "checkpoint", within.pipeline_class, path, weights))
     fingerprint = f"{folder.fingerprint()} {within.fingerprint}"
     return Verdict(
-        path, within.pipeline, within.made_by, parts, distinct(findings), fingerprint, settings_folder=settings
+        path, within.pipeline, within.pipeline_class, parts, distinct(findings), fingerprint, settings_folder=settings
     )
 
 
@@ -80,7 +80,7 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
     with tempfile.TemporaryDirectory(prefix="sculptor-settings-") as place, builder.quiet():
         _copy_settings(verdict.settings_folder, Path(place))
         try:
-            pipeline = verdict.made_by.from_single_file(
+            pipeline = verdict.pipeline_class.from_single_file(
                 str(verdict.path), config=place, local_files_only=True, torch_dtype=getattr(torch, dtype),
                 disable_mmap=not verdict.weights[0].is_mapped,
             )  # fmt: skip

@@ -78,15 +78,15 @@ class Weights:
     Attributes:
         files: One, or the shards of one set.
         variant: What diffusers calls it, "fp16"; None for the plain files.
-        numbers: How many numbers they hold.
+        parameter_count: How many parameters they hold.
         stored_bytes: What they take on the disk.
         largest_bytes: What the largest of the files takes.
-        dtypes: The kinds of numbers, as safetensors names them: "F16", "BF16", "F32".
+        dtypes: As safetensors names them: "F16", "BF16", "F32".
     """
 
     files: tuple[Path, ...]
     variant: str | None
-    numbers: int
+    parameter_count: int
     stored_bytes: int
     largest_bytes: int
     dtypes: frozenset[str]
@@ -105,14 +105,14 @@ class Component:
         name: "unet".
         kind: "network" and "encoder" have weights and are of diffusers and of transformers; "scheduler" and "data"
             have none.
-        made_by: The class that builds it.
+        component_class: The class that builds it.
         folder: Where it lies.
         weights: Its files; None where there are none.
     """
 
     name: str
     kind: str
-    made_by: Any = field(repr=False)
+    component_class: Any = field(repr=False)
     folder: Path
     weights: Weights | None = None
 
@@ -124,7 +124,7 @@ class Verdict:
     Attributes:
         path: A folder, or one checkpoint file.
         pipeline: Name of the pipeline's class, as the model gives it.
-        made_by: That class; None where it cannot be used.
+        pipeline_class: That class; None where it cannot be used.
         components: What would be built, in the order of the index.
         findings: Everything that was found.
         fingerprint: Changes whenever anything that was inspected changes.
@@ -134,7 +134,7 @@ class Verdict:
 
     path: Path
     pipeline: str = ""
-    made_by: Any = field(default=None, repr=False)
+    pipeline_class: Any = field(default=None, repr=False)
     components: tuple[Component, ...] = ()
     findings: tuple[Finding, ...] = ()
     fingerprint: str = ""
@@ -162,13 +162,13 @@ class Verdict:
         return sum(each.stored_bytes for each in self.weights)
 
     @property
-    def numbers(self) -> int:
-        """How many numbers all weights hold."""
-        return sum(each.numbers for each in self.weights)
+    def parameter_count(self) -> int:
+        """Parameters of all weights."""
+        return sum(each.parameter_count for each in self.weights)
 
     def loaded_bytes(self, dtype: str) -> int:
         """What all weights take in memory as a dtype, one of `DTYPE_BYTES`."""
-        return self.numbers * DTYPE_BYTES[dtype]
+        return self.parameter_count * DTYPE_BYTES[dtype]
 
     @property
     def copied_bytes(self) -> int:

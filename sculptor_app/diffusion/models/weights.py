@@ -105,7 +105,7 @@ def weights_of(files: Iterable[File], headers: Iterable[Header], variant: str | 
     return Weights(
         files=tuple(file.path for file in files),
         variant=variant,
-        numbers=sum(tensor.numbers for tensor in tensors),
+        parameter_count=sum(tensor.element_count for tensor in tensors),
         stored_bytes=sum(file.size for file in files),
         largest_bytes=max(file.size for file in files),
         dtypes=frozenset(tensor.dtype for tensor in tensors),
@@ -172,8 +172,8 @@ class Tensor:
     shape: tuple[int, ...]
 
     @property
-    def numbers(self) -> int:
-        """How many numbers it holds."""
+    def element_count(self) -> int:
+        """Product of the shape."""
         return math.prod(self.shape)
 
 
@@ -248,7 +248,7 @@ def _entry(name: str, entry: Any) -> tuple[Tensor, int, int]:
         raise BrokenHeader(f"{shown(name)} has the offsets {shown(offsets)}")
     tensor = Tensor(dtype, tuple(shape))
     begin, end = offsets
-    if tensor.numbers * DTYPE_BYTES[dtype] != end - begin:
+    if tensor.element_count * DTYPE_BYTES[dtype] != end - begin:
         raise BrokenHeader(f"{shown(name)} of shape {shown(shape)} in {dtype} does not take {end - begin:,} bytes")
     return tensor, begin, end
 

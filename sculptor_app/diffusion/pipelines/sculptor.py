@@ -112,8 +112,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
             material: Label of the material, or None for the null label, or one such for each picture.
             num_inference_steps: Reverse steps, 1 to the scheduler's num_train_timesteps.
             guidance_scale: 1 is the plain model; above 1 the label counts for more; 0 ignores it.
-            generator: Source of the first noise and of any noise of the sampler's own. A generator on the CPU makes a
-                seed start from the same noise on every device. With `noise` there may be one for each picture.
+            generator: Source of all noise, on the CPU the same for every device; with `noise` also one for each.
             size: Edge in pixels; None is the size that the model was trained on.
             batch_size: Pictures in this run.
             output_type: "np", "pil" or "pt".
@@ -130,19 +129,15 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         _check_start(noise, picture, first_step, num_inference_steps, (batch_size, 3, size, size))
         predict = self.network(form, material, guidance_scale, batch_size)
         extra = self._extra_step_arguments(generator, eta)
-
         self.scheduler.set_timesteps(num_inference_steps, device=self._execution_device)
-        if noise is None:
-            noise = _drawn((batch_size, 3, size, size), generator)
+        noise = _drawn((batch_size, 3, size, size), generator) if noise is None else noise
         first_call = (first_step - 1) * self.scheduler.order  # solvers of second order have two calls for each step
         x = self._starting_state(noise, picture, first_call)  # x_T
-
         with self.progress_bar(total=num_inference_steps - first_step + 1) as progress:
             for t in self.scheduler.timesteps[first_call:]:
                 seen = self.scheduler.scale_model_input(x, t)
                 x = self.scheduler.step(predict(seen, t), t, x, **extra, return_dict=False)[0]  # x_{t-1}
                 progress.update()
-
         self.maybe_free_model_hooks()
         return SculptorPipelineOutput(images=_to_output(x, output_type))
 

@@ -65,7 +65,7 @@ def test_a_scheduler_with_an_infinite_bound_is_fit(model: Path) -> None:
 def test_numbers_and_bytes_are_those_of_the_network(model: Path) -> None:
     verdict = inspect_model(model)
     network = build(verdict, "float32").unet
-    assert verdict.numbers == sum(each.numel() for each in network.parameters())
+    assert verdict.parameter_count == sum(each.numel() for each in network.parameters())
     assert verdict.stored_bytes == (model / "unet" / WEIGHTS).stat().st_size
 
 

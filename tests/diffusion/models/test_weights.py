@@ -37,7 +37,7 @@ def test_what_safetensors_writes_is_read(tmp_path: Path, tensors: dict, metadata
     path.write_bytes(safetensors.torch.save(tensors, metadata))
     found = header_of(path).tensors
     assert {name: tensor.shape for name, tensor in found.items()} == {n: tuple(t.shape) for n, t in tensors.items()}
-    assert sum(tensor.numbers for tensor in found.values()) == sum(tensor.numel() for tensor in tensors.values())
+    assert sum(tensor.element_count for tensor in found.values()) == sum(tensor.numel() for tensor in tensors.values())
 
 
 BROKEN = {
