@@ -1,40 +1,36 @@
 """The left panel: what to carve and how, Start and Stop, and how far the run is."""
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_STEPS, RunRequest
-from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
+from sculptor_app.core.requests.request import MAX_STEPS, RunRequest
+from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.session.engine import OpenedModel
-from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields, mark
+from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
-from sculptor_app.ui.fields.inputs import ChoiceBox, DeviceBox, NumberField, SeedRow
+from sculptor_app.ui.fields.inputs import ChoiceBox, DeviceBox, SeedRow
 from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.fields.remembered_settings import Told, ToldModels
-from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.widgets.basics import ElidedLabel
-from sculptor_app.ui.widgets.names import form_name, label, material_name
+from sculptor_app.ui.widgets.names import label
 
 CHOICES, TEXTS = ("form", "material", "sampler"), ("steps", "guidance")
 """Fields that are remembered for each model; seed and device are the same for all."""
 
 
-class Controls(QWidget):
+class Controls(RunForm):
     """The settings of the next run.
 
     Args:
         model: folder of the model that requests name; None is the embedded one.
 
     Signals:
-        edited: some setting changed, for better or worse.
         rebuilt: there are other fields.
-        submitted: a person pressed Return in a field.
     """
 
-    edited = Signal()
     rebuilt = Signal()
-    submitted = Signal()
 
     def __init__(self, model: str | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,32 +45,22 @@ class Controls(QWidget):
         self._judge()
 
     def _make_fields(self) -> None:
-        free = (self.tr("Left to the model"), None)
-        self.form = ChoiceBox([free, *((form_name(key), key) for key in FORMS)], self)
-        self.material = ChoiceBox([free, *((material_name(key), key) for key in MATERIALS)], self)
+        self.form, self.material = self.form_box(), self.material_box()
         self.form.setCurrentIndex(1)
         self.material.setCurrentIndex(2)
         self._seeds = SeedRow(self, key="Ctrl+N")
         self.seed, self.new_seed = self._seeds.line, self._seeds.new
         self.choose_new_seed = self._seeds.choose_new
-        self.steps = NumberField(1, MAX_STEPS, parent=self)
-        self.steps.set_text("50")
+        self.steps = self.steps_field("50")
         self.steps.setToolTip(self.tr("How many reverse steps lead from noise to picture, 1 to {0}.").format(MAX_STEPS))
-        self.guidance = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
-        self.guidance.set_text("2.0")
+        self.guidance = self.guidance_field()
         self.guidance.setToolTip(
             self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own.")
         )
-        self.sampler = ChoiceBox([(label(SAMPLERS[key].label), key) for key in EMBEDDED_SAMPLERS], self)
+        self.sampler = self.sampler_box()
         self.device = DeviceBox(self)
 
     def _lay_out(self) -> None:
-        self.problem = QLabel(self)
-        self.problem.setProperty("tone", "warning")
-        self.problem.setWordWrap(True)
-        self.problem.setTextFormat(Qt.TextFormat.PlainText)
-        heading = QLabel(self.tr("The block"), self)
-        heading.setFont(fonts.strong())
         self.model_name = ElidedLabel("", self)
         self.model_name.setProperty("tone", "muted")
         self.model_name.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -85,7 +71,7 @@ class Controls(QWidget):
         self._column.setContentsMargins(16, 14, 16, 0)
         self._column.setSpacing(10)
         title = QHBoxLayout()
-        title.addWidget(heading)
+        title.addWidget(self.heading(self.tr("The block")))
         title.addWidget(self.model_name, 1)
         self._column.addLayout(title)
         self._rest = MoreFields(self)
@@ -105,11 +91,6 @@ class Controls(QWidget):
             [(self.tr("Sampler"), self.sampler)],
             [(self.tr("Device"), self.device)],
         ]
-
-    def fit_into(self, height_px: int) -> None:
-        """Fold the labels beside their fields where they would not all be seen otherwise."""
-        others = self.sizeHint().height() - self.grid.sizeHint().height()
-        self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
 
     def _connect(self) -> None:
         for box in (self.form, self.material, self.sampler, self.device):
@@ -201,11 +182,6 @@ class Controls(QWidget):
         self._rest.set_rows(rest)
         self.rebuilt.emit()
 
-    @property
-    def reason(self) -> str:
-        """Why nothing can be run, one sentence per field; empty where it can."""
-        return self.problem.text()
-
     # Remembering --------------------------------------------------------------------------------------------------
 
     def save(self, settings: QSettings) -> None:
@@ -256,12 +232,7 @@ class Controls(QWidget):
         read = read_form(self.fields())
         errors: tuple[FieldError, ...] = () if isinstance(read, RunRequest) else read
         errors += tuple(FieldError(field.control.name, field.problem) for field in self.conditions if field.problem)
-        wrong = {error.field for error in errors}
-        for name in ("seed", "steps", "guidance"):
-            mark(getattr(self, name), name in wrong)
-        self.problem.setText("\n".join(error.sentence for error in errors))
-        self.problem.setVisible(bool(errors))
-        self.edited.emit()
+        self.show_errors(errors, {"seed": self.seed, "steps": self.steps, "guidance": self.guidance})
 
 
 def _choose(box: ChoiceBox, key: str | None) -> None:

@@ -9,21 +9,21 @@ from sculptor_app.core.requests.request import MAX_STEPS, RunRequest
 from sculptor_app.session.forward_process import ForwardProcessOptions
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
-from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField, SeedRow
+from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
+from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel
 
 SIZES_PX = (64, 128, 256, 512, 1024)
 
 
-class DrownControls(QWidget):
+class DrownControls(RunForm):
     """The settings of the page and its buttons.
 
     `run_panel`, with Play and progress, stands below it, so that it is seen where the rest must scroll.
 
     Signals:
         open_requested, render_requested, result_requested: a picture from a file, a new render, the run's result.
-        edited: steps, seed, layers or size were changed.
         play_requested: play the forward process.
         carve_requested, invert_requested: a run from the level shown, an inversion.
     """
@@ -31,7 +31,6 @@ class DrownControls(QWidget):
     open_requested = Signal()
     render_requested = Signal()
     result_requested = Signal()
-    edited = Signal()
     play_requested = Signal()
     carve_requested = Signal()
     invert_requested = Signal()
@@ -64,8 +63,7 @@ class DrownControls(QWidget):
         self.about.setTextFormat(Qt.TextFormat.PlainText)
 
     def _make_fields(self) -> None:
-        self.steps = NumberField(1, MAX_STEPS, parent=self)
-        self.steps.set_text("50")
+        self.steps = self.steps_field("50")
         self.steps.setToolTip(
             self.tr("Layers of static between the picture and pure noise, 1 to {0}.").format(MAX_STEPS)
         )
@@ -82,10 +80,6 @@ class DrownControls(QWidget):
                 "At every level both mix picture and static alike."
             )
         )
-        self.problem = QLabel(self)
-        self.problem.setProperty("tone", "warning")
-        self.problem.setWordWrap(True)
-        self.problem.hide()
 
     def _make_reverse_buttons(self) -> None:
         self.play_button = QPushButton(self.tr("Let it drown"), self)
@@ -124,17 +118,17 @@ class DrownControls(QWidget):
         others.setSpacing(6)
         others.addWidget(self.render_button, 1)
         others.addWidget(self.result_button, 1)
-        column.addWidget(self._heading(self.tr("The picture")))
+        column.addWidget(self.heading(self.tr("The picture")))
         column.addWidget(self.open_button)
         column.addLayout(others)
         column.addWidget(self.name)
         column.addWidget(self.about)
         column.addSpacing(6)
-        column.addWidget(self._heading(self.tr("How it drowns")))
+        column.addWidget(self.heading(self.tr("How it drowns")))
         column.addWidget(self.grid)
         column.addWidget(self.problem)
         column.addSpacing(6)
-        column.addWidget(self._heading(self.tr("The way back")))
+        column.addWidget(self.heading(self.tr("The way back")))
         column.addWidget(self.carve_button)
         column.addWidget(self.invert_button)
         column.addStretch(1)
@@ -144,11 +138,6 @@ class DrownControls(QWidget):
         lower.setSpacing(6)
         lower.addWidget(self.progress)
         lower.addWidget(self.play_button)
-
-    def _heading(self, text: str) -> QLabel:
-        label = QLabel(text, self)
-        label.setFont(fonts.strong())
-        return label
 
     def _connect(self) -> None:
         self.open_button.clicked.connect(self.open_requested)
@@ -161,11 +150,6 @@ class DrownControls(QWidget):
             box.currentIndexChanged.connect(self._validate)
         for field in (self.seed, self.steps.lineEdit()):
             field.textChanged.connect(self._validate)
-
-    def fit_into(self, height_px: int) -> None:
-        """Fold the labels beside their fields where they would not all be seen otherwise."""
-        others = self.sizeHint().height() - self.grid.sizeHint().height()
-        self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
 
     # Values
 
@@ -215,7 +199,4 @@ class DrownControls(QWidget):
     @Slot()
     def _validate(self) -> None:
         read = self._read()
-        errors = read if isinstance(read, tuple) else ()
-        self.problem.setText("\n".join(error.sentence for error in errors))
-        self.problem.setVisible(bool(errors))
-        self.edited.emit()
+        self.show_errors(read if isinstance(read, tuple) else (), {})

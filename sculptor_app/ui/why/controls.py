@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QSettings, QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QLabel, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QSettings, QSize, Slot
+from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.noise_recipe import Stroke
 from sculptor_app.core.requests.request import (
-    FORMS,
-    MATERIALS,
-    MAX_GUIDANCE,
-    MAX_STEPS,
     RequestError,
     RunRequest,
 )
-from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
-from sculptor_app.ui.fields.field_grid import FieldGrid, mark
+from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
-from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField, SeedRow
-from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
+from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.why.experiments import Choices, Experiment, Labels
-from sculptor_app.ui.widgets.names import form_name, label, material_name
 
 COUNTS = {Experiment.NOISES: (6, 12, 24, 48), Experiment.BLEND: (6, 12, 24, 48), Experiment.PAINT: (1, 2, 3, 4)}
 _FIRST_COUNT = {Experiment.NOISES: 12, Experiment.BLEND: 12, Experiment.PAINT: 2}
@@ -36,20 +30,13 @@ _FIELDS = {
 }
 
 
-class ExperimentControls(QWidget):
+class ExperimentControls(RunForm):
     """The settings of one experiment; each experiment remembers its own.
 
     Args:
         experiment: Which.
         parent: The owner.
-
-    Signals:
-        edited: some setting changed, for better or worse.
-        submitted: a person pressed Return in a field.
     """
-
-    edited = Signal()
-    submitted = Signal()
 
     def __init__(self, experiment: Experiment, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,9 +50,7 @@ class ExperimentControls(QWidget):
     # Making
 
     def _make_fields(self) -> None:
-        free = (self.tr("Left to the model"), None)
-        self.form = ChoiceBox([free, *((form_name(key), key) for key in FORMS)], self)
-        self.material = ChoiceBox([free, *((material_name(key), key) for key in MATERIALS)], self)
+        self.form, self.material = self.form_box(), self.material_box()
         self.form.setCurrentIndex(self.form.findData(_FIRST_FORM[self.experiment]))
         self.labels = ChoiceBox(
             [
@@ -80,15 +65,9 @@ class ExperimentControls(QWidget):
         self._seeds, self._ends = SeedRow(self, _FIRST_SEED[self.experiment]), SeedRow(self, "17")
         self.seed, self.towards = self._seeds.line, self._ends.line
         self.choose_new_seed = self._seeds.choose_new
-        self.steps = NumberField(1, MAX_STEPS, parent=self)
-        self.steps.set_text("20")
-        self.guidance = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
-        self.guidance.set_text("2.0")
-        self.sampler = ChoiceBox([(label(SAMPLERS[key].label), key) for key in EMBEDDED_SAMPLERS], self)
-        self.problem = QLabel(self)
-        self.problem.setProperty("tone", "warning")
-        self.problem.setWordWrap(True)
-        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+        self.steps = self.steps_field("20")
+        self.guidance = self.guidance_field()
+        self.sampler = self.sampler_box()
 
     def _lay_out(self) -> None:
         names = {
@@ -107,13 +86,11 @@ class ExperimentControls(QWidget):
         rows.append([(self.tr("Sampler"), self.sampler)])
         for key in {"labels", "form", "material", "seed", "towards", "count"} - set(chosen):
             self._row_of(key).hide()
-        heading = QLabel(self.tr("The experiment"), self)
-        heading.setFont(fonts.strong())
         self.grid = FieldGrid(rows, self)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 14, 16, 0)
         column.setSpacing(10)
-        for widget in (heading, self.grid, self.problem):
+        for widget in (self.heading(self.tr("The experiment")), self.grid, self.problem):
             column.addWidget(widget)
         column.addStretch(1)
 
@@ -128,11 +105,6 @@ class ExperimentControls(QWidget):
         for field in (self.seed, self.towards, self.steps.lineEdit(), self.guidance.lineEdit()):
             field.textChanged.connect(self._validate)
             field.returnPressed.connect(self.submitted)
-
-    def fit_into(self, height_px: int) -> None:
-        """Fold the labels beside their fields where they would not all be seen otherwise."""
-        others = self.sizeHint().height() - self.grid.sizeHint().height()
-        self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
 
     # Values
 
@@ -163,11 +135,6 @@ class ExperimentControls(QWidget):
             strokes,
             stays_noise,
         )
-
-    @property
-    def reason(self) -> str:
-        """Why nothing can be run, one sentence per field; empty where it can."""
-        return self.problem.text()
 
     def set_has_labels(self, has_labels: bool) -> None:
         """Whether the model knows forms and materials."""
@@ -220,16 +187,12 @@ class ExperimentControls(QWidget):
         if self.experiment is Experiment.BLEND:
             ends = [error for error in self._errors(self.towards.text()) if error.field == "seed"]
             wrong += [FieldError("towards", error.sentence) for error in ends]
-        marked = {error.field for error in wrong}
-        for name in ("seed", "towards", "steps", "guidance"):
-            mark(getattr(self, name), name in marked)
-        self.problem.setText("\n".join(dict.fromkeys(error.sentence for error in wrong)))
-        self.problem.setVisible(bool(wrong))
         if self.experiment is Experiment.LABELS:
             labels = self.labels.currentData()
             self.form.setEnabled(labels == Labels.MATERIALS.value and self._has_labels)
             self.material.setEnabled(labels == Labels.FORMS.value and self._has_labels)
-        self.edited.emit()
+        texts = {"seed": self.seed, "towards": self.towards, "steps": self.steps, "guidance": self.guidance}
+        self.show_errors(wrong, texts)
 
     def _errors(self, seed: str) -> tuple[FieldError, ...]:
         try:

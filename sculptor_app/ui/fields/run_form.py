@@ -1,0 +1,95 @@
+"""Base class of the panels that set up a run, with the fields of a request that several pages offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QLabel, QWidget
+
+from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_STEPS
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
+from sculptor_app.ui.fields.field_grid import FieldGrid, mark
+from sculptor_app.ui.fields.form import FieldError
+from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.names import form_name, label, material_name
+
+
+class RunForm(QWidget):
+    """A panel of labelled fields, with the errors in them in a label of its own.
+
+    Attributes:
+        grid: The fields; made by the subclass, which lays out grid and `problem`.
+        problem: The errors, one a line; hidden while there is none.
+
+    Signals:
+        edited: a field changed, whether its value is valid or not.
+        submitted: Return was pressed in a field.
+    """
+
+    edited = Signal()
+    submitted = Signal()
+
+    grid: FieldGrid
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.problem = QLabel(self)
+        self.problem.setProperty("tone", "warning")
+        self.problem.setWordWrap(True)
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be run, one sentence per field; empty where it can."""
+        return self.problem.text()
+
+    def fit_into(self, height_px: int) -> None:
+        """Fold the labels beside their fields where they would not all be seen otherwise."""
+        others = self.sizeHint().height() - self.grid.sizeHint().height()
+        self.grid.set_compact(others + self.grid.roomy_height_px > height_px)
+
+    def show_errors(self, errors: Sequence[FieldError], fields: Mapping[str, QWidget]) -> None:
+        """Show errors, mark the fields they are in by name, and emit `edited`."""
+        wrong = {error.field for error in errors}
+        for name, field in fields.items():
+            mark(field, name in wrong)
+        self.problem.setText("\n".join(dict.fromkeys(error.sentence for error in errors)))
+        self.problem.setVisible(bool(errors))
+        self.edited.emit()
+
+    # Parts for subclasses
+
+    def heading(self, text: str) -> QLabel:
+        """A heading over a group of fields."""
+        heading = QLabel(text, self)
+        heading.setFont(fonts.strong())
+        return heading
+
+    def form_box(self) -> ChoiceBox:
+        """A list of the forms."""
+        return self._label_box(FORMS, form_name)
+
+    def material_box(self) -> ChoiceBox:
+        """A list of the materials."""
+        return self._label_box(MATERIALS, material_name)
+
+    def _label_box(self, keys: Sequence[str], name_of: Callable[[str], str]) -> ChoiceBox:
+        return ChoiceBox([(self.tr("Left to the model"), None), *((name_of(key), key) for key in keys)], self)
+
+    def steps_field(self, steps: str) -> NumberField:
+        """The number of steps, with a first value."""
+        field = NumberField(1, MAX_STEPS, parent=self)
+        field.set_text(steps)
+        return field
+
+    def guidance_field(self) -> NumberField:
+        """The guidance scale, 2 at first."""
+        field = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
+        field.set_text("2.0")
+        return field
+
+    def sampler_box(self) -> ChoiceBox:
+        """A list of the samplers of the embedded model."""
+        return ChoiceBox([(label(SAMPLERS[key].label), key) for key in EMBEDDED_SAMPLERS], self)
