@@ -114,9 +114,9 @@ def _wait(
         if stop is not None and stop.is_set():
             raise Cancelled
         if time.monotonic() - started > seconds:
-            return Finding(f"Loading the model on trial took more than {seconds} seconds.", _AGAIN)
+            return Finding(f"Loading the model in the sandbox took more than {seconds} seconds.", _AGAIN)
         if _resident(process.pid) > memory_bytes + SPARE_BYTES:  # torch itself takes a part of it
-            message = f"Loading the model on trial took more than {memory_bytes / 2**30:.1f} GiB of memory."
+            message = f"Loading the model in the sandbox took more than {memory_bytes / 2**30:.1f} GiB of memory."
             return Finding(message, _AGAIN)
 
 
@@ -146,7 +146,7 @@ def _findings(code: int, answer: IO[bytes]) -> list[Finding]:
         return [Finding(str(message), str(explanation)) for message, explanation in refused]
     except (ValueError, TypeError, KeyError):
         how = f"signal {-code}" if code < 0 else f"code {code}"
-        return [Finding(f"Loading the model on trial ended its process with {how}.", _AGAIN)]
+        return [Finding(f"Loading the model in the sandbox ended its process with {how}.", _AGAIN)]
 
 
 def _remembered(verdict: Verdict, dtype: str) -> Path | None:

@@ -40,10 +40,10 @@ def test_a_whole_model_is_fit_and_computes_what_diffusers_computes(name: str, tm
     folder = save(MAKERS[name], tmp_path / name)
     verdict = inspect_model(folder)
     assert verdict.findings == ()
-    told: list[LoadingProgress] = []
-    ours = build(verdict, "float32", told.append)
-    assert [each.part for each in told] == [component.name for component in verdict.components]
-    assert [each.number for each in told] == list(range(1, told[0].of + 1))
+    reports: list[LoadingProgress] = []
+    ours = build(verdict, "float32", reports.append)
+    assert [each.part for each in reports] == [component.name for component in verdict.components]
+    assert [each.number for each in reports] == list(range(1, reports[0].of + 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = DiffusionPipeline.from_pretrained(folder, disable_mmap=True)

@@ -89,36 +89,36 @@ def test_the_engine_opens_any_model_keeps_it_and_lets_go_of_it(model: Path, monk
 def test_a_stop_ends_the_loading_at_the_next_component(model: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of a run that has to load its model first; the engine is empty then, and the next run loads it whole."""
     seen_before(monkeypatch)
-    told: list[LoadingProgress] = []
+    reports: list[LoadingProgress] = []
     stop, request = threading.Event(), RunRequest(model=str(model), steps=2, sampler="model", device="cpu")
 
-    def note(doing: LoadingProgress) -> None:
-        told.append(doing)
-        if doing.part == part:
+    def note(progress: LoadingProgress) -> None:
+        reports.append(progress)
+        if progress.part == part:
             stop.set()
 
     engine = Engine(report=note)
     with pytest.raises(Cancelled):
         list(sample(engine, request, stop))
-    assert told[-1].part == part
+    assert reports[-1].part == part
     assert engine.device is None
     part = "none"
     stop.clear()
-    told.clear()
+    reports.clear()
     *_, last = sample(engine, request, stop)
     assert last.trajectory.is_complete
-    assert [each.part for each in told] == ["", "", "scheduler", "unet", ""]
+    assert [each.part for each in reports] == ["", "", "scheduler", "unet", ""]
     heard: list[LoadingProgress] = []
     engine.unload()
     engine.load(str(model), "cpu", report=heard.append)
-    assert len(heard) == len(told) == 5
+    assert len(heard) == len(reports) == 5
 
 
 def test_an_engine_hands_stop_and_report_to_whatever_opens(tmp_path: Path) -> None:
     given: list[Any] = []
 
-    def load(folder: Path, device: str, **told: Any) -> Any:
-        given.append((folder, device, told))
+    def load(folder: Path, device: str, **options: Any) -> Any:
+        given.append((folder, device, options))
         return gaussian_pipeline(8)
 
     stop, report = threading.Event(), lambda _: None

@@ -33,9 +33,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_model_is_tried_once_and_again_when_anything_of_it_has_changed(model: Path, started: list[Any]) -> None:
-    told: list[LoadingProgress] = []
-    assert load_pipeline(model, report=told.append).unet is not None
-    assert told == [
+    reports: list[LoadingProgress] = []
+    assert load_pipeline(model, report=reports.append).unet is not None
+    assert reports == [
         LoadingProgress(LoadingStage.CHECKING),
         LoadingProgress(LoadingStage.SANDBOX),
         LoadingProgress(LoadingStage.READING, "scheduler", 1, 2),
@@ -81,7 +81,7 @@ def test_a_trial_can_be_stopped(model: Path, started: list[Any]) -> None:
     stop = threading.Event()
     with pytest.raises(Cancelled):
         load_pipeline(
-            model, stop=stop, report=lambda doing: stop.set() if doing.stage is LoadingStage.SANDBOX else None
+            model, stop=stop, report=lambda progress: stop.set() if progress.stage is LoadingStage.SANDBOX else None
         )
     assert started[0].returncode < 0
 

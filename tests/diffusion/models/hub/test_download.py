@@ -58,12 +58,12 @@ def test_a_model_is_offered_with_its_size_fetched_and_found(served: Hub, tmp_pat
     assert (names(what), what.commit) == (WANTED, COMMIT)
     assert what.total_bytes == sum(len(served.files[name]) for name in WANTED)
     assert what.missing_bytes == what.total_bytes - len(served.files["model_index.json"])
-    told: list[tuple[int, int]] = []
-    folder = download(what, lambda *state: told.append(state))
+    reports: list[tuple[int, int]] = []
+    folder = download(what, lambda *state: reports.append(state))
     assert served.fetched == WANTED
-    assert told == sorted(told)
-    assert told[0] == (0, what.total_bytes)
-    assert told[-1] == (what.total_bytes, what.total_bytes)
+    assert reports == sorted(reports)
+    assert reports[0] == (0, what.total_bytes)
+    assert reports[-1] == (what.total_bytes, what.total_bytes)
     assert hub.find_cached(NAME, tmp_path) == folder
     assert hub.cached_names(tmp_path) == (NAME,)
     assert inspect_model(folder).findings == ()
@@ -103,12 +103,12 @@ def test_a_stop_in_the_middle_of_a_file_is_gone_on_from(served: Hub, tmp_path: P
         download(what, watch, stop)
     rest = offered(served, tmp_path)
     assert size - 8192 <= rest.missing_bytes < size
-    told: list[int] = []
+    reports: list[int] = []
     served.sent.clear()
-    assert inspect_model(download(rest, lambda done, _: told.append(done))).fit
+    assert inspect_model(download(rest, lambda done, _: reports.append(done))).fit
     assert served.fetched[-2:] == [weights, weights]
     assert served.sent == [rest.missing_bytes]
-    assert told == sorted(told)
+    assert reports == sorted(reports)
     assert not list(tmp_path.rglob("*.incomplete*"))
 
 
@@ -118,10 +118,10 @@ def test_a_connection_that_breaks_is_made_again(knows_parts: bool, served: Hub, 
     served.knows_parts = knows_parts
     size = len(served.files[f"unet/{WEIGHTS}"])
     served.breaks = [10**9, 10**9, size // 2, *([size // 4] if knows_parts else [])]
-    told: list[int] = []
-    assert inspect_model(download(what, lambda done, _: told.append(done))).fit
-    assert told[-1] == what.total_bytes
-    assert (told == sorted(told)) is knows_parts  # else it begins anew
+    reports: list[int] = []
+    assert inspect_model(download(what, lambda done, _: reports.append(done))).fit
+    assert reports[-1] == what.total_bytes
+    assert (reports == sorted(reports)) is knows_parts  # else it begins again
 
 
 def test_large_files_come_from_elsewhere_and_a_persons_token_does_not_go_there(
