@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from sculptor_app.diffusion.sampling.sample import Event
     from sculptor_app.diffusion.studies.inversion import Inversion as Inversion
     from sculptor_app.training.loop.live import Learning as Learning
-    from sculptor_app.training.records.events import RunSeen
     from sculptor_app.training.records.plan import Plan
 
 Work = Callable[["Engine", threading.Event], Iterator[object]]
@@ -273,10 +272,3 @@ def export_training(folder: Path) -> Path:
     from sculptor_app.training.loop.live import export
 
     return export(folder)
-
-
-def training_run_in(folder: Path) -> RunSeen | None:
-    """The training run in a folder; None where there is none and one can be begun."""
-    from sculptor_app.training.records.run_folder import look_at
-
-    return look_at(folder)

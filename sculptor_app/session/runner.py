@@ -20,7 +20,6 @@ from sculptor_app.session.worker import Job, JobThread, Outcome, Run
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.levels import NoiseLevel
     from sculptor_app.core.trajectory.trajectory import Trajectory
-    from sculptor_app.measures.run_measures import RunMeasures
     from sculptor_app.session.engine import Engine
 
 DEFAULT_BUDGET_BYTES = 512 * 2**20
@@ -110,9 +109,7 @@ class SampleRun(ModelRun):
     """Handle of a single run of the sampler.
 
     Attributes:
-        request: what is made.
         trajectory: of the run; None before it has begun.
-        measures: of the trajectory.
 
     Signals:
         started: trajectory and measures; state 0 is there.
@@ -122,17 +119,15 @@ class SampleRun(ModelRun):
     started = Signal(object, object)
     step_taken = Signal(int)
 
-    def __init__(self, runner: SamplingRunner, request: RunRequest) -> None:
+    def __init__(self, runner: SamplingRunner) -> None:
         super().__init__(runner)
-        self.request = request
         self.trajectory: Trajectory | None = None
-        self.measures: RunMeasures | None = None
 
     def take(self, item: object) -> None:
         """Hand on an event of the sampler."""
         match item:
             case Started():
-                self.trajectory, self.measures = item.trajectory, item.measures
+                self.trajectory = item.trajectory
                 self.started.emit(item.trajectory, item.measures)
                 self._runner.started.emit(self)
             case StepTaken():
@@ -234,7 +229,7 @@ class SamplingRunner(QObject):
         Returns:
             The run's handle; nothing comes of it before this returns.
         """
-        run = SampleRun(self, request)
+        run = SampleRun(self)
         self._ask_for(run, self._sampling_job(request, start))
         return run
 

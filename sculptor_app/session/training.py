@@ -18,6 +18,7 @@ from sculptor_app.session import engine as access
 from sculptor_app.session.tasks import BackgroundTask
 from sculptor_app.training.records.events import Begun, Learned, RunSeen
 from sculptor_app.training.records.plan import Plan
+from sculptor_app.training.records.run_folder import look_at
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Learning
@@ -195,7 +196,7 @@ class TrainingRunner(QObject):
             folder, self._to_inspect = self._to_inspect, None
 
             def job(stop: threading.Event) -> Iterator[object]:
-                yield _Inspected(folder, access.training_run_in(folder))
+                yield _Inspected(folder, look_at(folder))
 
             self._task.start(job)
 
