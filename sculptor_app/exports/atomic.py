@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: a temporary file in the same folder, renamed when it is complete."""
+"""Files that are either whole or not there, and the errors of exports; paths are checked before hours of work."""
 
 import errno
 import os
@@ -8,8 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.files import atomic_file
-from sculptor_app.exports.errors import ExportError
+
+
+class ExportError(SculptorError):
+    """A file could not be written; the run, and the file that was there before, are whole."""
+
+
+class OptionError(ExportError):
+    """An option has a value that is not allowed, or does not go with another."""
+
+
+class ExportCancelled(Exception):  # no error: a person asked for it
+    """An export was stopped on request; the file that was there before is whole."""
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def test_the_noise_of_a_picture(tiny_model: Path, picture: Path, tmp_path: Path,
 def test_unsolved_steps_are_told(tiny_model: Path, picture: Path, capsys: Any) -> None:
     assert call("invert", tiny_model, picture, "--iterations", 0, "--grain", 0) == 0
     told = capsys.readouterr().out
-    assert "ball.png, carved as free:\n8 steps undone with 8 evaluations" in told
+    assert "ball.png, carved as unconditional:\n8 steps undone with 8 evaluations" in told
     assert told.endswith("8 steps are not solved; more --steps or --iterations may help\n")
 
 

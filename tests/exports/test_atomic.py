@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.exports import atomic
-from sculptor_app.exports.atomic import check_target, replacing
-from sculptor_app.exports.errors import ExportError
+from sculptor_app.exports.atomic import ExportError, check_target, replacing
 
 
 def names(folder: Path) -> list[str]:
