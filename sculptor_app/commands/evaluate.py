@@ -16,7 +16,7 @@ from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, ProgressBar, is_te
 from sculptor_app.commands.train import AGAIN, exit_code, sentence
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
-from sculptor_app.exports.atomic import ExportError, check_target, replacing
+from sculptor_app.exports.files import ExportError, check_target, replacing
 
 if TYPE_CHECKING:
     from sculptor_app.training.evaluation.evaluate import EvaluationRequest

@@ -12,7 +12,7 @@ from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.pictures.opening import OpenedPicture, open_picture
 from sculptor_app.core.trajectory.forward import ForwardTrajectory, run_forward_process
 from sculptor_app.exports.animation.options import MIN_SIZE_PX, AnimationOptions
-from sculptor_app.exports.atomic import ExportCancelled, OptionError
+from sculptor_app.exports.files import ExportCancelled, OptionError
 from sculptor_app.measures.forward import ForwardMeasures
 
 

@@ -14,7 +14,7 @@ from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Interru
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.atomic import ExportCancelled
+from sculptor_app.exports.files import ExportCancelled
 from sculptor_app.measures.bands import slope
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import frame_spectrum

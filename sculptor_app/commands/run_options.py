@@ -20,7 +20,7 @@ from sculptor_app.core.requests.request import (
     RunRequest,
 )
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
-from sculptor_app.exports.atomic import OptionError
+from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.opening import OpenedPicture

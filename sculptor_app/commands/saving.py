@@ -21,7 +21,7 @@ from sculptor_app.commands.terminal import (
 from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureError, SculptorError
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
 from sculptor_app.exports.animation.options import MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
-from sculptor_app.exports.atomic import ExportError, OptionError, check_target
+from sculptor_app.exports.files import ExportError, OptionError, check_target
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory

@@ -12,7 +12,7 @@ from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.start import Start
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.exports.animation.options import GUIDANCE_FRAMES, AnimationOptions
-from sculptor_app.exports.atomic import ExportCancelled, ExportError
+from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.measures.run_measures import RunMeasures, measured
 
 Checked = Callable[[argparse.Namespace], tuple[RunRequest, AnimationOptions]]

@@ -12,7 +12,7 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.phases import phase_of
 from sculptor_app.exports.animation.plan import RunGrid
-from sculptor_app.exports.atomic import ExportCancelled, check_target, replacing
+from sculptor_app.exports.files import ExportCancelled, check_target, replacing
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import drowned_bands, noise_floor
 from sculptor_app.measures.run_measures import RunMeasures, Source

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from sculptor_app import __version__
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
-from sculptor_app.exports.atomic import ExportError
+from sculptor_app.exports.files import ExportError
 
 APPLICATION = "Sculptor"
 

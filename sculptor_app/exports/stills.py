@@ -9,7 +9,7 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.grid import GridScenes
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import GAP_PX, RunGrid, geometry, kinds_of
-from sculptor_app.exports.atomic import ExportError, replacing
+from sculptor_app.exports.files import ExportError, replacing
 from sculptor_app.exports.settings import settings_text
 from sculptor_app.measures.pictures import picture
 

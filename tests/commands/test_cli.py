@@ -237,12 +237,12 @@ def test_failure_in_mid_run(tiny_model: Path, tmp_path: Path, monkeypatch: pytes
 def test_disk_that_fills_up_while_writing(tiny_model: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     import errno
 
-    from sculptor_app.exports import atomic
+    from sculptor_app.exports import files
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(atomic.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     assert sculpt(tiny_model, "--out", tmp_path / "x.gif") == 5
     assert capsys.readouterr().err.startswith("The disk is full: ")
     assert list(tmp_path.iterdir()) == []

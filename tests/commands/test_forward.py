@@ -191,12 +191,12 @@ def write_bad_pictures(folder: Path) -> None:
 def test_a_full_disk_leaves_nothing_half_written(picture: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     import errno
 
-    from sculptor_app.exports import atomic
+    from sculptor_app.exports import files
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(atomic.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     assert drown(picture, "--out", tmp_path / "x.gif") == 5
     assert capsys.readouterr().err.startswith("The disk is full: ")
     assert [entry.name for entry in tmp_path.iterdir()] == ["holiday.png"]

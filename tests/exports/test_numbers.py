@@ -10,7 +10,7 @@ from PIL import Image
 
 from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.atomic import ExportError
+from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.numbers import COLUMNS, write_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import write_png

@@ -19,7 +19,7 @@ from sculptor_app.exports.animation.drawing import (
 )
 from sculptor_app.exports.animation.options import GRID_FRAMES, MAX_SIZE_PX, AnimationOptions
 from sculptor_app.exports.animation.plan import Geometry, RunGrid, geometry, kinds_of
-from sculptor_app.exports.atomic import ExportError, OptionError
+from sculptor_app.exports.files import ExportError, OptionError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import picture
 

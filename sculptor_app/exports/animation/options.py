@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sculptor_app.exports.atomic import OptionError
+from sculptor_app.exports.files import OptionError
 
 PLAIN_FRAMES = ("guess", "noisy", "chips", "both")
 """What a GIF of any run shows; "both" is the guess beside the noisy state."""

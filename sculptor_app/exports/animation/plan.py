@@ -11,7 +11,7 @@ from sculptor_app.core.requests.grid import Cell
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.decoded import DECODED
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.atomic import ExportError
+from sculptor_app.exports.files import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.guidance import why_no_halves
 

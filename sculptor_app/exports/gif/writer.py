@@ -9,7 +9,7 @@ from sculptor_app.exports.animation.drawing import Scenes
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunOrGrid, TimedState, shown_states
 from sculptor_app.exports.animation.scenes import Animation, animation_of
-from sculptor_app.exports.atomic import ExportCancelled, replacing
+from sculptor_app.exports.files import ExportCancelled, replacing
 from sculptor_app.exports.gif.encoder import TRAILER, SceneEncoder, file_header
 from sculptor_app.exports.gif.palette import SheetPalette
 from sculptor_app.exports.settings import settings_text

@@ -188,7 +188,7 @@ class Files(QObject):
         """
         from PySide6.QtCore import QBuffer, QIODevice
 
-        from sculptor_app.exports.atomic import replacing
+        from sculptor_app.exports.files import replacing
 
         buffer = QBuffer()
         buffer.open(QIODevice.OpenModeFlag.WriteOnly)

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.atomic import ExportCancelled, ExportError
+from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.texts import file_size_text

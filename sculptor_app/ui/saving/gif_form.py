@@ -14,7 +14,7 @@ from sculptor_app.exports.animation.options import (
     AnimationOptions,
 )
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
-from sculptor_app.exports.atomic import ExportError
+from sculptor_app.exports.files import ExportError
 from sculptor_app.ui import theme
 
 FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.exports.atomic import ExportCancelled
+from sculptor_app.exports.files import ExportCancelled
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui.playback.page import GridViews

@@ -18,7 +18,7 @@ from sculptor_app.exports.animation.grid import MOST_SHEET_PX, liked_size, place
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid, frame_count
 from sculptor_app.exports.animation.scenes import image_size
-from sculptor_app.exports.atomic import ExportCancelled, ExportError
+from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.gif.writer import estimate_bytes, preview_gif, write_gif
 from sculptor_app.exports.numbers import GRID_COLUMNS, write_csv, write_grid_csv
 from sculptor_app.exports.settings import read_settings

@@ -16,7 +16,7 @@ from PIL import Image
 from sculptor_app.exports.animation.options import FRAMES, GUIDANCE_FRAMES, AnimationOptions
 from sculptor_app.exports.animation.plan import frame_count, shown_states, timetable
 from sculptor_app.exports.animation.scenes import image_size
-from sculptor_app.exports.atomic import ExportCancelled, ExportError
+from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.gif.writer import estimate_bytes, write_gif
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.pictures import FrameKind, picture
