@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from sculptor_app import identity
-from sculptor_app.commands import check_model, forward, invert, menu, resculpt, sculpt, terminal
+from sculptor_app.commands import check_model, forward, invert, menu, sculpt, terminal
 from sculptor_app.commands.parsing import Parser
 from sculptor_app.commands.terminal import say
 from sculptor_app.commands.window import open_window
@@ -50,8 +50,7 @@ def make_parser() -> Parser:
     parser.add_argument("--model", metavar="FOLDER", help="open the window with this model")
     parser.set_defaults(run=open_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    sculpt.add_parser(commands)
-    resculpt.add_parser(commands)
+    sculpt.add_parsers(commands)
     invert.add_parser(commands)
     forward.add_parser(commands)
     check_model.add_parser(commands)

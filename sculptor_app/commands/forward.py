@@ -1,12 +1,34 @@
-"""`sculptor-app forward`: a picture drowns in noise, without a window and without a model."""
+"""`sculptor-app forward`: the forward process on a picture, without a window and without a model."""
+
+from __future__ import annotations
 
 import argparse
+import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sculptor_app.commands.parsing import OneOf, Parser, whole_number
-from sculptor_app.commands.saving import add_gif_look, scale
+from sculptor_app.commands.run_options import rendered
+from sculptor_app.commands.saving import (
+    add_files,
+    add_look,
+    animation_options,
+    check_files,
+    code_of,
+    refused,
+    scale,
+    write_files,
+)
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, ProgressBar, is_terminal, say, stop_on_signal
+from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
-from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX
+from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, AnimationOptions
+from sculptor_app.exports.files import ExportCancelled, OptionError
+
+if TYPE_CHECKING:
+    from sculptor_app.core.pictures.opening import OpenedPicture
+    from sculptor_app.core.trajectory.forward import ForwardTrajectory
 
 EXAMPLES = """examples:
   sculptor-app forward holiday.jpg --out drowned.gif
@@ -16,7 +38,7 @@ EXAMPLES = """examples:
 ONE, FRESH = "one", "fresh"
 
 
-def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
+def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to the program's parser."""
     parser = commands.add_parser(
         "forward",
@@ -28,12 +50,12 @@ def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
     )
     _add_picture(parser.add_argument_group("what to drown, and how"))
     files = parser.add_argument_group("what to save")
-    files.add_argument("--out", type=Path, metavar="FILE", help="x.gif: all of it; x.png: the noise at its end")
-    files.add_argument("--csv", type=Path, metavar="FILE", help="energy per band, noise floor and what is drowned")
+    add_files(files, {"animation": "all of it", "still": "the noise at its end"},
+              "energy per band, noise floor and what is drowned")  # fmt: skip
     look = parser.add_argument_group("how the GIF looks")
     look.add_argument("--scale", type=scale, default=1, metavar="N", help="edge of one of the picture's pixels (1)")
-    add_gif_look(look, "layer", "the picture and for the last layer", "the picture")
-    parser.set_defaults(run=_run, parser=parser)
+    add_look(look, "layer", "the picture and for the last layer", "the picture")
+    parser.set_defaults(run=run, parser=parser)
 
 
 def _add_picture(group: argparse._ArgumentGroup) -> None:
@@ -51,7 +73,66 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
                        help="one: the same noise grows; fresh: each layer is noise of its own (one)")  # fmt: skip
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from sculptor_app.commands.forward_run import run  # numpy and Pillow come with it
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
 
-    return run(arguments)
+    Returns:
+        The exit code; what went wrong is said on the error stream.
+    """
+    try:
+        _check(arguments)
+    except SculptorError as error:
+        return refused(error, BAD_INPUT)
+    from sculptor_app.core.trajectory.forward import run_forward_process  # numpy comes with it
+    from sculptor_app.measures.forward import ForwardMeasures
+
+    with stop_on_signal() as interruption:
+        try:
+            opened = _opened(arguments)
+            options = _options(arguments, max(opened.frame.shape[1:]))
+            trajectory = run_forward_process(opened.frame, opened.name, steps=arguments.steps, seed=arguments.seed,
+                               fresh=arguments.static == FRESH)  # fmt: skip
+            _draw(trajectory, interruption.event)
+            write_files(arguments, options, trajectory, ForwardMeasures.of(trajectory), 0, interruption)
+        except (Cancelled, ExportCancelled):
+            return refused("Interrupted; nothing was written.", interruption.code or INTERRUPTED)
+        except SculptorError as error:
+            return refused(error, code_of(error))
+    return DONE
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what can be seen to be wrong before a file is opened."""
+    if arguments.picture is None and arguments.render is None:
+        raise OptionError("There is nothing to drown.", "Name a PICTURE, or add --render FORM.")
+    if arguments.picture is not None and arguments.render is not None:
+        raise OptionError("There are a PICTURE and --render.", "Choose one of them.")
+    if arguments.material is not None and arguments.render is None:
+        raise OptionError("--material is that of a sculpture.", "Add --render FORM, or leave it out.")
+    check_files(arguments)
+    if arguments.picture is not None:
+        for path in (arguments.out, arguments.csv):
+            if path is not None and path.resolve() == arguments.picture.resolve():
+                raise OptionError(f"{path} is the picture itself.", "Choose another name to save under.")
+    _options(arguments, MIN_SIZE_PX)
+
+
+def _options(arguments: argparse.Namespace, longer_side_px: int) -> AnimationOptions:
+    return animation_options(arguments, "noisy", max(MIN_SIZE_PX, arguments.scale * longer_side_px), into_noise=True)
+
+
+def _opened(arguments: argparse.Namespace) -> OpenedPicture:
+    if arguments.render is not None:
+        return rendered(arguments.render, arguments.material, arguments.seed, arguments.size_px)
+    from sculptor_app.core.pictures.opening import open_picture  # numpy and Pillow come with it
+
+    opened = open_picture(arguments.picture, longest_px=arguments.size_px)
+    if opened.notes and is_terminal(sys.stdout):
+        say(f"{opened.name}: {', '.join(opened.notes)}", sys.stdout)
+    return opened
+
+
+def _draw(trajectory: ForwardTrajectory, stop: threading.Event) -> None:
+    """Draw what has to be drawn in order, with a bar."""
+    with ProgressBar("Drowning", trajectory.planned_steps if trajectory.fresh else 0, "layer") as bar:
+        trajectory.draw(bar.move_to, stop)

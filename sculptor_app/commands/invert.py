@@ -1,12 +1,44 @@
-"""`sculptor-app invert`: the noise that the model carves a given picture out of."""
+"""`sculptor-app invert`: DDIM inversion, the noise that the model turns into a given picture."""
+
+from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
-from sculptor_app.commands.run_options import add_guidance, add_labels, add_model, add_picture, add_seed, add_steps
-from sculptor_app.commands.saving import add_gif_look
-from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES
+from sculptor_app.commands.run_options import (
+    add_guidance,
+    add_labels,
+    add_model,
+    add_picture,
+    add_seed,
+    add_steps,
+    bring_model,
+    check_picture,
+    given_picture,
+    request_of,
+)
+from sculptor_app.commands.saving import (
+    add_files,
+    add_look,
+    animation_options,
+    check_files,
+    code_of,
+    refused,
+    write_files,
+)
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Interruption, ProgressBar, say, stop_on_signal
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES, AnimationOptions
+from sculptor_app.exports.files import ExportCancelled
+
+if TYPE_CHECKING:
+    from sculptor_app.diffusion.sampling.engine import Engine
+    from sculptor_app.diffusion.studies.inversion import Inversion
 
 EXAMPLES = """examples:
   sculptor-app invert holiday.jpg
@@ -16,7 +48,7 @@ EXAMPLES = """examples:
 LEAST_STEPS, MOST_ITERATIONS, MOST_TOLERANCE, MOST_GRAIN = 2, 1000, 1.0, 0.5
 
 
-def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
+def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to the program's parser."""
     parser = commands.add_parser(
         "invert",
@@ -40,23 +72,116 @@ def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
                      "brings the very picture back, but outlines of it stay in the noise (0.05)")  # fmt: skip
     add_seed(how, "the grain")
     add_model(how)
-    _add_files(parser.add_argument_group("what to say and save"))
+    files = parser.add_argument_group("what to say and save")
+    files.add_argument("--json", action="store_true", help="say it as JSON")
+    add_files(files, {"animation": "the way to the noise", "still": "the noise"}, "energy per band and step on the way")
     look = parser.add_argument_group("how the GIF looks")
     look.add_argument("--frames", action=OneOf, known=PLAIN_FRAMES, name="frame", default="noisy",
                       help="both: the guess beside the noisy state (noisy)")  # fmt: skip
     look.add_argument("--size-px", type=whole_number("size", MIN_SIZE_PX, MAX_SIZE_PX), default=256, metavar="N",
                       help="longer side of a picture (256)")  # fmt: skip
-    add_gif_look(look, "step", "the picture and for the noise", "the picture")
-    parser.set_defaults(run=_run, parser=parser)
+    add_look(look, "step", "the picture and for the noise", "the picture")
+    parser.set_defaults(run=run, parser=parser)
 
 
-def _add_files(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--json", action="store_true", help="say it as JSON")
-    group.add_argument("--out", type=Path, metavar="FILE", help="x.gif: the way to the noise; x.png: the noise")
-    group.add_argument("--csv", type=Path, metavar="FILE", help="energy per band and step on the way")
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code; what went wrong is said on the error stream.
+    """
+    try:
+        request, options = _checked(arguments)
+    except SculptorError as error:
+        return refused(error, BAD_INPUT)
+    from sculptor_app.measures.run_measures import RunMeasures  # numpy comes with it
+
+    with stop_on_signal() as interruption:
+        try:
+            bring_model(arguments, interruption)
+            engine, inversion = _inverted(request, arguments, interruption)
+            error_db = _sampled_again(engine, request, inversion, interruption)
+            if arguments.out is not None or arguments.csv is not None:
+                trajectory = inversion.trajectory
+                write_files(arguments, options, trajectory, RunMeasures.of(trajectory), 0, interruption)
+        except (Cancelled, ExportCancelled) as cancelled:
+            return refused(str(cancelled) or "Interrupted; nothing was written.", interruption.code or INTERRUPTED)
+        except SculptorError as error:
+            return refused(error, code_of(error))
+    facts = _facts(inversion, error_db)
+    say(json.dumps(facts) if arguments.json else _sentences(facts), sys.stdout)
+    return DONE
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from sculptor_app.commands.invert_run import run  # numpy and Pillow come with it
+def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
+    check_picture(arguments)
+    request = request_of(arguments)
+    if arguments.out is not None or arguments.csv is not None:
+        check_files(arguments)
+    return request, animation_options(arguments, arguments.frames, arguments.size_px, into_noise=True)
 
-    return run(arguments)
+
+def _inverted(
+    request: RunRequest, arguments: argparse.Namespace, interruption: Interruption
+) -> tuple[Engine, Inversion]:
+    from sculptor_app.diffusion.sampling.engine import Engine, model_facts
+    from sculptor_app.diffusion.studies.inversion import Inversion, invert  # torch takes seconds to import
+
+    opened = given_picture(arguments, model_facts(request.model).size)
+    with ProgressBar("Undoing", request.steps, "step") as bar:
+        engine = Engine(report=bar.say)
+        for found in invert(engine, request, opened.frame, interruption.event, opened.name, arguments.iterations,
+                            arguments.tolerance, arguments.grain):  # fmt: skip
+            if isinstance(found, Inversion):
+                return engine, found
+            if found.done == 1:
+                bar.say("")
+            bar.move_to(found.done)
+    raise AssertionError("an inversion ends with its record")
+
+
+def _sampled_again(engine: Engine, request: RunRequest, inversion: Inversion, interruption: Interruption) -> float:
+    """How near a run from the noise comes to the picture, in dB."""
+    from sculptor_app.diffusion.sampling.sample import sample
+
+    with ProgressBar("Sculpting", request.steps, "step") as bar:
+        for event in sample(engine, request, interruption.event, start=inversion.start):
+            trajectory = event.trajectory
+            bar.move_to(trajectory.last)
+    return inversion.error_db(trajectory.state(trajectory.last))
+
+
+def _facts(inversion: Inversion, error_db: float) -> dict[str, Any]:
+    from sculptor_app.measures.bands import slope
+    from sculptor_app.measures.spectrum import frame_spectrum
+
+    steps = len(inversion.evaluations)
+    return {
+        "picture": inversion.name,
+        "conditions": inversion.trajectory.info.conditions,
+        "steps": steps,
+        "error_db": error_db if math.isfinite(error_db) else None,
+        "evaluations": sum(inversion.evaluations),
+        "unsolved_steps": inversion.unsolved,
+        "drawn_steps": inversion.grain_steps,
+        "noise": {
+            "mean": inversion.mean,
+            "deviation": inversion.deviation,
+            "slope": slope(frame_spectrum(inversion.noise)),
+        },
+    }
+
+
+def _sentences(facts: dict[str, Any]) -> str:
+    noise, error_db = facts["noise"], facts["error_db"]
+    nearness = "the very same picture" if error_db is None else f"{error_db:.1f} dB from the picture"
+    spread = f"mean {noise['mean']:.3f}, standard deviation {noise['deviation']:.3f}"
+    lines = [
+        f"{facts['picture']}, carved as {facts['conditions']}:",
+        f"{facts['steps']} steps undone with {facts['evaluations']} evaluations of the network",
+        f"carved again from the noise found: {nearness}",
+        f"the noise: {spread}, slope of its spectrum {noise['slope']:.2f} (drawn noise: 0, 1, 0)",
+    ]
+    if facts["unsolved_steps"]:
+        lines.append(f"{facts['unsolved_steps']} steps are not solved; more --steps or --iterations may help")
+    return "\n".join(lines)

@@ -22,94 +22,36 @@ from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureErr
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
 from sculptor_app.exports.animation.options import MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
 from sculptor_app.exports.files import ExportError, OptionError, check_target
+from sculptor_app.exports.formats import FORMATS, PICTURE_FORMATS, Export, Kind, picture_format
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.measures.run_measures import RunMeasures
 
 
-def check_files(arguments: argparse.Namespace) -> None:
-    """Refuse `--out` and `--csv` that cannot be written, before any time is spent.
-
-    Raises:
-        ExportError: there is nothing to write, or something does not go.
-    """
-    out, numbers = arguments.out, arguments.csv
-    if out is None and numbers is None:
-        raise OptionError("There is nothing to save.", "Add --out FILE or --csv FILE.")
-    if out is not None and out.suffix.lower() not in (".gif", ".png"):
-        raise OptionError(f"{out} is neither a .gif nor a .png.", "Choose one of them.")
-    if out is not None and numbers is not None and out.resolve() == numbers.resolve():
-        raise OptionError(f"{out} is to be a picture and numbers at once.", "Choose two names.")
-    for path in (out, numbers):
-        if path is not None:
-            check_target(path)
-
-
-def write_files(
-    arguments: argparse.Namespace,
-    options: AnimationOptions,
-    trajectory: AnyTrajectory,
-    measures: RunMeasures,
-    still: int,
-    interruption: Interruption,
-) -> None:
-    """Write `--out` and `--csv`; a stop before the last is whole leaves the ones that are.
-
-    Args:
-        arguments: of the command.
-        options: of the GIF.
-        trajectory: what is written.
-        measures: of the trajectory.
-        still: the state that a PNG shows.
-        interruption: looked at between frames.
-
-    Raises:
-        ExportError: a file could not be written.
-        ExportCancelled: it was interrupted.
-    """
-    from sculptor_app.exports.gif.writer import write_gif  # numpy and Pillow come with them
-    from sculptor_app.exports.numbers import write_csv
-    from sculptor_app.exports.stills import write_png
-
-    out: Path | None = arguments.out
-    if out is not None and out.suffix.lower() == ".png":
-        write_png(out, trajectory, still, options)
-    elif out is not None:
-        with ProgressBar("Writing", 0, "frame") as bar:
-            write_gif(out, trajectory, measures, options, lambda done, _: bar.move_to(done), interruption.event)
-    if arguments.csv is not None:
-        write_csv(arguments.csv, trajectory, measures)
-    for path in (out, arguments.csv):
-        if path is not None and is_terminal(sys.stdout):
-            say(f"{path}: {path.stat().st_size / 1024:.0f} KiB", sys.stdout)
-
-
-def code_of(error: SculptorError) -> int:
-    """The exit code that goes with a fault."""
-    if isinstance(error, (RequestError, DeviceMissing, OptionError, PictureError)):
-        return BAD_INPUT
-    if isinstance(error, ModelFolderError):
-        return NO_MODEL
-    return NOT_WRITTEN if isinstance(error, ExportError) else RUN_FAILED
-
-
-def refused(reason: object, code: int) -> int:
-    """Say why, and hand back the exit code."""
-    say(str(reason), sys.stderr)
-    return code
-
-
 MAX_SCALE = 256
 
 
+def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: str) -> None:
+    """Add `--out` and `--csv`.
+
+    Args:
+        group: where they go.
+        shown: what a format's file shows, by the kind of format.
+        numbers: what a table holds.
+    """
+    out = "; ".join(f"x{row.suffix}: {shown[row.kind]}" for row in PICTURE_FORMATS)
+    group.add_argument("--out", type=Path, metavar="FILE", help=out)
+    group.add_argument("--csv", type=Path, metavar="FILE", help=numbers)
+
+
 def scale(text: str) -> int:
-    """A converter for argparse: the edge of one pixel, in pixels of the GIF."""
+    """A converter for argparse: the edge of one pixel, in pixels of the animation."""
     return whole_number("scale", 1, MAX_SCALE)(text)
 
 
-def add_gif_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: str) -> None:
-    """Add what does not depend on what the GIF shows.
+def add_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: str) -> None:
+    """Add what does not depend on what the animation shows.
 
     Args:
         group: where the options go.
@@ -132,11 +74,13 @@ def add_gif_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: 
     group.add_argument("--dark", action="store_true", help="dark paper for caption and plot")
 
 
-def gif_options(arguments: argparse.Namespace, frames: str, size_px: int, into_noise: bool = False) -> AnimationOptions:
-    """The GIF's options as they were typed.
+def animation_options(
+    arguments: argparse.Namespace, frames: str, size_px: int, into_noise: bool = False
+) -> AnimationOptions:
+    """The animation's options as they were typed.
 
     Args:
-        arguments: with those of `add_gif_look`.
+        arguments: with those of `add_look`.
         frames: one of FRAMES.
         size_px: longer side of a picture.
         into_noise: the direction.
@@ -157,3 +101,73 @@ def gif_options(arguments: argparse.Namespace, frames: str, size_px: int, into_n
         dark=arguments.dark,
         into_noise=into_noise,
     )
+
+
+def check_files(arguments: argparse.Namespace) -> None:
+    """Refuse `--out` and `--csv` that cannot be written, before any time is spent.
+
+    Raises:
+        ExportError: there is nothing to write, or something does not go.
+    """
+    out, numbers = arguments.out, arguments.csv
+    if out is None and numbers is None:
+        raise OptionError("There is nothing to save.", "Add --out FILE or --csv FILE.")
+    if out is not None and picture_format(out) is None:
+        known = " nor a ".join(row.suffix for row in PICTURE_FORMATS)
+        raise OptionError(f"{out} is neither a {known}.", "Choose one of them.")
+    if out is not None and numbers is not None and out.resolve() == numbers.resolve():
+        raise OptionError(f"{out} is to be a picture and numbers at once.", "Choose two names.")
+    for path in (out, numbers):
+        if path is not None:
+            check_target(path)
+
+
+def write_files(
+    arguments: argparse.Namespace,
+    options: AnimationOptions,
+    trajectory: AnyTrajectory,
+    measures: RunMeasures,
+    still: int,
+    interruption: Interruption,
+) -> None:
+    """Write `--out` and `--csv`; a stop before the last is whole leaves the ones that are.
+
+    Args:
+        arguments: of the command.
+        options: of the animation.
+        trajectory: what is written.
+        measures: of the trajectory.
+        still: the state that a PNG shows.
+        interruption: looked at between frames.
+
+    Raises:
+        ExportError: a file could not be written.
+        ExportCancelled: it was interrupted.
+    """
+    out: Path | None = arguments.out
+    row = None if out is None else picture_format(out)
+    if out is not None and row is not None:
+        with ProgressBar("Writing", 0, "frame") as bar:
+            row.write(
+                out, Export(trajectory, options, still, measures, lambda done, _: bar.move_to(done), interruption.event)
+            )
+    if arguments.csv is not None:
+        FORMATS["csv"].write(arguments.csv, Export(trajectory, measures=measures))
+    for path in (out, arguments.csv):
+        if path is not None and is_terminal(sys.stdout):
+            say(f"{path}: {path.stat().st_size / 1024:.0f} KiB", sys.stdout)
+
+
+def code_of(error: SculptorError) -> int:
+    """The exit code that goes with a fault."""
+    if isinstance(error, (RequestError, DeviceMissing, OptionError, PictureError)):
+        return BAD_INPUT
+    if isinstance(error, ModelFolderError):
+        return NO_MODEL
+    return NOT_WRITTEN if isinstance(error, ExportError) else RUN_FAILED
+
+
+def refused(reason: object, code: int) -> int:
+    """Say why, and hand back the exit code."""
+    say(str(reason), sys.stderr)
+    return code

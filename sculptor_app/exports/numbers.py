@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
-from sculptor_app.core.requests.grid import Cell
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.phases import phase_of
-from sculptor_app.exports.animation.plan import RunGrid
+from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportCancelled, check_target, replacing
 from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import drowned_bands, noise_floor
@@ -34,24 +33,61 @@ stronger than what the level leaves of the finished picture, which is known once
 """
 
 
-def write_csv(path: Path, trajectory: AnyTrajectory, measures: RunMeasures | None = None) -> None:
+GRID_COLUMNS = ("run", "form", "material", "seed", "noise", *COLUMNS)
+"""Names of the columns; "noise" is empty where the seed alone says it."""
+
+
+def write_csv(
+    path: Path,
+    source: RunOrGrid,
+    measures: RunMeasures | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Event | None = None,
+) -> None:
     """Write one row per state, 0 to the last, in UTF-8; cells without a value are empty.
 
     Args:
         path: the file to make or replace; whole or untouched, whatever happens.
-        trajectory: the run.
-        measures: its band energies; None has them measured.
+        source: the run; or many, as far as they are now, of which every state is measured.
+        measures: a run's band energies; None has them measured.
+        progress: called with the states of many runs that are measured, and the states in all.
+        stop: set to give up before the next state of many runs.
 
     Raises:
         ExportError: the file could not be written.
+        ExportCancelled: `stop` was set.
     """
-    measures = measures or RunMeasures.of(trajectory)
+    check_target(path)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(table_rows(trajectory, measures))
+    if isinstance(source, RunGrid):
+        writer.writerow(GRID_COLUMNS)
+        writer.writerows(_grid_rows(source, progress, stop))
+    else:
+        writer.writerow(COLUMNS)
+        writer.writerows(table_rows(source, measures or RunMeasures.of(source)))
     with replacing(path) as file:
         file.write(text.getvalue().encode("utf-8"))
+
+
+def _grid_rows(
+    grid: RunGrid, progress: Callable[[int, int], None] | None, stop: Event | None
+) -> Iterator[list[object]]:
+    """The rows under GRID_COLUMNS."""
+    lasts = [run.last for run in grid.runs]
+    total, done = sum(lasts) + len(lasts), 0
+    for number, (run, cell, last) in enumerate(zip(grid.runs, grid.cells, lasts, strict=True), start=1):
+        measures = RunMeasures(run.planned_steps, run.info.space)
+        for k in range(last + 1):
+            measures.append(run, k)
+            done += 1
+            if stop is not None and stop.is_set():
+                raise ExportCancelled
+            if progress is not None:
+                progress(done, total)
+        origin = [number, cell.form or "", cell.material or "", cell.noise.seed, cell.noise.words]
+        for row in table_rows(run, measures):
+            yield [*origin, *row]
 
 
 def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[list[object]]:
@@ -85,56 +121,3 @@ def _noise_cells(measures: RunMeasures, clean: Spectrum | None, level: NoiseLeve
 def _cell(value: float) -> str:
     """Seven figures, as float32 frames hold; empty where there is no number."""
     return "" if math.isnan(value) else f"{value:.7g}"
-
-
-GRID_COLUMNS = ("run", "form", "material", "seed", "noise", *COLUMNS)
-"""Names of the columns; "noise" is empty where the seed alone says it."""
-
-
-def write_grid_csv(
-    path: Path, grid: RunGrid, progress: Callable[[int, int], None] | None = None, stop: Event | None = None
-) -> None:
-    """Write one row per run and state, in UTF-8; every state is measured for it.
-
-    Args:
-        path: the file to make or replace; whole or untouched, whatever happens.
-        grid: the runs, as far as they are now.
-        progress: told the states that are measured and the states in all.
-        stop: set to give up before the next state.
-
-    Raises:
-        ExportError: the file could not be written.
-        ExportCancelled: `stop` was set.
-    """
-    check_target(path)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(GRID_COLUMNS)
-    lasts = [run.last for run in grid.runs]
-    total, done = sum(lasts) + len(lasts), 0
-
-    def tell() -> None:
-        nonlocal done
-        done += 1
-        if stop is not None and stop.is_set():
-            raise ExportCancelled
-        if progress is not None:
-            progress(done, total)
-
-    for number, (run, cell, last) in enumerate(zip(grid.runs, grid.cells, lasts, strict=True), start=1):
-        measures = _measured(run, last, tell)
-        writer.writerows([number, *_what(cell), *row] for row in table_rows(run, measures))
-    with replacing(path) as file:
-        file.write(text.getvalue().encode("utf-8"))
-
-
-def _measured(run: AnyTrajectory, last: int, tell: Callable[[], None]) -> RunMeasures:
-    measures = RunMeasures(run.planned_steps, run.info.space)
-    for k in range(last + 1):
-        measures.append(run, k)
-        tell()
-    return measures
-
-
-def _what(cell: Cell) -> tuple[object, ...]:
-    return cell.form or "", cell.material or "", cell.noise.seed, cell.noise.words

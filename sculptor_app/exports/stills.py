@@ -1,4 +1,4 @@
-"""One state of a run, or of many, as a PNG."""
+"""PNG pictures of one state of a run, or of many runs side by side."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.grid import GridScenes
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import GAP_PX, RunGrid, geometry, kinds_of
+from sculptor_app.exports.animation.plan import GAP_PX, RunGrid, RunOrGrid, geometry, kinds_of
 from sculptor_app.exports.files import ExportError, replacing
 from sculptor_app.exports.settings import settings_text
 from sculptor_app.measures.pictures import picture
@@ -16,31 +16,23 @@ from sculptor_app.measures.pictures import picture
 _PAPER = 252
 
 
-def write_png(path: Path, trajectory: AnyTrajectory, k: int, options: AnimationOptions) -> None:
-    """Write what `options.frames` names of state k, with crisp pixels and the settings in the file.
+def write_png(path: Path, source: RunOrGrid, k: int, options: AnimationOptions) -> None:
+    """Write state k of a run, or the sheet of state k of many, with crisp pixels and the settings in the file.
 
     Args:
         path: the file to make or replace; whole or untouched, whatever happens.
-        trajectory: the run.
-        k: which state.
-        options: `frames` and `size_px` count.
+        source: the run or runs.
+        k: which state; of many runs as for `grid_picture`.
+        options: `frames` and `size_px` count; of many runs as for `grid_picture`.
 
     Raises:
         ExportError: there is no such picture, or the file could not be written.
     """
-    size = geometry(trajectory, options)
-    parts = []
-    for kind in kinds_of(options):
-        shown = picture(trajectory, k, kind)
-        if shown.rgb is None:
-            raise ExportError(shown.note, "Export the noisy state instead.")
-        image = Image.fromarray(shown.rgb)
-        sized = image.resize((size.width, size.height), Image.Resampling.NEAREST if size.shrink == 1 else None)
-        parts += [np.full((size.height, GAP_PX, 3), _PAPER, np.uint8), np.asarray(sized)]
-    about = PngImagePlugin.PngInfo()
-    about.add_text("comment", settings_text(trajectory, options.as_dict() | {"state": k}))
+    image = grid_picture(source, k, options) if isinstance(source, RunGrid) else _run_picture(source, k, options)
+    settings = PngImagePlugin.PngInfo()
+    settings.add_text("comment", settings_text(source, options.as_dict() | {"state": k}))
     with replacing(path) as file:
-        Image.fromarray(np.concatenate(parts[1:], axis=1)).save(file, "PNG", pnginfo=about)
+        image.save(file, "PNG", pnginfo=settings)
 
 
 def grid_picture(grid: RunGrid, k: int, options: AnimationOptions) -> Image.Image:
@@ -57,20 +49,15 @@ def grid_picture(grid: RunGrid, k: int, options: AnimationOptions) -> Image.Imag
     return Image.fromarray(GridScenes(grid, options, (k,)).scene(k).rgb())
 
 
-def write_grid_png(path: Path, grid: RunGrid, k: int, options: AnimationOptions) -> None:
-    """Write the sheet of state k of many runs, with the settings in the file.
-
-    Args:
-        path: the file to make or replace; whole or untouched, whatever happens.
-        grid: as for `grid_picture`.
-        k: as for `grid_picture`.
-        options: as for `grid_picture`.
-
-    Raises:
-        ExportError: there is no such picture, or the file could not be written.
-    """
-    sheet = grid_picture(grid, k, options)
-    about = PngImagePlugin.PngInfo()
-    about.add_text("comment", settings_text(grid, options.as_dict() | {"state": k}))
-    with replacing(path) as file:
-        sheet.save(file, "PNG", pnginfo=about)
+def _run_picture(trajectory: AnyTrajectory, k: int, options: AnimationOptions) -> Image.Image:
+    """What `options.frames` names of state k, side by side in RGB."""
+    size = geometry(trajectory, options)
+    parts = []
+    for kind in kinds_of(options):
+        shown = picture(trajectory, k, kind)
+        if shown.rgb is None:
+            raise ExportError(shown.note, "Export the noisy state instead.")
+        image = Image.fromarray(shown.rgb)
+        sized = image.resize((size.width, size.height), Image.Resampling.NEAREST if size.shrink == 1 else None)
+        parts += [np.full((size.height, GAP_PX, 3), _PAPER, np.uint8), np.asarray(sized)]
+    return Image.fromarray(np.concatenate(parts[1:], axis=1))

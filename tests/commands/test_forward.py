@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sculptor_app.cli import main, make_parser
-from sculptor_app.commands.saving import gif_options
+from sculptor_app.commands.saving import animation_options
 from sculptor_app.commands.sculpt import options_of
 from sculptor_app.core.trajectory import forward
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -227,6 +227,6 @@ def test_both_commands_share_their_looks() -> None:
     looks = ["--every", "3", "--delay-ms", "50", "--hold-ms", "90", "--no-loop", "--ping-pong", "--caption", "--plot",
              "--dark", "--out", "x.gif"]  # fmt: skip
     sculpted = options_of(make_parser().parse_args(["sculpt", *looks]))
-    drowned = gif_options(make_parser().parse_args(["forward", "x.png", *looks]), "noisy", 256, into_noise=True)
+    drowned = animation_options(make_parser().parse_args(["forward", "x.png", *looks]), "noisy", 256, into_noise=True)
     assert drowned == replace(sculpted, frames="noisy", into_noise=True)
     assert sculpted == AnimationOptions("guess", 3, 256, 50, 90, False, True, True, True, True)

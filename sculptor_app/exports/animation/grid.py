@@ -26,9 +26,6 @@ from sculptor_app.measures.pictures import picture
 MOST_SHEET_PX = 8192
 """Longer side of the largest sheet."""
 
-LIKED_SHEET_PX = {"png": 2000, "gif": 900}
-"""Longer side up to which pictures are made larger unless a person says otherwise: to print, to send."""
-
 MARGIN = 14
 _GAP, _MOST_GAP = 10, 36
 
@@ -80,15 +77,15 @@ def places_of(grid: RunGrid, options: AnimationOptions) -> GridPlaces:
     return GridPlaces(size, pictures, letters, foot, width, height)
 
 
-def liked_size(grid: RunGrid, ending: str) -> int:
+def fitting_size(grid: RunGrid, sheet_px: int) -> int:
     """Longer side of each picture, a whole multiple of the run's, with which a sheet is well sized.
 
     Args:
         grid: what is shown.
-        ending: "png" or "gif".
+        sheet_px: longer side up to which the sheet may grow.
     """
-    longer, most = max(grid.lead_run.shape[1:]), LIKED_SHEET_PX[ending]
-    fitting = most // max(grid.shape_in_cells) // longer
+    longer = max(grid.lead_run.shape[1:])
+    fitting = sheet_px // max(grid.shape_in_cells) // longer
     return min(MAX_SIZE_PX, longer * max(1, fitting))
 
 

@@ -13,9 +13,11 @@ from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app import folders
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.playback.texts import file_size_text
+from sculptor_app.ui.saving.gif_texts import filter_text
 from sculptor_app.ui.saving.grid_files import GridFiles
 
 if TYPE_CHECKING:
@@ -75,13 +77,10 @@ class Files(QObject):
         """Offer this file's folder the next time."""
         self._window.settings.setValue("files/folder", str(path.parent))
 
-    def _ask(self, title: str, name: str, kinds: str, ending: str) -> Path | None:
+    def _ask(self, title: str, name: str, row: ExportFormat) -> Path | None:
         """A path with the right ending; asking about a file that is there already is the file dialog's own."""
-        chosen, _ = QFileDialog.getSaveFileName(self._window, title, str(self.folder() / name), kinds)
-        if not chosen:
-            return None
-        path = Path(chosen)
-        return path if path.suffix.lower() == ending else path.with_name(path.name + ending)
+        chosen, _ = QFileDialog.getSaveFileName(self._window, title, str(self.folder() / name), filter_text(row))
+        return row.named(Path(chosen)) if chosen else None
 
     # Deeds -------------------------------------------------------------------------------------------------------
 
@@ -116,7 +115,7 @@ class Files(QObject):
             return
         step = self._views.session.position
         name = suggested_name(trajectory, ".png", step)
-        path = self._ask(self.tr("Save picture"), name, self.tr("PNG picture (*.png)"), ".png")
+        path = self._ask(self.tr("Save picture"), name, FORMATS["png"])
         if path is not None:
             from sculptor_app.exports.settings import settings_text
 
@@ -134,11 +133,9 @@ class Files(QObject):
         if trajectory is None:
             return
         name = suggested_name(trajectory, ".csv")
-        path = self._ask(self.tr("Save numbers"), name, self.tr("Comma-separated values (*.csv)"), ".csv")
+        path = self._ask(self.tr("Save numbers"), name, FORMATS["csv"])
         if path is not None:
-            from sculptor_app.exports.numbers import write_csv
-
-            self._write(path, lambda target: write_csv(target, trajectory, measures))
+            self._write(path, lambda target: FORMATS["csv"].write(target, Export(trajectory, measures=measures)))
 
     @Slot()
     def copy_picture(self) -> None:
@@ -158,7 +155,7 @@ class Files(QObject):
         if grid is None:
             return
         name = f"{views.name()}-step-{step}.png"
-        path = self._ask(self.tr("Save picture"), name, self.tr("PNG picture (*.png)"), ".png")
+        path = self._ask(self.tr("Save picture"), name, FORMATS["png"])
         if path is not None:
             self.grid_files.write_sheet(path, views, grid, step)
 
@@ -166,8 +163,7 @@ class Files(QObject):
         grid = views.grid()
         if grid is None:
             return
-        kinds = self.tr("Comma-separated values (*.csv)")
-        path = self._ask(self.tr("Save numbers"), f"{views.name()}.csv", kinds, ".csv")
+        path = self._ask(self.tr("Save numbers"), f"{views.name()}.csv", FORMATS["csv"])
         if path is not None:
             self.grid_files.write_numbers(path, grid)
 

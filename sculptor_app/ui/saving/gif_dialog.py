@@ -24,12 +24,13 @@ from PySide6.QtWidgets import (
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportCancelled, ExportError
+from sculptor_app.exports.formats import FORMATS
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.texts import file_size_text
 from sculptor_app.ui.saving.gif_form import form_for
 from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
-from sculptor_app.ui.saving.gif_texts import ask_to_replace, facts_text, key_of, remember, remembered_for
+from sculptor_app.ui.saving.gif_texts import ask_to_replace, facts_text, filter_text, key_of, remember, remembered_for
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class ExportGifDialog(QDialog):
     @Slot()
     def _browse(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(
-            self, self.tr("Save as GIF"), self.path.text(), self.tr("GIF animation (*.gif)"),
+            self, self.tr("Save as GIF"), self.path.text(), filter_text(FORMATS["gif"]),
             options=QFileDialog.Option.DontConfirmOverwrite,  # asked once, when it is saved
         )  # fmt: skip
         if chosen:
@@ -188,8 +189,7 @@ class ExportGifDialog(QDialog):
 
     def target(self) -> Path:
         """The file to write, with its ending."""
-        path = Path(self.path.text().strip()).expanduser()
-        return path if path.suffix.lower() == ".gif" else path.with_name(path.name + ".gif")
+        return FORMATS["gif"].named(Path(self.path.text().strip()).expanduser())
 
     # Saving ------------------------------------------------------------------------------------------------------
 

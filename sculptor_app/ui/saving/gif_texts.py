@@ -8,9 +8,10 @@ from PySide6.QtCore import QCoreApplication, QSettings, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.exports.animation.grid import liked_size
+from sculptor_app.exports.animation.grid import fitting_size
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
+from sculptor_app.exports.formats import FORMATS, ExportFormat
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.texts import duration_text
 from sculptor_app.ui.saving.gif_jobs import Preview
@@ -21,6 +22,11 @@ RUN, GRID = "gif/options", "gif/grid_options"
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("GifWords", text)
+
+
+def filter_text(row: ExportFormat) -> str:
+    """A format as a file dialog lists it, as "PNG picture (*.png)"."""
+    return f"{QCoreApplication.translate('names', row.label)} (*{row.suffix})"
 
 
 def facts_text(options: AnimationOptions, shown: Preview, size: str) -> str:
@@ -81,5 +87,5 @@ def key_of(filmed: RunOrGrid) -> str:
 def remembered_for(settings: QSettings, filmed: RunOrGrid) -> AnimationOptions:
     """The choices of last time, or what suits one run or many."""
     if isinstance(filmed, RunGrid):
-        return remembered(settings, GRID, liked_size(filmed, "gif"))
+        return remembered(settings, GRID, fitting_size(filmed, FORMATS["gif"].sheet_px))
     return remembered(settings)

@@ -14,6 +14,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.files import ExportCancelled
+from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui.playback.page import GridViews
@@ -68,9 +69,7 @@ class GridFiles(QObject):
         options = self._options(views, grid)
 
         def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
-            from sculptor_app.exports.stills import write_grid_png
-
-            write_grid_png(target, grid, step, options)
+            FORMATS["png"].write(target, Export(grid, options, step))
 
         self._write(path, write)
 
@@ -78,9 +77,7 @@ class GridFiles(QObject):
         """Measure every state of every run, and write the table."""
 
         def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
-            from sculptor_app.exports.numbers import write_grid_csv
-
-            write_grid_csv(target, grid, progress, stop)
+            FORMATS["csv"].write(target, Export(grid, progress=progress, stop=stop))
 
         self._write(path, write)
 
@@ -109,10 +106,12 @@ class GridFiles(QObject):
     # Inside ------------------------------------------------------------------------------------------------------
 
     def _options(self, views: GridViews, grid: RunGrid) -> AnimationOptions:
-        from sculptor_app.exports.animation.grid import liked_size
+        from sculptor_app.exports.animation.grid import fitting_size
         from sculptor_app.exports.animation.options import AnimationOptions
 
-        return AnimationOptions(frames=views.frames(), size_px=liked_size(grid, "png"), dark=theme().is_dark)
+        return AnimationOptions(
+            frames=views.frames(), size_px=fitting_size(grid, FORMATS["png"].sheet_px), dark=theme().is_dark
+        )
 
     def _write(self, path: Path, write: Write) -> None:
         def job(stop: threading.Event) -> Iterator[object]:

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sculptor_app.exports.animation.drawing import DARK, LIGHT
-from sculptor_app.exports.animation.grid import MOST_SHEET_PX, liked_size, places_of
+from sculptor_app.exports.animation.grid import MOST_SHEET_PX, fitting_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid, frame_count
 from sculptor_app.exports.animation.scenes import image_size
 from sculptor_app.exports.files import ExportCancelled, ExportError
+from sculptor_app.exports.formats import FORMATS
 from sculptor_app.exports.gif.writer import estimate_bytes, preview_gif, write_gif
-from sculptor_app.exports.numbers import GRID_COLUMNS, write_csv, write_grid_csv
+from sculptor_app.exports.numbers import GRID_COLUMNS, write_csv
 from sculptor_app.exports.settings import read_settings
-from sculptor_app.exports.stills import grid_picture, write_grid_png
+from sculptor_app.exports.stills import grid_picture, write_png
 from sculptor_app.measures.pictures import FrameKind, picture
 from tests.exports.gif.fidelity import frames_in_time, psnr
 from tests.helpers.grids import made_grid, painted_grid
@@ -145,7 +146,7 @@ def test_a_stop_and_a_full_disk_leave_the_old_files_whole(tmp_path: Path, monkey
     with pytest.raises(ExportCancelled):
         write_gif(tmp_path / "x.gif", made_grid(), None, options, None, stop)
     with pytest.raises(ExportCancelled):
-        write_grid_csv(tmp_path / "x.csv", made_grid(), None, stop)
+        write_csv(tmp_path / "x.csv", made_grid(), None, None, stop)
 
     def full(number: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -153,8 +154,8 @@ def test_a_stop_and_a_full_disk_leave_the_old_files_whole(tmp_path: Path, monkey
     monkeypatch.setattr("os.fsync", full)
     for write in (
         lambda: write_gif(tmp_path / "x.gif", made_grid(), None, options),
-        lambda: write_grid_csv(tmp_path / "x.csv", made_grid()),
-        lambda: write_grid_png(tmp_path / "x.png", made_grid(), 1, options),
+        lambda: write_csv(tmp_path / "x.csv", made_grid()),
+        lambda: write_png(tmp_path / "x.png", made_grid(), 1, options),
     ):
         with pytest.raises(ExportError, match=r"The disk is full: .* was not written\. Free some space"):
             write()
@@ -178,14 +179,14 @@ def test_blocks_that_nothing_was_carved_out_of_have_a_picture_and_no_animation(t
     grid = made_grid(taken=0)
     with pytest.raises(ExportError, match="no step to show"):
         write_gif(tmp_path / "x.gif", grid, None, AnimationOptions())
-    write_grid_png(tmp_path / "x.png", grid, 0, AnimationOptions(size_px=16))
-    write_grid_csv(tmp_path / "x.csv", grid)
+    write_png(tmp_path / "x.png", grid, 0, AnimationOptions(size_px=16))
+    write_csv(tmp_path / "x.csv", grid)
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 7
 
 
 def test_settings_travel_with_noise_and_strokes(tmp_path: Path) -> None:
     grid = painted_grid()
-    write_grid_png(tmp_path / "x.png", grid, 2, AnimationOptions(size_px=16))
+    write_png(tmp_path / "x.png", grid, 2, AnimationOptions(size_px=16))
     write_gif(tmp_path / "x.gif", grid, None, AnimationOptions(size_px=16))
     for name in ("x.png", "x.gif"):
         told = read_settings(tmp_path / name)
@@ -200,7 +201,7 @@ def test_settings_travel_with_noise_and_strokes(tmp_path: Path) -> None:
 
 def test_the_table_holds_what_the_table_of_each_run_does(tmp_path: Path) -> None:
     grid, told = painted_grid(), []
-    write_grid_csv(tmp_path / "all.csv", grid, lambda done, total: told.append((done, total)))
+    write_csv(tmp_path / "all.csv", grid, None, lambda done, total: told.append((done, total)))
     with (tmp_path / "all.csv").open(encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     assert header == list(GRID_COLUMNS)
@@ -215,7 +216,7 @@ def test_the_table_holds_what_the_table_of_each_run_does(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("count", "png", "gif"), [(1, 2000, 896), (8, 496, 224), (48, 240, 112)])
 def test_sheets_are_of_a_size_to_print_or_to_send(count: int, png: int, gif: int) -> None:
-    assert (liked_size(made_grid(count, 1), "png"), liked_size(made_grid(count, 1), "gif")) == (png, gif)
+    assert tuple(fitting_size(made_grid(count, 1), FORMATS[id].sheet_px) for id in ("png", "gif")) == (png, gif)
 
 
 @pytest.mark.parametrize(

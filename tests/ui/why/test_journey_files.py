@@ -13,8 +13,9 @@ from PySide6.QtWidgets import QFileDialog
 from shiboken6 import isValid
 
 from sculptor_app.exports import numbers
-from sculptor_app.exports.animation.grid import liked_size, places_of
+from sculptor_app.exports.animation.grid import fitting_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.formats import FORMATS
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.ui.why.experiments import Experiment
 from tests.helpers.window import RUN_MS, Driver
@@ -56,7 +57,7 @@ def test_sheet_table_and_copy_of_the_step_shown(grids: Grids, tmp_path: Path) ->
     grids.carve()
     grids.page.session.go_to(2)
     grid = grids.page.views.grid()
-    size = places_of(grid, AnimationOptions(size_px=liked_size(grid, "png")))
+    size = places_of(grid, AnimationOptions(size_px=fitting_size(grid, FORMATS["png"].sheet_px)))
     grids.answer(tmp_path / "sheet")
     grids.menus.save_picture.trigger()
     grids.wait()
@@ -133,16 +134,16 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_old_file_stays(grids: Grids, 
 
 def test_a_table_shows_how_far_it_is_and_can_be_stopped(grids: Grids, tmp_path: Path) -> None:
     grids.carve()
-    real = numbers.write_grid_csv
+    real = numbers.write_csv
 
-    def slow(path, grid, progress, stop) -> None:
+    def slow(path, grid, measures, progress, stop) -> None:
         def wait(done: int, total: int) -> None:
             progress(done, total)
             stop.wait(30)
 
-        real(path, grid, wait, stop)
+        real(path, grid, measures, wait, stop)
 
-    grids.monkeypatch.setattr(numbers, "write_grid_csv", slow)
+    grids.monkeypatch.setattr(numbers, "write_csv", slow)
     grids.answer(tmp_path / "x.csv")
     grids.menus.save_numbers.trigger()
     bar = grids.window.saving_bar
@@ -157,7 +158,7 @@ def test_a_table_shows_how_far_it_is_and_can_be_stopped(grids: Grids, tmp_path: 
 
 def test_closing_the_window_ends_what_is_written(grids: Grids, tmp_path: Path) -> None:
     grids.carve()
-    grids.monkeypatch.setattr(numbers, "write_grid_csv", lambda path, grid, progress, stop: stop.wait(30))
+    grids.monkeypatch.setattr(numbers, "write_csv", lambda path, grid, measures, progress, stop: stop.wait(30))
     grids.answer(tmp_path / "x.csv")
     grids.menus.save_numbers.trigger()
     grids.window.close()

@@ -1,0 +1,49 @@
+"""The table of export formats: every row writes what its ending says, of a run and of a grid."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sculptor_app.cli import make_parser
+from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.formats import FORMATS, PICTURE_FORMATS, Export, ExportFormat, picture_format
+from sculptor_app.exports.settings import read_settings
+from tests.helpers.grids import made_grid
+from tests.helpers.runs import made_run
+
+
+@pytest.mark.parametrize("source", [made_run(steps=3), made_grid(2, 3)], ids=["run", "grid"])
+@pytest.mark.parametrize("row", FORMATS.values(), ids=FORMATS)
+def test_every_format_writes_a_run_and_a_grid(tmp_path: Path, row: ExportFormat, source: object) -> None:
+    path = row.named(tmp_path / "x")
+    row.write(path, Export(source, AnimationOptions(size_px=32), 2))
+    if row.kind == "table":
+        assert len(path.read_text("utf-8").splitlines()) > 4
+        return
+    with Image.open(path) as image:
+        assert image.format == row.id.upper()
+        assert getattr(image, "n_frames", 1) == (3 if row.kind == "animation" else 1)
+    assert read_settings(path)["export"]["size_px"] == 32
+
+
+def test_an_ending_names_its_format() -> None:
+    assert [picture_format(Path(f"x{row.suffix.upper()}")) for row in PICTURE_FORMATS] == list(PICTURE_FORMATS)
+    assert picture_format(Path("x.csv")) is picture_format(Path("gif")) is None
+    gif = FORMATS["gif"]
+    assert [gif.named(Path(name)).name for name in ("a", "a.png", "a.GIF")] == ["a.gif", "a.png.gif", "a.GIF"]
+
+
+@pytest.mark.parametrize("command", ["sculpt", "resculpt", "invert", "forward"])
+def test_commands_offer_every_format_that_shows_a_picture(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args([command, "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"x{row.suffix}: " in shown for row in PICTURE_FORMATS)
+
+
+def test_the_table_is_read_without_numpy_and_pillow() -> None:
+    program = "import sys, sculptor_app.exports.formats; sys.exit(bool({'numpy', 'PIL'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
