@@ -50,7 +50,7 @@ from sculptor_app.training.loop.trainer import Trainer
 from sculptor_app.training.machine import describe_machine, refuse_too_many
 from sculptor_app.training.network import fixed_settings, new_pipeline, start_from
 from sculptor_app.training.records.events import Report, RunListener, Stepped
-from sculptor_app.training.records.run_folder import CHECKPOINT, MODEL, alone_in
+from sculptor_app.training.records.run_folder import CHECKPOINT, MODEL, locked_folder
 from sculptor_app.training.records.run_folder import RENDERS as RENDERS_FOLDER
 
 BAR = "Learning {percentage:3.0f}%|{bar}| {desc}"
@@ -90,7 +90,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if launcher_mistake():
         listener.message(launcher_mistake())
     with (
-        alone_in(arguments.out, accelerator.is_main_process),
+        locked_folder(arguments.out, accelerator.is_main_process),
         torch_faults(lambda: 0, arguments.batch),
     ):
         training = _begin(arguments, accelerator, listener)

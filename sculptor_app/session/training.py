@@ -16,9 +16,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.session import engine as access
 from sculptor_app.session.tasks import BackgroundTask
-from sculptor_app.training.records.events import Begun, Learned, RunSeen
+from sculptor_app.training.records.events import Begun, Learned, RunSummary
 from sculptor_app.training.records.plan import Plan
-from sculptor_app.training.records.run_folder import look_at
+from sculptor_app.training.records.run_folder import read_run
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Learning
@@ -41,7 +41,7 @@ class _Inspected:
     """What is in a folder; None where a run can be begun."""
 
     folder: Path
-    run: RunSeen | None
+    run: RunSummary | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class TrainingRunner(QObject):
     Signals:
         state_changed: a TrainingState.
         progressed: a record of `training.records.events`, in order.
-        inspected: a folder, and the `RunSeen` in it or None where a run can be begun.
+        inspected: a folder, and the `RunSummary` in it or None where a run can be begun.
         exported: folder of the model that was asked for.
         failed: the exception; the run is let go of, and its last checkpoint is whole.
     """
@@ -196,7 +196,7 @@ class TrainingRunner(QObject):
             folder, self._to_inspect = self._to_inspect, None
 
             def job(stop: threading.Event) -> Iterator[object]:
-                yield _Inspected(folder, look_at(folder))
+                yield _Inspected(folder, read_run(folder))
 
             self._task.start(job)
 

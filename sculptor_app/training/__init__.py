@@ -1,1 +1,1 @@
-"""Learning the default model, or a model of a person's own pictures. Qt-free."""
+"""Training of the default model, or of a model of a person's own pictures, and its evaluation."""

@@ -42,7 +42,7 @@ class OtherProcessFailed(TrainingFailed):
 
 
 class PeerLost(OtherProcessFailed):
-    """Another process no longer answers; nobody has said why."""
+    """Another process no longer answers, and its reason is not known."""
 
 
 class CheckpointError(TrainingError):

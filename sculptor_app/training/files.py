@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, however the program ends."""
+"""Atomic files and folders of training: complete or not there at all, however the program ends."""
 
 from __future__ import annotations
 

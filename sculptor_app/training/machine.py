@@ -1,4 +1,4 @@
-"""What a figure was measured on, in words."""
+"""The machine that a run is computed on: its description, fast 16 bits, and available memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def describe_machine(device: Device) -> str:
 
 
 def _processor() -> str:
-    """The processor's name; Linux tells it in a file, and `platform` does not read that."""
+    """The processor's name; Linux has it in a file, and `platform` does not read that."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -50,7 +50,7 @@ def refuse_too_many(count: int, size: int, available: int | None = None) -> None
     Args:
         count: How many.
         size: Edge in pixels.
-        available: Bytes; None asks the system, and where it does not tell nothing is refused.
+        available: Bytes; None asks the system, and where that is not known nothing is refused.
 
     Raises:
         TooManyPictures: They will not fit.

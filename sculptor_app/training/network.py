@@ -1,4 +1,4 @@
-"""The default model's architecture, untrained."""
+"""The network: its architecture, blueprint, first weights, and attention that trains in 16 bits."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _plain(config: Any) -> dict[str, Any]:
     return plain
 
 
-class Learner(nn.Module):
+class TrainableModule(nn.Module):
     """The parts of the pipeline that learn, as one module.
 
     Args:
@@ -136,21 +136,21 @@ class Learner(nn.Module):
         return v
 
 
-def with_weights_of(learner: Learner, pipeline: SculptorPipeline) -> SculptorPipeline:
+def with_weights_of(learner: TrainableModule, pipeline: SculptorPipeline) -> SculptorPipeline:
     """A pipeline like another with a learner's weights; they are shared, not copied."""
     config = pipeline.config
     return SculptorPipeline(learner.unet, learner.label_embedding, copy.deepcopy(pipeline.scheduler),
                             config.patch_size, config.form_names, config.material_names)  # fmt: skip
 
 
-def steady_attention(network: nn.Module) -> None:
+def use_float32_attention(network: nn.Module) -> None:
     """Have attention's scores computed in float32, whatever the rest is computed in."""
     for module in network.modules():
         if isinstance(module, Attention):
-            module.set_processor(SteadyAttention())
+            module.set_processor(Float32Attention())
 
 
-class SteadyAttention:
+class Float32Attention:
     """Self-attention over the positions of a picture, its scores and their softmax in float32.
 
     WORKAROUND: in bfloat16 (diffusers 0.42's processors, torch 2.13's fused attention) the gradient of a saturated
@@ -190,7 +190,7 @@ class SteadyAttention:
         return attended
 
 
-def hasten_on_cpu(network: nn.Module) -> None:
+def contiguous_group_norms(network: nn.Module) -> None:
     """Go around what is slow in bfloat16 on a CPU; the arithmetic stays the same.
 
     WORKAROUND: torch 2.13's group norm takes fifteen times as long on the channels-last layout that oneDNN's
@@ -210,8 +210,7 @@ def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], siz
 
     Args:
         folder: Of the model.
-        forms: Of the pictures to learn. Without any the model's labels are left out: what it makes when they are left
-            free is where the run begins.
+        forms: Of the pictures to learn. Without any the run begins with what the model makes of the null labels.
         materials: Likewise.
         size: Edge of the pictures to learn; None is the model's own.
 

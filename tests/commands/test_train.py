@@ -16,7 +16,7 @@ from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.data import shards
 from sculptor_app.training.network import new_pipeline
 from sculptor_app.training.records.plan import Recipe
-from sculptor_app.training.records.run_folder import alone_in
+from sculptor_app.training.records.run_folder import locked_folder
 from tests.training.tiny import fill
 
 TINY = ("--size", "16", "--channels", "32,32", "--batch", "4", "--pictures", "8", "--sample-every", "0")
@@ -227,10 +227,10 @@ def test_a_place_that_cannot_be_written_is_named_first(tmp_path: Path, capsys: p
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    with alone_in(tmp_path / "run"):
+    with locked_folder(tmp_path / "run"):
         assert train("--from", fill(tmp_path / "mine"), "--out", tmp_path / "run", *TINY) == 2
     assert f"Another run is going on in {tmp_path / 'run'}. Wait for its end" in capsys.readouterr().err
-    with alone_in(tmp_path / "run"):
+    with locked_folder(tmp_path / "run"):
         pass  # the lock is free again
 
 

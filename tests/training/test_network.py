@@ -10,7 +10,7 @@ from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.errors import BadInput
-from sculptor_app.training.network import SteadyAttention, start_from
+from sculptor_app.training.network import Float32Attention, start_from
 from tests.training.tiny import tiny_pipeline
 
 
@@ -78,7 +78,7 @@ def test_the_arithmetic_is_diffusers_own(norm: bool) -> None:
     attention, x = layer(1.0, norm), torch.randn(2, 64, 4, 4, generator=torch.Generator().manual_seed(1))
     attention.set_processor(AttnProcessor())
     wanted = attention(x)
-    attention.set_processor(SteadyAttention())
+    attention.set_processor(Float32Attention())
     torch.testing.assert_close(attention(x), wanted)
 
 
@@ -92,7 +92,7 @@ def query_gradient(attention: Attention, x: torch.Tensor, half: bool) -> torch.T
 def test_a_saturated_attention_has_no_gradient_of_its_own_making() -> None:
     """Where one position takes all, the scores' gradient is next to nothing, also in bfloat16."""
     attention, x = layer(4000.0, False), 3 * torch.randn(8, 64, 4, 4, generator=torch.Generator().manual_seed(1))
-    attention.set_processor(SteadyAttention())
+    attention.set_processor(Float32Attention())
     exact = query_gradient(attention, x, half=False).norm()
     steady = query_gradient(attention, x, half=True).norm()
     attention.set_processor(AttnProcessor())

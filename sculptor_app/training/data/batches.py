@@ -1,4 +1,10 @@
-"""Where training pictures come from, and one step's share of them, noised."""
+"""Training batches: pictures at random noise levels of the forward process, with labels dropped at random.
+
+| code | paper symbol |
+| --- | --- |
+| `a`, `s` | α_t = √ᾱ_t and σ_t = √(1 − ᾱ_t) |
+| `v` | α_t·ε − σ_t·x0 (Salimans and Ho 2022, appendix D) |
+"""
 
 from __future__ import annotations
 
@@ -26,7 +32,7 @@ def levels(alphas_cumprod: torch.Tensor, timesteps: torch.Tensor) -> tuple[torch
 def add_noise(
     clean: torch.Tensor, noise: torch.Tensor, alphas_cumprod: torch.Tensor, timesteps: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noisy states and what the network is to say about them.
+    """Noisy states and what the network is to predict.
 
     Args:
         clean: x0, (B, 3, H, W) in [-1, 1].
@@ -56,15 +62,15 @@ def draw_timesteps(count: int, alphas_cumprod: torch.Tensor, generator: torch.Ge
 
 
 def draw_labels(
-    forms: torch.Tensor, materials: torch.Tensor, free: tuple[int, int], rate: float, generator: torch.Generator
+    forms: torch.Tensor, materials: torch.Tensor, null: tuple[int, int], rate: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Labels with some left free: both at once at the rate, and each alone at the rate.
+    """Labels with some replaced by the null label: both at once at the rate, and each alone at the rate.
 
     Source: Ho and Salimans 2022, algorithm 1.
     """
     chance = torch.rand(3, len(forms), generator=generator, dtype=torch.float32)
     drop_form, drop_material = (chance[0] < rate) | (chance[1] < rate), (chance[0] < rate) | (chance[2] < rate)
-    return torch.where(drop_form, free[0], forms), torch.where(drop_material, free[1], materials)
+    return torch.where(drop_form, null[0], forms), torch.where(drop_material, null[1], materials)
 
 
 class PictureSet(Protocol):
@@ -94,8 +100,8 @@ class Batch:
         noisy: x_t, (B, 3, H, W).
         target: v, the same shape.
         timesteps: (B,) int64.
-        forms: (B,) int64, some left free.
-        materials: (B,) int64, some left free.
+        forms: (B,) int64, some null.
+        materials: (B,) int64, some null.
     """
 
     noisy: torch.Tensor
@@ -113,7 +119,7 @@ def draw_batch(
 
     Args:
         pictures: The training set.
-        table: Knows which labels stand for "left free".
+        table: Knows the null labels.
         alphas_cumprod: ᾱ of the schedule, (T,), on the CPU.
         recipe: How many, whether mirrored, how often without labels.
         generator: On the CPU, so that a seed means the same on every device.

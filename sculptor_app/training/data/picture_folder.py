@@ -1,4 +1,4 @@
-"""A person's own folder of pictures as a training set."""
+"""A folder of pictures as a training set: cropped to squares and resized."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FolderSet:
     Args:
         folder: Where to look; links are followed, each folder is looked into once.
         size: Edge in pixels.
-        say: Called with a sentence for everything that is skipped, and with a count at the end.
+        message: Called with a sentence for everything that is skipped, and with a count at the end.
         progress: Called with the number of files read so far and that of all.
 
     Raises:
@@ -66,10 +66,10 @@ class FolderSet:
     """
 
     def __init__(
-        self, folder: Path, size: int, say: Callable[[str], None] = print,
+        self, folder: Path, size: int, message: Callable[[str], None] = print,
         progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> None:  # fmt: skip
-        reading = read_folder(folder, size, say)
+        reading = read_folder(folder, size, message)
         while True:
             try:
                 progress(*next(reading))
@@ -115,13 +115,15 @@ class FolderSet:
         return {"render_seeds": [], "pictures": len(self)}
 
 
-def read_folder(folder: Path, size: int, say: Callable[[str], None]) -> Generator[tuple[int, int], None, np.ndarray]:
+def read_folder(
+    folder: Path, size: int, message: Callable[[str], None]
+) -> Generator[tuple[int, int], None, np.ndarray]:
     """Read a folder for a FolderSet, picture by picture.
 
     Args:
         folder: Where to look.
         size: Edge in pixels.
-        say: Called with sentences.
+        message: Called with sentences.
 
     Yields:
         How many files were read, and how many there are.
@@ -134,7 +136,7 @@ def read_folder(folder: Path, size: int, say: Callable[[str], None]) -> Generato
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}.", "Give a folder that holds pictures.")
-    skipped = _Skipped(say)
+    skipped = _Skipped(message)
     found = sorted(find_pictures(folder, skipped))
     refuse_too_many(len(found), size)
     pictures = np.empty((len(found), size, size, 3), np.uint8)
@@ -147,7 +149,7 @@ def read_folder(folder: Path, size: int, say: Callable[[str], None]) -> Generato
             skipped(path, str(error))
         yield done, len(found)
     if skipped.count:
-        say(f"{skipped.count:,} skipped, {count:,} pictures of {folder} are learned.")
+        message(f"{skipped.count:,} skipped, {count:,} pictures of {folder} are learned.")
     if count < FEWEST:
         raise TooFewPictures(
             f"{folder} holds {count} pictures that can be read; learning takes {FEWEST} or more.",
@@ -159,12 +161,12 @@ def read_folder(folder: Path, size: int, say: Callable[[str], None]) -> Generato
 class _Skipped:
     """Names what is skipped, and counts it."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self.count = say, 0
+    def __init__(self, message: Callable[[str], None]) -> None:
+        self._message, self.count = message, 0
 
     def __call__(self, path: str | Path, reason: str) -> None:
         name = os.fsencode(path).decode("utf-8", "replace")  # a name may hold bytes that are no letters
-        self._say(f"{name} is skipped: {reason}.")
+        self._message(f"{name} is skipped: {reason}.")
         self.count += 1
 
 

@@ -1,4 +1,4 @@
-"""The training set on disk: shards of rendered pictures that appear one by one."""
+"""Shards of rendered sculptures as a training set; they appear on disk one by one."""
 
 from __future__ import annotations
 

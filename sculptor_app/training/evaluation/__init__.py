@@ -1,1 +1,1 @@
-"""How good a model of the atelier's sculptures is: what a classifier reads off its samples, how far they are off."""
+"""Evaluation of models of rendered sculptures: classifier accuracy, Fréchet distance, nearest training pictures."""

@@ -1,4 +1,4 @@
-"""From a model's folder to its figures: check everything first, then sample, render and compare."""
+"""Evaluation of a model: check everything first, then sample, render and compare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, as JSON and as a table."""
+"""Figures of an evaluation: Fréchet distance, nearest training picture, and their report as JSON and as a table."""
 
 from __future__ import annotations
 

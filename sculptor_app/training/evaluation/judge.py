@@ -1,4 +1,4 @@
-"""The judge: a small network that reads form, material and roughness off a picture."""
+"""The judge: a classifier of form, material and roughness, its folder on disk, and the statistics kept with it."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def describe_judge(folder: Path, standard: Standard) -> dict[str, Any]:
-    """What an evaluation tells of its judge; the first half of the name tells its size, the second its weights."""
+    """Description of a judge for an evaluation: the first half of the name gives its size, the second its weights."""
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     return {
         "judge": f"{folder.name} {digest[:12]}",

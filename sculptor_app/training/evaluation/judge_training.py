@@ -1,4 +1,4 @@
-"""Making a judge: it learns from fresh renders, and is then measured on others."""
+"""Training of a judge on degraded renders, its measurement on others, and where judges are kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHIFT, CONTRAST = 0.12, 0.15
 """Brightness moves by so much at most, contrast by such a share."""
 
 
-def wear(pictures: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def degrade(pictures: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Mirror, blur, dim or brighten, and add noise; every picture by another amount.
 
     Args:
@@ -42,19 +42,19 @@ def wear(pictures: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tens
         generator: Source of all chance, on the CPU.
 
     Returns:
-        The worn pictures, in [-1, 1], and their roughness (B, 2): noise and blur, each 0 to 1.
+        The degraded pictures, in [-1, 1], and their roughness (B, 2): noise and blur, each 0 to 1.
     """
     count = len(pictures)
     chance = torch.rand(count, 6, generator=generator)
     rough = (chance[:, 0] >= CLEAN_SHARE).float()
     noise, blur = chance[:, 1].square() * rough, chance[:, 2] * rough
-    worn = torch.where(_column(chance[:, 3] < 0.5), pictures.flip(3), pictures)
-    worn = _blurred(worn, blur * MOST_BLUR_PX * pictures.shape[3] / 64)
-    middle = worn.mean(dim=(1, 2, 3), keepdim=True)
+    degraded = torch.where(_column(chance[:, 3] < 0.5), pictures.flip(3), pictures)
+    degraded = _blurred(degraded, blur * MOST_BLUR_PX * pictures.shape[3] / 64)
+    middle = degraded.mean(dim=(1, 2, 3), keepdim=True)
     contrast, shift = _column(1 + CONTRAST * (2 * chance[:, 4] - 1)), _column(SHIFT * (2 * chance[:, 5] - 1))
-    worn = middle + contrast * (worn - middle) + shift
-    worn = worn + _column(noise * MOST_NOISE) * _mixed_noise(worn.shape, generator)
-    return worn.clamp(-1, 1), torch.stack([noise, blur], dim=1)
+    degraded = middle + contrast * (degraded - middle) + shift
+    degraded = degraded + _column(noise * MOST_NOISE) * _mixed_noise(degraded.shape, generator)
+    return degraded.clamp(-1, 1), torch.stack([noise, blur], dim=1)
 
 
 def _column(values: torch.Tensor) -> torch.Tensor:
@@ -109,7 +109,7 @@ class JudgeRecipe:
     Attributes:
         renders: Pictures to learn from.
         held_out: Pictures that it never learns from: for its accuracy, and for the statistics of clean renders.
-        passes: How often it sees each of `renders`, worn differently every time.
+        passes: How often it sees each of `renders`, degraded differently every time.
         batch: Pictures per step.
         learning_rate: Highest; it rises over the first tenth and falls as a cosine.
         weight_decay: Of AdamW.
@@ -127,7 +127,7 @@ class JudgeRecipe:
     seed: int = 0
 
 
-def learn(
+def train_judge(
     pictures: Pictures, recipe: JudgeRecipe, device: str = "cpu", show: Callable[[int], None] = lambda seen: None
 ) -> Judge:
     """Train a judge.
@@ -169,11 +169,11 @@ def _cosine(share: float) -> float:
 def _loss(
     judge: Judge, pictures: Pictures, places: torch.Tensor, recipe: JudgeRecipe, generator: torch.Generator
 ) -> torch.Tensor:
-    """Cross entropy of both labels, and the error of the roughness, on worn pictures."""
+    """Cross entropy of both labels, and the error of the roughness, on degraded pictures."""
     device = judge.form.weight.device
-    worn, wanted = (tensor.to(device) for tensor in wear(scaled(pictures.pictures[places]), generator))
+    degraded, wanted = (tensor.to(device) for tensor in degrade(scaled(pictures.pictures[places]), generator))
     forms, materials = pictures.forms[places].to(device), pictures.materials[places].to(device)
-    form, material, roughness = judge(worn)
+    form, material, roughness = judge(degraded)
     labels = cross_entropy(form, forms) + cross_entropy(material, materials)
     return labels + recipe.roughness_weight * mse_loss(roughness, wanted)
 
@@ -195,12 +195,12 @@ def finish(judge: Judge, held_out: Pictures, size: int, recipe: JudgeRecipe) -> 
     judge.half().float()
     clean = read(judge, held_out.pictures)
     generator = torch.Generator().manual_seed(recipe.seed + 1)
-    parts = [wear(scaled(part), generator)[0] for part in torch.split(held_out.pictures, 64)]
-    worn = read(judge, torch.cat([((part + 1) * 127.5).round().to(torch.uint8) for part in parts]))
+    parts = [degrade(scaled(part), generator)[0] for part in torch.split(held_out.pictures, 64)]
+    degraded = read(judge, torch.cat([((part + 1) * 127.5).round().to(torch.uint8) for part in parts]))
     return Standard(
         judge, fit(clean.features), size,
         share(clean.forms == held_out.forms), share(clean.materials == held_out.materials),
-        share(worn.forms == held_out.forms), share(worn.materials == held_out.materials),
+        share(degraded.forms == held_out.forms), share(degraded.materials == held_out.materials),
         recipe.renders, len(held_out.forms),
     )  # fmt: skip
 
@@ -255,7 +255,7 @@ def make_judge(size: int, device: str, recipe: JudgeRecipe, listener: Evaluation
     store = folder.with_name(f"renders-{size}")
     learnt, held_out = _pictures(store, size, device, recipe, listener)
     with listener.progress("Training the judge", recipe.passes * len(learnt.forms)) as show:
-        judge = learn(learnt, recipe, device, show)
+        judge = train_judge(learnt, recipe, device, show)
     folder.mkdir(parents=True, exist_ok=True)
     write_judge(folder, finish(judge, held_out, size, recipe))
     shutil.rmtree(store)

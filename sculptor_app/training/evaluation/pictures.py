@@ -1,4 +1,4 @@
-"""Renders to measure with: fresh ones that no model has seen, and those that a model was trained on."""
+"""Pictures that an evaluation compares: samples of the model, fresh renders and training renders, made in parallel."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _spread(blocks: Blocks, count: int) -> Blocks:
 
 
 def training_renders(blocks: Blocks, size: int, store: Path | None, device: str = "cpu") -> Iterator[torch.Tensor]:
-    """The training pictures of some blocks, from a store of shards as far as it has them, else rendered anew.
+    """The training pictures of some blocks, from a store of shards as far as it has them, else rendered again.
 
     Args:
         blocks: Which.
@@ -370,8 +370,8 @@ def denoise(
         (B, 3, H, W) uint8 on the CPU.
     """
     scheduler, table, patch = pipeline.scheduler, pipeline.label_embedding, pipeline.config.patch_size
-    free = torch.tensor([[table.null_form], [table.null_material]]).expand_as(labels)
-    embedded = table(*torch.cat([free, labels], dim=1).to(pipeline.device))  # (2B, width), the free ones first
+    null = torch.tensor([[table.null_form], [table.null_material]]).expand_as(labels)
+    embedded = table(*torch.cat([null, labels], dim=1).to(pipeline.device))  # (2B, width), the null labels first
     x = noise.to(pipeline.device)
     scheduler.set_timesteps(steps, device=pipeline.device)
     for t in scheduler.timesteps:

@@ -1,1 +1,1 @@
-"""The training loop: steps, optimizer, checkpoints, reports, and the run that a window drives."""
+"""The training loop: steps, optimizer, checkpoints, statistics, samples, and the run that a window drives."""

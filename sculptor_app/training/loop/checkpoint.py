@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there at all."""
+"""Checkpoints: written atomically, resumed under conditions, and exported as model folders."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ from sculptor_app.training.errors import (
     SettingsChanged,
 )
 from sculptor_app.training.files import whole_file, whole_folder
-from sculptor_app.training.network import Learner, build, with_weights_of
+from sculptor_app.training.network import TrainableModule, build, with_weights_of
 from sculptor_app.training.records.events import EDGES
 from sculptor_app.training.records.plan import Recipe
 
+STORY = "training.json"
+INDEX = "model_index.json"
+UNTOUCHED = ("report_every", "checkpoint_every", "sample_every")
+"""Settings that nothing learned depends on."""
 VERSION = 2
 """Of what a checkpoint holds; one of another version is refused, not guessed at."""
 
@@ -54,10 +58,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if version != VERSION:
         raise CheckpointVersionError(f"{path} was written by another version of this program.")
     return state
-
-
-UNTOUCHED = ("report_every", "checkpoint_every", "sample_every")
-"""Settings that nothing learned depends on."""
 
 
 def refuse_changes(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
@@ -111,7 +111,7 @@ def _word(value: Any) -> str:
 
 
 def story_of(state: dict[str, Any]) -> dict[str, Any]:
-    """What a model tells of its training.
+    """Description of a model's training, for its folder.
 
     Args:
         state: A checkpoint's content.
@@ -148,14 +148,9 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> None:
         raise NoCheckpoint(f"There is no checkpoint {checkpoint}.")
     state = load_checkpoint(checkpoint)
     pipeline = build(state["blueprint"])
-    learner = Learner(pipeline)
+    learner = TrainableModule(pipeline)
     learner.load_state_dict(state["average"])
     write_model(with_weights_of(learner, pipeline), folder, story_of(state))
-
-
-STORY = "training.json"
-
-INDEX = "model_index.json"
 
 
 def write_model(pipeline: SculptorPipeline, folder: Path, story: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A run that a window drives: it begins or goes on, tells how it goes, and can be paused in memory bit for bit."""
+"""A training run that a window drives: it begins or goes on, yields events, and can be paused in memory bit for bit."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from sculptor_app.training.loop.checkpoint import (
 )
 from sculptor_app.training.loop.processes import accelerator_alone, torch_faults
 from sculptor_app.training.loop.run import Beginning, Run
-from sculptor_app.training.loop.samples import sculpt_row
+from sculptor_app.training.loop.samples import sample_fixed_noises
 from sculptor_app.training.loop.trainer import Trainer
 from sculptor_app.training.machine import describe_machine, has_fast_16_bits, refuse_too_many
 from sculptor_app.training.network import fixed_settings, new_pipeline
 from sculptor_app.training.records.events import (
     Begun,
-    Grown,
     Learned,
-    LearningEvent,
+    Message,
     Preparing,
     RunListener,
-    RunSeen,
+    RunSummary,
+    Sampled,
     Stepped,
-    Told,
+    TrainingEvent,
     read_log,
 )
 from sculptor_app.training.records.plan import Plan, continued, load_plan, save_plan
@@ -46,19 +46,22 @@ from sculptor_app.training.records.run_folder import (
     CHECKPOINT,
     LOG,
     MODEL,
-    GrowthClock,
-    GrowthFolder,
-    alone_in,
-    refuse_strangers,
+    SampleHistory,
+    SampleSchedule,
+    locked_folder,
+    refuse_other_contents,
 )
 from sculptor_app.training.records.run_folder import RENDERS as RENDERS_FOLDER
 
-TELL_EVERY_S = 0.25
+RENDERS_AT_ONCE = 24
+"""So few that a stop need not wait long, and that the bar moves."""
+Getting = Generator[Preparing, None, PictureSet | None]
+EMIT_EVERY_S = 0.25
 """A step can take less time than a person needs to read a number."""
 
 
 class Learning:
-    """One run in memory: `go` learns until it is closed or told to stop, and then goes on, until `close`.
+    """One run in memory: `go` learns until it is closed or asked to stop, and then goes on, until `close`.
 
     Args:
         folder: Of the run; made if it is not there.
@@ -71,11 +74,11 @@ class Learning:
         self._held = ExitStack()
         self._run: Run | None = None
         self._messages = _Messages()
-        self._growth = GrowthFolder(folder)
-        self._told_at = -TELL_EVERY_S
+        self._history = SampleHistory(folder)
+        self._emitted_at = -EMIT_EVERY_S
         self._complained = False
 
-    def go(self, stop: threading.Event) -> Iterator[LearningEvent]:
+    def go(self, stop: threading.Event) -> Iterator[TrainingEvent]:
         """Learn from where the run is; when this ends or is closed, the newest step is in a checkpoint.
 
         Args:
@@ -99,10 +102,10 @@ class Learning:
 
     # Beginning ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, stop: threading.Event) -> Iterator[LearningEvent]:
+    def _begin(self, stop: threading.Event) -> Iterator[TrainingEvent]:
         """Make everything that the run needs; a stop on the way leaves it unmade."""
         self._held.close()  # of a beginning that was broken off
-        self._held.enter_context(alone_in(self._folder))
+        self._held.enter_context(locked_folder(self._folder))
         refuse_other_folder(self._folder / MODEL)
         there = load_plan(self._folder)
         plan = self._plan = self._settled_plan(there)
@@ -118,14 +121,14 @@ class Learning:
         trainer = Trainer(pipeline, pictures, plan.recipe, accelerator_alone(plan.recipe.mixed_precision))
         beginning = Beginning({**fixed_settings(pipeline), "--seed": plan.recipe.seed}, "", _machine(trainer))
         self._run = Run(trainer, self._folder, beginning, self._messages, state, self._clock)
-        self._growth.forget_after(trainer.seen)
+        self._history.forget_after(trainer.seen)
         yield from self._messages.take()
         yield self._begun(self._run)
 
     def _settled_plan(self, there: Plan | None) -> Plan:
         """The plan of the run in the folder, or that of a new one."""
         if there is None:
-            refuse_strangers(self._folder)
+            refuse_other_contents(self._folder)
         plan = self._plan if there is None else continued(self._folder, there, self._plan)
         if plan.recipe.mixed_precision == "auto":
             plan = replace(plan, recipe=replace(plan.recipe, mixed_precision=_quickest_precision()))
@@ -133,19 +136,19 @@ class Learning:
 
     def _begun(self, run: Run) -> Begun:
         reports = tuple(read_log(self._folder / LOG))
-        seen = RunSeen(self._folder, self._plan, run.trainer.seen, reports, self._growth.rows())
+        seen = RunSummary(self._folder, self._plan, run.trainer.seen, reports, self._history.rows())
         weights = sum(weight.numel() for weight in run.trainer.average.parameters())
         return Begun(seen, len(run.trainer.pictures), weights)
 
     # Learning -----------------------------------------------------------------------------------------------------
 
-    def _learn(self, run: Run, stop: threading.Event) -> Iterator[LearningEvent]:
-        rows, began = self._growth.rows(), self._clock()
-        clock = GrowthClock(rows[-1] if rows else None)
+    def _learn(self, run: Run, stop: threading.Event) -> Iterator[TrainingEvent]:
+        rows, began = self._history.rows(), self._clock()
+        clock = SampleSchedule(rows[-1] if rows else None)
         steps = run.steps()
         try:
             if not rows:
-                yield from self._grow(run, clock, stop)  # what noise is to a model that has learned nothing
+                yield from self._sample(run, clock, stop)  # what noise is to a model that has learned nothing
             for event in steps:
                 if not isinstance(event, Stepped) or self._is_time():
                     yield event
@@ -153,7 +156,7 @@ class Learning:
                 if stop.is_set():
                     break
                 if isinstance(event, Stepped) and clock.is_due(event.pictures, self._clock() - began):
-                    yield from self._grow(run, clock, stop)
+                    yield from self._sample(run, clock, stop)
             else:
                 yield from self._end(run, clock, stop)
         except GeneratorExit:
@@ -165,31 +168,31 @@ class Learning:
 
     def _is_time(self) -> bool:
         now = self._clock()
-        if now - self._told_at < TELL_EVERY_S:
+        if now - self._emitted_at < EMIT_EVERY_S:
             return False
-        self._told_at = now
+        self._emitted_at = now
         return True
 
-    def _grow(self, run: Run, clock: GrowthClock, stop: threading.Event) -> Iterator[LearningEvent]:
-        """A row of growth; a run goes on without it when the disk does not take it."""
+    def _sample(self, run: Run, clock: SampleSchedule, stop: threading.Event) -> Iterator[TrainingEvent]:
+        """A row of the sample history; a run goes on without it when the disk does not take it."""
         seen, began = run.trainer.seen, self._clock()
-        row = sculpt_row(run.trainer.averaged_pipeline(), self._plan, seen, stop)
+        row = sample_fixed_noises(run.trainer.averaged_pipeline(), self._plan, seen, stop)
         clock.note(seen, self._clock() - began)
         if row is None:
             return
         try:
-            rows = self._growth.write(row)
+            rows = self._history.write(row)
         except NotWritten as error:
             if not self._complained:
                 self._complained = True
-                yield Told(f"{error.what} The run goes on without it.")
+                yield Message(f"{error.what} The run goes on without it.")
             return
-        yield Grown(row, rows)
+        yield Sampled(row, rows)
 
-    def _end(self, run: Run, clock: GrowthClock, stop: threading.Event) -> Iterator[LearningEvent]:
+    def _end(self, run: Run, clock: SampleSchedule, stop: threading.Event) -> Iterator[TrainingEvent]:
         """The run is over: its last row, and its model."""
-        if run.trainer.seen not in self._growth.rows():
-            yield from self._grow(run, clock, stop)
+        if run.trainer.seen not in self._history.rows():
+            yield from self._sample(run, clock, stop)
         if stop.is_set():
             return
         state = run.description() | {"seen": run.trainer.seen, "elapsed_s": run.trainer.elapsed_s}
@@ -209,11 +212,11 @@ class _Messages(RunListener):
     def message(self, sentence: str) -> None:
         self._sentences.append(sentence)
 
-    def take(self) -> Iterator[Told]:
+    def take(self) -> Iterator[Message]:
         """The messages since this was last called."""
         sentences, self._sentences = self._sentences, []
         for sentence in sentences:
-            yield Told(sentence)
+            yield Message(sentence)
 
 
 def _quickest_precision() -> str:
@@ -244,19 +247,13 @@ def export(folder: Path) -> Path:
     return folder / MODEL
 
 
-RENDERS_AT_ONCE = 24
-"""So few that a stop need not wait long, and that the bar moves."""
-
-Getting = Generator[Preparing, None, PictureSet | None]
-
-
-def get_pictures(folder: Path, plan: Plan, say: Callable[[str], None], stop: threading.Event) -> Getting:
+def get_pictures(folder: Path, plan: Plan, message: Callable[[str], None], stop: threading.Event) -> Getting:
     """Render what is missing, or read a person's folder.
 
     Args:
         folder: Of the run; renders go into it.
         plan: Says what to learn.
-        say: Called with sentences about what is skipped.
+        message: Called with sentences about what is skipped.
         stop: Set to break this off.
 
     Yields:
@@ -268,7 +265,9 @@ def get_pictures(folder: Path, plan: Plan, say: Callable[[str], None], stop: thr
     Raises:
         TrainingError: There are too few pictures, or too many, or the disk does not take the renders.
     """
-    return _render(folder / RENDERS_FOLDER, plan, stop) if plan.forms else _read(Path(plan.pictures), plan, say, stop)
+    return (
+        _render(folder / RENDERS_FOLDER, plan, stop) if plan.forms else _read(Path(plan.pictures), plan, message, stop)
+    )
 
 
 def _render(folder: Path, plan: Plan, stop: threading.Event) -> Getting:
@@ -282,8 +281,8 @@ def _render(folder: Path, plan: Plan, stop: threading.Event) -> Getting:
     return ShardSet(folder, plan.size)
 
 
-def _read(folder: Path, plan: Plan, say: Callable[[str], None], stop: threading.Event) -> Getting:
-    reading = read_folder(folder, plan.size, say)
+def _read(folder: Path, plan: Plan, message: Callable[[str], None], stop: threading.Event) -> Getting:
+    reading = read_folder(folder, plan.size, message)
     while not stop.is_set():
         try:
             done, of = next(reading)

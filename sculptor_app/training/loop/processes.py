@@ -1,4 +1,4 @@
-"""One run on several processes: what they must agree on, so that none waits for one that has gone."""
+"""Several processes of one run: what they agree on, and faults of torch as errors of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training run from its beginning, or its last checkpoint, to its end: steps, reports, sheets, checkpoints."""
+"""One training run, begun or resumed from its last checkpoint: steps, reports, sample sheets, checkpoints."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from sculptor_app.training.loop.checkpoint import (
 )
 from sculptor_app.training.loop.processes import largest, on_first, torch_faults
 from sculptor_app.training.loop.samples import write_sample_sheet
-from sculptor_app.training.loop.statistics import Ledger, Pace, seconds_left, share_done
+from sculptor_app.training.loop.statistics import LossStatistics, RateMeter, seconds_left, share_done
 from sculptor_app.training.loop.trainer import Trainer
 from sculptor_app.training.network import blueprint_of
 from sculptor_app.training.records.events import (
     LEVELS,
     Report,
-    RunEvent,
     RunListener,
     Saved,
+    StepEvent,
     Stepped,
     append_to_log,
     forget_later,
@@ -77,7 +77,7 @@ class Run:
     ) -> None:  # fmt: skip
         self.trainer, self.folder = trainer, folder
         self._beginning, self._listener = beginning or Beginning({}), listener or RunListener()
-        self._clock, self._ledger, self._pace = clock, Ledger(), Pace()
+        self._clock, self._losses, self._rate_meter = clock, LossStatistics(), RateMeter()
         self._complained: set[str] = set()
         self._saved_at = -1
         self.loss_by_log_snr: list[float | None] = [None] * LEVELS
@@ -115,7 +115,7 @@ class Run:
 
     def steps(
         self, until: int | None = None, stop_code: Callable[[], int] = lambda: 0
-    ) -> Generator[RunEvent, None, int]:
+    ) -> Generator[StepEvent, None, int]:
         """The same, one event after another; whoever closes it early calls `save_newest`.
 
         Yields:
@@ -130,13 +130,13 @@ class Run:
                 self.save()  # a disk that is full, or a GPU that vanishes, is met with a checkpoint at hand
             began = self._clock() - trainer.elapsed_s
             while not code and not self._is_over(until):
-                self._ledger.note(trainer.step())
+                self._losses.note(trainer.step())
                 stop, trainer.elapsed_s = largest(trainer.accelerator, stop_code(), self._clock() - began)
                 code = int(stop)
-                yield from self._tell()
+                yield from self._after_step()
                 if not code:
-                    yield from self._keep()
-            if not code and self._ledger.pictures:
+                    yield from self._save_now_and_then()
+            if not code and self._losses.pictures:
                 yield self._report()
             if self._saved_at != trainer.seen:
                 yield self.save()
@@ -150,26 +150,26 @@ class Run:
         """Of the run, 0 to 1."""
         return share_done(self.trainer.recipe, self.trainer.seen, self.trainer.elapsed_s)
 
-    def _tell(self) -> Iterator[RunEvent]:
+    def _after_step(self) -> Iterator[StepEvent]:
         """Show where the run is, and report now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
-        self._pace.mark(trainer.seen, trainer.elapsed_s)
-        rate = self._pace.rate
+        self._rate_meter.mark(trainer.seen, trainer.elapsed_s)
+        rate = self._rate_meter.rate
         left_s = seconds_left(recipe, trainer.seen, trainer.elapsed_s, rate)
-        stepped = Stepped(trainer.seen, self.share_done, self._ledger.loss, rate, left_s, trainer.elapsed_s)
+        stepped = Stepped(trainer.seen, self.share_done, self._losses.loss, rate, left_s, trainer.elapsed_s)
         self._listener.stepped(stepped)
         yield stepped
         if self._passed(recipe.report_every):
             yield self._report()
 
     def _report(self) -> Report:
-        report = self._ledger.report(self.trainer, self._pace.rate)
+        report = self._losses.report(self.trainer, self._rate_meter.rate)
         self.loss_by_log_snr = report.loss_by_log_snr
         self._listener.report(report)
         self._attempt("the log", lambda: append_to_log(self.folder / LOG, report))
         return report
 
-    def _keep(self) -> Iterator[RunEvent]:
+    def _save_now_and_then(self) -> Iterator[StepEvent]:
         """Draw a sample sheet and write a checkpoint now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
         if recipe.sample_every and self._passed(recipe.sample_every):
@@ -185,7 +185,7 @@ class Run:
         return seen // interval != (seen - self.trainer.stride) // interval
 
     def _attempt(self, what: str, job: Callable[[], None]) -> None:
-        """Do something on the first process that a run can do without; when it fails it is said once."""
+        """Do something on the first process that a run can do without; a failure is reported once."""
         if not self.trainer.accelerator.is_main_process:
             return
         try:
@@ -237,7 +237,7 @@ class Run:
         self._saved_at = self.trainer.seen
         self.loss_by_log_snr = state["facts"]["loss_by_log_snr"]
         self._listener.message(f"Going on from {self.checkpoint_path} after {self.trainer.seen:,} pictures.")
-        said = changes(state["settings"], self._settings())
-        if said:
-            self._listener.message(said)
+        changed = changes(state["settings"], self._settings())
+        if changed:
+            self._listener.message(changed)
         self._attempt("the log", lambda: forget_later(self.folder / LOG, self.trainer.seen))

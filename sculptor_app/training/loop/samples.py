@@ -1,4 +1,4 @@
-"""Sample sheets: what the model makes of the same noise and labels again and again."""
+"""Samples during training: sheets of all labels, and rows of the sample history from fixed noises."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.measures.colours import byte_picture
 from sculptor_app.training.evaluation.pictures import sample_labelled
 from sculptor_app.training.files import whole_file
-from sculptor_app.training.records.events import GrowthRow
-from sculptor_app.training.records.plan import GROWTH_STEPS, NOISES, Plan
+from sculptor_app.training.records.events import SampleRow
+from sculptor_app.training.records.plan import HISTORY_STEPS, NOISES, Plan
 
 COLUMNS, ROWS = 6, 8
 """Of a sheet: the materials and the forms of the default model."""
@@ -48,25 +48,25 @@ GUIDANCE = 2.0
 
 
 def fixed_noises(size: int) -> torch.Tensor:
-    """The noises that are sculpted again and again, (NOISES, 3, size, size); the same in every run."""
+    """The noises that are denoised again and again, (NOISES, 3, size, size); the same in every run."""
     generator = torch.Generator().manual_seed(NOISE_SEED)
     return torch.randn((NOISES, 3, size, size), generator=generator, dtype=torch.float32)
 
 
-def sculpt_row(
-    pipeline: SculptorPipeline, plan: Plan, pictures: int, stop: threading.Event, steps: int = GROWTH_STEPS
-) -> GrowthRow | None:
-    """Sculpt the fixed noises; nothing random is drawn, so that training goes on as if this had not been.
+def sample_fixed_noises(
+    pipeline: SculptorPipeline, plan: Plan, pictures: int, stop: threading.Event, steps: int = HISTORY_STEPS
+) -> SampleRow | None:
+    """Denoise the fixed noises; nothing random is drawn, so that training goes on as if this had not been.
 
     Args:
         pipeline: Of the averaged weights, with a scheduler of its own (DDIM).
-        plan: Says what the noises are sculpted into.
+        plan: Says the labels of the noises.
         pictures: Seen by the model.
         stop: Looked at before every step.
         steps: Reverse steps.
 
     Returns:
-        The row; None where a stop was asked for, or where the model makes values that are no numbers.
+        The row; None where a stop was asked for, or where the model makes NaN.
     """
     recorder = _Recorder(stop)
     forms, materials = plan.labels_of_noises()
@@ -82,7 +82,7 @@ def sculpt_row(
 
 
 class _Recorder:
-    """Keeps what the observer tells, as bytes."""
+    """The frames that the observer reports, as bytes."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
@@ -103,8 +103,8 @@ class _Recorder:
         self._states.append(_bytes([step.state for step in steps]))
         self._guesses.append(_bytes([step.guess for step in steps if step.guess is not None]))
 
-    def row(self, pictures: int) -> GrowthRow:
-        return GrowthRow(pictures, np.stack(self._guesses, axis=1), np.stack(self._states, axis=1), self._levels)
+    def row(self, pictures: int) -> SampleRow:
+        return SampleRow(pictures, np.stack(self._guesses, axis=1), np.stack(self._states, axis=1), self._levels)
 
 
 def _bytes(frames: list[Frame]) -> NDArray[np.uint8]:

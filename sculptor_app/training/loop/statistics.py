@@ -1,4 +1,4 @@
-"""What a training run tells about itself: loss, rate, time left, and the loss per noise level."""
+"""Statistics of a training run: loss, loss per noise level, rate, share done and time left."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def seconds_left(recipe: Recipe, seen: int, elapsed_s: float, rate: float) -> fl
     return max(0, recipe.total_pictures - seen) / rate if rate > 0 else math.inf
 
 
-class Pace:
+class RateMeter:
     """The rate over the last steps."""
 
     def __init__(self) -> None:
@@ -54,18 +54,18 @@ class Pace:
         return (last - first) / max(now - since, 1e-9)
 
 
-class Ledger:
+class LossStatistics:
     """Running means of the loss since the last report, in all and per noise level."""
 
     def __init__(self) -> None:
-        self._sums, self._blind, self._counts = (torch.zeros(LEVELS, dtype=torch.float32) for _ in range(3))
+        self._sums, self._baseline, self._counts = (torch.zeros(LEVELS, dtype=torch.float32) for _ in range(3))
         self._refused = 0
 
     def note(self, step: TrainingStep) -> None:
         """Count one step of this process."""
         place = torch.bucketize(step.log_snr, torch.tensor(EDGES, dtype=torch.float32))
         self._sums.index_add_(0, place, step.losses)
-        self._blind.index_add_(0, place, step.blind_losses)
+        self._baseline.index_add_(0, place, step.baseline_losses)
         self._counts.index_add_(0, place, torch.ones_like(step.losses))
         self._refused += not step.followed
 
@@ -80,7 +80,7 @@ class Ledger:
         return float(self._sums.sum() / self._counts.sum().clamp(min=1))
 
     def report(self, trainer: Trainer, rate: float) -> Report:
-        """Sum up what was noted, and begin anew.
+        """Sum up what was noted, and begin again.
 
         Args:
             trainer: Knows how far the run is.
@@ -89,7 +89,7 @@ class Ledger:
         left_s = seconds_left(trainer.recipe, trainer.seen, trainer.elapsed_s, rate)
         report = Report(
             trainer.seen, round(self.loss, 5), round(trainer.learning_rate, 8), round(rate, 2), round(left_s / 60, 1),
-            _ratios(self._sums, self._counts), _ratios(self._blind - self._sums, self._blind), self._refused,
+            _ratios(self._sums, self._counts), _ratios(self._baseline - self._sums, self._baseline), self._refused,
         )  # fmt: skip
         self.__init__()  # type: ignore[misc]
         return report

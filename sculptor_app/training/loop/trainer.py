@@ -1,4 +1,4 @@
-"""Training steps: v-prediction with label dropout and an exponential moving average, from a state that can be kept."""
+"""Training steps: v-prediction with label dropout and an exponential moving average, from a state that can be saved."""
 
 from __future__ import annotations
 
@@ -16,23 +16,28 @@ from sculptor_app.training.data.batches import PictureSet, draw_batch
 from sculptor_app.training.errors import Diverged, OptimizerChanged
 from sculptor_app.training.loop.optimizer import GradientGuard, make_optimizer
 from sculptor_app.training.loop.processes import gathered, largest, new_accelerator
-from sculptor_app.training.network import Learner, hasten_on_cpu, steady_attention, with_weights_of
+from sculptor_app.training.network import (
+    TrainableModule,
+    contiguous_group_norms,
+    use_float32_attention,
+    with_weights_of,
+)
 from sculptor_app.training.records.plan import Recipe, learning_rate_at
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """What one step tells.
+    """Losses of one step.
 
     Attributes:
         losses: Mean squared error of v per picture, (B,), on the CPU.
-        blind_losses: The same for a network that always says 0, (B,).
+        baseline_losses: The same for a network that always says 0, (B,).
         log_snr: Of the pictures, (B,).
         followed: Whether the gradient was followed.
     """
 
     losses: torch.Tensor
-    blind_losses: torch.Tensor
+    baseline_losses: torch.Tensor
     log_snr: torch.Tensor
     followed: bool
 
@@ -62,10 +67,10 @@ class Trainer:
     ) -> None:
         self.pipeline, self.pictures, self.recipe = pipeline, pictures, recipe
         self.accelerator = accelerator or new_accelerator(recipe.mixed_precision)
-        learner = Learner(pipeline).train().requires_grad_(True)
-        steady_attention(learner)
+        learner = TrainableModule(pipeline).train().requires_grad_(True)
+        use_float32_attention(learner)
         if self.accelerator.device.type == "cpu":
-            hasten_on_cpu(learner)
+            contiguous_group_norms(learner)
         self.average = copy.deepcopy(learner).eval().requires_grad_(False).to(self.accelerator.device)
         self._learner, self._optimizer = self.accelerator.prepare(learner, make_optimizer(learner, recipe))
         self._generator = torch.Generator().manual_seed(self._own_seed())
@@ -146,7 +151,7 @@ class Trainer:
             Plain values and tensors on the CPU; where training is on the CPU they are its own, and move with it.
 
         Raises:
-            Diverged: The weights are no numbers any more, so that nobody can go on from them.
+            Diverged: The weights are NaN or infinite, so that nobody can go on from them.
         """
         learner = self.accelerator.unwrap_model(self._learner)
         weights = [*learner.parameters(), *self.average.parameters()]

@@ -1,4 +1,4 @@
-"""What a training run tells whoever drives it step by step; without torch, so that a window can know them."""
+"""Events and reports of a training run, and its listener; without torch, so that a window can use them."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Preparing:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Message:
     """A sentence about the run.
 
     Attributes:
@@ -161,15 +161,15 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RunSeen:
-    """A run as its folder tells of it.
+class RunSummary:
+    """A run as its folder describes it.
 
     Attributes:
         folder: Of the run.
         plan: What it learns, and how.
         pictures: Seen by now.
         reports: All of them, the oldest first.
-        rows: Pictures seen at each row of growth, rising.
+        rows: Pictures seen at each row of the sample history, rising.
     """
 
     folder: Path
@@ -189,21 +189,38 @@ class Begun:
         weights: Numbers that are learned.
     """
 
-    run: RunSeen
+    run: RunSummary
     different: int
     weights: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grown:
-    """The fixed noises were sculpted again.
+class SampleRow:
+    """What a model made of the fixed noises after so many pictures.
+
+    Attributes:
+        pictures: Seen by the model.
+        guesses: Current guesses, (B, N + 1, H, W, 3) uint8; at state 0, where there is none, the noise.
+        states: Noisy states, the same shape.
+        levels: Of the states 0..N.
+    """
+
+    pictures: int
+    guesses: NDArray[np.uint8]
+    states: NDArray[np.uint8]
+    levels: tuple[NoiseLevel, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """The fixed noises were denoised again.
 
     Attributes:
         row: What came of it.
         rows: Pictures seen at each row that is kept, rising.
     """
 
-    row: GrowthRow
+    row: SampleRow
     rows: tuple[int, ...]
 
 
@@ -220,10 +237,10 @@ class Learned:
     pictures: int
 
 
-RunEvent = Stepped | Report | Saved
+StepEvent = Stepped | Report | Saved
 """Events of the steps of a run."""
 
-LearningEvent = RunEvent | Preparing | Told | Begun | Grown | Learned
+TrainingEvent = StepEvent | Preparing | Message | Begun | Sampled | Learned
 """Events of a run in a window."""
 
 
@@ -244,20 +261,3 @@ class RunListener:
 
     def report(self, report: Report) -> None:
         """The losses since the report before."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GrowthRow:
-    """What a model made of the fixed noises after so many pictures.
-
-    Attributes:
-        pictures: Seen by the model.
-        guesses: Current guesses, (B, N + 1, H, W, 3) uint8; at state 0, where there is none, the noise.
-        states: Noisy states, the same shape.
-        levels: Of the states 0..N.
-    """
-
-    pictures: int
-    guesses: NDArray[np.uint8]
-    states: NDArray[np.uint8]
-    levels: tuple[NoiseLevel, ...]

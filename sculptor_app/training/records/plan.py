@@ -1,4 +1,4 @@
-"""What a window learns: a preset or a person's own pictures, as plain values that the run's folder keeps."""
+"""Training plans and recipes as plain values: presets, a person's own pictures, and the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def learning_rate_at(recipe: Recipe, pictures: int, elapsed_s: float = 0.0) -> f
 
 FILE = "plan.json"
 NOISES = 4
-"""Fixed noises that are sculpted again and again."""
-GROWTH_STEPS = 25
+"""Fixed noises that are denoised again and again."""
+HISTORY_STEPS = 25
 """Reverse steps that each of them takes."""
 TINY, SMALL, OWN = "tiny", "small", "own"
 OWN_SIZES = (32, 48, 64, 96)
@@ -110,7 +110,7 @@ class Plan:
         return MATERIALS if self.forms else ()
 
     def labels_of_noises(self) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
-        """Form and material that each fixed noise is sculpted into, as labels; None where there are none."""
+        """Form and material that each fixed noise is denoised with, as labels; None where there are none."""
         if not self.forms:
             return (None,) * NOISES, (None,) * NOISES
         materials = range(1, NOISES + 1)  # not marble first: white on grey shows latest

@@ -1,4 +1,4 @@
-"""How fixed noise is sculpted by a model that learns: one file for each time that it was tried, few of them in all."""
+"""The folder of a training run, read without torch: plan, log, sample history, and the lock of the run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ import numpy as np
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.training.errors import BadInput, FolderInUse, FolderNotWritable
 from sculptor_app.training.files import not_written, whole_file
-from sculptor_app.training.records.events import GrowthRow, RunSeen, read_log
+from sculptor_app.training.records.events import RunSummary, SampleRow, read_log
 from sculptor_app.training.records.plan import load_plan
 
-FOLDER = "growth"
+CHECKPOINT, LOG, MODEL, RENDERS = "checkpoint.pt", "log.jsonl", "model", "renders"
+LOCK = ".lock"
+"""It stays: deleting it would let a third process lock a new one beside a second that waits for this."""
+HISTORY_FOLDER = "growth"
 MOST_ROWS = 64
-"""Kept of a run; more than a person can tell apart."""
+"""Kept of a run; more than a person can distinguish."""
 RATIO, FIRST = 1.15, 192
 """A row is due when so many times as many pictures were seen as at the row before, and at least so many more: a model
 changes with the logarithm of what it has seen."""
@@ -27,7 +30,7 @@ SHARE, HEAD_START_S = 0.05, 3.0
 """Of the training time that rows may cost, and what they may cost beyond it: at first a model changes quickly."""
 
 
-class GrowthFolder:
+class SampleHistory:
     """The rows of a run on disk.
 
     Args:
@@ -35,14 +38,14 @@ class GrowthFolder:
     """
 
     def __init__(self, run_folder: Path) -> None:
-        self._folder = run_folder / FOLDER
+        self._folder = run_folder / HISTORY_FOLDER
 
     def rows(self) -> tuple[int, ...]:
         """Pictures seen at each row that is there, rising."""
         names = [path.stem.partition("-")[2] for path in self._folder.glob("row-*.npz")]
         return tuple(sorted(int(name) for name in names if name.isdecimal()))
 
-    def write(self, row: GrowthRow) -> tuple[int, ...]:
+    def write(self, row: SampleRow) -> tuple[int, ...]:
         """Keep a row, and let others go evenly where there are too many; returns what is there.
 
         Raises:
@@ -59,7 +62,7 @@ class GrowthFolder:
         self._drop(set(self.rows()) - set(kept))
         return kept
 
-    def read(self, pictures: int) -> GrowthRow:
+    def read(self, pictures: int) -> SampleRow:
         """The row at so many pictures.
 
         Raises:
@@ -69,7 +72,7 @@ class GrowthFolder:
         try:
             with self._path(pictures).open("rb") as file, np.load(file) as found:
                 levels = tuple(NoiseLevel(float(a), float(s)) for a, s in found["levels"])
-                return GrowthRow(pictures, found["guesses"], found["states"], levels)
+                return SampleRow(pictures, found["guesses"], found["states"], levels)
         except (KeyError, EOFError, ValueError, BadZipFile) as error:
             raise ValueError(f"{self._path(pictures)} is damaged") from error
 
@@ -99,7 +102,7 @@ def thinned(rows: tuple[int, ...], most: int = MOST_ROWS) -> tuple[int, ...]:
     return tuple(kept)
 
 
-class GrowthClock:
+class SampleSchedule:
     """When the next row is due.
 
     Args:
@@ -132,10 +135,7 @@ class GrowthClock:
         self._spent_s += cost_s
 
 
-CHECKPOINT, LOG, MODEL, RENDERS = "checkpoint.pt", "log.jsonl", "model", "renders"
-
-
-def look_at(folder: Path) -> RunSeen | None:
+def read_run(folder: Path) -> RunSummary | None:
     """The run in a folder; None where there is none and one can be begun.
 
     Raises:
@@ -144,15 +144,15 @@ def look_at(folder: Path) -> RunSeen | None:
     """
     plan = load_plan(folder)
     if plan is None:
-        refuse_strangers(folder)
+        refuse_other_contents(folder)
         return None
     reports = tuple(read_log(folder / LOG))
-    rows = GrowthFolder(folder).rows()
+    rows = SampleHistory(folder).rows()
     pictures = max([0, *(report.pictures for report in reports[-1:]), *rows[-1:]])
-    return RunSeen(folder, plan, pictures, reports, rows)
+    return RunSummary(folder, plan, pictures, reports, rows)
 
 
-def refuse_strangers(folder: Path) -> None:
+def refuse_other_contents(folder: Path) -> None:
     """Refuse a folder without a plan in which a run cannot be begun.
 
     Raises:
@@ -169,12 +169,8 @@ def refuse_strangers(folder: Path) -> None:
         raise BadInput(f"{folder} holds other things already.", "Choose an empty or a new folder for the run.")
 
 
-NAME = ".lock"
-"""It stays: deleting it would let a third process lock a new one beside a second that waits for this."""
-
-
 @contextmanager
-def alone_in(folder: Path, needed: bool = True) -> Iterator[None]:
+def locked_folder(folder: Path, needed: bool = True) -> Iterator[None]:
     """Hold a folder's lock while the block runs; the system lets go of it when the process ends, however it ends.
 
     Args:
@@ -190,7 +186,7 @@ def alone_in(folder: Path, needed: bool = True) -> Iterator[None]:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / NAME).open("wb")
+        file = (folder / LOCK).open("wb")
     except OSError as error:
         raise FolderNotWritable(f"The folder {folder} cannot be written to ({error.strerror}).") from error
     with file:

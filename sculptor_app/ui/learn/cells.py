@@ -12,8 +12,8 @@ from pathlib import Path
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 
-from sculptor_app.training.records.events import GrowthRow
-from sculptor_app.training.records.run_folder import GrowthFolder
+from sculptor_app.training.records.events import SampleRow
+from sculptor_app.training.records.run_folder import SampleHistory
 
 LIKED_COLUMNS = 12
 LEAST_CELL_PX, MOST_CELL_PX, GAP_PX = 30, 84, 2
@@ -234,17 +234,17 @@ class RowCache:
     """
 
     def __init__(self, folder: Path, rows: tuple[int, ...]) -> None:
-        self._growth = GrowthFolder(folder)
+        self._growth = SampleHistory(folder)
         self.rows = rows
-        self._kept: OrderedDict[int, GrowthRow] = OrderedDict()
+        self._kept: OrderedDict[int, SampleRow] = OrderedDict()
         self._unreadable: set[int] = set()
 
-    def add(self, row: GrowthRow, rows: tuple[int, ...]) -> None:
+    def add(self, row: SampleRow, rows: tuple[int, ...]) -> None:
         """Add a new row; `rows` are all that there are now."""
         self.rows = rows
         self._keep(row)
 
-    def row(self, pictures: int) -> GrowthRow | None:
+    def row(self, pictures: int) -> SampleRow | None:
         """A row, by the pictures seen at it; None where it cannot be read any more."""
         found = self._kept.get(pictures)
         if found is not None:
@@ -268,7 +268,7 @@ class RowCache:
         borrowed = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
         return borrowed.convertToFormat(QImage.Format.Format_RGB32)  # a copy of its own
 
-    def _keep(self, row: GrowthRow) -> None:
+    def _keep(self, row: SampleRow) -> None:
         self._kept[row.pictures] = row
         self._kept.move_to_end(row.pictures)
         while len(self._kept) > 1 and sum(each.guesses.nbytes * 2 for each in self._kept.values()) > BUDGET_BYTES:

@@ -10,7 +10,16 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.session.training import TrainingRunner, TrainingState
-from sculptor_app.training.records.events import Begun, Grown, Learned, Preparing, Report, RunSeen, Stepped, Told
+from sculptor_app.training.records.events import (
+    Begun,
+    Learned,
+    Message,
+    Preparing,
+    Report,
+    RunSummary,
+    Sampled,
+    Stepped,
+)
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.details_panel import WIDTH_PX, DetailsPanel
 from sculptor_app.ui.learn.growth_view import GrowthView
@@ -43,7 +52,7 @@ class LearnPage(Page):
         self.settings_panel, self.run_panel = TrainingSettings(self), TrainingRunPanel(self)
         self.growth, self.details = GrowthView(self.session, self), DetailsPanel(self)
         self.presenter = GrowthPresenter(self.session, self.growth, self.details)
-        self._run: RunSeen | None = None
+        self._run: RunSummary | None = None
         self._seen = 0  # pictures, by the run
         self._reports: list[Report] = []
         self._entered = False
@@ -143,13 +152,13 @@ class LearnPage(Page):
             case Report():
                 self._reports.append(event)
                 self.details.set_reports(self._reports)
-            case Grown():
+            case Sampled():
                 self.presenter.add_row(event)
             case Preparing():
                 self._show_preparing(event)
             case Begun():
                 self._show_run(event.run)
-            case Told():
+            case Message():
                 self.messages.show_message(event.sentence, is_fault=False)
             case Learned():
                 self._show_learned(event)
@@ -177,7 +186,7 @@ class LearnPage(Page):
         )
 
     @Slot(object, object)
-    def _take_seen(self, folder: Path, run: RunSeen | None) -> None:
+    def _take_seen(self, folder: Path, run: RunSummary | None) -> None:
         if folder != self.settings_panel.folder:
             return
         if run is None:
@@ -185,7 +194,7 @@ class LearnPage(Page):
         else:
             self._show_run(run)
 
-    def _show_run(self, run: RunSeen) -> None:
+    def _show_run(self, run: RunSummary) -> None:
         self._run, self._seen, self._reports = run, run.pictures, list(run.reports)
         self.settings_panel.show_plan(run.plan)
         self.growth.set_invitation("", "")

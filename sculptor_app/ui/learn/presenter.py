@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.phases import PhaseSpan, phase_spans
 from sculptor_app.session.session import Session
-from sculptor_app.training.records.events import Grown, RunSeen
+from sculptor_app.training.records.events import RunSummary, Sampled
 from sculptor_app.training.records.plan import NOISES, Plan
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.cells import GUESS, STATE, RowCache
@@ -99,7 +99,7 @@ class GrowthPresenter(QObject):
 
     # Rows ---------------------------------------------------------------------------------------------------------
 
-    def set_run(self, run: RunSeen | None) -> None:
+    def set_run(self, run: RunSummary | None) -> None:
         """Show another run, at its newest row; None for none."""
         self._plan = None if run is None else run.plan
         self._cache = None if run is None else RowCache(run.folder, run.rows)
@@ -107,7 +107,7 @@ class GrowthPresenter(QObject):
         self.row, self.follows = max(0, len(self.rows) - 1), True
         self._show_rows()
 
-    def add_row(self, event: Grown) -> None:
+    def add_row(self, event: Sampled) -> None:
         """Add a row; the chosen one stays, unless the newest is followed."""
         assert self._cache is not None  # a run has begun before it grows
         shown = self.rows[self.row] if self.rows else 0

@@ -25,7 +25,14 @@ from sculptor_app.training.evaluation.judge import (
     scaled,
     write_judge,
 )
-from sculptor_app.training.evaluation.judge_training import JudgeRecipe, Pictures, find_judge, finish, learn, wear
+from sculptor_app.training.evaluation.judge_training import (
+    JudgeRecipe,
+    Pictures,
+    degrade,
+    find_judge,
+    finish,
+    train_judge,
+)
 
 SIZE = 16
 RECIPE = JudgeRecipe(renders=480, held_out=96, passes=5, batch=24, learning_rate=5e-3)
@@ -46,7 +53,7 @@ def simple_set(count: int, seed: int) -> Pictures:
 
 @pytest.fixture(scope="module")
 def standard() -> Standard:
-    return finish(learn(simple_set(480, 0), RECIPE), simple_set(96, 1), SIZE, RECIPE)
+    return finish(train_judge(simple_set(480, 0), RECIPE), simple_set(96, 1), SIZE, RECIPE)
 
 
 @pytest.fixture
@@ -65,7 +72,7 @@ def test_a_simple_set_is_learned(standard: Standard):
 
 def test_the_same_recipe_makes_the_same_judge():
     recipe = JudgeRecipe(passes=1, batch=24)
-    one, two = (learn(simple_set(48, 0), recipe) for _ in range(2))
+    one, two = (train_judge(simple_set(48, 0), recipe) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
@@ -103,7 +110,7 @@ def test_reading_in_parts_changes_nothing(standard: Standard):
 
 def test_worn_pictures_say_how_worn_they_are():
     clean = torch.zeros(400, 3, 16, 16)
-    worn, roughness = wear(clean, torch.Generator().manual_seed(0))
+    worn, roughness = degrade(clean, torch.Generator().manual_seed(0))
     assert worn.shape == clean.shape
     assert worn.abs().max() <= 1
     assert 0 <= roughness.min() <= roughness.max() <= 1
@@ -115,7 +122,7 @@ def test_worn_pictures_say_how_worn_they_are():
 
 def test_blur_smooths_and_keeps_the_mean():
     stripes = torch.tensor([-0.4, 0.4]).repeat(32).expand(60, 3, 64, 64)
-    worn, roughness = wear(stripes, torch.Generator().manual_seed(0))
+    worn, roughness = degrade(stripes, torch.Generator().manual_seed(0))
     blur = roughness[:, 1]
     contrast = worn[:, :, 8:-8, 8:-8].mean(dim=(1, 2)).std(dim=1)  # over rows, where noise is averaged out
     assert contrast[blur == 0].min() > 0.3

@@ -16,7 +16,16 @@ from sculptor_app.training.loop.checkpoint import load_checkpoint
 from sculptor_app.training.loop.live import Learning, export
 from sculptor_app.training.loop.trainer import Trainer
 from sculptor_app.training.records import run_folder
-from sculptor_app.training.records.events import Begun, Grown, Learned, LearningEvent, Preparing, Report, Stepped, Told
+from sculptor_app.training.records.events import (
+    Begun,
+    Learned,
+    Message,
+    Preparing,
+    Report,
+    Sampled,
+    Stepped,
+    TrainingEvent,
+)
 from sculptor_app.training.records.plan import OWN, Plan, Recipe, load_plan
 from tests.training.tiny import fill, no_file_larger_than
 
@@ -26,7 +35,7 @@ TOTAL = 256
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every step is told; torch gets its threads back."""
-    monkeypatch.setattr(live, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(live, "EMIT_EVERY_S", 0.0)
     monkeypatch.setattr(run_folder, "HEAD_START_S", 1e9)  # rows come however busy the machine is
     threads = torch.get_num_threads()
     yield
@@ -40,7 +49,7 @@ def plan(tmp_path: Path) -> Plan:
     return Plan(OWN, 8, recipe, 2, (32,), pictures=str(fill(tmp_path / "pictures")))
 
 
-def learn(learning: Learning, until: int | None = None) -> list[LearningEvent]:
+def learn(learning: Learning, until: int | None = None) -> list[TrainingEvent]:
     """Learn, and ask for a stop once so many pictures were seen."""
     stop, events = threading.Event(), []
     for event in learning.go(stop):
@@ -50,7 +59,7 @@ def learn(learning: Learning, until: int | None = None) -> list[LearningEvent]:
     return events
 
 
-def once(folder: Path, plan: Plan, until: int | None = None) -> list[LearningEvent]:
+def once(folder: Path, plan: Plan, until: int | None = None) -> list[TrainingEvent]:
     """Begin or go on, learn, and let go."""
     learning = Learning(folder, plan)
     try:
@@ -101,9 +110,9 @@ def test_closed_in_the_middle_it_keeps_the_newest_step(tmp_path: Path, plan: Pla
 
 def test_growing_changes_nothing_that_is_learned(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch):
     events = once(tmp_path / "grown", plan)
-    assert sum(isinstance(event, Grown) for event in events) >= 3
-    monkeypatch.setattr(live, "sculpt_row", lambda *_: None)
-    assert not any(isinstance(event, Grown) for event in once(tmp_path / "plain", plan))
+    assert sum(isinstance(event, Sampled) for event in events) >= 3
+    monkeypatch.setattr(live, "sample_fixed_noises", lambda *_: None)
+    assert not any(isinstance(event, Sampled) for event in once(tmp_path / "plain", plan))
     assert same(tmp_path / "grown", tmp_path / "plain")
 
 
@@ -112,7 +121,7 @@ def test_what_a_run_tells_and_leaves_behind(tmp_path: Path, plan: Plan):
     kinds = [type(event) for event in events]
     assert kinds.index(Preparing) < kinds.index(Begun) < kinds.index(Stepped)
     assert [event.pictures for event in events if isinstance(event, Report)] == [64, 128, 192, 256]
-    grown = [event for event in events if isinstance(event, Grown)]
+    grown = [event for event in events if isinstance(event, Sampled)]
     assert [event.row.pictures for event in grown] == [0, 192, 256]
     assert grown[-1].rows == (0, 192, 256)
     assert events[-1] == Learned(tmp_path / "run" / "model", TOTAL)
@@ -120,7 +129,7 @@ def test_what_a_run_tells_and_leaves_behind(tmp_path: Path, plan: Plan):
     again = once(tmp_path / "run", plan)
     begun = next(event for event in again if isinstance(event, Begun))
     assert (begun.run.rows, len(begun.run.reports), begun.different) == ((0, 192, 256), 4, 16)
-    assert not any(isinstance(event, Stepped | Grown) for event in again)
+    assert not any(isinstance(event, Stepped | Sampled) for event in again)
 
 
 def test_a_run_that_is_over_can_be_made_longer(tmp_path: Path, plan: Plan):
@@ -203,7 +212,7 @@ def test_a_row_that_cannot_be_kept_ends_nothing(tmp_path: Path, plan: Plan):
     growth.rmdir()
     growth.write_bytes(b"")  # where the folder of rows should be
     events = once(tmp_path / "run", plan)
-    told = [event.sentence for event in events if isinstance(event, Told)]
+    told = [event.sentence for event in events if isinstance(event, Message)]
     assert [sentence.endswith("The run goes on without it.") for sentence in told].count(True) == 1
     assert isinstance(events[-1], Learned)
 

@@ -135,7 +135,7 @@ def test_the_mean_per_level_is_the_mean_per_level(tmp_path: Path):
     run.go()
     (line,) = log_of(tmp_path)
     levels, losses, blind = (torch.cat([getattr(s, name) for s in steps])
-                             for name in ("log_snr", "losses", "blind_losses"))  # fmt: skip
+                             for name in ("log_snr", "losses", "baseline_losses"))  # fmt: skip
     assert line["loss"] == pytest.approx(losses.mean().item(), abs=1e-4)
     borders = (-float("inf"), *EDGES, float("inf"))
     for i, found in enumerate(line["loss_by_log_snr"]):

@@ -11,23 +11,23 @@ from hypothesis import strategies as st
 
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.training.evaluation.pictures import sample_labelled
-from sculptor_app.training.loop.samples import fixed_noises, sculpt_row
+from sculptor_app.training.loop.samples import fixed_noises, sample_fixed_noises
 from sculptor_app.training.network import new_pipeline
-from sculptor_app.training.records.events import GrowthRow
+from sculptor_app.training.records.events import SampleRow
 from sculptor_app.training.records.plan import NOISES, Plan
-from sculptor_app.training.records.run_folder import FIRST, GrowthClock, GrowthFolder, thinned
+from sculptor_app.training.records.run_folder import FIRST, SampleHistory, SampleSchedule, thinned
 from tests.training.tiny import RECIPE, tiny_pipeline
 
 PLAN = Plan("tiny", 16, RECIPE, 2, (32, 32), forms=("bust", "vase"), renders=6)
 
 
-def a_row(pictures: int) -> GrowthRow:
+def a_row(pictures: int) -> SampleRow:
     pixels = np.full((1, 3, 8, 8, 3), pictures % 256, np.uint8)
-    return GrowthRow(pictures, pixels, 255 - pixels, (NoiseLevel(0.1, 0.9), NoiseLevel(0.7, 0.7), NoiseLevel(1, 0)))
+    return SampleRow(pictures, pixels, 255 - pixels, (NoiseLevel(0.1, 0.9), NoiseLevel(0.7, 0.7), NoiseLevel(1, 0)))
 
 
 def test_a_row_comes_back_as_it_was_written(tmp_path: Path):
-    growth = GrowthFolder(tmp_path)
+    growth = SampleHistory(tmp_path)
     assert growth.rows() == ()
     assert growth.write(a_row(320)) == (320,)
     found = growth.read(320)
@@ -37,7 +37,7 @@ def test_a_row_comes_back_as_it_was_written(tmp_path: Path):
 
 
 def test_rows_that_were_drawn_after_the_last_checkpoint_go(tmp_path: Path):
-    growth = GrowthFolder(tmp_path)
+    growth = SampleHistory(tmp_path)
     for pictures in (0, 320, 640):
         growth.write(a_row(pictures))
     growth.forget_after(320)
@@ -46,7 +46,7 @@ def test_rows_that_were_drawn_after_the_last_checkpoint_go(tmp_path: Path):
 
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + 18 * b"\0", b"nonsense"])
 def test_a_damaged_row_is_a_value_error(tmp_path: Path, content: bytes):
-    growth = GrowthFolder(tmp_path)
+    growth = SampleHistory(tmp_path)
     growth.write(a_row(320))
     (tmp_path / "growth" / "row-000000000320.npz").write_bytes(content)
     with pytest.raises(ValueError, match="damaged"):
@@ -54,7 +54,7 @@ def test_a_damaged_row_is_a_value_error(tmp_path: Path, content: bytes):
 
 
 def test_too_many_rows_are_thinned_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    growth = GrowthFolder(tmp_path)
+    growth = SampleHistory(tmp_path)
     for pictures in range(0, 64 * 16, 16):
         growth.write(a_row(pictures))
     kept = growth.write(a_row(1024))
@@ -78,18 +78,18 @@ def test_thinning_keeps_the_ends_and_no_more_than_asked(rows: set[int], most: in
 
 
 def test_rows_are_due_at_first_often_and_then_by_ratio():
-    clock = GrowthClock(None)
+    clock = SampleSchedule(None)
     assert clock.is_due(0, 0.0)
     clock.note(0, 0.1)
     assert not clock.is_due(FIRST - 1, 10.0)
     assert clock.is_due(FIRST, 10.0)
-    late = GrowthClock(10_000)
+    late = SampleSchedule(10_000)
     assert not late.is_due(11_400, 10.0)
     assert late.is_due(11_500, 10.0)
 
 
 def test_dear_rows_wait_until_training_has_taken_twenty_times_as_long():
-    clock = GrowthClock(0)
+    clock = SampleSchedule(0)
     clock.note(1000, 10.0)
     assert not clock.is_due(10**6, 100.0)
     assert clock.is_due(10**6, 400.0)
@@ -98,7 +98,7 @@ def test_dear_rows_wait_until_training_has_taken_twenty_times_as_long():
 @given(st.lists(st.tuples(st.integers(1, 400), st.floats(0.01, 3.0)), max_size=300))
 def test_rows_never_cost_more_than_their_share(steps: list[tuple[int, float]]):
     """Rows of the same cost; each step sees some pictures in some seconds."""
-    clock, seen, elapsed, cost = GrowthClock(0), 0, 0.0, 1.0
+    clock, seen, elapsed, cost = SampleSchedule(0), 0, 0.0, 1.0
     for pictures, seconds in steps:
         seen, elapsed = seen + pictures, elapsed + seconds
         if clock.is_due(seen, elapsed):
@@ -111,7 +111,7 @@ def test_a_row_ends_with_what_the_pipeline_makes():
     torch.manual_seed(0)
     pipeline = new_pipeline(PLAN.forms, PLAN.materials, 16, channels=(32, 32))
     before = torch.get_rng_state()
-    row = sculpt_row(pipeline, PLAN, 64, threading.Event(), steps=4)
+    row = sample_fixed_noises(pipeline, PLAN, 64, threading.Event(), steps=4)
     assert torch.equal(torch.get_rng_state(), before)  # or training would learn something else
     assert row is not None
     assert row.guesses.shape == row.states.shape == (NOISES, 5, 16, 16, 3)
@@ -128,10 +128,10 @@ def test_a_row_is_broken_off_and_no_row_is_made_of_no_numbers():
     pipeline = new_pipeline(PLAN.forms, PLAN.materials, 16, channels=(32, 32))
     stop = threading.Event()
     stop.set()
-    assert sculpt_row(pipeline, PLAN, 64, stop, steps=4) is None
+    assert sample_fixed_noises(pipeline, PLAN, 64, stop, steps=4) is None
     with torch.no_grad():
         pipeline.unet.conv_in.weight.fill_(torch.nan)
-    assert sculpt_row(pipeline, PLAN, 64, threading.Event(), steps=4) is None
+    assert sample_fixed_noises(pipeline, PLAN, 64, threading.Event(), steps=4) is None
 
 
 def test_a_picture_does_not_depend_on_how_many_are_made_at_once():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sculptor_app.training.loop.statistics import Pace, seconds_left, share_done
+from sculptor_app.training.loop.statistics import RateMeter, seconds_left, share_done
 from sculptor_app.training.records.plan import Recipe
 
 
@@ -15,7 +15,7 @@ def test_time_left_follows_the_rate_or_the_clock():
 
 
 def test_the_rate_is_that_of_the_last_steps():
-    pace = Pace()
+    pace = RateMeter()
     pace.mark(0, 0.0)
     assert pace.rate == 0
     for step in range(1, 300):

@@ -36,9 +36,9 @@ def test_one_picture_is_learned_and_comes_back():
 
 def test_a_step_tells_the_loss_of_each_picture_and_that_of_a_blind_guess():
     step = tiny_trainer().step()
-    assert step.losses.shape == step.blind_losses.shape == step.log_snr.shape == (4,)
+    assert step.losses.shape == step.baseline_losses.shape == step.log_snr.shape == (4,)
     assert step.loss == pytest.approx(step.losses.mean().item())
-    assert (step.blind_losses > 0).all()
+    assert (step.baseline_losses > 0).all()
     assert step.followed
 
 
@@ -48,7 +48,7 @@ def test_a_network_that_says_nothing_has_the_blind_loss():
         trainer.pipeline.unet.conv_out.weight.zero_()
         trainer.pipeline.unet.conv_out.bias.zero_()
     step = trainer.step()
-    assert torch.allclose(step.losses, step.blind_losses, rtol=1e-5)
+    assert torch.allclose(step.losses, step.baseline_losses, rtol=1e-5)
 
 
 def test_the_average_follows_the_weights():

@@ -18,7 +18,7 @@ from sculptor_app.training.records.plan import (
     plan_of,
     save_plan,
 )
-from sculptor_app.training.records.run_folder import look_at
+from sculptor_app.training.records.run_folder import read_run
 from tests.training.tiny import tiny_run
 
 
@@ -47,7 +47,7 @@ def test_only_the_length_may_change():
 def test_a_damaged_plan_is_named(tmp_path: Path, text: str):
     (tmp_path / "plan.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(CheckpointError, match=r"plan\.json"):
-        look_at(tmp_path)
+        read_run(tmp_path)
 
 
 def test_noises_are_sculpted_into_different_things():
@@ -57,11 +57,11 @@ def test_noises_are_sculpted_into_different_things():
 
 
 def test_a_folder_tells_its_run(tmp_path: Path):
-    assert look_at(tmp_path) is None
-    assert look_at(tmp_path / "nowhere") is None
+    assert read_run(tmp_path) is None
+    assert read_run(tmp_path / "nowhere") is None
     tiny_run(tmp_path).go(until=32)
     save_plan(tmp_path, PRESETS[TINY])
-    seen = look_at(tmp_path)
+    seen = read_run(tmp_path)
     assert seen is not None
     assert (seen.pictures, [report.pictures for report in seen.reports], seen.rows) == (32, [16, 32], ())
     assert isinstance(seen.reports[0], Report)
@@ -70,9 +70,9 @@ def test_a_folder_tells_its_run(tmp_path: Path):
 def test_a_folder_of_other_things_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="is a file"):
-        look_at(tmp_path / "file")
+        read_run(tmp_path / "file")
     with pytest.raises(BadInput, match="holds other things already"):
-        look_at(tmp_path)
+        read_run(tmp_path)
     tiny_run(tmp_path / "run").go(until=4)
     with pytest.raises(BadInput, match="begun by `sculptor-app train`"):
-        look_at(tmp_path / "run")
+        read_run(tmp_path / "run")

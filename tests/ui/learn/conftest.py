@@ -78,7 +78,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     own = plan.PRESETS[plan.OWN]
     recipe = replace(own.recipe, total_pictures=1000, batch=16, report_every=160, checkpoint_every=480)
     monkeypatch.setitem(plan.PRESETS, plan.OWN, replace(own, recipe=recipe, **network))
-    monkeypatch.setattr(live, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(live, "EMIT_EVERY_S", 0.0)
     monkeypatch.setattr(growth_rows, "HEAD_START_S", 1e9)  # rows come however busy the machine is
     threads = torch.get_num_threads()
     yield

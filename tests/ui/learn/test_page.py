@@ -157,7 +157,7 @@ def test_a_wish_to_pause_is_seen_between_two_things_told(
     driver: LearnDriver, run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a person's window, where most steps are not told: the run itself sees the wish, and ends by itself."""
-    monkeypatch.setattr(live, "TELL_EVERY_S", 1e9)
+    monkeypatch.setattr(live, "EMIT_EVERY_S", 1e9)
     driver.press_go()
     driver.wait_for_rows(2)  # what is told next is the report of 320 pictures
     driver.press_go()
