@@ -33,5 +33,5 @@ def label_of(pipeline: Any, what: What, word: str | None) -> int | None:
 
 def known_labels(pipeline: Any, what: str) -> list[str] | tuple[str, ...]:
     """Words for the labels of a kind: the model's own, the usual ones if it does not say, none if it has no labels."""
-    without = getattr(getattr(pipeline, "label_embedding", None), f"free_{what}", None) == 0
+    without = getattr(getattr(pipeline, "label_embedding", None), f"null_{what}", None) == 0
     return pipeline.config.get(f"{what}_names") or (() if without else _USUAL[what])
