@@ -51,7 +51,7 @@ class DetailsPanel(QWidget):
         return QSize(WIDTH_PX, 600)
 
     def load(self) -> None:
-        """Import pyqtgraph and put the plots in; called when the page is first looked at."""
+        """Import pyqtgraph and put the plots in; called when the page is first entered."""
         from sculptor_app.ui.learn.plots import LearnedPlot, LossPlot
 
         self.learned, self.loss = LearnedPlot(self), LossPlot(self)

@@ -191,7 +191,7 @@ class GrowthPresenter(QObject):
 
     @Slot()
     def _move(self) -> None:
-        """Put the cross-hair there at once, as the next key goes on from it; all else comes with the next frame."""
+        """Move the cross-hair at once, as the next key starts from it; all else follows with the next frame."""
         self._growth.grid.set_cell(self.row, self._session.position)
         self.clock.request()
 
@@ -218,11 +218,11 @@ class GrowthPresenter(QObject):
             self._details.show_time(self.rows[self.row])
 
     def flush(self) -> None:
-        """Draw now what is due."""
+        """Draw at once."""
         self.clock.flush()
         self._plot_clock.flush()
 
     def stop(self) -> None:
-        """Draw no more."""
+        """Stop drawing."""
         self.clock.stop()
         self._plot_clock.stop()

@@ -48,7 +48,7 @@ MOST_TEXT = 100_000
 """Characters; of a longer painting the first strokes that fit are kept, as later ones lie over them."""
 
 DIGITS = 4
-"""Of a place on the block: a ten-thousandth of its width is less than anybody can aim at."""
+"""Decimal digits of a coordinate: a ten-thousandth of the width is finer than anybody can aim."""
 
 Painted = tuple[Stroke, str]
 """A stroke and the key of its brush."""
@@ -372,5 +372,5 @@ def _number(value: object) -> float:
 def _share(value: object) -> float:
     share = _number(value)
     if not 0 <= share <= 1:  # NaN is not either
-        raise ValueError(f"{share} is no place on the block")
+        raise ValueError(f"{share} is not between 0 and 1")
     return share

@@ -16,7 +16,7 @@ translate = QCoreApplication.translate  # a name that lupdate knows
 
 
 class Experiment(Enum):
-    """An experiment with noise."""
+    """An experiment with noise: one noise under many labels, many noises, a blend of two, or painted noise."""
 
     LABELS = "labels"
     NOISES = "noises"
@@ -80,9 +80,9 @@ def arrange(choices: Choices, forms: tuple[str, ...], materials: tuple[str, ...]
     """The grid of an experiment.
 
     Args:
-        choices: Of a person.
-        forms: The labels that the model has.
-        materials: As well.
+        choices: The person's.
+        forms: The forms that the model has.
+        materials: The materials that it has.
     """
     if choices.experiment is Experiment.LABELS:
         return _labels(choices, forms, materials)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
@@ -28,6 +28,7 @@ from sculptor_app.ui.widgets.transport import TransportBar
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.exports.animation.plan import RunGrid
+    from sculptor_app.session.engine import ModelFacts
 
 _FILE_NAMES = {
     Experiment.LABELS: "one-block",
@@ -245,7 +246,7 @@ class WhyPage(Page):
             self.grid.set_grid(planned[0], runs)
 
     @Slot(object)
-    def _take_facts(self, facts: Any) -> None:
+    def _take_facts(self, facts: ModelFacts) -> None:
         if not self._planner.take_labels(facts.forms, facts.materials):
             return
         has_labels = self._planner.has_labels

@@ -45,7 +45,7 @@ class Results(QObject):
     """Runs grids for the experiments, one at a time.
 
     Args:
-        runner: Does the model's work.
+        runner: Runs the model.
         parent: the owner.
 
     Signals:
@@ -89,10 +89,10 @@ class Results(QObject):
         self._results.clear()
 
     def make(self, experiment: Experiment, arrangement: Arrangement, request: GridRequest, reuse: bool = False) -> None:
-        """Run a grid; the one that goes on is cancelled for it.
+        """Run a grid; one that is running is cancelled for it.
 
         Args:
-            experiment: Whose it is.
+            experiment: That the grid is of.
             arrangement: Of its cells.
             request: With all cells of it.
             reuse: Take over finished cells of the grid before that would come out the same, if others are left to run.
@@ -141,7 +141,7 @@ class GridRunPanel(RunPanel):
     """Start, Stop and the progress of many runs, within a step, too."""
 
     def set_grid_progress(self, steps: int, planned: int, cells: int, of: int, mean_s: float | None) -> None:
-        """Show how far a grid is.
+        """Show the progress of a grid.
 
         Args:
             steps: That all cells have taken.
@@ -166,9 +166,9 @@ class GridProgress(QObject):
     """Shows the progress of grids on a run panel.
 
     Args:
-        runner: Does the model's work, for other pages, too.
-        results: Of the experiments.
-        panel: Shows it.
+        runner: Runs the model, for other pages, too.
+        results: The grids of the experiments.
+        panel: Shows their progress.
     """
 
     def __init__(self, runner: SamplingRunner, results: Results, panel: GridRunPanel) -> None:

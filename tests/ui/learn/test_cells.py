@@ -4,10 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sculptor_app.training.records.events import LEVELS, Report
 from sculptor_app.ui.learn.cells import MOST_CELL_PX, grid_geometry, spaced
 from sculptor_app.ui.learn.plots import learned_at, phase_index, phase_stretches, place_of
 from sculptor_app.ui.learn.texts import count_text
-from tests.ui.learn.reports import report
+
+
+def report(pictures: int, learned: float) -> Report:
+    """A report with the same share learned at every level but the first, where nothing is known."""
+    shares: list[float | None] = [None, *[learned] * (LEVELS - 1)]
+    losses = [None if share is None else 1 - share for share in shares]
+    return Report(pictures, 1 - learned, 1e-3, 50.0, 1.0, losses, shares, 0)
 
 
 def test_few_are_all_shown():
