@@ -36,12 +36,12 @@ from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.exports.animation.options import (
     FRAMES,
-    GUIDANCE_FRAMES,
     MAX_SIZE_PX,
     MIN_SIZE_PX,
     AnimationOptions,
 )
 from sculptor_app.exports.files import ExportCancelled, ExportError
+from sculptor_app.measures.frame_kinds import current_word
 
 if TYPE_CHECKING:
     from sculptor_app.core.requests.start import Start
@@ -114,7 +114,7 @@ def _add_output(parser: Parser) -> None:
         files, {"animation": "the run", "still": "its last picture"}, "energy per band and step, SNR, phase and times"
     )
     look = parser.add_argument_group("how the GIF looks")
-    look.add_argument("--frames", action=OneOf, known=FRAMES, name="frame", default="guess",
+    look.add_argument("--frames", action=OneOf, type=current_word, known=tuple(FRAMES), name="frame", default="guess",
                       help="both: the guess beside the noisy state; guesses: both guesses of guidance beside the one "
                       "that they make (guess)")  # fmt: skip
     large = look.add_mutually_exclusive_group()
@@ -213,7 +213,7 @@ def _sampled(
 
     trajectory = measures = None
     steps = request.steps + 1 - (1 if start is None else start.first_step)
-    both = arguments.frames in GUIDANCE_FRAMES
+    both = FRAMES[arguments.frames].is_of_guidance
     with ProgressBar("Sculpting", steps, "step") as bar:
         engine = Engine(report=bar.say)
         for event in measured(sample(engine, request, interruption.event, start=start, watch_guidance=both)):

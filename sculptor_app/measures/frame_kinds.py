@@ -1,48 +1,105 @@
-"""The kinds of frame that a person may look at. Without numpy: menus name them before anything is computed."""
+"""The table of frame kinds: everything about one in one row.
 
+Stage, menus, filmstrip, command line, animations and tests read it. Without numpy: menus name the kinds before anything
+is computed. The numbers behind a kind are in `pictures.frame`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 from enum import Enum
+
+from sculptor_app.core.texts import QT_TRANSLATE_NOOP
+
+
+@dataclass(frozen=True, slots=True)
+class FrameKindRow:
+    """A row of the table.
+
+    Attributes:
+        word: as the command line, exported settings and remembered settings write it.
+        title: English name, on screen shown through translation (context "names").
+        label: longer name, as exported files write it; empty where the title does.
+        note: English words beside the title, translated likewise; empty where numbers stand there.
+        is_signed: shown on a colour scale centred on zero.
+        is_picture: its numbers are those of a picture, so that a decoder can show it, and a latent map with its bias.
+        is_animated: on offer for the filmstrip and for exported animations.
+        is_of_guidance: only runs that kept the two predictions of guidance have it.
+        guidance_weight: of those two predictions, the weight of guidance that gives it.
+    """
+
+    word: str
+    title: str
+    label: str = ""
+    note: str = ""
+    is_signed: bool = False
+    is_picture: bool = False
+    is_animated: bool = False
+    is_of_guidance: bool = False
+    guidance_weight: float | None = None
 
 
 class FrameKind(Enum):
-    """What a frame shows."""
+    """What a frame shows; the members' values are the words of their rows, and their rows' facts are attributes."""
 
-    NOISY_STATE = "noisy"
-    CURRENT_GUESS = "guess"
-    PREDICTED_NOISE = "predicted-noise"
-    STATE_CHIPS = "chips"
-    GUESS_CHIPS = "guess-chips"
-    TWIN = "twin"
-    UNCONDITIONAL_GUESS = "unguided"
-    CONDITIONAL_GUESS = "conditional"
-    GUIDANCE_DIRECTION = "guidance"
+    NOISY_STATE = FrameKindRow("noisy", QT_TRANSLATE_NOOP("names", "Noisy state"), is_picture=True, is_animated=True)
+    CURRENT_GUESS = FrameKindRow(
+        "guess", QT_TRANSLATE_NOOP("names", "Current guess"), is_picture=True, is_animated=True,
+        note=QT_TRANSLATE_NOOP("names", "what the model sees in the block"),
+    )  # fmt: skip
+    PREDICTED_NOISE = FrameKindRow(
+        "predicted-noise", QT_TRANSLATE_NOOP("names", "Predicted noise"),
+        note=QT_TRANSLATE_NOOP("names", "what the model takes for noise"),
+    )  # fmt: skip
+    STATE_CHIPS = FrameKindRow(
+        "chips", QT_TRANSLATE_NOOP("names", "Chips"), label="Chips of the noisy state", is_signed=True,
+        is_animated=True, note=QT_TRANSLATE_NOOP("names", "taken off here"),
+    )  # fmt: skip
+    GUESS_CHIPS = FrameKindRow(
+        "guess-chips", QT_TRANSLATE_NOOP("names", "Chips of the guess"), label="Chips of the current guess",
+        is_signed=True, note=QT_TRANSLATE_NOOP("names", "changed here"),
+    )  # fmt: skip
+    TWIN = FrameKindRow(
+        "twin", QT_TRANSLATE_NOOP("names", "Twin"), is_picture=True,
+        note=QT_TRANSLATE_NOOP("names", "the finished picture, drowned as deep"),
+    )  # fmt: skip
+    UNCONDITIONAL_GUESS = FrameKindRow(
+        "unconditional", QT_TRANSLATE_NOOP("names", "Unconditional guess"), is_picture=True, is_animated=True,
+        is_of_guidance=True, guidance_weight=0.0,
+    )  # fmt: skip
+    CONDITIONAL_GUESS = FrameKindRow(
+        "conditional", QT_TRANSLATE_NOOP("names", "Conditional guess"), is_picture=True, is_animated=True,
+        is_of_guidance=True, guidance_weight=1.0,
+    )  # fmt: skip
+    GUIDANCE_DIRECTION = FrameKindRow(
+        "guidance", QT_TRANSLATE_NOOP("names", "Guidance direction"), is_signed=True, is_animated=True,
+        is_of_guidance=True,
+    )  # fmt: skip
 
-    @property
-    def label(self) -> str:
-        """English name, shown through tr()."""
-        return _LABELS[self]
+    def __new__(cls, row: FrameKindRow) -> FrameKind:
+        """A member whose value is the word of its row."""
+        kind = object.__new__(cls)
+        kind._value_ = row.word
+        return kind
 
-    @property
-    def is_signed(self) -> bool:
-        """Whether it is shown on a colour scale centred on zero."""
-        return self in (FrameKind.STATE_CHIPS, FrameKind.GUESS_CHIPS, FrameKind.GUIDANCE_DIRECTION)
-
-    @property
-    def is_of_guidance(self) -> bool:
-        """Whether it shows something of the two guesses that guidance mixes."""
-        return self in GUIDANCE_KINDS
+    def __init__(self, row: FrameKindRow) -> None:
+        self.title, self.label, self.note = row.title, row.label or row.title, row.note
+        self.is_signed, self.is_picture, self.is_animated = row.is_signed, row.is_picture, row.is_animated
+        self.guidance_weight, self.is_of_guidance = row.guidance_weight, row.is_of_guidance
 
 
-_LABELS = {
-    FrameKind.NOISY_STATE: "Noisy state",
-    FrameKind.CURRENT_GUESS: "Current guess",
-    FrameKind.PREDICTED_NOISE: "Predicted noise",
-    FrameKind.STATE_CHIPS: "Chips of the noisy state",
-    FrameKind.GUESS_CHIPS: "Chips of the current guess",
-    FrameKind.TWIN: "Twin",
-    FrameKind.UNCONDITIONAL_GUESS: "Unguided guess",
-    FrameKind.CONDITIONAL_GUESS: "Conditional guess",
-    FrameKind.GUIDANCE_DIRECTION: "Guidance direction",
-}
+DEFAULT_KINDS = (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS)
+"""What a run is looked at by, until a person chooses otherwise."""
 
-GUIDANCE_KINDS = (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.GUIDANCE_DIRECTION)
-"""What only a run that kept the two guesses of guidance has."""
+GUIDANCE_KINDS = tuple(kind for kind in FrameKind if kind.is_of_guidance)
+"""What only a run that kept the two predictions of guidance has."""
+
+ANIMATED_KINDS = tuple(dict.fromkeys((*DEFAULT_KINDS, *(kind for kind in FrameKind if kind.is_animated))))
+"""What filmstrip and animations may show, in the order of menus."""
+
+_FORMER_WORDS = {"unguided": "unconditional"}
+
+
+def current_word(word: str) -> str:
+    """Today's word for a kind of frame, given one that older settings or commands may hold."""
+    return _FORMER_WORDS.get(word, word)

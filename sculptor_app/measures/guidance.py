@@ -1,7 +1,7 @@
 """The two guesses that guidance is made of, and their difference, as a person may look at them.
 
-Source: Ho and Salimans 2022, equation 6, in diffusers' counting: `guess = unguided + w (conditional - unguided)`. It
-holds for the guesses as well as for the network's answers wherever the sampler does not clip them.
+Source: Ho and Salimans 2022, equation 6, in diffusers' counting: the guess is `unconditional + w (conditional -
+unconditional)`. It holds for the guesses as well as for the network's answers wherever the sampler does not clip them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NOT_KEPT = "This run did not keep the two guesses of guidance; one that is told 
 
 
 def halves(trajectory: AnyTrajectory, k: int) -> tuple[Frame, Frame] | None:
-    """The unguided guess of step k and the conditional one, (C, H, W) float32 each; None where there are not both."""
+    """The unconditional guess of step k and the conditional one, (C, H, W) float32; None where there are not both."""
     if not isinstance(trajectory, Trajectory):
         return None
     free, conditional = trajectory.guess_unconditional(k), trajectory.guess_conditional(k)

@@ -57,8 +57,8 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     scale. Its noise is what the model takes for noise in state k, the predicted noise of step k+1: side by side, the
     two differ by what the rest of the run decides. The twin of state N is the finished picture.
 
-    The guidance direction of step k is its conditional guess less its unguided one: where the sampler clips nothing,
-    the guess is the unguided one and so many times this as the step's guidance says.
+    The guidance direction of step k is its conditional guess less its unconditional one: where the sampler clips
+    nothing, the guess is the unconditional one and so many times this as the step's guidance says.
 
     Args:
         trajectory: the run.
@@ -146,8 +146,7 @@ def coloured(
         every: only each n-th row and column, from n // 2 on.
     """
     if space == "latents" and latent_map is not None:
-        has_bias = not kind.is_signed and kind is not FrameKind.PREDICTED_NOISE
-        colours = latent_map.to_rgb(numbers, every) if has_bias else latent_map.linear(numbers, every)
+        colours = latent_map.to_rgb(numbers, every) if kind.is_picture else latent_map.linear(numbers, every)
         return replace(_coloured(colours, kind, 1.0), seen=latent_map.words)
     numbers = numbers[:, every // 2 :: every, every // 2 :: every]
     if space != "latents":

@@ -20,7 +20,7 @@ from sculptor_app.measures.pictures import NO_STEP_YET, frame, picture
 from tests.helpers.any_pipeline import engine_of, finish, request_for
 from tests.helpers.runs import made_run, solid
 
-UNGUIDED, CONDITIONAL, DIRECTION = GUIDANCE_KINDS
+UNCONDITIONAL, CONDITIONAL, DIRECTION = GUIDANCE_KINDS
 LEVELS = [NoiseLevel(0.6, 0.8), CLEAN]
 
 
@@ -32,14 +32,14 @@ def one_step(**halves: object) -> Trajectory:
 
 
 def test_values_by_hand() -> None:
-    """Unguided 1, conditional 1.5, weight 4: the direction is 0.5, and 1 + 4 · 0.5 = 3 is the guess."""
+    """Unconditional 1, conditional 1.5, weight 4: the direction is 0.5, and 1 + 4 · 0.5 = 3 is the guess."""
     plane = np.ones((1, 2, 2), np.float32)
     run = one_step(guess_unconditional=plane, guess_conditional=plane * 1.5, guidance=4.0)
-    np.testing.assert_array_equal(frame(run, 1, UNGUIDED), plane)
+    np.testing.assert_array_equal(frame(run, 1, UNCONDITIONAL), plane)
     np.testing.assert_array_equal(frame(run, 1, CONDITIONAL), plane * 1.5)
     np.testing.assert_array_equal(frame(run, 1, DIRECTION), plane * 0.5)
     assert picture(run, 1, DIRECTION).limit == pytest.approx(0.5)
-    assert picture(run, 1, UNGUIDED).limit is None
+    assert picture(run, 1, UNCONDITIONAL).limit is None
 
 
 def assert_mixed(run: Trajectory, k: int, atol: float) -> int:
@@ -48,7 +48,7 @@ def assert_mixed(run: Trajectory, k: int, atol: float) -> int:
     Returns:
         How many numbers were compared.
     """
-    free, direction, guess = (frame(run, k, kind) for kind in (UNGUIDED, DIRECTION, FrameKind.CURRENT_GUESS))
+    free, direction, guess = (frame(run, k, kind) for kind in (UNCONDITIONAL, DIRECTION, FrameKind.CURRENT_GUESS))
     clips = run.info.space == "pixels"
     inside = np.all([np.abs(each) < 0.999 for each in (free, free + direction, guess)], axis=0) | (not clips)
     mixed = free + np.float32(run.step(k).guidance) * direction
@@ -111,7 +111,7 @@ def test_they_count_in_the_budget_and_come_back_from_the_disk(tmp_path: Path) ->
     assert run.bytes_in_memory <= budget
     assert run.bytes_in_memory + run.bytes_on_disk >= (1 + 4 * steps) * state.nbytes
     for k in (1, 2, 500, steps):
-        np.testing.assert_array_equal(frame(run, k, UNGUIDED), frames[(k + 2) % 8])
+        np.testing.assert_array_equal(frame(run, k, UNCONDITIONAL), frames[(k + 2) % 8])
         np.testing.assert_array_equal(frame(run, k, CONDITIONAL), frames[(k + 3) % 8])
     run.close()
 

@@ -1,32 +1,53 @@
 """What a person may choose about a GIF, checked before any work is done."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
+from sculptor_app.core.texts import QT_TRANSLATE_NOOP
 from sculptor_app.exports.files import OptionError
+from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, FrameKind, current_word
 
-PLAIN_FRAMES = ("guess", "noisy", "chips", "both")
-"""What a GIF of any run shows; "both" is the guess beside the noisy state."""
 
-GUIDANCE_FRAMES = ("unguided", "conditional", "guidance", "guesses")
-"""What a run has that kept the two guesses of guidance; "guesses" is both of them beside the guess they make."""
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What an animation shows of every step.
 
-GRID_FRAMES = ("guess", "noisy")
-"""What a GIF of many runs shows of each."""
+    Attributes:
+        label: English name, on screen shown through translation (context "names").
+        kinds: what stands side by side, from left to right.
+    """
 
-FRAMES = (*PLAIN_FRAMES, *GUIDANCE_FRAMES)
+    label: str
+    kinds: tuple[FrameKind, ...]
 
-FRAME_NAMES = {
-    "guess": "Current guess",
-    "noisy": "Noisy state",
-    "chips": "Chips",
-    "both": "Guess beside noisy state",
-    "unguided": "Unguided guess",
-    "conditional": "Conditional guess",
-    "guidance": "Guidance direction",
-    "guesses": "Unguided, conditional and current guess",
-}
-"""English names, shown through tr()."""
+    @property
+    def is_of_guidance(self) -> bool:
+        """Whether only a run has it that kept the two predictions of guidance."""
+        return any(kind.is_of_guidance for kind in self.kinds)
+
+
+_BOTH = Frames(QT_TRANSLATE_NOOP("names", "Guess beside noisy state"), (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE))
+_GUESSES = Frames(
+    QT_TRANSLATE_NOOP("names", "Unconditional, conditional and current guess"),
+    (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
+)
+_SINGLE = {kind.value: Frames(kind.title, (kind,)) for kind in ANIMATED_KINDS}
+
+FRAMES: Mapping[str, Frames] = MappingProxyType(
+    {word: _SINGLE[word] for word in _SINGLE if not _SINGLE[word].is_of_guidance}
+    | {"both": _BOTH}
+    | {word: _SINGLE[word] for word in _SINGLE if _SINGLE[word].is_of_guidance}
+    | {"guesses": _GUESSES}
+)
+"""What an animation can show, by the word for it: every animated kind of frame by itself, and some side by side."""
+
+PLAIN_FRAMES = tuple(word for word, frames in FRAMES.items() if not frames.is_of_guidance)
+"""What an animation of any run can show."""
+
+GRID_FRAMES = (FrameKind.CURRENT_GUESS.value, FrameKind.NOISY_STATE.value)
+"""What an animation of many runs shows of each."""
 
 MIN_DELAY_MS = 20
 MAX_DELAY_MS = 10_000
@@ -71,6 +92,7 @@ class AnimationOptions:
     into_noise: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "frames", current_word(self.frames))
         if self.frames not in FRAMES:
             raise OptionError(f"The frame {self.frames!r} is not known.", f"Choose one of {', '.join(FRAMES)}.")
         if self.every < 1:

@@ -10,7 +10,7 @@ from PIL import Image
 from sculptor_app.core.requests.grid import Cell
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.decoded import DECODED
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import FRAMES, AnimationOptions
 from sculptor_app.exports.files import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.guidance import why_no_halves
@@ -21,17 +21,6 @@ GAP_PX = 8
 """Between two pictures side by side."""
 
 _LIKED_SHAPE = 1.5  # columns over rows, as on a page or a screen
-
-_KINDS = {
-    "guess": (FrameKind.CURRENT_GUESS,),
-    "noisy": (FrameKind.NOISY_STATE,),
-    "chips": (FrameKind.STATE_CHIPS,),
-    "both": (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE),
-    "unguided": (FrameKind.UNCONDITIONAL_GUESS,),
-    "conditional": (FrameKind.CONDITIONAL_GUESS,),
-    "guidance": (FrameKind.GUIDANCE_DIRECTION,),
-    "guesses": (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +118,7 @@ class Geometry:
 
 def kinds_of(options: AnimationOptions) -> tuple[FrameKind, ...]:
     """What is shown side by side, from left to right."""
-    return _KINDS[options.frames]
+    return FRAMES[options.frames].kinds
 
 
 def geometry(trajectory: AnyTrajectory, options: AnimationOptions) -> Geometry:
@@ -151,7 +140,7 @@ def shown_states(source: RunOrGrid, options: AnimationOptions) -> tuple[int, ...
     """
     trajectory = source.lead_run if isinstance(source, RunGrid) else source
     kinds = kinds_of(options)
-    first = 0 if options.frames == "noisy" else 1
+    first = 0 if kinds == (FrameKind.NOISY_STATE,) else 1
     states = [k for k in range(first, trajectory.last + 1) if all(_has(trajectory, k, kind) for kind in kinds)]
     if not states:
         raise _nothing_to_show(trajectory, kinds)

@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
-from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.latents import Latents
 from sculptor_app.session.runner import ModelRun, SampleRun
 
@@ -16,15 +15,6 @@ if TYPE_CHECKING:
     from sculptor_app.ui.carve.decoder_choice import DecoderChoice
     from sculptor_app.ui.shell.main_window import MainWindow
     from sculptor_app.ui.shell.workbench import Workbench
-
-DECODABLE = (
-    FrameKind.CURRENT_GUESS,
-    FrameKind.NOISY_STATE,
-    FrameKind.UNCONDITIONAL_GUESS,
-    FrameKind.CONDITIONAL_GUESS,
-    FrameKind.TWIN,
-)
-"""Of differences and noise no decoder makes a picture."""
 
 
 class StepDecoding(QObject):
@@ -85,7 +75,7 @@ class StepDecoding(QObject):
         from sculptor_app.measures import pictures
 
         source = self._bench.presenter.pictures
-        kinds = [kind for kind in dict.fromkeys(self._bench.stage.kinds) if kind in DECODABLE]
+        kinds = [kind for kind in dict.fromkeys(self._bench.stage.kinds) if kind.is_picture]
         frames = [(kind, pictures.frame(run, step, kind)) for kind in kinds if not source.has_decoded(step, kind)]
         wanted = [((step, kind), numbers) for kind, numbers in frames if numbers is not None]
         if wanted:

@@ -16,6 +16,7 @@ from sculptor_app.ui.playback import texts
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
+from sculptor_app.ui.widgets.names import label
 from sculptor_app.ui.widgets.picture_source import PictureSource
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
@@ -208,23 +209,15 @@ class FramePresenter(PlaybackPresenter):
         if kind is FrameKind.NOISY_STATE:
             level = trajectory.levels[step]
             return self.tr("SNR {0} · σ {1}").format(texts.ratio_text(level.snr), texts.sigma_text(level.sigma))
-        if kind is FrameKind.CURRENT_GUESS:
-            return self.tr("what the model sees in the block")
-        if kind is FrameKind.PREDICTED_NOISE:
-            return self.tr("what the model takes for noise")
-        if kind is FrameKind.TWIN:
-            return self.tr("the finished picture, drowned as deep")
         if kind.is_of_guidance:
             return self._guidance_note(trajectory, kind, step)
-        if limit is None:
-            return ""
-        return self.tr("taken off here") if kind is FrameKind.STATE_CHIPS else self.tr("changed here")
+        return "" if kind.is_signed and limit is None else label(kind.note)
 
     def _guidance_note(self, trajectory: AnyTrajectory, kind: FrameKind, step: int) -> str:
         weight = trajectory.step(step).guidance if step else None
         if weight is None:
             return ""
-        own = {FrameKind.UNCONDITIONAL_GUESS: 0.0, FrameKind.CONDITIONAL_GUESS: 1.0}.get(kind, weight)
+        own = weight if kind.guidance_weight is None else kind.guidance_weight
         return self.tr("w = {0}").format(texts.weight_text(own))
 
     @Slot(bool)

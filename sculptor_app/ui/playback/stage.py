@@ -6,8 +6,9 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QImage, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
-from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.frame_kinds import DEFAULT_KINDS, FrameKind
 from sculptor_app.ui.widgets.frame_panel import FramePanel
+from sculptor_app.ui.widgets.names import label
 from sculptor_app.ui.widgets.picture_source import Shown
 from sculptor_app.ui.widgets.picture_view import View
 
@@ -84,7 +85,6 @@ def _whole(left: float, top: float, width: float, height: float) -> Rect:
 
 MARGIN = 16
 GAP = 16
-DEFAULT_KINDS = (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS)
 AUTOMATIC, LARGE, ROW = "automatic", "large", "row"
 _PLACES = {AUTOMATIC: best, LARGE: one_large, ROW: side_by_side}
 
@@ -126,17 +126,7 @@ class Stage(QWidget):
 
     def kind_name(self, kind: FrameKind) -> str:
         """What a kind of frame is called, translated."""
-        return {
-            FrameKind.NOISY_STATE: self.tr("Noisy state"),
-            FrameKind.CURRENT_GUESS: self.tr("Current guess"),
-            FrameKind.PREDICTED_NOISE: self.tr("Predicted noise"),
-            FrameKind.STATE_CHIPS: self.tr("Chips"),
-            FrameKind.GUESS_CHIPS: self.tr("Chips of the guess"),
-            FrameKind.TWIN: self.tr("Twin"),
-            FrameKind.UNCONDITIONAL_GUESS: self.tr("Unguided guess"),
-            FrameKind.CONDITIONAL_GUESS: self.tr("Conditional guess"),
-            FrameKind.GUIDANCE_DIRECTION: self.tr("Guidance direction"),
-        }[kind]
+        return label(kind.title)
 
     def set_kinds(self, kinds: list[FrameKind]) -> None:
         """Choose what the three frames show."""

@@ -15,7 +15,9 @@ from sculptor_app.exports.animation.options import (
 )
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportError
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
+from sculptor_app.ui.widgets.names import label
 
 FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 LEAST_SHRUNK_PX = 64
@@ -77,9 +79,8 @@ class GifForm(QWidget):
 
     def _make_fields(self, planned: int) -> None:
         self.frames = QComboBox(self)
-        for key, text in zip(FRAMES, self._frame_names(), strict=True):
-            if key in (("noisy",) if self._drowned else GRID_FRAMES if self._is_grid else FRAMES):
-                self.frames.addItem(text, key)
+        for word in (FrameKind.NOISY_STATE.value,) if self._drowned else GRID_FRAMES if self._is_grid else FRAMES:
+            self.frames.addItem(label(FRAMES[word].label), word)
         self.every = self._number(1, max(1, planned), 1)
         self.picture_size = QComboBox(self)
         for size, factor in self._sizes:
@@ -93,13 +94,6 @@ class GifForm(QWidget):
         self.caption = QCheckBox(words[0] if self._drowned or self._is_grid else words[1], self)
         self.plot = QCheckBox(self.tr("Energy per band beside the picture"), self)
         self.dark = QCheckBox(self.tr("Dark paper"), self)
-
-    def _frame_names(self) -> tuple[str, ...]:
-        return (
-            self.tr("Current guess"), self.tr("Noisy state"), self.tr("Chips"), self.tr("Guess beside noisy state"),
-            self.tr("Unguided guess"), self.tr("Conditional guess"), self.tr("Guidance direction"),
-            self.tr("Unguided, conditional, current guess"),
-        )  # fmt: skip
 
     def _number(self, low: int, high: int, step: int, suffix: str = "") -> QSpinBox:
         box = QSpinBox(self)

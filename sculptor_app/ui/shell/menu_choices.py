@@ -8,6 +8,8 @@ from PySide6.QtCore import QObject, QSettings
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu
 
+from sculptor_app.measures.frame_kinds import current_word
+
 
 class Choices(QObject):
     """Keeps the groups of actions of which one is ticked, and the switches that are on or off."""
@@ -63,9 +65,9 @@ class Choices(QObject):
     def restore(self, settings: QSettings) -> None:
         """Tick what was remembered; what is not known any more stays as it is."""
         for name, (group, deed) in self._groups.items():
-            word = settings.value(f"choices/{name}")
+            word = current_word(str(settings.value(f"choices/{name}", "")))
             for action in group.actions():
-                if word is not None and _word(action.data()) == str(word) and not action.isChecked():
+                if _word(action.data()) == word and not action.isChecked():
                     action.setChecked(True)
                     deed(action)
         for name, action in self._switches.items():

@@ -9,12 +9,12 @@ from PySide6.QtCore import QObject, QSettings, Qt, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
-from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
+from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, FrameKind, current_word
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.dialogs.help import Help
 from sculptor_app.ui.playback.page import Page
-from sculptor_app.ui.playback.stage import AUTOMATIC, DEFAULT_KINDS, LARGE, ROW
+from sculptor_app.ui.playback.stage import AUTOMATIC, LARGE, ROW
 from sculptor_app.ui.plots.plots_panel import GUESS, STATE
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.shell.menu_choices import Choices
@@ -104,8 +104,8 @@ class Menus(QObject):
             window.runner.watches_guidance, self._keep_guesses_chosen,
         )  # fmt: skip
         self.keep_guesses.setToolTip(
-            self.tr("The unguided and the conditional guess of every step can then be looked at. Their two frames take "
-                    "as much memory as guess and state. Holds from the next run on.")
+            self.tr("The unconditional and the conditional guess of every step can then be looked at. Their two frames "
+                    "take as much memory as guess and state. Holds from the next run on.")
         )  # fmt: skip
         menu.setToolTipsVisible(True)
 
@@ -126,7 +126,7 @@ class Menus(QObject):
         self._arrangement = self.choices.add("arrangement", menu, arrangements, self._arrangement_chosen)
         self.choices.tick(self._arrangement, self._bench.stage.arrangement)
         menu.addSeparator()
-        film = [(self._bench.stage.kind_name(kind), kind) for kind in (*DEFAULT_KINDS, *GUIDANCE_KINDS)]
+        film = [(self._bench.stage.kind_name(kind), kind) for kind in ANIMATED_KINDS]
         self._film = self.choices.add("film", menu.addMenu(self.tr("Filmst&rip shows")), film, self._film_chosen)
         self.choices.tick(self._film, self._bench.presenter.film_kind)
         plots = [(self.tr("Current guess"), GUESS), (self.tr("Noisy state"), STATE)]
@@ -271,7 +271,8 @@ class Menus(QObject):
         """Tick what was remembered; what is not known any more stays as it is."""
         self.choices.restore(settings)
         known = {kind.value: kind for kind in FrameKind}
-        kinds = [known[word] for word in str(settings.value("choices/kinds", "")).split(",") if word in known]
+        words = map(current_word, str(settings.value("choices/kinds", "")).split(","))
+        kinds = [known[word] for word in words if word in known]
         if len(kinds) == len(DEFAULT_KINDS):
             self._bench.stage.set_kinds(kinds)
         self._restore_speed(settings)

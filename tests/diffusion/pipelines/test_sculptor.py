@@ -70,7 +70,7 @@ def test_same_seed_same_picture_and_another_seed_another(pipeline: SculptorPipel
 
 
 def test_guidance_one_is_the_plain_model(pipeline: SculptorPipeline):
-    """One DDIM step of the unguided loop, written out by hand."""
+    """One DDIM step of the loop without guidance, written out by hand."""
     with torch.no_grad():
         x = torch.randn((1, 3, 16, 16), generator=seeded())
         label = pipeline.label_embedding(torch.tensor([1]), torch.tensor([2]))

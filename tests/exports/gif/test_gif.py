@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sculptor_app.exports.animation.options import FRAMES, GUIDANCE_FRAMES, AnimationOptions
+from sculptor_app.exports.animation.options import FRAMES, PLAIN_FRAMES, AnimationOptions
 from sculptor_app.exports.animation.plan import frame_count, shown_states, timetable
 from sculptor_app.exports.animation.scenes import image_size
 from sculptor_app.exports.files import ExportCancelled, ExportError
@@ -228,7 +228,7 @@ def test_fixed_noise_costs_less_than_half_of_fresh_noise(tmp_path: Path) -> None
 
 @settings(max_examples=25)
 @given(
-    st.sampled_from(FRAMES), st.integers(1, 5), st.sampled_from((16, 31, 64, 150)), st.booleans(), st.booleans(),
+    st.sampled_from(list(FRAMES)), st.integers(1, 5), st.sampled_from((16, 31, 64, 150)), st.booleans(), st.booleans(),
     st.booleans(), st.integers(1, 5), st.sampled_from((1, 3, 4)),
 )  # fmt: skip
 def test_any_choice_gives_a_gif_that_opens(tmp_path_factory, frames, every, size_px, caption, plot, ping_pong, taken,
@@ -254,8 +254,12 @@ def test_both_guesses_of_guidance_stand_beside_the_one_they_make(tmp_path: Path)
         assert psnr(last[:, index * 72 : index * 72 + 64], wanted) > 30
 
 
+def test_a_word_of_older_settings_is_understood() -> None:
+    assert AnimationOptions("unguided") == AnimationOptions("unconditional")
+
+
 def test_a_run_without_the_two_guesses_says_why(tmp_path: Path) -> None:
-    for frames in GUIDANCE_FRAMES:
+    for frames in set(FRAMES) - set(PLAIN_FRAMES):
         with pytest.raises(ExportError, match=r"did not keep the two guesses.*Export the current guess instead"):
             written(tmp_path, made_run(), frames=frames)
     with pytest.raises(ExportError, match="holds no step"):

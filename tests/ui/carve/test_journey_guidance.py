@@ -10,7 +10,7 @@ from sculptor_app.measures.guidance import NOT_KEPT
 from sculptor_app.measures.pictures import NO_STEP_YET, picture
 from tests.helpers.window import Driver
 
-UNGUIDED, CONDITIONAL, DIRECTION = GUIDANCE_KINDS
+UNCONDITIONAL, CONDITIONAL, DIRECTION = GUIDANCE_KINDS
 
 
 def bytes_of(image) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_they_are_kept_and_shown_with_a_word_about_each(guided: Driver) -> None:
     for panel, kind in zip(panels, GUIDANCE_KINDS, strict=True):
         np.testing.assert_array_equal(bytes_of(panel.picture_view.image), picture(run, 4, kind).rgb)
     assert [panel.title_button.text() for panel in panels] == [
-        "Unguided guess", "Conditional guess", "Guidance direction",
+        "Unconditional guess", "Conditional guess", "Guidance direction",
     ]  # fmt: skip
     assert [panel.note.text() for panel in panels] == [
         "w = 0", "w = 1", "w = 2",
@@ -91,7 +91,7 @@ def test_what_the_panel_shows_is_saved(guided: Driver, tmp_path: Path, monkeypat
     files.save_picture()
     with Image.open(tmp_path / "x.png") as image:
         np.testing.assert_array_equal(
-            np.asarray(image.convert("RGB")), picture(guided.session.trajectory, 4, UNGUIDED).rgb
+            np.asarray(image.convert("RGB")), picture(guided.session.trajectory, 4, UNCONDITIONAL).rgb
         )
 
 
