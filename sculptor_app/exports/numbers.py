@@ -8,8 +8,7 @@ from pathlib import Path
 from threading import Event
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.core.trajectory.phases import phase_of
+from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportCancelled, check_target, replacing
 from sculptor_app.measures.bands import BANDS

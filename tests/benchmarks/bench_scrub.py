@@ -21,8 +21,7 @@ from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.forward import ForwardTrajectory, run_forward_process
-from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.core.trajectory.phases import cosine_snr
+from sculptor_app.core.trajectory.levels import NoiseLevel, cosine_snr
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
 from sculptor_app.measures.forward import ForwardMeasures

@@ -28,8 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.core.trajectory.phases import cosine_snr, phase_spans
+from sculptor_app.core.trajectory.levels import NoiseLevel, cosine_snr, phase_spans
 from sculptor_app.ui import theme
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_panel import FramePanel

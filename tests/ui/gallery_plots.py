@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.core.trajectory.phases import phase_spans
+from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.ui.plots.band_plot import BandPlot
 from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
 

@@ -27,12 +27,12 @@ class ArrayStore:
 
     Args:
         budget_bytes: Most bytes of arrays in memory; the newest one always stays there.
-        spill_folder: Folder of the temporary file; made when it is first needed.
+        spill_folder: Folder of the temporary file, made when it is first needed; None is the system's for such files.
     """
 
-    def __init__(self, budget_bytes: int, spill_folder: Path) -> None:
+    def __init__(self, budget_bytes: int, spill_folder: Path | None) -> None:
         self._budget_bytes = budget_bytes
-        self._folder = spill_folder
+        self._folder = spill_folder or Path(tempfile.gettempdir())
         self._lock = threading.Lock()
         self._in_memory: dict[int, NDArray[Any]] = {}
         self._bytes_in_memory = self._bytes_on_disk = self._file_bytes = 0
@@ -118,7 +118,7 @@ class ArrayStore:
             del self._in_memory[number]
 
     def _view(self) -> mmap.mmap:
-        """A map that covers all that was spilled; made anew when the file has outgrown it."""
+        """A map that covers all that was spilled; made again when the file has outgrown it."""
         if self._map is None or len(self._map) < self._file_bytes:
             assert self._file is not None
             self._map = mmap.mmap(self._file.fileno(), self._file_bytes, access=mmap.ACCESS_READ)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,12 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.core.trajectory.frame_store import FrameStore
+from sculptor_app.core.trajectory.array_store import ArrayStore
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, Memory
 from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.core.trajectory.phases import PhaseSpan
 from sculptor_app.core.trajectory.step import Frame, StepSummary
-from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, RunInfo
 
 DECODED = "pixels (decoded)"
 """The space of a run that was computed in latents and is looked at in pixels."""
@@ -28,14 +25,14 @@ class Decodes(Protocol):
         """(3, H, W) pixels of (C, h, w) latents that have about unit variance."""
 
 
-class DecodedTrajectory:
+class DecodedTrajectory(AnyTrajectory):
     """The states and guesses of a run as a decoder shows them; `last` grows while it decodes.
 
     A state is decoded after it was divided by its level's scale, so the levels here have scale 1 and the same SNR. The
     decoder is not linear: a decoded state is no sum of the decoded guess and a decoded noise.
 
     Args:
-        source: The run in latents.
+        source: The run in latents; `shape` is that of its frames before the first one is decoded.
         budget_bytes: Most bytes of decoded frames in memory; older ones go to a temporary file beyond it.
         spill_folder: Folder of that file; None is the system's folder for temporary files.
     """
@@ -43,29 +40,12 @@ class DecodedTrajectory:
     def __init__(
         self, source: AnyTrajectory, budget_bytes: int = DEFAULT_BUDGET_BYTES, spill_folder: Path | None = None
     ) -> None:
+        levels = [NoiseLevel(level.signal / level.scale, level.noise / level.scale) for level in source.levels]
+        super().__init__(replace(source.info, space=DECODED), levels, source.shape, budget_bytes)
         self.source = source
-        self.info: RunInfo = replace(source.info, space=DECODED)
-        self.levels: tuple[NoiseLevel, ...] = tuple(
-            NoiseLevel(level.signal / level.scale, level.noise / level.scale) for level in source.levels
-        )
-        self.spans: tuple[PhaseSpan, ...] = source.spans
-        self.budget_bytes = budget_bytes
-        self._folder = spill_folder or Path(tempfile.gettempdir())
         self._lock = threading.Lock()
-        self._shape = source.shape
-        self._frames: FrameStore | None = None
+        self._frames = ArrayStore(budget_bytes, spill_folder)
         self._places: list[tuple[int, int | None]] = []  # of state k and of guess k in the store
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(3, H, W) of every frame; of the latents before the first is decoded."""
-        with self._lock:
-            return self._shape
-
-    @property
-    def planned_steps(self) -> int:
-        """N, as the run has it."""
-        return self.source.planned_steps
 
     @property
     def last(self) -> int:
@@ -74,24 +54,9 @@ class DecodedTrajectory:
             return len(self._places) - 1
 
     @property
-    def is_complete(self) -> bool:
-        """Whether all N steps are decoded."""
-        return self.last == self.planned_steps
-
-    @property
     def ended(self) -> str:
-        """Why the run stopped before its end; empty otherwise."""
+        """Why the run stopped before its end."""
         return self.source.ended
-
-    @property
-    def bytes_in_memory(self) -> int:
-        """Bytes of the decoded frames that are in memory."""
-        return 0 if self._frames is None else self._frames.bytes_in_memory
-
-    @property
-    def bytes_on_disk(self) -> int:
-        """Bytes of the decoded frames that are in the temporary file."""
-        return 0 if self._frames is None else self._frames.bytes_on_disk
 
     def decode_next(self, decoder: Decodes) -> int:
         """Decode the next state and its guess; only one thread may call this.
@@ -111,67 +76,42 @@ class DecodedTrajectory:
         latents, guess = in_unit_scale(self.source, k), self.source.guess(k)
         pixels = decoder.decode(latents)
         guessed = None if guess is None else pixels if (guess == latents).all() else decoder.decode(guess)
-        frames = self._store(pixels)
-        place = frames.append(pixels)
-        guess_place = None if guessed is None else place if guessed is pixels else frames.append(guessed)
+        place = self._frames.append(pixels)
+        guess_place = None if guessed is None else place if guessed is pixels else self._frames.append(guessed)
         with self._lock:
+            channels, height, width = pixels.shape
+            self.shape = (channels, height, width)
             self._places.append((place, guess_place))
         return k
 
     def state(self, k: int) -> Frame:
-        """Noisy state k as the decoder shows it, (3, H, W) float32, read-only; k is 0..last.
-
-        Raises:
-            IndexError: It is not decoded yet.
-        """
-        frames, (place, _) = self._found(k)
-        return frames[place]
+        """Noisy state k as the decoder shows it, (3, H, W) float32, read-only; k is 0..last."""
+        return self._frames[self._found(k)[0]]
 
     def guess(self, k: int) -> Frame | None:
-        """The guess of step k decoded, (3, H, W) float32, read-only; None where the run has none.
-
-        Raises:
-            IndexError: It is not decoded yet.
-        """
-        frames, (_, place) = self._found(k)
-        return None if place is None else frames[place]
+        """The guess of step k decoded, (3, H, W) float32, read-only; None where the run has none."""
+        place = self._found(k)[1]
+        return None if place is None else self._frames[place]
 
     def step(self, k: int) -> StepSummary:
-        """What is known of step k without its pictures; k is 1..last."""
+        """What is known of step k of the run."""
         return self.source.step(k)
 
-    def before(self, k: int) -> NoiseLevel:
-        """Level that step k starts from, 1..N, of scale 1.
-
-        Raises:
-            IndexError: There is no such step.
-        """
-        if not 1 <= k <= self.planned_steps:
-            raise IndexError(f"step {k} is not one of 1..{self.planned_steps}")
-        return self.levels[k - 1]
+    def _stores(self) -> tuple[Memory, ...]:
+        return (self._frames,)
 
     def close(self) -> None:
         """Forget all decoded frames; those that were handed out stay valid, and the run in latents stays open."""
         with self._lock:
             self._places = []
-            frames, self._frames = self._frames, None
-        if frames is not None:
-            frames.close()
+        super().close()
 
-    def _store(self, pixels: Frame) -> FrameStore:
-        if self._frames is None:
-            channels, height, width = pixels.shape
-            shape = (channels, height, width)
-            frames = FrameStore(shape, self.budget_bytes, self._folder)
-            with self._lock:
-                self._frames, self._shape = frames, shape
-        return self._frames
-
-    def _found(self, k: int) -> tuple[FrameStore, tuple[int, int | None]]:
+    def _found(self, k: int) -> tuple[int, int | None]:
+        """Where state k and its guess are in the store."""
         with self._lock:
-            if self._frames is None or not 0 <= k < len(self._places):
+            if not 0 <= k < len(self._places):
                 raise IndexError(f"state {k} is not decoded; there are {len(self._places)}")
-            return self._frames, self._places[k]
+            return self._places[k]
 
 
 def in_unit_scale(trajectory: AnyTrajectory, k: int) -> Frame:

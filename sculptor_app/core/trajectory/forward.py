@@ -13,7 +13,6 @@ Source: Ho et al. 2020, eq. 2 (the chain) and eq. 4 (the closed form).
 from __future__ import annotations
 
 import math
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,11 +21,11 @@ import numpy as np
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, Memory
 from sculptor_app.core.trajectory.frame_store import FrameStore
-from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
-from sculptor_app.core.trajectory.phases import PhaseSpan, cosine_snr, phase_spans
+from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel, cosine_snr
+from sculptor_app.core.trajectory.run_info import RunInfo
 from sculptor_app.core.trajectory.step import Frame, StepSummary
-from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, RunInfo
 
 _LEAST_KEPT = 1 - 0.999
 _ROUNDING = 1e-6
@@ -64,7 +63,7 @@ def draw_noise(shape: tuple[int, int, int], seed: int, layer: int = 0) -> Frame:
     return generator.standard_normal(shape, np.float32)
 
 
-class ForwardTrajectory:
+class ForwardTrajectory(AnyTrajectory):
     """The states of a picture on its way into noise, each as strong as its level says.
 
     With one noise every state is `signal * picture + noise * n` with the same n, computed when it is asked for. With
@@ -95,39 +94,22 @@ class ForwardTrajectory:
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         spill_folder: Path | None = None,
     ) -> None:
-        if len(levels) < 2 or levels[-1] != CLEAN:
-            raise ValueError(f"the levels of a forward process end with {CLEAN}; got {list(levels[-2:])}")
         channels, height, width = picture.shape
-        self.info, self.levels, self.fresh = info, tuple(levels), fresh
-        self.spans: tuple[PhaseSpan, ...] = phase_spans(self.levels)
-        self.shape = (channels, height, width)
-        self.budget_bytes = budget_bytes
+        super().__init__(info, levels, (channels, height, width), budget_bytes)
+        if levels[-1] != CLEAN:
+            raise ValueError(f"the levels of a forward process end with {CLEAN}; got {list(levels[-2:])}")
+        self.fresh = fresh
         self._links = [_link(*pair) for pair in zip(self.levels[1:], self.levels, strict=False)] if fresh else []
         self._picture = _kept(picture.astype(np.float32))
         self._noise = None if fresh else _kept(draw_noise(self.shape, info.request.seed))
-        self._drawn = FrameStore(self.shape, budget_bytes, spill_folder or Path(tempfile.gettempdir()))
+        self._drawn = FrameStore(self.shape, budget_bytes, spill_folder)
         self._drawing = threading.Lock()
         self._is_open = True
-
-    @property
-    def planned_steps(self) -> int:
-        """N."""
-        return len(self.levels) - 1
 
     @property
     def last(self) -> int:
         """N: every state can be read at once; -1 after `close`."""
         return self.planned_steps if self._is_open else -1
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every state can be read."""
-        return self._is_open
-
-    @property
-    def ended(self) -> str:
-        """Empty: it does not stop before its end."""
-        return ""
 
     @property
     def picture(self) -> Frame:
@@ -140,7 +122,7 @@ class ForwardTrajectory:
         return self._noise
 
     def state(self, k: int) -> Frame:
-        """Noisy state k, (C, H, W) float32, read-only; k is 0..N, 0 the noise.
+        """Noisy state k, as in the base class.
 
         Raises:
             IndexError: There is no such state.
@@ -156,20 +138,12 @@ class ForwardTrajectory:
         return _kept(np.float32(level.signal) * self._picture + np.float32(level.noise) * self._noise)
 
     def guess(self, k: int) -> Frame | None:
-        """The clean picture, which is known at every step; None for k = 0, which no step leads to.
-
-        Raises:
-            IndexError: There is no such state.
-        """
+        """The clean picture, which is known at every step; None for k = 0, which no step leads to."""
         self._check(k, first=0)
         return self._picture if k else None
 
     def step(self, k: int) -> StepSummary:
-        """What there is to know of step k, 1..N, which undoes one step of the process; it has no time of its own.
-
-        Raises:
-            IndexError: There is no such step.
-        """
+        """What there is to know of step k, which undoes one step of the process; it has no time of its own."""
         self._check(k, first=1)
         return StepSummary(
             number=k,
@@ -180,12 +154,6 @@ class ForwardTrajectory:
             duration_s=0.0,
             guess_note="",
         )
-
-    def before(self, k: int) -> NoiseLevel:
-        """Level of state k - 1, k is 1..N."""
-        if not 1 <= k <= self.planned_steps:
-            raise IndexError(f"step {k} is not one of 1..{self.planned_steps}")
-        return self.levels[k - 1]
 
     def draw(self, progress: Callable[[int], None] = lambda done: None, stop: threading.Event | None = None) -> None:
         """Draw all states of fresh static ahead; with one noise there is nothing to draw.
@@ -208,18 +176,16 @@ class ForwardTrajectory:
     def bytes_in_memory(self) -> int:
         """Bytes of picture, noise and kept states that are in memory."""
         whole = self._picture.nbytes + (0 if self._noise is None else self._noise.nbytes) if self._is_open else 0
-        return whole + self._drawn.bytes_in_memory
+        return whole + super().bytes_in_memory
 
-    @property
-    def bytes_on_disk(self) -> int:
-        """Bytes of the states that are in the temporary file."""
-        return self._drawn.bytes_on_disk
+    def _stores(self) -> tuple[Memory, ...]:
+        return (self._drawn,)
 
     def close(self) -> None:
-        """Forget all frames and delete the temporary file; frames that were handed out stay valid."""
+        """Forget all frames."""
         with self._drawing:
             self._is_open = False
-            self._drawn.close()
+            super().close()
 
     def _place(self, k: int) -> int:
         """Number of state k in the store, which holds them in the order of the process."""
@@ -235,10 +201,6 @@ class ForwardTrajectory:
                 fresh *= np.float32(added)
                 fresh += np.float32(keep) * above
                 self._drawn.append(fresh)
-
-    def _check(self, k: int, first: int) -> None:
-        if not first <= k <= self.last:
-            raise IndexError(f"step {k} is not one of {first}..{self.last}")
 
 
 def run_forward_process(

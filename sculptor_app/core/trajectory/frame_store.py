@@ -14,10 +14,10 @@ class FrameStore(ArrayStore):
     Args:
         shape: (C, H, W) of every frame.
         budget_bytes: Most bytes of frames in memory; one frame always stays there.
-        spill_folder: Folder of the temporary file; made when it is first needed.
+        spill_folder: As in `ArrayStore`.
     """
 
-    def __init__(self, shape: tuple[int, int, int], budget_bytes: int, spill_folder: Path) -> None:
+    def __init__(self, shape: tuple[int, int, int], budget_bytes: int, spill_folder: Path | None) -> None:
         super().__init__(budget_bytes, spill_folder)
         self._shape = shape
 

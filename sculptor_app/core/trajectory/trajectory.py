@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES as DEFAULT_BUDGET_BYTES
+from sculptor_app.core.trajectory.base import AnyTrajectory, Memory
 from sculptor_app.core.trajectory.frame_store import FrameStore
 from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.core.trajectory.phases import PhaseSpan, phase_spans
 from sculptor_app.core.trajectory.run_info import Fork as Fork  # also read from here
 from sculptor_app.core.trajectory.run_info import RunInfo as RunInfo
 from sculptor_app.core.trajectory.run_info import SnapshotStore
 from sculptor_app.core.trajectory.step import Frame, Step, StepSummary
 
-DEFAULT_BUDGET_BYTES = 512 * 2**20
-"""Memory that a trajectory's frames may take before older ones go to a file."""
 
-
-class Trajectory:
+class Trajectory(AnyTrajectory):
     """The states 0..N of a run and the guesses of its steps 1..N.
 
     One thread appends; any thread reads, and sees complete states only: `last` grows after the state and the guess of
@@ -43,18 +40,12 @@ class Trajectory:
         spill_folder: Path | None = None,
         snapshots: SnapshotStore | None = None,
     ) -> None:
-        if len(levels) < 2:
-            raise ValueError(f"a trajectory needs the levels of at least 2 states; got {len(levels)}")
         channels, height, width = start.shape
-        self.info = info
-        self.levels = tuple(levels)
-        self.spans: tuple[PhaseSpan, ...] = phase_spans(self.levels)
-        self.shape = (channels, height, width)
-        self.budget_bytes = budget_bytes
-        self._lock = threading.Lock()
+        super().__init__(info, levels, (channels, height, width), budget_bytes)
         self.snapshots = snapshots
         of_snapshots = 0 if snapshots is None else snapshots.budget_bytes
-        self._frames = FrameStore(self.shape, budget_bytes - of_snapshots, spill_folder or Path(tempfile.gettempdir()))
+        self._lock = threading.Lock()
+        self._frames = FrameStore(self.shape, budget_bytes - of_snapshots, spill_folder)
         self._states = [self._frames.append(start)]
         self._guesses: list[int | None] = [None]
         self._guidance_guesses: list[tuple[int, int] | None] = [None]
@@ -63,24 +54,14 @@ class Trajectory:
         self._ended = ""
 
     @property
-    def planned_steps(self) -> int:
-        """N, the number of steps that the run has when it is complete."""
-        return len(self.levels) - 1
-
-    @property
     def last(self) -> int:
         """Number of the newest complete state; 0 at first."""
         with self._lock:
             return len(self._summaries)
 
     @property
-    def is_complete(self) -> bool:
-        """Whether all planned steps were taken."""
-        return self.last == self.planned_steps
-
-    @property
     def ended(self) -> str:
-        """Why the run stopped before its end: "cancelled", "failed: " and a sentence; empty otherwise."""
+        """Why the run stopped before its end, as `end` was given it."""
         return self._ended
 
     def end(self, reason: str) -> None:
@@ -147,22 +128,12 @@ class Trajectory:
             self._summaries.append(summary)
 
     def state(self, k: int) -> Frame:
-        """Noisy state k, (C, H, W) float32, read-only; k is 0..last.
-
-        Raises:
-            IndexError: There is no such state yet.
-        """
+        """Noisy state k."""
         self._check(k, first=0)
         return self._frames[self._states[k]]
 
     def guess(self, k: int) -> Frame | None:
-        """The clean picture that the model predicted in the last call of step k, (C, H, W) float32, read-only.
-
-        None for k = 0, which no step led to, and where no exact rule is known (`step(k).guess_note` says why).
-
-        Raises:
-            IndexError: There is no such state yet.
-        """
+        """The clean picture that the model predicted in the last call of step k; else as in the base class."""
         self._check(k, first=0)
         number = self._guesses[k]
         return None if number is None else self._frames[number]
@@ -187,39 +158,15 @@ class Trajectory:
         return None if pair is None else self._frames[pair[which]]
 
     def step(self, k: int) -> StepSummary:
-        """What is known of step k without its pictures; k is 1..last.
-
-        Raises:
-            IndexError: There is no such step yet.
-        """
+        """What is known of step k without its pictures."""
         self._check(k, first=1)
         return self._summaries[k - 1]
 
-    def before(self, k: int) -> NoiseLevel:
-        """Level that step k starts from, 1..N, also of steps still to come; the step's phase is that of this level."""
-        if not 1 <= k <= self.planned_steps:
-            raise IndexError(f"step {k} is not one of 1..{self.planned_steps}")
-        return self.levels[k - 1]
-
-    @property
-    def bytes_in_memory(self) -> int:
-        """Bytes of the frames and snapshots that are in memory."""
-        return self._frames.bytes_in_memory + (0 if self.snapshots is None else self.snapshots.bytes_in_memory)
-
-    @property
-    def bytes_on_disk(self) -> int:
-        """Bytes of the frames and snapshots that are in temporary files."""
-        return self._frames.bytes_on_disk + (0 if self.snapshots is None else self.snapshots.bytes_on_disk)
+    def _stores(self) -> tuple[Memory, ...]:
+        return (self._frames,) if self.snapshots is None else (self._frames, self.snapshots)
 
     def close(self) -> None:
-        """Forget all frames and delete the temporary file; frames that were handed out stay valid."""
+        """Forget all frames and snapshots."""
         with self._lock:
             self._states, self._guesses, self._guidance_guesses, self._summaries, self._stages = [], [], [], [], []
-        self._frames.close()
-        if self.snapshots is not None:
-            self.snapshots.close()
-
-    def _check(self, k: int, first: int) -> None:
-        last = self.last
-        if not first <= k <= last:
-            raise IndexError(f"step {k} is not one of {first}..{last}, which have been taken")
+        super().close()

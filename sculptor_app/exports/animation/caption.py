@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.core.trajectory.phases import phase_of
+from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.exports.animation.drawing import DOT, Inks, blend, first_that_fits, typeface
 from sculptor_app.exports.animation.plan import share_done
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from sculptor_app.core.trajectory.phases import PHASES, PhaseSpan
+from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 from sculptor_app.ui.theme import fonts, paint_icon, theme
 from sculptor_app.ui.widgets import names
 

@@ -11,7 +11,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.core.trajectory.phases import BORDERS, PHASES
+from sculptor_app.core.trajectory.levels import BORDERS, PHASES
 from sculptor_app.training.records.events import EDGES, LEVELS, Report
 from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.plots.canvas import decade_text

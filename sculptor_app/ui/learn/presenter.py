@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, QSettings, Slot
 from PySide6.QtGui import QImage
 
-from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.core.trajectory.phases import PhaseSpan, phase_spans
+from sculptor_app.core.trajectory.levels import LevelSequence
 from sculptor_app.session.session import Session
 from sculptor_app.training.records.events import RunSummary, Sampled
 from sculptor_app.training.records.plan import NOISES, Plan
@@ -25,37 +23,6 @@ if TYPE_CHECKING:
 
 PLOTS_SHARE = 0.1
 """Of the GUI thread's time that the plots may take: they cost as much as all the rest, and say what changes slowly."""
-
-
-@dataclass(frozen=True)
-class DenoisingAxis:
-    """The denoising steps of a row, as much of a trajectory as a session needs.
-
-    Attributes:
-        levels: Of the states 0..N.
-    """
-
-    levels: tuple[NoiseLevel, ...]
-
-    @property
-    def planned_steps(self) -> int:
-        """N."""
-        return len(self.levels) - 1
-
-    @property
-    def last(self) -> int:
-        """The newest state: every row has all of them."""
-        return self.planned_steps
-
-    @property
-    def is_complete(self) -> bool:
-        """Every row is a whole run."""
-        return True
-
-    @property
-    def spans(self) -> tuple[PhaseSpan, ...]:
-        """The stretches of the phases."""
-        return phase_spans(self.levels)
 
 
 class GrowthPresenter(QObject):
@@ -121,7 +88,7 @@ class GrowthPresenter(QObject):
         self._growth.set_has_growth(newest is not None)
         if newest is None:
             return
-        axis, shown = DenoisingAxis(newest.levels), self._session.trajectory
+        axis, shown = LevelSequence(newest.levels), self._session.trajectory
         if shown is None or shown.levels != axis.levels:
             self._session.show(cast("AnyTrajectory", axis), None, running=False)  # nobody here reads its pictures
             self._growth.timeline.set_plan(axis.spans, axis.last, [level.snr for level in axis.levels])

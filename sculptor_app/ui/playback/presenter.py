@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QObject, Slot
 from PySide6.QtGui import QImage
 
-from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.core.trajectory.phases import phase_spans
+from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui.playback import texts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.trajectory.phases import phase_of
+from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.ui.widgets import names
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before

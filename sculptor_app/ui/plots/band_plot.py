@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
-from sculptor_app.core.trajectory.phases import PhaseSpan
+from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.plots.canvas import decade_text, power_ticks, stable_range, thinned, whole_ticks
 from sculptor_app.ui.plots.chart import (
     PILL_HEIGHT,

@@ -125,7 +125,7 @@ class PlotsPanel(QWidget):
 
     def show_plan(self, levels: tuple[NoiseLevel, ...]) -> None:
         """Shade the phases of a run that has not been made."""
-        from sculptor_app.core.trajectory.phases import phase_spans
+        from sculptor_app.core.trajectory.levels import phase_spans
 
         if self.band_plot is not None and self._session.trajectory is None:
             self.band_plot.set_plan(phase_spans(levels), len(levels) - 1)

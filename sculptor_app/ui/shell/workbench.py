@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QApplication
 
-from sculptor_app.core.trajectory.phases import phase_spans
+from sculptor_app.core.trajectory.levels import phase_spans
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback import texts

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sculptor_app.core.trajectory.phases import PhaseSpan
+from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import fonts, phase_colour, theme
 from sculptor_app.ui.widgets.names import phase_name
 from sculptor_app.ui.widgets.picture_source import Source, Thumbnails

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.trajectory.phases import PhaseSpan
+from sculptor_app.core.trajectory.levels import PhaseSpan
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 

@@ -15,7 +15,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
 
-from sculptor_app.core.trajectory.phases import PhaseSpan
+from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets import timeline_paint
 from sculptor_app.ui.widgets.names import band_name, neighbour_phase_step, phase_deed, phase_name, step_range

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
-from sculptor_app.core.trajectory.phases import PhaseSpan
+from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import band_colour, fonts, paint_icon, phase_colour, theme
 from sculptor_app.ui.widgets.names import band_name, phase_name, step_range
 

@@ -14,7 +14,7 @@ from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.requests.start import Start, first_step_of
-from sculptor_app.core.trajectory.phases import phase_spans
+from sculptor_app.core.trajectory.levels import phase_spans
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline

@@ -1,12 +1,15 @@
-"""Noise levels: the numbers that everything else is scaled by."""
+"""Noise levels, the numbers that everything else is scaled by, and phases: where their borders fall on any schedule."""
 
 import math
 
+import numpy as np
 import pytest
+from diffusers import DDIMScheduler, DDPMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
+from sculptor_app.core.trajectory.levels import BORDERS, CLEAN, PHASES, NoiseLevel, cosine_snr, phase_of, phase_spans
+from sculptor_app.diffusion.samplers.levels import plan_levels
 
 factors = st.floats(1e-6, 1e6)
 
@@ -35,3 +38,62 @@ def test_only_the_ratio_counts_for_the_snr(signal: float, noise: float, scale: f
     assert scaled.log_snr == pytest.approx(level.log_snr, abs=1e-9)
     assert scaled.snr == pytest.approx(math.exp(level.log_snr), rel=1e-9)
     assert scaled.scale == pytest.approx(scale * level.scale)
+
+
+def spans_of(scheduler: DDIMScheduler | DDPMScheduler, steps: int) -> list[tuple[str, int, int]]:
+    scheduler.set_timesteps(steps)
+    return [(span.phase.key, span.first_step, span.last_step) for span in phase_spans(plan_levels(scheduler))]
+
+
+def test_borders() -> None:
+    assert pytest.approx((0.021, 0.25, 1.9), rel=0.03) == BORDERS
+    for border, step in zip(BORDERS, (5, 15, 30), strict=True):
+        before, after = (cosine_snr(999 - (each - 1) * 999 / 49) for each in (step, step + 1))
+        assert border**2 == pytest.approx(before * after)
+
+
+def test_fifty_steps_of_the_cosine_schedule() -> None:
+    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", timestep_spacing="linspace")
+    assert spans_of(scheduler, 50) == [
+        ("decisions", 1, 5),
+        ("structure", 6, 15),
+        ("refinement", 16, 30),
+        ("polish", 31, 50),
+    ]
+
+
+def test_fifty_steps_of_the_linear_schedule() -> None:
+    scheduler = DDPMScheduler(beta_schedule="linear", timestep_spacing="linspace")
+    assert spans_of(scheduler, 50)[0] == ("decisions", 1, 19)
+    snrs = [level.snr for level in plan_levels(scheduler)]
+    assert [sum(snr < border for snr in snrs) for border in (0.01, 1)] == [16, 37]  # borders of Choi et al. 2022
+
+
+def test_phases_shrink_with_the_steps() -> None:
+    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2", timestep_spacing="linspace")
+    assert spans_of(scheduler, 1000)[-1] == ("polish", 603, 1000)
+    assert [key for key, _, _ in spans_of(scheduler, 2)] == ["decisions", "polish"]  # a phase without steps has no span
+
+
+@pytest.mark.parametrize("border", range(3))
+def test_a_border_belongs_to_the_later_phase(border: int) -> None:
+    at, below = np.sqrt(BORDERS[border]), np.sqrt(BORDERS[border] * (1 - 1e-9))
+    assert phase_of(NoiseLevel(float(at) * (1 + 1e-12), 1.0)) is PHASES[border + 1]
+    assert phase_of(NoiseLevel(float(below), 1.0)) is PHASES[border]
+
+
+def test_cosine_snr_is_that_of_diffusers() -> None:
+    alpha_bar = DDIMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod.numpy().astype(float)
+    for timestep in (0, 100, 500, 900, 990):
+        assert cosine_snr(timestep) == pytest.approx(alpha_bar[timestep] / (1 - alpha_bar[timestep]), rel=2e-3)
+
+
+@given(st.lists(st.floats(-20, 20), min_size=2, max_size=60))
+def test_spans_cover_every_step_once_and_in_order(log_snrs: list[float]) -> None:
+    levels = [NoiseLevel(float(np.exp(value / 2)), 1.0) for value in sorted(log_snrs)]
+    spans = phase_spans(levels)
+    covered = [step for span in spans for step in range(span.first_step, span.last_step + 1)]
+    assert covered == list(range(1, len(levels)))
+    assert [span.phase.index for span in spans] == sorted({span.phase.index for span in spans})
+    for span in spans:
+        assert all(phase_of(levels[step - 1]) is span.phase for step in range(span.first_step, span.last_step + 1))

@@ -89,7 +89,7 @@ def expected_half_steps() -> list[int]:
 
     A mode's state has the variance a^2 P + s^2 at every level, so its guess has a^2 P^2 / (a^2 P + s^2).
     """
-    from sculptor_app.core.trajectory.phases import cosine_snr
+    from sculptor_app.core.trajectory.levels import cosine_snr
     from sculptor_app.measures.bands import BANDS
 
     frequency = np.arange(1, 33, dtype=float)

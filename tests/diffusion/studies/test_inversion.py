@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed
 from sculptor_app.core.requests.request import RequestError, RunRequest
-from sculptor_app.core.trajectory.phases import phase_spans
+from sculptor_app.core.trajectory.levels import phase_spans
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_inverse, make_scheduler

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sculptor_app.core.trajectory.phases import PHASES
+from sculptor_app.core.trajectory.levels import PHASES
 from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption, ratio_text
 from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface

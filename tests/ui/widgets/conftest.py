@@ -2,7 +2,7 @@
 
 import pytest
 
-from sculptor_app.core.trajectory.phases import PHASES, PhaseSpan
+from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 
 
 def spans_of(*last_steps: int) -> tuple[PhaseSpan, ...]:

@@ -8,7 +8,7 @@ from PySide6.QtGui import QAccessible, QColor, QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.core.trajectory.phases import PhaseSpan
+from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.widgets.filmstrip import CELL_WIDTH, Filmstrip
 from tests.ui.widgets.conftest import spans_of
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS
-from sculptor_app.core.trajectory.phases import PHASES, PhaseSpan
+from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 from sculptor_app.ui.theme.tokens import BAND_KEYS, PHASE_KEYS
 from sculptor_app.ui.widgets.names import (
     band_name,

@@ -10,7 +10,7 @@ from PySide6.QtGui import QAccessible, QColor, QHelpEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.core.trajectory.phases import PHASES, PhaseSpan
+from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 from sculptor_app.ui import theme
 from sculptor_app.ui.widgets import timeline_paint
 from sculptor_app.ui.widgets.timeline import Timeline
