@@ -27,7 +27,7 @@ from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, Ani
 from sculptor_app.exports.files import ExportCancelled, OptionError
 
 if TYPE_CHECKING:
-    from sculptor_app.core.pictures.opening import OpenedPicture
+    from sculptor_app.core.pictures.file import OpenedPicture
     from sculptor_app.core.trajectory.forward import ForwardTrajectory
 
 EXAMPLES = """examples:
@@ -124,7 +124,7 @@ def _options(arguments: argparse.Namespace, longer_side_px: int) -> AnimationOpt
 def _opened(arguments: argparse.Namespace) -> OpenedPicture:
     if arguments.render is not None:
         return rendered(arguments.render, arguments.material, arguments.seed, arguments.size_px)
-    from sculptor_app.core.pictures.opening import open_picture  # numpy and Pillow come with it
+    from sculptor_app.core.pictures.file import open_picture  # numpy and Pillow come with it
 
     opened = open_picture(arguments.picture, longest_px=arguments.size_px)
     if opened.notes and is_terminal(sys.stdout):

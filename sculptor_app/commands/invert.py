@@ -152,8 +152,7 @@ def _sampled_again(engine: Engine, request: RunRequest, inversion: Inversion, in
 
 
 def _facts(inversion: Inversion, error_db: float) -> dict[str, Any]:
-    from sculptor_app.measures.bands import slope
-    from sculptor_app.measures.spectrum import frame_spectrum
+    from sculptor_app.measures.spectrum import frame_spectrum, slope
 
     steps = len(inversion.evaluations)
     return {

@@ -23,7 +23,7 @@ from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
 from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
-    from sculptor_app.core.pictures.opening import OpenedPicture
+    from sculptor_app.core.pictures.file import OpenedPicture
     from sculptor_app.diffusion.models.hub.download import Offer
 
 
@@ -205,7 +205,7 @@ def given_picture(arguments: argparse.Namespace, square_px: int) -> OpenedPictur
     if arguments.render is not None:
         seed = 7 if arguments.render_seed is None else arguments.render_seed
         return rendered(arguments.render, arguments.render_material, seed, square_px)
-    from sculptor_app.core.pictures.opening import open_picture  # numpy and Pillow come with it
+    from sculptor_app.core.pictures.file import open_picture  # numpy and Pillow come with it
 
     return open_picture(arguments.picture, square_px=square_px)
 
@@ -213,7 +213,7 @@ def given_picture(arguments: argparse.Namespace, square_px: int) -> OpenedPictur
 def rendered(form: str, material: str | None, seed: int, size_px: int) -> OpenedPicture:
     """A sculpture; marble if the material is not said."""
     from sculptor_app.atelier.renderer import render  # torch takes seconds to import
-    from sculptor_app.core.pictures.opening import OpenedPicture
+    from sculptor_app.core.pictures.file import OpenedPicture
 
     material = material or MATERIALS[0]
     picture = render([seed], [FORMS.index(form)], [MATERIALS.index(material)], size_px)[0]

@@ -11,10 +11,9 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportCancelled, check_target, replacing
-from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import drowned_bands, noise_floor
 from sculptor_app.measures.run_measures import RunMeasures, Source
-from sculptor_app.measures.spectrum import Spectrum
+from sculptor_app.measures.spectrum import BANDS, Spectrum
 
 _SOURCES: dict[Source, str] = {"guess": "guess", "state": "noisy"}
 _FIXED = ("step", "phase", "timestep", "SNR before step (ratio)", "SNR after step (ratio)", "time (ms)")

@@ -17,9 +17,8 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.forward import ForwardTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.measures.bands import BANDS, Band, band_energies
 from sculptor_app.measures.run_measures import RunMeasures
-from sculptor_app.measures.spectrum import Spectrum, Window, frame_cross, frame_spectrum
+from sculptor_app.measures.spectrum import BANDS, Band, Spectrum, Window, band_energies, frame_cross, frame_spectrum
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.measures.bands import BANDS, band_energies
-from sculptor_app.measures.spectrum import Spectrum, Window, frame_spectrum
+from sculptor_app.measures.spectrum import BANDS, Spectrum, Window, band_energies, frame_spectrum
 
 Source = Literal["state", "guess"]
 SOURCES: tuple[Source, ...] = ("state", "guess")

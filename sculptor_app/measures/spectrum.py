@@ -4,6 +4,7 @@ Power is scaled so that white noise of variance 1 reads 1 (log10 power 0) at eve
 size and whichever window is used: |FFT(w·x)|² / Σw².
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sculptor_app.core.pictures.noise_painting import power_bound, rings
+from sculptor_app.core.trajectory.step import Frame
 
 Window = Literal["hann", "none"]
 Floats = NDArray[np.float64]
@@ -173,3 +177,110 @@ def _window(height: int, width: int, window: str) -> tuple[Floats, float]:
     down, across = (np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2 for length in (height, width))
     weights = np.outer(down, across)
     return weights, float((weights**2).sum())
+
+
+Z_99 = 2.3263
+"""Quantile of the normal distribution: 98 of 100 lie within it on both sides."""
+
+FAR_CYCLES = 4
+"""Waves slower than this are what is left of a noise for who looks from afar; more of a picture is decided by them
+than by all the rest."""
+
+
+def noise_power(noise: Frame) -> tuple[tuple[float, ...], tuple[tuple[float, float], ...]]:
+    """Mean power over the channels at 1, 2, … cycles per image, and between what white noise has it 98 times in 100.
+
+    Args:
+        noise: (C, H, W); white noise of variance 1 has power 1.
+    """
+    spectrum = frame_spectrum(noise, "latents", "none")  # each channel by itself: noise's channels are independent
+    _, counts = rings(noise.shape[1], noise.shape[2])
+    freedom = counts[1 : len(spectrum.power) + 1] * noise.shape[0]
+    low, high = power_bound(freedom, -Z_99), power_bound(freedom, Z_99)
+    return tuple(spectrum.power.tolist()), tuple(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def from_afar(noise: Frame) -> Frame:
+    """The slow waves of a noise alone, three standard deviations of white noise's becoming black and white.
+
+    Args:
+        noise: (C, H, W).
+
+    Returns:
+        (C, H, W) float32.
+    """
+    ring, _ = rings(noise.shape[1], noise.shape[2])
+    slow = ring <= FAR_CYCLES
+    values = np.fft.ifft2(np.fft.fft2(noise) * slow).real
+    return np.asarray(values / (3 * np.sqrt(slow.mean())), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A range of radial frequencies, both ends included.
+
+    Attributes:
+        key: identifier.
+        name: English name, shown through tr().
+        low: lowest frequency, whole cycles per image.
+        high: highest frequency; inf for "and up".
+    """
+
+    key: str
+    name: str
+    low: int
+    high: float
+
+    @property
+    def range_text(self) -> str:
+        """The range as people read it: "3–7", "16+"."""
+        return f"{self.low}+" if math.isinf(self.high) else f"{self.low}–{int(self.high)}"
+
+
+BANDS = (
+    Band("layout", "layout", 1, 2),
+    Band("structure", "structure", 3, 7),
+    Band("detail", "detail", 8, 15),
+    Band("polish", "polish", 16, math.inf),
+)
+
+
+def band_energies(spectrum: Spectrum) -> NDArray[np.float64]:
+    """Mean power in each of the four bands, every annulus counting alike.
+
+    Returns:
+        (4,) in the order of BANDS; NaN for a band in which the picture is too small to hold a frequency.
+    """
+    energies = np.full(len(BANDS), np.nan)
+    for index, band in enumerate(BANDS):
+        inside = spectrum.power[_within(spectrum, band.low, band.high)]
+        if inside.size:
+            energies[index] = inside.mean()
+    return energies
+
+
+def slope(spectrum: Spectrum, low: float = 1, high: float = math.inf) -> float:
+    """Slope of log power over log frequency: 0 for white noise, −2 for power f⁻².
+
+    Fitted by least squares, each annulus weighted by its frequency: an annulus holds about 2πf values, so the scatter
+    of its logarithm falls as 1/f, and so does its bias.
+
+    Args:
+        spectrum: what to fit.
+        low: lowest frequency of the fit.
+        high: highest frequency of the fit.
+
+    Returns:
+        The slope; NaN where fewer than two annuli hold power.
+    """
+    chosen = _within(spectrum, low, high) & (spectrum.power > 0)
+    if np.count_nonzero(chosen) < 2:
+        return math.nan
+    x, y = np.log(spectrum.frequencies[chosen]), np.log(spectrum.power[chosen])
+    weights = spectrum.frequencies[chosen] / spectrum.frequencies[chosen].sum()
+    x = x - weights @ x
+    return float((weights * x) @ y / ((weights * x) @ x))
+
+
+def _within(spectrum: Spectrum, low: float, high: float) -> NDArray[np.bool_]:
+    return (spectrum.frequencies >= low) & (spectrum.frequencies <= high)

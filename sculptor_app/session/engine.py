@@ -27,13 +27,12 @@ from sculptor_app.diffusion.models.verdict import ModelRefused as ModelRefused
 from sculptor_app.diffusion.models.verdict import Report
 
 if TYPE_CHECKING:
-    from sculptor_app.core.requests.grid import GridRequest
-    from sculptor_app.core.requests.start import Start
-    from sculptor_app.core.trajectory.decoded import DecodedTrajectory
-    from sculptor_app.core.trajectory.grid_events import GridEvent
+    from sculptor_app.core.pictures.start import Start
+    from sculptor_app.core.requests.request import GridRequest
+    from sculptor_app.core.trajectory.events import GridEvent
     from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
     from sculptor_app.core.trajectory.step import Frame
-    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.core.trajectory.trajectory import DecodedTrajectory, Trajectory
     from sculptor_app.diffusion.latents.jobs import DecodedFrame as DecodedFrame
     from sculptor_app.diffusion.models.hub.download import Offer as Offer
     from sculptor_app.diffusion.sampling.engine import Engine as Engine
@@ -220,7 +219,7 @@ def fit_picture(engine: Engine, request: RunRequest, picture: Frame) -> Frame:
     Raises:
         RequestError: The model is of another kind, which takes pictures in its own way.
     """
-    from sculptor_app.core.pictures.fitting import fit_square
+    from sculptor_app.core.pictures.file import fit_square
 
     size: int | None = getattr(engine.load(request.model, request.device), "picture_size", None)
     if size is None:

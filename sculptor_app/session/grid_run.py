@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.requests.grid import GridRequest
-from sculptor_app.core.trajectory.grid_events import GridPart, GridStarted, GridStep
+from sculptor_app.core.requests.request import GridRequest
+from sculptor_app.core.trajectory.events import GridPart, GridStarted, GridStep
 from sculptor_app.session import engine as access
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.tasks import BackgroundTask, ModelTask

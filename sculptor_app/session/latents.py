@@ -133,7 +133,7 @@ class Latents(QObject):
 
     def decode(self, trajectory: Trajectory, budget_bytes: int, tiny_decoder: Path | None = None) -> None:
         """Decode a run that is over, state by state; each can be looked at as soon as it is there."""
-        from sculptor_app.core.trajectory.decoded import DecodedTrajectory  # numpy, which is there by now
+        from sculptor_app.core.trajectory.trajectory import DecodedTrajectory  # numpy, which is there by now
         from sculptor_app.measures.run_measures import RunMeasures
 
         decoded = DecodedTrajectory(trajectory, budget_bytes, folders.spill())

@@ -26,8 +26,9 @@ import numpy as np
 from PIL import Image
 
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.step import Step
-from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import kinds_of, shown_states
 from sculptor_app.exports.gif.writer import estimate_bytes, write_gif

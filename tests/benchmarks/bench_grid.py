@@ -18,8 +18,7 @@ from PySide6.QtWidgets import QApplication
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sculptor_app.core.requests.noise_recipe import NoiseRecipe
-from sculptor_app.core.requests.request import FORMS, MATERIALS
+from sculptor_app.core.requests.request import FORMS, MATERIALS, NoiseRecipe
 from sculptor_app.session.session import Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.why.cell_grid import CellGrid, GridPresenter
@@ -70,7 +69,7 @@ def chunk_times(sizes: list[int]) -> dict[int, float]:
     """Seconds per picture and guided step of the embedded model, by how many go through it at once."""
     import threading
 
-    from sculptor_app.core.requests.grid import Cell, GridRequest
+    from sculptor_app.core.requests.request import Cell, GridRequest
     from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.diffusion.studies import grid
 

@@ -24,8 +24,7 @@ from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.studies.inversion import DEFAULT_GRAIN, Inversion, invert
-from sculptor_app.measures.bands import slope
-from sculptor_app.measures.spectrum import frame_spectrum
+from sculptor_app.measures.spectrum import frame_spectrum, slope
 from sculptor_app.training.evaluation.pictures import fresh_renders
 
 WAYS = {

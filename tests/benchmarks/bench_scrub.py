@@ -20,10 +20,11 @@ import window_bench as bench
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.forward import ForwardTrajectory, run_forward_process
 from sculptor_app.core.trajectory.levels import NoiseLevel, cosine_snr
 from sculptor_app.core.trajectory.step import Step
-from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.ui.playback.page import Views

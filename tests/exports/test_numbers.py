@@ -14,10 +14,11 @@ from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.numbers import COLUMNS, write_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import write_png
-from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import ForwardMeasures, emerging_steps
-from sculptor_app.measures.pictures import FrameKind, picture
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.measures.spectrum import BANDS
 from tests.helpers.runs import made_run, solid
 
 

@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
+from sculptor_app.core.trajectory.base import Fork
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.exports.animation import caption
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.settings import read_settings

@@ -1,7 +1,6 @@
 """Grids of finished runs with a known course, made without a model."""
 
-from sculptor_app.core.requests.grid import Cell
-from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
+from sculptor_app.core.requests.request import Cell, NoiseRecipe, Stroke
 from sculptor_app.exports.animation.plan import RunGrid
 from tests.helpers.runs import made_run
 

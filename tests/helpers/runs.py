@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.forward import cosine_levels as cosine_levels  # also read from here
 from sculptor_app.core.trajectory.step import Frame, Step
-from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 
 
 def solid(size: int, channels: int = 3) -> Frame:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_process
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
-from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import (
     ForwardMeasures,
     drowned_bands,
@@ -19,7 +18,15 @@ from sculptor_app.measures.forward import (
     noise_floor,
 )
 from sculptor_app.measures.run_measures import RunMeasures
-from sculptor_app.measures.spectrum import Spectrum, frame_cross, frame_spectrum, luminance, radial_cross, radial_psd
+from sculptor_app.measures.spectrum import (
+    BANDS,
+    Spectrum,
+    frame_cross,
+    frame_spectrum,
+    luminance,
+    radial_cross,
+    radial_psd,
+)
 from tests.helpers.runs import made_run
 
 COSINE = cosine_levels(50)

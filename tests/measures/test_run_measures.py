@@ -10,9 +10,8 @@ from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.events import Started
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
-from sculptor_app.measures.bands import band_energies
 from sculptor_app.measures.run_measures import RunMeasures, measured
-from sculptor_app.measures.spectrum import frame_spectrum
+from sculptor_app.measures.spectrum import band_energies, frame_spectrum
 from tests.diffusion.gaussian import gaussian_pipeline
 from tests.helpers.runs import made_run
 
@@ -38,8 +37,9 @@ def test_energies_are_those_of_each_state_and_guess() -> None:
 
 def test_states_of_all_schedulers_share_one_scale() -> None:
     """Noise that a variance-exploding scheduler scales up by 14 reads 1, as any other noise."""
+    from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
-    from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+    from sculptor_app.core.trajectory.trajectory import Trajectory
 
     noise = np.random.default_rng(1).standard_normal((3, 64, 64)).astype(np.float32)
     level = NoiseLevel(1.0, 14.6)

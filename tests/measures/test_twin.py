@@ -9,13 +9,15 @@ import pytest
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_process
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
-from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
-from sculptor_app.measures.pictures import FrameKind, frame, picture
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.pictures import frame, picture
 from tests.helpers.runs import made_run, solid
 
 

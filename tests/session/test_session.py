@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel, cosine_snr
 from sculptor_app.core.trajectory.step import Step
-from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.session import LoopMode, Move, Session, next_move, start_position
 

@@ -1,9 +1,11 @@
 """What a person asks for: one run of a model, checked before anything is loaded."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.samplers import SAMPLERS
@@ -110,3 +112,173 @@ def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         what = "number of steps" if name == "steps" else name
         raise RequestError(f"The {what} is {value}; choose {low} to {high}.")
+
+
+What = Literal["form", "material"]
+_USUAL = {"form": FORMS, "material": MATERIALS}
+
+
+def label_of(pipeline: Any, what: What, word: str | None) -> int | None:
+    """The number of a label; None leaves it to the model.
+
+    Args:
+        pipeline: Of diffusers; one that does not name its labels has the usual ones.
+        what: Which kind of label.
+        word: The label, or None.
+
+    Raises:
+        RequestError: The pipeline knows no such label.
+    """
+    if word is None:
+        return None
+    known = known_labels(pipeline, what)
+    if not known:
+        raise RequestError(f"This model knows no {what}s; leave the {what} to the model.")
+    if word not in known:
+        raise RequestError(f"This model knows no {what} {word!r}; choose one of {', '.join(known)}.")
+    return list(known).index(word)
+
+
+def known_labels(pipeline: Any, what: str) -> list[str] | tuple[str, ...]:
+    """Words for the labels of a kind: the model's own, the usual ones if it does not say, none if it has no labels."""
+    without = getattr(getattr(pipeline, "label_embedding", None), f"free_{what}", None) == 0
+    return pipeline.config.get(f"{what}_names") or (() if without else _USUAL[what])
+
+
+Point = tuple[float, float]
+"""A place of a picture: across and down, 0..1 each."""
+
+MOST_SHIFT = 8.0
+"""Standard deviations by which one stroke may shift the noise; its eye sees no more than black or white beyond 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One movement of the brush over a noise.
+
+    Attributes:
+        points: where the brush went, at least one place.
+        radius: of the brush, as a share of the picture's width; its edge is soft, a Gaussian's.
+        shift: what is added to red, green and blue under the brush, in standard deviations of the noise.
+        seed: the brush puts the noise of this seed in place of what is there, instead of shifting it.
+
+    Raises:
+        RequestError: when a value is outside what is allowed.
+    """
+
+    points: tuple[Point, ...]
+    radius: float
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.points:
+            raise RequestError("A stroke goes over no place; give at least one point.")
+        if not 0 < self.radius <= 1:
+            raise RequestError(f"The brush has the radius {self.radius}; choose more than 0, up to 1.")
+        for value in self.shift:
+            if not -MOST_SHIFT <= value <= MOST_SHIFT:
+                raise RequestError(f"A stroke shifts the noise by {value}; choose {-MOST_SHIFT:g} to {MOST_SHIFT:g}.")
+        if self.seed is not None:
+            _check_seed(self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseRecipe:
+    """A noise.
+
+    Attributes:
+        seed: of the generator that draws it, as that of a `RunRequest`.
+        towards: the seed of another noise that it is blended with; None for none.
+        share: how far it has gone towards that one, 0..1.
+        strokes: painted on it, in this order.
+        stays_noise: whether what is painted is held to what noise can be like; see `painting.painted`.
+
+    Raises:
+        RequestError: when a value is outside what is allowed.
+    """
+
+    seed: int
+    towards: int | None = None
+    share: float = 0.0
+    strokes: tuple[Stroke, ...] = ()
+    stays_noise: bool = True
+
+    def __post_init__(self) -> None:
+        _check_seed(self.seed)
+        if self.towards is not None:
+            _check_seed(self.towards)
+        if not 0 <= self.share <= 1:
+            raise RequestError(f"The share of a blend is {self.share}; choose 0 to 1.")
+
+    @property
+    def is_of_one_seed(self) -> bool:
+        """Whether it is the very noise of `seed`: a single run of that seed starts from it, too."""
+        return not self.strokes and (self.towards is None or self.share == 0)
+
+    @property
+    def words(self) -> str:
+        """What it is in plain English, for files: empty where the seed alone says it."""
+        parts = []
+        if self.towards is not None and self.share > 0:
+            parts.append(f"noise {100 * self.share:.4g} % of the way from seed {self.seed} to seed {self.towards}")
+        if self.strokes:
+            count = len(self.strokes)
+            parts.append(f"noise painted on with {count} stroke{'s' if count > 1 else ''}")
+        return ", ".join(parts)
+
+
+def _check_seed(seed: int) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise RequestError(f"The seed {seed!r} is no seed; choose a whole number from 0 to {MAX_SEED}.")
+
+
+MOST_CELLS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of a grid.
+
+    Attributes:
+        noise: what it starts from.
+        form: as that of a `RunRequest`.
+        material: as that of a `RunRequest`.
+    """
+
+    noise: NoiseRecipe
+    form: str | None = None
+    material: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GridRequest:
+    """Runs that differ in noise and labels and are alike in all else.
+
+    Attributes:
+        cells: 1..MOST_CELLS of them.
+        steps, sampler, guidance, device, model: as those of a `RunRequest`, for all of them.
+
+    Raises:
+        RequestError: when a value is outside what is allowed.
+    """
+
+    cells: tuple[Cell, ...]
+    steps: int = 20
+    sampler: str = "ddim"
+    guidance: float = 2.0
+    device: str = "auto"
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.cells) <= MOST_CELLS:
+            raise RequestError(f"The grid has {len(self.cells)} cells; choose 1 to {MOST_CELLS}.")
+        for cell in self.cells:
+            self.single(cell)
+
+    def single(self, cell: Cell) -> RunRequest:
+        """The request of one of its runs; of a noise that is not one seed's it has the first seed."""
+        return RunRequest(
+            form=cell.form, material=cell.material, seed=cell.noise.seed, steps=self.steps, sampler=self.sampler,
+            guidance=self.guidance, device=self.device, model=self.model,
+        )  # fmt: skip

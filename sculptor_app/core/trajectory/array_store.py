@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.errors import TrajectoryStorageError
+from sculptor_app.core.trajectory.step import Frame
 
 _ALIGNMENT = 64
 """Arrays begin at multiples of it in the file, so that what is read through the map is aligned for every type."""
@@ -131,3 +132,31 @@ def _write_all(file: IO[bytes], content: memoryview) -> None:
         if not written:
             raise OSError(errno.ENOSPC, "the disk took no more")
         content = content[written:]
+
+
+class FrameStore(ArrayStore):
+    """An append-only list of frames of one shape, for one writer thread and any number of readers.
+
+    Args:
+        shape: (C, H, W) of every frame.
+        budget_bytes: Most bytes of frames in memory; one frame always stays there.
+        spill_folder: As in `ArrayStore`.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], budget_bytes: int, spill_folder: Path | None) -> None:
+        super().__init__(budget_bytes, spill_folder)
+        self._shape = shape
+
+    def append(self, frame: Frame) -> int:
+        """Keep a frame and return its number; only the one writer thread may call this.
+
+        Args:
+            frame: (C, H, W) float32; it belongs to the store from now on and becomes read-only.
+
+        Raises:
+            TrajectoryStorageError: The file could not be written; the frame was not kept, all others are readable.
+            ValueError: The frame has another shape.
+        """
+        if frame.shape != self._shape:
+            raise ValueError(f"a frame has shape {frame.shape}; this trajectory holds {self._shape}")
+        return super().append(np.asarray(frame, np.float32))

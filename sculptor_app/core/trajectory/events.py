@@ -36,3 +36,41 @@ class StepTaken:
     trajectory: Trajectory
     step: Step
     measures: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class GridStarted:
+    """The first event: state 0 of every run can be read.
+
+    Attributes:
+        trajectories: one for each cell, in the order of the cells; they grow from now on.
+    """
+
+    trajectories: tuple[Trajectory, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GridPart:
+    """Some of the runs have taken the step that the others are still to take.
+
+    Attributes:
+        number: the step, 1..N.
+        cells: how many runs have taken it, the first ones of the grid.
+    """
+
+    number: int
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
+class GridStep:
+    """All runs have taken a step; state `number` of each can be read.
+
+    Attributes:
+        number: 1..N.
+    """
+
+    number: int
+
+
+GridEvent = GridStarted | GridPart | GridStep

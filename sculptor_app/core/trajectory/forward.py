@@ -21,10 +21,9 @@ import numpy as np
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, Memory
-from sculptor_app.core.trajectory.frame_store import FrameStore
+from sculptor_app.core.trajectory.array_store import FrameStore
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, Memory, RunInfo
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel, cosine_snr
-from sculptor_app.core.trajectory.run_info import RunInfo
 from sculptor_app.core.trajectory.step import Frame, StepSummary
 
 _LEAST_KEPT = 1 - 0.999

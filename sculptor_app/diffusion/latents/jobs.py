@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.trajectory.decoded import DecodedTrajectory, decode_all
 from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
 from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.core.trajectory.trajectory import DecodedTrajectory, decode_all
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.latents.codec import LatentCodec

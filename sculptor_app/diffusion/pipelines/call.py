@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sculptor_app.core.labels import label_of
-from sculptor_app.core.pictures.opening import open_picture
+from sculptor_app.core.pictures.file import open_picture
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest
-from sculptor_app.core.requests.start import Start
+from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest, label_of
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.parameters import (
     call_parameters,

@@ -13,9 +13,8 @@ from typing import Any
 import PIL.Image
 import torch
 
-from sculptor_app.core.labels import known_labels
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind, UnsupportedParameter
-from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_STEPS
+from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_STEPS, known_labels
 from sculptor_app.diffusion.pipelines.layout import latent_layout_of
 
 _OURS = "Sculptor sets it itself."

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import torch
 
-from sculptor_app.core.pictures.noise_blending import slerp
-from sculptor_app.core.pictures.noise_painting import painted
-from sculptor_app.core.requests.noise_recipe import NoiseRecipe
+from sculptor_app.core.pictures.noise_painting import painted, slerp
+from sculptor_app.core.requests.request import NoiseRecipe
 from sculptor_app.core.trajectory.step import Frame
 
 CHANNELS = 3

@@ -9,10 +9,10 @@ from dataclasses import replace
 import torch
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
-from sculptor_app.core.requests.start import Start
-from sculptor_app.core.trajectory.trajectory import RunInfo
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.observe.guidance import GuidanceSplitter
 from sculptor_app.diffusion.observe.observer import BatchObserver, ObserverOptions, observed

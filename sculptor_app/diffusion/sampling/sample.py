@@ -18,11 +18,12 @@ from greenlet import getcurrent, greenlet
 
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.requests.start import Start
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.step import Frame, Step
-from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import Observer
 from sculptor_app.diffusion.samplers.levels import Call, levels_of
 from sculptor_app.diffusion.sampling.engine import Engine

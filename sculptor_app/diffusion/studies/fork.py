@@ -19,7 +19,8 @@ from typing import Any
 import torch
 
 from sculptor_app.core.requests.request import RequestError, RunRequest
-from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, Fork, Trajectory
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import state_in
 from sculptor_app.diffusion.pipelines.networks import stubbed_networks
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
-from sculptor_app.core.labels import label_of
-from sculptor_app.core.requests.grid import Cell, GridRequest
+from sculptor_app.core.requests.request import Cell, GridRequest, label_of
 from sculptor_app.core.requests.samplers import SAMPLERS
-from sculptor_app.core.trajectory.grid_events import GridEvent, GridPart, GridStarted, GridStep
+from sculptor_app.core.trajectory.base import RunInfo
+from sculptor_app.core.trajectory.events import GridEvent, GridPart, GridStarted, GridStep
 from sculptor_app.core.trajectory.step import Frame, Step
-from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import BatchObserver, observed
 from sculptor_app.diffusion.pipelines.call import check_takes_noise
 from sculptor_app.diffusion.pipelines.devices import Device

@@ -25,11 +25,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sculptor_app.core.labels import label_of
-from sculptor_app.core.requests.request import RequestError, RunRequest
-from sculptor_app.core.requests.start import Start
+from sculptor_app.core.pictures.start import Start
+from sculptor_app.core.requests.request import RequestError, RunRequest, label_of
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, RunInfo
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.core.trajectory.trajectory import DEFAULT_BUDGET_BYTES, RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.frames import to_frame
 from sculptor_app.diffusion.pipelines.call import check_takes_noise
 from sculptor_app.diffusion.pipelines.devices import Device

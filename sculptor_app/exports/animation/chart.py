@@ -20,9 +20,9 @@ from sculptor_app.exports.animation.drawing import (
     typeface,
 )
 from sculptor_app.exports.animation.plan import share_done
-from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.forward import noise_floors
 from sculptor_app.measures.run_measures import RunMeasures, Source
+from sculptor_app.measures.spectrum import BANDS
 
 LEAST_HEIGHT_PX = 170
 _FINE = 3  # lines are drawn three times as large and averaged down

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sculptor_app.core.requests.grid import Cell
+from sculptor_app.core.requests.request import Cell
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.core.trajectory.decoded import DECODED
+from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.exports.animation.options import FRAMES, AnimationOptions
 from sculptor_app.exports.files import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.measures.guidance import why_no_halves
+from sculptor_app.measures.pictures import why_no_halves
 
 Bytes = NDArray[np.uint8]
 

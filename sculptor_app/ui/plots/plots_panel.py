@@ -189,7 +189,7 @@ class PlotsPanel(QWidget):
 
     def settled_marks(self) -> list[tuple[str, int]]:
         """The measured phases: each band's key and the step from which this run's guess stayed settled."""
-        from sculptor_app.measures.bands import BANDS
+        from sculptor_app.measures.spectrum import BANDS
 
         measures = self._session.measures
         steps = measures.settled("guess") if measures is not None else ()
@@ -201,8 +201,8 @@ class PlotsPanel(QWidget):
         clean = self._clean(trajectory, measures) if trajectory is not None and measures is not None else None
         if trajectory is None or clean is None:
             return []
-        from sculptor_app.measures.bands import BANDS
         from sculptor_app.measures.forward import emerging_steps
+        from sculptor_app.measures.spectrum import BANDS
 
         steps = emerging_steps(clean, trajectory.levels)
         return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]

@@ -10,8 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, QSettings, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QRadialGradient
 from PySide6.QtWidgets import QButtonGroup, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from sculptor_app.core.requests.noise_recipe import Stroke
-from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.requests.request import RequestError, Stroke
 from sculptor_app.ui.theme import icon, theme
 from sculptor_app.ui.widgets.basics import paint_frame
 

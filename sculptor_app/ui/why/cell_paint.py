@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPainterPath
 
-from sculptor_app.core.requests.noise_recipe import NoiseRecipe
+from sculptor_app.core.requests.request import NoiseRecipe
 from sculptor_app.ui.theme import fonts, paint_icon, theme
 from sculptor_app.ui.why.experiments import Arrangement
 from sculptor_app.ui.widgets.basics import paint_frame

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from PySide6.QtCore import QSettings, QSize, Slot
 from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
-from sculptor_app.core.requests.noise_recipe import Stroke
 from sculptor_app.core.requests.request import (
     RequestError,
     RunRequest,
+    Stroke,
 )
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form

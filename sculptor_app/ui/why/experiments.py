@@ -7,9 +7,7 @@ from enum import Enum
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.requests.grid import Cell, GridRequest
-from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
-from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
+from sculptor_app.core.requests.request import FORMS, MATERIALS, Cell, GridRequest, NoiseRecipe, RunRequest, Stroke
 from sculptor_app.ui.widgets.names import form_name, material_name
 
 translate = QCoreApplication.translate  # a name that lupdate knows

@@ -8,8 +8,7 @@ from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from sculptor_app.core.requests.grid import GridRequest
-from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.requests.request import GridRequest, RequestError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner

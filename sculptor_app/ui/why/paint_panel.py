@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sculptor_app.core.requests.noise_recipe import Stroke
+from sculptor_app.core.requests.request import Stroke
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.theme import fonts, icon, theme
 from sculptor_app.ui.why.canvas import (
     BUTTON_PX,
@@ -272,14 +273,14 @@ class PaintPanel(QWidget):
 
     def set_noise(self, noise: Frame) -> None:
         """Show the noise with the strokes on it, (3, H, W)."""
-        from sculptor_app.measures import pictures, whiteness  # numpy comes with them; there is a picture by now
+        from sculptor_app.measures import pictures, spectrum  # numpy comes with them; there is a picture by now
 
         def image_of(frame: Frame) -> QImage | None:
-            return to_image(pictures.coloured(frame, pictures.FrameKind.NOISY_STATE, "pixels"))
+            return to_image(pictures.coloured(frame, FrameKind.NOISY_STATE, "pixels"))
 
         self.canvas.set_noise(image_of(noise))
-        self.blurred.set_image(image_of(whiteness.from_afar(noise)))
-        self.whiteness.set_power(*whiteness.noise_power(noise))
+        self.blurred.set_image(image_of(spectrum.from_afar(noise)))
+        self.whiteness.set_power(*spectrum.noise_power(noise))
         self.verdict.setText(self.whiteness.text)
 
     # Strokes

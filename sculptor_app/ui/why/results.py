@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.requests.grid import Cell, GridRequest
+from sculptor_app.core.requests.request import Cell, GridRequest
 from sculptor_app.session.grid_run import GridRunner
 from sculptor_app.session.runner import RunState, SamplingRunner
 from sculptor_app.ui.playback.run_panel import RunPanel

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RequestError, RunRequest
-from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
 from sculptor_app.core.trajectory.forward import ForwardTrajectory, cosine_levels, draw_noise, run_forward_process
 from sculptor_app.core.trajectory.levels import CLEAN, PHASES, NoiseLevel
-from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.measures.spectrum import radial_psd
 from tests.helpers.runs import solid
 

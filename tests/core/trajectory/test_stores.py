@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sculptor_app.core.errors import TrajectoryStorageError
 from sculptor_app.core.trajectory import array_store
-from sculptor_app.core.trajectory.frame_store import FrameStore
+from sculptor_app.core.trajectory.array_store import FrameStore
 
 SHAPE = (3, 4, 5)
 FRAME_BYTES = 3 * 4 * 5 * 4

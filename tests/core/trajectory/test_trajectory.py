@@ -1,16 +1,25 @@
 """The record of a run: what it holds, when it can be read, and that it stays readable."""
 
 import gc
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
-from sculptor_app.core.trajectory.trajectory import RunInfo, Trajectory
+from sculptor_app.core.trajectory.trajectory import DECODED, DecodedTrajectory, Trajectory, decode_all
+from sculptor_app.diffusion.latents.codec import LatentCodec
+from sculptor_app.measures import pictures
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.run_measures import RunMeasures
+from tests.diffusion.latents.networks import KnownVae, around
+from tests.helpers.runs import made_run
 
 INFO = RunInfo(RunRequest())
 LEVELS = (NoiseLevel(0.0, 1.0), NoiseLevel(0.3, 0.9), NoiseLevel(1.0, 1.0), CLEAN)
@@ -144,3 +153,138 @@ def test_scrubbing_spilled_states_copies_nothing(tmp_path: Path) -> None:
         maps.add(id(owner.obj if isinstance(owner, memoryview) else owner))
     assert len(maps) == 1
     trajectory.close()
+
+
+STEPS = 5
+
+
+class Counting:
+    """A codec that counts what it decodes."""
+
+    def __init__(self) -> None:
+        self.codec = LatentCodec(around(KnownVae()))
+        self.count = 0
+
+    def decode(self, state: np.ndarray) -> np.ndarray:
+        self.count += 1
+        return self.codec.decode(state)
+
+
+def run(taken: int | None = None, guesses: bool = True) -> Trajectory:
+    return made_run(STEPS, size=8, channels=4, taken=taken, guesses=guesses, space="latents")
+
+
+def decoded(source: Trajectory, **more: object) -> DecodedTrajectory:
+    found = DecodedTrajectory(source, **more)  # type: ignore[arg-type]
+    assert list(decode_all(found, Counting(), threading.Event())) == list(range(source.last + 1))
+    return found
+
+
+def test_every_state_and_guess_is_what_the_decoder_makes_of_it() -> None:
+    source, codec = run(), LatentCodec(around(KnownVae()))
+    found = decoded(source)
+    assert found.is_complete
+    assert found.shape == (3, 32, 32)
+    for k in range(STEPS + 1):
+        unit = source.state(k) / np.float32(source.levels[k].scale)
+        np.testing.assert_allclose(found.state(k), codec.decode(unit), atol=1e-5)
+        guess = source.guess(k)
+        if guess is None:
+            assert found.guess(k) is None
+        else:
+            np.testing.assert_array_equal(found.guess(k), codec.decode(guess))
+    assert source.guess(0) is None
+
+
+def test_states_of_large_scale_are_decoded_in_unit_scale() -> None:
+    levels = [NoiseLevel(1.0, 14.6), NoiseLevel(1.0, 0.0)]
+    noise = np.random.default_rng(1).standard_normal((4, 8, 8)).astype(np.float32)
+    source = Trajectory(RunInfo(RunRequest(steps=1), space="latents"), 14.6 * noise, levels)
+    found = decoded(source)
+    wanted = LatentCodec(around(KnownVae())).decode(14.6 * noise / np.float32(levels[0].scale))
+    np.testing.assert_allclose(found.state(0), wanted, atol=1e-5)
+    assert found.levels[0].scale == pytest.approx(1)
+    assert found.before(1).log_snr == pytest.approx(levels[0].log_snr)
+    assert found.info.space == DECODED
+    assert source.info.space == "latents"
+
+
+def test_what_is_decoded_can_be_read_while_the_rest_is_not() -> None:
+    source, decoder = run(), Counting()
+    found, stop = DecodedTrajectory(source), threading.Event()
+    assert found.last == -1
+    with pytest.raises(IndexError, match="state 0 is not decoded; there are 0"):
+        found.state(0)
+    going = decode_all(found, decoder, stop)
+    assert [next(going), next(going)] == [0, 1]
+    assert found.last == 1
+    assert found.guess(1) is not None
+    with pytest.raises(IndexError, match="state 2 is not decoded"):
+        found.guess(2)
+    stop.set()
+    with pytest.raises(Cancelled):
+        next(going)
+    assert found.last == 1
+    before = decoder.count
+    assert list(decode_all(found, decoder, threading.Event())) == [2, 3, 4, 5]
+    assert decoder.count - before == 7  # the last guess is the last state: the same picture need not be made twice
+
+
+def test_a_run_that_goes_on_is_caught_up_with() -> None:
+    source = run(taken=2)
+    found = decoded(source)
+    assert found.last == 2
+    assert not found.is_complete
+    step = Step(3, 0, True, 1.0, source.levels[2], source.levels[3], source.state(1), source.state(0), "", 0.0)
+    source.append(step)
+    assert list(decode_all(found, Counting(), threading.Event())) == [3]
+    assert found.step(3) == source.step(3)
+
+
+def test_memory_stays_within_its_budget(tmp_path: Path) -> None:
+    frame_bytes = 3 * 32 * 32 * 4
+    found = decoded(run(), budget_bytes=3 * frame_bytes, spill_folder=tmp_path)
+    assert found.bytes_in_memory == 3 * frame_bytes
+    assert found.bytes_on_disk == 7 * frame_bytes
+    unlimited = decoded(run())
+    for k in range(STEPS + 1):
+        np.testing.assert_array_equal(found.state(k), unlimited.state(k))
+    kept = found.state(0)
+    found.close()
+    found.close()
+    assert found.bytes_in_memory == found.bytes_on_disk == 0
+    assert found.last == -1
+    np.testing.assert_array_equal(kept, unlimited.state(0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_guesses() -> None:
+    found = decoded(run(guesses=False))
+    assert found.guess(2) is None
+    assert found.state(2).shape == (3, 32, 32)
+
+
+def test_it_is_measured_as_pixels_and_says_so() -> None:
+    source = run()
+    of_latents, of_pixels = RunMeasures.of(source), RunMeasures.of(decoded(source))
+    assert (of_latents.space, of_pixels.space) == ("latents", DECODED)
+    assert of_pixels.is_complete
+    spectrum, latents = of_pixels.spectrum("guess", STEPS), of_latents.spectrum("guess", STEPS)
+    assert spectrum is not None
+    assert latents is not None
+    assert (len(spectrum.frequencies), len(latents.frequencies)) == (16, 4)
+    assert spectrum.noise_power == pytest.approx(0.2126**2 + 0.7152**2 + 0.0722**2)
+    assert latents.noise_power == 1
+
+
+def test_it_is_looked_at_as_pixels_but_noise_is_only_in_the_latents() -> None:
+    found = decoded(run())
+    for kind in (FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.STATE_CHIPS, FrameKind.GUESS_CHIPS):
+        shown = pictures.picture(found, 3, kind)
+        assert shown.rgb is not None
+        assert shown.rgb.shape == (32, 32, 3)
+        assert shown.seen == ""
+    for kind in (FrameKind.PREDICTED_NOISE, FrameKind.TWIN):
+        shown = pictures.picture(found, 3, kind)
+        assert shown.rgb is None
+        assert shown.note == pictures.NO_DECODED_NOISE

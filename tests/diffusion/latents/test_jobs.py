@@ -10,8 +10,8 @@ import pytest
 
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.trajectory.decoded import DecodedTrajectory
 from sculptor_app.core.trajectory.latent_map import LatentMap
+from sculptor_app.core.trajectory.trajectory import DecodedTrajectory
 from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.diffusion.latents.jobs import (
     DecodedFrame,

@@ -13,11 +13,9 @@ from diffusers import DDIMScheduler, DiffusionPipeline
 from PIL import Image
 
 from sculptor_app.core.errors import PictureError
-from sculptor_app.core.requests.grid import Cell, GridRequest
-from sculptor_app.core.requests.noise_recipe import NoiseRecipe
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import FORMS, RequestError, RunRequest
-from sculptor_app.core.requests.start import Start
+from sculptor_app.core.requests.request import FORMS, Cell, GridRequest, NoiseRecipe, RequestError, RunRequest
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines.call import call_of
 from sculptor_app.diffusion.pipelines.parameters import (

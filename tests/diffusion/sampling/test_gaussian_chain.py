@@ -16,8 +16,8 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import Observer, observed
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
-from sculptor_app.measures.bands import slope
 from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.measures.spectrum import slope
 from tests.diffusion.gaussian import (
     COSINE,
     GaussianNetwork,
@@ -90,7 +90,7 @@ def expected_half_steps() -> list[int]:
     A mode's state has the variance a^2 P + s^2 at every level, so its guess has a^2 P^2 / (a^2 P + s^2).
     """
     from sculptor_app.core.trajectory.levels import cosine_snr
-    from sculptor_app.measures.bands import BANDS
+    from sculptor_app.measures.spectrum import BANDS
 
     frequency = np.arange(1, 33, dtype=float)
     power = field_power(64)[0, 1] * frequency**-2

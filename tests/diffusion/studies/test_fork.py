@@ -13,8 +13,9 @@ from diffusers import EDMEulerScheduler, PNDMScheduler
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER
+from sculptor_app.core.trajectory.base import Fork
 from sculptor_app.core.trajectory.events import Started
-from sculptor_app.core.trajectory.trajectory import Fork, Trajectory
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
 from sculptor_app.diffusion.sampling.engine import Engine

@@ -10,11 +10,9 @@ import pytest
 import torch
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed
-from sculptor_app.core.requests.grid import Cell, GridRequest
-from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
-from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.requests.request import Cell, GridRequest, NoiseRecipe, RequestError, Stroke
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
-from sculptor_app.core.trajectory.grid_events import GridPart, GridStarted, GridStep
+from sculptor_app.core.trajectory.events import GridPart, GridStarted, GridStep
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine, model_facts
 from sculptor_app.diffusion.sampling.noise import noise_of, seed_noise

@@ -307,8 +307,8 @@ def test_errors_in_db() -> None:
     """A tenth of the peak everywhere is 20 dB."""
     levels = make_scheduler("ddim", COSINE, 2)
     levels.set_timesteps(2)
+    from sculptor_app.core.trajectory.base import RunInfo
     from sculptor_app.core.trajectory.step import Step
-    from sculptor_app.core.trajectory.trajectory import RunInfo
     from sculptor_app.diffusion.samplers.levels import plan_levels
 
     planned, picture = plan_levels(levels), solid(8)

@@ -24,7 +24,8 @@ from sculptor_app.exports.gif.writer import estimate_bytes, preview_gif, write_g
 from sculptor_app.exports.numbers import GRID_COLUMNS, write_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import grid_picture, write_png
-from sculptor_app.measures.pictures import FrameKind, picture
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.pictures import picture
 from tests.exports.gif.fidelity import frames_in_time, psnr
 from tests.helpers.grids import made_grid, painted_grid
 from tests.helpers.runs import made_run

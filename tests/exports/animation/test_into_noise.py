@@ -15,7 +15,8 @@ from sculptor_app.exports.animation.plan import frame_count, shown_states, timet
 from sculptor_app.exports.gif.writer import estimate_bytes, write_gif
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
-from sculptor_app.measures.pictures import FrameKind, picture
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.pictures import picture
 from tests.exports.gif.fidelity import frames_in_time, psnr
 from tests.helpers.runs import solid
 

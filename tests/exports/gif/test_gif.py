@@ -19,7 +19,8 @@ from sculptor_app.exports.animation.scenes import image_size
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.gif.writer import estimate_bytes, write_gif
 from sculptor_app.exports.settings import read_settings
-from sculptor_app.measures.pictures import FrameKind, picture
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.run_measures import RunMeasures
 from tests.exports.gif.fidelity import frames_in_time, psnr
 from tests.helpers.runs import made_run

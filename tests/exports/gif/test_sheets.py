@@ -12,8 +12,8 @@ from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunOrGrid
 from sculptor_app.exports.animation.scenes import RunScenes, animation_of, image_size
 from sculptor_app.exports.gif.palette import SheetPalette
-from sculptor_app.measures.bands import BANDS
 from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.measures.spectrum import BANDS
 from tests.helpers.grids import made_grid
 from tests.helpers.runs import made_run
 

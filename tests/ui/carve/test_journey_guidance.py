@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
-from sculptor_app.measures.guidance import NOT_KEPT
-from sculptor_app.measures.pictures import NO_STEP_YET, picture
+from sculptor_app.measures.pictures import NO_STEP_YET, NOT_KEPT, picture
 from tests.helpers.window import Driver
 
 UNCONDITIONAL, CONDITIONAL, DIRECTION = GUIDANCE_KINDS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.requests.noise_recipe import Stroke
+from sculptor_app.core.requests.request import Stroke
 from sculptor_app.ui.why.canvas import BRUSHES, MOST_TEXT, read_strokes, strokes_text
 
 GOOD = ["red", 0.2, [1.0, -1.0, 0.5], None, [[0.25, 0.5]]]

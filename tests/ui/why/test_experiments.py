@@ -2,8 +2,7 @@
 
 import pytest
 
-from sculptor_app.core.requests.noise_recipe import NoiseRecipe, Stroke
-from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, RequestError
+from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, NoiseRecipe, RequestError, Stroke
 from sculptor_app.ui.why.experiments import Arrangement, Choices, Experiment, Labels, arrange
 
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.requests.request import FORMS, RunRequest
-from sculptor_app.core.trajectory.grid_events import GridStep
+from sculptor_app.core.trajectory.events import GridStep
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui import theme

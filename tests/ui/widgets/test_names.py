@@ -24,7 +24,7 @@ def test_names_are_those_of_the_phases() -> None:
 
 
 def test_bands() -> None:
-    from sculptor_app.measures.bands import BANDS
+    from sculptor_app.measures.spectrum import BANDS
 
     assert tuple(band.key for band in BANDS) == BAND_KEYS
     assert [band_name(band.key) for band in BANDS] == [band.name for band in BANDS]

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.pictures.start import Start, first_step_of
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
-from sculptor_app.core.requests.start import Start, first_step_of
 from sculptor_app.core.trajectory.levels import phase_spans
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
