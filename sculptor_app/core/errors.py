@@ -1,8 +1,8 @@
-"""What can go wrong with a run, each as one clear sentence and what to do next."""
+"""Errors of a run, each with one clear sentence and advice what to do next."""
 
 
 class SculptorError(Exception):
-    """A fault that a person is told about; what was sculpted before it stays valid.
+    """An error that is shown to a person; what was computed before it stays valid.
 
     Args:
         what: What happened, one sentence with its full stop.
@@ -23,15 +23,15 @@ class ModelFolderError(SculptorError):
 
 
 class DeviceMissing(SculptorError):
-    """The device that was asked for is not in this machine, or this build of torch cannot use it."""
+    """A device that is not in this machine, or that this build of torch cannot use."""
 
 
 class OutOfDeviceMemory(SculptorError):
-    """The device has too little memory for the model or for one of its steps."""
+    """Too little device memory for the model or for one of its steps."""
 
 
 class SamplerFailed(SculptorError):
-    """The model or its scheduler raised, or made values that are no numbers."""
+    """The model or its scheduler raised, or made NaN."""
 
 
 class TrajectoryStorageError(SculptorError):

@@ -1,4 +1,9 @@
-"""What a person may look at in a run, and how numbers become colours."""
+"""The pictures of a run: the numbers behind every kind of frame, and how they become colours.
+
+The two predictions of guidance: Ho and Salimans 2022, equation 6, in diffusers' counting: the guess is
+`unconditional + w (conditional - unconditional)`. It holds for the guesses as well as for the network's answers
+wherever the sampler does not clip them.
+"""
 
 from __future__ import annotations
 
@@ -21,40 +26,6 @@ NOT_DECODED = "A decoded run holds guesses and states alone: see the two guesses
 NOT_KEPT = "This run did not keep the two guesses of guidance; one that is told to keep both does."
 
 
-def halves(trajectory: AnyTrajectory, k: int) -> tuple[Frame, Frame] | None:
-    """The unconditional guess of step k and the conditional one, (C, H, W) float32; None where there are not both."""
-    if not isinstance(trajectory, Trajectory):
-        return None
-    free, conditional = trajectory.guess_unconditional(k), trajectory.guess_conditional(k)
-    return None if free is None or conditional is None else (free, conditional)
-
-
-def half(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
-    """One of the two guesses of step k.
-
-    Args:
-        trajectory: the run.
-        k: step, 0..trajectory.last.
-        kind: UNCONDITIONAL_GUESS or CONDITIONAL_GUESS.
-
-    Returns:
-        (C, H, W) float32; None where there is none (`why_no_halves` says why).
-    """
-    pair = halves(trajectory, k)
-    if pair is None:
-        return None
-    return pair[0] if kind is FrameKind.UNCONDITIONAL_GUESS else pair[1]
-
-
-def why_no_halves(trajectory: AnyTrajectory, k: int) -> str:
-    """In plain words, why there are not both at step k, 1..trajectory.last."""
-    if trajectory.info.space == DECODED:
-        return NOT_DECODED
-    if not trajectory.info.is_of_a_model:
-        return NO_MODEL
-    return trajectory.step(k).guidance_note or NOT_KEPT
-
-
 LATENT_RANGE = 2.5
 """Latents have about unit variance: without a map to colours they are shown from −2.5 to 2.5, pixels from −1 to 1."""
 
@@ -72,7 +43,7 @@ NO_TWIN_NOISE = "The twin takes the noise that the model sees here, and the next
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """Something to show.
+    """A picture to show, or why there is none.
 
     Attributes:
         rgb: (H, W, 3) uint8, C-contiguous; None where there is nothing to show.
@@ -103,7 +74,7 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     Args:
         trajectory: the run.
         k: state or step, 0..trajectory.last.
-        kind: what is wanted.
+        kind: of frame.
 
     Returns:
         (C, H, W) float32; None where there is none (`why_empty` says why).
@@ -120,7 +91,8 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
         pair = _compared(trajectory, k, kind)
         return None if pair is None else pair[0] - pair[1]
     if kind.is_of_guidance:
-        return half(trajectory, k, kind)
+        pair = guidance_guesses(trajectory, k)
+        return None if pair is None else pair[kind is FrameKind.CONDITIONAL_GUESS]
     guess = trajectory.guess(k)
     if kind is FrameKind.CURRENT_GUESS:
         return guess
@@ -143,7 +115,7 @@ def why_empty(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> str:
     if k == 0:
         return NO_STEP_YET
     if kind.is_of_guidance:
-        return why_no_halves(trajectory, k)
+        return why_no_guidance_guesses(trajectory, k)
     summary = trajectory.step(k)
     if summary.guess_note:
         return str(summary.guess_note)
@@ -160,7 +132,7 @@ def picture(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Picture:
     Args:
         trajectory: the run; its latents are seen through the map that its info carries.
         k: state or step, 0..trajectory.last.
-        kind: what is wanted.
+        kind: of frame.
     """
     if kind.is_signed and trajectory.info.space != "latents":
         pair = _compared(trajectory, k, kind) if k else None
@@ -219,7 +191,7 @@ def _compared(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> tuple[Frame
     if kind is FrameKind.STATE_CHIPS:
         return _state(trajectory, k - 1), _state(trajectory, k)
     if kind is FrameKind.GUIDANCE_DIRECTION:
-        pair = halves(trajectory, k)
+        pair = guidance_guesses(trajectory, k)
         return None if pair is None else pair[::-1]
     guess, before = trajectory.guess(k), trajectory.guess(k - 1) if k > 1 else None
     return None if guess is None or before is None else (guess, before)
@@ -264,3 +236,20 @@ def _why_no_twin(trajectory: AnyTrajectory, k: int) -> str:
     if summary.guess_note:
         return summary.guess_note
     return TWIN_SUB_STAGES if summary.calls > 1 else NO_TWIN_NOISE
+
+
+def guidance_guesses(trajectory: AnyTrajectory, k: int) -> tuple[Frame, Frame] | None:
+    """The unconditional guess of step k and the conditional one, (C, H, W) float32; None where there are not both."""
+    if not isinstance(trajectory, Trajectory):
+        return None
+    unconditional, conditional = trajectory.guess_unconditional(k), trajectory.guess_conditional(k)
+    return None if unconditional is None or conditional is None else (unconditional, conditional)
+
+
+def why_no_guidance_guesses(trajectory: AnyTrajectory, k: int) -> str:
+    """In plain words, why there are not both at step k, 1..trajectory.last."""
+    if trajectory.info.space == DECODED:
+        return NOT_DECODED
+    if not trajectory.info.is_of_a_model:
+        return NO_MODEL
+    return trajectory.step(k).guidance_note or NOT_KEPT

@@ -1,4 +1,4 @@
-"""Radially averaged power spectra of pictures, in linear floats before any 8-bit clipping.
+"""Radially averaged power spectra of pictures and noise, their frequency bands and slope, before any 8-bit clipping.
 
 Power is scaled so that white noise of variance 1 reads 1 (log10 power 0) at every frequency, whatever the picture's
 size and whichever window is used: |FFT(w·x)|² / Σw².

@@ -1,1 +1,1 @@
-"""Pictures and noise as arrays: opening and fitting a picture, blending and painting noise. numpy and Pillow."""
+"""Pictures and noise as arrays: opening pictures, blending and painting noise, starts of runs. numpy and Pillow."""

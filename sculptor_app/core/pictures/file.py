@@ -1,4 +1,7 @@
-"""Any picture file that Pillow reads, decoded to plain colours: upright, in sRGB, nothing transparent."""
+"""Picture files: any that Pillow reads, decoded to plain colours and brought to size, as a clean picture for a run.
+
+Colours become sRGB, transparent parts lie on grey, and the picture is turned upright.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _TURNS = {
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-"""What brings each orientation upright."""
+"""The transposition that brings each orientation upright."""
 _LYING = (5, 6, 7, 8)  # orientations whose width is the upright picture's height
 _PROFILE_MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}
 _open_lock = threading.Lock()
@@ -122,7 +125,7 @@ def _decode(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The file's header, read whatever size it tells: our limit is not Pillow's, which is one for the whole program."""
+    """The file's header, read whatever size it names: our limit is not Pillow's, which is one for the whole program."""
     with _open_lock:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -156,7 +159,7 @@ def _plain(picture: Image.Image, has_profile: bool) -> Image.Image:
 def _scaled_greys(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture).astype(np.float32)
     if not np.isfinite(values).all():
-        raise Unreadable("it holds values that are no numbers")
+        raise Unreadable("it holds NaN")
     full = _full_scale(picture.mode, float(values.max()))
     return Image.fromarray(np.clip(values / np.float32(full) * 255, 0, 255))
 
@@ -317,7 +320,7 @@ def _shrunk_size(width: int, height: int, longest_px: int) -> tuple[int, int]:
 
 
 def _size_check(longest_px: int | None) -> Callable[[int, int], None]:
-    """What refuses a picture by the size that its header tells."""
+    """A check that refuses a picture by the size in its header."""
 
     def check(width: int, height: int) -> None:
         size = f"{width} {_TIMES} {height} pixels"
@@ -340,7 +343,7 @@ def _resized(original: tuple[int, int], shape: tuple[int, ...], cropped: bool) -
 
 
 def fit_square(picture: Frame, size_px: int) -> Frame:
-    """The middle of a picture as a square of exactly this size.
+    """The middle of an opened picture as a square of exactly this size, that a model works at.
 
     Args:
         picture: (3, H, W) float32 in [-1, 1].

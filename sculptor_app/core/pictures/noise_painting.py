@@ -1,11 +1,14 @@
-"""Painting on noise, so that it stays noise.
+"""Noise for runs to start from: blended between two seeds, and painted on so that it stays noise.
 
-A stroke adds a soft patch of light, dark or colour. What then makes the picture is the lowest frequencies of the noise:
-there a picture's signal stands out of the noise first. But a patch puts many times the power into them that noise ever
-has, and from such a start the model makes blots. So the power of every ring of frequencies can be held to what one
-noise in a hundred exceeds: the stroke decides *where* the light goes, the noise how much of it there is.
+Blending follows the arc of the sphere that both noises lie on. Noise of n values lies close to a sphere of radius √n: a
+straight line between two noises would dip into it, halfway to 0.71 of the radius, where no noise is ever found. Source:
+Shoemake 1985, section 3.3 (slerp).
 
-In every ring the coefficients of white noise are independent Gaussians, so that their mean power follows a chi-square
+A painted stroke adds a soft patch of light, dark or colour. The lowest frequencies of the noise are what makes the
+picture: there a picture's signal stands out of the noise first. But a patch puts many times the power into them that
+noise ever has, and from such a start the model makes blots. So the power of every ring of frequencies can be held to
+what one noise in a hundred exceeds: the stroke decides *where* the light goes, the noise how much of it there is. In
+every ring the coefficients of white noise are independent Gaussians, so that their mean power follows a chi-square
 distribution with as many degrees of freedom as the ring has coefficients.
 """
 

@@ -1,7 +1,7 @@
-"""What a run starts from when it is not the noise of its seed alone: a picture at a level, or a noise that is given.
+"""The start of a run that is not the noise of its seed alone: a picture at a level (img2img), or a given noise.
 
-A run from a picture adds noise to it up to the level of one of the sampler's own states and carves on from there, as in
-SDEdit (Meng et al. 2022, section 3.2): the more of the steps it takes, the less of the picture is left.
+A run from a picture adds noise to it up to the level of one of the sampler's own states and samples on from there, as
+in SDEdit (Meng et al. 2022, section 3.2): the more of the steps it takes, the less of the picture is left.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ another scale, 0 to 255 say."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """Where a run begins.
+    """The start of a run.
 
     Frames are copied and read-only. Their size must be the model's, which is known when the run starts.
 
     Attributes:
-        picture: (3, S, S) float32, about [-1, 1], that is noised and carved out again; None starts from noise alone.
+        picture: (3, S, S) float32, about [-1, 1], that is noised and denoised again; None starts from noise alone.
         noise: (3, S, S) float32 of unit variance (the state that it becomes has the sampler's own scale). None draws it
             from the request's seed, as the first of the seed's draws: it is the noise that a whole run of the seed
             starts from. Where it is given, the seed's first draws go to the sampler, if it adds noise of its own.
@@ -51,8 +51,8 @@ class Start:
             raise RequestError(
                 f"Step {self.first_step} cannot start from noise alone; give a picture, or start at step 1."
             )
-        for what in ("picture", "noise"):
-            object.__setattr__(self, what, _checked(what, getattr(self, what)))
+        for name in ("picture", "noise"):
+            object.__setattr__(self, name, _checked(name, getattr(self, name)))
         if self.picture is not None and np.abs(self.picture).max() > MOST_CONTRAST:
             low, high = self.picture.min(), self.picture.max()
             raise RequestError(f"The picture's values are {low:g} to {high:g}; bring them to -1 to 1.")
@@ -69,10 +69,10 @@ class Start:
         """
         if self.first_step > steps:
             raise RequestError(f"The first step is {self.first_step} of {steps}; choose 1 to {steps}.")
-        for what, frame in (("picture", self.picture), ("noise", self.noise)):
+        for name, frame in (("picture", self.picture), ("noise", self.noise)):
             if frame is not None and frame.shape[1] != size:
                 edge = frame.shape[1]
-                raise RequestError(f"The {what} has {edge} by {edge} pixels; bring it to the model's {size} by {size}.")
+                raise RequestError(f"The {name} has {edge} by {edge} pixels; bring it to the model's {size} by {size}.")
 
 
 def first_step_of(level: float, steps: int) -> int:
@@ -96,17 +96,17 @@ def first_step_of(level: float, steps: int) -> int:
     return steps + 1 - max(1, math.floor(level * steps + 0.5))
 
 
-def _checked(what: str, frame: Frame | None) -> Frame | None:
+def _checked(name: str, frame: Frame | None) -> Frame | None:
     """A read-only copy."""
     if frame is None:
         return None
     if not isinstance(frame, np.ndarray) or frame.dtype != np.float32:
         kind = getattr(frame, "dtype", type(frame).__name__)
-        raise RequestError(f"The {what} is of {kind}; give an array of float32.")
+        raise RequestError(f"The {name} is of {kind}; give an array of float32.")
     if frame.ndim != 3 or frame.shape[0] != 3 or frame.shape[1] != frame.shape[2] or frame.size == 0:
-        raise RequestError(f"The {what} has the shape {frame.shape}; give three channels of a square.")
+        raise RequestError(f"The {name} has the shape {frame.shape}; give three channels of a square.")
     if not np.isfinite(frame).all():
-        raise RequestError(f"The {what} holds values that are no numbers; choose another.")
+        raise RequestError(f"The {name} holds NaN; choose another.")
     kept = np.ascontiguousarray(frame).copy()
     kept.setflags(write=False)
     return kept

@@ -1,4 +1,4 @@
-"""One thing that a model can be told, as a window or a command line offers it; neither Qt nor torch is needed."""
+"""The parameters that a model takes, as a window or a command line offers them; neither Qt nor torch is needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sculptor_app.core.requests.request import OptionValue, RequestError
 
 
 class ParameterKind(StrEnum):
-    """What sort of value a control takes."""
+    """The type of a parameter's value."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -24,14 +24,14 @@ class ParameterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelParameter:
-    """One thing that a model can be told.
+    """A parameter of a model's call.
 
     Attributes:
         name: of the parameter of the pipeline's call: "negative_prompt".
         title: for people: "Negative prompt"; English, shown through tr().
-        kind: what sort of value it takes. A picture is the path of a file, a class label the number of the class, a
+        kind: the type of its value. A picture is the path of a file, a class label the number of the class, a
             size is in pixels.
-        default: what the model does without being told; None leaves it to the model.
+        default: its value where none is given; None leaves it to the model.
         required: whether a run needs a value here.
         low: least value of a number; None where it is not known.
         high: greatest value of a number; None where it is not known.
@@ -92,7 +92,7 @@ class ModelParameter:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedParameter:
-    """A parameter of a pipeline's call that no person can give.
+    """A parameter of a pipeline's call that no person can set.
 
     Attributes:
         name: of the parameter.

@@ -1,4 +1,4 @@
-"""What a person asks for: one run of a model, checked before anything is loaded."""
+"""Requests of runs, one or a grid of them, with the noise that each starts from; checked before a model is loaded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RunRequest:
     Attributes:
         form: one of FORMS, or None to leave it to the model.
         material: one of MATERIALS, or None to leave it to the model.
-        seed: 0..MAX_SEED, of the CPU generator that draws the starting noise: it means the same on every device.
+        seed: 0..MAX_SEED, of the CPU generator that draws the starting noise: the same on every device.
         steps: reverse steps, 1..MAX_STEPS.
         sampler: an id of SAMPLERS; which of them a model can be run with, `samplers_for` says.
         guidance: classifier-free guidance scale, 0..MAX_GUIDANCE; 1 is none, None is the model's own usual one.
@@ -110,20 +110,20 @@ def _whole(name: str, value: object) -> None:
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        what = "number of steps" if name == "steps" else name
-        raise RequestError(f"The {what} is {value}; choose {low} to {high}.")
+        shown = "number of steps" if name == "steps" else name
+        raise RequestError(f"The {shown} is {value}; choose {low} to {high}.")
 
 
-What = Literal["form", "material"]
+LabelKind = Literal["form", "material"]
 _USUAL = {"form": FORMS, "material": MATERIALS}
 
 
-def label_of(pipeline: Any, what: What, word: str | None) -> int | None:
-    """The number of a label; None leaves it to the model.
+def label_of(pipeline: Any, kind: LabelKind, word: str | None) -> int | None:
+    """The number of a label that a loaded pipeline knows; None leaves it to the model.
 
     Args:
         pipeline: Of diffusers; one that does not name its labels has the usual ones.
-        what: Which kind of label.
+        kind: Of label.
         word: The label, or None.
 
     Raises:
@@ -131,18 +131,18 @@ def label_of(pipeline: Any, what: What, word: str | None) -> int | None:
     """
     if word is None:
         return None
-    known = known_labels(pipeline, what)
+    known = known_labels(pipeline, kind)
     if not known:
-        raise RequestError(f"This model knows no {what}s; leave the {what} to the model.")
+        raise RequestError(f"This model knows no {kind}s; leave the {kind} to the model.")
     if word not in known:
-        raise RequestError(f"This model knows no {what} {word!r}; choose one of {', '.join(known)}.")
+        raise RequestError(f"This model knows no {kind} {word!r}; choose one of {', '.join(known)}.")
     return list(known).index(word)
 
 
-def known_labels(pipeline: Any, what: str) -> list[str] | tuple[str, ...]:
+def known_labels(pipeline: Any, kind: str) -> list[str] | tuple[str, ...]:
     """Words for the labels of a kind: the model's own, the usual ones if it does not say, none if it has no labels."""
-    without = getattr(getattr(pipeline, "label_embedding", None), f"free_{what}", None) == 0
-    return pipeline.config.get(f"{what}_names") or (() if without else _USUAL[what])
+    without = getattr(getattr(pipeline, "label_embedding", None), f"free_{kind}", None) == 0
+    return pipeline.config.get(f"{kind}_names") or (() if without else _USUAL[kind])
 
 
 Point = tuple[float, float]
@@ -185,14 +185,14 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class NoiseRecipe:
-    """A noise.
+    """The recipe of a noise: of a seed, on the way to another seed, painted on by hand.
 
     Attributes:
         seed: of the generator that draws it, as that of a `RunRequest`.
         towards: the seed of another noise that it is blended with; None for none.
         share: how far it has gone towards that one, 0..1.
         strokes: painted on it, in this order.
-        stays_noise: whether what is painted is held to what noise can be like; see `painting.painted`.
+        stays_noise: whether what is painted is held to what noise can be like; see `noise.painted`.
 
     Raises:
         RequestError: when a value is outside what is allowed.
@@ -218,7 +218,7 @@ class NoiseRecipe:
 
     @property
     def words(self) -> str:
-        """What it is in plain English, for files: empty where the seed alone says it."""
+        """A description in plain English, for files: empty where the seed alone says it."""
         parts = []
         if self.towards is not None and self.share > 0:
             parts.append(f"noise {100 * self.share:.4g} % of the way from seed {self.seed} to seed {self.towards}")
@@ -241,7 +241,7 @@ class Cell:
     """One run of a grid.
 
     Attributes:
-        noise: what it starts from.
+        noise: that it starts from.
         form: as that of a `RunRequest`.
         material: as that of a `RunRequest`.
     """

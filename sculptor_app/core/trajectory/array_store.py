@@ -1,4 +1,4 @@
-"""Arrays by number within a byte budget; the oldest ones go to a temporary file and are read through a memory map."""
+"""Stores of arrays and frames within a byte budget; the oldest go to a temporary file, read through a memory map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run tells its consumer: it started, and then one event per completed step."""
+"""Events of a run, or of a grid of runs: it started, and then one event per completed step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forward process: a picture that drowns in noise, read like a run of a model.
+"""The forward process: a picture that noise is added to, read like a run of a model.
 
 States are numbered as everywhere: 0 is the noise, N the clean picture; the process itself goes from N down to 0.
 
@@ -34,7 +34,7 @@ _ROUNDING = 1e-6
 def cosine_levels(steps: int) -> tuple[NoiseLevel, ...]:
     """Levels of states 0..N on the cosine schedule with evenly spaced timesteps, noise first, the picture last.
 
-    Timesteps are whole numbers, as a model counts them: these are the levels that it carves at with as many steps.
+    Timesteps are whole numbers, as a model counts them: these are the levels that it samples at with as many steps.
 
     Args:
         steps: N, 1 and more.
@@ -63,10 +63,10 @@ def draw_noise(shape: tuple[int, int, int], seed: int, layer: int = 0) -> Frame:
 
 
 class ForwardTrajectory(AnyTrajectory):
-    """The states of a picture on its way into noise, each as strong as its level says.
+    """The states of the forward process of a picture, each as strong as its level says.
 
     With one noise every state is `signal * picture + noise * n` with the same n, computed when it is asked for. With
-    fresh static each state adds noise of its own to the state before it, `x_k = keep * x_(k+1) + added * n_k`; mean and
+    fresh noise each state adds noise of its own to the state before it, `x_k = keep * x_(k+1) + added * n_k`; mean and
     variance of every state are the same as with one noise, but neighbours differ by new noise. Such states are drawn
     in order and kept; `draw` does so ahead, otherwise whoever asks first for a far state waits for those before it.
 
@@ -76,7 +76,7 @@ class ForwardTrajectory(AnyTrajectory):
         info: What it was made with; the noise is that of `info.request.seed`.
         picture: (C, H, W) float32, about [-1, 1].
         levels: Of states 0..N, noise first; the last is CLEAN.
-        fresh: Fresh static in every layer instead of one noise.
+        fresh: Fresh noise in every state instead of one noise.
         budget_bytes: Most bytes of frames in memory; older ones go to a temporary file beyond it.
         spill_folder: Folder of that file; None is the system's folder for temporary files.
 
@@ -125,7 +125,7 @@ class ForwardTrajectory(AnyTrajectory):
 
         Raises:
             IndexError: There is no such state.
-            TrajectoryStorageError: There is no room for states of fresh static.
+            TrajectoryStorageError: There is no room for states of fresh noise.
         """
         self._check(k, first=0)
         if k == self.planned_steps:
@@ -142,7 +142,7 @@ class ForwardTrajectory(AnyTrajectory):
         return self._picture if k else None
 
     def step(self, k: int) -> StepSummary:
-        """What there is to know of step k, which undoes one step of the process; it has no time of its own."""
+        """The summary of step k, which undoes one step of the process; it has no time of its own."""
         self._check(k, first=1)
         return StepSummary(
             number=k,
@@ -155,10 +155,10 @@ class ForwardTrajectory(AnyTrajectory):
         )
 
     def draw(self, progress: Callable[[int], None] = lambda done: None, stop: threading.Event | None = None) -> None:
-        """Draw all states of fresh static ahead; with one noise there is nothing to draw.
+        """Draw all states of fresh noise ahead; with one noise there is nothing to draw.
 
         Args:
-            progress: Told after each how many states there are.
+            progress: Called after each with how many states there are.
             stop: Set to give up before the next one.
 
         Raises:

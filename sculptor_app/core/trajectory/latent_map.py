@@ -1,4 +1,4 @@
-"""A linear look at latents: each pixel of colour from the 3×3 latents around it."""
+"""A linear map from latents to colours: each pixel from the 3×3 latents around it."""
 
 from __future__ import annotations
 
@@ -125,5 +125,5 @@ def _padded(latents: Frame) -> Frame:
 
 
 def _down(r2: float) -> float:
-    """Rounded down to two places: 0.899 is not told as 0.90."""
+    """Rounded down to two places: 0.899 is not shown as 0.90."""
     return math.floor(r2 * 100 + 1e-9) / 100

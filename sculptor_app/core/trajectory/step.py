@@ -1,4 +1,4 @@
-"""The frozen record of one call of `scheduler.step`."""
+"""Records of steps: one call of `scheduler.step`, and a completed step without its pictures."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ Frame = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What happened in one call of `scheduler.step`.
+    """The record of one call of `scheduler.step`.
 
     Second-order solvers call it more than once for a step that is shown: the calls share `number` and differ in
     `stage`; the last of them has `completes` set.

@@ -1,4 +1,4 @@
-"""Everything recorded of one run: the append-only list of its states and guesses, readable while it grows."""
+"""Trajectories of runs: the append-only list of states and guesses, and the same of latents decoded to pixels."""
 
 from __future__ import annotations
 
@@ -175,15 +175,15 @@ DECODED = "pixels (decoded)"
 """The space of a run that was computed in latents and is looked at in pixels."""
 
 
-class Decodes(Protocol):
-    """What turns a frame of latents into one of pixels; `LatentCodec` does."""
+class Decoder(Protocol):
+    """A decoder of latents to pixels, as `LatentCodec`."""
 
     def decode(self, state: Frame) -> Frame:
         """(3, H, W) pixels of (C, h, w) latents that have about unit variance."""
 
 
 class DecodedTrajectory(AnyTrajectory):
-    """The states and guesses of a run as a decoder shows them; `last` grows while it decodes.
+    """A run in latents as a decoder shows it, read like any other run; `last` grows while it decodes.
 
     A state is decoded after it was divided by its level's scale, so the levels here have scale 1 and the same SNR. The
     decoder is not linear: a decoded state is no sum of the decoded guess and a decoded noise.
@@ -215,7 +215,7 @@ class DecodedTrajectory(AnyTrajectory):
         """Why the run stopped before its end."""
         return self.source.ended
 
-    def decode_next(self, decoder: Decodes) -> int:
+    def decode_next(self, decoder: Decoder) -> int:
         """Decode the next state and its guess; only one thread may call this.
 
         Args:
@@ -277,7 +277,7 @@ def in_unit_scale(trajectory: AnyTrajectory, k: int) -> Frame:
     return state if abs(scale - 1) < 1e-6 else (state / scale).astype(state.dtype)
 
 
-def decode_all(decoded: DecodedTrajectory, decoder: Decodes, stop: threading.Event) -> Iterator[int]:
+def decode_all(decoded: DecodedTrajectory, decoder: Decoder, stop: threading.Event) -> Iterator[int]:
     """Decode what a run holds and is not decoded yet, a state with its guess at a time.
 
     Args:

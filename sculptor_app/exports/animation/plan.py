@@ -13,7 +13,6 @@ from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.exports.animation.options import FRAMES, AnimationOptions
 from sculptor_app.exports.files import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.measures.pictures import why_no_halves
 
 Bytes = NDArray[np.uint8]
 
@@ -160,7 +159,7 @@ def _nothing_to_show(trajectory: AnyTrajectory, kinds: tuple[FrameKind, ...]) ->
     if trajectory.last == 0:
         return ExportError("This run holds no step to show.", "Let it take a step first.")
     if kinds[0].is_of_guidance and not _has(trajectory, 1, kinds[0]):
-        return ExportError(why_no_halves(trajectory, 1), "Export the current guess instead.")
+        return ExportError(why_no_guidance_guesses(trajectory, 1), "Export the current guess instead.")
     return ExportError("This run has no guesses to show.", "Export the noisy state instead.")
 
 
