@@ -11,7 +11,7 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportCancelled, check_target, replacing
-from sculptor_app.measures.forward import drowned_bands, noise_floor
+from sculptor_app.measures.forward import noise_floor
 from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import BANDS, Spectrum
 
@@ -113,7 +113,7 @@ def _noise_cells(measures: RunMeasures, clean: Spectrum | None, level: NoiseLeve
     floor = "" if state is None else _cell(noise_floor(level, state.noise_power))
     if clean is None:
         return [floor, ""]
-    return [floor, " ".join(band.name for band in drowned_bands(clean, level)) or "none"]
+    return [floor, " ".join(band.name for band in bands_below_noise(clean, level)) or "none"]
 
 
 def _cell(value: float) -> str:

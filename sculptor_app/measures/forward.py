@@ -1,10 +1,11 @@
-"""What drowns when: the spectra of a forward process, the noise floor, and where both meet.
+"""The noise floor: spectra of a forward process, and the frequencies and bands that lie below its noise.
 
 The Fourier transform is linear, so the spectrum of `a * picture + s * noise` follows for every level from three radial
 averages: the picture's power, the noise's, and the cross power of both.
 
-Crossover: at a level (a, s) a frequency is drowned where the noise, of expected power s^2, is stronger than what is
-left of the picture, a^2 P. The same holds for a run of a model, with its finished picture: there frequencies come out.
+Crossover: at a level (a, s) a frequency lies below the noise where that, of expected power s^2, is stronger than what
+is left of the picture, a^2 P. The same holds for a run of a model, with its finished picture: there frequencies come
+out.
 """
 
 import math
@@ -103,7 +104,7 @@ def floor_spectrum(frequencies: NDArray[np.int64], level: NoiseLevel, noise_powe
     return Spectrum(frequencies, np.full(len(frequencies), noise_floor(level, noise_power)), noise_power)
 
 
-def drowned_from(clean: Spectrum, level: NoiseLevel) -> float | None:
+def noise_floor_cutoff(clean: Spectrum, level: NoiseLevel) -> float | None:
     """The frequency above which the noise of a level is everywhere stronger than what it leaves of a picture.
 
     Ripples do not count: the picture's power is averaged over half an octave, and of what is left the envelope
@@ -115,14 +116,14 @@ def drowned_from(clean: Spectrum, level: NoiseLevel) -> float | None:
         level: of the state.
 
     Returns:
-        Cycles per image; the lowest frequency where everything is drowned, None where nothing is.
+        Cycles per image; the lowest frequency where everything lies below the noise, None where nothing does.
     """
     envelope = level.signal**2 * _envelope(clean)
     floor = level.noise**2 * clean.noise_power
-    drowned = np.flatnonzero(envelope < floor)
-    if not drowned.size:
+    below_noise = np.flatnonzero(envelope < floor)
+    if not below_noise.size:
         return None
-    first = int(drowned[0])
+    first = int(below_noise[0])
     if first == 0:
         return float(clean.frequencies[0])
     low, high = float(clean.frequencies[first - 1]), float(clean.frequencies[first])
@@ -142,7 +143,7 @@ def _envelope(clean: Spectrum) -> Floats:
     return np.maximum.accumulate(averaged[::-1])[::-1]
 
 
-def drowned_bands(clean: Spectrum, level: NoiseLevel) -> tuple[Band, ...]:
+def bands_below_noise(clean: Spectrum, level: NoiseLevel) -> tuple[Band, ...]:
     """The bands in which the noise of a level is stronger than what it leaves of a picture: energy times SNR below 1.
 
     Args:
@@ -155,20 +156,20 @@ def drowned_bands(clean: Spectrum, level: NoiseLevel) -> tuple[Band, ...]:
 
 
 def emerging_steps(clean: Spectrum, levels: Sequence[NoiseLevel]) -> tuple[int | None, ...]:
-    """For each band the first step that brings it out of the noise; a forward process drowns it by undoing that step.
+    """For each band the first step that brings it out of the noise; a forward process hides it by undoing that step.
 
     Args:
         clean: spectrum of the finished picture.
         levels: of states 0..N, noise first.
 
     Returns:
-        Four step numbers k, 1..N: in state k the band is stronger than the noise, in state k - 1 it is drowned. None
-        for a band that is never drowned, never comes out, or holds no frequency.
+        Four step numbers k, 1..N: in state k the band is stronger than the noise, in state k - 1 it is not. None
+        for a band that is never below the noise, never comes out, or holds no frequency.
     """
-    under = [drowned_bands(clean, level) for level in levels]
+    hidden = [bands_below_noise(clean, level) for level in levels]
     energies = band_energies(clean)
     steps: list[int | None] = []
     for band, energy in zip(BANDS, energies, strict=True):
-        out = [k for k, drowned in enumerate(under) if band not in drowned]
+        out = [k for k, below in enumerate(hidden) if band not in below]
         steps.append(out[0] if energy > 0 and out and out[0] > 0 else None)
     return tuple(steps)

@@ -11,11 +11,11 @@ from sculptor_app.core.trajectory.forward import cosine_levels, run_forward_proc
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.measures.forward import (
     ForwardMeasures,
-    drowned_bands,
-    drowned_from,
+    bands_below_noise,
     emerging_steps,
     floor_spectrum,
     noise_floor,
+    noise_floor_cutoff,
 )
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import (
@@ -124,7 +124,7 @@ def test_a_field_of_known_power_drowns_at_the_frequency_of_the_closed_form(wante
     clean = Spectrum(*vars_of(power_law(300.0)), noise_power)
     for signal in (1.0, 0.3):
         level = NoiseLevel(signal, signal * math.sqrt(300 / noise_power) / wanted)
-        assert drowned_from(clean, level) == pytest.approx(wanted, rel=0.03)
+        assert noise_floor_cutoff(clean, level) == pytest.approx(wanted, rel=0.03)
 
 
 def vars_of(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +136,7 @@ def test_a_field_drawn_at_random_drowns_near_it(seed: int) -> None:
     clean = frame_spectrum(field(256, 300.0, seed), window="none")
     for wanted in (8.0, 20.0, 60.0):
         values = math.pi * wanted * 0.35 * wanted  # that half an octave holds; the power's scatter is 1 over their root
-        found = drowned_from(clean, NoiseLevel(1.0, math.sqrt(300) / wanted))
+        found = noise_floor_cutoff(clean, NoiseLevel(1.0, math.sqrt(300) / wanted))
         assert found == pytest.approx(wanted, rel=0.03 + 4 * 0.5 / math.sqrt(values))
 
 
@@ -145,7 +145,7 @@ def test_ripples_are_no_border() -> None:
     clean = power_law(300.0)
     rippled = Spectrum(clean.frequencies, clean.power * np.where(clean.frequencies % 2, 1.5, 0.5))
     level = NoiseLevel(1.0, math.sqrt(300) / 40)
-    assert drowned_from(rippled, level) == pytest.approx(40, rel=0.06)
+    assert noise_floor_cutoff(rippled, level) == pytest.approx(40, rel=0.06)
 
 
 def test_what_comes_back_at_a_higher_frequency_is_not_drowned() -> None:
@@ -154,19 +154,19 @@ def test_what_comes_back_at_a_higher_frequency_is_not_drowned() -> None:
     gap = (clean.frequencies >= 10) & (clean.frequencies <= 20)
     holed = Spectrum(clean.frequencies, np.where(gap, 1e-9, clean.power))
     level = NoiseLevel(1.0, math.sqrt(300) / 50)
-    assert drowned_from(holed, level) == pytest.approx(50, rel=0.03)
+    assert noise_floor_cutoff(holed, level) == pytest.approx(50, rel=0.03)
 
 
 def test_the_two_ends() -> None:
     clean = power_law(300.0)
-    assert drowned_from(clean, CLEAN) is None
-    assert drowned_from(clean, NoiseLevel(1.0, 1e-6)) is None
-    assert drowned_from(clean, NoiseLevel(0.0, 1.0)) == 1
+    assert noise_floor_cutoff(clean, CLEAN) is None
+    assert noise_floor_cutoff(clean, NoiseLevel(1.0, 1e-6)) is None
+    assert noise_floor_cutoff(clean, NoiseLevel(0.0, 1.0)) == 1
     empty = Spectrum(clean.frequencies, np.zeros(128))
-    assert drowned_from(empty, NoiseLevel(1.0, 0.1)) == 1
-    assert drowned_from(empty, CLEAN) is None
+    assert noise_floor_cutoff(empty, NoiseLevel(1.0, 0.1)) == 1
+    assert noise_floor_cutoff(empty, CLEAN) is None
     cut = Spectrum(clean.frequencies, np.where(clean.frequencies < 20, 1.0, 0.0))
-    assert 19 <= drowned_from(cut, NoiseLevel(1.0, 0.01)) <= 24
+    assert 19 <= noise_floor_cutoff(cut, NoiseLevel(1.0, 0.01)) <= 24
     assert emerging_steps(empty, COSINE) == (None,) * 4
 
 
@@ -174,7 +174,7 @@ def test_the_two_ends() -> None:
 def test_more_noise_never_drowns_less(seed: int, strength: float, more: float) -> None:
     clean = power_law(strength)
     clean = Spectrum(clean.frequencies, clean.power * np.random.default_rng(seed).exponential(size=128))
-    borders = [drowned_from(clean, NoiseLevel(1.0, sigma)) or math.inf for sigma in (0.3, 0.3 * more)]
+    borders = [noise_floor_cutoff(clean, NoiseLevel(1.0, sigma)) or math.inf for sigma in (0.3, 0.3 * more)]
     assert borders[0] >= borders[1]
 
 
@@ -184,7 +184,7 @@ def test_bands_drown_where_their_energy_times_the_ratio_is_one() -> None:
     for index, energy in enumerate(means):
         for share, drowned in ((1.001, False), (0.999, True)):
             level = NoiseLevel(1.0, math.sqrt(energy / share))
-            assert (BANDS[index] in drowned_bands(clean, level)) == drowned
+            assert (BANDS[index] in bands_below_noise(clean, level)) == drowned
     steps = emerging_steps(clean, COSINE)
     for step, energy in zip(steps, means, strict=True):
         assert COSINE[step].snr * energy >= 1 > COSINE[step - 1].snr * energy
@@ -195,7 +195,7 @@ def test_bands_that_never_drown_or_are_not_there() -> None:
     levels = (NoiseLevel(1.0, 0.5), NoiseLevel(1.0, 0.2), CLEAN)
     small = power_law(10.0, highest=8)
     assert emerging_steps(small, levels) == (None, None, 1, None)
-    assert [band.key for band in drowned_bands(small, levels[0])] == ["detail"]
+    assert [band.key for band in bands_below_noise(small, levels[0])] == ["detail"]
 
 
 def test_a_finished_run_of_a_model_has_its_crossovers_too() -> None:
@@ -203,5 +203,5 @@ def test_a_finished_run_of_a_model_has_its_crossovers_too() -> None:
     clean = RunMeasures.of(trajectory).spectrum("guess", 50)
     steps = emerging_steps(clean, trajectory.levels)
     assert [step for step in steps if step is not None] == sorted(step for step in steps if step is not None)
-    borders = [drowned_from(clean, level) or math.inf for level in trajectory.levels]
+    borders = [noise_floor_cutoff(clean, level) or math.inf for level in trajectory.levels]
     assert borders == sorted(borders)

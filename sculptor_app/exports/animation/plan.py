@@ -13,6 +13,7 @@ from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.exports.animation.options import FRAMES, AnimationOptions
 from sculptor_app.exports.files import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.pictures import why_no_guidance_guesses
 
 Bytes = NDArray[np.uint8]
 

@@ -179,7 +179,7 @@ class PlotsPanel(QWidget):
 
             level, clean = trajectory.levels[step], self._clean(trajectory, measures)
             floor = forward.floor_spectrum(spectrum.frequencies, level, spectrum.noise_power)
-            covered_from = None if clean is None else forward.drowned_from(clean, level)
+            covered_from = None if clean is None else forward.noise_floor_cutoff(clean, level)
         plot.set_curves(spectrum, self._ends, step, floor, covered_from)
 
     def _clean(self, trajectory: AnyTrajectory, measures: RunMeasures) -> Spectrum | None:

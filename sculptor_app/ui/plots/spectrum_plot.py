@@ -40,7 +40,7 @@ class SpectrumPlot(Chart):
         self._current: SpectrumLike | None = None
         self._ends: dict[str, SpectrumLike] = {}
         self._floor: SpectrumLike | None = None
-        self._drowned_from: float | None = None
+        self._cutoff: float | None = None
         self._step = 0
         self._range: tuple[float, float] | None = None
         self._widest = 32.0
@@ -74,7 +74,7 @@ class SpectrumPlot(Chart):
         phase_ends: Mapping[str, SpectrumLike],
         step: int = 0,
         noise_floor: SpectrumLike | None = None,
-        drowned_from: float | None = None,
+        cutoff: float | None = None,
     ) -> None:
         """The spectra to compare.
 
@@ -83,9 +83,9 @@ class SpectrumPlot(Chart):
             phase_ends: spectra at the last step of the phases that are over, by phase key.
             step: the current step, for the title.
             noise_floor: the power of the noise in this step's state, dotted.
-            drowned_from: the frequency from which on the noise is stronger than the picture; shaded from there.
+            cutoff: the frequency from which on the noise is stronger than the picture; shaded from there.
         """
-        self._drowned_from = drowned_from
+        self._cutoff = cutoff
         before = self._ends
         self._step, self._current, self._ends, self._floor = step, current, dict(phase_ends), noise_floor
         self._draw(self._current_curve, current)
@@ -108,7 +108,7 @@ class SpectrumPlot(Chart):
         frequency = max(1, round(2**x))
         unit = self.tr("1 cycle per image") if frequency == 1 else self.tr("%1 cycles per image")
         lines = [unit.replace("%1", str(frequency))]
-        if self._drowned_from is not None and frequency >= self._drowned_from:
+        if self._cutoff is not None and frequency >= self._cutoff:
             lines.append(self.tr("drowned: the noise is stronger here than the picture"))
         named = [(self.tr("step %1").replace("%1", str(self._step)), self._current)]
         named += [(phase_name(key), self._ends.get(key)) for key in PHASE_KEYS]
@@ -174,9 +174,9 @@ class SpectrumPlot(Chart):
 
     def _shades(self, left: float, right: float) -> list[tuple[float, float, QColor]]:
         """The drowned frequencies, under a veil."""
-        if self._drowned_from is None or self.is_empty:
+        if self._cutoff is None or self.is_empty:
             return []
-        border = max(left, float(np.log2(max(self._drowned_from, 1.0))))
+        border = max(left, float(np.log2(max(self._cutoff, 1.0))))
         veil = QColor(theme().tokens.muted)
         veil.setAlphaF(0.2 if theme().is_dark else 0.14)
         return [(border, right, veil)] if border < right else []
