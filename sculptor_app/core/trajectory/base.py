@@ -13,6 +13,9 @@ from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.levels import LevelSequence, NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, StepSummary
 
+DEFAULT_BUDGET_BYTES = 512 * 2**20
+"""Memory that a trajectory's frames may take before older ones go to a file."""
+
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -71,29 +74,6 @@ class RunInfo:
         return bool(self.model_name) or not self.origin
 
 
-class SnapshotStore(Protocol):
-    """What a trajectory asks of the snapshots kept beside it; `RunSnapshots` of the engine is one."""
-
-    @property
-    def budget_bytes(self) -> int:
-        """Most bytes in memory."""
-
-    @property
-    def bytes_in_memory(self) -> int:
-        """Bytes that are in memory."""
-
-    @property
-    def bytes_on_disk(self) -> int:
-        """Bytes that are in a temporary file."""
-
-    def close(self) -> None:
-        """Forget them."""
-
-
-DEFAULT_BUDGET_BYTES = 512 * 2**20
-"""Memory that a trajectory's frames may take before older ones go to a file."""
-
-
 class Memory(Protocol):
     """What a trajectory asks of the stores of its frames and of all that is kept beside them."""
 
@@ -107,6 +87,14 @@ class Memory(Protocol):
 
     def close(self) -> None:
         """Forget all, and delete the file."""
+
+
+class SnapshotStore(Memory, Protocol):
+    """What a trajectory asks of the snapshots kept beside it; `RunSnapshots` of the engine is one."""
+
+    @property
+    def budget_bytes(self) -> int:
+        """Most bytes in memory."""
 
 
 class AnyTrajectory(LevelSequence, ABC):

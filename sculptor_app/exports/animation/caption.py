@@ -1,10 +1,10 @@
 """The strip under the pictures: a bar of the phases, the step, and what each picture shows."""
 
-import math
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.exports.animation.drawing import DOT, Inks, blend, first_that_fits, typeface
@@ -69,17 +69,6 @@ def draw_caption(
             draw.text((cell.left + cell.width - margin, second_line), cell.note, inks.muted, font, anchor="rs")
 
 
-def ratio_text(ratio: float) -> str:
-    """A ratio with two figures that mean something: "0.0021", "0.09", "1.9", "12", "4300"."""
-    if ratio == 0 or math.isinf(ratio):
-        return "0" if ratio == 0 else "infinite"
-    if ratio < 1e-4 or ratio >= 1e6:
-        return f"{ratio:.1e}"
-    if ratio >= 100:
-        return f"{float(f'{ratio:.2g}'):.0f}"
-    return f"{ratio:.{max(0, 1 - math.floor(math.log10(ratio)))}f}"
-
-
 def _type_size(width: int) -> int:
     return next(size for least, size in _TYPE_SIZES if width >= least)
 
@@ -96,7 +85,7 @@ def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tu
     phase = first if k == 0 else phase_of(level).name
     if into_noise and k == count:
         phase = "The picture"
-    snr = f"SNR {ratio_text(level.snr)}"
+    snr = f"SNR {ratio_text(level.snr, 'infinite')}"
     step = f"{word} {number} of {count}"
     full, short = DOT.join((step, phase, snr)), DOT.join((step, phase))
     counted = f"{number}/{count}"

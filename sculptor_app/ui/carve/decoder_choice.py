@@ -10,10 +10,22 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QFileDialog, QMenu
 
-from sculptor_app.core.tiny_decoder_folders import find_small_decoders
-
 if TYPE_CHECKING:
     from sculptor_app.ui.shell.main_window import MainWindow
+
+DECODER_FOLDERS = ("taesd", "taesdxl", "taesd3", "taef1", "vae_tiny")
+"""Folders that are looked for inside a model's folder and beside it."""
+
+
+def find_small_decoders(model_folder: Path) -> tuple[Path, ...]:
+    """Folders of small decoders inside a model's folder or beside it, by name; what is in them is not looked at.
+
+    Args:
+        model_folder: Of the model.
+    """
+    places = [folder / name for folder in (model_folder, model_folder.parent) for name in DECODER_FOLDERS]
+    return tuple(place for place in places if (place / "config.json").is_file())
+
 
 REMEMBERED, AT_ONCE = "latents/decoders", "latents/look_at_once"
 MOST_REMEMBERED = 32

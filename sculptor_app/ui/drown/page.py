@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
 from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
+from sculptor_app.core.texts import ratio_text
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.forward_process import (
     ForwardProcessOptions,
@@ -95,7 +96,7 @@ class ForwardPresenter(FramePresenter):
         ).format(picture, static)
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
-        snr = texts.ratio_text(trajectory.levels[step].snr)
+        snr = ratio_text(trajectory.levels[step].snr)
         name = texts.phase_name(trajectory, step)
         return self.tr("{0} · signal-to-noise {1}").format(name, snr)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QObject, Slot
 from PySide6.QtGui import QImage
 
+from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import LoopMode, Session
@@ -84,7 +85,7 @@ class PlaybackPresenter(QObject):
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
         """The text beside the step's number."""
         name = texts.phase_name(trajectory, step)
-        snr = texts.ratio_text(trajectory.before(max(1, step)).snr)
+        snr = ratio_text(trajectory.before(max(1, step)).snr)
         return translate("Presenter", "{0} · signal-to-noise {1}").format(name, snr)
 
     # From the session to the views ---------------------------------------------------------------------------------
@@ -207,7 +208,7 @@ class FramePresenter(PlaybackPresenter):
         """The word beside a frame's title: the level of the state shown, or what it stands for."""
         if kind is FrameKind.NOISY_STATE:
             level = trajectory.levels[step]
-            return self.tr("SNR {0} · σ {1}").format(texts.ratio_text(level.snr), texts.sigma_text(level.sigma))
+            return self.tr("SNR {0} · σ {1}").format(ratio_text(level.snr), ratio_text(level.sigma))
         if kind.is_of_guidance:
             return self._guidance_note(trajectory, kind, step)
         return "" if kind.is_signed and limit is None else label(kind.note)

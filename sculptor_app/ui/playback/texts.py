@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
+from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.ui.widgets import names
 
@@ -77,24 +77,6 @@ def progress_text(done: int, planned: int, mean_s: float | None) -> str:
     if mean_s is not None and done < planned:
         parts.append(translate("StatusText", "{0} left").format(duration_text(mean_s * (planned - done))))
     return " · ".join(parts)
-
-
-def ratio_text(snr: float) -> str:
-    """A signal-to-noise ratio with two figures that mean something: "0.0021", "0.09", "1.9", "12", "4300", "∞"."""
-    if math.isinf(snr):
-        return "∞"
-    if snr == 0:
-        return "0"
-    if snr >= 100:
-        return f"{float(f'{snr:.2g}'):.0f}" if snr < 1e6 else f"{snr:.1e}"
-    if snr < 1e-4:
-        return f"{snr:.1e}"
-    return f"{snr:.{max(0, 1 - math.floor(math.log10(snr)))}f}"
-
-
-def sigma_text(sigma: float) -> str:
-    """A noise level σ the same way."""
-    return ratio_text(sigma)
 
 
 def weight_text(weight: float) -> str:

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.tiny_decoder_folders import find_small_decoders
 from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.diffusion.latents.jobs import decode_frames
 from sculptor_app.diffusion.latents.map_fitting import example_pictures
@@ -75,16 +74,6 @@ def test_one_that_was_made_for_another_model_is_found_out(pipeline: Any, tmp_pat
     tiny().save_pretrained(tmp_path / "taesd")
     with pytest.raises(ModelFolderError, match=r"does not decode this model's latents.* \(R² -?\d"):
         load_tiny_decoder(tmp_path / "taesd", pipeline)
-
-
-def test_they_are_found_inside_the_models_folder_and_beside_it(tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    for place in (model / "taesd", tmp_path / "taesdxl"):
-        place.mkdir(parents=True)
-        (place / "config.json").write_text("{}")
-    (tmp_path / "taesd3").mkdir()
-    assert find_small_decoders(model) == (model / "taesd", tmp_path / "taesdxl")
-    assert find_small_decoders(tmp_path / "elsewhere" / "none") == ()
 
 
 @pytest.mark.parametrize(

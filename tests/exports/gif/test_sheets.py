@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sculptor_app.core.trajectory.levels import PHASES
-from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption, ratio_text
+from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -22,15 +22,6 @@ def test_theme_has_an_ink_for_every_phase_and_band() -> None:
     for inks in (LIGHT, DARK):
         assert set(inks.phases) == {phase.key for phase in PHASES}
         assert set(inks.bands) == {band.key for band in BANDS}
-
-
-@pytest.mark.parametrize(
-    ("ratio", "text"),
-    [(0, "0"), (2.4e-9, "2.4e-09"), (0.00214, "0.0021"), (0.0914, "0.091"), (1.912, "1.9"), (12.3, "12"),
-     (432.1, "430"), (float("inf"), "infinite")],
-)  # fmt: skip
-def test_ratios_have_two_figures(ratio: float, text: str) -> None:
-    assert ratio_text(ratio) == text
 
 
 def test_caption_says_step_and_phase() -> None:

@@ -1,6 +1,7 @@
 """The window's own small parts, without a window."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.pictures import Picture
+from sculptor_app.ui.carve.decoder_choice import find_small_decoders
 from sculptor_app.ui.fields.inputs import NumberField
 from sculptor_app.ui.playback.stage import Room, best, one_large, side_by_side
 from sculptor_app.ui.widgets.bars import MessageBar
@@ -170,3 +172,13 @@ class Busy(QWidget):
         end = time.thread_time() + self.PAINTING_S
         while time.thread_time() < end:
             pass
+
+
+def test_small_decoders_are_found_inside_the_models_folder_and_beside_it(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    for place in (model / "taesd", tmp_path / "taesdxl"):
+        place.mkdir(parents=True)
+        (place / "config.json").write_text("{}")
+    (tmp_path / "taesd3").mkdir()
+    assert find_small_decoders(model) == (model / "taesd", tmp_path / "taesdxl")
+    assert find_small_decoders(tmp_path / "elsewhere" / "none") == ()

@@ -1,7 +1,5 @@
 """Numbers in words, by table."""
 
-import math
-
 import pytest
 
 from sculptor_app.ui.playback.texts import (
@@ -11,17 +9,7 @@ from sculptor_app.ui.playback.texts import (
     file_size_text,
     pace_text,
     progress_text,
-    ratio_text,
 )
-
-
-@pytest.mark.parametrize(
-    ("ratio", "text"),
-    [(0, "0"), (math.inf, "∞"), (0.0912, "0.091"), (0.0021, "0.0021"), (1.94, "1.9"), (12.3, "12"), (168, "170"),
-     (24000, "24000"), (3e7, "3.0e+07"), (0.00001, "1.0e-05"), (0.5, "0.50"), (1, "1.0")],
-)  # fmt: skip
-def test_ratios(ratio: float, text: str) -> None:
-    assert ratio_text(ratio) == text
 
 
 @pytest.mark.parametrize(
