@@ -8,7 +8,7 @@ import pytest
 from diffusers import DDIMScheduler, RePaintScheduler
 
 from sculptor_app.core.requests.request import RequestError
-from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS
 from sculptor_app.diffusion.pipelines.compatibility import check_sampler, samplers_for
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler, schedulers_of, settings_of
@@ -21,15 +21,23 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
-ON_PIXELS = ("ddim", "dpmpp-2m", "dpmpp-2m-karras", "dpmpp-2s", "dpmpp-2s-karras", "sa")
+
+def of_classes(*classes: str, karras: bool = True) -> tuple[str, ...]:
+    """The samplers of some scheduler classes, with Karras' spacing or without, in the order of the table."""
+    named = [row for row in SAMPLERS.values() if row.scheduler and row.scheduler.name in classes]
+    return tuple(row.id for row in named if karras or not row.has_karras_spacing)
+
+
+DPM_SOLVERS = ("DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler")
 OFFERED = {
-    "ddpm": (OWN_SAMPLER, *ON_PIXELS),  # its call gives no scaled input, and a generator to every sampler
+    # Its call gives no scaled input, and a generator to every sampler.
+    "ddpm": (OWN_SAMPLER, *of_classes("DDIMScheduler", *DPM_SOLVERS, "SASolverScheduler")),
     "ddim": (OWN_SAMPLER,),
     "sd3": (OWN_SAMPLER, "flow-heun"),
     "flux": (OWN_SAMPLER,),  # it shifts its levels by the size of the picture, which Heun's sampler does not know
     "consistency": (OWN_SAMPLER,),
     "latent_consistency": (OWN_SAMPLER,),
-    "deepfloyd": (OWN_SAMPLER, "dpmpp-2m", "dpmpp-2s"),  # others do not know a learned variance
+    "deepfloyd": (OWN_SAMPLER, *of_classes(*DPM_SOLVERS, karras=False)),  # others do not know a learned variance
 }
 
 
