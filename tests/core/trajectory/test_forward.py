@@ -217,7 +217,7 @@ def test_the_record_says_what_was_drowned_and_how() -> None:
 def test_levels_that_are_no_forward_process_are_refused() -> None:
     with pytest.raises(ValueError, match="end with"):
         drowned(PRESERVING[:-1])
-    with pytest.raises(ValueError, match="end with"):
+    with pytest.raises(ValueError, match="at least 2 states"):
         drowned((CLEAN,))
     with pytest.raises(ValueError, match="noise only grows"):
         drowned((PRESERVING[4], PRESERVING[0], CLEAN), fresh=True)
