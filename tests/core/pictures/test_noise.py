@@ -1,4 +1,4 @@
-"""Strokes on noise: where they land, and that what they leave is noise."""
+"""Noise between two noises, on the arc between them, and painted noise: what a stroke does, and that it stays noise."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.pictures.noise_painting import Z_99, brush_mask, painted, power_bound, rings, slerp
+from sculptor_app.core.pictures.noise import Z_99, brush_mask, painted, power_bound, rings, slerp
 from sculptor_app.core.requests.request import NoiseRecipe, RequestError, Stroke
 
 SIZE = 32
