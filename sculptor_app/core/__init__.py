@@ -1,1 +1,1 @@
-"""What needs neither torch nor Qt: requests, pictures, trajectories. It may be imported before the first paint."""
+"""Requests, pictures, trajectories: all that needs neither torch nor Qt and may be imported before the first paint."""

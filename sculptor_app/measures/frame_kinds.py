@@ -40,7 +40,7 @@ class FrameKindRow:
 
 
 class FrameKind(Enum):
-    """What a frame shows; the members' values are the words of their rows, and their rows' facts are attributes."""
+    """The kinds of frame: values are the words of the rows, and the rows' facts are attributes."""
 
     NOISY_STATE = FrameKindRow("noisy", QT_TRANSLATE_NOOP("names", "Noisy state"), is_picture=True, is_animated=True)
     CURRENT_GUESS = FrameKindRow(
@@ -89,13 +89,13 @@ class FrameKind(Enum):
 
 
 DEFAULT_KINDS = (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS)
-"""What a run is looked at by, until a person chooses otherwise."""
+"""The kinds that are shown until a person chooses others."""
 
 GUIDANCE_KINDS = tuple(kind for kind in FrameKind if kind.is_of_guidance)
-"""What only a run that kept the two predictions of guidance has."""
+"""The kinds that only runs have that kept the two predictions of guidance."""
 
 ANIMATED_KINDS = tuple(dict.fromkeys((*DEFAULT_KINDS, *(kind for kind in FrameKind if kind.is_animated))))
-"""What filmstrip and animations may show, in the order of menus."""
+"""The kinds that filmstrip and animations may show, in the order of menus."""
 
 _FORMER_WORDS = {"unguided": "unconditional"}
 

@@ -172,7 +172,7 @@ def _coloured(numbers: Frame, kind: FrameKind, reach: float) -> Picture:
 
 
 def _is_decoded_noise(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
-    """Whether a decoded run is asked for what is only there in its latents."""
+    """Whether a decoded run is asked for noise, which is only there in its latents."""
     return trajectory.info.space == DECODED and kind in (FrameKind.PREDICTED_NOISE, FrameKind.TWIN)
 
 

@@ -95,7 +95,7 @@ def radial_cross(plane: NDArray[np.floating], other: NDArray[np.floating], windo
 
 
 def _transform(plane: NDArray[np.floating], window: Window) -> NDArray[np.complex128]:
-    """The half (H, W//2 + 1) of the Fourier transform that tells all of a real plane."""
+    """The half (H, W//2 + 1) of the Fourier transform that determines a real plane."""
     if plane.ndim != 2:
         raise ValueError(f"a plane has two axes; got the shape {plane.shape}")
     weights, _ = _window(*plane.shape, window)

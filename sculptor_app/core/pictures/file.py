@@ -101,7 +101,7 @@ def decode(
 def _decode(
     path: Path, fit: Fit, least_px: int | None, ground: tuple[int, int, int], check: Callable[[int, int], None]
 ) -> Decoded:
-    _refuse_what_is_no_file(path)
+    _refuse_other_than_files(path)
     with _opened(path) as picture:
         size = picture.size
         if size[0] * size[1] > MOST_PIXELS:
@@ -137,7 +137,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """How the camera was held, by the EXIF standard's number; 1 is upright, and so is what says nothing sensible."""
+    """The camera's orientation, by the EXIF standard's number; 1 is upright, and also stands for no sensible one."""
     try:
         return int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged notes beside a picture that is whole
@@ -213,8 +213,8 @@ def _ground_name(ground: tuple[int, int, int]) -> str:
     return "white" if ground == (255, 255, 255) else "mid grey"
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
-    """Say what stands there instead; a pipe would be waited for, a device read without end."""
+def _refuse_other_than_files(path: Path) -> None:
+    """Refuse folders, pipes and devices in words; a pipe would be waited for, a device read without end."""
     if path.is_dir():
         raise Unreadable("it is a folder", "Choose a picture in it.")
     if not path.is_file() and path.exists():
@@ -236,7 +236,7 @@ def _unreadable(error: Exception) -> Unreadable:
 
 
 GROUND = (128, 128, 128)
-"""What transparent parts are laid on: the middle of the scale, which is nearest to no picture at all."""
+"""Ground of transparent parts: the middle of the scale, which is nearest to no picture at all."""
 LEAST_SIDE_PX = 2
 _GAP = 3.0  # a picture is first averaged to three times its new size: as good to the eye, several times as fast
 _TIMES = "\N{MULTIPLICATION SIGN}"

@@ -56,7 +56,7 @@ def painted(noise: Frame, strokes: Sequence[Stroke], others: Sequence[Frame], st
 
 
 def brush_mask(stroke: Stroke, height: int, width: int) -> Floats:
-    """How much of a stroke each pixel gets, (H, W) in 0..1: 1 on its line, a Gaussian's fall to its sides."""
+    """The share of a stroke that each pixel gets, (H, W) in 0..1: 1 on its line, a Gaussian's fall to its sides."""
     across = (np.arange(width) + 0.5) / width
     down = ((np.arange(height) + 0.5) / height)[:, None]
     ends = stroke.points if len(stroke.points) > 1 else stroke.points * 2

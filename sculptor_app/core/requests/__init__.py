@@ -1,1 +1,1 @@
-"""What a person asks for, checked before a model is loaded, and the parameters that a model takes."""
+"""Requests of runs, checked before a model is loaded, the parameters that a model takes, and the table of samplers."""

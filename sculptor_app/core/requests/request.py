@@ -22,7 +22,7 @@ MAX_GUIDANCE = 30.0
 
 
 OptionValue = str | int | float | bool | None
-"""What an option of a model may be set to; a picture is the path of its file."""
+"""The value of an option of a model; a picture is the path of its file."""
 
 Options = Mapping[str, OptionValue] | Iterable[tuple[str, OptionValue]]
 
@@ -44,8 +44,8 @@ class RunRequest:
         guidance: classifier-free guidance scale, 0..MAX_GUIDANCE; 1 is none, None is the model's own usual one.
         device: "auto", "cpu", "cuda", "cuda:0", "mps", ...
         model: folder of a model in diffusers' format; None is the embedded one.
-        options: what else the model is told, by the names of its own call, as "prompt" or "strength"; given as a
-            mapping or as pairs, kept as pairs in the order of the names. `model_parameters` says what a model takes.
+        options: values of further parameters, by the names of the model's own call, as "prompt" or "strength"; given
+            as a mapping or as pairs, kept as pairs in the order of the names. `model_parameters` says which there are.
 
     Raises:
         RequestError: when a value is outside what is allowed.

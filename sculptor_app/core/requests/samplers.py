@@ -15,7 +15,7 @@ from sculptor_app.core.texts import QT_TRANSLATE_NOOP
 
 
 class Family(Enum):
-    """How a scheduler's own numbers give the factors (a, s) of a noise level."""
+    """Families of schedulers, by how their own numbers give the factors (a, s) of a noise level."""
 
     ALPHAS = "alphas"
     SIGMAS = "sigmas"

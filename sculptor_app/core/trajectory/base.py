@@ -23,7 +23,7 @@ def _now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Where a run left another one.
+    """A fork: the step at which a run left another one.
 
     Attributes:
         step: the last one that both share, 0 for the noise alone.
@@ -36,7 +36,7 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What a run was made with, as it is shown and as it travels in exported files.
+    """The record of what a run was made with, as it is shown and as it travels in exported files.
 
     Attributes:
         request: the settings as asked for.
@@ -75,7 +75,7 @@ class RunInfo:
 
 
 class Memory(Protocol):
-    """What a trajectory asks of the stores of its frames and of all that is kept beside them."""
+    """Stored frames, or whatever else a trajectory keeps: its size, and a way to forget it."""
 
     @property
     def bytes_in_memory(self) -> int:
@@ -90,7 +90,7 @@ class Memory(Protocol):
 
 
 class SnapshotStore(Memory, Protocol):
-    """What a trajectory asks of the snapshots kept beside it; `RunSnapshots` of the engine is one."""
+    """Snapshots that forks start from, kept beside a trajectory; `RunSnapshots` of the engine is one."""
 
     @property
     def budget_bytes(self) -> int:
@@ -146,7 +146,7 @@ class AnyTrajectory(LevelSequence, ABC):
 
     @abstractmethod
     def step(self, k: int) -> StepSummary:
-        """What is known of step k, 1..last, without its pictures.
+        """The summary of step k, 1..last.
 
         Raises:
             IndexError: There is no such step, or not yet.
@@ -154,7 +154,7 @@ class AnyTrajectory(LevelSequence, ABC):
 
     @abstractmethod
     def _stores(self) -> tuple[Memory, ...]:
-        """Where frames are kept, and what else is kept beside them."""
+        """Stores of frames, and of what else is kept beside them."""
 
     @property
     def bytes_in_memory(self) -> int:

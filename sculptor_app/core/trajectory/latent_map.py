@@ -61,7 +61,7 @@ class LatentMap:
 
     @property
     def words(self) -> str:
-        """What is to be said beside a picture that is seen through it; English, shown through tr()."""
+        """Words beside a picture that is seen through it; English, shown through tr()."""
         if self.r2_overall < LEAST_R2:
             shown = f"R² {_down(self.r2_overall):.2f}" if self.r2_overall > 0 else "R² 0"
             return f"a linear map shows little of these latents ({shown}): decode the step to see it"

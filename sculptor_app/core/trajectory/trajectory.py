@@ -157,7 +157,7 @@ class Trajectory(AnyTrajectory):
         return None if pair is None else self._frames[pair[which]]
 
     def step(self, k: int) -> StepSummary:
-        """What is known of step k without its pictures."""
+        """The summary of step k."""
         self._check(k, first=1)
         return self._summaries[k - 1]
 
@@ -251,7 +251,7 @@ class DecodedTrajectory(AnyTrajectory):
         return None if place is None else self._frames[place]
 
     def step(self, k: int) -> StepSummary:
-        """What is known of step k of the run."""
+        """The summary of step k, of the run in latents."""
         return self.source.step(k)
 
     def _stores(self) -> tuple[Memory, ...]:
@@ -264,7 +264,7 @@ class DecodedTrajectory(AnyTrajectory):
         super().close()
 
     def _found(self, k: int) -> tuple[int, int | None]:
-        """Where state k and its guess are in the store."""
+        """Numbers of state k and its guess in the store."""
         with self._lock:
             if not 0 <= k < len(self._places):
                 raise IndexError(f"state {k} is not decoded; there are {len(self._places)}")

@@ -74,7 +74,7 @@ def _is_own(row: Sampler, own_name: Any) -> bool:
 
 
 def _networks(name: str, own: Mapping[str, Any]) -> Networks:
-    """What sort of network a model has, by its own scheduler's class and settings."""
+    """The kind of network that a model has, by its own scheduler's class and settings."""
     family = SCHEDULER_CLASSES[name].family
     if family is Family.FLOW:
         return Networks.FLOW

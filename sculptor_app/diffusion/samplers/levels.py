@@ -89,7 +89,7 @@ def plan_calls(scheduler: Scheduler, first: int = 0) -> tuple[Call, ...]:
 def _plan_late_pndm(scheduler: Scheduler, levels: list[NoiseLevel], first: int) -> tuple[Call, ...]:
     """The calls of the linear multistep variant when it starts in mid-schedule, as diffusers has it.
 
-    Its second call always takes the first step anew. At the schedule's beginning an entry is doubled for that. Later on
+    Its second call always repeats the first step. At the schedule's beginning an entry is doubled for that. Later on
     the second call is for the next entry, whose level the state has by then, and the third for the one after it: one
     level of the schedule is passed over. Starting at the doubled entry itself leaves a state between the levels.
     """
@@ -146,7 +146,7 @@ def call_index(scheduler: Scheduler, timestep: Any, calls_before: int, calls_lef
         scheduler: Before that call.
         timestep: What the pipeline passes to it.
         calls_before: 0 for the first call of a run, then the entry that follows the one before it.
-        calls_left: How many calls the pipeline says that the run makes; tells entries of the same timestep apart.
+        calls_left: How many calls the pipeline says that the run makes; distinguishes entries of the same timestep.
     """
     index = getattr(scheduler, "step_index", None)
     if index is not None:

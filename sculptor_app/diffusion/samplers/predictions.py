@@ -65,7 +65,7 @@ def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level:
         (B, C, H, W) float32.
 
     Raises:
-        NoExactRuleError: The guess cannot be told exactly; the text says why.
+        NoExactRuleError: No exact rule gives the guess; the text says why.
     """
     kind = SCHEDULER_CLASSES[kind_of(scheduler)]
     x, output = x.float(), _mean_part(scheduler, x, output).float()
@@ -80,7 +80,7 @@ def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level:
 
 
 def _of_consistency(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
-    """What a consistency model maps a state to (Song et al. 2023, equation 5, with the boundary of appendix C)."""
+    """The picture that a consistency model maps a state to (Song et al. 2023, eq. 5, boundary of appendix C)."""
     skip, out = scheduler.get_scalings_for_boundary_condition(level.noise)
     guess: torch.Tensor = out * output + skip * x
     return guess.clamp(-1, 1) if scheduler.config.clip_denoised else guess

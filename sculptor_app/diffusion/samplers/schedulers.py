@@ -24,7 +24,7 @@ class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffu
 
     WORKAROUND: `DDIMScheduler.step` of diffusers 0.42.1 takes every stride for `num_train_timesteps //
     num_inference_steps`. With evenly spaced ("linspace") timesteps the strides are others: 3 steps of 1000 go 999, 500,
-    0, but it would make the second state for timestep 666, and the network would be told 500.
+    0, but it would make the second state for timestep 666, and the network would be given 500.
     """
 
     keeps_step_arithmetic = True
@@ -101,7 +101,7 @@ class BoundedHeunScheduler(diffusers.HeunDiscreteScheduler):  # type: ignore[mis
 
 
 _MENDED = {"DDIMScheduler": EvenDDIMScheduler, "HeunDiscreteScheduler": BoundedHeunScheduler}
-"""What stands in for classes of diffusers that have a fault."""
+"""Replacements for classes of diffusers that have a fault."""
 
 
 def class_of(sampler: Sampler) -> Any:
@@ -112,7 +112,7 @@ def class_of(sampler: Sampler) -> Any:
 
 
 def settings_of(pipeline: Any) -> dict[str, Any]:
-    """What a pipeline's own scheduler is made from, its class among it as in a folder's scheduler_config.json.
+    """The settings of a pipeline's own scheduler, its class among them as in a folder's scheduler_config.json.
 
     Empty for a pipeline that has no single scheduler: only its own ones work there.
     """
@@ -165,7 +165,7 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
 
 
 def _spacing(base_config: Mapping[str, Any]) -> str:
-    """How a model spaces its timesteps, where its folder says so; else evenly, from pure noise on.
+    """The spacing of a model's timesteps, where its folder says so; else evenly, from pure noise on.
 
     Diffusers fills settings that a folder leaves out with those of the class that is named there, and lists which.
     """
