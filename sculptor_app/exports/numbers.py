@@ -11,7 +11,7 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportCancelled, check_target, replacing
-from sculptor_app.measures.forward import noise_floor
+from sculptor_app.measures.forward import bands_below_noise, noise_floor
 from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import BANDS, Spectrum
 
