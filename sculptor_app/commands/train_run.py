@@ -41,7 +41,7 @@ from sculptor_app.training.loop.checkpoint import (
     load_checkpoint,
     refuse_changes,
     refuse_other_folder,
-    story_of,
+    training_facts,
     write_model,
 )
 from sculptor_app.training.loop.processes import agreed, new_accelerator, on_first, torch_faults
@@ -101,7 +101,7 @@ def _train(arguments: argparse.Namespace) -> int:
             return code
         model = arguments.out / MODEL
         state = training.description() | {"seen": training.trainer.seen, "elapsed_s": training.trainer.elapsed_s}
-        on_first(accelerator, lambda: write_model(training.trainer.averaged_pipeline(), model, story_of(state)))
+        on_first(accelerator, lambda: write_model(training.trainer.averaged_pipeline(), model, training_facts(state)))
         listener.message(_written(model))
     accelerator.end_training()
     return DONE

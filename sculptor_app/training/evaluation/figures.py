@@ -73,8 +73,8 @@ class Evaluation:
             "nearest_train": _rounded(self.samples.nearest),
             "nearest_renders": _rounded(self.renders.nearest),
             "training_compared": self.training_compared,
-            **{f"{name}_{what}": _rounded(asdict(found)[name]) for name in ("noise", "blur")
-               for what, found in (("samples", self.samples), ("renders", self.renders))},
+            **{f"{name}_{kind}": _rounded(asdict(found)[name]) for name in ("noise", "blur")
+               for kind, found in (("samples", self.samples), ("renders", self.renders))},
             "form_accuracy_renders": _rounded(self.renders.form_accuracy),
             "material_accuracy_renders": _rounded(self.renders.material_accuracy),
             **self.judge,
@@ -129,8 +129,8 @@ def as_table(evaluation: Evaluation) -> str:
         lines.append(f"Compared with {evaluation.training_compared:,} training pictures.")
     else:
         lines.append("Not known which renders the model was trained on: it has no training.json.")
-    for what, found, names in zip(("Forms", "Materials"), evaluation.confusions, (FORMS, MATERIALS), strict=True):
-        lines += [f"{what} read wrongly most often: {_mistakes(found, names)}."]
+    for title, found, names in zip(("Forms", "Materials"), evaluation.confusions, (FORMS, MATERIALS), strict=True):
+        lines += [f"{title} read wrongly most often: {_mistakes(found, names)}."]
     return "\n".join([*lines, f"Took {evaluation.seconds:.0f} s on {evaluation.machine}."])
 
 

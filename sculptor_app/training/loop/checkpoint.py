@@ -19,12 +19,12 @@ from sculptor_app.training.errors import (
     NoCheckpoint,
     SettingsChanged,
 )
+from sculptor_app.training.evaluation.pictures import TRAINING_FILE
 from sculptor_app.training.files import whole_file, whole_folder
 from sculptor_app.training.network import TrainableModule, build, with_weights_of
 from sculptor_app.training.records.events import EDGES
 from sculptor_app.training.records.plan import Recipe
 
-STORY = "training.json"
 INDEX = "model_index.json"
 UNTOUCHED = ("report_every", "checkpoint_every", "sample_every")
 """Settings that nothing learned depends on."""
@@ -110,7 +110,7 @@ def _word(value: Any) -> str:
     return ",".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
 
 
-def story_of(state: dict[str, Any]) -> dict[str, Any]:
+def training_facts(state: dict[str, Any]) -> dict[str, Any]:
     """Description of a model's training, for its folder.
 
     Args:
@@ -150,16 +150,16 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> None:
     pipeline = build(state["blueprint"])
     learner = TrainableModule(pipeline)
     learner.load_state_dict(state["average"])
-    write_model(with_weights_of(learner, pipeline), folder, story_of(state))
+    write_model(with_weights_of(learner, pipeline), folder, training_facts(state))
 
 
-def write_model(pipeline: SculptorPipeline, folder: Path, story: dict[str, Any]) -> None:
+def write_model(pipeline: SculptorPipeline, folder: Path, facts: dict[str, Any]) -> None:
     """Write a model folder beside its place, then put it in place.
 
     Args:
         pipeline: The model.
         folder: A model that is there is replaced when the new one is complete.
-        story: Goes into the folder as `training.json`.
+        facts: Goes into the folder as `training.json`.
 
     Raises:
         BadInput: The folder holds something else than a model.
@@ -168,7 +168,7 @@ def write_model(pipeline: SculptorPipeline, folder: Path, story: dict[str, Any])
     refuse_other_folder(folder)
     with whole_folder(folder) as beside:
         pipeline.save_pretrained(beside)
-        (beside / STORY).write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+        (beside / TRAINING_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def refuse_other_folder(folder: Path) -> None:

@@ -20,7 +20,7 @@ from sculptor_app.training.loop.checkpoint import (
     export_checkpoint,
     load_checkpoint,
     refuse_other_folder,
-    story_of,
+    training_facts,
     write_model,
 )
 from sculptor_app.training.loop.processes import accelerator_alone, torch_faults
@@ -55,7 +55,7 @@ from sculptor_app.training.records.run_folder import RENDERS as RENDERS_FOLDER
 
 RENDERS_AT_ONCE = 24
 """So few that a stop need not wait long, and that the bar moves."""
-Getting = Generator[Preparing, None, PictureSet | None]
+PreparedPictures = Generator[Preparing, None, PictureSet | None]
 EMIT_EVERY_S = 0.25
 """A step can take less time than a person needs to read a number."""
 
@@ -196,7 +196,7 @@ class Learning:
         if stop.is_set():
             return
         state = run.description() | {"seen": run.trainer.seen, "elapsed_s": run.trainer.elapsed_s}
-        write_model(run.trainer.averaged_pipeline(), self._folder / MODEL, story_of(state))
+        write_model(run.trainer.averaged_pipeline(), self._folder / MODEL, training_facts(state))
         yield Learned(self._folder / MODEL, run.trainer.seen)
 
     def _seen(self) -> int:
@@ -247,7 +247,7 @@ def export(folder: Path) -> Path:
     return folder / MODEL
 
 
-def get_pictures(folder: Path, plan: Plan, message: Callable[[str], None], stop: threading.Event) -> Getting:
+def get_pictures(folder: Path, plan: Plan, message: Callable[[str], None], stop: threading.Event) -> PreparedPictures:
     """Render what is missing, or read a person's folder.
 
     Args:
@@ -270,7 +270,7 @@ def get_pictures(folder: Path, plan: Plan, message: Callable[[str], None], stop:
     )
 
 
-def _render(folder: Path, plan: Plan, stop: threading.Event) -> Getting:
+def _render(folder: Path, plan: Plan, stop: threading.Event) -> PreparedPictures:
     refuse_too_many(plan.renders, plan.size)
     for first in range(0, plan.renders, RENDERS_AT_ONCE):
         if stop.is_set():
@@ -281,7 +281,7 @@ def _render(folder: Path, plan: Plan, stop: threading.Event) -> Getting:
     return ShardSet(folder, plan.size)
 
 
-def _read(folder: Path, plan: Plan, message: Callable[[str], None], stop: threading.Event) -> Getting:
+def _read(folder: Path, plan: Plan, message: Callable[[str], None], stop: threading.Event) -> PreparedPictures:
     reading = read_folder(folder, plan.size, message)
     while not stop.is_set():
         try:

@@ -184,16 +184,16 @@ class Run:
         seen = self.trainer.seen
         return seen // interval != (seen - self.trainer.stride) // interval
 
-    def _attempt(self, what: str, job: Callable[[], None]) -> None:
+    def _attempt(self, part: str, job: Callable[[], None]) -> None:
         """Do something on the first process that a run can do without; a failure is reported once."""
         if not self.trainer.accelerator.is_main_process:
             return
         try:
             job()
         except NotWritten as error:
-            if what not in self._complained:
-                self._complained.add(what)
-                self._listener.message(f"{error.what} The run goes on without {what}.")
+            if part not in self._complained:
+                self._complained.add(part)
+                self._listener.message(f"{error.what} The run goes on without {part}.")
 
     def save_newest(self) -> None:
         """Write a checkpoint unless the newest step is in one already.

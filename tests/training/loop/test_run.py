@@ -14,8 +14,10 @@ from PIL import Image
 from sculptor_app.commands.terminal import stop_on_signal
 from sculptor_app.training.data.shards import ShardSet
 from sculptor_app.training.errors import CheckpointError, NotWritten, SettingsChanged
+from sculptor_app.training.loop.statistics import RateMeter, seconds_left, share_done
 from sculptor_app.training.loop.trainer import Trainer
 from sculptor_app.training.records.events import EDGES, forget_later
+from sculptor_app.training.records.plan import Recipe
 from tests.training.tiny import (
     RECIPE,
     Messages,
@@ -292,3 +294,22 @@ def test_nothing_is_written_where_nothing_can_be(tmp_path: Path):
     (tmp_path / "run").rmdir()
     with pytest.raises(NotWritten, match=r"checkpoint.pt could not be written \(No such file"):
         run.go()
+
+
+def test_time_left_follows_the_rate_or_the_clock():
+    by_pictures, by_time = Recipe(1000), Recipe(10**9, minutes=2)
+    assert (seconds_left(by_pictures, 400, 77, 20.0), share_done(by_pictures, 400, 77)) == (30, 0.4)
+    assert (seconds_left(by_time, 400, 30, 20.0), share_done(by_time, 400, 30)) == (90, 0.25)
+    assert seconds_left(by_pictures, 0, 0, 0.0) == float("inf")
+    assert (share_done(by_pictures, 1004, 0), share_done(by_time, 0, 121)) == (1, 1)
+
+
+def test_the_rate_is_that_of_the_last_steps():
+    pace = RateMeter()
+    pace.mark(0, 0.0)
+    assert pace.rate == 0
+    for step in range(1, 300):
+        pace.mark(10 * step, 100.0 * step)
+    for step in range(300, 500):
+        pace.mark(10 * step, 100.0 * 299 + 2.0 * (step - 299))
+    assert pace.rate == pytest.approx(5.0)
