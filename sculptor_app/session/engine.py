@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.core.trajectory.trajectory import DecodedTrajectory, Trajectory
-    from sculptor_app.diffusion.latents.jobs import DecodedFrame as DecodedFrame
+    from sculptor_app.diffusion.latents.decoding import DecodedFrame as DecodedFrame
     from sculptor_app.diffusion.models.hub.download import Offer as Offer
     from sculptor_app.diffusion.sampling.engine import Engine as Engine
     from sculptor_app.diffusion.sampling.engine import ModelFacts as ModelFacts
@@ -158,8 +158,8 @@ def download(offer: Offer, progress: Callable[[int, int], None], stop: threading
 def find_latent_map(
     engine: Engine, request: RunRequest, stop: threading.Event
 ) -> Iterator[MapFittingProgress | LatentMap]:
-    """Find the linear map of a model's latents; see `diffusion.latents.jobs`."""
-    from sculptor_app.diffusion.latents.jobs import find_latent_map
+    """Find the linear map of a model's latents; see `diffusion.latents.decoding`."""
+    from sculptor_app.diffusion.latents.decoding import find_latent_map
 
     return find_latent_map(engine, request, stop)
 
@@ -167,8 +167,8 @@ def find_latent_map(
 def decode_run(
     engine: Engine, decoded: DecodedTrajectory, stop: threading.Event, tiny_decoder: Path | None
 ) -> Iterator[int]:
-    """Decode a run state by state; see `diffusion.latents.jobs`."""
-    from sculptor_app.diffusion.latents.jobs import decode_run
+    """Decode a run state by state; see `diffusion.latents.decoding`."""
+    from sculptor_app.diffusion.latents.decoding import decode_run
 
     return decode_run(engine, decoded, stop, tiny_decoder)
 
@@ -180,8 +180,8 @@ def decode_frames(
     stop: threading.Event,
     tiny_decoder: Path | None,
 ) -> Iterator[DecodedFrame]:
-    """Decode single frames; see `diffusion.latents.jobs`."""
-    from sculptor_app.diffusion.latents.jobs import decode_frames
+    """Decode single frames; see `diffusion.latents.decoding`."""
+    from sculptor_app.diffusion.latents.decoding import decode_frames
 
     return decode_frames(engine, request, wanted, stop, tiny_decoder)
 

@@ -67,7 +67,7 @@ def test_nothing_is_heard_of_a_job_that_another_replaces(
     assert heard == ["busy", "new", "at rest", ("finished", False)]
 
 
-def test_a_stop_is_told_and_a_drop_is_not(qtbot: QtBot, task: BackgroundTask, heard: list[object]) -> None:
+def test_a_stop_is_reported_and_a_drop_is_not(qtbot: QtBot, task: BackgroundTask, heard: list[object]) -> None:
     begun = threading.Event()
     task.start(waiting(begun))
     assert begun.wait(10)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.jobs import decode_frames
+from sculptor_app.diffusion.latents.decoding import decode_frames
 from sculptor_app.diffusion.latents.map_fitting import example_pictures
 from sculptor_app.diffusion.latents.tiny_decoder import WEIGHTS, agreement, load_tiny_decoder
 from sculptor_app.diffusion.sampling.engine import Engine

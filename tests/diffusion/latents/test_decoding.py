@@ -1,4 +1,4 @@
-"""Jobs of the worker thread on latents, with the program's own engine."""
+"""Latent maps, decoded runs and single frames, with the program's own engine."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.trajectory import DecodedTrajectory
 from sculptor_app.diffusion.latents.codec import LatentCodec
-from sculptor_app.diffusion.latents.jobs import (
+from sculptor_app.diffusion.latents.decoding import (
     DecodedFrame,
     MapFittingProgress,
     decode_frames,
@@ -103,10 +103,10 @@ def test_a_small_decoder_that_is_not_there(engine: Engine, request_of_model: Run
         list(decode_frames(engine, request_of_model, wanted, threading.Event(), tmp_path / "none"))
 
 
-def test_importing_the_jobs_needs_no_torch() -> None:
+def test_importing_it_needs_no_torch() -> None:
     program = (
         "import sys\n"
-        "import sculptor_app.diffusion.latents.jobs, sculptor_app.measures.pictures\n"
+        "import sculptor_app.diffusion.latents.decoding, sculptor_app.measures.pictures\n"
         "print([name for name in ('torch', 'diffusers', 'safetensors', 'PySide6') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Work on the latents of a loaded model: finding its latent map, decoding a run or single frames.
+"""Decoding of a loaded model's latents: its latent map, a whole run, single frames.
 
 Each is a generator that yields its results one by one and ends within one of them when it is stopped.
 """
