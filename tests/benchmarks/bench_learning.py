@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_learning.py [--rounds 4] [--seconds 20] [--goal-ms 33] [--goal-ratio 0.9]
 
 Learning goes on in the page and in a process without a window, by turns, from the same checkpoint each time; the page
-shows what it learns, is watched, then scrubbed at random, then paused. Rows of growth count in all of them.
+shows what it learns, is watched, then scrubbed at random, then paused. Rows of samples count in all of them.
 """
 
 import random

@@ -234,7 +234,7 @@ class RowCache:
     """
 
     def __init__(self, folder: Path, rows: tuple[int, ...]) -> None:
-        self._growth = SampleHistory(folder)
+        self._history = SampleHistory(folder)
         self.rows = rows
         self._kept: OrderedDict[int, SampleRow] = OrderedDict()
         self._unreadable: set[int] = set()
@@ -251,11 +251,11 @@ class RowCache:
             self._kept.move_to_end(pictures)
         elif pictures not in self._unreadable:
             try:
-                found = self._growth.read(pictures)
+                found = self._history.read(pictures)
                 self._keep(found)
             except (OSError, ValueError) as error:
                 self._unreadable.add(pictures)
-                log.warning("a row of growth cannot be read: %s", error)
+                log.warning("a row of samples cannot be read: %s", error)
         return found
 
     def image(self, pictures: int, state: int, noise: int, kind: str) -> QImage | None:

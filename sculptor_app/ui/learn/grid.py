@@ -23,7 +23,7 @@ from sculptor_app.ui.theme import fonts, theme
 TOP_PX = 22
 
 
-class GrowthGrid(QWidget):
+class SampleGrid(QWidget):
     """The grid widget; it shows a cross-hair on one cell and asks for another by signal.
 
     Signals:

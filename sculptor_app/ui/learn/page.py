@@ -22,8 +22,8 @@ from sculptor_app.training.records.events import (
 )
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.details_panel import WIDTH_PX, DetailsPanel
-from sculptor_app.ui.learn.growth_view import GrowthView
-from sculptor_app.ui.learn.presenter import GrowthPresenter
+from sculptor_app.ui.learn.presenter import SamplesPresenter
+from sculptor_app.ui.learn.samples_view import SamplesView
 from sculptor_app.ui.learn.settings_panel import TrainingRunPanel, TrainingSettings, new_folder
 from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.widgets.bars import MessageBar
@@ -50,8 +50,8 @@ class LearnPage(Page):
         super().__init__(settings, messages, parent)
         self.learner = TrainingRunner(self)
         self.settings_panel, self.run_panel = TrainingSettings(self), TrainingRunPanel(self)
-        self.growth, self.details = GrowthView(self.session, self), DetailsPanel(self)
-        self.presenter = GrowthPresenter(self.session, self.growth, self.details)
+        self.samples, self.details = SamplesView(self.session, self), DetailsPanel(self)
+        self.presenter = SamplesPresenter(self.session, self.samples, self.details)
         self._run: RunSummary | None = None
         self._seen = 0  # pictures, by the run
         self._reports: list[Report] = []
@@ -67,7 +67,7 @@ class LearnPage(Page):
         self.splitter = QSplitter(self)
         self.splitter.setHandleWidth(1)
         self.splitter.setChildrenCollapsible(False)
-        for place, (widget, stretch) in enumerate(((left, 0), (self.growth, 1), (self.details, 0))):
+        for place, (widget, stretch) in enumerate(((left, 0), (self.samples, 1), (self.details, 0))):
             self.splitter.addWidget(widget)
             self.splitter.setStretchFactor(place, stretch)
         self.splitter.setSizes([LEFT_PX, 10_000, WIDTH_PX])
@@ -173,7 +173,7 @@ class LearnPage(Page):
         done = self.tr("{0:,} of {1:,}").format(event.done, event.of)
         activity = self.tr("rendering sculptures") if event.is_rendering else self.tr("reading pictures")
         self.run_panel.show_progress(event.done / max(1, event.of), done, activity)
-        self.growth.set_invitation(self.tr("The pictures to learn from are on their way"), "")
+        self.samples.set_invitation(self.tr("The pictures to learn from are on their way"), "")
 
     def _show_learned(self, event: Learned) -> None:
         self._seen = event.pictures  # not every step is reported
@@ -197,7 +197,7 @@ class LearnPage(Page):
     def _show_run(self, run: RunSummary) -> None:
         self._run, self._seen, self._reports = run, run.pictures, list(run.reports)
         self.settings_panel.show_plan(run.plan)
-        self.growth.set_invitation("", "")
+        self.samples.set_invitation("", "")
         self.details.set_reports(self._reports)
         self.presenter.set_run(run)
         total = run.plan.recipe.total_pictures
@@ -207,7 +207,7 @@ class LearnPage(Page):
     def _forget_run(self) -> None:
         self._run, self._seen, self._reports = None, 0, []
         self.settings_panel.show_plan(None)
-        self.growth.set_invitation("", "")
+        self.samples.set_invitation("", "")
         self.details.clear()
         self.presenter.set_run(None)
         self.run_panel.show_progress(0, "", "")

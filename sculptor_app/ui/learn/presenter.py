@@ -15,7 +15,7 @@ from sculptor_app.training.records.plan import NOISES, Plan
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.cells import GUESS, STATE, RowCache
 from sculptor_app.ui.learn.details_panel import DetailsPanel
-from sculptor_app.ui.learn.growth_view import GrowthView
+from sculptor_app.ui.learn.samples_view import SamplesView
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ PLOTS_SHARE = 0.1
 """Of the GUI thread's time that the plots may take: they cost as much as all the rest, and say what changes slowly."""
 
 
-class GrowthPresenter(QObject):
+class SamplesPresenter(QObject):
     """The chosen cell in training time and denoising time, and the noise and kind that are shown.
 
     Args:
         session: Holds the denoising step.
-        growth: The grid.
+        samples: The grid.
         details: The enlarged cell and the plots.
 
     Attributes:
@@ -39,9 +39,9 @@ class GrowthPresenter(QObject):
         follows: Whether the next row is shown when it comes.
     """
 
-    def __init__(self, session: Session, growth: GrowthView, details: DetailsPanel) -> None:
-        super().__init__(growth)
-        self._session, self._growth, self._details = session, growth, details
+    def __init__(self, session: Session, samples: SamplesView, details: DetailsPanel) -> None:
+        super().__init__(samples)
+        self._session, self._samples, self._details = session, samples, details
         self._cache: RowCache | None = None
         self._plan: Plan | None = None
         self.row, self.follows = 0, True
@@ -50,11 +50,11 @@ class GrowthPresenter(QObject):
         self.clock.due.connect(self._draw)
         self._plot_clock = FrameClock(share=PLOTS_SHARE, parent=self)
         self._plot_clock.due.connect(self._draw_plots)
-        growth.grid.cell_requested.connect(self.go_to_cell)
-        growth.timeline.step_requested.connect(session.go_to)
-        growth.noise_requested.connect(self.set_noise)
-        growth.kind_requested.connect(self.set_kind)
-        growth.newest_requested.connect(self.follow)
+        samples.grid.cell_requested.connect(self.go_to_cell)
+        samples.timeline.step_requested.connect(session.go_to)
+        samples.noise_requested.connect(self.set_noise)
+        samples.kind_requested.connect(self.set_kind)
+        samples.newest_requested.connect(self.follow)
         details.kind_requested.connect(self.set_kind)
         details.pictures_requested.connect(self.go_to_time)
         session.step_changed.connect(self._move)
@@ -70,13 +70,13 @@ class GrowthPresenter(QObject):
         """Show another run, at its newest row; None for none."""
         self._plan = None if run is None else run.plan
         self._cache = None if run is None else RowCache(run.folder, run.rows)
-        self._growth.grid.set_source(self._picture)
+        self._samples.grid.set_source(self._picture)
         self.row, self.follows = max(0, len(self.rows) - 1), True
         self._show_rows()
 
     def add_row(self, event: Sampled) -> None:
         """Add a row; the chosen one stays, unless the newest is followed."""
-        assert self._cache is not None  # a run has begun before it grows
+        assert self._cache is not None  # a run has begun before rows come
         shown = self.rows[self.row] if self.rows else 0
         self._cache.add(event.row, event.rows)
         place = bisect.bisect_left(event.rows, shown)
@@ -85,15 +85,15 @@ class GrowthPresenter(QObject):
 
     def _show_rows(self) -> None:
         newest = self._cache.row(self.rows[-1]) if self._cache is not None and self.rows else None
-        self._growth.set_has_growth(newest is not None)
+        self._samples.set_has_samples(newest is not None)
         if newest is None:
             return
         axis, shown = LevelSequence(newest.levels), self._session.trajectory
         if shown is None or shown.levels != axis.levels:
             self._session.show(cast("AnyTrajectory", axis), None, running=False)  # nobody here reads its pictures
-            self._growth.timeline.set_plan(axis.spans, axis.last, [level.snr for level in axis.levels])
-            self._growth.timeline.set_available(axis.last)
-        self._growth.grid.set_axes(self.rows, axis.last)
+            self._samples.timeline.set_plan(axis.spans, axis.last, [level.snr for level in axis.levels])
+            self._samples.timeline.set_available(axis.last)
+        self._samples.grid.set_axes(self.rows, axis.last)
         self._move()
 
     # Requests -----------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class GrowthPresenter(QObject):
         self._show_choice()
 
     def _show_choice(self) -> None:
-        self._growth.set_choice(self._noise, self._kind)
+        self._samples.set_choice(self._noise, self._kind)
         self._details.set_kind(self._kind)
         self.clock.request()
 
@@ -159,7 +159,7 @@ class GrowthPresenter(QObject):
     @Slot()
     def _move(self) -> None:
         """Move the cross-hair at once, as the next key starts from it; all else follows with the next frame."""
-        self._growth.grid.set_cell(self.row, self._session.position)
+        self._samples.grid.set_cell(self.row, self._session.position)
         self.clock.request()
 
     def _picture(self, row: int, state: int) -> QImage | None:
@@ -173,9 +173,9 @@ class GrowthPresenter(QObject):
         if not self.rows or self._plan is None:
             return
         state, seen = self._session.position, self.rows[self.row]
-        self._growth.timeline.set_step(state)
-        self._growth.newest.setEnabled(not self.follows)
-        self._growth.note.setText(texts.noise_text(self._plan, self._noise))
+        self._samples.timeline.set_step(state)
+        self._samples.newest.setEnabled(not self.follows)
+        self._samples.note.setText(texts.noise_text(self._plan, self._noise))
         self._details.show_cell(self._picture(self.row, state), seen, state)
         self._plot_clock.request()
 

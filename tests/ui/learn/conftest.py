@@ -14,7 +14,6 @@ from pytestqt.qtbot import QtBot
 from sculptor_app.session.training import TrainingState
 from sculptor_app.training.loop import live
 from sculptor_app.training.records import plan
-from sculptor_app.training.records import run_folder as growth_rows
 from sculptor_app.ui.learn.page import LearnPage
 from sculptor_app.ui.widgets.bars import MessageBar
 from tests.training.tiny import fill
@@ -34,7 +33,7 @@ class LearnDriver:
         column.addWidget(self.page, 1)
         self.learner = self.page.learner
         self.settings_panel, self.run_panel = self.page.settings_panel, self.page.run_panel
-        self.grid, self.presenter, self.session = self.page.growth.grid, self.page.presenter, self.page.session
+        self.grid, self.presenter, self.session = self.page.samples.grid, self.page.presenter, self.page.session
         self.events: list[object] = []
         self.learner.progressed.connect(self.events.append)
 
@@ -79,7 +78,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     recipe = replace(own.recipe, total_pictures=1000, batch=16, report_every=160, checkpoint_every=480)
     monkeypatch.setitem(plan.PRESETS, plan.OWN, replace(own, recipe=recipe, **network))
     monkeypatch.setattr(live, "EMIT_EVERY_S", 0.0)
-    monkeypatch.setattr(growth_rows, "HEAD_START_S", 1e9)  # rows come however busy the machine is
+    monkeypatch.setattr(
+        "sculptor_app.training.records.run_folder.HEAD_START_S", 1e9
+    )  # rows come however busy the machine is
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

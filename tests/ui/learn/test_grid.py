@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui import theme
-from sculptor_app.ui.learn.grid import GrowthGrid
+from sculptor_app.ui.learn.grid import SampleGrid
 
 ROWS = tuple(range(0, 4000, 100))
 
@@ -28,8 +28,8 @@ def picture(row: int, state: int) -> QImage | None:
 def make_grid(qtbot: QtBot, qapp: QApplication):
     theme.apply(qapp, "light")
 
-    def make(rows: tuple[int, ...] = ROWS, cell: tuple[int, int] = (0, 0)) -> GrowthGrid:
-        grid = GrowthGrid()
+    def make(rows: tuple[int, ...] = ROWS, cell: tuple[int, int] = (0, 0)) -> SampleGrid:
+        grid = SampleGrid()
         qtbot.addWidget(grid)
         grid.resize(700, 420)
         grid.set_source(picture)
@@ -40,7 +40,7 @@ def make_grid(qtbot: QtBot, qapp: QApplication):
     return make
 
 
-def painted(grid: GrowthGrid) -> QImage:
+def painted(grid: SampleGrid) -> QImage:
     """Painted until nothing is owed."""
     for _ in range(200):
         found = grid.grab().toImage()

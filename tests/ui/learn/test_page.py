@@ -85,9 +85,9 @@ def test_the_grid_is_scrubbed_in_both_times(driver: LearnDriver) -> None:
     driver.draw()
     assert driver.grid.cell == (count - 2, 24)
     assert driver.page.details.frame.picture_view.image != newest
-    assert driver.page.growth.newest.isEnabled()
-    QTest.keyClick(driver.page.growth.timeline, Qt.Key.Key_Up)  # leaves it to the training time
-    QTest.keyClick(driver.page.growth.timeline, Qt.Key.Key_Home)
+    assert driver.page.samples.newest.isEnabled()
+    QTest.keyClick(driver.page.samples.timeline, Qt.Key.Key_Up)  # leaves it to the training time
+    QTest.keyClick(driver.page.samples.timeline, Qt.Key.Key_Home)
     driver.draw()
     assert driver.grid.cell == (count - 3, 0)
     at = driver.grid.cell_geometry
@@ -95,7 +95,7 @@ def test_the_grid_is_scrubbed_in_both_times(driver: LearnDriver) -> None:
     QTest.mouseClick(driver.grid, Qt.MouseButton.LeftButton, pos=QPoint(int(left + 5), int(top + 5)))
     driver.draw()
     assert driver.grid.cell == (count - 1, 25)
-    assert not driver.page.growth.newest.isEnabled()
+    assert not driver.page.samples.newest.isEnabled()
     assert driver.grid.accessibleDescription() == f"after {driver.presenter.rows[-1]:,} pictures, step 25"
 
 
@@ -104,18 +104,18 @@ def test_the_loss_leads_to_a_training_time(driver: LearnDriver) -> None:
     driver.page.details.loss.pictures_requested.emit(190.0)
     driver.draw()
     assert driver.presenter.rows[driver.presenter.row] == 192
-    driver.page.growth.newest.click()
+    driver.page.samples.newest.click()
     assert driver.presenter.follows
 
 
 def test_noise_and_kind_are_chosen_and_remembered(driver: LearnDriver, open_page: OpenPage) -> None:
     run_at_rest(driver, rows=1)
     before = driver.page.details.frame.picture_view.image
-    driver.page.growth._noises.button(2).click()
+    driver.page.samples._noises.button(2).click()
     driver.draw()
     third = driver.page.details.frame.picture_view.image
     assert third != before
-    driver.page.growth._kinds.button(1).click()
+    driver.page.samples._kinds.button(1).click()
     QTest.keyClick(driver.grid, Qt.Key.Key_Left)
     driver.draw()
     assert driver.page.details.frame.title_button.text() == "Noisy state"
@@ -123,7 +123,7 @@ def test_noise_and_kind_are_chosen_and_remembered(driver: LearnDriver, open_page
     again = open_page()
     assert (again.presenter._noise, again.presenter._kind) == (2, STATE)
     again.page.details.frame.kind_requested.emit(GUESS)
-    assert again.page.growth._kinds.button(0).isChecked()
+    assert again.page.samples._kinds.button(0).isChecked()
 
 
 def test_who_looks_at_an_older_row_goes_on_looking_at_it(driver: LearnDriver) -> None:
@@ -196,8 +196,8 @@ def test_carving_with_what_was_learned(driver: LearnDriver) -> None:
 
 
 def test_an_empty_page_invites_and_says_what_is_missing(driver: LearnDriver) -> None:
-    assert "what noise looks like" in driver.page.growth.title.text()
-    assert driver.page.growth._stack.currentIndex() == 0
+    assert "what noise looks like" in driver.page.samples.title.text()
+    assert driver.page.samples._stack.currentIndex() == 0
     driver.settings_panel.total.set_text("12")
     assert "choose 1,000 to" in driver.settings_panel.problem.text()
     assert not driver.run_panel.go.isEnabled()

@@ -9,13 +9,13 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout,
 from sculptor_app.session.session import Session
 from sculptor_app.training.records.plan import NOISES
 from sculptor_app.ui.learn.cells import GUESS, STATE
-from sculptor_app.ui.learn.grid import GrowthGrid
+from sculptor_app.ui.learn.grid import SampleGrid
 from sculptor_app.ui.theme import fonts, icon
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.timeline import Timeline
 
 
-class GrowthTimeline(Timeline):
+class DenoisingTimeline(Timeline):
     """A timeline that leaves the arrows up and down to the training time."""
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -25,7 +25,7 @@ class GrowthTimeline(Timeline):
             super().keyPressEvent(event)
 
 
-class GrowthView(QWidget):
+class SamplesView(QWidget):
     """Grid, choices of noise and kind, and timeline.
 
     Signals:
@@ -41,19 +41,19 @@ class GrowthView(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.grid, self.timeline = GrowthGrid(self), GrowthTimeline(self)
+        self.grid, self.timeline = SampleGrid(self), DenoisingTimeline(self)
         self.timeline.setAccessibleName(self.tr("Denoising time"))
         self.note = ElidedLabel("", self)
         self.note.setProperty("tone", "muted")
         self._kinds, self._noises = QButtonGroup(self), QButtonGroup(self)
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._invitation())
-        self._stack.addWidget(self._growth())
+        self._stack.addWidget(self._samples_panel())
         self._kinds.idClicked.connect(self._kind_clicked)
         self._noises.idClicked.connect(self.noise_requested)
         session.playback_changed.connect(self._show_playing)
 
-    def _growth(self) -> QWidget:
+    def _samples_panel(self) -> QWidget:
         panel = QWidget(self)
         column = QVBoxLayout(panel)
         column.setContentsMargins(16, 12, 16, 4)
@@ -155,9 +155,9 @@ class GrowthView(QWidget):
             )
         )
 
-    def set_has_growth(self, has_growth: bool) -> None:
+    def set_has_samples(self, has_samples: bool) -> None:
         """Show the grid, or the invitation."""
-        self._stack.setCurrentIndex(int(has_growth))
+        self._stack.setCurrentIndex(int(has_samples))
 
     def set_choice(self, noise: int, kind: str) -> None:
         """Mark the noise and the kind that are shown."""
