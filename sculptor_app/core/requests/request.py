@@ -141,7 +141,7 @@ def label_of(pipeline: Any, kind: LabelKind, word: str | None) -> int | None:
 
 def known_labels(pipeline: Any, kind: str) -> list[str] | tuple[str, ...]:
     """Words for the labels of a kind: the model's own, the usual ones if it does not say, none if it has no labels."""
-    without = getattr(getattr(pipeline, "label_embedding", None), f"free_{kind}", None) == 0
+    without = getattr(getattr(pipeline, "label_embedding", None), f"null_{kind}", None) == 0
     return pipeline.config.get(f"{kind}_names") or (() if without else _USUAL[kind])
 
 
