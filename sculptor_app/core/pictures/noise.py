@@ -1,4 +1,7 @@
-"""Noise for runs to start from: blended between two seeds, and painted on so that it stays noise.
+"""The start of a run: a picture at a level (img2img), or a noise that is given, blended or painted.
+
+A run from a picture adds noise to it up to the level of one of the sampler's own states and samples on from there, as
+in SDEdit (Meng et al. 2022, section 3.2): the more of the steps it takes, the less of the picture is left.
 
 Blending follows the arc of the sphere that both noises lie on. Noise of n values lies close to a sphere of radius √n: a
 straight line between two noises would dip into it, halfway to 0.71 of the radius, where no noise is ever found. Source:
@@ -12,17 +15,174 @@ every ring the coefficients of white noise are independent Gaussians, so that th
 distribution with as many degrees of freedom as the ring has coefficients.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sculptor_app.core.requests.request import Point, Stroke
+from sculptor_app.core.requests.request import Point, RequestError, Stroke
 from sculptor_app.core.trajectory.step import Frame
 
 Floats = NDArray[np.float64]
+
+MOST_CONTRAST = 1.5
+"""Farthest from 0 that a picture's values may lie. Guesses reach somewhat beyond [-1, 1]; what goes farther is on
+another scale, 0 to 255 say."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """The start of a run.
+
+    Frames are copied and read-only. Their size must be the model's, which is known when the run starts.
+
+    Attributes:
+        picture: (3, S, S) float32, about [-1, 1], that is noised and denoised again; None starts from noise alone.
+        noise: (3, S, S) float32 of unit variance (the state that it becomes has the sampler's own scale). None draws it
+            from the request's seed, as the first of the seed's draws: it is the noise that a whole run of the seed
+            starts from. Where it is given, the seed's first draws go to the sampler, if it adds noise of its own.
+        first_step: the first of the request's steps that is taken, 1 to all of them; later than 1 only with a picture.
+        origin: where picture or noise came from, in a few words, as it is shown and travels in exported files.
+
+    Raises:
+        RequestError: A frame is none, there is neither, or a later step is to start from noise.
+    """
+
+    picture: Frame | None = None
+    noise: Frame | None = None
+    first_step: int = 1
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        if self.picture is None and self.noise is None:
+            raise RequestError("There is neither a picture nor a noise to start from; give one.")
+        if isinstance(self.first_step, bool) or not isinstance(self.first_step, int) or self.first_step < 1:
+            raise RequestError(f"The first step is {self.first_step!r}; choose a whole number, 1 and more.")
+        if self.first_step > 1 and self.picture is None:
+            raise RequestError(
+                f"Step {self.first_step} cannot start from noise alone; give a picture, or start at step 1."
+            )
+        for name in ("picture", "noise"):
+            object.__setattr__(self, name, _checked(name, getattr(self, name)))
+        if self.picture is not None and np.abs(self.picture).max() > MOST_CONTRAST:
+            low, high = self.picture.min(), self.picture.max()
+            raise RequestError(f"The picture's values are {low:g} to {high:g}; bring them to -1 to 1.")
+
+    def check_fits(self, steps: int, size: int) -> None:
+        """Refuse a start that a run cannot have.
+
+        Args:
+            steps: of the run's request.
+            size: edge in pixels of the model's pictures.
+
+        Raises:
+            RequestError: The first step comes after the last, or a frame has another size.
+        """
+        if self.first_step > steps:
+            raise RequestError(f"The first step is {self.first_step} of {steps}; choose 1 to {steps}.")
+        for name, frame in (("picture", self.picture), ("noise", self.noise)):
+            if frame is not None and frame.shape[1] != size:
+                edge = frame.shape[1]
+                raise RequestError(f"The {name} has {edge} by {edge} pixels; bring it to the model's {size} by {size}.")
+
+
+def first_step_of(level: float, steps: int) -> int:
+    """The step at which a run starts that begins part of the way from a picture to pure noise.
+
+    The way is counted in steps, not in noise: level 0.5 of 50 steps takes the last 25 of them and starts at step 26;
+    level 1 takes all and starts at step 1. A level between two steps goes to the nearer one, the noisier one in the
+    middle; the lowest takes one step.
+
+    Args:
+        level: above 0, the picture as it is, up to 1, pure noise.
+        steps: N of a whole run.
+
+    Raises:
+        RequestError: The level is outside.
+    """
+    if not 0 < level <= 1:
+        raise RequestError(
+            f"The level is {level:g}; choose above 0, where nothing would be carved, up to 1, pure noise."
+        )
+    return steps + 1 - max(1, math.floor(level * steps + 0.5))
+
+
+def _checked(name: str, frame: Frame | None) -> Frame | None:
+    """A read-only copy."""
+    if frame is None:
+        return None
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.float32:
+        kind = getattr(frame, "dtype", type(frame).__name__)
+        raise RequestError(f"The {name} is of {kind}; give an array of float32.")
+    if frame.ndim != 3 or frame.shape[0] != 3 or frame.shape[1] != frame.shape[2] or frame.size == 0:
+        raise RequestError(f"The {name} has the shape {frame.shape}; give three channels of a square.")
+    if not np.isfinite(frame).all():
+        raise RequestError(f"The {name} holds NaN; choose another.")
+    kept = np.ascontiguousarray(frame).copy()
+    kept.setflags(write=False)
+    return kept
+
+
+_LEAST_SINE = 1e-6
+"""Below it two directions are one, or opposite, to the last figure of float32."""
+
+
+def slerp(start: Frame, end: Frame, share: float) -> Frame:
+    """The noise so far on the way from one noise to another; both ends are exact.
+
+    The radius goes evenly from that of the one to that of the other. From a noise to its opposite all great circles are
+    equally short; the one through the noise shifted by one value is taken, the same at every share.
+
+    Args:
+        start: (C, H, W).
+        end: Of the same shape.
+        share: 0 at the start, 1 at the end.
+
+    Returns:
+        (C, H, W) float32.
+
+    Raises:
+        ValueError: The shapes differ, a noise is all zero, or the share is outside 0..1.
+    """
+    if start.shape != end.shape:
+        raise ValueError(f"noises of the shapes {start.shape} and {end.shape} cannot be blended")
+    if not 0 <= share <= 1:
+        raise ValueError(f"the share of a blend is {share}; allowed is 0 to 1")
+    if share in (0, 1):
+        return np.array(end if share else start, np.float32)
+    (one, from_radius), (other, to_radius) = _direction(start), _direction(end)
+    angle = math.acos(min(1.0, max(-1.0, float(one @ other))))
+    radius = (1 - share) * from_radius + share * to_radius
+    return (radius * _between(one, other, angle, share)).reshape(start.shape).astype(np.float32)
+
+
+def _between(one: NDArray[np.float64], other: NDArray[np.float64], angle: float, share: float) -> NDArray[np.float64]:
+    """The unit vector at `share` of the way from one unit vector to another, `angle` apart."""
+    if math.sin(angle) >= _LEAST_SINE:
+        return (math.sin((1 - share) * angle) * one + math.sin(share * angle) * other) / math.sin(angle)
+    if angle < 1:
+        return one
+    aside = np.roll(one, 1)
+    aside -= (aside @ one) * one
+    length = float(np.linalg.norm(aside))
+    if length < _LEAST_SINE:
+        raise ValueError("two opposite noises of one value have no noise between them")
+    return math.cos(share * math.pi) * one + math.sin(share * math.pi) * (aside / length)
+
+
+def _direction(noise: Frame) -> tuple[NDArray[np.float64], float]:
+    """A noise as a unit vector, and its length."""
+    vector = noise.astype(np.float64).ravel()
+    length = float(np.linalg.norm(vector))
+    if length == 0:
+        raise ValueError("a noise that is zero everywhere lies in no direction")
+    return vector / length, length
+
 
 Z_99 = 2.3263
 """Quantile of the normal distribution that one in a hundred exceeds."""
@@ -118,59 +278,3 @@ def power_bound(freedom: Floats, z: float) -> Floats:
     """
     spread = 2 / (9 * freedom)
     return np.asarray(np.maximum(0, 1 - spread + z * np.sqrt(spread)) ** 3)
-
-
-_LEAST_SINE = 1e-6
-"""Below it two directions are one, or opposite, to the last figure of float32."""
-
-
-def slerp(start: Frame, end: Frame, share: float) -> Frame:
-    """The noise so far on the way from one noise to another; both ends are exact.
-
-    The radius goes evenly from that of the one to that of the other. From a noise to its opposite all great circles are
-    equally short; the one through the noise shifted by one value is taken, the same at every share.
-
-    Args:
-        start: (C, H, W).
-        end: Of the same shape.
-        share: 0 at the start, 1 at the end.
-
-    Returns:
-        (C, H, W) float32.
-
-    Raises:
-        ValueError: The shapes differ, a noise is all zero, or the share is outside 0..1.
-    """
-    if start.shape != end.shape:
-        raise ValueError(f"noises of the shapes {start.shape} and {end.shape} cannot be blended")
-    if not 0 <= share <= 1:
-        raise ValueError(f"the share of a blend is {share}; allowed is 0 to 1")
-    if share in (0, 1):
-        return np.array(end if share else start, np.float32)
-    (one, from_radius), (other, to_radius) = _direction(start), _direction(end)
-    angle = math.acos(min(1.0, max(-1.0, float(one @ other))))
-    radius = (1 - share) * from_radius + share * to_radius
-    return (radius * _between(one, other, angle, share)).reshape(start.shape).astype(np.float32)
-
-
-def _between(one: NDArray[np.float64], other: NDArray[np.float64], angle: float, share: float) -> NDArray[np.float64]:
-    """The unit vector at `share` of the way from one unit vector to another, `angle` apart."""
-    if math.sin(angle) >= _LEAST_SINE:
-        return (math.sin((1 - share) * angle) * one + math.sin(share * angle) * other) / math.sin(angle)
-    if angle < 1:
-        return one
-    aside = np.roll(one, 1)
-    aside -= (aside @ one) * one
-    length = float(np.linalg.norm(aside))
-    if length < _LEAST_SINE:
-        raise ValueError("two opposite noises of one value have no noise between them")
-    return math.cos(share * math.pi) * one + math.sin(share * math.pi) * (aside / length)
-
-
-def _direction(noise: Frame) -> tuple[NDArray[np.float64], float]:
-    """A noise as a unit vector, and its length."""
-    vector = noise.astype(np.float64).ravel()
-    length = float(np.linalg.norm(vector))
-    if length == 0:
-        raise ValueError("a noise that is zero everywhere lies in no direction")
-    return vector / length, length
