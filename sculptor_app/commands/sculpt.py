@@ -44,7 +44,7 @@ from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.measures.frame_kinds import current_word
 
 if TYPE_CHECKING:
-    from sculptor_app.core.pictures.noise import Start
+    from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.measures.run_measures import RunMeasures
 
@@ -139,7 +139,7 @@ def run_resculpt(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code; what went wrong is said on the error stream.
     """
-    from sculptor_app.core.pictures.noise import Start, first_step_of  # numpy comes with it
+    from sculptor_app.core.pictures.start import Start, first_step_of  # numpy comes with it
 
     def checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
         check_picture(arguments)

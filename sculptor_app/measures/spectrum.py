@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sculptor_app.core.pictures.noise import power_bound, rings
+from sculptor_app.core.pictures.start import power_bound, rings
 from sculptor_app.core.trajectory.step import Frame
 
 Window = Literal["hann", "none"]

@@ -27,7 +27,7 @@ from sculptor_app.diffusion.models.verdict import ModelRefused as ModelRefused
 from sculptor_app.diffusion.models.verdict import Report
 
 if TYPE_CHECKING:
-    from sculptor_app.core.pictures.noise import Start
+    from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.requests.request import GridRequest
     from sculptor_app.core.trajectory.events import GridEvent
     from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress

@@ -18,7 +18,7 @@ from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.tasks import BackgroundTask, ModelTask
 
 if TYPE_CHECKING:
-    from sculptor_app.core.pictures.noise import Start
+    from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.trajectory.forward import ForwardTrajectory
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.measures.forward import ForwardMeasures
@@ -182,7 +182,7 @@ def start_from_picture(picture: Frame, name: str, first_step: int, noise: Frame 
     """
 
     def make(engine: Engine, request: RunRequest) -> Start:
-        from sculptor_app.core.pictures.noise import Start
+        from sculptor_app.core.pictures.start import Start
 
         at_size = access.fit_picture(engine, request, picture)
         fitting = noise if noise is not None and noise.shape == at_size.shape else None

@@ -192,7 +192,7 @@ class NoiseRecipe:
         towards: the seed of another noise that it is blended with; None for none.
         share: how far it has gone towards that one, 0..1.
         strokes: painted on it, in this order.
-        stays_noise: whether what is painted is held to what noise can be like; see `noise.painted`.
+        stays_noise: whether what is painted is held to what noise can be like; see `start.painted`.
 
     Raises:
         RequestError: when a value is outside what is allowed.

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from sculptor_app.core.pictures.file import open_picture
-from sculptor_app.core.pictures.noise import Start
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest, label_of
 from sculptor_app.core.trajectory.step import Frame

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from sculptor_app.core.pictures.noise import painted, slerp
+from sculptor_app.core.pictures.start import painted, slerp
 from sculptor_app.core.requests.request import NoiseRecipe
 from sculptor_app.core.trajectory.step import Frame
 

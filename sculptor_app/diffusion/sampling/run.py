@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.pictures.noise import Start
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.trajectory.base import RunInfo

@@ -18,7 +18,7 @@ from greenlet import getcurrent, greenlet
 
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
-from sculptor_app.core.pictures.noise import Start
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES
 from sculptor_app.core.trajectory.events import Started, StepTaken

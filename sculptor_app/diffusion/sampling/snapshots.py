@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sculptor_app.core.errors import SculptorError, TrajectoryStorageError
-from sculptor_app.core.pictures.noise import Start
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.networks import OutputShapes

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sculptor_app.core.pictures.noise import Start
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RequestError, RunRequest, label_of
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, RunInfo
 from sculptor_app.core.trajectory.step import Frame

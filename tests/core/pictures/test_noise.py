@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.pictures.noise import Z_99, brush_mask, painted, power_bound, rings, slerp
+from sculptor_app.core.pictures.start import Z_99, brush_mask, painted, power_bound, rings, slerp
 from sculptor_app.core.requests.request import NoiseRecipe, RequestError, Stroke
 
 SIZE = 32

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import Cancelled, SculptorError
-from sculptor_app.core.pictures.noise import Start, first_step_of
+from sculptor_app.core.pictures.start import Start, first_step_of
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.levels import phase_spans

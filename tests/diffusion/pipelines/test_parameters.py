@@ -13,7 +13,7 @@ from diffusers import DDIMScheduler, DiffusionPipeline
 from PIL import Image
 
 from sculptor_app.core.errors import PictureError
-from sculptor_app.core.pictures.noise import Start
+from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import FORMS, Cell, GridRequest, NoiseRecipe, RequestError, RunRequest
 from sculptor_app.diffusion.models.builder import load_sculptor
