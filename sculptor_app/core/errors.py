@@ -5,17 +5,17 @@ class SculptorError(Exception):
     """An error that is shown to a person; what was computed before it stays valid.
 
     Args:
-        what: What happened, one sentence with its full stop.
-        what_to_do: What a person can do about it, one sentence, or empty where `what` already says it.
+        message: What happened, one sentence with its full stop.
+        advice: What a person can do about it, one sentence, or empty where the message already says it.
     """
 
-    def __init__(self, what: str, what_to_do: str = "") -> None:
-        super().__init__(what, what_to_do)
-        self.what = what
-        self.what_to_do = what_to_do
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message, advice)
+        self.message = message
+        self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.what} {self.what_to_do}".strip()
+        return f"{self.message} {self.advice}".strip()
 
 
 class ModelFolderError(SculptorError):

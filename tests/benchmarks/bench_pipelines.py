@@ -65,8 +65,8 @@ def _larger(engine: Engine, request: RunRequest, side: int) -> RunRequest:
     """The same with larger pictures, if the pipeline can be told or its network does not mind."""
     pipeline = engine.load(request.model, request.device)
     if "height" in call_parameters(pipeline):
-        return replace(request, options={**request.told, "height": side, "width": side})
-    if hasattr(pipeline, "unet") and "image" not in request.told:
+        return replace(request, options={**request.option_values, "height": side, "width": side})
+    if hasattr(pipeline, "unet") and "image" not in request.option_values:
         pipeline.unet.register_to_config(sample_size=side // getattr(pipeline, "vae_scale_factor", 1))
     return request
 

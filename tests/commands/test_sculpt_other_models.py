@@ -33,7 +33,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_what_is_typed_is_told(typed: list[str], told: dict):
-    assert request_of(make_parser().parse_args(["sculpt", *typed])).told == told
+    assert request_of(make_parser().parse_args(["sculpt", *typed])).option_values == told
 
 
 def test_a_prompt_is_carved_and_kept_in_the_file(foreign: Path, tmp_path: Path):

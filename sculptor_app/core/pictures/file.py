@@ -45,12 +45,12 @@ class Unreadable(Exception):
 
     Args:
         reason: why, to go after "… is skipped: ", without a full stop.
-        what_to_do: one sentence.
+        advice: one sentence.
     """
 
-    def __init__(self, reason: str, what_to_do: str = "Choose another picture.") -> None:
+    def __init__(self, reason: str, advice: str = "Choose another picture.") -> None:
         super().__init__(reason)
-        self.what_to_do = what_to_do
+        self.advice = advice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -283,7 +283,7 @@ def open_picture(path: Path, *, longest_px: int | None = None, square_px: int | 
     try:
         found = decode(path, fit, 2 * chosen[0] if chosen else None, GROUND, _size_check(longest_px))
     except Unreadable as error:
-        raise PictureError(f"{name} cannot be opened: {error}.", error.what_to_do) from error
+        raise PictureError(f"{name} cannot be opened: {error}.", error.advice) from error
     frame = np.ascontiguousarray(found.pixels.transpose(2, 0, 1)) / np.float32(127.5) - np.float32(1)
     notes = (*_resized(found.original_size, frame.shape, square_px is not None), *found.notes)
     return OpenedPicture(frame, name, found.original_size, notes)

@@ -74,13 +74,13 @@ class RunRequest:
         object.__setattr__(self, "options", _pairs(self.options))
 
     @property
-    def told(self) -> dict[str, OptionValue]:
+    def option_values(self) -> dict[str, OptionValue]:
         """The options by name."""
         return dict(self.options)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings by name, as they travel in exported files; they make the same request again."""
-        return {**asdict(self), "options": self.told}
+        return {**asdict(self), "options": self.option_values}
 
 
 def _pairs(options: Options) -> tuple[tuple[str, OptionValue], ...]:

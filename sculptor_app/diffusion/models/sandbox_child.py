@@ -58,7 +58,7 @@ def _load(path: Path, variant: str | None, dtype: str, memory_bytes: int, second
     except Unfit as unfit:
         return [[unfit.finding.message, unfit.finding.explanation]]
     except SculptorError as error:
-        return [[error.what, error.what_to_do]]
+        return [[error.message, error.advice]]
     except (Exception, MemoryError) as error:
         return [_unforeseen(error, is_out_of_memory(error), memory_bytes)]
     return []

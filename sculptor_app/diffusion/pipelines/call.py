@@ -85,7 +85,7 @@ def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelP
     Raises:
         RequestError: The pipeline does not take one of them, or lacks one that it needs.
     """
-    for name in request.told:
+    for name in request.option_values:
         if name not in controls or controls[name].field:
             raise RequestError(_unknown(pipeline, name, controls))
     for label in ("form", "material"):
@@ -93,7 +93,7 @@ def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelP
             raise RequestError(f"This model knows no {label}s; leave the {label} to the model.")
     wanted = {name: getattr(request, control.field) for name, control in controls.items() if control.field}
     wanted |= {"prompt": controls["prompt"].default} if "prompt" in controls else {}
-    wanted |= request.told
+    wanted |= request.option_values
     for name, control in controls.items():
         if control.kind is ParameterKind.LABEL:
             wanted.setdefault(name, control.default)

@@ -258,7 +258,9 @@ def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:
     Diffusers' `calculate_shift`: a straight line through two pairs of token count and shift from the config.
     """
     size = None if pipeline is None else native_size(pipeline)
-    sides = [request.told.get(name) or (size and size[place]) for place, name in enumerate(("height", "width"))]
+    sides = [
+        request.option_values.get(name) or (size and size[place]) for place, name in enumerate(("height", "width"))
+    ]
     if "calculate_shift" not in (code_names(pipeline) if pipeline else ()) or not all(sides):
         raise PlanUnknown("The noise levels of this model depend on the size of the picture.", _LATER)
     edge = latent_layout_of(pipeline).factor * _PATCH

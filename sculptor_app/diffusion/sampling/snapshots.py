@@ -129,7 +129,7 @@ class RunSnapshots:
         except UncopyableState as reason:
             self._failure = str(reason)
         except TrajectoryStorageError as error:
-            self._failure = f"{error.what} {error.what_to_do}"
+            self._failure = f"{error.message} {error.advice}"
 
     def _generators(self, random: RandomStreams) -> tuple[StoredTensor, ...]:
         """Stored states of the generators; most samplers never draw again, and share one copy."""

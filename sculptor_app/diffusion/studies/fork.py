@@ -92,8 +92,8 @@ def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> 
         if each.name in SCHEDULE_FIELDS and getattr(old, each.name) != getattr(new, each.name):
             raise RequestError(f"A fork cannot have another {each.name}; keep {getattr(old, each.name)!r}.")
     for name in SCHEDULE_OPTIONS:
-        if old.told.get(name) != new.told.get(name):
-            raise RequestError(f"A fork cannot have another {name}; keep {old.told.get(name)!r}.")
+        if old.option_values.get(name) != new.option_values.get(name):
+            raise RequestError(f"A fork cannot have another {name}; keep {old.option_values.get(name)!r}.")
 
 
 class ForkReplay(SnapshotRecorder):

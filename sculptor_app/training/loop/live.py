@@ -185,7 +185,7 @@ class Learning:
         except NotWritten as error:
             if not self._complained:
                 self._complained = True
-                yield Message(f"{error.what} The run goes on without it.")
+                yield Message(f"{error.message} The run goes on without it.")
             return
         yield Sampled(row, rows)
 

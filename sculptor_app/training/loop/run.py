@@ -193,7 +193,7 @@ class Run:
         except NotWritten as error:
             if part not in self._complained:
                 self._complained.add(part)
-                self._listener.message(f"{error.what} The run goes on without {part}.")
+                self._listener.message(f"{error.message} The run goes on without {part}.")
 
     def save_newest(self) -> None:
         """Write a checkpoint unless the newest step is in one already.

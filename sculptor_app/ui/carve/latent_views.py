@@ -157,7 +157,7 @@ class LatentViews(QObject):
         if isinstance(error, ModelFolderError) and self.decoder.folder is not None:
             self.decoder.choose(None)
         if isinstance(error, SculptorError):
-            self._window.messages.show_message(error.what, error.what_to_do)
+            self._window.messages.show_message(error.message, error.advice)
         else:
             log.error("latents could not be shown", exc_info=error)
             what = self.tr("The latents could not be shown, for a reason that nobody foresaw ({0}: {1}).")

@@ -184,7 +184,7 @@ class RunControl(QObject):
     def _tell(self, error: Exception) -> None:
         if isinstance(error, SculptorError):
             action = self.tr("Use the CPU") if isinstance(error, OutOfDeviceMemory) else ""
-            self._messages.show_message(error.what, error.what_to_do, action=action, on_action=self._use_cpu)
+            self._messages.show_message(error.message, error.advice, action=action, on_action=self._use_cpu)
         elif isinstance(error, RequestError):
             self._messages.show_message(str(error))
         else:

@@ -216,7 +216,7 @@ class LearnPage(Page):
     @Slot(object)
     def _show_error(self, error: Exception) -> None:
         if isinstance(error, SculptorError):
-            self.messages.show_message(error.what, texts.advice(error))
+            self.messages.show_message(error.message, texts.advice(error))
         elif isinstance(error, OSError):
             sentence = self.tr("The run stopped ({0}).").format(error.strerror or error)
             self.messages.show_message(sentence, self.tr("Look after its folder, then go on."))

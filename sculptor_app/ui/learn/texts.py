@@ -98,4 +98,4 @@ def advice(error: SculptorError) -> str:
             return translate("Learn", "Choose a smaller picture size, or a folder with fewer pictures.")
         case errors.RenderSizeMismatch():
             return translate("Learn", "Choose another folder, or delete the folder of renders.")
-    return error.what_to_do
+    return error.advice

@@ -160,7 +160,7 @@ class Downloads(QObject):
             log.info("the hub has nothing to add to %s: %s", self._name, error)
         elif isinstance(error, SculptorError):
             again = self.tr("Try again") if isinstance(error, DownloadFailed) and error.may_pass else ""
-            self._window.messages.show_message(error.what, error.what_to_do, action=again, on_action=self._again)
+            self._window.messages.show_message(error.message, error.advice, action=again, on_action=self._again)
         else:
             log.error("a model could not be fetched", exc_info=error)
             what = self.tr("The model could not be fetched, for a reason that nobody foresaw ({0}: {1}).")

@@ -170,7 +170,7 @@ class Models(QObject):
         elif isinstance(error, RequestError):
             messages.show_message(str(error), self._next_run())
         elif isinstance(error, SculptorError):
-            messages.show_message(error.what, f"{error.what_to_do} {self._next_run()}")
+            messages.show_message(error.message, f"{error.advice} {self._next_run()}")
         else:
             log.error("a model could not be opened", exc_info=error)
             what = self.tr("The model could not be opened, for a reason that nobody foresaw ({0}: {1}).")

@@ -196,7 +196,7 @@ class Files(QObject):
         try:
             write(path)
         except SculptorError as error:
-            self._window.messages.show_message(error.what, error.what_to_do)
+            self._window.messages.show_message(error.message, error.advice)
         else:
             self._saved(path)
 

@@ -154,7 +154,7 @@ class GridFiles(QObject):
     def _fail(self, error: Exception) -> None:
         self._bar.hide()
         if isinstance(error, SculptorError):
-            self._window.messages.show_message(error.what, error.what_to_do)
+            self._window.messages.show_message(error.message, error.advice)
             return
         log.error("a grid could not be saved", exc_info=error)
         what = self.tr("The file could not be made ({0}: {1}).").format(type(error).__name__, error)

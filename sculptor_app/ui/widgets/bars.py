@@ -26,7 +26,7 @@ def error_texts(error: BaseException, unforeseen: str, advice: str = "") -> tupl
         The two sentences.
     """
     if isinstance(error, SculptorError):
-        return error.what, error.what_to_do
+        return error.message, error.advice
     message = unforeseen.format(type(error).__name__, error)
     log.error("%s", message, exc_info=error)
     return message, advice or QCoreApplication.translate("Errors", "Help > Show log has the details.")

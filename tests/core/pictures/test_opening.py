@@ -217,9 +217,9 @@ def refused(path: Path, **options: int) -> PictureError:
         open_picture(path, **options)
     error = caught.value
     assert isinstance(error, SculptorError)
-    assert error.what.startswith(f"{path.name} cannot be opened: ")
-    assert error.what.endswith(".")
-    assert error.what_to_do.endswith(".")
+    assert error.message.startswith(f"{path.name} cannot be opened: ")
+    assert error.message.endswith(".")
+    assert error.advice.endswith(".")
     assert "\n" not in str(error)
     return error
 
@@ -236,30 +236,30 @@ def bomb(width: int, height: int) -> bytes:
 
 
 def test_what_is_no_picture_is_said_in_one_sentence(tmp_path: Path) -> None:
-    assert "there is no such file" in refused(tmp_path / "gone.png").what
-    assert "it is a folder" in refused(tmp_path).what
+    assert "there is no such file" in refused(tmp_path / "gone.png").message
+    assert "it is a folder" in refused(tmp_path).message
     for name, content in (("empty.jpg", b""), ("letter.png", b"Dear Sir or Madam"), ("page.gif", b"<html></html>")):
         (tmp_path / name).write_bytes(content)
-        assert "no picture of a known kind" in refused(tmp_path / name).what
+        assert "no picture of a known kind" in refused(tmp_path / name).message
     whole = saved(tmp_path, Image.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), dtype=np.uint8)))
     for suffix in ("png", "jpg", "webp", "tif", "gif", "bmp"):
         with Image.open(whole) as picture:
             path = saved(tmp_path, picture, f"cut.{suffix}")
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        assert "broken or truncated" in refused(path).what
+        assert "broken or truncated" in refused(path).message
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    assert "it is no file" in refused(tmp_path / "pipe.png").what
+    assert "it is no file" in refused(tmp_path / "pipe.png").message
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("RGB", (4, 4)))
     path.chmod(0)
-    assert "it may not be read" in refused(path).what
+    assert "it may not be read" in refused(path).message
 
 
 def test_a_file_that_may_not_be_read_as_the_system_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,28 +269,28 @@ def test_a_file_that_may_not_be_read_as_the_system_says_it(tmp_path: Path, monke
     path = saved(tmp_path, Image.new("RGB", (4, 4)))
     monkeypatch.setattr(Image, "open", deny)
     error = refused(path)
-    assert "it may not be read" in error.what
-    assert "permissions" in error.what_to_do
+    assert "it may not be read" in error.message
+    assert "permissions" in error.advice
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1)])
 @pytest.mark.parametrize("options", [{}, {"longest_px": 16}, {"square_px": 16}])
 def test_a_picture_of_one_pixel_is_refused(tmp_path: Path, size: tuple[int, int], options: dict[str, int]) -> None:
     error = refused(saved(tmp_path, Image.new("RGB", size)), **options)
-    assert f"it has {size[0]} × {size[1]} pixels" in error.what
-    assert "at least 2" in error.what_to_do
+    assert f"it has {size[0]} × {size[1]} pixels" in error.message
+    assert "at least 2" in error.advice
 
 
 def test_a_strip_of_which_nothing_would_be_left_is_refused(tmp_path: Path) -> None:
     error = refused(saved(tmp_path, Image.new("RGB", (4000, 9))), longest_px=100)
-    assert "shrunk to 100 nothing of it is left" in error.what
+    assert "shrunk to 100 nothing of it is left" in error.message
     assert open_picture(tmp_path / "x.png", longest_px=1000).frame.shape == (3, 2, 1000)
 
 
 @pytest.mark.parametrize("size", [(20_001, 20_000), (2**31 - 1, 2**31 - 1)])
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "bomb.png").write_bytes(bomb(*size))
-    assert "more than 400,000,000 pixels" in refused(tmp_path / "bomb.png", longest_px=256).what
+    assert "more than 400,000,000 pixels" in refused(tmp_path / "bomb.png", longest_px=256).message
 
 
 def test_what_pillow_alone_would_refuse_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +298,7 @@ def test_what_pillow_alone_would_refuse_is_opened(tmp_path: Path, monkeypatch: p
     assert open_picture(saved(tmp_path, Image.new("RGB", (40, 40))), longest_px=20).frame.shape == (3, 20, 20)
     assert Image.MAX_IMAGE_PIXELS == 100
     monkeypatch.setattr(file, "MOST_PIXELS", 1599)
-    assert "more than 1,599 pixels" in refused(tmp_path / "x.png").what
+    assert "more than 1,599 pixels" in refused(tmp_path / "x.png").message
 
 
 @given(st.integers(0, 3000), st.binary(min_size=1, max_size=8), st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF"]))

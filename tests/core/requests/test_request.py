@@ -35,7 +35,7 @@ def test_options_travel_and_count_for_equality(options: dict[str, Any]) -> None:
     request = RunRequest(options=options, guidance=None)
     assert request == RunRequest(options=reversed(options.items()), guidance=None)
     assert hash(request) == hash(RunRequest(options=options, guidance=None))
-    assert request.told == options
+    assert request.option_values == options
     assert RunRequest(**json.loads(json.dumps(request.as_dict()))) == request
 
 
@@ -46,7 +46,7 @@ def test_other_options_make_another_request() -> None:
 def test_options_cannot_be_changed_afterwards() -> None:
     given_ = {"prompt": "a bust"}
     request = RunRequest(options=given_)
-    given_["prompt"] = request.told["prompt"] = "a vase"
+    given_["prompt"] = request.option_values["prompt"] = "a vase"
     assert request.options == (("prompt", "a bust"),)
 
 

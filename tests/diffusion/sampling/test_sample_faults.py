@@ -58,7 +58,7 @@ def test_faults_are_one_sentence_and_lose_nothing(
     request = RunRequest(steps=8, model=str(tmp_path), device="cpu")
     with pytest.raises(kind, match=sentence) as caught:
         events.extend(sample(gaussian_engine(pipeline), request, threading.Event()))
-    assert caught.value.what_to_do  # type: ignore[attr-defined]
+    assert caught.value.advice  # type: ignore[attr-defined]
     assert pipeline.freed == 1
 
 

@@ -44,7 +44,7 @@ def test_a_model_is_opened_from_the_menu_and_carves_with_a_prompt(
     assert not controls.form.isVisible()
     assert controls.sampler.currentData() == "model"
     field(ready, "prompt").set_value("a bronze bust")
-    assert controls.request().told["prompt"] == "a bronze bust"
+    assert controls.request().option_values["prompt"] == "a bronze bust"
     ready.run(4)
     run = ready.session.trajectory
     assert (run.is_complete, run.info.space, run.shape[0]) == (True, "latents", 4)

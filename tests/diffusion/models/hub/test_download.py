@@ -232,7 +232,7 @@ def test_what_the_hub_refuses_is_one_sentence(status: int, code: str, words: str
     served.refuse = (status, code)
     with pytest.raises(DownloadFailed, match=words) as caught:
         offered(served, tmp_path)
-    assert caught.value.what_to_do
+    assert caught.value.advice
 
 
 def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
