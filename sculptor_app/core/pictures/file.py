@@ -159,7 +159,7 @@ def _plain(picture: Image.Image, has_profile: bool) -> Image.Image:
 def _scaled_greys(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture).astype(np.float32)
     if not np.isfinite(values).all():
-        raise Unreadable("it holds NaN")
+        raise Unreadable("it holds NaN or infinity")
     full = _full_scale(picture.mode, float(values.max()))
     return Image.fromarray(np.clip(values / np.float32(full) * 255, 0, 255))
 

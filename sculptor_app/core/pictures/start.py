@@ -122,7 +122,7 @@ def _checked(name: str, frame: Frame | None) -> Frame | None:
     if frame.ndim != 3 or frame.shape[0] != 3 or frame.shape[1] != frame.shape[2] or frame.size == 0:
         raise RequestError(f"The {name} has the shape {frame.shape}; give three channels of a square.")
     if not np.isfinite(frame).all():
-        raise RequestError(f"The {name} holds NaN; choose another.")
+        raise RequestError(f"The {name} holds NaN or infinity; choose another.")
     kept = np.ascontiguousarray(frame).copy()
     kept.setflags(write=False)
     return kept
