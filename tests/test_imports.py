@@ -74,7 +74,7 @@ def test_the_window_is_painted_before_torch_is_imported():
         "        print('painted', [name for name in ('torch', 'diffusers') if name in sys.modules])\n"
         "        self.close()\n"
         "main_window.MainWindow = Window\n"
-        "from sculptor_app.ui.app import main\n"
+        "from sculptor_app.ui.shell.app import main\n"
         "sys.exit(main())\n"
     )
     said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -47,7 +47,7 @@ def open_window(arguments: argparse.Namespace) -> int:
         say(missing, sys.stderr)
         return UNEXPECTED
     try:
-        from sculptor_app.ui.app import main
+        from sculptor_app.ui.shell.app import main
     except ImportError as error:
         if not (error.name or "").startswith(("PySide6", "shiboken6")) and "cannot open shared object" not in str(
             error

@@ -44,29 +44,29 @@ class Ticker(QObject):
 
 def run(window: object, steps: int, while_running: object = None) -> list[float]:
     """Gaps of the timer during one whole run, its first two steps left out."""
-    window.controls.steps.set_text(str(steps))
-    window.run_control.start()
-    bench.wait_until(lambda: window.session.is_running and window.session.last >= 2)
+    window.panels.controls.steps.set_text(str(steps))
+    window.panels.run_control.start()
+    bench.wait_until(lambda: window.panels.session.is_running and window.panels.session.last >= 2)
     ticker = Ticker()
     ticker.start()
     scrub = QTimer()
     if while_running is not None:
         scrub.timeout.connect(while_running)
         scrub.start(TICK_MS)
-    bench.wait_until(lambda: not window.runner.is_running)
+    bench.wait_until(lambda: not window.panels.runner.is_running)
     scrub.stop()
     return ticker.stop()
 
 
 def cancel_latency(window: object, steps: int) -> int:
     """Steps that were still taken after a stop was asked for."""
-    window.controls.steps.set_text(str(steps))
-    window.run_control.start()
-    bench.wait_until(lambda: window.session.is_running and window.session.last >= 3)
-    before = window.session.trajectory.last
-    window.run_control.stop()
-    bench.wait_until(lambda: not window.runner.is_running)
-    return int(window.session.trajectory.last - before)
+    window.panels.controls.steps.set_text(str(steps))
+    window.panels.run_control.start()
+    bench.wait_until(lambda: window.panels.session.is_running and window.panels.session.last >= 3)
+    before = window.panels.session.trajectory.last
+    window.panels.run_control.stop()
+    bench.wait_until(lambda: not window.panels.runner.is_running)
+    return int(window.panels.session.trajectory.last - before)
 
 
 def report(name: str, gaps_s: list[float]) -> float:
@@ -97,11 +97,11 @@ def main() -> int:
     generator = random.Random(7)
 
     def jump() -> None:
-        window.session.go_to(generator.randint(0, window.session.last))
+        window.panels.session.go_to(generator.randint(0, window.panels.session.last))
 
     scrubbed = report("run, scrubbed at random", run(window, chosen.steps, jump))
     late = [cancel_latency(window, chosen.steps) for _ in range(chosen.cancels)]
-    trajectory = window.session.trajectory
+    trajectory = window.panels.session.trajectory
     print(f"device {trajectory.info.device_name}; steps taken after a stop: {late}")
     worst = max(following, scrubbed)
     print(f"p99 {worst:.1f} ms, goal <= {chosen.goal_ms} ms; stop within {max(late)} step(s), goal <= 1")

@@ -25,8 +25,8 @@ from sculptor_app.session.training import TrainingState
 from sculptor_app.training.records.events import Begun, Stepped
 from sculptor_app.training.records.plan import PRESETS, TINY, plan_of
 from sculptor_app.ui import theme
-from sculptor_app.ui.app import SWITCH_INTERVAL_S, make_application
 from sculptor_app.ui.learn.page import LearnPage
+from sculptor_app.ui.shell.app import SWITCH_INTERVAL_S, make_application
 from sculptor_app.ui.widgets.bars import MessageBar
 
 LONG = 10**7

@@ -60,7 +60,7 @@ def timed(self):
     clock = Clock(windows[0])
     return run()
 QApplication.exec = timed
-from sculptor_app.ui.app import main
+from sculptor_app.ui.shell.app import main
 sys.exit(main([]))
 """
 

@@ -55,16 +55,16 @@ def main() -> int:
     chosen = options.parse_args()
     _app, window = bench.open_window(chosen.model)
     print(bench.machine())
-    runner = window.runner
-    window.controls.steps.set_text(str(chosen.steps))
-    request = window.controls.request()
+    runner = window.panels.runner
+    window.panels.controls.steps.set_text(str(chosen.steps))
+    request = window.panels.controls.request()
     bare_s: list[float] = []
     watched_s: list[float] = []
     runner.watches_guidance = not chosen.one_guess
     make_job = runner._sampling_job
     runner._sampling_job = lambda *how: watched_job(make_job(*how), watched_s)
     for turn in range(chosen.rounds + 1):
-        turns = [lambda: runner.submit(bare_work(request, bare_s)), window.run_control.start]
+        turns = [lambda: runner.submit(bare_work(request, bare_s)), window.panels.run_control.start]
         for begin in turns if turn % 2 else reversed(turns):
             begin()
             bench.wait_until(lambda: not runner._jobs.is_busy and not runner.is_running)
@@ -74,7 +74,7 @@ def main() -> int:
             watched_s.clear()
     bare, watched = (1000 * statistics.median(times) / chosen.steps for times in (bare_s, watched_s))
     pairs = [after / before for before, after in zip(bare_s, watched_s, strict=True)]
-    print(f"device {window.session.trajectory.info.device_name}, {chosen.steps} steps, {chosen.rounds} rounds")
+    print(f"device {window.panels.session.trajectory.info.device_name}, {chosen.steps} steps, {chosen.rounds} rounds")
     print(f"bare loop   {bare:7.2f} ms per step   best {1000 * min(bare_s) / chosen.steps:7.2f}")
     print(f"watched     {watched:7.2f} ms per step   best {1000 * min(watched_s) / chosen.steps:7.2f}")
     ratio = statistics.median(pairs)

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 from sculptor_app.session.runner import RunState
 from sculptor_app.ui import theme
-from sculptor_app.ui.app import SWITCH_INTERVAL_S, make_application
+from sculptor_app.ui.shell.app import SWITCH_INTERVAL_S, make_application
 from sculptor_app.ui.shell.main_window import MainWindow
 
 
@@ -36,7 +36,7 @@ def open_window(model: str | None) -> tuple[QApplication, MainWindow]:
     window = MainWindow(QSettings(f"{folder}/settings.ini", QSettings.Format.IniFormat), model)
     window.show()
     window.prepare()
-    wait_until(lambda: window.runner.is_ready and window.runner.state is RunState.IDLE)
+    wait_until(lambda: window.panels.runner.is_ready and window.panels.runner.state is RunState.IDLE)
     return app, window
 
 

@@ -17,11 +17,11 @@ class Driver:
 
     def __init__(self, qtbot: QtBot, window: MainWindow) -> None:
         self.qtbot, self.window = qtbot, window
-        self.session, self.runner = window.session, window.runner
+        self.session, self.runner = window.panels.session, window.panels.runner
         self.ends: list[str] = []
         """How the carvings ended; other work of the same thread, such as opening a model, is left out."""
         for name in ("finished", "cancelled", "failed"):
-            getattr(window.runner, name).connect(lambda run, *_, name=name: self._note_end(run, name))
+            getattr(window.panels.runner, name).connect(lambda run, *_, name=name: self._note_end(run, name))
 
     def _note_end(self, run: ModelRun, name: str) -> None:
         if isinstance(run, SampleRun) and run.trajectory is not None:
@@ -39,10 +39,10 @@ class Driver:
         QTest.keyClicks(field, text)
 
     def set_steps(self, steps: int) -> None:
-        self.type_into(self.window.controls.steps, str(steps))
+        self.type_into(self.window.panels.controls.steps, str(steps))
 
     def click_start(self) -> None:
-        QTest.mouseClick(self.window.run_panel.button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(self.window.panels.run_panel.button, Qt.MouseButton.LeftButton)
 
     click_stop = click_start
 

@@ -19,6 +19,9 @@ from sculptor_app.ui.widgets.names import label
 CHOICES, TEXTS = ("form", "material", "sampler"), ("steps", "guidance")
 """Fields that are remembered for each model; seed and device are the same for all."""
 
+Rows = list[list[tuple[str, QWidget]]]
+"""Of a grid of fields: labels and fields of each."""
+
 
 class Controls(RunForm):
     """The settings of the next run.
@@ -65,7 +68,7 @@ class Controls(RunForm):
         self.model_name.setProperty("tone", "muted")
         self.model_name.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.model_name.hide()
-        labels = [[(self.tr("Form"), self.form)], [(self.tr("Material"), self.material)]]
+        labels: Rows = [[(self.tr("Form"), self.form)], [(self.tr("Material"), self.material)]]
         self.grid = FieldGrid(self._rows(labels), self)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(16, 14, 16, 0)
@@ -79,9 +82,9 @@ class Controls(RunForm):
             self._column.addWidget(widget)
         self._column.addStretch(1)
 
-    def _rows(self, own: list[list[tuple[str, QWidget]]]) -> list[list[tuple[str, QWidget]]]:
+    def _rows(self, own: Rows) -> Rows:
         """The rows of the grid: what only this model can be told, then what all can."""
-        steps = [(self.tr("Steps"), self.steps)]
+        steps: list[tuple[str, QWidget]] = [(self.tr("Steps"), self.steps)]
         if self._has_guidance:
             steps.append((self.tr("Guidance"), self.guidance))
         return [
@@ -135,10 +138,10 @@ class Controls(RunForm):
         by_field = {control.field: control for control in opened.parameters if control.field}
         self._has_guidance = "guidance" in by_field
         labelled = [(self.tr("Form"), self.form, "form"), (self.tr("Material"), self.material, "material")]
-        own: list[list[tuple[str, QWidget]]] = [[(text, box)] for text, box, name in labelled if name in by_field]
+        own: Rows = [[(text, box)] for text, box, name in labelled if name in by_field]
         self.conditions = [ConditionField(control, self) for control in opened.parameters if not control.field]
         own += [[(field.control.title, field)] for field in self.conditions if _is_first(field.control)]
-        rest = [[(field.control.title, field)] for field in self.conditions if not _is_first(field.control)]
+        rest: Rows = [[(field.control.title, field)] for field in self.conditions if not _is_first(field.control)]
         for _, box, name in labelled:
             if name not in by_field:
                 box.setCurrentIndex(0)
@@ -147,7 +150,7 @@ class Controls(RunForm):
         is_told = not is_another or opened.model is None or "guidance" in self._told.of(opened.model).texts
         if guidance is not None and guidance.default is not None and not is_told:
             self.guidance.set_number(float(guidance.default))
-        self._lay_out_anew(own, rest)
+        self._lay_out_again(own, rest)
         self.model_name.setText(opened.name)
         self.model_name.setToolTip(f"{opened.kind}\n{opened.model or ''}".strip())
         self.model_name.setVisible(opened.model is not None)
@@ -166,7 +169,7 @@ class Controls(RunForm):
         self.sampler.setCurrentIndex(max(0, self.sampler.findData(chosen)))
         self.sampler.blockSignals(False)
 
-    def _lay_out_anew(self, own: list[list[tuple[str, QWidget]]], rest: list[list[tuple[str, QWidget]]]) -> None:
+    def _lay_out_again(self, own: Rows, rest: Rows) -> None:
         """Put other fields into the grid; those that are not for this model wait outside of it."""
         old = self.grid
         self.grid = FieldGrid(self._rows(own), self)

@@ -1,17 +1,13 @@
-"""With what latents are decoded: the model's own decoder, or a small one that is quick; remembered for each model."""
+"""The choice of a decoder for latents: the model's own or a small, quick one; remembered for each model."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QSettings, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QFileDialog, QMenu
-
-if TYPE_CHECKING:
-    from sculptor_app.ui.shell.main_window import MainWindow
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 DECODER_FOLDERS = ("taesd", "taesdxl", "taesd3", "taef1", "vae_tiny")
 """Folders that are looked for inside a model's folder and beside it."""
@@ -34,19 +30,26 @@ MOST_REMEMBERED = 32
 class DecoderChoice(QObject):
     """A menu of the decoders there are for the model that is open.
 
+    Args:
+        settings: Where they are remembered.
+        parent: Of dialogs.
+
     Signals:
         changed: another one is chosen.
     """
 
     changed = Signal()
 
-    def __init__(self, window: MainWindow, parent: QObject | None = None) -> None:
+    def __init__(self, settings: QSettings, parent: QWidget) -> None:
         super().__init__(parent)
-        self._window = window
+        self._settings, self._parent = settings, parent
         self._model: str | None = None
         self._folder: Path | None = None
-        self.menu: QMenu | None = None
-        self._group: QActionGroup | None = None
+        self.menu = QMenu(self.tr("Decode &with"), parent)
+        self.menu.aboutToShow.connect(self.list_decoders)
+        self.menu.setToolTipsVisible(True)
+        self.menu.setEnabled(False)
+        self._group = QActionGroup(self.menu)
 
     @property
     def folder(self) -> Path | None:
@@ -54,15 +57,13 @@ class DecoderChoice(QObject):
         return self._folder
 
     @property
-    def looks_at_once(self) -> bool:
+    def decodes_at_once(self) -> bool:
         """Whether the last step of a run is decoded by the small decoder as soon as the run is over."""
-        return str(self._window.settings.value(AT_ONCE, "on")) == "on"
+        return str(self._settings.value(AT_ONCE, "on")) == "on"
 
-    def fill(self, menu: QMenu) -> None:
+    def add_menu(self, menu: QMenu) -> None:
         """Put the choice into a menu."""
-        self.menu = menu.addMenu(self.tr("Decode &with"))
-        self.menu.aboutToShow.connect(self.list_decoders)
-        self.menu.setEnabled(False)
+        menu.addMenu(self.menu)
 
     def set_model(self, model: str | None) -> None:
         """Another model is open: offer what was chosen for it before."""
@@ -87,11 +88,10 @@ class DecoderChoice(QObject):
         self.menu.addSeparator()
         at_once = self.menu.addAction(self.tr("&Quick look after each run"))
         at_once.setCheckable(True)
-        at_once.setChecked(self.looks_at_once)
+        at_once.setChecked(self.decodes_at_once)
         at_once.setEnabled(self._folder is not None)
         at_once.setToolTip(self.tr("The last step is decoded by the small decoder as soon as the run is over."))
-        at_once.toggled.connect(self._look_at_once)
-        self.menu.setToolTipsVisible(True)
+        at_once.toggled.connect(self._set_at_once)
 
     def _offer(self, text: str, folder: Path | None) -> None:
         action = self.menu.addAction(text)
@@ -113,7 +113,7 @@ class DecoderChoice(QObject):
         """Ask for the folder of a small decoder."""
         start = str(Path(self._model).parent) if self._model else ""
         title = self.tr("Open a small decoder's folder")
-        chosen = QFileDialog.getExistingDirectory(self._window, title, start)
+        chosen = QFileDialog.getExistingDirectory(self._parent, title, start)
         if chosen:
             self.choose(Path(chosen))
 
@@ -123,7 +123,7 @@ class DecoderChoice(QObject):
         kept.pop(self._model or "", None)
         if folder is not None:
             kept[self._model or ""] = str(folder)
-        self._window.settings.setValue(REMEMBERED, json.dumps(dict(list(kept.items())[-MOST_REMEMBERED:])))
+        self._settings.setValue(REMEMBERED, json.dumps(dict(list(kept.items())[-MOST_REMEMBERED:])))
         self._set(folder)
 
     def _set(self, folder: Path | None) -> None:
@@ -132,12 +132,12 @@ class DecoderChoice(QObject):
             self.changed.emit()
 
     @Slot(bool)
-    def _look_at_once(self, wanted: bool) -> None:
-        self._window.settings.setValue(AT_ONCE, "on" if wanted else "off")
+    def _set_at_once(self, wanted: bool) -> None:
+        self._settings.setValue(AT_ONCE, "on" if wanted else "off")
 
     def _remembered(self) -> dict[str, str]:
         try:
-            kept = json.loads(str(self._window.settings.value(REMEMBERED, "{}")))
+            kept = json.loads(str(self._settings.value(REMEMBERED, "{}")))
         except ValueError:  # edited by hand
             return {}
         return {str(model): str(folder) for model, folder in kept.items()} if isinstance(kept, dict) else {}

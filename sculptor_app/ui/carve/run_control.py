@@ -1,14 +1,13 @@
-"""From the Start button to the trajectory on screen: the runner, the session and what a person is told about a run."""
+"""Runs of the page Carve: from the Start button to the trajectory on screen, and the messages about it."""
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.errors import OutOfDeviceMemory, SculptorError
-from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.errors import OutOfDeviceMemory
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
@@ -17,11 +16,10 @@ from sculptor_app.ui.playback.texts import StepClock, duration_text
 from sculptor_app.ui.widgets.bars import MessageBar
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.measures.run_measures import RunMeasures
     from sculptor_app.session.engine import MakeStart
-
-log = logging.getLogger(__name__)
 
 
 class RunControl(QObject):
@@ -68,9 +66,9 @@ class RunControl(QObject):
         request = self._controls.request()
         if request is None:
             return
-        self.carve(request)
+        self.sample(request)
 
-    def carve(self, request: RunRequest, start: MakeStart | None = None) -> SampleRun:
+    def sample(self, request: RunRequest, start: MakeStart | None = None) -> SampleRun:
         """Run a request, from another start than its seed's noise if there is one: see `SamplingRunner.start`."""
         self._messages.clear()
         if self._run is not None:
@@ -85,7 +83,7 @@ class RunControl(QObject):
         self.begun.emit()
         return run
 
-    def show_run(self, trajectory: object, measures: object) -> None:
+    def show_run(self, trajectory: Trajectory, measures: RunMeasures) -> None:
         """Put a run on screen that was made elsewhere; one that goes on here is stopped."""
         self.stop()
         if self._run is not None:
@@ -103,7 +101,7 @@ class RunControl(QObject):
 
     @property
     def _is_mine(self) -> bool:
-        """Whether the newest run is a carving of this page's, and not work for another one."""
+        """Whether the newest run is a run of this page, and not work for another one."""
         return self._run is not None and self._run.is_newest
 
     # What the runner says --------------------------------------------------------------------------------------------
@@ -124,7 +122,7 @@ class RunControl(QObject):
             self._controls.device.set_devices(prepared.devices)
             self._judge()
         if prepared.error is not None:
-            self._tell(prepared.error)
+            self._show_error(prepared.error)
 
     @Slot(object, object)
     def _take_plan(self, request: object, levels: object) -> None:
@@ -137,9 +135,16 @@ class RunControl(QObject):
         self._session.show(trajectory, measures)
         self._panel.set_progress(0, trajectory.planned_steps, None)
 
+    @property
+    def _trajectory(self) -> AnyTrajectory:
+        """The run on screen, which has begun."""
+        trajectory = self._session.trajectory
+        assert trajectory is not None
+        return trajectory
+
     @Slot(int)
     def _take_step(self, k: int) -> None:
-        trajectory = self._session.trajectory
+        trajectory = self._trajectory
         self.pace.add(trajectory.step(k).duration_s)
         self._session.grow(k)
         self.pace_changed.emit()
@@ -148,13 +153,13 @@ class RunControl(QObject):
     def show_progress(self) -> None:
         """Show how far the run is; asked for at most once per drawing, since steps can be shorter than that."""
         if self._session.is_running:
-            planned = self._session.trajectory.planned_steps
+            planned = self._trajectory.planned_steps
             self._panel.set_progress(self._session.last, planned, self.pace.mean_s)
 
     @Slot()
     def _finish(self) -> None:
         self._session.end_run()
-        trajectory = self._session.trajectory
+        trajectory = self._trajectory
         took = sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
         self.pace.settle(took / trajectory.last)
         self._panel.set_progress(trajectory.last, trajectory.planned_steps, self.pace.mean_s)
@@ -165,33 +170,26 @@ class RunControl(QObject):
     def _cancel(self) -> None:
         was_shown = self._session.is_running
         self._session.end_run()
-        trajectory = self._session.trajectory
-        if was_shown and not trajectory.is_complete:
-            self._say_end(self.tr("Stopped at step {0} of {1}"))
+        if was_shown and not self._trajectory.is_complete:
+            self._show_end(self.tr("Stopped at step {0} of {1}"))
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         was_shown = self._session.is_running
         self._session.end_run()
         if was_shown:
-            self._say_end(self.tr("Failed after step {0} of {1}"))
-        self._tell(error)
+            self._show_end(self.tr("Failed after step {0} of {1}"))
+        self._show_error(error)
 
-    def _say_end(self, sentence: str) -> None:
-        trajectory = self._session.trajectory
+    def _show_end(self, sentence: str) -> None:
+        trajectory = self._trajectory
         self._panel.set_ended(sentence.format(trajectory.last, trajectory.planned_steps))
 
-    def _tell(self, error: Exception) -> None:
-        if isinstance(error, SculptorError):
-            action = self.tr("Use the CPU") if isinstance(error, OutOfDeviceMemory) else ""
-            self._messages.show_message(error.message, error.advice, action=action, on_action=self._use_cpu)
-        elif isinstance(error, RequestError):
-            self._messages.show_message(str(error))
-        else:
-            log.error("a run failed", exc_info=error)
-            what = self.tr("The run failed with an error that nobody foresaw ({0}: {1}).")
-            what_to_do = self.tr("What was sculpted so far stays; Help > Show log has the details.")
-            self._messages.show_message(what.format(type(error).__name__, error), what_to_do)
+    def _show_error(self, error: BaseException) -> None:
+        action = self.tr("Use the CPU") if isinstance(error, OutOfDeviceMemory) else ""
+        unforeseen = self.tr("The run failed with an error that nobody foresaw ({0}: {1}).")
+        advice = self.tr("What was sculpted so far stays; Help > Show log has the details.")
+        self._messages.show_error(error, unforeseen, advice=advice, action=action, on_action=self._use_cpu)
 
     def _use_cpu(self) -> None:
         if self._controls.device.choose("cpu"):
@@ -202,6 +200,7 @@ class RunControl(QObject):
         self._panel.set_reason(self._controls.reason)
         self.plan()
 
+    @Slot()
     def plan(self) -> None:
         """Before the first run, have the run that the controls describe planned."""
         request = self._controls.request()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QMenu, QStatusBar
 
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.latents import Latents
-from sculptor_app.session.runner import ModelRun, SampleRun
+from sculptor_app.session.runner import ModelRun, SampleRun, SamplingRunner
+from sculptor_app.ui.playback.page import Views
+from sculptor_app.ui.widgets.bars import MessageBar
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.step import Frame
+    from sculptor_app.session.engine import DecodedFrame
     from sculptor_app.ui.carve.decoder_choice import DecoderChoice
-    from sculptor_app.ui.shell.main_window import MainWindow
-    from sculptor_app.ui.shell.workbench import Workbench
 
 
 class StepDecoding(QObject):
@@ -23,25 +27,39 @@ class StepDecoding(QObject):
     What comes back is kept by step and kind, so a late picture is never shown at another step.
 
     Args:
-        window: Its session says which run and step.
-        bench: Its stage says which kinds; its presenter shows them.
+        views: Which run, step and kinds; its presenter shows them.
+        runner: Works with the model.
         latents: Decodes.
-        decoder: Says with what.
+        decoder: Which decoder is chosen.
+        is_in_front: Whether the frames are in front.
+        messages: Shows why it cannot be done now.
+        status: Shows what is being done.
     """
 
-    def __init__(self, window: MainWindow, bench: Workbench, latents: Latents, decoder: DecoderChoice) -> None:
-        super().__init__(bench)
-        self._window, self._bench, self._latents, self._decoder = window, bench, latents, decoder
+    def __init__(
+        self,
+        views: Views,
+        runner: SamplingRunner,
+        latents: Latents,
+        decoder: DecoderChoice,
+        is_in_front: Callable[[], bool],
+        messages: MessageBar,
+        status: QStatusBar,
+    ) -> None:
+        super().__init__(latents)
+        self._session, self._stage, self._presenter = views.session, views.stage, views.presenter
+        self._runner, self._latents, self._decoder, self._is_in_front = runner, latents, decoder, is_in_front
+        self._messages, self._status = messages, status
         self.action: QAction | None = None
         latents.frame_decoded.connect(self._show)
         latents.frames_ended.connect(self._end)
         decoder.changed.connect(self._forget)
-        for signal in (window.session.trajectory_changed, window.session.running_changed):
+        for signal in (self._session.trajectory_changed, self._session.running_changed):
             signal.connect(self._judge)
-        window.runner.finished.connect(self._look_at_once)
+        runner.finished.connect(self._decode_at_once)
 
-    def fill(self, menu: QMenu) -> None:
-        """Put the deed into a menu."""
+    def add_action(self, menu: QMenu) -> None:
+        """Put the action into a menu."""
         self.action = menu.addAction(self.tr("Decode this &step"))
         self.action.setShortcut(QKeySequence("Ctrl+D"))
         self.action.setToolTip(self.tr("What the frames show of this step, as the chosen decoder shows it."))
@@ -51,9 +69,8 @@ class StepDecoding(QObject):
     @property
     def _run(self) -> Any:
         """The run in latents that is over and on screen; None where there is none."""
-        session = self._window.session
-        trajectory = session.trajectory
-        if trajectory is None or trajectory.info.space != "latents" or session.is_running:
+        trajectory = self._session.trajectory
+        if trajectory is None or trajectory.info.space != "latents" or self._session.is_running:
             return None
         return trajectory
 
@@ -65,49 +82,51 @@ class StepDecoding(QObject):
     @Slot()
     def decode(self) -> None:
         """Decode what the frames show and is not decoded yet, the first frame first."""
-        run, step = self._run, self._window.session.position
-        if run is None or self._bench.pages.page is not None:
+        run, step = self._run, self._session.position
+        if run is None or not self._is_in_front():
             return
         if self._is_in_the_way():
-            said = self.tr("The model is at work for another page; stop that, or wait for its end.")
-            self._window.messages.show_message(said)
+            text = self.tr("The model is at work for another page; stop that, or wait for its end.")
+            self._messages.show_message(text)
             return
         from sculptor_app.measures import pictures
 
-        source = self._bench.presenter.pictures
-        kinds = [kind for kind in dict.fromkeys(self._bench.stage.kinds) if kind.is_picture]
+        source = self._presenter.pictures
+        kinds = [kind for kind in dict.fromkeys(self._stage.kinds) if kind.is_picture]
         frames = [(kind, pictures.frame(run, step, kind)) for kind in kinds if not source.has_decoded(step, kind)]
-        wanted = [((step, kind), numbers) for kind, numbers in frames if numbers is not None]
+        wanted: list[tuple[object, Frame]] = [
+            ((step, kind), numbers) for kind, numbers in frames if numbers is not None
+        ]
         if wanted:
             self._latents.decode_frames(run, wanted, self._decoder.folder)
-            self._window.statusBar().showMessage(self.tr("decoding step {0}…").format(step))
+            self._status.showMessage(self.tr("decoding step {0}…").format(step))
 
     def _is_in_the_way(self) -> bool:
         """Whether asking the worker now would end somebody's run."""
         own = self._latents.is_decoding_frames or self._latents.is_mapping
-        return self._window.runner.is_running and not own
+        return self._runner.is_running and not own
 
     @Slot(object, object)
-    def _show(self, trajectory: Any, made: Any) -> None:
-        if trajectory is not self._window.session.trajectory:
+    def _show(self, trajectory: Any, made: DecodedFrame) -> None:
+        if trajectory is not self._session.trajectory:
             return
-        step, kind = made.key
-        self._bench.presenter.pictures.keep_decoded(step, kind, made.frame, made.note or self.tr("decoded"))
-        self._bench.presenter.clock.request()
+        step, kind = cast(tuple[int, FrameKind], made.key)  # as `decode` has asked for it
+        self._presenter.pictures.keep_decoded(step, kind, made.frame, made.note or self.tr("decoded"))
+        self._presenter.clock.request()
 
     @Slot()
     def _end(self) -> None:
-        self._window.statusBar().clearMessage()
+        self._status.clearMessage()
 
     @Slot()
     def _forget(self) -> None:
         """Another decoder was chosen: what the one before has made is not what it shows."""
-        self._bench.presenter.pictures.forget_decoded()
-        self._bench.presenter.clock.request()
+        self._presenter.pictures.forget_decoded()
+        self._presenter.clock.request()
 
     @Slot(object)
-    def _look_at_once(self, run: ModelRun) -> None:
+    def _decode_at_once(self, run: ModelRun) -> None:
         """After a run, where a quick first look is wanted and a small decoder chosen."""
         is_new = isinstance(run, SampleRun) and run.trajectory is self._run is not None
-        if is_new and self._decoder.folder is not None and self._decoder.looks_at_once:
+        if is_new and self._decoder.folder is not None and self._decoder.decodes_at_once:
             self.decode()

@@ -1,4 +1,4 @@
-"""Models of the hub that are not on this computer: asked for, offered with their size, fetched, opened."""
+"""Downloads of models from the hub: asked for, offered with their size, fetched, opened."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.errors import SculptorError
 from sculptor_app.session.engine import DownloadFailed
 from sculptor_app.session.models import ModelDownload
+from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.models.texts import TransferClock, offer_text, transfer_text
-from sculptor_app.ui.widgets.bars import WorkBar
+from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Offer
-    from sculptor_app.ui.shell.main_window import MainWindow
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +24,9 @@ class Downloads(QObject):
     """One download at a time, in a bar of its own: carving goes on meanwhile.
 
     Args:
-        window: Has the bar for what went wrong, and the runner.
+        runner: Works with the model that is open, or not.
         bar: Shows the download.
+        messages: Shows how it ended.
 
     Signals:
         open_requested: A model that is here now, or was, is to be opened.
@@ -34,9 +34,9 @@ class Downloads(QObject):
 
     open_requested = Signal(str)
 
-    def __init__(self, window: MainWindow, bar: WorkBar) -> None:
+    def __init__(self, runner: SamplingRunner, bar: WorkBar, messages: MessageBar) -> None:
         super().__init__(bar)
-        self._window, self._bar = window, bar
+        self._runner, self._bar, self._messages = runner, bar, messages
         self._name, self._is_quiet, self._is_wanted = "", False, False
         self._offer: Offer | None = None
         self._done, self._clock = 0, TransferClock(0)
@@ -44,7 +44,7 @@ class Downloads(QObject):
         self.download.offered.connect(self._show_offer)
         self.download.progressed.connect(self._show_progress)
         self.download.fetched.connect(self._end)
-        self.download.stopped.connect(self._say_stopped)
+        self.download.stopped.connect(self._show_stopped)
         self.download.failed.connect(self._fail)
 
     @property
@@ -61,8 +61,8 @@ class Downloads(QObject):
         """
         if self.is_fetching:
             if not quietly:
-                said = self.tr("{0} is being downloaded; one model is fetched at a time.").format(self._name)
-                self._window.messages.show_message(said, self.tr("Wait until it is here, or stop it."), is_fault=False)
+                text = self.tr("{0} is being downloaded; one model is fetched at a time.").format(self._name)
+                self._messages.show_message(text, self.tr("Wait until it is here, or stop it."), is_fault=False)
             return
         self._is_wanted = False
         self._ask(name, quietly)
@@ -70,8 +70,8 @@ class Downloads(QObject):
     def _ask(self, name: str, quietly: bool = False) -> None:
         self._name, self._is_quiet, self._offer = name, quietly, None
         if not quietly:
-            said = self.tr("Asking the hub how large {0} is…").format(name)
-            self._bar.show_work(said, [(self.tr("Stop"), self.put_aside)])
+            text = self.tr("Asking the hub how large {0} is…").format(name)
+            self._bar.show_work(text, [(self.tr("Stop"), self.put_aside)])
         self.download.ask(name)
 
     @Slot()
@@ -90,7 +90,7 @@ class Downloads(QObject):
         self._offer = offer
         if offer.missing_bytes > offer.free_bytes:
             what_to_do = self.tr("Free some space, or set HF_HOME to a folder on another disk.")
-            self._window.messages.show_message(
+            self._messages.show_message(
                 offer_text(offer), what_to_do, action=self.tr("Ask again"), on_action=self._again
             )
         elif self._is_wanted:  # it was agreed to before, and broken off
@@ -99,8 +99,8 @@ class Downloads(QObject):
             self._put_to_choice(offer)
 
     def _put_to_choice(self, offer: Offer) -> None:
-        deeds = [(self.tr("Download"), self.fetch), (self.tr("Cancel"), self.put_aside)]
-        self._bar.show_work(offer_text(offer), deeds, is_busy=False)
+        buttons = [(self.tr("Download"), self.fetch), (self.tr("Cancel"), self.put_aside)]
+        self._bar.show_work(offer_text(offer), buttons, is_busy=False)
         self._bar.buttons[0].setFocus()
 
     @Slot()
@@ -110,14 +110,15 @@ class Downloads(QObject):
     @Slot()
     def fetch(self) -> None:
         """Fetch what was offered."""
-        assert self._offer is not None
         self._is_wanted = True
-        self._window.messages.clear()
-        self._done = self._offer.total_bytes - self._offer.missing_bytes
+        self._messages.clear()
+        offer = self._offer
+        assert offer is not None  # it is what was agreed to
+        self._done = offer.total_bytes - offer.missing_bytes
         self._clock = TransferClock(self._done)
         self._bar.show_work(self.tr("Downloading {0}").format(self._name), [(self.tr("Stop"), self.stop)])
-        self._show_progress(self._done, self._offer.total_bytes)
-        self.download.fetch(self._offer)
+        self._show_progress(self._done, offer.total_bytes)
+        self.download.fetch(offer)
 
     @Slot()
     def stop(self) -> None:
@@ -136,21 +137,22 @@ class Downloads(QObject):
     @Slot(str)
     def _end(self, name: str) -> None:
         self._bar.hide()
-        if self._window.runner.is_running:  # which opening would stop
-            said, opens = self.tr("{0} is here now.").format(name), self.tr("Open it")
-            deed = lambda: self.open_requested.emit(name)  # noqa: E731
-            self._window.messages.show_message(said, is_fault=False, action=opens, on_action=deed)
+        if self._runner.is_running:  # which opening would stop
+            text, opens = self.tr("{0} is here now.").format(name), self.tr("Open it")
+            self._messages.show_message(
+                text, is_fault=False, action=opens, on_action=lambda: self.open_requested.emit(name)
+            )
         else:
             self.open_requested.emit(name)
 
     @Slot()
-    def _say_stopped(self) -> None:
+    def _show_stopped(self) -> None:
         self._bar.hide()
-        said = self.tr("The download of {0} was stopped; {1} are here and stay.")
-        assert self._offer is not None
+        text = self.tr("The download of {0} was stopped; {1} are here and stay.")
+        assert self._offer is not None  # it is what was being fetched
         there = transfer_text(self._done, self._offer.total_bytes, None)
-        self._window.messages.show_message(
-            said.format(self._name, there), is_fault=False, action=self.tr("Go on"), on_action=self._again
+        self._messages.show_message(
+            text.format(self._name, there), is_fault=False, action=self.tr("Go on"), on_action=self._again
         )
 
     @Slot(object)
@@ -158,14 +160,10 @@ class Downloads(QObject):
         self._bar.hide()
         if self._is_quiet:
             log.info("the hub has nothing to add to %s: %s", self._name, error)
-        elif isinstance(error, SculptorError):
-            again = self.tr("Try again") if isinstance(error, DownloadFailed) and error.may_pass else ""
-            self._window.messages.show_message(error.message, error.advice, action=again, on_action=self._again)
         else:
-            log.error("a model could not be fetched", exc_info=error)
-            what = self.tr("The model could not be fetched, for a reason that nobody foresaw ({0}: {1}).")
-            what_to_do = self.tr("Help > Show log has the details.")
-            self._window.messages.show_message(what.format(type(error).__name__, error), what_to_do)
+            again = self.tr("Try again") if isinstance(error, DownloadFailed) and error.may_pass else ""
+            unforeseen = self.tr("The model could not be fetched, for a reason that nobody foresaw ({0}: {1}).")
+            self._messages.show_error(error, unforeseen, action=again, on_action=self._again)
 
     def close(self) -> None:
         """End the download with the window; what has come stays."""

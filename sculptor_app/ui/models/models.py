@@ -1,4 +1,4 @@
-"""Which model is carved with: opening another one, the ones opened before, and what is said of one that is refused."""
+"""Opening models: the actions of the File menu, the models opened before, and why one was refused."""
 
 from __future__ import annotations
 
@@ -8,21 +8,124 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtCore import QObject, QSettings, QTimer, Slot
+from PySide6.QtWidgets import QFileDialog, QMenu, QStatusBar, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.requests.request import RequestError
-from sculptor_app.session.engine import ModelRefused, NotInCache, OpenedModel, is_begun, is_of_the_hub, is_offline
+from sculptor_app.session.engine import (
+    LoadingProgress,
+    ModelRefused,
+    NotInCache,
+    OpenedModel,
+    is_begun,
+    is_of_the_hub,
+    is_offline,
+)
 from sculptor_app.session.models import ModelOpening
-from sculptor_app.session.runner import Prepared
+from sculptor_app.session.runner import Prepared, RunState, SamplingRunner
+from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.models.downloads import Downloads
-from sculptor_app.ui.models.opening_progress import OpeningProgress
+from sculptor_app.ui.models.texts import loading_text
+from sculptor_app.ui.widgets.actions import Action, MenuEntry
+from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Engine
-    from sculptor_app.ui.shell.main_window import MainWindow
+
+UNASKED_MS = 500
+"""A run's loading shows from then on: the embedded model takes less."""
+
+
+class OpeningProgress(QObject):
+    """Progress of loading a model, in a bar.
+
+    Args:
+        runner: Loads models for runs.
+        controls: Name the model.
+        opening: Opens what a person asks for.
+        bar: Is filled.
+        messages: Shows that it was stopped.
+    """
+
+    def __init__(
+        self, runner: SamplingRunner, controls: Controls, opening: ModelOpening, bar: WorkBar, messages: MessageBar
+    ) -> None:
+        super().__init__(bar)
+        self._runner, self._controls, self._messages = runner, controls, messages
+        self._opening, self._bar = opening, bar
+        self._name = self._text = ""
+        self._is_stopping = False
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(UNASKED_MS)
+        self._patience.timeout.connect(self._show_unasked)
+        opening.loading.connect(self._show)
+        opening.busy_changed.connect(self._follow)
+        runner.loading.connect(self._note_loading)
+        runner.state_changed.connect(self._settle)
+
+    def begin(self, name: str) -> None:
+        """A person has asked for a model."""
+        self._name, self._is_stopping = name, False
+        self._patience.stop()
+        self._show_work(self.tr("Opening {0}…").format(name))
+
+    def _show_work(self, text: str) -> None:
+        self._bar.show_work(text, [(self.tr("Stop"), self.stop)])
+
+    @Slot()
+    def stop(self) -> None:
+        """End it, as soon as that can be done."""
+        self._is_stopping = True
+        self._bar.show_stopping(self.tr("Opening {0}: stopping…").format(self._name))
+        if self._opening.is_busy:
+            self._opening.stop()
+        else:
+            self._runner.stop()
+            said = self.tr("Opening {0} was stopped; the next run opens it again.").format(self._name)
+            self._messages.show_message(said, is_fault=False)
+
+    @Slot(object)
+    def _show(self, progress: LoadingProgress) -> None:
+        if not self._is_stopping:
+            self._bar.set_text(self.tr("Opening {0}: {1}").format(self._name, loading_text(progress)))
+
+    @Slot(bool)
+    def _follow(self, busy: bool) -> None:
+        if not busy:
+            self._bar.hide()
+
+    # A run that has to load its model first ------------------------------------------------------------------------
+
+    @Slot(object)
+    def _note_loading(self, progress: LoadingProgress) -> None:
+        if self._opening.is_busy:
+            return
+        controls = self._controls
+        self._name = controls.model_name.text() or controls.model or self.tr("the model")
+        self._text = self.tr("Opening {0}: {1}").format(self._name, loading_text(progress))
+        if not self._bar.isHidden() and not self._is_stopping:
+            self._bar.set_text(self._text)
+        elif not self._patience.isActive() and self._bar.isHidden():
+            self._is_stopping = False
+            self._patience.start()
+
+    @Slot()
+    def _show_unasked(self) -> None:
+        if self._runner.state in (RunState.PREPARING, RunState.STARTING):
+            self._show_work(self._text)
+
+    @Slot(object)
+    def _settle(self, state: RunState) -> None:
+        if state in (RunState.IDLE, RunState.RUNNING):
+            self._patience.stop()
+            if not self._opening.is_busy:
+                self._bar.hide()
+
+    def close(self) -> None:
+        """Show nothing any more."""
+        self._patience.stop()
+
 
 log = logging.getLogger(__name__)
 
@@ -30,51 +133,65 @@ MOST_RECENT = 8
 
 
 class Models(QObject):
-    """The deeds about models in the File menu.
+    """The actions about models in the File menu: opening one, the ones opened before, and unloading.
 
     Args:
-        window: Has the controls that a model fills, and the runner that opens it.
+        runner: Opens them.
+        controls: Are filled for a model.
+        messages: Shows why one is refused.
+        status: Shows what needs no answer.
+        bars: For the progress of opening, and of a download.
+        settings: Where the recent ones are remembered.
+        parent: Of dialogs.
     """
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
-        self.opening = ModelOpening(window.runner, self)
+    def __init__(
+        self,
+        runner: SamplingRunner,
+        controls: Controls,
+        messages: MessageBar,
+        status: QStatusBar,
+        bars: tuple[WorkBar, WorkBar],
+        settings: QSettings,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._runner, self._controls, self._messages, self._status = runner, controls, messages, status
+        self._settings, self._parent = settings, parent
+        opening_bar, download_bar = bars
+        self.opening = ModelOpening(runner, self)
         self.opening.opened.connect(self._take)
         self.opening.failed.connect(self._fail)
-        self.opening.cancelled.connect(self._say_stopped)
-        self.progress = OpeningProgress(window, self.opening, window.opening_bar)
-        self.downloads = Downloads(window, window.download_bar)
+        self.opening.cancelled.connect(self._show_stopped)
+        self.progress = OpeningProgress(runner, controls, self.opening, opening_bar, messages)
+        self.downloads = Downloads(runner, download_bar, messages)
         self.downloads.open_requested.connect(self._open_now)
         self._wanted: str | None = None
         self._recent_menu: QMenu | None = None
-        window.runner.prepared.connect(self._prepared)
+        runner.prepared.connect(self._prepared)
 
-    def fill(self, menu: QMenu) -> None:
-        """Put the deeds into a menu."""
-        self._add(menu, self.tr("&Open model…"), self.ask_folder, "Ctrl+O")
-        self._add(menu, self.tr("Open &checkpoint file…"), self.ask_file)
-        self._add(menu, self.tr("Model from the &hub…"), self.ask_name)
-        self._recent_menu = menu.addMenu(self.tr("&Recent models"))
-        self._recent_menu.aboutToShow.connect(self._fill_recent)
-        self._recent_menu.setEnabled(bool(self.recent()))
-        self._add(menu, self.tr("The &embedded model"), lambda: self.open(None))
-        self._add(menu, self.tr("&Unload the model"), self.unload)
+    def entries(self) -> list[MenuEntry]:
+        """The rows for a menu."""
+        return [
+            Action("open_model", self.tr("&Open model…"), self.ask_folder, ("Ctrl+O",)),
+            Action("open_checkpoint", self.tr("Open &checkpoint file…"), self.ask_file),
+            Action("open_hub_model", self.tr("Model from the &hub…"), self.ask_name),
+            self._add_recent_menu,
+            Action("open_embedded", self.tr("The &embedded model"), lambda: self.open(None)),
+            Action("unload", self.tr("&Unload the model"), self.unload),
+        ]
 
-    @staticmethod
-    def _add(menu: QMenu, text: str, deed: object, key: str = "") -> QAction:
-        action = menu.addAction(text)
-        if key:
-            action.setShortcut(QKeySequence(key))
-        action.triggered.connect(deed)
-        return action
+    def _add_recent_menu(self, menu: QMenu) -> None:
+        recent = self._recent_menu = menu.addMenu(self.tr("&Recent models"))
+        recent.aboutToShow.connect(self._fill_recent)
+        recent.setEnabled(bool(self.recent()))
 
     # Asking ------------------------------------------------------------------------------------------------------
 
     @Slot()
     def ask_folder(self) -> None:
         """Ask for a model's folder and open it."""
-        chosen = QFileDialog.getExistingDirectory(self._window, self.tr("Open a model's folder"), self._folder())
+        chosen = QFileDialog.getExistingDirectory(self._parent, self.tr("Open a model's folder"), self._folder())
         if chosen:
             self.open(chosen)
 
@@ -82,7 +199,7 @@ class Models(QObject):
     def ask_file(self) -> None:
         """Ask for a checkpoint file and open it."""
         kinds = self.tr("Checkpoints (*.safetensors)")
-        chosen, _ = QFileDialog.getOpenFileName(self._window, self.tr("Open a checkpoint"), self._folder(), kinds)
+        chosen, _ = QFileDialog.getOpenFileName(self._parent, self.tr("Open a checkpoint"), self._folder(), kinds)
         if chosen:
             self.open(chosen)
 
@@ -91,19 +208,19 @@ class Models(QObject):
         """Ask for a repository's name; open it from the hub's cache, or have it fetched."""
         from sculptor_app.ui.models.hub_dialog import HubDialog
 
-        dialog = HubDialog(self._window)
+        dialog = HubDialog(self._parent)
         dialog.named.connect(self.open)
         dialog.open()
 
     def _folder(self) -> str:
-        return str(self._window.settings.value("models/folder", str(Path.home())))
+        return str(self._settings.value("models/folder", str(Path.home())))
 
     # Opening -----------------------------------------------------------------------------------------------------
 
     @Slot(str)
     def open(self, model: str | None) -> None:
         """Open a model: a folder, a checkpoint file, a name on the hub; None is the embedded one."""
-        self._window.messages.clear()
+        self._messages.clear()
         if model is not None and is_of_the_hub(model) and not is_begun(model):
             self.downloads.ask(model)
         else:
@@ -113,33 +230,33 @@ class Models(QObject):
     def _open_now(self, model: str | None) -> None:
         self._wanted = model
         self.progress.begin(self.tr("the embedded model") if model is None else model)
-        self.opening.open(model, self._window.controls.device.currentData())
+        self.opening.open(model, self._controls.device.currentData())
 
     @Slot()
     def unload(self) -> None:
         """Give the model's memory back; the next run loads it again."""
-        self._window.runner.submit(_unloaded)
-        self._window.statusBar().showMessage(self.tr("The model is unloaded; the next run loads it again."), 4000)
+        self._runner.submit(_unloaded)
+        self._status.showMessage(self.tr("The model is unloaded; the next run loads it again."), 4000)
 
     @Slot(object)
     def _prepared(self, prepared: Prepared) -> None:
         """A model named at the start is loaded: now its own controls can be had."""
-        model = self._window.controls.model
+        model = self._controls.model
         if prepared.model and prepared.error is None and model is not None:
             self._open_now(model)
         elif isinstance(prepared.error, NotInCache):
-            self._window.messages.clear()
+            self._messages.clear()
             self.downloads.ask(prepared.error.name)
 
     @Slot()
-    def _say_stopped(self) -> None:
+    def _show_stopped(self) -> None:
         wanted = self.tr("the embedded model") if self._wanted is None else self._wanted
-        next_run = "" if self._window.runner.is_running else self._next_run()  # else that is why
-        self._window.messages.show_message(self.tr("Opening {0} was stopped.").format(wanted), next_run, is_fault=False)
+        next_run = "" if self._runner.is_running else self._next_run()  # else that is why
+        self._messages.show_message(self.tr("Opening {0} was stopped.").format(wanted), next_run, is_fault=False)
 
     def _next_run(self) -> str:
         """What the next run will be made with where a model was not opened: the one before may be gone."""
-        controls = self._window.controls
+        controls = self._controls
         embedded = self.tr("the embedded model")
         before = embedded if controls.model is None else controls.model_name.text() or controls.model
         if self.opening.is_loaded:
@@ -148,7 +265,7 @@ class Models(QObject):
 
     @Slot(object)
     def _take(self, opened: OpenedModel) -> None:
-        self._window.controls.set_model(opened)
+        self._controls.set_model(opened)
         if opened.model is None:
             return
         self._remember(opened.model)
@@ -157,45 +274,44 @@ class Models(QObject):
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
-        messages = self._window.messages
+        messages = self._messages
         if isinstance(error, ModelRefused):
-            from sculptor_app.ui.models.refusal_dialog import RefusalDialog
+            from sculptor_app.ui.models.hub_dialog import RefusalDialog
 
             findings = error.findings
-            show = lambda: RefusalDialog(self._wanted or "", findings, self._window).show()  # noqa: E731
+            show = lambda: RefusalDialog(self._wanted or "", findings, self._parent).show()  # noqa: E731
             why = f"{findings[0].explanation} {self._next_run()}"
             messages.show_message(findings[0].message, why, action=self.tr("All reasons"), on_action=show)
             if self._wanted is not None and is_of_the_hub(self._wanted) and not is_offline():
                 self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
-        elif isinstance(error, RequestError):
-            messages.show_message(str(error), self._next_run())
         elif isinstance(error, SculptorError):
-            messages.show_message(error.message, f"{error.advice} {self._next_run()}")
+            messages.show_message(error.message, f"{error.advice} {self._next_run()}".strip())
         else:
-            log.error("a model could not be opened", exc_info=error)
-            what = self.tr("The model could not be opened, for a reason that nobody foresaw ({0}: {1}).")
-            messages.show_message(what.format(type(error).__name__, error), self.tr("Help > Show log has the details."))
+            unforeseen = self.tr("The model could not be opened, for a reason that nobody foresaw ({0}: {1}).")
+            messages.show_error(error, unforeseen)
 
     # Remembering -------------------------------------------------------------------------------------------------
 
     def recent(self) -> list[str]:
         """The models opened last, the newest first."""
-        kept = self._window.settings.value("models/recent", [])
+        kept = self._settings.value("models/recent", [])
         return [str(model) for model in (kept if isinstance(kept, list) else [kept]) if model]
 
     def _remember(self, model: str) -> None:
         models = [model, *(each for each in self.recent() if each != model)][:MOST_RECENT]
-        self._window.settings.setValue("models/recent", models)
+        self._settings.setValue("models/recent", models)
         if Path(model).exists():
-            self._window.settings.setValue("models/folder", str(Path(model).parent))
+            self._settings.setValue("models/folder", str(Path(model).parent))
         if self._recent_menu is not None:
             self._recent_menu.setEnabled(True)
 
     @Slot()
     def _fill_recent(self) -> None:
-        self._recent_menu.clear()
+        menu = self._recent_menu
+        assert menu is not None  # it is the one that opens
+        menu.clear()
         for model in self.recent():
-            action = self._recent_menu.addAction(model.replace("&", "&&"))
+            action = menu.addAction(model.replace("&", "&&"))
             action.triggered.connect(lambda _=False, model=model: self.open(model))
 
     def close(self) -> None:
@@ -204,6 +320,6 @@ class Models(QObject):
         self.downloads.close()
 
 
-def _unloaded(engine: Engine, stop: threading.Event) -> Iterator[None]:
+def _unloaded(engine: Engine, stop: threading.Event) -> Iterator[object]:
     engine.unload()
     yield None

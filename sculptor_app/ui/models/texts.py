@@ -1,4 +1,4 @@
-"""Texts about loading a model and about downloading one."""
+"""Texts about a model that is loaded or downloaded, and the rate of a download."""
 
 from __future__ import annotations
 
@@ -8,39 +8,38 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.texts import byte_text
+from sculptor_app.session.engine import LoadingProgress
 from sculptor_app.ui.playback.texts import duration_text
 
 if TYPE_CHECKING:
-    from sculptor_app.session.engine import LoadingProgress, Offer
+    from sculptor_app.session.engine import Offer
 
 RATE_S = 6.0
 """Over which a rate is taken: it should not jump, and follow the network."""
 
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("model_words", text)
+translate = QCoreApplication.translate  # a name that lupdate knows
 
 
 def loading_text(progress: LoadingProgress) -> str:
-    """Progress of loading a model, as "reading unet (2 of 5)"."""
+    """How far the loading of a model is, as "reading unet (2 of 5)"."""
     if progress.stage.value == "reading" and progress.part:
-        return _tr("reading {0} ({1} of {2})").format(progress.part, progress.number, progress.of)
+        return translate("Models", "reading {0} ({1} of {2})").format(progress.part, progress.number, progress.of)
     return {
-        "checking": _tr("checking what is in the folder"),
-        "trying": _tr("trying it in a process of its own"),
-        "reading": _tr("reading its weights"),
-        "moving": _tr("bringing it to where it computes"),
+        "checking": translate("Models", "checking what is in the folder"),
+        "trying": translate("Models", "trying it in a process of its own"),
+        "reading": translate("Models", "reading its weights"),
+        "moving": translate("Models", "bringing it to where it computes"),
     }[progress.stage.value]
 
 
 def offer_text(offer: Offer) -> str:
     """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left."."""
     whole = byte_text(offer.total_bytes)
-    left = _tr("the disk of {0} has {1} left.").format(offer.cache, byte_text(offer.free_bytes))
+    left = translate("Models", "the disk of {0} has {1} left.").format(offer.cache, byte_text(offer.free_bytes))
     if not offer.is_begun:
-        return _tr("{0}: {1} in {2} files; {3}").format(offer.name, whole, len(offer.files), left)
-    said = _tr("{0}: {1} in {2} files, {3} of it not here yet; {4}")
-    return said.format(offer.name, whole, len(offer.files), byte_text(offer.missing_bytes), left)
+        return translate("Models", "{0}: {1} in {2} files; {3}").format(offer.name, whole, len(offer.files), left)
+    text = translate("Models", "{0}: {1} in {2} files, {3} of it not here yet; {4}")
+    return text.format(offer.name, whole, len(offer.files), byte_text(offer.missing_bytes), left)
 
 
 class TransferClock:
@@ -56,7 +55,7 @@ class TransferClock:
 
     def add(self, now_s: float, done: int) -> None:
         """So many bytes are there now."""
-        if done <= self._there or (self._seen and done < self._seen[-1][1]):  # or a file began anew
+        if done <= self._there or (self._seen and done < self._seen[-1][1]):  # or a file began again
             self._seen.clear()
         self._seen.append((now_s, done))
         while now_s - self._seen[0][0] > RATE_S:
@@ -73,9 +72,9 @@ class TransferClock:
 
 def transfer_text(done: int, total: int, rate: float | None) -> str:
     """As "1.2 GB of 5.1 GB · 12.4 MB/s · 5 min 14 s left"."""
-    parts = [_tr("{0} of {1}").format(byte_text(done), byte_text(total))]
+    parts = [translate("Models", "{0} of {1}").format(byte_text(done), byte_text(total))]
     if rate is not None:
-        parts.append(_tr("{0}/s").format(byte_text(rate)))
+        parts.append(translate("Models", "{0}/s").format(byte_text(rate)))
     if rate and done < total:
-        parts.append(_tr("{0} left").format(duration_text((total - done) / rate)))
+        parts.append(translate("Models", "{0} left").format(duration_text((total - done) / rate)))
     return " · ".join(parts)

@@ -1,15 +1,16 @@
-"""What a person saves of a run: a GIF, one picture, the numbers; and a copy to the clipboard."""
+"""Saving what is in front: a GIF, one picture, the numbers; and a copy to the clipboard."""
 
 from __future__ import annotations
 
-import logging
+import functools
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtCore import QBuffer, QIODevice, QObject, QSettings, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QStatusBar, QWidget
 
 from sculptor_app import folders
 from sculptor_app.core.errors import SculptorError
@@ -19,16 +20,15 @@ from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.playback.texts import file_size_text
 from sculptor_app.ui.saving.gif_texts import filter_text
 from sculptor_app.ui.saving.grid_files import GridFiles
+from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 
 if TYPE_CHECKING:
-    from sculptor_app.core.trajectory.trajectory import Trajectory
-    from sculptor_app.ui.shell.main_window import MainWindow
-    from sculptor_app.ui.shell.workbench import Workbench
-
-log = logging.getLogger(__name__)
+    from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.exports.animation.plan import RunGrid
+    from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 
 
-def suggested_name(trajectory: Trajectory, ending: str, step: int | None = None) -> str:
+def suggested_name(trajectory: AnyTrajectory, ending: str, step: int | None = None) -> str:
     """As "bust-bronze-7.gif", or with a step "bust-bronze-7-step-12.png": what it is, and the seed.
 
     Of a drowned picture "holiday-drowned-7.gif".
@@ -50,122 +50,67 @@ def show_folder(folder: Path) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
 
-class Files(QObject):
-    """The deeds of the File menu."""
+def write_picture(image: QImage, path: Path) -> None:
+    """Write a PNG whole or not at all.
 
-    def __init__(self, window: MainWindow, bench: Workbench) -> None:
-        super().__init__(bench)
-        self._window, self._bench = window, bench
-        self._gif_dialog: QObject | None = None
-        self.grid_files = GridFiles(window, self)
-        self.grid_files.saved.connect(self._saved)
+    Raises:
+        ExportError: it cannot be written there.
+    """
+    from sculptor_app.exports.files import replacing
 
-    @property
-    def _views(self) -> Views | GridViews:
-        """What is looked at: files are made of it."""
-        page = self._bench.pages.page
-        return self._bench.views if page is None else page.views
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, Qt takes both
+    with replacing(path) as file:
+        file.write(bytes(buffer.data().data()))
 
-    # Folders -----------------------------------------------------------------------------------------------------
 
-    def folder(self) -> Path:
-        """Where files were saved last; the person's pictures at first, or when that folder is gone."""
-        remembered = Path(str(self._window.settings.value("files/folder", "")))
-        return remembered if remembered.is_dir() and str(remembered) != "." else folders.pictures()
+class RunSaver:
+    """What the File menu saves of a single run.
 
-    def remember_folder(self, path: Path) -> None:
-        """Offer this file's folder the next time."""
-        self._window.settings.setValue("files/folder", str(path.parent))
+    Args:
+        views: The run, and the frames that show it.
+        files: Ask for a path, and show what came of it.
+    """
 
-    def _ask(self, title: str, name: str, row: ExportFormat) -> Path | None:
-        """A path with the right ending; asking about a file that is there already is the file dialog's own."""
-        chosen, _ = QFileDialog.getSaveFileName(self._window, title, str(self.folder() / name), filter_text(row))
-        return row.named(Path(chosen)) if chosen else None
+    def __init__(self, views: Views, files: Files) -> None:
+        self._views, self._session, self._files = views, views.session, files
 
-    # Deeds -------------------------------------------------------------------------------------------------------
+    def gif_source(self) -> tuple[AnyTrajectory, str] | None:
+        """The run and a name for its GIF; None where there is none."""
+        trajectory = self._session.trajectory
+        return None if trajectory is None else (trajectory, suggested_name(trajectory, ".gif"))
 
-    @Slot()
-    def save_gif(self) -> None:
-        """Open the dialog that saves the run as a GIF; it leaves the window free."""
-        from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
-
-        views = self._views
-        session, is_grid = views.session, isinstance(views, GridViews)
-        filmed = views.grid() if is_grid else session.trajectory
-        if filmed is None:
-            return
-        self._close_dialog()
-        path = self.folder() / (views.name() + ".gif" if is_grid else suggested_name(filmed, ".gif"))
-        dialog = ExportGifDialog(filmed, session.measures, self._window.settings, path, session.position, self._window)
-        dialog.saved.connect(self._gif_saved)
-        dialog.destroyed.connect(self._forget_dialog)
-        session.running_changed.connect(dialog.refresh)
-        session.step_changed.connect(dialog.set_position)
-        self._gif_dialog = dialog
-        dialog.show()
-
-    @Slot()
     def save_picture(self) -> None:
-        """Save what the first frame shows as a PNG, pixel for pixel; of many runs a sheet with all of them."""
-        if isinstance(self._views, GridViews):
-            self._save_sheet(self._views)
-            return
-        image, trajectory = self._picture(), self._views.session.trajectory
+        """Save what the first frame shows as a PNG, pixel for pixel."""
+        image, trajectory = self._picture(), self._session.trajectory
         if image is None or trajectory is None:
             return
-        step = self._views.session.position
-        name = suggested_name(trajectory, ".png", step)
-        path = self._ask(self.tr("Save picture"), name, FORMATS["png"])
+        step = self._session.position
+        path = self._files.ask_picture(suggested_name(trajectory, ".png", step))
         if path is not None:
             from sculptor_app.exports.settings import settings_text
 
             image = image.copy()
             image.setText("comment", settings_text(trajectory, {"state": step}))
-            self._write(path, lambda target: self.write_picture(image, target))
+            self._files.write(path, functools.partial(write_picture, image))
 
-    @Slot()
     def save_numbers(self) -> None:
         """Save energy per band and step as CSV."""
-        if isinstance(self._views, GridViews):
-            self._save_table(self._views)
-            return
-        trajectory, measures = self._views.session.trajectory, self._views.session.measures
+        trajectory, measures = self._session.trajectory, self._session.measures
         if trajectory is None:
             return
-        name = suggested_name(trajectory, ".csv")
-        path = self._ask(self.tr("Save numbers"), name, FORMATS["csv"])
+        path = self._files.ask_numbers(suggested_name(trajectory, ".csv"))
         if path is not None:
-            self._write(path, lambda target: FORMATS["csv"].write(target, Export(trajectory, measures=measures)))
+            export = Export(trajectory, measures=measures)
+            self._files.write(path, lambda target: FORMATS["csv"].write(target, export))
 
-    @Slot()
     def copy_picture(self) -> None:
-        """Put what the first frame shows on the clipboard; of many runs a sheet with all of them."""
-        if isinstance(self._views, GridViews):
-            grid = self._views.grid()
-            if grid is not None:
-                self.grid_files.copy(self._views, grid, self._views.session.position)
-            return
+        """Put what the first frame shows on the clipboard."""
         image = self._picture()
         if image is not None:
             QGuiApplication.clipboard().setImage(image)
-            self._window.statusBar().showMessage(self.tr("Picture copied"), 2000)
-
-    def _save_sheet(self, views: GridViews) -> None:
-        grid, step = views.grid(), views.session.position
-        if grid is None:
-            return
-        name = f"{views.name()}-step-{step}.png"
-        path = self._ask(self.tr("Save picture"), name, FORMATS["png"])
-        if path is not None:
-            self.grid_files.write_sheet(path, views, grid, step)
-
-    def _save_table(self, views: GridViews) -> None:
-        grid = views.grid()
-        if grid is None:
-            return
-        path = self._ask(self.tr("Save numbers"), f"{views.name()}.csv", FORMATS["csv"])
-        if path is not None:
-            self.grid_files.write_numbers(path, grid)
+            self._files.show_copied()
 
     def _picture(self) -> QImage | None:
         kinds = self._views.stage.kinds
@@ -175,44 +120,166 @@ class Files(QObject):
                 return image
         return None
 
-    @staticmethod
-    def write_picture(image: QImage, path: Path) -> None:
-        """Write a PNG whole or not at all.
 
-        Raises:
-            ExportError: it cannot be written there.
-        """
-        from PySide6.QtCore import QBuffer, QIODevice
+class GridSaver:
+    """What the File menu saves of many runs at once: a sheet with all of them, and a table.
 
-        from sculptor_app.exports.files import replacing
+    Args:
+        views: The runs.
+        files: Ask for a path.
+        grid_files: Write in the background.
+    """
 
-        buffer = QBuffer()
-        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        image.save(buffer, "PNG")
-        with replacing(path) as file:
-            file.write(bytes(buffer.data().data()))
+    def __init__(self, views: GridViews, files: Files, grid_files: GridFiles) -> None:
+        self._views, self._files, self._grid_files = views, files, grid_files
 
-    def _write(self, path: Path, write: object) -> None:
+    def gif_source(self) -> tuple[RunGrid, str] | None:
+        """The runs and a name for their GIF; None where there are none."""
+        grid = self._views.grid()
+        return None if grid is None else (grid, self._views.name() + ".gif")
+
+    def save_picture(self) -> None:
+        """Save the sheet at the step shown as a PNG."""
+        grid, step = self._views.grid(), self._views.session.position
+        if grid is None:
+            return
+        path = self._files.ask_picture(f"{self._views.name()}-step-{step}.png")
+        if path is not None:
+            self._grid_files.write_sheet(path, self._views, grid, step)
+
+    def save_numbers(self) -> None:
+        """Save the table as CSV."""
+        grid = self._views.grid()
+        if grid is None:
+            return
+        path = self._files.ask_numbers(f"{self._views.name()}.csv")
+        if path is not None:
+            self._grid_files.write_numbers(path, grid)
+
+    def copy_picture(self) -> None:
+        """Put the sheet on the clipboard."""
+        grid = self._views.grid()
+        if grid is not None:
+            self._grid_files.copy(self._views, grid, self._views.session.position)
+
+
+class Files(QObject):
+    """The actions of the File menu that save what is in front.
+
+    Args:
+        views: What is in front.
+        messages: Shows what was saved, or why not.
+        status: Shows what needs no answer.
+        bar: Shows the progress of what takes long.
+        settings: Where folder and choices are remembered.
+        parent: Of dialogs.
+    """
+
+    def __init__(
+        self,
+        views: Callable[[], Views | GridViews | None],
+        messages: MessageBar,
+        status: QStatusBar,
+        bar: WorkBar,
+        settings: QSettings,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._views, self._messages, self._status = views, messages, status
+        self._settings, self._parent = settings, parent
+        self._gif_dialog: ExportGifDialog | None = None
+        self.grid_files = GridFiles(messages, bar, self)
+        self.grid_files.saved.connect(self._saved)
+
+    def _saver(self) -> RunSaver | GridSaver:
+        """For one run or many, whichever is in front."""
+        views = self._views()
+        assert views is not None  # else the actions are disabled
+        return GridSaver(views, self, self.grid_files) if isinstance(views, GridViews) else RunSaver(views, self)
+
+    # Actions -----------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def save_gif(self) -> None:
+        """Open the dialog that saves a GIF; it leaves the window free."""
+        from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
+
+        source, views = self._saver().gif_source(), self._views()
+        if source is None or views is None:
+            return
+        self._close_dialog()
+        filmed, name = source
+        session, path = views.session, self.folder() / name
+        dialog = ExportGifDialog(filmed, session.measures, self._settings, path, session.position, self._parent)
+        dialog.saved.connect(self._gif_saved)
+        dialog.destroyed.connect(self._forget_dialog)
+        session.running_changed.connect(dialog.refresh)
+        session.step_changed.connect(dialog.set_position)
+        self._gif_dialog = dialog
+        dialog.show()
+
+    @Slot()
+    def save_picture(self) -> None:
+        """Save a PNG."""
+        self._saver().save_picture()
+
+    @Slot()
+    def save_numbers(self) -> None:
+        """Save a CSV."""
+        self._saver().save_numbers()
+
+    @Slot()
+    def copy_picture(self) -> None:
+        """Put a picture on the clipboard."""
+        self._saver().copy_picture()
+
+    # Folders -----------------------------------------------------------------------------------------------------
+
+    def folder(self) -> Path:
+        """Where files were saved last; the person's pictures at first, or when that folder is gone."""
+        remembered = Path(str(self._settings.value("files/folder", "")))
+        return remembered if remembered.is_dir() and str(remembered) != "." else folders.pictures()
+
+    def ask_picture(self, name: str) -> Path | None:
+        """Ask where a picture is to be saved."""
+        return self._ask(self.tr("Save picture"), name, FORMATS["png"])
+
+    def ask_numbers(self, name: str) -> Path | None:
+        """Ask where a table is to be saved."""
+        return self._ask(self.tr("Save numbers"), name, FORMATS["csv"])
+
+    def _ask(self, title: str, name: str, row: ExportFormat) -> Path | None:
+        """A path with the right ending; asking about a file that is there already is the file dialog's own."""
+        chosen, _ = QFileDialog.getSaveFileName(self._parent, title, str(self.folder() / name), filter_text(row))
+        return row.named(Path(chosen)) if chosen else None
+
+    # What came of it ---------------------------------------------------------------------------------------------
+
+    def write(self, path: Path, write: Callable[[Path], object]) -> None:
+        """Write a file there and then, and show what came of it."""
         try:
             write(path)
         except SculptorError as error:
-            self._window.messages.show_message(error.message, error.advice)
+            self._messages.show_message(error.message, error.advice)
         else:
             self._saved(path)
 
+    def show_copied(self) -> None:
+        """Say that a picture is on the clipboard."""
+        self._status.showMessage(self.tr("Picture copied"), 2000)
+
     @Slot(object)
     def _saved(self, path: Path) -> None:
-        self.remember_folder(path)
-        self._tell_saved(path, file_size_text(path.stat().st_size))
+        self._show_saved(path, path.stat().st_size)
 
     @Slot(str, int)
     def _gif_saved(self, path: str, size_bytes: int) -> None:
-        self.remember_folder(Path(path))
-        self._tell_saved(Path(path), file_size_text(size_bytes))
+        self._show_saved(Path(path), size_bytes)
 
-    def _tell_saved(self, path: Path, size: str) -> None:
-        self._window.messages.show_message(
-            self.tr("Saved {0} ({1}).").format(path, size),
+    def _show_saved(self, path: Path, size_bytes: int) -> None:
+        self._settings.setValue("files/folder", str(path.parent))
+        self._messages.show_message(
+            self.tr("Saved {0} ({1}).").format(path, file_size_text(size_bytes)),
             is_fault=False, action=self.tr("Show folder"), on_action=lambda: show_folder(path.parent),
         )  # fmt: skip
 

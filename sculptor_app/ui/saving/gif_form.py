@@ -89,11 +89,16 @@ class GifForm(QWidget):
         self.hold = self._number(0, MAX_HOLD_MS, 100, self.tr(" ms"))
         self.loop = QCheckBox(self.tr("Play for ever"), self)
         self.ping_pong = QCheckBox(self.tr("Back and forth"), self)
-        words = self.tr("Layer and phase under the picture"), self.tr("Step and phase under the picture")
-        words = (self.tr("Captions, step and phase"),) if self._is_grid else words
-        self.caption = QCheckBox(words[0] if self._drowned or self._is_grid else words[1], self)
+        self.caption = QCheckBox(self._caption_text(), self)
         self.plot = QCheckBox(self.tr("Energy per band beside the picture"), self)
         self.dark = QCheckBox(self.tr("Dark paper"), self)
+
+    def _caption_text(self) -> str:
+        if self._is_grid:
+            return self.tr("Captions, step and phase")
+        if self._drowned:
+            return self.tr("Layer and phase under the picture")
+        return self.tr("Step and phase under the picture")
 
     def _number(self, low: int, high: int, step: int, suffix: str = "") -> QSpinBox:
         box = QSpinBox(self)

@@ -1,8 +1,7 @@
-"""What a person saves of many runs at once: a sheet, its copy, a table; made beside the window, not in its way."""
+"""Files of many runs at once: a sheet, its copy, a table; written in a background thread."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,23 +11,20 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 
-from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.files import ExportCancelled
 from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui.playback.page import GridViews
 from sculptor_app.ui.theme import theme
+from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 
 if TYPE_CHECKING:
     from sculptor_app.exports.animation.options import AnimationOptions
     from sculptor_app.exports.animation.plan import RunGrid
-    from sculptor_app.ui.shell.main_window import MainWindow
 
 ReportProgress = Callable[[int, int], None]
 Write = Callable[[Path, ReportProgress, threading.Event], None]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,9 @@ class GridFiles(QObject):
     """Writes one file at a time in a thread of its own.
 
     Args:
-        window: Has the bars for progress and for what came of it.
+        messages: Shows what came of it.
+        bar: Shows the progress.
+        parent: The owner; call `shutdown` before it goes.
 
     Signals:
         saved: A file that was written.
@@ -48,13 +46,13 @@ class GridFiles(QObject):
 
     saved = Signal(object)
 
-    def __init__(self, window: MainWindow, parent: QObject) -> None:
+    def __init__(self, messages: MessageBar, bar: WorkBar, parent: QObject) -> None:
         super().__init__(parent)
-        self._window, self._bar = window, window.saving_bar
+        self._messages, self._bar = messages, bar
         self._task = BackgroundTask("files", self, cancelled_by=(ExportCancelled,))
         self._task.produced.connect(self._take)
         self._task.finished.connect(self._end)
-        self._task.cancelled.connect(self._say_stopped)
+        self._task.cancelled.connect(self._show_stopped)
         self._task.failed.connect(self._fail)
 
     @property
@@ -62,7 +60,7 @@ class GridFiles(QObject):
         """Whether something is being written or copied."""
         return self._task.is_busy
 
-    # Deeds -------------------------------------------------------------------------------------------------------
+    # Files -------------------------------------------------------------------------------------------------------
 
     def write_sheet(self, path: Path, views: GridViews, grid: RunGrid, step: int) -> None:
         """Write the grid at a step as one picture."""
@@ -122,10 +120,10 @@ class GridFiles(QObject):
 
     def _start(self, text: str, job: Job) -> None:
         if self._task.is_busy:
-            what = self.tr("Another file is still being written.")
-            self._window.messages.show_message(what, self.tr("Wait until it is there, or stop it."))
+            message = self.tr("Another file is still being written.")
+            self._messages.show_message(message, self.tr("Wait until it is there, or stop it."))
             return
-        self._window.messages.clear()
+        self._messages.clear()
         self._bar.show_work(text, [(self.tr("Stop"), self.stop)])
         self._task.start(job)
 
@@ -137,7 +135,7 @@ class GridFiles(QObject):
                 self._bar.set_progress(item.done / item.total, text)
             case QImage():
                 QGuiApplication.clipboard().setImage(item)
-                self._window.messages.show_message(self.tr("Picture copied."), is_fault=False)
+                self._messages.show_message(self.tr("Picture copied."), is_fault=False)
             case _Written():
                 self.saved.emit(item.path)
 
@@ -146,16 +144,11 @@ class GridFiles(QObject):
         self._bar.hide()
 
     @Slot()
-    def _say_stopped(self) -> None:
+    def _show_stopped(self) -> None:
         self._bar.hide()
-        self._window.messages.show_message(self.tr("Stopped; no file was written."), is_fault=False)
+        self._messages.show_message(self.tr("Stopped; no file was written."), is_fault=False)
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._bar.hide()
-        if isinstance(error, SculptorError):
-            self._window.messages.show_message(error.message, error.advice)
-            return
-        log.error("a grid could not be saved", exc_info=error)
-        what = self.tr("The file could not be made ({0}: {1}).").format(type(error).__name__, error)
-        self._window.messages.show_message(what, self.tr("Help > Show log has the details."))
+        self._messages.show_error(error, self.tr("The file could not be made ({0}: {1})."))

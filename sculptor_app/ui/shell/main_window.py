@@ -4,35 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QSettings, QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QMainWindow, QWidget
+from PySide6.QtWidgets import QMainWindow
 
 from sculptor_app import identity
+from sculptor_app.ui.shell.docks import LEFT_PX, RIGHT_PX
 from sculptor_app.ui.theme import theme
-
-CARVE = "carve"
-"""The page that the panels belong to; `pages` has the same."""
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Sampling
+    from sculptor_app.ui.shell.panels import Panels
     from sculptor_app.ui.shell.workbench import Workbench
 
-LAYOUT_VERSION = 1
-"""Raised when panels come or go, so that an older remembered layout is not put on them."""
-
-LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 240, 400, 32, 272
+TOP_PX, BOTTOM_PX = 32, 272
 """Where the panels begin; the bare frame shows their grounds."""
 
-LIKED_SIZE, FRAME_ROOM = QSize(1440, 900), QSize(8, 40)
+FIRST_SIZE, FRAME_ROOM = QSize(1440, 900), QSize(8, 40)
 """Size at the very first start, and what a window manager's title and borders take of the screen."""
 
 
 class MainWindow(QMainWindow):
     """The application's one window.
 
-    What it consists of is made by `complete`: `session`, `runner`, `controls`, `plots`, `timeline` and the other panels
-    by `front.Front`, frames, filmstrip and menus by `workbench.Workbench`.
+    What it consists of is made by `complete`, in two stages: session, runner and panels by `Panels`, frames, filmstrip,
+    pages and menus by `Workbench`.
 
     Args:
         settings: where layout and choices are remembered.
@@ -59,7 +55,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(identity.NAME)
         self.settings = settings or QSettings(identity.COMMAND, identity.COMMAND)
         self._model, self._sampling = model, sampling
-        self.bench: Workbench | None = None
+        self._panels: Panels | None = None
+        self._workbench: Workbench | None = None
         self._was_painted = False
         self.painted.connect(self.complete)
         geometry = self.settings.value("window/geometry")
@@ -69,91 +66,57 @@ class MainWindow(QMainWindow):
     def _fit_to_screen(self) -> None:
         """Take the size that the panels like, or as much of it as the screen has beside the window's own frame."""
         available = self.screen().availableGeometry().size()
-        self.resize(LIKED_SIZE.boundedTo(available - FRAME_ROOM))
+        self.resize(FIRST_SIZE.boundedTo(available - FRAME_ROOM))
 
-    # Coming up ---------------------------------------------------------------------------------------------------
+    # Parts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def panels(self) -> Panels:
+        """Session, runner and panels; there once `complete` has built them."""
+        assert self._panels is not None
+        return self._panels
+
+    @property
+    def bench(self) -> Workbench:
+        """Frames, filmstrip, pages and menus; there once `complete` has built them."""
+        assert self._workbench is not None
+        return self._workbench
 
     @Slot()
     def complete(self) -> None:
         """Build everything that is in the frame. Once."""
-        if self.bench is not None:
+        if self._workbench is not None:
             return
-        from sculptor_app.ui.shell.front import Front
+        from sculptor_app.ui.shell.panels import Panels
         from sculptor_app.ui.shell.workbench import Workbench
 
-        Front(self, self._model, self._sampling)
-        self._first_layout = self.saveState(LAYOUT_VERSION)
-        self._restore()
-        self.bench = Workbench(self)
-        self.bench.menus.restore(self.settings)
+        panels = self._panels = Panels(self, self._model, self._sampling)
+        panels.dock_layout.restore(self.settings)
+        panels.controls.restore(self.settings)
+        self._workbench = Workbench(panels, self.settings, self)
+        self._workbench.menus.restore(self.settings)
         self.completed.emit()
 
     @Slot()
     def prepare(self) -> None:
         """What takes longest and comes last: the plots, then torch and the model in the worker thread."""
         self.complete()
-        self.plots.load()
-        self.runner.prepare()
+        self.panels.plots.load()
+        self.panels.runner.prepare()
 
-    # Remembering -------------------------------------------------------------------------------------------------
-
-    def _restore(self) -> None:
-        if self._restore_layout():
-            QTimer.singleShot(0, self._restore_layout)  # the sizes: see `lay_out_afresh`
-        else:
-            self.lay_out_afresh()
-        self.controls.restore(self.settings)
-
-    @Slot()
-    def _restore_layout(self) -> bool:
-        layout = self.settings.value("window/layout")
-        return isinstance(layout, QByteArray) and self.restoreState(layout, LAYOUT_VERSION)
-
-    @Slot()
-    def lay_out_afresh(self) -> None:
-        """Put every panel back where it belongs, and come back to them."""
-        if self.bench is not None:
-            self.bench.pages.show(CARVE)
-        self.restoreState(self._first_layout, LAYOUT_VERSION)
-        for dock in self.docks.values():
-            dock.setFloating(False)
-            dock.show()
-        self._size_docks()
-        QTimer.singleShot(0, self._size_docks)  # panels that have not been laid out yet have no sizes to be changed
-
-    @Slot()
-    def _size_docks(self) -> None:
-        sides = [self.docks["block"], self.docks["plots"]]
-        self.resizeDocks(sides, [LEFT_PX, RIGHT_PX], Qt.Orientation.Horizontal)
-
-    @Slot(bool)
-    def set_panels_movable(self, movable: bool) -> None:
-        """Show the panels' title bars, by which they are moved, or hide them."""
-        for dock in self.docks.values():
-            dock.setTitleBarWidget(None if movable else QWidget(dock))
-
-    def layout_state(self) -> QByteArray:
-        """Where the panels are and how large."""
-        return self.saveState(LAYOUT_VERSION)
-
-    def restore_layout_state(self, layout: QByteArray) -> None:
-        """Put the panels where they were, unless they have just been put aside again."""
-        if self.bench.pages.carving_layout is None:
-            self.restoreState(layout, LAYOUT_VERSION)
-
-    def _save(self) -> None:
+    def _save(self, panels: Panels, bench: Workbench) -> None:
         self.settings.setValue("window/geometry", self.saveGeometry())
-        self.settings.setValue("window/layout", self.bench.pages.carving_layout or self.layout_state())
-        self.bench.pages.save_choices()
-        self.controls.save(self.settings)
-        self.bench.menus.save(self.settings)
+        panels.dock_layout.save(self.settings)
+        bench.pages.save_choices()
+        panels.controls.save(self.settings)
+        bench.menus.save(self.settings)
         self.settings.sync()
 
     # Qt overrides ------------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        if self.bench is None:
+        if self._workbench is None:
             painter = QPainter(self)
             middle = self.rect().adjusted(LEFT_PX, TOP_PX, -RIGHT_PX, -BOTTOM_PX)
             painter.fillRect(middle, QColor(theme().tokens.well))
@@ -163,15 +126,16 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self.painted.emit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self.bench is None:
+        panels, bench = self._panels, self._workbench
+        if panels is None or bench is None:
             super().closeEvent(event)
             self.closed.emit()
             return
-        self._save()
+        self._save(panels, bench)
         self.hide()  # at once: the step that is being computed may take seconds
-        self.session.pause()
-        self.bench.close()
-        self.runner.shutdown()
-        self.bench.pages.shutdown()
+        panels.session.pause()
+        bench.close()
+        panels.runner.shutdown()
+        bench.pages.shutdown()
         super().closeEvent(event)
         self.closed.emit()

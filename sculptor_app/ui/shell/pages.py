@@ -1,32 +1,43 @@
-"""The pages of the window: carving, and the stories beside it, each built when it is first looked at."""
+"""The pages of the window: a table of them, each built when it is first opened, and which one is in front."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, QObject, QTimer, Signal, Slot
-from PySide6.QtWidgets import QSizePolicy, QTabBar, QWidget
+from PySide6.QtCore import QCoreApplication, QObject, QSettings, Signal, Slot
+from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QTabBar, QWidget
 
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.session import Session
 from sculptor_app.ui.playback.page import Page
+from sculptor_app.ui.shell.docks import DockLayout
 
 if TYPE_CHECKING:
-    from sculptor_app.ui.shell.main_window import MainWindow
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.session.engine import MakeStart
+    from sculptor_app.session.runner import SampleRun
+    from sculptor_app.ui.models.models import Models
+    from sculptor_app.ui.shell.panels import Panels
 
 CARVE = "carve"
+"""The page that the window's own panels are."""
+
+COLOURS = 3
+
+translate = QCoreApplication.translate  # a name that lupdate knows
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page that can be looked at.
+    """A page that can be opened.
 
     Attributes:
         key: Identifier.
         title: On its tab.
         tip: What it shows, in a line.
-        build: Makes it; None for carving, which the window's own panels are.
+        build: Makes it; None for Carve, which the window's own panels are.
     """
 
     key: str
@@ -36,11 +47,14 @@ class Entry:
 
 
 class Pages(QObject):
-    """Which page is in front; the window's panels belong to carving and step aside for the others.
+    """Which page is in front; the window's panels belong to Carve and are hidden for the others.
 
     Args:
-        window: Has `stack`, whose first widget is carving's, and `tabs`.
-        entries: Carving first.
+        tabs: One for each page.
+        stack: Holds them.
+        middle: Carve's widget in it.
+        session: Carve's.
+        dock_layout: Of Carve's panels.
 
     Signals:
         changed: another page is in front.
@@ -50,21 +64,32 @@ class Pages(QObject):
     changed = Signal()
     built = Signal(object)
 
-    def __init__(self, window: MainWindow, entries: list[Entry]) -> None:
-        super().__init__(window)
-        self._window, self._entries = window, entries
+    def __init__(
+        self,
+        tabs: QTabBar,
+        stack: QStackedWidget,
+        middle: QStackedWidget,
+        session: Session,
+        dock_layout: DockLayout,
+    ) -> None:
+        super().__init__(stack)
+        self._tabs, self._stack, self._middle = tabs, stack, middle
+        self._session, self._dock_layout = session, dock_layout
+        self._entries: list[Entry] = []
         self._pages: dict[str, Page] = {}
         self._current = CARVE
-        self._layout: QByteArray | None = None  # of carving's panels, while they are hidden
-        tabs: QTabBar = window.tabs
+
+    def set_entries(self, entries: list[Entry]) -> None:
+        """Offer pages, Carve first; called once."""
+        self._entries = entries
         for entry in entries:
-            index = tabs.addTab(entry.title)
-            tabs.setTabToolTip(index, entry.tip)
-        tabs.currentChanged.connect(self._tab_chosen)
+            index = self._tabs.addTab(entry.title)
+            self._tabs.setTabToolTip(index, entry.tip)
+        self._tabs.currentChanged.connect(self._tab_chosen)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The pages there are, carving first."""
+        """The pages there are, Carve first."""
         return tuple(self._entries)
 
     @property
@@ -74,35 +99,30 @@ class Pages(QObject):
 
     @property
     def page(self) -> Page | None:
-        """The page in front; None for carving."""
+        """The page in front; None for Carve."""
         return self._pages.get(self._current)
 
     @property
     def session(self) -> Session:
         """The session of what is in front."""
         page = self.page
-        return self._window.session if page is None else page.session
-
-    @property
-    def carving_layout(self) -> QByteArray | None:
-        """The layout of carving's panels while another page is in front."""
-        return self._layout
+        return self._session if page is None else page.session
 
     def built_page(self, key: str) -> Page | None:
-        """A page if it has been looked at already."""
+        """A page if it has been opened already."""
         return self._pages.get(key)
 
     def show(self, key: str) -> Page | None:
         """Bring a page to the front.
 
         Returns:
-            The page; None for carving.
+            The page; None for Carve.
         """
         if key != self._current:
             self._leave()
             self._current = key
             self._enter(key)
-            self._window.tabs.setCurrentIndex([entry.key for entry in self._entries].index(key))
+            self._tabs.setCurrentIndex([entry.key for entry in self._entries].index(key))
             self.changed.emit()
         return self.page
 
@@ -126,52 +146,121 @@ class Pages(QObject):
         if page is not None:
             page.leave()
             return
-        self._window.session.pause()
-        self._layout = self._window.layout_state()
-        self._window.setUpdatesEnabled(False)
-        for dock in self._window.docks.values():
-            dock.hide()
-            dock.toggleViewAction().setEnabled(False)
-        self._window.statusBar().hide()
-        self._window.setUpdatesEnabled(True)
+        self._session.pause()
+        self._dock_layout.hide()
 
     def _enter(self, key: str) -> None:
         if key == CARVE:
-            self._enter_carving()
+            self._bring_up(self._middle)
+            self._dock_layout.show()
+            shown = self._middle.currentWidget()
+            assert shown is not None  # the invitation or the stage
+            shown.setFocus()
             return
         page = self._pages.get(key) or self._build(key)
         self._bring_up(page)
         page.enter()
-        if self._window.focusWidget() is None or not page.isAncestorOf(self._window.focusWidget()):
+        focused = self._stack.window().focusWidget()
+        if focused is None or not page.isAncestorOf(focused):
             page.setFocus()
-
-    def _enter_carving(self) -> None:
-        layout, self._layout = self._layout, None
-        self._window.setUpdatesEnabled(False)
-        self._bring_up(self._window.middle)
-        self._window.statusBar().show()
-        for dock in self._window.docks.values():
-            dock.toggleViewAction().setEnabled(True)
-        if layout is not None:
-            self._window.restore_layout_state(layout)
-            # Panels that have not been laid out yet have no sizes to be changed: once more when they have.
-            QTimer.singleShot(0, lambda: self._window.restore_layout_state(layout))
-        self._window.setUpdatesEnabled(True)
-        self._window.middle.currentWidget().setFocus()
 
     def _bring_up(self, widget: QWidget) -> None:
         """Only what is in front asks for room; a stack would keep the window as large as the largest page needs."""
-        stack = self._window.stack
-        for index in range(stack.count()):
-            shown = stack.widget(index) is widget
-            policy = QSizePolicy.Policy.Preferred if shown else QSizePolicy.Policy.Ignored
-            stack.widget(index).setSizePolicy(policy, policy)
-        stack.setCurrentWidget(widget)
+        for each in (self._middle, *self._pages.values()):
+            policy = QSizePolicy.Policy.Preferred if each is widget else QSizePolicy.Policy.Ignored
+            each.setSizePolicy(policy, policy)
+        self._stack.setCurrentWidget(widget)
 
     def _build(self, key: str) -> Page:
         build = next(entry.build for entry in self._entries if entry.key == key)
         assert build is not None
         page = self._pages[key] = build()
-        self._window.stack.addWidget(page)
+        self._stack.addWidget(page)
         self.built.emit(page)
         return page
+
+
+def page_entries(panels: Panels, pages: Pages, models: Models, settings: QSettings, parent: QWidget) -> list[Entry]:
+    """The table of pages, in the order of their tabs.
+
+    Args:
+        panels: What the pages take from Carve, and hand to it.
+        pages: Bring Carve to the front when a page hands it something.
+        models: Open what the page Learn has made.
+        settings: Where the pages' choices are remembered.
+        parent: The window.
+    """
+    runner, messages, controls, run_control = panels.runner, panels.messages, panels.controls, panels.run_control
+
+    def drown() -> Page:
+        from sculptor_app.ui.drown.page import DrownPage
+
+        def carve(request: RunRequest, start: MakeStart) -> SampleRun:
+            pages.show(CARVE)
+            return run_control.sample(request, start)
+
+        return DrownPage(runner, carve, controls.request, lambda: _result(panels.session), settings, messages, parent)
+
+    def learn() -> Page:
+        from sculptor_app.ui.learn.page import LearnPage
+
+        def carve_with(folder: str) -> None:
+            pages.show(CARVE)
+            models.open(folder)
+
+        page = LearnPage(settings, messages, parent)
+        page.model_ready.connect(carve_with)
+        return page
+
+    def why() -> Page:
+        from sculptor_app.ui.why.page import WhyPage
+
+        def show_run(trajectory: Trajectory) -> None:
+            from sculptor_app.measures.run_measures import RunMeasures
+
+            pages.show(CARVE)
+            run_control.show_run(trajectory, RunMeasures.of(trajectory))
+
+        page = WhyPage(runner, settings, messages, parent)
+        device = controls.device
+        page.set_device(device.currentData())
+        device.currentIndexChanged.connect(lambda _: page.set_device(device.currentData()))
+        page.open_requested.connect(show_run)
+        return page
+
+    return [
+        Entry(
+            CARVE,
+            translate("Pages", "Carve"),
+            translate("Pages", "Noise is taken away, step by step, until a picture is there"),
+        ),
+        Entry(
+            "drown",
+            translate("Pages", "Drown"),
+            translate("Pages", "A picture drowns in static, and comes back"),
+            drown,
+        ),
+        Entry(
+            "learn",
+            translate("Pages", "Learn"),
+            translate("Pages", "A model learns what noise looks like, while you watch"),
+            learn,
+        ),
+        Entry(
+            "why",
+            translate("Pages", "Why noise?"),
+            translate("Pages", "Many runs at once: what the noise decides, and what not"),
+            why,
+        ),
+    ]
+
+
+def _result(session: Session) -> tuple[Any, str] | None:
+    """The finished picture of the page Carve and its name; latents give one when they are seen decoded."""
+    trajectory = session.trajectory
+    if trajectory is None or not trajectory.is_complete or trajectory.info.space == "latents":
+        return None
+    if trajectory.shape[0] != COLOURS:
+        return None
+    last = trajectory.state(trajectory.last) / trajectory.levels[-1].scale
+    return last.clip(-1, 1), translate("Pages", "carved: {0}").format(trajectory.info.conditions)

@@ -28,7 +28,8 @@ def wants_key(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> b
     box = widget if isinstance(widget, QAbstractSpinBox) else widget.parentWidget()
     if isinstance(box, QAbstractSpinBox):
         # A number that nobody is typing at has no use for them, and who has just set it wants to move on.
-        return box.findChild(QLineEdit).isModified()
+        line = box.findChild(QLineEdit)
+        return isinstance(line, QLineEdit) and line.isModified()
     return None
 
 
@@ -47,8 +48,10 @@ class StepKeys(QObject):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
-        self._application = QApplication.instance()
-        self._application.focusChanged.connect(self._follow_focus)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        self._application = application
+        application.focusChanged.connect(self._follow_focus)
         self._follow_focus(None, QApplication.focusWidget())
 
     def stop(self) -> None:

@@ -1,100 +1,119 @@
-"""The second half of the window, built once the first has been painted: frames, filmstrip, menus, what links them."""
+"""The second half of the window, built once the panels have been painted: frames, filmstrip, pages and menus."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from PySide6.QtCore import QObject, QSettings, Slot
+from PySide6.QtWidgets import QApplication, QWidget
 
-from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QApplication
-
-from sculptor_app.core.trajectory.levels import phase_spans
+from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback import texts
-from sculptor_app.ui.playback.page import Views
+from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
+from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.shell.menus import Menus
-from sculptor_app.ui.shell.page_table import entries
-from sculptor_app.ui.shell.pages import Pages
+from sculptor_app.ui.shell.pages import Pages, page_entries
+from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.shell.step_keys import StepKeys
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-
-if TYPE_CHECKING:
-    from sculptor_app.ui.shell.main_window import MainWindow
 
 PLOTS_WHILE_RUNNING, PLOTS_AT_REST = 0.01, 0.5
 """Share of the GUI thread's time that the plots may take."""
 
 
 class Workbench(QObject):
-    """Stage, filmstrip, plots and menus of a window, kept in step with its session."""
+    """Stage, filmstrip, plots, pages and menus of a window, kept in step with its session.
 
-    def __init__(self, window: MainWindow) -> None:
+    Args:
+        panels: The first half of the window.
+        settings: Where choices are remembered.
+        window: The parent of what is made here.
+    """
+
+    def __init__(self, panels: Panels, settings: QSettings, window: QWidget) -> None:
         super().__init__(window)
-        self._window = window
+        self._panels, self._settings = panels, settings
         self.stage, self.film = Stage(window), Filmstrip(window)
-        window.middle.addWidget(self.stage)
-        window.film_panel.layout().addWidget(self.film)
-        self.film.hide()
-        self.presenter = FramePresenter(window.session, self.stage, window.timeline, window.transport, self.film)
-        self.views = Views(window.session, self.stage, self.presenter)
+        panels.middle.addWidget(self.stage)
+        panels.add_filmstrip(self.film)
+        session = panels.session
+        self.presenter = FramePresenter(session, self.stage, panels.timeline, panels.transport, self.film)
+        self.views = Views(session, self.stage, self.presenter)
         self.plot_clock = FrameClock(share=PLOTS_AT_REST, parent=self)
-        self.pages = Pages(window, entries(window))
-        self.models = Models(window)
-        self.latent_views = LatentViews(window, self)
-        self.menus = Menus(window, self)
+        self.models = Models(
+            panels.runner, panels.controls, panels.messages, panels.status,
+            (panels.opening_bar, panels.download_bar), settings, window,
+        )  # fmt: skip
+        self.pages = Pages(panels.tabs, panels.stack, panels.middle, session, panels.dock_layout)
+        self.pages.set_entries(page_entries(panels, self.pages, self.models, settings, window))
+        self.latent_views = LatentViews(
+            self.views, panels.runner, panels.controls, self._is_carve_in_front, panels.messages, panels.status,
+            settings, window,
+        )  # fmt: skip
+        self.models.opening.opened.connect(self.latent_views.find_map)
+        files = Files(self._views_in_front, panels.messages, panels.status, panels.saving_bar, settings, window)
+        self.menus = Menus(panels, self.views, self.pages, self.models, self.latent_views, files, window)
         self._keys = StepKeys(window)
         screen = window.screen()
         if screen is not None:
             self.presenter.clock.set_frame_rate(screen.refreshRate())
             self.plot_clock.set_frame_rate(screen.refreshRate())
-        self._connect(window)
+        self._connect(panels)
 
-    def _connect(self, window: MainWindow) -> None:
-        session = window.session
+    def _is_carve_in_front(self) -> bool:
+        return self.pages.page is None
+
+    def _views_in_front(self) -> Views | GridViews | None:
+        page = self.pages.page
+        return self.views if page is None else page.views
+
+    def _connect(self, panels: Panels) -> None:
+        session, plots, run_control = panels.session, panels.plots, panels.run_control
         session.trajectory_changed.connect(self._show_stage)
-        session.trajectory_changed.connect(window.plots.show_trajectory)
+        session.trajectory_changed.connect(plots.show_trajectory)
         for signal in (session.length_changed, session.step_changed, session.running_changed):
             signal.connect(self.plot_clock.request)
         session.running_changed.connect(self._limit_plots)
         session.running_changed.connect(self._show_settled)
-        self.plot_clock.due.connect(window.plots.draw)
-        window.plots.more_due.connect(self.plot_clock.request)
+        self.plot_clock.due.connect(plots.draw)
+        plots.more_due.connect(self.plot_clock.request)
         self.presenter.clock.due.connect(self._show_status)
-        self.presenter.clock.due.connect(window.run_control.show_progress)
-        window.plots.step_requested.connect(session.go_to)
-        window.plots.loaded.connect(self._plan_again)
-        window.run_control.pace_changed.connect(self.presenter.clock.request)
-        window.run_control.planned.connect(self._show_plan)
-        window.run_control.begun.connect(self._leave_fields)
-        window.run_control.begun.connect(lambda: window.controls.save(window.settings))
+        self.presenter.clock.due.connect(run_control.show_progress)
+        plots.step_requested.connect(session.go_to)
+        plots.loaded.connect(run_control.plan)
+        run_control.pace_changed.connect(self.presenter.clock.request)
+        run_control.planned.connect(self._show_plan)
+        run_control.begun.connect(self._leave_fields)
+        run_control.begun.connect(self._save_controls)
+
+    @Slot()
+    def _save_controls(self) -> None:
+        self._panels.controls.save(self._settings)
 
     @Slot()
     def _show_stage(self) -> None:
-        middle = self._window.middle
+        middle = self._panels.middle
         if middle.currentWidget() is not self.stage:
             middle.setCurrentWidget(self.stage)
-            self._window.film_hint.hide()
+            self._panels.film_hint.hide()
             self.film.show()
             self.stage.setFocus()  # else it would go on from the invitation's button to the next one
 
     @Slot()
     def _leave_fields(self) -> None:
         """Who has started a run has done typing: the arrow keys are for the run now."""
-        if self._window.controls.isAncestorOf(QApplication.focusWidget() or self._window):
+        focused = QApplication.focusWidget()
+        if focused is not None and self._panels.controls.isAncestorOf(focused):
             self.stage.setFocus()
 
     @Slot(object)
-    def _show_plan(self, levels: object) -> None:
+    def _show_plan(self, levels: tuple[NoiseLevel, ...]) -> None:
         self.presenter.show_plan(levels)
-        self._window.plots.show_plan(levels)
-        self._window.welcome.set_plan(phase_spans(levels))
-
-    @Slot()
-    def _plan_again(self) -> None:
-        self._window.run_control.plan()
+        self._panels.plots.show_plan(levels)
+        self._panels.welcome.set_plan(phase_spans(levels))
 
     @Slot(bool)
     def _limit_plots(self, running: bool) -> None:
@@ -102,17 +121,17 @@ class Workbench(QObject):
 
     @Slot(bool)
     def _show_settled(self, running: bool) -> None:
-        trajectory = self._window.session.trajectory
+        panels, trajectory = self._panels, self._panels.session.trajectory
         is_over = not running and trajectory is not None and trajectory.is_complete
-        self._window.timeline.set_settled(self._window.plots.settled_marks() if is_over else [])
+        panels.timeline.set_settled(panels.plots.settled_marks() if is_over else [])
 
     @Slot()
     def _show_status(self) -> None:
-        trajectory = self._window.session.trajectory
+        panels, trajectory = self._panels, self._panels.session.trajectory
         if trajectory is not None:
-            pace, step = self._window.run_control.pace.mean_s, self._window.session.position
-            self._window.status_line.setText(texts.status_line(trajectory, step, pace))
-            self._window.memory_line.setText(texts.memory_text(trajectory))
+            pace, step = panels.run_control.pace.mean_s, panels.session.position
+            panels.status_line.setText(texts.status_line(trajectory, step, pace))
+            panels.memory_line.setText(texts.memory_text(trajectory))
 
     def flush(self) -> None:
         """Draw now what is due."""

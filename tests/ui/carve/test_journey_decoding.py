@@ -119,7 +119,7 @@ def test_a_small_decoder_of_another_model_is_refused_and_the_own_one_comes_back(
     actions["taesd"].trigger()
     assert decoder.folder == foreign.parent / "taesd"
     decode(carved)
-    assert "does not decode this model's latents" in carved.window.messages.message
+    assert "does not decode this model's latents" in carved.window.panels.messages.message
     assert decoder.folder is None
     decode(carved)
     assert carved.window.bench.stage.panels[0].note.text() == "decoded"

@@ -37,45 +37,45 @@ def test_a_sampler_that_fails_in_mid_run_leaves_its_steps_and_says_what_to_do(
 ) -> None:
     run_into_a_fault(failing, SamplerFailed("The sampler failed at step 4.", "Choose another sampler."))
     window = failing.window
-    assert window.messages.message == "The sampler failed at step 4. Choose another sampler."
-    assert window.messages.isVisible()
+    assert window.panels.messages.message == "The sampler failed at step 4. Choose another sampler."
+    assert window.panels.messages.isVisible()
     assert (failing.session.last, window.bench.film.count) == (3, 4)
     assert not failing.session.is_running
     assert window.bench.stage.panels[0].picture_view.image is not None
-    assert window.run_panel.line.text() == "Failed after step 3 of 9"
-    assert window.run_panel.button.text() == "Start"
+    assert window.panels.run_panel.line.text() == "Failed after step 3 of 9"
+    assert window.panels.run_panel.button.text() == "Start"
     sampling.error = None
     failing.run(5)  # and the next one works
-    assert window.messages.message == ""
+    assert window.panels.messages.message == ""
 
 
 def test_a_device_without_memory_offers_the_cpu(failing: Driver, sampling: FailingSampling) -> None:
     run_into_a_fault(failing, OutOfDeviceMemory("The device is full.", "Use the CPU."))
-    action = failing.window.messages._action
+    action = failing.window.panels.messages._action
     assert action.isVisible()
     assert action.text() == "Use the CPU"
     sampling.error = None
     with failing.qtbot.waitSignal(failing.runner.finished, timeout=RUN_MS):
         action.click()
-    assert failing.window.controls.device.currentData() == "cpu"
+    assert failing.window.panels.controls.device.currentData() == "cpu"
 
 
 def test_an_error_that_nobody_foresaw_is_named_and_the_run_stays(failing: Driver) -> None:
     run_into_a_fault(failing, ZeroDivisionError("float division by zero"))
-    assert "ZeroDivisionError: float division by zero" in failing.window.messages.message
+    assert "ZeroDivisionError: float division by zero" in failing.window.panels.messages.message
     assert failing.session.last == 3
 
 
 def test_a_failed_run_leaves_the_trajectory_before_it_until_its_own_first_state(failing: Driver) -> None:
     failing.run(5)
     old = failing.session.trajectory
-    failing.window.controls._model = "/nowhere"
+    failing.window.panels.controls._model = "/nowhere"
     with failing.qtbot.waitSignal(failing.runner.failed, timeout=RUN_MS):
         failing.click_start()
     failing.flush()
     assert failing.session.trajectory is old
     assert failing.session.last == 5
-    assert "/nowhere" in failing.window.messages.message
+    assert "/nowhere" in failing.window.panels.messages.message
 
 
 def test_a_broken_model_folder_is_told_once_it_is_tried(open_window, tiny_model: Path, tmp_path: Path) -> None:
@@ -84,20 +84,20 @@ def test_a_broken_model_folder_is_told_once_it_is_tried(open_window, tiny_model:
     (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
     driver = open_window(model=broken)
     driver.window.prepare()
-    driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
-    assert "safetensors" in driver.window.messages.message
+    driver.qtbot.waitUntil(lambda: bool(driver.window.panels.messages.message), timeout=RUN_MS)
+    assert "safetensors" in driver.window.panels.messages.message
     driver.qtbot.waitUntil(lambda: driver.runner.state is RunState.IDLE, timeout=RUN_MS)
     with driver.qtbot.waitSignal(driver.runner.failed, timeout=RUN_MS):
         driver.click_start()
-    assert driver.window.run_panel.button.isEnabled()
+    assert driver.window.panels.run_panel.button.isEnabled()
 
 
 def test_an_engine_that_cannot_be_imported_is_told(open_window) -> None:
     driver = open_window(MissingSampling())
     driver.click_start()
-    driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
-    assert "no_such_engine" in driver.window.messages.message
-    assert driver.window.run_panel.button.text() == "Start"
+    driver.qtbot.waitUntil(lambda: bool(driver.window.panels.messages.message), timeout=RUN_MS)
+    assert "no_such_engine" in driver.window.panels.messages.message
+    assert driver.window.panels.run_panel.button.text() == "Start"
     assert driver.runner.state is RunState.IDLE
 
 
@@ -114,13 +114,13 @@ def test_an_engine_that_cannot_be_imported_is_told(open_window) -> None:
 )
 def test_bad_input_is_said_in_the_panel_and_start_waits_for_better(driver: Driver, field, text, reason) -> None:
     window = driver.window
-    driver.type_into(getattr(window.controls, field), text)
-    assert window.controls.problem.isVisible()
-    assert window.controls.problem.text() == reason
-    assert not window.run_panel.button.isEnabled()
-    assert not window.welcome.button.isEnabled()
-    assert not window.bench.menus.start.isEnabled()
-    assert window.run_panel.button.toolTip() == reason
-    driver.type_into(getattr(window.controls, field), "5")
-    assert not window.controls.problem.isVisible()
-    assert window.run_panel.button.isEnabled()
+    driver.type_into(getattr(window.panels.controls, field), text)
+    assert window.panels.controls.problem.isVisible()
+    assert window.panels.controls.problem.text() == reason
+    assert not window.panels.run_panel.button.isEnabled()
+    assert not window.panels.welcome.button.isEnabled()
+    assert not window.bench.menus.actions["start"].isEnabled()
+    assert window.panels.run_panel.button.toolTip() == reason
+    driver.type_into(getattr(window.panels.controls, field), "5")
+    assert not window.panels.controls.problem.isVisible()
+    assert window.panels.run_panel.button.isEnabled()

@@ -27,7 +27,7 @@ def choose(driver: Driver, panel: int, kind: FrameKind) -> None:
 @pytest.fixture
 def guided(ready: Driver) -> Driver:
     """A finished run of four steps with guidance, its three kinds chosen."""
-    ready.window.controls.form.setCurrentIndex(1)
+    ready.window.panels.controls.form.setCurrentIndex(1)
     for panel, kind in enumerate(GUIDANCE_KINDS):
         choose(ready, panel, kind)
     ready.run(4)
@@ -55,9 +55,9 @@ def test_they_are_kept_and_shown_with_a_word_about_each(guided: Driver) -> None:
 
 def test_unticked_they_are_not_kept_and_the_panels_say_so(guided: Driver) -> None:
     menus = guided.window.bench.menus
-    assert menus.keep_guesses.isChecked()
+    assert menus.actions["keep_guesses"].isChecked()
     held = guided.session.trajectory.bytes_in_memory
-    menus.keep_guesses.trigger()
+    menus.actions["keep_guesses"].trigger()
     guided.run(4)
     assert guided.session.trajectory.bytes_in_memory < held
     assert guided.window.bench.stage.panels[0].picture_view.accessibleDescription() == NOT_KEPT
@@ -65,13 +65,13 @@ def test_unticked_they_are_not_kept_and_the_panels_say_so(guided: Driver) -> Non
 
 def test_the_choice_is_remembered_and_so_is_the_filmstrips(open_window) -> None:
     first = open_window().window
-    first.bench.menus.keep_guesses.trigger()
-    film = next(action for action in first.bench.menus._film.actions() if action.data() is CONDITIONAL)
+    first.bench.menus.actions["keep_guesses"].trigger()
+    film = next(action for action in first.bench.menus.table.groups["film"].actions() if action.data() is CONDITIONAL)
     film.trigger()
     first.close()
     again = open_window().window
-    assert not again.bench.menus.keep_guesses.isChecked()
-    assert not again.runner.watches_guidance
+    assert not again.bench.menus.actions["keep_guesses"].isChecked()
+    assert not again.panels.runner.watches_guidance
     assert again.bench.presenter.film_kind is CONDITIONAL
 
 

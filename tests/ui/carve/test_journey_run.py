@@ -20,20 +20,20 @@ def picture_bytes(driver: Driver, panel: int = 0) -> bytes:
 
 def test_a_run_of_50_steps_from_start_to_gif(ready: Driver, tmp_path: Path) -> None:
     window, session = ready.window, ready.session
-    assert window.welcome.isVisible()
-    assert not window.bench.menus.save_gif.isEnabled()
+    assert window.panels.welcome.isVisible()
+    assert not window.bench.menus.actions["save_gif"].isEnabled()
     ready.run(50)
-    assert not window.welcome.isVisible()
+    assert not window.panels.welcome.isVisible()
     assert session.trajectory.is_complete
     assert (session.position, session.last, window.bench.film.count) == (50, 50, 51)
-    assert window.timeline.step == 50
-    assert window.plots.band_plot is not None
-    assert window.status_line.text().startswith("step 50 of 50 · polish · SNR ")
-    assert "ms per step" in window.status_line.text()
-    assert window.memory_line.text().startswith("trajectory 0.6 MB of 512 MB")  # 51 states, and three guesses a step
+    assert window.panels.timeline.step == 50
+    assert window.panels.plots.band_plot is not None
+    assert window.panels.status_line.text().startswith("step 50 of 50 · polish · SNR ")
+    assert "ms per step" in window.panels.status_line.text()
+    assert window.panels.memory_line.text().startswith("trajectory 0.6 MB of 512 MB")  # 51 states, three guesses a step
     assert ready.ends == ["finished"]
 
-    window.bench.menus.save_gif.trigger()
+    window.bench.menus.actions["save_gif"].trigger()
     dialog = window.bench.menus.files._gif_dialog
     ready.type_into(dialog.path, str(tmp_path / "run.gif"))
     with ready.qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
@@ -41,14 +41,14 @@ def test_a_run_of_50_steps_from_start_to_gif(ready: Driver, tmp_path: Path) -> N
     with Image.open(tmp_path / "run.gif") as gif:
         assert gif.n_frames > 1
         assert b'"seed": 7' in gif.info["comment"]
-    assert "Saved" in window.messages.message
+    assert "Saved" in window.panels.messages.message
 
 
 def test_start_before_the_model_is_there_waits_and_says_so(driver: Driver) -> None:
     driver.set_steps(5)
     driver.click_start()
-    assert driver.window.run_panel.line.text() == "preparing the model…"
-    assert driver.window.run_panel.button.text() == "Stop"
+    assert driver.window.panels.run_panel.line.text() == "preparing the model…"
+    assert driver.window.panels.run_panel.button.text() == "Stop"
     driver.qtbot.waitUntil(lambda: driver.ends == ["finished"], timeout=RUN_MS)
     assert driver.session.last == 5
 
@@ -56,7 +56,7 @@ def test_start_before_the_model_is_there_waits_and_says_so(driver: Driver) -> No
 def test_start_taken_back_before_the_model_is_there_never_runs(driver: Driver) -> None:
     driver.click_start()
     driver.click_stop()
-    assert driver.window.run_panel.button.text() == "Start"
+    assert driver.window.panels.run_panel.button.text() == "Start"
     driver.qtbot.waitUntil(lambda: driver.runner.is_ready and driver.runner.state is RunState.IDLE, timeout=RUN_MS)
     assert driver.session.trajectory is None
 
@@ -70,13 +70,13 @@ def test_scrubbing_during_a_run_pins_the_view_and_nothing_moves_it(ready: Driver
     ready.flush()
     assert ready.session.position == 2
     assert not ready.session.is_following
-    assert ready.window.transport.pin_button.isChecked()
+    assert ready.window.panels.transport.pin_button.isChecked()
     before = picture_bytes(ready)
     ready.wait_for_step(ready.session.last + 20)
     ready.flush()
-    assert ready.session.position == ready.window.timeline.step == ready.window.bench.film.current == 2
+    assert ready.session.position == ready.window.panels.timeline.step == ready.window.bench.film.current == 2
     assert picture_bytes(ready) == before
-    QTest.mouseClick(ready.window.transport.follow_button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(ready.window.panels.transport.follow_button, Qt.MouseButton.LeftButton)
     assert ready.session.is_following
     assert ready.session.position == ready.session.last
     ready.wait_for_step(ready.session.last + 3)
@@ -95,7 +95,7 @@ def test_stop_lands_within_a_step_and_keeps_what_is_there(ready: Driver) -> None
     assert ready.session.last == trajectory.last
     assert trajectory.ended == "cancelled"
     assert ready.ends == ["cancelled"]
-    assert ready.window.run_panel.line.text() == f"Stopped at step {trajectory.last} of 1000"
+    assert ready.window.panels.run_panel.line.text() == f"Stopped at step {trajectory.last} of 1000"
     ready.press(Qt.Key.Key_Home)
     ready.flush()
     assert ready.session.position == 0
@@ -120,7 +120,7 @@ def test_starting_again_during_a_run_shows_nothing_of_the_older_one(ready: Drive
         assert ready.session.trajectory is old  # until the first state of the new one is there
     ready.flush()
     assert ready.session.trajectory is not old
-    assert (ready.session.last, ready.window.bench.film.count, ready.window.timeline.maximum()) == (7, 8, 7)
+    assert (ready.session.last, ready.window.bench.film.count, ready.window.panels.timeline.maximum()) == (7, 8, 7)
     assert ready.ends == ["cancelled", "finished"]  # the older one, then this one
 
 
@@ -129,7 +129,7 @@ def test_another_run_replaces_every_thumbnail(ready: Driver) -> None:
     ready.run(6)
     thumbnails.begin_painting()
     first = bytes(thumbnails.get(6, 64).constBits())
-    ready.type_into(ready.window.controls.seed, "8")
+    ready.type_into(ready.window.panels.controls.seed, "8")
     ready.run(6)
     thumbnails.begin_painting()
     assert bytes(thumbnails.get(6, 64).constBits()) != first
@@ -151,16 +151,16 @@ def test_a_window_that_is_closed_before_its_model_is_loaded(driver: Driver) -> N
 
 @pytest.mark.parametrize("sampler", ["heun", "euler-a"])
 def test_other_samplers_come_to_their_end(ready: Driver, sampler: str) -> None:
-    box = ready.window.controls.sampler
+    box = ready.window.panels.controls.sampler
     box.setCurrentIndex(box.findData(sampler))
     ready.run(5)
     assert ready.session.last == 5
-    assert ready.window.messages.message == ""
+    assert ready.window.panels.messages.message == ""
 
 
 def test_both_plots_reach_the_step_shown_whatever_comes_between(ready: Driver) -> None:
     ready.run(12)
-    plots = ready.window.plots
+    plots = ready.window.panels.plots
     shown: list[int] = []
     show = plots.spectrum_plot.set_curves
 
@@ -176,10 +176,10 @@ def test_both_plots_reach_the_step_shown_whatever_comes_between(ready: Driver) -
 
 def test_progress_is_painted_with_all_the_rest_and_not_at_once(ready: Driver) -> None:
     ready.start_long_run()
-    bar = ready.window.run_panel.bar
+    bar = ready.window.panels.run_panel.bar
     painted: list[int] = []
     bar.paintEvent = lambda event: painted.append(bar.value())
-    ready.window.run_panel.set_progress(700, 1000, 0.1)
+    ready.window.panels.run_panel.set_progress(700, 1000, 0.1)
     assert (bar.value(), painted) == (700, [])
     ready.qtbot.waitUntil(lambda: bool(painted))
     ready.click_stop()

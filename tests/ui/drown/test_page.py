@@ -73,7 +73,7 @@ def test_carving_goes_on_behind_the_page(ready: Driver) -> None:
     ready.start_long_run(until=2)
     enter(ready)
     ready.wait_for_step(6)
-    ready.window.tabs.setCurrentIndex(0)
+    ready.window.panels.tabs.setCurrentIndex(0)
     ready.click_stop()
     ready.wait_for_end()
     assert ready.session.last >= 6
@@ -81,26 +81,26 @@ def test_carving_goes_on_behind_the_page(ready: Driver) -> None:
 
 def test_the_panels_of_carving_step_aside_and_come_back(driver: Driver) -> None:
     window = driver.window
-    window.docks["plots"].hide()
+    window.panels.dock_layout.docks["plots"].hide()
     enter(driver)
-    assert not any(dock.isVisible() for dock in window.docks.values())
+    assert not any(dock.isVisible() for dock in window.panels.dock_layout.docks.values())
     assert not window.statusBar().isVisible()
-    assert not window.bench.menus.move_panels.isEnabled()
+    assert not window.bench.menus.actions["move_panels"].isEnabled()
     driver.press(Qt.Key.Key_1, modifier=Qt.KeyboardModifier.ControlModifier)
-    assert window.docks["block"].isVisible()
-    assert not window.docks["plots"].isVisible()
+    assert window.panels.dock_layout.docks["block"].isVisible()
+    assert not window.panels.dock_layout.docks["plots"].isVisible()
     assert window.statusBar().isVisible()
 
 
 def test_a_window_that_is_closed_on_the_page_remembers_the_panels_of_carving(open_window) -> None:
     first = open_window()
-    first.window.docks["plots"].hide()
+    first.window.panels.dock_layout.docks["plots"].hide()
     page = enter(first)
     page.controls.steps.set_text("20")
     first.window.close()
     again = open_window()
-    assert again.window.docks["block"].isVisible()
-    assert not again.window.docks["plots"].isVisible()
+    assert again.window.panels.dock_layout.docks["block"].isVisible()
+    assert not again.window.panels.dock_layout.docks["plots"].isVisible()
     assert enter(again).session.last == 20
 
 
@@ -156,8 +156,8 @@ def test_what_cannot_be_opened_is_said_in_a_sentence_and_the_picture_stays(
     page = enter(driver)
     before = page.forward_result
     page.open_path(make(tmp_path / "odd.png"))
-    driver.qtbot.waitUntil(lambda: bool(driver.window.messages.message), timeout=RUN_MS)
-    assert "odd.png" in driver.window.messages.message
+    driver.qtbot.waitUntil(lambda: bool(driver.window.panels.messages.message), timeout=RUN_MS)
+    assert "odd.png" in driver.window.panels.messages.message
     assert page.forward_result is before
     wait_for_another(driver, page, lambda: page.controls.steps.set_text("9"))  # the one before it, drowned anew
     assert page.forward_result.name == before.name
@@ -184,7 +184,7 @@ def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, mon
     numbers, picture = tmp_path / "x.csv", tmp_path / "x.png"
     for path, deed in ((numbers, "save_numbers"), (picture, "save_picture")):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path: (str(path), ""))
-        getattr(driver.window.bench.menus, deed).trigger()
+        driver.window.bench.menus.actions[deed].trigger()
     assert len(numbers.read_text().splitlines()) >= 52
     with Image.open(picture) as image:
         assert image.size == page.forward_result.picture.shape[:0:-1]
@@ -236,10 +236,10 @@ def test_a_picture_of_the_models_size_is_carved_out_of_the_very_state_that_is_sh
 def test_settings_that_cannot_be_run_are_named_before_anything_is_carved(ready: Driver) -> None:
     page = enter(ready)
     page.session.go_to(4)
-    ready.window.controls.guidance.set_text("much")
+    ready.window.panels.controls.guidance.set_text("much")
     QTest.mouseClick(page.controls.carve_button, Qt.MouseButton.LeftButton)
     assert ready.window.bench.pages.current == "drown"
-    assert "Carve" in ready.window.messages.message
+    assert "Carve" in ready.window.panels.messages.message
     assert not ready.runner.is_running
 
 
@@ -248,8 +248,8 @@ def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("6"))
     QTest.mouseClick(page.controls.invert_button, Qt.MouseButton.LeftButton)
     assert page.is_busy
-    ready.qtbot.waitUntil(lambda: "within" in (ready.window.messages.message or ""), timeout=RUN_MS)
-    said = ready.window.messages.message
+    ready.qtbot.waitUntil(lambda: "within" in (ready.window.panels.messages.message or ""), timeout=RUN_MS)
+    said = ready.window.panels.messages.message
     assert "bust" in said
     assert float(said.split("within ")[1].split(" dB")[0]) >= 30
     assert ready.window.bench.pages.current == "carve"
@@ -272,5 +272,5 @@ def test_no_page_makes_the_window_grow(ready: Driver) -> None:
     before = window.minimumSizeHint().width()
     enter(ready)
     ready.press(Qt.Key.Key_1, modifier=Qt.KeyboardModifier.ControlModifier)
-    ready.qtbot.waitUntil(lambda: window.docks["block"].isVisible())
+    ready.qtbot.waitUntil(lambda: window.panels.dock_layout.docks["block"].isVisible())
     assert window.minimumSizeHint().width() == before

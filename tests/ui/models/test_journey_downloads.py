@@ -44,7 +44,7 @@ def ready(served: Hub, open_window: Callable[..., Driver]) -> Driver:
 
 
 def bar(driver: Driver):
-    return driver.window.download_bar
+    return driver.window.panels.download_bar
 
 
 def offer(driver: Driver) -> None:
@@ -82,8 +82,8 @@ def test_a_model_is_offered_fetched_and_opened(ready: Driver, served: Hub) -> No
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
         served.pause.set()
     assert not bar(ready).isVisible()
-    assert not ready.window.opening_bar.isVisible()
-    assert ready.window.controls.model_name.text() == NAME
+    assert not ready.window.panels.opening_bar.isVisible()
+    assert ready.window.panels.controls.model_name.text() == NAME
     assert models.recent()[0] == NAME
     ready.run(3)
     assert ready.session.trajectory.info.model_name == NAME
@@ -97,11 +97,11 @@ def test_a_download_is_stopped_in_the_middle_and_gone_on_with(ready: Driver, ser
         click(ready, "Stop")
         served.pause.set()
     assert not bar(ready).isVisible()
-    assert "was stopped; " in ready.window.messages.message
-    assert ready.window.controls.model_name.text() != NAME
+    assert "was stopped; " in ready.window.panels.messages.message
+    assert ready.window.panels.controls.model_name.text() != NAME
     served.sent.clear()
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
-        ready.window.messages._action.click()  # "Go on": what was agreed to is not asked again
+        ready.window.panels.messages._action.click()  # "Go on": what was agreed to is not asked again
     assert served.sent[-1] < len(served.files[WEIGHTS_FILE])
 
 
@@ -111,12 +111,12 @@ def test_carving_goes_on_beside_a_download(ready: Driver, served: Hub) -> None:
     downloads = ready.window.bench.models.downloads
     with ready.qtbot.waitSignal(downloads.download.fetched, timeout=RUN_MS):
         click(ready, "Download")
-    assert f"{NAME} is here now." in ready.window.messages.message
+    assert f"{NAME} is here now." in ready.window.panels.messages.message
     last = ready.session.last
     ready.wait_for_step(last + 2)  # it was not stopped
     with ready.qtbot.waitSignal(ready.window.bench.models.opening.opened, timeout=RUN_MS):
-        ready.window.messages._action.click()
-    assert ready.window.controls.model_name.text() == NAME
+        ready.window.panels.messages._action.click()
+    assert ready.window.panels.controls.model_name.text() == NAME
 
 
 def test_no_download_after_all(ready: Driver, served: Hub) -> None:
@@ -143,8 +143,8 @@ def test_what_the_hub_does_not_give_is_one_sentence(
     models = ready.window.bench.models
     with ready.qtbot.waitSignal(models.downloads.download.failed, timeout=RUN_MS):
         models.open(NAME)
-    assert words in ready.window.messages.message
-    assert not ready.window.messages._action.isVisible()  # it would not help to try again
+    assert words in ready.window.panels.messages.message
+    assert not ready.window.panels.messages._action.isVisible()  # it would not help to try again
     assert not bar(ready).isVisible()
 
 
@@ -154,9 +154,9 @@ def test_a_connection_that_breaks_is_one_sentence_and_can_be_tried_again(ready: 
     served.breaks = [10**9, 10**9, 8192, 0]
     with ready.qtbot.waitSignal(models.downloads.download.failed, timeout=RUN_MS):
         click(ready, "Download")
-    assert "connection to it broke off" in ready.window.messages.message
+    assert "connection to it broke off" in ready.window.panels.messages.message
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
-        ready.window.messages._action.click()
+        ready.window.panels.messages._action.click()
 
 
 def test_a_model_that_is_here_in_part_is_offered_after_it_was_refused(ready: Driver, served: Hub) -> None:
@@ -169,7 +169,7 @@ def test_a_model_that_is_here_in_part_is_offered_after_it_was_refused(ready: Dri
     (cache.find_cached(NAME) / WEIGHTS_FILE).resolve().unlink()
     with ready.qtbot.waitSignal(models.downloads.download.offered, timeout=RUN_MS):
         models.open(NAME)
-    assert f"{WEIGHTS} is missing" in ready.window.messages.message
+    assert f"{WEIGHTS} is missing" in ready.window.panels.messages.message
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
         click(ready, "Download")
 
@@ -180,7 +180,7 @@ def test_a_model_that_is_named_at_the_start_is_offered(open_window: Callable[...
     with driver.qtbot.waitSignal(driver.window.bench.models.downloads.download.offered, timeout=RUN_MS):
         driver.prepare()
     assert bar(driver).isVisible()
-    assert not driver.window.messages.message
+    assert not driver.window.panels.messages.message
 
 
 def test_the_dialog_knows_what_is_here_and_judges_names(
@@ -218,7 +218,7 @@ def test_a_disk_that_is_too_small_and_a_part_of_it_that_is_here(ready: Driver, s
     offer(ready)
     small = replace(downloads._offer, missing_bytes=10**20)
     downloads.download.offered.emit(small)
-    assert "Free some space" in ready.window.messages.message
+    assert "Free some space" in ready.window.panels.messages.message
     assert not bar(ready).isVisible()
     downloads.download.offered.emit(replace(small, missing_bytes=50_000))
     assert "50 kB of it not here yet" in bar(ready).text.text()
@@ -229,7 +229,7 @@ def test_offline_is_one_sentence(ready: Driver, monkeypatch: pytest.MonkeyPatch)
     models = ready.window.bench.models
     with ready.qtbot.waitSignal(models.downloads.download.failed, timeout=RUN_MS):
         models.open("nobody/nothing")
-    assert "HF_HUB_OFFLINE forbids" in ready.window.messages.message
+    assert "HF_HUB_OFFLINE forbids" in ready.window.panels.messages.message
 
 
 def test_opening_says_what_is_done_and_can_be_stopped(
@@ -245,7 +245,7 @@ def test_opening_says_what_is_done_and_can_be_stopped(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     window, models = ready.window, ready.window.bench.models
-    opening_bar = window.opening_bar
+    opening_bar = window.panels.opening_bar
     models.open(str(folder))
     assert opening_bar.isVisible()
     wanted = f"Opening {folder}: trying it in a process of its own"
@@ -253,7 +253,7 @@ def test_opening_says_what_is_done_and_can_be_stopped(
     with ready.qtbot.waitSignal(models.opening.cancelled, timeout=RUN_MS):
         QTest.mouseClick(opening_bar.buttons[0], Qt.MouseButton.LeftButton)
     assert not opening_bar.isVisible()
-    assert window.messages.message == (
+    assert window.panels.messages.message == (
         f"Opening {folder} was stopped. Nothing is loaded now; the next run loads tiny again."
     )
     assert ready.runner.engine.device is None
@@ -266,4 +266,4 @@ def test_opening_says_what_is_done_and_can_be_stopped(
         models.open(str(folder))
     assert f"Opening {folder}: reading unet (2 of 2)" in said
     assert not opening_bar.isVisible()
-    assert not window.messages.message
+    assert not window.panels.messages.message

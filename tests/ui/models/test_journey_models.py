@@ -7,8 +7,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
-from sculptor_app.ui.models.refusal_dialog import RefusalDialog
-from sculptor_app.ui.shell.page_table import _result
+from sculptor_app.ui.models.hub_dialog import RefusalDialog
+from sculptor_app.ui.shell.pages import _result
 from tests.helpers.window import RUN_MS, Driver
 
 
@@ -29,7 +29,7 @@ def open_model(driver: Driver, model: str | None) -> None:
 
 
 def field(driver: Driver, name: str):
-    return next(each for each in driver.window.controls.conditions if each.control.name == name)
+    return next(each for each in driver.window.panels.controls.conditions if each.control.name == name)
 
 
 def test_a_model_is_opened_from_the_menu_and_carves_with_a_prompt(
@@ -39,7 +39,7 @@ def test_a_model_is_opened_from_the_menu_and_carves_with_a_prompt(
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(foreign))
     with ready.qtbot.waitSignal(window.bench.models.opening.opened, timeout=RUN_MS):
         ready.press(Qt.Key.Key_O, modifier=Qt.KeyboardModifier.ControlModifier)
-    controls = window.controls
+    controls = window.panels.controls
     assert controls.model_name.text() == "stable-diffusion"
     assert not controls.form.isVisible()
     assert controls.sampler.currentData() == "model"
@@ -54,22 +54,22 @@ def test_a_model_is_opened_from_the_menu_and_carves_with_a_prompt(
 
 def test_what_cannot_be_run_is_said_beside_the_field(ready: Driver, foreign: Path) -> None:
     open_model(ready, str(foreign))
-    prompt, more = field(ready, "prompt").focusProxy(), ready.window.controls._rest.more
+    prompt, more = field(ready, "prompt").focusProxy(), ready.window.panels.controls._rest.more
     three_lines = prompt.height()
     ready.click(more, more.width() // 2, more.height() // 2)
     ready.qtbot.waitUntil(lambda: field(ready, "height").isVisible() and prompt.height() == three_lines)  # it scrolls
     assert three_lines >= 3 * prompt.fontMetrics().lineSpacing()
     field(ready, "height").set_value(13)
-    assert "height is 13" in ready.window.controls.reason
-    assert not ready.window.run_panel.button.isEnabled()
+    assert "height is 13" in ready.window.panels.controls.reason
+    assert not ready.window.panels.run_panel.button.isEnabled()
     field(ready, "height").set_value(None)
-    assert not ready.window.controls.reason
+    assert not ready.window.panels.controls.reason
 
 
 def test_the_embedded_kind_comes_back_with_its_own_fields(ready: Driver, foreign: Path, tiny_model: Path) -> None:
     open_model(ready, str(foreign))
     open_model(ready, str(tiny_model))
-    controls = ready.window.controls
+    controls = ready.window.panels.controls
     assert controls.form.isVisible()
     assert controls.sampler.currentData() == "ddim"
     assert not any(each.control.name == "prompt" for each in controls.conditions)
@@ -80,7 +80,7 @@ def test_the_embedded_kind_comes_back_with_its_own_fields(ready: Driver, foreign
 def test_each_model_is_found_as_it_was_left(open_window, foreign: Path, tiny_model: Path) -> None:
     driver = open_window()
     driver.prepare()
-    controls = driver.window.controls
+    controls = driver.window.panels.controls
     driver.qtbot.waitUntil(lambda: controls._is_known, timeout=RUN_MS)
     controls.form.setCurrentIndex(controls.form.findData("vase"))
     controls.guidance.set_text("3.5")
@@ -97,8 +97,8 @@ def test_each_model_is_found_as_it_was_left(open_window, foreign: Path, tiny_mod
     driver.window.close()
     again = open_window(model=foreign)
     again.prepare()
-    again.qtbot.waitUntil(lambda: bool(again.window.controls.conditions), timeout=RUN_MS)
-    told = again.window.controls
+    again.qtbot.waitUntil(lambda: bool(again.window.panels.controls.conditions), timeout=RUN_MS)
+    told = again.window.panels.controls
     assert (field(again, "prompt").value(), told.steps.text(), told.guidance.text()) == ("a bronze bust", "9", "4")
     assert field(again, "height").value() == 16
 
@@ -109,15 +109,15 @@ def test_a_model_that_is_refused_says_why_and_the_one_before_stays(ready: Driver
     (folder / "model_index.json").write_text('{"_class_name": "DDPMPipeline"}')
     (folder / "run_me.py").write_text("raise SystemExit")
     window = ready.window
-    before = window.controls.request()
+    before = window.panels.controls.request()
     with ready.qtbot.waitSignal(window.bench.models.opening.failed, timeout=RUN_MS):
         window.bench.models.open(str(folder))
-    assert window.messages.message.endswith("Nothing is loaded now; the next run loads tiny again.")
-    window.messages._action.click()
+    assert window.panels.messages.message.endswith("Nothing is loaded now; the next run loads tiny again.")
+    window.panels.messages._action.click()
     dialog = next(child for child in window.children() if isinstance(child, RefusalDialog))
     assert "run_me.py" in dialog.reasons.toPlainText()
     dialog.close()
-    assert window.controls.request() == before
+    assert window.panels.controls.request() == before
     ready.run(3)
     assert ready.session.trajectory.is_complete
 
@@ -129,7 +129,7 @@ def test_a_name_that_is_not_in_the_cache_is_told(
     models = ready.window.bench.models
     with ready.qtbot.waitSignal(models.downloads.download.failed, timeout=RUN_MS):
         models.open("nobody/nothing")
-    assert "nobody/nothing" in ready.window.messages.message
+    assert "nobody/nothing" in ready.window.panels.messages.message
 
 
 def test_a_model_is_unloaded_and_the_next_run_loads_it_again(ready: Driver) -> None:
@@ -143,7 +143,7 @@ def test_a_model_is_unloaded_and_the_next_run_loads_it_again(ready: Driver) -> N
 def test_a_model_that_is_named_at_the_start_brings_its_fields(open_window, foreign: Path) -> None:
     driver = open_window(model=foreign)
     driver.prepare()
-    driver.qtbot.waitUntil(lambda: bool(driver.window.controls.conditions), timeout=RUN_MS)
+    driver.qtbot.waitUntil(lambda: bool(driver.window.panels.controls.conditions), timeout=RUN_MS)
     assert field(driver, "prompt").isVisible()
 
 
@@ -155,7 +155,7 @@ def test_latents_are_seen_through_their_map_and_decoded_on_request(ready: Driver
     ready.run(4)
     run = ready.session.trajectory
     assert run.info.latent_map is not None
-    assert _result(window) is None  # latents are no picture
+    assert _result(window.panels.session) is None  # latents are no picture
     assert "R²" in window.bench.stage.panels[0].note.text()
     ready.session.go_to(2)
     action = window.bench.latent_views.action
@@ -166,7 +166,7 @@ def test_latents_are_seen_through_their_map_and_decoded_on_request(ready: Driver
     assert (decoded.info.space, decoded.shape[0], decoded.last) == ("pixels (decoded)", 3, 4)
     assert action.isChecked()
     assert not ready.session.is_running
-    picture, name = _result(window)
+    picture, name = _result(window.panels.session)
     np.testing.assert_array_equal(picture, decoded.state(4).clip(-1, 1))
     assert name.startswith("carved")
     ready.session.go_to(3)

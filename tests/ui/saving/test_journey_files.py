@@ -174,25 +174,25 @@ def answer_dialog(monkeypatch, path: Path) -> None:
 def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeypatch) -> None:
     menus = finished.window.bench.menus
     answer_dialog(monkeypatch, tmp_path / "numbers")
-    menus.save_numbers.trigger()
+    menus.actions["save_numbers"].trigger()
     with (tmp_path / "numbers.csv").open() as file:
         assert len([row for row in csv.reader(file) if row and not row[0].startswith("#")]) == 1 + 7
     answer_dialog(monkeypatch, tmp_path / "step.png")
-    menus.save_picture.trigger()
+    menus.actions["save_picture"].trigger()
     with Image.open(tmp_path / "step.png") as picture:
         assert picture.size == (16, 16)
         assert '"state": 6' in picture.text["comment"]
-    assert "Saved" in finished.window.messages.message
-    menus.copy_picture.trigger()
+    assert "Saved" in finished.window.panels.messages.message
+    menus.actions["copy_picture"].trigger()
     assert QGuiApplication.clipboard().image().width() == 16
     answer_dialog(monkeypatch, tmp_path / "gone" / "step.png")
-    menus.save_picture.trigger()
-    assert "does not exist" in finished.window.messages.message
+    menus.actions["save_picture"].trigger()
+    assert "does not exist" in finished.window.panels.messages.message
     assert menus.files.folder() == tmp_path
 
 
 def test_saving_leaves_the_window_free(finished: Driver, tmp_path: Path) -> None:
-    finished.window.bench.menus.save_gif.trigger()
+    finished.window.bench.menus.actions["save_gif"].trigger()
     dialog = finished.window.bench.menus.files._gif_dialog
     assert not dialog.isModal()
     finished.session.go_to(2)

@@ -35,25 +35,26 @@ def test_moves_by_key(seen: Driver) -> None:
 
 def test_arrow_keys_work_wherever_the_focus_is(seen: Driver) -> None:
     window = seen.window
+    panels = window.panels
     for widget in (
-        window.bench.stage, window.timeline, window.bench.film, window.controls.form, window.controls.steps.lineEdit(),
-        window.plots.band_plot.canvas, window.transport.play_button, window.transport.step_box.lineEdit(),
+        window.bench.stage, panels.timeline, window.bench.film, panels.controls.form, panels.controls.steps.lineEdit(),
+        panels.plots.band_plot.canvas, panels.transport.play_button, panels.transport.step_box.lineEdit(),
     ):  # fmt: skip
         seen.session.go_to(20)
         seen.flush()
         widget.setFocus()
         seen.press(K.Key_Right, widget)
         seen.flush()
-        assert (seen.session.position, window.timeline.step) == (21, 21), widget
+        assert (seen.session.position, window.panels.timeline.step) == (21, 21), widget
 
 
 def test_a_held_key_repeats_but_play_does_not_flicker(seen: Driver) -> None:
-    assert all(action.autoRepeat() for action in seen.window.bench.menus._moves)
-    assert not seen.window.bench.menus.play.autoRepeat()
+    assert all(action.autoRepeat() for key, action in seen.window.bench.menus.actions.items() if key != "play")
+    assert not seen.window.bench.menus.actions["play"].autoRepeat()
 
 
 def test_a_text_field_keeps_its_own_keys(seen: Driver) -> None:
-    seed = seen.window.controls.seed
+    seed = seen.window.panels.controls.seed
     seen.type_into(seed, "123")
     for key in (K.Key_Left, K.Key_Home, K.Key_End, K.Key_Space):
         seen.press(key, seed)
@@ -63,7 +64,7 @@ def test_a_text_field_keeps_its_own_keys(seen: Driver) -> None:
 
 
 def test_a_number_that_is_being_typed_keeps_its_keys_and_gives_them_back(seen: Driver) -> None:
-    steps = seen.window.controls.steps
+    steps = seen.window.panels.controls.steps
     seen.type_into(steps, "12")
     seen.press(K.Key_Left, steps.lineEdit())
     assert seen.session.position == 20
@@ -86,29 +87,29 @@ def test_space_plays_and_pauses(seen: Driver) -> None:
 
 
 def test_space_presses_a_button_that_was_reached_with_tab(seen: Driver) -> None:
-    button = seen.window.controls.new_seed
-    before = seen.window.controls.seed.text()
+    button = seen.window.panels.controls.new_seed
+    before = seen.window.panels.controls.seed.text()
     button.setFocus(Qt.FocusReason.TabFocusReason)
     seen.press(K.Key_Space, button)
-    assert seen.window.controls.seed.text() != before
+    assert seen.window.panels.controls.seed.text() != before
     assert seen.session.direction == 0
 
 
 def test_return_in_a_field_starts_and_gives_the_arrow_keys_back(ready: Driver) -> None:
     ready.set_steps(4)
     with ready.qtbot.waitSignal(ready.runner.finished, timeout=60_000):
-        ready.press(K.Key_Return, ready.window.controls.steps.lineEdit())
+        ready.press(K.Key_Return, ready.window.panels.controls.steps.lineEdit())
     ready.press(K.Key_Left)
     assert ready.session.position == 3
-    ready.type_into(ready.window.controls.seed, "9")
+    ready.type_into(ready.window.panels.controls.seed, "9")
     with ready.qtbot.waitSignal(ready.runner.finished, timeout=60_000):
-        ready.press(K.Key_Return, ready.window.controls.seed)
+        ready.press(K.Key_Return, ready.window.panels.controls.seed)
     ready.press(K.Key_Left)
     assert ready.session.position == 3
 
 
 def test_every_deed_with_a_key_is_in_the_sheet_of_shortcuts(driver: Driver) -> None:
-    driver.window.bench.menus.help.show_shortcuts()
+    driver.window.bench.menus.actions["shortcuts"].trigger()
     dialog = QApplication.activeModalWidget()
     texts = {label.text() for label in dialog.findChildren(QLabel)}
     assert {"Step forward", "Right", "Save as GIF", "Ctrl+E", "Play", "Space"} <= texts

@@ -19,46 +19,46 @@ def tick(group, value) -> None:
 def test_choices_and_panels_come_back(open_window) -> None:
     first = open_window()
     window = first.window
-    first.type_into(window.controls.seed, "4242")
-    first.type_into(window.controls.steps, "33")
-    window.controls.material.setCurrentIndex(0)
+    first.type_into(window.panels.controls.seed, "4242")
+    first.type_into(window.panels.controls.steps, "33")
+    window.panels.controls.material.setCurrentIndex(0)
     menus = window.bench.menus
-    tick(menus._arrangement, ROW)
-    tick(menus._theme, "dark")
-    tick(menus._memory, 1024)
+    tick(menus.table.groups["arrangement"], ROW)
+    tick(menus.table.groups["theme"], "dark")
+    tick(menus.table.groups["memory_mb"], 1024)
     window.bench.stage.set_kinds([FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.GUESS_CHIPS])
-    window.session.set_speed(24)
-    window.docks["film"].hide()
+    window.panels.session.set_speed(24)
+    window.panels.dock_layout.docks["film"].hide()
     window.close()
     again = open_window().window
-    request = again.controls.request()
+    request = again.panels.controls.request()
     assert (request.seed, request.steps, request.material) == (4242, 33, None)
     assert again.bench.stage.arrangement == ROW
     assert again.bench.stage.kinds[2] is FrameKind.GUESS_CHIPS
-    assert again.runner.budget_bytes == 1024 * 2**20
-    assert again.session.speed == 24
-    assert not again.docks["film"].isVisible()
+    assert again.panels.runner.budget_bytes == 1024 * 2**20
+    assert again.panels.session.speed == 24
+    assert not again.panels.dock_layout.docks["film"].isVisible()
     assert theme.theme().is_dark
-    again.bench.menus._reset_layout()
-    assert again.docks["film"].isVisible()
+    again.bench.menus.actions["reset_layout"].trigger()
+    assert again.panels.dock_layout.docks["film"].isVisible()
 
 
 def test_settings_that_were_edited_by_hand_are_no_trouble(open_window, settings) -> None:
     for key in ("window/geometry", "window/layout", "choices/speed", "choices/kinds", "choices/theme", "request/form"):
         settings.setValue(key, "nonsense")
     window = open_window().window
-    assert window.controls.request() is not None
+    assert window.panels.controls.request() is not None
     assert window.bench is not None
 
 
 def test_panels_can_be_moved_on_request(driver: Driver) -> None:
-    dock = driver.window.docks["plots"]
-    move = driver.window.bench.menus.move_panels
+    dock = driver.window.panels.dock_layout.docks["plots"]
+    move = driver.window.bench.menus.actions["move_panels"]
     assert dock.titleBarWidget() is not None  # an empty one
-    move.setChecked(True)
+    move.trigger()
     assert dock.titleBarWidget() is None
     dock.setFloating(True)
-    driver.window.lay_out_afresh()
+    driver.window.panels.dock_layout.reset()
     assert not dock.isFloating()
 
 
@@ -70,7 +70,7 @@ def test_nothing_is_cut_off(ready: Driver, size: tuple[int, int]) -> None:
     ready.qtbot.waitUntil(lambda: (window.width(), window.height()) == size)
     assert window.minimumSizeHint().width() <= size[0]
     assert window.minimumSizeHint().height() <= size[1]
-    controls = window.controls
+    controls = window.panels.controls
     for field in (controls.form, controls.seed, controls.steps, controls.sampler, controls.device):
         corner = field.mapTo(window, field.rect().bottomRight())
         assert window.rect().contains(corner)
@@ -89,7 +89,7 @@ def test_the_first_window_leaves_room_for_its_frame_on_the_screen(qtbot: QtBot) 
 
 
 def test_a_plan_is_shown_before_the_first_run_and_follows_the_controls(ready: Driver) -> None:
-    timeline, welcome = ready.window.timeline, ready.window.welcome
+    timeline, welcome = ready.window.panels.timeline, ready.window.panels.welcome
     ready.qtbot.waitUntil(lambda: timeline._planned == 50)
     assert welcome._steps["decisions"].text() == "steps 1–5"
     ready.set_steps(20)
@@ -101,7 +101,7 @@ def test_views_are_told_apart_for_screen_readers(ready: Driver) -> None:
     ready.run(3)
     for panel, name in zip(ready.window.bench.stage.panels, ("Current guess", "Noisy state", "Chips"), strict=True):
         assert panel.picture_view.accessibleName() == name
-    for widget in ready.window.controls.findChildren(type(ready.window.controls.form)):
+    for widget in ready.window.panels.controls.findChildren(type(ready.window.panels.controls.form)):
         assert widget.accessibleName()
 
 
@@ -115,14 +115,16 @@ def test_a_zoom_in_one_frame_is_a_zoom_in_all(ready: Driver) -> None:
 
 
 def test_the_error_hook_speaks_in_the_window_and_logs(driver: Driver, caplog) -> None:
-    from sculptor_app.ui.shell import crash
+    from sculptor_app.logs import ExceptionHook
+    from sculptor_app.ui.shell.app import CrashReporter
 
-    hook = crash.install(driver.window)
+    hook = ExceptionHook(CrashReporter(driver.window.panels.messages).report)
+    hook.install()
     try:
         hook.report(KeyError("nobody"))
         QApplication.processEvents()
-        assert "KeyError: 'nobody'" in driver.window.messages.message
-        assert "save it" in driver.window.messages.message
+        assert "KeyError: 'nobody'" in driver.window.panels.messages.message
+        assert "save it" in driver.window.panels.messages.message
         assert any(record.exc_info for record in caplog.records)
     finally:
         hook.remove()
@@ -131,17 +133,17 @@ def test_the_error_hook_speaks_in_the_window_and_logs(driver: Driver, caplog) ->
 def test_escape_stops_only_what_runs(driver: Driver) -> None:
     driver.press(Qt.Key.Key_Escape)
     assert driver.window.isVisible()
-    assert not driver.window.bench.menus.stop.isEnabled()
+    assert not driver.window.bench.menus.actions["stop"].isEnabled()
 
 
 @pytest.mark.window  # the screen that is not there is too small for panels of more than their least width
 def test_panels_come_back_as_wide_as_they_were_left(open_window, qtbot: QtBot) -> None:
     window = open_window().window
-    docks = [window.docks["block"], window.docks["plots"]]
+    docks = [window.panels.dock_layout.docks["block"], window.panels.dock_layout.docks["plots"]]
     qtbot.waitUntil(lambda: docks[0].width() == LEFT_PX)
     window.resizeDocks(docks, [LEFT_PX + 60, 330], Qt.Orientation.Horizontal)
     qtbot.waitUntil(lambda: docks[0].width() == LEFT_PX + 60)
     left = [dock.width() for dock in docks]
     window.close()
     again = open_window().window
-    qtbot.waitUntil(lambda: [again.docks[name].width() for name in ("block", "plots")] == left)
+    qtbot.waitUntil(lambda: [again.panels.dock_layout.docks[name].width() for name in ("block", "plots")] == left)

@@ -36,7 +36,7 @@ class Grids:
         controls.steps.set_text(str(steps))
         controls.count.setCurrentIndex(controls.count.findData("6"))
         with self.driver.qtbot.waitSignal(self.page.results.ended, timeout=RUN_MS):
-            self.menus.start.trigger()
+            self.menus.actions["start"].trigger()
 
     def answer(self, path: Path) -> None:
         self.monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, **options: (str(path), ""))
@@ -45,7 +45,7 @@ class Grids:
         self.driver.qtbot.waitUntil(lambda: not self.files.is_busy, timeout=RUN_MS)
 
     def wait_for_noises(self) -> None:
-        self.driver.qtbot.waitUntil(lambda: self.menus.save_picture.isEnabled(), timeout=RUN_MS)
+        self.driver.qtbot.waitUntil(lambda: self.menus.actions["save_picture"].isEnabled(), timeout=RUN_MS)
 
 
 @pytest.fixture
@@ -59,31 +59,31 @@ def test_sheet_table_and_copy_of_the_step_shown(grids: Grids, tmp_path: Path) ->
     grid = grids.page.views.grid()
     size = places_of(grid, AnimationOptions(size_px=fitting_size(grid, FORMATS["png"].sheet_px)))
     grids.answer(tmp_path / "sheet")
-    grids.menus.save_picture.trigger()
+    grids.menus.actions["save_picture"].trigger()
     grids.wait()
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (size.width, size.height)
     told = read_settings(tmp_path / "sheet.png")
     assert told["export"]["state"] == 2
     assert [run["noise"]["seed"] for run in told["runs"]] == list(range(12, 18))
-    assert "Saved" in grids.window.messages.message
-    assert grids.window.saving_bar.isHidden()
+    assert "Saved" in grids.window.panels.messages.message
+    assert grids.window.panels.saving_bar.isHidden()
 
     grids.answer(tmp_path / "numbers.csv")
-    grids.menus.save_numbers.trigger()
+    grids.menus.actions["save_numbers"].trigger()
     grids.wait()
     with (tmp_path / "numbers.csv").open() as file:
         assert len(list(csv.reader(file))) == 1 + 6 * 4
 
-    grids.menus.copy_picture.trigger()
+    grids.menus.actions["copy_picture"].trigger()
     grids.wait()
     assert QGuiApplication.clipboard().image().width() == size.width
-    assert "copied" in grids.window.messages.message
+    assert "copied" in grids.window.panels.messages.message
 
 
 def test_the_whole_grid_is_saved_as_an_animation_with_choices_of_its_own(grids: Grids, tmp_path: Path) -> None:
     grids.carve()
-    grids.menus.save_gif.trigger()
+    grids.menus.actions["save_gif"].trigger()
     dialog = grids.menus.files._gif_dialog
     assert dialog.target().name == "many-blocks-bust-12.gif"
     assert [dialog.form.frames.itemData(index) for index in range(dialog.form.frames.count())] == ["guess", "noisy"]
@@ -108,10 +108,10 @@ def test_blocks_that_nothing_was_carved_out_of_can_be_saved_too(grids: Grids, tm
     grids.wait_for_noises()
     grids.driver.qtbot.waitUntil(lambda: grids.page.views.grid() is not None, timeout=RUN_MS)
     grids.answer(tmp_path / "blocks.png")
-    grids.menus.save_picture.trigger()
+    grids.menus.actions["save_picture"].trigger()
     grids.wait()
     assert (tmp_path / "blocks.png").is_file()
-    grids.menus.save_gif.trigger()
+    grids.menus.actions["save_gif"].trigger()
     dialog = grids.menus.files._gif_dialog
     grids.driver.qtbot.waitUntil(lambda: "no step to show" in dialog.problem.text(), timeout=RUN_MS)
     assert isValid(dialog)
@@ -126,9 +126,9 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_old_file_stays(grids: Grids, 
 
     grids.monkeypatch.setattr("os.fsync", full)
     grids.answer(tmp_path / "x.png")
-    grids.menus.save_picture.trigger()
+    grids.menus.actions["save_picture"].trigger()
     grids.wait()
-    assert grids.window.messages.message.startswith("The disk is full")
+    assert grids.window.panels.messages.message.startswith("The disk is full")
     assert [(path.name, path.read_bytes()) for path in tmp_path.glob("x.*")] == [("x.png", b"old")]
 
 
@@ -145,14 +145,14 @@ def test_a_table_shows_how_far_it_is_and_can_be_stopped(grids: Grids, tmp_path: 
 
     grids.monkeypatch.setattr(numbers, "write_csv", slow)
     grids.answer(tmp_path / "x.csv")
-    grids.menus.save_numbers.trigger()
-    bar = grids.window.saving_bar
+    grids.menus.actions["save_numbers"].trigger()
+    bar = grids.window.panels.saving_bar
     grids.driver.qtbot.waitUntil(lambda: bar.detail.text() == "1 of 24", timeout=RUN_MS)
-    grids.menus.copy_picture.trigger()
-    assert "still being written" in grids.window.messages.message
+    grids.menus.actions["copy_picture"].trigger()
+    assert "still being written" in grids.window.panels.messages.message
     QTest.mouseClick(bar.buttons[0], Qt.MouseButton.LeftButton)
     grids.wait()
-    assert "no file was written" in grids.window.messages.message
+    assert "no file was written" in grids.window.panels.messages.message
     assert not (tmp_path / "x.csv").exists()
 
 
@@ -160,7 +160,7 @@ def test_closing_the_window_ends_what_is_written(grids: Grids, tmp_path: Path) -
     grids.carve()
     grids.monkeypatch.setattr(numbers, "write_csv", lambda path, grid, measures, progress, stop: stop.wait(30))
     grids.answer(tmp_path / "x.csv")
-    grids.menus.save_numbers.trigger()
+    grids.menus.actions["save_numbers"].trigger()
     grids.window.close()
     assert not grids.files.is_busy
     assert not (tmp_path / "x.csv").exists()

@@ -1,13 +1,21 @@
 """The application in a window: everything that can wait comes after the first paint."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QSettings, Qt, Slot
+from PySide6.QtCore import QObject, QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QIcon
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from sculptor_app import identity
+
+if TYPE_CHECKING:
+    from sculptor_app.logs import ExceptionHook
+    from sculptor_app.ui.shell.main_window import MainWindow
+    from sculptor_app.ui.widgets.bars import MessageBar
 
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep the interpreter while another waits. Python's 5 ms let a worker that computes in Python
@@ -47,7 +55,7 @@ def main(argv: Sequence[str] = ()) -> int:
     from sculptor_app.ui.shell.main_window import MainWindow
 
     window = MainWindow(settings, model)
-    window.completed.connect(_Later(app, window).begin)
+    window.completed.connect(_AfterFirstPaint(app, window).begin)
     window.completed.connect(window.prepare)
     window.closed.connect(app.quit)  # Qt quits by itself only for windows that are still visible when they close
     window.show()
@@ -63,22 +71,45 @@ def _taken(arguments: list[str], name: str) -> str | None:
     return value
 
 
-class _Later(QObject):
+class CrashReporter(QObject):
+    """Shows errors that nobody caught in a window's message bar, with the run still on screen.
+
+    The exception hook may call it from any thread; the signal brings the sentence to the thread that may touch widgets.
+    The bar is not modal: a dialog that blocks would hide the run that a person may want to save.
+    """
+
+    _happened = Signal(str)
+
+    def __init__(self, messages: MessageBar) -> None:
+        super().__init__(messages)
+        self._messages = messages
+        self._happened.connect(self._show, Qt.ConnectionType.QueuedConnection)
+
+    def report(self, sentence: str, error: BaseException) -> None:
+        """Take a sentence from any thread."""
+        self._happened.emit(sentence)
+
+    @Slot(str)
+    def _show(self, sentence: str) -> None:
+        self._messages.show_message(sentence, self.tr("What is on screen stays; save it before you go on."))
+
+
+class _AfterFirstPaint(QObject):
     """What no first paint needs: the log, the exception hook, the icon."""
 
-    def __init__(self, app: QApplication, window: QWidget) -> None:
+    def __init__(self, app: QApplication, window: MainWindow) -> None:
         super().__init__(window)
         self._app, self._window = app, window
-        self._hook: object = None
+        self._hook: ExceptionHook | None = None
 
     @Slot()
     def begin(self) -> None:
         """Called once the window has been painted."""
         from sculptor_app import logs, resources
-        from sculptor_app.ui.shell import crash
 
         logs.start()
-        self._hook = crash.install(self._window)
+        self._hook = logs.ExceptionHook(CrashReporter(self._window.panels.messages).report)
+        self._hook.install()
         icon = QIcon.fromTheme(identity.APP_ID)
         if icon.isNull():
             try:

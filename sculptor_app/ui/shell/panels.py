@@ -1,0 +1,157 @@
+"""The panels of the page Carve, with its session and runner: built once the bare frame has been painted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QStackedWidget,
+    QStatusBar,
+    QTabBar,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from sculptor_app.session.runner import SamplingRunner
+from sculptor_app.session.session import Session
+from sculptor_app.ui.carve.controls import Controls
+from sculptor_app.ui.carve.run_control import RunControl
+from sculptor_app.ui.carve.welcome import Welcome
+from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel
+from sculptor_app.ui.plots.plots_panel import PlotsPanel
+from sculptor_app.ui.shell.docks import DockLayout
+from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
+from sculptor_app.ui.widgets.basics import Still
+from sculptor_app.ui.widgets.timeline import Timeline
+from sculptor_app.ui.widgets.transport import TransportBar
+
+if TYPE_CHECKING:
+    from sculptor_app.session.engine import Sampling
+
+FILM_HEIGHT_PX = 114
+"""Room for the filmstrip before it is there, so that nothing jumps when it comes."""
+
+
+class Panels(QObject):
+    """Session, runner and panels of a window, put into its docks.
+
+    Args:
+        window: Gets the panels, the tabs of the pages, and titles of menus.
+        model: Folder of the model to sample with; None is the embedded one.
+        sampling: Makes the engine and runs it; None is the real one.
+    """
+
+    def __init__(self, window: QMainWindow, model: str | None, sampling: Sampling | None) -> None:
+        super().__init__(window)
+        self.session = Session(window)
+        self.runner = SamplingRunner(model, sampling, window)
+        self.menus = self._make_menu_titles(window)
+        self.tabs = self._make_tabs(window)
+        self.messages = MessageBar(window)
+        self.opening_bar = WorkBar(self.tr("Progress of opening a model"), window)
+        self.download_bar = WorkBar(self.tr("Progress of the download"), window)
+        self.saving_bar = WorkBar(self.tr("Progress of the saving"), window)
+        self.welcome = Welcome(window)
+        self.controls = Controls(model, window)
+        self.run_panel = RunPanel(window)
+        self.plots = PlotsPanel(self.session, window)
+        self.transport = TransportBar(window)
+        self.timeline = Timeline(window)
+        self.film_hint = QLabel(self.tr("Every step leaves a picture here, from the pure noise on."), window)
+        self.film_hint.setProperty("tone", "muted")
+        self.film_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.film_panel = _column(window, (self.film_hint,), (14, 2, 14, 4))
+        self.film_panel.setMinimumHeight(FILM_HEIGHT_PX)
+        self.middle = QStackedWidget(window)
+        self.middle.addWidget(self.welcome)
+        self.stack = QStackedWidget(window)
+        self.stack.addWidget(self.middle)
+        bars = self.opening_bar, self.download_bar, self.saving_bar
+        window.setCentralWidget(_column(window, (self.messages, *bars, self.stack), (0, 0, 0, 0)))
+        self.dock_layout = self._make_docks(window)
+        self.status_line = QLabel(self.tr("no run yet"), window)
+        self.memory_line = QLabel(window)
+        self.status = self._make_status(window)
+        self.run_control = RunControl(self.session, self.runner, self.controls, self.run_panel, self.messages)
+        self.controls.edited.connect(self._judge)
+        self.welcome.start_requested.connect(self.run_control.start)
+
+    def add_filmstrip(self, film: QWidget) -> None:
+        """Put the filmstrip where its hint is; hidden until there is a run."""
+        film_layout = self.film_panel.layout()
+        assert film_layout is not None
+        film_layout.addWidget(film)
+        film.hide()
+
+    @Slot()
+    def _judge(self) -> None:
+        self.welcome.set_can_start(not self.controls.reason)
+
+    def _make_menu_titles(self, window: QMainWindow) -> dict[str, QMenu]:
+        titles = {
+            "file": self.tr("&File"),
+            "run": self.tr("&Run"),
+            "view": self.tr("&View"),
+            "go": self.tr("&Go"),
+            "help": self.tr("&Help"),
+        }
+        return {key: window.menuBar().addMenu(title) for key, title in titles.items()}
+
+    def _make_tabs(self, window: QMainWindow) -> QTabBar:
+        tabs = QTabBar(window)
+        tabs.setObjectName("pages")
+        tabs.setExpanding(False)
+        tabs.setDrawBase(False)
+        tabs.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        tabs.setAccessibleName(self.tr("Pages"))
+        if window.menuBar().isNativeMenuBar():  # which has no room for widgets of ours
+            bar = QToolBar(self.tr("Pages"), window)
+            bar.setObjectName("pages_bar")
+            bar.setMovable(False)
+            bar.addWidget(tabs)
+            window.addToolBar(bar)
+        else:
+            window.menuBar().setCornerWidget(tabs, Qt.Corner.TopRightCorner)
+        return tabs
+
+    def _make_docks(self, window: QMainWindow) -> DockLayout:
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
+        block = BlockPanel(self.controls, self.controls.fit_into, self.run_panel, window)
+        self.controls.rebuilt.connect(block.fit)
+        scrubber = _column(window, (self.transport, self.timeline), (14, 10, 14, 0), 8)
+        layout = DockLayout(window)
+        layout.add("block", self.tr("The block"), block, left)
+        layout.add("plots", self.tr("Frequencies"), self.plots, right)
+        timeline = layout.add("timeline", self.tr("Timeline"), scrubber, bottom)
+        film = layout.add("film", self.tr("Filmstrip"), self.film_panel, bottom)
+        window.splitDockWidget(timeline, film, Qt.Orientation.Vertical)
+        return layout
+
+    def _make_status(self, window: QMainWindow) -> QStatusBar:
+        lines = QWidget(window)
+        row = QHBoxLayout(lines)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.status_line, 1)
+        row.addWidget(self.memory_line)
+        bar = window.statusBar()
+        bar.setSizeGripEnabled(False)
+        bar.addWidget(Still(lines), 1)
+        bar.setContentsMargins(12, 0, 12, 0)
+        return bar
+
+
+def _column(parent: QWidget, widgets: tuple[QWidget, ...], margins: tuple[int, int, int, int], gap: int = 0) -> QWidget:
+    panel = QWidget(parent)
+    column = QVBoxLayout(panel)
+    column.setContentsMargins(*margins)
+    column.setSpacing(gap)
+    for widget in widgets:
+        column.addWidget(widget)
+    return panel
