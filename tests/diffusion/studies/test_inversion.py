@@ -291,7 +291,7 @@ def test_more_iterations_are_never_worse(engine: Engine, request_: RunRequest, l
         ({"sampler": "euler"}, solid(SIZE), "The sampler 'euler' cannot be inverted; choose ddim."),
         ({"steps": 1}, solid(SIZE), "A run of 1 step cannot be inverted; choose 2 steps or more."),
         ({}, solid(8), "The picture has 8 by 8 pixels; bring it to the model's 16 by 16."),
-        ({}, solid(SIZE) * np.float32(np.nan), "The picture holds values that are no numbers"),
+        ({}, solid(SIZE) * np.float32(np.nan), "The picture holds NaN or infinity"),
         ({}, solid(SIZE) * np.float32(127), "The picture's values are"),
     ],
 )  # fmt: skip
