@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from sculptor_app import identity
 from sculptor_app.commands import check_model, forward, invert, menu, sculpt, terminal
-from sculptor_app.commands.parsing import Parser
-from sculptor_app.commands.terminal import say
+from sculptor_app.commands.terminal import Parser, say
 from sculptor_app.commands.window import open_window
 
 _COMMANDS_OF_OTHERS = (

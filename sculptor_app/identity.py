@@ -1,4 +1,4 @@
-"""Who the program is, said once: menus, packages, settings and the About box read it here."""
+"""Name, identifiers and description of the program, for menus, packages, settings and the About box."""
 
 from sculptor_app import __version__
 

@@ -1,4 +1,4 @@
-"""The log file, and the one exception hook: it logs first and tells a person second. Knows nothing of Qt."""
+"""The log file, and the one exception hook: it logs first and shows a message second. Knows nothing of Qt."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ FILE_NAME = "sculptor.log"
 MOST_BYTES = 1_000_000
 OLDER_FILES = 3
 
-Tell = Callable[[str, BaseException], None]
+ShowError = Callable[[str, BaseException], None]
 """Shows a sentence and the error behind it to a person. It may be called from any thread."""
 
 _log = logging.getLogger(__name__)
@@ -59,14 +59,14 @@ def file() -> Path | None:
 
 
 class ExceptionHook:
-    """Every exception that nobody caught, of any thread: logged with its traceback, then told.
+    """Every exception that nobody caught, of any thread: logged with its traceback, then shown.
 
     Args:
-        tell: Shows the sentence to a person; None tells it on the standard error stream.
+        show: Shows the sentence to a person; None writes it to the standard error stream.
     """
 
-    def __init__(self, tell: Tell | None = None) -> None:
-        self._tell = tell or _tell_terminal
+    def __init__(self, show: ShowError | None = None) -> None:
+        self._show = show or _write_to_terminal
         self._before = (sys.excepthook, threading.excepthook)
 
     def install(self) -> None:
@@ -80,13 +80,13 @@ class ExceptionHook:
         sys.excepthook, threading.excepthook = self._before
 
     def report(self, error: BaseException) -> None:
-        """Log an error with its traceback, then tell it; telling may fail, logging has happened by then."""
+        """Log an error with its traceback, then show it; showing may fail, logging has happened by then."""
         _log.critical("Nobody caught this:", exc_info=error)
         written = file()
         where = f" The details are in {written}." if written else ""
         sentence = f"Something went wrong inside {identity.NAME} ({type(error).__name__}: {error}).{where}"
         try:
-            self._tell(sentence, error)
+            self._show(sentence, error)
         except Exception:
             _log.exception("The error could not be shown:")
 
@@ -101,6 +101,6 @@ class ExceptionHook:
             self.report(happened.exc_value.with_traceback(happened.exc_traceback))
 
 
-def _tell_terminal(sentence: str, error: BaseException) -> None:
+def _write_to_terminal(sentence: str, error: BaseException) -> None:
     if sys.stderr is not None:  # a windowed program on Windows has none
         sys.stderr.write(f"{sentence}\n")

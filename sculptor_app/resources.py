@@ -1,4 +1,4 @@
-"""The only door to the files that travel with the program: icons, styles, translations, the embedded model."""
+"""Paths of the files that travel with the program: icons, styles, translations, the embedded model."""
 
 from pathlib import Path
 

@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.parsing import Parser
 from sculptor_app.commands.run_options import add_download, bring_model
 from sculptor_app.commands.saving import refused
-from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, say, stop_on_signal
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Parser, say, stop_on_signal
 from sculptor_app.core.errors import Cancelled, SculptorError
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.parsing import number, whole_number
-from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, ProgressBar, is_terminal, say
-from sculptor_app.commands.train import AGAIN, exit_code, sentence
+from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, ProgressBar, is_terminal, number, say, whole_number
+from sculptor_app.commands.train_recipe import AGAIN, exit_code, sentence
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
 from sculptor_app.exports.files import ExportError, check_target, replacing

@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sculptor_app.commands.parsing import OneOf, Parser, whole_number
 from sculptor_app.commands.run_options import rendered
 from sculptor_app.commands.saving import (
     add_files,
@@ -20,7 +19,18 @@ from sculptor_app.commands.saving import (
     scale,
     write_files,
 )
-from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, ProgressBar, is_terminal, say, stop_on_signal
+from sculptor_app.commands.terminal import (
+    BAD_INPUT,
+    DONE,
+    INTERRUPTED,
+    OneOf,
+    Parser,
+    ProgressBar,
+    is_terminal,
+    say,
+    stop_on_signal,
+    whole_number,
+)
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, AnimationOptions
@@ -133,6 +143,6 @@ def _opened(arguments: argparse.Namespace) -> OpenedPicture:
 
 
 def _draw(trajectory: ForwardTrajectory, stop: threading.Event) -> None:
-    """Draw what has to be drawn in order, with a bar."""
+    """Draw noise that has to be drawn in order, with a bar."""
     with ProgressBar("Drowning", trajectory.planned_steps if trajectory.fresh else 0, "layer") as bar:
         trajectory.draw(bar.move_to, stop)

@@ -8,7 +8,6 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
 from sculptor_app.commands.run_options import (
     add_guidance,
     add_labels,
@@ -30,7 +29,19 @@ from sculptor_app.commands.saving import (
     refused,
     write_files,
 )
-from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Interruption, ProgressBar, say, stop_on_signal
+from sculptor_app.commands.terminal import (
+    BAD_INPUT,
+    DONE,
+    INTERRUPTED,
+    Interruption,
+    OneOf,
+    Parser,
+    ProgressBar,
+    number,
+    say,
+    stop_on_signal,
+    whole_number,
+)
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES, AnimationOptions

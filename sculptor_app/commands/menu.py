@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 from sculptor_app import identity, resources
-from sculptor_app.commands.parsing import Parser
-from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, say
+from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, Parser, say
 
 SEARCH_WORDS = ("diffusion", "noise", "sampling", "spectrum", "machine learning", "denoise", "scheduler")
 _RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
@@ -174,7 +173,7 @@ def _require_linux() -> None:
 
 
 def _refresh(base: Path) -> None:
-    """Tell the desktop, where it wants to be told; an entry works without, only later."""
+    """Notify the desktop, where it wants to be notified; an entry works without, only later."""
     icons = base / "icons" / "hicolor"
     if icons.is_dir():
         os.utime(icons)  # desktops that watch the folder read it again

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.parsing import OneOf, number, whole_number
-from sculptor_app.commands.terminal import Interruption, ProgressBar, is_terminal, say
+from sculptor_app.commands.terminal import Interruption, OneOf, ProgressBar, is_terminal, number, say, whole_number
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.requests.request import (
     FORMS,
@@ -101,7 +100,7 @@ def add_sampler(group: argparse._ArgumentGroup) -> None:
 
 
 class StoreParameter(argparse.Action):
-    """Collects what a model is told, by name."""
+    """Collects parameters of a model by name."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
@@ -130,7 +129,7 @@ def _named(text: str) -> tuple[str, bool, OptionValue]:
 
 
 def add_conditions(group: argparse._ArgumentGroup) -> None:
-    """Add what other people's models are told."""
+    """Add the parameters that other people's models take: prompts, and whatever else by name."""
     group.add_argument(
         "--prompt", action=StoreParameter, dest="options", metavar="TEXT", help="for models that take words"
     )

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sculptor_app.commands.parsing import whole_number
 from sculptor_app.commands.terminal import (
     BAD_INPUT,
     NO_MODEL,
@@ -17,6 +16,7 @@ from sculptor_app.commands.terminal import (
     ProgressBar,
     is_terminal,
     say,
+    whole_number,
 )
 from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureError, SculptorError
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError

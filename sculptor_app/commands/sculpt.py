@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sculptor_app.commands.parsing import OneOf, Parser, number, whole_number
 from sculptor_app.commands.run_options import (
     add_conditions,
     add_guidance,
@@ -31,7 +30,18 @@ from sculptor_app.commands.saving import (
     scale,
     write_files,
 )
-from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Interruption, ProgressBar, stop_on_signal
+from sculptor_app.commands.terminal import (
+    BAD_INPUT,
+    DONE,
+    INTERRUPTED,
+    Interruption,
+    OneOf,
+    Parser,
+    ProgressBar,
+    number,
+    stop_on_signal,
+    whole_number,
+)
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.exports.animation.options import (

@@ -1,15 +1,18 @@
-"""Exit codes, messages, progress bars and signals of the command line.
+"""The command line: exit codes, a parser that answers a mistake in one sentence, messages, progress bars and signals.
 
 A Windows program without a console has no streams: then nothing is written.
 """
 
+import argparse
+import math
+import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 DONE = 0
 UNEXPECTED = 1
@@ -28,6 +31,8 @@ EXPLAINED = """exit codes:
   5    a file could not be written
   130  interrupted with Ctrl-C (143: ended by a TERM signal)
 """
+
+_ARGUMENT = re.compile(r"^argument [^:]*: (?=[A-Z])")  # before a sentence of ours, which names the thing itself
 
 
 def say(text: str, stream: TextIO | None) -> None:
@@ -107,3 +112,75 @@ def stop_on_signal(patient: bool = False) -> Iterator[Interruption]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong and where help is, instead of printing its whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, in one line, and leave."""
+        sentence = _ARGUMENT.sub("", message)
+        sentence = sentence[:1].upper() + sentence[1:]
+        say(f"{sentence.rstrip('.')}. `{self.prog} --help` lists what is known.", sys.stderr)
+        raise SystemExit(BAD_INPUT)
+
+
+def whole_number(name: str, low: int, high: int) -> Callable[[str], int]:
+    """A converter for argparse: a whole number within bounds.
+
+    Args:
+        name: what the number is, as in "The number of steps is …".
+        low: lowest value.
+        high: highest value.
+    """
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"The {name} is {_short(text)}; choose a whole number, {low} to {high}")
+        return value
+
+    return convert
+
+
+def number(name: str, low: float, high: float) -> Callable[[str], float]:
+    """A converter for argparse: a number within bounds."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"The {name} is {_short(text)}; choose a number, {low:g} to {high:g}")
+        return value
+
+    return convert
+
+
+class OneOf(argparse.Action):
+    """One of some words; argparse's own message about it is hard to read."""
+
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, known: Sequence[str], name: str,
+        metavar: str = "", **others: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(option_strings, dest, metavar=metavar or "|".join(known), **others)
+        self._known, self._name = tuple(known), name
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Store the word, or refuse it."""
+        if values not in self._known:
+            parser.error(f"The {self._name} {_short(values)} is not known; choose one of {', '.join(self._known)}")
+        setattr(namespace, self.dest, values)
+
+
+def _short(text: str) -> str:
+    """What was typed, bare if it is a number, and not all of it if it is long."""
+    shown = text if len(text) <= 30 else text[:30] + "…"
+    return shown if re.fullmatch(r"[-+]?[\d.]+…?", shown) else repr(shown)

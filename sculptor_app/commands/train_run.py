@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.commands.terminal import DONE, INTERRUPTED, NOT_WRITTEN, ProgressBar, is_terminal, say, stop_on_signal
-from sculptor_app.commands.train import (
+from sculptor_app.commands.train_recipe import (
     AGAIN,
     RENDERS,
     SIZE,

@@ -58,7 +58,7 @@ def _temporary(target: Path) -> Path:
 def check_target(path: Path) -> None:
     """Refuse early a path that cannot become a file, before hours of work are put into it.
 
-    A temporary file is made and deleted: permissions alone do not tell what a file system will take.
+    A temporary file is made and deleted: permissions alone do not say what a file system will take.
 
     Raises:
         ExportError: the folder is missing or cannot be written to, or the path is a folder.

@@ -26,7 +26,7 @@ _NOISE_COLUMNS = ("noise floor (power, white noise = 1)", "drowned bands (of the
 COLUMNS = (*_FIXED, *_BAND_COLUMNS, *_NOISE_COLUMNS)
 """Names of the columns, with units.
 
-The noise floor is the power that the noise is expected to have in the noisy state; a band is drowned where it is
+The noise floor is the power that the noise is expected to have in the noisy state; a band is below it where it is
 stronger than what the level leaves of the finished picture, which is known once the run is complete.
 """
 
@@ -108,7 +108,7 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
 
 
 def _noise_cells(measures: RunMeasures, clean: Spectrum | None, level: NoiseLevel, k: int) -> list[str]:
-    """The noise floor of state k, and the names of the bands that are drowned in it, or "none"."""
+    """The noise floor of state k, and the names of the bands below it, or "none"."""
     state = measures.spectrum("state", k)
     floor = "" if state is None else _cell(noise_floor(level, state.noise_power))
     if clean is None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from sculptor_app import __version__
 from sculptor_app.cli import main, make_parser
+from sculptor_app.commands.window import missing_display
 from sculptor_app.exports.settings import read_settings
 
 PROGRAM = (sys.executable, "-m", "sculptor_app")
@@ -290,3 +291,25 @@ def test_a_run_without_guidance_has_no_two_guesses(
     arguments = ("--guidance", "1", "--form", "bust", "--frames", "unguided", "--out", tmp_path / "x.gif")
     assert sculpt(tiny_model, *arguments) == 5
     assert "The model was asked once in this step" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ"),
+    [
+        ("linux", {"DISPLAY": ":0"}),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}),
+        ("linux", {"QT_QPA_PLATFORM": "offscreen"}),
+        ("linux", {"QT_QPA_PLATFORM": "vnc:size=800x600"}),
+        ("darwin", {}),
+        ("win32", {}),
+    ],
+)
+def test_a_window_can_be_tried(platform, environ):
+    assert missing_display(environ, platform) == ""
+
+
+@pytest.mark.parametrize("environ", [{}, {"DISPLAY": ""}, {"QT_QPA_PLATFORM": "xcb"}])
+def test_without_a_display_it_says_what_to_do(environ):
+    word = missing_display(environ, "linux")
+    assert "no display" in word
+    assert "sculptor-app sculpt" in word

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands import train_run
-from sculptor_app.commands.train import recipe_of
+from sculptor_app.commands.train_recipe import recipe_of
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.data import shards
 from sculptor_app.training.network import new_pipeline

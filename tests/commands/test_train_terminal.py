@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sculptor_app.commands.train import exit_code, sentence
+from sculptor_app.commands.train_recipe import exit_code, sentence
 from sculptor_app.commands.train_run import TerminalListener, duration, launcher_mistake, report_line
 from sculptor_app.core.errors import ModelFolderError, SculptorError
 from sculptor_app.training import errors

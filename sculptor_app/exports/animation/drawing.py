@@ -131,7 +131,7 @@ DASHES: dict[str, tuple[float, ...]] = {
     "detail": (2, 2.5),
     "polish": (7, 2.5, 2, 2.5),
 }
-"""Strokes and gaps of the bands' lines in pixels, so that they can be told apart without colour."""
+"""Strokes and gaps of the bands' lines in pixels, so that they differ without colour."""
 
 
 @lru_cache(maxsize=32)

@@ -38,7 +38,7 @@ def write_gif(
         source: the run or runs; they may still grow, what comes later is left out.
         measures: a run's band energies; None has them measured if a plot needs them.
         options: what is wanted.
-        progress: told after every frame.
+        progress: called after every frame.
         stop: set to give up before the next frame.
 
     Raises:
