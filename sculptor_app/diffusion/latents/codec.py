@@ -34,15 +34,12 @@ _RECIPROCAL = ("DiTPipeline", "LDMTextToImagePipeline")
 class Scaling:
     """Scaling of states against the autoencoder's latents, in the pipelines' own arithmetic.
 
-    State = (latents − shift) · factor, or (latents − mean) / std · factor with a mean and a std for each channel.
-
-    With `patch` there is one of both for each channel and place in a patch (Flux 2): c · patch² + row · patch + column.
+    State = (latents − shift) · factor, or (latents − mean) / std · factor with a mean and a std for each channel. With
+    `patch` there is one of both for each channel and place in a patch (Flux 2): c · patch² + row · patch + column.
 
     Attributes:
         factor: None where there is none.
         shift: added after dividing by the factor.
-        mean: the numbers, or nothing.
-        std: the numbers, or nothing.
         patch: edge of the patches that mean and std are for; 1 where they are for channels.
         is_reciprocal: whether the pipeline multiplies by 1/factor.
         skips_codebook: whether latents are decoded without being moved to the nearest entry of a codebook.
@@ -57,11 +54,7 @@ class Scaling:
     skips_codebook: bool = False
 
     def from_state(self, state: torch.Tensor) -> torch.Tensor:
-        """Latents for the autoencoder to decode, in the pipelines' order of operations, so that not a bit differs.
-
-        Args:
-            state: (B, C, h, w).
-        """
+        """(B, C, h, w) for the autoencoder to decode, in the pipelines' order of operations: not a bit differs."""
         if self.patch > 1:
             patches = pixel_unshuffle(state, self.patch)
             return pixel_shuffle(patches * self._each(self.std, state) + self._each(self.mean, state), self.patch)
@@ -97,8 +90,9 @@ def scaling_of(pipeline: Any, vae: Any) -> Scaling:
     if name in _UNSCALED:
         return Scaling()
     config = vae.config
-    if getattr(vae, "bn", None) is not None:
-        return _of_patches(vae)
+    if getattr(vae, "bn", None) is not None:  # it keeps the running mean and variance of its latents' patches of 2×2
+        deviation = torch.sqrt(vae.bn.running_var + config.batch_norm_eps)
+        return Scaling(mean=tuple(vae.bn.running_mean.tolist()), std=tuple(deviation.tolist()), patch=2)
     mean, std = (getattr(config, which, None) for which in ("latents_mean", "latents_std"))
     return Scaling(
         factor=getattr(config, "scaling_factor", None),
@@ -107,12 +101,6 @@ def scaling_of(pipeline: Any, vae: Any) -> Scaling:
         std=tuple(std) if mean and std else (),
         is_reciprocal=name in _RECIPROCAL,
     )
-
-
-def _of_patches(vae: Any) -> Scaling:
-    """The running mean and deviation that an autoencoder keeps of its latents' patches of 2×2."""
-    std = torch.sqrt(vae.bn.running_var + vae.config.batch_norm_eps)
-    return Scaling(mean=tuple(vae.bn.running_mean.tolist()), std=tuple(std.tolist()), patch=2)
 
 
 class LatentCodec:
@@ -154,13 +142,10 @@ class LatentCodec:
         return scaling_of(self._pipeline, self.vae)
 
     def decode(self, state: Frame) -> Frame:
-        """Decode one frame.
+        """Decode one frame to pixels, (3, H, W) float32, about -1 to 1, not clipped.
 
         Args:
             state: (C, h, w), divided by its level's scale, or a guess.
-
-        Returns:
-            (3, H, W) float32, about -1 to 1, not clipped.
 
         Raises:
             OutOfDeviceMemory: There is too little even for tiles.
@@ -177,13 +162,10 @@ class LatentCodec:
         return frame
 
     def encode(self, picture: Frame) -> Frame:
-        """Encode one picture to the clean state that stands for it: the mean of the posterior, scaled.
+        """Encode one picture to its clean state, (C, h, w) float32: the scaled mean of the posterior.
 
         Args:
             picture: (3, H, W) float32 in [-1, 1], H and W multiples of the layout's factor.
-
-        Returns:
-            (C, h, w) float32.
 
         Raises:
             OutOfDeviceMemory: There is too little.

@@ -39,7 +39,6 @@ class DecodedFrame:
     """One frame, decoded on demand.
 
     Attributes:
-        key: what it was asked for by.
         frame: (3, H, W) float32, about -1 to 1.
         note: how it was decoded where that was not the pipeline's own way, in plain words; else empty.
     """
@@ -57,8 +56,6 @@ def find_latent_map(
     It yields a `MapFittingProgress` after every picture, where the map is not cached, and last the `LatentMap`.
 
     Args:
-        engine: Loads the model.
-        request: Its model and device count.
         stop: Ends it after the picture that is being fitted.
 
     Raises:
@@ -83,8 +80,6 @@ def decode_run(
     After a stop, decoding the same trajectory again goes on where the last time was.
 
     Args:
-        engine: Loads the model.
-        decoded: Made of the run; keeps the pictures.
         stop: Ends it after the state that is being decoded.
         tiny_decoder: Folder of a tiny decoder to use instead of the model's own.
     """
@@ -102,12 +97,9 @@ def decode_frames(
     """Decode single frames: it yields a `DecodedFrame` of each, in their order.
 
     Args:
-        engine: Loads the model.
-        request: What the run was made with; its model and device count.
         wanted: A key that is handed back with the picture, and (C, h, w) latents: a guess, or a state in unit scale
             (`decoded.in_unit_scale`).
         stop: Ends it after the frame that is being decoded.
-        tiny_decoder: Folder of a tiny decoder to use instead of the model's own.
     """
     with _codec(engine, request, stop, tiny_decoder) as codec:
         for key, latents in wanted:

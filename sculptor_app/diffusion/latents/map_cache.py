@@ -38,20 +38,13 @@ def load_or_fit_map(
     Where it can be neither read nor written it is fitted, and the log says why.
 
     Args:
-        codec: Of the model at hand.
-        stop: Set from any thread to give up.
         folder: Of the cache; None is one in the program's cache folder.
 
     Yields:
         The progress of fitting; nothing where the map is cached.
 
-    Returns:
-        The map.
-
     Raises:
-        Cancelled: `stop` was set.
-        NoPictureOfLatents: As for `fit_latent_map`.
-        OutOfDeviceMemory: As for `fit_latent_map`.
+        Cancelled, NoPictureOfLatents, OutOfDeviceMemory: As for `fit_latent_map`.
     """
     key = key_of(codec)
     try:
@@ -84,12 +77,7 @@ def key_of(codec: LatentCodec) -> str:
 
 
 def read_map(path: Path, key: str, channels: int) -> LatentMap | None:
-    """The map in a file, or None where there is none, or a broken one, or that of something else.
-
-    Args:
-        path: The file.
-        key: What the file must say that it belongs to.
-        channels: How many channels the latents have.
+    """The map in a file, or None where there is none, or a broken one, or that of another key.
 
     Raises:
         OSError: The folder cannot be read.
@@ -122,12 +110,7 @@ def _checked(path: Path, key: str, channels: int) -> LatentMap:
 
 
 def write_map(path: Path, key: str, kept: LatentMap) -> None:
-    """Keep a map; the file is whole or not there.
-
-    Args:
-        path: The file; its folder is made where it is missing.
-        key: What it belongs to.
-        kept: The map.
+    """Write a map; the file is whole or not there.
 
     Raises:
         OSError: The disk or the folder did not take it.

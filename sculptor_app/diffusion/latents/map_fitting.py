@@ -46,25 +46,17 @@ def fit_latent_map(
     planned: int = PICTURES,
     budget_s: float = BUDGET_S,
 ) -> Generator[MapFittingProgress, None, LatentMap]:
-    """Fit a latent map to an autoencoder, a picture at a time.
+    """Fit a latent map to an autoencoder, a picture at a time; yields its progress after each.
 
     Args:
-        codec: Encodes and decodes.
         stop: Set from any thread to end the fitting before the next picture.
         pictures: (3, H, W) float32 in [-1, 1] each; larger ones are cut to whole latents. None is `example_pictures`.
         planned: How many of them to take, at least LEAST_PICTURES.
         budget_s: After so many seconds those taken so far must do, if they are LEAST_PICTURES.
 
-    Yields:
-        The progress after every picture.
-
-    Returns:
-        The map.
-
     Raises:
         Cancelled: `stop` was set.
-        NoPictureOfLatents: The autoencoder gave no picture, or NaN or infinite values, or there were too few
-            pictures.
+        NoPictureOfLatents: The autoencoder gave no picture, or NaN or infinite values, or the pictures were too few.
         OutOfDeviceMemory: There is too little memory for a picture.
     """
     started = time.monotonic()
@@ -145,12 +137,7 @@ def _features(latents: Frame) -> Floats:
 
 
 def solve(fitted: Sums, held_out: Sums) -> LatentMap:
-    """Latent map by least squares, with its R² on the pictures held out.
-
-    Args:
-        fitted: of the pictures to fit to.
-        held_out: of others.
-    """
+    """Latent map by least squares, with its R² on the pictures held out."""
     count = fitted.xx[-1, -1]
     x_mean, y_mean = fitted.xx[:-1, -1] / count, fitted.xy[-1] / count
     covariance = fitted.xx[:-1, :-1] / count - np.outer(x_mean, x_mean)
@@ -184,16 +171,7 @@ def _share(left: float, total: float, count: float) -> float:
 
 
 def example_pictures(count: int, size_px: int, seed: int = SEED) -> Iterator[Frame]:
-    """Dead leaves, 1/f noise, gradients and textures in turn; the same seed gives the same pictures.
-
-    Args:
-        count: how many.
-        size_px: edge.
-        seed: of all of them.
-
-    Yields:
-        (3, size_px, size_px) float32 in [-1, 1].
-    """
+    """Dead leaves, 1/f noise, gradients and textures in turn, (3, size_px, size_px) float32 in [-1, 1] each."""
     generator = np.random.default_rng(seed)
     for number in range(count):
         picture = _KINDS[number % len(_KINDS)](size_px, generator)

@@ -56,11 +56,7 @@ def load_tiny_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
 
 
 def stamp(folder: Path) -> tuple[int, ...]:
-    """Sizes and times of a tiny decoder's files, to see whether they changed; empty where one is missing.
-
-    Args:
-        folder: Of the tiny decoder.
-    """
+    """Sizes and times of a tiny decoder's files, to see whether they changed; empty where one is missing."""
     try:
         files = [(folder / name).stat() for name in ("config.json", WEIGHTS)]
     except OSError:
@@ -122,13 +118,7 @@ def _check_fits(folder: Path, full: LatentCodec, tiny: LatentCodec) -> None:
 def agreement(full: LatentCodec, tiny: LatentCodec, count: int = CHECKED_PICTURES) -> float:
     """R² of a tiny decoder's pictures against the full decoder's, at the latents' resolution.
 
-    Args:
-        full: Encodes the pictures, too.
-        tiny: Decodes the same latents.
-        count: How many pictures.
-
-    Returns:
-        1 at best; 0 or less where they have nothing in common.
+    It is 1 at best, and 0 or less where they have nothing in common.
     """
     factor = full.layout.factor
     full_colours, tiny_colours = [], []

@@ -66,15 +66,11 @@ ALLOWED = {
 
 
 def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
-    """Build a pipeline on the CPU from files that were inspected.
+    """Build a pipeline in evaluation mode on the CPU from files that were inspected.
 
     Args:
-        verdict: Of a folder that is fit.
         dtype: What the weights become: "float32", "float16" or "bfloat16".
         report: Called for each component; what it raises ends the building.
-
-    Returns:
-        The pipeline, in evaluation mode.
 
     Raises:
         Unfit: It cannot be built, or what was built is not whole.
@@ -123,11 +119,7 @@ def quiet() -> Iterator[None]:
 
 
 def _component(component: Component, dtype: torch.dtype) -> Any:
-    """One component with its weights.
-
-    Raises:
-        Unfit: It cannot be built, or its weights are not whole.
-    """
+    """One component with its weights."""
     path = shown_path(component.folder)
     try:
         loaded = component.component_class.from_pretrained(component.folder, **_arguments(component, dtype))
@@ -153,10 +145,8 @@ def _arguments(component: Component, dtype: torch.dtype) -> dict[str, Any]:
     if component.kind == "network":
         arguments["disable_mmap"] = not component.weights.is_mapped
     else:
-        arguments |= {
-            "trust_remote_code": False,
-            "ignore_mismatched_sizes": True,
-        }  # they are reported, and refused here
+        # Mismatched sizes are reported, and refused here.
+        arguments |= {"trust_remote_code": False, "ignore_mismatched_sizes": True}
     return arguments
 
 
@@ -184,10 +174,6 @@ def _check_names(path: str, missing: Collection[str], unexpected: Collection[str
 
 def check_values(path: str, module: nn.Module) -> None:
     """Refuse weights without a value, NaN and infinite values; put mapped weights in memory of their own.
-
-    Args:
-        path: Where they are from, as it is shown.
-        module: Any network.
 
     Raises:
         Unfit: With the name of the first.
@@ -236,8 +222,6 @@ def load_sculptor(
     """Open a model folder that `SculptorPipeline.save_pretrained` or the training program wrote.
 
     Args:
-        folder: Holds model_index.json and one folder per component.
-        device: Where the weights go.
         dtype: What the weights become; float32 for exact runs.
 
     Raises:
@@ -255,12 +239,7 @@ def load_sculptor(
 def _read_components(
     folder: Path, dtype: torch.dtype
 ) -> tuple[UNet2DModel, LabelEmbedding, SchedulerMixin, dict[str, Any]]:
-    """The U-Net, the label tables, the scheduler and the pipeline's own settings; checked before any is built.
-
-    Raises:
-        ModelFolderError: Something is broken, or beyond what is allowed.
-        Unfit: A file is missing or broken.
-    """
+    """The U-Net, the label tables, the scheduler and the pipeline's own settings; checked before any is built."""
     found = scan(folder)
     index = found.json("model_index.json")
     if index.get("_class_name") != "SculptorPipeline":

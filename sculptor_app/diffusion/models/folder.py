@@ -37,8 +37,6 @@ class File:
     Attributes:
         path: Where it lies; may be a link.
         real: Where its content lies.
-        size: Bytes.
-        changed_ns: When it was last written, by the system's clock.
     """
 
     path: Path
@@ -67,7 +65,6 @@ class Folder:
         root: Its path, without links.
         files: By their names below the root, with forward slashes.
         folders: Names of the folders in it, the root's own not among them.
-        findings: What is wrong with what lies there.
     """
 
     root: Path
@@ -135,11 +132,7 @@ class Folder:
 
 
 def _read(file: File, most_bytes: int) -> bytes:
-    """At most so many bytes.
-
-    Raises:
-        OSError: It cannot be read, or has grown beyond what is allowed.
-    """
+    """At most so many bytes; an OSError if the file has grown beyond that."""
     with os.fdopen(file.open(), "rb") as source:
         content = source.read(most_bytes + 1)
     if len(content) > most_bytes:

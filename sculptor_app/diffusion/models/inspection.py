@@ -22,7 +22,7 @@ from sculptor_app.diffusion.models.verdict import (
     distinct,
     shown,
     shown_path,
-)  # fmt: skip
+)
 from sculptor_app.diffusion.models.weights import (
     OTHER_WEIGHTS,
     PICKLES,
@@ -106,15 +106,7 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
 
 
 class _Components:
-    """The components that an index names, each inspected.
-
-    Args:
-        folder: The model's.
-        index: What its model_index.json holds.
-        pipeline_class: The pipeline's class; None where there is none.
-        wanted_variant: See `inspect_folder`.
-        with_weights: See `inspect_folder`.
-    """
+    """The components that an index names, each inspected; arguments are those of `inspect_folder`."""
 
     def __init__(
         self, folder: Folder, index: dict[str, Any], pipeline_class: Any, wanted_variant: str | None, with_weights: bool
@@ -244,8 +236,6 @@ def check_settings(path: str, settings: dict[str, Any], numbers: bool = True) ->
     """Everything in a component's settings that speaks against it.
 
     Args:
-        path: Of the settings' file, as it is shown.
-        settings: What it holds, nested as it may be.
         numbers: Whether something is built as large as the numbers say; a tokenizer may say 10^30.
     """
     waiting: list[tuple[str, Any]] = [("", settings)]

@@ -119,13 +119,9 @@ def check_model(
     """Check a model in all ways that do not build it in this process: inspection, memory, sandbox.
 
     Args:
-        path: A diffusers folder, or one safetensors file.
-        device: Where it would compute, as torch names it.
-        dtype: "float32", "float16" or "bfloat16"; None chooses what suits the model and the device.
         sandbox: Whether it is loaded in the sandbox, too.
         sandbox_embedded: Whether also one of the embedded kind is, which is checked to the last value as it is read.
         stop: Ends it before the sandbox and within it when it is set.
-        report: Called at each stage.
 
     Returns:
         The verdict, and how to load the model; None if it is refused.
@@ -221,8 +217,6 @@ def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = No
     """How to load a model onto a device so that it fits.
 
     Args:
-        verdict: Of a model that is fit.
-        device: As torch names it: "cpu", "cuda:0", "mps".
         free: Bytes that are free on "cpu" and on the device; None asks the system.
 
     Raises:

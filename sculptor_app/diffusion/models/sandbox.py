@@ -47,11 +47,6 @@ def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None 
     The subprocess has no network, no secrets, no GPU, may write nothing, and its memory and time are bounded by what
     the weights need. What it passes is remembered in the cache folder, by its fingerprint.
 
-    Args:
-        verdict: Of a model that is fit.
-        dtype: What its weights become.
-        stop: Ends it when it is set.
-
     Raises:
         ModelRefused: It failed, or took too much.
         Cancelled: It was stopped.

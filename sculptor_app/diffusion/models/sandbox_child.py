@@ -76,12 +76,7 @@ class Forbidden(RuntimeError):
 
 
 def limit_resources(memory_bytes: int, seconds: int) -> None:
-    """Bound what this process can still take; on systems that know no such bounds the parent watches alone.
-
-    Args:
-        memory_bytes: Beyond what it has now.
-        seconds: Of computing.
-    """
+    """Bound the memory beyond what this process has and its seconds of computing, if the system knows such bounds."""
     try:
         import resource
     except ImportError:  # Windows
@@ -106,12 +101,9 @@ def _address_space() -> int | None:
 
 
 def forbid(allowed: Path) -> None:
-    """From now on: no network, no programs, no pickles, and no writing but below one folder.
+    """From now on: no network, no programs, no pickles, and no writing but below the allowed folder.
 
     A second line of defence: what was inspected before has no way to ask for any of these.
-
-    Args:
-        allowed: The folder.
     """
     below = os.path.realpath(allowed) + os.sep
     harmless = (below, os.devnull)

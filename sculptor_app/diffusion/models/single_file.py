@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from torch import nn
 
 from sculptor_app.diffusion.models import builder
@@ -40,11 +41,7 @@ _AS_FOLDER = "Open the pipeline as a diffusers folder instead."
 
 
 def inspect_checkpoint(path: Path) -> Verdict:
-    """Inspect a checkpoint without building anything.
-
-    Args:
-        path: The file, without links in its path.
-    """
+    """Inspect a checkpoint, whose path has no links, without building anything."""
     status = path.stat()
     folder = Folder(path.parent, {path.name: File(path, path, status.st_size, status.st_mtime_ns)})
     try:
@@ -71,8 +68,6 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
     Raises:
         Unfit: It cannot be built, or is not whole.
     """
-    import torch
-
     assert verdict.settings_folder is not None
     path = shown_path(verdict.path)
     if report is not None:
@@ -99,11 +94,7 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
 
 
 def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
-    """Name of the repository that diffusers takes the settings of a checkpoint with such weights from.
-
-    Raises:
-        Unfit: It does not know the checkpoint.
-    """
+    """Name of the repository that diffusers takes the settings of a checkpoint with such weights from."""
     from diffusers.loaders import single_file_utils as known
 
     try:
@@ -122,11 +113,7 @@ def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
 
 
 def _settings(path: Path, repository: str) -> Path:
-    """The folder with the settings of a checkpoint, without links in its path.
-
-    Raises:
-        Unfit: It is not on this computer.
-    """
+    """The folder with the settings of a checkpoint, without links in its path."""
     try:
         return Path(os.path.realpath(cache.find_cached(repository)))
     except cache.NotInCache as error:

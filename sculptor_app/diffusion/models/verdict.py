@@ -45,12 +45,7 @@ class Finding:
 
 
 class Unfit(Exception):
-    """A check failed; carries its finding to where all of them are listed.
-
-    Args:
-        message: See `Finding`.
-        explanation: See `Finding`.
-    """
+    """A failed check; carries its finding to where all of them are listed."""
 
     def __init__(self, message: str, explanation: str) -> None:
         super().__init__(message)
@@ -58,11 +53,7 @@ class Unfit(Exception):
 
 
 class ModelRefused(ModelFolderError):
-    """A model that may not or cannot be opened; the message is the first reason, and `findings` holds all of them.
-
-    Args:
-        findings: At least one that refuses.
-    """
+    """A model that may not or cannot be opened; the message is the first reason, and `findings` holds all of them."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
@@ -78,8 +69,6 @@ class Weights:
     Attributes:
         files: One, or the shards of one set.
         variant: What diffusers calls it, "fp16"; None for the plain files.
-        parameter_count: How many parameters they hold.
-        stored_bytes: What they take on the disk.
         largest_bytes: What the largest of the files takes.
         dtypes: As safetensors names them: "F16", "BF16", "F32".
     """
@@ -102,11 +91,8 @@ class Component:
     """One part of a pipeline, as its index names it.
 
     Attributes:
-        name: "unet".
         kind: "network" and "encoder" have weights and are of diffusers and of transformers; "scheduler" and "data"
             have none.
-        component_class: The class that builds it.
-        folder: Where it lies.
         weights: Its files; None where there are none.
     """
 
@@ -126,7 +112,6 @@ class Verdict:
         pipeline: Name of the pipeline's class, as the model gives it.
         pipeline_class: That class; None where it cannot be used.
         components: What would be built, in the order of the index.
-        findings: Everything that was found.
         fingerprint: Changes whenever anything that was inspected changes.
         wanted_variant: Which files were preferred where there was a choice.
         settings_folder: For a checkpoint: the folder that holds its components' settings.
@@ -176,11 +161,7 @@ class Verdict:
         return max((each.largest_bytes for each in self.weights if not each.is_mapped), default=0)
 
     def refuse(self) -> None:
-        """Raise if the model is not fit.
-
-        Raises:
-            ModelRefused: With all findings.
-        """
+        """Raise a `ModelRefused` with all findings if the model is not fit."""
         if not self.fit:
             raise ModelRefused(self.findings)
 
@@ -237,15 +218,7 @@ Report = Callable[[LoadingProgress], None]
 
 
 def stoppable(report: Report | None, stop: threading.Event | None) -> Report:
-    """A report that ends the loading once a stop was asked for.
-
-    Args:
-        report: Called where there was none; may be None.
-        stop: Set from any thread.
-
-    Raises:
-        Cancelled: By the returned report.
-    """
+    """The report, which raises `Cancelled` once a stop was asked for."""
 
     def checked(progress: LoadingProgress) -> None:
         if stop is not None and stop.is_set():

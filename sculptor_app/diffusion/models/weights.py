@@ -47,12 +47,7 @@ class Source:
 
 
 def sources(names: Iterable[str], stem: str) -> dict[str | None, Source]:
-    """The variants of a component's weights by name; None is the plain one.
-
-    Args:
-        names: Of the files in the component's folder.
-        stem: One of `STEMS`.
-    """
+    """The variants of a component's weights by name, from its files and their stem; None is the plain one."""
     single = re.compile(rf"{stem}(?:\.([\w\-]+))?\.safetensors", re.ASCII)
     index = re.compile(rf"{stem}\.safetensors\.index(?:\.([\w\-]+))?\.json", re.ASCII)
     found: dict[str | None, Source] = {}
@@ -67,9 +62,7 @@ def sources(names: Iterable[str], stem: str) -> dict[str | None, Source]:
 def choose_variants(offers: Mapping[str, Mapping[str | None, Any]], wanted: str | None = None) -> dict[str, str | None]:
     """One variant for each component: the wanted one or the plain one where they are there, else one for all.
 
-    Args:
-        offers: What each component has; a component that has nothing is not in the result.
-        wanted: A variant to prefer, such as "fp16".
+    A component that offers nothing is not in the result.
     """
     offers = {name: offer for name, offer in offers.items() if offer}
     needed = [offer for offer in offers.values() if None not in offer]
@@ -165,7 +158,6 @@ class Tensor:
 
     Attributes:
         dtype: One of `DTYPE_BYTES`.
-        shape: Whole numbers, 0 and up.
     """
 
     dtype: str
@@ -179,12 +171,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file announces.
-
-    Attributes:
-        tensors: By name.
-        raw: The header's bytes.
-    """
+    """Header of a safetensors file: the tensors that it announces by name, and its bytes."""
 
     tensors: dict[str, Tensor]
     raw: bytes

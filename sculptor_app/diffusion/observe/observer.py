@@ -135,15 +135,7 @@ class BatchObserver:
     def observe_step(
         self, scheduler: Scheduler, real_step: Callable[[], Any], output: torch.Tensor, timestep: Any, x: torch.Tensor
     ) -> Any:
-        """Take the real step and report it.
-
-        Args:
-            scheduler: Before its step.
-            real_step: Takes it.
-            output: The network's output.
-            timestep: What the network saw.
-            x: The state before the step, (B, C, H, W), or of the converter's layout.
-        """
+        """Take the real step and report it; `x` is the state before it, (B, C, H, W) or of the converter's layout."""
         self.start(scheduler, timestep, x)
         if not self._is_observed(scheduler):
             return real_step()
@@ -158,22 +150,21 @@ class BatchObserver:
         if hook is not None:
             hook.step_returned(call, state_in(result))
         duration_s = time.perf_counter() - self._clock
-        self._on_step(
-            [
-                Step(
-                    number=call.number,
-                    stage=call.stage,
-                    completes=call.completes,
-                    timestep=_number(timestep),
-                    before=call.before,
-                    after=call.after,
-                    state=state,
-                    duration_s=duration_s,
-                    **{name: each[place] if isinstance(each, list) else each for name, each in facts.items()},
-                )
-                for place, state in enumerate(states)
-            ]
-        )
+        steps = [
+            Step(
+                number=call.number,
+                stage=call.stage,
+                completes=call.completes,
+                timestep=_number(timestep),
+                before=call.before,
+                after=call.after,
+                state=state,
+                duration_s=duration_s,
+                **{name: each[place] if isinstance(each, list) else each for name, each in facts.items()},
+            )
+            for place, state in enumerate(states)
+        ]
+        self._on_step(steps)
         self._clock = time.perf_counter()  # what the receiver did is not the sampler's time
         return result
 
@@ -241,14 +232,7 @@ def _number(timestep: Any) -> float:
 
 
 class Observer(BatchObserver):
-    """Observer that makes one Step of every call of `scheduler.step`, of batch element 0.
-
-    Args:
-        on_start: Is given state 0 and the planned calls; otherwise as that of a BatchObserver.
-        on_step: Is given every Step.
-        interrupt: As that of a BatchObserver.
-        options: As that of a BatchObserver, but for `max_pictures`, which is 1.
-    """
+    """Observer that makes one Step of every call of `scheduler.step`, of batch element 0."""
 
     def __init__(
         self,
@@ -268,10 +252,6 @@ class Observer(BatchObserver):
 @contextlib.contextmanager
 def observed(schedulers: Scheduler | Sequence[Scheduler], observer: BatchObserver) -> Iterator[None]:
     """Report every call of `scheduler.step` to `observer` while the block runs.
-
-    Args:
-        schedulers: The one of the pipeline, or all of them.
-        observer: Receives the calls.
 
     Raises:
         UnknownSchedulerError: Out of the first call, when the scheduler's noise levels are not known.

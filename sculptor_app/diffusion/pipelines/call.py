@@ -35,7 +35,6 @@ class PipelineCall:
     """A pipeline's call, ready to be made.
 
     Attributes:
-        arguments: by name.
         generator: the one that draws the run's noise, on the CPU: a seed means the same on every device.
         size: height and width in pixels of what will be made; None where it is not known.
         conditions: prompt and labels in a few words, or "unconditional".
@@ -55,8 +54,6 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
     The result is left in latents where the pipeline can do so: every state is recorded anyway.
 
     Args:
-        pipeline: Any of diffusers, or the embedded model's.
-        request: What to make.
         start: What to start from; None is the noise of the seed.
 
     Raises:
@@ -80,11 +77,7 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
 
 
 def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelParameter]) -> dict[str, OptionValue]:
-    """Values by the names of the pipeline's parameters, without those that the model chooses.
-
-    Raises:
-        RequestError: The pipeline does not take one of them, or lacks one that it needs.
-    """
+    """Values by the names of the pipeline's parameters, without those that the model chooses."""
     for name in request.option_values:
         if name not in controls or controls[name].field:
             raise RequestError(_unknown(pipeline, name, controls))
@@ -158,7 +151,6 @@ def check_takes_noise(pipeline: Pipeline, purpose: str) -> None:
     """Refuse a pipeline that cannot be given its noise, or a picture at a level: all but the embedded model's kind.
 
     Args:
-        pipeline: Any.
         purpose: As a sentence begins, "A grid of runs".
 
     Raises:

@@ -32,7 +32,6 @@ def samplers_for(pipeline: Any, settings: Mapping[str, Any] | None = None) -> tu
     not offered once more.
 
     Args:
-        pipeline: Any of diffusers, or the embedded model's.
         settings: What `settings_of` said when it was loaded; None if it still has the scheduler that it came with.
     """
     if hasattr(pipeline, "label_embedding"):  # the embedded model's kind; they were chosen for it
@@ -45,11 +44,6 @@ def samplers_for(pipeline: Any, settings: Mapping[str, Any] | None = None) -> tu
 
 def check_sampler(pipeline: Any, sampler: str, settings: Mapping[str, Any]) -> None:
     """Refuse a sampler that a pipeline cannot be run with.
-
-    Args:
-        pipeline: Any.
-        sampler: Of a request.
-        settings: As for `samplers_for`.
 
     Raises:
         RequestError: It cannot; the sentence names those that it can.

@@ -29,24 +29,14 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():
         torch.mps.empty_cache()
-    _trim_heap()
-
-
-def _trim_heap() -> None:
-    """Most Linux systems' C library (glibc) keeps hundreds of megabytes of what was freed; elsewhere none does."""
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError, AttributeError):  # another C library has no such function
-        ctypes.CDLL(None).malloc_trim(0)
+    if sys.platform == "linux":  # glibc keeps hundreds of megabytes of what was freed
+        with contextlib.suppress(OSError, AttributeError):  # another C library has no such function
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextlib.contextmanager
 def memory_errors(device_name: str) -> Iterator[None]:
-    """Raise OutOfDeviceMemory when the block runs out of memory; everything else passes.
-
-    Args:
-        device_name: As a person knows it.
-    """
+    """Raise OutOfDeviceMemory when the block runs out of memory; everything else passes."""
     try:
         yield
     except (Exception, MemoryError) as error:
@@ -63,11 +53,7 @@ def memory_errors(device_name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def run_errors(device_name: str) -> Iterator[None]:
-    """Raise a SculptorError for whatever goes wrong in a running pipeline; `Cancelled` passes.
-
-    Args:
-        device_name: As a person knows it.
-    """
+    """Raise a SculptorError for whatever goes wrong in a running pipeline; `Cancelled` passes."""
     try:
         with memory_errors(device_name):
             yield

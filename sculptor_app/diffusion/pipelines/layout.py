@@ -54,26 +54,17 @@ class StateLayout:
         return not self.why_not
 
     def shape(self, height_px: int, width_px: int) -> tuple[int, int, int]:
-        """(C, h, w) of the latents of a picture of this size.
-
-        Args:
-            height_px: as the pipeline was called.
-            width_px: as the pipeline was called.
-        """
+        """(C, h, w) of the latents of a picture of this size."""
         grain = self.factor * max(1, self.patch)  # pipelines round a size down to whole tokens
         rows, columns = height_px // grain, width_px // grain
         return self.channels, rows * max(1, self.patch), columns * max(1, self.patch)
 
     def unpack(self, tokens: NDArray[np.float32], height_px: int, width_px: int) -> Frame:
-        """Packed latents as a frame.
+        """Packed latents of one picture as a frame, (C, h, w) float32.
 
         Args:
-            tokens: (h/patch · w/patch, C · patch²), of one picture.
-            height_px: of the picture that the run makes.
-            width_px: of that picture.
-
-        Returns:
-            (C, h, w) float32.
+            tokens: (h/patch · w/patch, C · patch²).
+            height_px, width_px: of the picture that the run makes.
 
         Raises:
             ValueError: The states are not packed, or the tokens do not belong to that size.
@@ -93,9 +84,6 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
 
     A pipeline without an autoencoder works on pixels. A packing is accepted when the pipeline's own way to undo it
     gives, on numbers that are all different, what `StateLayout.unpack` gives.
-
-    Args:
-        pipeline: any.
     """
     name = type(pipeline).__name__
     vae = autoencoder_of(pipeline)

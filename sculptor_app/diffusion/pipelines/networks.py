@@ -34,8 +34,6 @@ def networks_of(pipeline: Any) -> dict[str, torch.nn.Module]:
 
 @dataclass(frozen=True, slots=True)
 class _TensorShape:
-    """Shape and dtype of a tensor in an output."""
-
     shape: tuple[int, ...]
     dtype: torch.dtype
 
@@ -99,12 +97,7 @@ class OutputShapes:
 def stubbed_networks(pipeline: Any, shapes: OutputShapes, is_live: Callable[[], bool]) -> Iterator[None]:
     """Stub the networks while the block runs: they return zeros until `is_live` says that their outputs matter.
 
-    A network that is called in a way that was not recorded is run once, and recorded.
-
-    Args:
-        pipeline: Whose networks.
-        shapes: Of the run that is replayed.
-        is_live: Whether the run goes on by itself.
+    A network that is called in a way that was not recorded in `shapes` is run once, and recorded.
     """
     networks = networks_of(pipeline)
     names = [name for name in shapes.at_each_step if name in networks]

@@ -81,11 +81,7 @@ Pipeline = Any
 
 
 def model_parameters(pipeline: Pipeline) -> tuple[ModelParameter, ...]:
-    """The supported parameters of a pipeline, in the order of its call.
-
-    Args:
-        pipeline: Any of diffusers, or the embedded model's.
-    """
+    """The supported parameters of a pipeline, in the order of its call."""
     return tuple(each for each in _described(pipeline) if isinstance(each, ModelParameter))
 
 
@@ -138,11 +134,9 @@ def _describe(
         return UnsupportedParameter(name, SET_BY_APP[name])
     if name in ("form", "material"):
         words = known_labels(pipeline, name)
-        return (
-            _control(parameter, ParameterKind.CHOICE, choices=tuple(words))
-            if words
-            else UnsupportedParameter(name, _NO_LABELS)
-        )
+        if not words:
+            return UnsupportedParameter(name, _NO_LABELS)
+        return _control(parameter, ParameterKind.CHOICE, choices=tuple(words))
     if name in LABELS:
         return _class_label(pipeline, parameter)
     if name in SIZES:
@@ -152,7 +146,7 @@ def _describe(
         return UnsupportedParameter(name, NUMBERS)
     if name == "prompt" and kind is ParameterKind.TEXT:
         default = parameter.default if isinstance(parameter.default, str) else ""
-        return _control(parameter, kind, default=default)  # no words are words that every pipeline takes
+        return _control(parameter, kind, default=default)  # every pipeline takes an empty prompt
     if name in PICTURES:
         needed = parameter.default is Parameter.empty or name != "image" or "strength" in others
         return _control(parameter, kind, required=needed)
@@ -209,11 +203,7 @@ def _config(network: Any, key: str) -> Any:
 
 
 def call_parameters(pipeline: Any) -> dict[str, inspect.Parameter]:
-    """The named parameters of a pipeline's call, with annotations that are types where they can be resolved.
-
-    Args:
-        pipeline: any of diffusers.
-    """
+    """The named parameters of a pipeline's call, with annotations that are types where they can be resolved."""
     call = function_of(pipeline)
     try:
         hints = typing.get_type_hints(call)

@@ -41,7 +41,7 @@ Generators = torch.Generator | list[torch.Generator] | None
 
 @dataclass
 class SculptorPipelineOutput(BaseOutput):  # type: ignore[misc]  # diffusers ships no types
-    """What a run returns.
+    """Pictures that a run returns.
 
     Attributes:
         images: (B, H, W, 3) float32 numpy in [0, 1], or (B, 3, H, W) float32 tensor in [0, 1], or a list of PIL
@@ -108,13 +108,11 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Sample pictures.
 
         Args:
-            form: Label of the form, or None for the null label, or one such for each picture.
-            material: Label of the material, or None for the null label, or one such for each picture.
+            form, material: Label, or None for the null label, or one such for each picture.
             num_inference_steps: Reverse steps, 1 to the scheduler's num_train_timesteps.
             guidance_scale: 1 is the plain model; above 1 the label counts for more; 0 ignores it.
             generator: Source of all noise, on the CPU the same for every device; with `noise` also one for each.
             size: Edge in pixels; None is the size that the model was trained on.
-            batch_size: Pictures in this run.
             output_type: "np", "pil" or "pt".
             eta: Share of fresh noise, 0 to 1, for schedulers that know it (DDIM).
             noise: (B, 3, size, size) of unit variance to start from; None draws it from the generator.
@@ -142,7 +140,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         return SculptorPipelineOutput(images=_to_output(x, output_type))
 
     def network(self, form: Labels, material: Labels, guidance_scale: float, batch_size: int = 1) -> Network:
-        """The network as a sampler asks it, labels and guidance in it; arguments are those of a run.
+        """The network with labels and guidance in it, as a sampler calls it; arguments are those of a run.
 
         Raises:
             ValueError: A label is not known.
@@ -207,7 +205,6 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Write a diffusers folder: model_index.json, unet/, label_embedding/, scheduler/, as safetensors.
 
         Args:
-            save_directory: Folder to write; made if it is not there.
             dtype: Weights are rounded to it; the pipeline itself keeps its own.
             kwargs: Handed on to diffusers.
         """
@@ -223,11 +220,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
 
 
 def _for_each(what: str, label: Labels, batch_size: int, count: int) -> list[int | None]:
-    """The label of each picture.
-
-    Raises:
-        ValueError: There are too many or too few of them, or one is not known.
-    """
+    """The label of each picture; a ValueError where there are too many or too few, or one is not known."""
     labels = list(label) if isinstance(label, Sequence) else [label] * batch_size
     if len(labels) != batch_size:
         raise ValueError(f"there are {len(labels)} {what}s for {batch_size} pictures; give one for each")
@@ -250,11 +243,7 @@ def _check_start(
 
 
 def _drawn(shape: tuple[int, ...], generator: Generators) -> torch.Tensor:
-    """Noise of unit variance, on the generator's device; on the CPU without one.
-
-    Raises:
-        ValueError: There is one for each picture: those belong to runs that are given their noise.
-    """
+    """Noise of unit variance, on the generator's device; on the CPU without one."""
     if isinstance(generator, list):
         raise ValueError("there is a generator for each picture but no noise; give the noise, too")
     device = generator.device if generator is not None else torch.device("cpu")

@@ -13,8 +13,6 @@ other than 1 is that of x/r.
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES, Family, SchedulerClass
@@ -31,9 +29,6 @@ def clean_from(prediction_type: str, x: torch.Tensor, output: torch.Tensor, leve
 
     Args:
         prediction_type: "epsilon", "sample", "v_prediction" or "flow_prediction", as diffusers calls them.
-        x: Noisy state, any shape.
-        output: The network's output, of the same shape.
-        level: Level of `x`.
 
     Raises:
         NoExactRuleError: The prediction type is another one, or the state holds no signal to divide by.
@@ -53,16 +48,12 @@ def clean_from(prediction_type: str, x: torch.Tensor, output: torch.Tensor, leve
 
 
 def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
-    """The clean picture that the scheduler goes on with, clipped or thresholded as it does it.
+    """The clean picture that the scheduler goes on with, clipped or thresholded as it does; (B, C, H, W) float32.
 
     Args:
         scheduler: The running scheduler; it is not changed.
         x: Noisy states that `step` is given, (B, C, H, W).
         output: The network's output, (B, C, H, W), or with 2C channels where the variance is learned.
-        level: Level of `x`.
-
-    Returns:
-        (B, C, H, W) float32.
 
     Raises:
         NoExactRuleError: No exact rule gives the guess; the text says why.
@@ -106,16 +97,3 @@ def _limited(scheduler: Scheduler, kind: SchedulerClass, guess: torch.Tensor) ->
     if config.get("clip_sample") and kind.clips:
         return guess.clamp(-config.clip_sample_range, config.clip_sample_range)
     return guess
-
-
-def predicted_noise(x: torch.Tensor, guess: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
-    """The noise that goes with a guess, (x - a guess)/s; nan where the level holds no noise.
-
-    Args:
-        x: Noisy state, any shape.
-        guess: The clean picture, of the same shape.
-        level: Level of `x`.
-    """
-    if level.noise == 0:
-        return torch.full_like(x, math.nan)
-    return (x - level.signal * guess) / level.noise

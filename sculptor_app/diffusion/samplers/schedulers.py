@@ -64,10 +64,7 @@ class EvenDDIMInverseScheduler(diffusers.DDIMInverseScheduler):  # type: ignore[
         self._strides = forward._strides
 
     def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Undo the step that `EvenDDIMScheduler` takes from `timestep` if the network's answer is the given one.
-
-        Arguments and result are those of `DDIMInverseScheduler.step`.
-        """
+        """Undo `EvenDDIMScheduler`'s step from `timestep`; arguments and result as of `DDIMInverseScheduler.step`."""
         steps: Any = self.num_inference_steps
         self.num_inference_steps = Fraction(self.config.num_train_timesteps, self._strides[int(timestep)])  # type: ignore[assignment]
         try:
@@ -165,10 +162,7 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
 
 
 def _spacing(base_config: Mapping[str, Any]) -> str:
-    """The spacing of a model's timesteps, where its folder says so; else evenly, from pure noise on.
-
-    Diffusers fills settings that a folder leaves out with those of the class that is named there, and lists which.
-    """
+    """The spacing of a model's timesteps where its folder says so (diffusers lists what it filled in), else even."""
     if "timestep_spacing" in base_config.get("_use_default_values", ()):
         return "linspace"
     return str(base_config.get("timestep_spacing", "linspace"))
@@ -195,13 +189,7 @@ def _build(sampler: Sampler, base_config: Mapping[str, Any], settings: dict[str,
 
 
 def _repeats_timesteps(scheduler: Scheduler, steps: int, first: int | None = None) -> bool:
-    """Whether so many timesteps, rounded to whole ones, repeat some: evenly spaced, the solver would divide by zero.
-
-    Args:
-        scheduler: Is planned again.
-        steps: Of the run.
-        first: Look at so many of them alone; None looks at all.
-    """
+    """Whether the (first) timesteps, rounded to whole ones, repeat: evenly spaced, the solver would divide by zero."""
     scheduler.set_timesteps(steps)
     timesteps = scheduler.timesteps.tolist()[:first]
     return len(set(timesteps)) < len(timesteps)

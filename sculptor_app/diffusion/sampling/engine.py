@@ -42,14 +42,7 @@ class PipelineLoader(Protocol):
     def __call__(
         self, folder: Path, device: str, /, *, stop: threading.Event | None, report: Report | None
     ) -> Pipeline:
-        """Load it.
-
-        Args:
-            folder: From `model_folder`.
-            device: As torch names it.
-            stop: Ends it as soon as that can be done when it is set.
-            report: Receives its progress.
-        """
+        """Load it; setting `stop` ends that as soon as can be, and `report` receives the progress."""
 
 
 class Engine:
@@ -203,10 +196,7 @@ class ModelFacts:
 
 
 def model_facts(model: str | None) -> ModelFacts:
-    """Facts of a model from the files of its folder.
-
-    Args:
-        model: Folder of the model; None is the embedded one.
+    """Facts of a model, from the files of its folder; the model None is the embedded one.
 
     Raises:
         ModelFolderError: The folder cannot be read.
@@ -231,7 +221,6 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
 
     Args:
         scheduler: New, of that request; its timesteps are set here.
-        request: What to sample.
         pipeline: The model, where it is loaded.
 
     Raises:

@@ -18,15 +18,7 @@ CHANNELS = 3
 
 
 def seed_noise(seed: int, size: int) -> tuple[Frame, torch.Generator]:
-    """The noise that a run of a seed starts from, and the generator as that run goes on with it.
-
-    Args:
-        seed: 0..MAX_SEED.
-        size: Edge in pixels of the model's pictures.
-
-    Returns:
-        (3, size, size) float32, and the generator.
-    """
+    """Noise (3, size, size) float32 that a run of a seed starts from, and the generator as that run goes on with it."""
     generator = torch.Generator("cpu").manual_seed(seed)
     noise: Frame = torch.randn((1, CHANNELS, size, size), generator=generator)[0].numpy()
     return noise, generator
@@ -42,13 +34,7 @@ def noise_of(recipe: NoiseRecipe, size: int) -> Frame:
 
 
 class RandomStreams:
-    """Random generators of a run: the pipeline's, and states of its own for torch's global ones.
-
-    Args:
-        seed: Of the run.
-        generator: The pipeline's.
-        device: Where the run computes, as torch names it.
-    """
+    """Random generators of a run: the pipeline's, and states of its own for torch's global ones."""
 
     def __init__(self, seed: int, generator: torch.Generator, device: str) -> None:
         self._generator, self._device = generator, torch.device(device)
@@ -77,11 +63,7 @@ class RandomStreams:
         return (self._generator.get_state(), *(_state(device) for device in self._devices))
 
     def set_states(self, states: Sequence[torch.Tensor]) -> None:
-        """Restore the states of all generators, inside the run.
-
-        Args:
-            states: From `states`; of a run on a device of another kind the device's is left out.
-        """
+        """Restore what `states` gave, inside the run; on a device of another kind the device's state is left out."""
         self._generator.set_state(states[0])
         self._restore(states[1:])
 

@@ -31,17 +31,12 @@ class PipelineRun:
     """A pipeline's call, ready to be executed and observed.
 
     Args:
-        engine: Loads the model if it is not loaded.
-        request: What to sample.
         start: What to start from; None is the noise of the seed.
         watch_guidance: Whether to record the unconditional and the conditional guess.
-        stop: Ends the loading when it is set.
 
     Attributes:
         pipeline: with the scheduler of this run.
-        device: where it computes.
         info: what the run is made with.
-        random: its generators.
         observer_options: what is observed, and how.
 
     Raises:
@@ -91,14 +86,11 @@ class PipelineRun:
     def execute(
         self, observer: BatchObserver, context: contextlib.AbstractContextManager[object] | None = None
     ) -> None:
-        """Call the pipeline, to the end.
-
-        Args:
-            observer: Reports every step.
-            context: Is open while the pipeline runs.
+        """Call the pipeline, to the end; `context` is open while it runs.
 
         Raises:
-            Whatever the observer raises, and a SculptorError for everything else.
+            RequestError: The pipeline refuses its arguments.
+            SculptorError: Whatever else went wrong; what the observer raises comes out as it is.
         """
         schedulers = list(schedulers_of(self.pipeline).values())
         self.pipeline.set_progress_bar_config(disable=True)

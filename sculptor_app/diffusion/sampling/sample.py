@@ -50,8 +50,6 @@ def sample(
     Closing the generator early cancels the run. The model stays loaded in the engine.
 
     Args:
-        engine: Loads the model if it is not loaded.
-        request: What to sample.
         stop: Set from any thread to end the run within a step, and the loading before it between two components.
         budget_bytes: Memory for the trajectory's frames and snapshots.
         spill_folder: Where those beyond it go; None is the program's cache folder.
@@ -81,13 +79,7 @@ def sample(
 def stream_events(
     run: PipelineRun, writer: TrajectoryWriter, context: contextlib.AbstractContextManager[object] | None = None
 ) -> Generator[Event, None, None]:
-    """Events of a run in a greenlet; errors are those of `sample`.
-
-    Args:
-        run: Ready to be executed.
-        writer: Makes its trajectory.
-        context: Is open while the pipeline runs.
-    """
+    """Events of a run in a greenlet; errors are those of `sample`, and `context` is open while the pipeline runs."""
     coroutine = GreenletCoroutine(lambda: run.execute(writer.observer, context))
     try:
         yield from coroutine.items()
@@ -119,13 +111,10 @@ class StorageBudget:
 
 
 class TrajectoryWriter:
-    """Writer of a run's steps into its trajectory; yields an event for each of them.
+    """Writer of a run's steps into its trajectory; yields an event to the caller for each of them.
 
     Args:
-        run: Whose steps.
         snapshots: What is kept beside the frames; None for a run that is not to be forked.
-        stop: Ends the run within a step.
-        budget: Where everything goes.
         on_start: Is given the new trajectory before anybody else sees it.
     """
 
@@ -196,14 +185,7 @@ class GreenletCoroutine:
         return bool(self._greenlet.dead)
 
     def resume(self, error: BaseException | None = None) -> Any:
-        """Let the function run on until it yields or ends.
-
-        Args:
-            error: Is raised in the function where it waits.
-
-        Returns:
-            What it yielded, or returned.
-        """
+        """Run the function until it yields or ends, and return what it gave; `error` is raised where it waits."""
         self._greenlet.parent = getcurrent()  # whoever asks for the next item, which may change
         grad = torch.is_grad_enabled()
         try:

@@ -41,10 +41,7 @@ class StepSnapshot:
 
     Attributes:
         state: the tensor that the pipeline went on with; None where the frame holds the same numbers.
-        dtype: its type.
         strides: the order of its numbers in memory.
-        solver: what the scheduler remembered.
-        random: states of the random generators.
         store: where the tensors of all these are.
     """
 
@@ -56,12 +53,7 @@ class StepSnapshot:
     store: TensorStore
 
     def tensor(self, frame: Frame, device: torch.device) -> torch.Tensor:
-        """The very tensor that the pipeline went on with.
-
-        Args:
-            frame: The noisy state, as the trajectory has it.
-            device: Where the run computes.
-        """
+        """The very tensor that the pipeline went on with; `frame` is the state as the trajectory has it."""
         if self.state is not None:
             return self.store.read(self.state, device)
         return with_strides(torch.from_numpy(frame.copy())[None].to(device, self.dtype), self.strides)
@@ -71,14 +63,10 @@ class RunSnapshots:
     """Snapshots of one run, append-only. When they cannot be stored any more, the run goes on without them.
 
     Args:
-        request: What the run was asked for.
         start: What it started from, if not from the noise of the seed.
-        budget_bytes: Most bytes in memory.
-        spill_folder: Where those beyond it go.
 
     Attributes:
         output_shapes: of the networks, for stubs of them.
-        store: of this run's own tensors.
     """
 
     def __init__(self, request: RunRequest, start: Start | None, budget_bytes: int, spill_folder: Path) -> None:
@@ -101,12 +89,7 @@ class RunSnapshots:
         return self._steps[k - 1]
 
     def share(self, other: RunSnapshots, steps: int) -> None:
-        """Begin with the snapshots of another run, whose tensors stay where they are.
-
-        Args:
-            other: The run that is forked.
-            steps: How many of its steps are shared.
-        """
+        """Begin with the snapshots of another run, whose tensors stay where they are."""
         self._steps = other._steps[:steps]
         self.output_shapes = other.output_shapes
 
@@ -114,10 +97,7 @@ class RunSnapshots:
         """Store the snapshot after the next step.
 
         Args:
-            state: That the scheduler returned.
-            frame_holds_it: Whether it is a batch of one picture that the frame shows as it is.
-            solver: Of the scheduler; saves into `store`.
-            random: The run's generators.
+            frame_holds_it: Whether the state is a batch of one picture that its frame shows as it is.
         """
         if self._failure:
             return
@@ -157,12 +137,7 @@ class RunSnapshots:
 
 
 class SnapshotRecorder:
-    """Recorder of a snapshot after every step of a run, as a `StepHook`.
-
-    Args:
-        snapshots: Where they go.
-        random: The run's generators.
-    """
+    """Recorder of a snapshot after every step of a run, as a `StepHook`."""
 
     def __init__(self, snapshots: RunSnapshots, random: RandomStreams) -> None:
         self.snapshots, self._random = snapshots, random

@@ -40,7 +40,6 @@ class SolverState:
 
     Args:
         scheduler: When its run begins, after `set_timesteps`.
-        store: Where tensors go.
     """
 
     def __init__(self, scheduler: Scheduler, store: TensorStore) -> None:
@@ -59,13 +58,7 @@ class SolverState:
         return {name: self._stored(value) for name, value in found if self._has_changed(name, value)}
 
     def restore(self, values: SolverValues, store: TensorStore, device: torch.device) -> None:
-        """Give the scheduler the state of another one of its kind, in a run that was planned in the same way.
-
-        Args:
-            values: From `save`.
-            store: Where their tensors are.
-            device: Where the run computes.
-        """
+        """Give the scheduler values that `save` of another one of its kind returned; both runs' plans must be equal."""
         for name in _attributes(self._scheduler):
             if name not in self._first:
                 delattr(self._scheduler, name)
@@ -126,8 +119,6 @@ class StoredTensor:
 
     Attributes:
         number: in the store; -1 for one without elements.
-        dtype: its type.
-        shape: its shape.
         strides: its strides: a convolution of the same numbers in another order differs in the last bit.
         on_cpu: whether it lay in main memory.
     """
@@ -140,11 +131,9 @@ class StoredTensor:
 
 
 class TensorStore:
-    """Append-only store of tensors of any type within a byte budget, for one writer thread and any number of readers.
+    """Append-only store of tensors of any type, for one writer thread and any number of readers.
 
-    Args:
-        budget_bytes: Most bytes in memory; older ones go to a temporary file beyond it.
-        spill_folder: Folder of that file.
+    Those beyond the budget in memory go to a temporary file in the spill folder, the older ones first.
     """
 
     def __init__(self, budget_bytes: int, spill_folder: Path) -> None:
@@ -153,9 +142,6 @@ class TensorStore:
 
     def append(self, tensor: torch.Tensor) -> StoredTensor:
         """Store a copy of a tensor, or find the one that was made of this very tensor before.
-
-        Args:
-            tensor: Of any shape and type, on any device.
 
         Raises:
             TrajectoryStorageError: There is no room for it.
@@ -198,12 +184,7 @@ class TensorStore:
 
 
 def with_strides(tensor: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
-    """The same numbers in another order in memory, where these strides are such an order; else as they are.
-
-    Args:
-        tensor: Contiguous.
-        strides: One for each axis.
-    """
+    """A contiguous tensor's numbers in another order in memory, if these strides are such an order; else as it is."""
     if tensor.stride() == strides or not _is_an_order(tensor.shape, strides):
         return tensor
     return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device).copy_(tensor)

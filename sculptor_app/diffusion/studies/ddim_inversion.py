@@ -51,11 +51,7 @@ class FixedPointInversion:
     """Inversion from the picture to the noise, one step at a time.
 
     Args:
-        network: Of the run.
-        pipeline: Whose device and dtype the network wants.
         scheduler: Of the run, before `set_timesteps`.
-        steps: N.
-        stop: Ends the inversion before the next evaluation.
     """
 
     def __init__(self, network: Network, pipeline: object, scheduler: EvenDDIMScheduler, steps: int,
@@ -71,13 +67,7 @@ class FixedPointInversion:
         self._outputs: list[torch.Tensor] = []  # of the two steps that were inverted last, at most
 
     def begin(self, picture: Frame, noise: Frame, grain: float) -> None:
-        """Start from the picture.
-
-        Args:
-            picture: (3, S, S).
-            noise: (3, S, S) that the grain is of.
-            grain: Share of noise up to which a state is the picture with grain.
-        """
+        """Start from the picture (3, S, S); a state with a noise share up to `grain` is it with `noise`."""
         self._picture, self._noise = (
             torch.from_numpy(each.copy())[None].to(**self._place) for each in (picture, noise)
         )
@@ -118,10 +108,7 @@ class FixedPointInversion:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """DDIM's inverse step, and the network's output that it was taken with.
 
-        Args:
-            y: The current state.
-            timestep: What the network is to see.
-            extrapolate: Extend the outputs of the steps before in a straight line, which costs no evaluation.
+        With `extrapolate` the outputs of the steps before are extended in a straight line: no evaluation is needed.
         """
         if not (extrapolate and self._outputs):
             output = self._evaluate(y, timestep)
@@ -159,12 +146,7 @@ class AndersonMixing:
         self._past: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=MEMORY + 1)
 
     def next(self, x: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-        """The iterate after x.
-
-        Args:
-            x: Any shape, float64.
-            residual: g(x) - x.
-        """
+        """The iterate after x (any shape, float64), where the residual is g(x) - x."""
         self._past.append((x, residual))
         plain = x + residual
         if len(self._past) == 1:

@@ -49,14 +49,11 @@ def fork(
     Args:
         trajectory: The run, complete or not; it stays as it is. The model must be the same, on the same kind of device.
         k: How many of its steps are shared, 0 to all that it has.
-        engine: Loads the model if it is not loaded.
         stop: Set from any thread to end the new run within a step.
         request: What to sample from there on: another prompt, label or guidance. Model, sampler, number of steps and
             size are those of the run. With another seed the sampler's fresh noise is another one from there on. None
             is the request of the run, which it then repeats to the last bit.
-        budget_bytes: As for `sample`.
-        spill_folder: As for `sample`.
-        watch_guidance: As for `sample`, from there on.
+        budget_bytes, spill_folder, watch_guidance: As for `sample`.
 
     Yields:
         `Started` with a trajectory that has its first k steps already, then a `StepTaken` for every further step.
@@ -100,8 +97,6 @@ class ForkReplay(SnapshotRecorder):
     """Replay of the shared steps from their snapshots; a recorder of snapshots for those after them.
 
     Args:
-        snapshots: Of the new run, with those of the shared steps.
-        run: The new run.
         trajectory: The old one.
         steps: How many are shared.
         seed: What the generators go on with; None restores their states.

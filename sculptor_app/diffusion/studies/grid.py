@@ -54,8 +54,6 @@ def sample_grid(
     """Events of a grid of runs; the generator ends when every run is complete. Closing it early cancels all of them.
 
     Args:
-        engine: Loads the model if it is not loaded.
-        request: What to sample.
         stop: Set from any thread to end the runs within one evaluation of one chunk.
         budget_bytes: Memory for the frames of all trajectories, an equal share for each.
         spill_folder: Where the frames beyond it go; None is the program's cache folder.
@@ -133,11 +131,7 @@ class _Chunk:
         self._coroutine = GreenletCoroutine(self._run)
 
     def advance(self) -> None:
-        """Sample the next state of every cell; the first time, state 0.
-
-        Raises:
-            SamplerFailed: The pipeline came back instead.
-        """
+        """Sample the next state of every cell; the first time, state 0."""
         self._pipeline.scheduler = self._scheduler  # the call reads it at every step
         self._coroutine.resume()
         if self._coroutine.is_over:

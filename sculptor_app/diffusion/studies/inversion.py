@@ -81,7 +81,6 @@ class Inversion:
         residuals: of each step 1..N, as in `InversionStep`.
         grain_steps: how many of the last steps were not inverted, as they start from the picture with random grain.
         tolerance: largest residual of a solved step.
-        name: of the picture, for people.
     """
 
     noise: Frame
@@ -114,11 +113,7 @@ class Inversion:
         return Start(noise=self.noise, origin=f"the noise found for {self.name or 'a picture'}")
 
     def error_db(self, returned: Frame) -> float:
-        """Peak signal-to-noise ratio in dB (peak 2) of a picture against the one that was inverted.
-
-        Args:
-            returned: (3, S, S) float32, the last state of a run from `start`.
-        """
+        """Peak signal-to-noise ratio in dB (peak 2) of the last state of a run from `start`, (3, S, S) float32."""
         picture = self.trajectory.state(self.trajectory.planned_steps)
         square = float(np.mean((returned.astype(np.float64) - picture) ** 2))
         return math.inf if square == 0 else 10 * math.log10(_PEAK**2 / square)
@@ -139,17 +134,14 @@ def invert(
     """Invert a request's run: find the noise from which it samples a picture; closing the generator early gives up.
 
     Args:
-        engine: Loads the model if it is not loaded.
         request: Whose noise; the sampler must be "ddim". With more guidance than 1 the steps are harder to invert.
         picture: (3, S, S) float32 in [-1, 1], of the model's size.
         stop: Set from any thread to give up before the next evaluation of the network.
-        name: Of the picture, for people.
         iterations: Evaluations of the network per step at most; 0 leaves it at the first iterate, at one evaluation.
         tolerance: Residual (see `InversionStep`) below which a step is solved. States have about unit variance.
         grain: Share of noise in a state, 0 to MOST_GRAIN, up to which it is the picture with grain from the request's
             seed, instead of solved for; 0 solves for every state.
-        budget_bytes: As for `sample`.
-        spill_folder: As for `sample`.
+        budget_bytes, spill_folder: As for `sample`.
 
     Yields:
         An `InversionStep` for each step, and at last the `Inversion`. A step that is not solved keeps its best iterate.

@@ -16,11 +16,7 @@ _PREFIX = "models--"
 
 
 class NotInCache(ModelFolderError):
-    """A repository is not, or not yet, on this computer.
-
-    Args:
-        name: The repository's, "owner/name".
-    """
+    """A repository is not, or not yet, on this computer."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -59,7 +55,6 @@ def find_cached(name: str, cache: Path | None = None) -> Path:
     """The snapshot of a repository that its main branch was at when it was last downloaded; it may be incomplete.
 
     Args:
-        name: "owner/name".
         cache: Another cache than this computer's.
 
     Raises:

@@ -79,7 +79,6 @@ def find_offer(
     """Ask the hub what downloading a model would take; fetches its index alone.
 
     Args:
-        name: "owner/name".
         variant: Which weights to prefer where there is a choice, such as "fp16".
         settings_only: Without the weights, as a checkpoint needs it.
         cache: Another cache than this computer's.
@@ -109,12 +108,7 @@ def find_offer(
 
 
 def _find_snapshot(name: str, cache: Path, endpoint: str) -> RemoteSnapshot:
-    """The main branch's commit of a repository; its index is in the cache then.
-
-    Raises:
-        ModelRefused: The index is none.
-        Exception: Whatever network, hub and disk raise.
-    """
+    """The main branch's commit of a repository; its index is in the cache then."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     url = hf_hub_url(name, INDEX, revision=hub.MAIN, endpoint=endpoint)
@@ -149,11 +143,7 @@ def _cached_bytes(snapshot: RemoteSnapshot, file: str, size: int, sha256: str) -
 def _choose_files(
     snapshot: RemoteSnapshot, sizes: dict[str, int], variant: str | None, settings_only: bool
 ) -> tuple[tuple[str, int], ...]:
-    """The files that will be opened, with their sizes.
-
-    Raises:
-        Unfit: The repository holds programs, or a component's weights only as pickles.
-    """
+    """The files that will be opened, with their sizes."""
     name = snapshot.name
     programs = [file for file in sizes if PurePosixPath(file.lower()).suffix in PROGRAMS]
     if programs:
@@ -243,15 +233,11 @@ Progress = Callable[[int, int], None]
 
 
 def download(offer: Offer, progress: Progress | None = None, stop: threading.Event | None = None) -> Path:
-    """Download a model into the cache.
+    """Download a model into the cache, into the folder that is returned and that `find_cached` finds from now on.
 
     Args:
-        offer: From `find_offer`.
         progress: Called at every piece.
         stop: Ends it at the next piece; what has come stays, and is gone on with the next time.
-
-    Returns:
-        The folder, as `find_cached` finds it from now on.
 
     Raises:
         Cancelled: It was stopped.
@@ -282,7 +268,6 @@ class _Counter:
         self.add(0)
 
     def begin(self, size: int) -> None:
-        """Begin a file."""
         self._size, self._piece = size, 0
         self.add(0)
 

@@ -40,8 +40,6 @@ class RemoteSnapshot:
     """A repository of the hub at one commit.
 
     Attributes:
-        name: The repository's, "owner/name".
-        commit: Hash of the commit.
         cache: The cache that its files belong into.
         endpoint: The hub's address.
     """
@@ -66,8 +64,6 @@ def download_file(snapshot: RemoteSnapshot, file: str, size: int, add: Add) -> N
     """Download one file into the cache.
 
     Args:
-        snapshot: The repository.
-        file: Name of the file in it.
         size: Its bytes.
         add: Called for every piece, also for those that were there.
 
@@ -121,12 +117,7 @@ def _link(place: Path, blob: Path) -> None:
 
 
 def _complete(url: str, path: Path, size: int, etag: str, add: Add) -> None:
-    """Download the rest of a file. A connection that breaks is made again as long as that brings anything.
-
-    Raises:
-        DownloadFailed: What arrived is not what was announced; it is removed.
-        Exception: Whatever network and disk raise.
-    """
+    """Download the rest of a file. A connection that breaks is made again as long as that brings anything."""
     with path.open("r+b" if path.exists() else "w+b") as file:
         part = _Part(file, add)
         part.count_existing()
@@ -148,11 +139,7 @@ def _complete(url: str, path: Path, size: int, etag: str, add: Add) -> None:
 
 
 def _continue(url: str, part: _Part, size: int) -> None:
-    """Append what the hub sends from the part's end on; all of it if the hub sends whole files only.
-
-    Raises:
-        Exception: Whatever network and disk raise.
-    """
+    """Append what the hub sends from the part's end on; all of it if the hub sends whole files only."""
     from huggingface_hub import get_session
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
@@ -169,15 +156,7 @@ def _continue(url: str, part: _Part, size: int) -> None:
 
 
 class _Part:
-    """The part of a file that has arrived.
-
-    Args:
-        file: Open for reading and writing.
-        add: Called for every piece.
-
-    Attributes:
-        count: Its bytes.
-    """
+    """The part of a file that has arrived, open for reading and writing; `count` is its bytes."""
 
     def __init__(self, file: BinaryIO, add: Add) -> None:
         self._file, self._add = file, add
@@ -195,7 +174,6 @@ class _Part:
             self._count(piece)
 
     def append(self, piece: bytes) -> None:
-        """Append a piece."""
         self._file.write(piece)
         self._count(piece)
 
@@ -228,9 +206,6 @@ class NotGiven(DownloadFailed):
 def refuse_offline(name: str) -> None:
     """Refuse to ask the hub where that was forbidden.
 
-    Args:
-        name: The repository's.
-
     Raises:
         DownloadFailed: HF_HUB_OFFLINE is set.
     """
@@ -242,10 +217,6 @@ def refuse_offline(name: str) -> None:
 @contextlib.contextmanager
 def hub_errors(name: str, cache: Path) -> Iterator[None]:
     """Turn errors of network, hub and disk into a `DownloadFailed`.
-
-    Args:
-        name: The repository's.
-        cache: Where it is put.
 
     Raises:
         DownloadFailed: For every error that is none of ours.
