@@ -36,22 +36,15 @@ class Scaling:
 
     State = (latents − shift) · factor, or (latents − mean) / std · factor with a mean and a std for each channel. With
     `patch` there is one of both for each channel and place in a patch (Flux 2): c · patch² + row · patch + column.
-
-    Attributes:
-        factor: None where there is none.
-        shift: added after dividing by the factor.
-        patch: edge of the patches that mean and std are for; 1 where they are for channels.
-        is_reciprocal: whether the pipeline multiplies by 1/factor.
-        skips_codebook: whether latents are decoded without being moved to the nearest entry of a codebook.
     """
 
-    factor: float | None = None
-    shift: float | None = None
+    factor: float | None = None  # None where there is none
+    shift: float | None = None  # added after dividing by the factor
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
-    patch: int = 1
-    is_reciprocal: bool = False
-    skips_codebook: bool = False
+    patch: int = 1  # edge of the patches that mean and std are for; 1 where they are for channels
+    is_reciprocal: bool = False  # whether the pipeline multiplies by 1/factor
+    skips_codebook: bool = False  # whether latents are decoded without being moved to the nearest entry of a codebook
 
     def from_state(self, state: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) for the autoencoder to decode, in the pipelines' order of operations: not a bit differs."""

@@ -36,16 +36,11 @@ class ModelLoader(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedFrame:
-    """One frame, decoded on demand.
-
-    Attributes:
-        frame: (3, H, W) float32, about -1 to 1.
-        note: how it was decoded where that was not the pipeline's own way, in plain words; else empty.
-    """
+    """One frame, decoded on demand."""
 
     key: object
-    frame: Frame
-    note: str = ""
+    frame: Frame  # (3, H, W) float32, about -1 to 1
+    note: str = ""  # how it was decoded where that was not the pipeline's own way, in plain words; else empty
 
 
 def find_latent_map(

@@ -33,18 +33,12 @@ log = logging.getLogger(__name__)
 def load_or_fit_map(
     codec: LatentCodec, stop: threading.Event, folder: Path | None = None
 ) -> Generator[MapFittingProgress, None, LatentMap]:
-    """Latent map of an autoencoder: from the cache, or else fitted now and cached.
+    """Latent map of an autoencoder: from the cache, or else fitted now, with progress, and cached.
 
-    Where it can be neither read nor written it is fitted, and the log says why.
+    Where it can be neither read nor written it is fitted, and the log says why. Errors are those of `fit_latent_map`.
 
     Args:
         folder: Of the cache; None is one in the program's cache folder.
-
-    Yields:
-        The progress of fitting; nothing where the map is cached.
-
-    Raises:
-        Cancelled, NoPictureOfLatents, OutOfDeviceMemory: As for `fit_latent_map`.
     """
     key = key_of(codec)
     try:
@@ -77,11 +71,7 @@ def key_of(codec: LatentCodec) -> str:
 
 
 def read_map(path: Path, key: str, channels: int) -> LatentMap | None:
-    """The map in a file, or None where there is none, or a broken one, or that of another key.
-
-    Raises:
-        OSError: The folder cannot be read.
-    """
+    """The map in a file; None if it is missing, broken or another key's. `OSError` if the folder cannot be read."""
     if not path.is_file():
         return None
     try:
@@ -110,11 +100,7 @@ def _checked(path: Path, key: str, channels: int) -> LatentMap:
 
 
 def write_map(path: Path, key: str, kept: LatentMap) -> None:
-    """Write a map; the file is whole or not there.
-
-    Raises:
-        OSError: The disk or the folder did not take it.
-    """
+    """Write a map; the file is whole or not there. `OSError` if the disk or the folder does not take it."""
     arrays = {
         "weights": np.ascontiguousarray(kept.weights),
         "bias": np.ascontiguousarray(kept.bias),

@@ -97,19 +97,12 @@ def _add(sums: Sums, codec: LatentCodec, picture: Frame, factor: int) -> None:
 
 @dataclass
 class Sums:
-    """Sums over pixels of the products of features X (9C and a 1) and colours Y (3).
+    """Sums over pixels of the products of features X (9C and a 1) and colours Y (3)."""
 
-    Attributes:
-        xx: (9C + 1, 9C + 1); its last element is how many pixels there are.
-        xy: (9C + 1, 3).
-        yy: (3,), of the squares.
-        pictures: how many pictures they come from.
-    """
-
-    xx: Floats
-    xy: Floats
-    yy: Floats
-    pictures: int = 0
+    xx: Floats  # (9C + 1, 9C + 1); its last element is how many pixels there are
+    xy: Floats  # (9C + 1, 3)
+    yy: Floats  # (3,), of the squares
+    pictures: int = 0  # how many pictures they come from
 
     @classmethod
     def empty(cls, channels: int) -> Sums:

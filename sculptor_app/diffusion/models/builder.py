@@ -119,7 +119,6 @@ def quiet() -> Iterator[None]:
 
 
 def _component(component: Component, dtype: torch.dtype) -> Any:
-    """One component with its weights."""
     path = shown_path(component.folder)
     try:
         loaded = component.component_class.from_pretrained(component.folder, **_arguments(component, dtype))
@@ -134,7 +133,6 @@ def _component(component: Component, dtype: torch.dtype) -> Any:
 
 
 def _arguments(component: Component, dtype: torch.dtype) -> dict[str, Any]:
-    """Arguments of the class's `from_pretrained`."""
     if component.weights is None:
         return {"local_files_only": True}
     arguments: dict[str, Any] = {
@@ -173,11 +171,7 @@ def _check_names(path: str, missing: Collection[str], unexpected: Collection[str
 
 
 def check_values(path: str, module: nn.Module) -> None:
-    """Refuse weights without a value, NaN and infinite values; put mapped weights in memory of their own.
-
-    Raises:
-        Unfit: With the name of the first.
-    """
+    """Refuse weights that are NaN, infinite or missing (`Unfit`); put mapped ones in memory of their own."""
     for name, tensor in chain(module.named_parameters(), module.named_buffers()):
         if tensor.is_meta:
             raise Unfit(f"{path} leaves {shown(name)} without a value.", "It would fail in mid-run; copy it again.")

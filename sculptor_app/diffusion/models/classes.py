@@ -30,11 +30,7 @@ _UNTRUSTED = "Naming a class makes Python load it; only those of diffusers and t
 
 
 def pipeline_class(name: object) -> Any:
-    """The pipeline of that name.
-
-    Raises:
-        Unfit: There is none, it is no whole pipeline, or it needs something that is not installed.
-    """
+    """The pipeline of that name; `Unfit` if it is none, no whole one, or needs something that is not installed."""
     if name == OUR_PIPELINE:
         from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 
@@ -51,11 +47,7 @@ def pipeline_class(name: object) -> Any:
 
 
 def component_class(library: object, name: object) -> tuple[Any, str]:
-    """The class of a component, and of which kind it is: "network", "encoder", "scheduler" or "data".
-
-    Raises:
-        Unfit: It is not on the list, or needs something that is not installed.
-    """
+    """Class of a component, and its kind: "network", "encoder", "scheduler" or "data"; `Unfit` if it is not allowed."""
     if (library, name) == OUR_LABELS:
         from sculptor_app.diffusion.label_embedding import LabelEmbedding
 
@@ -68,7 +60,6 @@ def component_class(library: object, name: object) -> tuple[Any, str]:
 
 
 def _library(library: object, name: object) -> Any:
-    """The module that a component is said to be from."""
     import diffusers
     from diffusers import pipelines
 

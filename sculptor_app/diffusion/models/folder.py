@@ -32,24 +32,15 @@ _AGAIN = "Copy the folder again from where it came."
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A regular file of the folder.
+    """A regular file of the folder."""
 
-    Attributes:
-        path: Where it lies; may be a link.
-        real: Where its content lies.
-    """
-
-    path: Path
-    real: Path
+    path: Path  # where it lies; may be a link
+    real: Path  # where its content lies
     size: int
     changed_ns: int
 
     def open(self) -> int:
-        """A descriptor to read from.
-
-        Raises:
-            OSError: It is gone, may not be read, or has become something else than a regular file.
-        """
+        """A descriptor to read from; `OSError` if it is gone, or no regular file any more."""
         descriptor = os.open(self.real, _OPEN)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -59,17 +50,11 @@ class File:
 
 @dataclass
 class Folder:
-    """A folder as it was found.
+    """A folder as it was found."""
 
-    Attributes:
-        root: Its path, without links.
-        files: By their names below the root, with forward slashes.
-        folders: Names of the folders in it, the root's own not among them.
-    """
-
-    root: Path
-    files: dict[str, File] = field(default_factory=dict)
-    folders: set[str] = field(default_factory=set)
+    root: Path  # its path, without links
+    files: dict[str, File] = field(default_factory=dict)  # by their names below the root, with forward slashes
+    folders: set[str] = field(default_factory=set)  # names of the folders in it, the root's own not among them
     findings: list[Finding] = field(default_factory=list)
     _digest: Any = field(default_factory=hashlib.sha256)
 
@@ -83,11 +68,7 @@ class Folder:
         return [name.rpartition("/")[2] for name in self.files if name.rpartition("/")[0] == component]
 
     def read(self, name: str, most_bytes: int) -> bytes:
-        """A small file's content.
-
-        Raises:
-            Unfit: It is missing, cannot be read, or is larger than allowed.
-        """
+        """A small file's content; `Unfit` if it is missing, cannot be read, or is larger than allowed."""
         path = shown_path(self.root / name)
         file = self.files.get(name)
         if file is None:
@@ -105,11 +86,7 @@ class Folder:
         return content
 
     def json(self, name: str, most_bytes: int = MOST_JSON_BYTES) -> dict[str, Any]:
-        """The object that a small JSON file holds.
-
-        Raises:
-            Unfit: It cannot be read, or holds something else.
-        """
+        """The object that a small JSON file holds; `Unfit` if it cannot be read, or holds something else."""
         path = shown_path(self.root / name)
         try:
             content = parse_json(self.read(name, most_bytes))
@@ -183,7 +160,6 @@ def _entries(place: Path) -> list[os.DirEntry[str]]:
 
 
 def _add(found: Folder, entry: os.DirEntry[str], name: str) -> None:
-    """Take note of a file or a link."""
     try:
         real = Path(os.path.realpath(entry.path)) if entry.is_symlink() else Path(entry.path)
         status = real.stat(follow_symlinks=False)
@@ -216,11 +192,7 @@ def _may_lead_to(root: Path, real: Path) -> bool:
 
 
 def parse_json(text: bytes) -> Any:
-    """The value that a text holds.
-
-    Raises:
-        ValueError: It is no JSON in UTF-8, or is nested too deeply, or holds NaN.
-    """
+    """The value that a JSON text holds; `ValueError` if it is not UTF-8, is nested too deeply, or holds NaN."""
     depth = 0
     for count, found in enumerate(_TOKEN.finditer(text)):
         first = found.group()[0]

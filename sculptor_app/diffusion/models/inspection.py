@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sculptor_app.diffusion.models import classes as catalogue
+from sculptor_app.diffusion.models import weights
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES, Folder, scan
 from sculptor_app.diffusion.models.verdict import (
     Component,
@@ -23,15 +24,6 @@ from sculptor_app.diffusion.models.verdict import (
     shown,
     shown_path,
 )
-from sculptor_app.diffusion.models.weights import (
-    OTHER_WEIGHTS,
-    PICKLES,
-    STEMS,
-    Source,
-    check_weights,
-    choose_variants,
-    sources,
-)  # fmt: skip
 
 INDEX = "model_index.json"
 PROGRAMS = (".py", ".pyc", ".pyw", ".pyd", ".so", ".dll", ".dylib")
@@ -115,9 +107,9 @@ class _Components:
         self._folder, self._pipeline_class = folder, pipeline_class
         named = self._named(index)
         classes = {name: found for name, entry in named.items() if (found := self._class(name, entry)) is not None}
-        weighty = {name: kind for name, (_, kind) in classes.items() if kind in STEMS and with_weights}
+        weighty = {name: kind for name, (_, kind) in classes.items() if kind in weights.STEMS and with_weights}
         offers = {name: self._offer(name, kind) for name, kind in weighty.items()}
-        variants = choose_variants(offers, wanted_variant)
+        variants = weights.choose_variants(offers, wanted_variant)
         self.components = tuple(
             Component(name, kind, component_class, folder.root / name, self._weights(name, kind, variants, offers))
             for name, (component_class, kind) in classes.items()
@@ -157,17 +149,19 @@ class _Components:
             return None
         return found
 
-    def _offer(self, name: str, kind: str) -> dict[str | None, Source]:
+    def _offer(self, name: str, kind: str) -> dict[str | None, weights.Source]:
         if name not in self._folder.folders:
             self._refuse(f"{shown_path(self._folder.root / name)} is missing.", _WHOLE)
             return {}
-        offer = sources(self._folder.within(name), STEMS[kind])
+        offer = weights.sources(self._folder.within(name), weights.STEMS[kind])
         if not offer:
-            self._refuse(*self._no_weights(name, STEMS[kind]))
+            self._refuse(*self._no_weights(name, weights.STEMS[kind]))
         return offer
 
     def _no_weights(self, name: str, stem: str) -> tuple[str, str]:
-        pickles = [each for each in self._folder.within(name) if each.endswith((*PICKLES, *OTHER_WEIGHTS))]
+        pickles = [
+            each for each in self._folder.within(name) if each.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS))
+        ]
         if pickles:
             return f"{shown_path(self._folder.root / name)} has weights only in {shown(pickles[0])}.", _PICKLED
         return f"{shown_path(self._folder.root / name / stem)}.safetensors is missing.", _WHOLE
@@ -176,13 +170,12 @@ class _Components:
         if name not in variants:
             return None
         try:
-            return check_weights(self._folder, name, kind, variants[name], offers[name][variants[name]])
+            return weights.check_weights(self._folder, name, kind, variants[name], offers[name][variants[name]])
         except Unfit as unfit:
             self.findings.append(unfit.finding)
             return None
 
     def _settings(self, component: Component) -> Iterator[Finding]:
-        """What the settings of a component say."""
         needed = _SETTINGS.get(component.kind)
         names = self._folder.within(component.name)
         files = [needed] if needed else [each for each in names if each.endswith(("config.json", "tokens_map.json"))]
@@ -202,8 +195,8 @@ class _Components:
         """Files of a component that are in the way, or that nobody will open."""
         for name in self._folder.within(component.name):
             path = shown_path(component.folder / name)
-            if name.endswith((*PICKLES, *OTHER_WEIGHTS)):
-                if component.kind not in STEMS:
+            if name.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS)):
+                if component.kind not in weights.STEMS:
                     yield Finding(f"{path} is a pickle, or may be one.", _PICKLED)
                 elif component.weights is not None:
                     yield Finding(f"{path} is left alone; the safetensors files beside it are read.", "", Severity.NOTE)

@@ -50,23 +50,14 @@ _CGROUPS = (
 
 @dataclass(frozen=True, slots=True)
 class LoadingPlan:
-    """How a model is to be loaded.
+    """How a model is to be loaded."""
 
-    Attributes:
-        dtype: As torch names it: "float32", "float16", "bfloat16".
-        offload: Whether only the part that computes is on the GPU at a time.
-    """
-
-    dtype: str
-    offload: bool = False
+    dtype: str  # as torch names it: "float32", "float16", "bfloat16"
+    offload: bool = False  # whether only the part that computes is on the GPU at a time
 
 
 def find_model(model: str) -> Path:
-    """The folder or file that a person means: its path, or the name of a repository in the hub's cache.
-
-    Raises:
-        ModelFolderError: There is neither.
-    """
+    """The folder or file of a path, or of a repository in the hub's cache; `ModelFolderError` if there is neither."""
     path = Path(model).expanduser()
     try:
         if path.exists():
@@ -118,16 +109,12 @@ def check_model(
 ) -> tuple[Verdict, LoadingPlan | None]:
     """Check a model in all ways that do not build it in this process: inspection, memory, sandbox.
 
+    The plan in the result says how to load the model; it is None if the model is refused.
+
     Args:
         sandbox: Whether it is loaded in the sandbox, too.
         sandbox_embedded: Whether also one of the embedded kind is, which is checked to the last value as it is read.
-        stop: Ends it before the sandbox and within it when it is set.
-
-    Returns:
-        The verdict, and how to load the model; None if it is refused.
-
-    Raises:
-        Cancelled: It was stopped.
+        stop: Ends it before the sandbox and within it when it is set: `Cancelled`.
     """
     report = stoppable(report, stop)
     report(LoadingProgress(LoadingStage.CHECKING))
@@ -156,17 +143,13 @@ def load_pipeline(
     stop: threading.Event | None = None,
     report: Report | None = None,
 ) -> Any:
-    """Open any model that diffusers can run.
+    """Open any model that diffusers can run, ready on the device, or offloaded: one part at a time is on the GPU.
 
     Args:
         path: A diffusers folder, or one safetensors file.
         device: Where it will compute, as torch names it.
         dtype: "float32", "float16" or "bfloat16"; None chooses what suits the model and the device.
         stop: Ends the sandbox when it is set, and the reading at the next component.
-        report: Called at each stage and component.
-
-    Returns:
-        The pipeline, ready on the device, or offloaded: its parts come to the GPU one at a time.
 
     Raises:
         ModelRefused: Something speaks against it; all of it is in the error's `findings`.
@@ -204,23 +187,16 @@ def is_movable(pipeline: Any) -> bool:
 
 
 def scheduler_settings(path: Path) -> dict[str, Any]:
-    """Settings of a model's scheduler; loads no weights.
-
-    Raises:
-        Unfit: There are none, or they cannot be read.
-    """
+    """Settings of a model's scheduler, read without its weights; `Unfit` if they cannot be read."""
     folder = path if path.suffix != ".safetensors" or path.is_dir() else inspect_model(path).settings_folder or path
     return scan(folder).json("scheduler/scheduler_config.json")
 
 
 def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = None) -> LoadingPlan:
-    """How to load a model onto a device so that it fits.
+    """How to load a model onto a device so that it fits; `Unfit` if it does not fit in any way.
 
     Args:
         free: Bytes that are free on "cpu" and on the device; None asks the system.
-
-    Raises:
-        Unfit: It does not fit in any way.
     """
     free = {name: free_bytes(name) for name in ("cpu", device)} if free is None else free
     needs: list[str] = []

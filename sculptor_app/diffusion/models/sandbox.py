@@ -13,7 +13,7 @@ import threading
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import sculptor_app
 from sculptor_app import folders
@@ -62,7 +62,6 @@ def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None 
 
 
 def _run(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Finding]:
-    """Findings of the subprocess against the model."""
     held = verdict.loaded_bytes(dtype)
     largest = max((weights.largest_bytes for weights in verdict.weights), default=0)
     memory_bytes = held + largest + verdict.copied_bytes + SPARE_BYTES
@@ -134,7 +133,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _findings(code: int, answer: IO[bytes]) -> list[Finding]:
-    """Findings that an ended subprocess reported."""
     answer.seek(0)
     try:
         refused = json.loads(answer.read(MOST_ANSWER))["refused"]
@@ -163,9 +161,8 @@ def _version(name: str) -> str:
 
 def _remember(passed: Path, model: Path) -> None:
     """Note that a model has passed; without room for it, it is loaded here again the next time."""
-    content: dict[str, Any] = {"model": shown_path(model), "passed": "trial"}
     temporary = passed.with_suffix(f".{os.getpid()}.part")
     with contextlib.suppress(OSError):
         passed.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.write_text(json.dumps({"model": shown_path(model), "passed": "trial"}), encoding="utf-8")
         temporary.replace(passed)

@@ -63,11 +63,7 @@ def inspect_checkpoint(path: Path) -> Verdict:
 
 
 def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
-    """Build a pipeline on the CPU from an inspected checkpoint; see `builder.build`.
-
-    Raises:
-        Unfit: It cannot be built, or is not whole.
-    """
+    """Build a pipeline on the CPU from an inspected checkpoint; errors are those of `builder.build`."""
     assert verdict.settings_folder is not None
     path = shown_path(verdict.path)
     if report is not None:

@@ -28,17 +28,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of an inspection.
+    """One result of an inspection."""
 
-    Attributes:
-        message: What was found, and where; one sentence with its full stop.
-        explanation: What would come of it, or what to do about it; one sentence, or empty for a note.
-        severity: Whether the model is refused for it.
-    """
-
-    message: str
-    explanation: str
-    severity: Severity = Severity.REFUSED
+    message: str  # what was found, and where; one sentence with its full stop
+    explanation: str  # what would come of it, or what to do about it; one sentence, or empty for a note
+    severity: Severity = Severity.REFUSED  # whether the model is refused for it
 
     def __str__(self) -> str:
         return f"{self.message} {self.explanation}".strip()
@@ -64,21 +58,14 @@ class ModelRefused(ModelFolderError):
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The weight files of one component that a loader will read.
+    """The weight files of one component that a loader will read."""
 
-    Attributes:
-        files: One, or the shards of one set.
-        variant: What diffusers calls it, "fp16"; None for the plain files.
-        largest_bytes: What the largest of the files takes.
-        dtypes: As safetensors names them: "F16", "BF16", "F32".
-    """
-
-    files: tuple[Path, ...]
-    variant: str | None
+    files: tuple[Path, ...]  # one, or the shards of one set
+    variant: str | None  # what diffusers calls it, "fp16"; None for the plain files
     parameter_count: int
     stored_bytes: int
-    largest_bytes: int
-    dtypes: frozenset[str]
+    largest_bytes: int  # what the largest of the files takes
+    dtypes: frozenset[str]  # as safetensors names them: "F16", "BF16", "F32"
 
     @property
     def is_mapped(self) -> bool:
@@ -88,43 +75,28 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One part of a pipeline, as its index names it.
-
-    Attributes:
-        kind: "network" and "encoder" have weights and are of diffusers and of transformers; "scheduler" and "data"
-            have none.
-        weights: Its files; None where there are none.
-    """
+    """One part of a pipeline, as its index names it."""
 
     name: str
+    # "network" and "encoder" have weights and are of diffusers and of transformers; "scheduler" and "data" have none
     kind: str
     component_class: Any = field(repr=False)
     folder: Path
-    weights: Weights | None = None
+    weights: Weights | None = None  # its files; None where there are none
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Result of inspecting a model, without building any of it.
+    """Result of inspecting a model, without building any of it."""
 
-    Attributes:
-        path: A folder, or one checkpoint file.
-        pipeline: Name of the pipeline's class, as the model gives it.
-        pipeline_class: That class; None where it cannot be used.
-        components: What would be built, in the order of the index.
-        fingerprint: Changes whenever anything that was inspected changes.
-        wanted_variant: Which files were preferred where there was a choice.
-        settings_folder: For a checkpoint: the folder that holds its components' settings.
-    """
-
-    path: Path
-    pipeline: str = ""
-    pipeline_class: Any = field(default=None, repr=False)
-    components: tuple[Component, ...] = ()
+    path: Path  # a folder, or one checkpoint file
+    pipeline: str = ""  # name of the pipeline's class, as the model gives it
+    pipeline_class: Any = field(default=None, repr=False)  # that class; None where it cannot be used
+    components: tuple[Component, ...] = ()  # what would be built, in the order of the index
     findings: tuple[Finding, ...] = ()
-    fingerprint: str = ""
-    wanted_variant: str | None = None
-    settings_folder: Path | None = None
+    fingerprint: str = ""  # changes whenever anything that was inspected changes
+    wanted_variant: str | None = None  # which files were preferred where there was a choice
+    settings_folder: Path | None = None  # for a checkpoint: the folder that holds its components' settings
 
     @property
     def refusals(self) -> tuple[Finding, ...]:
@@ -193,19 +165,12 @@ class LoadingStage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LoadingProgress:
-    """Progress of loading a model.
+    """Progress of loading a model."""
 
-    Attributes:
-        stage: Which stage has begun.
-        part: The component that is read; empty where all of them are read at once.
-        number: Which of them it is, from 1; 0 where all are read at once.
-        of: How many there are.
-    """
-
-    stage: LoadingStage
-    part: str = ""
-    number: int = 0
-    of: int = 0
+    stage: LoadingStage  # which stage has begun
+    part: str = ""  # the component that is read; empty where all of them are read at once
+    number: int = 0  # which of them it is, from 1; 0 where all are read at once
+    of: int = 0  # how many there are
 
     def __str__(self) -> str:
         """In a word or two, as "reading unet (2 of 5)"."""

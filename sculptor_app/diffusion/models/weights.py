@@ -76,11 +76,7 @@ def choose_variants(offers: Mapping[str, Mapping[str | None, Any]], wanted: str 
 
 
 def check_weights(folder: Folder, component: str, kind: str, variant: str | None, source: Source) -> Weights:
-    """Check every file that a loader would read for a component.
-
-    Raises:
-        Unfit: One is missing, damaged, or contradicts the others.
-    """
+    """Check every file that is read for a component; `Unfit` if one is missing, damaged, or contradicts the others."""
     place = f"{component}/" if component else ""
     # Where both are there, diffusers takes the shards and transformers the single file.
     if source.index is not None and (kind == "network" or source.single is None):
@@ -106,11 +102,7 @@ def weights_of(files: Iterable[File], headers: Iterable[Header], variant: str | 
 
 
 def checked_header(folder: Folder, name: str) -> Header:
-    """The header of a weight file.
-
-    Raises:
-        Unfit: The file is missing or damaged.
-    """
+    """The header of a weight file; `Unfit` if the file is missing or damaged."""
     path = shown_path(folder.root / name)
     file = folder.files.get(name)
     if file is None:
@@ -154,13 +146,9 @@ class BrokenHeader(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One entry of a header.
+    """One entry of a header."""
 
-    Attributes:
-        dtype: One of `DTYPE_BYTES`.
-    """
-
-    dtype: str
+    dtype: str  # one of `DTYPE_BYTES`
     shape: tuple[int, ...]
 
     @property

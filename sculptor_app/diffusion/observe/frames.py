@@ -12,18 +12,7 @@ from sculptor_app.diffusion.pipelines.layout import StateLayout
 
 
 def to_frame(batch: torch.Tensor, element: int = 0) -> Frame:
-    """A copy of one element of a batch in main memory.
-
-    Args:
-        batch: (B, C, H, W), on any device, of any floating dtype.
-        element: Which one, 0..B-1.
-
-    Returns:
-        (C, H, W) float32.
-
-    Raises:
-        SamplerFailed: The tensor has another number of axes.
-    """
+    """Copy of one element of a batch (B, C, H, W) in main memory, (C, H, W) float32; else a `SamplerFailed`."""
     if batch.ndim != 4:
         raise SamplerFailed(f"{_described(batch)}, which is no picture.", "Choose a model that makes pictures.")
     frame: Frame = batch[element].detach().to("cpu", torch.float32, copy=True).contiguous().numpy()
@@ -57,13 +46,10 @@ class FrameConverter:
         return batch.ndim == 4 or (batch.ndim == 5 and batch.shape[2] == 1)
 
     def frames(self, batch: torch.Tensor) -> list[Frame]:
-        """Copies of all elements of a batch.
+        """Copies of all elements of a batch, (C, H, W) float32 each.
 
         Args:
             batch: (B, C, H, W), packed (B, L, D), or (B, C, 1, H, W) of a model that was made for videos.
-
-        Returns:
-            (C, H, W) float32 of each.
 
         Raises:
             SamplerFailed: They are no pictures.

@@ -41,24 +41,18 @@ class StepHook(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ObserverOptions:
-    """What of a run is observed, and how.
+    """What of a run is observed, and how."""
 
-    Attributes:
-        converter: of the run's tensors to frames.
-        guidance_splitter: finds the unconditional and the conditional prediction; None leaves them out.
-        max_pictures: how many pictures of the batch are observed, its first ones; None is all of them.
-        calls_left: how many calls of `step` the pipeline is going to make, None if it is not known; asked at the start.
-        stages: how many schedulers the pipeline has. Of several the first is observed that works on pictures and whose
-            levels are known; the others run unobserved.
-        step_hook: is called for every step that is observed; may replace it.
-    """
-
-    converter: FrameConverter = field(default_factory=FrameConverter)
+    converter: FrameConverter = field(default_factory=FrameConverter)  # of the run's tensors to frames
+    # Finds the unconditional and the conditional prediction; None leaves them out.
     guidance_splitter: GuidanceSplitter | None = None
-    max_pictures: int | None = None
+    max_pictures: int | None = None  # how many pictures of the batch are observed, its first ones; None is all of them
+    # How many calls of `step` the pipeline is going to make, None if it is not known; asked at the start.
     calls_left: Callable[[], int | None] = lambda: None
+    # How many schedulers the pipeline has. Of several the first is observed that works on pictures and whose levels are
+    # known; the others run unobserved.
     stages: int = 1
-    step_hook: StepHook | None = None
+    step_hook: StepHook | None = None  # is called for every step that is observed; may replace it
 
 
 class BatchObserver:

@@ -32,20 +32,13 @@ _USUAL_SIDE_PX = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PipelineCall:
-    """A pipeline's call, ready to be made.
-
-    Attributes:
-        generator: the one that draws the run's noise, on the CPU: a seed means the same on every device.
-        size: height and width in pixels of what will be made; None where it is not known.
-        conditions: prompt and labels in a few words, or "unconditional".
-        origin: the file of the picture that the run starts from, if it does.
-    """
+    """A pipeline's call, ready to be made."""
 
     arguments: dict[str, Any]
-    generator: torch.Generator
-    size: tuple[int, int] | None
-    conditions: str
-    origin: str = ""
+    generator: torch.Generator  # the one that draws the run's noise, on the CPU: a seed means the same on every device
+    size: tuple[int, int] | None  # height and width in pixels of what will be made; None where it is not known
+    conditions: str  # prompt and labels in a few words, or "unconditional"
+    origin: str = ""  # the file of the picture that the run starts from, if it does
 
 
 def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None) -> PipelineCall:
@@ -121,7 +114,6 @@ def _size(pipeline: Pipeline, options: dict[str, OptionValue]) -> tuple[int, int
 
 
 def _argument(pipeline: Pipeline, control: ModelParameter, value: OptionValue, size: tuple[int, int] | None) -> Any:
-    """A value as the call takes it."""
     if control.name in ("form", "material"):
         return label_of(pipeline, control.name, str(value))  # type: ignore[arg-type]
     if control.kind is ParameterKind.LABEL:
@@ -148,14 +140,7 @@ def _app_arguments(pipeline: Pipeline, generator: torch.Generator) -> dict[str, 
 
 
 def check_takes_noise(pipeline: Pipeline, purpose: str) -> None:
-    """Refuse a pipeline that cannot be given its noise, or a picture at a level: all but the embedded model's kind.
-
-    Args:
-        purpose: As a sentence begins, "A grid of runs".
-
-    Raises:
-        RequestError: It is another kind.
-    """
+    """Refuse a pipeline that takes no noise or picture at a level (`RequestError`); `purpose` begins the sentence."""
     if not hasattr(pipeline, "picture_size"):
         raise RequestError(f"{purpose} needs a model that takes its noise from outside; choose the embedded one.")
 

@@ -43,11 +43,7 @@ def samplers_for(pipeline: Any, settings: Mapping[str, Any] | None = None) -> tu
 
 
 def check_sampler(pipeline: Any, sampler: str, settings: Mapping[str, Any]) -> None:
-    """Refuse a sampler that a pipeline cannot be run with.
-
-    Raises:
-        RequestError: It cannot; the sentence names those that it can.
-    """
+    """Refuse a sampler that a pipeline cannot be run with; the `RequestError` names those that it can."""
     if not can_run(pipeline, sampler, settings):
         able = ", ".join(samplers_for(pipeline, settings))
         raise RequestError(f"This model cannot be run with the sampler {sampler!r}; choose one of {able}.")
@@ -68,7 +64,6 @@ def _is_own(row: Sampler, own_name: Any) -> bool:
 
 
 def _networks(name: str, own: Mapping[str, Any]) -> Networks:
-    """The kind of network that a model has, by its own scheduler's class and settings."""
     family = SCHEDULER_CLASSES[name].family
     if family is Family.FLOW:
         return Networks.FLOW
@@ -76,13 +71,10 @@ def _networks(name: str, own: Mapping[str, Any]) -> Networks:
         return Networks.EDM
     if name in ("LCMScheduler", "TCDScheduler"):
         return Networks.FEW_STEPS
-    return Networks.ITS_OWN if family is Family.CONSISTENCY or _is_special(own) else Networks.BETAS
-
-
-def _is_special(own: Mapping[str, Any]) -> bool:
-    """Whether a network of betas knows flows, or levels in place of timesteps: only its own sampler does so, too."""
+    # A network of betas that knows flows, or levels in place of timesteps: only its own sampler does so, too.
     flows = own.get("prediction_type") == "flow_prediction" or own.get("use_flow_sigmas")
-    return bool(flows or own.get("timestep_type", "discrete") != "discrete")
+    is_special = flows or own.get("timestep_type", "discrete") != "discrete"
+    return Networks.ITS_OWN if family is Family.CONSISTENCY or is_special else Networks.BETAS
 
 
 def _works(row: Sampler, own: Mapping[str, Any], pipeline: Any) -> bool:
@@ -92,7 +84,9 @@ def _works(row: Sampler, own: Mapping[str, Any], pipeline: Any) -> bool:
     if row.networks is Networks.FEW_STEPS:
         return _takes_any(pipeline)
     if row.networks is Networks.FLOW:
-        return not own.get("use_dynamic_shifting") and not _hands_over_levels(words, kind)
+        plans_levels = "linspace" in words  # the pipeline does, and the sampler must take them
+        takes_levels = "sigmas" in _parameters(kind.set_timesteps)
+        return not own.get("use_dynamic_shifting") and (takes_levels or not plans_levels)
     if row.scheduler is not None and row.scheduler.family is Family.SIGMAS and "scale_model_input" not in words:
         return False
     looks = {"prepare_extra_step_kwargs", "signature"} & words  # it looks what arguments a sampler takes
@@ -115,11 +109,6 @@ def _takes_any(pipeline: Any) -> bool:
     """Whether a pipeline says that it works with all of diffusers' usual samplers."""
     annotation = inspect.signature(type(pipeline).__init__).parameters["scheduler"].annotation
     return annotation is diffusers.schedulers.KarrasDiffusionSchedulers
-
-
-def _hands_over_levels(words: frozenset[str], kind: Any) -> bool:
-    """Whether the pipeline plans the noise levels itself, and the sampler wants to do so, too."""
-    return "linspace" in words and "sigmas" not in _parameters(kind.set_timesteps)
 
 
 def _parameters(function: Any) -> set[str]:

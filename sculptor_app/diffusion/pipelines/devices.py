@@ -14,15 +14,10 @@ from sculptor_app.core.errors import DeviceMissing
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device of this machine.
+    """A device of this machine."""
 
-    Attributes:
-        id: what torch calls it: "cuda:0", "mps", "cpu".
-        name: "NVIDIA H200", "Apple M2 GPU", "CPU, 3 threads".
-    """
-
-    id: str
-    name: str
+    id: str  # what torch calls it: "cuda:0", "mps", "cpu"
+    name: str  # "NVIDIA H200", "Apple M2 GPU", "CPU, 3 threads"
 
 
 def devices() -> tuple[Device, ...]:
@@ -40,11 +35,7 @@ def devices() -> tuple[Device, ...]:
 
 
 def find_device(wanted: str) -> Device:
-    """The device of that name; "auto" is the best one, "cuda" the first of its kind.
-
-    Raises:
-        DeviceMissing: There is none of that name.
-    """
+    """The device of that name; "auto" is the best, "cuda" the first of its kind. `DeviceMissing` if there is none."""
     available = devices()
     if wanted == "auto":
         return available[0]

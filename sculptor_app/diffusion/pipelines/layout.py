@@ -30,23 +30,15 @@ class NoPictureOfLatents(SculptorError):
 
 @dataclass(frozen=True, slots=True)
 class StateLayout:
-    """How the states of a pipeline are laid out.
+    """How the states of a pipeline are laid out."""
 
-    Attributes:
-        space: "pixels" or "latents"; empty where they are not a picture.
-        channels: C of the latents as their autoencoder takes them; 0 where `space` is not "latents".
-        factor: pixels for each latent, along an edge; 1 for pixels.
-        has_time: whether its autoencoder was made for videos and takes a picture as one of a single frame.
-        patch: packed states are tokens (B, h/patch · w/patch, C · patch²); 0 where they are (B, C, h, w) as they are.
-        why_not: in plain words, why they are not a picture; empty where they are one.
-    """
-
-    space: str
-    channels: int = 0
-    factor: int = 1
+    space: str  # "pixels" or "latents"; empty where they are not a picture
+    channels: int = 0  # C of the latents as their autoencoder takes them; 0 where `space` is not "latents"
+    factor: int = 1  # pixels for each latent, along an edge; 1 for pixels
+    # Packed states are tokens (B, h/patch · w/patch, C · patch²); 0 where they are (B, C, h, w) as they are
     patch: int = 0
-    has_time: bool = False
-    why_not: str = ""
+    has_time: bool = False  # whether its autoencoder was made for videos and takes a picture as one of a single frame
+    why_not: str = ""  # in plain words, why they are not a picture; empty where they are one
 
     @property
     def is_picture(self) -> bool:

@@ -259,7 +259,6 @@ def choices_of(parameter: inspect.Parameter) -> dict[str, Any]:
 
 
 def _defaults(wanted: type) -> tuple[type, ...]:
-    """The types that a default of this kind of value may have."""
     numbers = (float, int) if wanted is float else (wanted,)
     return (*numbers, type(None), type)  # `type`: without a default there is inspect.Parameter.empty
 
@@ -270,7 +269,6 @@ def _literals(parameter: inspect.Parameter) -> tuple[Any, ...]:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """The alternatives of an annotation."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return [member for each in typing.get_args(annotation) for member in _members(each)]
     if isinstance(annotation, str):

@@ -41,13 +41,9 @@ Generators = torch.Generator | list[torch.Generator] | None
 
 @dataclass
 class SculptorPipelineOutput(BaseOutput):  # type: ignore[misc]  # diffusers ships no types
-    """Pictures that a run returns.
+    """Pictures that a run returns."""
 
-    Attributes:
-        images: (B, H, W, 3) float32 numpy in [0, 1], or (B, 3, H, W) float32 tensor in [0, 1], or a list of PIL
-            pictures, as `output_type` said.
-    """
-
+    # In [0, 1], as `output_type` said: (B, H, W, 3) float32 numpy, (B, 3, H, W) float32 tensor, or PIL pictures.
     images: np.ndarray | torch.Tensor | list[Image.Image]
 
 
@@ -140,11 +136,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         return SculptorPipelineOutput(images=_to_output(x, output_type))
 
     def network(self, form: Labels, material: Labels, guidance_scale: float, batch_size: int = 1) -> Network:
-        """The network with labels and guidance in it, as a sampler calls it; arguments are those of a run.
-
-        Raises:
-            ValueError: A label is not known.
-        """
+        """The network with labels and guidance in it, as a sampler calls it; `ValueError` if a label is not known."""
         forms = _for_each("form", form, batch_size, self.label_embedding.null_form)
         materials = _for_each("material", material, batch_size, self.label_embedding.null_material)
         guided = guidance_scale != 1.0 and any(label is not None for label in (*forms, *materials))

@@ -33,29 +33,17 @@ class UnknownSchedulerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of `scheduler.step` to come.
+    """One call of `scheduler.step` to come."""
 
-    Attributes:
-        number: the step it belongs to, 1..N.
-        stage: 0 for the first call of a step.
-        completes: whether it is the last call of its step.
-        before: level of the state that it is given.
-        after: level of the state that it returns.
-    """
-
-    number: int
-    stage: int
-    completes: bool
-    before: NoiseLevel
-    after: NoiseLevel
+    number: int  # the step it belongs to, 1..N
+    stage: int  # 0 for the first call of a step
+    completes: bool  # whether it is the last call of its step
+    before: NoiseLevel  # level of the state that it is given
+    after: NoiseLevel  # level of the state that it returns
 
 
 def kind_of(scheduler: Scheduler) -> str:
-    """Name of the class that defines the scheduler's `step`, as `SCHEDULER_CLASSES` spells it.
-
-    Raises:
-        UnknownSchedulerError: It is none of them.
-    """
+    """Name in `SCHEDULER_CLASSES` of the class that defines the scheduler's `step`; else `UnknownSchedulerError`."""
     for kind in type(scheduler).__mro__:
         if "step" in vars(kind) and not kind.__dict__.get("keeps_step_arithmetic", False):
             if kind.__name__ in SCHEDULER_CLASSES and kind.__module__.startswith("diffusers."):
@@ -65,10 +53,9 @@ def kind_of(scheduler: Scheduler) -> str:
 
 
 def plan_calls(scheduler: Scheduler, first: int = 0) -> tuple[Call, ...]:
-    """The calls of `scheduler.step` that a run makes, in order.
+    """The calls of `scheduler.step` that a run makes, in order, after `set_timesteps`; the scheduler is not changed.
 
     Args:
-        scheduler: After `set_timesteps`; it is not changed.
         first: Which entry of the schedule the run starts with. Steps are counted from 1 at the schedule's beginning.
 
     Raises:
@@ -113,14 +100,7 @@ def _plan_late_pndm(scheduler: Scheduler, levels: list[NoiseLevel], first: int) 
 
 
 def plan_levels(scheduler: Scheduler) -> tuple[NoiseLevel, ...]:
-    """Levels of the states 0..N of a whole run, noise first.
-
-    Args:
-        scheduler: After `set_timesteps`; it is not changed.
-
-    Raises:
-        UnknownSchedulerError: Its levels are not known.
-    """
+    """Levels of the states 0..N of a run, noise first, after `set_timesteps`; errors are those of `plan_calls`."""
     return levels_of(plan_calls(scheduler))
 
 
@@ -130,11 +110,7 @@ def levels_of(calls: Sequence[Call]) -> tuple[NoiseLevel, ...]:
 
 
 def level_of(scheduler: Scheduler, index: int) -> NoiseLevel:
-    """Level of the state that call `index` of a run is given; `len(timesteps)` is the level of the result.
-
-    Raises:
-        UnknownSchedulerError: The scheduler's levels are not known.
-    """
+    """Level of the state that call `index` is given, `len(timesteps)` for the result; errors are those of `kind_of`."""
     kind = kind_of(scheduler)
     return _READERS[SCHEDULER_CLASSES[kind].family](scheduler, kind, index)
 
@@ -143,8 +119,6 @@ def call_index(scheduler: Scheduler, timestep: Any, calls_before: int, calls_lef
     """Which entry of the schedule the coming call of `step` is for; reads only.
 
     Args:
-        scheduler: Before that call.
-        timestep: What the pipeline passes to it.
         calls_before: 0 for the first call of a run, then the entry that follows the one before it.
         calls_left: How many calls the pipeline says that the run makes; distinguishes entries of the same timestep.
     """

@@ -53,6 +53,8 @@ class Engine:
         report: Receives the progress of loading, whoever asked for it; None is nobody.
 
     Attributes:
+        device: Where the loaded model is; None when none is loaded.
+        settings: Config of the loaded model's own scheduler; empty for a model in several stages.
         cache: What jobs keep beside the loaded model, by keys of their own; cleared when it is moved or unloaded.
     """
 
@@ -60,8 +62,8 @@ class Engine:
         self._loader, self._report = loader, report
         self._pipeline: Pipeline | None = None
         self._folder: Path | None = None
-        self._device: Device | None = None
-        self._base_config: Mapping[str, Any] = {}
+        self.device: Device | None = None
+        self.settings: Mapping[str, Any] = {}
         self.cache: dict[Hashable, Any] = {}
 
     def devices(self) -> tuple[Device, ...]:
@@ -95,11 +97,11 @@ class Engine:
         except BaseException:
             self.unload()  # a model that is half moved cannot run anywhere
             raise
-        self._folder, self._device = folder, target
+        self._folder, self.device = folder, target
         return self._pipeline
 
     def _make_ready(self, folder: Path, target: Device, stop: threading.Event | None, report: Report | None) -> None:
-        if self._folder == folder and self._device == target:
+        if self._folder == folder and self.device == target:
             return
         if self._folder == folder and is_movable(self._pipeline):
             assert self._pipeline is not None
@@ -109,33 +111,19 @@ class Engine:
         self.unload()
         self._pipeline = self._loader(folder, target.id, stop=stop, report=report)
         # Kept, as each run puts a scheduler of its own into the pipeline.
-        self._base_config = settings_of(self._pipeline)
+        self.settings = settings_of(self._pipeline)
 
     def unload(self) -> None:
         """Give the model's memory back."""
-        self._pipeline = self._folder = self._device = None
+        self._pipeline = self._folder = self.device = None
         self.cache.clear()
         gc.collect()
         release_memory()
 
-    @property
-    def device(self) -> Device | None:
-        """Where the loaded model is; None when none is loaded."""
-        return self._device
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Config of the loaded model's own scheduler; empty for a model in several stages."""
-        return self._base_config
-
     def scheduler(self, request: RunRequest) -> Scheduler:
-        """A new scheduler for a request, before `set_timesteps`; loads no weights.
-
-        Raises:
-            ModelFolderError: The model's folder cannot be used.
-        """
+        """A new scheduler for a request, before `set_timesteps`; loads no weights. Errors are as of `model_folder`."""
         folder = model_folder(request.model)
-        config = self._base_config if self._folder == folder else _read_scheduler_config(folder)
+        config = self.settings if self._folder == folder else _read_scheduler_config(folder)
         return make_scheduler(request.sampler, config, request.steps)
 
     def plan(self, request: RunRequest) -> tuple[NoiseLevel, ...]:
@@ -173,34 +161,21 @@ def model_folder(model: str | None) -> Path:
 
 
 def model_name(model: str | None) -> str:
-    """Name of a model for people: its folder's, its file's or its repository's name.
-
-    Raises:
-        ModelFolderError: See `model_folder`.
-    """
+    """Name of a model for people: its folder's, file's or repository's; errors are those of `model_folder`."""
     return name_of(model_folder(model))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """Facts of a model that are known without loading it.
+    """Facts of a model that are known without loading it."""
 
-    Attributes:
-        size: edge in pixels of its pictures.
-        forms, materials: its labels; empty for a model without such.
-    """
-
-    size: int
-    forms: tuple[str, ...]
+    size: int  # edge in pixels of its pictures
+    forms: tuple[str, ...]  # labels, as are `materials`; empty for a model without such
     materials: tuple[str, ...]
 
 
 def model_facts(model: str | None) -> ModelFacts:
-    """Facts of a model, from the files of its folder; the model None is the embedded one.
-
-    Raises:
-        ModelFolderError: The folder cannot be read.
-    """
+    """Facts of a model, read from its folder; `ModelFolderError` if that cannot be read."""
     folder = model_folder(model)
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))

@@ -37,14 +37,10 @@ class RandomStreams:
     """Random generators of a run: the pipeline's, and states of its own for torch's global ones."""
 
     def __init__(self, seed: int, generator: torch.Generator, device: str) -> None:
-        self._generator, self._device = generator, torch.device(device)
+        self._generator, cpu, computing = generator, torch.device("cpu"), torch.device(device)
+        self._devices = (cpu,) if computing.type == "cpu" else (cpu, computing)
         self._inner = tuple(_seeded(device, seed) for device in self._devices)
         self._outer: tuple[torch.Tensor, ...] | None = None
-
-    @property
-    def _devices(self) -> tuple[torch.device, ...]:
-        cpu = torch.device("cpu")
-        return (cpu,) if self._device.type == "cpu" else (cpu, self._device)
 
     def enter(self) -> None:
         """Give the run its own global generators; done whenever the run goes on."""

@@ -62,7 +62,10 @@ class PipelineRun:
         self._call = call_of(self.pipeline, request, start)
         self._stages = list(schedulers_of(self.pipeline))
         self.info = _info_of(run_info(request, self.device, start), self._call, layout, self._stages)
-        self._choose_sampler(engine, request)
+        check_sampler(self.pipeline, request.sampler, engine.settings)
+        if len(self._stages) == 1:  # a model in several stages keeps its own schedulers
+            with run_errors(self.device.name):
+                self.pipeline.scheduler = engine.scheduler(request)
         self.observer_options = ObserverOptions(
             FrameConverter(layout, self._call.size),
             GuidanceSplitter(self.pipeline, request.guidance) if watch_guidance else None,
@@ -70,13 +73,6 @@ class PipelineRun:
             stages=len(self._stages),
         )
         self.random = RandomStreams(request.seed, self._call.generator, self.device.id)
-
-    def _choose_sampler(self, engine: Engine, request: RunRequest) -> None:
-        """Give the pipeline a fresh scheduler; a model in several stages keeps its own ones."""
-        check_sampler(self.pipeline, request.sampler, engine.settings)
-        if len(self._stages) == 1:
-            with run_errors(self.device.name):
-                self.pipeline.scheduler = engine.scheduler(request)
 
     def _calls_left(self) -> int | None:
         """The number of calls that pipelines note before their loop; some do not."""

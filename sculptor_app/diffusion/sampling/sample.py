@@ -47,7 +47,8 @@ def sample(
 ) -> Generator[Event, None, None]:
     """Events of a run of a request; the generator ends when the run is complete.
 
-    Closing the generator early cancels the run. The model stays loaded in the engine.
+    `Started` comes before the first evaluation of the network, then a `StepTaken` for every completed step. Closing the
+    generator early cancels the run. The model stays loaded in the engine.
 
     Args:
         stop: Set from any thread to end the run within a step, and the loading before it between two components.
@@ -58,9 +59,6 @@ def sample(
         watch_guidance: Keep the guesses of the unconditional and the conditional prediction, too; they take twice the
             memory of the guess.
         forkable: Keep the snapshots that `fork` needs of every step.
-
-    Yields:
-        `Started` before the first evaluation of the network, then a `StepTaken` for every completed step.
 
     Raises:
         Cancelled: `stop` was set; the trajectory so far stays valid, here and below.
@@ -94,15 +92,10 @@ def stream_events(
 
 @dataclass(frozen=True, slots=True)
 class StorageBudget:
-    """Memory limit and temporary folder of a run's frames and snapshots.
+    """Memory limit and temporary folder of a run's frames and snapshots."""
 
-    Attributes:
-        budget_bytes: most bytes in memory.
-        spill_folder: of the temporary files for those beyond it; None is the program's cache folder.
-    """
-
-    budget_bytes: int = DEFAULT_BUDGET_BYTES
-    spill_folder: Path | None = None
+    budget_bytes: int = DEFAULT_BUDGET_BYTES  # most bytes in memory
+    spill_folder: Path | None = None  # of the temporary files for those beyond it; None is the program's cache folder
 
     @property
     def folder(self) -> Path:

@@ -37,20 +37,14 @@ class NotForkable(SculptorError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepSnapshot:
-    """State of a run after a step.
+    """State of a run after a step."""
 
-    Attributes:
-        state: the tensor that the pipeline went on with; None where the frame holds the same numbers.
-        strides: the order of its numbers in memory.
-        store: where the tensors of all these are.
-    """
-
-    state: StoredTensor | None
+    state: StoredTensor | None  # the tensor that the pipeline went on with; None where the frame holds the same numbers
     dtype: torch.dtype
-    strides: tuple[int, ...]
+    strides: tuple[int, ...]  # the order of its numbers in memory
     solver: SolverValues
     random: tuple[StoredTensor, ...]
-    store: TensorStore
+    store: TensorStore  # where the tensors of all these are
 
     def tensor(self, frame: Frame, device: torch.device) -> torch.Tensor:
         """The very tensor that the pipeline went on with; `frame` is the state as the trajectory has it."""
@@ -60,14 +54,7 @@ class StepSnapshot:
 
 
 class RunSnapshots:
-    """Snapshots of one run, append-only. When they cannot be stored any more, the run goes on without them.
-
-    Args:
-        start: What it started from, if not from the noise of the seed.
-
-    Attributes:
-        output_shapes: of the networks, for stubs of them.
-    """
+    """Snapshots of one run, append-only. When they cannot be stored any more, the run goes on without them."""
 
     def __init__(self, request: RunRequest, start: Start | None, budget_bytes: int, spill_folder: Path) -> None:
         self.request, self.start, self.budget_bytes = request, start, budget_bytes
@@ -78,11 +65,7 @@ class RunSnapshots:
         self._failure = ""
 
     def after(self, k: int) -> StepSnapshot:
-        """Snapshot after step k, from 1 on.
-
-        Raises:
-            NotForkable: There is none.
-        """
+        """Snapshot after step k, from 1 on; `NotForkable` if there is none."""
         if not 1 <= k <= len(self._steps):
             why = self._failure or f"Step {k} of this run was not kept."
             raise NotForkable(f"The run cannot be forked here. {why}", "Start a new run instead.")
@@ -94,11 +77,7 @@ class RunSnapshots:
         self.output_shapes = other.output_shapes
 
     def append(self, state: torch.Tensor, frame_holds_it: bool, solver: SolverState, random: RandomStreams) -> None:
-        """Store the snapshot after the next step.
-
-        Args:
-            frame_holds_it: Whether the state is a batch of one picture that its frame shows as it is.
-        """
+        """Store the snapshot after the next step; `frame_holds_it` if it is one picture, as its frame shows it."""
         if self._failure:
             return
         try:

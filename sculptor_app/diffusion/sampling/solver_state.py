@@ -36,11 +36,7 @@ class UncopyableState(Exception):
 
 
 class SolverState:
-    """State of a scheduler beyond its plan; saved after a step, and restored in another run of the same plan.
-
-    Args:
-        scheduler: When its run begins, after `set_timesteps`.
-    """
+    """State of a scheduler beyond `set_timesteps`, saved after a step, and restored in a run of the same plan."""
 
     def __init__(self, scheduler: Scheduler, store: TensorStore) -> None:
         self._scheduler, self._store = scheduler, store
@@ -54,8 +50,11 @@ class SolverState:
             UncopyableState: Some of it cannot be copied.
             TrajectoryStorageError: There is no room for it.
         """
-        found = _attributes(self._scheduler).items()
-        return {name: self._stored(value) for name, value in found if self._has_changed(name, value)}
+        return {
+            name: self._stored(value)
+            for name, value in _attributes(self._scheduler).items()
+            if name not in self._marks or _mark(value) != self._marks[name]
+        }
 
     def restore(self, values: SolverValues, store: TensorStore, device: torch.device) -> None:
         """Give the scheduler values that `save` of another one of its kind returned; both runs' plans must be equal."""
@@ -66,9 +65,6 @@ class SolverState:
                 setattr(self._scheduler, name, _copied(self._first[name]))
         for name, value in values.items():
             setattr(self._scheduler, name, _read(value, store, device))
-
-    def _has_changed(self, name: str, value: Any) -> bool:
-        return name not in self._marks or _mark(value) != self._marks[name]
 
     def _stored(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
@@ -115,19 +111,13 @@ def _read(value: Any, store: TensorStore, device: torch.device) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """Reference to a tensor in a `TensorStore`.
+    """Reference to a tensor in a `TensorStore`."""
 
-    Attributes:
-        number: in the store; -1 for one without elements.
-        strides: its strides: a convolution of the same numbers in another order differs in the last bit.
-        on_cpu: whether it lay in main memory.
-    """
-
-    number: int
+    number: int  # in the store; -1 for one without elements
     dtype: torch.dtype
     shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    on_cpu: bool
+    strides: tuple[int, ...]  # its strides: a convolution of the same numbers in another order differs in the last bit
+    on_cpu: bool  # whether it lay in main memory
 
 
 class TensorStore:
@@ -141,11 +131,7 @@ class TensorStore:
         self._recent: OrderedDict[int, tuple[weakref.ref[torch.Tensor], int, StoredTensor]] = OrderedDict()
 
     def append(self, tensor: torch.Tensor) -> StoredTensor:
-        """Store a copy of a tensor, or find the one that was made of this very tensor before.
-
-        Raises:
-            TrajectoryStorageError: There is no room for it.
-        """
+        """Store a copy, or find that of this very tensor; `TrajectoryStorageError` if there is no room."""
         known = self._recent.get(id(tensor))
         if known is not None and known[0]() is tensor and known[1] == tensor._version:
             return known[2]

@@ -48,11 +48,7 @@ class InvertedStep:
 
 
 class FixedPointInversion:
-    """Inversion from the picture to the noise, one step at a time.
-
-    Args:
-        scheduler: Of the run, before `set_timesteps`.
-    """
+    """Inversion from the picture to the noise, one step at a time; it sets the timesteps itself."""
 
     def __init__(self, network: Network, pipeline: object, scheduler: EvenDDIMScheduler, steps: int,
                  stop: threading.Event) -> None:  # fmt: skip

@@ -53,13 +53,12 @@ def sample_grid(
 ) -> Generator[GridEvent, None, None]:
     """Events of a grid of runs; the generator ends when every run is complete. Closing it early cancels all of them.
 
+    `GridStarted` comes first, then for every step a `GridPart` after each chunk but the last, and a `GridStep`.
+
     Args:
         stop: Set from any thread to end the runs within one evaluation of one chunk.
         budget_bytes: Memory for the frames of all trajectories, an equal share for each.
         spill_folder: Where the frames beyond it go; None is the program's cache folder.
-
-    Yields:
-        `GridStarted`; then for every step a `GridPart` after each chunk but the last, and a `GridStep`.
 
     Raises:
         Cancelled: `stop` was set; the trajectories so far stay valid, here and below.
@@ -138,12 +137,10 @@ class _Chunk:
             raise SamplerFailed("The model came back before all its steps were taken.", "The steps so far are kept.")
 
     def finish(self) -> None:
-        """Let the call return after its last step."""
         self._pipeline.scheduler = self._scheduler
         self._coroutine.resume()
 
     def close(self) -> None:
-        """End the call where it waits."""
         self._coroutine.close()
 
     # In the greenlet
@@ -179,7 +176,6 @@ class _Chunk:
 
 
 def _call_arguments(pipeline: Pipeline, request: GridRequest, cells: Sequence[Cell]) -> dict[str, Any]:
-    """Arguments of the pipeline's call for some cells."""
     size = pipeline.picture_size
     return {
         "form": [label_of(pipeline, "form", cell.form) for cell in cells],

@@ -53,42 +53,26 @@ _PEAK = 2.0  # pictures reach from -1 to 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InversionStep:
-    """Event of one more inverted step.
+    """Event of one more inverted step."""
 
-    Attributes:
-        done: how many are inverted, 1 to `planned`.
-        planned: N.
-        state: noisy state N - `done`, (3, S, S) float32.
-        evaluations: of the network, for this step.
-        residual: root mean square of what the next iteration would change; NaN if none was made, and for grain.
-    """
-
-    done: int
-    planned: int
-    state: Frame
-    evaluations: int
-    residual: float
+    done: int  # how many are inverted, 1 to `planned`
+    planned: int  # N
+    state: Frame  # noisy state N - `done`, (3, S, S) float32
+    evaluations: int  # of the network, for this step
+    residual: float  # root mean square of what the next iteration would change; NaN if none was made, and for grain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inversion:
-    """Result of an inversion.
+    """Result of an inversion."""
 
-    Attributes:
-        noise: (3, S, S) float32 of about unit variance, what `Start` takes.
-        trajectory: state 0 is the noise, state N the picture; it is read like the run that samples the picture.
-        evaluations: of the network for the steps 1..N.
-        residuals: of each step 1..N, as in `InversionStep`.
-        grain_steps: how many of the last steps were not inverted, as they start from the picture with random grain.
-        tolerance: largest residual of a solved step.
-    """
-
-    noise: Frame
+    noise: Frame  # (3, S, S) float32 of about unit variance, what `Start` takes
+    # State 0 is the noise, state N the picture; it is read like the run that samples the picture
     trajectory: Trajectory
-    evaluations: tuple[int, ...]
-    residuals: tuple[float, ...]
-    grain_steps: int
-    tolerance: float
+    evaluations: tuple[int, ...]  # of the network for the steps 1..N
+    residuals: tuple[float, ...]  # of each step 1..N, as in `InversionStep`
+    grain_steps: int  # how many of the last steps were not inverted, as they start from the picture with random grain
+    tolerance: float  # largest residual of a solved step
     name: str = ""
 
     @property

@@ -52,14 +52,7 @@ def is_commit(text: str) -> bool:
 
 
 def find_cached(name: str, cache: Path | None = None) -> Path:
-    """The snapshot of a repository that its main branch was at when it was last downloaded; it may be incomplete.
-
-    Args:
-        cache: Another cache than this computer's.
-
-    Raises:
-        NotInCache: There is none.
-    """
+    """Snapshot of a repository's main branch as last downloaded, perhaps incomplete; `NotInCache` if there is none."""
     repository = _repository(name, cache_folder() if cache is None else cache)
     commit = _commit(repository / "refs" / MAIN)
     if commit is None or not (repository / "snapshots" / commit).is_dir():

@@ -34,17 +34,11 @@ MOST_FILES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Offer(RemoteSnapshot):
-    """Offer of a download: the files that a model takes, and their sizes.
+    """Offer of a download: the files that a model takes, and their sizes."""
 
-    Attributes:
-        files: Names and sizes in bytes of what would be downloaded.
-        missing_bytes: How much of that is not in the cache yet.
-        free_bytes: What the cache's disk has left.
-    """
-
-    files: tuple[tuple[str, int], ...]
-    missing_bytes: int
-    free_bytes: int
+    files: tuple[tuple[str, int], ...]  # names and sizes in bytes of what would be downloaded
+    missing_bytes: int  # how much of that is not in the cache yet
+    free_bytes: int  # what the cache's disk has left
 
     @property
     def summary(self) -> str:
@@ -133,7 +127,6 @@ def _list_files(snapshot: RemoteSnapshot) -> dict[str, tuple[int, str]]:
 
 
 def _cached_bytes(snapshot: RemoteSnapshot, file: str, size: int, sha256: str) -> int:
-    """How many bytes of a file are in the cache."""
     part = snapshot.blobs / f"{sha256}{PART}"
     if (snapshot.folder / file).exists() or (sha256 and (snapshot.blobs / sha256).exists()):
         return size
@@ -166,7 +159,6 @@ def _choose_files(
 
 
 def _components(index_path: Path) -> list[str]:
-    """The folders that an index names."""
     try:
         index = parse_json(index_path.read_bytes()[: MOST_JSON_BYTES + 1])
         return [name for name, entry in index.items() if name.isidentifier() and _is_class(entry)]
@@ -272,7 +264,6 @@ class _Counter:
         self.add(0)
 
     def add(self, count: int) -> None:
-        """Add bytes of the file that are there."""
         self._end_if_stopped()
         self._piece = min(self._size, max(0, self._piece + count))
         self._progress(self._whole + self._piece, self._total)
@@ -283,6 +274,5 @@ class _Counter:
             raise Cancelled
 
     def end(self) -> None:
-        """End a file, whether it was fetched or had been there."""
         self._whole, self._size, self._piece = self._whole + self._size, 0, 0
         self.add(0)

@@ -37,17 +37,12 @@ Add = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class RemoteSnapshot:
-    """A repository of the hub at one commit.
-
-    Attributes:
-        cache: The cache that its files belong into.
-        endpoint: The hub's address.
-    """
+    """A repository of the hub at one commit."""
 
     name: str
     commit: str
-    cache: Path
-    endpoint: str
+    cache: Path  # the cache that its files belong into
+    endpoint: str  # the hub's address
 
     @property
     def folder(self) -> Path:
@@ -64,7 +59,6 @@ def download_file(snapshot: RemoteSnapshot, file: str, size: int, add: Add) -> N
     """Download one file into the cache.
 
     Args:
-        size: Its bytes.
         add: Called for every piece, also for those that were there.
 
     Raises:
@@ -183,7 +177,6 @@ class _Part:
         self._add(len(piece))
 
     def restart(self) -> None:
-        """Drop it all."""
         self._add(-self.count)
         self._file.seek(0)
         self._file.truncate()
@@ -204,11 +197,7 @@ class NotGiven(DownloadFailed):
 
 
 def refuse_offline(name: str) -> None:
-    """Refuse to ask the hub where that was forbidden.
-
-    Raises:
-        DownloadFailed: HF_HUB_OFFLINE is set.
-    """
+    """Refuse to ask the hub where HF_HUB_OFFLINE forbids it."""
     if hub.is_offline():
         message = f"{name} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
         raise NotGiven(message, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
@@ -216,11 +205,7 @@ def refuse_offline(name: str) -> None:
 
 @contextlib.contextmanager
 def hub_errors(name: str, cache: Path) -> Iterator[None]:
-    """Turn errors of network, hub and disk into a `DownloadFailed`.
-
-    Raises:
-        DownloadFailed: For every error that is none of ours.
-    """
+    """Turn errors of network, hub and disk into a `DownloadFailed`; those of ours pass."""
     try:
         yield
     except (SculptorError, Cancelled):
