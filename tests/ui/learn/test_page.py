@@ -59,15 +59,15 @@ def test_paused_closed_opened_again_and_gone_on_with_it_learns_bit_for_bit_the_s
 
     again = open_page()
     assert again.presenter.rows[: len(rows)] == rows  # before anything is pressed
-    assert again.panels.run_panel.go.text() == "Go on"
+    assert again.run_panel.go.text() == "Go on"
     again.press_go()
     again.wait_for(TrainingState.LEARNING)
     again.wait_for(TrainingState.IDLE)
     assert "has learned 1,008 pictures" in again.wait_for_message()
     assert [line.pictures for line in again.page.details._reports][-1] == 1008
-    assert not again.panels.run_panel.go.isEnabled()
+    assert not again.run_panel.go.isEnabled()
     again.settings_panel.total.set_text("2000")
-    assert again.panels.run_panel.go.isEnabled()
+    assert again.run_panel.go.isEnabled()
 
     learning = Learning(tmp_path / "whole", plan)
     list(learning.go(threading.Event()))

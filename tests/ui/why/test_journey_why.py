@@ -360,8 +360,8 @@ def test_choices_are_remembered(open_page: Callable[..., Visitor], settings: QSe
     page.save_choices()
     again = open_page().page
     assert again.experiment is Experiment.BLEND
-    assert again.panels.controls[Experiment.BLEND].towards.text() == "77"
-    assert again.panels.controls[Experiment.NOISES].seed.text() == "66"
+    assert again.controls[Experiment.BLEND].towards.text() == "77"
+    assert again.controls[Experiment.NOISES].seed.text() == "66"
     assert again.header.kind is FrameKind.NOISY_STATE
     assert (again.paint_panel.brushes.chosen_key, again.paint_panel.brushes.reach.value()) == ("blue", 31)
     assert again.paint_panel.canvas.brush.radius == 0.31
