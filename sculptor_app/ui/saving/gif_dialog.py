@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSettings, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QSettings, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QImage
 from PySide6.QtWidgets import (
     QDialog,
@@ -21,16 +23,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sculptor_app.core.errors import SculptorError
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import FORMATS
 from sculptor_app.session.tasks import BackgroundTask, Progress
+from sculptor_app.session.worker import Job
 from sculptor_app.ui import theme
-from sculptor_app.ui.playback.texts import file_size_text
-from sculptor_app.ui.saving.gif_form import form_for
-from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, preview_job
-from sculptor_app.ui.saving.gif_texts import ask_to_replace, facts_text, filter_text, key_of, remember, remembered_for
+from sculptor_app.ui.playback.texts import duration_text, file_size_text
+from sculptor_app.ui.saving.gif_form import (
+    ask_to_replace,
+    filter_text,
+    form_for,
+    key_of,
+    remember,
+    remembered_for,
+)
+from sculptor_app.ui.widgets.bars import error_texts
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
@@ -40,7 +48,71 @@ if TYPE_CHECKING:
 SETTLE_MS = 150
 """How long a choice stands before its preview is made."""
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One frame as a GIF of its own, how many frames there will be, and their size in pixels."""
+
+    gif: bytes
+    frames: int
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """About how large the file will be."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The file is written."""
+
+    path: Path
+
+
+def preview_job(filmed: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> Job:
+    """A job that yields a Preview of the frame nearest to step k, then an Estimate."""
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.exports.animation.plan import frame_count
+        from sculptor_app.exports.animation.scenes import image_size
+        from sculptor_app.exports.gif import writer
+
+        picture = writer.preview_gif(filmed, measures, options, k)
+        yield Preview(picture, frame_count(filmed, options), *image_size(filmed, options))
+        yield Estimate(writer.estimate_bytes(filmed, measures, options))
+
+    return job
+
+
+def export_job(
+    path: Path,
+    filmed: RunOrGrid,
+    measures: RunMeasures | None,
+    options: AnimationOptions,
+    progress: Callable[[int, int], None],
+) -> Job:
+    """A job that writes the file, reports its progress from its own thread, and yields Saved."""
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        from sculptor_app.exports.gif import writer
+
+        writer.write_gif(path, filmed, measures, options, progress, stop)
+        yield Saved(path)
+
+    return job
+
+
+def facts_text(options: AnimationOptions, shown: Preview, size: str) -> str:
+    """As "51 frames · 5.4 s · 256 × 305 · about 840 KB"."""
+    held = min(shown.frames, 2 if options.into_noise else 1)
+    seconds = (options.delay_ms * (shown.frames - held) + max(options.hold_ms, options.delay_ms) * held) / 1000
+    measure = f"{shown.width_px} × {shown.height_px}"
+    frames = QCoreApplication.translate("GifTexts", "{0} frames").format(shown.frames)
+    return " · ".join((frames, duration_text(seconds), measure, size))
 
 
 class ExportGifDialog(QDialog):
@@ -262,20 +334,17 @@ class ExportGifDialog(QDialog):
     def _cancelled(self) -> None:
         if self._is_saving:
             self._set_saving(False)
-            self._say(self.tr("Cancelled; no file was written."))
+            self._show_problem(self.tr("Cancelled; no file was written."))
             self._alarm.start()
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._set_saving(False)
         self.facts.setText("")
-        if isinstance(error, SculptorError):
-            self._say(str(error))
-        else:
-            log.error("a GIF could not be made", exc_info=error)
-            self._say(self.tr("The GIF could not be made ({0}: {1}).").format(type(error).__name__, error))
+        message, advice = error_texts(error, self.tr("The GIF could not be made ({0}: {1})."))
+        self._show_problem(f"{message} {advice}".strip())
 
-    def _say(self, sentence: str) -> None:
+    def _show_problem(self, sentence: str) -> None:
         self.problem.setText(sentence)
         self.problem.show()
 

@@ -1,8 +1,24 @@
-"""The choices of a GIF as a form."""
+"""The form with the choices of a GIF; they are remembered, apart for one run and for many."""
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+import json
+from collections.abc import Callable
+from pathlib import Path
 
+from PySide6.QtCore import QCoreApplication, QSettings, Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.exports.animation.grid import fitting_size
 from sculptor_app.exports.animation.options import (
     FRAMES,
     GRID_FRAMES,
@@ -15,9 +31,12 @@ from sculptor_app.exports.animation.options import (
 )
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportError
+from sculptor_app.exports.formats import FORMATS, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
 from sculptor_app.ui.widgets.names import label
+
+translate = QCoreApplication.translate  # a name that lupdate knows
 
 FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 LEAST_SHRUNK_PX = 64
@@ -63,7 +82,7 @@ class GifForm(QWidget):
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(9)
         form.addRow(self.tr("Show"), self.frames)
-        form.addRow(self.tr("Every"), self._with_word(self.every, self.tr("layers") if drowned else self.tr("steps")))
+        form.addRow(self.tr("Every"), self._with_unit(self.every, self.tr("layers") if drowned else self.tr("steps")))
         form.addRow(self.tr("Size"), self.picture_size)
         form.addRow(self.tr("Time per frame"), self.delay)
         form.addRow(self.tr("Hold both ends") if drowned else self.tr("Hold the last"), self.hold)
@@ -108,11 +127,11 @@ class GifForm(QWidget):
         theme.inset(box)
         return box
 
-    def _with_word(self, field: QWidget, word: str) -> QHBoxLayout:
+    def _with_unit(self, field: QWidget, unit: str) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(field, 1)
-        row.addWidget(QLabel(word, self))
+        row.addWidget(QLabel(unit, self))
         return row
 
     def _boxes(self) -> tuple[QCheckBox, ...]:
@@ -160,3 +179,66 @@ def form_for(filmed: RunOrGrid, parent: QWidget) -> GifForm:
         most_px = min(MAX_SIZE_PX, MOST_GRID_PX // max(filmed.shape_in_cells))
         return GifForm(max(run.shape[1:]), run.planned_steps, parent=parent, most_px=most_px)
     return GifForm(max(filmed.shape[1:]), filmed.planned_steps, not filmed.info.is_of_a_model, parent)
+
+
+RUN, GRID = "gif/options", "gif/grid_options"
+"""Where the choices are remembered: of a GIF of one run, and of many."""
+
+
+def filter_text(row: ExportFormat) -> str:
+    """A format as a file dialog lists it, as "PNG picture (*.png)"."""
+    return f"{QCoreApplication.translate('names', row.label)} (*{row.suffix})"
+
+
+def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) -> None:
+    """Ask whether a file that is there may go; leaves the event loop running and calls `accept` if it may."""
+    question = QMessageBox(parent)
+    question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    question.setIcon(QMessageBox.Icon.Question)
+    question.setWindowTitle(translate("GifTexts", "Replace the file?"))
+    question.setText(translate("GifTexts", "{0} is there already.").format(target.name))
+    question.setInformativeText(translate("GifTexts", "Replace it? If the saving fails, the old file stays as it is."))
+    replace = question.addButton(translate("GifTexts", "Replace"), QMessageBox.ButtonRole.AcceptRole)
+    question.addButton(QMessageBox.StandardButton.Cancel)
+    replace.clicked.connect(accept)
+    question.open()
+
+
+def remember(settings: QSettings, options: AnimationOptions, key: str = RUN) -> None:
+    """Offer these choices the next time; what a GIF of a drowned picture must show is no choice.
+
+    Args:
+        settings: where.
+        options: the choices.
+        key: RUN, or GRID for many runs, which are shown smaller.
+    """
+    chosen = options.as_dict()
+    if options.into_noise:
+        chosen |= {"into_noise": False, "frames": remembered(settings).frames}
+    settings.setValue(key, json.dumps(chosen))
+
+
+def remembered(settings: QSettings, key: str = RUN, size_px: int = AnimationOptions().size_px) -> AnimationOptions:
+    """The choices of last time; the usual ones where there are none, or none that are understood.
+
+    Args:
+        settings: where.
+        key: as for `remember`.
+        size_px: of a picture, where nothing is remembered.
+    """
+    try:
+        return AnimationOptions(**json.loads(str(settings.value(key, ""))))
+    except (ValueError, TypeError, SculptorError):
+        return AnimationOptions(size_px=size_px, dark=theme.theme().is_dark)
+
+
+def key_of(filmed: RunOrGrid) -> str:
+    """Where the choices for this are remembered."""
+    return GRID if isinstance(filmed, RunGrid) else RUN
+
+
+def remembered_for(settings: QSettings, filmed: RunOrGrid) -> AnimationOptions:
+    """The choices of last time, or what suits one run or many."""
+    if isinstance(filmed, RunGrid):
+        return remembered(settings, GRID, fitting_size(filmed, FORMATS["gif"].sheet_px))
+    return remembered(settings)

@@ -20,7 +20,7 @@ from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
-from sculptor_app.ui.saving.gif_texts import remember, remembered
+from sculptor_app.ui.saving.gif_form import remember, remembered
 from tests.helpers.runs import solid
 from tests.helpers.window import RUN_MS, Driver
 from tests.session.test_session import trajectory
