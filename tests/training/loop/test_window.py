@@ -20,8 +20,8 @@ def unlabelled(tmp_path: Path) -> Path:
 def test_it_runs_when_form_and_material_are_left_to_it(open_window: Callable[..., Driver], unlabelled: Path):  # noqa: F811
     driver = open_window(model=unlabelled)
     driver.prepare()
-    driver.window.controls.form.setCurrentIndex(0)
-    driver.window.controls.material.setCurrentIndex(0)
+    driver.window.panels.controls.form.setCurrentIndex(0)
+    driver.window.panels.controls.material.setCurrentIndex(0)
     driver.run(3)
     assert driver.ends == ["finished"]
     assert driver.session.trajectory.is_complete
