@@ -17,8 +17,7 @@ class LabelEmbedding(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
     Source: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", section 3.
 
     Args:
-        num_forms: How many forms there are, without the null label.
-        num_materials: How many materials there are, without the null label.
+        num_forms, num_materials: How many there are, without the null label.
         width: Length of the vector; the width of the U-Net's time embedding.
     """
 
@@ -39,14 +38,11 @@ class LabelEmbedding(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
         return self.material.num_embeddings - 1
 
     def forward(self, forms: torch.Tensor, materials: torch.Tensor) -> torch.Tensor:
-        """Embed labels.
+        """Embed labels as (B, width) in the tables' dtype.
 
         Args:
             forms: (B,) int64, 0 to num_forms; num_forms is the null label.
             materials: (B,) int64, 0 to num_materials; num_materials is the null label.
-
-        Returns:
-            (B, width) in the tables' dtype.
         """
         embedded: torch.Tensor = self.form(forms) + self.material(materials)
         return embedded

@@ -47,7 +47,7 @@ class Scaling:
     skips_codebook: bool = False  # whether latents are decoded without being moved to the nearest entry of a codebook
 
     def from_state(self, state: torch.Tensor) -> torch.Tensor:
-        """(B, C, h, w) for the autoencoder to decode, in the pipelines' order of operations: not a bit differs."""
+        """Latents (B, C, h, w) for the autoencoder, in the pipelines' order of operations: not a bit differs."""
         if self.patch > 1:
             patches = pixel_unshuffle(state, self.patch)
             return pixel_shuffle(patches * self._each(self.std, state) + self._each(self.mean, state), self.patch)
@@ -103,11 +103,9 @@ class LatentCodec:
     the same type, on the same device. It is looked up again for each picture, as a run may have moved it.
 
     Args:
-        pipeline: One whose states are latents of a picture.
         vae: An autoencoder to use instead of the pipeline's own, as TAESD; on the same device.
 
     Attributes:
-        layout: of the pipeline's states.
         is_in_tiles: whether memory was too short for whole pictures, so that they are decoded in blended tiles.
 
     Raises:

@@ -26,7 +26,7 @@ BY_SMALL = "decoded by the small decoder {0}"
 
 
 class ModelLoader(Protocol):
-    """What jobs need of the engine; `sampling.engine.Engine` says what it means."""
+    """Loader of a model's pipeline, with a cache beside it; the engine is one."""
 
     cache: dict[Hashable, Any]
 
@@ -36,7 +36,7 @@ class ModelLoader(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedFrame:
-    """One frame, decoded on demand."""
+    """Frame that was decoded on demand."""
 
     key: object
     frame: Frame  # (3, H, W) float32, about -1 to 1
@@ -48,13 +48,11 @@ def find_latent_map(
 ) -> Iterator[MapFittingProgress | LatentMap]:
     """The latent map of a request's model; nothing for a model that works on pixels.
 
-    It yields a `MapFittingProgress` after every picture, where the map is not cached, and last the `LatentMap`.
+    It yields a `MapFittingProgress` after every picture, where the map is not cached, and last the `LatentMap`. A
+    `NoPictureOfLatents` says what the states are if they are no picture.
 
     Args:
         stop: Ends it after the picture that is being fitted.
-
-    Raises:
-        NoPictureOfLatents: The states are no picture; the sentence says what they are.
     """
     from sculptor_app.diffusion.latents.map_cache import load_or_fit_map
     from sculptor_app.diffusion.pipelines.layout import latent_layout_of

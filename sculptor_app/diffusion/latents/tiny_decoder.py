@@ -116,10 +116,7 @@ def _check_fits(folder: Path, full: LatentCodec, tiny: LatentCodec) -> None:
 
 
 def agreement(full: LatentCodec, tiny: LatentCodec, count: int = CHECKED_PICTURES) -> float:
-    """R² of a tiny decoder's pictures against the full decoder's, at the latents' resolution.
-
-    It is 1 at best, and 0 or less where they have nothing in common.
-    """
+    """R² of a tiny decoder's pictures against the full decoder's, at the latents' size; 0 or less if unrelated."""
     factor = full.layout.factor
     full_colours, tiny_colours = [], []
     for picture in example_pictures(count, LATENT_SIDE * factor):

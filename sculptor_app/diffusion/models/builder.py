@@ -99,7 +99,7 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep loaders from writing bars and warnings to a terminal that is not theirs; one thread at a time."""
+    """Silence the loaders' progress bars and warnings; one thread at a time."""
     with networks.BUILD_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before = []
@@ -184,7 +184,7 @@ def check_values(path: str, module: nn.Module) -> None:
 
 
 def is_finite(tensor: torch.Tensor) -> bool:
-    """Whether no value is NaN or infinite; a thirtieth of the time of `torch.isfinite`, and no memory."""
+    """Whether no value is NaN or infinite; takes a thirtieth of the time of `torch.isfinite`, and no memory."""
     if not tensor.is_floating_point() or not tensor.numel():
         return True
     least, most = torch.aminmax(tensor.detach())  # both are NaN if any value is
@@ -192,7 +192,7 @@ def is_finite(tensor: torch.Tensor) -> bool:
 
 
 def cannot(path: str, error: Exception) -> Exception:
-    """The refusal for whatever a loader raised; lack of memory stays what it is."""
+    """Refusal for whatever a loader raised; an out-of-memory error stays as it is."""
     if is_out_of_memory(error) or isinstance(error, Unfit):
         return error
     shape = _SHAPE.search(str(error))
@@ -213,10 +213,7 @@ def _one_line(error: Exception) -> str:
 def load_sculptor(
     folder: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> SculptorPipeline:
-    """Open a model folder that `SculptorPipeline.save_pretrained` or the training program wrote.
-
-    Args:
-        dtype: What the weights become; float32 for exact runs.
+    """Pipeline from a folder that `SculptorPipeline.save_pretrained` or the training program wrote; float32 is exact.
 
     Raises:
         ModelFolderError: The folder cannot be used; the message says why and what to do.

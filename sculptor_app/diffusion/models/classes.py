@@ -93,7 +93,7 @@ def _look_up(module: ModuleType, name: object) -> Any:
 
 
 def _attribute(module: ModuleType, name: str) -> Any:
-    """Diffusers imports a class's module when it is first asked for, and some of its old ones no longer can be."""
+    """A module's attribute or None; diffusers imports lazily, and some of its old modules can no longer be imported."""
     try:
         return getattr(module, name, None)
     except (ImportError, RuntimeError):

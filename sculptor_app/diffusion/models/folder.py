@@ -50,7 +50,7 @@ class File:
 
 @dataclass
 class Folder:
-    """A folder as it was found."""
+    """Listing of a folder, as it was found."""
 
     root: Path  # its path, without links
     files: dict[str, File] = field(default_factory=dict)  # by their names below the root, with forward slashes

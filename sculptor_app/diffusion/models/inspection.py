@@ -218,7 +218,7 @@ def _signature(pipeline_class: Any) -> tuple[set[str], set[str]]:
 
 
 def _programs(folder: Folder) -> Iterator[Finding]:
-    """Program files: nothing here would run them, but whoever wrote them means them to be run."""
+    """Program files: they are never run here, but may be needed by the model."""
     for name in folder.files:
         if PurePosixPath(name.lower()).suffix in PROGRAMS:
             path = shown_path(folder.root / name)

@@ -50,7 +50,7 @@ _CGROUPS = (
 
 @dataclass(frozen=True, slots=True)
 class LoadingPlan:
-    """How a model is to be loaded."""
+    """Dtype and offloading with which a model is loaded."""
 
     dtype: str  # as torch names it: "float32", "float16", "bfloat16"
     offload: bool = False  # whether only the part that computes is on the GPU at a time
@@ -193,13 +193,17 @@ def scheduler_settings(path: Path) -> dict[str, Any]:
 
 
 def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = None) -> LoadingPlan:
-    """How to load a model onto a device so that it fits; `Unfit` if it does not fit in any way.
+    """Dtype and offloading with which a model fits onto a device; `Unfit` if it does not fit in any way.
 
     Args:
         free: Bytes that are free on "cpu" and on the device; None asks the system.
     """
     free = {name: free_bytes(name) for name in ("cpu", device)} if free is None else free
     needs: list[str] = []
+    may_offload = (
+        device.startswith("cuda") and getattr(verdict.pipeline_class, "model_cpu_offload_seq", None) is not None
+    )
+    largest = max((weights.parameter_count for weights in verdict.weights), default=0)
     for dtype in _preferred_dtypes(verdict, device):
         held = verdict.loaded_bytes(dtype)
         needed = held + verdict.copied_bytes
@@ -207,7 +211,7 @@ def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = No
             needs.append(_short("the computer's memory", dtype, needed, free["cpu"]))
         elif device == "cpu" or held + LEFT_TO_OTHERS <= free[device]:
             return LoadingPlan(dtype)
-        elif _may_offload(verdict, device) and _largest(verdict) * DTYPE_BYTES[dtype] + LEFT_TO_OTHERS <= free[device]:
+        elif may_offload and largest * DTYPE_BYTES[dtype] + LEFT_TO_OTHERS <= free[device]:
             return LoadingPlan(dtype, offload=True)
         else:
             needs.append(_short(f"the memory of {device}", dtype, held, free[device]))
@@ -248,15 +252,6 @@ def _left_by_container() -> list[int]:
 
 def _knows_bfloat16(device: str) -> bool:
     return not device.startswith("cuda") or torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-def _largest(verdict: Verdict) -> int:
-    """Numbers of the largest component."""
-    return max(weights.parameter_count for weights in verdict.weights)
-
-
-def _may_offload(verdict: Verdict, device: str) -> bool:
-    return device.startswith("cuda") and getattr(verdict.pipeline_class, "model_cpu_offload_seq", None) is not None
 
 
 def _short(where: str, dtype: str, needed: int, free: int) -> str:

@@ -47,7 +47,7 @@ class Unfit(Exception):
 
 
 class ModelRefused(ModelFolderError):
-    """A model that may not or cannot be opened; the message is the first reason, and `findings` holds all of them."""
+    """Refusal of a model; the message is the first reason, and `findings` holds all of them."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
@@ -133,7 +133,7 @@ class Verdict:
         return max((each.largest_bytes for each in self.weights if not each.is_mapped), default=0)
 
     def refuse(self) -> None:
-        """Raise a `ModelRefused` with all findings if the model is not fit."""
+        """Raise `ModelRefused` with all findings if the model is not fit."""
         if not self.fit:
             raise ModelRefused(self.findings)
 
@@ -183,7 +183,7 @@ Report = Callable[[LoadingProgress], None]
 
 
 def stoppable(report: Report | None, stop: threading.Event | None) -> Report:
-    """The report, which raises `Cancelled` once a stop was asked for."""
+    """The same report, but it raises `Cancelled` once a stop was asked for."""
 
     def checked(progress: LoadingProgress) -> None:
         if stop is not None and stop.is_set():

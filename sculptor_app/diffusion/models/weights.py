@@ -89,7 +89,7 @@ def check_weights(folder: Folder, component: str, kind: str, variant: str | None
 
 
 def weights_of(files: Iterable[File], headers: Iterable[Header], variant: str | None = None) -> Weights:
-    """What files with these headers hold together."""
+    """Weights of a component, from its files and their headers."""
     files, tensors = list(files), [tensor for header in headers for tensor in header.tensors.values()]
     return Weights(
         files=tuple(file.path for file in files),
@@ -141,7 +141,7 @@ def _sharded(folder: Folder, place: str, index: str) -> dict[str, Header]:
 
 
 class BrokenHeader(ValueError):
-    """The header says something that cannot be; the message fits into brackets."""
+    """A header that contradicts itself or its file; the message fits into brackets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,10 @@ class FrameConverter:
         return batch.ndim == 4 or (batch.ndim == 5 and batch.shape[2] == 1)
 
     def frames(self, batch: torch.Tensor) -> list[Frame]:
-        """Copies of all elements of a batch, (C, H, W) float32 each.
+        """Copies of all elements of a batch, (C, H, W) float32 each; `SamplerFailed` if they are no pictures.
 
         Args:
             batch: (B, C, H, W), packed (B, L, D), or (B, C, 1, H, W) of a model that was made for videos.
-
-        Raises:
-            SamplerFailed: They are no pictures.
         """
         if not self._is_packed:
             return to_frames(batch[:, :, 0] if batch.ndim == 5 and batch.shape[2] == 1 else batch)
@@ -76,7 +73,7 @@ class FrameConverter:
         return tuple(batch.shape[1:]) == (height * width // patch**2, channels * patch**2)
 
     def _size_of(self, batch: torch.Tensor) -> tuple[int, int]:
-        """Pixels that the tokens stand for: of the run's call, or a square where it does not name them."""
+        """Height and width in pixels of the picture: those of the run's call, or of a square."""
         assert self._layout is not None
         if self._size is not None:
             return self._size

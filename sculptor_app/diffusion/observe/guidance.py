@@ -42,7 +42,6 @@ class GuidanceSplitter:
     It holds the network's last two outputs, by reference, until the sampler takes its step.
 
     Args:
-        pipeline: Whose networks' outputs are captured, unchanged.
         guidance: The scale that was asked for; decides the order where it is below 1. None if it is not known.
     """
 

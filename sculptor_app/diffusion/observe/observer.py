@@ -33,7 +33,7 @@ class StepHook(Protocol):
         """The run begins; the scheduler is planned."""
 
     def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
-        """A result to return in place of the step; None has the step taken, and reported."""
+        """A result to return in place of the step; None takes the step and reports it."""
 
     def step_returned(self, call: Call, state: torch.Tensor) -> None:
         """A step was taken, and returned this state."""
@@ -41,7 +41,7 @@ class StepHook(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ObserverOptions:
-    """What of a run is observed, and how."""
+    """Options of an observer: what of a run it records, and how."""
 
     converter: FrameConverter = field(default_factory=FrameConverter)  # of the run's tensors to frames
     # Finds the unconditional and the conditional prediction; None leaves them out.
@@ -64,7 +64,6 @@ class BatchObserver:
         on_step: Is given the Step of each picture, once for every call.
         interrupt: Is called whenever the run may be ended: before every evaluation and before every step. All three
             may raise: the exception ends the run and comes out of the pipeline.
-        options: What is observed.
     """
 
     def __init__(
@@ -122,16 +121,12 @@ class BatchObserver:
             return True
         return not self.options.converter.is_picture(sample)
 
-    def _is_observed(self, scheduler: Scheduler) -> bool:
-        """Whether a call of this scheduler's `step` belongs to the observed run, which ends with its last step."""
-        return self._scheduler is scheduler and self._next < len(self._timesteps)
-
     def observe_step(
         self, scheduler: Scheduler, real_step: Callable[[], Any], output: torch.Tensor, timestep: Any, x: torch.Tensor
     ) -> Any:
         """Take the real step and report it; `x` is the state before it, (B, C, H, W) or of the converter's layout."""
         self.start(scheduler, timestep, x)
-        if not self._is_observed(scheduler):
+        if self._scheduler is not scheduler or self._next >= len(self._timesteps):  # another stage, or its end
             return real_step()
         call, hook = self._next_call(scheduler, timestep), self.options.step_hook
         replaced = None if hook is None else hook.replace_step(call, real_step)

@@ -94,7 +94,7 @@ def _works(row: Sampler, own: Mapping[str, Any], pipeline: Any) -> bool:
 
 
 def _knows_the_network(row: Sampler, own: Mapping[str, Any]) -> bool:
-    """Whether a sampler can be used here, with what the network predicts and the schedule that it was trained on."""
+    """Whether a sampler fits what the network predicts and the schedule that it was trained on."""
     if row.package and importlib.util.find_spec(row.package) is None:
         return False
     if own.get("prediction_type") == "sample" and not row.takes_sample:

@@ -30,7 +30,7 @@ class NoPictureOfLatents(SculptorError):
 
 @dataclass(frozen=True, slots=True)
 class StateLayout:
-    """How the states of a pipeline are laid out."""
+    """Layout of the states of a pipeline."""
 
     space: str  # "pixels" or "latents"; empty where they are not a picture
     channels: int = 0  # C of the latents as their autoencoder takes them; 0 where `space` is not "latents"
@@ -72,7 +72,7 @@ class StateLayout:
 
 
 def latent_layout_of(pipeline: Pipeline) -> StateLayout:
-    """How the states that a pipeline hands to its scheduler are laid out, from its components; nothing is computed.
+    """Layout of the states that a pipeline hands to its scheduler, from its components; nothing is computed.
 
     A pipeline without an autoencoder works on pixels. A packing is accepted when the pipeline's own way to undo it
     gives, on numbers that are all different, what `StateLayout.unpack` gives.

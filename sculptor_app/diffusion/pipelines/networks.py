@@ -22,9 +22,6 @@ parameters stay empty, `torch.nn.init` does nothing, and the default dtype is th
 builds meanwhile would be empty, or learn from whatever was in memory.
 """
 
-_CallKey = tuple[str, tuple[int, ...]]
-"""Name of a network, and the shape of the first tensor of its input."""
-
 
 def networks_of(pipeline: Any) -> dict[str, torch.nn.Module]:
     """The networks of a pipeline by the names of its components, without autoencoders and text encoders."""
@@ -48,7 +45,7 @@ class OutputShapes:
 
     def __init__(self) -> None:
         self.at_each_step: set[str] = set()
-        self._known: dict[_CallKey, Any] = {}
+        self._known: dict[tuple[str, tuple[int, ...]], Any] = {}  # by name, and shape of the first tensor of the input
         self._steps = 0
         self._hooks: list[Any] = []
 
@@ -95,7 +92,7 @@ class OutputShapes:
 
 @contextlib.contextmanager
 def stubbed_networks(pipeline: Any, shapes: OutputShapes, is_live: Callable[[], bool]) -> Iterator[None]:
-    """Stub the networks while the block runs: they return zeros until `is_live` says that their outputs matter.
+    """Stubs of the networks while the block runs: they return zeros until `is_live` says that their outputs matter.
 
     A network that is called in a way that was not recorded in `shapes` is run once, and recorded.
     """

@@ -15,7 +15,7 @@ import torch
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind, UnsupportedParameter
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_STEPS, known_labels
-from sculptor_app.diffusion.pipelines.layout import latent_layout_of
+from sculptor_app.diffusion.pipelines.layout import Pipeline, latent_layout_of
 
 _OURS = "Sculptor sets it itself."
 _ONE = "Sculptor shows one picture at a time."
@@ -76,8 +76,6 @@ BOUNDS: dict[str, tuple[float | None, float | None]] = {
 MOST_SIDE_PX = 4096
 _NO_CLASSES = "This model knows no classes."
 _NO_LABELS = "This model knows no such labels."
-
-Pipeline = Any
 
 
 def model_parameters(pipeline: Pipeline) -> tuple[ModelParameter, ...]:

@@ -52,11 +52,9 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     Args:
         unet: Predicts v from (B, 3·patch², size/patch, size/patch); takes the label embedding as its class label.
-        label_embedding: Turns form and material into a vector of the U-Net's time-embedding width.
         scheduler: Any diffusers scheduler made `from_config` of the model's own.
         patch_size: Edge in pixels of the patch that becomes one position of the U-Net's input.
-        form_names: English ids of the forms, in the order of their labels.
-        material_names: English ids of the materials, in the order of their labels.
+        form_names, material_names: English ids, in the order of their labels.
     """
 
     model_cpu_offload_seq = "label_embedding->unet"
@@ -198,7 +196,6 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         Args:
             dtype: Weights are rounded to it; the pipeline itself keeps its own.
-            kwargs: Handed on to diffusers.
         """
         rounded = SculptorPipeline(
             nn.Module.to(copy.deepcopy(self.unet), dtype),  # diffusers' own `to` warns of layers that neither has

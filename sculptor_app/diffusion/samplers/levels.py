@@ -116,7 +116,7 @@ def level_of(scheduler: Scheduler, index: int) -> NoiseLevel:
 
 
 def call_index(scheduler: Scheduler, timestep: Any, calls_before: int, calls_left: int | None = None) -> int:
-    """Which entry of the schedule the coming call of `step` is for; reads only.
+    """Index in the schedule of the coming call of `step`; reads only.
 
     Args:
         calls_before: 0 for the first call of a run, then the entry that follows the one before it.

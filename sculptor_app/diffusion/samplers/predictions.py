@@ -48,7 +48,7 @@ def clean_from(prediction_type: str, x: torch.Tensor, output: torch.Tensor, leve
 
 
 def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
-    """The clean picture that the scheduler goes on with, clipped or thresholded as it does; (B, C, H, W) float32.
+    """The clean picture, (B, C, H, W) float32, that the scheduler goes on with, clipped or thresholded as it does.
 
     Args:
         scheduler: The running scheduler; it is not changed.

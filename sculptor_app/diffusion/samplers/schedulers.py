@@ -49,14 +49,14 @@ class EvenDDIMScheduler(diffusers.DDIMScheduler):  # type: ignore[misc]  # diffu
 
 
 class EvenDDIMInverseScheduler(diffusers.DDIMInverseScheduler):  # type: ignore[misc]
-    """DDIM backwards, from the picture to the noise, over the very timesteps of `EvenDDIMScheduler`.
+    """DDIM inversion steps, from the picture to the noise, over the timesteps of `EvenDDIMScheduler`.
 
     WORKAROUND: `DDIMInverseScheduler` of diffusers 0.42.1 knows no evenly spaced ("linspace") timesteps, and takes
     every stride for `num_train_timesteps // num_inference_steps`, as `DDIMScheduler` does.
     """
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
-        """Plan the way back; arguments are those of `DDIMInverseScheduler.set_timesteps`."""
+        """Plan an inversion; arguments are those of `DDIMInverseScheduler.set_timesteps`."""
         forward = EvenDDIMScheduler.from_config(self.config)
         forward.set_timesteps(num_inference_steps, device)
         self.num_inference_steps = num_inference_steps
@@ -176,7 +176,7 @@ def _own(config: Mapping[str, Any]) -> Scheduler:
 
 
 def make_inverse(scheduler: EvenDDIMScheduler) -> EvenDDIMInverseScheduler:
-    """The way back over the timesteps of a DDIM scheduler, before its own `set_timesteps`."""
+    """Inverse of a DDIM scheduler, over its timesteps, before its own `set_timesteps`."""
     accepted = inspect.signature(diffusers.DDIMInverseScheduler.__init__).parameters
     return EvenDDIMInverseScheduler(**{name: value for name, value in scheduler.config.items() if name in accepted})
 

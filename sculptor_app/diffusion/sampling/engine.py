@@ -42,14 +42,13 @@ class PipelineLoader(Protocol):
     def __call__(
         self, folder: Path, device: str, /, *, stop: threading.Event | None, report: Report | None
     ) -> Pipeline:
-        """Load it; setting `stop` ends that as soon as can be, and `report` receives the progress."""
+        """Load the pipeline; setting `stop` ends it as soon as possible, and `report` receives the progress."""
 
 
 class Engine:
     """Holder of the loaded model between runs; used by one thread at a time.
 
     Args:
-        loader: Loads the pipeline of a folder onto a device.
         report: Receives the progress of loading, whoever asked for it; None is nobody.
 
     Attributes:
@@ -114,7 +113,7 @@ class Engine:
         self.settings = settings_of(self._pipeline)
 
     def unload(self) -> None:
-        """Give the model's memory back."""
+        """Unload the model and release its memory."""
         self._pipeline = self._folder = self.device = None
         self.cache.clear()
         gc.collect()
@@ -127,12 +126,7 @@ class Engine:
         return make_scheduler(request.sampler, config, request.steps)
 
     def plan(self, request: RunRequest) -> tuple[NoiseLevel, ...]:
-        """Noise levels of the states 0..N that a request will give, without running or loading the model.
-
-        Raises:
-            ModelFolderError: The model's folder cannot be used.
-            PlanUnknown: They are known only when it runs.
-        """
+        """Noise levels of the states 0..N of a request, without running or loading the model; else `PlanUnknown`."""
         loaded = self._pipeline if self._folder == model_folder(request.model) else None
         try:
             return planned_levels(self.scheduler(request), request, loaded)
@@ -149,11 +143,7 @@ def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:
 
 
 def model_folder(model: str | None) -> Path:
-    """Folder or file of a model as a request names it; None is the embedded one.
-
-    Raises:
-        ModelFolderError: There is no such folder or file, and no model of that name in the hub's cache.
-    """
+    """Folder or file of a model as a request names it, None for the embedded one; else `ModelFolderError`."""
     try:
         return resource(EMBEDDED_MODEL) if model is None else find_model(model)
     except ResourceError as error:
@@ -192,14 +182,11 @@ class PlanUnknown(SculptorError):
 
 
 def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = None) -> tuple[NoiseLevel, ...]:
-    """Noise levels of the states 0..N of a request's run, before it begins.
+    """Noise levels of the states 0..N of a request's run, before it begins; `PlanUnknown` if it must begin first.
 
     Args:
         scheduler: New, of that request; its timesteps are set here.
         pipeline: The model, where it is loaded.
-
-    Raises:
-        PlanUnknown: They are known only when it runs.
     """
     arguments: dict[str, Any] = {}
     parameters = {} if pipeline is None else call_parameters(pipeline)
@@ -217,7 +204,7 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
 
 
 def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:
-    """How far flows move their levels to the noise for large pictures (Esser et al. 2024, section 5.3.2).
+    """Shift of a flow's noise levels for large pictures (Esser et al. 2024, section 5.3.2).
 
     Diffusers' `calculate_shift`: a straight line through two pairs of token count and shift from the config.
     """

@@ -48,7 +48,7 @@ class RandomStreams:
         self._restore(self._inner)
 
     def leave(self) -> None:
-        """Put the global generators back as they were; done whenever the run is left. Nothing where it is left."""
+        """Restore the global generators, whenever the run is left; does nothing outside of it."""
         if self._outer is not None:
             self._inner = tuple(_state(device) for device in self._devices)
             self._restore(self._outer)

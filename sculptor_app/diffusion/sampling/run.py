@@ -36,8 +36,6 @@ class PipelineRun:
 
     Attributes:
         pipeline: with the scheduler of this run.
-        info: what the run is made with.
-        observer_options: what is observed, and how.
 
     Raises:
         RequestError: The model does not take what is asked for, or makes no pictures.
@@ -119,7 +117,7 @@ def run_info(request: RunRequest, device: Device, start: Start | None = None) ->
 
 
 def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: list[str]) -> RunInfo:
-    """The same, with what follows from the loaded model."""
+    """Facts of a run, with those that follow from the loaded model."""
     several = f"This model works in stages ({', '.join(stages)}); the first that makes a picture is shown."
     return replace(
         info,

@@ -30,8 +30,6 @@ from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
 from sculptor_app.diffusion.sampling.snapshots import SHARE_OF_BUDGET, RunSnapshots, SnapshotRecorder
 
-__all__ = ["Event", "sample"]
-
 Event = Started | StepTaken
 
 

@@ -109,7 +109,7 @@ class RunSnapshots:
         return self.store.bytes_on_disk
 
     def close(self) -> None:
-        """Forget them; runs that share some keep those."""
+        """Drop the snapshots; runs that share some keep those."""
         self._steps, self._random = [], ((), ())
         self._failure = self._failure or "The run was closed."
         self.store = TensorStore(0, Path())
@@ -127,7 +127,7 @@ class SnapshotRecorder:
         self._solver = SolverState(scheduler, self.snapshots.store)
 
     def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
-        """Nothing: the run takes its steps itself."""
+        """None: the run takes its steps itself."""
         return None
 
     def step_returned(self, call: Call, state: torch.Tensor) -> None:

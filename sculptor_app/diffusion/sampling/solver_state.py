@@ -57,7 +57,7 @@ class SolverState:
         }
 
     def restore(self, values: SolverValues, store: TensorStore, device: torch.device) -> None:
-        """Give the scheduler values that `save` of another one of its kind returned; both runs' plans must be equal."""
+        """Restore what `save` returned for a scheduler of the same class, in a run that was planned in the same way."""
         for name in _attributes(self._scheduler):
             if name not in self._first:
                 delattr(self._scheduler, name)
@@ -164,7 +164,7 @@ class TensorStore:
         return self._arrays.bytes_on_disk
 
     def close(self) -> None:
-        """Forget all of them and delete the file."""
+        """Drop all tensors and delete the file."""
         self._recent.clear()
         self._arrays.close()
 

@@ -48,7 +48,7 @@ class InvertedStep:
 
 
 class FixedPointInversion:
-    """Inversion from the picture to the noise, one step at a time; it sets the timesteps itself."""
+    """DDIM inversion from the picture to the noise, one step at a time; it plans `scheduler` itself."""
 
     def __init__(self, network: Network, pipeline: object, scheduler: EvenDDIMScheduler, steps: int,
                  stop: threading.Event) -> None:  # fmt: skip
@@ -63,7 +63,7 @@ class FixedPointInversion:
         self._outputs: list[torch.Tensor] = []  # of the two steps that were inverted last, at most
 
     def begin(self, picture: Frame, noise: Frame, grain: float) -> None:
-        """Start from the picture (3, S, S); a state with a noise share up to `grain` is it with `noise`."""
+        """Start from the picture (3, S, S); states whose noise share is up to `grain` are made of it and `noise`."""
         self._picture, self._noise = (
             torch.from_numpy(each.copy())[None].to(**self._place) for each in (picture, noise)
         )

@@ -97,8 +97,6 @@ class ForkReplay(SnapshotRecorder):
     """Replay of the shared steps from their snapshots; a recorder of snapshots for those after them.
 
     Args:
-        trajectory: The old one.
-        steps: How many are shared.
         seed: What the generators go on with; None restores their states.
     """
 

@@ -102,7 +102,7 @@ def _in_lockstep(chunks: Sequence[_Chunk], steps: int) -> Iterator[GridEvent]:
 def _end(chunks: Sequence[_Chunk], reason: str) -> None:
     """End the calls of the pipeline and note in the trajectories why they are not complete."""
     for chunk in chunks:
-        chunk.close()
+        chunk.coroutine.close()
         for trajectory in chunk.trajectories:
             if not trajectory.is_complete:
                 trajectory.end(reason)
@@ -127,21 +127,18 @@ class _Chunk:
         self._stop, self._budget = stop, budget
         self._scheduler = engine.scheduler(request.single(cells[0]))
         self._arguments = _call_arguments(pipeline, request, cells)
-        self._coroutine = GreenletCoroutine(self._run)
+        self.coroutine = GreenletCoroutine(self._run)
 
     def advance(self) -> None:
         """Sample the next state of every cell; the first time, state 0."""
         self._pipeline.scheduler = self._scheduler  # the call reads it at every step
-        self._coroutine.resume()
-        if self._coroutine.is_over:
+        self.coroutine.resume()
+        if self.coroutine.is_over:
             raise SamplerFailed("The model came back before all its steps were taken.", "The steps so far are kept.")
 
     def finish(self) -> None:
         self._pipeline.scheduler = self._scheduler
-        self._coroutine.resume()
-
-    def close(self) -> None:
-        self._coroutine.close()
+        self.coroutine.resume()
 
     # In the greenlet
 

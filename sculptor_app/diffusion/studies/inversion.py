@@ -77,7 +77,7 @@ class Inversion:
 
     @property
     def mean(self) -> float:
-        """Of the noise's values; 0 for the noise that the model was trained with."""
+        """Mean of the noise's values; 0 for the noise that the model was trained with."""
         return float(self.noise.mean(dtype=np.float64))
 
     @property

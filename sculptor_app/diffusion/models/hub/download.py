@@ -75,7 +75,6 @@ def find_offer(
     Args:
         variant: Which weights to prefer where there is a choice, such as "fp16".
         settings_only: Without the weights, as a checkpoint needs it.
-        cache: Another cache than this computer's.
         endpoint: Another hub than the usual one; HF_ENDPOINT names one, too.
 
     Raises:
@@ -228,7 +227,6 @@ def download(offer: Offer, progress: Progress | None = None, stop: threading.Eve
     """Download a model into the cache, into the folder that is returned and that `find_cached` finds from now on.
 
     Args:
-        progress: Called at every piece.
         stop: Ends it at the next piece; what has come stays, and is gone on with the next time.
 
     Raises:

@@ -163,7 +163,6 @@ class _Part:
         return self._summed.hexdigest()
 
     def count_existing(self) -> None:
-        """Count what is there from before."""
         while piece := self._file.read(_PIECE_BYTES):
             self._count(piece)
 
