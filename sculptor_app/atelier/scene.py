@@ -188,15 +188,10 @@ ROWS: tuple[tuple[int, int, int, int], ...] = (
 
 @dataclass
 class RenderBatch:
-    """B pictures of one form.
-
-    Attributes:
-        solids: The sculptures.
-        scene: Named (B, n) tensors; see `compose` and `choose_material`.
-    """
+    """B pictures of one form."""
 
     solids: Solids
-    scene: dict[str, torch.Tensor]
+    scene: dict[str, torch.Tensor]  # named (B, n) tensors; see `compose` and `choose_material`
 
 
 def sculpt(seed: int, form: int) -> Shape:

@@ -18,25 +18,15 @@ LATHE_KNOTS = 12
 
 @dataclass
 class Solids:
-    """The shapes of B sculptures as tensors; see `shape.Shape` for the rows.
+    """The shapes of B sculptures as tensors; see `shape.Shape` for the rows."""
 
-    Attributes:
-        cones: (B, N, 8).
-        ellipsoids: (B, M, 15).
-        carves: (B, C, 4).
-        boxes: (B, K, 6).
-        sharpness: (B, 1).
-        lathe: (B, L) or (B, 0).
-        ring: (B, R) or (B, 0).
-    """
-
-    cones: torch.Tensor
-    ellipsoids: torch.Tensor
-    carves: torch.Tensor
-    boxes: torch.Tensor
-    sharpness: torch.Tensor
-    lathe: torch.Tensor
-    ring: torch.Tensor
+    cones: torch.Tensor  # (B, N, 8)
+    ellipsoids: torch.Tensor  # (B, M, 15)
+    carves: torch.Tensor  # (B, C, 4)
+    boxes: torch.Tensor  # (B, K, 6)
+    sharpness: torch.Tensor  # (B, 1)
+    lathe: torch.Tensor  # (B, L) or (B, 0)
+    ring: torch.Tensor  # (B, R) or (B, 0)
 
 
 def cone_distances(cones: torch.Tensor, p: Points) -> torch.Tensor:

@@ -16,40 +16,24 @@ Scene = dict[str, torch.Tensor]
 
 @dataclass
 class Camera:
-    """Rays of B pictures.
+    """Rays of B pictures."""
 
-    Attributes:
-        eye: (B, 1) each.
-        ray: Unit directions, (B, P) each.
-        u: (B, P) place across the picture, -1 to 1.
-        v: (B, P) place up the picture, -1 to 1.
-    """
-
-    eye: Points
-    ray: Points
-    u: torch.Tensor
-    v: torch.Tensor
+    eye: Points  # (B, 1) each
+    ray: Points  # unit directions, (B, P) each
+    u: torch.Tensor  # (B, P) place across the picture, -1 to 1
+    v: torch.Tensor  # (B, P) place up the picture, -1 to 1
 
 
 @dataclass
 class Hits:
-    """What every ray sees; (B, P) each.
-
-    Attributes:
-        p: Points.
-        n: Unit normals.
-        open_sky: Openness in [0, 1].
-        statue: True on the sculpture.
-        stone: True on the pedestal; the rest is floor or wall.
-        paint: (B, P, 3) linear colour.
-    """
+    """What every ray sees; (B, P) each."""
 
     p: Points
-    n: Points
-    open_sky: torch.Tensor
-    statue: torch.Tensor
-    stone: torch.Tensor
-    paint: torch.Tensor
+    n: Points  # unit normals
+    open_sky: torch.Tensor  # openness in [0, 1]
+    statue: torch.Tensor  # true on the sculpture
+    stone: torch.Tensor  # true on the pedestal; the rest is floor or wall
+    paint: torch.Tensor  # (B, P, 3) linear colour
 
 
 def _dot(a: Points, b: Points) -> torch.Tensor:

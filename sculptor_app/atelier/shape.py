@@ -35,24 +35,17 @@ class Shape:
     Attributes:
         cones: Rows (ax, ay, az, bx, by, bz, ra, rb): a thick line from a to b whose radius goes from ra to rb.
         ellipsoids: Rows (centre 3, rotation 9, radii 3); the rotation takes world directions into the ellipsoid's own.
-        carves: Rows (x, y, z, r): balls cut away.
-        boxes: Rows (centre 3, half edges 3).
-        sharpness: How tightly solids melt; about 1 / sharpness of a unit is the width of a seam.
-        lathe: Turned body (see `sdf.lathe_distance`), or None.
-        ring: Ring (see `sdf.ring_distance`), or None.
-        low: Lower corner of a box around everything.
-        high: Upper corner.
     """
 
-    sharpness: float = 40.0
+    sharpness: float = 40.0  # how tightly solids melt; about 1 / sharpness of a unit is the width of a seam
     cones: list[np.ndarray] = field(default_factory=list)
     ellipsoids: list[np.ndarray] = field(default_factory=list)
-    carves: list[np.ndarray] = field(default_factory=list)
-    boxes: list[np.ndarray] = field(default_factory=list)
-    lathe: np.ndarray | None = None
-    ring: np.ndarray | None = None
-    low: Point = field(default_factory=lambda: vec(9, 9, 9))
-    high: Point = field(default_factory=lambda: vec(-9, -9, -9))
+    carves: list[np.ndarray] = field(default_factory=list)  # rows (x, y, z, r): balls cut away
+    boxes: list[np.ndarray] = field(default_factory=list)  # rows (centre 3, half edges 3)
+    lathe: np.ndarray | None = None  # turned body (see `sdf.lathe_distance`), or None
+    ring: np.ndarray | None = None  # ring (see `sdf.ring_distance`), or None
+    low: Point = field(default_factory=lambda: vec(9, 9, 9))  # lower corner of a box around everything
+    high: Point = field(default_factory=lambda: vec(-9, -9, -9))  # upper corner
 
     def include(self, low: Point, high: Point) -> None:
         """Let the surrounding box reach to these corners."""

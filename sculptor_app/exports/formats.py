@@ -28,23 +28,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What is to be written.
+    """What is to be written."""
 
-    Attributes:
-        source: the run or runs; they may still grow, what comes later is left out.
-        options: of animations and stills.
-        state: of stills, the one that is shown.
-        measures: a run's band energies; None has them measured where they are needed.
-        progress: called after every frame of an animation, and every state of a grid's table.
-        stop: set to give up before the next one.
-    """
-
-    source: RunOrGrid
-    options: AnimationOptions = field(default_factory=AnimationOptions)
-    state: int = 0
-    measures: RunMeasures | None = None
-    progress: Progress | None = None
-    stop: Event | None = None
+    source: RunOrGrid  # the run or runs; they may still grow, what comes later is left out
+    options: AnimationOptions = field(default_factory=AnimationOptions)  # of animations and stills
+    state: int = 0  # of stills, the one that is shown
+    measures: RunMeasures | None = None  # a run's band energies; None has them measured where they are needed
+    progress: Progress | None = None  # called after every frame of an animation, and every state of a grid's table
+    stop: Event | None = None  # set to give up before the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +43,15 @@ class ExportFormat:
     """A kind of file.
 
     Attributes:
-        id: short name, as in file names' endings.
-        label: English name, marked for translation.
-        kind: what it holds.
         write: makes or replaces the file; whole or untouched, whatever happens. Raises ExportError where it cannot be
             written or there is nothing to show, ExportCancelled where it was stopped.
         sheet_px: longer side up to which the pictures of a grid are made larger unless a person says otherwise; 0 for
             tables.
     """
 
-    id: str
-    label: str
-    kind: Kind
+    id: str  # short name, as in file names' endings
+    label: str  # English name, marked for translation
+    kind: Kind  # what it holds
     write: Callable[[Path, Export], None]
     sheet_px: int = 0
 

@@ -17,26 +17,18 @@ class FrameKindRow:
     """A row of the table.
 
     Attributes:
-        word: as the command line, exported settings and remembered settings write it.
-        title: English name, on screen shown through translation (context "names").
-        label: longer name, as exported files write it; empty where the title does.
-        note: English words beside the title, translated likewise; empty where numbers stand there.
-        is_signed: shown on a colour scale centred on zero.
         is_picture: its numbers are those of a picture, so that a decoder can show it, and a latent map with its bias.
-        is_animated: on offer for the filmstrip and for exported animations.
-        is_of_guidance: only runs that kept the two predictions of guidance have it.
-        guidance_weight: of those two predictions, the weight of guidance that gives it.
     """
 
-    word: str
-    title: str
-    label: str = ""
-    note: str = ""
-    is_signed: bool = False
+    word: str  # as the command line, exported settings and remembered settings write it
+    title: str  # English name, on screen shown through translation (context "names")
+    label: str = ""  # longer name, as exported files write it; empty where the title does
+    note: str = ""  # English words beside the title, translated likewise; empty where numbers stand there
+    is_signed: bool = False  # shown on a colour scale centred on zero
     is_picture: bool = False
-    is_animated: bool = False
-    is_of_guidance: bool = False
-    guidance_weight: float | None = None
+    is_animated: bool = False  # on offer for the filmstrip and for exported animations
+    is_of_guidance: bool = False  # only runs that kept the two predictions of guidance have it
+    guidance_weight: float | None = None  # of those two predictions, the weight of guidance that gives it
 
 
 class FrameKind(Enum):

@@ -43,19 +43,12 @@ NO_TWIN_NOISE = "The twin takes the noise that the model sees here, and the next
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A picture to show, or why there is none.
+    """A picture to show, or why there is none."""
 
-    Attributes:
-        rgb: (H, W, 3) uint8, C-contiguous; None where there is nothing to show.
-        limit: of chips, the value at either end of the colour scale; None for other kinds.
-        note: why it is empty, in plain words; empty where there is a picture.
-        seen: of latents, how their numbers became colours, in plain words; empty for pixels.
-    """
-
-    rgb: NDArray[np.uint8] | None
-    limit: float | None = None
-    note: str = ""
-    seen: str = ""
+    rgb: NDArray[np.uint8] | None  # (H, W, 3) uint8, C-contiguous; None where there is nothing to show
+    limit: float | None = None  # of chips, the value at either end of the colour scale; None for other kinds
+    note: str = ""  # why it is empty, in plain words; empty where there is a picture
+    seen: str = ""  # of latents, how their numbers became colours, in plain words; empty for pixels
 
 
 def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:

@@ -30,13 +30,12 @@ class Spectrum:
     Attributes:
         frequencies: (F,) whole cycles per image, 1 to the Nyquist frequency of the shorter side; 0, the mean, is
             left out.
-        power: (F,) mean power in each annulus; white noise of variance 1 reads 1.
         noise_power: what independent white noise of variance 1 in every channel reads: 1 in a single plane, less in a
             luminance, where the channels' noises partly cancel.
     """
 
     frequencies: NDArray[np.int64]
-    power: Floats
+    power: Floats  # (F,) mean power in each annulus; white noise of variance 1 reads 1
     noise_power: float = 1.0
 
 
@@ -217,19 +216,12 @@ def from_afar(noise: Frame) -> Frame:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A range of radial frequencies, both ends included.
+    """A range of radial frequencies, both ends included."""
 
-    Attributes:
-        key: identifier.
-        name: English name, shown through tr().
-        low: lowest frequency, whole cycles per image.
-        high: highest frequency; inf for "and up".
-    """
-
-    key: str
-    name: str
-    low: int
-    high: float
+    key: str  # identifier
+    name: str  # English name, shown through tr()
+    low: int  # lowest frequency, whole cycles per image
+    high: float  # highest frequency; inf for "and up"
 
     @property
     def range_text(self) -> str:

@@ -51,23 +51,14 @@ MakeStart = Callable[["Engine", RunRequest], "Start"]
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
-    """A model that is loaded.
+    """A model that is loaded."""
 
-    Attributes:
-        model: As a `RunRequest` names it; None is the embedded one.
-        name: For people.
-        kind: The class of its pipeline.
-        parameters: Those that a person can set.
-        unsupported: What its call takes besides, and why that is not on offer.
-        samplers: It can be run with these, the first being the one to begin with.
-    """
-
-    model: str | None
-    name: str
-    kind: str
-    parameters: tuple[ModelParameter, ...]
-    unsupported: tuple[UnsupportedParameter, ...]
-    samplers: tuple[str, ...]
+    model: str | None  # as a `RunRequest` names it; None is the embedded one
+    name: str  # for people
+    kind: str  # the class of its pipeline
+    parameters: tuple[ModelParameter, ...]  # those that a person can set
+    unsupported: tuple[UnsupportedParameter, ...]  # what its call takes besides, and why that is not on offer
+    samplers: tuple[str, ...]  # it can be run with these, the first being the one to begin with
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,29 +37,18 @@ class PictureFile:
 
 @dataclass(frozen=True, slots=True)
 class FreshRender:
-    """A sculpture that is rendered for the purpose.
+    """A sculpture that is rendered for the purpose."""
 
-    Attributes:
-        form: one of FORMS.
-        material: one of MATERIALS.
-        seed: of the scene.
-    """
-
-    form: str
-    material: str
+    form: str  # one of FORMS
+    material: str  # one of MATERIALS
     seed: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GivenPicture:
-    """A picture that is there already, such as a run's result.
+    """A picture that is there already, such as a run's result."""
 
-    Attributes:
-        frame: (3, H, W) float32 in [-1, 1].
-        name: what it is called.
-    """
-
-    frame: Frame
+    frame: Frame  # (3, H, W) float32 in [-1, 1]
     name: str
 
 
@@ -71,16 +60,13 @@ class ForwardProcessOptions:
     """How noise is added to a picture.
 
     Attributes:
-        steps: noise levels between picture and pure noise.
-        seed: of the noise.
         fresh: whether every level has noise of its own, as in the Markov chain; else one noise grows stronger.
-        longest_px: the picture is shrunk until its longer side is this.
     """
 
-    steps: int = 50
-    seed: int = 7
+    steps: int = 50  # noise levels between picture and pure noise
+    seed: int = 7  # of the noise
     fresh: bool = False
-    longest_px: int = 512
+    longest_px: int = 512  # the picture is shrunk until its longer side is this
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,23 +80,14 @@ class _Opened:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForwardResult:
-    """The forward process of a picture.
+    """The forward process of a picture."""
 
-    Attributes:
-        source: where the picture came from.
-        picture: the clean picture that noise was added to, (3, H, W) float32.
-        name: of the picture, for people.
-        notes: what was done to it when it was opened.
-        trajectory: noise first, the picture last.
-        measures: of the trajectory.
-    """
-
-    source: Source
-    picture: Frame
-    name: str
-    notes: tuple[str, ...]
-    trajectory: ForwardTrajectory
-    measures: ForwardMeasures
+    source: Source  # where the picture came from
+    picture: Frame  # the clean picture that noise was added to, (3, H, W) float32
+    name: str  # of the picture, for people
+    notes: tuple[str, ...]  # what was done to it when it was opened
+    trajectory: ForwardTrajectory  # noise first, the picture last
+    measures: ForwardMeasures  # of the trajectory
 
 
 class ForwardProcessRunner(BackgroundTask):

@@ -20,13 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpeningFailed:
-    """Record of a model that was not opened.
+    """Record of a model that was not opened."""
 
-    Attributes:
-        is_loaded: Whether the one before is still loaded.
-    """
-
-    is_loaded: bool
+    is_loaded: bool  # whether the one before is still loaded
 
 
 class ModelOpening(ModelTask):

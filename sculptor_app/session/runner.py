@@ -44,13 +44,11 @@ class Prepared:
 
     Attributes:
         devices: (id, name) of each device, the default first; empty where the engine itself could not be imported.
-        model: name of the model that is loaded; empty where it is not (yet).
-        error: what went wrong; None where nothing did.
     """
 
     devices: tuple[tuple[str, str], ...]
-    model: str
-    error: BaseException | None = None
+    model: str  # name of the model that is loaded; empty where it is not (yet)
+    error: BaseException | None = None  # what went wrong; None where nothing did
 
 
 @dataclass(frozen=True, slots=True)

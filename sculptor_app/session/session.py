@@ -33,15 +33,10 @@ DEFAULT_SPEED = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Result of one tick of the playback clock.
+    """Result of one tick of the playback clock."""
 
-    Attributes:
-        position: the state to show, 0..last.
-        direction: -1 or 1 while playing goes on, 0 when it has come to its end.
-    """
-
-    position: int
-    direction: int
+    position: int  # the state to show, 0..last
+    direction: int  # -1 or 1 while playing goes on, 0 when it has come to its end
 
 
 def next_move(position: int, direction: int, last: int, mode: LoopMode, growing: bool) -> Move:

@@ -59,13 +59,11 @@ class Decoded:
 
     Attributes:
         pixels: (H, W, 3) float32, sRGB-encoded, 0 to 255; whole numbers unless the file holds finer greys.
-        original_size: width and height of the upright picture in the file, pixels.
-        notes: what was done to it besides resizing, in plain words.
     """
 
     pixels: NDArray[np.float32]
-    original_size: tuple[int, int]
-    notes: tuple[str, ...]
+    original_size: tuple[int, int]  # width and height of the upright picture in the file, pixels
+    notes: tuple[str, ...]  # what was done to it besides resizing, in plain words
 
 
 def decode(
@@ -244,19 +242,12 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedPicture:
-    """A picture as it is worked with.
+    """A picture as it is worked with."""
 
-    Attributes:
-        frame: (3, H, W) float32 in [-1, 1], sRGB values as they are.
-        name: The file's name.
-        original_size: Width and height of the upright picture in the file, pixels.
-        notes: What was done to it, in plain words: "shrunk from 4000 x 3000 pixels", "turned upright …".
-    """
-
-    frame: Frame
+    frame: Frame  # (3, H, W) float32 in [-1, 1], sRGB values as they are
     name: str
-    original_size: tuple[int, int]
-    notes: tuple[str, ...]
+    original_size: tuple[int, int]  # width and height of the upright picture in the file, pixels
+    notes: tuple[str, ...]  # what was done to it, in plain words: "shrunk from 4000 x 3000 pixels", "turned upright …"
 
 
 def open_picture(path: Path, *, longest_px: int | None = None, square_px: int | None = None) -> OpenedPicture:

@@ -47,7 +47,6 @@ class Start:
             from the request's seed, as the first of the seed's draws: it is the noise that a whole run of the seed
             starts from. Where it is given, the seed's first draws go to the sampler, if it adds noise of its own.
         first_step: the first of the request's steps that is taken, 1 to all of them; later than 1 only with a picture.
-        origin: where picture or noise came from, in a few words, as it is shown and travels in exported files.
 
     Raises:
         RequestError: A frame is none, there is neither, or a later step is to start from noise.
@@ -56,7 +55,7 @@ class Start:
     picture: Frame | None = None
     noise: Frame | None = None
     first_step: int = 1
-    origin: str = ""
+    origin: str = ""  # where picture or noise came from, in a few words, as it is shown and travels in exported files
 
     def __post_init__(self) -> None:
         if self.picture is None and self.noise is None:

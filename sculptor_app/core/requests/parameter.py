@@ -27,29 +27,21 @@ class ModelParameter:
     """A parameter of a model's call.
 
     Attributes:
-        name: of the parameter of the pipeline's call: "negative_prompt".
-        title: for people: "Negative prompt"; English, shown through tr().
         kind: the type of its value. A picture is the path of a file, a class label the number of the class, a
             size is in pixels.
-        default: its value where none is given; None leaves it to the model.
-        required: whether a run needs a value here.
-        low: least value of a number; None where it is not known.
-        high: greatest value of a number; None where it is not known.
-        grain: a size is a multiple of it.
         choices: what can be chosen; of a class label the classes' names in the order of their numbers, if known.
-        field: the field of a `RunRequest` that holds it, as "steps"; empty for what goes into its `options`.
     """
 
-    name: str
-    title: str
+    name: str  # of the parameter of the pipeline's call: "negative_prompt"
+    title: str  # for people: "Negative prompt"; English, shown through tr()
     kind: ParameterKind
-    default: OptionValue = None
-    required: bool = False
-    low: float | None = None
-    high: float | None = None
-    grain: int = 1
+    default: OptionValue = None  # its value where none is given; None leaves it to the model
+    required: bool = False  # whether a run needs a value here
+    low: float | None = None  # least value of a number; None where it is not known
+    high: float | None = None  # greatest value of a number; None where it is not known
+    grain: int = 1  # a size is a multiple of it
     choices: tuple[str, ...] = ()
-    field: str = ""
+    field: str = ""  # the field of a `RunRequest` that holds it, as "steps"; empty for what goes into its `options`
 
     def check(self, value: OptionValue) -> None:
         """Refuse a value that this control cannot have; None leaves it to the model and is refused where it must not.
@@ -92,12 +84,7 @@ class ModelParameter:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedParameter:
-    """A parameter of a pipeline's call that no person can set.
-
-    Attributes:
-        name: of the parameter.
-        why: one sentence with its full stop.
-    """
+    """A parameter of a pipeline's call that no person can set."""
 
     name: str
-    why: str
+    why: str  # one sentence with its full stop

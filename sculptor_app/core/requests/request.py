@@ -36,14 +36,7 @@ class RunRequest:
     """The settings of one run.
 
     Attributes:
-        form: one of FORMS, or None to leave it to the model.
-        material: one of MATERIALS, or None to leave it to the model.
-        seed: 0..MAX_SEED, of the CPU generator that draws the starting noise: the same on every device.
-        steps: reverse steps, 1..MAX_STEPS.
-        sampler: an id of SAMPLERS; which of them a model can be run with, `samplers_for` says.
         guidance: classifier-free guidance scale, 0..MAX_GUIDANCE; 1 is none, None is the model's own usual one.
-        device: "auto", "cpu", "cuda", "cuda:0", "mps", ...
-        model: folder of a model in diffusers' format; None is the embedded one.
         options: values of further parameters, by the names of the model's own call, as "prompt" or "strength"; given
             as a mapping or as pairs, kept as pairs in the order of the names. `model_parameters` says which there are.
 
@@ -51,14 +44,14 @@ class RunRequest:
         RequestError: when a value is outside what is allowed.
     """
 
-    form: str | None = None
-    material: str | None = None
-    seed: int = 7
-    steps: int = 50
-    sampler: str = "ddim"
+    form: str | None = None  # one of FORMS, or None to leave it to the model
+    material: str | None = None  # one of MATERIALS, or None to leave it to the model
+    seed: int = 7  # 0..MAX_SEED, of the CPU generator that draws the starting noise: the same on every device
+    steps: int = 50  # reverse steps, 1..MAX_STEPS
+    sampler: str = "ddim"  # an id of SAMPLERS; which of them a model can be run with, `samplers_for` says
     guidance: float | None = 2.0
-    device: str = "auto"
-    model: str | None = None
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:0", "mps", ...
+    model: str | None = None  # folder of a model in diffusers' format; None is the embedded one
     options: Options = ()
 
     def __post_init__(self) -> None:
@@ -157,19 +150,16 @@ class Stroke:
     """One movement of the brush over a noise.
 
     Attributes:
-        points: where the brush went, at least one place.
-        radius: of the brush, as a share of the picture's width; its edge is soft, a Gaussian's.
         shift: what is added to red, green and blue under the brush, in standard deviations of the noise.
-        seed: the brush puts the noise of this seed in place of what is there, instead of shifting it.
 
     Raises:
         RequestError: when a value is outside what is allowed.
     """
 
-    points: tuple[Point, ...]
-    radius: float
+    points: tuple[Point, ...]  # where the brush went, at least one place
+    radius: float  # of the brush, as a share of the picture's width; its edge is soft, a Gaussian's
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    seed: int | None = None
+    seed: int | None = None  # the brush puts the noise of this seed in place of what is there, instead of shifting it
 
     def __post_init__(self) -> None:
         if not self.points:
@@ -187,22 +177,15 @@ class Stroke:
 class NoiseRecipe:
     """The recipe of a noise: of a seed, on the way to another seed, painted on by hand.
 
-    Attributes:
-        seed: of the generator that draws it, as that of a `RunRequest`.
-        towards: the seed of another noise that it is blended with; None for none.
-        share: how far it has gone towards that one, 0..1.
-        strokes: painted on it, in this order.
-        stays_noise: whether what is painted is held to what noise can be like; see `start.painted`.
-
     Raises:
         RequestError: when a value is outside what is allowed.
     """
 
-    seed: int
-    towards: int | None = None
-    share: float = 0.0
-    strokes: tuple[Stroke, ...] = ()
-    stays_noise: bool = True
+    seed: int  # of the generator that draws it, as that of a `RunRequest`
+    towards: int | None = None  # the seed of another noise that it is blended with; None for none
+    share: float = 0.0  # how far it has gone towards that one, 0..1
+    strokes: tuple[Stroke, ...] = ()  # painted on it, in this order
+    stays_noise: bool = True  # whether what is painted is held to what noise can be like; see `start.painted`
 
     def __post_init__(self) -> None:
         _check_seed(self.seed)
@@ -238,17 +221,11 @@ MOST_CELLS = 64
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One run of a grid.
+    """One run of a grid."""
 
-    Attributes:
-        noise: that it starts from.
-        form: as that of a `RunRequest`.
-        material: as that of a `RunRequest`.
-    """
-
-    noise: NoiseRecipe
-    form: str | None = None
-    material: str | None = None
+    noise: NoiseRecipe  # that it starts from
+    form: str | None = None  # as that of a `RunRequest`
+    material: str | None = None  # as that of a `RunRequest`
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,14 +233,13 @@ class GridRequest:
     """Runs that differ in noise and labels and are alike in all else.
 
     Attributes:
-        cells: 1..MOST_CELLS of them.
         steps, sampler, guidance, device, model: as those of a `RunRequest`, for all of them.
 
     Raises:
         RequestError: when a value is outside what is allowed.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...]  # 1..MOST_CELLS of them
     steps: int = 20
     sampler: str = "ddim"
     guidance: float = 2.0

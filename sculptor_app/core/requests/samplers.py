@@ -30,17 +30,13 @@ class SchedulerClass:
     """A scheduler class of diffusers whose noise levels and predictions are known.
 
     Attributes:
-        name: in diffusers.
-        family: where its noise levels stand.
-        clips: whether it obeys `clip_sample`; the others ignore the setting.
-        thresholds: whether it obeys `thresholding`.
         stages: calls of `step`, and of the network, for each step that is shown; the last step may take one alone.
     """
 
-    name: str
-    family: Family
-    clips: bool = False
-    thresholds: bool = False
+    name: str  # in diffusers
+    family: Family  # where its noise levels stand
+    clips: bool = False  # whether it obeys `clip_sample`; the others ignore the setting
+    thresholds: bool = False  # whether it obeys `thresholding`
     stages: int = 1
 
 
@@ -83,32 +79,22 @@ class Sampler:
     """A row of the table.
 
     Attributes:
-        id: as the command line and saved files write it.
-        label: English name, as the interface writes it after translation (context "names").
-        scheduler: class in diffusers; None for the model's own.
-        networks: what it can sample.
         settings: laid over those of the model's own scheduler, where the class has them.
-        is_embedded: whether it is on offer for the embedded model's kind.
-        takes_learned_variance: whether it leaves a learned variance aside, or uses it.
-        takes_sample: whether it knows networks that predict the clean picture itself.
         starts_late: whether it should not start where a cosine schedule has almost no signal: diffusers' advice.
-        divides_by_strides: whether timesteps that repeat make it divide by zero.
-        even_from_steps: runs of fewer steps, but for one, take the spacing of Karras et al. 2022, eq. 5.
-        package: what must be installed beside diffusers; empty for nothing.
     """
 
-    id: str
-    label: str
-    scheduler: SchedulerClass | None
-    networks: Networks = Networks.BETAS
+    id: str  # as the command line and saved files write it
+    label: str  # English name, as the interface writes it after translation (context "names")
+    scheduler: SchedulerClass | None  # class in diffusers; None for the model's own
+    networks: Networks = Networks.BETAS  # what it can sample
     settings: Mapping[str, object] = field(default_factory=dict)
-    is_embedded: bool = False
-    takes_learned_variance: bool = False
-    takes_sample: bool = True
+    is_embedded: bool = False  # whether it is on offer for the embedded model's kind
+    takes_learned_variance: bool = False  # whether it leaves a learned variance aside, or uses it
+    takes_sample: bool = True  # whether it knows networks that predict the clean picture itself
     starts_late: bool = False
-    divides_by_strides: bool = False
-    even_from_steps: int = 0
-    package: str = ""
+    divides_by_strides: bool = False  # whether timesteps that repeat make it divide by zero
+    even_from_steps: int = 0  # runs of fewer steps, but for one, take the spacing of Karras et al. 2022, eq. 5
+    package: str = ""  # what must be installed beside diffusers; empty for nothing
 
     @property
     def has_karras_spacing(self) -> bool:

@@ -23,15 +23,10 @@ def _now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """A fork: the step at which a run left another one.
+    """A fork: the step at which a run left another one."""
 
-    Attributes:
-        step: the last one that both share, 0 for the noise alone.
-        request: what the run up to there was asked for.
-    """
-
-    step: int
-    request: RunRequest
+    step: int  # the last one that both share, 0 for the noise alone
+    request: RunRequest  # what the run up to there was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +34,24 @@ class RunInfo:
     """The record of what a run was made with, as it is shown and as it travels in exported files.
 
     Attributes:
-        request: the settings as asked for.
-        model_name: "atelier-64", or the name of the model's folder.
-        device_name: "NVIDIA H200", "Apple M2 GPU", "CPU, 1 thread".
-        sampler_name: "DPM-Solver++ 2M", as the interface writes it.
         space: "pixels" or "latents", what the frames are; "pixels (decoded)" of latents that were decoded afterwards.
-        conditions: "bust · bronze", or "unconditional".
-        created: time of the start, ISO 8601 in UTC.
-        app_version: version of this program.
-        origin: what it began with where that was not the noise of the seed, as "bust.jpg, drowned"; else empty.
         first_step: the first of the request's steps that was taken; later than 1 where a run began with a picture.
         latent_map: how latents are seen as colours; None for pixels, and as long as it is not known.
-        note: what of the run is not shown, in plain words; empty where all of it is.
-        forks: of a run that shares its first steps with another: where, oldest first.
     """
 
-    request: RunRequest
-    model_name: str = ""
-    device_name: str = ""
-    sampler_name: str = ""
+    request: RunRequest  # the settings as asked for
+    model_name: str = ""  # "atelier-64", or the name of the model's folder
+    device_name: str = ""  # "NVIDIA H200", "Apple M2 GPU", "CPU, 1 thread"
+    sampler_name: str = ""  # "DPM-Solver++ 2M", as the interface writes it
     space: str = "pixels"
-    conditions: str = ""
-    created: str = field(default_factory=_now)
-    app_version: str = ""
-    origin: str = ""
+    conditions: str = ""  # "bust · bronze", or "unconditional"
+    created: str = field(default_factory=_now)  # time of the start, ISO 8601 in UTC
+    app_version: str = ""  # version of this program
+    origin: str = ""  # what it began with where that was not the noise of the seed, as "bust.jpg, drowned"; else empty
     first_step: int = 1
     latent_map: LatentMap | None = None
-    note: str = ""
-    forks: tuple[Fork, ...] = ()
+    note: str = ""  # what of the run is not shown, in plain words; empty where all of it is
+    forks: tuple[Fork, ...] = ()  # of a run that shares its first steps with another: where, oldest first
 
     @property
     def is_of_a_model(self) -> bool:

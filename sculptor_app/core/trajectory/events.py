@@ -12,65 +12,41 @@ if TYPE_CHECKING:  # numpy comes with them, and the window is to be on screen be
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first event of a run: state 0 can be read, the plan of levels is known.
+    """The first event of a run: state 0 can be read, the plan of levels is known."""
 
-    Attributes:
-        trajectory: the record that grows from now on.
-        measures: the measures that grow with it, once somebody fills them in (`dataclasses.replace`).
-    """
-
-    trajectory: Trajectory
-    measures: Any = None
+    trajectory: Trajectory  # the record that grows from now on
+    measures: Any = None  # the measures that grow with it, once somebody fills them in (`dataclasses.replace`)
 
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """One step is complete; state `step.number` can be read.
+    """One step is complete; state `step.number` can be read."""
 
-    Attributes:
-        trajectory: the run's record; it holds the step already.
-        step: the call that completed it.
-        measures: as in `Started`.
-    """
-
-    trajectory: Trajectory
-    step: Step
-    measures: Any = None
+    trajectory: Trajectory  # the run's record; it holds the step already
+    step: Step  # the call that completed it
+    measures: Any = None  # as in `Started`
 
 
 @dataclass(frozen=True, slots=True)
 class GridStarted:
-    """The first event: state 0 of every run can be read.
+    """The first event: state 0 of every run can be read."""
 
-    Attributes:
-        trajectories: one for each cell, in the order of the cells; they grow from now on.
-    """
-
-    trajectories: tuple[Trajectory, ...]
+    trajectories: tuple[Trajectory, ...]  # one for each cell, in the order of the cells; they grow from now on
 
 
 @dataclass(frozen=True, slots=True)
 class GridPart:
-    """Some of the runs have taken the step that the others are still to take.
+    """Some of the runs have taken the step that the others are still to take."""
 
-    Attributes:
-        number: the step, 1..N.
-        cells: how many runs have taken it, the first ones of the grid.
-    """
-
-    number: int
-    cells: int
+    number: int  # the step, 1..N
+    cells: int  # how many runs have taken it, the first ones of the grid
 
 
 @dataclass(frozen=True, slots=True)
 class GridStep:
-    """All runs have taken a step; state `number` of each can be read.
+    """All runs have taken a step; state `number` of each can be read."""
 
-    Attributes:
-        number: 1..N.
-    """
-
-    number: int
+    number: int  # 1..N
 
 
 GridEvent = GridStarted | GridPart | GridStep

@@ -16,15 +16,10 @@ LEAST_R2 = 0.5
 
 @dataclass(frozen=True, slots=True)
 class MapFittingProgress:
-    """Progress of fitting a latent map.
+    """Progress of fitting a latent map."""
 
-    Attributes:
-        done: pictures that were encoded and decoded.
-        planned: how many there may be.
-    """
-
-    done: int
-    planned: int
+    done: int  # pictures that were encoded and decoded
+    planned: int  # how many there may be
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,20 +28,16 @@ class LatentMap:
 
     Attributes:
         weights: (3, C, 3, 3) float32: of colour o, from latent channel c, at row and column offset −1..1.
-        bias: (3,) float32: the colour of latents that are zero.
         r2: share of the variance of red, green and blue that it explains in pictures that it was not fitted to, 1 at
             best, 0 or less where it shows nothing.
-        r2_overall: the same of all three together.
-        fitted_pictures: how many it was fitted to.
-        held_out_pictures: how many R² was measured on.
     """
 
     weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    bias: NDArray[np.float32]  # (3,) float32: the colour of latents that are zero
     r2: tuple[float, float, float]
-    r2_overall: float
-    fitted_pictures: int = 0
-    held_out_pictures: int = 0
+    r2_overall: float  # the same of all three together
+    fitted_pictures: int = 0  # how many it was fitted to
+    held_out_pictures: int = 0  # how many R² was measured on
 
     def __post_init__(self) -> None:
         if self.weights.ndim != 4 or self.weights.shape[::2] != (3, 3) or self.weights.shape[3] != 3:

@@ -18,15 +18,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NoiseLevel:
-    """The level of a noisy state `x = signal * x0 + noise * n`, with data and n of unit variance.
+    """The level of a noisy state `x = signal * x0 + noise * n`, with data and n of unit variance."""
 
-    Attributes:
-        signal: factor a >= 0 of the clean picture.
-        noise: factor s >= 0 of the noise; not both are zero.
-    """
-
-    signal: float
-    noise: float
+    signal: float  # factor a >= 0 of the clean picture
+    noise: float  # factor s >= 0 of the noise; not both are zero
 
     def __post_init__(self) -> None:
         if not (self.signal >= 0 and self.noise >= 0 and self.signal + self.noise > 0):
@@ -66,19 +61,12 @@ _LAST_STEPS = (5, 15, 30)
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One phase of the sculptor's work.
+    """One phase of the sculptor's work."""
 
-    Attributes:
-        index: 0 to 3.
-        key: identifier, also the name of the pictogram.
-        name: English name, shown through tr().
-        deed: what the sculptor does in it, shown through tr().
-    """
-
-    index: int
-    key: str
-    name: str
-    deed: str
+    index: int  # 0 to 3
+    key: str  # identifier, also the name of the pictogram
+    name: str  # English name, shown through tr()
+    deed: str  # what the sculptor does in it, shown through tr()
 
 
 PHASES = (

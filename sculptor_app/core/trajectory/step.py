@@ -19,60 +19,36 @@ class Step:
     `stage`; the last of them has `completes` set.
 
     Attributes:
-        number: the step it belongs to, 1..N; step k takes state k-1 to state k.
-        stage: 0 for the first call of a step, 1 for the second of a second-order solver.
-        completes: whether this call brings state `number` about.
-        timestep: the training timestep that the network saw.
-        before: level of the state that the call was given.
-        after: level of the state that it returned.
-        state: noisy state after the call, (C, H, W).
-        guess: the clean picture that the model predicted, (C, H, W); None where no exact rule is known.
-        guess_note: why there is no guess, in plain words; empty where there is one.
-        duration_s: seconds since the call before it, network included.
         guess_unconditional: where guidance is watched, the guess of the answer without the condition, (C, H, W).
         guess_conditional: the guess of its answer with the condition, (C, H, W); `guess` is that of their mixture.
-        guidance: the scale with which this step mixed them; None where they are not known.
-        guidance_note: where guidance is watched, why they are not known, in plain words.
     """
 
-    number: int
-    stage: int
-    completes: bool
-    timestep: float
-    before: NoiseLevel
-    after: NoiseLevel
-    state: Frame
-    guess: Frame | None
-    guess_note: str
-    duration_s: float
+    number: int  # the step it belongs to, 1..N; step k takes state k-1 to state k
+    stage: int  # 0 for the first call of a step, 1 for the second of a second-order solver
+    completes: bool  # whether this call brings state `number` about
+    timestep: float  # the training timestep that the network saw
+    before: NoiseLevel  # level of the state that the call was given
+    after: NoiseLevel  # level of the state that it returned
+    state: Frame  # noisy state after the call, (C, H, W)
+    guess: Frame | None  # the clean picture that the model predicted, (C, H, W); None where no exact rule is known
+    guess_note: str  # why there is no guess, in plain words; empty where there is one
+    duration_s: float  # seconds since the call before it, network included
     guess_unconditional: Frame | None = None
     guess_conditional: Frame | None = None
-    guidance: float | None = None
-    guidance_note: str = ""
+    guidance: float | None = None  # the scale with which this step mixed them; None where they are not known
+    guidance_note: str = ""  # where guidance is watched, why they are not known, in plain words
 
 
 @dataclass(frozen=True, slots=True)
 class StepSummary:
-    """A completed step without its pictures.
+    """A completed step without its pictures."""
 
-    Attributes:
-        number: 1..N.
-        calls: how many calls of `scheduler.step` it took; 2 for most steps of a second-order solver.
-        timestep: the training timestep that the network saw in the first call.
-        before: level of the state that the first call was given; the step's phase is that of this level.
-        after: level of state `number`.
-        duration_s: seconds that all its calls took, network included.
-        guess_note: why there is no guess, in plain words; empty where there is one.
-        guidance: as in `Step`, of its last call.
-        guidance_note: as in `Step`, of its last call.
-    """
-
-    number: int
-    calls: int
-    timestep: float
-    before: NoiseLevel
-    after: NoiseLevel
-    duration_s: float
-    guess_note: str
-    guidance: float | None = None
-    guidance_note: str = ""
+    number: int  # 1..N
+    calls: int  # how many calls of `scheduler.step` it took; 2 for most steps of a second-order solver
+    timestep: float  # the training timestep that the network saw in the first call
+    before: NoiseLevel  # level of the state that the first call was given; the step's phase is that of this level
+    after: NoiseLevel  # level of state `number`
+    duration_s: float  # seconds that all its calls took, network included
+    guess_note: str  # why there is no guess, in plain words; empty where there is one
+    guidance: float | None = None  # as in `Step`, of its last call
+    guidance_note: str = ""  # as in `Step`, of its last call

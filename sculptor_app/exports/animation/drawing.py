@@ -48,17 +48,14 @@ class Scene:
     few inks.
 
     Attributes:
-        pictures: (h, w, 3) uint8, side by side at the run's own pixels.
-        sheet: (H, W, 3) uint8, the whole image without pictures: paper, captions, chart.
         places: for each picture side by side its left edge and width in native pixels, and its left edge and its top
             in the sheet.
-        scale: sheet pixels per native pixel.
     """
 
-    pictures: Bytes
-    sheet: Bytes
+    pictures: Bytes  # (h, w, 3) uint8, side by side at the run's own pixels
+    sheet: Bytes  # (H, W, 3) uint8, the whole image without pictures: paper, captions, chart
     places: tuple[tuple[int, int, int, int], ...]
-    scale: int
+    scale: int  # sheet pixels per native pixel
 
     def rgb(self) -> Bytes:
         """The whole image (H, W, 3), its pixels crisp."""

@@ -35,17 +35,13 @@ class GridPlaces:
     """The parts of a sheet in pixels.
 
     Attributes:
-        size: of each picture.
-        pictures: left edge and top of each.
-        type_px: size of the letters beside the pictures.
-        foot: where the strip with step and phase begins; as high as the sheet where there is none.
         width, height: of the whole sheet.
     """
 
-    size: Geometry
-    pictures: tuple[tuple[int, int], ...]
-    type_px: int
-    foot: int
+    size: Geometry  # of each picture
+    pictures: tuple[tuple[int, int], ...]  # left edge and top of each
+    type_px: int  # size of the letters beside the pictures
+    foot: int  # where the strip with step and phase begins; as high as the sheet where there is none
     width: int
     height: int
 

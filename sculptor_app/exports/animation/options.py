@@ -12,15 +12,10 @@ from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, FrameKind, current
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """What an animation shows of every step.
+    """What an animation shows of every step."""
 
-    Attributes:
-        label: English name, on screen shown through translation (context "names").
-        kinds: what stands side by side, from left to right.
-    """
-
-    label: str
-    kinds: tuple[FrameKind, ...]
+    label: str  # English name, on screen shown through translation (context "names")
+    kinds: tuple[FrameKind, ...]  # what stands side by side, from left to right
 
     @property
     def is_of_guidance(self) -> bool:
@@ -61,17 +56,8 @@ class AnimationOptions:
     """The settings of one GIF.
 
     Attributes:
-        frames: one of FRAMES.
-        every: show every n-th step, >= 1; the first and the last are always shown.
         size_px: the longer side of one picture in pixels, 16..2048. Pixels stay crisp: the picture grows by the largest
             whole factor that fits, and a larger picture shrinks by a whole factor.
-        delay_ms: time per frame, 20..10000 in whole 10 ms, as GIF counts time; players slow down what is faster.
-        hold_ms: time of the last frame, 0..60000 in whole 10 ms; never less than `delay_ms`.
-        loop: play for ever, or once.
-        ping_pong: play backward after the last frame.
-        caption: write step and phase under the picture.
-        plot: draw the energy per band beside the picture.
-        dark: dark paper for caption and plot.
         into_noise: play from the picture into the noise, and count the layers of noise instead of the steps that take
             them off; the picture, which is then first, is held as long as the last frame.
 
@@ -79,16 +65,16 @@ class AnimationOptions:
         OptionError: when a value is outside what is allowed.
     """
 
-    frames: str = "guess"
-    every: int = 1
+    frames: str = "guess"  # one of FRAMES
+    every: int = 1  # show every n-th step, >= 1; the first and the last are always shown
     size_px: int = 256
-    delay_ms: int = 80
-    hold_ms: int = 1500
-    loop: bool = True
-    ping_pong: bool = False
-    caption: bool = True
-    plot: bool = False
-    dark: bool = False
+    delay_ms: int = 80  # time per frame, 20..10000 in whole 10 ms, as GIF counts time; players slow down what is faster
+    hold_ms: int = 1500  # time of the last frame, 0..60000 in whole 10 ms; never less than `delay_ms`
+    loop: bool = True  # play for ever, or once
+    ping_pong: bool = False  # play backward after the last frame
+    caption: bool = True  # write step and phase under the picture
+    plot: bool = False  # draw the energy per band beside the picture
+    dark: bool = False  # dark paper for caption and plot
     into_noise: bool = False
 
     def __post_init__(self) -> None:

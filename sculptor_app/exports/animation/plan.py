@@ -28,21 +28,16 @@ class RunGrid:
     """Runs of one model that differ in noise and labels, in reading order.
 
     Attributes:
-        runs: at least one; some may be a step behind while they are being made.
-        cells: what each of them was made from.
-        captions: what is written under each; as many as there are runs, or none.
-        columns: how many stand in a row; 0 for as many as make a well shaped sheet.
         column_titles, row_titles: at the edges; as many as there are columns and rows, or none.
-        lead: number of the run whose steps are counted.
     """
 
-    runs: tuple[AnyTrajectory, ...]
-    cells: tuple[Cell, ...]
-    captions: tuple[str, ...] = ()
-    columns: int = 0
+    runs: tuple[AnyTrajectory, ...]  # at least one; some may be a step behind while they are being made
+    cells: tuple[Cell, ...]  # what each of them was made from
+    captions: tuple[str, ...] = ()  # what is written under each; as many as there are runs, or none
+    columns: int = 0  # how many stand in a row; 0 for as many as make a well shaped sheet
     column_titles: tuple[str, ...] = ()
     row_titles: tuple[str, ...] = ()
-    lead: int = 0
+    lead: int = 0  # number of the run whose steps are counted
 
     @property
     def lead_run(self) -> AnyTrajectory:
@@ -92,19 +87,12 @@ class TimedState:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How the run's pixels become those of the animation.
+    """How the run's pixels become those of the animation."""
 
-    Attributes:
-        shrink: edge of the block of pixels that becomes one; 1 unless a picture is larger than was asked for.
-        scale: edge of the block that one pixel becomes; 1 if `shrink` is not.
-        width: of one picture in the animation, pixels.
-        height: of one picture in the animation, pixels.
-    """
-
-    shrink: int
-    scale: int
-    width: int
-    height: int
+    shrink: int  # edge of the block of pixels that becomes one; 1 unless a picture is larger than was asked for
+    scale: int  # edge of the block that one pixel becomes; 1 if `shrink` is not
+    width: int  # of one picture in the animation, pixels
+    height: int  # of one picture in the animation, pixels
 
     def reduced(self, rgb: Bytes) -> Bytes:
         """A picture (height, width, 3) averaged down by the whole factor, if it is larger than what was asked for."""

@@ -94,21 +94,13 @@ class PictureSet(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees.
+    """What one step sees."""
 
-    Attributes:
-        noisy: x_t, (B, 3, H, W).
-        target: v, the same shape.
-        timesteps: (B,) int64.
-        forms: (B,) int64, some null.
-        materials: (B,) int64, some null.
-    """
-
-    noisy: torch.Tensor
-    target: torch.Tensor
-    timesteps: torch.Tensor
-    forms: torch.Tensor
-    materials: torch.Tensor
+    noisy: torch.Tensor  # x_t, (B, 3, H, W)
+    target: torch.Tensor  # v, the same shape
+    timesteps: torch.Tensor  # (B,) int64
+    forms: torch.Tensor  # (B,) int64, some null
+    materials: torch.Tensor  # (B,) int64, some null
 
 
 def draw_batch(

@@ -40,33 +40,19 @@ LEAST_SIZE, MOST_SIZE = 16, 128
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What to measure, and what to compare with.
+    """What to measure, and what to compare with."""
 
-    Attributes:
-        model: Folder of the model; None is the embedded one.
-        samples: How many; forms and materials take turns.
-        seed: Of the samples' noise and of the fresh renders.
-        steps: Reverse steps of DDIM.
-        guidance: Scale of the classifier-free guidance.
-        is_exact: Sample in float32 where a CPU is faster in 16 bits.
-        device: As a person names it.
-        training_pictures: Training pictures to look for copies of; None is all.
-        training_renders: Folder in which training kept its renders; None renders them again.
-        makes_judge: Train a judge and use it, even if there is one.
-        command: The command line, for the record.
-    """
-
-    model: str | None = None
-    samples: int = 1024
-    seed: int = 0
-    steps: int = 50
-    guidance: float = 2.0
-    is_exact: bool = False
-    device: str = "auto"
-    training_pictures: int | None = 960
-    training_renders: Path | None = None
-    makes_judge: bool = False
-    command: str = ""
+    model: str | None = None  # folder of the model; None is the embedded one
+    samples: int = 1024  # how many; forms and materials take turns
+    seed: int = 0  # of the samples' noise and of the fresh renders
+    steps: int = 50  # reverse steps of DDIM
+    guidance: float = 2.0  # scale of the classifier-free guidance
+    is_exact: bool = False  # sample in float32 where a CPU is faster in 16 bits
+    device: str = "auto"  # as a person names it
+    training_pictures: int | None = 960  # training pictures to look for copies of; None is all
+    training_renders: Path | None = None  # folder in which training kept its renders; None renders them again
+    makes_judge: bool = False  # train a judge and use it, even if there is one
+    command: str = ""  # the command line, for the record
 
 
 def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evaluation:

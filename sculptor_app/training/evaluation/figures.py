@@ -19,20 +19,15 @@ class Measured:
     """What was measured of a set of pictures.
 
     Attributes:
-        form_accuracy: Share of the pictures whose form is read as it was asked for.
-        material_accuracy: The same of the material.
-        frechet: Squared Fréchet distance of the features to those of clean renders.
         nearest: Median distance to the nearest training picture, black to white being 1; None if none is known.
-        noise: Median of the noise that is read, 0 to 1.
-        blur: Median of the blur that is read, 0 to 1.
     """
 
-    form_accuracy: float
-    material_accuracy: float
-    frechet: float
+    form_accuracy: float  # share of the pictures whose form is read as it was asked for
+    material_accuracy: float  # the same of the material
+    frechet: float  # squared Fréchet distance of the features to those of clean renders
     nearest: float | None
-    noise: float
-    blur: float
+    noise: float  # median of the noise that is read, 0 to 1
+    blur: float  # median of the blur that is read, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -40,26 +35,18 @@ class Evaluation:
     """All figures of a model.
 
     Attributes:
-        settings: What was asked for, by name.
-        samples: Measured of the model's samples.
-        renders: Measured of as many fresh renders of the same labels: what a perfect model would reach.
-        training_compared: How many training pictures `nearest` looked at.
         confusions: Counts by what was asked for and what was read: of forms and of materials.
-        judge: What is known of the judge.
-        command: The command line.
-        machine: What it ran on.
-        seconds: How long it took.
     """
 
-    settings: dict[str, Any]
-    samples: Measured
-    renders: Measured
-    training_compared: int
+    settings: dict[str, Any]  # what was asked for, by name
+    samples: Measured  # measured of the model's samples
+    renders: Measured  # measured of as many fresh renders of the same labels: what a perfect model would reach
+    training_compared: int  # how many training pictures `nearest` looked at
     confusions: tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]
     judge: dict[str, Any]
     command: str
-    machine: str
-    seconds: float
+    machine: str  # what it ran on
+    seconds: float  # how long it took
 
     def as_dict(self) -> dict[str, Any]:
         """The figures by name, as they are written as JSON; the keys are always the same."""
@@ -146,15 +133,10 @@ def _mistakes(confusions: dict[str, dict[str, int]], names: tuple[str, ...]) -> 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """The Gaussian that stands for a set of feature vectors.
+    """The Gaussian that stands for a set of feature vectors."""
 
-    Attributes:
-        mean: (F,) float64.
-        covariance: (F, F) float64.
-    """
-
-    mean: torch.Tensor
-    covariance: torch.Tensor
+    mean: torch.Tensor  # (F,) float64
+    covariance: torch.Tensor  # (F, F) float64
 
 
 def fit(features: torch.Tensor) -> Gaussian:

@@ -104,19 +104,12 @@ class Judge(nn.Module):
 
 @dataclass(frozen=True)
 class Reading:
-    """What the judge reads off pictures.
+    """What the judge reads off pictures."""
 
-    Attributes:
-        features: (N, 64) float64 on the CPU.
-        forms: (N,) int64, the likeliest.
-        materials: (N,) int64, the likeliest.
-        roughness: (N, 2) float64: noise and blur.
-    """
-
-    features: torch.Tensor
-    forms: torch.Tensor
-    materials: torch.Tensor
-    roughness: torch.Tensor
+    features: torch.Tensor  # (N, 64) float64 on the CPU
+    forms: torch.Tensor  # (N,) int64, the likeliest
+    materials: torch.Tensor  # (N,) int64, the likeliest
+    roughness: torch.Tensor  # (N, 2) float64: noise and blur
 
 
 @torch.no_grad()
@@ -226,26 +219,14 @@ def describe_judge(folder: Path, standard: Standard) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Standard:
-    """What samples are held against.
-
-    Attributes:
-        judge: Reads them.
-        reference: Its features of clean renders.
-        size: Edge in pixels of the pictures that it was made for.
-        form_accuracy: Share of the held-out renders whose form it reads, clean.
-        material_accuracy: The same of the material.
-        form_accuracy_worn: Of the same renders with noise and blur.
-        material_accuracy_worn: The same of the material.
-        renders: How many renders it learned from.
-        held_out: How many renders the accuracies and the reference are of.
-    """
+    """What samples are held against."""
 
     judge: Judge
-    reference: Gaussian
-    size: int
-    form_accuracy: float
-    material_accuracy: float
-    form_accuracy_worn: float
-    material_accuracy_worn: float
-    renders: int
-    held_out: int
+    reference: Gaussian  # its features of clean renders
+    size: int  # edge in pixels of the pictures that it was made for
+    form_accuracy: float  # share of the held-out renders whose form it reads, clean
+    material_accuracy: float  # the same of the material
+    form_accuracy_worn: float  # of the same renders with noise and blur
+    material_accuracy_worn: float  # the same of the material
+    renders: int  # how many renders it learned from
+    held_out: int  # how many renders the accuracies and the reference are of

@@ -89,17 +89,11 @@ def _blurred(pictures: torch.Tensor, sigma_px: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Renders with their labels.
+    """Renders with their labels."""
 
-    Attributes:
-        pictures: (N, 3, H, W) uint8.
-        forms: (N,) int64.
-        materials: (N,) int64.
-    """
-
-    pictures: torch.Tensor
-    forms: torch.Tensor
-    materials: torch.Tensor
+    pictures: torch.Tensor  # (N, 3, H, W) uint8
+    forms: torch.Tensor  # (N,) int64
+    materials: torch.Tensor  # (N,) int64
 
 
 @dataclass(frozen=True)
@@ -107,24 +101,17 @@ class JudgeRecipe:
     """How a judge learns.
 
     Attributes:
-        renders: Pictures to learn from.
         held_out: Pictures that it never learns from: for its accuracy, and for the statistics of clean renders.
-        passes: How often it sees each of `renders`, degraded differently every time.
-        batch: Pictures per step.
-        learning_rate: Highest; it rises over the first tenth and falls as a cosine.
-        weight_decay: Of AdamW.
-        roughness_weight: Of the third head's error beside those of form and material.
-        seed: Of everything random.
     """
 
-    renders: int = 9600
+    renders: int = 9600  # pictures to learn from
     held_out: int = 3840
-    passes: int = 12
-    batch: int = 64
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.05
-    roughness_weight: float = 2.0
-    seed: int = 0
+    passes: int = 12  # how often it sees each of `renders`, degraded differently every time
+    batch: int = 64  # pictures per step
+    learning_rate: float = 3e-3  # highest; it rises over the first tenth and falls as a cosine
+    weight_decay: float = 0.05  # of AdamW
+    roughness_weight: float = 2.0  # of the third head's error beside those of form and material
+    seed: int = 0  # of everything random
 
 
 def train_judge(

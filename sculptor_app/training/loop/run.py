@@ -39,17 +39,11 @@ from sculptor_app.training.records.run_folder import LOG
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a run is begun with.
+    """What a run is begun with."""
 
-    Attributes:
-        fixed: What must be the same whenever the run goes on, by the option that chooses it.
-        command: As it was typed.
-        machine: What it runs on, in words.
-    """
-
-    fixed: dict[str, Any]
-    command: str = ""
-    machine: str = ""
+    fixed: dict[str, Any]  # what must be the same whenever the run goes on, by the option that chooses it
+    command: str = ""  # as it was typed
+    machine: str = ""  # what it runs on, in words
 
 
 class Run:

@@ -27,19 +27,12 @@ from sculptor_app.training.records.plan import Recipe, learning_rate_at
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """Losses of one step.
+    """Losses of one step."""
 
-    Attributes:
-        losses: Mean squared error of v per picture, (B,), on the CPU.
-        baseline_losses: The same for a network that always says 0, (B,).
-        log_snr: Of the pictures, (B,).
-        followed: Whether the gradient was followed.
-    """
-
-    losses: torch.Tensor
-    baseline_losses: torch.Tensor
-    log_snr: torch.Tensor
-    followed: bool
+    losses: torch.Tensor  # mean squared error of v per picture, (B,), on the CPU
+    baseline_losses: torch.Tensor  # the same for a network that always says 0, (B,)
+    log_snr: torch.Tensor  # of the pictures, (B,)
+    followed: bool  # whether the gradient was followed
 
     @property
     def loss(self) -> float:

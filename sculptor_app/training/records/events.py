@@ -24,24 +24,17 @@ class Report:
     """What happened since the report before.
 
     Attributes:
-        pictures: Seen by now.
-        loss: Mean squared error of v.
-        learning_rate: Now.
-        pictures_per_second: Of all processes together.
-        minutes_left: Until the run's end.
-        loss_by_log_snr: Per noise level, pure noise first; None where no picture was.
         learned_by_log_snr: 1 − loss / loss of always saying 0, per level: 0 where nothing is known yet, 1 where all is.
-        refused: Gradients that were far larger than usual and not followed.
     """
 
-    pictures: int
-    loss: float
-    learning_rate: float
-    pictures_per_second: float
-    minutes_left: float
-    loss_by_log_snr: list[float | None]
+    pictures: int  # seen by now
+    loss: float  # mean squared error of v
+    learning_rate: float  # now
+    pictures_per_second: float  # of all processes together
+    minutes_left: float  # until the run's end
+    loss_by_log_snr: list[float | None]  # per noise level, pure noise first; None where no picture was
     learned_by_log_snr: list[float | None]
-    refused: int
+    refused: int  # gradients that were far larger than usual and not followed
 
 
 def append_to_log(path: Path, report: Report) -> None:
@@ -104,137 +97,83 @@ def read_log(path: Path) -> list[Report]:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """Where a run is after a step.
+    """Where a run is after a step."""
 
-    Attributes:
-        pictures: Seen by now.
-        share: Of the run, 0 to 1.
-        loss: Mean since the last report.
-        rate: Pictures per second over the last steps.
-        left_s: Seconds until the end.
-        elapsed_s: Seconds spent so far.
-    """
-
-    pictures: int
-    share: float
-    loss: float
-    rate: float
-    left_s: float
-    elapsed_s: float
+    pictures: int  # seen by now
+    share: float  # of the run, 0 to 1
+    loss: float  # mean since the last report
+    rate: float  # pictures per second over the last steps
+    left_s: float  # seconds until the end
+    elapsed_s: float  # seconds spent so far
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A checkpoint was written.
+    """A checkpoint was written."""
 
-    Attributes:
-        pictures: Seen at it.
-    """
-
-    pictures: int
+    pictures: int  # seen at it
 
 
 @dataclass(frozen=True, slots=True)
 class Preparing:
-    """Pictures are being made or read.
+    """Pictures are being made or read."""
 
-    Attributes:
-        is_rendering: Else a folder is read.
-        done: Pictures so far.
-        of: Pictures in all.
-    """
-
-    is_rendering: bool
-    done: int
-    of: int
+    is_rendering: bool  # else a folder is read
+    done: int  # pictures so far
+    of: int  # pictures in all
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence about the run.
+    """A sentence about the run."""
 
-    Attributes:
-        sentence: As the command line would print it.
-    """
-
-    sentence: str
+    sentence: str  # as the command line would print it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunSummary:
-    """A run as its folder describes it.
+    """A run as its folder describes it."""
 
-    Attributes:
-        folder: Of the run.
-        plan: What it learns, and how.
-        pictures: Seen by now.
-        reports: All of them, the oldest first.
-        rows: Pictures seen at each row of the sample history, rising.
-    """
-
-    folder: Path
-    plan: Plan
-    pictures: int
-    reports: tuple[Report, ...]
-    rows: tuple[int, ...]
+    folder: Path  # of the run
+    plan: Plan  # what it learns, and how
+    pictures: int  # seen by now
+    reports: tuple[Report, ...]  # all of them, the oldest first
+    rows: tuple[int, ...]  # pictures seen at each row of the sample history, rising
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Begun:
-    """Learning begins, or goes on.
+    """Learning begins, or goes on."""
 
-    Attributes:
-        run: What is there already.
-        different: Pictures in the training set.
-        weights: Numbers that are learned.
-    """
-
-    run: RunSummary
-    different: int
-    weights: int
+    run: RunSummary  # what is there already
+    different: int  # pictures in the training set
+    weights: int  # numbers that are learned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleRow:
-    """What a model made of the fixed noises after so many pictures.
+    """What a model made of the fixed noises after so many pictures."""
 
-    Attributes:
-        pictures: Seen by the model.
-        guesses: Current guesses, (B, N + 1, H, W, 3) uint8; at state 0, where there is none, the noise.
-        states: Noisy states, the same shape.
-        levels: Of the states 0..N.
-    """
-
-    pictures: int
-    guesses: NDArray[np.uint8]
-    states: NDArray[np.uint8]
-    levels: tuple[NoiseLevel, ...]
+    pictures: int  # seen by the model
+    guesses: NDArray[np.uint8]  # current guesses, (B, N + 1, H, W, 3) uint8; at state 0, where there is none, the noise
+    states: NDArray[np.uint8]  # noisy states, the same shape
+    levels: tuple[NoiseLevel, ...]  # of the states 0..N
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sampled:
-    """The fixed noises were denoised again.
-
-    Attributes:
-        row: What came of it.
-        rows: Pictures seen at each row that is kept, rising.
-    """
+    """The fixed noises were denoised again."""
 
     row: SampleRow
-    rows: tuple[int, ...]
+    rows: tuple[int, ...]  # pictures seen at each row that is kept, rising
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """The run has come to its end.
+    """The run has come to its end."""
 
-    Attributes:
-        model: Folder of the model.
-        pictures: Seen in all.
-    """
-
-    model: Path
-    pictures: int
+    model: Path  # folder of the model
+    pictures: int  # seen in all
 
 
 StepEvent = Stepped | Report | Saved

@@ -18,41 +18,25 @@ class Recipe:
     """How to learn.
 
     Attributes:
-        total_pictures: Pictures to see in all, repeats counted; the learning rate's decay ends here.
-        batch: Pictures per step.
-        learning_rate: Highest.
-        optimizer: "muon" or "adamw"; see `optimizer`.
-        warmup_pictures: The rate rises over so many pictures.
-        decay_share: The last share of the run in which the rate falls as a cosine to nothing.
-        ema_decay: Of the averaged weights, per step.
-        label_dropout: See `noise.draw_labels`.
-        weight_decay: Decoupled from the gradient, as in AdamW.
-        clip: Largest norm of the gradient.
-        flip: Mirror half of the pictures.
-        mixed_precision: "bf16", "fp16" or "no".
-        seed: Of everything random.
-        report_every: Pictures between reports.
-        checkpoint_every: Pictures between checkpoints.
-        sample_every: Pictures between sample sheets; 0 draws none.
         minutes: Time to learn for; unless it is 0 the run and the decay end by time, whatever `total_pictures` says.
     """
 
-    total_pictures: int
-    batch: int = 32
-    learning_rate: float = 1e-3
-    optimizer: str = "muon"
-    warmup_pictures: int = 4800
-    decay_share: float = 0.8
-    ema_decay: float = 0.999
-    label_dropout: float = 0.07
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    flip: bool = True
-    mixed_precision: str = "bf16"
-    seed: int = 0
-    report_every: int = 3200
-    checkpoint_every: int = 9600
-    sample_every: int = 24000
+    total_pictures: int  # pictures to see in all, repeats counted; the learning rate's decay ends here
+    batch: int = 32  # pictures per step
+    learning_rate: float = 1e-3  # highest
+    optimizer: str = "muon"  # "muon" or "adamw"; see `optimizer`
+    warmup_pictures: int = 4800  # the rate rises over so many pictures
+    decay_share: float = 0.8  # the last share of the run in which the rate falls as a cosine to nothing
+    ema_decay: float = 0.999  # of the averaged weights, per step
+    label_dropout: float = 0.07  # see `batches.draw_labels`
+    weight_decay: float = 0.01  # decoupled from the gradient, as in AdamW
+    clip: float = 1.0  # largest norm of the gradient
+    flip: bool = True  # mirror half of the pictures
+    mixed_precision: str = "bf16"  # "bf16", "fp16" or "no"
+    seed: int = 0  # of everything random
+    report_every: int = 3200  # pictures between reports
+    checkpoint_every: int = 9600  # pictures between checkpoints
+    sample_every: int = 24000  # pictures between sample sheets; 0 draws none
     minutes: float = 0.0
 
 
@@ -82,27 +66,16 @@ OWN_SIZES = (32, 48, 64, 96)
 
 @dataclass(frozen=True)
 class Plan:
-    """What to learn, and how.
+    """What to learn, and how."""
 
-    Attributes:
-        preset: TINY, SMALL or OWN.
-        size: Edge of the pictures in pixels.
-        recipe: How; the precision "auto" stands for what the machine is fastest in when the run begins.
-        patch: Edge in pixels of what becomes one position of the U-Net.
-        channels: Width per level.
-        forms: What is rendered to learn from; none where a person's own pictures are learned.
-        renders: How many of them.
-        pictures: A person's own folder of pictures; empty for renders.
-    """
-
-    preset: str
-    size: int
-    recipe: Recipe
-    patch: int
-    channels: tuple[int, ...]
-    forms: tuple[str, ...] = ()
-    renders: int = 0
-    pictures: str = ""
+    preset: str  # TINY, SMALL or OWN
+    size: int  # edge of the pictures in pixels
+    recipe: Recipe  # how; the precision "auto" stands for what the machine is fastest in when the run begins
+    patch: int  # edge in pixels of what becomes one position of the U-Net
+    channels: tuple[int, ...]  # width per level
+    forms: tuple[str, ...] = ()  # what is rendered to learn from; none where a person's own pictures are learned
+    renders: int = 0  # how many of them
+    pictures: str = ""  # a person's own folder of pictures; empty for renders
 
     @property
     def materials(self) -> tuple[str, ...]:
