@@ -28,12 +28,9 @@ class Controls(RunForm):
 
     Args:
         model: folder of the model that requests name; None is the embedded one.
-
-    Signals:
-        rebuilt: there are other fields.
     """
 
-    rebuilt = Signal()
+    rebuilt = Signal()  # there are other fields
 
     def __init__(self, model: str | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -105,7 +102,6 @@ class Controls(RunForm):
     # What it says -------------------------------------------------------------------------------------------------
 
     def fields(self) -> FormFields:
-        """The contents as they stand."""
         return FormFields(
             form=self.form.currentData(), material=self.material.currentData(), seed=self.seed.text(),
             steps=self.steps.text(), sampler=self.sampler.currentData(), guidance=self.guidance.text(),
@@ -115,7 +111,6 @@ class Controls(RunForm):
         )  # fmt: skip
 
     def request(self) -> RunRequest | None:
-        """What would be run; None while something is wrong."""
         if any(field.problem for field in self.conditions):
             return None
         read = read_form(self.fields())
@@ -125,7 +120,6 @@ class Controls(RunForm):
 
     @property
     def model(self) -> str | None:
-        """The model that requests name; None is the embedded one."""
         return self._model
 
     def set_model(self, opened: OpenedModel) -> None:

@@ -14,11 +14,7 @@ DECODER_FOLDERS = ("taesd", "taesdxl", "taesd3", "taef1", "vae_tiny")
 
 
 def find_small_decoders(model_folder: Path) -> tuple[Path, ...]:
-    """Folders of small decoders inside a model's folder or beside it, by name; what is in them is not looked at.
-
-    Args:
-        model_folder: Of the model.
-    """
+    """Folders of small decoders inside a model's folder or beside it, by name; what is in them is not looked at."""
     places = [folder / name for folder in (model_folder, model_folder.parent) for name in DECODER_FOLDERS]
     return tuple(place for place in places if (place / "config.json").is_file())
 
@@ -28,17 +24,9 @@ MOST_REMEMBERED = 32
 
 
 class DecoderChoice(QObject):
-    """A menu of the decoders there are for the model that is open.
+    """A menu of the decoders there are for the model that is open."""
 
-    Args:
-        settings: Where they are remembered.
-        parent: Of dialogs.
-
-    Signals:
-        changed: another one is chosen.
-    """
-
-    changed = Signal()
+    changed = Signal()  # another one is chosen
 
     def __init__(self, settings: QSettings, parent: QWidget) -> None:
         super().__init__(parent)
@@ -62,7 +50,6 @@ class DecoderChoice(QObject):
         return str(self._settings.value(AT_ONCE, "on")) == "on"
 
     def add_menu(self, menu: QMenu) -> None:
-        """Put the choice into a menu."""
         menu.addMenu(self.menu)
 
     def set_model(self, model: str | None) -> None:

@@ -28,14 +28,7 @@ class LatentViews(QObject):
     """Shows runs in latents through their model's linear map as they come, and decodes the one on screen on request.
 
     Args:
-        views: What is looked at, and its pictures.
-        runner: Decodes.
-        controls: Say on which device a map is looked for.
         is_in_front: Whether what is looked at is in front.
-        messages: Shows what went wrong.
-        status: Shows how far it is.
-        settings: Where the decoders are remembered.
-        parent: Of dialogs.
     """
 
     def __init__(
@@ -69,7 +62,6 @@ class LatentViews(QObject):
             signal.connect(self._judge)
 
     def entries(self) -> list[MenuEntry]:
-        """The rows for a menu."""
         return [self._add_action, self.step.add_action, self.decoder.add_menu]
 
     def _add_action(self, menu: QMenu) -> None:

@@ -23,19 +23,12 @@ if TYPE_CHECKING:
 
 
 class RunControl(QObject):
-    """Starts and stops runs as people ask and shows how they go.
+    """Starts and stops runs as people ask and shows how they go."""
 
-    Signals:
-        busy_changed: whether a run was asked for and has not ended.
-        begun: a run was asked for, now.
-        planned: the noise levels of the states of the run that the controls describe.
-        pace_changed: a step has been timed.
-    """
-
-    busy_changed = Signal(bool)
-    begun = Signal()
-    planned = Signal(object)
-    pace_changed = Signal()
+    busy_changed = Signal(bool)  # whether a run was asked for and has not ended
+    begun = Signal()  # a run was asked for, now
+    planned = Signal(object)  # the noise levels of the states of the run that the controls describe
+    pace_changed = Signal()  # a step has been timed
 
     def __init__(
         self, session: Session, runner: SamplingRunner, controls: Controls, panel: RunPanel, messages: MessageBar
@@ -62,7 +55,6 @@ class RunControl(QObject):
 
     @Slot()
     def start(self) -> None:
-        """Start what the controls describe; a run that goes on is stopped for it."""
         request = self._controls.request()
         if request is None:
             return

@@ -28,12 +28,7 @@ class StepDecoding(QObject):
 
     Args:
         views: Which run, step and kinds; its presenter shows them.
-        runner: Works with the model.
-        latents: Decodes.
-        decoder: Which decoder is chosen.
         is_in_front: Whether the frames are in front.
-        messages: Shows why it cannot be done now.
-        status: Shows what is being done.
     """
 
     def __init__(
@@ -59,7 +54,6 @@ class StepDecoding(QObject):
         runner.finished.connect(self._decode_at_once)
 
     def add_action(self, menu: QMenu) -> None:
-        """Put the action into a menu."""
         self.action = menu.addAction(self.tr("Decode this &step"))
         self.action.setShortcut(QKeySequence("Ctrl+D"))
         self.action.setToolTip(self.tr("What the frames show of this step, as the chosen decoder shows it."))

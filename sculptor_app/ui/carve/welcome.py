@@ -32,11 +32,7 @@ class _Pictogram(QWidget):
 
 
 class Welcome(QWidget):
-    """The invitation, with the four phases and the steps they will take.
-
-    Signals:
-        start_requested: its button was pressed.
-    """
+    """The invitation, with the four phases and the steps they will take."""
 
     start_requested = Signal()
 
@@ -110,7 +106,6 @@ class Welcome(QWidget):
             self._steps[span.phase.key].setText(text.format(names.step_range(span.first_step, span.last_step)))
 
     def set_can_start(self, can: bool) -> None:
-        """Whether its button can be pressed."""
         self.button.setEnabled(can)
 
     def sizeHint(self) -> QSize:

@@ -66,5 +66,4 @@ class AboutDialog(QDialog):
         return f"{own}\nPython {platform.python_version()} · Qt for Python {qt_version} · {platform.platform()}"
 
     def copy_versions(self) -> None:
-        """Put the versions on the clipboard."""
         QGuiApplication.clipboard().setText(self.versions.text())

@@ -14,12 +14,7 @@ from sculptor_app.ui.widgets.bars import MessageBar
 
 
 class Help(QObject):
-    """Opens the dialogs of the Help menu.
-
-    Args:
-        messages: Shows where the log is, when it cannot be opened.
-        parent: Of the dialogs.
-    """
+    """Opens the dialogs of the Help menu."""
 
     def __init__(self, messages: MessageBar, parent: QWidget) -> None:
         super().__init__(parent)
@@ -31,7 +26,6 @@ class Help(QObject):
 
     @Slot()
     def show_about(self) -> None:
-        """What this program is."""
         from sculptor_app.ui.dialogs.about import AboutDialog
 
         AboutDialog(self._parent).open()
@@ -68,12 +62,7 @@ def _plain(text: str) -> str:
 
 
 class ShortcutsDialog(QDialog):
-    """Two columns of keys and actions, and what the mouse does.
-
-    Args:
-        menus: Whose actions are listed.
-        parent: The window.
-    """
+    """Two columns of keys and actions, and what the mouse does."""
 
     def __init__(self, menus: Sequence[QMenu], parent: QWidget) -> None:
         super().__init__(parent)

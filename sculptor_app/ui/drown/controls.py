@@ -21,19 +21,14 @@ class DrownControls(RunForm):
     """The settings of the page and its buttons.
 
     `run_panel`, with Play and progress, stands below it, so that it is seen where the rest must scroll.
-
-    Signals:
-        open_requested, render_requested, result_requested: a picture from a file, a new render, the run's result.
-        play_requested: play the forward process.
-        carve_requested, invert_requested: a run from the level shown, an inversion.
     """
 
-    open_requested = Signal()
-    render_requested = Signal()
-    result_requested = Signal()
+    open_requested = Signal()  # a picture from a file
+    render_requested = Signal()  # a new render
+    result_requested = Signal()  # the run's result
     play_requested = Signal()
-    carve_requested = Signal()
-    invert_requested = Signal()
+    carve_requested = Signal()  # a run from the level shown
+    invert_requested = Signal()  # an inversion
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

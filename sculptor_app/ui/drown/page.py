@@ -112,13 +112,9 @@ class DrownPage(Page):
     """A picture, noise, and the mixture of both at every noise level.
 
     Args:
-        runner: Runs the model.
         carve: Runs a request on the page Carve, from what makes its start (see `SamplingRunner.start`).
         request: The request of the page Carve: model, device, conditions and sampler; None while that is wrong.
         result: The finished picture of the page Carve and its name, (frame, name); None while there is none.
-        settings: Where its choices are remembered.
-        messages: Shows errors and results.
-        parent: The window.
     """
 
     def __init__(
@@ -259,7 +255,6 @@ class DrownPage(Page):
 
     @Slot()
     def open_file(self) -> None:
-        """Ask for a picture file and open it."""
         folder = str(self.settings.value("drown/folder", "")) or str(folders.pictures())
         chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Open a picture"), folder)
         if chosen:
@@ -267,7 +262,6 @@ class DrownPage(Page):
             self.open_path(Path(chosen))
 
     def open_path(self, path: Path) -> None:
-        """Open a picture file."""
         self._run(PictureFile(path))
 
     @Slot()

@@ -30,19 +30,12 @@ class ReverseRuns(QObject):
     """Starts runs from a noised or inverted picture, and reports the error of an inversion.
 
     Args:
-        runner: Runs the model.
         carve: Runs a request on the page Carve, from what makes its start (see `SamplingRunner.start`).
         request: The request of the page Carve; None while that is wrong.
-        messages: Shows errors and results.
-        parent: The page.
-
-    Signals:
-        changed: `is_busy` or `progress_text`.
-        failed: the exception.
     """
 
-    changed = Signal()
-    failed = Signal(object)
+    changed = Signal()  # `is_busy` or `progress_text`
+    failed = Signal(object)  # the exception
 
     def __init__(
         self,
@@ -89,7 +82,6 @@ class ReverseRuns(QObject):
 
     @Slot()
     def stop(self) -> None:
-        """Stop the inversion."""
         self._inversion.stop()
 
     def _request_for(self, forward: ForwardResult) -> RunRequest | None:

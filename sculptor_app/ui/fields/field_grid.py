@@ -13,7 +13,6 @@ class FieldGrid(QWidget):
 
     Args:
         rows: each a list of one or two pairs of a label and its field; two stand side by side where there is room.
-        parent: the owner.
     """
 
     def __init__(self, rows: list[list[tuple[str, QWidget]]], parent: QWidget | None = None) -> None:

@@ -9,41 +9,26 @@ from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS
 
 @dataclass(frozen=True, slots=True)
 class FormFields:
-    """The controls' contents as they stand.
+    """The controls' contents as they stand."""
 
-    Attributes:
-        form, material: chosen word, None for "left to the model".
-        seed, steps, guidance: text as typed.
-        sampler: an id of SAMPLERS.
-        device: id of a device, or "auto".
-        model: folder of a model, None for the embedded one.
-        options: what else a model is told, by name.
-        has_guidance: whether the model knows guidance.
-    """
-
-    form: str | None = None
+    form: str | None = None  # form, material: chosen word, None for "left to the model"
     material: str | None = None
-    seed: str = "7"
+    seed: str = "7"  # seed, steps, guidance: text as typed
     steps: str = "50"
-    sampler: str = "ddim"
+    sampler: str = "ddim"  # an id of SAMPLERS
     guidance: str = "2.0"
-    device: str = "auto"
-    model: str | None = None
-    options: tuple[tuple[str, OptionValue], ...] = ()
-    has_guidance: bool = True
+    device: str = "auto"  # id of a device, or "auto"
+    model: str | None = None  # folder of a model, None for the embedded one
+    options: tuple[tuple[str, OptionValue], ...] = ()  # the model's other parameters, by name
+    has_guidance: bool = True  # whether the model knows guidance
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """Why the form cannot be run.
+    """Why the form cannot be run."""
 
-    Attributes:
-        field: "seed", "steps", "guidance" or the name of a model's own parameter.
-        sentence: what is wrong with the value and what is allowed.
-    """
-
-    field: str
-    sentence: str
+    field: str  # "seed", "steps", "guidance" or the name of a model's own parameter
+    sentence: str  # what is wrong with the value and what is allowed
 
 
 def _tr(text: str) -> str:

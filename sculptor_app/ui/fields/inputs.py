@@ -18,12 +18,7 @@ from sculptor_app.ui.theme import inset
 
 
 class ChoiceBox(QComboBox):
-    """A QComboBox of texts, each with the key that it stands for.
-
-    Args:
-        items: pairs of text and key.
-        parent: the owner.
-    """
+    """A QComboBox of texts, each with the key that it stands for."""
 
     def __init__(self, items: list[tuple[str, str | None]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,11 +58,7 @@ class DeviceBox(ChoiceBox):
         self.setToolTip(self.tr("Where the model runs."))
 
     def set_devices(self, devices: tuple[tuple[str, str], ...]) -> None:
-        """Offer the devices that were found, the first being what Automatic takes; a choice that is there stays.
-
-        Args:
-            devices: id and name of each.
-        """
+        """Offer the devices that were found, the first being what Automatic takes; a choice that is there stays."""
         chosen = self.currentData()
         self.blockSignals(True)
         self.clear()
@@ -95,8 +86,6 @@ class NumberField(QAbstractSpinBox):
     QSpinBox would clamp 10⁹ to its maximum without a word.
 
     Args:
-        low: least value that the arrows reach.
-        high: greatest value that the arrows reach.
         step: what one arrow press adds.
         decimals: digits after the point in what the arrows write.
     """
@@ -122,7 +111,6 @@ class NumberField(QAbstractSpinBox):
         self.lineEdit().setModified(False)
 
     def set_text(self, text: str) -> None:
-        """Put a text there as if it had been typed."""
         self.lineEdit().setText(text)
 
     def set_number(self, number: float) -> None:
@@ -168,7 +156,6 @@ class SeedRow(QWidget):
     """A line to type a seed into, and a button beside it.
 
     Args:
-        parent: the owner.
         seed: that stands there at first.
         key: what chooses a new one as well, for the tip.
     """

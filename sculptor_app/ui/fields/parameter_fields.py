@@ -20,13 +20,9 @@ FAR = 10**6
 
 
 class ConditionField(QWidget):
-    """One field for one control.
+    """One field for one control."""
 
-    Signals:
-        edited: its value changed.
-    """
-
-    edited = Signal()
+    edited = Signal()  # its value changed
 
     def __init__(self, control: ModelParameter, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -17,17 +17,11 @@ KEY = "models/told"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The settings of one model, as they stand in its fields.
+    """The settings of one model, as they stand in its fields."""
 
-    Attributes:
-        choices: Keys of the drop-down lists, by field; None is "left to the model".
-        texts: What was typed, by field.
-        options: What else it was told, by name.
-    """
-
-    choices: dict[str, str | None] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
-    options: dict[str, OptionValue] = field(default_factory=dict)
+    choices: dict[str, str | None] = field(default_factory=dict)  # by field; None is "left to the model"
+    texts: dict[str, str] = field(default_factory=dict)  # what was typed, by field
+    options: dict[str, OptionValue] = field(default_factory=dict)  # what else it was told, by name
 
 
 class ToldModels:
@@ -41,7 +35,6 @@ class ToldModels:
         return self._of.get(model, Told())
 
     def keep(self, model: str | None, told: Told) -> None:
-        """Remember it as the newest."""
         self._of = {model: told, **{key: value for key, value in self._of.items() if key != model}}
         while len(self._of) > MOST_MODELS:
             self._of.popitem()

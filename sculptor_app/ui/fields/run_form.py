@@ -17,21 +17,12 @@ from sculptor_app.ui.widgets.names import form_name, label, material_name
 
 
 class RunForm(QWidget):
-    """A panel of labelled fields, with the errors in them in a label of its own.
+    """A panel of labelled fields, with the errors in them, one a line, in `problem`."""
 
-    Attributes:
-        grid: The fields; made by the subclass, which lays out grid and `problem`.
-        problem: The errors, one a line; hidden while there is none.
+    edited = Signal()  # a field changed, whether its value is valid or not
+    submitted = Signal()  # Return was pressed in a field
 
-    Signals:
-        edited: a field changed, whether its value is valid or not.
-        submitted: Return was pressed in a field.
-    """
-
-    edited = Signal()
-    submitted = Signal()
-
-    grid: FieldGrid
+    grid: FieldGrid  # the fields; made by the subclass, which lays out grid and `problem`
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,11 +59,9 @@ class RunForm(QWidget):
         return heading
 
     def form_box(self) -> ChoiceBox:
-        """A list of the forms."""
         return self._label_box(FORMS, form_name)
 
     def material_box(self) -> ChoiceBox:
-        """A list of the materials."""
         return self._label_box(MATERIALS, material_name)
 
     def _label_box(self, keys: Sequence[str], name_of: Callable[[str], str]) -> ChoiceBox:

@@ -36,13 +36,7 @@ log = logging.getLogger(__name__)
 
 
 def spaced(count: int, slots: int, chosen: int) -> list[int]:
-    """Indices 0..count-1 that are shown in so many slots: evenly spaced, the nearest of them giving way to the chosen.
-
-    Args:
-        count: How many there are, 0 or more.
-        slots: How many can be shown, 2 or more.
-        chosen: The one that must be among them.
-    """
+    """Indices 0..count-1 to show in so many slots (2 or more): evenly spaced, the nearest giving way to the chosen."""
     if count <= slots:
         return list(range(count))
     shown = [round(slot * (count - 1) / (slots - 1)) for slot in range(slots)]
@@ -52,21 +46,14 @@ def spaced(count: int, slots: int, chosen: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class GridGeometry:
-    """Which cells of a large grid are shown, and where.
+    """Which cells of a large grid are shown, and where."""
 
-    Attributes:
-        left, top: of the first cell, in pixels.
-        pitch: from one cell to the next; the cell itself is GAP_PX less.
-        columns, rows: indices that are shown.
-        column_count, row_count: how many there are in all.
-    """
-
-    left: float
+    left: float  # left, top: of the first cell, in pixels
     top: float
-    pitch: float
-    columns: list[int]
+    pitch: float  # from one cell to the next; the cell itself is GAP_PX less
+    columns: list[int]  # columns, rows: indices that are shown
     rows: list[int]
-    column_count: int
+    column_count: int  # column_count, row_count: how many there are in all
     row_count: int
 
     @property
@@ -105,8 +92,6 @@ def grid_geometry(
     """The geometry that fits a grid into a widget.
 
     Args:
-        width: of the widget.
-        height: of the widget.
         left: kept free for numbers.
         top: kept free for numbers.
         counts: rows and columns in all.
@@ -137,7 +122,6 @@ class CellPainter:
         self._shown: dict[tuple[int, int], _Key | None] = {}  # what is painted at each place; None: a hole
 
     def set_source(self, source: ImageSource | None) -> None:
-        """Set where pictures come from."""
         self._source = source
         self.forget()
 
@@ -153,11 +137,9 @@ class CellPainter:
         """The pixmap of all cells on a transparent ground, and whether none of them is missing still.
 
         Args:
-            at: Which cells, and where.
             rows: Pictures seen at each row.
             area: In logical pixels.
             ratio: Device pixels per logical pixel.
-            hole: Colour of a cell that has no picture.
         """
         buffer_key = (area, ratio, at.pitch, hole)
         if buffer_key != self._buffer_key:
@@ -229,7 +211,6 @@ class RowCache:
     """A cache of the rows of one run, read from its folder when they are shown.
 
     Args:
-        folder: Of the run.
         rows: Pictures seen at each row that is there.
     """
 

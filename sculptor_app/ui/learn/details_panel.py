@@ -21,15 +21,10 @@ EARLIER = 4
 
 
 class DetailsPanel(QWidget):
-    """An enlarged frame over two plots, which `load` adds.
+    """An enlarged frame over two plots, which `load` adds."""
 
-    Signals:
-        kind_requested: GUESS or STATE.
-        pictures_requested: a training time, in pictures.
-    """
-
-    kind_requested = Signal(object)
-    pictures_requested = Signal(float)
+    kind_requested = Signal(object)  # GUESS or STATE
+    pictures_requested = Signal(float)  # a training time, in pictures
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -82,7 +77,6 @@ class DetailsPanel(QWidget):
         self.frame.set_picture(image, note, self.tr("This row cannot be read any more."))
 
     def show_time(self, seen: int) -> None:
-        """Move the plots to a training time, in pictures."""
         self._seen = seen
         if self.loss is not None:
             self.loss.set_time(seen)

@@ -24,13 +24,9 @@ TOP_PX = 22
 
 
 class SampleGrid(QWidget):
-    """The grid widget; it shows a cross-hair on one cell and asks for another by signal.
+    """The grid widget; it shows a cross-hair on one cell and asks for another by signal."""
 
-    Signals:
-        cell_requested: row and state to put the cross-hair on.
-    """
-
-    cell_requested = Signal(int, int)
+    cell_requested = Signal(int, int)  # row and state to put the cross-hair on
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

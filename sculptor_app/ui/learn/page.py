@@ -33,18 +33,9 @@ LEFT_PX, LEAST_LEFT_PX = 248, 216
 
 
 class LearnPage(Page):
-    """Settings and progress at the left, the grid of samples in the middle, an enlarged cell and plots at the right.
+    """Settings and progress at the left, the grid of samples in the middle, an enlarged cell and plots at the right."""
 
-    Args:
-        settings: Where its choices are remembered.
-        messages: Shows errors and results.
-        parent: The window.
-
-    Signals:
-        model_ready: folder of a model to be opened on the page Carve.
-    """
-
-    model_ready = Signal(str)
+    model_ready = Signal(str)  # folder of a model to be opened on the page Carve
 
     def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
         super().__init__(settings, messages, parent)
@@ -96,7 +87,6 @@ class LearnPage(Page):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a run is in memory."""
         return self.run_panel.halt.isEnabled()
 
     @property
@@ -132,7 +122,6 @@ class LearnPage(Page):
         self.learner.stop()
 
     def save_choices(self) -> None:
-        """Remember the page's choices."""
         self.settings_panel.save(self.settings)
         self.presenter.save(self.settings)
         self.settings.setValue("learn/splitter", self.splitter.saveState())

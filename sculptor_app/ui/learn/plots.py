@@ -34,12 +34,9 @@ class LossPlot(Chart):
     """The loss over the pictures seen, with a cursor that can be dragged to a training time.
 
     The axis is logarithmic, as a model changes with the logarithm of the pictures it has seen.
-
-    Signals:
-        pictures_requested: the training time wanted, in pictures.
     """
 
-    pictures_requested = Signal(float)
+    pictures_requested = Signal(float)  # the training time wanted, in pictures
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, head_px=PILL_HEIGHT + 6)
@@ -85,7 +82,6 @@ class LossPlot(Chart):
         )
 
     def dress(self) -> None:
-        """Apply the colours of the theme."""
         super().dress()
         ratio = self.canvas.devicePixelRatioF()
         ink = band_colour("layout")

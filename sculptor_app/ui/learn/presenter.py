@@ -26,25 +26,14 @@ PLOTS_SHARE = 0.1
 
 
 class SamplesPresenter(QObject):
-    """The chosen cell in training time and denoising time, and the noise and kind that are shown.
-
-    Args:
-        session: Holds the denoising step.
-        samples: The grid.
-        details: The enlarged cell and the plots.
-
-    Attributes:
-        rows: Pictures seen at each row.
-        row: The chosen one.
-        follows: Whether the next row is shown when it comes.
-    """
+    """The chosen cell in training time and denoising time, and the noise and kind that are shown."""
 
     def __init__(self, session: Session, samples: SamplesView, details: DetailsPanel) -> None:
         super().__init__(samples)
         self._session, self._samples, self._details = session, samples, details
         self._cache: RowCache | None = None
         self._plan: Plan | None = None
-        self.row, self.follows = 0, True
+        self.row, self.follows = 0, True  # the chosen row, and whether a new one is chosen when it comes
         self._noise, self._kind = 0, GUESS
         self.clock = FrameClock(share=0.5, parent=self)
         self.clock.due.connect(self._draw)
@@ -125,13 +114,11 @@ class SamplesPresenter(QObject):
 
     @Slot(int)
     def set_noise(self, noise: int) -> None:
-        """Show another of the fixed noises."""
         self._noise = noise
         self._show_choice()
 
     @Slot(object)
     def set_kind(self, kind: str) -> None:
-        """Show guesses or noisy states."""
         self._kind = kind
         self._show_choice()
 
@@ -143,12 +130,10 @@ class SamplesPresenter(QObject):
     # Remembering --------------------------------------------------------------------------------------------------
 
     def save(self, settings: QSettings) -> None:
-        """Remember the noise and the kind."""
         settings.setValue("learn/noise", str(self._noise))
         settings.setValue("learn/kind", self._kind)
 
     def restore(self, settings: QSettings) -> None:
-        """Restore the noise and the kind."""
         noise = str(settings.value("learn/noise", "0"))
         self._noise = int(noise) if noise.isdecimal() and int(noise) < NOISES else 0
         self._kind = STATE if settings.value("learn/kind") == STATE else GUESS
@@ -190,6 +175,5 @@ class SamplesPresenter(QObject):
         self._plot_clock.flush()
 
     def stop(self) -> None:
-        """Stop drawing."""
         self.clock.stop()
         self._plot_clock.stop()

@@ -26,17 +26,11 @@ class DenoisingTimeline(Timeline):
 
 
 class SamplesView(QWidget):
-    """Grid, choices of noise and kind, and timeline.
+    """Grid, choices of noise and kind, and timeline."""
 
-    Signals:
-        noise_requested: which of the fixed noises.
-        kind_requested: GUESS or STATE.
-        newest_requested: go to the newest row, and along with those that come.
-    """
-
-    noise_requested = Signal(int)
-    kind_requested = Signal(object)
-    newest_requested = Signal()
+    noise_requested = Signal(int)  # which of the fixed noises
+    kind_requested = Signal(object)  # GUESS or STATE
+    newest_requested = Signal()  # go to the newest row, and along with those that come
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)

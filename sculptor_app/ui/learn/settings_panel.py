@@ -30,11 +30,7 @@ FEWEST_PICTURES, MOST_PICTURES = 1_000, 100_000_000
 
 
 class FolderField(QWidget):
-    """A folder and a button to choose another.
-
-    Signals:
-        chosen: a person chose a folder.
-    """
+    """A folder and a button to choose another."""
 
     chosen = Signal(str)
 
@@ -68,7 +64,6 @@ class FolderField(QWidget):
 
     @Slot()
     def choose(self) -> None:
-        """Ask for a folder."""
         start = self._path or str(folders.pictures())
         found = QFileDialog.getExistingDirectory(self, self._title, start)
         if found:
@@ -76,17 +71,11 @@ class FolderField(QWidget):
 
 
 class TrainingSettings(QWidget):
-    """The settings of a training run: preset, pictures, length and folder.
-
-    Signals:
-        edited: some setting changed.
-        run_chosen: another folder for the run.
-        new_run_requested: a run in a new folder.
-    """
+    """The settings of a training run: preset, pictures, length and folder."""
 
     edited = Signal()
-    run_chosen = Signal(str)
-    new_run_requested = Signal()
+    run_chosen = Signal(str)  # another folder for the run
+    new_run_requested = Signal()  # a run in a new folder
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -146,7 +135,6 @@ class TrainingSettings(QWidget):
 
     @property
     def folder(self) -> Path:
-        """Of the run."""
         return Path(self.run.path)
 
     def plan(self) -> Plan | None:
@@ -158,7 +146,6 @@ class TrainingSettings(QWidget):
         return plan_of(self.preset.currentData(), self._total(), int(self.edge.currentData()), self.pictures.path)
 
     def set_folder(self, folder: Path) -> None:
-        """Set the folder of the run."""
         self.run.set_path(str(folder))
         self._validate()
 
@@ -187,7 +174,6 @@ class TrainingSettings(QWidget):
     # Remembering --------------------------------------------------------------------------------------------------
 
     def save(self, settings: QSettings) -> None:
-        """Remember the settings."""
         settings.setValue("learn/preset", self.preset.currentData())
         settings.setValue("learn/size", self.edge.currentData())
         settings.setValue("learn/pictures", self.pictures.path)
@@ -195,7 +181,6 @@ class TrainingSettings(QWidget):
         settings.setValue("learn/folder", self.run.path)
 
     def restore(self, settings: QSettings) -> None:
-        """Restore the settings."""
         for box, name in ((self.preset, "preset"), (self.edge, "size")):
             row = box.findData(str(settings.value(f"learn/{name}", "")))
             if row >= 0:
@@ -246,15 +231,9 @@ def new_folder(preset: str = TINY) -> Path:
 
 
 class TrainingRunPanel(QWidget):
-    """Start or pause, stop, a progress bar, and a button that opens the model for carving.
+    """Start or pause, stop, a progress bar, and a button that opens the model for carving."""
 
-    Signals:
-        go_requested: begin, pause or go on, as the button says.
-        stop_requested: stop.
-        carve_requested: carve with this model.
-    """
-
-    go_requested = Signal()
+    go_requested = Signal()  # begin, pause or go on, as the button says
     stop_requested = Signal()
     carve_requested = Signal()
 
@@ -301,8 +280,6 @@ class TrainingRunPanel(QWidget):
         """Set what the buttons do.
 
         Args:
-            state: Of the learner.
-            has_run: Whether there is a run in the folder.
             reason: Why a run cannot begin; empty where it can.
         """
         texts = {

@@ -21,18 +21,9 @@ log = logging.getLogger(__name__)
 
 
 class Downloads(QObject):
-    """One download at a time, in a bar of its own: carving goes on meanwhile.
+    """One download at a time, in a bar of its own: carving goes on meanwhile."""
 
-    Args:
-        runner: Works with the model that is open, or not.
-        bar: Shows the download.
-        messages: Shows how it ended.
-
-    Signals:
-        open_requested: A model that is here now, or was, is to be opened.
-    """
-
-    open_requested = Signal(str)
+    open_requested = Signal(str)  # A model that is here now, or was, is to be opened
 
     def __init__(self, runner: SamplingRunner, bar: WorkBar, messages: MessageBar) -> None:
         super().__init__(bar)
@@ -49,7 +40,6 @@ class Downloads(QObject):
 
     @property
     def is_fetching(self) -> bool:
-        """Whether a model is being fetched."""
         return self.download.is_busy and self._offer is not None
 
     def ask(self, name: str, *, quietly: bool = False) -> None:

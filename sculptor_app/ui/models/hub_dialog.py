@@ -13,16 +13,9 @@ from sculptor_app.ui.theme import fonts
 
 
 class HubDialog(QDialog):
-    """Asks for a name.
+    """Asks for a name."""
 
-    Args:
-        parent: The window.
-
-    Signals:
-        named: The name of a repository, "owner/name", that is to be opened.
-    """
-
-    named = Signal(str)
+    named = Signal(str)  # the name of a repository, "owner/name", that is to be opened
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,7 +57,6 @@ class HubDialog(QDialog):
 
     @property
     def text(self) -> str:
-        """What stands in the field."""
         return self.name.currentText().strip()
 
     @Slot()
@@ -109,8 +101,6 @@ class RefusalDialog(QDialog):
 
     Args:
         model: Its folder, file or name.
-        findings: What speaks against it.
-        parent: The window.
     """
 
     def __init__(self, model: str, findings: Sequence[Finding], parent: QWidget | None = None) -> None:

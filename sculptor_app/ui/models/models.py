@@ -37,15 +37,7 @@ UNASKED_MS = 500
 
 
 class OpeningProgress(QObject):
-    """Progress of loading a model, in a bar.
-
-    Args:
-        runner: Loads models for runs.
-        controls: Name the model.
-        opening: Opens what a person asks for.
-        bar: Is filled.
-        messages: Shows that it was stopped.
-    """
+    """Progress of loading a model, in a bar."""
 
     def __init__(
         self, runner: SamplingRunner, controls: Controls, opening: ModelOpening, bar: WorkBar, messages: MessageBar
@@ -133,17 +125,7 @@ MOST_RECENT = 8
 
 
 class Models(QObject):
-    """The actions about models in the File menu: opening one, the ones opened before, and unloading.
-
-    Args:
-        runner: Opens them.
-        controls: Are filled for a model.
-        messages: Shows why one is refused.
-        status: Shows what needs no answer.
-        bars: For the progress of opening, and of a download.
-        settings: Where the recent ones are remembered.
-        parent: Of dialogs.
-    """
+    """The actions about models in the File menu: opening one, the ones opened before, and unloading."""
 
     def __init__(
         self,
@@ -171,7 +153,6 @@ class Models(QObject):
         runner.prepared.connect(self._prepared)
 
     def entries(self) -> list[MenuEntry]:
-        """The rows for a menu."""
         return [
             Action("open_model", self.tr("&Open model…"), self.ask_folder, ("Ctrl+O",)),
             Action("open_checkpoint", self.tr("Open &checkpoint file…"), self.ask_file),
@@ -190,14 +171,12 @@ class Models(QObject):
 
     @Slot()
     def ask_folder(self) -> None:
-        """Ask for a model's folder and open it."""
         chosen = QFileDialog.getExistingDirectory(self._parent, self.tr("Open a model's folder"), self._folder())
         if chosen:
             self.open(chosen)
 
     @Slot()
     def ask_file(self) -> None:
-        """Ask for a checkpoint file and open it."""
         kinds = self.tr("Checkpoints (*.safetensors)")
         chosen, _ = QFileDialog.getOpenFileName(self._parent, self.tr("Open a checkpoint"), self._folder(), kinds)
         if chosen:

@@ -43,11 +43,7 @@ def offer_text(offer: Offer) -> str:
 
 
 class TransferClock:
-    """How fast bytes come in.
-
-    Args:
-        there: bytes that were there before; taking them up is no transfer.
-    """
+    """How fast bytes come in."""
 
     def __init__(self, there: int) -> None:
         self._there = there

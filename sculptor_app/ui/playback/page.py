@@ -20,34 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """A session and what shows it.
+    """A session and what shows it."""
 
-    Attributes:
-        session: Which trajectory, which step.
-        stage: The frames, large.
-        presenter: Makes their pictures.
-    """
-
-    session: Session
-    stage: Stage
-    presenter: FramePresenter
+    session: Session  # which trajectory, which step
+    stage: Stage  # the frames, large
+    presenter: FramePresenter  # makes their pictures
 
 
 @dataclass(frozen=True, slots=True)
 class GridViews:
-    """Many runs that one session moves.
+    """Many runs that one session moves."""
 
-    Attributes:
-        session: Which step.
-        grid: The runs that are seen now; None where there are none.
-        frames: What is seen of each, as `GifOptions.frames` has it.
-        name: What a file of them is called, without its ending.
-    """
-
-    session: Session
-    grid: Callable[[], RunGrid | None]
-    frames: Callable[[], str]
-    name: Callable[[], str]
+    session: Session  # which step
+    grid: Callable[[], RunGrid | None]  # the runs that are seen now; None where there are none
+    frames: Callable[[], str]  # what is seen of each, as `GifOptions.frames` has it
+    name: Callable[[], str]  # what a file of them is called, without its ending
 
 
 class Page(QWidget):
@@ -56,20 +43,15 @@ class Page(QWidget):
     A page is built when it is first entered; what takes long in it (numpy, pyqtgraph, pictures) comes in `enter`.
 
     Args:
-        settings: Where its choices are remembered.
         messages: Tells what went wrong or well, in a bar above every page.
-        parent: The window.
 
     Attributes:
         session: What is shown and where the scrubber stands; the window's keys and menus move this one while the
             page is in front.
         views: What is looked at, whose picture, run and numbers the File menu saves; None where there is none.
-
-    Signals:
-        ability_changed: `is_busy` or `can_start`.
     """
 
-    ability_changed = Signal()
+    ability_changed = Signal()  # `is_busy` or `can_start`
 
     def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
         super().__init__(parent)

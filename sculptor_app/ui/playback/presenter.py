@@ -28,14 +28,7 @@ translate = QCoreApplication.translate  # a name that lupdate knows
 
 
 class PlaybackPresenter(QObject):
-    """A session's timeline and transport bar, drawn at most once per display frame; a page's own views come on top.
-
-    Args:
-        session: What is shown; what people ask the views for goes back to it.
-        timeline: Shows the phases and the step.
-        transport: Shows the step and plays.
-        parent: The owner.
-    """
+    """A session's timeline and transport bar, drawn at most once per display frame; a page's own views come on top."""
 
     share_while_running = 0.025
     """Of the GUI thread's time that drawing may take while a run computes: the interpreter is shared with it."""
@@ -77,7 +70,6 @@ class PlaybackPresenter(QObject):
         """Draw a step on the views that are neither timeline nor transport bar.
 
         Args:
-            trajectory: What is shown.
             step: The state that the scrubber stands at.
             last: The newest state there is.
         """

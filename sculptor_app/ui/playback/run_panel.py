@@ -13,12 +13,7 @@ from sculptor_app.ui.widgets.basics import ScrolledPanel
 
 
 class RunPanel(QWidget):
-    """One button that starts or stops, and how far the run is.
-
-    Signals:
-        start_requested: Start was pressed.
-        stop_requested: Stop was pressed.
-    """
+    """One button that starts or stops, and how far the run is."""
 
     start_requested = Signal()
     stop_requested = Signal()
@@ -79,7 +74,6 @@ class RunPanel(QWidget):
         self._render()
 
     def set_progress(self, done: int, planned: int, mean_s: float | None) -> None:
-        """Show how far the run is."""
         self._set_bar(done, planned)
         if self._state is not RunState.STOPPING:
             self._progress = progress_text(done, planned, mean_s)
@@ -125,10 +119,7 @@ class BlockPanel(ScrolledPanel):
     """The left panel: settings, which scroll where they must, over Start and progress, which are always seen.
 
     Args:
-        settings: The fields.
         fit_settings: Folds the fields' labels where a height in pixels is too little for them.
-        run_panel: Start and progress.
-        parent: The owner.
     """
 
     def __init__(

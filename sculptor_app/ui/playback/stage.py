@@ -15,20 +15,13 @@ from sculptor_app.ui.widgets.picture_view import View
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the frames have to fit into, in logical pixels.
+    """What the frames have to fit into, in logical pixels."""
 
-    Attributes:
-        width, height: of the stage, margins taken off.
-        overhead: height of a frame's header and footer.
-        gap: between frames.
-        aspect: width over height of the pictures.
-    """
-
-    width: float
+    width: float  # width, height: of the stage, margins taken off
     height: float
-    overhead: float
-    gap: float
-    aspect: float = 1.0
+    overhead: float  # height of a frame's header and footer
+    gap: float  # between frames
+    aspect: float = 1.0  # width over height of the pictures
 
 
 Rect = tuple[int, int, int, int]
@@ -90,14 +83,9 @@ _PLACES = {AUTOMATIC: best, LARGE: one_large, ROW: side_by_side}
 
 
 class Stage(QWidget):
-    """Three frames and, under them, a line about what a step in the middle of a run is.
+    """Three frames and, under them, a line about what a step in the middle of a run is."""
 
-    Signals:
-        kinds_changed: a person chose to see something else in one of them.
-        pixel_hovered: index of the frame, column and row; -1, -1 when the pointer left.
-    """
-
-    kinds_changed = Signal()
+    kinds_changed = Signal()  # a person chose to see something else in one of them
     first_kinds = DEFAULT_KINDS
 
     def __init__(self, parent: QWidget | None = None) -> None:

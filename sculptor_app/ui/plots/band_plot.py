@@ -27,13 +27,9 @@ from sculptor_app.ui.widgets.names import band_name
 
 
 class BandPlot(Chart):
-    """Four curves of log10 power, one per band; click or drag to go to a step.
+    """Four curves of log10 power, one per band; click or drag to go to a step."""
 
-    Signals:
-        step_requested(int): the person wants this state.
-    """
-
-    step_requested = Signal(int)
+    step_requested = Signal(int)  # the person wants this state
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._ends = EndLabels()
@@ -104,7 +100,6 @@ class BandPlot(Chart):
         self._draw_curves()
 
     def set_step(self, step: int) -> None:
-        """Puts the cursor on a state."""
         self._cursor.set_step(step)
         self.canvas.setAccessibleDescription(self.tooltip_at(step).replace("\n", ", "))
 
@@ -130,7 +125,6 @@ class BandPlot(Chart):
         return "\n".join(lines)
 
     def dress(self) -> None:
-        """Puts on the colours of the theme."""
         super().dress()
         for key, item in zip(BAND_KEYS, self._curves, strict=True):
             item.setPen(band_pen(key, 1.75 * self.canvas.devicePixelRatioF()))

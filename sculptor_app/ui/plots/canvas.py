@@ -85,21 +85,15 @@ class Canvas(pg.GraphicsView):
     """The drawing ground: axes around a view, no menus, no buttons, no zooming by accident.
 
     pyqtgraph's own PlotWidget makes a context menu of some eighty widgets for every plot.
-
-    Signals:
-        pressed(float), dragged(float), wheeled(int): where in units of the x axis, and notches of the wheel.
-
-    Attributes:
-        tell: what the tooltip says at a place of the x axis.
     """
 
-    pressed = Signal(float)
-    dragged = Signal(float)
-    wheeled = Signal(int)
+    pressed = Signal(float)  # in units of the x axis
+    dragged = Signal(float)  # in units of the x axis
+    wheeled = Signal(int)  # notches
 
     def __init__(self, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         super().__init__()
-        self.tell: Callable[[float], str] = str
+        self.tell: Callable[[float], str] = str  # the tooltip at a place of the x axis
         self._notches = 0
         self.bottom, self.left = Axis("bottom"), Axis("left")
         self.view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0)
@@ -145,7 +139,6 @@ class Canvas(pg.GraphicsView):
         return float(self.view.mapSceneToView(self.mapToScene(point)).x())
 
     def dress(self) -> None:
-        """Puts on the colours and fonts of the theme."""
         tokens = theme().tokens
         self.setBackground(tokens.window)
         edge = QPen(QColor(tokens.hairline_strong), 1)

@@ -47,7 +47,6 @@ class Chart(QWidget):
         theme().changed.connect(self.dress)
 
     def dress(self) -> None:
-        """Puts on the colours of the theme."""
         self.canvas.dress()
 
     def _place_empty(self) -> None:
@@ -64,7 +63,6 @@ class Chart(QWidget):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to plot."""
         return not self._empty.isHidden()
 
     def tooltip_at(self, x: float) -> str:

@@ -26,17 +26,11 @@ CLEAN_SNR = 100
 
 
 class PlotsPanel(QWidget):
-    """Both plots of one source; empty until `load` has imported pyqtgraph.
+    """Both plots of one source; empty until `load` has imported pyqtgraph."""
 
-    Signals:
-        step_requested: a step was pointed at in a plot.
-        loaded: the plots are there.
-        more_due: one of the plots has been drawn, the other one is to be drawn next.
-    """
-
-    step_requested = Signal(int)
-    loaded = Signal()
-    more_due = Signal()
+    step_requested = Signal(int)  # a step was pointed at in a plot
+    loaded = Signal()  # the plots are there
+    more_due = Signal()  # one of the plots has been drawn, the other one is to be drawn next
 
     def __init__(
         self, session: Session, parent: QWidget | None = None, sources: tuple[Source, ...] = (GUESS, STATE)

@@ -81,7 +81,6 @@ class SpectrumPlot(Chart):
         Args:
             current: of the current step; None where there is none (state 0 has no guess).
             phase_ends: spectra at the last step of the phases that are over, by phase key.
-            step: the current step, for the title.
             noise_floor: the power of the noise in this step's state, dotted.
             cutoff: the frequency from which on the noise is stronger than the picture; shaded from there.
         """
@@ -104,7 +103,6 @@ class SpectrumPlot(Chart):
         self.caption.setText(" · ".join(part for part in parts if part))
 
     def tooltip_at(self, x: float) -> str:
-        """The powers at a frequency."""
         frequency = max(1, round(2**x))
         unit = self.tr("1 cycle per image") if frequency == 1 else self.tr("%1 cycles per image")
         lines = [unit.replace("%1", str(frequency))]
@@ -119,7 +117,6 @@ class SpectrumPlot(Chart):
         return "\n".join(lines)
 
     def dress(self) -> None:
-        """Puts on the colours of the theme."""
         super().dress()
         tokens = theme().tokens
         ratio = self.canvas.devicePixelRatioF()

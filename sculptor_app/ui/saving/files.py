@@ -66,12 +66,7 @@ def write_picture(image: QImage, path: Path) -> None:
 
 
 class RunSaver:
-    """What the File menu saves of a single run.
-
-    Args:
-        views: The run, and the frames that show it.
-        files: Ask for a path, and show what came of it.
-    """
+    """What the File menu saves of a single run."""
 
     def __init__(self, views: Views, files: Files) -> None:
         self._views, self._session, self._files = views, views.session, files
@@ -96,7 +91,6 @@ class RunSaver:
             self._files.write(path, functools.partial(write_picture, image))
 
     def save_numbers(self) -> None:
-        """Save energy per band and step as CSV."""
         trajectory, measures = self._session.trajectory, self._session.measures
         if trajectory is None:
             return
@@ -122,13 +116,7 @@ class RunSaver:
 
 
 class GridSaver:
-    """What the File menu saves of many runs at once: a sheet with all of them, and a table.
-
-    Args:
-        views: The runs.
-        files: Ask for a path.
-        grid_files: Write in the background.
-    """
+    """What the File menu saves of many runs at once: a sheet with all of them, and a table."""
 
     def __init__(self, views: GridViews, files: Files, grid_files: GridFiles) -> None:
         self._views, self._files, self._grid_files = views, files, grid_files
@@ -148,7 +136,6 @@ class GridSaver:
             self._grid_files.write_sheet(path, self._views, grid, step)
 
     def save_numbers(self) -> None:
-        """Save the table as CSV."""
         grid = self._views.grid()
         if grid is None:
             return
@@ -157,23 +144,13 @@ class GridSaver:
             self._grid_files.write_numbers(path, grid)
 
     def copy_picture(self) -> None:
-        """Put the sheet on the clipboard."""
         grid = self._views.grid()
         if grid is not None:
             self._grid_files.copy(self._views, grid, self._views.session.position)
 
 
 class Files(QObject):
-    """The actions of the File menu that save what is in front.
-
-    Args:
-        views: What is in front.
-        messages: Shows what was saved, or why not.
-        status: Shows what needs no answer.
-        bar: Shows the progress of what takes long.
-        settings: Where folder and choices are remembered.
-        parent: Of dialogs.
-    """
+    """The actions of the File menu that save what is in front."""
 
     def __init__(
         self,
@@ -220,17 +197,14 @@ class Files(QObject):
 
     @Slot()
     def save_picture(self) -> None:
-        """Save a PNG."""
         self._saver().save_picture()
 
     @Slot()
     def save_numbers(self) -> None:
-        """Save a CSV."""
         self._saver().save_numbers()
 
     @Slot()
     def copy_picture(self) -> None:
-        """Put a picture on the clipboard."""
         self._saver().copy_picture()
 
     # Folders -----------------------------------------------------------------------------------------------------
@@ -241,11 +215,9 @@ class Files(QObject):
         return remembered if remembered.is_dir() and str(remembered) != "." else folders.pictures()
 
     def ask_picture(self, name: str) -> Path | None:
-        """Ask where a picture is to be saved."""
         return self._ask(self.tr("Save picture"), name, FORMATS["png"])
 
     def ask_numbers(self, name: str) -> Path | None:
-        """Ask where a table is to be saved."""
         return self._ask(self.tr("Save numbers"), name, FORMATS["csv"])
 
     def _ask(self, title: str, name: str, row: ExportFormat) -> Path | None:

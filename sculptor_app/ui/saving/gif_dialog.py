@@ -121,16 +121,11 @@ class ExportGifDialog(QDialog):
     Args:
         filmed: the run, or many, as far as they are when the saving begins.
         measures: a run's measures; None for many.
-        settings: where the choices are remembered.
         path: the file that is offered.
         position: the step that the preview shows.
-        parent: the window.
-
-    Signals:
-        saved: path of the file that was written, and its size in bytes.
     """
 
-    saved = Signal(str, int)
+    saved = Signal(str, int)  # path of the file that was written, and its size in bytes
 
     def __init__(
         self,
@@ -223,7 +218,6 @@ class ExportGifDialog(QDialog):
 
     @Slot(int)
     def set_position(self, position: int) -> None:
-        """Preview another step."""
         if position != self._position:
             self._position = position
             self.refresh()

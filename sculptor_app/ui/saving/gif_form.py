@@ -59,16 +59,11 @@ class GifForm(QWidget):
     """Reads and writes AnimationOptions.
 
     Args:
-        longer_px: longer side of the run's pictures.
-        planned: steps of the run.
         drowned: it is a forward process, which plays from the picture into the noise; only its states are of interest.
         most_px: of many runs, the largest picture that can be shown of each; 0 for a single run.
-
-    Signals:
-        edited: some choice changed.
     """
 
-    edited = Signal()
+    edited = Signal()  # some choice changed
 
     def __init__(
         self, longer_px: int, planned: int, drowned: bool = False, parent: QWidget | None = None, most_px: int = 0

@@ -36,15 +36,10 @@ class GridFiles(QObject):
     """Writes one file at a time in a thread of its own.
 
     Args:
-        messages: Shows what came of it.
-        bar: Shows the progress.
         parent: The owner; call `shutdown` before it goes.
-
-    Signals:
-        saved: A file that was written.
     """
 
-    saved = Signal(object)
+    saved = Signal(object)  # A file that was written
 
     def __init__(self, messages: MessageBar, bar: WorkBar, parent: QObject) -> None:
         super().__init__(parent)
@@ -57,7 +52,6 @@ class GridFiles(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is being written or copied."""
         return self._task.is_busy
 
     # Files -------------------------------------------------------------------------------------------------------
@@ -80,7 +74,6 @@ class GridFiles(QObject):
         self._write(path, write)
 
     def copy(self, views: GridViews, grid: RunGrid, step: int) -> None:
-        """Put the sheet on the clipboard."""
         options = self._options(views, grid)
 
         def job(stop: threading.Event) -> Iterator[object]:

@@ -17,21 +17,13 @@ KEY = "window/layout"
 
 
 class DockLayout(QObject):
-    """Docks of a window.
-
-    Args:
-        window: Holds them.
-
-    Attributes:
-        docks: By name.
-        is_movable: Whether they have title bars, by which they are moved.
-    """
+    """Docks of a window."""
 
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
         self._window = window
-        self.docks: dict[str, QDockWidget] = {}
-        self.is_movable = False
+        self.docks: dict[str, QDockWidget] = {}  # by name
+        self.is_movable = False  # whether they have title bars, by which they are moved
         self._first = QByteArray()
         self._remembered = QByteArray()
         self._hidden: QByteArray | None = None  # the layout, while another page is in front

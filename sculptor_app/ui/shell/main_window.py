@@ -31,19 +31,13 @@ class MainWindow(QMainWindow):
     pages and menus by `Workbench`.
 
     Args:
-        settings: where layout and choices are remembered.
         model: folder of the model to sculpt with; None is the embedded one.
         sampling: makes the engine and runs it; None is the real one.
-
-    Signals:
-        painted: the window has been painted for the first time.
-        completed: every part of it is there.
-        closed: everything behind the window has ended.
     """
 
-    painted = Signal()
-    completed = Signal()
-    closed = Signal()
+    painted = Signal()  # the window has been painted for the first time
+    completed = Signal()  # every part of it is there
+    closed = Signal()  # everything behind the window has ended
 
     def __init__(
         self,

@@ -25,17 +25,7 @@ MEMORY_MB = (128, 256, 512, 1024, 2048, 4096)
 
 
 class Menus(QObject):
-    """Fills the menu bar of a window and remembers what was ticked in it.
-
-    Args:
-        panels: Of the page Carve, and the menus' titles.
-        views: Of the page Carve.
-        pages: Say which page is in front.
-        models: Open models.
-        latent_views: Decode latents.
-        files: Saves what is in front.
-        window: Closes, and is the parent of dialogs.
-    """
+    """Fills the menu bar of a window and remembers what was ticked in it."""
 
     def __init__(
         self,

@@ -31,38 +31,19 @@ translate = QCoreApplication.translate  # a name that lupdate knows
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page that can be opened.
-
-    Attributes:
-        key: Identifier.
-        title: On its tab.
-        tip: What it shows, in a line.
-        build: Makes it; None for Carve, which the window's own panels are.
-    """
+    """A page that can be opened."""
 
     key: str
-    title: str
-    tip: str
-    build: Callable[[], Page] | None = None
+    title: str  # on its tab
+    tip: str  # what it shows, in a line
+    build: Callable[[], Page] | None = None  # makes it; None for Carve, which the window's own panels are
 
 
 class Pages(QObject):
-    """Which page is in front; the window's panels belong to Carve and are hidden for the others.
+    """Which page is in front; the window's panels belong to Carve and are hidden for the others."""
 
-    Args:
-        tabs: One for each page.
-        stack: Holds them.
-        middle: Carve's widget in it.
-        session: Carve's.
-        dock_layout: Of Carve's panels.
-
-    Signals:
-        changed: another page is in front.
-        built: a page has been made, before it is shown.
-    """
-
-    changed = Signal()
-    built = Signal(object)
+    changed = Signal()  # another page is in front
+    built = Signal(object)  # a page has been made, before it is shown
 
     def __init__(
         self,
@@ -99,7 +80,6 @@ class Pages(QObject):
 
     @property
     def page(self) -> Page | None:
-        """The page in front; None for Carve."""
         return self._pages.get(self._current)
 
     @property
@@ -113,11 +93,7 @@ class Pages(QObject):
         return self._pages.get(key)
 
     def show(self, key: str) -> Page | None:
-        """Bring a page to the front.
-
-        Returns:
-            The page; None for Carve.
-        """
+        """Bring a page to the front."""
         if key != self._current:
             self._leave()
             self._current = key
@@ -181,15 +157,7 @@ class Pages(QObject):
 
 
 def page_entries(panels: Panels, pages: Pages, models: Models, settings: QSettings, parent: QWidget) -> list[Entry]:
-    """The table of pages, in the order of their tabs.
-
-    Args:
-        panels: What the pages take from Carve, and hand to it.
-        pages: Bring Carve to the front when a page hands it something.
-        models: Open what the page Learn has made.
-        settings: Where the pages' choices are remembered.
-        parent: The window.
-    """
+    """The table of pages, in the order of their tabs."""
     runner, messages, controls, run_control = panels.runner, panels.messages, panels.controls, panels.run_control
 
     def drown() -> Page:

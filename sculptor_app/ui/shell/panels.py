@@ -42,7 +42,6 @@ class Panels(QObject):
     """Session, runner and panels of a window, put into its docks.
 
     Args:
-        window: Gets the panels, the tabs of the pages, and titles of menus.
         model: Folder of the model to sample with; None is the embedded one.
         sampling: Makes the engine and runs it; None is the real one.
     """

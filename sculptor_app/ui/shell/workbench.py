@@ -25,13 +25,7 @@ PLOTS_WHILE_RUNNING, PLOTS_AT_REST = 0.01, 0.5
 
 
 class Workbench(QObject):
-    """Stage, filmstrip, plots, pages and menus of a window, kept in step with its session.
-
-    Args:
-        panels: The first half of the window.
-        settings: Where choices are remembered.
-        window: The parent of what is made here.
-    """
+    """Stage, filmstrip, plots, pages and menus of a window, kept in step with its session."""
 
     def __init__(self, panels: Panels, settings: QSettings, window: QWidget) -> None:
         super().__init__(window)

@@ -65,7 +65,6 @@ def icon(name: str, role: str = "text") -> QIcon:
     """An icon of resources/icons, tinted with a token.
 
     Args:
-        name: the file's name without ".svg".
         role: a colour token: "text", "muted", "accent_text", "on_accent", ...
 
     Raises:

@@ -64,13 +64,9 @@ def stylesheet(tokens: Tokens) -> str:
 
 
 class Theme(QObject):
-    """What the application looks like now.
+    """What the application looks like now."""
 
-    Signals:
-        changed(): tokens are others than before; who paints or tints by hand paints again.
-    """
-
-    changed = Signal()
+    changed = Signal()  # tokens are others than before; who paints or tints by hand paints again
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,17 +76,14 @@ class Theme(QObject):
 
     @property
     def mode(self) -> Mode:
-        """What the person chose."""
         return self._mode
 
     @property
     def tokens(self) -> Tokens:
-        """The colours in force."""
         return self._tokens
 
     @property
     def is_dark(self) -> bool:
-        """Whether the dark colours are in force."""
         return self._tokens is DARK
 
     def set_mode(self, app: QApplication, mode: str) -> None:

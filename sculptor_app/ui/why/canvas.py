@@ -55,27 +55,17 @@ Painted = tuple[Stroke, str]
 
 @dataclass(frozen=True, slots=True)
 class Brush:
-    """Colour, effect and size of a brush.
+    """Colour, effect and size of a brush."""
 
-    Attributes:
-        colour: shown on the canvas.
-        shift: of red, green and blue, in standard deviations; None puts other noise there.
-        radius: as a share of the block's width.
-    """
-
-    colour: QColor
-    shift: tuple[float, float, float] | None
-    radius: float
+    colour: QColor  # shown on the canvas
+    shift: tuple[float, float, float] | None  # of RGB in standard deviations; None puts other noise there
+    radius: float  # as a share of the block's width
 
 
 class NoiseCanvas(QWidget):
-    """Shows noise as pixels; a drag over it is a stroke.
+    """Shows noise as pixels; a drag over it is a stroke."""
 
-    Signals:
-        painted: the points of a stroke that has just been ended, each a pair of shares of the width and height.
-    """
-
-    painted = Signal(object)
+    painted = Signal(object)  # points of a finished stroke, each a pair of shares of width and height
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -93,7 +83,6 @@ class NoiseCanvas(QWidget):
         theme().changed.connect(self.update)
 
     def set_noise(self, image: QImage | None) -> None:
-        """Show a noise."""
         self._image = image
         self.update()
 
@@ -236,13 +225,9 @@ def brush_colour(key: str) -> QColor:
 
 
 class BrushBox(QWidget):
-    """A column of brush buttons; the page lays out the slider for their size.
+    """A column of brush buttons; the page lays out the slider for their size."""
 
-    Signals:
-        chosen: another brush or size.
-    """
-
-    chosen = Signal()
+    chosen = Signal()  # another brush or size
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -295,7 +280,6 @@ class BrushBox(QWidget):
 
     @property
     def brush(self) -> Brush:
-        """The chosen brush."""
         radius = self.reach.value() / 100
         if self.chosen_key == OTHER:
             return Brush(brush_colour(OTHER), None, radius)
@@ -304,7 +288,6 @@ class BrushBox(QWidget):
         return Brush(brush_colour(self.chosen_key), (red, green, blue), radius)
 
     def save(self, settings: QSettings) -> None:
-        """Remember brush and size."""
         settings.setValue("why/paint/brush", self.chosen_key)
         settings.setValue("why/paint/reach", self.reach.value())
 

@@ -50,47 +50,30 @@ MARGIN, GAP, CAPTION, SPREAD = 16, 12, 32, 42
 
 @dataclass(frozen=True, slots=True)
 class GridSpace:
-    """The space that the cells have to fit into, in logical pixels.
+    """The space that the cells have to fit into, in logical pixels."""
 
-    Attributes:
-        width, height: all of it.
-        gap: between cells.
-        caption: height of the line under each cell; 0 for none.
-        head: height of the column titles; 0 for none.
-        left: width of the row titles; 0 for none.
-        spread: how much more than the gap may be between columns, where there is space.
-    """
-
-    width: float
+    width: float  # width, height: all of it
     height: float
-    gap: float = 12.0
-    caption: float = 0.0
-    head: float = 0.0
-    left: float = 0.0
-    spread: float = 0.0
+    gap: float = 12.0  # between cells
+    caption: float = 0.0  # height of the line under each cell; 0 for none
+    head: float = 0.0  # height of the column titles; 0 for none
+    left: float = 0.0  # width of the row titles; 0 for none
+    spread: float = 0.0  # how much more than the gap may be between columns, where there is space
 
 
 @dataclass(frozen=True, slots=True)
 class CellLayout:
-    """The rectangles of the cells.
+    """The rectangles of the cells."""
 
-    Attributes:
-        pictures: of each cell, square.
-        columns: in a row.
-        enlarged: of the picture that is shown large; None for none.
-    """
-
-    pictures: tuple[Rect, ...]
-    columns: int
-    enlarged: Rect | None = None
+    pictures: tuple[Rect, ...]  # of each cell, square
+    columns: int  # in a row
+    enlarged: Rect | None = None  # of the picture that is shown large; None for none
 
 
 def cell_layout(count: int, space: GridSpace, columns: int = 0) -> CellLayout:
     """The largest equal squares that fit, centred as a whole.
 
     Args:
-        count: Cells, 1 or more.
-        space: What there is.
         columns: In a row; 0 for the number that gives the largest squares, whole rows where they cost little.
     """
     chosen = columns or max(range(1, count + 1), key=lambda each: _merit(count, space, each))
@@ -145,15 +128,10 @@ def _squares(count: int, space: GridSpace, columns: int) -> tuple[Rect, ...]:
 
 
 class CellGrid(QWidget):
-    """A grid of pictures, one frame of every run at the same step.
+    """A grid of pictures, one frame of every run at the same step."""
 
-    Signals:
-        enlarge_requested: number of the cell that is to be shown large; -1 for none.
-        open_requested: number of the cell whose run is to be opened by itself.
-    """
-
-    enlarge_requested = Signal(int)
-    open_requested = Signal(int)
+    enlarge_requested = Signal(int)  # number of the cell that is to be shown large; -1 for none
+    open_requested = Signal(int)  # number of the cell whose run is to be opened by itself
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -204,7 +182,6 @@ class CellGrid(QWidget):
             self._describe()
 
     def set_kind(self, kind: FrameKind) -> None:
-        """Show the current guess or the noisy state."""
         self._kind = kind
         self.update()
 
@@ -221,12 +198,10 @@ class CellGrid(QWidget):
 
     @property
     def runs(self) -> tuple[Trajectory, ...]:
-        """The runs shown."""
         return self._runs
 
     @property
     def arrangement(self) -> Arrangement:
-        """The cells shown."""
         return self._arrangement
 
     @property

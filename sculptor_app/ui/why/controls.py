@@ -31,12 +31,7 @@ _FIELDS = {
 
 
 class ExperimentControls(RunForm):
-    """The settings of one experiment; each experiment remembers its own.
-
-    Args:
-        experiment: Which.
-        parent: The owner.
-    """
+    """The settings of one experiment; each experiment remembers its own."""
 
     def __init__(self, experiment: Experiment, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -117,7 +112,6 @@ class ExperimentControls(RunForm):
         """The choices for the grid; None while a field is wrong.
 
         Args:
-            strokes: Painted on the noise.
             stays_noise: Whether the strokes' strength is kept within that of noise.
         """
         request = self.request()

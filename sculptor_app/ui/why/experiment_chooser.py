@@ -103,13 +103,9 @@ class ExperimentCard(QAbstractButton):
 
 
 class ExperimentChooser(QWidget):
-    """The four cards, one of them chosen.
+    """The four cards, one of them chosen."""
 
-    Signals:
-        chosen: another Experiment.
-    """
-
-    chosen = Signal(object)
+    chosen = Signal(object)  # another Experiment
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -136,7 +132,6 @@ class ExperimentChooser(QWidget):
 
     @property
     def experiment(self) -> Experiment:
-        """The one that is chosen."""
         return next(experiment for experiment, card in self.cards.items() if card.isChecked())
 
     def choose(self, experiment: Experiment) -> None:
@@ -157,17 +152,11 @@ class ExperimentChooser(QWidget):
 
 
 class GridHeader(QWidget):
-    """A sentence about the grid, and buttons for frames and for the enlarged run.
+    """A sentence about the grid, and buttons for frames and for the enlarged run."""
 
-    Signals:
-        kind_chosen: a FrameKind.
-        back_requested: show all cells at the same size again.
-        open_requested: open the run that is shown large.
-    """
-
-    kind_chosen = Signal(object)
-    back_requested = Signal()
-    open_requested = Signal()
+    kind_chosen = Signal(object)  # a FrameKind
+    back_requested = Signal()  # show all cells at the same size again
+    open_requested = Signal()  # open the run that is shown large
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -220,7 +209,6 @@ class GridHeader(QWidget):
         self._choose()
 
     def set_story(self, text: str) -> None:
-        """Set the sentence about the grid."""
         self._story = text
         self.story.setText(text)
 
@@ -236,14 +224,7 @@ class GridHeader(QWidget):
 
 
 class Invitation(QFrame):
-    """A card in the middle of a widget, with one button.
-
-    Args:
-        over: The widget that it lies on.
-
-    Signals:
-        start_requested: its button was pressed.
-    """
+    """A card in the middle of a widget, with one button."""
 
     start_requested = Signal()
 
@@ -267,7 +248,6 @@ class Invitation(QFrame):
         self._dress()
 
     def set_heading(self, text: str) -> None:
-        """Set the heading."""
         self.heading.setText(text)
         self._centre()
 

@@ -32,56 +32,32 @@ class Labels(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """The cells of a grid with captions and titles.
+    """The cells of a grid with captions and titles."""
 
-    Attributes:
-        cells: in reading order.
-        captions: under each cell; as many as there are cells, or none.
-        columns: how many there are in a row; 0 for as many as fit best.
-        column_titles, row_titles: at the edges; as many as there are columns and rows, or none.
-    """
-
-    cells: tuple[Cell, ...]
-    captions: tuple[str, ...] = ()
-    columns: int = 0
-    column_titles: tuple[str, ...] = ()
-    row_titles: tuple[str, ...] = ()
+    cells: tuple[Cell, ...]  # in reading order
+    captions: tuple[str, ...] = ()  # under each cell; as many as there are cells, or none
+    columns: int = 0  # how many there are in a row; 0 for as many as fit best
+    column_titles: tuple[str, ...] = ()  # one for each column, or none
+    row_titles: tuple[str, ...] = ()  # one for each row, or none
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The choices for an experiment.
-
-    Attributes:
-        experiment: which.
-        form, material: label of all cells, where labels do not vary.
-        labels: those that vary, of `Experiment.LABELS`.
-        seed: of the (first) noise.
-        towards: of the noise at the end of a blend.
-        count: cells, of `NOISES` and `BLEND`; noises that are painted on, of `PAINT`.
-        strokes: of `PAINT`.
-        stays_noise: of `PAINT`, see `NoiseRecipe`.
-    """
+    """The choices for an experiment."""
 
     experiment: Experiment
-    form: str | None = None
+    form: str | None = None  # form, material: label of all cells, where labels do not vary
     material: str | None = None
-    labels: Labels = Labels.FORMS
-    seed: int = 7
-    towards: int = 8
-    count: int = 12
-    strokes: tuple[Stroke, ...] = field(default=())
-    stays_noise: bool = True
+    labels: Labels = Labels.FORMS  # those that vary, of `Experiment.LABELS`
+    seed: int = 7  # of the (first) noise
+    towards: int = 8  # of the noise at the end of a blend
+    count: int = 12  # cells, of `NOISES` and `BLEND`; noises that are painted on, of `PAINT`
+    strokes: tuple[Stroke, ...] = field(default=())  # of `PAINT`
+    stays_noise: bool = True  # of `PAINT`, see `NoiseRecipe`
 
 
 def arrange(choices: Choices, forms: tuple[str, ...], materials: tuple[str, ...]) -> Arrangement:
-    """The grid of an experiment.
-
-    Args:
-        choices: The person's.
-        forms: The forms that the model has.
-        materials: The materials that it has.
-    """
+    """The grid of an experiment."""
     if choices.experiment is Experiment.LABELS:
         return _labels(choices, forms, materials)
     if choices.experiment is Experiment.NOISES:
@@ -144,7 +120,6 @@ class GridPlanner:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the model knows forms and materials."""
         return bool(self._forms and self._materials)
 
     def take_labels(self, forms: tuple[str, ...], materials: tuple[str, ...]) -> bool:
@@ -156,10 +131,6 @@ class GridPlanner:
 
     def plan(self, common: RunRequest, choices: Choices) -> tuple[Arrangement, GridRequest]:
         """The cells of an experiment and the request for them.
-
-        Args:
-            common: Steps, sampler and guidance of all cells.
-            choices: What differs between them.
 
         Raises:
             RequestError: The fields are right one by one, but not together.

@@ -38,19 +38,9 @@ _FILE_NAMES = {
 
 
 class WhyPage(Page):
-    """Four experiments with noise, each a grid of runs that one scrubber moves.
+    """Four experiments with noise, each a grid of runs that one scrubber moves."""
 
-    Args:
-        runner: Runs the model.
-        settings: Where its choices are remembered.
-        messages: Shows errors and results.
-        parent: The window.
-
-    Signals:
-        open_requested: the trajectory of one cell, to be opened by itself.
-    """
-
-    open_requested = Signal(object)
+    open_requested = Signal(object)  # the trajectory of one cell, to be opened by itself
 
     def __init__(
         self, runner: SamplingRunner, settings: QSettings, messages: MessageBar, parent: QWidget | None = None
@@ -198,7 +188,6 @@ class WhyPage(Page):
 
     @property
     def experiment(self) -> Experiment:
-        """The experiment that is shown."""
         return self.chooser.experiment
 
     def _planned(self) -> tuple[Arrangement, GridRequest] | None:

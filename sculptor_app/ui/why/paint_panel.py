@@ -166,13 +166,9 @@ class Thumbnail(QWidget):
 
 
 class PaintPanel(QWidget):
-    """Canvas, brushes and whiteness plot; it holds the strokes.
+    """Canvas, brushes and whiteness plot; it holds the strokes."""
 
-    Signals:
-        edited: the strokes, or whether their strength is kept within that of noise.
-    """
-
-    edited = Signal()
+    edited = Signal()  # the strokes, or whether their strength is kept within that of noise
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -287,14 +283,12 @@ class PaintPanel(QWidget):
 
     @Slot()
     def undo(self) -> None:
-        """Take the last stroke back."""
         if self.strokes:
             self.strokes, self._brushes = self.strokes[:-1], self._brushes[:-1]
             self._notify()
 
     @Slot()
     def clear(self) -> None:
-        """Take all strokes back."""
         if self.strokes:
             self.strokes, self._brushes = (), ()
             self._notify()
@@ -330,7 +324,6 @@ class PaintPanel(QWidget):
     # Remembering
 
     def save(self, settings: QSettings) -> None:
-        """Remember the brush and the strokes."""
         self.brushes.save(settings)
         settings.setValue("why/paint/stays_noise", int(self.stays_noise.isChecked()))
         settings.setValue("why/paint/strokes", strokes_text(list(zip(self.strokes, self._brushes, strict=True))))

@@ -21,19 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """The grid of runs of an experiment.
+    """The grid of runs of an experiment."""
 
-    Attributes:
-        arrangement: of its cells.
-        request: with all cells.
-        runs: of all cells, complete or not.
-        new: numbers of the cells that were run this time; the others had been there before.
-    """
-
-    arrangement: Arrangement
-    request: GridRequest
-    runs: tuple[Trajectory, ...]
-    new: tuple[int, ...] = (0,)
+    arrangement: Arrangement  # of its cells
+    request: GridRequest  # with all cells
+    runs: tuple[Trajectory, ...]  # of all cells, complete or not
+    new: tuple[int, ...] = (0,)  # numbers of the cells that were run this time; the others had been there before
 
     @property
     def lead(self) -> int:
@@ -42,25 +35,13 @@ class Result:
 
 
 class Results(QObject):
-    """Runs grids for the experiments, one at a time.
+    """Runs grids for the experiments, one at a time."""
 
-    Args:
-        runner: Runs the model.
-        parent: the owner.
-
-    Signals:
-        busy_changed: whether a grid is being made.
-        appeared: an Experiment that has a new Result.
-        went_on: number of a step, and how many cells have taken it.
-        stepped: number of a step that all cells have taken.
-        ended: the Experiment, "finished", "cancelled" or "failed", and the exception or None.
-    """
-
-    busy_changed = Signal(bool)
-    appeared = Signal(object)
-    went_on = Signal(int, int)
-    stepped = Signal(int)
-    ended = Signal(object, str, object)
+    busy_changed = Signal(bool)  # whether a grid is being made
+    appeared = Signal(object)  # an Experiment that has a new Result
+    went_on = Signal(int, int)  # number of a step, and how many cells have taken it
+    stepped = Signal(int)  # number of a step that all cells have taken
+    ended = Signal(object, str, object)  # Experiment, "finished", "cancelled" or "failed", and the exception or None
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -77,7 +58,6 @@ class Results(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a grid is being made."""
         return self._grid_run.is_busy
 
     def of(self, experiment: Experiment) -> Result | None:
@@ -92,9 +72,6 @@ class Results(QObject):
         """Run a grid; one that is running is cancelled for it.
 
         Args:
-            experiment: That the grid is of.
-            arrangement: Of its cells.
-            request: With all cells of it.
             reuse: Take over finished cells of the grid before that would come out the same, if others are left to run.
         """
         kept = self._complete_runs(experiment, request) if reuse else {}
@@ -163,13 +140,7 @@ class GridRunPanel(RunPanel):
 
 
 class GridProgress(QObject):
-    """Shows the progress of grids on a run panel.
-
-    Args:
-        runner: Runs the model, for other pages, too.
-        results: The grids of the experiments.
-        panel: Shows their progress.
-    """
+    """Shows the progress of grids on a run panel."""
 
     def __init__(self, runner: SamplingRunner, results: Results, panel: GridRunPanel) -> None:
         super().__init__(panel)

@@ -15,75 +15,43 @@ from sculptor_app.measures.frame_kinds import current_word
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A command of a menu.
-
-    Attributes:
-        key: Identifier.
-        title: In the menu, with its mnemonic.
-        call: What it does; an action with a tick is given whether it is on.
-        shortcuts: Keys.
-        is_enabled: Whether it can be chosen now; None where it always can.
-        is_checked: Whether its tick is on now; None for an action without a tick.
-        current_title: Its title now, where that changes.
-        tip: What it does, in a sentence.
-        role: Where macOS puts it.
-        repeats: Whether a key that is held down calls it again and again.
-    """
+    """A command of a menu."""
 
     key: str
-    title: str
-    call: Callable[..., object]
+    title: str  # in the menu, with its mnemonic
+    call: Callable[..., object]  # what it does; an action with a tick is given whether it is on
     shortcuts: tuple[str, ...] = ()
-    is_enabled: Callable[[], bool] | None = None
-    is_checked: Callable[[], bool] | None = None
-    current_title: Callable[[], str] | None = None
+    is_enabled: Callable[[], bool] | None = None  # whether it can be chosen now; None where it always can
+    is_checked: Callable[[], bool] | None = None  # whether its tick is on now; None for an action without a tick
+    current_title: Callable[[], str] | None = None  # its title now, where that changes
     tip: str = ""
-    role: QAction.MenuRole = QAction.MenuRole.TextHeuristicRole
-    repeats: bool = True
+    role: QAction.MenuRole = QAction.MenuRole.TextHeuristicRole  # where macOS puts it
+    repeats: bool = True  # whether a key that is held down calls it again and again
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Something that is on or off, and remembered as `choices/KEY`.
-
-    Attributes:
-        key: Identifier.
-        title: In the menu.
-        is_on: At first.
-        call: Given whether it is on.
-        tip: What it does.
-    """
+    """Something that is on or off, and remembered as `choices/KEY`."""
 
     key: str
-    title: str
-    is_on: bool
-    call: Callable[[bool], object]
+    title: str  # in the menu
+    is_on: bool  # at first
+    call: Callable[[bool], object]  # given whether it is on
     tip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several values, remembered as `choices/KEY`.
-
-    Attributes:
-        key: Identifier.
-        values: Title and value of each.
-        first: Value that is ticked at first.
-        call: Given the value that a person, or the memory, has ticked.
-        title: Of a menu of its own; empty where the values stand among the other actions.
-        is_enabled: Whether it can be chosen now; None where it always can.
-        current: Value that is ticked now, where others change it, too.
-        tip: Of each value.
-    """
+    """One of several values, remembered as `choices/KEY`."""
 
     key: str
-    values: Sequence[tuple[str, Any]]
-    first: object
-    call: Callable[[Any], object]
-    title: str = ""
-    is_enabled: Callable[[], bool] | None = None
-    current: Callable[[], object] | None = None
-    tip: str = ""
+    values: Sequence[tuple[str, Any]]  # title and value of each
+    first: object  # value that is ticked at first
+    call: Callable[[Any], object]  # given the value that a person, or the memory, has ticked
+    title: str = ""  # of a menu of its own; empty where the values stand among the other actions
+    is_enabled: Callable[[], bool] | None = None  # whether it can be chosen now; None where it always can
+    current: Callable[[], object] | None = None  # value that is ticked now, where others change it, too
+    tip: str = ""  # of each value
 
 
 Fill = Callable[[QMenu], object]
@@ -94,17 +62,12 @@ MenuEntry = Action | Switch | Choice | Fill | None
 
 
 class ActionTable(QObject):
-    """The actions of a window's menus: made from records, kept enabled and ticked as those say, and remembered.
-
-    Attributes:
-        actions: Those of `Action` and `Switch`, by key.
-        groups: Those of `Choice`, by key.
-    """
+    """The actions of a window's menus: made from records, kept enabled and ticked as those say, and remembered."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.actions: dict[str, QAction] = {}
-        self.groups: dict[str, QActionGroup] = {}
+        self.actions: dict[str, QAction] = {}  # of `Action` and `Switch`, by key
+        self.groups: dict[str, QActionGroup] = {}  # of `Choice`, by key
         self._records: list[Action] = []
         self._switches: list[Switch] = []
         self._choices: list[Choice] = []

@@ -18,7 +18,6 @@ def error_texts(error: BaseException, unforeseen: str, advice: str = "") -> tupl
     """What happened and what to do, of any error; one that nobody foresaw goes to the log.
 
     Args:
-        error: The exception.
         unforeseen: The sentence for an error that is no `SculptorError`, translated; {0} is its type and {1} its text.
         advice: The sentence after that; empty points to the log.
 
@@ -110,7 +109,6 @@ class MessageBar(QFrame):
         """Show an error: a `SculptorError` in its own words, any other as `error_texts` does.
 
         Args:
-            error: The exception.
             unforeseen: As for `error_texts`.
             advice: As for `error_texts`.
             action: As for `show_message`.
@@ -127,7 +125,6 @@ class MessageBar(QFrame):
 
     @Slot()
     def clear(self) -> None:
-        """Close the message."""
         self.hide()
 
 
@@ -143,7 +140,6 @@ class WorkBar(QFrame):
 
     Args:
         name: what the work is, for who does not see it.
-        parent: the window.
     """
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -176,8 +172,6 @@ class WorkBar(QFrame):
         """Show what is being done.
 
         Args:
-            text: a sentence, or the beginning of one.
-            buttons: label and callback of each.
             is_busy: whether something is being done, which moves the bar, or the buttons are waited for.
         """
         self.text.setText(text)

@@ -82,12 +82,7 @@ def paint_frame(painter: QPainter, rect: QRectF, ink: QColor | str) -> None:
 
 
 def give_menu(button: QToolButton, menu: QMenu) -> None:
-    """Have a button open a menu when it is pressed, and look at rest when that is closed.
-
-    Args:
-        button: Keeps the menu.
-        menu: Opens under it.
-    """
+    """Have a button open a menu when it is pressed, and look at rest when that is closed."""
     button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     button.setMenu(menu)
     menu.aboutToHide.connect(lambda: QTimer.singleShot(0, button, lambda: _let_go(button)))
@@ -142,7 +137,6 @@ class ScrolledPanel(QWidget):
     Args:
         settings: Scrolls up and down where there is too little room.
         foot: Is always seen whole.
-        parent: The owner.
     """
 
     def __init__(self, settings: QWidget, foot: QWidget, parent: QWidget | None = None) -> None:
@@ -169,16 +163,9 @@ class ScrolledPanel(QWidget):
 
 
 class FileDrop(QObject):
-    """Lets a local file be dropped onto a widget and its children.
+    """Lets a local file be dropped onto a widget and its children."""
 
-    Args:
-        target: Takes the file.
-
-    Signals:
-        dropped: The path of the first file.
-    """
-
-    dropped = Signal(object)
+    dropped = Signal(object)  # the path of the first file
 
     def __init__(self, target: QWidget) -> None:
         super().__init__(target)

@@ -127,11 +127,7 @@ each frame of the display makes its own share of them, and not two."""
 
 
 class StatesModel(QAbstractListModel):
-    """Rows 0..count-1, one per state.
-
-    Attributes:
-        start_words: What state 0 is.
-    """
+    """Rows 0..count-1, one per state."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -177,13 +173,9 @@ class StatesModel(QAbstractListModel):
 
 
 class Filmstrip(QListView):
-    """A horizontal strip of states; a click or the arrow keys ask for one.
+    """A horizontal strip of states; a click or the arrow keys ask for one."""
 
-    Signals:
-        step_requested(int): the person chose a state.
-    """
-
-    step_requested = Signal(int)
+    step_requested = Signal(int)  # the person chose a state
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -209,7 +201,6 @@ class Filmstrip(QListView):
         theme().changed.connect(self.viewport().update)
 
     def set_start_words(self, words: str) -> None:
-        """Say what state 0 is."""
         self._states.start_words = words
 
     def _set_up_view(self) -> None:
@@ -288,7 +279,6 @@ class Filmstrip(QListView):
 
     @property
     def count(self) -> int:
-        """How many states there are."""
         return self._states.rowCount()
 
     @property

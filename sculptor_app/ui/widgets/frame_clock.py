@@ -17,12 +17,9 @@ class FrameClock(QObject):
     Args:
         frame_ms: least time between the beginnings of two drawings.
         share: greatest share of time that drawing may take, 0..1; 1 is no limit.
-
-    Signals:
-        due: draw now what is newest.
     """
 
-    due = Signal()
+    due = Signal()  # draw now what is newest
 
     def __init__(self, frame_ms: float = 16, share: float = 1.0, parent: QObject | None = None) -> None:
         super().__init__(parent)

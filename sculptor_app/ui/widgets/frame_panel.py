@@ -114,17 +114,11 @@ _ZOOMS = (1, 2, 4, 8, 16, 32)
 
 
 class FramePanel(QWidget):
-    """A frame of the run with its header and footer, which keep to the picture's own edges.
+    """A frame of the run with its header and footer, which keep to the picture's own edges."""
 
-    Signals:
-        kind_requested(object): the person chose to see another kind of frame (a value given to `set_kinds`).
-        view_changed(View): zoomed or panned here; hand it to the other panels' `set_view`.
-        pixel_hovered(int, int): column and row under the pointer, -1, -1 when it left; for the others' `set_marker`.
-    """
-
-    kind_requested = Signal(object)
-    view_changed = Signal(object)
-    pixel_hovered = Signal(int, int)
+    kind_requested = Signal(object)  # the person chose to see another kind of frame (a value given to `set_kinds`)
+    view_changed = Signal(object)  # zoomed or panned here; hand it to the other panels' `set_view`
+    pixel_hovered = Signal(int, int)  # column and row, -1, -1 when the pointer left; for the others' `set_marker`
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -27,21 +27,13 @@ DECODED_BYTES = 96 * 2**20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """A picture ready to be painted.
+    """A picture ready to be painted."""
 
-    Attributes:
-        image: Format_RGB32, which Qt paints quickest; None where there is nothing to show.
-        limit: of chips, the value at either end of the colour scale.
-        why_empty: in plain words, where there is no image.
-        seen: of latents, how they became colours, in plain words; empty for pixels.
-        numbers: of a decoded frame, (3, H, W) about -1 to 1; None for others, whose numbers are the run's own.
-    """
-
-    image: QImage | None
-    limit: float | None = None
-    why_empty: str = ""
-    seen: str = ""
-    numbers: Frame | None = None
+    image: QImage | None  # Format_RGB32, which Qt paints quickest; None where there is nothing to show
+    limit: float | None = None  # of chips, the value at either end of the colour scale
+    why_empty: str = ""  # in plain words, where there is no image
+    seen: str = ""  # of latents, how they became colours, in plain words; empty for pixels
+    numbers: Frame | None = None  # decoded, (3, H, W) about -1 to 1; None: the run's own numbers
 
 
 def to_image(picture: Picture) -> QImage | None:
@@ -55,11 +47,7 @@ def to_image(picture: Picture) -> QImage | None:
 
 
 class PictureSource:
-    """Pictures of one trajectory, the recent ones kept.
-
-    Args:
-        budget_bytes: most bytes of images that are kept.
-    """
+    """Pictures of one trajectory, the recent ones kept."""
 
     def __init__(self, budget_bytes: int = 24 * 2**20) -> None:
         self._budget_bytes = budget_bytes
@@ -201,16 +189,13 @@ class Thumbnails:
     Args:
         budget_bytes: what the small pictures may take together.
         clock: seconds of work; the processor's time of this thread, as a run in another thread stretches the wall's.
-
-    Attributes:
-        owed: states whose pictures were left for a later painting.
     """
 
     def __init__(self, budget_bytes: int = 32 * 1024 * 1024, clock: Callable[[], float] = time.thread_time) -> None:
         self._budget = budget_bytes
         self._clock = clock
         self._until_s = float("inf")
-        self.owed: set[int] = set()
+        self.owed: set[int] = set()  # states whose pictures were left for a later painting
         self._source: Source | None = None
         self._kept: OrderedDict[tuple[int, int], QImage] = OrderedDict()
         self._bytes = 0

@@ -22,15 +22,10 @@ _SHARPENED_AT_MOST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A part of a picture, free of any widget's size, so that views of other sizes can show the same part.
+    """A part of a picture, free of any widget's size, so that views of other sizes can show the same part."""
 
-    Attributes:
-        magnification: over the scale that fits the widget; 1 and less mean fit.
-        x, y: the middle of the view as a fraction 0..1 of the picture.
-    """
-
-    magnification: float = 1.0
-    x: float = 0.5
+    magnification: float = 1.0  # over the scale that fits the widget; 1 and less mean fit
+    x: float = 0.5  # x, y: the middle of the view as a fraction 0..1 of the picture
     y: float = 0.5
 
     @property
@@ -89,15 +84,10 @@ class _Placement:
 
 
 class PictureView(QWidget):
-    """Shows one picture on an area of its own; what is zoomed can be shared with other views.
+    """Shows one picture on an area of its own; what is zoomed can be shared with other views."""
 
-    Signals:
-        view_changed(View): the person zoomed or panned.
-        pixel_hovered(int, int): column and row under the pointer, or -1, -1 when it left.
-    """
-
-    view_changed = Signal(object)
-    pixel_hovered = Signal(int, int)
+    view_changed = Signal(object)  # the person zoomed or panned
+    pixel_hovered = Signal(int, int)  # column and row under the pointer, or -1, -1 when it left
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -141,7 +131,6 @@ class PictureView(QWidget):
 
     @property
     def image(self) -> QImage | None:
-        """The picture shown."""
         return self._image
 
     @property

@@ -28,12 +28,9 @@ class Timeline(QSlider):
     """A slider over whole steps; being one, it has a slider's value for screen readers.
 
     It shows what it is told and asks by signal: the cursor moves when `set_step` is called.
-
-    Signals:
-        step_requested(int): the person wants this state, 0..available.
     """
 
-    step_requested = Signal(int)
+    step_requested = Signal(int)  # the person wants this state, 0..available
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
@@ -91,19 +88,16 @@ class Timeline(QSlider):
         """The measured marks: pairs of a band's key and the step from which it stayed settled.
 
         Args:
-            marks: the pairs.
             words: what a mark says if it is something else, with "%1" for the band.
         """
         self._marks, self._mark_words = tuple(marks), words or self.tr("%1 settled here")
         self._dress()
 
     def set_start_words(self, words: str) -> None:
-        """Say what state 0 is."""
         self._start_words = words
 
     @property
     def step(self) -> int:
-        """The state that the cursor is on."""
         return self.value()
 
     def step_at(self, point: QPoint) -> int:

@@ -226,7 +226,6 @@ class TransportBar(QWidget):
         self.loop_button.setIcon(icon(_ICONS[mode], "text" if mode == "once" else "accent_text"))
 
     def set_speed(self, steps_per_second: float) -> None:
-        """The playing speed."""
         self.speed_box.blockSignals(True)
         self.speed_box.setValue(steps_per_second)
         self.speed_box.blockSignals(False)
