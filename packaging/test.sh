@@ -1,5 +1,6 @@
 #!/bin/sh
 # Runs every check: sh packaging/test.sh [arguments for pytest]. Sets up what is missing first, as start.sh does.
+# sh packaging/test.sh quick: the linters, and the tests that are marked neither "slow" nor "window".
 # Exit status 0 when all of them hold; pytest's summary is the last line.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -43,7 +44,13 @@ check ruff "$python" -m ruff check .
 check format "$python" -m ruff format --check .
 check mypy "$python" -m mypy
 check import-linter "$(dirname -- "$python")/lint-imports"
-if [ $# -gt 0 ]; then
+# The suite goes to all cores, four at most: every further process imports torch anew.
+on_all_cores="-n logical --maxprocesses 4 --dist worksteal"
+if [ "${1-}" = quick ]; then
+    shift
+    set -- $on_all_cores -m "not slow and not window" "$@"
+    echo "== windows: left out, they are not quick"
+elif [ $# -gt 0 ]; then
     echo "== windows: left out, particular tests were asked for"
 elif start_screen; then
     check windows pytest_in_windows
@@ -52,7 +59,6 @@ else
 fi
 [ -z "$failed" ] || echo "== did not hold so far:$failed"
 echo "== pytest"
-# The whole suite goes to all cores, four at most: every further process imports torch anew.
-[ $# -gt 0 ] || set -- -n logical --maxprocesses 4 --dist worksteal
+[ $# -gt 0 ] || set -- $on_all_cores
 "$python" -m pytest -q "$@" || failed="$failed pytest"
 [ -z "$failed" ]
