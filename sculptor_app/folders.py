@@ -1,6 +1,5 @@
 """Where the program keeps what it writes, by the platform's own rules."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -36,18 +35,3 @@ def pictures() -> Path:
     """Where a person keeps pictures: the folder that an export offers first. Not made when it is missing."""
     found = platformdirs.user_pictures_path()
     return found if found.is_dir() else Path.home()
-
-
-def sync(folder: Path) -> None:
-    """Make a rename in a folder last; on systems that cannot open a folder there is nothing to do.
-
-    Raises:
-        OSError: The disk could not be reached.
-    """
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from sculptor_app import folders
-
 
 @contextmanager
 def atomic_file(path: Path, temporary: Path) -> Iterator[IO[bytes]]:
@@ -37,7 +35,22 @@ def atomic_file(path: Path, temporary: Path) -> Iterator[IO[bytes]]:
         if path.exists():
             temporary.chmod(path.stat().st_mode & 0o7777)
         temporary.replace(path)
-        folders.sync(path.parent)
+        sync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder last; on systems that cannot open a folder there is nothing to do.
+
+    Raises:
+        OSError: The disk could not be reached.
+    """
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

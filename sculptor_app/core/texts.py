@@ -1,18 +1,45 @@
-"""Texts and units as people read them, without Qt: the marker for translation, sizes in bytes, ratios."""
+"""Texts and units as people read them, without Qt: sentences that can be translated, sizes in bytes, ratios."""
 
 import math
 
 _UNITS = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6))
 
 
-def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # noqa: N802  # lupdate looks for this very name
-    """The text itself, marked so that lupdate finds it; ui shows it with `QCoreApplication.translate(context, text)`.
+class Text(str):
+    """An English text that keeps its template and facts, so that a window can show it in another language.
+
+    Attributes:
+        context: of the translation, as Qt counts them.
+        template: the marked literal, with {0}, {1} … for the facts.
+        facts: what was put in; None before `format`.
+    """
+
+    context: str
+    template: str
+    facts: tuple[object, ...] | None
+
+    def __new__(cls, context: str, template: str, facts: tuple[object, ...] | None = None) -> "Text":
+        """Put the facts into the template."""
+        text = super().__new__(cls, template if facts is None else template.format(*facts))
+        text.context, text.template, text.facts = context, template, facts
+        return text
+
+    def __getnewargs__(self) -> tuple[str, str, tuple[object, ...] | None]:  # type: ignore[override]  # for pickle
+        return self.context, self.template, self.facts
+
+    def format(self, *facts: object) -> "Text":  # type: ignore[override]
+        """The text with its facts."""
+        return Text(self.context, self.template, facts)
+
+
+def translate(context: str, text: str) -> Text:
+    """A text below ui, marked so that lupdate finds it by this function's name; `ui.widgets.names.display` shows it.
 
     Args:
-        context: of the translation; "names" for the labels in tables.
-        text: English, a literal.
+        context: of the translation: "names" for labels in tables, "errors" for sentences.
+        text: English, a literal; {0}, {1} … for what `format` puts in.
     """
-    return text
+    return Text(context, text)
 
 
 def byte_text(count: float) -> str:

@@ -10,6 +10,7 @@ from typing import IO
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.files import atomic_file
+from sculptor_app.core.texts import translate
 
 
 class ExportError(SculptorError):
@@ -77,25 +78,50 @@ def _refuse_wrong_place(path: Path, target: Path) -> None:
     """Say what is wrong with a place, where that can be seen."""
     folder = target.parent
     if target.is_dir():
-        raise ExportError(f"{path} is a folder.", "Add a file name.")
+        raise ExportError(translate("errors", "{0} is a folder.").format(path), translate("errors", "Add a file name."))
     if not folder.exists():
-        raise ExportError(f"The folder {folder} does not exist.", "Create it, or choose another.")
+        raise ExportError(
+            translate("errors", "The folder {0} does not exist.").format(folder),
+            translate("errors", "Create it, or choose another."),
+        )
     if not folder.is_dir():
-        raise ExportError(f"{folder} is no folder.", "Choose another place.")
+        raise ExportError(
+            translate("errors", "{0} is no folder.").format(folder), translate("errors", "Choose another place.")
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ExportError(f"The folder {folder} cannot be written to.", "Choose another, or change its permissions.")
+        raise ExportError(
+            translate("errors", "The folder {0} cannot be written to.").format(folder),
+            translate("errors", "Choose another, or change its permissions."),
+        )
     if target.exists() and not target.is_file():
-        raise ExportError(f"{path} is no regular file.", "Choose another name.")
+        raise ExportError(
+            translate("errors", "{0} is no regular file.").format(path), translate("errors", "Choose another name.")
+        )
 
 
 def _sentence(path: Path, error: OSError) -> ExportError:
     """An operating system's error in words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ExportError(f"The disk is full: {path} was not written.", "Free some space, or choose another place.")
+        return ExportError(
+            translate("errors", "The disk is full: {0} was not written.").format(path),
+            translate("errors", "Free some space, or choose another place."),
+        )
     if error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.absolute().parent.is_dir():
-        return ExportError(f"The folder {path.parent} has vanished.", "Create it again, or choose another.")
+        return ExportError(
+            translate("errors", "The folder {0} has vanished.").format(path.parent),
+            translate("errors", "Create it again, or choose another."),
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ExportError(f"{path} may not be written here.", "Choose another place, or change its permissions.")
+        return ExportError(
+            translate("errors", "{0} may not be written here.").format(path),
+            translate("errors", "Choose another place, or change its permissions."),
+        )
     if error.errno == errno.ENAMETOOLONG:
-        return ExportError(f"The name {path.name[:40]}… is too long.", "Choose a shorter one.")
-    return ExportError(f"{path} could not be written ({error.strerror or error}).", "Choose another place.")
+        return ExportError(
+            translate("errors", "The name {0}… is too long.").format(path.name[:40]),
+            translate("errors", "Choose a shorter one."),
+        )
+    return ExportError(
+        translate("errors", "{0} could not be written ({1}).").format(path, error.strerror or error),
+        translate("errors", "Choose another place."),
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Literal
 
-from sculptor_app.core.texts import QT_TRANSLATE_NOOP
+from sculptor_app.core.texts import translate
 from sculptor_app.exports.animation.options import AnimationOptions
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def _write_csv(path: Path, export: Export) -> None:
 FORMATS = {
     row.id: row
     for row in (
-        ExportFormat("gif", QT_TRANSLATE_NOOP("names", "GIF animation"), "animation", _write_gif, sheet_px=900),
-        ExportFormat("png", QT_TRANSLATE_NOOP("names", "PNG picture"), "still", _write_png, sheet_px=2000),
-        ExportFormat("csv", QT_TRANSLATE_NOOP("names", "Comma-separated values"), "table", _write_csv),
+        ExportFormat("gif", translate("names", "GIF animation"), "animation", _write_gif, sheet_px=900),
+        ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
+        ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),
     )
 }
 """All formats by id; of a kind the first is the one that is offered first."""

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from sculptor_app import __version__
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportError
@@ -75,11 +76,17 @@ def read_settings(path: Path) -> dict[str, Any]:
         with Image.open(path) as image:
             text = image.info.get("comment", b"")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ExportError(f"{path} cannot be read as a picture.", "Choose a GIF or PNG.") from error
+        raise ExportError(
+            translate("errors", "{0} cannot be read as a picture.").format(path),
+            translate("errors", "Choose a GIF or PNG."),
+        ) from error
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or content.get("application") != APPLICATION:
-        raise ExportError(f"{path} carries no settings of a run.", f"Choose a picture that {APPLICATION} exported.")
+        raise ExportError(
+            translate("errors", "{0} carries no settings of a run.").format(path),
+            translate("errors", "Choose a picture that {0} exported.").format(APPLICATION),
+        )
     return content

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.grid import GridScenes
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -56,7 +57,7 @@ def _run_picture(trajectory: AnyTrajectory, k: int, options: AnimationOptions) -
     for kind in kinds_of(options):
         shown = picture(trajectory, k, kind)
         if shown.rgb is None:
-            raise ExportError(shown.note, "Export the noisy state instead.")
+            raise ExportError(shown.note, translate("errors", "Export the noisy state instead."))
         image = Image.fromarray(shown.rgb)
         sized = image.resize((size.width, size.height), Image.Resampling.NEAREST if size.shrink == 1 else None)
         parts += [np.full((size.height, GAP_PX, 3), _PAPER, np.uint8), np.asarray(sized)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from sculptor_app.core.texts import QT_TRANSLATE_NOOP
+from sculptor_app.core.texts import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +34,37 @@ class FrameKindRow:
 class FrameKind(Enum):
     """The kinds of frame: values are the words of the rows, and the rows' facts are attributes."""
 
-    NOISY_STATE = FrameKindRow("noisy", QT_TRANSLATE_NOOP("names", "Noisy state"), is_picture=True, is_animated=True)
+    NOISY_STATE = FrameKindRow("noisy", translate("names", "Noisy state"), is_picture=True, is_animated=True)
     CURRENT_GUESS = FrameKindRow(
-        "guess", QT_TRANSLATE_NOOP("names", "Current guess"), is_picture=True, is_animated=True,
-        note=QT_TRANSLATE_NOOP("names", "what the model sees in the block"),
+        "guess", translate("names", "Current guess"), is_picture=True, is_animated=True,
+        note=translate("names", "what the model sees in the block"),
     )  # fmt: skip
     PREDICTED_NOISE = FrameKindRow(
-        "predicted-noise", QT_TRANSLATE_NOOP("names", "Predicted noise"),
-        note=QT_TRANSLATE_NOOP("names", "what the model takes for noise"),
+        "predicted-noise", translate("names", "Predicted noise"),
+        note=translate("names", "what the model takes for noise"),
     )  # fmt: skip
     STATE_CHIPS = FrameKindRow(
-        "chips", QT_TRANSLATE_NOOP("names", "Chips"), label="Chips of the noisy state", is_signed=True,
-        is_animated=True, note=QT_TRANSLATE_NOOP("names", "taken off here"),
+        "chips", translate("names", "Chips"), label="Chips of the noisy state", is_signed=True,
+        is_animated=True, note=translate("names", "taken off here"),
     )  # fmt: skip
     GUESS_CHIPS = FrameKindRow(
-        "guess-chips", QT_TRANSLATE_NOOP("names", "Chips of the guess"), label="Chips of the current guess",
-        is_signed=True, note=QT_TRANSLATE_NOOP("names", "changed here"),
+        "guess-chips", translate("names", "Chips of the guess"), label="Chips of the current guess",
+        is_signed=True, note=translate("names", "changed here"),
     )  # fmt: skip
     TWIN = FrameKindRow(
-        "twin", QT_TRANSLATE_NOOP("names", "Twin"), is_picture=True,
-        note=QT_TRANSLATE_NOOP("names", "the finished picture, drowned as deep"),
+        "twin", translate("names", "Twin"), is_picture=True,
+        note=translate("names", "the finished picture, drowned as deep"),
     )  # fmt: skip
     UNCONDITIONAL_GUESS = FrameKindRow(
-        "unconditional", QT_TRANSLATE_NOOP("names", "Unconditional guess"), is_picture=True, is_animated=True,
+        "unconditional", translate("names", "Unconditional guess"), is_picture=True, is_animated=True,
         is_of_guidance=True, guidance_weight=0.0,
     )  # fmt: skip
     CONDITIONAL_GUESS = FrameKindRow(
-        "conditional", QT_TRANSLATE_NOOP("names", "Conditional guess"), is_picture=True, is_animated=True,
+        "conditional", translate("names", "Conditional guess"), is_picture=True, is_animated=True,
         is_of_guidance=True, guidance_weight=1.0,
     )  # fmt: skip
     GUIDANCE_DIRECTION = FrameKindRow(
-        "guidance", QT_TRANSLATE_NOOP("names", "Guidance direction"), is_signed=True, is_animated=True,
+        "guidance", translate("names", "Guidance direction"), is_signed=True, is_animated=True,
         is_of_guidance=True,
     )  # fmt: skip
 

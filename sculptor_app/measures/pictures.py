@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.forward import ForwardTrajectory
 from sculptor_app.core.trajectory.latent_map import LatentMap
@@ -21,9 +22,11 @@ from sculptor_app.measures.colours import bands_of, byte_picture, diverging_colo
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.spectrum import luminance
 
-NO_MODEL = "No model takes part here, so nothing is guided."
-NOT_DECODED = "A decoded run holds guesses and states alone: see the two guesses of guidance in the latents."
-NOT_KEPT = "This run did not keep the two guesses of guidance; one that is told to keep both does."
+NO_MODEL = translate("errors", "No model takes part here, so nothing is guided.")
+NOT_DECODED = translate(
+    "errors", "A decoded run holds guesses and states alone: see the two guesses of guidance in the latents."
+)
+NOT_KEPT = translate("errors", "This run did not keep the two guesses of guidance; one that is told to keep both does.")
 
 
 LATENT_RANGE = 2.5
@@ -32,13 +35,19 @@ LATENT_RANGE = 2.5
 UNIT_SCALE = 1e-6
 """A scale so near to 1 is 1: schedulers that keep the variance give a² + s² = 1 with a last figure of rounding."""
 
-NO_STEP_YET = "No step has been taken yet: this is the untouched block."
-SUB_STAGES = "This sampler asks the network more than once in a step, so no one noise goes with the guess."
-NO_LEVEL = "The step starts from a state without noise."
-NOT_FINISHED = "The twin is the finished picture, and this run is not finished."
-TWIN_SUB_STAGES = f"{SUB_STAGES[:-1]}, and none with a twin."
-NO_DECODED_NOISE = "Noise is added to the latents, and no decoder makes a picture of it: see it in the latents."
-NO_TWIN_NOISE = "The twin takes the noise that the model sees here, and the next step does not tell it."
+NO_STEP_YET = translate("errors", "No step has been taken yet: this is the untouched block.")
+SUB_STAGES = translate(
+    "errors", "This sampler asks the network more than once in a step, so no one noise goes with the guess."
+)
+NO_LEVEL = translate("errors", "The step starts from a state without noise.")
+NOT_FINISHED = translate("errors", "The twin is the finished picture, and this run is not finished.")
+TWIN_SUB_STAGES = translate("errors", "{0}, and none with a twin.").format(SUB_STAGES[:-1])
+NO_DECODED_NOISE = translate(
+    "errors", "Noise is added to the latents, and no decoder makes a picture of it: see it in the latents."
+)
+NO_TWIN_NOISE = translate(
+    "errors", "The twin takes the noise that the model sees here, and the next step does not tell it."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,10 +122,10 @@ def why_empty(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> str:
     if summary.guess_note:
         return str(summary.guess_note)
     if kind is FrameKind.GUESS_CHIPS and k == 1:
-        return "This is the first guess: there is none before it to compare with."
+        return translate("errors", "This is the first guess: there is none before it to compare with.")
     if kind is FrameKind.PREDICTED_NOISE:
         return SUB_STAGES if summary.calls > 1 else NO_LEVEL
-    return "The model's guess was not recorded for this step."
+    return translate("errors", "The model's guess was not recorded for this step.")
 
 
 def picture(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Picture:

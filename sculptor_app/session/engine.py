@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sculptor_app.core.requests.parameter import ModelParameter, UnsupportedParameter
 from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, RunRequest
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.hub.cache import NotInCache as NotInCache
 from sculptor_app.diffusion.models.hub.cache import cached_names as cached_names
 from sculptor_app.diffusion.models.hub.cache import is_begun as is_begun
@@ -118,7 +119,11 @@ def describe_model(engine: Engine, pipeline: Any, model: str | None) -> OpenedMo
 
     why_not = parameters.why_not_callable(pipeline)
     if why_not:
-        raise RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
+        raise RequestError(
+            translate("errors", "{0} Choose a model that makes pictures from words, classes or pictures.").format(
+                why_not
+            )
+        )
     return OpenedModel(
         model=model,
         name=model_name(model),
@@ -215,7 +220,11 @@ def fit_picture(engine: Engine, request: RunRequest, picture: Frame) -> Frame:
     size: int | None = getattr(engine.load(request.model, request.device), "picture_size", None)
     if size is None:
         raise RequestError(
-            "This model takes pictures in its own way, or none; open the embedded model, or one that was learned here."
+            translate(
+                "errors",
+                "This model takes pictures in its own way, or none; open the embedded model, or one that was "
+                "learned here.",
+            )
         )
     return fit_square(picture, size)
 

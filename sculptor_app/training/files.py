@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from sculptor_app import folders
-from sculptor_app.core.files import atomic_file
+from sculptor_app.core.files import atomic_file, sync_folder
+from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import NotWritten
 
 
@@ -41,7 +41,7 @@ def not_written(path: Path, error: BaseException, unharmed: str = "") -> NotWrit
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
     reason = (cause.strerror if isinstance(cause, OSError) else None) or str(cause or error)
-    return NotWritten(f"{path} could not be written ({reason}).", unharmed)
+    return NotWritten(translate("errors", "{0} could not be written ({1}).").format(path, reason), unharmed)
 
 
 @contextmanager
@@ -59,7 +59,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         _flush(beside)
         _swap(beside, folder, before)
     except Exception as error:  # safetensors has an error of its own for a full disk
-        raise not_written(folder, error, "What was there before is whole." if folder.exists() else "") from error
+        raise not_written(
+            folder, error, translate("errors", "What was there before is whole.") if folder.exists() else ""
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -76,7 +78,7 @@ def _swap(beside: Path, folder: Path, before: Path) -> None:
             before.rename(folder)
             raise
         shutil.rmtree(before, ignore_errors=True)
-    folders.sync(folder.parent)
+    sync_folder(folder.parent)
 
 
 def _flush(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.training.errors import TooManyPictures
 
@@ -59,8 +60,9 @@ def refuse_too_many(count: int, size: int, available: int | None = None) -> None
     needed = 3 * count * size * size
     if available is not None and needed > available - LEFT_TO_OTHERS:
         raise TooManyPictures(
-            f"{count:,} pictures of {size} pixels take {needed / 2**30:.1f} GiB of memory, "
-            f"and {available / 2**30:.1f} GiB are free."
+            translate(
+                "errors", "{0:,} pictures of {1} pixels take {2:.1f} GiB of memory, and {3:.1f} GiB are free."
+            ).format(count, size, needed / 2**30, available / 2**30)
         )
 
 

@@ -13,6 +13,7 @@ from diffusers import DDIMScheduler, UNet2DModel
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines import networks
@@ -227,7 +228,9 @@ def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], siz
         table = model.label_embedding
     else:
         raise UnsuitableModel(
-            f"The model in {folder} does not know the forms and materials of the rendered sculptures."
+            translate(
+                "errors", "The model in {0} does not know the forms and materials of the rendered sculptures."
+            ).format(folder)
         )
     if size is not None:
         model.unet.register_to_config(sample_size=size // model.config.patch_size)
@@ -243,7 +246,9 @@ def _refuse_other_schedule(folder: Path, model: SculptorPipeline) -> None:
     )
     if not same:
         raise UnsuitableModel(
-            f"The model in {folder} was learned with another noise schedule, or says something else than v."
+            translate(
+                "errors", "The model in {0} was learned with another noise schedule, or says something else than v."
+            ).format(folder)
         )
 
 

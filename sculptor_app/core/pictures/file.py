@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from sculptor_app.core.errors import PictureError
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 
 MOST_PIXELS = 400_000_000
@@ -48,7 +49,7 @@ class Unreadable(Exception):
         advice: one sentence.
     """
 
-    def __init__(self, reason: str, advice: str = "Choose another picture.") -> None:
+    def __init__(self, reason: str, advice: str = translate("errors", "Choose another picture.")) -> None:
         super().__init__(reason)
         self.advice = advice
 
@@ -103,21 +104,28 @@ def _decode(
     with _opened(path) as picture:
         size = picture.size
         if size[0] * size[1] > MOST_PIXELS:
-            raise Unreadable(f"it has more than {MOST_PIXELS:,} pixels", "Shrink it first, or choose another picture.")
+            raise Unreadable(
+                translate("errors", "it has more than {0:,} pixels").format(MOST_PIXELS),
+                translate("errors", "Shrink it first, or choose another picture."),
+            )
         check(*size)
         if least_px is not None:
             picture.draft(None, (least_px, least_px))
         picture.load()
         orientation, profile = _orientation(picture), picture.info.get("icc_profile")
-        notes = ["only the first of its pictures is used"] if getattr(picture, "is_animated", False) else []
+        notes: list[str] = (
+            [translate("errors", "only the first of its pictures is used")]
+            if getattr(picture, "is_animated", False)
+            else []
+        )
         plain = fit(_plain(picture, bool(profile)))
     plain = _in_srgb(plain, profile, notes)
     if plain.mode == "RGBA":
         plain = Image.alpha_composite(Image.new("RGBA", plain.size, ground), plain)
-        notes.append(f"transparent parts lie on {_ground_name(ground)}")
+        notes.append(translate("errors", "transparent parts lie on {0}").format(_ground_name(ground)))
     if orientation in _TURNS:
         plain = plain.transpose(_TURNS[orientation])
-        notes.append("turned upright as the camera was held")
+        notes.append(translate("errors", "turned upright as the camera was held"))
     return Decoded(_pixels(plain), size[::-1] if orientation in _LYING else size, tuple(notes))
 
 
@@ -157,7 +165,7 @@ def _plain(picture: Image.Image, has_profile: bool) -> Image.Image:
 def _scaled_greys(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture).astype(np.float32)
     if not np.isfinite(values).all():
-        raise Unreadable("it holds NaN or infinity")
+        raise Unreadable(translate("errors", "it holds NaN or infinity"))
     full = _full_scale(picture.mode, float(values.max()))
     return Image.fromarray(np.clip(values / np.float32(full) * 255, 0, 255))
 
@@ -178,7 +186,7 @@ def _in_srgb(picture: Image.Image, profile: bytes | None, notes: list[str]) -> I
         try:
             return _converted(picture, profile, notes)
         except (ImageCms.PyCMSError, OSError, ValueError):  # a damaged profile beside a picture that is whole
-            notes.append("its colour profile cannot be used and was left out")
+            notes.append(translate("errors", "its colour profile cannot be used and was left out"))
     return picture if picture.mode in ("RGBA", "F") else picture.convert("RGB")
 
 
@@ -193,7 +201,7 @@ def _converted(picture: Image.Image, profile: bytes, notes: list[str]) -> Image.
     transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), colours.mode, "RGB")
     converted = ImageCms.applyTransform(colours, transform)
     assert converted is not None  # only a conversion in place returns none
-    notes.append(f"colours converted from the profile {name or 'in the file'}")
+    notes.append(translate("errors", "colours converted from the profile {0}").format(name or "in the file"))
     if picture.mode == "RGBA":
         converted.putalpha(picture.getchannel("A"))
     return converted
@@ -214,23 +222,41 @@ def _ground_name(ground: tuple[int, int, int]) -> str:
 def _refuse_other_than_files(path: Path) -> None:
     """Refuse folders, pipes and devices in words; a pipe would be waited for, a device read without end."""
     if path.is_dir():
-        raise Unreadable("it is a folder", "Choose a picture in it.")
+        raise Unreadable(translate("errors", "it is a folder"), translate("errors", "Choose a picture in it."))
     if not path.is_file() and path.exists():
-        raise Unreadable("it is no file")
+        raise Unreadable(translate("errors", "it is no file"))
 
 
 def _unreadable(error: Exception) -> Unreadable:
     if isinstance(error, UnidentifiedImageError):
-        return Unreadable("it is no picture of a known kind", "Choose a JPEG, PNG, WebP, TIFF, GIF or BMP.")
+        return Unreadable(
+            translate("errors", "it is no picture of a known kind"),
+            translate("errors", "Choose a JPEG, PNG, WebP, TIFF, GIF or BMP."),
+        )
     if isinstance(error, MemoryError):
-        return Unreadable("there is not enough memory for it", "Shrink it first, or close other programs.")
+        return Unreadable(
+            translate("errors", "there is not enough memory for it"),
+            translate("errors", "Shrink it first, or close other programs."),
+        )
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
-        return Unreadable("it may not be read", "Change its permissions, or choose another picture.")
+        return Unreadable(
+            translate("errors", "it may not be read"),
+            translate("errors", "Change its permissions, or choose another picture."),
+        )
     if isinstance(error, FileNotFoundError):
-        return Unreadable("there is no such file", "Look at its name, or choose another picture.")
+        return Unreadable(
+            translate("errors", "there is no such file"),
+            translate("errors", "Look at its name, or choose another picture."),
+        )
     if isinstance(error, OSError) and error.strerror:
-        return Unreadable(f"reading it failed ({error.strerror})", "Try again, or choose another picture.")
-    return Unreadable("it is broken or truncated", "Get a whole copy of it, or choose another picture.")
+        return Unreadable(
+            translate("errors", "reading it failed ({0})").format(error.strerror),
+            translate("errors", "Try again, or choose another picture."),
+        )
+    return Unreadable(
+        translate("errors", "it is broken or truncated"),
+        translate("errors", "Get a whole copy of it, or choose another picture."),
+    )
 
 
 GROUND = (128, 128, 128)
@@ -274,7 +300,9 @@ def open_picture(path: Path, *, longest_px: int | None = None, square_px: int | 
     try:
         found = decode(path, fit, 2 * chosen[0] if chosen else None, GROUND, _size_check(longest_px))
     except Unreadable as error:
-        raise PictureError(f"{name} cannot be opened: {error}.", error.advice) from error
+        raise PictureError(
+            translate("errors", "{0} cannot be opened: {1}.").format(name, error), error.advice
+        ) from error
     frame = np.ascontiguousarray(found.pixels.transpose(2, 0, 1)) / np.float32(127.5) - np.float32(1)
     notes = (*_resized(found.original_size, frame.shape, square_px is not None), *found.notes)
     return OpenedPicture(frame, name, found.original_size, notes)
@@ -316,9 +344,15 @@ def _size_check(longest_px: int | None) -> Callable[[int, int], None]:
     def check(width: int, height: int) -> None:
         size = f"{width} {_TIMES} {height} pixels"
         if min(width, height) < LEAST_SIDE_PX:
-            raise Unreadable(f"it has {size}", f"Choose a picture of at least {LEAST_SIDE_PX} pixels on each side.")
+            raise Unreadable(
+                translate("errors", "it has {0}").format(size),
+                translate("errors", "Choose a picture of at least {0} pixels on each side.").format(LEAST_SIDE_PX),
+            )
         if longest_px is not None and min(_shrunk_size(width, height, longest_px)) < LEAST_SIDE_PX:
-            raise Unreadable(f"it has {size}, and shrunk to {longest_px} nothing of it is left", "Crop it first.")
+            raise Unreadable(
+                translate("errors", "it has {0}, and shrunk to {1} nothing of it is left").format(size, longest_px),
+                translate("errors", "Crop it first."),
+            )
 
     return check
 
@@ -326,7 +360,7 @@ def _size_check(longest_px: int | None) -> Callable[[int, int], None]:
 def _resized(original: tuple[int, int], shape: tuple[int, ...], cropped: bool) -> list[str]:
     """Notes about what became of the size."""
     width, height = original
-    notes = ["cropped to its middle square"] if cropped and width != height else []
+    notes: list[str] = [translate("errors", "cropped to its middle square")] if cropped and width != height else []
     before, now = (min(original), shape[1]) if cropped else (max(original), max(shape[1:]))
     if now != before:
         notes.append(f"{'shrunk' if now < before else 'enlarged'} from {width} {_TIMES} {height} pixels")

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.requests.request import Point, RequestError, Stroke
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 
 Floats = NDArray[np.float64]
@@ -59,18 +60,26 @@ class Start:
 
     def __post_init__(self) -> None:
         if self.picture is None and self.noise is None:
-            raise RequestError("There is neither a picture nor a noise to start from; give one.")
+            raise RequestError(translate("errors", "There is neither a picture nor a noise to start from; give one."))
         if isinstance(self.first_step, bool) or not isinstance(self.first_step, int) or self.first_step < 1:
-            raise RequestError(f"The first step is {self.first_step!r}; choose a whole number, 1 and more.")
+            raise RequestError(
+                translate("errors", "The first step is {0!r}; choose a whole number, 1 and more.").format(
+                    self.first_step
+                )
+            )
         if self.first_step > 1 and self.picture is None:
             raise RequestError(
-                f"Step {self.first_step} cannot start from noise alone; give a picture, or start at step 1."
+                translate(
+                    "errors", "Step {0} cannot start from noise alone; give a picture, or start at step 1."
+                ).format(self.first_step)
             )
         for name in ("picture", "noise"):
             object.__setattr__(self, name, _checked(name, getattr(self, name)))
         if self.picture is not None and np.abs(self.picture).max() > MOST_CONTRAST:
             low, high = self.picture.min(), self.picture.max()
-            raise RequestError(f"The picture's values are {low:g} to {high:g}; bring them to -1 to 1.")
+            raise RequestError(
+                translate("errors", "The picture's values are {0:g} to {1:g}; bring them to -1 to 1.").format(low, high)
+            )
 
     def check_fits(self, steps: int, size: int) -> None:
         """Refuse a start that a run cannot have.
@@ -83,11 +92,17 @@ class Start:
             RequestError: The first step comes after the last, or a frame has another size.
         """
         if self.first_step > steps:
-            raise RequestError(f"The first step is {self.first_step} of {steps}; choose 1 to {steps}.")
+            raise RequestError(
+                translate("errors", "The first step is {0} of {1}; choose 1 to {1}.").format(self.first_step, steps)
+            )
         for name, frame in (("picture", self.picture), ("noise", self.noise)):
             if frame is not None and frame.shape[1] != size:
                 edge = frame.shape[1]
-                raise RequestError(f"The {name} has {edge} by {edge} pixels; bring it to the model's {size} by {size}.")
+                raise RequestError(
+                    translate("errors", "The {0} has {1} by {1} pixels; bring it to the model's {2} by {2}.").format(
+                        name, edge, size
+                    )
+                )
 
 
 def first_step_of(level: float, steps: int) -> int:
@@ -106,7 +121,9 @@ def first_step_of(level: float, steps: int) -> int:
     """
     if not 0 < level <= 1:
         raise RequestError(
-            f"The level is {level:g}; choose above 0, where nothing would be carved, up to 1, pure noise."
+            translate(
+                "errors", "The level is {0:g}; choose above 0, where nothing would be carved, up to 1, pure noise."
+            ).format(level)
         )
     return steps + 1 - max(1, math.floor(level * steps + 0.5))
 
@@ -117,11 +134,13 @@ def _checked(name: str, frame: Frame | None) -> Frame | None:
         return None
     if not isinstance(frame, np.ndarray) or frame.dtype != np.float32:
         kind = getattr(frame, "dtype", type(frame).__name__)
-        raise RequestError(f"The {name} is of {kind}; give an array of float32.")
+        raise RequestError(translate("errors", "The {0} is of {1}; give an array of float32.").format(name, kind))
     if frame.ndim != 3 or frame.shape[0] != 3 or frame.shape[1] != frame.shape[2] or frame.size == 0:
-        raise RequestError(f"The {name} has the shape {frame.shape}; give three channels of a square.")
+        raise RequestError(
+            translate("errors", "The {0} has the shape {1}; give three channels of a square.").format(name, frame.shape)
+        )
     if not np.isfinite(frame).all():
-        raise RequestError(f"The {name} holds NaN or infinity; choose another.")
+        raise RequestError(translate("errors", "The {0} holds NaN or infinity; choose another.").format(name))
     kept = np.ascontiguousarray(frame).copy()
     kept.setflags(write=False)
     return kept

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sculptor_app.core.requests.request import OptionValue, RequestError
+from sculptor_app.core.texts import translate
 
 
 class ParameterKind(StrEnum):
@@ -51,29 +52,41 @@ class ModelParameter:
         """
         if value is None:
             if self.required:
-                raise RequestError(f"This model needs the {self.name}; give it.")
+                raise RequestError(translate("errors", "This model needs the {0}; give it.").format(self.name))
         elif self.kind in (ParameterKind.NUMBER, ParameterKind.WHOLE, ParameterKind.SIZE, ParameterKind.LABEL):
             self._check_number(value)
         elif self.kind is ParameterKind.FLAG:
             if not isinstance(value, bool):
-                raise RequestError(f"The {self.name} is {value!r}; choose yes or no.")
+                raise RequestError(translate("errors", "The {0} is {1!r}; choose yes or no.").format(self.name, value))
         elif not isinstance(value, str):
-            raise RequestError(f"The {self.name} is {value!r}; give words.")
+            raise RequestError(translate("errors", "The {0} is {1!r}; give words.").format(self.name, value))
         elif self.kind is ParameterKind.CHOICE and value not in self.choices:
-            raise RequestError(f"The {self.name} {value!r} is not known; choose one of {', '.join(self.choices)}.")
+            raise RequestError(
+                translate("errors", "The {0} {1!r} is not known; choose one of {2}.").format(
+                    self.name, value, ", ".join(self.choices)
+                )
+            )
         elif self.kind is ParameterKind.PICTURE and not Path(value).expanduser().is_file():
-            raise RequestError(f"There is no file {value} for the {self.name}; choose a picture.")
+            raise RequestError(
+                translate("errors", "There is no file {0} for the {1}; choose a picture.").format(value, self.name)
+            )
 
     def _check_number(self, value: OptionValue) -> None:
         whole = self.kind is not ParameterKind.NUMBER
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-            raise RequestError(f"The {self.name} is {value!r}; give a {'whole ' if whole else ''}number.")
+            raise RequestError(
+                translate("errors", "The {0} is {1!r}; give a {2}number.").format(
+                    self.name, value, "whole " if whole else ""
+                )
+            )
         low = -float("inf") if self.low is None else self.low
         high = float("inf") if self.high is None else self.high
         if not low <= value <= high:
-            raise RequestError(f"The {self.name} is {value}; choose {self._range}.")
+            raise RequestError(translate("errors", "The {0} is {1}; choose {2}.").format(self.name, value, self._range))
         if value % self.grain and self.kind is ParameterKind.SIZE:
-            raise RequestError(f"The {self.name} is {value}; choose a multiple of {self.grain}.")
+            raise RequestError(
+                translate("errors", "The {0} is {1}; choose a multiple of {2}.").format(self.name, value, self.grain)
+            )
 
     @property
     def _range(self) -> str:

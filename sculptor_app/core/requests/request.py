@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.samplers import SAMPLERS
+from sculptor_app.core.texts import translate
 
 FORMS = ("bust", "figure", "seated", "head", "vase", "ring", "animal", "column")
 """Forms of the embedded model, in the order of its labels."""
@@ -85,26 +86,32 @@ def _pairs(options: Options) -> tuple[tuple[str, OptionValue], ...]:
     given = options if isinstance(options, Mapping) else dict(options)
     for name, value in given.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float | None):
-            raise RequestError(f"The option {name!r} is {value!r}; give a word, a number, or nothing.")
+            raise RequestError(
+                translate("errors", "The option {0!r} is {1!r}; give a word, a number, or nothing.").format(name, value)
+            )
         if isinstance(value, float) and not math.isfinite(value):
-            raise RequestError(f"The option {name!r} is {value}; give a number.")
+            raise RequestError(translate("errors", "The option {0!r} is {1}; give a number.").format(name, value))
     return tuple(sorted(given.items()))
 
 
 def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
     if value is not None and value not in allowed:
-        raise RequestError(f"The {name} {value!r} is not known; choose one of {', '.join(allowed)}.")
+        raise RequestError(
+            translate("errors", "The {0} {1!r} is not known; choose one of {2}.").format(
+                name, value, ", ".join(allowed)
+            )
+        )
 
 
 def _whole(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise RequestError(f"The {name} {value!r} is no whole number; give one.")
+        raise RequestError(translate("errors", "The {0} {1!r} is no whole number; give one.").format(name, value))
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         shown = "number of steps" if name == "steps" else name
-        raise RequestError(f"The {shown} is {value}; choose {low} to {high}.")
+        raise RequestError(translate("errors", "The {0} is {1}; choose {2} to {3}.").format(shown, value, low, high))
 
 
 LabelKind = Literal["form", "material"]
@@ -126,9 +133,13 @@ def label_of(pipeline: Any, kind: LabelKind, word: str | None) -> int | None:
         return None
     known = known_labels(pipeline, kind)
     if not known:
-        raise RequestError(f"This model knows no {kind}s; leave the {kind} to the model.")
+        raise RequestError(translate("errors", "This model knows no {0}s; leave the {0} to the model.").format(kind))
     if word not in known:
-        raise RequestError(f"This model knows no {kind} {word!r}; choose one of {', '.join(known)}.")
+        raise RequestError(
+            translate("errors", "This model knows no {0} {1!r}; choose one of {2}.").format(
+                kind, word, ", ".join(known)
+            )
+        )
     return list(known).index(word)
 
 
@@ -163,12 +174,18 @@ class Stroke:
 
     def __post_init__(self) -> None:
         if not self.points:
-            raise RequestError("A stroke goes over no place; give at least one point.")
+            raise RequestError(translate("errors", "A stroke goes over no place; give at least one point."))
         if not 0 < self.radius <= 1:
-            raise RequestError(f"The brush has the radius {self.radius}; choose more than 0, up to 1.")
+            raise RequestError(
+                translate("errors", "The brush has the radius {0}; choose more than 0, up to 1.").format(self.radius)
+            )
         for value in self.shift:
             if not -MOST_SHIFT <= value <= MOST_SHIFT:
-                raise RequestError(f"A stroke shifts the noise by {value}; choose {-MOST_SHIFT:g} to {MOST_SHIFT:g}.")
+                raise RequestError(
+                    translate("errors", "A stroke shifts the noise by {0}; choose {1:g} to {2:g}.").format(
+                        value, -MOST_SHIFT, MOST_SHIFT
+                    )
+                )
         if self.seed is not None:
             _check_seed(self.seed)
 
@@ -192,7 +209,7 @@ class NoiseRecipe:
         if self.towards is not None:
             _check_seed(self.towards)
         if not 0 <= self.share <= 1:
-            raise RequestError(f"The share of a blend is {self.share}; choose 0 to 1.")
+            raise RequestError(translate("errors", "The share of a blend is {0}; choose 0 to 1.").format(self.share))
 
     @property
     def is_of_one_seed(self) -> bool:
@@ -213,7 +230,11 @@ class NoiseRecipe:
 
 def _check_seed(seed: int) -> None:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
-        raise RequestError(f"The seed {seed!r} is no seed; choose a whole number from 0 to {MAX_SEED}.")
+        raise RequestError(
+            translate("errors", "The seed {0!r} is no seed; choose a whole number from 0 to {1}.").format(
+                seed, MAX_SEED
+            )
+        )
 
 
 MOST_CELLS = 64
@@ -248,7 +269,9 @@ class GridRequest:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.cells) <= MOST_CELLS:
-            raise RequestError(f"The grid has {len(self.cells)} cells; choose 1 to {MOST_CELLS}.")
+            raise RequestError(
+                translate("errors", "The grid has {0} cells; choose 1 to {1}.").format(len(self.cells), MOST_CELLS)
+            )
         for cell in self.cells:
             self.single(cell)
 

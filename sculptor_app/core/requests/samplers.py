@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
-from sculptor_app.core.texts import QT_TRANSLATE_NOOP
+from sculptor_app.core.texts import translate
 
 
 class Family(Enum):
@@ -116,42 +116,42 @@ _EVEN = {"use_karras_sigmas": False}
 _HEUN_EVEN_FROM = 40
 
 _ROWS = (
-    Sampler("ddim", QT_TRANSLATE_NOOP("names", "DDIM"), DDIM, is_embedded=True),
-    Sampler("ddpm", QT_TRANSLATE_NOOP("names", "DDPM"), DDPM, is_embedded=True, takes_learned_variance=True),
-    Sampler("dpmpp-2m", QT_TRANSLATE_NOOP("names", "DPM-Solver++ 2M"), DPM_MULTISTEP, settings=_MULTISTEP_PP,
+    Sampler("ddim", translate("names", "DDIM"), DDIM, is_embedded=True),
+    Sampler("ddpm", translate("names", "DDPM"), DDPM, is_embedded=True, takes_learned_variance=True),
+    Sampler("dpmpp-2m", translate("names", "DPM-Solver++ 2M"), DPM_MULTISTEP, settings=_MULTISTEP_PP,
             is_embedded=True, takes_learned_variance=True, starts_late=True, divides_by_strides=True),
-    Sampler("dpmpp-2m-sde", QT_TRANSLATE_NOOP("names", "DPM-Solver++ 2M SDE"), DPM_MULTISTEP,
+    Sampler("dpmpp-2m-sde", translate("names", "DPM-Solver++ 2M SDE"), DPM_MULTISTEP,
             settings={**_MULTISTEP_PP, "algorithm_type": "sde-dpmsolver++"},
             is_embedded=True, takes_learned_variance=True, starts_late=True, divides_by_strides=True),
-    Sampler("euler", QT_TRANSLATE_NOOP("names", "Euler"), EULER, settings={**_EULER, **_EVEN}, is_embedded=True),
-    Sampler("euler-a", QT_TRANSLATE_NOOP("names", "Euler ancestral"), EULER_ANCESTRAL, is_embedded=True,
+    Sampler("euler", translate("names", "Euler"), EULER, settings={**_EULER, **_EVEN}, is_embedded=True),
+    Sampler("euler-a", translate("names", "Euler ancestral"), EULER_ANCESTRAL, is_embedded=True,
             takes_sample=False),
-    Sampler("heun", QT_TRANSLATE_NOOP("names", "Heun"), HEUN, settings=_EVEN, is_embedded=True,
+    Sampler("heun", translate("names", "Heun"), HEUN, settings=_EVEN, is_embedded=True,
             even_from_steps=_HEUN_EVEN_FROM),
-    Sampler("unipc", QT_TRANSLATE_NOOP("names", "UniPC"), UNIPC, is_embedded=True, divides_by_strides=True,
+    Sampler("unipc", translate("names", "UniPC"), UNIPC, is_embedded=True, divides_by_strides=True,
             settings={**_MULTISTEP, "solver_type": "bh2", "predict_x0": True}),
-    Sampler("model", QT_TRANSLATE_NOOP("names", "the model's own"), None, Networks.ITS_OWN),
-    Sampler("dpmpp-2m-karras", QT_TRANSLATE_NOOP("names", "DPM-Solver++ 2M, Karras spacing"), DPM_MULTISTEP,
+    Sampler("model", translate("names", "the model's own"), None, Networks.ITS_OWN),
+    Sampler("dpmpp-2m-karras", translate("names", "DPM-Solver++ 2M, Karras spacing"), DPM_MULTISTEP,
             settings={**_MULTISTEP_PP, **_KARRAS}, takes_learned_variance=True),
-    Sampler("dpmpp-2s", QT_TRANSLATE_NOOP("names", "DPM-Solver++ 2S"), DPM_SINGLESTEP,
+    Sampler("dpmpp-2s", translate("names", "DPM-Solver++ 2S"), DPM_SINGLESTEP,
             settings={**_SINGLESTEP, **_EVEN}, takes_learned_variance=True, starts_late=True),
-    Sampler("dpmpp-2s-karras", QT_TRANSLATE_NOOP("names", "DPM-Solver++ 2S, Karras spacing"), DPM_SINGLESTEP,
+    Sampler("dpmpp-2s-karras", translate("names", "DPM-Solver++ 2S, Karras spacing"), DPM_SINGLESTEP,
             settings={**_SINGLESTEP, **_KARRAS}, takes_learned_variance=True),
-    Sampler("euler-karras", QT_TRANSLATE_NOOP("names", "Euler, Karras spacing"), EULER,
+    Sampler("euler-karras", translate("names", "Euler, Karras spacing"), EULER,
             settings={**_EULER, **_KARRAS}),
-    Sampler("kdpm2", QT_TRANSLATE_NOOP("names", "DPM2"), KDPM2, settings=_EVEN, takes_sample=False),
-    Sampler("kdpm2-a", QT_TRANSLATE_NOOP("names", "DPM2 ancestral"), KDPM2_ANCESTRAL, settings=_EVEN,
+    Sampler("kdpm2", translate("names", "DPM2"), KDPM2, settings=_EVEN, takes_sample=False),
+    Sampler("kdpm2-a", translate("names", "DPM2 ancestral"), KDPM2_ANCESTRAL, settings=_EVEN,
             takes_sample=False),
-    Sampler("lms", QT_TRANSLATE_NOOP("names", "LMS"), LMS, settings=_EVEN, package="scipy"),
-    Sampler("pndm", QT_TRANSLATE_NOOP("names", "PNDM"), PNDM, settings={"skip_prk_steps": True}),
-    Sampler("deis", QT_TRANSLATE_NOOP("names", "DEIS"), DEIS, settings=_EVEN, starts_late=True),
-    Sampler("sa", QT_TRANSLATE_NOOP("names", "SA-Solver"), SA_SOLVER, settings=_EVEN, starts_late=True),
-    Sampler("lcm", QT_TRANSLATE_NOOP("names", "LCM"), LCM, Networks.FEW_STEPS),
-    Sampler("tcd", QT_TRANSLATE_NOOP("names", "TCD"), TCD, Networks.FEW_STEPS),
-    Sampler("edm-euler", QT_TRANSLATE_NOOP("names", "EDM Euler"), EDM_EULER, Networks.EDM),
-    Sampler("edm-dpmpp-2m", QT_TRANSLATE_NOOP("names", "EDM DPM-Solver++ 2M"), EDM_MULTISTEP, Networks.EDM),
-    Sampler("flow-euler", QT_TRANSLATE_NOOP("names", "Flow-matching Euler"), FLOW_EULER, Networks.FLOW),
-    Sampler("flow-heun", QT_TRANSLATE_NOOP("names", "Flow-matching Heun"), FLOW_HEUN, Networks.FLOW),
+    Sampler("lms", translate("names", "LMS"), LMS, settings=_EVEN, package="scipy"),
+    Sampler("pndm", translate("names", "PNDM"), PNDM, settings={"skip_prk_steps": True}),
+    Sampler("deis", translate("names", "DEIS"), DEIS, settings=_EVEN, starts_late=True),
+    Sampler("sa", translate("names", "SA-Solver"), SA_SOLVER, settings=_EVEN, starts_late=True),
+    Sampler("lcm", translate("names", "LCM"), LCM, Networks.FEW_STEPS),
+    Sampler("tcd", translate("names", "TCD"), TCD, Networks.FEW_STEPS),
+    Sampler("edm-euler", translate("names", "EDM Euler"), EDM_EULER, Networks.EDM),
+    Sampler("edm-dpmpp-2m", translate("names", "EDM DPM-Solver++ 2M"), EDM_MULTISTEP, Networks.EDM),
+    Sampler("flow-euler", translate("names", "Flow-matching Euler"), FLOW_EULER, Networks.FLOW),
+    Sampler("flow-heun", translate("names", "Flow-matching Heun"), FLOW_HEUN, Networks.FLOW),
 )  # fmt: skip
 
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType({row.id: row for row in _ROWS})

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.errors import TrajectoryStorageError
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 
 _ALIGNMENT = 64
@@ -108,8 +109,10 @@ class ArrayStore:
             _write_all(self._file, array.reshape(-1).data.cast("B"))
         except OSError as error:
             raise TrajectoryStorageError(
-                f"No more steps can be kept: writing them to {self._folder} failed ({error.strerror or error}).",
-                "Free some disk space, or choose fewer steps or a smaller picture.",
+                translate("errors", "No more steps can be kept: writing them to {0} failed ({1}).").format(
+                    self._folder, error.strerror or error
+                ),
+                translate("errors", "Free some disk space, or choose fewer steps or a smaller picture."),
             ) from error
         with self._lock:
             self._places.append((offset, array.dtype, array.shape))
@@ -130,7 +133,7 @@ def _write_all(file: IO[bytes], content: memoryview) -> None:
     while content:
         written = file.write(content)
         if not written:
-            raise OSError(errno.ENOSPC, "the disk took no more")
+            raise OSError(errno.ENOSPC, translate("errors", "the disk took no more"))
         content = content[written:]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 
 LEAST_R2 = 0.5
@@ -55,8 +56,10 @@ class LatentMap:
         """Words beside a picture that is seen through it; English, shown through tr()."""
         if self.r2_overall < LEAST_R2:
             shown = f"R² {_down(self.r2_overall):.2f}" if self.r2_overall > 0 else "R² 0"
-            return f"a linear map shows little of these latents ({shown}): decode the step to see it"
-        return f"seen through a linear map, R² {_down(self.r2_overall):.2f}"
+            return translate(
+                "errors", "a linear map shows little of these latents ({0}): decode the step to see it"
+            ).format(shown)
+        return translate("errors", "seen through a linear map, R² {0:.2f}").format(_down(self.r2_overall))
 
     def to_rgb(self, latents: Frame, every: int = 1) -> Frame:
         """Latents as a small picture, at the latents' own resolution.

@@ -15,6 +15,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sculptor_app.core.texts import translate
+
 
 @dataclass(frozen=True, slots=True)
 class NoiseLevel:
@@ -65,16 +67,22 @@ class Phase:
 
     index: int  # 0 to 3
     key: str  # identifier, also the name of the pictogram
-    name: str  # English name, shown through tr()
-    deed: str  # what the sculptor does in it, shown through tr()
+    name: str  # for people
+    action: str  # what the sculptor does in it
 
 
 PHASES = (
-    Phase(0, "decisions", "Big decisions", "blocks out layout, composition, major shapes, colour scheme"),
-    Phase(1, "structure", "Structure", "limbs, posture, proportions; objects and faces form"),
-    Phase(2, "refinement", "Refinement", "details, textures, lighting"),
-    Phase(3, "polish", "Polish", "final crisp detail"),
-)
+    Phase(
+        0, "decisions", translate("Phase", "Big decisions"),
+        translate("Phase", "blocks out layout, composition, major shapes, colour scheme"),
+    ),
+    Phase(
+        1, "structure", translate("Phase", "Structure"),
+        translate("Phase", "limbs, posture, proportions; objects and faces form"),
+    ),
+    Phase(2, "refinement", translate("Phase", "Refinement"), translate("Phase", "details, textures, lighting")),
+    Phase(3, "polish", translate("Phase", "Polish"), translate("Phase", "final crisp detail")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.errors import is_out_of_memory, memory_errors, release_memory
 from sculptor_app.diffusion.pipelines.layout import (
@@ -115,9 +116,14 @@ class LatentCodec:
     def __init__(self, pipeline: Pipeline, vae: Autoencoder | None = None) -> None:
         self.layout: StateLayout = latent_layout_of(pipeline)
         if self.layout.why_not:
-            raise NoPictureOfLatents(self.layout.why_not, "Its latents cannot be decoded; choose another model.")
+            raise NoPictureOfLatents(
+                self.layout.why_not, translate("errors", "Its latents cannot be decoded; choose another model.")
+            )
         if self.layout.space == "pixels":
-            raise NoPictureOfLatents("The states of this model are pixels already.", "There is nothing to decode.")
+            raise NoPictureOfLatents(
+                translate("errors", "The states of this model are pixels already."),
+                translate("errors", "There is nothing to decode."),
+            )
         self._pipeline = pipeline
         self._vae = vae
         self.is_in_tiles = False
@@ -147,7 +153,8 @@ class LatentCodec:
             pixels = self._decoded(vae, latents)
         if pixels.ndim != 4 or pixels.shape[1] != 3:
             raise NoPictureOfLatents(
-                f"The decoder gave the shape {tuple(pixels.shape)}, which is no picture.", "Choose another model."
+                translate("errors", "The decoder gave the shape {0}, which is no picture.").format(tuple(pixels.shape)),
+                translate("errors", "Choose another model."),
             )
         frame: Frame = pixels[0].to("cpu", torch.float32).contiguous().numpy()
         return frame
@@ -225,7 +232,8 @@ def _mean(encoded: Any) -> torch.Tensor:
             found: torch.Tensor = encoded[name]
             return found
     raise NoPictureOfLatents(
-        f"The encoder gave a {type(encoded).__name__}, which Sculptor does not know.", "Choose another model."
+        translate("errors", "The encoder gave a {0}, which Sculptor does not know.").format(type(encoded).__name__),
+        translate("errors", "Choose another model."),
     )
 
 

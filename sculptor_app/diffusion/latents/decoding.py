@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DecodedTrajectory, decode_all
@@ -21,8 +22,8 @@ from sculptor_app.core.trajectory.trajectory import DecodedTrajectory, decode_al
 if TYPE_CHECKING:
     from sculptor_app.diffusion.latents.codec import LatentCodec
 
-IN_TILES = "decoded in tiles, as memory was short: their borders are blended"
-BY_SMALL = "decoded by the small decoder {0}"
+IN_TILES = translate("errors", "decoded in tiles, as memory was short: their borders are blended")
+BY_SMALL = translate("errors", "decoded by the small decoder {0}")
 
 
 class ModelLoader(Protocol):

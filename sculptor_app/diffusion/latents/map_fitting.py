@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.latent_map import LatentMap, MapFittingProgress
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
@@ -74,7 +75,10 @@ def fit_latent_map(
         done += 1
         yield MapFittingProgress(done, planned)
     if done < LEAST_PICTURES:
-        raise NoPictureOfLatents(f"A latent map needs {LEAST_PICTURES} pictures; there were {done}.", "Give more.")
+        raise NoPictureOfLatents(
+            translate("errors", "A latent map needs {0} pictures; there were {1}.").format(LEAST_PICTURES, done),
+            translate("errors", "Give more."),
+        )
     return solve(fitted, held_out)
 
 
@@ -84,13 +88,16 @@ def _add(sums: Sums, codec: LatentCodec, picture: Frame, factor: int) -> None:
     decoded = codec.decode(latents)
     if decoded.shape != (3, latents.shape[1] * factor, latents.shape[2] * factor):
         raise NoPictureOfLatents(
-            f"Latents of the shape {latents.shape} were decoded to {decoded.shape}, not to {factor} times their size.",
-            "They can be decoded, but not be seen through a linear map.",
+            translate("errors", "Latents of the shape {0} were decoded to {1}, not to {2} times their size.").format(
+                latents.shape, decoded.shape, factor
+            ),
+            translate("errors", "They can be decoded, but not be seen through a linear map."),
         )
     colours = area_average(decoded, factor)
     if not (np.isfinite(latents).all() and np.isfinite(colours).all()):
         raise NoPictureOfLatents(
-            "The autoencoder made NaN or infinite values.", "Load the model in float32, or choose another."
+            translate("errors", "The autoencoder made NaN or infinite values."),
+            translate("errors", "Load the model in float32, or choose another."),
         )
     sums.add(latents, colours)
 

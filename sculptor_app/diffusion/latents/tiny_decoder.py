@@ -16,6 +16,7 @@ import torch
 from diffusers import AutoencoderTiny
 
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
 from sculptor_app.diffusion.latents.map_fitting import LATENT_SIDE, example_pictures
 from sculptor_app.diffusion.pipelines.layout import Pipeline
@@ -43,9 +44,10 @@ def load_tiny_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
     config = _read_config(folder)
     if config.get("latent_channels", 4) != full.layout.channels:
         raise ModelFolderError(
-            f"{folder} decodes latents of {config.get('latent_channels', 4)} channels; this model's have "
-            f"{full.layout.channels}.",
-            "Choose the small decoder that was made for it.",
+            translate("errors", "{0} decodes latents of {1} channels; this model's have {2}.").format(
+                folder, config.get("latent_channels", 4), full.layout.channels
+            ),
+            translate("errors", "Choose the small decoder that was made for it."),
         )
     tiny = _load(folder, config).eval().to(full.vae.device)
     if tiny.dtype != full.vae.dtype:  # diffusers warns of a change even where there is none
@@ -71,20 +73,35 @@ def _read_config(folder: Path) -> dict[str, Any]:
         size = weights.stat().st_size
     except (OSError, ValueError, RecursionError) as error:
         raise ModelFolderError(
-            f"{folder} holds no small decoder that can be read ({error}).", f"It needs config.json and {WEIGHTS}."
+            translate("errors", "{0} holds no small decoder that can be read ({1}).").format(folder, error),
+            translate("errors", "It needs config.json and {0}.").format(WEIGHTS),
         ) from error
     if not isinstance(config, dict) or config.get("_class_name") != "AutoencoderTiny":
-        raise ModelFolderError(f"{path} is not that of an AutoencoderTiny.", "Choose a folder with one, as TAESD.")
+        raise ModelFolderError(
+            translate("errors", "{0} is not that of an AutoencoderTiny.").format(path),
+            translate("errors", "Choose a folder with one, as TAESD."),
+        )
     if size > MOST_BYTES:
-        raise ModelFolderError(f"{weights} has {size / 2**20:,.0f} MB.", "A small decoder has about 10.")
+        raise ModelFolderError(
+            translate("errors", "{0} has {1:,.0f} MB.").format(weights, size / 2**20),
+            translate("errors", "A small decoder has about 10."),
+        )
     for name, (low, high) in BOUNDS.items():
         value = config.get(name, low if name != "latent_channels" else 4)
         if type(value) is not int or not low <= value <= high:
-            raise ModelFolderError(f"{path} says {name} = {value!r}; {low} to {high} can be used.", "Choose another.")
+            raise ModelFolderError(
+                translate("errors", "{0} says {1} = {2!r}; {3} to {4} can be used.").format(
+                    path, name, value, low, high
+                ),
+                translate("errors", "Choose another."),
+            )
     widths = [*config.get("decoder_block_out_channels", ()), *config.get("encoder_block_out_channels", ())]
     blocks = [*config.get("num_decoder_blocks", ()), *config.get("num_encoder_blocks", ())]
     if any(type(count) is not int or not 1 <= count <= 512 for count in (*widths, *blocks)) or len(widths) > 16:
-        raise ModelFolderError(f"{path} says that it has {widths} channels in {blocks} blocks.", "Choose another.")
+        raise ModelFolderError(
+            translate("errors", "{0} says that it has {1} channels in {2} blocks.").format(path, widths, blocks),
+            translate("errors", "Choose another."),
+        )
     return config
 
 
@@ -95,14 +112,22 @@ def _load(folder: Path, config: dict[str, Any]) -> AutoencoderTiny:
         weights = safetensors.torch.load((folder / WEIGHTS).read_bytes())
         missing, other = tiny.load_state_dict(weights, strict=False)
     except Exception as error:  # torch, diffusers and safetensors raise many kinds
-        raise ModelFolderError(f"{folder} cannot be loaded ({error}).", "Fetch the small decoder again.") from error
+        raise ModelFolderError(
+            translate("errors", "{0} cannot be loaded ({1}).").format(folder, error),
+            translate("errors", "Fetch the small decoder again."),
+        ) from error
     if missing or other:
         raise ModelFolderError(
-            f"{folder}: {len(missing)} weights are missing and {len(other)} belong to something else.",
-            "Fetch the small decoder again.",
+            translate("errors", "{0}: {1} weights are missing and {2} belong to something else.").format(
+                folder, len(missing), len(other)
+            ),
+            translate("errors", "Fetch the small decoder again."),
         )
     if not all(bool(torch.isfinite(weight).all()) for weight in tiny.state_dict().values()):
-        raise ModelFolderError(f"{folder} has NaN or infinite weights.", "Fetch the small decoder again.")
+        raise ModelFolderError(
+            translate("errors", "{0} has NaN or infinite weights.").format(folder),
+            translate("errors", "Fetch the small decoder again."),
+        )
     return tiny
 
 
@@ -110,8 +135,11 @@ def _check_fits(folder: Path, full: LatentCodec, tiny: LatentCodec) -> None:
     r2 = agreement(full, tiny)
     if not r2 >= LEAST_R2:
         raise ModelFolderError(
-            f"{folder} does not decode this model's latents: its pictures are not those of the model (R² {r2:.2f}).",
-            "Choose the small decoder that was made for this model.",
+            translate(
+                "errors",
+                "{0} does not decode this model's latents: its pictures are not those of the model (R² {1:.2f}).",
+            ).format(folder, r2),
+            translate("errors", "Choose the small decoder that was made for this model."),
         )
 
 

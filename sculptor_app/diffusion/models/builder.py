@@ -24,6 +24,7 @@ from diffusers import SchedulerMixin, UNet2DModel
 from torch import nn
 
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.folder import Folder, scan
@@ -43,7 +44,7 @@ from sculptor_app.diffusion.pipelines.errors import is_out_of_memory
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 
 ALIGNMENT = 64
-_OTHER = "Its settings belong to another model; copy the folder again."
+_OTHER = translate("errors", "Its settings belong to another model; copy the folder again.")
 _NEVER_STORED = re.compile(r"(^|\.)(position_ids|inv_freq)$")
 """Tables that older versions of transformers wrote beside the weights, and that each model makes for itself."""
 _SHAPE = re.compile(r"because (\S+) expected shape|size mismatch for (\S+):")
@@ -164,7 +165,11 @@ def _check_loading(path: str, info: dict[str, Any]) -> None:
 
 
 def _check_names(path: str, missing: Collection[str], unexpected: Collection[str], mismatched: Collection[str]) -> None:
-    for names, fault in ((missing, "lacks"), (unexpected, "has the unknown"), (mismatched, "has a wrong shape for")):
+    for names, fault in (
+        (missing, "lacks"),
+        (unexpected, translate("errors", "has the unknown")),
+        (mismatched, translate("errors", "has a wrong shape for")),
+    ):
         if names:
             first, *others = sorted(names)
             raise Unfit(f"{path} {fault} {shown(first)}{f' and {len(others)} more' if others else ''}.", _OTHER)
@@ -174,10 +179,16 @@ def check_values(path: str, module: nn.Module) -> None:
     """Refuse weights that are NaN, infinite or missing (`Unfit`); put mapped ones in memory of their own."""
     for name, tensor in chain(module.named_parameters(), module.named_buffers()):
         if tensor.is_meta:
-            raise Unfit(f"{path} leaves {shown(name)} without a value.", "It would fail in mid-run; copy it again.")
+            raise Unfit(
+                translate("errors", "{0} leaves {1} without a value.").format(path, shown(name)),
+                translate("errors", "It would fail in mid-run; copy it again."),
+            )
     for name, parameter in module.named_parameters():
         if not is_finite(parameter):
-            raise Unfit(f"{path} has NaN or infinite values in {shown(name)}.", "Every picture would be empty.")
+            raise Unfit(
+                translate("errors", "{0} has NaN or infinite values in {1}.").format(path, shown(name)),
+                translate("errors", "Every picture would be empty."),
+            )
         # Mapped weights are misaligned, which changes the output in the sixth digit, and are gone with their file.
         if parameter.device.type == "cpu" and parameter.data_ptr() % ALIGNMENT:
             parameter.data = parameter.data.clone()
@@ -197,11 +208,20 @@ def cannot(path: str, error: Exception) -> Exception:
         return error
     shape = _SHAPE.search(str(error))
     if shape is not None:
-        return Unfit(f"{path} has a wrong shape for {shown(shape[1] or shape[2])}.", _OTHER)
+        return Unfit(
+            translate("errors", "{0} has a wrong shape for {1}.").format(path, shown(shape[1] or shape[2])), _OTHER
+        )
     if isinstance(error, ImportError):
-        why = "Install it into Sculptor's environment and open the model again."
-        return Unfit(f"{path} needs something that is not installed ({_one_line(error)}).", why)
-    return Unfit(f"{path} describes nothing that can be built ({type(error).__name__}: {_one_line(error)}).", _OTHER)
+        why = translate("errors", "Install it into Sculptor's environment and open the model again.")
+        return Unfit(
+            translate("errors", "{0} needs something that is not installed ({1}).").format(path, _one_line(error)), why
+        )
+    return Unfit(
+        translate("errors", "{0} describes nothing that can be built ({1}: {2}).").format(
+            path, type(error).__name__, _one_line(error)
+        ),
+        _OTHER,
+    )
 
 
 def _one_line(error: Exception) -> str:
@@ -235,7 +255,9 @@ def _read_components(
     index = found.json("model_index.json")
     if index.get("_class_name") != "SculptorPipeline":
         raise ModelFolderError(
-            f"{folder} holds a {index.get('_class_name')!r}, not a SculptorPipeline. Open it as a diffusers folder."
+            translate("errors", "{0} holds a {1!r}, not a SculptorPipeline. Open it as a diffusers folder.").format(
+                folder, index.get("_class_name")
+            )
         )
     patch_size = index.get("patch_size", 4)
     _check_bounds(folder / "model_index.json", {"patch_size": patch_size})
@@ -250,7 +272,11 @@ def _read_components(
 def _names(folder: Path, index: dict[str, Any], key: str) -> list[str]:
     names = index.get(key, [])
     if not isinstance(names, list) or len(names) > MOST_LABELS or not all(isinstance(name, str) for name in names):
-        raise ModelFolderError(f"{key} in {folder / 'model_index.json'} is not a list of words. Restore the file.")
+        raise ModelFolderError(
+            translate("errors", "{0} in {1} is not a list of words. Restore the file.").format(
+                key, folder / "model_index.json"
+            )
+        )
     return names
 
 
@@ -260,12 +286,19 @@ def _check_bounds(path: Path, config: dict[str, Any]) -> None:
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ModelFolderError(f"{key} in {path} is {value!r}; allowed is {least} to {most}. Restore the file.")
+            raise ModelFolderError(
+                translate("errors", "{0} in {1} is {2!r}; allowed is {3} to {4}. Restore the file.").format(
+                    key, path, value, least, most
+                )
+            )
     channels = config.get("block_out_channels", (1,))
     sane = isinstance(channels, (list, tuple)) and 1 <= len(channels) <= 8
     if not sane or not all(type(width) is int and 1 <= width <= 4096 for width in channels):
         raise ModelFolderError(
-            f"block_out_channels in {path} is {channels!r}; allowed are 1 to 8 widths of 1 to 4096. Restore the file."
+            translate(
+                "errors",
+                "block_out_channels in {0} is {1!r}; allowed are 1 to 8 widths of 1 to 4096. Restore the file.",
+            ).format(path, channels)
         )
 
 
@@ -277,10 +310,18 @@ def _read_network(kind: type[Network], found: Folder, name: str, dtype: torch.dt
         with networks.BUILD_LOCK, torch.device("meta"):  # shapes only: a config that asks for terabytes gets none
             network: Network = kind.from_config(config)
     except Exception as error:
-        raise ModelFolderError(f"{folder / 'config.json'} describes no network that can be built ({error}).") from error
+        raise ModelFolderError(
+            translate("errors", "{0} describes no network that can be built ({1}).").format(
+                folder / "config.json", error
+            )
+        ) from error
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     if sum(parameter.numel() for parameter in network.parameters()) > MOST_PARAMETERS:
-        raise ModelFolderError(f"{folder / 'config.json'} asks for more than {MOST_PARAMETERS:,} parameters.")
+        raise ModelFolderError(
+            translate("errors", "{0} asks for more than {1:,} parameters.").format(
+                folder / "config.json", MOST_PARAMETERS
+            )
+        )
     weights = _read_weights(found, f"{name}/{WEIGHTS}", wanted, dtype)
     network.load_state_dict(weights, strict=True, assign=True)
     check_values(shown_path(folder), network)
@@ -304,13 +345,23 @@ def _read_weights(
 def _check_fit(folder: Path, unet: UNet2DModel, table: LabelEmbedding, settings: dict[str, Any]) -> None:
     channels = 3 * settings["patch_size"] ** 2
     if (unet.config.in_channels, unet.config.out_channels) != (channels, channels):
-        raise ModelFolderError(f"{folder}: patch_size {settings['patch_size']} needs a U-Net of {channels} channels.")
+        raise ModelFolderError(
+            translate("errors", "{0}: patch_size {1} needs a U-Net of {2} channels.").format(
+                folder, settings["patch_size"], channels
+            )
+        )
     width = unet.time_embedding.linear_2.out_features
     if unet.config.class_embed_type != "identity" or table.config.width != width:
-        raise ModelFolderError(f"{folder}: the label embedding and the U-Net belong to different models.")
+        raise ModelFolderError(
+            translate("errors", "{0}: the label embedding and the U-Net belong to different models.").format(folder)
+        )
     for names, count in (("form_names", table.null_form), ("material_names", table.null_material)):
         if len(settings[names]) not in (0, count):
-            raise ModelFolderError(f"{folder}: {names} has {len(settings[names])} words for {count} labels.")
+            raise ModelFolderError(
+                translate("errors", "{0}: {1} has {2} words for {3} labels.").format(
+                    folder, names, len(settings[names]), count
+                )
+            )
 
 
 def _read_scheduler(found: Folder) -> SchedulerMixin:
@@ -319,8 +370,14 @@ def _read_scheduler(found: Folder) -> SchedulerMixin:
     _check_bounds(path, config)
     name = config.get("_class_name")
     if name not in SCHEDULERS:
-        raise ModelFolderError(f"{path} names the scheduler {name!r}; known are {', '.join(SCHEDULERS)}.")
+        raise ModelFolderError(
+            translate("errors", "{0} names the scheduler {1!r}; known are {2}.").format(
+                path, name, ", ".join(SCHEDULERS)
+            )
+        )
     try:
         return getattr(diffusers, name).from_config(config)
     except Exception as error:
-        raise ModelFolderError(f"{path} cannot be used ({error}). Restore the file from where it came.") from error
+        raise ModelFolderError(
+            translate("errors", "{0} cannot be used ({1}). Restore the file from where it came.").format(path, error)
+        ) from error

@@ -12,6 +12,7 @@ import re
 from types import ModuleType
 from typing import Any
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.verdict import Unfit, shown
 
 OUR_PIPELINE = "SculptorPipeline"
@@ -26,7 +27,9 @@ _DATA_CLASSES = (
 )
 _PACKAGES = {"vision": "PIL", "opencv": "cv2"}
 """How Python calls what diffusers and transformers call otherwise."""
-_UNTRUSTED = "Naming a class makes Python load it; only those of diffusers and transformers are known to be harmless."
+_UNTRUSTED = translate(
+    "errors", "Naming a class makes Python load it; only those of diffusers and transformers are known to be harmless."
+)
 
 
 def pipeline_class(name: object) -> Any:
@@ -40,8 +43,13 @@ def pipeline_class(name: object) -> Any:
     found = _look_up(diffusers, name)
     if not isinstance(found, type) or not _is_below(found, diffusers.DiffusionPipeline):
         raise Unfit(
-            f"The pipeline {shown(name)} is not known to diffusers {diffusers.__version__}.",
-            "Sculptor runs no code that comes with a model, and has none of its own for it; a newer version may.",
+            translate("errors", "The pipeline {0} is not known to diffusers {1}.").format(
+                shown(name), diffusers.__version__
+            ),
+            translate(
+                "errors",
+                "Sculptor runs no code that comes with a model, and has none of its own for it; a newer version may.",
+            ),
         )
     return found
 
@@ -55,7 +63,12 @@ def component_class(library: object, name: object) -> tuple[Any, str]:
     found = _look_up(_library(library, name), name)
     kind = _kind(found) if isinstance(found, type) else None
     if kind is None:
-        raise Unfit(f"The class {shown(name)} of {shown(library)} is not one that a model may name.", _UNTRUSTED)
+        raise Unfit(
+            translate("errors", "The class {0} of {1} is not one that a model may name.").format(
+                shown(name), shown(library)
+            ),
+            _UNTRUSTED,
+        )
     return found, kind
 
 
@@ -73,7 +86,9 @@ def _library(library: object, name: object) -> Any:
         module = _attribute(pipelines, library)
         if isinstance(module, ModuleType) and module.__name__.startswith("diffusers.pipelines."):
             return module
-    raise Unfit(f"The library {shown(library)} is not one that a model may name.", _UNTRUSTED)
+    raise Unfit(
+        translate("errors", "The library {0} is not one that a model may name.").format(shown(library)), _UNTRUSTED
+    )
 
 
 def _look_up(module: ModuleType, name: object) -> Any:
@@ -103,8 +118,10 @@ def _attribute(module: ModuleType, name: str) -> Any:
 def _missing(name: object, packages: list[str]) -> Unfit:
     missing = " and ".join(packages)
     return Unfit(
-        f"{shown(name)} needs the Python package {missing}, which is not installed.",
-        f"Install it with `pip install {' '.join(packages)}` into Sculptor's environment and open the model again.",
+        translate("errors", "{0} needs the Python package {1}, which is not installed.").format(shown(name), missing),
+        translate(
+            "errors", "Install it with `pip install {0}` into Sculptor's environment and open the model again."
+        ).format(" ".join(packages)),
     )
 
 

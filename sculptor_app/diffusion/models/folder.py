@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.verdict import Finding, Unfit, shown_path
 
 MOST_FILES = 10_000
@@ -27,7 +28,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|[\[\]{}]', re.DOTALL)
 _NO_BLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # a FIFO or a terminal must not hold us up
 _OPEN = os.O_RDONLY | _NO_BLOCKING | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _BLOB = re.compile(r"[0-9a-f]{64}")  # how blobs that several repositories share are called
-_AGAIN = "Copy the folder again from where it came."
+_AGAIN = translate("errors", "Copy the folder again from where it came.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class File:
         descriptor = os.open(self.real, _OPEN)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(f"{self.real} is no regular file")
+            raise OSError(translate("errors", "{0} is no regular file").format(self.real))
         return descriptor
 
 
@@ -72,16 +73,21 @@ class Folder:
         path = shown_path(self.root / name)
         file = self.files.get(name)
         if file is None:
-            raise Unfit(f"{path} is missing.", "Choose a folder that holds a complete model.")
+            raise Unfit(
+                translate("errors", "{0} is missing.").format(path),
+                translate("errors", "Choose a folder that holds a complete model."),
+            )
         if file.size > most_bytes:
             raise Unfit(
-                f"{path} has {file.size:,} bytes; allowed are {most_bytes:,}.",
-                "Reading it could fill the memory; no model needs so much.",
+                translate("errors", "{0} has {1:,} bytes; allowed are {2:,}.").format(path, file.size, most_bytes),
+                translate("errors", "Reading it could fill the memory; no model needs so much."),
             )
         try:
             content = _read(file, most_bytes)
         except OSError as error:
-            raise Unfit(f"{path} cannot be read ({error.strerror or error}).", _AGAIN) from error
+            raise Unfit(
+                translate("errors", "{0} cannot be read ({1}).").format(path, error.strerror or error), _AGAIN
+            ) from error
         self.note(name, content)
         return content
 
@@ -91,9 +97,15 @@ class Folder:
         try:
             content = parse_json(self.read(name, most_bytes))
         except (ValueError, RecursionError) as error:
-            raise Unfit(f"{path} cannot be read ({error}).", "Restore the file from where it came.") from error
+            raise Unfit(
+                translate("errors", "{0} cannot be read ({1}).").format(path, error),
+                translate("errors", "Restore the file from where it came."),
+            ) from error
         if not isinstance(content, dict):
-            raise Unfit(f"{path} holds no JSON object.", "Restore the file from where it came.")
+            raise Unfit(
+                translate("errors", "{0} holds no JSON object.").format(path),
+                translate("errors", "Restore the file from where it came."),
+            )
         return content
 
     def note(self, name: str, content: bytes) -> None:
@@ -113,7 +125,7 @@ def _read(file: File, most_bytes: int) -> bytes:
     with os.fdopen(file.open(), "rb") as source:
         content = source.read(most_bytes + 1)
     if len(content) > most_bytes:
-        raise OSError("it grows while it is read")
+        raise OSError(translate("errors", "it grows while it is read"))
     return content
 
 
@@ -128,15 +140,21 @@ def scan(root: Path) -> Folder:
     while waiting and found.entries <= MOST_FILES:
         place, prefix, depth = waiting.pop()
         if depth > MOST_DEPTH:
-            message = f"{shown_path(place)} lies more than {MOST_DEPTH} folders deep."
+            message = translate("errors", "{0} lies more than {1} folders deep.").format(shown_path(place), MOST_DEPTH)
             found.findings.append(
-                Finding(message, "No model is built so; choose the folder with model_index.json in it.")
+                Finding(
+                    message, translate("errors", "No model is built so; choose the folder with model_index.json in it.")
+                )
             )
             break
         try:
             entries = _entries(place)
         except OSError as error:
-            found.findings.append(Finding(f"{shown_path(place)} cannot be read ({error.strerror}).", _AGAIN))
+            found.findings.append(
+                Finding(
+                    translate("errors", "{0} cannot be read ({1}).").format(shown_path(place), error.strerror), _AGAIN
+                )
+            )
             continue
         for entry in entries:
             name = prefix + entry.name
@@ -146,9 +164,11 @@ def scan(root: Path) -> Folder:
                 found.folders.add(name)
                 waiting.append((Path(entry.path), f"{name}/", depth + 1))
     if found.entries > MOST_FILES:
-        message = f"{shown_path(root)} holds more than {MOST_FILES:,} files."
+        message = translate("errors", "{0} holds more than {1:,} files.").format(shown_path(root), MOST_FILES)
         found.findings.append(
-            Finding(message, "That is no model's folder; choose the one with model_index.json in it.")
+            Finding(
+                message, translate("errors", "That is no model's folder; choose the one with model_index.json in it.")
+            )
         )
     return found
 
@@ -168,13 +188,24 @@ def _add(found: Folder, entry: os.DirEntry[str], name: str) -> None:
     path = shown_path(entry.path)
     if entry.is_symlink() and not _may_lead_to(found.root, real):
         found.findings.append(
-            Finding(f"{path} is a link out of the folder, to {shown_path(real)}.", "It could read any file of yours.")
+            Finding(
+                translate("errors", "{0} is a link out of the folder, to {1}.").format(path, shown_path(real)),
+                translate("errors", "It could read any file of yours."),
+            )
         )
     elif stat.S_ISDIR(status.st_mode):
-        found.findings.append(Finding(f"{path} is a link to a folder.", "Links can lead in circles; copy the folder."))
+        found.findings.append(
+            Finding(
+                translate("errors", "{0} is a link to a folder.").format(path),
+                translate("errors", "Links can lead in circles; copy the folder."),
+            )
+        )
     elif not stat.S_ISREG(status.st_mode):
         found.findings.append(
-            Finding(f"{path} is no regular file.", "Reading from a pipe or a device can hang, or never end.")
+            Finding(
+                translate("errors", "{0} is no regular file.").format(path),
+                translate("errors", "Reading from a pipe or a device can hang, or never end."),
+            )
         )
     else:
         found.files[name] = File(Path(entry.path), real, status.st_size, status.st_mtime_ns)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import classes as catalogue
 from sculptor_app.diffusion.models import weights
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES, Folder, scan
@@ -32,16 +33,16 @@ MOST_DATA_BYTES = 256 << 20
 
 _SETTINGS = {"network": "config.json", "encoder": "config.json", "scheduler": "scheduler_config.json"}
 _DATA_SETTINGS_BYTES = 8 << 20
-_WHOLE = "Choose a folder that holds a complete model."
-_ELSEWHERE = "The loader would fetch another model from wherever it says, unseen by any check."
-_NO_CODE = "Sculptor runs no code that comes with a model, and opens none that may need it."
+_WHOLE = translate("errors", "Choose a folder that holds a complete model.")
+_ELSEWHERE = translate("errors", "The loader would fetch another model from wherever it says, unseen by any check.")
+_NO_CODE = translate("errors", "Sculptor runs no code that comes with a model, and opens none that may need it.")
 _PAIRS = ([str, str], [type(None), type(None)])
-_PICKLED = "Opening a pickle runs the code in it; look for a copy with safetensors files."
+_PICKLED = translate("errors", "Opening a pickle runs the code in it; look for a copy with safetensors files.")
 
 MOST_ITEMS = 20_000
 MOST_LETTERS = 100_000
 
-_HUGE = "Building it would take more memory or time than any model needs."
+_HUGE = translate("errors", "Building it would take more memory or time than any model needs.")
 _BOUNDS = (
     ("num_train_timesteps", 1, 10_000),
     (r".*(vocab|token|position|sample_size|image_size|num_embeds|num_classes|labels|n_embed|codebook).*",
@@ -56,13 +57,21 @@ _ATTENTION = [None, "eager", "sdpa", "flash_attention_2", "flash_attention_3", "
 _FILES = ("vocab_file", "merges_file", "tokenizer_file", "spm_file", "sp_model_file", "source_spm", "target_spm")
 
 _FORBIDDEN = {
-    "auto_map": "It names program files to run; Sculptor runs no code that comes with a model.",
-    "custom_pipeline": "It names program files to run; Sculptor runs no code that comes with a model.",
-    "custom_pipelines": "It names program files to run; Sculptor runs no code that comes with a model.",
-    "trust_remote_code": "A model has no say in whom to trust.",
-    "transformers_weights": "It names weight files of its own, which no check has seen.",
-    "quantization_config": "Quantised weights cannot be opened yet; look for a copy in 16 or 32 bits.",
-    "compression_config": "Compressed weights cannot be opened yet; look for a copy in 16 or 32 bits.",
+    "auto_map": translate("errors", "It names program files to run; Sculptor runs no code that comes with a model."),
+    "custom_pipeline": translate(
+        "errors", "It names program files to run; Sculptor runs no code that comes with a model."
+    ),
+    "custom_pipelines": translate(
+        "errors", "It names program files to run; Sculptor runs no code that comes with a model."
+    ),
+    "trust_remote_code": translate("errors", "A model has no say in whom to trust."),
+    "transformers_weights": translate("errors", "It names weight files of its own, which no check has seen."),
+    "quantization_config": translate(
+        "errors", "Quantised weights cannot be opened yet; look for a copy in 16 or 32 bits."
+    ),
+    "compression_config": translate(
+        "errors", "Compressed weights cannot be opened yet; look for a copy in 16 or 32 bits."
+    ),
 }
 
 
@@ -87,7 +96,12 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
         findings.append(unfit.finding)
     readme = any(name.lower() == "readme.md" for name in folder.files)  # some disks take both for the same
     if getattr(pipeline_class, "_load_connected_pipes", False) and readme:
-        findings.append(Finding(f"{shown_path(path / 'README.md')} names further models to load.", _ELSEWHERE))
+        findings.append(
+            Finding(
+                translate("errors", "{0} names further models to load.").format(shown_path(path / "README.md")),
+                _ELSEWHERE,
+            )
+        )
     if index:
         inspected = _Components(folder, index, pipeline_class, wanted_variant, with_weights)
         components = inspected.components
@@ -127,14 +141,23 @@ class _Components:
             if name.startswith("_") or (name in settings and name not in required):
                 continue
             if not name.isidentifier() or not name.isascii():
-                self._refuse(f"{INDEX} names a component {shown(name)}.", "The name leads out of the folder.")
+                self._refuse(
+                    translate("errors", "{0} names a component {1}.").format(INDEX, shown(name)),
+                    translate("errors", "The name leads out of the folder."),
+                )
             elif is_pair and entry != [None, None]:
                 named[name] = entry
             elif name in required and entry != [None, None]:
-                self._refuse(f"{INDEX} says {shown(entry)} for {name}.", "It must name a library and a class of it.")
+                self._refuse(
+                    translate("errors", "{0} says {1} for {2}.").format(INDEX, shown(entry), name),
+                    translate("errors", "It must name a library and a class of it."),
+                )
         optional = set(getattr(self._pipeline_class, "_optional_components", ()))
         for name in sorted(required - index.keys() - optional):
-            self._refuse(f"{INDEX} names no {name}.", f"{self._pipeline_class.__name__} does not work without it.")
+            self._refuse(
+                translate("errors", "{0} names no {1}.").format(INDEX, name),
+                translate("errors", "{0} does not work without it.").format(self._pipeline_class.__name__),
+            )
         return named
 
     def _class(self, name: str, entry: list[Any]) -> tuple[Any, str] | None:
@@ -144,14 +167,16 @@ class _Components:
             self.findings.append(unfit.finding)
             return None
         if self._pipeline_class is not None and name not in _signature(self._pipeline_class)[0]:
-            message = f"{INDEX} names {name}, which {self._pipeline_class.__name__} does not use."
+            message = translate("errors", "{0} names {1}, which {2} does not use.").format(
+                INDEX, name, self._pipeline_class.__name__
+            )
             self.findings.append(Finding(message, "", Severity.NOTE))
             return None
         return found
 
     def _offer(self, name: str, kind: str) -> dict[str | None, weights.Source]:
         if name not in self._folder.folders:
-            self._refuse(f"{shown_path(self._folder.root / name)} is missing.", _WHOLE)
+            self._refuse(translate("errors", "{0} is missing.").format(shown_path(self._folder.root / name)), _WHOLE)
             return {}
         offer = weights.sources(self._folder.within(name), weights.STEMS[kind])
         if not offer:
@@ -163,8 +188,12 @@ class _Components:
             each for each in self._folder.within(name) if each.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS))
         ]
         if pickles:
-            return f"{shown_path(self._folder.root / name)} has weights only in {shown(pickles[0])}.", _PICKLED
-        return f"{shown_path(self._folder.root / name / stem)}.safetensors is missing.", _WHOLE
+            return translate("errors", "{0} has weights only in {1}.").format(
+                shown_path(self._folder.root / name), shown(pickles[0])
+            ), _PICKLED
+        return translate("errors", "{0}.safetensors is missing.").format(
+            shown_path(self._folder.root / name / stem)
+        ), _WHOLE
 
     def _weights(self, name: str, kind: str, variants: dict[str, str | None], offers: dict[str, Any]) -> Any:
         if name not in variants:
@@ -188,7 +217,7 @@ class _Components:
             else:
                 yield from check_settings(shown_path(component.folder / file), settings, component.kind != "data")
         if component.kind == "encoder" and "adapter_config.json" in names:
-            message = f"{shown_path(component.folder)} has an adapter_config.json."
+            message = translate("errors", "{0} has an adapter_config.json.").format(shown_path(component.folder))
             yield Finding(message, _ELSEWHERE)
 
     def _others(self, component: Component) -> Iterator[Finding]:
@@ -197,13 +226,22 @@ class _Components:
             path = shown_path(component.folder / name)
             if name.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS)):
                 if component.kind not in weights.STEMS:
-                    yield Finding(f"{path} is a pickle, or may be one.", _PICKLED)
+                    yield Finding(translate("errors", "{0} is a pickle, or may be one.").format(path), _PICKLED)
                 elif component.weights is not None:
-                    yield Finding(f"{path} is left alone; the safetensors files beside it are read.", "", Severity.NOTE)
+                    yield Finding(
+                        translate("errors", "{0} is left alone; the safetensors files beside it are read.").format(
+                            path
+                        ),
+                        "",
+                        Severity.NOTE,
+                    )
             elif not name.endswith(".safetensors"):
                 size = self._folder.files[f"{component.name}/{name}"].size
                 if size > MOST_DATA_BYTES:
-                    yield Finding(f"{path} has {size:,} bytes.", "Reading it could fill the memory.")
+                    yield Finding(
+                        translate("errors", "{0} has {1:,} bytes.").format(path, size),
+                        translate("errors", "Reading it could fill the memory."),
+                    )
 
     def _refuse(self, message: str, explanation: str) -> None:
         self.findings.append(Finding(message, explanation))
@@ -222,7 +260,7 @@ def _programs(folder: Folder) -> Iterator[Finding]:
     for name in folder.files:
         if PurePosixPath(name.lower()).suffix in PROGRAMS:
             path = shown_path(folder.root / name)
-            yield Finding(f"{path} is a program.", _NO_CODE)
+            yield Finding(translate("errors", "{0} is a program.").format(path), _NO_CODE)
 
 
 def check_settings(path: str, settings: dict[str, Any], numbers: bool = True) -> Iterator[Finding]:
@@ -239,10 +277,20 @@ def check_settings(path: str, settings: dict[str, Any], numbers: bool = True) ->
             waiting.extend((str(inner), each) for inner, each in value.items())
         elif isinstance(value, list):
             if len(value) > MOST_ITEMS:
-                yield Finding(f"{key} in {path} has {len(value):,} items; allowed are {MOST_ITEMS:,}.", _HUGE)
+                yield Finding(
+                    translate("errors", "{0} in {1} has {2:,} items; allowed are {3:,}.").format(
+                        key, path, len(value), MOST_ITEMS
+                    ),
+                    _HUGE,
+                )
             waiting.extend((key, each) for each in value[:MOST_ITEMS])
         elif isinstance(value, str) and len(value) > MOST_LETTERS:
-            yield Finding(f"{key} in {path} has {len(value):,} letters; allowed are {MOST_LETTERS:,}.", _HUGE)
+            yield Finding(
+                translate("errors", "{0} in {1} has {2:,} letters; allowed are {3:,}.").format(
+                    key, path, len(value), MOST_LETTERS
+                ),
+                _HUGE,
+            )
         elif numbers and isinstance(value, (int, float)) and not isinstance(value, bool):
             yield from _check_number(path, key, value)
 
@@ -250,25 +298,33 @@ def check_settings(path: str, settings: dict[str, Any], numbers: bool = True) ->
 def _check_keys(path: str, settings: dict[str, Any]) -> Iterator[Finding]:
     for key, why in _FORBIDDEN.items():
         if settings.get(key) not in (None, False, [], {}):
-            yield Finding(f"{path} has {key}: {shown(settings[key])}.", why)
+            yield Finding(translate("errors", "{0} has {1}: {2}.").format(path, key, shown(settings[key])), why)
     for key in ("attn_implementation", "_attn_implementation", "_attn_implementation_internal"):
         named = settings.get(key)
         if any(each not in _ATTENTION for each in (named.values() if isinstance(named, dict) else [named])):
-            message = f"{path} has {key}: {shown(named)}."
+            message = translate("errors", "{0} has {1}: {2}.").format(path, key, shown(named))
             yield Finding(
-                message, "It can name program code on the hub; Sculptor runs no code that comes with a model."
+                message,
+                translate(
+                    "errors", "It can name program code on the hub; Sculptor runs no code that comes with a model."
+                ),
             )
     for key in _FILES:
         if isinstance(settings.get(key), str) and not re.fullmatch(r"\w[\w.\-]*", settings[key]):
-            message = f"{path} has {key}: {shown(settings[key])}."
-            yield Finding(message, "It leads out of the folder; it could read any file of yours.")
+            message = translate("errors", "{0} has {1}: {2}.").format(path, key, shown(settings[key]))
+            yield Finding(message, translate("errors", "It leads out of the folder; it could read any file of yours."))
 
 
 def _check_number(path: str, key: str, value: float) -> Iterator[Finding]:
     for pattern, least, most in _COMPILED:
         if pattern.fullmatch(key):
             if not least <= value <= most:
-                yield Finding(f"{_shown_key(key)} in {path} is {shown(value)}; allowed is {least} to {most}.", _HUGE)
+                yield Finding(
+                    translate("errors", "{0} in {1} is {2}; allowed is {3} to {4}.").format(
+                        _shown_key(key), path, shown(value), least, most
+                    ),
+                    _HUGE,
+                )
             return
 
 

@@ -15,6 +15,7 @@ import psutil  # type: ignore[import-untyped]
 import torch
 
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import builder, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.folder import scan
@@ -41,7 +42,7 @@ EXACT_BYTES = 1 << 30
 LEFT_TO_OTHERS = 512 << 20
 """Bytes that a model leaves to its own run and to other programs."""
 
-_CHANGED = "Wait until it is complete, then open it again."
+_CHANGED = translate("errors", "Wait until it is complete, then open it again.")
 _CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -66,7 +67,10 @@ def find_model(model: str) -> Path:
         pass
     if cache.is_name(model):
         return cache.find_cached(model).resolve()
-    raise ModelFolderError(f"There is no folder {shown_path(path)}.", "Choose a folder that holds a model.")
+    raise ModelFolderError(
+        translate("errors", "There is no folder {0}.").format(shown_path(path)),
+        translate("errors", "Choose a folder that holds a model."),
+    )
 
 
 def inspect_model(path: Path, variant: str | None = None) -> Verdict:
@@ -85,16 +89,27 @@ def inspect_model(path: Path, variant: str | None = None) -> Verdict:
                 return single_file.inspect_checkpoint(path)
         return Verdict(path, findings=(_no_model(path),))
     except (OSError, ValueError) as error:  # it vanished in between, or its name is none
-        return Verdict(path, findings=(Finding(f"{shown_path(path)} cannot be read ({error}).", _CHANGED),))
+        return Verdict(
+            path,
+            findings=(
+                Finding(translate("errors", "{0} cannot be read ({1}).").format(shown_path(path), error), _CHANGED),
+            ),
+        )
 
 
 def _no_model(path: Path) -> Finding:
     if not path.exists():
-        return Finding(f"There is no folder {shown_path(path)}.", "Choose a folder that holds a model.")
+        return Finding(
+            translate("errors", "There is no folder {0}.").format(shown_path(path)),
+            translate("errors", "Choose a folder that holds a model."),
+        )
     if path.name.endswith((*PICKLES, *OTHER_WEIGHTS)):
-        why = "Opening such a file can run code in it; look for a copy with safetensors files."
-        return Finding(f"{shown_path(path)} is no safetensors file.", why)
-    return Finding(f"{shown_path(path)} is neither a folder nor a safetensors file.", "Choose one that holds a model.")
+        why = translate("errors", "Opening such a file can run code in it; look for a copy with safetensors files.")
+        return Finding(translate("errors", "{0} is no safetensors file.").format(shown_path(path)), why)
+    return Finding(
+        translate("errors", "{0} is neither a folder nor a safetensors file.").format(shown_path(path)),
+        translate("errors", "Choose one that holds a model."),
+    )
 
 
 def check_model(
@@ -166,7 +181,9 @@ def load_pipeline(
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
     if inspect_model(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
-        raise ModelFolderError(f"{shown_path(verdict.path)} changed while it was read.", _CHANGED)
+        raise ModelFolderError(
+            translate("errors", "{0} changed while it was read.").format(shown_path(verdict.path)), _CHANGED
+        )
     report(LoadingProgress(LoadingStage.MOVING))
     if plan.offload:
         pipeline.enable_model_cpu_offload(device=device)
@@ -208,14 +225,17 @@ def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = No
         held = verdict.loaded_bytes(dtype)
         needed = held + verdict.copied_bytes
         if needed + LEFT_TO_OTHERS > free["cpu"]:  # all weights pass through it, whatever the device
-            needs.append(_short("the computer's memory", dtype, needed, free["cpu"]))
+            needs.append(_short(translate("errors", "the computer's memory"), dtype, needed, free["cpu"]))
         elif device == "cpu" or held + LEFT_TO_OTHERS <= free[device]:
             return LoadingPlan(dtype)
         elif may_offload and largest * DTYPE_BYTES[dtype] + LEFT_TO_OTHERS <= free[device]:
             return LoadingPlan(dtype, offload=True)
         else:
-            needs.append(_short(f"the memory of {device}", dtype, held, free[device]))
-    raise Unfit(f"{needs[-1]}.", "Loading it would end the program; close others, or choose a smaller model.")
+            needs.append(_short(translate("errors", "the memory of {0}").format(device), dtype, held, free[device]))
+    raise Unfit(
+        f"{needs[-1]}.",
+        translate("errors", "Loading it would end the program; close others, or choose a smaller model."),
+    )
 
 
 def _preferred_dtypes(verdict: Verdict, device: str) -> list[str]:
@@ -256,4 +276,6 @@ def _knows_bfloat16(device: str) -> bool:
 
 def _short(where: str, dtype: str, needed: int, free: int) -> str:
     needed_gib, free_gib = needed / 2**30, max(0, free) / 2**30
-    return f"The model takes {needed_gib:.1f} GiB of {where} as {dtype}, and {free_gib:.1f} GiB are free"
+    return translate("errors", "The model takes {0:.1f} GiB of {1} as {2}, and {3:.1f} GiB are free").format(
+        needed_gib, where, dtype, free_gib
+    )

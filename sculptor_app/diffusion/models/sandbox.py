@@ -18,6 +18,7 @@ from typing import IO
 import sculptor_app
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
 from sculptor_app.identity import VERSION
 
@@ -31,7 +32,7 @@ SPARE_BYTES = 2 << 30
 """What building may take besides the weights."""
 MOST_ANSWER = 1 << 20
 _POLL_S = 0.05
-_AGAIN = "It would have ended the program; copy the model again, or choose another."
+_AGAIN = translate("errors", "It would have ended the program; copy the model again, or choose another.")
 
 _OFFLINE = {
     "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -108,9 +109,14 @@ def _wait(
         if stop is not None and stop.is_set():
             raise Cancelled
         if time.monotonic() - started > seconds:
-            return Finding(f"Loading the model in the sandbox took more than {seconds} seconds.", _AGAIN)
+            return Finding(
+                translate("errors", "Loading the model in the sandbox took more than {0} seconds.").format(seconds),
+                _AGAIN,
+            )
         if _resident(process.pid) > memory_bytes + SPARE_BYTES:  # torch itself takes a part of it
-            message = f"Loading the model in the sandbox took more than {memory_bytes / 2**30:.1f} GiB of memory."
+            message = translate(
+                "errors", "Loading the model in the sandbox took more than {0:.1f} GiB of memory."
+            ).format(memory_bytes / 2**30)
             return Finding(message, _AGAIN)
 
 
@@ -139,7 +145,11 @@ def _findings(code: int, answer: IO[bytes]) -> list[Finding]:
         return [Finding(str(message), str(explanation)) for message, explanation in refused]
     except (ValueError, TypeError, KeyError):
         how = f"signal {-code}" if code < 0 else f"code {code}"
-        return [Finding(f"Loading the model in the sandbox ended its process with {how}.", _AGAIN)]
+        return [
+            Finding(
+                translate("errors", "Loading the model in the sandbox ended its process with {0}.").format(how), _AGAIN
+            )
+        ]
 
 
 def _remembered(verdict: Verdict, dtype: str) -> Path | None:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import builder
 from sculptor_app.diffusion.models.folder import File, Folder, scan
 from sculptor_app.diffusion.models.hub import cache
@@ -37,7 +38,7 @@ SETTINGS_FILES = (".json", ".txt", ".model")
 """What a settings folder is read for; anything else in it is left alone."""
 
 _LACKING = re.compile(r"Failed to load (\w+)\. Weights for this component appear to be missing")
-_AS_FOLDER = "Open the pipeline as a diffusers folder instead."
+_AS_FOLDER = translate("errors", "Open the pipeline as a diffusers folder instead.")
 
 
 def inspect_checkpoint(path: Path) -> Verdict:
@@ -54,7 +55,11 @@ def inspect_checkpoint(path: Path) -> Verdict:
     weights = weights_of(folder.files.values(), [header])
     findings = list(within.findings)
     if within.pipeline_class is not None and not hasattr(within.pipeline_class, "from_single_file"):
-        findings.append(Unfit(f"diffusers reads no {within.pipeline} from a single file.", _AS_FOLDER).finding)
+        findings.append(
+            Unfit(
+                translate("errors", "diffusers reads no {0} from a single file.").format(within.pipeline), _AS_FOLDER
+            ).finding
+        )
     parts = (*within.components, Component(path.stem, "checkpoint", within.pipeline_class, path, weights))
     fingerprint = f"{folder.fingerprint()} {within.fingerprint}"
     return Verdict(
@@ -78,8 +83,10 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
         except Exception as error:
             lacking = _LACKING.search(str(error))
             if lacking is not None:
-                message = f"{path} has no weights for the {lacking[1]}."
-                raise Unfit(message, "Look for a checkpoint with all parts, or for a diffusers folder.") from error
+                message = translate("errors", "{0} has no weights for the {1}.").format(path, lacking[1])
+                raise Unfit(
+                    message, translate("errors", "Look for a checkpoint with all parts, or for a diffusers folder.")
+                ) from error
             raise builder.cannot(path, error) from error
     for name, part in pipeline.components.items():
         if isinstance(part, nn.Module):
@@ -101,10 +108,16 @@ def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
     # Whatever it does not know it takes for Stable Diffusion 1.
     if not source or (kind == "v1" and known.CHECKPOINT_KEY_NAMES["v1"] not in tensors):
         adapter = any("lora" in name for name in tensors)
-        content = "holds an adapter (LoRA), no whole model" if adapter else "holds no pipeline that diffusers knows"
+        content = (
+            translate("errors", "holds an adapter (LoRA), no whole model")
+            if adapter
+            else translate("errors", "holds no pipeline that diffusers knows")
+        )
         raise Unfit(f"{shown_path(path)} {content}.", _AS_FOLDER)
     if "subfolder" in source:
-        raise Unfit(f"{shown_path(path)} holds one part of a pipeline, not all of it.", _AS_FOLDER)
+        raise Unfit(
+            translate("errors", "{0} holds one part of a pipeline, not all of it.").format(shown_path(path)), _AS_FOLDER
+        )
     return source["pretrained_model_name_or_path"]
 
 
@@ -114,9 +127,12 @@ def _settings(path: Path, repository: str) -> Path:
         return Path(os.path.realpath(cache.find_cached(repository)))
     except cache.NotInCache as error:
         raise Unfit(
-            f"{shown_path(path)} holds weights alone, and the settings and vocabulary for them, those of {repository}, "
-            "are not on this computer.",
-            "Download the settings (a few megabytes), or open the pipeline as a diffusers folder.",
+            translate(
+                "errors",
+                "{0} holds weights alone, and the settings and vocabulary for them, those of {1}, are not on "
+                "this computer.",
+            ).format(shown_path(path), repository),
+            translate("errors", "Download the settings (a few megabytes), or open the pipeline as a diffusers folder."),
         ) from error
 
 

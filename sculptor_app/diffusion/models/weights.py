@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.folder import File, Folder, parse_json
 from sculptor_app.diffusion.models.verdict import Unfit, Weights, shown, shown_path
 
@@ -24,7 +25,7 @@ MOST_INDEX_BYTES = 16 << 20
 
 _SHARD_NUMBER = re.compile(r"-\d{5}-of-\d{5}$")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*\.safetensors", re.ASCII)
-_COPY = "Copy the file again from where it came."
+_COPY = translate("errors", "Copy the file again from where it came.")
 
 MOST_HEADER_BYTES = 16 << 20
 MOST_DIMENSIONS = 16
@@ -106,13 +107,18 @@ def checked_header(folder: Folder, name: str) -> Header:
     path = shown_path(folder.root / name)
     file = folder.files.get(name)
     if file is None:
-        raise Unfit(f"{path} is missing.", "Choose a folder that holds a complete model.")
+        raise Unfit(
+            translate("errors", "{0} is missing.").format(path),
+            translate("errors", "Choose a folder that holds a complete model."),
+        )
     try:
         header = read_header(file)
     except BrokenHeader as error:
-        raise Unfit(f"{path} is damaged ({error}).", _COPY) from error
+        raise Unfit(translate("errors", "{0} is damaged ({1}).").format(path, error), _COPY) from error
     except OSError as error:
-        raise Unfit(f"{path} cannot be read ({error.strerror or error}).", _COPY) from error
+        raise Unfit(
+            translate("errors", "{0} cannot be read ({1}).").format(path, error.strerror or error), _COPY
+        ) from error
     folder.note(name, header.raw)
     return header
 
@@ -123,20 +129,31 @@ def _sharded(folder: Folder, place: str, index: str) -> dict[str, Header]:
     content = folder.json(place + index, MOST_INDEX_BYTES)
     shards = content.get("weight_map")
     if not isinstance(shards, dict) or not shards or not isinstance(content.get("metadata"), dict):
-        raise Unfit(f"{path} has no weight_map with metadata.", "It cannot say where which weights lie; copy it again.")
+        raise Unfit(
+            translate("errors", "{0} has no weight_map with metadata.").format(path),
+            translate("errors", "It cannot say where which weights lie; copy it again."),
+        )
     for shard in shards.values():
         if not isinstance(shard, str) or not _PLAIN_NAME.fullmatch(shard):
             raise Unfit(
-                f"{path} names the weight file {shown(shard)}.",
-                "Only safetensors files beside the index are read; others can lie anywhere, or run code.",
+                translate("errors", "{0} names the weight file {1}.").format(path, shown(shard)),
+                translate(
+                    "errors", "Only safetensors files beside the index are read; others can lie anywhere, or run code."
+                ),
             )
     headers = {shard: checked_header(folder, place + shard) for shard in sorted(set(shards.values()))}
     found = {name: shard for shard, header in headers.items() for name in header.tensors}
     for name in [*shards, *found]:
         if found.get(name) != shards.get(name):
-            raise Unfit(f"{path} and the files that it names disagree about {shown(name)}.", "Copy all of them again.")
+            raise Unfit(
+                translate("errors", "{0} and the files that it names disagree about {1}.").format(path, shown(name)),
+                translate("errors", "Copy all of them again."),
+            )
     if sum(len(header.tensors) for header in headers.values()) != len(found):
-        raise Unfit(f"{path} names files that hold the same weights twice.", "Copy all of them again.")
+        raise Unfit(
+            translate("errors", "{0} names files that hold the same weights twice.").format(path),
+            translate("errors", "Copy all of them again."),
+        )
     return headers
 
 
@@ -176,29 +193,31 @@ def read_header(file: File) -> Header:
         size = os.fstat(source.fileno()).st_size
         start = source.read(8)
         if len(start) < 8:
-            raise BrokenHeader(f"it has {size} bytes, too few for a header")
+            raise BrokenHeader(translate("errors", "it has {0} bytes, too few for a header").format(size))
         length = int.from_bytes(start, "little")
         if not 2 <= length <= min(MOST_HEADER_BYTES, size - 8):
             if start.startswith(_PICKLES):
-                raise BrokenHeader("it is a pickle under another name")
-            raise BrokenHeader(f"its header claims {length:,} bytes of a file of {size:,}")
+                raise BrokenHeader(translate("errors", "it is a pickle under another name"))
+            raise BrokenHeader(
+                translate("errors", "its header claims {0:,} bytes of a file of {1:,}").format(length, size)
+            )
         raw = source.read(length)
     if len(raw) < length:
-        raise BrokenHeader("it shrinks while it is read")
+        raise BrokenHeader(translate("errors", "it shrinks while it is read"))
     return Header(_parse_entries(raw, size - 8 - length), raw)
 
 
 def _parse_entries(raw: bytes, data_bytes: int) -> dict[str, Tensor]:
     """The entries of a header in front of so many bytes of data."""
     if not raw.startswith(b"{"):
-        raise BrokenHeader("its header is no JSON object")
+        raise BrokenHeader(translate("errors", "its header is no JSON object"))
     try:
         entries = parse_json(raw)
     except (ValueError, RecursionError) as error:
-        raise BrokenHeader(f"its header is no JSON: {error}") from error
+        raise BrokenHeader(translate("errors", "its header is no JSON: {0}").format(error)) from error
     metadata = entries.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise BrokenHeader("its metadata are no words")
+        raise BrokenHeader(translate("errors", "its metadata are no words"))
     spans, tensors = [], {}
     for name, entry in entries.items():
         tensor, begin, end = _entry(name, entry)
@@ -211,20 +230,26 @@ def _parse_entries(raw: bytes, data_bytes: int) -> dict[str, Tensor]:
 def _entry(name: str, entry: Any) -> tuple[Tensor, int, int]:
     """One tensor and where its data begins and ends."""
     if len(name) > MOST_NAME:
-        raise BrokenHeader(f"a tensor's name has {len(name)} letters")
+        raise BrokenHeader(translate("errors", "a tensor's name has {0} letters").format(len(name)))
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise BrokenHeader(f"the entry of {shown(name)} has not just dtype, shape and data_offsets")
+        raise BrokenHeader(
+            translate("errors", "the entry of {0} has not just dtype, shape and data_offsets").format(shown(name))
+        )
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPE_BYTES:
-        raise BrokenHeader(f"{shown(name)} has the unknown dtype {shown(dtype)}")
+        raise BrokenHeader(translate("errors", "{0} has the unknown dtype {1}").format(shown(name), shown(dtype)))
     if not _are_counts(shape) or len(shape) > MOST_DIMENSIONS:
-        raise BrokenHeader(f"{shown(name)} has the shape {shown(shape)}")
+        raise BrokenHeader(translate("errors", "{0} has the shape {1}").format(shown(name), shown(shape)))
     if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise BrokenHeader(f"{shown(name)} has the offsets {shown(offsets)}")
+        raise BrokenHeader(translate("errors", "{0} has the offsets {1}").format(shown(name), shown(offsets)))
     tensor = Tensor(dtype, tuple(shape))
     begin, end = offsets
     if tensor.element_count * DTYPE_BYTES[dtype] != end - begin:
-        raise BrokenHeader(f"{shown(name)} of shape {shown(shape)} in {dtype} does not take {end - begin:,} bytes")
+        raise BrokenHeader(
+            translate("errors", "{0} of shape {1} in {2} does not take {3:,} bytes").format(
+                shown(name), shown(shape), dtype, end - begin
+            )
+        )
     return tensor, begin, end
 
 
@@ -237,8 +262,12 @@ def _check_spans(spans: list[tuple[int, int, str]], data_bytes: int) -> None:
     place = 0
     for begin, end, name in spans:
         if begin != place:
-            fault = "overlaps another" if begin < place else "leaves a hole before it"
-            raise BrokenHeader(f"the data of {shown(name)} {fault}")
+            fault = "overlaps another" if begin < place else translate("errors", "leaves a hole before it")
+            raise BrokenHeader(translate("errors", "the data of {0} {1}").format(shown(name), fault))
         place = end
     if place != data_bytes:
-        raise BrokenHeader(f"its tensors take {place:,} bytes of data, and the file has {data_bytes:,}")
+        raise BrokenHeader(
+            translate("errors", "its tensors take {0:,} bytes of data, and the file has {1:,}").format(
+                place, data_bytes
+            )
+        )

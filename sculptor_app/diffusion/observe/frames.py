@@ -7,6 +7,7 @@ import math
 import torch
 
 from sculptor_app.core.errors import SamplerFailed
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.layout import StateLayout
 
@@ -14,7 +15,10 @@ from sculptor_app.diffusion.pipelines.layout import StateLayout
 def to_frame(batch: torch.Tensor, element: int = 0) -> Frame:
     """Copy of one element of a batch (B, C, H, W) in main memory, (C, H, W) float32; else a `SamplerFailed`."""
     if batch.ndim != 4:
-        raise SamplerFailed(f"{_described(batch)}, which is no picture.", "Choose a model that makes pictures.")
+        raise SamplerFailed(
+            translate("errors", "{0}, which is no picture.").format(_described(batch)),
+            translate("errors", "Choose a model that makes pictures."),
+        )
     frame: Frame = batch[element].detach().to("cpu", torch.float32, copy=True).contiguous().numpy()
     return frame
 
@@ -55,7 +59,8 @@ class FrameConverter:
             return to_frames(batch[:, :, 0] if batch.ndim == 5 and batch.shape[2] == 1 else batch)
         if not self.is_picture(batch):
             raise SamplerFailed(
-                f"{_described(batch)}, packed in a way that is not known here.", "Choose a square picture."
+                translate("errors", "{0}, packed in a way that is not known here.").format(_described(batch)),
+                translate("errors", "Choose a square picture."),
             )
         assert self._layout is not None
         height, width = self._size_of(batch)
@@ -83,4 +88,4 @@ class FrameConverter:
 
 def _described(batch: torch.Tensor) -> str:
     video = " of a video" if batch.ndim == 5 else ""
-    return f"The states of this model have the shape {tuple(batch.shape)}{video}"
+    return translate("errors", "The states of this model have the shape {0}{1}").format(tuple(batch.shape), video)

@@ -16,12 +16,17 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.functional import pixel_shuffle
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.networks import networks_of
 
-EVALUATED_ONCE = "The model was asked once in this step: no guidance, or one that is built into it."
-NOT_LINEAR = "The guidance of this model is no plain mixture of two answers, so they cannot be told apart."
-EQUAL_PREDICTIONS = "Both answers of the model are the same in this step, but for rounding."
-AMBIGUOUS = "With so little guidance the two answers cannot be told apart."
+EVALUATED_ONCE = translate(
+    "errors", "The model was asked once in this step: no guidance, or one that is built into it."
+)
+NOT_LINEAR = translate(
+    "errors", "The guidance of this model is no plain mixture of two answers, so they cannot be told apart."
+)
+EQUAL_PREDICTIONS = translate("errors", "Both answers of the model are the same in this step, but for rounding.")
+AMBIGUOUS = translate("errors", "With so little guidance the two answers cannot be told apart.")
 
 
 class PredictionsUnknown(Exception):

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 
 from sculptor_app.core.errors import SamplerFailed
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.observe.guidance import GuidanceSplitter, PredictionsUnknown
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler, UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.samplers.predictions import NoExactRuleError, guess_of
 
-_STEPS_KEPT = "It cannot be watched to the end; the steps so far are kept."
+_STEPS_KEPT = translate("errors", "It cannot be watched to the end; the steps so far are kept.")
 
 
 class StepHook(Protocol):
@@ -164,12 +165,18 @@ class BatchObserver:
         index = call_index(scheduler, timestep, self._next)
         if not self._first <= index < len(self._timesteps):
             raise SamplerFailed(
-                f"The model went on after the {len(self._plan)} planned calls of its sampler.", _STEPS_KEPT
+                translate("errors", "The model went on after the {0} planned calls of its sampler.").format(
+                    len(self._plan)
+                ),
+                _STEPS_KEPT,
             )
         seen, planned = _number(timestep), self._timesteps[index]
         if abs(seen - planned) > 1e-3 * max(1.0, abs(planned)):
             raise SamplerFailed(
-                f"The model's steps come in an unknown order: {seen:g} in place of {planned:g}.", _STEPS_KEPT
+                translate("errors", "The model's steps come in an unknown order: {0:g} in place of {1:g}.").format(
+                    seen, planned
+                ),
+                _STEPS_KEPT,
             )
         self._next = index + 1
         return self._plan[index - self._first]
@@ -210,8 +217,10 @@ def _refuse_nan(states: list[Frame], call: Call) -> None:
     for state in states:
         if not np.isfinite(state.sum()):
             raise SamplerFailed(
-                f"Step {call.number} gave NaN or infinite values.",
-                "Choose another sampler, more steps or less guidance; the steps before it are kept.",
+                translate("errors", "Step {0} gave NaN or infinite values.").format(call.number),
+                translate(
+                    "errors", "Choose another sampler, more steps or less guidance; the steps before it are kept."
+                ),
             )
 
 

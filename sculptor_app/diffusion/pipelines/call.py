@@ -14,6 +14,7 @@ from sculptor_app.core.pictures.file import open_picture
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest, label_of
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.parameters import (
     call_parameters,
@@ -55,7 +56,11 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
     """
     why_not = why_not_callable(pipeline)
     if why_not:
-        raise RequestError(f"{why_not} Choose a model that makes pictures from words, classes or pictures.")
+        raise RequestError(
+            translate("errors", "{0} Choose a model that makes pictures from words, classes or pictures.").format(
+                why_not
+            )
+        )
     controls = {control.name: control for control in model_parameters(pipeline)}
     options = _options(pipeline, request, controls)
     generator = torch.Generator("cpu").manual_seed(request.seed)
@@ -76,7 +81,9 @@ def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelP
             raise RequestError(_unknown(pipeline, name, controls))
     for label in ("form", "material"):
         if getattr(request, label) is not None and label not in controls:
-            raise RequestError(f"This model knows no {label}s; leave the {label} to the model.")
+            raise RequestError(
+                translate("errors", "This model knows no {0}s; leave the {0} to the model.").format(label)
+            )
     wanted = {name: getattr(request, control.field) for name, control in controls.items() if control.field}
     wanted |= {"prompt": controls["prompt"].default} if "prompt" in controls else {}
     wanted |= request.option_values
@@ -91,11 +98,15 @@ def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelP
 def _unknown(pipeline: Pipeline, name: str, controls: dict[str, ModelParameter]) -> str:
     for each in unsupported_parameters(pipeline):
         if each.name == name:
-            return f"The option {name!r} cannot be given: {each.why[0].lower()}{each.why[1:]}"
+            return translate("errors", "The option {0!r} cannot be given: {1}{2}").format(
+                name, each.why[0].lower(), each.why[1:]
+            )
     if name in controls:
-        return f"The option {name!r} is the request's {controls[name].field}; give it there."
+        return translate("errors", "The option {0!r} is the request's {1}; give it there.").format(
+            name, controls[name].field
+        )
     takes = ", ".join(each for each, control in controls.items() if not control.field) or "no options"
-    return f"This model knows no option {name!r}; it takes {takes}."
+    return translate("errors", "This model knows no option {0!r}; it takes {1}.").format(name, takes)
 
 
 def _size(pipeline: Pipeline, options: dict[str, OptionValue]) -> tuple[int, int] | None:
@@ -142,13 +153,17 @@ def _app_arguments(pipeline: Pipeline, generator: torch.Generator) -> dict[str, 
 def check_takes_noise(pipeline: Pipeline, purpose: str) -> None:
     """Refuse a pipeline that takes no noise or picture at a level (`RequestError`); `purpose` begins the sentence."""
     if not hasattr(pipeline, "picture_size"):
-        raise RequestError(f"{purpose} needs a model that takes its noise from outside; choose the embedded one.")
+        raise RequestError(
+            translate("errors", "{0} needs a model that takes its noise from outside; choose the embedded one.").format(
+                purpose
+            )
+        )
 
 
 def _start_arguments(pipeline: Pipeline, request: RunRequest, start: Start | None) -> dict[str, Any]:
     if start is None:
         return {}
-    check_takes_noise(pipeline, "A run that begins with a noise or a level of its own")
+    check_takes_noise(pipeline, translate("errors", "A run that begins with a noise or a level of its own"))
     start.check_fits(request.steps, pipeline.picture_size)
     return {"noise": _batch(start.noise), "picture": _batch(start.picture), "first_step": start.first_step}
 

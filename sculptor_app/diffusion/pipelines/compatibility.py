@@ -19,6 +19,7 @@ from sculptor_app.core.requests.samplers import (
     Networks,
     Sampler,
 )
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.parameters import code_names
 from sculptor_app.diffusion.samplers.schedulers import class_of, settings_of
 
@@ -46,7 +47,11 @@ def check_sampler(pipeline: Any, sampler: str, settings: Mapping[str, Any]) -> N
     """Refuse a sampler that a pipeline cannot be run with; the `RequestError` names those that it can."""
     if not can_run(pipeline, sampler, settings):
         able = ", ".join(samplers_for(pipeline, settings))
-        raise RequestError(f"This model cannot be run with the sampler {sampler!r}; choose one of {able}.")
+        raise RequestError(
+            translate("errors", "This model cannot be run with the sampler {0!r}; choose one of {1}.").format(
+                sampler, able
+            )
+        )
 
 
 def can_run(pipeline: Any, sampler: str, settings: Mapping[str, Any]) -> bool:

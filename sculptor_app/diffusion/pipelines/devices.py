@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from sculptor_app.core.errors import DeviceMissing
+from sculptor_app.core.texts import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ def find_device(wanted: str) -> Device:
         if wanted in (device.id, device.id.partition(":")[0]):
             return device
     raise DeviceMissing(
-        f"The device {wanted!r} is not available here.",
-        f"Choose {' or '.join(device.id for device in available)}, or auto.",
+        translate("errors", "The device {0!r} is not available here.").format(wanted),
+        translate("errors", "Choose {0}, or auto.").format(" or ".join(device.id for device in available)),
     )
 
 

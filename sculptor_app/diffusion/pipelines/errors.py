@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import torch
 
 from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory, SamplerFailed, SculptorError
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -44,10 +45,14 @@ def memory_errors(device_name: str) -> Iterator[None]:
             raise
         traceback.clear_frames(error.__traceback__)  # their locals hold the tensors that filled the memory
         release_memory()
-        choice = "Choose a smaller model, or close" if device_name.startswith("CPU") else "Choose the CPU, or close"
+        choice = (
+            translate("errors", "Choose a smaller model, or close")
+            if device_name.startswith("CPU")
+            else translate("errors", "Choose the CPU, or close")
+        )
         raise OutOfDeviceMemory(
-            f"There is not enough memory on {device_name}.",
-            f"{choice} other programs that use it; the steps so far are kept.",
+            translate("errors", "There is not enough memory on {0}.").format(device_name),
+            translate("errors", "{0} other programs that use it; the steps so far are kept.").format(choice),
         ) from error
 
 
@@ -60,9 +65,9 @@ def run_errors(device_name: str) -> Iterator[None]:
     except (SculptorError, Cancelled):
         raise
     except UnknownSchedulerError as error:
-        raise SamplerFailed(str(error), "Choose another sampler.") from error
+        raise SamplerFailed(str(error), translate("errors", "Choose another sampler.")) from error
     except Exception as error:
         raise SamplerFailed(
-            f"The model failed in mid-run ({type(error).__name__}: {error}).",
-            "Choose another sampler or other settings; the steps so far are kept.",
+            translate("errors", "The model failed in mid-run ({0}: {1}).").format(type(error).__name__, error),
+            translate("errors", "Choose another sampler or other settings; the steps so far are kept."),
         ) from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 
 Pipeline = Any
@@ -81,24 +82,36 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
     vae = autoencoder_of(pipeline)
     if vae is None:
         if getattr(pipeline, "prior", None) is not None:
-            return StateLayout("", why_not=f"{name} makes what another model draws from, not a picture.")
+            return StateLayout(
+                "", why_not=translate("errors", "{0} makes what another model draws from, not a picture.").format(name)
+            )
         other = next((part for part in ("vqgan", "vocoder", "image_decoder") if hasattr(pipeline, part)), None)
         if other is None:
             return StateLayout("pixels")
-        return StateLayout("", why_not=f"What {name} works on is decoded by a {other}, which Sculptor does not know.")
+        return StateLayout(
+            "",
+            why_not=translate("errors", "What {0} works on is decoded by a {1}, which Sculptor does not know.").format(
+                name, other
+            ),
+        )
     why_not = _why_no_picture(vae)
     if why_not:
         return StateLayout("", why_not=why_not)
     channels, factor = _channels(vae), _factor(vae)
     if not any(hasattr(pipeline, method) for method in _UNPACKING):
         if _is_for_videos(vae):
-            return StateLayout("", why_not=f"What {name} works on are latents of a video, not of a picture.")
+            return StateLayout(
+                "",
+                why_not=translate("errors", "What {0} works on are latents of a video, not of a picture.").format(name),
+            )
         return StateLayout("latents", channels, factor)
     for patch in (1, 2):
         layout = StateLayout("latents", channels, factor, patch, _is_for_videos(vae))
         if _is_native(pipeline, layout):
             return layout
-    return StateLayout("", why_not=f"{name} packs its latents in a way that Sculptor does not know.")
+    return StateLayout(
+        "", why_not=translate("errors", "{0} packs its latents in a way that Sculptor does not know.").format(name)
+    )
 
 
 def autoencoder_of(pipeline: Pipeline) -> Autoencoder | None:
@@ -110,12 +123,12 @@ def autoencoder_of(pipeline: Pipeline) -> Autoencoder | None:
 def _why_no_picture(vae: Autoencoder) -> str:
     name = type(vae).__name__
     if not (callable(getattr(vae, "encode", None)) and callable(getattr(vae, "decode", None))):
-        return f"Its {name} does not both encode and decode."
+        return translate("errors", "Its {0} does not both encode and decode.").format(name)
     outputs = getattr(vae.config, "out_channels", 3)
     if outputs != 3:
-        return f"Its {name} decodes to {outputs} channels, not to red, green and blue."
+        return translate("errors", "Its {0} decodes to {1} channels, not to red, green and blue.").format(name, outputs)
     if not _channels(vae) or not _factor(vae):
-        return f"Its {name} does not say how its latents are laid out."
+        return translate("errors", "Its {0} does not say how its latents are laid out.").format(name)
     return ""
 
 

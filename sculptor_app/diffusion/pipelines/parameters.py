@@ -15,14 +15,15 @@ import torch
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind, UnsupportedParameter
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_STEPS, known_labels
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.layout import Pipeline, latent_layout_of
 
-_OURS = "Sculptor sets it itself."
-_ONE = "Sculptor shows one picture at a time."
-_SAMPLER = "It is the sampler's choice."
-_SHARED = "It is for runs that two models share."
-_ADAPTER = "It is for models with an image adapter, which a folder does not bring along."
-NUMBERS = "It is made of numbers that a program makes, not a person."
+_OURS = translate("errors", "Sculptor sets it itself.")
+_ONE = translate("errors", "Sculptor shows one picture at a time.")
+_SAMPLER = translate("errors", "It is the sampler's choice.")
+_SHARED = translate("errors", "It is for runs that two models share.")
+_ADAPTER = translate("errors", "It is for models with an image adapter, which a folder does not bring along.")
+NUMBERS = translate("errors", "It is made of numbers that a program makes, not a person.")
 
 SET_BY_APP = {
     **dict.fromkeys(("return_dict", "output_type", "generator", "latents", "noise", "picture", "first_step"), _OURS),
@@ -38,21 +39,21 @@ FIELDS = {"num_inference_steps": "steps", "guidance_scale": "guidance", "form": 
 """Parameters for which a request has a field."""
 
 TITLES = {
-    "prompt": "Prompt",
-    "prompt_2": "Prompt for the second encoder",
-    "prompt_3": "Prompt for the third encoder",
-    "negative_prompt": "Negative prompt",
-    "negative_prompt_2": "Negative prompt for the second encoder",
-    "negative_prompt_3": "Negative prompt for the third encoder",
-    "num_inference_steps": "Steps",
-    "guidance_scale": "Guidance",
-    "true_cfg_scale": "True guidance",
-    "image": "Picture to start from",
-    "mask_image": "Mask",
-    "control_image": "Picture to follow",
-    "class_labels": "Class",
-    "eta": "Fresh noise (eta)",
-    "strength": "How much is made anew (strength)",
+    "prompt": translate("names", "Prompt"),
+    "prompt_2": translate("names", "Prompt for the second encoder"),
+    "prompt_3": translate("names", "Prompt for the third encoder"),
+    "negative_prompt": translate("names", "Negative prompt"),
+    "negative_prompt_2": translate("names", "Negative prompt for the second encoder"),
+    "negative_prompt_3": translate("names", "Negative prompt for the third encoder"),
+    "num_inference_steps": translate("names", "Steps"),
+    "guidance_scale": translate("names", "Guidance"),
+    "true_cfg_scale": translate("names", "True guidance"),
+    "image": translate("names", "Picture to start from"),
+    "mask_image": translate("names", "Mask"),
+    "control_image": translate("names", "Picture to follow"),
+    "class_labels": translate("names", "Class"),
+    "eta": translate("names", "Fresh noise (eta)"),
+    "strength": translate("names", "How much is made anew (strength)"),
 }
 """Plain names where the parameter's own is none."""
 
@@ -74,8 +75,8 @@ BOUNDS: dict[str, tuple[float | None, float | None]] = {
 """Least and greatest value where the papers, or the pipelines' own checks, have one."""
 
 MOST_SIDE_PX = 4096
-_NO_CLASSES = "This model knows no classes."
-_NO_LABELS = "This model knows no such labels."
+_NO_CLASSES = translate("errors", "This model knows no classes.")
+_NO_LABELS = translate("errors", "This model knows no such labels.")
 
 
 def model_parameters(pipeline: Pipeline) -> tuple[ModelParameter, ...]:
@@ -99,7 +100,7 @@ def why_not_callable(pipeline: Pipeline) -> str:
     if not missing:
         return ""
     name = type(pipeline).__name__
-    return f"{name} wants {' and '.join(missing)}, which another program has to make."
+    return translate("errors", "{0} wants {1}, which another program has to make.").format(name, " and ".join(missing))
 
 
 def native_size(pipeline: Pipeline) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import torch
 
 from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES, Family, SchedulerClass
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.samplers.levels import Scheduler, kind_of
 
@@ -42,9 +43,13 @@ def clean_from(prediction_type: str, x: torch.Tensor, output: torch.Tensor, leve
         return (x - s * output) / (a + s)
     if prediction_type == "epsilon":
         if a == 0:
-            raise NoExactRuleError("The state is pure noise; a predicted noise tells nothing of the picture.")
+            raise NoExactRuleError(
+                translate("errors", "The state is pure noise; a predicted noise tells nothing of the picture.")
+            )
         return (x - s * output) / a
-    raise NoExactRuleError(f"No rule is known for a model that predicts {prediction_type!r}.")
+    raise NoExactRuleError(
+        translate("errors", "No rule is known for a model that predicts {0!r}.").format(prediction_type)
+    )
 
 
 def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
@@ -84,7 +89,9 @@ def _mean_part(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor) -> t
         output = output[:, : x.shape[1]]
     if output.shape != x.shape:
         raise NoExactRuleError(
-            f"The model's output has shape {tuple(output.shape)} for states of shape {tuple(x.shape)}."
+            translate("errors", "The model's output has shape {0} for states of shape {1}.").format(
+                tuple(output.shape), tuple(x.shape)
+            )
         )
     return output
 

@@ -13,6 +13,7 @@ import torch
 
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS, SCHEDULER_CLASSES, Sampler
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError, kind_of
 
 LEAST_LOG_RATIO = -5.1
@@ -157,7 +158,9 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
         scheduler = _build(row, base_config, settings)
     if row.has_karras_spacing and _repeats_timesteps(scheduler, steps, first=2):
         # Most pipelines say where in its schedule a run begins. The others' begin with the second of the two.
-        raise RequestError(f"{row.label} begins twice with {steps} steps; choose another sampler.")
+        raise RequestError(
+            translate("errors", "{0} begins twice with {1} steps; choose another sampler.").format(row.label, steps)
+        )
     return scheduler
 
 

@@ -14,6 +14,7 @@ import torch
 
 from sculptor_app.core.errors import ModelFolderError, SculptorError
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.models.hub.cache import name_of
 from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pipeline, scheduler_settings
@@ -31,7 +32,7 @@ from sculptor_app.resources import path as resource
 EMBEDDED_MODEL = "models/atelier-64"
 _PATCH = 2
 """Edge of the patch that becomes one token, in every model whose levels depend on the size of the picture."""
-_LATER = "The phases are shown when the run has begun."
+_LATER = translate("errors", "The phases are shown when the run has begun.")
 Pipeline = Any
 """A pipeline of diffusers; it ships no types."""
 
@@ -139,7 +140,10 @@ def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:
     try:
         return scheduler_settings(folder)
     except Unfit as error:
-        raise ModelFolderError(f"{path} cannot be read ({error}).", "Choose a folder with a whole model.") from error
+        raise ModelFolderError(
+            translate("errors", "{0} cannot be read ({1}).").format(path, error),
+            translate("errors", "Choose a folder with a whole model."),
+        ) from error
 
 
 def model_folder(model: str | None) -> Path:
@@ -173,7 +177,10 @@ def model_facts(model: str | None) -> ModelFacts:
         size = int(unet["sample_size"]) * int(index.get("patch_size", 4))
         forms, materials = (tuple(map(str, index.get(f"{kind}_names", ()))) for kind in ("form", "material"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelFolderError(f"The model in {folder} cannot be read ({error}).", "Choose a whole model.") from error
+        raise ModelFolderError(
+            translate("errors", "The model in {0} cannot be read ({1}).").format(folder, error),
+            translate("errors", "Choose a whole model."),
+        ) from error
     return ModelFacts(size, forms, materials)
 
 
@@ -191,7 +198,7 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
     arguments: dict[str, Any] = {}
     parameters = {} if pipeline is None else call_parameters(pipeline)
     if "strength" in parameters:
-        raise PlanUnknown("How many steps are left depends on the picture's strength.", _LATER)
+        raise PlanUnknown(translate("errors", "How many steps are left depends on the picture's strength."), _LATER)
     if scheduler.config.get("use_dynamic_shifting"):
         arguments["mu"] = _shift(scheduler, request, pipeline)
     if "sigmas" in parameters and "linspace" in code_names(pipeline):
@@ -213,7 +220,9 @@ def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:
         request.option_values.get(name) or (size and size[place]) for place, name in enumerate(("height", "width"))
     ]
     if "calculate_shift" not in (code_names(pipeline) if pipeline else ()) or not all(sides):
-        raise PlanUnknown("The noise levels of this model depend on the size of the picture.", _LATER)
+        raise PlanUnknown(
+            translate("errors", "The noise levels of this model depend on the size of the picture."), _LATER
+        )
     edge = latent_layout_of(pipeline).factor * _PATCH
     tokens = (int(sides[0] or 0) // edge) * (int(sides[1] or 0) // edge)
     config = scheduler.config

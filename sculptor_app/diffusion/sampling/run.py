@@ -12,6 +12,7 @@ from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.requests.samplers import SAMPLERS
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.observe.guidance import GuidanceSplitter
@@ -56,7 +57,7 @@ class PipelineRun:
         self.device = engine.device
         layout = latent_layout_of(self.pipeline)
         if layout.why_not:
-            raise RequestError(f"{layout.why_not} Choose a model that makes pictures.")
+            raise RequestError(translate("errors", "{0} Choose a model that makes pictures.").format(layout.why_not))
         self._call = call_of(self.pipeline, request, start)
         self._stages = list(schedulers_of(self.pipeline))
         self.info = _info_of(run_info(request, self.device, start), self._call, layout, self._stages)
@@ -96,7 +97,9 @@ class PipelineRun:
             except (ValueError, TypeError) as error:
                 if observer.has_begun or isinstance(error, SculptorError):
                     raise
-                raise RequestError(f"The model does not take this: {_first_line(error)}") from error
+                raise RequestError(
+                    translate("errors", "The model does not take this: {0}").format(_first_line(error))
+                ) from error
             finally:
                 self.random.leave()
                 self.pipeline.maybe_free_model_hooks()
@@ -118,7 +121,9 @@ def run_info(request: RunRequest, device: Device, start: Start | None = None) ->
 
 def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: list[str]) -> RunInfo:
     """Facts of a run, with those that follow from the loaded model."""
-    several = f"This model works in stages ({', '.join(stages)}); the first that makes a picture is shown."
+    several = translate("errors", "This model works in stages ({0}); the first that makes a picture is shown.").format(
+        ", ".join(stages)
+    )
     return replace(
         info,
         space=layout.space,

@@ -20,6 +20,7 @@ from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.step import Frame, Step
@@ -132,8 +133,11 @@ class TrajectoryWriter:
     def check_complete(self) -> None:
         """Refuse a run that came back without having taken its steps."""
         if self._trajectory is None or not self._trajectory.is_complete:
-            self.end("failed: it ended early")
-            raise SamplerFailed("The model came back before all its steps were taken.", "The steps so far are kept.")
+            self.end(translate("errors", "failed: it ended early"))
+            raise SamplerFailed(
+                translate("errors", "The model came back before all its steps were taken."),
+                translate("errors", "The steps so far are kept."),
+            )
 
     def _start(self, start: Frame, calls: tuple[Call, ...]) -> None:
         levels = levels_of(calls)

@@ -12,6 +12,7 @@ import torch
 from sculptor_app.core.errors import SculptorError, TrajectoryStorageError
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.networks import OutputShapes
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
@@ -67,8 +68,11 @@ class RunSnapshots:
     def after(self, k: int) -> StepSnapshot:
         """Snapshot after step k, from 1 on; `NotForkable` if there is none."""
         if not 1 <= k <= len(self._steps):
-            why = self._failure or f"Step {k} of this run was not kept."
-            raise NotForkable(f"The run cannot be forked here. {why}", "Start a new run instead.")
+            why = self._failure or translate("errors", "Step {0} of this run was not kept.").format(k)
+            raise NotForkable(
+                translate("errors", "The run cannot be forked here. {0}").format(why),
+                translate("errors", "Start a new run instead."),
+            )
         return self._steps[k - 1]
 
     def share(self, other: RunSnapshots, steps: int) -> None:
@@ -111,7 +115,7 @@ class RunSnapshots:
     def close(self) -> None:
         """Drop the snapshots; runs that share some keep those."""
         self._steps, self._random = [], ((), ())
-        self._failure = self._failure or "The run was closed."
+        self._failure = self._failure or translate("errors", "The run was closed.")
         self.store = TensorStore(0, Path())
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.array_store import ArrayStore
 from sculptor_app.diffusion.samplers.levels import Scheduler
 
@@ -78,7 +79,9 @@ class SolverState:
         if isinstance(value, (*_PLAIN, np.generic)):
             return value
         kind = type(self._scheduler).__name__
-        raise UncopyableState(f"{kind} remembers a {type(value).__name__}, which cannot be kept.")
+        raise UncopyableState(
+            translate("errors", "{0} remembers a {1}, which cannot be kept.").format(kind, type(value).__name__)
+        )
 
 
 def _attributes(scheduler: Scheduler) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import torch
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.observe.frames import to_frame
 from sculptor_app.diffusion.pipelines.sculptor import Network
@@ -84,8 +85,10 @@ class FixedPointInversion:
                 x, output, residual = self._solve(x, number, iterations, tolerance)
         if not torch.isfinite(x).all():
             raise SamplerFailed(
-                f"Step {number} could not be inverted: the model gave NaN or infinite values.",
-                "Choose more steps or less guidance.",
+                translate("errors", "Step {0} could not be inverted: the model gave NaN or infinite values.").format(
+                    number
+                ),
+                translate("errors", "Choose more steps or less guidance."),
             )
         self._y, self._outputs = x, [*self._outputs, output][-2:]
         guess = to_frame(guess_of(self._forward, x, output, before))

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import state_in
@@ -65,7 +66,10 @@ def fork(
     """
     old = trajectory.snapshots
     if not isinstance(old, RunSnapshots):
-        raise NotForkable("The run cannot be forked: nothing was kept for it.", "Start a new run instead.")
+        raise NotForkable(
+            translate("errors", "The run cannot be forked: nothing was kept for it."),
+            translate("errors", "Start a new run instead."),
+        )
     new = old.request if request is None else request
     _check(trajectory, k, old.request, new)
     if k:
@@ -84,13 +88,23 @@ def fork(
 
 def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> None:
     if not 0 <= k <= trajectory.last:
-        raise RequestError(f"There is no state {k} in this run; choose 0 to {trajectory.last}.")
+        raise RequestError(
+            translate("errors", "There is no state {0} in this run; choose 0 to {1}.").format(k, trajectory.last)
+        )
     for each in fields(RunRequest):
         if each.name in SCHEDULE_FIELDS and getattr(old, each.name) != getattr(new, each.name):
-            raise RequestError(f"A fork cannot have another {each.name}; keep {getattr(old, each.name)!r}.")
+            raise RequestError(
+                translate("errors", "A fork cannot have another {0}; keep {1!r}.").format(
+                    each.name, getattr(old, each.name)
+                )
+            )
     for name in SCHEDULE_OPTIONS:
         if old.option_values.get(name) != new.option_values.get(name):
-            raise RequestError(f"A fork cannot have another {name}; keep {old.option_values.get(name)!r}.")
+            raise RequestError(
+                translate("errors", "A fork cannot have another {0}; keep {1!r}.").format(
+                    name, old.option_values.get(name)
+                )
+            )
 
 
 class ForkReplay(SnapshotRecorder):

@@ -22,6 +22,7 @@ import torch
 from sculptor_app.core.errors import Cancelled, SamplerFailed, SculptorError
 from sculptor_app.core.requests.request import Cell, GridRequest, label_of
 from sculptor_app.core.requests.samplers import SAMPLERS
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.events import GridEvent, GridPart, GridStarted, GridStep
 from sculptor_app.core.trajectory.step import Frame, Step
@@ -66,7 +67,7 @@ def sample_grid(
         RequestError: The model does not know what is asked for.
     """
     pipeline = engine.load(request.model, request.device, stop)
-    check_takes_noise(pipeline, "A grid of runs")
+    check_takes_noise(pipeline, translate("errors", "A grid of runs"))
     budget = StorageBudget(budget_bytes // len(request.cells), spill_folder)
     size = CHUNK_ON_CPU if str(pipeline.device) == "cpu" else CHUNK_ON_GPU
     chunks = [
@@ -134,7 +135,10 @@ class _Chunk:
         self._pipeline.scheduler = self._scheduler  # the call reads it at every step
         self.coroutine.resume()
         if self.coroutine.is_over:
-            raise SamplerFailed("The model came back before all its steps were taken.", "The steps so far are kept.")
+            raise SamplerFailed(
+                translate("errors", "The model came back before all its steps were taken."),
+                translate("errors", "The steps so far are kept."),
+            )
 
     def finish(self) -> None:
         self._pipeline.scheduler = self._scheduler

@@ -27,6 +27,7 @@ import torch
 
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RequestError, RunRequest, label_of
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, RunInfo
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -94,7 +95,9 @@ class Inversion:
     @property
     def start(self) -> Start:
         """Start of a run that samples the picture again."""
-        return Start(noise=self.noise, origin=f"the noise found for {self.name or 'a picture'}")
+        return Start(
+            noise=self.noise, origin=translate("errors", "the noise found for {0}").format(self.name or "a picture")
+        )
 
     def error_db(self, returned: Frame) -> float:
         """Peak signal-to-noise ratio in dB (peak 2) of the last state of a run from `start`, (3, S, S) float32."""
@@ -154,17 +157,23 @@ def invert(
 
 def _check(request: RunRequest, grain: float) -> None:
     if request.sampler != "ddim":
-        raise RequestError(f"The sampler {request.sampler!r} cannot be inverted; choose ddim.")
+        raise RequestError(
+            translate("errors", "The sampler {0!r} cannot be inverted; choose ddim.").format(request.sampler)
+        )
     if request.steps < LEAST_STEPS:
-        raise RequestError(f"A run of {request.steps} step cannot be inverted; choose {LEAST_STEPS} steps or more.")
+        raise RequestError(
+            translate("errors", "A run of {0} step cannot be inverted; choose {1} steps or more.").format(
+                request.steps, LEAST_STEPS
+            )
+        )
     if not 0 <= grain <= MOST_GRAIN:
-        raise RequestError(f"The grain is {grain:g}; choose 0 to {MOST_GRAIN:g}.")
+        raise RequestError(translate("errors", "The grain is {0:g}; choose 0 to {1:g}.").format(grain, MOST_GRAIN))
 
 
 def _solver(
     engine: Engine, pipeline: Pipeline, request: RunRequest, picture: Frame, stop: threading.Event
 ) -> FixedPointInversion:
-    check_takes_noise(pipeline, "Finding the noise of a picture")
+    check_takes_noise(pipeline, translate("errors", "Finding the noise of a picture"))
     Start(picture).check_fits(request.steps, pipeline.picture_size)
     labels = label_of(pipeline, "form", request.form), label_of(pipeline, "material", request.material)
     with run_errors(_device(engine).name), torch.no_grad():

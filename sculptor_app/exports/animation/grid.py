@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.caption import Cell, caption_height, draw_caption
 from sculptor_app.exports.animation.drawing import (
@@ -68,8 +69,10 @@ def places_of(grid: RunGrid, options: AnimationOptions) -> GridPlaces:
     foot = pictures[-1][1] + size.height + (caption + _GAP // 2 if caption else MARGIN)
     height = foot + (caption_height(width) if has_words else 0)
     if max(width, height) > MOST_SHEET_PX:
-        what = f"The sheet would have {width} × {height} pixels, and {MOST_SHEET_PX} are the most on a side."
-        raise OptionError(what, "Choose a smaller size.")
+        what = translate("errors", "The sheet would have {0} × {1} pixels, and {2} are the most on a side.").format(
+            width, height, MOST_SHEET_PX
+        )
+        raise OptionError(what, translate("errors", "Choose a smaller size."))
     return GridPlaces(size, pictures, letters, foot, width, height)
 
 
@@ -87,10 +90,13 @@ def fitting_size(grid: RunGrid, sheet_px: int) -> int:
 
 def _check(options: AnimationOptions) -> None:
     if options.frames not in GRID_FRAMES:
-        what = f"A grid of runs does not show {options.frames!r}."
-        raise OptionError(what, f"Choose one of {', '.join(GRID_FRAMES)}.")
+        what = translate("errors", "A grid of runs does not show {0!r}.").format(options.frames)
+        raise OptionError(what, translate("errors", "Choose one of {0}.").format(", ".join(GRID_FRAMES)))
     if options.plot or options.into_noise:
-        raise OptionError("A grid of runs has no plot and one direction.", "Leave out the plot, and play it forward.")
+        raise OptionError(
+            translate("errors", "A grid of runs has no plot and one direction."),
+            translate("errors", "Leave out the plot, and play it forward."),
+        )
 
 
 def _type_size(width: int) -> int:
@@ -141,7 +147,7 @@ class GridScenes(Scenes):
         step = min(k, run.last)
         shown = picture(run, step, self._kind if step else FrameKind.NOISY_STATE)
         if shown.rgb is None:
-            raise ExportError(shown.note, "Export the noisy state instead.")
+            raise ExportError(shown.note, translate("errors", "Export the noisy state instead."))
         return shown.rgb
 
     def _sample_sheet(self, k: int) -> Image.Image:

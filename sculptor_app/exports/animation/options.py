@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sculptor_app.core.texts import QT_TRANSLATE_NOOP
+from sculptor_app.core.texts import translate
 from sculptor_app.exports.files import OptionError
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, FrameKind, current_word
 
@@ -23,9 +23,9 @@ class Frames:
         return any(kind.is_of_guidance for kind in self.kinds)
 
 
-_BOTH = Frames(QT_TRANSLATE_NOOP("names", "Guess beside noisy state"), (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE))
+_BOTH = Frames(translate("names", "Guess beside noisy state"), (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE))
 _GUESSES = Frames(
-    QT_TRANSLATE_NOOP("names", "Unconditional, conditional and current guess"),
+    translate("names", "Unconditional, conditional and current guess"),
     (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
 )
 _SINGLE = {kind.value: Frames(kind.title, (kind,)) for kind in ANIMATED_KINDS}
@@ -80,12 +80,18 @@ class AnimationOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "frames", current_word(self.frames))
         if self.frames not in FRAMES:
-            raise OptionError(f"The frame {self.frames!r} is not known.", f"Choose one of {', '.join(FRAMES)}.")
+            raise OptionError(
+                translate("errors", "The frame {0!r} is not known.").format(self.frames),
+                translate("errors", "Choose one of {0}.").format(", ".join(FRAMES)),
+            )
         if self.every < 1:
-            raise OptionError(f"Every {self.every}th step cannot be shown.", "Choose 1 or more.")
+            raise OptionError(
+                translate("errors", "Every {0}th step cannot be shown.").format(self.every),
+                translate("errors", "Choose 1 or more."),
+            )
         _within("size", self.size_px, MIN_SIZE_PX, MAX_SIZE_PX, "pixels")
-        _time("time per frame", self.delay_ms, MIN_DELAY_MS, MAX_DELAY_MS)
-        _time("hold on the last frame", self.hold_ms, 0, MAX_HOLD_MS)
+        _time(translate("errors", "time per frame"), self.delay_ms, MIN_DELAY_MS, MAX_DELAY_MS)
+        _time(translate("errors", "hold on the last frame"), self.hold_ms, 0, MAX_HOLD_MS)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings by name, as they travel in the file."""
@@ -94,11 +100,17 @@ class AnimationOptions:
 
 def _within(name: str, value: int, low: int, high: int, unit: str) -> None:
     if not low <= value <= high:
-        raise OptionError(f"The {name} is {value} {unit}.", f"Choose {low} to {high}.")
+        raise OptionError(
+            translate("errors", "The {0} is {1} {2}.").format(name, value, unit),
+            translate("errors", "Choose {0} to {1}.").format(low, high),
+        )
 
 
 def _time(name: str, value: int, low: int, high: int) -> None:
     _within(name, value, low, high, "ms")
     if value % 10:
         near = max(low, round(value / 10) * 10)
-        raise OptionError(f"The {name} is {value} ms, and GIF counts whole 10 ms.", f"Choose {near}.")
+        raise OptionError(
+            translate("errors", "The {0} is {1} ms, and GIF counts whole 10 ms.").format(name, value),
+            translate("errors", "Choose {0}.").format(near),
+        )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sculptor_app.core.requests.request import Cell
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.exports.animation.options import FRAMES, AnimationOptions
@@ -146,10 +147,16 @@ def _has(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> bool:
 
 def _nothing_to_show(trajectory: AnyTrajectory, kinds: tuple[FrameKind, ...]) -> ExportError:
     if trajectory.last == 0:
-        return ExportError("This run holds no step to show.", "Let it take a step first.")
+        return ExportError(
+            translate("errors", "This run holds no step to show."), translate("errors", "Let it take a step first.")
+        )
     if kinds[0].is_of_guidance and not _has(trajectory, 1, kinds[0]):
-        return ExportError(why_no_guidance_guesses(trajectory, 1), "Export the current guess instead.")
-    return ExportError("This run has no guesses to show.", "Export the noisy state instead.")
+        return ExportError(
+            why_no_guidance_guesses(trajectory, 1), translate("errors", "Export the current guess instead.")
+        )
+    return ExportError(
+        translate("errors", "This run has no guesses to show."), translate("errors", "Export the noisy state instead.")
+    )
 
 
 def timetable(states: tuple[int, ...], options: AnimationOptions) -> tuple[TimedState, ...]:

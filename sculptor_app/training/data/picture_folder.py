@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from sculptor_app.core.pictures.file import Unreadable as Unreadable  # also read from here
 from sculptor_app.core.pictures.file import decode
+from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import BadInput, PicturesChanged, TooFewPictures
 from sculptor_app.training.machine import refuse_too_many
 
@@ -103,7 +104,7 @@ class FolderSet:
             PicturesChanged: The folder holds other pictures than when the run began.
         """
         if only is not None and only != self.shard_names:
-            raise PicturesChanged("The folder's pictures have changed since this run began.")
+            raise PicturesChanged(translate("errors", "The folder's pictures have changed since this run began."))
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pictures (B, size, size, 3) uint8; form and material are 0, the only label there is."""
@@ -135,7 +136,10 @@ def read_folder(
         BadInput, TooManyPictures, TooFewPictures: As FolderSet.
     """
     if not folder.is_dir():
-        raise BadInput(f"There is no folder {folder}.", "Give a folder that holds pictures.")
+        raise BadInput(
+            translate("errors", "There is no folder {0}.").format(folder),
+            translate("errors", "Give a folder that holds pictures."),
+        )
     skipped = _Skipped(message)
     found = sorted(find_pictures(folder, skipped))
     refuse_too_many(len(found), size)
@@ -149,11 +153,17 @@ def read_folder(
             skipped(path, str(error))
         yield done, len(found)
     if skipped.count:
-        message(f"{skipped.count:,} skipped, {count:,} pictures of {folder} are learned.")
+        message(
+            translate("errors", "{0:,} skipped, {1:,} pictures of {2} are learned.").format(
+                skipped.count, count, folder
+            )
+        )
     if count < FEWEST:
         raise TooFewPictures(
-            f"{folder} holds {count} pictures that can be read; learning takes {FEWEST} or more.",
-            "Add some, or choose another folder.",
+            translate("errors", "{0} holds {1} pictures that can be read; learning takes {2} or more.").format(
+                folder, count, FEWEST
+            ),
+            translate("errors", "Add some, or choose another folder."),
         )
     return pictures[:count]
 
@@ -166,7 +176,7 @@ class _Skipped:
 
     def __call__(self, path: str | Path, reason: str) -> None:
         name = os.fsencode(path).decode("utf-8", "replace")  # a name may hold bytes that are no letters
-        self._message(f"{name} is skipped: {reason}.")
+        self._message(translate("errors", "{0} is skipped: {1}.").format(name, reason))
         self.count += 1
 
 
@@ -179,7 +189,7 @@ def find_pictures(folder: Path, skip: Callable[[str | Path, str], None]) -> Iter
     """
 
     def refuse(error: OSError) -> None:
-        skip(error.filename, f"the folder cannot be looked into ({error.strerror})")
+        skip(error.filename, translate("errors", "the folder cannot be looked into ({0})").format(error.strerror))
 
     seen: set[tuple[int, int]] = set()
     for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
@@ -204,7 +214,7 @@ def _no_file(path: Path) -> str:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return "it is a link to nowhere"
+        return translate("errors", "it is a link to nowhere")
     except OSError as error:
-        return error.strerror or "it cannot be looked at"
-    return "" if stat.S_ISREG(mode) else "it is no file"
+        return error.strerror or translate("errors", "it cannot be looked at")
+    return "" if stat.S_ISREG(mode) else translate("errors", "it is no file")

@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import BadInput, PicturesChanged, RenderSizeMismatch
 from sculptor_app.training.files import whole_file
 
@@ -129,7 +130,9 @@ class ShardSet:
                 pictures, forms, materials = read_shard(self._folder / name)
                 if self._size is not None and pictures.shape[1:3] != (self._size, self._size):
                     raise RenderSizeMismatch(
-                        f"{self._folder / name} holds pictures of {pictures.shape[1]} pixels, not {self._size}."
+                        translate("errors", "{0} holds pictures of {1} pixels, not {2}.").format(
+                            self._folder / name, pictures.shape[1], self._size
+                        )
                     )
                 self._pictures.append(pictures)
                 self._labels.append((forms, materials))
@@ -169,6 +172,11 @@ def read_shard(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         with path.open("rb") as file, np.load(file) as shard:
             return shard["pictures"], shard["forms"], shard["materials"]
     except FileNotFoundError as error:
-        raise PicturesChanged(f"{path} is not there any more, and this run learns from it.") from error
+        raise PicturesChanged(
+            translate("errors", "{0} is not there any more, and this run learns from it.").format(path)
+        ) from error
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise BadInput(f"{path} is damaged ({error}).", "Delete it; it will be rendered again.") from error
+        raise BadInput(
+            translate("errors", "{0} is damaged ({1}).").format(path, error),
+            translate("errors", "Delete it; it will be rendered again."),
+        ) from error

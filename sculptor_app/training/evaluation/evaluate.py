@@ -11,6 +11,7 @@ import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.devices import Device, find_device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, run_errors
@@ -107,17 +108,25 @@ def _check_model(folder: Path, pipeline: Any, steps: int) -> None:
     known = tuple(pipeline.config.form_names), tuple(pipeline.config.material_names)
     if known != (FORMS, MATERIALS):
         raise RequestError(
-            f"The model in {folder} does not make the forms and materials that are measured here "
-            f"({', '.join(FORMS)}; {', '.join(MATERIALS)}): choose one that learned rendered sculptures."
+            translate(
+                "errors",
+                "The model in {0} does not make the forms and materials that are measured here ({1}; {2}): "
+                "choose one that learned rendered sculptures.",
+            ).format(folder, ", ".join(FORMS), ", ".join(MATERIALS))
         )
     size, most_steps = pipeline.picture_size, pipeline.scheduler.config.num_train_timesteps
     if not LEAST_SIZE <= size <= MOST_SIZE or size % 8:
         raise RequestError(
-            f"The model in {folder} makes pictures of {size} pixels: choose one whose pictures have a multiple of 8, "
-            f"{LEAST_SIZE} to {MOST_SIZE}."
+            translate(
+                "errors",
+                "The model in {0} makes pictures of {1} pixels: choose one whose pictures have a multiple of "
+                "8, {2} to {3}.",
+            ).format(folder, size, LEAST_SIZE, MOST_SIZE)
         )
     if steps > most_steps:
-        raise RequestError(f"The number of steps is {steps}; this model takes 1 to {most_steps}.")
+        raise RequestError(
+            translate("errors", "The number of steps is {0}; this model takes 1 to {1}.").format(steps, most_steps)
+        )
 
 
 def _judge_folder(size: int, device: str, is_new: bool, listener: EvaluationListener) -> Path:

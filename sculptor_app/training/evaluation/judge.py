@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import JudgeError
 from sculptor_app.training.evaluation.figures import Gaussian
 from sculptor_app.training.files import whole_file
@@ -179,12 +180,12 @@ def _read_facts(path: Path) -> dict[str, Any]:
         found = {name: facts[name] for name in (*_COUNTS, *_SHARES)}
         labels = (facts["forms"], facts["materials"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise JudgeError(f"{path} cannot be read ({error!r}).") from error
+        raise JudgeError(translate("errors", "{0} cannot be read ({1!r}).").format(path, error)) from error
     if labels != (list(FORMS), list(MATERIALS)):
-        raise JudgeError(f"{path} is of a judge of other forms or materials.")
+        raise JudgeError(translate("errors", "{0} is of a judge of other forms or materials.").format(path))
     whole = all(type(found[name]) is int and 0 < found[name] < 10**9 for name in _COUNTS)
     if not whole or not all(type(found[name]) is float and 0 <= found[name] <= 1 for name in _SHARES):
-        raise JudgeError(f"{path} holds numbers that no judge has.")
+        raise JudgeError(translate("errors", "{0} holds numbers that no judge has.").format(path))
     return found
 
 
@@ -198,12 +199,12 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
             raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
         tensors = safetensors.torch.load(path.read_bytes())
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise JudgeError(f"{path} is missing or damaged ({error}).") from error
+        raise JudgeError(translate("errors", "{0} is missing or damaged ({1}).").format(path, error)) from error
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted:
-        raise JudgeError(f"{path} holds the weights of something else.")
+        raise JudgeError(translate("errors", "{0} holds the weights of something else.").format(path))
     broken = [name for name, tensor in tensors.items() if not math.isfinite(float(tensor.double().abs().sum()))]
     if broken:
-        raise JudgeError(f"{path} has values that are no numbers in {broken[0]!r}.")
+        raise JudgeError(translate("errors", "{0} has values that are no numbers in {1!r}.").format(path, broken[0]))
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 

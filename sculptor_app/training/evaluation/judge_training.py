@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import conv2d, cross_entropy, interpolate, mse_loss, pad
 
 from sculptor_app import folders, resources
+from sculptor_app.core.texts import translate
 from sculptor_app.training.data.shards import SHARD, write_shard
 from sculptor_app.training.errors import JudgeSizeMismatch
 from sculptor_app.training.evaluation.figures import fit
@@ -218,7 +219,11 @@ def open_judge(folder: Path, size: int) -> Standard:
     """
     standard = read_judge(folder)
     if standard.size != size:
-        raise JudgeSizeMismatch(f"The judge in {folder} reads pictures of {standard.size} pixels, not of {size}.")
+        raise JudgeSizeMismatch(
+            translate("errors", "The judge in {0} reads pictures of {1} pixels, not of {2}.").format(
+                folder, standard.size, size
+            )
+        )
     return standard
 
 

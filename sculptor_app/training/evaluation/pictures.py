@@ -18,6 +18,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.atelier.renderer import render, to_bytes
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.training.data.shards import SHARD, labels_of, read_shard, shard_name, write_shard
@@ -161,8 +162,8 @@ def training_blocks(folder: Path) -> Blocks:
         return []
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFolderError(
-            f"{path} does not say which renders the model was trained on ({error}).",
-            "Restore the file, or delete it to leave the comparison out.",
+            translate("errors", "{0} does not say which renders the model was trained on ({1}).").format(path, error),
+            translate("errors", "Restore the file, or delete it to leave the comparison out."),
         ) from error
     return [(first + skip, min(SHARD, count - skip)) for first, count in checked for skip in range(0, count, SHARD)]
 
@@ -246,7 +247,10 @@ def pictures_of(path: Path, size: int) -> tuple[torch.Tensor, torch.Tensor, torc
     """
     pictures, forms, materials = read_shard(path)
     if pictures.shape != (SHARD, size, size, 3) or pictures.dtype != np.uint8:
-        raise BadInput(f"{path} holds no {SHARD} pictures of {size} pixels.", "Choose another folder, or delete it.")
+        raise BadInput(
+            translate("errors", "{0} holds no {1} pictures of {2} pixels.").format(path, SHARD, size),
+            translate("errors", "Choose another folder, or delete it."),
+        )
     return torch.from_numpy(pictures).permute(0, 3, 1, 2), torch.from_numpy(forms), torch.from_numpy(materials)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sculptor_app import __version__
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.errors import (
     ArchitectureChanged,
@@ -38,7 +39,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         NotWritten: The disk is full or cannot be written; the checkpoint before is still there.
     """
-    unharmed = "The checkpoint before it is whole." if path.exists() else ""
+    unharmed = translate("errors", "The checkpoint before it is whole.") if path.exists() else ""
     with whole_file(path, unharmed) as file:
         torch.save({"version": VERSION, **state}, file)
 
@@ -54,9 +55,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         version = state.get("version", 1)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointDamaged(f"{path} is damaged ({reason}).") from error
+        raise CheckpointDamaged(translate("errors", "{0} is damaged ({1}).").format(path, reason)) from error
     if version != VERSION:
-        raise CheckpointVersionError(f"{path} was written by another version of this program.")
+        raise CheckpointVersionError(
+            translate("errors", "{0} was written by another version of this program.").format(path)
+        )
     return state
 
 
@@ -74,7 +77,11 @@ def refuse_changes(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> No
     for option in [*was, *(option for option in now if option not in was)]:
         before, after = was.get(option), now.get(option)
         if before != after:
-            raise SettingsChanged(f"The run in {folder} began with {option} {_word(before)}, not {_word(after)}.")
+            raise SettingsChanged(
+                translate("errors", "The run in {0} began with {1} {2}, not {3}.").format(
+                    folder, option, _word(before), _word(after)
+                )
+            )
 
 
 def refuse_other_architecture(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
@@ -85,7 +92,11 @@ def refuse_other_architecture(folder: Path, was: dict[str, Any], now: dict[str, 
     """
     parts = sorted(part for part in was.keys() | now.keys() if was.get(part) != now.get(part))
     if parts:
-        raise ArchitectureChanged(f"The run in {folder} began with another architecture ({', '.join(parts)}).")
+        raise ArchitectureChanged(
+            translate("errors", "The run in {0} began with another architecture ({1}).").format(
+                folder, ", ".join(parts)
+            )
+        )
 
 
 def changes(was: dict[str, Any], now: dict[str, Any]) -> str:
@@ -101,7 +112,9 @@ def changes(was: dict[str, Any], now: dict[str, Any]) -> str:
              if name in known and name not in UNTOUCHED and known[name] != value]  # fmt: skip
     if not parts:
         return ""
-    return f"From here on with {', '.join(parts)}: the run will not be bit for bit what it would have been."
+    return translate(
+        "errors", "From here on with {0}: the run will not be bit for bit what it would have been."
+    ).format(", ".join(parts))
 
 
 def _word(value: Any) -> str:
@@ -145,7 +158,7 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> None:
         NotWritten: The disk did not take the model.
     """
     if not checkpoint.is_file():
-        raise NoCheckpoint(f"There is no checkpoint {checkpoint}.")
+        raise NoCheckpoint(translate("errors", "There is no checkpoint {0}.").format(checkpoint))
     state = load_checkpoint(checkpoint)
     pipeline = build(state["blueprint"])
     learner = TrainableModule(pipeline)
@@ -178,4 +191,7 @@ def refuse_other_folder(folder: Path) -> None:
         BadInput: There is a file, or a folder with something in it that is no model.
     """
     if folder.exists() and not (folder / INDEX).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise BadInput(f"{folder} is there already and is no model.", "Choose another name, or move it away.")
+        raise BadInput(
+            translate("errors", "{0} is there already and is no model.").format(folder),
+            translate("errors", "Choose another name, or move it away."),
+        )

@@ -11,6 +11,7 @@ from time import monotonic
 
 import torch
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.devices import Device, cpu_threads
 from sculptor_app.training.data.batches import PictureSet
 from sculptor_app.training.data.picture_folder import FolderSet, read_folder
@@ -185,7 +186,7 @@ class Learning:
         except NotWritten as error:
             if not self._complained:
                 self._complained = True
-                yield Message(f"{error.message} The run goes on without it.")
+                yield Message(translate("errors", "{0} The run goes on without it.").format(error.message))
             return
         yield Sampled(row, rows)
 

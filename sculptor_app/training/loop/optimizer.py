@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import Diverged
 from sculptor_app.training.records.plan import Recipe
 
@@ -161,5 +162,9 @@ class GradientGuard:
             return True
         self.refused += 1
         if self.refused == MOST_REFUSED:
-            raise Diverged(f"{MOST_REFUSED} gradients in a row were more than {SPIKE:g} times as long as usual.")
+            raise Diverged(
+                translate("errors", "{0} gradients in a row were more than {1:g} times as long as usual.").format(
+                    MOST_REFUSED, SPIKE
+                )
+            )
         return False

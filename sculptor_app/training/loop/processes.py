@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs, gather_object
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.errors import is_out_of_memory
 from sculptor_app.training.errors import DeviceLost, OtherProcessFailed, OutOfMemory, PeerLost, TrainingError
 
@@ -58,7 +59,7 @@ def agreed(accelerator: Accelerator, job: Callable[[], None]) -> None:
     if failure is not None:
         raise failure
     if failed:
-        raise OtherProcessFailed("Another process of this run has failed; its message says why.")
+        raise OtherProcessFailed(translate("errors", "Another process of this run has failed; its message says why."))
 
 
 def on_first(accelerator: Accelerator, job: Callable[[], None]) -> None:
@@ -113,10 +114,16 @@ def torch_faults(seen: Callable[[], int], batch: int) -> Iterator[None]:
         raise
     except Exception as error:
         if is_out_of_memory(error):
-            raise OutOfMemory(f"There is not enough memory for steps of {batch} pictures.") from error
+            raise OutOfMemory(
+                translate("errors", "There is not enough memory for steps of {0} pictures.").format(batch)
+            ) from error
         if is_device_lost(error):
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise DeviceLost(f"The GPU stopped working after {seen():,} pictures ({reason}).") from error
+            raise DeviceLost(
+                translate("errors", "The GPU stopped working after {0:,} pictures ({1}).").format(seen(), reason)
+            ) from error
         if is_peer_lost(error):
-            raise PeerLost(f"Another process of this run has gone after {seen():,} pictures.") from error
+            raise PeerLost(
+                translate("errors", "Another process of this run has gone after {0:,} pictures.").format(seen())
+            ) from error
         raise

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import NotWritten
 from sculptor_app.training.loop.checkpoint import (
     changes,
@@ -169,7 +170,7 @@ class Run:
         if recipe.sample_every and self._passed(recipe.sample_every):
             path = self.folder / f"samples-{trainer.seen:09d}.png"
             draw = lambda: write_sample_sheet(trainer.averaged_pipeline(), path, at_once=recipe.batch)  # noqa: E731
-            self._attempt("the sample sheet", draw)
+            self._attempt(translate("errors", "the sample sheet"), draw)
         if self._passed(recipe.checkpoint_every):
             trainer.pictures.refresh()
             yield self.save()
@@ -187,7 +188,9 @@ class Run:
         except NotWritten as error:
             if part not in self._complained:
                 self._complained.add(part)
-                self._listener.message(f"{error.message} The run goes on without {part}.")
+                self._listener.message(
+                    translate("errors", "{0} The run goes on without {1}.").format(error.message, part)
+                )
 
     def save_newest(self) -> None:
         """Write a checkpoint unless the newest step is in one already.
@@ -230,7 +233,11 @@ class Run:
         self.trainer.load_state(state)
         self._saved_at = self.trainer.seen
         self.loss_by_log_snr = state["facts"]["loss_by_log_snr"]
-        self._listener.message(f"Going on from {self.checkpoint_path} after {self.trainer.seen:,} pictures.")
+        self._listener.message(
+            translate("errors", "Going on from {0} after {1:,} pictures.").format(
+                self.checkpoint_path, self.trainer.seen
+            )
+        )
         changed = changes(state["settings"], self._settings())
         if changed:
             self._listener.message(changed)

@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch.nn.functional import pixel_unshuffle
 
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.data.batches import PictureSet, draw_batch
 from sculptor_app.training.errors import Diverged, OptimizerChanged
@@ -111,7 +112,7 @@ class Trainer:
         bad = not math.isfinite(loss)
         if largest(self.accelerator, float(bad))[0]:
             found = loss if bad else "no number on another process"
-            raise Diverged(f"The loss became {found} after {self.seen:,} pictures.")
+            raise Diverged(translate("errors", "The loss became {0} after {1:,} pictures.").format(found, self.seen))
 
     def _follow(self, loss: torch.Tensor) -> bool:
         """Move the weights down the gradient, unless it is far larger than usual; returns whether they were."""
@@ -149,7 +150,9 @@ class Trainer:
         learner = self.accelerator.unwrap_model(self._learner)
         weights = [*learner.parameters(), *self.average.parameters()]
         if not torch.stack([torch.isfinite(weight).all() for weight in weights]).all():
-            raise Diverged(f"The weights are no numbers any more after {self.seen:,} pictures.")
+            raise Diverged(
+                translate("errors", "The weights are no numbers any more after {0:,} pictures.").format(self.seen)
+            )
         scaler = self.accelerator.scaler
         state = {
             "learner": learner.state_dict(),
@@ -193,7 +196,9 @@ class Trainer:
         chosen = [{k: v for k, v in group.items() if k != "params"} for group in self._optimizer.param_groups]
         if state["optimizer_kind"] != self._optimizer_kind():
             raise OptimizerChanged(
-                f"The run was begun with the optimizer {state['optimizer_kind']}, not {self._optimizer_kind()}."
+                translate("errors", "The run was begun with the optimizer {0}, not {1}.").format(
+                    state["optimizer_kind"], self._optimizer_kind()
+                )
             )
         self._optimizer.load_state_dict(state["optimizer"])
         for group, settings in zip(self._optimizer.param_groups, chosen, strict=True):

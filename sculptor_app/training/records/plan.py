@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS
+from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import CheckpointError, SettingsChanged
 from sculptor_app.training.files import whole_file
 
@@ -152,14 +153,18 @@ def load_plan(folder: Path) -> Plan | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}).", "Choose another folder for the run.") from error
+        raise CheckpointError(
+            translate("errors", "{0} cannot be read ({1}).").format(path, error),
+            translate("errors", "Choose another folder for the run."),
+        ) from error
     try:
         values = json.loads(text)
         lists = {name: tuple(values[name]) for name in ("channels", "forms")}
         return Plan(**{**values, **lists, "recipe": Recipe(**values["recipe"])})
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} is damaged, or was written by another version of this program.", "Choose another folder."
+            translate("errors", "{0} is damaged, or was written by another version of this program.").format(path),
+            translate("errors", "Choose another folder."),
         ) from error
 
 
@@ -172,5 +177,8 @@ def continued(folder: Path, was: Plan, now: Plan) -> Plan:
     longer = replace(was, recipe=replace(was.recipe, total_pictures=now.recipe.total_pictures))
     asked = replace(now, recipe=replace(now.recipe, mixed_precision=was.recipe.mixed_precision))
     if longer != asked:
-        raise SettingsChanged(f"The run in {folder} learns something else.", "Choose another folder for this one.")
+        raise SettingsChanged(
+            translate("errors", "The run in {0} learns something else.").format(folder),
+            translate("errors", "Choose another folder for this one."),
+        )
     return longer

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.training.errors import BadInput, FolderInUse, FolderNotWritable
 from sculptor_app.training.files import not_written, whole_file
@@ -159,14 +160,19 @@ def refuse_other_contents(folder: Path) -> None:
         BadInput: It is a file, or something other than a run of a window, or the renders for one, is in it.
     """
     if folder.is_file():
-        raise BadInput(f"{folder} is a file.", "Choose a folder for the run.")
+        raise BadInput(
+            translate("errors", "{0} is a file.").format(folder), translate("errors", "Choose a folder for the run.")
+        )
     if (folder / CHECKPOINT).exists():
         raise BadInput(
-            f"The run in {folder} was begun by `sculptor-app train`.",
-            "Go on with it there, or choose another folder.",
+            translate("errors", "The run in {0} was begun by `sculptor-app train`.").format(folder),
+            translate("errors", "Go on with it there, or choose another folder."),
         )
     if folder.is_dir() and any(not path.name.startswith(".") and path.name != RENDERS for path in folder.iterdir()):
-        raise BadInput(f"{folder} holds other things already.", "Choose an empty or a new folder for the run.")
+        raise BadInput(
+            translate("errors", "{0} holds other things already.").format(folder),
+            translate("errors", "Choose an empty or a new folder for the run."),
+        )
 
 
 @contextmanager
@@ -188,10 +194,12 @@ def locked_folder(folder: Path, needed: bool = True) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("wb")
     except OSError as error:
-        raise FolderNotWritable(f"The folder {folder} cannot be written to ({error.strerror}).") from error
+        raise FolderNotWritable(
+            translate("errors", "The folder {0} cannot be written to ({1}).").format(folder, error.strerror)
+        ) from error
     with file:
         if not _locked(file.fileno()):
-            raise FolderInUse(f"Another run is going on in {folder}.")
+            raise FolderInUse(translate("errors", "Another run is going on in {0}.").format(folder))
         yield
 
 

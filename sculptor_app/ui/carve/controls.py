@@ -14,7 +14,7 @@ from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.fields.remembered_settings import Told, ToldModels
 from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.widgets.basics import ElidedLabel
-from sculptor_app.ui.widgets.names import label
+from sculptor_app.ui.widgets.names import display
 
 CHOICES, TEXTS = ("form", "material", "sampler"), ("steps", "guidance")
 """Fields that are remembered for each model; seed and device are the same for all."""
@@ -134,8 +134,10 @@ class Controls(RunForm):
         labelled = [(self.tr("Form"), self.form, "form"), (self.tr("Material"), self.material, "material")]
         own: Rows = [[(text, box)] for text, box, name in labelled if name in by_field]
         self.conditions = [ConditionField(control, self) for control in opened.parameters if not control.field]
-        own += [[(field.control.title, field)] for field in self.conditions if _is_first(field.control)]
-        rest: Rows = [[(field.control.title, field)] for field in self.conditions if not _is_first(field.control)]
+        own += [[(display(field.control.title), field)] for field in self.conditions if _is_first(field.control)]
+        rest: Rows = [
+            [(display(field.control.title), field)] for field in self.conditions if not _is_first(field.control)
+        ]
         for _, box, name in labelled:
             if name not in by_field:
                 box.setCurrentIndex(0)
@@ -159,7 +161,7 @@ class Controls(RunForm):
         self.sampler.blockSignals(True)
         self.sampler.clear()
         for key in samplers:
-            self.sampler.addItem(label(SAMPLERS[key].label), key)
+            self.sampler.addItem(display(SAMPLERS[key].label), key)
         self.sampler.setCurrentIndex(max(0, self.sampler.findData(chosen)))
         self.sampler.blockSignals(False)
 

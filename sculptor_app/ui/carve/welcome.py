@@ -80,7 +80,7 @@ class Welcome(QWidget):
         for column, phase in enumerate(PHASES):
             name = QLabel(names.phase_name(phase.key), self)
             name.setFont(fonts.strong())
-            deed = QLabel(names.phase_deed(phase.key), self)
+            deed = QLabel(names.phase_action(phase.key), self)
             deed.setProperty("tone", "muted")
             deed.setWordWrap(True)
             deed.setFixedWidth(136)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QV
 
 from sculptor_app import identity
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.names import display
 
 
 class AboutDialog(QDialog):
@@ -24,7 +25,7 @@ class AboutDialog(QDialog):
         column.setSpacing(12)
         column.addLayout(self._heading())
         for paragraph in identity.DESCRIPTION:
-            text = QLabel(self.tr(paragraph), self)
+            text = QLabel(display(paragraph), self)
             text.setWordWrap(True)
             column.addWidget(text)
         self.versions = QLabel(self._versions(), self)
@@ -51,7 +52,7 @@ class AboutDialog(QDialog):
         font = fonts.title()
         font.setPointSizeF(font.pointSizeF() * 1.6)
         name.setFont(font)
-        summary = QLabel(self.tr(identity.SUMMARY), self)
+        summary = QLabel(display(identity.SUMMARY), self)
         summary.setProperty("tone", "muted")
         texts = QVBoxLayout()
         texts.setSpacing(0)

@@ -301,7 +301,7 @@ class DrownPage(Page):
         height, width = forward.picture.shape[1:]
         about = " · ".join((self.tr("{0}×{1} pixels").format(width, height), *forward.notes))
         self.controls.set_picture(forward.name, about)
-        self.timeline.set_settled(self.plots.emerging_marks(), self.tr("%1 drowns here"))
+        self.timeline.set_settled(self.plots.emerging_marks(), self.tr("{0} drowns here"))
         self._show_reverse_runs()
         self.ability_changed.emit()
 

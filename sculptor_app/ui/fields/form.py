@@ -6,6 +6,8 @@ from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OptionValue, RunRequest
 
+translate = QCoreApplication.translate  # a name that lupdate knows
+
 
 @dataclass(frozen=True, slots=True)
 class FormFields:
@@ -29,10 +31,6 @@ class FieldError:
 
     field: str  # "seed", "steps", "guidance" or the name of a model's own parameter
     sentence: str  # what is wrong with the value and what is allowed
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Form", text)
 
 
 def read_form(fields: FormFields) -> RunRequest | tuple[FieldError, ...]:
@@ -59,22 +57,32 @@ def _whole_number(text: str) -> int | None:
 
 def _seed(text: str) -> int | FieldError:
     if not text.strip():
-        return FieldError("seed", _tr("The seed is empty: type a whole number, or press New."))
+        return FieldError("seed", translate("Form", "The seed is empty: type a whole number, or press New."))
     seed = _whole_number(text)
     if seed is None:
-        return FieldError("seed", _tr("“{0}” is no whole number: a seed is 0 to 2⁶³ − 1.").format(_short(text)))
+        return FieldError(
+            "seed", translate("Form", "“{0}” is no whole number: a seed is 0 to 2⁶³ − 1.").format(_short(text))
+        )
     if not 0 <= seed <= MAX_SEED:
-        return FieldError("seed", _tr("The seed {0} is out of range: choose 0 to 2⁶³ − 1.").format(_short(text)))
+        return FieldError(
+            "seed", translate("Form", "The seed {0} is out of range: choose 0 to 2⁶³ − 1.").format(_short(text))
+        )
     return seed
 
 
 def _steps(text: str) -> int | FieldError:
     steps = _whole_number(text)
     if steps is None:
-        what = _tr("The number of steps is empty") if not text.strip() else _tr("“{0}” is no whole number of steps")
-        return FieldError("steps", (what + _tr(": choose 1 to {1}.")).format(_short(text), MAX_STEPS))
+        if not text.strip():
+            return FieldError(
+                "steps", translate("Form", "The number of steps is empty: choose 1 to {0}.").format(MAX_STEPS)
+            )
+        sentence = translate("Form", "“{0}” is no whole number of steps: choose 1 to {1}.")
+        return FieldError("steps", sentence.format(_short(text), MAX_STEPS))
     if not 1 <= steps <= MAX_STEPS:
-        return FieldError("steps", _tr("{0} steps cannot be run: choose 1 to {1}.").format(_short(text), MAX_STEPS))
+        return FieldError(
+            "steps", translate("Form", "{0} steps cannot be run: choose 1 to {1}.").format(_short(text), MAX_STEPS)
+        )
     return steps
 
 
@@ -84,8 +92,8 @@ def _guidance(text: str) -> float | FieldError:
     except ValueError:
         guidance = float("nan")
     if not 0 <= guidance <= MAX_GUIDANCE:
-        shown = _short(text) or _tr("empty")
-        sentence = _tr("The guidance is {0}: choose 0 to {1:g}; 1 is none.")
+        shown = _short(text) or translate("Form", "empty")
+        sentence = translate("Form", "The guidance is {0}: choose 0 to {1:g}; 1 is none.")
         return FieldError("guidance", sentence.format(shown, MAX_GUIDANCE))
     return guidance
 

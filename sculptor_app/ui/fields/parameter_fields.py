@@ -13,6 +13,7 @@ from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError
 from sculptor_app.ui.fields.field_grid import WIDE
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
+from sculptor_app.ui.widgets.names import display
 
 TEXT_LINES = 3
 FAR = 10**6
@@ -139,7 +140,7 @@ class ConditionField(QWidget):
             self._path.setText(chosen)
 
     def _hold(self, row: QHBoxLayout, widget: QWidget) -> None:
-        widget.setAccessibleName(self.control.title)
+        widget.setAccessibleName(display(self.control.title))
         widget.setToolTip(self.control.name)
         row.addWidget(widget, 1)
         self.setFocusProxy(widget)

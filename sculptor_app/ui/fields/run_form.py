@@ -13,7 +13,7 @@ from sculptor_app.ui.fields.field_grid import FieldGrid, mark
 from sculptor_app.ui.fields.form import FieldError
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.widgets.names import form_name, label, material_name
+from sculptor_app.ui.widgets.names import display, form_name, material_name
 
 
 class RunForm(QWidget):
@@ -81,4 +81,4 @@ class RunForm(QWidget):
 
     def sampler_box(self) -> ChoiceBox:
         """A list of the samplers of the embedded model."""
-        return ChoiceBox([(label(SAMPLERS[key].label), key) for key in EMBEDDED_SAMPLERS], self)
+        return ChoiceBox([(display(SAMPLERS[key].label), key) for key in EMBEDDED_SAMPLERS], self)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QLabel, QTex
 
 from sculptor_app.session.engine import Finding, cached_names, is_name, is_offline
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.names import display
 
 
 class HubDialog(QDialog):
@@ -116,7 +117,8 @@ class RefusalDialog(QDialog):
         self.reasons = QTextBrowser(self)
         self.reasons.setAccessibleName(self.tr("Reasons"))
         items = "".join(
-            f"<li style='margin-bottom: 8px'><b>{html.escape(each.message)}</b> {html.escape(each.explanation)}</li>"
+            "<li style='margin-bottom: 8px'>"
+            f"<b>{html.escape(display(each.message))}</b> {html.escape(display(each.explanation))}</li>"
             for each in findings
         )
         self.reasons.setHtml(f"<ul style='margin-left: -20px'>{items}</ul>")

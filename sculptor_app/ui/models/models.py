@@ -28,6 +28,7 @@ from sculptor_app.ui.models.downloads import Downloads
 from sculptor_app.ui.models.texts import loading_text
 from sculptor_app.ui.widgets.actions import Action, MenuEntry
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
+from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Engine
@@ -259,12 +260,12 @@ class Models(QObject):
 
             findings = error.findings
             show = lambda: RefusalDialog(self._wanted or "", findings, self._parent).show()  # noqa: E731
-            why = f"{findings[0].explanation} {self._next_run()}"
+            why = f"{display(findings[0].explanation)} {self._next_run()}"
             messages.show_message(findings[0].message, why, action=self.tr("All reasons"), on_action=show)
             if self._wanted is not None and is_of_the_hub(self._wanted) and not is_offline():
                 self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
         elif isinstance(error, SculptorError):
-            messages.show_message(error.message, f"{error.advice} {self._next_run()}".strip())
+            messages.show_message(error.message, f"{display(error.advice)} {self._next_run()}".strip())
         else:
             unforeseen = self.tr("The model could not be opened, for a reason that nobody foresaw ({0}: {1}).")
             messages.show_error(error, unforeseen)

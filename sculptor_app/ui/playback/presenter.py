@@ -16,7 +16,7 @@ from sculptor_app.ui.playback import texts
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-from sculptor_app.ui.widgets.names import label
+from sculptor_app.ui.widgets.names import display
 from sculptor_app.ui.widgets.picture_source import PictureSource
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
@@ -180,7 +180,7 @@ class FramePresenter(PlaybackPresenter):
         kinds = self._stage.kinds
         shown = [self.pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
         notes = [
-            picture.seen
+            display(picture.seen)
             if picture.seen and (kind is FrameKind.CURRENT_GUESS or picture.numbers is not None)
             else self.note(trajectory, kind, step, picture.limit)
             for kind, picture in zip(kinds, shown, strict=True)
@@ -203,7 +203,7 @@ class FramePresenter(PlaybackPresenter):
             return self.tr("SNR {0} · σ {1}").format(ratio_text(level.snr), ratio_text(level.sigma))
         if kind.is_of_guidance:
             return self._guidance_note(trajectory, kind, step)
-        return "" if kind.is_signed and limit is None else label(kind.note)
+        return "" if kind.is_signed and limit is None else display(kind.note)
 
     def _guidance_note(self, trajectory: AnyTrajectory, kind: FrameKind, step: int) -> str:
         weight = trajectory.step(step).guidance if step else None

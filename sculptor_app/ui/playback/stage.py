@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from sculptor_app.measures.frame_kinds import DEFAULT_KINDS, FrameKind
 from sculptor_app.ui.widgets.frame_panel import FramePanel
-from sculptor_app.ui.widgets.names import label
+from sculptor_app.ui.widgets.names import display
 from sculptor_app.ui.widgets.picture_source import Shown
 from sculptor_app.ui.widgets.picture_view import View
 
@@ -114,7 +114,7 @@ class Stage(QWidget):
 
     def kind_name(self, kind: FrameKind) -> str:
         """What a kind of frame is called, translated."""
-        return label(kind.title)
+        return display(kind.title)
 
     def set_kinds(self, kinds: list[FrameKind]) -> None:
         """Choose what the three frames show."""
@@ -136,7 +136,7 @@ class Stage(QWidget):
     def show_pictures(self, shown: list[Shown], notes: list[str]) -> None:
         """Show a picture and a note in each frame."""
         for panel, picture, note in zip(self.panels, shown, notes, strict=True):
-            panel.set_picture(picture.image, note, picture.why_empty)
+            panel.set_picture(picture.image, note, display(picture.why_empty))
             panel.set_legend(self._legend() if picture.limit is not None else (), picture.limit)
         image = shown[0].image
         if image is not None and image.width() / image.height() != self._aspect:

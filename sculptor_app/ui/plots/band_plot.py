@@ -83,8 +83,8 @@ class BandPlot(Chart):
         """
         if energies.ndim != 2 or energies.shape[1] != len(BAND_KEYS):
             raise ValueError(f"energies have the shape (states, {len(BAND_KEYS)}); got {energies.shape}")
-        self.title.setText(self.tr("Energy per band of the %1").replace("%1", source))
-        steps = self.tr("steps 1–%1").replace("%1", str(self._planned))
+        self.title.setText(self.tr("Energy per band of the {0}").format(source))
+        steps = self.tr("steps 1–{0}").format(self._planned)
         self.caption.setText(" · ".join((self.tr("log₁₀ power"), space, window, steps)))
         log = log10_or_gap(energies)
         if not np.array_equal(log, self._log, equal_nan=True):
@@ -108,20 +108,20 @@ class BandPlot(Chart):
 
         Args:
             marks: pairs of key and step.
-            words: what a mark says if it is something else, with "%1" for the band.
+            words: what a mark says if it is something else, with "{0}" for the band.
         """
-        self._marks, self._mark_words = tuple(marks), words or self.tr("%1 settled here")
+        self._marks, self._mark_words = tuple(marks), words or self.tr("{0} settled here")
         self._mark()
 
     def tooltip_at(self, x: float) -> str:
         """The bands' powers at a step."""
         step = self._nearest(x)
-        lines = [self.tr("step %1").replace("%1", str(step))]
+        lines = [self.tr("step {0}").format(step)]
         if step < len(self._log):
             for name, value in zip(map(band_name, BAND_KEYS), self._log[step], strict=True):
                 if np.isfinite(value):
                     lines.append(f"{name} {decade_text(round(float(value), 2))}")
-        lines += [self._mark_words.replace("%1", band_name(band)) for band, at in self._marks if at == step]
+        lines += [self._mark_words.format(band_name(band)) for band, at in self._marks if at == step]
         return "\n".join(lines)
 
     def dress(self) -> None:

@@ -157,7 +157,7 @@ class PlotsPanel(QWidget):
             else:
                 from sculptor_app.measures.forward import noise_floors
 
-                plot.set_settled(self.emerging_marks(), self.tr("%1 comes out of the noise here"))
+                plot.set_settled(self.emerging_marks(), self.tr("{0} comes out of the noise here"))
                 plot.set_noise_floor(noise_floors(measures, trajectory.levels))
         plot.set_step(step)
 

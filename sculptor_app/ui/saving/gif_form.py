@@ -34,7 +34,7 @@ from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.formats import FORMATS, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
-from sculptor_app.ui.widgets.names import label
+from sculptor_app.ui.widgets.names import display
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
@@ -94,7 +94,7 @@ class GifForm(QWidget):
     def _make_fields(self, planned: int) -> None:
         self.frames = QComboBox(self)
         for word in (FrameKind.NOISY_STATE.value,) if self._drowned else GRID_FRAMES if self._is_grid else FRAMES:
-            self.frames.addItem(label(FRAMES[word].label), word)
+            self.frames.addItem(display(FRAMES[word].label), word)
         self.every = self._number(1, max(1, planned), 1)
         self.picture_size = QComboBox(self)
         for size, factor in self._sizes:
@@ -182,7 +182,7 @@ RUN, GRID = "gif/options", "gif/grid_options"
 
 def filter_text(row: ExportFormat) -> str:
     """A format as a file dialog lists it, as "PNG picture (*.png)"."""
-    return f"{QCoreApplication.translate('names', row.label)} (*{row.suffix})"
+    return f"{display(row.label)} (*{row.suffix})"
 
 
 def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QSettings, Qt, Signal, Slot
+from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QSettings, Qt, QTranslator, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-from sculptor_app import identity
+from sculptor_app import identity, resources
 
 if TYPE_CHECKING:
     from sculptor_app.logs import ExceptionHook
@@ -34,6 +35,27 @@ def make_application(argv: Sequence[str]) -> QApplication:
     return app
 
 
+def install_translations(app: QApplication, language: QLocale) -> list[QTranslator]:
+    """Show the program's texts, and Qt's own, in a language that resources/translations has a catalogue for.
+
+    Args:
+        app: what the texts are shown in.
+        language: as the system has it.
+
+    Returns:
+        What was installed; empty where the program stays English.
+    """
+    installed = []
+    qt_catalogues = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
+    for name, folder in (("sculptor", resources.root() / "translations"), ("qtbase", qt_catalogues)):
+        translator = QTranslator(app)
+        if not translator.load(language, name, "_", str(folder)):
+            break  # without the program's own, Qt's buttons are not to be in another language than the rest
+        app.installTranslator(translator)
+        installed.append(translator)
+    return installed
+
+
 def main(argv: Sequence[str] = ()) -> int:
     """Open the window and stay until it is closed.
 
@@ -47,6 +69,7 @@ def main(argv: Sequence[str] = ()) -> int:
     model = _taken(rest, "--model")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = make_application(rest)
+    install_translations(app, QLocale())
     settings = QSettings()
     from sculptor_app.ui import theme
 
@@ -105,7 +128,7 @@ class _AfterFirstPaint(QObject):
     @Slot()
     def begin(self) -> None:
         """Called once the window has been painted."""
-        from sculptor_app import logs, resources
+        from sculptor_app import logs
 
         logs.start()
         self._hook = logs.ExceptionHook(CrashReporter(self._window.panels.messages).report)

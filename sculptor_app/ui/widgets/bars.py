@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushBu
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.names import display
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def error_texts(error: BaseException, unforeseen: str, advice: str = "") -> tupl
         The two sentences.
     """
     if isinstance(error, SculptorError):
-        return error.message, error.advice
+        return display(error.message), display(error.advice)
     message = unforeseen.format(type(error).__name__, error)
     log.error("%s", message, exc_info=error)
     return message, advice or QCoreApplication.translate("Errors", "Help > Show log has the details.")
@@ -86,7 +87,7 @@ class MessageBar(QFrame):
             on_action: Called when that button is pressed, after the message is closed.
             is_fault: Whether it warns, or only informs.
         """
-        self._text.setText(f"{message} {advice}".strip())
+        self._text.setText(f"{display(message)} {display(advice)}".strip())
         self.setAccessibleName(self._text.text())
         self._on_action = on_action
         self._action.setText(action)

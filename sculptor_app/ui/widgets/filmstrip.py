@@ -154,9 +154,9 @@ class StatesModel(QAbstractListModel):
     def describe(self, row: int) -> str:
         """A state in words, for tooltips and screen readers."""
         if row == 0:
-            return self.tr("state 0, %1").replace("%1", self.start_words)
+            return self.tr("state 0, {0}").format(self.start_words)
         key = self.phase_key(row)
-        text = self.tr("step %1 of %2").replace("%1", str(row)).replace("%2", str(self.planned or self._count - 1))
+        text = self.tr("step {0} of {1}").format(row, self.planned or self._count - 1)
         return f"{text}, {phase_name(key).lower()}" if key else text
 
     def rowCount(self, parent: _Index = _ROOT) -> int:

@@ -47,12 +47,10 @@ class LegendBar(QWidget):
         shown = bool(self._colours) and limit is not None
         self.setVisible(shown)
         self.setAccessibleName(
-            self.tr("colour scale from %1 to %2").replace("%1", signed(-self._limit)).replace("%2", signed(self._limit))
+            self.tr("colour scale from {0} to {1}").format(signed(-self._limit), signed(self._limit))
         )
         self.setToolTip(
-            self.tr("Amount taken off, centred on zero: %1 to %2")
-            .replace("%1", signed(-self._limit))
-            .replace("%2", signed(self._limit))
+            self.tr("Amount taken off, centred on zero: {0} to {1}").format(signed(-self._limit), signed(self._limit))
         )
         self.updateGeometry()
         self.update()

@@ -2,39 +2,37 @@
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.trajectory.levels import PhaseSpan
+from sculptor_app.core.texts import Text
+from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
 
-def label(text: str) -> str:
-    """A label of one of the tables (samplers, kinds of frame), which mark it with QT_TRANSLATE_NOOP, translated."""
-    return translate("names", text)
+def display(text: str) -> str:
+    """A text from below ui in the language of the window: labels of tables, sentences of errors.
+
+    Args:
+        text: a `core.texts.Text`, translated with its facts; any other string is returned as it is.
+    """
+    if not isinstance(text, Text):
+        return text
+    shown = translate(text.context, text.template)
+    if text.facts is None:
+        return shown
+    return shown.format(*(display(fact) if isinstance(fact, str) else fact for fact in text.facts))
 
 
-def _phase_texts() -> dict[str, tuple[str, str]]:
-    return {
-        "decisions": (
-            translate("Phase", "Big decisions"),
-            translate("Phase", "blocks out layout, composition, major shapes, colour scheme"),
-        ),
-        "structure": (
-            translate("Phase", "Structure"),
-            translate("Phase", "limbs, posture, proportions; objects and faces form"),
-        ),
-        "refinement": (translate("Phase", "Refinement"), translate("Phase", "details, textures, lighting")),
-        "polish": (translate("Phase", "Polish"), translate("Phase", "final crisp detail")),
-    }
+_PHASES = {phase.key: phase for phase in PHASES}
 
 
 def phase_name(key: str) -> str:
     """A phase's translated name by its key."""
-    return _phase_texts()[key][0]
+    return display(_PHASES[key].name)
 
 
-def phase_deed(key: str) -> str:
+def phase_action(key: str) -> str:
     """What the sculptor does in a phase, translated."""
-    return _phase_texts()[key][1]
+    return display(_PHASES[key].action)
 
 
 def band_name(key: str) -> str:

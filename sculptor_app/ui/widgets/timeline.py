@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets import timeline_paint
-from sculptor_app.ui.widgets.names import band_name, neighbour_phase_step, phase_deed, phase_name, step_range
+from sculptor_app.ui.widgets.names import band_name, neighbour_phase_step, phase_action, phase_name, step_range
 from sculptor_app.ui.widgets.timeline_paint import Axis
 
 _SIDE = 1
@@ -88,9 +88,9 @@ class Timeline(QSlider):
         """The measured marks: pairs of a band's key and the step from which it stayed settled.
 
         Args:
-            words: what a mark says if it is something else, with "%1" for the band.
+            words: what a mark says if it is something else, with "{0}" for the band.
         """
-        self._marks, self._mark_words = tuple(marks), words or self.tr("%1 settled here")
+        self._marks, self._mark_words = tuple(marks), words or self.tr("{0} settled here")
         self._dress()
 
     def set_start_words(self, words: str) -> None:
@@ -107,18 +107,16 @@ class Timeline(QSlider):
     def describe(self, step: int) -> str:
         """A state in words, as the tooltip says it: its phase, what the sculptor does in it, its SNR."""
         if step == 0:
-            lines = [self.tr("State 0: %1").replace("%1", self._start_words)]
+            lines = [self.tr("State 0: {0}").format(self._start_words)]
         else:
-            lines = [self.tr("Step %1 of %2").replace("%1", str(step)).replace("%2", str(self._planned))]
+            lines = [self.tr("Step {0} of {1}").format(step, self._planned)]
         span = self._span_of(step)
         if span is not None:
             steps = step_range(span.first_step, span.last_step)
-            lines.append(f"{phase_name(span.phase.key)} ({steps}): {phase_deed(span.phase.key)}")
+            lines.append(f"{phase_name(span.phase.key)} ({steps}): {phase_action(span.phase.key)}")
         if step < len(self._snr):
-            lines.append(self.tr("SNR %1").replace("%1", f"{self._snr[step]:.2g}"))
-        lines += [
-            self._mark_words.replace("%1", band_name(band).capitalize()) for band, at in self._marks if at == step
-        ]
+            lines.append(self.tr("SNR {0}").format(f"{self._snr[step]:.2g}"))
+        lines += [self._mark_words.format(band_name(band).capitalize()) for band, at in self._marks if at == step]
         if step > self._available:
             lines.append(self.tr("not computed yet"))
         return "\n".join(lines)

@@ -182,7 +182,7 @@ class TransportBar(QWidget):
         self.step_box.blockSignals(True)
         self.step_box.setRange(0, last)
         self.step_box.blockSignals(False)
-        self._of_label.setText(self.tr("of %1").replace("%1", str(planned)) if planned else "")
+        self._of_label.setText(self.tr("of {0}").format(planned) if planned else "")
         for button in (self.first_button, self.back_button, self.play_back_button, self.play_button):
             button.setEnabled(last > 0)
         for widget in (self.forward_button, self.last_button, self.step_box):
@@ -221,8 +221,8 @@ class TransportBar(QWidget):
         for action in self._loop_group.actions():
             if action.data() == mode:
                 action.setChecked(True)
-                self.loop_button.setAccessibleName(self.tr("At the end: %1").replace("%1", action.text()))
-                self.loop_button.setToolTip(self.tr("At the end of playing: %1").replace("%1", action.text().lower()))
+                self.loop_button.setAccessibleName(self.tr("At the end: {0}").format(action.text()))
+                self.loop_button.setToolTip(self.tr("At the end of playing: {0}").format(action.text().lower()))
         self.loop_button.setIcon(icon(_ICONS[mode], "text" if mode == "once" else "accent_text"))
 
     def set_speed(self, steps_per_second: float) -> None:

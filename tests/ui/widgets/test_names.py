@@ -10,7 +10,7 @@ from sculptor_app.ui.widgets.names import (
     form_name,
     material_name,
     neighbour_phase_step,
-    phase_deed,
+    phase_action,
     phase_name,
     step_range,
 )
@@ -20,7 +20,7 @@ def test_names_are_those_of_the_phases() -> None:
     assert tuple(phase.key for phase in PHASES) == PHASE_KEYS
     for phase in PHASES:
         assert phase_name(phase.key) == phase.name
-        assert phase_deed(phase.key) == phase.deed
+        assert phase_action(phase.key) == phase.action
 
 
 def test_bands() -> None:

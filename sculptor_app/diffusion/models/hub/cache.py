@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.texts import translate
 
 MAIN = "main"
 
@@ -20,8 +21,12 @@ class NotInCache(ModelFolderError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There is no folder {name}, and no model of that name from the hub is on this computer.",
-            f"Download it, or choose a folder that holds a model; downloads lie in {cache_folder()}.",
+            translate(
+                "errors", "There is no folder {0}, and no model of that name from the hub is on this computer."
+            ).format(name),
+            translate("errors", "Download it, or choose a folder that holds a model; downloads lie in {0}.").format(
+                cache_folder()
+            ),
         )
         self.name = name
 

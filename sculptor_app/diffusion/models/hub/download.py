@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.texts import byte_text
+from sculptor_app.core.texts import byte_text, translate
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES, parse_json
 from sculptor_app.diffusion.models.hub import cache as hub
 from sculptor_app.diffusion.models.hub.file_download import (
@@ -46,9 +46,8 @@ class Offer(RemoteSnapshot):
         whole = byte_text(self.total_bytes)
         rest = f", {byte_text(self.missing_bytes)} of it not here yet" if self.is_begun else ""
         files = f"{len(self.files)} file{'' if len(self.files) == 1 else 's'}"
-        return (
-            f"{self.name}: {whole} in {files}{rest}; the disk of {shown_path(self.cache)} has "
-            f"{byte_text(self.free_bytes)} left"
+        return translate("errors", "{0}: {1} in {2}{3}; the disk of {4} has {5} left").format(
+            self.name, whole, files, rest, shown_path(self.cache), byte_text(self.free_bytes)
         )
 
     @property
@@ -84,7 +83,10 @@ def find_offer(
     from huggingface_hub import constants
 
     if not hub.is_name(name):
-        raise DownloadFailed(f"{shown(name)} is no name of a repository.", "Such a name has the form owner/name.")
+        raise DownloadFailed(
+            translate("errors", "{0} is no name of a repository.").format(shown(name)),
+            translate("errors", "Such a name has the form owner/name."),
+        )
     refuse_offline(name)
     cache = cache or hub.cache_folder()
     with hub_errors(name, cache):
@@ -108,10 +110,15 @@ def _find_snapshot(name: str, cache: Path, endpoint: str) -> RemoteSnapshot:
     about = get_hf_file_metadata(url, timeout=PATIENCE_S, endpoint=endpoint)
     commit, size = about.commit_hash or "", about.size or 0
     if not hub.is_commit(commit):
-        raise DownloadFailed(f"The hub does not say which state of {name} it has.", "Try another hub.")
+        raise DownloadFailed(
+            translate("errors", "The hub does not say which state of {0} it has.").format(name),
+            translate("errors", "Try another hub."),
+        )
     if not 0 < size <= MOST_JSON_BYTES:
-        message = f"The {INDEX} of {name} is {byte_text(size)} large."
-        raise ModelRefused([Finding(message, "It would say what the pipeline is made of, in a few lines.")])
+        message = translate("errors", "The {0} of {1} is {2} large.").format(INDEX, name, byte_text(size))
+        raise ModelRefused(
+            [Finding(message, translate("errors", "It would say what the pipeline is made of, in a few lines."))]
+        )
     snapshot = RemoteSnapshot(name, commit, cache, endpoint)
     download_file(snapshot, INDEX, size, lambda _: None)
     return snapshot
@@ -139,8 +146,8 @@ def _choose_files(
     name = snapshot.name
     programs = [file for file in sizes if PurePosixPath(file.lower()).suffix in PROGRAMS]
     if programs:
-        why = "Sculptor runs no code that comes with a model, and opens none that may need it."
-        raise Unfit(f"{name} holds the program {shown(programs[0])}.", why)
+        why = translate("errors", "Sculptor runs no code that comes with a model, and opens none that may need it.")
+        raise Unfit(translate("errors", "{0} holds the program {1}.").format(name, shown(programs[0])), why)
     parts = _components(snapshot.folder / INDEX)
     offers = {part: _offered(_within(sizes, part)) for part in parts}
     variants = {} if settings_only else choose_variants(offers, variant)
@@ -151,9 +158,15 @@ def _choose_files(
         if part in variants:
             chosen |= {f"{part}/{each}" for each in _weight_files(names, offers[part][variants[part]])}
         elif not settings_only and any(each.endswith((".bin", ".ckpt", ".msgpack", ".onnx")) for each in names):
-            raise Unfit(f"{name} has the weights of {part} only as pickles.", "Opening a pickle runs the code in it.")
+            raise Unfit(
+                translate("errors", "{0} has the weights of {1} only as pickles.").format(name, part),
+                translate("errors", "Opening a pickle runs the code in it."),
+            )
     if len(chosen) > MOST_FILES:
-        raise Unfit(f"{name} has {len(chosen):,} files to fetch.", "No pipeline is built so.")
+        raise Unfit(
+            translate("errors", "{0} has {1:,} files to fetch.").format(name, len(chosen)),
+            translate("errors", "No pipeline is built so."),
+        )
     return tuple((file, sizes.get(file, 0)) for file in sorted(chosen))
 
 
@@ -162,8 +175,8 @@ def _components(index_path: Path) -> list[str]:
         index = parse_json(index_path.read_bytes()[: MOST_JSON_BYTES + 1])
         return [name for name, entry in index.items() if name.isidentifier() and _is_class(entry)]
     except (ValueError, AttributeError) as error:
-        message = f"{shown_path(index_path)} cannot be read ({error})."
-        raise Unfit(message, "It says what the pipeline is made of.") from error
+        message = translate("errors", "{0} cannot be read ({1}).").format(shown_path(index_path), error)
+        raise Unfit(message, translate("errors", "It says what the pipeline is made of.")) from error
 
 
 def _is_class(entry: Any) -> bool:
@@ -235,9 +248,10 @@ def download(offer: Offer, progress: Progress | None = None, stop: threading.Eve
     """
     if offer.missing_bytes > offer.free_bytes:
         raise DownloadFailed(
-            f"{offer.name} takes {byte_text(offer.missing_bytes)} more, and the disk of {offer.cache} has "
-            f"{byte_text(offer.free_bytes)} left.",
-            "Free some space, or set HF_HOME to a folder on another disk.",
+            translate("errors", "{0} takes {1} more, and the disk of {2} has {3} left.").format(
+                offer.name, byte_text(offer.missing_bytes), offer.cache, byte_text(offer.free_bytes)
+            ),
+            translate("errors", "Free some space, or set HF_HOME to a folder on another disk."),
         )
     counter = _Counter(offer.total_bytes, progress or (lambda *_: None), stop)
     with hub_errors(offer.name, offer.cache):

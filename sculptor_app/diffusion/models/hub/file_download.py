@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
 from sculptor_app.core.errors import Cancelled, ModelFolderError, SculptorError
+from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.hub import cache as hub
 from sculptor_app.diffusion.models.verdict import shown, shown_path
 
@@ -69,14 +70,20 @@ def download_file(snapshot: RemoteSnapshot, file: str, size: int, add: Add) -> N
 
     parts = PurePosixPath(file).parts
     if ".." in parts or PureWindowsPath(file).parts != parts:
-        raise DownloadFailed(f"{shown(file)} is no name of a file in a repository.", "Choose another model.")
+        raise DownloadFailed(
+            translate("errors", "{0} is no name of a file in a repository.").format(shown(file)),
+            translate("errors", "Choose another model."),
+        )
     place = snapshot.folder / file
     if place.exists():
         return
     url = hf_hub_url(snapshot.name, file, revision=snapshot.commit, endpoint=snapshot.endpoint)
     etag = get_hf_file_metadata(url, timeout=PATIENCE_S, endpoint=snapshot.endpoint).etag or ""
     if not _BLOB.fullmatch(etag):
-        raise DownloadFailed(f"The hub does not say what {shown(file)} is to be like.", "Try another hub.")
+        raise DownloadFailed(
+            translate("errors", "The hub does not say what {0} is to be like.").format(shown(file)),
+            translate("errors", "Try another hub."),
+        )
     blob = snapshot.blobs / etag
     if not blob.exists():
         _download_blob(snapshot.name, url, blob, size, add)
@@ -93,7 +100,10 @@ def _download_blob(name: str, url: str, blob: Path, size: int, add: Add) -> None
             _complete(url, part, size, blob.name, add)
             part.replace(blob)
     except Timeout as error:
-        raise DownloadFailed(f"Another program is fetching {name} now.", "Wait until it is done.") from error
+        raise DownloadFailed(
+            translate("errors", "Another program is fetching {0} now.").format(name),
+            translate("errors", "Wait until it is done."),
+        ) from error
     lock.unlink(missing_ok=True)
 
 
@@ -125,11 +135,14 @@ def _complete(url: str, path: Path, size: int, etag: str, add: Add) -> None:
                 if not is_network_error(error) or part.count <= before:
                     raise
             if part.count <= before:
-                raise ConnectionError("the hub sent nothing more")
+                raise ConnectionError(translate("errors", "the hub sent nothing more"))
         is_whole = part.count == size and (not _SHA256.fullmatch(etag) or part.sum == etag)
     if not is_whole:
         path.unlink()
-        raise DownloadFailed("A file has arrived that is not the one announced.", "Try again; the others are kept.")
+        raise DownloadFailed(
+            translate("errors", "A file has arrived that is not the one announced."),
+            translate("errors", "Try again; the others are kept."),
+        )
 
 
 def _continue(url: str, part: _Part, size: int) -> None:
@@ -198,8 +211,12 @@ class NotGiven(DownloadFailed):
 def refuse_offline(name: str) -> None:
     """Refuse to ask the hub where HF_HUB_OFFLINE forbids it."""
     if hub.is_offline():
-        message = f"{name} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
-        raise NotGiven(message, "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
+        message = translate(
+            "errors", "{0} is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it."
+        ).format(name)
+        raise NotGiven(
+            message, translate("errors", "Unset HF_HUB_OFFLINE and start again, or open a model that is here.")
+        )
 
 
 @contextlib.contextmanager
@@ -219,25 +236,41 @@ def _failure(name: str, cache: Path, error: Exception) -> DownloadFailed:
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # what kept it from asking the hub
     if isinstance(error, errors.GatedRepoError):
-        message = f"The model {name} is given only to those who agreed to its terms on the hub."
-        return NotGiven(message, "Do so there, and log in with `hf auth login`.")
+        message = translate(
+            "errors", "The model {0} is given only to those who agreed to its terms on the hub."
+        ).format(name)
+        return NotGiven(message, translate("errors", "Do so there, and log in with `hf auth login`."))
     if isinstance(error, errors.RepositoryNotFoundError):
-        message = f"The model {name} is not on the hub, or not for everyone."
-        return NotGiven(message, "Look at how its name is written.")
+        message = translate("errors", "The model {0} is not on the hub, or not for everyone.").format(name)
+        return NotGiven(message, translate("errors", "Look at how its name is written."))
     if isinstance(error, errors.RemoteEntryNotFoundError):
-        return NotGiven(f"{name} has no model_index.json, so it is no diffusers pipeline.", "Choose another.")
+        return NotGiven(
+            translate("errors", "{0} has no model_index.json, so it is no diffusers pipeline.").format(name),
+            translate("errors", "Choose another."),
+        )
     if isinstance(error, errors.LocalEntryNotFoundError) or is_network_error(error):
-        message = f"The hub cannot be reached, or the connection to it broke off, so {name} cannot be fetched."
-        return DownloadFailed(message, f"Look at the network and try again; {_KEPT}")
+        message = translate(
+            "errors", "The hub cannot be reached, or the connection to it broke off, so {0} cannot be fetched."
+        ).format(name)
+        return DownloadFailed(message, translate("errors", "Look at the network and try again; {0}").format(_KEPT))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = f"The disk of {shown_path(cache)} is full, so {name} cannot be fetched whole."
-        return DownloadFailed(message, f"Free some space and try again, or set HF_HOME to another disk; {_KEPT}")
+        message = translate("errors", "The disk of {0} is full, so {1} cannot be fetched whole.").format(
+            shown_path(cache), name
+        )
+        return DownloadFailed(
+            message,
+            translate("errors", "Free some space and try again, or set HF_HOME to another disk; {0}").format(_KEPT),
+        )
     if isinstance(error, PermissionError):
-        message = f"Nothing may be written into {shown_path(cache)}, so {name} cannot be fetched."
-        return DownloadFailed(message, "Set HF_HOME to a folder of your own.")
-    message = shown_path(" ".join(str(error).split())[:200])
-    message = f"The model {name} cannot be fetched ({type(error).__name__}: {message})."
-    return DownloadFailed(message, f"Try again later; {_KEPT}")
+        message = translate("errors", "Nothing may be written into {0}, so {1} cannot be fetched.").format(
+            shown_path(cache), name
+        )
+        return DownloadFailed(message, translate("errors", "Set HF_HOME to a folder of your own."))
+    reason = shown_path(" ".join(str(error).split())[:200])
+    message = translate("errors", "The model {0} cannot be fetched ({1}: {2}).").format(
+        name, type(error).__name__, reason
+    )
+    return DownloadFailed(message, translate("errors", "Try again later; {0}").format(_KEPT))
 
 
 def is_network_error(error: BaseException) -> bool:

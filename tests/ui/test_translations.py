@@ -1,0 +1,110 @@
+"""Every text that a person reads in the window can be shown in another language."""
+
+import ast
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
+from PySide6.QtWidgets import QApplication
+
+import sculptor_app
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import translate
+from sculptor_app.ui.shell.app import install_translations
+from sculptor_app.ui.widgets.names import display
+
+PACKAGE = Path(sculptor_app.__file__).parent
+TOOLS = Path(sys.executable).parent
+DEFINITIONS = ("core/texts.py", "ui/widgets/names.py")  # the two functions that take any text
+MADE_UP = "Klingon: {}"
+
+
+def marking_calls() -> list[tuple[str, ast.Call, ast.expr]]:
+    """Every call that marks a text: where, the call, and its text's expression."""
+    found = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        where = file.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or where in DEFINITIONS:
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name == "tr":
+                found.append((f"{where}:{node.lineno}", node, node.args[0]))
+            elif name == "translate" and len(node.args) > 1:
+                found.append((f"{where}:{node.lineno}", node, node.args[1]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What lupdate finds in the program."""
+    file = tmp_path_factory.mktemp("texts") / "sculptor_tlh.ts"
+    command = [TOOLS / "pyside6-lupdate", "-silent", "-extensions", "py", "-recursive", PACKAGE, "-ts", file]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+def test_texts_are_marked_in_one_way() -> None:
+    wrong = [
+        where
+        for where, call, text in marking_calls()
+        if not (isinstance(text, ast.Constant) and isinstance(text.value, str))
+        or (isinstance(call.func, ast.Attribute) and call.func.attr == "tr" and ast.unparse(call.func.value) != "self")
+    ]
+    assert wrong == []
+
+
+def test_lupdate_finds_every_marked_text(catalogue: Path) -> None:
+    found = {message.findtext("source") for message in ET.parse(catalogue).iter("message")}
+    marked = {text.value for _, _, text in marking_calls() if isinstance(text, ast.Constant)}
+    marked |= {"Big decisions"} - found  # one that a table in ui/widgets/names.py marks
+    assert len(marked) > 400
+    assert marked - found == set()
+
+
+def test_placeholders_have_one_form() -> None:
+    texts = [(where, text.value) for where, _, text in marking_calls() if isinstance(text, ast.Constant)]
+    assert [where for where, text in texts if re.search(r"%[1-9]|%\(|%s", text)] == []
+
+
+def test_an_error_keeps_its_template_and_its_facts() -> None:
+    error = SculptorError(translate("errors", "There is no file {0} of {1} bytes.").format("x.png", 3))
+    assert str(error) == "There is no file x.png of 3 bytes."
+    assert display(error.message) == str(error)
+
+
+@pytest.fixture
+def made_up_language(catalogue: Path, tmp_path: Path, qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> object:
+    """A language in which every text is the English one with a word before it, installed as a person's own would be."""
+    tree = ET.parse(catalogue)
+    for message in tree.iter("message"):
+        for place in [*message.iter("numerusform")] or [message.find("translation")]:
+            place.text = MADE_UP.format(message.findtext("source"))
+        message.find("translation").attrib.pop("type", None)
+    (tmp_path / "translations").mkdir()
+    tree.write(tmp_path / "sculptor_de.ts", encoding="utf-8")
+    compiled = tmp_path / "translations" / "sculptor_de.qm"
+    subprocess.run([TOOLS / "pyside6-lrelease", "-silent", tmp_path / "sculptor_de.ts", "-qm", compiled], check=True)
+    monkeypatch.setattr("sculptor_app.resources.root", lambda: tmp_path)
+    translators = install_translations(qapp, QLocale(QLocale.Language.German))
+    yield translators
+    for each in translators:
+        qapp.removeTranslator(each)
+
+
+def test_sentences_from_below_are_shown_in_the_chosen_language(made_up_language: list[QTranslator]) -> None:
+    assert made_up_language
+    assert QCoreApplication.translate("Phase", "Structure") == MADE_UP.format("Structure")
+    sentence = translate("errors", "The disk is full: {0} was not written.").format("a.gif")
+    assert display(sentence) == MADE_UP.format("The disk is full: a.gif was not written.")
+    inner = translate("errors", "The disk is full: {0} was not written.").format(sentence)
+    assert display(inner).count("Klingon") == 2
+
+
+def test_without_a_catalogue_the_program_speaks_english(qapp: QApplication) -> None:
+    assert install_translations(qapp, QLocale(QLocale.Language.Icelandic)) == []
