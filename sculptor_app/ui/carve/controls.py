@@ -11,7 +11,7 @@ from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, DeviceBox, SeedRow
 from sculptor_app.ui.fields.parameter_fields import ConditionField
-from sculptor_app.ui.fields.remembered_settings import Told, ToldModels
+from sculptor_app.ui.fields.remembered_settings import ModelSettings, RememberedSettings
 from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.names import display
@@ -36,8 +36,8 @@ class Controls(RunForm):
         super().__init__(parent)
         self._model = model
         self._has_guidance = True
-        self._is_known = model is None  # what the model can be told
-        self._told = ToldModels()
+        self._is_known = model is None  # which parameters the model takes
+        self._remembered = RememberedSettings()
         self.conditions: list[ConditionField] = []
         self._make_fields()
         self._lay_out()
@@ -80,7 +80,7 @@ class Controls(RunForm):
         self._column.addStretch(1)
 
     def _rows(self, own: Rows) -> Rows:
-        """The rows of the grid: what only this model can be told, then what all can."""
+        """The rows of the grid: the parameters of this model alone, then those of all."""
         steps: list[tuple[str, QWidget]] = [(self.tr("Steps"), self.steps)]
         if self._has_guidance:
             steps.append((self.tr("Guidance"), self.guidance))
@@ -123,7 +123,7 @@ class Controls(RunForm):
         return self._model
 
     def set_model(self, opened: OpenedModel) -> None:
-        """Offer what a model can be told, and have requests name it."""
+        """Offer the parameters of a model, and have requests name it."""
         was_known = self._is_known
         is_another = opened.model != self._model or not was_known
         if was_known:
@@ -143,8 +143,8 @@ class Controls(RunForm):
                 box.setCurrentIndex(0)
         self._offer_samplers(opened.samplers, keep=not is_another or opened.model is None)
         guidance = by_field.get("guidance")
-        is_told = not is_another or opened.model is None or "guidance" in self._told.of(opened.model).texts
-        if guidance is not None and guidance.default is not None and not is_told:
+        is_remembered = not is_another or opened.model is None or "guidance" in self._remembered.of(opened.model).texts
+        if guidance is not None and guidance.default is not None and not is_remembered:
             self.guidance.set_number(float(guidance.default))
         self._lay_out_again(own, rest)
         self.model_name.setText(opened.name)
@@ -190,7 +190,7 @@ class Controls(RunForm):
             for name in ("seed", "device"):
                 settings.setValue(f"request/{name}", str(getattr(request, name)))
         self._keep()
-        self._told.save(settings)
+        self._remembered.save(settings)
 
     def restore(self, settings: QSettings) -> None:
         """Take up what was remembered; what is no longer on offer stays as it is."""
@@ -198,33 +198,33 @@ class Controls(RunForm):
         if seed is not None:
             self.seed.setText(str(seed))
         _choose(self.device, str(device))
-        self._told.restore(settings)
+        self._remembered.restore(settings)
         self._recall()
 
     def _keep(self) -> None:
-        """Remember what this model is told; what is wrong, not."""
+        """Remember the settings of this model, as far as they can be run."""
         read = read_form(self.fields())
         wrong = () if isinstance(read, RunRequest) else [error.field for error in read]
         texts = {name: getattr(self, name).text() for name in TEXTS if name not in wrong}
         choices = {name: getattr(self, name).currentData() for name in CHOICES}
         options = {field.control.name: field.value() for field in self.conditions if not field.problem}
         if not self._is_known:  # neither its own fields nor its samplers are there yet
-            before = self._told.of(self._model)
+            before = self._remembered.of(self._model)
             choices["sampler"], options = before.choices.get("sampler"), before.options
-        self._told.keep(self._model, Told(choices, texts, options))
+        self._remembered.keep(self._model, ModelSettings(choices, texts, options))
 
     def _recall(self, with_texts: bool = True) -> None:
-        """Put back what this model was told last."""
-        told = self._told.of(self._model)
-        for name, key in told.choices.items():
+        """Put back the last settings of this model."""
+        remembered = self._remembered.of(self._model)
+        for name, key in remembered.choices.items():
             if name in CHOICES:
                 _choose(getattr(self, name), key)
-        for name, text in told.texts.items():
+        for name, text in remembered.texts.items():
             if with_texts and name in TEXTS:
                 getattr(self, name).set_text(str(text))
         for field in self.conditions:
-            if field.control.name in told.options:
-                field.recall(told.options[field.control.name])
+            if field.control.name in remembered.options:
+                field.recall(remembered.options[field.control.name])
 
     @Slot()
     def _judge(self) -> None:

@@ -1,4 +1,4 @@
-"""About, the sheet of shortcuts, and the log."""
+"""The Help menu: the sheet of keyboard shortcuts, read from the menus, the log, and About."""
 
 from __future__ import annotations
 

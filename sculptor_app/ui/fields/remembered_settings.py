@@ -1,4 +1,4 @@
-"""What each model was told last, so that who comes back to it finds it as it was left."""
+"""The last settings of each model, remembered so that a model opened again has them."""
 
 from __future__ import annotations
 
@@ -16,39 +16,41 @@ KEY = "models/told"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ModelSettings:
     """The settings of one model, as they stand in its fields."""
 
     choices: dict[str, str | None] = field(default_factory=dict)  # by field; None is "left to the model"
     texts: dict[str, str] = field(default_factory=dict)  # what was typed, by field
-    options: dict[str, OptionValue] = field(default_factory=dict)  # what else it was told, by name
+    options: dict[str, OptionValue] = field(default_factory=dict)  # of its own parameters, by name
 
 
-class ToldModels:
+class RememberedSettings:
     """Remembers a few models, the newest first; None is the embedded one."""
 
     def __init__(self) -> None:
-        self._of: dict[str | None, Told] = {}
+        self._of: dict[str | None, ModelSettings] = {}
 
-    def of(self, model: str | None) -> Told:
-        """What a model was told last; empty where nobody knows."""
-        return self._of.get(model, Told())
+    def of(self, model: str | None) -> ModelSettings:
+        """The last settings of a model; empty where none are remembered."""
+        return self._of.get(model, ModelSettings())
 
-    def keep(self, model: str | None, told: Told) -> None:
-        self._of = {model: told, **{key: value for key, value in self._of.items() if key != model}}
+    def keep(self, model: str | None, values: ModelSettings) -> None:
+        self._of = {model: values, **{key: value for key, value in self._of.items() if key != model}}
         while len(self._of) > MOST_MODELS:
             self._of.popitem()
 
     def save(self, settings: QSettings) -> None:
         """Write them down."""
-        kept = [[model, asdict(told)] for model, told in self._of.items()]
+        kept = [[model, asdict(values)] for model, values in self._of.items()]
         settings.setValue(KEY, json.dumps([pair for pair in kept if len(json.dumps(pair)) <= MOST_TEXT]))
 
     def restore(self, settings: QSettings) -> None:
         """Read what was written down; whatever cannot be read is forgotten."""
         try:
             kept = json.loads(str(settings.value(KEY, "[]")))
-            self._of = {_model(model): Told(**told) for model, told in kept[:MOST_MODELS] if _is_told(told)}
+            self._of = {
+                _model(model): ModelSettings(**values) for model, values in kept[:MOST_MODELS] if _is_settings(values)
+            }
         except (ValueError, TypeError, RecursionError):
             self._of = {}
 
@@ -59,5 +61,5 @@ def _model(model: object) -> str | None:
     raise TypeError(f"{model!r} is no model")
 
 
-def _is_told(told: object) -> bool:
-    return isinstance(told, dict) and all(isinstance(part, dict) for part in told.values())
+def _is_settings(values: object) -> bool:
+    return isinstance(values, dict) and all(isinstance(part, dict) for part in values.values())

@@ -1,1 +1,1 @@
-"""Choosing, downloading and opening a model, and what is said of one that is refused."""
+"""Choosing, downloading and opening a model, and the reasons why one is refused."""

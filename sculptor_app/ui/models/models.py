@@ -75,8 +75,8 @@ class OpeningProgress(QObject):
             self._opening.stop()
         else:
             self._runner.stop()
-            said = self.tr("Opening {0} was stopped; the next run opens it again.").format(self._name)
-            self._messages.show_message(said, is_fault=False)
+            message = self.tr("Opening {0} was stopped; the next run opens it again.").format(self._name)
+            self._messages.show_message(message, is_fault=False)
 
     @Slot(object)
     def _show(self, progress: LoadingProgress) -> None:
@@ -186,7 +186,7 @@ class Models(QObject):
     @Slot()
     def ask_name(self) -> None:
         """Ask for a repository's name; open it from the hub's cache, or have it fetched."""
-        from sculptor_app.ui.models.hub_dialog import HubDialog
+        from sculptor_app.ui.models.dialogs import HubDialog
 
         dialog = HubDialog(self._parent)
         dialog.named.connect(self.open)
@@ -256,7 +256,7 @@ class Models(QObject):
     def _fail(self, error: Exception) -> None:
         messages = self._messages
         if isinstance(error, ModelRefused):
-            from sculptor_app.ui.models.hub_dialog import RefusalDialog
+            from sculptor_app.ui.models.dialogs import RefusalDialog
 
             findings = error.findings
             show = lambda: RefusalDialog(self._wanted or "", findings, self._parent).show()  # noqa: E731

@@ -1,1 +1,1 @@
-"""The window: menus, pages, keys, and what keeps views in step with a session."""
+"""The window: panels, docks, pages, menus and keys, and the application around it."""

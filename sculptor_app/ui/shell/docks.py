@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QTimer, Slot
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from sculptor_app.ui.widgets.basics import Still
+from sculptor_app.ui.widgets.basics import LayoutBarrier
 
 LAYOUT_VERSION = 1
 """Raised when panels come or go, so that an older remembered layout is not put on them."""
@@ -36,7 +36,7 @@ class DockLayout(QObject):
         """Put a panel into a dock of its own; its name is what a remembered layout knows it by."""
         dock = QDockWidget(title, self._window)
         dock.setObjectName(name)
-        dock.setWidget(Still(panel))
+        dock.setWidget(LayoutBarrier(panel))
         dock.setTitleBarWidget(QWidget(dock))  # none until panels are to be moved
         self._window.addDockWidget(area, dock)
         self.docks[name] = dock

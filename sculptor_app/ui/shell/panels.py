@@ -27,7 +27,7 @@ from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel
 from sculptor_app.ui.plots.plots_panel import PlotsPanel
 from sculptor_app.ui.shell.docks import DockLayout
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
-from sculptor_app.ui.widgets.basics import Still
+from sculptor_app.ui.widgets.basics import LayoutBarrier
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -141,7 +141,7 @@ class Panels(QObject):
         row.addWidget(self.memory_line)
         bar = window.statusBar()
         bar.setSizeGripEnabled(False)
-        bar.addWidget(Still(lines), 1)
+        bar.addWidget(LayoutBarrier(lines), 1)
         bar.setContentsMargins(12, 0, 12, 0)
         return bar
 

@@ -95,7 +95,7 @@ def _let_go(button: QToolButton) -> None:
         button.update()
 
 
-class Still(QWidget):
+class LayoutBarrier(QWidget):
     """Holds one widget as large as itself.
 
     Every changed text makes Qt lay out all that is around it, up to the window, again, at every step. Here that stops,

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.diffusion.models import loader
 from sculptor_app.diffusion.models.hub import cache
-from sculptor_app.ui.models.hub_dialog import HubDialog
+from sculptor_app.ui.models.dialogs import HubDialog
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
 from tests.helpers.small_hub import NAME, Hub, files_of, make_usual, serving
 from tests.helpers.window import RUN_MS, Driver

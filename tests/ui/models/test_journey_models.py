@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
-from sculptor_app.ui.models.hub_dialog import RefusalDialog
+from sculptor_app.ui.models.dialogs import RefusalDialog
 from sculptor_app.ui.shell.pages import _result
 from tests.helpers.window import RUN_MS, Driver
 

@@ -1,4 +1,4 @@
-"""Naming a model of the Hugging Face hub: those that are here to choose from, any other by its name."""
+"""Dialogs about models: the name of one on the Hugging Face hub, and the reasons why one is refused."""
 
 from __future__ import annotations
 
