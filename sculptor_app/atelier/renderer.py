@@ -38,8 +38,6 @@ def render(
         seeds: 0 to 2^63 - 1 each.
         forms: Labels, in the order of FORMS.
         materials: Labels, in the order of MATERIALS.
-        size: Edge in pixels.
-        device: Where to render.
 
     Returns:
         (B, 3, size, size) float32 in [-1, 1], sRGB-encoded, on the device.
@@ -109,7 +107,6 @@ def lay_out(pictures: np.ndarray, columns: int, zoom: int = 1) -> Image.Image:
 
     Args:
         pictures: (B, H, W, 3) uint8.
-        columns: Pictures in a row.
         zoom: Every pixel becomes zoom x zoom.
     """
     count, height, width, _ = pictures.shape
@@ -128,13 +125,8 @@ def write_contact_sheet(
     """Render a sheet on which every row is a form and materials take turns, and write it as a PNG.
 
     Args:
-        path: File to write.
-        size: Edge of each picture in pixels.
-        columns: Pictures in a row.
-        rows: Rows; the forms take turns.
         seed: Seed of the first picture; the following ones count up.
         zoom: Every pixel becomes zoom x zoom.
-        device: Where to render.
 
     Returns:
         Milliseconds per picture.

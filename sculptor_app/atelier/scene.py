@@ -33,10 +33,6 @@ def compose(seed: int, shape: Shape) -> dict[str, np.ndarray]:
     """Everything but the sculpture, as named vectors in sculpture space with linear colours.
 
     The decisions come from the seed alone; the shape's surrounding box is used only to fit pedestal and camera to it.
-
-    Args:
-        seed: The picture's seed.
-        shape: The sculpture that is to stand on the pedestal.
     """
     chance = RandomStream(seed, SCENE)
     scene = _place_camera(chance, shape)
@@ -119,12 +115,7 @@ TABLE: tuple[tuple[tuple[float, ...], tuple[float, ...], float, float, float, fl
 
 
 def choose_material(seed: int, material: int) -> dict[str, np.ndarray]:
-    """A piece of a material: named vectors.
-
-    Args:
-        seed: The picture's seed.
-        material: Label, in the order of `MATERIALS`.
-    """
+    """A piece of a material, by its label in the order of `MATERIALS`: named vectors."""
     colour, second, spread, gloss, shine, metal, weights = TABLE[material]
     chance = RandomStream(seed, MATERIAL + material)
     light = 1 + chance.around(0, 1.6 * spread)
@@ -155,8 +146,6 @@ def albedo(scene: dict[str, torch.Tensor], p: Points, hollow: torch.Tensor) -> t
     """(B, P, 3) linear colour of the material at surface points.
 
     Args:
-        scene: Named (B, n) tensors with the material in them.
-        p: Surface points in sculpture space.
         hollow: (B, P) in [0, 1]; 1 where the surface is open to the sky, less in its folds.
     """
     g, weights = scene["grain"], scene["weights"]

@@ -45,14 +45,7 @@ def _columns(values: torch.Tensor) -> Points:
 
 
 def light_surfaces(job: RenderBatch, camera: Camera, met: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-    """(B, P, 3) linear light that reaches the eye.
-
-    Args:
-        job: The pictures.
-        camera: Their rays.
-        met: Distance to the sculpture, or NEVER.
-        hidden: Distance to the pedestal, or NEVER.
-    """
+    """(B, P, 3) linear light that reaches the eye; `met`, `hidden`: distance to sculpture and pedestal, or NEVER."""
     scene = job.scene
     wall = _wall(scene, camera)
     down = (scene["floor"] - camera.eye[1]) / camera.ray[1].clamp(max=-1e-4)

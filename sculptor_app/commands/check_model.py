@@ -55,11 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command.
-
-    Returns:
-        0 if the model can be opened, 1 if it is refused, 2 if there is none.
-    """
+    """Run the command; 0 if the model can be opened, 1 if it is refused, 2 if there is none."""
     from sculptor_app.diffusion.models.loader import check_model, find_model
     from sculptor_app.diffusion.pipelines.devices import find_device
 
@@ -84,7 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool) -> Iterator[str]:
-    """The verdict in words."""
     from sculptor_app.core.texts import byte_text
     from sculptor_app.diffusion.models.verdict import Severity, shown, shown_path
 
@@ -102,7 +97,6 @@ def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool)
 
 
 def _as_dict(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool) -> dict[str, Any]:
-    """The verdict for a program."""
     return {
         "model": str(verdict.path),
         "fit": verdict.fit,

@@ -78,16 +78,11 @@ def _add_comparison(group: argparse._ArgumentGroup) -> None:
 
 
 def _count_or_all(text: str) -> int | None:
-    """A number of pictures, or None for all of them."""
     return None if text == "all" else whole_number("number of training pictures", 1, 10**8)(text)
 
 
 def run_evaluation(arguments: argparse.Namespace) -> int:
-    """Measure a model, write and print the figures.
-
-    Returns:
-        The exit code; what went wrong is printed on the error stream.
-    """
+    """Measure a model, write and print the figures; returns the exit code, and errors go to the error stream."""
     from sculptor_app.training.evaluation.evaluate import evaluate  # torch comes with it
     from sculptor_app.training.evaluation.figures import as_table
 
@@ -110,11 +105,6 @@ def run_evaluation(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> EvaluationRequest:
-    """What the options ask for.
-
-    Raises:
-        RequestError: There is no folder of renders.
-    """
     from sculptor_app.training.evaluation.evaluate import EvaluationRequest
 
     renders = arguments.train_renders
@@ -127,8 +117,6 @@ def _request(arguments: argparse.Namespace) -> EvaluationRequest:
 
 
 class _TerminalListener:
-    """Bars and messages on the error stream, if it is a terminal."""
-
     def message(self, sentence: str) -> None:
         if is_terminal(sys.stderr):
             say(sentence, sys.stderr)

@@ -84,11 +84,7 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command.
-
-    Returns:
-        The exit code; what went wrong is said on the error stream.
-    """
+    """Run the command; returns the exit code, and what went wrong is said on the error stream."""
     try:
         _check(arguments)
     except SculptorError as error:
@@ -112,7 +108,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Refuse what can be seen to be wrong before a file is opened."""
     if arguments.picture is None and arguments.render is None:
         raise OptionError("There is nothing to drown.", "Name a PICTURE, or add --render FORM.")
     if arguments.picture is not None and arguments.render is not None:
@@ -143,6 +138,5 @@ def _opened(arguments: argparse.Namespace) -> OpenedPicture:
 
 
 def _draw(trajectory: ForwardTrajectory, stop: threading.Event) -> None:
-    """Draw noise that has to be drawn in order, with a bar."""
     with ProgressBar("Drowning", trajectory.planned_steps if trajectory.fresh else 0, "layer") as bar:
         trajectory.draw(bar.move_to, stop)

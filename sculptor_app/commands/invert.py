@@ -96,11 +96,7 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command.
-
-    Returns:
-        The exit code; what went wrong is said on the error stream.
-    """
+    """Run the command; returns the exit code, and what went wrong is said on the error stream."""
     try:
         request, options = _checked(arguments)
     except SculptorError as error:

@@ -47,10 +47,7 @@ def _remove(_: argparse.Namespace) -> int:
 
 
 def install() -> list[Path]:
-    """Put Sculptor into this person's start menu, with its icon.
-
-    Returns:
-        The files that were written.
+    """Put Sculptor into this person's start menu, with its icon; returns the files that were written.
 
     Raises:
         MenuError: This system's menu is not one of files, or the folder cannot be written.
@@ -75,10 +72,7 @@ def install() -> list[Path]:
 
 
 def remove() -> list[Path]:
-    """Take Sculptor out of this person's start menu.
-
-    Returns:
-        The files that were there and are gone.
+    """Take Sculptor out of this person's start menu; returns the files that were there and are gone.
 
     Raises:
         MenuError: This system's menu is not one of files, or a file cannot be removed.
@@ -98,9 +92,6 @@ def remove() -> list[Path]:
 
 def entry_text(command: str) -> str:
     """The desktop entry.
-
-    Args:
-        command: The value of Exec, quoted as the specification wants it.
 
     Source: Desktop Entry Specification 1.5, freedesktop.org.
     """
@@ -154,7 +145,6 @@ def _quoted(argument: str) -> str:
 
 
 def _icons(base: Path) -> list[tuple[Path, Path]]:
-    """Each icon file of ours with the place where a desktop looks for it."""
     ours = resources.path("icons/app")
     files = sorted(file for file in ours.rglob(f"{identity.APP_ID}.*") if file.is_file())
     return [(file, base / "icons" / "hicolor" / file.relative_to(ours)) for file in files]

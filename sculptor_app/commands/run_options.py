@@ -35,10 +35,6 @@ def add_download(group: argparse._ActionsContainer) -> None:
 def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Fetch what is missing of the model that was named, if that is wanted.
 
-    Args:
-        arguments: With `model` and `download`.
-        interruption: Ends it.
-
     Raises:
         ModelFolderError: It is not here, and to be fetched neither; says how large it is where that can be known.
         Cancelled: It was interrupted.
@@ -76,12 +72,7 @@ def add_labels(group: argparse._ArgumentGroup) -> None:
 
 
 def add_seed(group: argparse._ArgumentGroup, what: str) -> None:
-    """Add the seed.
-
-    Args:
-        group: where it goes.
-        what: it is the seed of.
-    """
+    """Add the seed."""
     group.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED), default=7, metavar="N",
                        help=f"of {what}; the same on every device (7)")  # fmt: skip
 
@@ -113,7 +104,6 @@ class StoreParameter(argparse.Action):
 
     @property
     def _own_name(self) -> str:
-        """The parameter that an option of its own is for."""
         return "" if "--set" in self.option_strings else self.option_strings[0][2:].replace("-", "_")
 
 
@@ -155,11 +145,7 @@ def add_model(group: argparse._ArgumentGroup) -> None:
 
 
 def request_of(arguments: argparse.Namespace) -> RunRequest:
-    """The request as it was typed; what the command has no option for is the usual.
-
-    Raises:
-        RequestError: a value is outside what is allowed.
-    """
+    """The request as typed, the usual where the command has no option; `RequestError` if a value is not allowed."""
     typed = vars(arguments)
     given = {name: typed[name] for name in RunRequest.__dataclass_fields__ if name in typed}
     return RunRequest(**given | {"options": given.get("options") or ()})
@@ -178,11 +164,7 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
 
 
 def check_picture(arguments: argparse.Namespace) -> None:
-    """Refuse what can be seen to be wrong before a file is opened.
-
-    Raises:
-        OptionError: there is no picture or too much of one, or a file to save is the picture itself.
-    """
+    """Refuse (`OptionError`) what can be seen to be wrong before a file is opened."""
     if arguments.picture is None and arguments.render is None:
         raise OptionError("There is no picture.", "Name a PICTURE, or add --render FORM.")
     if arguments.picture is not None and arguments.render is not None:
@@ -196,11 +178,7 @@ def check_picture(arguments: argparse.Namespace) -> None:
 
 
 def given_picture(arguments: argparse.Namespace, square_px: int) -> OpenedPicture:
-    """The picture as a square of this size.
-
-    Raises:
-        PictureError: the file holds none that can be used.
-    """
+    """The picture as a square of this size; `PictureError` if the file holds none that can be used."""
     if arguments.render is not None:
         seed = 7 if arguments.render_seed is None else arguments.render_seed
         return rendered(arguments.render, arguments.render_material, seed, square_px)

@@ -36,7 +36,6 @@ def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: s
     """Add `--out` and `--csv`.
 
     Args:
-        group: where they go.
         shown: what a format's file shows, by the kind of format.
         numbers: what a table holds.
     """
@@ -54,7 +53,6 @@ def add_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: str)
     """Add what does not depend on what the animation shows.
 
     Args:
-        group: where the options go.
         unit: what follows one another: "step", "layer".
         held: the frames that `--hold-ms` is for.
         back_to: where `--ping-pong` ends.
@@ -81,9 +79,6 @@ def animation_options(
 
     Args:
         arguments: with those of `add_look`.
-        frames: one of FRAMES.
-        size_px: longer side of a picture.
-        into_noise: the direction.
 
     Raises:
         OptionError: a value is outside what is allowed.
@@ -104,11 +99,7 @@ def animation_options(
 
 
 def check_files(arguments: argparse.Namespace) -> None:
-    """Refuse `--out` and `--csv` that cannot be written, before any time is spent.
-
-    Raises:
-        ExportError: there is nothing to write, or something does not go.
-    """
+    """Refuse (`ExportError`) `--out` and `--csv` that cannot be written, before any time is spent."""
     out, numbers = arguments.out, arguments.csv
     if out is None and numbers is None:
         raise OptionError("There is nothing to save.", "Add --out FILE or --csv FILE.")
@@ -133,10 +124,6 @@ def write_files(
     """Write `--out` and `--csv`; a stop before the last is whole leaves the ones that are.
 
     Args:
-        arguments: of the command.
-        options: of the animation.
-        trajectory: what is written.
-        measures: of the trajectory.
         still: the state that a PNG shows.
         interruption: looked at between frames.
 

@@ -118,7 +118,6 @@ def _add_resculpt(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_output(parser: Parser) -> None:
-    """Add what a run is saved as, and how its animation looks."""
     files = parser.add_argument_group("what to save")
     add_files(
         files, {"animation": "the run", "still": "its last picture"}, "energy per band and step, SNR, phase and times"
@@ -135,20 +134,12 @@ def _add_output(parser: Parser) -> None:
 
 
 def run_sculpt(arguments: argparse.Namespace) -> int:
-    """Run `sculpt`.
-
-    Returns:
-        The exit code; what went wrong is said on the error stream.
-    """
+    """Run `sculpt`; returns the exit code, and what went wrong is said on the error stream."""
     return _run(arguments, _checked, _sampled)
 
 
 def run_resculpt(arguments: argparse.Namespace) -> int:
-    """Run `resculpt`.
-
-    Returns:
-        The exit code; what went wrong is said on the error stream.
-    """
+    """Run `resculpt`; returns the exit code, and what went wrong is said on the error stream."""
     from sculptor_app.core.pictures.start import Start, first_step_of  # numpy comes with it
 
     def checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
@@ -174,7 +165,6 @@ def options_of(arguments: argparse.Namespace, longer_side_px: int | None = None)
     """The animation's options as they were typed.
 
     Args:
-        arguments: of one of these commands.
         longer_side_px: of the run's pictures, for `--scale`; None while it is not known.
 
     Raises:

@@ -51,9 +51,6 @@ class ProgressBar:
     """A bar on the error stream if that is a terminal; silent otherwise.
 
     Args:
-        what: what is being done.
-        total: number of steps.
-        unit: one step of it.
         is_scaled: whether the steps are counted in thousands and millions.
     """
 
@@ -130,8 +127,6 @@ def whole_number(name: str, low: int, high: int) -> Callable[[str], int]:
 
     Args:
         name: what the number is, as in "The number of steps is …".
-        low: lowest value.
-        high: highest value.
     """
 
     def convert(text: str) -> int:

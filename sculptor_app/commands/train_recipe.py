@@ -44,11 +44,7 @@ def _word(value: Any) -> str:
 
 
 def refuse_mistakes(arguments: argparse.Namespace) -> None:
-    """Refuse options that do not go together.
-
-    Raises:
-        BadInput: Some do not.
-    """
+    """Refuse (`BadInput`) options that do not go together."""
     if arguments.export is not None:
         others = [option for option in given(arguments) if option not in ("--out", "--export")]
         if others:
@@ -117,12 +113,7 @@ ADVICE: dict[type[SculptorError], str] = {
 
 
 def sentence(error: SculptorError, arguments: argparse.Namespace | None = None) -> str:
-    """An error with what to do about it, for a person at the command line.
-
-    Args:
-        error: Of training or evaluation.
-        arguments: Of `train`.
-    """
+    """An error with what to do about it, for a person at the command line."""
     advice = ADVICE.get(type(error), "")
     if arguments is not None:
         advice = _advice_on(error, arguments) or advice
@@ -130,7 +121,6 @@ def sentence(error: SculptorError, arguments: argparse.Namespace | None = None) 
 
 
 def _advice_on(error: SculptorError, arguments: argparse.Namespace) -> str:
-    """What to do where that depends on the options that were given; else empty."""
     from sculptor_app.training.records.run_folder import CHECKPOINT  # numpy comes with it
 
     checkpoint = arguments.out / CHECKPOINT

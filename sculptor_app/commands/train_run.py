@@ -57,11 +57,7 @@ BAR = "Learning {percentage:3.0f}%|{bar}| {desc}"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry out the command.
-
-    Returns:
-        The exit code; sentences go to the output, or to the error stream if something went wrong.
-    """
+    """Carry out the command; returns the exit code. Sentences go to the output, errors to the error stream."""
     try:
         refuse_mistakes(arguments)
         return _export(arguments) if arguments.export is not None else _train(arguments)
@@ -188,12 +184,6 @@ def choose_pictures(
 ) -> PictureSet:
     """The training set; renders are shared out among the processes.
 
-    Args:
-        arguments: Say what to learn.
-        size: Edge of the pictures in pixels.
-        accelerator: The place of this process among others.
-        listener: Receives messages.
-
     Raises:
         TrainingError: There are too few pictures, or too many, or the disk does not take the renders.
     """
@@ -214,7 +204,6 @@ def choose_pictures(
 
 
 def _read_pictures(folder: Path, size: int, say: Callable[[str], None], first: bool) -> FolderSet:
-    """The pictures of a folder, with a bar while they are read."""
     with ExitStack() as stack:
         bars: list[ProgressBar] = []
 
@@ -227,7 +216,6 @@ def _read_pictures(folder: Path, size: int, say: Callable[[str], None], first: b
 
 
 def _render_shards(folder: Path, count: int, size: int, first_seed: int, device: str, share: tuple[int, int]) -> None:
-    """Render the shards of this process that are not there yet."""
     mine = len(range(share[0], count, share[1]))
     with ProgressBar("Rendering", mine if share[0] == 0 else 0, "shard") as bar:
         for done, _ in enumerate(write_shards(folder, count, size, first_seed, device, share), 1):
@@ -235,7 +223,6 @@ def _render_shards(folder: Path, count: int, size: int, first_seed: int, device:
 
 
 def _machine(accelerator: Accelerator) -> str:
-    """What the run is computed on, in words."""
     device = accelerator.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     words = describe_machine(Device("cpu" if device.type == "cpu" else str(device), name))

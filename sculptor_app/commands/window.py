@@ -37,11 +37,7 @@ def missing_display(environ: Mapping[str, str] | None = None, platform: str | No
 
 
 def open_window(arguments: argparse.Namespace) -> int:
-    """Open the window and stay until it is closed.
-
-    Returns:
-        The exit code.
-    """
+    """Open the window and stay until it is closed; returns the exit code."""
     missing = missing_display()
     if missing:
         say(missing, sys.stderr)

@@ -52,17 +52,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _temporary(target: Path) -> Path:
-    """A name beside the target that nothing else has."""
     return target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
 
 
 def check_target(path: Path) -> None:
-    """Refuse early a path that cannot become a file, before hours of work are put into it.
+    """Refuse early (`ExportError`) a path that cannot become a file, before hours of work are put into it.
 
     A temporary file is made and deleted: permissions alone do not say what a file system will take.
-
-    Raises:
-        ExportError: the folder is missing or cannot be written to, or the path is a folder.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -75,7 +71,6 @@ def check_target(path: Path) -> None:
 
 
 def _refuse_wrong_place(path: Path, target: Path) -> None:
-    """Say what is wrong with a place, where that can be seen."""
     folder = target.parent
     if target.is_dir():
         raise ExportError(translate("errors", "{0} is a folder.").format(path), translate("errors", "Add a file name."))
@@ -100,7 +95,6 @@ def _refuse_wrong_place(path: Path, target: Path) -> None:
 
 
 def _sentence(path: Path, error: OSError) -> ExportError:
-    """An operating system's error in words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ExportError(
             translate("errors", "The disk is full: {0} was not written.").format(path),

@@ -71,7 +71,6 @@ def write_csv(
 def _grid_rows(
     grid: RunGrid, progress: Callable[[int, int], None] | None, stop: Event | None
 ) -> Iterator[list[object]]:
-    """The rows under GRID_COLUMNS."""
     lasts = [run.last for run in grid.runs]
     total, done = sum(lasts) + len(lasts), 0
     for number, (run, cell, last) in enumerate(zip(grid.runs, grid.cells, lasts, strict=True), start=1):
@@ -117,5 +116,5 @@ def _noise_cells(measures: RunMeasures, clean: Spectrum | None, level: NoiseLeve
 
 
 def _cell(value: float) -> str:
-    """Seven figures, as float32 frames hold; empty where there is no number."""
+    """Seven figures, as float32 frames hold; empty for NaN."""
     return "" if math.isnan(value) else f"{value:.7g}"

@@ -21,10 +21,6 @@ def settings_text(source: RunOrGrid, export: dict[str, Any]) -> str:
 
     Of a run that shares its first steps with another, `forks` says up to which step it was what, oldest first. Of many
     runs, what was painted is there once, as `strokes`; each run says how many of them, the first ones, are its own.
-
-    Args:
-        source: the run or runs.
-        export: the export's own settings by name.
     """
     run = source.lead_run if isinstance(source, RunGrid) else source
     program = {"application": APPLICATION, "version": run.info.app_version or __version__}
@@ -40,7 +36,6 @@ def settings_text(source: RunOrGrid, export: dict[str, Any]) -> str:
 
 
 def _request(run: AnyTrajectory) -> dict[str, Any]:
-    """What one run was asked for."""
     info = run.info
     request = info.request.as_dict()
     if not info.is_of_a_model:  # no model took part: what else a request holds would be untrue
@@ -67,11 +62,7 @@ def _runs(grid: RunGrid) -> dict[str, Any]:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a GIF or PNG that was exported here.
-
-    Raises:
-        ExportError: the file cannot be read, or holds no settings of this program.
-    """
+    """The settings in a GIF or PNG that was exported here; `ExportError` if it cannot be read or holds none."""
     try:
         with Image.open(path) as image:
             text = image.info.get("comment", b"")

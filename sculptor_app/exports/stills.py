@@ -21,8 +21,6 @@ def write_png(path: Path, source: RunOrGrid, k: int, options: AnimationOptions) 
     """Write state k of a run, or the sheet of state k of many, with crisp pixels and the settings in the file.
 
     Args:
-        path: the file to make or replace; whole or untouched, whatever happens.
-        source: the run or runs.
         k: which state; of many runs as for `grid_picture`.
         options: `frames` and `size_px` count; of many runs as for `grid_picture`.
 
@@ -42,7 +40,6 @@ def grid_picture(grid: RunGrid, k: int, options: AnimationOptions) -> Image.Imag
     Args:
         grid: the runs; one that has not come so far shows its newest state.
         k: which state; of pure noise, 0, the noise itself is shown.
-        options: `frames`, `size_px`, `caption` and `dark` count.
 
     Raises:
         ExportError: there is no such picture, or it would be too large.
@@ -51,7 +48,6 @@ def grid_picture(grid: RunGrid, k: int, options: AnimationOptions) -> Image.Imag
 
 
 def _run_picture(trajectory: AnyTrajectory, k: int, options: AnimationOptions) -> Image.Image:
-    """What `options.frames` names of state k, side by side in RGB."""
     size = geometry(trajectory, options)
     parts = []
     for kind in kinds_of(options):

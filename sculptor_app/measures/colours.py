@@ -47,7 +47,6 @@ def diverging_colours(plane: NDArray[np.floating], limit: float) -> Bytes:
     """Signed numbers as colours, blue below zero, orange above; beyond the limit the end colours.
 
     Args:
-        plane: (H, W) or any other shape.
         limit: value at the ends of the scale, > 0.
 
     Returns:

@@ -33,12 +33,7 @@ class ForwardMeasures(RunMeasures):
 
     @classmethod
     def of(cls, trajectory: AnyTrajectory, window: Window = "hann") -> "ForwardMeasures":
-        """Measure a forward process: with one noise from three spectra, with fresh static each state by itself.
-
-        Args:
-            trajectory: of a forward process, or any other, which is measured state by state.
-            window: as for `RunMeasures`.
-        """
+        """Measure a forward process: with one noise from three spectra, with fresh noise each state by itself."""
         measures = cls(trajectory.planned_steps, trajectory.info.space, window)
         noise = trajectory.noise if isinstance(trajectory, ForwardTrajectory) else None
         if noise is None:
@@ -64,7 +59,6 @@ class ForwardMeasures(RunMeasures):
 
 
 def _factors(level: NoiseLevel) -> tuple[float, float]:
-    """A and s of the state divided by its scale."""
     return level.signal / level.scale, level.noise / level.scale
 
 
@@ -72,7 +66,6 @@ def noise_floor(level: NoiseLevel, noise_power: float = 1.0) -> float:
     """Expected power of the noise in a state that is divided by its level's scale: s^2 / (a^2 + s^2) of white noise's.
 
     Args:
-        level: of the state.
         noise_power: what white noise of variance 1 reads in the spectra it is compared with: `Spectrum.noise_power`.
     """
     return noise_power * (level.noise / level.scale) ** 2
@@ -80,10 +73,6 @@ def noise_floor(level: NoiseLevel, noise_power: float = 1.0) -> float:
 
 def noise_floors(measures: RunMeasures, levels: Sequence[NoiseLevel]) -> Floats:
     """The noise floor of every state that is measured, on the scale of its band energies.
-
-    Args:
-        measures: of a run or a forward process.
-        levels: of its states 0..N.
 
     Returns:
         (last + 1,); 0 where a state holds no noise.
@@ -94,13 +83,7 @@ def noise_floors(measures: RunMeasures, levels: Sequence[NoiseLevel]) -> Floats:
 
 
 def floor_spectrum(frequencies: NDArray[np.int64], level: NoiseLevel, noise_power: float = 1.0) -> Spectrum:
-    """The noise floor as a spectrum: the same power at every frequency.
-
-    Args:
-        frequencies: (F,) of the spectrum beside it.
-        level: as for `noise_floor`.
-        noise_power: as for `noise_floor`.
-    """
+    """The noise floor as a spectrum: the same power at each of the frequencies (F,) of the spectrum beside it."""
     return Spectrum(frequencies, np.full(len(frequencies), noise_floor(level, noise_power)), noise_power)
 
 
@@ -113,7 +96,6 @@ def noise_floor_cutoff(clean: Spectrum, level: NoiseLevel) -> float | None:
 
     Args:
         clean: spectrum of the finished picture.
-        level: of the state.
 
     Returns:
         Cycles per image; the lowest frequency where everything lies below the noise, None where nothing does.
@@ -144,12 +126,7 @@ def _envelope(clean: Spectrum) -> Floats:
 
 
 def bands_below_noise(clean: Spectrum, level: NoiseLevel) -> tuple[Band, ...]:
-    """The bands in which the noise of a level is stronger than what it leaves of a picture: energy times SNR below 1.
-
-    Args:
-        clean: spectrum of the finished picture.
-        level: of the state.
-    """
+    """The bands in which a level's noise is stronger than what it leaves of a picture: energy times SNR below 1."""
     energies = band_energies(clean)
     floor = level.noise**2 * clean.noise_power
     return tuple(band for band, energy in zip(BANDS, energies, strict=True) if level.signal**2 * energy < floor)
@@ -159,7 +136,6 @@ def emerging_steps(clean: Spectrum, levels: Sequence[NoiseLevel]) -> tuple[int |
     """For each band the first step that brings it out of the noise; a forward process hides it by undoing that step.
 
     Args:
-        clean: spectrum of the finished picture.
         levels: of states 0..N, noise first.
 
     Returns:

@@ -74,9 +74,7 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     nothing, the guess is the unconditional one and so many times this as the step's guidance says.
 
     Args:
-        trajectory: the run.
         k: state or step, 0..trajectory.last.
-        kind: of frame.
 
     Returns:
         (C, H, W) float32; None where there is none (`why_empty` says why).
@@ -133,8 +131,6 @@ def picture(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Picture:
 
     Args:
         trajectory: the run; its latents are seen through the map that its info carries.
-        k: state or step, 0..trajectory.last.
-        kind: of frame.
     """
     if kind.is_signed and trajectory.info.space != "latents":
         pair = _compared(trajectory, k, kind) if k else None
@@ -153,8 +149,6 @@ def coloured(
     Chips and noise go through the linear part of a latent map alone: their zero is no colour.
 
     Args:
-        numbers: (C, H, W).
-        kind: what they are.
         space: "pixels", "pixels (decoded)" or "latents".
         latent_map: of latents, how they are seen; None shows their first three channels.
         every: only each n-th row and column, from n // 2 on.

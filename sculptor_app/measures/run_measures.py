@@ -62,11 +62,7 @@ class RunMeasures:
             self.append(trajectory, k)
 
     def append(self, trajectory: AnyTrajectory, k: int) -> None:
-        """Measure state k and its guess.
-
-        Raises:
-            ValueError: if k is not the next state.
-        """
+        """Measure state k and its guess; `ValueError` if k is not the next state."""
         if k != self._last + 1 or k > self.planned_steps:
             raise ValueError(f"state {k} was to be measured; the next is {self._last + 1} of {self.planned_steps}")
         self._write("state", k, trajectory.state(k), trajectory.levels[k].scale)
@@ -89,11 +85,7 @@ class RunMeasures:
         return rows
 
     def spectrum(self, source: Source, k: int) -> Spectrum | None:
-        """The whole spectrum of state k, or of the guess of step k; None where there is none.
-
-        Raises:
-            IndexError: if state k is not measured (yet).
-        """
+        """Spectrum of state k, or of the guess of step k, None if it has none; `IndexError` if not measured yet."""
         if not 0 <= k <= self._last:
             raise IndexError(f"state {k} is not measured; there are 0 to {self._last}")
         power = self._powers[source][k]
@@ -141,7 +133,6 @@ def measured(events: Generator[Any, None, None], window: Window = "hann") -> Ite
 
     Args:
         events: what `sculpt` yields; each has a `trajectory` and a `measures`.
-        window: as for `RunMeasures`.
     """
     measures: RunMeasures | None = None
     try:

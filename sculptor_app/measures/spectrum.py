@@ -81,11 +81,6 @@ def radial_psd(plane: NDArray[np.floating], window: Window = "hann") -> Spectrum
 def radial_cross(plane: NDArray[np.floating], other: NDArray[np.floating], window: Window = "hann") -> Spectrum:
     """Mean cross power per annulus of two planes: what their sum holds beside the power of both, halved.
 
-    Args:
-        plane: (H, W).
-        other: (H, W).
-        window: as for `radial_psd`.
-
     Returns:
         The real part of the cross-spectrum, below zero where they work against one another.
     """
@@ -102,7 +97,6 @@ def _transform(plane: NDArray[np.floating], window: Window) -> NDArray[np.comple
 
 
 def _averaged(power: Floats, plane: NDArray[np.floating], window: Window) -> Spectrum:
-    """The mean of (H, W//2 + 1) numbers in each annulus."""
     annulus, multiplicity, counts = _annuli(*plane.shape)
     sums = np.bincount(annulus.ravel(), (power * multiplicity).ravel(), minlength=len(counts))
     return Spectrum(np.arange(1, len(counts) - 1), sums[1:-1] / counts[1:-1] / _window(*plane.shape, window)[1])
@@ -114,9 +108,7 @@ def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: W
     Latent channels are no colours: a weighted sum would let one cancel another.
 
     Args:
-        frame: (C, H, W).
         space: "pixels", "pixels (decoded)" or "latents".
-        window: as for `radial_psd`.
     """
     return _over_channels([radial_psd(plane, window) for plane in _planes(frame, space)], frame.shape[0], space)
 
@@ -124,14 +116,7 @@ def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: W
 def frame_cross(
     frame: NDArray[np.floating], other: NDArray[np.floating], space: str = "pixels", window: Window = "hann"
 ) -> Spectrum:
-    """Cross power of two frames, of the planes that `frame_spectrum` looks at.
-
-    Args:
-        frame: (C, H, W).
-        other: (C, H, W).
-        space: "pixels" or "latents".
-        window: as for `radial_psd`.
-    """
+    """Cross power of two frames (C, H, W), of the planes that `frame_spectrum` looks at."""
     pairs = zip(_planes(frame, space), _planes(other, space), strict=True)
     return _over_channels([radial_cross(plane, second, window) for plane, second in pairs], frame.shape[0], space)
 
@@ -187,11 +172,7 @@ than by all the rest."""
 
 
 def noise_power(noise: Frame) -> tuple[tuple[float, ...], tuple[tuple[float, float], ...]]:
-    """Mean power over the channels at 1, 2, … cycles per image, and between what white noise has it 98 times in 100.
-
-    Args:
-        noise: (C, H, W); white noise of variance 1 has power 1.
-    """
+    """Mean power over the channels at 1, 2, … cycles per image, and between what white noise has it 98 times in 100."""
     spectrum = frame_spectrum(noise, "latents", "none")  # each channel by itself: noise's channels are independent
     _, counts = rings(noise.shape[1], noise.shape[2])
     freedom = counts[1 : len(spectrum.power) + 1] * noise.shape[0]
@@ -204,9 +185,6 @@ def from_afar(noise: Frame) -> Frame:
 
     Args:
         noise: (C, H, W).
-
-    Returns:
-        (C, H, W) float32.
     """
     ring, _ = rings(noise.shape[1], noise.shape[2])
     slow = ring <= FAR_CYCLES
@@ -258,7 +236,6 @@ def slope(spectrum: Spectrum, low: float = 1, high: float = math.inf) -> float:
     of its logarithm falls as 1/f, and so does its bias.
 
     Args:
-        spectrum: what to fit.
         low: lowest frequency of the fit.
         high: highest frequency of the fit.
 

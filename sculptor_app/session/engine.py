@@ -103,12 +103,7 @@ class Sampling:
 
 
 def describe_model(engine: Engine, pipeline: Any, model: str | None) -> OpenedModel:
-    """Which parameters and samplers a loaded model takes.
-
-    Args:
-        engine: Has loaded it.
-        pipeline: Of the model.
-        model: Its name, as a `RunRequest` has it.
+    """Which parameters and samplers a model that the engine has loaded takes, with its name as in a `RunRequest`.
 
     Raises:
         RequestError: It makes pictures from what a person cannot give it.
@@ -235,10 +230,8 @@ def invert(
     """Find the noise that a request's model makes a picture of; see `diffusion.studies.inversion.invert`.
 
     Args:
-        engine: Loads the model.
         request: Its sampler is DDIM.
         picture: (3, H, W) float32 in [-1, 1], of any size.
-        name: Of the picture.
         stop: Ends it within a step.
     """
     from sculptor_app.diffusion.studies.inversion import Inversion, invert

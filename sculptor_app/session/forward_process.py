@@ -96,7 +96,6 @@ class ForwardProcessRunner(BackgroundTask):
     It produces a `ForwardResult`; when it fails, what was there before stays.
 
     Args:
-        budget_bytes: memory for the frames of a trajectory.
         parent: the owner; call `shutdown` before it goes.
     """
 
@@ -152,7 +151,6 @@ def start_from_picture(picture: Frame, name: str, first_step: int, noise: Frame 
 
     Args:
         picture: (3, H, W) float32 in [-1, 1], of any size.
-        name: of the picture.
         first_step: the run's first step, 1 to its number of steps.
         noise: what the forward process added to it; the run starts with it where it has the model's size, else with its
             seed's noise.
@@ -195,7 +193,6 @@ class InversionRunner(ModelTask):
         Args:
             request: model, device, conditions and steps; the sampler is DDIM, and guidance is none, which is exact.
             picture: (3, H, W) float32 in [-1, 1], of any size.
-            name: of the picture.
         """
         wanted = self._request = replace(request, sampler="ddim", guidance=1.0)
         self.done, self.planned = 0, request.steps

@@ -24,7 +24,6 @@ class GridRunner(ModelTask):
 
     Args:
         runner: Does the model's work; a run of another page ends this one.
-        parent: the owner.
 
     Signals:
         started: the trajectories of all cells; state 0 of each is there.

@@ -89,11 +89,7 @@ class Latents(QObject):
         self._mapping.submit(lambda engine, stop: access.find_latent_map(engine, request, stop))
 
     def apply_map(self, trajectory: Trajectory) -> bool:
-        """Give a run in latents the map of its model.
-
-        Returns:
-            Whether it looks different now.
-        """
+        """Give a run in latents the map of its model; returns whether it looks different now."""
         info = trajectory.info
         found = self._maps.get(info.request.model)
         if info.space != "latents" or found is None or info.latent_map is not None:
@@ -120,7 +116,6 @@ class Latents(QObject):
         """Decode single frames of a run; those that were asked for before and are not there are given up.
 
         Args:
-            trajectory: Of which they are.
             wanted: A key that comes back with the picture, and (C, h, w) latents.
             tiny_decoder: Folder of a tiny decoder to use instead of the model's own.
         """

@@ -51,7 +51,6 @@ class ModelOpening(ModelTask):
 
         Args:
             model: Folder, checkpoint file or name in the hub's cache; None is the embedded one.
-            device: As a request names it.
         """
 
         def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
@@ -118,11 +117,7 @@ class ModelDownload(QObject):
         return self._task.is_busy
 
     def ask(self, name: str) -> None:
-        """Ask the hub what fetching a model would mean.
-
-        Args:
-            name: The repository's, "owner/name".
-        """
+        """Ask the hub what fetching a model, by its repository's name "owner/name", would mean."""
 
         def job(stop: threading.Event) -> Iterator[object]:
             yield access.find_missing(name)

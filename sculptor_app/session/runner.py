@@ -53,8 +53,6 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """The noise levels of the states of a request's run."""
-
     request: RunRequest
     levels: tuple[NoiseLevel, ...]
 
@@ -220,7 +218,6 @@ class SamplingRunner(QObject):
         """Sample; before the engine is there the run waits, and one that goes on is cancelled for it.
 
         Args:
-            request: What to make.
             start: Makes the `core.requests.start.Start` to begin with instead of the seed's noise; it is called in the
                 worker thread with the engine and the request.
 
@@ -335,7 +332,6 @@ class SamplingRunner(QObject):
             run.end(Outcome.CANCELLED)
 
     def _note_progress(self) -> None:
-        """The newest run has yielded something; called by its handle."""
         if self._state is RunState.STARTING:
             self._set_state(RunState.RUNNING)
 
@@ -345,7 +341,6 @@ class SamplingRunner(QObject):
             self._set_state(RunState.IDLE)
 
     def _report_end(self, run: ModelRun, error: BaseException | None) -> None:
-        """A handle has reported its end; called by the handle."""
         match run.outcome:
             case Outcome.FINISHED:
                 self.finished.emit(run)

@@ -48,8 +48,6 @@ def next_move(position: int, direction: int, last: int, mode: LoopMode, growing:
     Args:
         position: the state shown now, 0..last.
         direction: -1 (backward) or 1 (forward).
-        last: newest state.
-        mode: what to do at an end.
         growing: whether a run still adds states.
     """
     ahead = position + direction
@@ -250,11 +248,7 @@ class Session(QObject):
 
     @Slot(float)
     def set_speed(self, steps_per_second: float) -> None:
-        """Set the playing speed.
-
-        Raises:
-            ValueError: outside MIN_SPEED..MAX_SPEED.
-        """
+        """Set the playing speed; `ValueError` outside MIN_SPEED..MAX_SPEED."""
         if not MIN_SPEED <= steps_per_second <= MAX_SPEED:
             raise ValueError(f"the speed is {steps_per_second} steps/s; choose {MIN_SPEED:g} to {MAX_SPEED:g}")
         self._clock.setInterval(round(1000 / steps_per_second))

@@ -97,7 +97,6 @@ class BackgroundTask(Task):
     """Task in a thread of its own, beside the runs of the model.
 
     Args:
-        name: of the thread.
         parent: the owner; call `shutdown` before it goes.
         cancelled_by: exceptions by which a job says that it has obeyed its event.
     """
@@ -139,7 +138,6 @@ class ModelTask(Task):
 
     Args:
         runner: Does the model's work; a run of another page ends this one.
-        parent: the owner.
 
     Signals:
         loading: a `LoadingProgress`, while the model is loaded for it.

@@ -46,16 +46,11 @@ class _Inspected:
 
 @dataclass(frozen=True, slots=True)
 class _Exported:
-    """Folder of a model."""
-
     model: Path
 
 
 class TrainingRunner(QObject):
-    """Runner of one training run at a time.
-
-    Args:
-        parent: The owner; call `shutdown` before it goes.
+    """Runner of one training run at a time; call `shutdown` before its owner goes.
 
     Signals:
         state_changed: a TrainingState.

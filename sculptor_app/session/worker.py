@@ -170,7 +170,6 @@ class JobThread(QObject):
         """Run a job as soon as the thread is free; a run that still goes on is cancelled.
 
         Args:
-            job: What to do.
             run: The handle to use; None makes one.
 
         Raises:

@@ -22,7 +22,6 @@ def whole_file(path: Path, unharmed: str = "") -> Iterator[IO[bytes]]:
     beside it always has the same name: a process that is killed again and again leaves one of them behind, not many.
 
     Args:
-        path: The file to make or replace.
         unharmed: What to say of what was there before, one sentence.
 
     Raises:

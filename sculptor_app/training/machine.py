@@ -14,11 +14,7 @@ from sculptor_app.training.errors import TooManyPictures
 
 
 def describe_machine(device: Device) -> str:
-    """Processor, cores, operating system, torch's version, and the device that computed.
-
-    Args:
-        device: Where the model ran.
-    """
+    """Processor, cores, operating system, torch's version, and the device that computed."""
     cores = os.cpu_count() or 1
     where = "the CPU" if device.id == "cpu" else device.name
     return f"{_processor()}, {cores} cores, {_system()}, torch {torch.__version__}, computed on {where}"
@@ -49,8 +45,6 @@ def refuse_too_many(count: int, size: int, available: int | None = None) -> None
     """Refuse pictures that will not fit into memory.
 
     Args:
-        count: How many.
-        size: Edge in pixels.
         available: Bytes; None asks the system, and where that is not known nothing is refused.
 
     Raises:

@@ -46,13 +46,9 @@ def new_pipeline(
     """An untrained pipeline.
 
     Args:
-        form_names: English ids of the forms.
-        material_names: English ids of the materials.
-        size: Edge of the pictures in pixels.
         patch_size: Edge in pixels of the patch that becomes one position of the U-Net.
         channels: Width of each level; each level but the last halves the edge. The lowest two, but never the first,
             have attention.
-        layers: Residual blocks per level.
     """
     has_attention = [0 < level >= len(channels) - 2 for level in range(len(channels))]
     width = 4 * channels[min(1, len(channels) - 1)]
@@ -115,17 +111,13 @@ def build(blueprint: dict[str, Any]) -> SculptorPipeline:
 
 
 def _plain(config: Any) -> dict[str, Any]:
-    """A component's settings; those that begin with an underscore are diffusers' own notes."""
+    """A component's settings without diffusers' own notes, which begin with an underscore."""
     plain: dict[str, Any] = json.loads(json.dumps({k: v for k, v in config.items() if not k.startswith("_")}))
     return plain
 
 
 class TrainableModule(nn.Module):
-    """The parts of the pipeline that learn, as one module.
-
-    Args:
-        pipeline: Its U-Net and label table are trained in place.
-    """
+    """The parts of the pipeline that learn, the U-Net and the label table, as one module; trained in place."""
 
     def __init__(self, pipeline: SculptorPipeline) -> None:
         super().__init__()
@@ -164,17 +156,9 @@ class Float32Attention:
         self, attn: Attention, hidden_states: torch.Tensor, encoder_hidden_states: Any = None,
         attention_mask: Any = None, temb: Any = None,
     ) -> torch.Tensor:  # fmt: skip
-        """Attend; diffusers hands over what its other layers need, and these have no use for.
+        """Attention over (B, C, H, W), with the input added if the layer says so; the rest is diffusers' call.
 
-        Args:
-            attn: The layer; `group_norm` may be None, as in diffusers' middle block.
-            hidden_states: (B, C, H, W).
-            encoder_hidden_states: Not used.
-            attention_mask: Not used.
-            temb: Not used.
-
-        Returns:
-            (B, C, H, W), the input added if the layer says so.
+        `attn.group_norm` may be None, as in diffusers' middle block.
         """
         batch, channels, height, width = hidden_states.shape
         x = hidden_states.reshape(batch, channels, height * width)

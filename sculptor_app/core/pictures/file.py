@@ -77,7 +77,6 @@ def decode(
     """Read a picture, whatever its colours and depth; of an animation the first frame.
 
     Args:
-        path: The file.
         fit: Brings it to size before its colours are converted, which is quicker than after.
         least_px: Pixels that `fit` can do with on either side: a JPEG is then decoded smaller, many times as fast.
             None decodes every pixel.
@@ -143,7 +142,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """The camera's orientation, by the EXIF standard's number; 1 is upright, and also stands for no sensible one."""
+    """The camera's orientation, as EXIF numbers it; 1 is upright, and also stands for no sensible one."""
     try:
         return int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged notes beside a picture that is whole
@@ -280,7 +279,6 @@ def open_picture(path: Path, *, longest_px: int | None = None, square_px: int | 
     """Open any picture that Pillow reads: upright, in sRGB, on mid grey where it is transparent.
 
     Args:
-        path: The file.
         longest_px: Shrink it until its longer side is this; a smaller one stays as it is.
         square_px: Crop its middle and bring it to exactly this square, for a model. None of both keeps every pixel.
 
@@ -339,8 +337,6 @@ def _shrunk_size(width: int, height: int, longest_px: int) -> tuple[int, int]:
 
 
 def _size_check(longest_px: int | None) -> Callable[[int, int], None]:
-    """A check that refuses a picture by the size in its header."""
-
     def check(width: int, height: int) -> None:
         size = f"{width} {_TIMES} {height} pixels"
         if min(width, height) < LEAST_SIDE_PX:
@@ -372,7 +368,6 @@ def fit_square(picture: Frame, size_px: int) -> Frame:
 
     Args:
         picture: (3, H, W) float32 in [-1, 1].
-        size_px: Edge of the square.
 
     Returns:
         (3, size_px, size_px) float32 in [-1, 1]; the picture itself where it has that size.

@@ -85,7 +85,6 @@ class Start:
         """Refuse a start that a run cannot have.
 
         Args:
-            steps: of the run's request.
             size: edge in pixels of the model's pictures.
 
         Raises:
@@ -129,7 +128,6 @@ def first_step_of(level: float, steps: int) -> int:
 
 
 def _checked(name: str, frame: Frame | None) -> Frame | None:
-    """A read-only copy."""
     if frame is None:
         return None
     if not isinstance(frame, np.ndarray) or frame.dtype != np.float32:
@@ -158,7 +156,6 @@ def slerp(start: Frame, end: Frame, share: float) -> Frame:
 
     Args:
         start: (C, H, W).
-        end: Of the same shape.
         share: 0 at the start, 1 at the end.
 
     Returns:
@@ -194,7 +191,6 @@ def _between(one: NDArray[np.float64], other: NDArray[np.float64], angle: float,
 
 
 def _direction(noise: Frame) -> tuple[NDArray[np.float64], float]:
-    """A noise as a unit vector, and its length."""
     vector = noise.astype(np.float64).ravel()
     length = float(np.linalg.norm(vector))
     if length == 0:

@@ -45,11 +45,7 @@ class ModelParameter:
     field: str = ""  # the field of a `RunRequest` that holds it, as "steps"; empty for what goes into its `options`
 
     def check(self, value: OptionValue) -> None:
-        """Refuse a value that this control cannot have; None leaves it to the model and is refused where it must not.
-
-        Raises:
-            RequestError: One sentence that names the value and what is allowed.
-        """
+        """Refuse a value that it cannot have (`RequestError`); None leaves it to the model, where that is allowed."""
         if value is None:
             if self.required:
                 raise RequestError(translate("errors", "This model needs the {0}; give it.").format(self.name))

@@ -78,11 +78,6 @@ class RunRequest:
 
 
 def _pairs(options: Options) -> tuple[tuple[str, OptionValue], ...]:
-    """Options in the order of their names.
-
-    Raises:
-        RequestError: One is no word or number.
-    """
     given = options if isinstance(options, Mapping) else dict(options)
     for name, value in given.items():
         if not isinstance(name, str) or not isinstance(value, str | int | float | None):
@@ -123,8 +118,6 @@ def label_of(pipeline: Any, kind: LabelKind, word: str | None) -> int | None:
 
     Args:
         pipeline: Of diffusers; one that does not name its labels has the usual ones.
-        kind: Of label.
-        word: The label, or None.
 
     Raises:
         RequestError: The pipeline knows no such label.
@@ -158,13 +151,10 @@ MOST_SHIFT = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """One movement of the brush over a noise.
+    """One movement of the brush over a noise; `RequestError` if a value is not allowed.
 
     Attributes:
         shift: what is added to red, green and blue under the brush, in standard deviations of the noise.
-
-    Raises:
-        RequestError: when a value is outside what is allowed.
     """
 
     points: tuple[Point, ...]  # where the brush went, at least one place
@@ -192,11 +182,7 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class NoiseRecipe:
-    """The recipe of a noise: of a seed, on the way to another seed, painted on by hand.
-
-    Raises:
-        RequestError: when a value is outside what is allowed.
-    """
+    """The recipe of a noise: a seed, blended with another, painted on; `RequestError` if a value is not allowed."""
 
     seed: int  # of the generator that draws it, as that of a `RunRequest`
     towards: int | None = None  # the seed of another noise that it is blended with; None for none
@@ -251,13 +237,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class GridRequest:
-    """Runs that differ in noise and labels and are alike in all else.
+    """Runs that differ in noise and labels and are alike in all else; `RequestError` if a value is not allowed.
 
     Attributes:
         steps, sampler, guidance, device, model: as those of a `RunRequest`, for all of them.
-
-    Raises:
-        RequestError: when a value is outside what is allowed.
     """
 
     cells: tuple[Cell, ...]  # 1..MOST_CELLS of them

@@ -143,7 +143,6 @@ class FrameStore(ArrayStore):
     Args:
         shape: (C, H, W) of every frame.
         budget_bytes: Most bytes of frames in memory; one frame always stays there.
-        spill_folder: As in `ArrayStore`.
     """
 
     def __init__(self, shape: tuple[int, int, int], budget_bytes: int, spill_folder: Path | None) -> None:

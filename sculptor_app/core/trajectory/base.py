@@ -131,11 +131,7 @@ class AnyTrajectory(LevelSequence, ABC):
 
     @abstractmethod
     def step(self, k: int) -> StepSummary:
-        """The summary of step k, 1..last.
-
-        Raises:
-            IndexError: There is no such step, or not yet.
-        """
+        """The summary of step k, 1..last; `IndexError` if there is no such step, or not yet."""
 
     @abstractmethod
     def _stores(self) -> tuple[Memory, ...]:
@@ -157,7 +153,6 @@ class AnyTrajectory(LevelSequence, ABC):
             store.close()
 
     def _check(self, k: int, first: int) -> None:
-        """Refuse a number that is not one of first..last."""
         last = self.last
         if not first <= k <= last:
             raise IndexError(f"step {k} is not one of {first}..{last}, which can be read")

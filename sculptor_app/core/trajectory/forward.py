@@ -54,7 +54,6 @@ def draw_noise(shape: tuple[int, int, int], seed: int, layer: int = 0) -> Frame:
     normals. It is another noise than that which a model starts from for this seed: that is torch's.
 
     Args:
-        shape: (C, H, W).
         seed: 0 to 2^63 - 1.
         layer: 0 for the one noise of a whole process, k for the fresh noise of state k - 1.
     """
@@ -73,7 +72,6 @@ class ForwardTrajectory(AnyTrajectory):
     Any thread may read.
 
     Args:
-        info: What it was made with; the noise is that of `info.request.seed`.
         picture: (C, H, W) float32, about [-1, 1].
         levels: Of states 0..N, noise first; the last is CLEAN.
         fresh: Fresh noise in every state instead of one noise.
@@ -121,12 +119,7 @@ class ForwardTrajectory(AnyTrajectory):
         return self._noise
 
     def state(self, k: int) -> Frame:
-        """Noisy state k, as in the base class.
-
-        Raises:
-            IndexError: There is no such state.
-            TrajectoryStorageError: There is no room for states of fresh noise.
-        """
+        """Noisy state k, as in the base class; `TrajectoryStorageError` if fresh noise finds no room."""
         self._check(k, first=0)
         if k == self.planned_steps:
             return self._picture
@@ -187,7 +180,6 @@ class ForwardTrajectory(AnyTrajectory):
             super().close()
 
     def _place(self, k: int) -> int:
-        """Number of state k in the store, which holds them in the order of the process."""
         return self.planned_steps - 1 - k
 
     def _draw_down_to(self, k: int) -> None:
@@ -217,13 +209,8 @@ def run_forward_process(
 
     Args:
         picture: (C, H, W) float32, pixels in [-1, 1].
-        name: Of the picture, for people.
         steps: N, 1 to MAX_STEPS.
-        seed: Of the noise.
-        fresh: As in `ForwardTrajectory`.
         levels: Of the N + 1 states; None is the cosine schedule.
-        budget_bytes: As in `ForwardTrajectory`.
-        spill_folder: As in `ForwardTrajectory`.
 
     Raises:
         RequestError: Steps or seed are outside what is allowed.

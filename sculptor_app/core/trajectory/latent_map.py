@@ -62,10 +62,9 @@ class LatentMap:
         return translate("errors", "seen through a linear map, R² {0:.2f}").format(_down(self.r2_overall))
 
     def to_rgb(self, latents: Frame, every: int = 1) -> Frame:
-        """Latents as a small picture, at the latents' own resolution.
+        """Latents (C, h, w), a state divided by its level's scale or a guess, as a picture at their own resolution.
 
         Args:
-            latents: (C, h, w), a state divided by its level's scale or a guess.
             every: only each n-th row and column from n // 2 on, for thumbnails.
 
         Returns:
@@ -83,7 +82,6 @@ class LatentMap:
 
         Args:
             latents: (C, h, w).
-            every: as for `to_rgb`.
 
         Returns:
             (3, h, w) float32, not clipped, as `to_rgb` otherwise.

@@ -140,11 +140,7 @@ def phase_spans(levels: Sequence[NoiseLevel]) -> tuple[PhaseSpan, ...]:
 class LevelSequence:
     """The noise levels of a whole run, with its steps and phases; of a plain sequence all states are there at once.
 
-    Args:
-        levels: Of the states 0..N, noise first; N is 1 and more.
-
-    Raises:
-        ValueError: There are fewer than two levels.
+    Levels are those of the states 0..N, noise first; `ValueError` if there are fewer than two.
     """
 
     def __init__(self, levels: Sequence[NoiseLevel]) -> None:
@@ -169,11 +165,7 @@ class LevelSequence:
         return self.last == self.planned_steps
 
     def before(self, k: int) -> NoiseLevel:
-        """Level that step k starts from, 1..N, also of steps still to come; the step's phase is that of this level.
-
-        Raises:
-            IndexError: There is no such step.
-        """
+        """Level that step k, 1..N, also one to come, starts from: its phase's; `IndexError` if there is no such."""
         if not 1 <= k <= self.planned_steps:
             raise IndexError(f"step {k} is not one of 1..{self.planned_steps}")
         return self.levels[k - 1]

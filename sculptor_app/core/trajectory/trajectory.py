@@ -22,7 +22,6 @@ class Trajectory(AnyTrajectory):
     that step can be read. Of a second-order solver's sub-stages only the last one's pictures are kept.
 
     Args:
-        info: What the run was made with.
         start: State 0, the pure noise, (C, H, W) float32.
         levels: Noise levels of the states 0..N, noise first.
         budget_bytes: Most bytes of frames in memory; older ones go to a temporary file beyond it.
@@ -98,10 +97,6 @@ class Trajectory(AnyTrajectory):
 
     def share(self, other: Trajectory, steps: int) -> None:
         """Begin with the first steps of another run; this one must be as new.
-
-        Args:
-            other: A run with the same levels and frames.
-            steps: How many of its steps, 0 to all that it has.
 
         Raises:
             ValueError: The runs do not fit together.
@@ -218,9 +213,6 @@ class DecodedTrajectory(AnyTrajectory):
     def decode_next(self, decoder: Decoder) -> int:
         """Decode the next state and its guess; only one thread may call this.
 
-        Args:
-            decoder: Of the model that made the run.
-
         Returns:
             The number of the state.
 
@@ -264,7 +256,6 @@ class DecodedTrajectory(AnyTrajectory):
         super().close()
 
     def _found(self, k: int) -> tuple[int, int | None]:
-        """Numbers of state k and its guess in the store."""
         with self._lock:
             if not 0 <= k < len(self._places):
                 raise IndexError(f"state {k} is not decoded; there are {len(self._places)}")
@@ -281,8 +272,6 @@ def decode_all(decoded: DecodedTrajectory, decoder: Decoder, stop: threading.Eve
     """Decode what a run holds and is not decoded yet, a state with its guess at a time.
 
     Args:
-        decoded: Where the pictures go.
-        decoder: Of the model that made the run.
         stop: Set from any thread to end it before the next state; what is decoded stays.
 
     Yields:

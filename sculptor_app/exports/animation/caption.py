@@ -45,11 +45,8 @@ def draw_caption(
 
     Args:
         sheet: RGB.
-        trajectory: the run.
-        k: 0 to the last state.
         top: where the strip begins, pixels.
         cells: what stands under the pictures, from left to right.
-        inks: colours.
         into_noise: count layers of noise from the picture on, instead of steps from the noise on.
         margin: pixels left of the text, and right of it; 0 for what goes with its size.
     """

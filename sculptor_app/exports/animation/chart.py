@@ -43,11 +43,8 @@ class EnergyChart:
     """A chart of one run, ready to be copied for each frame; its steps run in the order in which they are played.
 
     Args:
-        trajectory: the run.
-        measures: its band energies.
         source: whose energies, "guess" or "state".
         height: pixels, at least LEAST_HEIGHT_PX.
-        inks: colours.
         into_noise: as for `draw_caption`.
     """
 
@@ -93,7 +90,6 @@ class EnergyChart:
         return _TOP + (self._high - value) / (self._high - self._low) * (self.height - _TOP - _BOTTOM)
 
     def _drawn(self, trajectory: AnyTrajectory, measures: RunMeasures, source: Source) -> Image.Image:
-        """Everything but the cursor."""
         sheet = self._lines(trajectory)
         draw = ImageDraw.Draw(sheet)
         titles = (f"Energy per band of the {_SOURCE_NAMES[source]}", f"Energy, {_SOURCE_NAMES[source]}")

@@ -48,11 +48,7 @@ class GridPlaces:
 
 
 def places_of(grid: RunGrid, options: AnimationOptions) -> GridPlaces:
-    """Lay a sheet out.
-
-    Raises:
-        OptionError: when a grid cannot be shown so.
-    """
+    """Layout of a sheet; `OptionError` when a grid cannot be shown so."""
     _check(options)
     size = geometry(grid.lead_run, options)
     columns = grid.shape_in_cells[0]
@@ -80,7 +76,6 @@ def fitting_size(grid: RunGrid, sheet_px: int) -> int:
     """Longer side of each picture, a whole multiple of the run's, with which a sheet is well sized.
 
     Args:
-        grid: what is shown.
         sheet_px: longer side up to which the sheet may grow.
     """
     longer = max(grid.lead_run.shape[1:])
@@ -100,7 +95,6 @@ def _check(options: AnimationOptions) -> None:
 
 
 def _type_size(width: int) -> int:
-    """Letters that are read at the size of the pictures."""
     return 11 if width < 110 else 13 if width < 220 else 16 if width < 400 else 20
 
 
@@ -116,11 +110,6 @@ def _widest(texts: tuple[str, ...], type_px: int) -> int:
 
 class GridScenes(Scenes):
     """Draws the sheet of any state of many runs.
-
-    Args:
-        grid: the runs.
-        options: what is wanted.
-        states: the states that will be drawn.
 
     Raises:
         OptionError: when a grid cannot be shown so.
@@ -151,7 +140,6 @@ class GridScenes(Scenes):
         return shown.rgb
 
     def _sample_sheet(self, k: int) -> Image.Image:
-        """Paper, titles, captions, and the strip of state k."""
         sheet = self._ground.copy()
         if self._options.caption:
             kind = self._kind if k else FrameKind.NOISY_STATE
@@ -160,7 +148,6 @@ class GridScenes(Scenes):
         return sheet
 
     def _drawn_ground(self) -> Image.Image:
-        """What is the same in all sheets."""
         sheet = new_paper(self.width, self.height, self._inks)
         if not self._options.caption:
             return sheet
@@ -182,6 +169,5 @@ class GridScenes(Scenes):
         return typeface(self._places.type_px)
 
     def _fitted(self, text: str, width: float) -> str:
-        """The text, or as many of its letters as fit."""
         shorter = (f"{text[:count].rstrip()}…" for count in range(len(text) - 1, 0, -1))
         return first_that_fits((text, *shorter), self._font, width)

@@ -173,11 +173,7 @@ def timetable(states: tuple[int, ...], options: AnimationOptions) -> tuple[Timed
 
 
 def frame_count(source: RunOrGrid, options: AnimationOptions) -> int:
-    """How many images the animation has.
-
-    Raises:
-        ExportError: there is nothing to show.
-    """
+    """How many images the animation has; `ExportError` if there is nothing to show."""
     return len(timetable(shown_states(source, options), options))
 
 

@@ -37,9 +37,7 @@ def animation_of(source: RunOrGrid, measures: RunMeasures | None, options: Anima
     """Make ready to draw.
 
     Args:
-        source: a run so far, or many.
         measures: the band energies of a run; None has them measured if a plot needs them.
-        options: what is wanted.
 
     Raises:
         ExportError: there is nothing to show, or it cannot be shown so.
@@ -67,14 +65,7 @@ def image_size(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
 
 
 class RunScenes(Scenes):
-    """Draws the scene of any state of a run.
-
-    Args:
-        trajectory: the run.
-        measures: its band energies; needed for a plot only.
-        options: what is wanted.
-        states: the states that will be drawn.
-    """
+    """Draws the scene of any state of a run; the measures are needed for a plot only."""
 
     def __init__(
         self,
@@ -110,7 +101,6 @@ class RunScenes(Scenes):
         return self._sheet(k, [0.25] * len(self._kinds))
 
     def _sheet(self, k: int, limits: list[float | None]) -> Image.Image:
-        """Paper, caption and plot of state k, in RGB."""
         sheet = new_paper(self.width, self.height, self._inks)
         if self._chart is not None:
             sheet.paste(self._chart.at(k), (self.width - self._chart.width, 0))

@@ -51,11 +51,7 @@ FINE_DRIFT = 1.5
 
 
 class SceneEncoder:
-    """Encodes scenes one after the other; remembers what a player has on its screen.
-
-    Args:
-        palette: of the scenes' sheets.
-    """
+    """Encodes scenes one after the other; remembers what a player has on its screen."""
 
     def __init__(self, palette: SheetPalette) -> None:
         self._palette = palette
@@ -66,7 +62,6 @@ class SceneEncoder:
         """The GIF frame that takes a player from the scene before to this one.
 
         Args:
-            scene: what is to be seen.
             delay_ms: time on screen, whole 10 ms.
             careful: spend more bytes on it, as it is looked at for long.
         """
@@ -144,14 +139,7 @@ def _bounds(drawn: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 def file_header(width: int, height: int, loop: bool, comment: bytes) -> bytes:
-    """Everything before the first frame.
-
-    Args:
-        width: of the whole picture, 1..65535 pixels.
-        height: of the whole picture, 1..65535 pixels.
-        loop: play for ever; otherwise once.
-        comment: any length.
-    """
+    """Everything before the first frame: for ever with `loop`, otherwise played once; the sides are 1..65535 pixels."""
     screen = b"GIF89a" + _short(width) + _short(height) + b"\x00\x00\x00"
     repeat = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00" if loop else b""
     return screen + repeat + b"!\xfe" + _sub_blocks(comment)
@@ -163,8 +151,6 @@ def frame_block(indices: Bytes, palette: Bytes, left: int, top: int, delay_ms: i
     Args:
         indices: (H, W) uint8; TRANSPARENT leaves a pixel as it is.
         palette: (P, 3) uint8, P <= 255.
-        left: column of the first index.
-        top: row of the first index.
         delay_ms: time on screen; whole 10 ms.
     """
     height, width = indices.shape
@@ -192,7 +178,6 @@ def _lzw(indices: Bytes) -> bytes:
 
 
 def _table_bytes(flags: int) -> int:
-    """Size of the colour table that a descriptor's flags announce."""
     return 3 * (2 << (flags & 7)) if flags & 0x80 else 0
 
 

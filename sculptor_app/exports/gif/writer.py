@@ -37,7 +37,6 @@ def write_gif(
         path: the file to make or replace; whole or untouched, whatever happens.
         source: the run or runs; they may still grow, what comes later is left out.
         measures: a run's band energies; None has them measured if a plot needs them.
-        options: what is wanted.
         progress: called after every frame.
         stop: set to give up before the next frame.
 
@@ -66,11 +65,6 @@ def estimate_bytes(source: RunOrGrid, measures: RunMeasures | None, options: Ani
     A frame's size depends on what is on screen before it, so each sampled frame is encoded after a few of those before
     it, and only the last counts.
 
-    Args:
-        source: the run or runs so far.
-        measures: as for `write_gif`.
-        options: what is wanted.
-
     Raises:
         ExportError: there is nothing to show.
     """
@@ -83,9 +77,6 @@ def preview_gif(source: RunOrGrid, measures: RunMeasures | None, options: Animat
     """A GIF of one frame, made by the same means as the whole: what is seen here is what will be written.
 
     Args:
-        source: the run or runs so far.
-        measures: as for `write_gif`.
-        options: what is wanted.
         k: the state to show, or else the nearest that the GIF will show.
 
     Raises:

@@ -110,12 +110,8 @@ def draw_batch(
     """Pictures at random, mirrored at random, at random noise levels; everything random comes from the generator.
 
     Args:
-        pictures: The training set.
-        table: Knows the null labels.
         alphas_cumprod: ᾱ of the schedule, (T,), on the CPU.
-        recipe: How many, whether mirrored, how often without labels.
         generator: On the CPU, so that a seed means the same on every device.
-        device: Where the batch goes.
     """
     count = recipe.batch
     indices = torch.randint(0, len(pictures), (count,), generator=generator).numpy()

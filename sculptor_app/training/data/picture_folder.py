@@ -22,16 +22,9 @@ WHITE = (255, 255, 255)
 
 
 def read_square(path: Path, size: int) -> np.ndarray:
-    """The middle square of a picture, whatever its size, aspect, colours and depth.
+    """The middle square of a picture, whatever its size, aspect, colours and depth: (size, size, 3) uint8, sRGB.
 
     Turned upright as the camera was held, on white where it is transparent; of an animation the first frame.
-
-    Args:
-        path: The file.
-        size: Edge in pixels.
-
-    Returns:
-        (size, size, 3) uint8, sRGB.
 
     Raises:
         Unreadable: It is no picture, is cut off, is too large, or may not be read.
@@ -56,7 +49,6 @@ class FolderSet:
 
     Args:
         folder: Where to look; links are followed, each folder is looked into once.
-        size: Edge in pixels.
         message: Called with a sentence for everything that is skipped, and with a count at the end.
         progress: Called with the number of files read so far and that of all.
 
@@ -98,11 +90,7 @@ class FolderSet:
         return len(self._pictures)
 
     def refresh(self, only: list[str] | None = None) -> None:
-        """Nothing new appears; a resumed run must find the pictures that it had.
-
-        Raises:
-            PicturesChanged: The folder holds other pictures than when the run began.
-        """
+        """Check of a resumed run: nothing new is read, and `PicturesChanged` if the pictures are not those it had."""
         if only is not None and only != self.shard_names:
             raise PicturesChanged(translate("errors", "The folder's pictures have changed since this run began."))
 
@@ -119,21 +107,13 @@ class FolderSet:
 def read_folder(
     folder: Path, size: int, message: Callable[[str], None]
 ) -> Generator[tuple[int, int], None, np.ndarray]:
-    """Read a folder for a FolderSet, picture by picture.
-
-    Args:
-        folder: Where to look.
-        size: Edge in pixels.
-        message: Called with sentences.
+    """Read a folder for a FolderSet, picture by picture, with its errors.
 
     Yields:
         How many files were read, and how many there are.
 
     Returns:
         (N, size, size, 3) uint8.
-
-    Raises:
-        BadInput, TooManyPictures, TooFewPictures: As FolderSet.
     """
     if not folder.is_dir():
         raise BadInput(
@@ -184,7 +164,6 @@ def find_pictures(folder: Path, skip: Callable[[str | Path, str], None]) -> Iter
     """Files that are pictures by their names, in a folder and those inside it.
 
     Args:
-        folder: Where to look.
         skip: Called with what cannot be looked at, and why.
     """
 

@@ -24,8 +24,6 @@ def labels_of(
     """Seeds, forms and materials of the shard that starts at a seed.
 
     Args:
-        first_seed: Of its first picture.
-        forms: How many forms there are.
         count: Pictures; None is SHARD.
     """
     count = SHARD if count is None else count
@@ -40,10 +38,7 @@ def write_shard(
     """Render one shard and put it in place in one go, so that a reader never sees half of it.
 
     Args:
-        folder: Where the shards lie.
         first_seed: Its pictures have this seed and those that follow.
-        size: Edge in pixels.
-        device: Where to render.
         forms: Which forms; their labels are their places here.
         count: Pictures; None is SHARD.
 
@@ -77,15 +72,7 @@ def write_shards(
     """Render `count` shards, one after another.
 
     Args:
-        folder: Where the shards lie.
-        count: How many there are to be.
-        size: Edge in pixels.
-        first_seed: Of the first shard.
-        device: Where to render.
         share: (i, n): of n processes that share the work this is the i-th, and renders every n-th.
-
-    Yields:
-        Each file when it is there.
     """
     for number in range(share[0], count, share[1]):
         yield write_shard(folder, first_seed + number * SHARD, size, device)
@@ -95,7 +82,6 @@ class ShardSet:
     """All shards of a folder in memory, growing as new ones appear.
 
     Args:
-        folder: Where they lie.
         size: Edge in pixels that they must have; None takes any.
     """
 
@@ -161,12 +147,7 @@ class ShardSet:
 
 
 def read_shard(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pictures (N, H, W, 3) uint8, forms (N,) and materials (N,) of a shard.
-
-    Raises:
-        BadInput: It is damaged.
-        PicturesChanged: It is not there.
-    """
+    """Pictures (N, H, W, 3) uint8, forms and materials (N,); `BadInput` if damaged, `PicturesChanged` if missing."""
     try:
         # WORKAROUND: np.load of numpy 2.4 leaves a file that it opened itself open when the file is a broken archive.
         with path.open("rb") as file, np.load(file) as shard:

@@ -95,16 +95,10 @@ def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evalua
 
 
 def _render_device(device: Device) -> str:
-    """Where to render: on a CUDA device if the model runs on one, else on the CPU."""
     return device.id if device.id.startswith("cuda") else "cpu"
 
 
 def _check_model(folder: Path, pipeline: Any, steps: int) -> None:
-    """Refuse a model that cannot be judged.
-
-    Raises:
-        RequestError: It knows other labels, makes pictures of a size that no judge reads, or has too few timesteps.
-    """
     known = tuple(pipeline.config.form_names), tuple(pipeline.config.material_names)
     if known != (FORMS, MATERIALS):
         raise RequestError(
@@ -161,8 +155,6 @@ def measure(standard: Standard, reading: Reading, labels: Labels, distances: tor
 
     Args:
         standard: What read them, with its features of clean renders.
-        reading: What was read.
-        labels: What the pictures were to show.
         distances: (N,), to the nearest training picture; infinite if none is known.
     """
     forms, materials = (torch.tensor(asked) for asked in labels)

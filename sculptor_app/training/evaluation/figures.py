@@ -76,13 +76,7 @@ class Evaluation:
 
 
 def count_confusions(names: tuple[str, ...], asked: torch.Tensor, read: torch.Tensor) -> dict[str, dict[str, int]]:
-    """How often each label that was asked for was read as which; what never happened is left out.
-
-    Args:
-        names: Of the labels.
-        asked: (N,) int64.
-        read: (N,) int64.
-    """
+    """How often each label that was asked for was read as which, both (N,) int64; what never happened is left out."""
     pairs = Counter(zip(asked.tolist(), read.tolist(), strict=True))
     rows = {a: {names[r]: pairs[a, r] for r in range(len(names)) if pairs[a, r]} for a in range(len(names))}
     return {names[a]: row for a, row in rows.items() if row}

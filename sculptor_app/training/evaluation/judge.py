@@ -33,8 +33,6 @@ class Block(nn.Module):
     Normalization".
 
     Args:
-        width: Channels in.
-        out: Channels out.
         stride: 2 halves the edge.
     """
 
@@ -118,7 +116,6 @@ def read(judge: Judge, pictures: torch.Tensor, at_once: int = 64) -> Reading:
     """Read pictures.
 
     Args:
-        judge: On any device.
         pictures: (N, 3, H, W) uint8, N at least 1.
         at_once: How many go through the network together.
     """
@@ -146,10 +143,9 @@ _MEAN, _COVARIANCE = "reference.mean", "reference.covariance"
 
 
 def write_judge(folder: Path, standard: Standard) -> None:
-    """Write a judge: weights in 16 bits, statistics in 32, the weights last, so that a folder with weights is whole.
+    """Write a judge: weights in 16 bits, statistics in 32; `NotWritten` if the disk does not take it.
 
-    Raises:
-        NotWritten: The folder or the disk did not take it.
+    The weights come last, so that a folder with weights is whole.
     """
     facts = {name: getattr(standard, name) for name in (*_COUNTS, *_SHARES)}
     facts |= {"forms": list(FORMS), "materials": list(MATERIALS)}
@@ -162,11 +158,7 @@ def write_judge(folder: Path, standard: Standard) -> None:
 
 
 def read_judge(folder: Path) -> Standard:
-    """Read and check a judge's folder.
-
-    Raises:
-        JudgeError: A file is missing, damaged, or of a judge of other forms and materials.
-    """
+    """A judge from its folder; `JudgeError` if a file is missing, damaged, or for other forms and materials."""
     facts, tensors = _read_facts(folder / FACTS), _read_tensors(folder / WEIGHTS)
     reference = Gaussian(tensors.pop(_MEAN).double(), tensors.pop(_COVARIANCE).double())
     judge = Judge()

@@ -40,7 +40,6 @@ def degrade(pictures: torch.Tensor, generator: torch.Generator) -> tuple[torch.T
 
     Args:
         pictures: (B, 3, H, W) in [-1, 1].
-        generator: Source of all chance, on the CPU.
 
     Returns:
         The degraded pictures, in [-1, 1], and their roughness (B, 2): noise and blur, each 0 to 1.
@@ -118,16 +117,10 @@ class JudgeRecipe:
 def train_judge(
     pictures: Pictures, recipe: JudgeRecipe, device: str = "cpu", show: Callable[[int], None] = lambda seen: None
 ) -> Judge:
-    """Train a judge.
+    """Train a judge; it comes back on the CPU.
 
     Args:
-        pictures: To learn from.
-        recipe: How.
-        device: Where to train, as torch names it.
         show: Called after every step with the number of pictures seen.
-
-    Returns:
-        The judge, on the CPU.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -174,9 +167,6 @@ def finish(judge: Judge, held_out: Pictures, size: int, recipe: JudgeRecipe) -> 
 
     Args:
         judge: Changed in place.
-        held_out: Renders that it has not learned from.
-        size: Edge of the pictures in pixels.
-        recipe: How it learned.
     """
     found = fit(read(judge, held_out.pictures).features)
     judge.standardise(found.mean.float(), found.covariance.diagonal().sqrt().clamp(min=1e-6).float())
@@ -212,11 +202,7 @@ def own_judge(size: int) -> Path:
 
 
 def open_judge(folder: Path, size: int) -> Standard:
-    """Read a judge.
-
-    Raises:
-        JudgeError: The folder is broken, or of a judge of another size.
-    """
+    """A judge of this size from its folder; `JudgeError` if that is broken, or of a judge of another size."""
     standard = read_judge(folder)
     if standard.size != size:
         raise JudgeSizeMismatch(
@@ -229,12 +215,6 @@ def open_judge(folder: Path, size: int) -> Standard:
 
 def make_judge(size: int, device: str, recipe: JudgeRecipe, listener: EvaluationListener) -> Path:
     """Render, train, measure and write a judge; renders that an interrupted making left are gone on with.
-
-    Args:
-        size: Edge in pixels.
-        device: Where to render and to train, as torch names it.
-        recipe: How.
-        listener: Shows the progress.
 
     Returns:
         Its folder.
@@ -257,7 +237,6 @@ def make_judge(size: int, device: str, recipe: JudgeRecipe, listener: Evaluation
 def _pictures(
     store: Path, size: int, device: str, recipe: JudgeRecipe, listener: EvaluationListener
 ) -> tuple[Pictures, Pictures]:
-    """What to learn from, and what to measure with."""
     count = -(-(recipe.renders + recipe.held_out) // SHARD)
     parts = []
     with listener.progress("Rendering for the judge", count * SHARD) as show:

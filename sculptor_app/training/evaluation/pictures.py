@@ -32,15 +32,7 @@ class EvaluationListener(Protocol):
         """A sentence about what goes on."""
 
     def progress(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """A context in which pictures are made or compared.
-
-        Args:
-            title: What goes on.
-            total: Pictures in all.
-
-        Returns:
-            The context gives a function that is called with the number of pictures that are done.
-        """
+        """A context in which pictures are made or compared; it gives a function to call with how many are done."""
 
 
 def with_progress(
@@ -132,10 +124,6 @@ def fresh_renders(
 
     Args:
         seed: Another one gives other pictures.
-        forms: Labels.
-        materials: Labels.
-        size: Edge in pixels.
-        device: Where to render.
 
     Yields:
         (n, 3, size, size) uint8, in the order of the labels.
@@ -174,12 +162,7 @@ def _is_range(first: object, count: object) -> bool:
 
 
 def choose_blocks(blocks: Blocks, most: int | None) -> Blocks:
-    """As many of the pictures as asked for, from shards spread over all; the last shard is cut short.
-
-    Args:
-        blocks: All.
-        most: Pictures at most; None takes all.
-    """
+    """As many of the pictures as asked for, from shards spread over all; the last shard is cut short."""
     total = sum(count for _, count in blocks)
     if most is None or total <= most:
         return blocks
@@ -202,10 +185,7 @@ def training_renders(blocks: Blocks, size: int, store: Path | None, device: str 
     """The training pictures of some blocks, from a store of shards as far as it has them, else rendered again.
 
     Args:
-        blocks: Which.
-        size: Edge in pixels.
         store: Folder of shards, as training keeps them; whole shards that it lacks are rendered into it.
-        device: Where to render.
 
     Yields:
         (n, 3, size, size) uint8; those of the store come first.
@@ -240,11 +220,7 @@ def _rendered(wanted: Wanted, size: int, device: str) -> Iterator[torch.Tensor]:
 
 
 def pictures_of(path: Path, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pictures (480, 3, size, size) uint8, forms (480,) and materials (480,) of a shard.
-
-    Raises:
-        BadInput: It is damaged, or holds something else.
-    """
+    """Pictures (480, 3, size, size) uint8, forms and materials (480,) of a shard; `BadInput` if it is no such shard."""
     pictures, forms, materials = read_shard(path)
     if pictures.shape != (SHARD, size, size, 3) or pictures.dtype != np.uint8:
         raise BadInput(
@@ -287,12 +263,6 @@ def draw_samples(
     The first n of many samples are the same as n samples alone.
 
     Args:
-        pipeline: Makes the pictures.
-        forms: Labels.
-        materials: Labels.
-        seed: Of the noise.
-        steps: Reverse steps.
-        guidance: Scale of the classifier-free guidance.
         dtype: What the network's products are computed in; the states are float32 in any case.
 
     Yields:
@@ -337,12 +307,7 @@ def sample_labelled(
     """Pictures of many different labels, which the pipeline's own call does not offer.
 
     Args:
-        pipeline: Makes the pictures.
-        forms: Labels.
-        materials: Labels, as many.
         seed: Of the noise; a picture's noise does not depend on how many are made at once.
-        steps: Reverse steps.
-        guidance_scale: How much the labels count.
         at_once: Pictures in one batch; less takes less memory.
 
     Returns:
@@ -367,8 +332,6 @@ def denoise(
         pipeline: Makes the pictures; its scheduler must be nobody else's meanwhile.
         noise: (B, 3, H, W).
         labels: (2, B) int64, forms and materials.
-        steps: Reverse steps.
-        guidance_scale: How much the labels count.
 
     Returns:
         (B, 3, H, W) uint8 on the CPU.

@@ -45,11 +45,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; only tensors and plain values are accepted.
-
-    Raises:
-        CheckpointError: The file is damaged, or another version's.
-    """
+    """A checkpoint's tensors and plain values; `CheckpointError` if it is damaged, or another version's."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         version = state.get("version", 1)
@@ -67,7 +63,6 @@ def refuse_changes(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> No
     """Refuse to go on with a run that began with something else.
 
     Args:
-        folder: Of the run.
         was: What the run began with, by the option that chooses it.
         now: The same of the command that is to go on.
 
@@ -85,11 +80,7 @@ def refuse_changes(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> No
 
 
 def refuse_other_architecture(folder: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse weights that this version of the program would put into another network.
-
-    Raises:
-        ArchitectureChanged: The blueprints differ.
-    """
+    """Refuse (`ArchitectureChanged`) weights that this version of the program would put into another network."""
     parts = sorted(part for part in was.keys() | now.keys() if was.get(part) != now.get(part))
     if parts:
         raise ArchitectureChanged(
@@ -100,12 +91,7 @@ def refuse_other_architecture(folder: Path, was: dict[str, Any], now: dict[str, 
 
 
 def changes(was: dict[str, Any], now: dict[str, Any]) -> str:
-    """A sentence about settings that change what is learned from here on; empty if none does.
-
-    Args:
-        was: The settings of the checkpoint.
-        now: Those of the command that goes on.
-    """
+    """A sentence about settings that change what is learned from here on; empty if none does."""
     defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
     known = defaults | was
     parts = [f"{name.replace('_', ' ')} {_word(value)} instead of {_word(known[name])}" for name, value in now.items()
@@ -125,9 +111,6 @@ def _word(value: Any) -> str:
 
 def training_facts(state: dict[str, Any]) -> dict[str, Any]:
     """Description of a model's training, for its folder.
-
-    Args:
-        state: A checkpoint's content.
 
     Returns:
         `render_seeds`: [first seed, count] of the rendered pictures, none of a person's own; `pictures`: how many
@@ -170,9 +153,7 @@ def write_model(pipeline: SculptorPipeline, folder: Path, facts: dict[str, Any])
     """Write a model folder beside its place, then put it in place.
 
     Args:
-        pipeline: The model.
         folder: A model that is there is replaced when the new one is complete.
-        facts: Goes into the folder as `training.json`.
 
     Raises:
         BadInput: The folder holds something else than a model.
@@ -185,11 +166,7 @@ def write_model(pipeline: SculptorPipeline, folder: Path, facts: dict[str, Any])
 
 
 def refuse_other_folder(folder: Path) -> None:
-    """Refuse to put a model where something else is.
-
-    Raises:
-        BadInput: There is a file, or a folder with something in it that is no model.
-    """
+    """Refuse (`BadInput`) to put a model where a file, or a folder with anything but a model, is."""
     if folder.exists() and not (folder / INDEX).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise BadInput(
             translate("errors", "{0} is there already and is no model.").format(folder),

@@ -67,7 +67,6 @@ class Learning:
     Args:
         folder: Of the run; made if it is not there.
         plan: What to learn; a run that is there must learn the same.
-        clock: Seconds.
     """
 
     def __init__(self, folder: Path, plan: Plan, clock: Callable[[], float] = monotonic) -> None:
@@ -127,7 +126,6 @@ class Learning:
         yield self._begun(self._run)
 
     def _settled_plan(self, there: Plan | None) -> Plan:
-        """The plan of the run in the folder, or that of a new one."""
         if there is None:
             refuse_other_contents(self._folder)
         plan = self._plan if there is None else continued(self._folder, there, self._plan)
@@ -191,7 +189,6 @@ class Learning:
         yield Sampled(row, rows)
 
     def _end(self, run: Run, clock: SampleSchedule, stop: threading.Event) -> Iterator[TrainingEvent]:
-        """The run is over: its last row, and its model."""
         if run.trainer.seen not in self._history.rows():
             yield from self._sample(run, clock, stop)
         if stop.is_set():
@@ -205,8 +202,6 @@ class Learning:
 
 
 class _Messages(RunListener):
-    """Keeps a run's messages until they are taken."""
-
     def __init__(self) -> None:
         self._sentences: list[str] = []
 
@@ -235,12 +230,6 @@ def _machine(trainer: Trainer) -> str:
 def export(folder: Path) -> Path:
     """Make a model of a run's last checkpoint.
 
-    Args:
-        folder: Of the run.
-
-    Returns:
-        The model's folder.
-
     Raises:
         TrainingError: There is no checkpoint, it cannot be read, or the disk does not take the model.
     """
@@ -253,9 +242,7 @@ def get_pictures(folder: Path, plan: Plan, message: Callable[[str], None], stop:
 
     Args:
         folder: Of the run; renders go into it.
-        plan: Says what to learn.
         message: Called with sentences about what is skipped.
-        stop: Set to break this off.
 
     Yields:
         How far it is.

@@ -58,8 +58,6 @@ class Muon(torch.optim.Optimizer):
     Args:
         groups: Each with `params` and whether they are a `matrix`; those that are not are learnt by AdamW.
         weight_decay: Decoupled, of all groups.
-        momentum: Of the matrices.
-        betas: Of AdamW.
 
     Source: Jordan et al. 2024, algorithm 1; Liu et al. 2025, "Muon is scalable"; Loshchilov and Hutter 2019,
     algorithm 2.
@@ -73,11 +71,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Follow the gradients; a parameter without one is left alone.
-
-        Args:
-            closure: Not used; the gradients are there.
-        """
+        """Follow the gradients; a parameter without one is left alone, and the closure is not used."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -149,11 +143,7 @@ class GradientGuard:
         self.usual, self.refused = 0.0, 0
 
     def is_usual(self, norm: float) -> bool:
-        """Whether a gradient of this length may be followed; it is counted.
-
-        Raises:
-            Diverged: Too many in a row may not.
-        """
+        """Whether a gradient of this length may be followed; it is counted. `Diverged` if too many in a row may not."""
         if self.usual == 0.0 and math.isfinite(norm):
             self.usual = norm
         if norm <= SPIKE * self.usual:

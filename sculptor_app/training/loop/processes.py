@@ -71,9 +71,6 @@ def accelerator_alone(precision: str) -> Accelerator:
     """The same for a window, which trains by itself: one run after another, each in its own precision.
 
     WORKAROUND: accelerate 1.15 keeps the first precision for the whole process and refuses another.
-
-    Args:
-        precision: "bf16", "fp16" or "no".
     """
     AcceleratorState._reset_state(reset_partial_state=True)
     return new_accelerator(precision)
@@ -102,11 +99,7 @@ def torch_faults(seen: Callable[[], int], batch: int) -> Iterator[None]:
     """Raise a TrainingError in place of what torch raises when memory, device or another process gives out.
 
     Args:
-        seen: Pictures seen so far.
         batch: Pictures per step and process.
-
-    Raises:
-        TrainingError: One of them gave out.
     """
     try:
         yield

@@ -51,12 +51,9 @@ class Run:
     """A training run in a folder; a checkpoint that is there is gone on from.
 
     Args:
-        trainer: Takes the steps.
         folder: Checkpoint, log and sample sheets go here.
         beginning: What a checkpoint must have begun with to be gone on from.
         listener: Receives messages, progress and reports.
-        state: The checkpoint's content, if it is read already.
-        clock: Seconds.
 
     Attributes:
         loss_by_log_snr: Of the last report.
@@ -146,7 +143,6 @@ class Run:
         return share_done(self.trainer.recipe, self.trainer.seen, self.trainer.elapsed_s)
 
     def _after_step(self) -> Iterator[StepEvent]:
-        """Show where the run is, and report now and then."""
         trainer, recipe = self.trainer, self.trainer.recipe
         self._rate_meter.mark(trainer.seen, trainer.elapsed_s)
         rate = self._rate_meter.rate
@@ -193,11 +189,7 @@ class Run:
                 )
 
     def save_newest(self) -> None:
-        """Write a checkpoint unless the newest step is in one already.
-
-        Raises:
-            TrainingError: As `save`.
-        """
+        """Write a checkpoint unless the newest step is in one already; errors are those of `save`."""
         if self._saved_at != self.trainer.seen:
             self.save()
 

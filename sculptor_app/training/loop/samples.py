@@ -27,11 +27,7 @@ COLUMNS, ROWS = 6, 8
 
 
 def write_sample_sheet(pipeline: SculptorPipeline, path: Path, at_once: int = COLUMNS * ROWS) -> None:
-    """A sheet with a row per form and a column per material, on fixed noise; without labels all are samples.
-
-    Raises:
-        NotWritten: The disk did not take it.
-    """
+    """A row per form, a column per material, on fixed noise; samples alone without labels. `NotWritten` if it fails."""
     table = pipeline.label_embedding
     forms = [i // COLUMNS % max(table.null_form, 1) for i in range(ROWS * COLUMNS)]
     materials = [i % COLUMNS % max(table.null_material, 1) for i in range(ROWS * COLUMNS)]
@@ -60,10 +56,6 @@ def sample_fixed_noises(
 
     Args:
         pipeline: Of the averaged weights, with a scheduler of its own (DDIM).
-        plan: Says the labels of the noises.
-        pictures: Seen by the model.
-        stop: Looked at before every step.
-        steps: Reverse steps.
 
     Returns:
         The row; None where a stop was asked for, or where the model makes NaN.
@@ -108,5 +100,5 @@ class _Recorder:
 
 
 def _bytes(frames: list[Frame]) -> NDArray[np.uint8]:
-    """(B, H, W, 3) of frames (3, H, W) in [-1, 1]."""
+    """Frames (3, H, W) in [-1, 1] as (B, H, W, 3)."""
     return np.stack([byte_picture(frame, 1.0) for frame in frames])

@@ -22,14 +22,7 @@ def share_done(recipe: Recipe, seen: int, elapsed_s: float) -> float:
 
 
 def seconds_left(recipe: Recipe, seen: int, elapsed_s: float, rate: float) -> float:
-    """Until the run ends.
-
-    Args:
-        recipe: Says when that is.
-        seen: Pictures seen so far.
-        elapsed_s: Seconds spent so far.
-        rate: Pictures per second; infinitely long if it is 0.
-    """
+    """Seconds until the run ends, at a rate in pictures per second; infinitely long if it is 0."""
     if recipe.minutes:
         return max(0.0, 60 * recipe.minutes - elapsed_s)
     return max(0, recipe.total_pictures - seen) / rate if rate > 0 else math.inf
@@ -80,12 +73,7 @@ class LossStatistics:
         return float(self._sums.sum() / self._counts.sum().clamp(min=1))
 
     def report(self, trainer: Trainer, rate: float) -> Report:
-        """Sum up what was noted, and begin again.
-
-        Args:
-            trainer: Knows how far the run is.
-            rate: Pictures per second.
-        """
+        """Sum up what was noted, and begin again."""
         left_s = seconds_left(trainer.recipe, trainer.seen, trainer.elapsed_s, rate)
         report = Report(
             trainer.seen, round(self.loss, 5), round(trainer.learning_rate, 8), round(rate, 2), round(left_s / 60, 1),

@@ -46,8 +46,6 @@ class Trainer:
 
     Args:
         pipeline: Trained in place.
-        pictures: The training set.
-        recipe: How.
         accelerator: The place of this process among others; None makes one.
 
     Attributes:
@@ -135,7 +133,6 @@ class Trainer:
         torch._foreach_lerp_(list(self.average.parameters()), live, 1 - decay)
 
     def _own_seed(self, seen: int = 0) -> int:
-        """Of this process's generator, different on each."""
         return self.recipe.seed + 7919 * int(self.accelerator.process_index) + seen
 
     def state(self) -> dict[str, Any]:

@@ -38,11 +38,7 @@ class Report:
 
 
 def append_to_log(path: Path, report: Report) -> None:
-    """Add a report as one line of JSON.
-
-    Raises:
-        NotWritten: The disk did not take it.
-    """
+    """Add a report as one line of JSON; `NotWritten` if the disk does not take it."""
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(report)) + "\n")
@@ -54,7 +50,6 @@ def forget_later(path: Path, seen: int) -> None:
     """Take out of the log what a killed run did after its last checkpoint: it will be done again.
 
     Args:
-        path: The log; it need not be there.
         seen: Pictures seen at the checkpoint.
 
     Raises:
@@ -77,11 +72,7 @@ def _is_up_to(line: str, seen: int) -> bool:
 
 
 def read_log(path: Path) -> list[Report]:
-    """All reports of a log, the oldest first; lines that were cut off are left out.
-
-    Args:
-        path: The log; without one there are no reports.
-    """
+    """All reports of a log, the oldest first, none without a log; lines that were cut off are left out."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -45,8 +45,6 @@ def learning_rate_at(recipe: Recipe, pictures: int, elapsed_s: float = 0.0) -> f
     """Warm-up, then constant, then a cosine to nothing over the run's last share.
 
     Args:
-        recipe: How high, how long.
-        pictures: Seen so far.
         elapsed_s: Seconds spent so far; they count if the run ends by time.
     """
     rise = min(1.0, (pictures + recipe.batch) / max(recipe.warmup_pictures, 1))
@@ -118,10 +116,8 @@ def plan_of(preset: str, total_pictures: int, size: int | None = None, pictures:
     """A preset with what a person may choose about it.
 
     Args:
-        preset: One of PRESETS.
         total_pictures: To see in all, repeats counted.
         size: Of a person's own pictures, one of OWN_SIZES; those above LARGEST_TINY are learned as SMALL is.
-        pictures: A person's own folder.
     """
     plan = PRESETS[preset]
     if preset == OWN:
@@ -132,21 +128,13 @@ def plan_of(preset: str, total_pictures: int, size: int | None = None, pictures:
 
 
 def save_plan(folder: Path, plan: Plan) -> None:
-    """Write a run's plan into its folder.
-
-    Raises:
-        NotWritten: The disk did not take it.
-    """
+    """Write a run's plan into its folder; `NotWritten` if the disk does not take it."""
     with whole_file(folder / FILE) as file:
         file.write((json.dumps(asdict(plan), indent=2) + "\n").encode())
 
 
 def load_plan(folder: Path) -> Plan | None:
-    """The plan of the run in a folder; None where there is none.
-
-    Raises:
-        CheckpointError: It is damaged, or another version's.
-    """
+    """The plan of the run in a folder, None if there is none; `CheckpointError` if damaged, or another version's."""
     path = folder / FILE
     try:
         text = path.read_text(encoding="utf-8")
@@ -169,11 +157,7 @@ def load_plan(folder: Path) -> Plan | None:
 
 
 def continued(folder: Path, was: Plan, now: Plan) -> Plan:
-    """The plan with which a run goes on: how long it takes may change, and nothing else.
-
-    Raises:
-        SettingsChanged: Something else differs.
-    """
+    """The plan with which a run goes on: only how long it takes may change, else `SettingsChanged`."""
     longer = replace(was, recipe=replace(was.recipe, total_pictures=now.recipe.total_pictures))
     asked = replace(now, recipe=replace(now.recipe, mixed_precision=was.recipe.mixed_precision))
     if longer != asked:

@@ -32,11 +32,7 @@ SHARE, HEAD_START_S = 0.05, 3.0
 
 
 class SampleHistory:
-    """The rows of a run on disk.
-
-    Args:
-        run_folder: Of the run.
-    """
+    """The rows of a run on disk."""
 
     def __init__(self, run_folder: Path) -> None:
         self._folder = run_folder / HISTORY_FOLDER
@@ -47,11 +43,7 @@ class SampleHistory:
         return tuple(sorted(int(name) for name in names if name.isdecimal()))
 
     def write(self, row: SampleRow) -> tuple[int, ...]:
-        """Keep a row, and let others go evenly where there are too many; returns what is there.
-
-        Raises:
-            NotWritten: The disk did not take it.
-        """
+        """Keep a row, thin out evenly if there are too many, return what is there; `NotWritten` if the disk fails."""
         try:
             self._folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -64,12 +56,7 @@ class SampleHistory:
         return kept
 
     def read(self, pictures: int) -> SampleRow:
-        """The row at so many pictures.
-
-        Raises:
-            OSError: It is not there any more.
-            ValueError: It is damaged.
-        """
+        """The row at so many pictures; `OSError` if it is gone, `ValueError` if it is damaged."""
         try:
             with self._path(pictures).open("rb") as file, np.load(file) as found:
                 levels = tuple(NoiseLevel(float(a), float(s)) for a, s in found["levels"])
@@ -104,11 +91,7 @@ def thinned(rows: tuple[int, ...], most: int = MOST_ROWS) -> tuple[int, ...]:
 
 
 class SampleSchedule:
-    """When the next row is due.
-
-    Args:
-        last: Pictures seen at the newest row that is there; None if there is none.
-    """
+    """When the next row is due; `last` is pictures seen at the newest row that is there, None if there is none."""
 
     def __init__(self, last: int | None) -> None:
         self._last, self._cost_s, self._spent_s = last, 0.0, 0.0
@@ -119,12 +102,7 @@ class SampleSchedule:
         return self._spent_s
 
     def is_due(self, pictures: int, elapsed_s: float) -> bool:
-        """Whether a row is due.
-
-        Args:
-            pictures: Seen by now.
-            elapsed_s: Seconds since this clock was made.
-        """
+        """Whether a row is due, with pictures seen by now and seconds since this clock was made."""
         if self._last is None:
             return True
         is_time = pictures >= max(self._last * RATIO, self._last + FIRST)
