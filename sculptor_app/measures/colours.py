@@ -77,7 +77,7 @@ def robust_limit(plane: NDArray[np.floating], share: float = LUMINANCE_LIMIT_SHA
         share: percentile of the absolute values, 0..100.
 
     Returns:
-        The limit, > 0; 1.0 where everything is zero or no number.
+        The limit, > 0; 1.0 where everything is zero or NaN.
     """
     sizes: NDArray[np.floating] = np.abs(plane.ravel()[:: _stride(plane.size)])
     if not np.isfinite(sizes).all():
@@ -102,7 +102,7 @@ def byte_picture(chw: NDArray[np.floating], reach: float = 1.0) -> Bytes:
         reach: > 0.
 
     Returns:
-        (H, W, 3) uint8, C-contiguous; no-numbers become black.
+        (H, W, 3) uint8, C-contiguous; NaN becomes black.
     """
     shown = chw[:3] if chw.shape[0] >= 3 else chw[:1]
     rgb: Bytes = np.empty((*chw.shape[1:], 3), np.uint8)

@@ -69,7 +69,7 @@ class ForwardTrajectory(AnyTrajectory):
     variance of every state are the same as with one noise, but neighbours differ by new noise. Such states are drawn
     in order and kept; `draw` does so ahead, otherwise whoever asks first for a far state waits for those before it.
 
-    Any thread may read.
+    The noise is that of `info.request.seed`. Any thread may read.
 
     Args:
         picture: (C, H, W) float32, about [-1, 1].

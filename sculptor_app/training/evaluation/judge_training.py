@@ -40,6 +40,7 @@ def degrade(pictures: torch.Tensor, generator: torch.Generator) -> tuple[torch.T
 
     Args:
         pictures: (B, 3, H, W) in [-1, 1].
+        generator: Source of all chance, on the CPU.
 
     Returns:
         The degraded pictures, in [-1, 1], and their roughness (B, 2): noise and blur, each 0 to 1.

@@ -162,7 +162,7 @@ def _is_range(first: object, count: object) -> bool:
 
 
 def choose_blocks(blocks: Blocks, most: int | None) -> Blocks:
-    """As many of the pictures as asked for, from shards spread over all; the last shard is cut short."""
+    """At most so many pictures (None: all), from shards spread over all; the last shard is cut short."""
     total = sum(count for _, count in blocks)
     if most is None or total <= most:
         return blocks

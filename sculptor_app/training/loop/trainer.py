@@ -88,7 +88,7 @@ class Trainer:
         """Take one step of the optimizer.
 
         Raises:
-            Diverged: The loss is no number any more, or the gradients are wild.
+            Diverged: The loss is NaN or infinite, or the gradients are far too large.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate * group.get("share", 1.0)
