@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -156,71 +157,90 @@ class Pages(QObject):
         return page
 
 
-def page_entries(panels: Panels, pages: Pages, models: Models, settings: QSettings, parent: QWidget) -> list[Entry]:
-    """The table of pages, in the order of their tabs."""
-    runner, messages, controls, run_control = panels.runner, panels.messages, panels.controls, panels.run_control
+class PageTable:
+    """The table of pages, and how each is made.
 
-    def drown() -> Page:
+    Args:
+        panels: What the pages take from Carve, and hand to it.
+        pages: Bring Carve to the front when a page hands it something.
+        models: Open the model that the page Learn has exported.
+        settings: Where the pages' choices are remembered.
+        parent: The window.
+    """
+
+    def __init__(self, panels: Panels, pages: Pages, models: Models, settings: QSettings, parent: QWidget) -> None:
+        self._panels, self._pages, self._models = panels, pages, models
+        self._settings, self._parent = settings, parent
+
+    def entries(self) -> list[Entry]:
+        """The pages, in the order of their tabs."""
+        return [
+            Entry(
+                CARVE,
+                translate("Pages", "Carve"),
+                translate("Pages", "Noise is taken away, step by step, until a picture is there"),
+            ),
+            Entry(
+                "drown",
+                translate("Pages", "Drown"),
+                translate("Pages", "A picture drowns in static, and comes back"),
+                self._drown,
+            ),
+            Entry(
+                "learn",
+                translate("Pages", "Learn"),
+                translate("Pages", "A model learns what noise looks like, while you watch"),
+                self._learn,
+            ),
+            Entry(
+                "why",
+                translate("Pages", "Why noise?"),
+                translate("Pages", "Many runs at once: what the noise decides, and what not"),
+                self._why,
+            ),
+        ]
+
+    def _drown(self) -> Page:
         from sculptor_app.ui.drown.page import DrownPage
 
+        panels = self._panels
+
         def carve(request: RunRequest, start: MakeStart) -> SampleRun:
-            pages.show(CARVE)
-            return run_control.sample(request, start)
+            self._pages.show(CARVE)
+            return panels.run_control.sample(request, start)
 
-        return DrownPage(runner, carve, controls.request, lambda: _result(panels.session), settings, messages, parent)
+        result = functools.partial(_result, panels.session)
+        request = panels.controls.request
+        return DrownPage(panels.runner, carve, request, result, self._settings, panels.messages, self._parent)
 
-    def learn() -> Page:
+    def _learn(self) -> Page:
         from sculptor_app.ui.learn.page import LearnPage
 
         def carve_with(folder: str) -> None:
-            pages.show(CARVE)
-            models.open(folder)
+            self._pages.show(CARVE)
+            self._models.open(folder)
 
-        page = LearnPage(settings, messages, parent)
+        page = LearnPage(self._settings, self._panels.messages, self._parent)
         page.model_ready.connect(carve_with)
         return page
 
-    def why() -> Page:
+    def _why(self) -> Page:
         from sculptor_app.ui.why.page import WhyPage
+
+        panels = self._panels
 
         def show_run(trajectory: Trajectory) -> None:
             from sculptor_app.measures.run_measures import RunMeasures
 
-            pages.show(CARVE)
-            run_control.show_run(trajectory, RunMeasures.of(trajectory))
+            self._pages.show(CARVE)
+            panels.run_control.show_run(trajectory, RunMeasures.of(trajectory))
 
-        page = WhyPage(runner, settings, messages, parent)
-        device = controls.device
+        page = WhyPage(panels.runner, self._settings, panels.messages, self._parent)
+        device = panels.controls.device
         page.set_device(device.currentData())
         device.currentIndexChanged.connect(lambda _: page.set_device(device.currentData()))
         page.open_requested.connect(show_run)
         return page
-
-    return [
-        Entry(
-            CARVE,
-            translate("Pages", "Carve"),
-            translate("Pages", "Noise is taken away, step by step, until a picture is there"),
-        ),
-        Entry(
-            "drown",
-            translate("Pages", "Drown"),
-            translate("Pages", "A picture drowns in static, and comes back"),
-            drown,
-        ),
-        Entry(
-            "learn",
-            translate("Pages", "Learn"),
-            translate("Pages", "A model learns what noise looks like, while you watch"),
-            learn,
-        ),
-        Entry(
-            "why",
-            translate("Pages", "Why noise?"),
-            translate("Pages", "Many runs at once: what the noise decides, and what not"),
-            why,
-        ),
-    ]
 
 
 def _result(session: Session) -> tuple[Any, str] | None:

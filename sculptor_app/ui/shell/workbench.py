@@ -14,7 +14,7 @@ from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.shell.menus import Menus
-from sculptor_app.ui.shell.pages import Pages, page_entries
+from sculptor_app.ui.shell.pages import Pages, PageTable
 from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.shell.step_keys import StepKeys
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
@@ -42,7 +42,7 @@ class Workbench(QObject):
             (panels.opening_bar, panels.download_bar), settings, window,
         )  # fmt: skip
         self.pages = Pages(panels.tabs, panels.stack, panels.middle, session, panels.dock_layout)
-        self.pages.set_entries(page_entries(panels, self.pages, self.models, settings, window))
+        self.pages.set_entries(PageTable(panels, self.pages, self.models, settings, window).entries())
         self.latent_views = LatentViews(
             self.views, panels.runner, panels.controls, self._is_carve_in_front, panels.messages, panels.status,
             settings, window,
