@@ -24,11 +24,7 @@ Rows = list[list[tuple[str, QWidget]]]
 
 
 class Controls(RunForm):
-    """The settings of the next run.
-
-    Args:
-        model: folder of the model that requests name; None is the embedded one.
-    """
+    """The settings of the next run; `model` None is the embedded one."""
 
     rebuilt = Signal()  # there are other fields
 

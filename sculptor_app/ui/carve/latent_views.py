@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 
 
 class LatentViews(QObject):
-    """Shows runs in latents through their model's linear map as they come, and decodes the one on screen on request.
-
-    Args:
-        is_in_front: Whether what is looked at is in front.
-    """
+    """Shows runs in latents through their model's linear map as they come, and decodes the one on screen on request."""
 
     def __init__(
         self,

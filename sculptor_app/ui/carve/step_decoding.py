@@ -25,10 +25,6 @@ class StepDecoding(QObject):
     """Decodes what the frames show of one step of a run in latents, and has it shown there from then on.
 
     What comes back is kept by step and kind, so a late picture is never shown at another step.
-
-    Args:
-        views: Which run, step and kinds; its presenter shows them.
-        is_in_front: Whether the frames are in front.
     """
 
     def __init__(

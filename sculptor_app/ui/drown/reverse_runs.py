@@ -27,12 +27,7 @@ Carve = Callable[[RunRequest, "MakeStart"], SampleRun]
 
 
 class ReverseRuns(QObject):
-    """Starts runs from a noised or inverted picture, and reports the error of an inversion.
-
-    Args:
-        carve: Runs a request on the page Carve, from what makes its start (see `SamplingRunner.start`).
-        request: The request of the page Carve; None while that is wrong.
-    """
+    """Starts runs from a noised or inverted picture, and reports an inversion's error; arguments as in `DrownPage`."""
 
     changed = Signal()  # `is_busy` or `progress_text`
     failed = Signal(object)  # the exception

@@ -9,11 +9,7 @@ LABEL_GAP_PX, ROW_GAP_PX, COMPACT_GAP_PX = 4, 10, 5
 
 
 class FieldGrid(QWidget):
-    """A column of labelled fields that can be folded together.
-
-    Args:
-        rows: each a list of one or two pairs of a label and its field; two stand side by side where there is room.
-    """
+    """A column of labelled fields that can be folded together; the two of a row stand side by side where they can."""
 
     def __init__(self, rows: list[list[tuple[str, QWidget]]], parent: QWidget | None = None) -> None:
         super().__init__(parent)

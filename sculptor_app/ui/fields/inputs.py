@@ -100,11 +100,6 @@ class NumberField(QAbstractSpinBox):
         self.setAccelerated(True)
         self.editingFinished.connect(self.end_editing)
 
-    @property
-    def is_being_typed(self) -> bool:
-        """Whether a person is in the middle of a number."""
-        return self.lineEdit().isModified()
-
     @Slot()
     def end_editing(self) -> None:
         """The number stands as it is."""
@@ -153,12 +148,7 @@ NEW_SEED_LIMIT = 10**6
 
 
 class SeedRow(QWidget):
-    """A line to type a seed into, and a button beside it.
-
-    Args:
-        seed: that stands there at first.
-        key: what chooses a new one as well, for the tip.
-    """
+    """A line to type a seed into, and a button beside it; `key` is the shortcut that its tip names."""
 
     def __init__(self, parent: QWidget | None = None, seed: str = "7", key: str = "") -> None:
         super().__init__(parent)

@@ -92,8 +92,7 @@ def grid_geometry(
     """The geometry that fits a grid into a widget.
 
     Args:
-        left: kept free for numbers.
-        top: kept free for numbers.
+        left, top: kept free for numbers.
         counts: rows and columns in all.
         chosen: row and column that must be shown.
     """
@@ -134,13 +133,7 @@ class CellPainter:
     def painted(
         self, at: GridGeometry, rows: tuple[int, ...], area: QSize, ratio: float, hole: str
     ) -> tuple[QPixmap, bool]:  # fmt: skip
-        """The pixmap of all cells on a transparent ground, and whether none of them is missing still.
-
-        Args:
-            rows: Pictures seen at each row.
-            area: In logical pixels.
-            ratio: Device pixels per logical pixel.
-        """
+        """All cells on a transparent ground, and whether none of them is missing; `area` is in logical pixels."""
         buffer_key = (area, ratio, at.pitch, hole)
         if buffer_key != self._buffer_key:
             self._begin(buffer_key)
@@ -208,11 +201,7 @@ def scaled_pixmap(image: QImage, edge_px: int) -> QPixmap:
 
 
 class RowCache:
-    """A cache of the rows of one run, read from its folder when they are shown.
-
-    Args:
-        rows: Pictures seen at each row that is there.
-    """
+    """A cache of the rows of one run, read from its folder when they are shown."""
 
     def __init__(self, folder: Path, rows: tuple[int, ...]) -> None:
         self._history = SampleHistory(folder)

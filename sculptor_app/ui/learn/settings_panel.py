@@ -277,11 +277,7 @@ class TrainingRunPanel(QWidget):
         column.addWidget(self.carve)
 
     def show_state(self, state: TrainingState, has_run: bool, reason: str) -> None:
-        """Set what the buttons do.
-
-        Args:
-            reason: Why a run cannot begin; empty where it can.
-        """
+        """Set what the buttons do; `reason` says why a run cannot begin, and is empty where it can."""
         texts = {
             TrainingState.IDLE: self.tr("Go on") if has_run else self.tr("Start"),
             TrainingState.PAUSED: self.tr("Go on"),

@@ -98,11 +98,7 @@ class HubDialog(QDialog):
 
 
 class RefusalDialog(QDialog):
-    """What was found in a model that was refused, and why each of it matters.
-
-    Args:
-        model: Its folder, file or name.
-    """
+    """What was found in a model that was refused, and why each of it matters."""
 
     def __init__(self, model: str, findings: Sequence[Finding], parent: QWidget | None = None) -> None:
         super().__init__(parent)

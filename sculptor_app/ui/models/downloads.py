@@ -43,12 +43,7 @@ class Downloads(QObject):
         return self.download.is_busy and self._offer is not None
 
     def ask(self, name: str, *, quietly: bool = False) -> None:
-        """Ask the hub for a model; one that is being fetched is not given up for it.
-
-        Args:
-            name: "owner/name".
-            quietly: Say nothing where the hub has nothing to add to what is here.
-        """
+        """Ask the hub for a model, unless one is being fetched; `quietly` hides that it has nothing to add."""
         if self.is_fetching:
             if not quietly:
                 text = self.tr("{0} is being downloaded; one model is fetched at a time.").format(self._name)

@@ -41,14 +41,6 @@ class Page(QWidget):
     """What the window asks of a page besides being shown.
 
     A page is built when it is first entered; what takes long in it (numpy, pyqtgraph, pictures) comes in `enter`.
-
-    Args:
-        messages: Tells what went wrong or well, in a bar above every page.
-
-    Attributes:
-        session: What is shown and where the scrubber stands; the window's keys and menus move this one while the
-            page is in front.
-        views: What is looked at, whose picture, run and numbers the File menu saves; None where there is none.
     """
 
     ability_changed = Signal()  # `is_busy` or `can_start`
@@ -56,8 +48,8 @@ class Page(QWidget):
     def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.settings, self.messages = settings, messages
-        self.session = Session(self)
-        self.views: Views | GridViews | None = None
+        self.session = Session(self)  # which the window's keys and menus move while the page is in front
+        self.views: Views | GridViews | None = None  # what the File menu saves; None for nothing
 
     @property
     def is_busy(self) -> bool:

@@ -67,12 +67,7 @@ class PlaybackPresenter(QObject):
         """Another trajectory is on screen; called before anything of it is drawn."""
 
     def draw_views(self, trajectory: AnyTrajectory, step: int, last: int) -> None:
-        """Draw a step on the views that are neither timeline nor transport bar.
-
-        Args:
-            step: The state that the scrubber stands at.
-            last: The newest state there is.
-        """
+        """Draw a step on the views that are neither timeline nor transport bar."""
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
         """The text beside the step's number."""

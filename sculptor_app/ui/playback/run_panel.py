@@ -116,18 +116,10 @@ LEFT_PANEL_PX = 240
 
 
 class BlockPanel(ScrolledPanel):
-    """The left panel: settings, which scroll where they must, over Start and progress, which are always seen.
-
-    Args:
-        fit_settings: Folds the fields' labels where a height in pixels is too little for them.
-    """
+    """The left panel: settings, which scroll where they must, over Start and progress, which are always seen."""
 
     def __init__(
-        self,
-        settings: QWidget,
-        fit_settings: Callable[[int], None],
-        run_panel: RunPanel,
-        parent: QWidget | None = None,
+        self, settings: QWidget, fit_settings: Callable[[int], None], run_panel: RunPanel, parent: QWidget | None = None
     ) -> None:
         super().__init__(settings, run_panel, parent)
         self._settings, self._fit_settings, self._run_panel = settings, fit_settings, run_panel

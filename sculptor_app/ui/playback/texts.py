@@ -95,13 +95,6 @@ def phase_name(trajectory: AnyTrajectory, k: int) -> str:
     )
 
 
-def step_heading(trajectory: AnyTrajectory, k: int) -> str:
-    """As "Step 12 of 50 · Structure"."""
-    return translate("StatusText", "Step {0} of {1} · {2}").format(
-        k, trajectory.planned_steps, phase_name(trajectory, k)
-    )
-
-
 def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:
     """As "step 12 of 50 · structure · SNR 0.09 · 31 ms per step · NVIDIA H200".
 

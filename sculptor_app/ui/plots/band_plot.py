@@ -93,8 +93,7 @@ class BandPlot(Chart):
     def set_noise_floor(self, power: np.ndarray | None) -> None:
         """The power that the noise in each state has, dotted: a band that has come down to it has drowned.
 
-        Args:
-            power: (n,) for the states 0..n-1, not yet logarithmic; None for no floor.
+        `power` is (n,) for the states 0..n-1, not yet logarithmic; None for no floor.
         """
         self._floor = np.full(0, np.nan) if power is None else log10_or_gap(np.asarray(power))
         self._draw_curves()
@@ -107,7 +106,6 @@ class BandPlot(Chart):
         """Measured marks: a band's key and the step from which it stayed settled, each a dot on its curve.
 
         Args:
-            marks: pairs of key and step.
             words: what a mark says if it is something else, with "{0}" for the band.
         """
         self._marks, self._mark_words = tuple(marks), words or self.tr("{0} settled here")

@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 
 
 def suggested_name(trajectory: AnyTrajectory, ending: str, step: int | None = None) -> str:
-    """As "bust-bronze-7.gif", or with a step "bust-bronze-7-step-12.png": what it is, and the seed.
-
-    Of a drowned picture "holiday-drowned-7.gif".
-    """
+    """As "bust-bronze-7.gif", "bust-bronze-7-step-12.png", or of a drowned picture "holiday-drowned-7.gif"."""
     request = trajectory.info.request
     if not trajectory.info.is_of_a_model:
         name, how = trajectory.info.origin.rsplit(", ", 1)

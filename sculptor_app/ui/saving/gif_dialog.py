@@ -30,14 +30,7 @@ from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.texts import duration_text, file_size_text
-from sculptor_app.ui.saving.gif_form import (
-    ask_to_replace,
-    filter_text,
-    form_for,
-    key_of,
-    remember,
-    remembered_for,
-)
+from sculptor_app.ui.saving.gif_form import ask_to_replace, filter_text, form_for, key_of, remember, remembered_for
 from sculptor_app.ui.widgets.bars import error_texts
 from sculptor_app.ui.widgets.picture_view import PictureView
 
@@ -121,8 +114,6 @@ class ExportGifDialog(QDialog):
     Args:
         filmed: the run, or many, as far as they are when the saving begins.
         measures: a run's measures; None for many.
-        path: the file that is offered.
-        position: the step that the preview shows.
     """
 
     saved = Signal(str, int)  # path of the file that was written, and its size in bytes

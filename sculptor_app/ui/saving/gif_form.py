@@ -45,11 +45,7 @@ MOST_GRID_PX = 4096
 
 
 def sizes_of(longer_px: int) -> list[tuple[int, str]]:
-    """Sizes at which pixels stay crisp: whole multiples of the picture's longer side, and whole fractions of it.
-
-    Returns:
-        Pairs of the size in pixels and how it is called, smallest first.
-    """
+    """Sizes with crisp pixels, whole multiples and fractions of the longer side: pixels and name, smallest first."""
     shrunk = [(longer_px // factor, f"1/{factor}") for factor in (8, 4, 2) if longer_px // factor >= LEAST_SHRUNK_PX]
     grown = [(longer_px * factor, f"{factor}×") for factor in FACTORS]
     return shrunk + [(size, name) for size, name in grown if MIN_SIZE_PX <= size <= MAX_SIZE_PX]
@@ -200,13 +196,7 @@ def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) ->
 
 
 def remember(settings: QSettings, options: AnimationOptions, key: str = RUN) -> None:
-    """Offer these choices the next time; what a GIF of a drowned picture must show is no choice.
-
-    Args:
-        settings: where.
-        options: the choices.
-        key: RUN, or GRID for many runs, which are shown smaller.
-    """
+    """Offer these choices the next time, under RUN or GRID; what a GIF of a drowned picture must show is no choice."""
     chosen = options.as_dict()
     if options.into_noise:
         chosen |= {"into_noise": False, "frames": remembered(settings).frames}
@@ -214,13 +204,7 @@ def remember(settings: QSettings, options: AnimationOptions, key: str = RUN) -> 
 
 
 def remembered(settings: QSettings, key: str = RUN, size_px: int = AnimationOptions().size_px) -> AnimationOptions:
-    """The choices of last time; the usual ones where there are none, or none that are understood.
-
-    Args:
-        settings: where.
-        key: as for `remember`.
-        size_px: of a picture, where nothing is remembered.
-    """
+    """The choices of last time; the usual ones, with `size_px`, where there are none or none that are understood."""
     try:
         return AnimationOptions(**json.loads(str(settings.value(key, ""))))
     except (ValueError, TypeError, SculptorError):

@@ -33,11 +33,7 @@ class _Written:
 
 
 class GridFiles(QObject):
-    """Writes one file at a time in a thread of its own.
-
-    Args:
-        parent: The owner; call `shutdown` before it goes.
-    """
+    """Writes one file at a time in a thread of its own; call `shutdown` before its parent goes."""
 
     saved = Signal(object)  # A file that was written
 

@@ -57,14 +57,7 @@ def install_translations(app: QApplication, language: QLocale) -> list[QTranslat
 
 
 def main(argv: Sequence[str] = ()) -> int:
-    """Open the window and stay until it is closed.
-
-    Args:
-        argv: arguments after the program's name; `--model FOLDER` sculpts with another model.
-
-    Returns:
-        The exit code.
-    """
+    """Open the window, with `--model FOLDER` for another model, and stay until it is closed; the exit code."""
     rest = list(argv)
     model = _taken(rest, "--model")
     sys.setswitchinterval(SWITCH_INTERVAL_S)

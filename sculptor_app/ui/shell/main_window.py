@@ -27,8 +27,7 @@ FIRST_SIZE, FRAME_ROOM = QSize(1440, 900), QSize(8, 40)
 class MainWindow(QMainWindow):
     """The application's one window.
 
-    What it consists of is made by `complete`, in two stages: session, runner and panels by `Panels`, frames, filmstrip,
-    pages and menus by `Workbench`.
+    `complete` makes its parts in two stages: `Panels`, then `Workbench`.
 
     Args:
         model: folder of the model to sculpt with; None is the embedded one.
@@ -40,10 +39,7 @@ class MainWindow(QMainWindow):
     closed = Signal()  # everything behind the window has ended
 
     def __init__(
-        self,
-        settings: QSettings | None = None,
-        model: str | None = None,
-        sampling: Sampling | None = None,
+        self, settings: QSettings | None = None, model: str | None = None, sampling: Sampling | None = None
     ) -> None:
         super().__init__()
         self.setWindowTitle(identity.NAME)

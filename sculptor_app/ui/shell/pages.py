@@ -47,12 +47,7 @@ class Pages(QObject):
     built = Signal(object)  # a page has been made, before it is shown
 
     def __init__(
-        self,
-        tabs: QTabBar,
-        stack: QStackedWidget,
-        middle: QStackedWidget,
-        session: Session,
-        dock_layout: DockLayout,
+        self, tabs: QTabBar, stack: QStackedWidget, middle: QStackedWidget, session: Session, dock_layout: DockLayout
     ) -> None:
         super().__init__(stack)
         self._tabs, self._stack, self._middle = tabs, stack, middle
@@ -88,10 +83,6 @@ class Pages(QObject):
         """The session of what is in front."""
         page = self.page
         return self._session if page is None else page.session
-
-    def built_page(self, key: str) -> Page | None:
-        """A page if it has been opened already."""
-        return self._pages.get(key)
 
     def show(self, key: str) -> Page | None:
         """Bring a page to the front."""

@@ -39,12 +39,7 @@ FILM_HEIGHT_PX = 114
 
 
 class Panels(QObject):
-    """Session, runner and panels of a window, put into its docks.
-
-    Args:
-        model: Folder of the model to sample with; None is the embedded one.
-        sampling: Makes the engine and runs it; None is the real one.
-    """
+    """Session, runner and panels of a window, put into its docks; `model` and `sampling` as in `MainWindow`."""
 
     def __init__(self, window: QMainWindow, model: str | None, sampling: Sampling | None) -> None:
         super().__init__(window)

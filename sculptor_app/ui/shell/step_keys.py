@@ -14,11 +14,7 @@ MOVES = frozenset(
 
 
 def wants_key(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool | None:
-    """Whether a focused widget keeps a key for itself.
-
-    Returns:
-        True or False; None to leave the question to the widget.
-    """
+    """Whether a focused widget keeps a key for itself; None leaves the question to the widget."""
     if modifiers & ~(Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier):
         return None
     if key == Qt.Key.Key_Space and isinstance(widget, QAbstractButton | QComboBox):

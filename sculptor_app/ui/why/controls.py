@@ -7,11 +7,7 @@ from collections.abc import Iterable
 from PySide6.QtCore import QSettings, QSize, Slot
 from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
-from sculptor_app.core.requests.request import (
-    RequestError,
-    RunRequest,
-    Stroke,
-)
+from sculptor_app.core.requests.request import RequestError, RunRequest, Stroke
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
@@ -109,11 +105,7 @@ class ExperimentControls(RunForm):
         return read if isinstance(read, RunRequest) and not self.reason else None
 
     def choices(self, strokes: tuple[Stroke, ...] = (), stays_noise: bool = True) -> Choices | None:
-        """The choices for the grid; None while a field is wrong.
-
-        Args:
-            stays_noise: Whether the strokes' strength is kept within that of noise.
-        """
+        """The choices for the grid; None while a field is wrong."""
         request = self.request()
         if request is None:
             return None

@@ -106,11 +106,7 @@ def _paint(choices: Choices) -> Arrangement:
 
 
 class GridPlanner:
-    """Requests for grids of runs, with the model, its labels and the device that all of them share.
-
-    Args:
-        model: Folder of the model; None is the embedded one.
-    """
+    """Requests for grids of runs that share model (None: the embedded one), labels and device."""
 
     def __init__(self, model: str | None) -> None:
         self.model = model

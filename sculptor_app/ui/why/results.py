@@ -69,11 +69,7 @@ class Results(QObject):
         self._results.clear()
 
     def make(self, experiment: Experiment, arrangement: Arrangement, request: GridRequest, reuse: bool = False) -> None:
-        """Run a grid; one that is running is cancelled for it.
-
-        Args:
-            reuse: Take over finished cells of the grid before that would come out the same, if others are left to run.
-        """
+        """Run a grid; one that is running is cancelled. `reuse` keeps finished cells that would come out the same."""
         kept = self._complete_runs(experiment, request) if reuse else {}
         wanted = tuple(dict.fromkeys(cell for cell in request.cells if cell not in kept))
         if not wanted:
@@ -118,15 +114,7 @@ class GridRunPanel(RunPanel):
     """Start, Stop and the progress of many runs, within a step, too."""
 
     def set_grid_progress(self, steps: int, planned: int, cells: int, of: int, mean_s: float | None) -> None:
-        """Show the progress of a grid.
-
-        Args:
-            steps: That all cells have taken.
-            planned: Steps of the whole.
-            cells: How many of them have taken the next one.
-            of: All of them.
-            mean_s: Seconds for a step of all cells; None while that is not known.
-        """
+        """Show the progress of a grid, of which `cells` have taken one step more; `mean_s` is for a step of all."""
         self.set_progress(steps, planned, mean_s)
         self.bar.setUpdatesEnabled(False)
         self.bar.setRange(0, planned * of)

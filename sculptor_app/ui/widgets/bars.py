@@ -21,9 +21,6 @@ def error_texts(error: BaseException, unforeseen: str, advice: str = "") -> tupl
     Args:
         unforeseen: The sentence for an error that is no `SculptorError`, translated; {0} is its type and {1} its text.
         advice: The sentence after that; empty points to the log.
-
-    Returns:
-        The two sentences.
     """
     if isinstance(error, SculptorError):
         return display(error.message), display(error.advice)
@@ -78,11 +75,9 @@ class MessageBar(QFrame):
         on_action: Callable[[], object] | None = None,
         is_fault: bool = True,
     ) -> None:
-        """Show a message.
+        """Show what happened and, in the next sentence, what to do about it.
 
         Args:
-            message: What happened, a sentence.
-            advice: What to do about it, the next sentence, if there is one.
             action: Label of a button, none if empty.
             on_action: Called when that button is pressed, after the message is closed.
             is_fault: Whether it warns, or only informs.
@@ -107,14 +102,7 @@ class MessageBar(QFrame):
         action: str = "",
         on_action: Callable[[], object] | None = None,
     ) -> None:
-        """Show an error: a `SculptorError` in its own words, any other as `error_texts` does.
-
-        Args:
-            unforeseen: As for `error_texts`.
-            advice: As for `error_texts`.
-            action: As for `show_message`.
-            on_action: As for `show_message`.
-        """
+        """Show an error in the words of `error_texts`; `action` and `on_action` as for `show_message`."""
         self.show_message(*error_texts(error, unforeseen, advice), action=action, on_action=on_action)
 
     @Slot()
@@ -137,11 +125,7 @@ BarAction = tuple[str, Callable[[], object]]
 
 
 class WorkBar(QFrame):
-    """Shows one piece of work at a time; hidden while there is none.
-
-    Args:
-        name: what the work is, for who does not see it.
-    """
+    """Shows one piece of work at a time; hidden while there is none."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -170,11 +154,7 @@ class WorkBar(QFrame):
         self.hide()
 
     def show_work(self, text: str, buttons: Sequence[BarAction] = (), *, is_busy: bool = True) -> None:
-        """Show what is being done.
-
-        Args:
-            is_busy: whether something is being done, which moves the bar, or the buttons are waited for.
-        """
+        """Show what is being done; `is_busy` moves the bar, else the buttons are waited for."""
         self.text.setText(text)
         self.setAccessibleName(text)
         self.detail.setText("")
@@ -201,12 +181,7 @@ class WorkBar(QFrame):
         self.setAccessibleName(text)
 
     def set_progress(self, share: float, detail: str) -> None:
-        """Show how far the work is.
-
-        Args:
-            share: 0 to 1.
-            detail: the same in numbers.
-        """
+        """Show how far the work is: a share of 0 to 1, and the same in numbers."""
         self.progress.setRange(0, STEPS)
         self.progress.setValue(round(share * STEPS))
         self.detail.setText(detail)

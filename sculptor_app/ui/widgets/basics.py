@@ -132,12 +132,7 @@ class LayoutBarrier(QWidget):
 
 
 class ScrolledPanel(QWidget):
-    """Two widgets above each other.
-
-    Args:
-        settings: Scrolls up and down where there is too little room.
-        foot: Is always seen whole.
-    """
+    """Two widgets above each other: the upper scrolls where room is short, the lower is always seen whole."""
 
     def __init__(self, settings: QWidget, foot: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)

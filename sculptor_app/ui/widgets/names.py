@@ -80,11 +80,9 @@ def neighbour_phase_step(spans: tuple[PhaseSpan, ...], step: int, direction: int
     """The step to which Page Up and Page Down go.
 
     Args:
-        spans: stretches of the phases, in order.
         step: the current state, 0..planned.
         direction: +1 to the first step of the next phase, at the end to `planned`; -1 to the first step of this
             phase, or of the one before when it is there already, at the start to 0.
-        planned: N.
     """
     starts = [span.first_step for span in spans]
     if direction > 0:

@@ -94,11 +94,7 @@ class PictureSource:
     def keep_decoded(self, k: int, kind: FrameKind, numbers: Frame, seen: str) -> None:
         """Show a frame of latents as its decoder does, from now on.
 
-        Args:
-            k: state or step.
-            kind: what it is.
-            numbers: (3, H, W), about -1 to 1.
-            seen: in plain words, how it was decoded.
+        `numbers` is (3, H, W), about -1 to 1; `seen` says how it was decoded.
         """
         from sculptor_app.measures import pictures
 

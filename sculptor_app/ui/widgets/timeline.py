@@ -3,16 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QHelpEvent,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPixmap,
-    QResizeEvent,
-    QWheelEvent,
-)
+from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
@@ -27,7 +18,7 @@ _SIDE = 1
 class Timeline(QSlider):
     """A slider over whole steps; being one, it has a slider's value for screen readers.
 
-    It shows what it is told and asks by signal: the cursor moves when `set_step` is called.
+    The cursor moves when `set_step` is called, not when a person asks for a step.
     """
 
     step_requested = Signal(int)  # the person wants this state, 0..available
@@ -57,7 +48,6 @@ class Timeline(QSlider):
         """A run's phases and its number of steps; nothing is computed yet, no mark is measured.
 
         Args:
-            spans: stretches of the phases, in order.
             planned: N, 0 for no run at all.
             snr: signal-to-noise ratio of the states 0..N, for the tooltips; may be left out.
 

@@ -53,17 +53,12 @@ class Axis:
 def spread(
     centres: Sequence[float], widths: Sequence[float], left: float, right: float, gap: float
 ) -> list[float] | None:
-    """Left ends for labels near their centres, so that none overlaps another or leaves [left, right].
+    """Left ends for labels near their centres, none over another or outside [left, right]; None without enough room.
 
     Args:
         centres: where each label would best be centred, rising.
-        widths: of the labels, in the same order.
-        left: where the first may begin.
-        right: where the last must end.
+        left, right: where the first may begin, and the last must end.
         gap: least distance between neighbours.
-
-    Returns:
-        Left ends in the same order, or None when there is no room for all.
     """
     if not widths or sum(widths) + gap * (len(widths) - 1) > right - left:
         return None if widths else []

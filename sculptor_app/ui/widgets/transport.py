@@ -23,25 +23,18 @@ class _SpeedBox(QDoubleSpinBox):
 
 
 class TransportBar(QWidget):
-    """Buttons for moving through the states; it shows what it is told and asks by signal.
-
-    Signals:
-        first_requested(), back_requested(), forward_requested(), last_requested(): one jump or one step.
-        play_requested(int): play in direction +1 or -1. pause_requested(): stop playing.
-        loop_mode_requested(str): "once", "loop" or "ping_pong". speed_requested(float): steps per second.
-        step_requested(int): a number was typed. following_requested(bool): follow the run, or pin the view.
-    """
+    """Buttons for moving through the states; it shows what it is told and asks by signal."""
 
     first_requested = Signal()
     back_requested = Signal()
     forward_requested = Signal()
     last_requested = Signal()
-    play_requested = Signal(int)
+    play_requested = Signal(int)  # direction +1 or -1
     pause_requested = Signal()
-    loop_mode_requested = Signal(str)
-    speed_requested = Signal(float)
-    step_requested = Signal(int)
-    following_requested = Signal(bool)
+    loop_mode_requested = Signal(str)  # "once", "loop" or "ping_pong"
+    speed_requested = Signal(float)  # steps per second
+    step_requested = Signal(int)  # a number was typed
+    following_requested = Signal(bool)  # follow the run, or pin the view
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
