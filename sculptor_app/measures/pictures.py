@@ -41,7 +41,11 @@ SUB_STAGES = translate(
 )
 NO_LEVEL = translate("errors", "The step starts from a state without noise.")
 NOT_FINISHED = translate("errors", "The twin is the finished picture, and this run is not finished.")
-TWIN_SUB_STAGES = translate("errors", "{0}, and none with a twin.").format(SUB_STAGES[:-1])
+TWIN_SUB_STAGES = translate(
+    "errors",
+    "This sampler asks the network more than once in a step, so no one noise goes with the guess, and none with a "
+    "twin.",
+)
 NO_DECODED_NOISE = translate(
     "errors", "Noise is added to the latents, and no decoder makes a picture of it: see it in the latents."
 )
