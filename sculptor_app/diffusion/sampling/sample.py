@@ -133,7 +133,7 @@ class TrajectoryWriter:
     def check_complete(self) -> None:
         """Refuse a run that came back without having taken its steps."""
         if self._trajectory is None or not self._trajectory.is_complete:
-            self.end(translate("errors", "failed: it ended early"))
+            self.end("failed: it ended early")
             raise SamplerFailed(
                 translate("errors", "The model came back before all its steps were taken."),
                 translate("errors", "The steps so far are kept."),
