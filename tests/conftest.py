@@ -72,9 +72,37 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
+SLOW_FOLDERS = ("atelier", "commands", "diffusion/latents", "diffusion/sampling", "diffusion/studies", "training")
+SLOW_MODULES = (
+    "diffusion/models/hub/test_download.py", "diffusion/models/test_loader.py", "diffusion/models/test_sandbox.py",
+    "diffusion/observe/test_guidance.py", "diffusion/observe/test_stages.py", "exports/gif/test_gif.py",
+    "measures/test_pictures.py", "measures/test_twin.py", "session/test_runner.py", "test_imports.py", "test_leaks.py",
+    "test_packaging.py", "test_setup.py", "ui/drown/test_page.py", "ui/learn/test_page.py",
+    "ui/plots/test_known_answer.py", "ui/widgets/test_filmstrip.py",
+)  # fmt: skip
+"""What takes seconds: whole runs, training, subprocesses, journeys through the window (every test_journey_*.py)."""
+
+
+def _is_slow(path: Path) -> bool:
+    place = path.relative_to(Path(__file__).parent).as_posix()
+    return (
+        path.name.startswith("test_journey_")
+        or place in SLOW_MODULES
+        or any(place.startswith(f"{folder}/") for folder in SLOW_FOLDERS)
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Not even import what is slow where it is not wanted: importing torch and models takes its time, too."""
+    unwanted = collection_path.suffix == ".py" and "not slow" in config.option.markexpr
+    return True if unwanted and collection_path.name.startswith("test_") and _is_slow(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what this machine has not got, and say so."""
     for item in items:
+        if _is_slow(item.path):
+            item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("gpu") and not _has_gpu():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         if item.get_closest_marker("window") and os.environ["QT_QPA_PLATFORM"] == "offscreen":
