@@ -18,9 +18,9 @@ from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.playback.texts import file_size_text
-from sculptor_app.ui.saving.gif_form import filter_text
 from sculptor_app.ui.saving.grid_files import GridFiles
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
+from sculptor_app.ui.widgets.names import filter_text
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory

@@ -30,8 +30,9 @@ from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.texts import duration_text, file_size_text
-from sculptor_app.ui.saving.gif_form import ask_to_replace, filter_text, form_for, key_of, remember, remembered_for
+from sculptor_app.ui.saving.gif_form import ask_to_replace, form_for, key_of, remember, remembered_for
 from sculptor_app.ui.widgets.bars import error_texts
+from sculptor_app.ui.widgets.names import filter_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from sculptor_app.exports.animation.options import (
 )
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportError
-from sculptor_app.exports.formats import FORMATS, ExportFormat
+from sculptor_app.exports.formats import FORMATS
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
 from sculptor_app.ui.widgets.names import display
@@ -174,11 +174,6 @@ def form_for(filmed: RunOrGrid, parent: QWidget) -> GifForm:
 
 RUN, GRID = "gif/options", "gif/grid_options"
 """Where the choices are remembered: of a GIF of one run, and of many."""
-
-
-def filter_text(row: ExportFormat) -> str:
-    """A format as a file dialog lists it, as "PNG picture (*.png)"."""
-    return f"{display(row.label)} (*{row.suffix})"
 
 
 def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) -> None:

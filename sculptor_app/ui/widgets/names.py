@@ -1,9 +1,16 @@
 """Names of phases, bands, forms and materials as a person reads them, the same in every view."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.texts import Text
 from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
+
+if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
+    from sculptor_app.exports.formats import ExportFormat
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
@@ -23,6 +30,11 @@ def display(text: str) -> str:
 
 
 _PHASES = {phase.key: phase for phase in PHASES}
+
+
+def filter_text(row: ExportFormat) -> str:
+    """A format as a file dialog lists it, as "PNG picture (*.png)"."""
+    return f"{display(row.label)} (*{row.suffix})"
 
 
 def phase_name(key: str) -> str:
