@@ -1,6 +1,7 @@
 """Every text that a person reads in the window can be shown in another language."""
 
 import ast
+import pickle
 import re
 import subprocess
 import sys
@@ -8,12 +9,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
 import sculptor_app
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import Text, translate
 from sculptor_app.ui.shell.app import install_translations
 from sculptor_app.ui.widgets.names import display
 
@@ -59,10 +60,42 @@ def test_texts_are_marked_in_one_way() -> None:
     assert wrong == []
 
 
+def names_of_errors(trees: list[ast.Module]) -> set[str]:
+    """Classes of errors that the window shows, and of what the inspection of a model finds."""
+    bases = {
+        node.name: {ast.unparse(base).split(".")[-1] for base in node.bases}
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {"SculptorError", "Finding"}
+    while more := {name for name, own in bases.items() if own & found} - found:
+        found |= more
+    return found
+
+
+def test_sentences_of_errors_are_marked() -> None:
+    files = [
+        file for file in sorted(PACKAGE.rglob("*.py")) if file.relative_to(PACKAGE).parts[0] not in ("commands", "ui")
+    ]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    errors = names_of_errors(trees)
+    assert {"RequestError", "ModelFolderError", "ExportError", "TrainingError"} <= errors
+    plain = [
+        f"{file.relative_to(PACKAGE)}:{text.lineno}"
+        for file, tree in zip(files, trees, strict=True)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in errors
+        for text in node.args
+        if isinstance(text, ast.JoinedStr)
+        or (isinstance(text, ast.Constant) and isinstance(text.value, str) and " " in text.value)
+    ]
+    assert plain == []
+
+
 def test_lupdate_finds_every_marked_text(catalogue: Path) -> None:
     found = {message.findtext("source") for message in ET.parse(catalogue).iter("message")}
     marked = {text.value for _, _, text in marking_calls() if isinstance(text, ast.Constant)}
-    marked |= {"Big decisions"} - found  # one that a table in ui/widgets/names.py marks
     assert len(marked) > 400
     assert marked - found == set()
 
@@ -75,7 +108,9 @@ def test_placeholders_have_one_form() -> None:
 def test_an_error_keeps_its_template_and_its_facts() -> None:
     error = SculptorError(translate("errors", "There is no file {0} of {1} bytes.").format("x.png", 3))
     assert str(error) == "There is no file x.png of 3 bytes."
-    assert display(error.message) == str(error)
+    assert isinstance(error.message, Text)
+    assert (error.message.template, error.message.facts) == ("There is no file {0} of {1} bytes.", ("x.png", 3))
+    assert pickle.loads(pickle.dumps(error.message)).facts == ("x.png", 3)  # errors cross processes
 
 
 @pytest.fixture
@@ -107,4 +142,6 @@ def test_sentences_from_below_are_shown_in_the_chosen_language(made_up_language:
 
 
 def test_without_a_catalogue_the_program_speaks_english(qapp: QApplication) -> None:
-    assert install_translations(qapp, QLocale(QLocale.Language.Icelandic)) == []
+    korean = QLocale(QLocale.Language.Korean)  # Qt has one
+    assert QTranslator().load(korean, "qtbase", "_", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
+    assert install_translations(qapp, korean) == []
