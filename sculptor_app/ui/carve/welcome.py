@@ -80,15 +80,15 @@ class Welcome(QWidget):
         for column, phase in enumerate(PHASES):
             name = QLabel(names.phase_name(phase.key), self)
             name.setFont(fonts.strong())
-            deed = QLabel(names.phase_action(phase.key), self)
-            deed.setProperty("tone", "muted")
-            deed.setWordWrap(True)
-            deed.setFixedWidth(136)
+            action = QLabel(names.phase_action(phase.key), self)
+            action.setProperty("tone", "muted")
+            action.setWordWrap(True)
+            action.setFixedWidth(136)
             self._steps[phase.key].setFont(fonts.small())
             self._steps[phase.key].setProperty("tone", "muted")
             centre = Qt.AlignmentFlag.AlignHCenter
             grid.addWidget(_Pictogram(phase.key, self), 0, column, centre)
-            for line, label in ((1, name), (2, self._steps[phase.key]), (3, deed)):
+            for line, label in ((1, name), (2, self._steps[phase.key]), (3, action)):
                 label.setAlignment(centre | Qt.AlignmentFlag.AlignTop)
                 grid.addWidget(label, line, column, centre | Qt.AlignmentFlag.AlignTop)
         row = QHBoxLayout()

@@ -83,7 +83,9 @@ class DrownControls(RunForm):
         self.play_button.setToolTip(self.tr("Play from the picture into the noise (Ctrl+Return)"))
         self.carve_button = QPushButton(self.tr("Carve it out from here"), self)
         self.carve_button.setToolTip(
-            self.tr("The model goes on from the level shown: what has drowned is carved anew, what has not comes back.")
+            self.tr(
+                "The model goes on from the level shown: what has drowned is carved again, what has not comes back."
+            )
         )
         self.invert_button = QPushButton(self.tr("Find its noise"), self)
         self.invert_button.setToolTip(

@@ -152,7 +152,7 @@ class DrownPage(Page):
         self.views = Views(self.session, self.stage, self.presenter)
         self.transport.leave_out_following()
         for view in (self.timeline, self.film):
-            view.set_start_words(self.tr("pure noise"))
+            view.set_start_text(self.tr("pure noise"))
         self._edited = QTimer(self)
         self._edited.setSingleShot(True)
         self._edited.setInterval(EDITED_MS)

@@ -66,7 +66,7 @@ class FieldGrid(QWidget):
 
 
 class MoreFields(QWidget):
-    """The words "More settings", and the fields under them when they are unfolded; not there without fields."""
+    """The button "More settings", and the fields under them when they are unfolded; not there without fields."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -49,7 +49,7 @@ def _whole_number(text: str) -> int | None:
     """The whole number in a text, None where there is none; digits of any script, as int() reads them."""
     text = text.strip()
     sign, digits = (text[:1], text[1:]) if text[:1] in ("-", "+") else ("", text)
-    # A number of thousands of digits would be refused by int() in other words than ours.
+    # A number of thousands of digits would be refused by int() with another sentence than ours.
     if not digits.isdecimal() or len(digits) > 100:
         return None
     return int(sign + digits)

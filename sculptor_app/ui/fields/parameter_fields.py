@@ -1,4 +1,4 @@
-"""Fields for whatever a model can be told, made from the description of its controls."""
+"""Fields for the parameters of a model, made from their descriptions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ConditionField(QWidget):
         self._write(value)
 
     def recall(self, value: OptionValue) -> None:
-        """Put a value there that stood there once, if it can still be used."""
+        """Put a remembered value back, if it can be used with this model."""
         before = self._read()
         self._write(value)
         if self.problem:

@@ -26,7 +26,7 @@ def loading_text(progress: LoadingProgress) -> str:
         return translate("Models", "reading {0} ({1} of {2})").format(progress.part, progress.number, progress.of)
     return {
         "checking": translate("Models", "checking what is in the folder"),
-        "trying": translate("Models", "trying it in a process of its own"),
+        "trying": translate("Models", "trying it in a separate process"),
         "reading": translate("Models", "reading its weights"),
         "moving": translate("Models", "bringing it to where it computes"),
     }[progress.stage.value]
@@ -43,7 +43,7 @@ def offer_text(offer: Offer) -> str:
 
 
 class TransferClock:
-    """How fast bytes come in."""
+    """How fast bytes come in; those that were there before, `there`, are no transfer."""
 
     def __init__(self, there: int) -> None:
         self._there = there

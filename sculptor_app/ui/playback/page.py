@@ -1,4 +1,4 @@
-"""A page of the window: one of the stories that it tells, each with a session of its own."""
+"""A page of the window, with a session of its own, and the views that files are made of."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class BandPlot(Chart):
         self._log = np.full((0, 4), np.nan)
         self._floor = np.full(0, np.nan)
         self._marks: tuple[tuple[str, int], ...] = ()
-        self._mark_words = ""
+        self._mark_text = ""
         self._range: tuple[float, float] | None = None
         self._curves = [KeptCurve() for _ in BAND_KEYS]
         self._dots = pg.ScatterPlotItem(pxMode=True, antialias=True)
@@ -102,13 +102,13 @@ class BandPlot(Chart):
         self._cursor.set_step(step)
         self.canvas.setAccessibleDescription(self.tooltip_at(step).replace("\n", ", "))
 
-    def set_settled(self, marks: Sequence[tuple[str, int]], words: str = "") -> None:
+    def set_settled(self, marks: Sequence[tuple[str, int]], text: str = "") -> None:
         """Measured marks: a band's key and the step from which it stayed settled, each a dot on its curve.
 
         Args:
-            words: what a mark says if it is something else, with "{0}" for the band.
+            text: of a mark that is something else, with "{0}" for the band.
         """
-        self._marks, self._mark_words = tuple(marks), words or self.tr("{0} settled here")
+        self._marks, self._mark_text = tuple(marks), text or self.tr("{0} settled here")
         self._mark()
 
     def tooltip_at(self, x: float) -> str:
@@ -119,7 +119,7 @@ class BandPlot(Chart):
             for name, value in zip(map(band_name, BAND_KEYS), self._log[step], strict=True):
                 if np.isfinite(value):
                     lines.append(f"{name} {decade_text(round(float(value), 2))}")
-        lines += [self._mark_words.format(band_name(band)) for band, at in self._marks if at == step]
+        lines += [self._mark_text.format(band_name(band)) for band, at in self._marks if at == step]
         return "\n".join(lines)
 
     def dress(self) -> None:

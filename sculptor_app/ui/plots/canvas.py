@@ -93,7 +93,7 @@ class Canvas(pg.GraphicsView):
 
     def __init__(self, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         super().__init__()
-        self.tell: Callable[[float], str] = str  # the tooltip at a place of the x axis
+        self.tooltip_text: Callable[[float], str] = str  # at a place of the x axis
         self._notches = 0
         self.bottom, self.left = Axis("bottom"), Axis("left")
         self.view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0)
@@ -154,7 +154,7 @@ class Canvas(pg.GraphicsView):
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.tell(self.x_at(event.pos())), self)
+            QToolTip.showText(event.globalPos(), self.tooltip_text(self.x_at(event.pos())), self)
             return True
         return bool(super().viewportEvent(event))
 

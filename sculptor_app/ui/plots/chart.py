@@ -20,7 +20,7 @@ from sculptor_app.ui.widgets.timeline_paint import spread
 
 
 class Chart(QWidget):
-    """A canvas with a title, a caption that names quantity and units, and words where there is nothing to plot."""
+    """A canvas with a title, a caption that names quantity and units, and a text where there is nothing to plot."""
 
     def __init__(self, parent: QWidget | None, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         super().__init__(parent)
@@ -42,7 +42,7 @@ class Chart(QWidget):
         self._column.addWidget(self.canvas, 1)
         self._column.addWidget(self.caption)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.canvas.tell = self._tell
+        self.canvas.tooltip_text = self._tooltip_text
         self.canvas.view.sigResized.connect(self._place_empty)
         theme().changed.connect(self.dress)
 
@@ -55,10 +55,10 @@ class Chart(QWidget):
         self._empty.setGeometry(place.adjusted(8, 8, -8, -8))
 
     def show_empty(self, empty: bool) -> None:
-        """Shows or takes away the words for an empty plot."""
+        """Shows or takes away the text of an empty plot."""
         self._empty.setVisible(empty)
 
-    def _tell(self, x: float) -> str:
+    def _tooltip_text(self, x: float) -> str:
         return "" if self.is_empty else self.tooltip_at(x)
 
     @property
@@ -66,7 +66,7 @@ class Chart(QWidget):
         return not self._empty.isHidden()
 
     def tooltip_at(self, x: float) -> str:
-        """The values at a place of the x axis in words; to be told by each plot."""
+        """The values at a place of the x axis, a line each; every plot has its own."""
         raise NotImplementedError
 
     def sizeHint(self) -> QSize:

@@ -55,17 +55,17 @@ class GifForm(QWidget):
     """Reads and writes AnimationOptions.
 
     Args:
-        drowned: it is a forward process, which plays from the picture into the noise; only its states are of interest.
+        into_noise: it is a forward process, from the picture into the noise; only its states are of interest.
         most_px: of many runs, the largest picture that can be shown of each; 0 for a single run.
     """
 
     edited = Signal()  # some choice changed
 
     def __init__(
-        self, longer_px: int, planned: int, drowned: bool = False, parent: QWidget | None = None, most_px: int = 0
+        self, longer_px: int, planned: int, into_noise: bool = False, parent: QWidget | None = None, most_px: int = 0
     ) -> None:
         super().__init__(parent)
-        self._drowned, self._is_grid = drowned, bool(most_px)
+        self._into_noise, self._is_grid = into_noise, bool(most_px)
         sizes = sizes_of(longer_px)
         self._sizes = [size for size in sizes if not most_px or size[0] <= most_px] or sizes[:1]
         self._make_fields(planned)
@@ -73,10 +73,11 @@ class GifForm(QWidget):
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(9)
         form.addRow(self.tr("Show"), self.frames)
-        form.addRow(self.tr("Every"), self._with_unit(self.every, self.tr("layers") if drowned else self.tr("steps")))
+        unit = self.tr("layers") if into_noise else self.tr("steps")
+        form.addRow(self.tr("Every"), self._with_unit(self.every, unit))
         form.addRow(self.tr("Size"), self.picture_size)
         form.addRow(self.tr("Time per frame"), self.delay)
-        form.addRow(self.tr("Hold both ends") if drowned else self.tr("Hold the last"), self.hold)
+        form.addRow(self.tr("Hold both ends") if into_noise else self.tr("Hold the last"), self.hold)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(9)
@@ -89,7 +90,7 @@ class GifForm(QWidget):
 
     def _make_fields(self, planned: int) -> None:
         self.frames = QComboBox(self)
-        for word in (FrameKind.NOISY_STATE.value,) if self._drowned else GRID_FRAMES if self._is_grid else FRAMES:
+        for word in (FrameKind.NOISY_STATE.value,) if self._into_noise else GRID_FRAMES if self._is_grid else FRAMES:
             self.frames.addItem(display(FRAMES[word].label), word)
         self.every = self._number(1, max(1, planned), 1)
         self.picture_size = QComboBox(self)
@@ -106,7 +107,7 @@ class GifForm(QWidget):
     def _caption_text(self) -> str:
         if self._is_grid:
             return self.tr("Captions, step and phase")
-        if self._drowned:
+        if self._into_noise:
             return self.tr("Layer and phase under the picture")
         return self.tr("Step and phase under the picture")
 
@@ -144,7 +145,7 @@ class GifForm(QWidget):
                 delay_ms=self.delay.value(), hold_ms=self.hold.value(), loop=self.loop.isChecked(),
                 ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(),
                 plot=self.plot.isChecked() and not self._is_grid,
-                dark=self.dark.isChecked(), into_noise=self._drowned,
+                dark=self.dark.isChecked(), into_noise=self._into_noise,
             )  # fmt: skip
         except ExportError as error:
             return error

@@ -1,6 +1,6 @@
 """The look of the interface: tokens, palette, style sheet, type scale and icons.
 
-`apply(app, "system")` puts it on; `theme().changed` tells who paints by hand to paint again.
+`apply(app, "system")` puts it on; `theme().changed` is for widgets that paint by hand, to paint again.
 """
 
 from sculptor_app.ui.theme import fonts

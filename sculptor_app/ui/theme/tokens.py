@@ -1,7 +1,7 @@
 """Design tokens: every colour, and the few lengths, that the interface is made of, for a light and a dark room.
 
 Colours are "#rrggbb". Phase and band colours stay apart for colour-blind eyes by lightness and hue, and bands differ by
-dash pattern as well, so that nothing is told by colour alone.
+dash pattern as well, so that nothing is shown by colour alone.
 """
 
 from collections.abc import Mapping

@@ -89,7 +89,7 @@ def give_menu(button: QToolButton, menu: QMenu) -> None:
 
 
 def _let_go(button: QToolButton) -> None:
-    # WORKAROUND: Qt 6.11 does not tell a button that the pointer has left it while its menu was open: it stays lit.
+    # WORKAROUND: Qt 6.11 lets a button stay lit after the pointer has left it while its menu was open.
     if not button.rect().contains(button.mapFromGlobal(button.cursor().pos())):
         button.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, False)
         button.update()
@@ -134,7 +134,7 @@ class LayoutBarrier(QWidget):
 class ScrolledPanel(QWidget):
     """Two widgets above each other: the upper scrolls where room is short, the lower is always seen whole."""
 
-    def __init__(self, settings: QWidget, foot: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, settings: QWidget, footer: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scroll = QScrollArea(self)
         self._scroll.setWidget(settings)
@@ -144,7 +144,7 @@ class ScrolledPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._scroll, 1)
-        column.addWidget(foot)
+        column.addWidget(footer)
 
     @property
     def room_px(self) -> int:

@@ -134,7 +134,7 @@ class StatesModel(QAbstractListModel):
         self._count = 0
         self.planned = 0
         self.spans: tuple[PhaseSpan, ...] = ()
-        self.start_words = self.tr("the untouched block")
+        self.start_text = self.tr("the untouched block")
 
     def set_count(self, count: int) -> None:
         """Grows by inserting rows, or starts again when there are fewer."""
@@ -152,9 +152,9 @@ class StatesModel(QAbstractListModel):
         return next((s.phase.key for s in self.spans if s.first_step <= row <= s.last_step), None)
 
     def describe(self, row: int) -> str:
-        """A state in words, for tooltips and screen readers."""
+        """The text of a state for tooltips and screen readers."""
         if row == 0:
-            return self.tr("state 0, {0}").format(self.start_words)
+            return self.tr("state 0, {0}").format(self.start_text)
         key = self.phase_key(row)
         text = self.tr("step {0} of {1}").format(row, self.planned or self._count - 1)
         return f"{text}, {phase_name(key).lower()}" if key else text
@@ -200,8 +200,8 @@ class Filmstrip(QListView):
         self.horizontalScrollBar().actionTriggered.connect(self._scrolled_by_hand)
         theme().changed.connect(self.viewport().update)
 
-    def set_start_words(self, words: str) -> None:
-        self._states.start_words = words
+    def set_start_text(self, text: str) -> None:
+        self._states.start_text = text
 
     def _set_up_view(self) -> None:
         self.setProperty("kind", "bare")

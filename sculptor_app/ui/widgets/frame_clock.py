@@ -5,7 +5,7 @@ import time
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 PAINTED_MS = 10
-"""When what was told to widgets has been painted: Qt gathers updates of a window for 5 ms before it paints them."""
+"""When what was set on widgets has been painted: Qt gathers updates of a window for 5 ms before it paints them."""
 
 
 class FrameClock(QObject):

@@ -236,7 +236,7 @@ class FramePanel(QWidget):
         self.picture_view.set_marker(column, row)
 
     def set_value_reader(self, reader: Callable[[int, int], str] | None) -> None:
-        """How the value of a pixel (column, row) is told; without one, its position and colour are."""
+        """The text of a pixel (column, row); without a reader, its position and colour are shown."""
         self._reader = reader
 
     # Inside
@@ -282,8 +282,8 @@ class FramePanel(QWidget):
 
     def _place(self) -> None:
         """The picture as large as its aspect allows, header and footer along its edges, all of it centred."""
-        head, foot = self._header.sizeHint().height(), self._footer.sizeHint().height()
-        room_x, room_y = self.width(), max(1, self.height() - head - foot - 2 * _GAP)
+        head, footer = self._header.sizeHint().height(), self._footer.sizeHint().height()
+        room_x, room_y = self.width(), max(1, self.height() - head - footer - 2 * _GAP)
         width = int(min(room_x, room_y * self._aspect))
         height = int(min(room_y, width / self._aspect))
         left = (room_x - width) // 2
@@ -293,7 +293,7 @@ class FramePanel(QWidget):
         strip_left = (room_x - strip) // 2
         self._header.setGeometry(QRect(strip_left, top, strip, head))
         self.picture_view.setGeometry(QRect(left, top + head + _GAP, width, height))
-        self._footer.setGeometry(QRect(strip_left, top + head + height + 2 * _GAP, strip, foot))
+        self._footer.setGeometry(QRect(strip_left, top + head + height + 2 * _GAP, strip, footer))
         self._update_zoom()
 
     def sizeHint(self) -> QSize:

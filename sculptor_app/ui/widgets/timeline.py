@@ -29,10 +29,10 @@ class Timeline(QSlider):
         self._planned = 0
         self._available = 0
         self._marks: tuple[tuple[str, int], ...] = ()
-        self._mark_words = ""
-        self._start_words = self.tr("the untouched block")
+        self._mark_text = ""
+        self._start_text = self.tr("the untouched block")
         self._snr: Sequence[float] = ()
-        self._telling = False
+        self._is_silent = False
         self._wheel = 0
         self._labels: QPixmap | None = None  # kept: they cost more than all the rest, and stay while the cursor moves
         self.setRange(0, 0)
@@ -58,7 +58,7 @@ class Timeline(QSlider):
             raise ValueError(f"a run has 0 or more steps; got {planned}")
         self._spans, self._planned, self._snr = tuple(spans), planned, tuple(snr)
         self._available, self._marks = 0, ()
-        self._tell(0)
+        self._set_silently(0)
         self._dress()
 
     def set_available(self, last: int) -> None:
@@ -66,25 +66,25 @@ class Timeline(QSlider):
         available = min(last, self._planned)
         if available != self._available:
             self._available = available
-            self._tell(self.value())
+            self._set_silently(self.value())
             self.update()
 
     def set_step(self, step: int) -> None:
         """Puts the cursor on a state."""
-        self._tell(step)
+        self._set_silently(step)
         self._describe()
 
-    def set_settled(self, marks: Sequence[tuple[str, int]], words: str = "") -> None:
+    def set_settled(self, marks: Sequence[tuple[str, int]], text: str = "") -> None:
         """The measured marks: pairs of a band's key and the step from which it stayed settled.
 
         Args:
-            words: what a mark says if it is something else, with "{0}" for the band.
+            text: of a mark that is something else, with "{0}" for the band.
         """
-        self._marks, self._mark_words = tuple(marks), words or self.tr("{0} settled here")
+        self._marks, self._mark_text = tuple(marks), text or self.tr("{0} settled here")
         self._dress()
 
-    def set_start_words(self, words: str) -> None:
-        self._start_words = words
+    def set_start_text(self, text: str) -> None:
+        self._start_text = text
 
     @property
     def step(self) -> int:
@@ -95,9 +95,9 @@ class Timeline(QSlider):
         return self._axis().step_at(point.x())
 
     def describe(self, step: int) -> str:
-        """A state in words, as the tooltip says it: its phase, what the sculptor does in it, its SNR."""
+        """The tooltip of a state: its phase, what the sculptor does in it, its SNR."""
         if step == 0:
-            lines = [self.tr("State 0: {0}").format(self._start_words)]
+            lines = [self.tr("State 0: {0}").format(self._start_text)]
         else:
             lines = [self.tr("Step {0} of {1}").format(step, self._planned)]
         span = self._span_of(step)
@@ -106,7 +106,7 @@ class Timeline(QSlider):
             lines.append(f"{phase_name(span.phase.key)} ({steps}): {phase_action(span.phase.key)}")
         if step < len(self._snr):
             lines.append(self.tr("SNR {0}").format(f"{self._snr[step]:.2g}"))
-        lines += [self._mark_words.format(band_name(band).capitalize()) for band, at in self._marks if at == step]
+        lines += [self._mark_text.format(band_name(band).capitalize()) for band, at in self._marks if at == step]
         if step > self._available:
             lines.append(self.tr("not computed yet"))
         return "\n".join(lines)
@@ -119,16 +119,16 @@ class Timeline(QSlider):
     def _span_of(self, step: int) -> PhaseSpan | None:
         return next((span for span in self._spans if span.first_step <= step <= span.last_step), None)
 
-    def _tell(self, step: int) -> None:
-        """Sets range and value without asking anybody for anything."""
-        self._telling = True
+    def _set_silently(self, step: int) -> None:
+        """Sets range and value; nothing is emitted for it."""
+        self._is_silent = True
         self.setRange(0, self._available)
         self.setValue(step)
-        self._telling = False
+        self._is_silent = False
 
     def _value_was_changed(self, step: int) -> None:
         # Only a screen reader sets the value of this slider by itself.
-        if not self._telling:
+        if not self._is_silent:
             self.step_requested.emit(step)
 
     def _dress(self) -> None:

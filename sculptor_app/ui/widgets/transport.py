@@ -23,7 +23,7 @@ class _SpeedBox(QDoubleSpinBox):
 
 
 class TransportBar(QWidget):
-    """Buttons for moving through the states; it shows what it is told and asks by signal."""
+    """Buttons for moving through the states; each press is a request by signal."""
 
     first_requested = Signal()
     back_requested = Signal()

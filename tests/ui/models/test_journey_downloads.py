@@ -248,7 +248,7 @@ def test_opening_says_what_is_done_and_can_be_stopped(
     opening_bar = window.panels.opening_bar
     models.open(str(folder))
     assert opening_bar.isVisible()
-    wanted = f"Opening {folder}: trying it in a process of its own"
+    wanted = f"Opening {folder}: trying it in a separate process"
     ready.qtbot.waitUntil(lambda: opening_bar.text.text() == wanted, timeout=RUN_MS)
     with ready.qtbot.waitSignal(models.opening.cancelled, timeout=RUN_MS):
         QTest.mouseClick(opening_bar.buttons[0], Qt.MouseButton.LeftButton)

@@ -23,7 +23,7 @@ def test_sizes(count: float, text: str) -> None:
     ("progress", "text"),
     [
         (LoadingProgress(LoadingStage.CHECKING), "checking what is in the folder"),
-        (LoadingProgress(LoadingStage.SANDBOX), "trying it in a process of its own"),
+        (LoadingProgress(LoadingStage.SANDBOX), "trying it in a separate process"),
         (LoadingProgress(LoadingStage.READING, "unet", 2, 5), "reading unet (2 of 5)"),
         (LoadingProgress(LoadingStage.READING), "reading its weights"),
         (LoadingProgress(LoadingStage.MOVING), "bringing it to where it computes"),
