@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 import sculptor_app
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.pictures.file import _resized
+from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.texts import Text, translate
+from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.shell.app import install_translations
 from sculptor_app.ui.widgets.names import display
 
@@ -139,6 +143,17 @@ def test_sentences_from_below_are_shown_in_the_chosen_language(made_up_language:
     assert display(sentence) == MADE_UP.format("The disk is full: a.gif was not written.")
     inner = translate("errors", "The disk is full: {0} was not written.").format(sentence)
     assert display(inner).count("Klingon") == 2
+
+
+def test_what_is_wrong_with_a_field_and_a_picture_is_shown_in_the_chosen_language(
+    made_up_language: list[QTranslator], qtbot: QtBot
+) -> None:
+    field = ConditionField(ModelParameter("prompt", "Prompt", ParameterKind.CHOICE, required=True, choices=("a",)))
+    qtbot.addWidget(field)
+    assert field.problem.startswith("Klingon")
+    assert [display(note) for note in _resized((4000, 3000), (3, 48, 64), False)] == [
+        MADE_UP.format("shrunk from 4000 × 3000 pixels")
+    ]
 
 
 def test_without_a_catalogue_the_program_speaks_english(qapp: QApplication) -> None:

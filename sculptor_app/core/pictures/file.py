@@ -359,7 +359,11 @@ def _resized(original: tuple[int, int], shape: tuple[int, ...], cropped: bool) -
     notes: list[str] = [translate("errors", "cropped to its middle square")] if cropped and width != height else []
     before, now = (min(original), shape[1]) if cropped else (max(original), max(shape[1:]))
     if now != before:
-        notes.append(f"{'shrunk' if now < before else 'enlarged'} from {width} {_TIMES} {height} pixels")
+        shrunk, enlarged = (
+            translate("errors", "shrunk from {0} × {1} pixels"),
+            translate("errors", "enlarged from {0} × {1} pixels"),
+        )
+        notes.append((shrunk if now < before else enlarged).format(width, height))
     return notes
 
 

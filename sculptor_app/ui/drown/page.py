@@ -35,6 +35,7 @@ from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import FileDrop, ScrolledPanel
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
+from sculptor_app.ui.widgets.names import display
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -299,7 +300,7 @@ class DrownPage(Page):
         self.session.show(forward.trajectory, forward.measures, running=False)
         self.session.go_to(round(share * forward.trajectory.planned_steps))  # the same picture stays at its level
         height, width = forward.picture.shape[1:]
-        about = " · ".join((self.tr("{0}×{1} pixels").format(width, height), *forward.notes))
+        about = " · ".join((self.tr("{0}×{1} pixels").format(width, height), *map(display, forward.notes)))
         self.controls.set_picture(forward.name, about)
         self.timeline.set_settled(self.plots.emerging_marks(), self.tr("{0} drowns here"))
         self._show_reverse_runs()

@@ -62,7 +62,7 @@ class ConditionField(QWidget):
         try:
             self.value()
         except RequestError as error:
-            return str(error)
+            return display(error.message)
         return ""
 
     # One maker for each kind: puts widgets into the row, and says how they are read and written -----------------------

@@ -13,6 +13,7 @@ from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
 from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.why.experiments import Choices, Experiment, Labels
+from sculptor_app.ui.widgets.names import display
 
 COUNTS = {Experiment.NOISES: (6, 12, 24, 48), Experiment.BLEND: (6, 12, 24, 48), Experiment.PAINT: (1, 2, 3, 4)}
 _FIRST_COUNT = {Experiment.NOISES: 12, Experiment.BLEND: 12, Experiment.PAINT: 2}
@@ -184,7 +185,7 @@ class ExperimentControls(RunForm):
         try:
             read = read_form(self._fields(seed))
         except RequestError as error:
-            return (FieldError("", str(error)),)
+            return (FieldError("", display(error.message)),)
         return () if isinstance(read, RunRequest) else read
 
 

@@ -146,7 +146,7 @@ class WhyPage(Page):
         try:
             planned = self._plan_or_raise()
         except RequestError as error:
-            self.messages.show_message(str(error))
+            self.messages.show_message(error.message, error.advice)
             return
         if planned is not None:
             self.messages.clear()
