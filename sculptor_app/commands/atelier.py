@@ -1,4 +1,4 @@
-"""The command `sculptor-app atelier`."""
+"""`sculptor-app atelier`: a contact sheet of the rendered sculptures, and how fast they are rendered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `sculptor-app evaluate`."""
+"""`sculptor-app evaluate`: how good a model of sculptures is, from samples of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `sculptor-app train` and its options."""
+"""`sculptor-app train`: its options; what they mean together is in `train_recipe`, the run in `train_run`."""
 
 from __future__ import annotations
 

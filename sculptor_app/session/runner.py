@@ -218,7 +218,7 @@ class SamplingRunner(QObject):
         """Sample; before the engine is there the run waits, and one that goes on is cancelled for it.
 
         Args:
-            start: Makes the `core.requests.start.Start` to begin with instead of the seed's noise; it is called in the
+            start: Makes the `core.pictures.start.Start` to begin with instead of the seed's noise; it is called in the
                 worker thread with the engine and the request.
 
         Returns:

@@ -34,7 +34,7 @@ class StepHook(Protocol):
         """The run begins; the scheduler is planned."""
 
     def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
-        """A result to return in place of the step; None takes the step and reports it."""
+        """A result to return in place of the step, as a fork does up to where it begins; None takes and reports it."""
 
     def step_returned(self, call: Call, state: torch.Tensor) -> None:
         """A step was taken, and returned this state."""
@@ -50,9 +50,9 @@ class ObserverOptions:
     max_pictures: int | None = None  # how many pictures of the batch are observed, its first ones; None is all of them
     # How many calls of `step` the pipeline is going to make, None if it is not known; asked at the start.
     calls_left: Callable[[], int | None] = lambda: None
-    # How many schedulers the pipeline has. Of several the first is observed that works on pictures and whose levels are
-    # known; the others run unobserved.
-    stages: int = 1
+    # How many schedulers the pipeline has, one for each model of a cascade. Of several the first is observed that works
+    # on pictures and whose levels are known; the others run unobserved.
+    scheduler_count: int = 1
     step_hook: StepHook | None = None  # is called for every step that is observed; may replace it
 
 
@@ -99,7 +99,7 @@ class BatchObserver:
     def start(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
         """Note state 0 and the plan, at the first call of the run."""
         self._interrupt()
-        if self._scheduler is not None or self._is_other_stage(scheduler, sample):
+        if self._scheduler is not None or self._is_to_be_left_alone(scheduler, sample):
             return
         self._scheduler = scheduler
         self._first = self._next = call_index(scheduler, timestep, 0, self.options.calls_left())
@@ -112,9 +112,9 @@ class BatchObserver:
         self._on_start(self._frames(sample), self._plan)
         self._clock = time.perf_counter()
 
-    def _is_other_stage(self, scheduler: Scheduler, sample: torch.Tensor) -> bool:
-        """Whether this is a stage of a model with several that is not to be observed."""
-        if self.options.stages == 1:
+    def _is_to_be_left_alone(self, scheduler: Scheduler, sample: torch.Tensor) -> bool:
+        """Whether this scheduler is one of several, and not the one to observe."""
+        if self.options.scheduler_count == 1:
             return False
         try:
             plan_calls(scheduler)
@@ -127,7 +127,7 @@ class BatchObserver:
     ) -> Any:
         """Take the real step and report it; `x` is the state before it, (B, C, H, W) or of the converter's layout."""
         self.start(scheduler, timestep, x)
-        if self._scheduler is not scheduler or self._next >= len(self._timesteps):  # another stage, or its end
+        if self._scheduler is not scheduler or self._next >= len(self._timesteps):  # another one, or beyond its end
             return real_step()
         call, hook = self._next_call(scheduler, timestep), self.options.step_hook
         replaced = None if hook is None else hook.replace_step(call, real_step)

@@ -1,1 +1,1 @@
-"""Samplers: the table of those on offer, and the noise levels and predictions of each family of schedulers."""
+"""Samplers made of diffusers' schedulers, and the noise levels and predictions of each family of schedulers."""

@@ -1,4 +1,4 @@
-"""The clean picture that a model predicts, worked out from its output.
+"""The clean picture that a model predicts (x0 prediction), worked out from its output of any kind.
 
 | in code | in the papers |
 | --- | --- |

@@ -69,7 +69,7 @@ class PipelineRun:
             FrameConverter(layout, self._call.size),
             GuidanceSplitter(self.pipeline, request.guidance) if watch_guidance else None,
             calls_left=self._calls_left,
-            stages=len(self._stages),
+            scheduler_count=len(self._stages),
         )
         self.random = RandomStreams(request.seed, self._call.generator, self.device.id)
 

@@ -1,4 +1,4 @@
-"""Sampling as a generator: a run of a model that yields an event for every reverse step.
+"""Sampling as a generator: a run of a model, with an event (`Started`, `StepTaken`) for every reverse step.
 
 The pipeline runs in a greenlet of the same thread: at every step the scheduler's hook switches back to whoever
 iterates over the generator, and the pipeline goes on when the next event is asked for.

@@ -16,7 +16,7 @@ _FUTURE = 0.35  # how strongly the steps still to come are inked
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CaptionCell:
     """What stands under one picture: its left edge and width in pixels, what it is, and its number if it has one."""
 
     left: int
@@ -36,7 +36,7 @@ def draw_caption(
     trajectory: AnyTrajectory,
     k: int,
     top: int,
-    cells: tuple[Cell, ...],
+    cells: tuple[CaptionCell, ...],
     inks: Inks,
     into_noise: bool = False,
     margin: int = 0,

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.caption import Cell, caption_height, draw_caption
+from sculptor_app.exports.animation.caption import CaptionCell, caption_height, draw_caption
 from sculptor_app.exports.animation.drawing import (
     DARK,
     LIGHT,
@@ -143,7 +143,7 @@ class GridScenes(Scenes):
         sheet = self._ground.copy()
         if self._options.caption:
             kind = self._kind if k else FrameKind.NOISY_STATE
-            cell = Cell(0, self.width, kind.label, self._grid.common_words)
+            cell = CaptionCell(0, self.width, kind.label, self._grid.common_words)
             draw_caption(sheet, self._grid.lead_run, k, self._places.foot, (cell,), self._inks, margin=MARGIN)
         return sheet
 

@@ -1,4 +1,4 @@
-"""What a person may choose about a GIF, checked before any work is done."""
+"""Options of an animation, and what it can show of every step; checked before any work is done."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

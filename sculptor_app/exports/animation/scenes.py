@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
-from sculptor_app.exports.animation.caption import Cell, caption_height, draw_caption
+from sculptor_app.exports.animation.caption import CaptionCell, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import LEAST_HEIGHT_PX, EnergyChart, chart_width
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, Scene, Scenes, SheetDetail, new_paper
 from sculptor_app.exports.animation.grid import GridScenes, places_of
@@ -106,7 +106,7 @@ class RunScenes(Scenes):
             sheet.paste(self._chart.at(k), (self.width - self._chart.width, 0))
         if self._options.caption:
             cells = tuple(
-                Cell(index * (self._geometry.width + GAP_PX), self._geometry.width, kind.label, _note(limit))
+                CaptionCell(index * (self._geometry.width + GAP_PX), self._geometry.width, kind.label, _note(limit))
                 for index, (kind, limit) in enumerate(zip(self._kinds, limits, strict=True))
             )
             draw_caption(sheet, self._trajectory, k, self._geometry.height, cells, self._inks, self._options.into_noise)

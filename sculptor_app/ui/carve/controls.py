@@ -1,4 +1,4 @@
-"""The left panel: what to carve and how, Start and Stop, and how far the run is."""
+"""The left panel of the page Carve: what to carve and how, Start and Stop, and how far the run is."""
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget

@@ -1,4 +1,4 @@
-"""The right panel: the chosen cell enlarged, the share learned per noise level, and the loss."""
+"""The right panel of the page Learn: the chosen cell enlarged, the share learned per noise level, and the loss."""
 
 from __future__ import annotations
 

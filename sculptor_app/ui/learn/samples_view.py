@@ -1,4 +1,4 @@
-"""The middle of the page: the grid of samples between its choices and a timeline; an invitation while it is empty."""
+"""The middle of the page Learn: the grid of samples between choices and a timeline; an invitation while it is empty."""
 
 from __future__ import annotations
 

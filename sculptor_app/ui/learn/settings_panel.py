@@ -1,4 +1,4 @@
-"""The left panel: settings of a training run, and its start, pause, stop and progress."""
+"""The left panel of the page Learn: settings of a training run, and its start, pause, stop and progress."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class GridViews:
 
     session: Session  # which step
     grid: Callable[[], RunGrid | None]  # the runs that are seen now; None where there are none
-    frames: Callable[[], str]  # what is seen of each, as `GifOptions.frames` has it
+    frames: Callable[[], str]  # what is seen of each, as `AnimationOptions.frames` has it
     name: Callable[[], str]  # what a file of them is called, without its ending
 
 

@@ -1,4 +1,4 @@
-"""The settings of the experiments."""
+"""The left panel of the page "Why noise?": the settings of each experiment."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sculptor_app.core.trajectory.forward import run_forward_process
-from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption
+from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _headings, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import EnergyChart
 from sculptor_app.exports.animation.drawing import LIGHT
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -70,7 +70,7 @@ def test_caption_counts_layers() -> None:
 
 def test_bar_has_the_phases_the_other_way_round() -> None:
     sheet = Image.new("RGB", (500, caption_height(500)), LIGHT.paper)
-    draw_caption(sheet, drowned(steps=50), 30, 0, (Cell(0, 500, "Noisy state", ""),), LIGHT, into_noise=True)
+    draw_caption(sheet, drowned(steps=50), 30, 0, (CaptionCell(0, 500, "Noisy state", ""),), LIGHT, into_noise=True)
     bar = np.asarray(sheet)[BAR_PX // 2]
     assert tuple(bar[10]) == LIGHT.phases["polish"]
     assert tuple(bar[199]) == LIGHT.phases["polish"]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sculptor_app.core.trajectory.levels import PHASES
-from sculptor_app.exports.animation.caption import BAR_PX, Cell, _headings, caption_height, draw_caption
+from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _headings, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -35,14 +35,14 @@ def test_texts_never_leave_their_place(width: int) -> None:
     """Right of the strip there is paper of another colour: no ink reaches it, whatever the width."""
     trajectory = made_run(steps=1000, taken=3)
     sheet = Image.new("RGB", (width + 50, caption_height(width)), (1, 2, 3))
-    draw_caption(sheet, trajectory, 3, 0, (Cell(0, width, "Chips of the noisy state", "±0.0021"),), LIGHT)
+    draw_caption(sheet, trajectory, 3, 0, (CaptionCell(0, width, "Chips of the noisy state", "±0.0021"),), LIGHT)
     assert (np.asarray(sheet)[:, width:] == (1, 2, 3)).all()
 
 
 def test_bar_shows_the_phases_and_how_far_the_run_is() -> None:
     trajectory = made_run(steps=50)
     sheet = Image.new("RGB", (500, caption_height(500)), LIGHT.paper)
-    draw_caption(sheet, trajectory, 15, 0, (Cell(0, 500, "Noisy state", ""),), LIGHT)
+    draw_caption(sheet, trajectory, 15, 0, (CaptionCell(0, 500, "Noisy state", ""),), LIGHT)
     bar = np.asarray(sheet)[BAR_PX // 2]
     assert tuple(bar[10]) == LIGHT.phases["decisions"]
     assert tuple(bar[149]) == LIGHT.phases["structure"]
