@@ -144,7 +144,7 @@ def test_a_tiny_picture_is_drowned_as_it_is(tmp_path: Path) -> None:
         (["holiday.png", "--size-px", "3", *GIF], "The size is 3; choose a whole number, 16 to 2048."),
         (["holiday.png", "--scale", "60", *GIF], "The size is 2880 pixels. Choose 16 to 2048."),
         (["holiday.png", "--delay-ms", "85", *GIF], "The time per frame is 85 ms, and GIF counts whole 10 ms."),
-        (["holiday.png", "--out", "x.mp4"], "x.mp4 is neither a .gif nor a .png. Choose one of them."),
+        (["holiday.png", "--out", "x.mp4"], "x.mp4 is neither a .gif nor a .png"),
         (["holiday.png", "--out", "gone/x.gif"], "does not exist. Create it, or choose another."),
         (["holiday.png", "--csv", "x.gif", *GIF], "x.gif is to be a picture and numbers at once."),
         (["holiday.png", "--out", "holiday.png"], "holiday.png is the picture itself. Choose another name"),

@@ -195,7 +195,7 @@ def test_runs_with_nothing_to_show_are_refused(tmp_path: Path) -> None:
     ("wrong", "words"),
     [({"delay_ms": 85}, "is 85 ms, and GIF counts whole 10 ms. Choose 80"), ({"delay_ms": 10}, "Choose 20 to 10000"),
      ({"hold_ms": -10}, "Choose 0 to 60000"), ({"size_px": 5000}, "Choose 16 to 2048"),
-     ({"every": 0}, "Choose 1 or more"), ({"frames": "all"}, "Choose one of guess, noisy, chips, both")],
+     ({"every": 0}, "Choose 1 or more"), ({"frames": "all"}, "Choose one of guess, noisy, chips, ")],
 )  # fmt: skip
 def test_wrong_options_are_refused(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(ExportError, match=words):
