@@ -67,8 +67,8 @@ def _fetch(offer: Offer, interruption: Interruption) -> None:
 
 def add_labels(group: argparse._ArgumentGroup) -> None:
     """Add form and material."""
-    group.add_argument("--form", action=OneOf, known=FORMS, name="form", help="left free if not given")
-    group.add_argument("--material", action=OneOf, known=MATERIALS, name="material", help="left free if not given")
+    group.add_argument("--form", action=OneOf, known=FORMS, name="form", help="any one if not given")
+    group.add_argument("--material", action=OneOf, known=MATERIALS, name="material", help="any one if not given")
 
 
 def add_seed(group: argparse._ArgumentGroup, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: Fréchet distance, nearest training picture, and their report as JSON and as a table."""
+"""Figures of an evaluation: Fréchet distance (as in FID), nearest training picture, and reports of them."""
 
 from __future__ import annotations
 

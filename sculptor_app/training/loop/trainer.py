@@ -1,4 +1,4 @@
-"""Training steps: v-prediction with label dropout and an exponential moving average, from a state that can be saved."""
+"""Training steps: v-prediction with label dropout and a moving average (EMA), from a state that can be saved."""
 
 from __future__ import annotations
 
