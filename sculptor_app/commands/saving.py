@@ -22,7 +22,7 @@ from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureErr
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
 from sculptor_app.exports.animation.options import MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
 from sculptor_app.exports.files import ExportError, OptionError, check_target
-from sculptor_app.exports.formats import FORMATS, PICTURE_FORMATS, Export, Kind, picture_format
+from sculptor_app.exports.formats import FORMATS, Export, Kind, picture_format, picture_formats
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -39,7 +39,7 @@ def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: s
         shown: what a format's file shows, by the kind of format.
         numbers: what a table holds.
     """
-    out = "; ".join(f"x{row.suffix}: {shown[row.kind]}" for row in PICTURE_FORMATS)
+    out = "; ".join(f"x{row.suffix}: {shown[row.kind]}" for row in picture_formats())
     group.add_argument("--out", type=Path, metavar="FILE", help=out)
     group.add_argument("--csv", type=Path, metavar="FILE", help=numbers)
 
@@ -104,7 +104,7 @@ def check_files(arguments: argparse.Namespace) -> None:
     if out is None and numbers is None:
         raise OptionError("There is nothing to save.", "Add --out FILE or --csv FILE.")
     if out is not None and picture_format(out) is None:
-        known = " nor a ".join(row.suffix for row in PICTURE_FORMATS)
+        known = " nor a ".join(row.suffix for row in picture_formats())
         raise OptionError(f"{out} is neither a {known}.", "Choose one of them.")
     if out is not None and numbers is not None and out.resolve() == numbers.resolve():
         raise OptionError(f"{out} is to be a picture and numbers at once.", "Choose two names.")

@@ -1,7 +1,7 @@
 """Export formats: one row for each kind of file that a run, or a grid of runs, is saved as.
 
 The command line, the window and the tests read this table; a new format is a row here and a module that writes it.
-Importing it needs neither numpy nor Pillow: writers are imported when they write.
+Importing it needs neither numpy nor Pillow: a format's module is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Export:
 
     source: RunOrGrid  # the run or runs; they may still grow, what comes later is left out
     options: AnimationOptions = field(default_factory=AnimationOptions)  # of animations and stills
-    state: int = 0  # of stills, the one that is shown
+    state: int = 0  # the one that a still or a preview shows
     measures: RunMeasures | None = None  # a run's band energies; None has them measured where they are needed
     progress: Progress | None = None  # called after every frame of an animation, and every state of a grid's table
     stop: Event | None = None  # set to give up before the next one
@@ -56,6 +56,11 @@ class ExportFormat:
     sheet_px: int = 0
 
     @property
+    def short_name(self) -> str:
+        """The name that a choice of formats shows, as "GIF"."""
+        return self.id.upper()
+
+    @property
     def suffix(self) -> str:
         """The ending of its files, as ".gif"."""
         return f".{self.id}"
@@ -65,10 +70,37 @@ class ExportFormat:
         return path if path.suffix.lower() == self.suffix else path.with_name(path.name + self.suffix)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnimationFormat(ExportFormat):
+    """A kind of file that shows all states one after the other.
+
+    Attributes:
+        preview: one frame as a picture file that Qt reads (GIF, PNG), made by the same means as the whole: the export's
+            state, or else the nearest that is shown. Raises ExportError where there is nothing to show.
+        estimate_bytes: about how large the file becomes. Raises ExportError where there is nothing to show.
+    """
+
+    kind: Kind = field(default="animation", init=False)
+    preview: Callable[[Export], bytes]
+    estimate_bytes: Callable[[Export], int]
+
+
 def _write_gif(path: Path, export: Export) -> None:
     from sculptor_app.exports.gif.writer import write_gif
 
     write_gif(path, export.source, export.measures, export.options, export.progress, export.stop)
+
+
+def _preview_gif(export: Export) -> bytes:
+    from sculptor_app.exports.gif.writer import preview_gif
+
+    return preview_gif(export.source, export.measures, export.options, export.state)
+
+
+def _estimate_gif(export: Export) -> int:
+    from sculptor_app.exports.gif.writer import estimate_bytes
+
+    return estimate_bytes(export.source, export.measures, export.options)
 
 
 def _write_png(path: Path, export: Export) -> None:
@@ -83,20 +115,30 @@ def _write_csv(path: Path, export: Export) -> None:
     write_csv(path, export.source, export.measures, export.progress, export.stop)
 
 
-FORMATS = {
+FORMATS: dict[str, ExportFormat] = {
     row.id: row
     for row in (
-        ExportFormat("gif", translate("names", "GIF animation"), "animation", _write_gif, sheet_px=900),
+        AnimationFormat(
+            "gif", translate("names", "GIF animation"), _write_gif, sheet_px=900,
+            preview=_preview_gif, estimate_bytes=_estimate_gif,
+        ),
         ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
         ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),
     )
-}
+}  # fmt: skip
 """All formats by id; of a kind the first is the one that is offered first."""
 
-PICTURE_FORMATS = tuple(row for row in FORMATS.values() if row.kind != "table")
-"""Those that show what a run looks like."""
+
+def picture_formats() -> tuple[ExportFormat, ...]:
+    """Those that show what a run looks like."""
+    return tuple(row for row in FORMATS.values() if row.kind != "table")
+
+
+def animation_formats() -> tuple[AnimationFormat, ...]:
+    """Those that show all states one after the other."""
+    return tuple(row for row in FORMATS.values() if isinstance(row, AnimationFormat))
 
 
 def picture_format(path: Path) -> ExportFormat | None:
-    """The one of PICTURE_FORMATS that a path's ending names, in capitals or not; None where it names none of them."""
-    return next((row for row in PICTURE_FORMATS if row.suffix == path.suffix.lower()), None)
+    """The picture format that a path's ending names, in capitals or not; None where it names none of them."""
+    return next((row for row in picture_formats() if row.suffix == path.suffix.lower()), None)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sculptor_app.cli import make_parser
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.formats import FORMATS, PICTURE_FORMATS, Export, ExportFormat, picture_format
+from sculptor_app.exports.formats import FORMATS, Export, ExportFormat, picture_format, picture_formats
 from sculptor_app.exports.settings import read_settings
 from tests.helpers.grids import made_grid
 from tests.helpers.runs import made_run
@@ -30,7 +30,7 @@ def test_every_format_writes_a_run_and_a_grid(tmp_path: Path, row: ExportFormat,
 
 
 def test_an_ending_names_its_format() -> None:
-    assert [picture_format(Path(f"x{row.suffix.upper()}")) for row in PICTURE_FORMATS] == list(PICTURE_FORMATS)
+    assert [picture_format(Path(f"x{row.suffix.upper()}")) for row in picture_formats()] == list(picture_formats())
     assert picture_format(Path("x.csv")) is picture_format(Path("gif")) is None
     gif = FORMATS["gif"]
     assert [gif.named(Path(name)).name for name in ("a", "a.png", "a.GIF")] == ["a.gif", "a.png.gif", "a.GIF"]
@@ -41,7 +41,7 @@ def test_commands_offer_every_format_that_shows_a_picture(command: str, capsys: 
     with pytest.raises(SystemExit):
         make_parser().parse_args([command, "--help"])
     shown = " ".join(capsys.readouterr().out.split())  # wherever the lines are broken
-    assert all(f"x{row.suffix}: " in shown for row in PICTURE_FORMATS)
+    assert all(f"x{row.suffix}: " in shown for row in picture_formats())
 
 
 def test_the_table_is_read_without_numpy_and_pillow() -> None:

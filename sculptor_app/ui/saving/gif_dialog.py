@@ -1,16 +1,17 @@
-"""Saving a run as a GIF: all choices, one frame as it will look, about how large it becomes, and the saving itself."""
+"""Saving a run as an animation: all choices, one frame as it will look, about how large it becomes, and the saving."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QSettings, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QImage
 from PySide6.QtWidgets import (
+    QComboBox,
     QDialog,
     QFileDialog,
     QGridLayout,
@@ -25,7 +26,7 @@ from PySide6.QtWidgets import (
 
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportCancelled, ExportError
-from sculptor_app.exports.formats import FORMATS
+from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui import theme
@@ -45,9 +46,9 @@ SETTLE_MS = 150
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One frame as a GIF of its own, how many frames there will be, and their size in pixels."""
+    """One frame as a picture file of its own, how many frames there will be, and their size in pixels."""
 
-    gif: bytes
+    picture: bytes
     frames: int
     width_px: int
     height_px: int
@@ -67,34 +68,25 @@ class Saved:
     path: Path
 
 
-def preview_job(filmed: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> Job:
-    """A job that yields a Preview of the frame nearest to step k, then an Estimate."""
+def preview_job(row: AnimationFormat, export: Export) -> Job:
+    """A job that yields a Preview of the frame nearest to the export's state, then an Estimate."""
 
     def job(stop: threading.Event) -> Iterator[object]:
         from sculptor_app.exports.animation.plan import frame_count
         from sculptor_app.exports.animation.scenes import image_size
-        from sculptor_app.exports.gif import writer
 
-        picture = writer.preview_gif(filmed, measures, options, k)
-        yield Preview(picture, frame_count(filmed, options), *image_size(filmed, options))
-        yield Estimate(writer.estimate_bytes(filmed, measures, options))
+        picture = row.preview(export)
+        yield Preview(picture, frame_count(export.source, export.options), *image_size(export.source, export.options))
+        yield Estimate(row.estimate_bytes(export))
 
     return job
 
 
-def export_job(
-    path: Path,
-    filmed: RunOrGrid,
-    measures: RunMeasures | None,
-    options: AnimationOptions,
-    progress: Callable[[int, int], None],
-) -> Job:
+def export_job(row: AnimationFormat, path: Path, export: Export) -> Job:
     """A job that writes the file, reports its progress from its own thread, and yields Saved."""
 
     def job(stop: threading.Event) -> Iterator[object]:
-        from sculptor_app.exports.gif import writer
-
-        writer.write_gif(path, filmed, measures, options, progress, stop)
+        row.write(path, replace(export, stop=stop))
         yield Saved(path)
 
     return job
@@ -129,9 +121,8 @@ class ExportGifDialog(QDialog):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Save as GIF"))
         self._filmed, self._measures, self._settings = filmed, measures, settings
-        self._position = position
+        self._position, self._formats = position, animation_formats()
         self._is_saving = False
         self._task = BackgroundTask("gif", self, cancelled_by=(ExportCancelled,))
         self._alarm = QTimer(self)
@@ -142,7 +133,7 @@ class ExportGifDialog(QDialog):
         self._connect()
         self._set_saving(False)
         self.form.set_options(remembered_for(settings, filmed))
-        self.refresh()
+        self._show_format()
 
     # Building ----------------------------------------------------------------------------------------------------
 
@@ -155,6 +146,10 @@ class ExportGifDialog(QDialog):
         self.facts.setFont(theme.fonts.tabular(theme.fonts.body()))
         self.path = QLineEdit(str(path), self)
         self.path.setAccessibleName(self.tr("File"))
+        self.format = QComboBox(self)
+        self.format.addItems([row.short_name for row in self._formats])
+        self.format.setAccessibleName(self.tr("Format"))
+        self.format.setVisible(len(self._formats) > 1)
         self.browse = QPushButton(self.tr("Browse…"), self)
         self.problem = QLabel(self)
         self.problem.setProperty("tone", "warning")
@@ -173,6 +168,7 @@ class ExportGifDialog(QDialog):
     def _lay_out(self) -> None:
         file_row = QHBoxLayout()
         file_row.addWidget(self.path, 1)
+        file_row.addWidget(self.format)
         file_row.addWidget(self.browse)
         foot = QHBoxLayout()
         foot.setSpacing(10)
@@ -197,6 +193,7 @@ class ExportGifDialog(QDialog):
 
     def _connect(self) -> None:
         self.form.edited.connect(self.refresh)
+        self.format.currentIndexChanged.connect(self._change_format)
         self.path.textChanged.connect(self._judge)
         self.browse.clicked.connect(self._browse)
         self.save_button.clicked.connect(self.save)
@@ -207,6 +204,23 @@ class ExportGifDialog(QDialog):
         self._task.failed.connect(self._fail)
 
     # Choosing ----------------------------------------------------------------------------------------------------
+
+    def _row(self) -> AnimationFormat:
+        return self._formats[self.format.currentIndex()]
+
+    def _title(self) -> str:
+        return self.tr("Save as {0}").format(self._row().short_name)
+
+    def _show_format(self) -> None:
+        self.setWindowTitle(self._title())
+        self.refresh()
+
+    @Slot()
+    def _change_format(self) -> None:
+        path = Path(self.path.text())
+        if path.suffix.lower() in {row.suffix for row in self._formats}:
+            self.path.setText(str(path.with_suffix(self._row().suffix)))
+        self._show_format()
 
     @Slot(int)
     def set_position(self, position: int) -> None:
@@ -234,12 +248,13 @@ class ExportGifDialog(QDialog):
         options = self.form.options()
         if isinstance(options, AnimationOptions) and not self._is_saving:
             self.facts.setText(self.tr("estimating…"))
-            self._task.start(preview_job(self._filmed, self._measures, options, self._position))
+            export = Export(self._filmed, options, self._position, self._measures)
+            self._task.start(preview_job(self._row(), export))
 
     @Slot()
     def _browse(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(
-            self, self.tr("Save as GIF"), self.path.text(), filter_text(FORMATS["gif"]),
+            self, self._title(), self.path.text(), filter_text(self._row()),
             options=QFileDialog.Option.DontConfirmOverwrite,  # asked once, when it is saved
         )  # fmt: skip
         if chosen:
@@ -247,7 +262,7 @@ class ExportGifDialog(QDialog):
 
     def target(self) -> Path:
         """The file to write, with its ending."""
-        return FORMATS["gif"].named(Path(self.path.text().strip()).expanduser())
+        return self._row().named(Path(self.path.text().strip()).expanduser())
 
     # Saving ------------------------------------------------------------------------------------------------------
 
@@ -272,13 +287,14 @@ class ExportGifDialog(QDialog):
         self._alarm.stop()
         remember(self._settings, options, key_of(self._filmed))
         self._set_saving(True)
-        report = self._task.report_progress
-        self._task.start(export_job(self.target(), self._filmed, self._measures, options, report))
+        export = Export(self._filmed, options, self._position, self._measures, progress=self._task.report_progress)
+        self._task.start(export_job(self._row(), self.target(), export))
 
     def _set_saving(self, saving: bool) -> None:
         self._is_saving = saving
         self.form.setEnabled(not saving)
         self.path.setEnabled(not saving)
+        self.format.setEnabled(not saving)
         self.browse.setEnabled(not saving)
         self.cancel_button.setText(self.tr("Cancel") if saving else self.tr("Close"))
         self.progress.setRange(0, 0 if saving else 1)
@@ -299,7 +315,7 @@ class ExportGifDialog(QDialog):
     def _take(self, item: object) -> None:
         match item:
             case Preview():
-                self.preview.set_picture(QImage.fromData(item.gif).convertToFormat(QImage.Format.Format_RGB32))
+                self.preview.set_picture(QImage.fromData(item.picture).convertToFormat(QImage.Format.Format_RGB32))
                 self._frames = item
                 self.facts.setText(self._facts("…"))
             case Estimate():
@@ -327,7 +343,7 @@ class ExportGifDialog(QDialog):
     def _fail(self, error: Exception) -> None:
         self._set_saving(False)
         self.facts.setText("")
-        message, advice = error_texts(error, self.tr("The GIF could not be made ({0}: {1})."))
+        message, advice = error_texts(error, self.tr("The file could not be made ({0}: {1})."))
         self._show_problem(f"{message} {advice}".strip())
 
     def _show_problem(self, sentence: str) -> None:

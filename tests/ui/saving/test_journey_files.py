@@ -1,6 +1,7 @@
 """What is saved of a run: whole files, or one sentence about why not."""
 
 import csv
+import io
 import time
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
+from sculptor_app.cli import main
 from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.formats import FORMATS, AnimationFormat, Export
 from sculptor_app.exports.gif import writer
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
@@ -40,6 +43,24 @@ def dialog(qtbot: QtBot, settings: QSettings, run, tmp_path: Path):
         made.close()
 
 
+@pytest.fixture
+def film(monkeypatch: pytest.MonkeyPatch) -> AnimationFormat:
+    """An animation format that is one more row, and nothing else."""
+
+    def write(path: Path, export: Export) -> None:
+        export.progress(1, 1)
+        path.write_text(f"film of {export.options.frames}")
+
+    def preview(export: Export) -> bytes:
+        made = io.BytesIO()
+        Image.new("RGB", (40 + export.state, 9)).save(made, "PNG")
+        return made.getvalue()
+
+    row = AnimationFormat("film", "Made-up film", write, preview=preview, estimate_bytes=lambda export: 7 * 2**20)
+    monkeypatch.setitem(FORMATS, row.id, row)
+    return row
+
+
 def save(qtbot: QtBot, dialog: ExportGifDialog) -> None:
     with qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
         QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
@@ -54,6 +75,30 @@ def test_preview_and_estimate_come_from_the_other_thread(qtbot: QtBot, dialog: E
     qtbot.waitUntil(lambda: dialog.preview.image.height() == 128, timeout=RUN_MS)
     dialog.form.every.setValue(5)
     qtbot.waitUntil(lambda: dialog.facts.text().startswith("4 frames"), timeout=RUN_MS)
+
+
+def test_a_new_animation_format_is_offered_beside_gif(
+    qtbot: QtBot, film: AnimationFormat, dialog: ExportGifDialog, tmp_path: Path
+) -> None:
+    assert dialog.format.isVisible()
+    assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == ["GIF", "FILM"]
+    dialog.format.setCurrentText("FILM")
+    assert (dialog.windowTitle(), dialog.target()) == ("Save as FILM", tmp_path / "run.film")
+    qtbot.waitUntil(lambda: "about 7.0 MB" in dialog.facts.text(), timeout=RUN_MS)
+    assert dialog.preview.image.width() == 40 + 12
+    save(qtbot, dialog)
+    assert (tmp_path / "run.film").read_text() == "film of guess"
+
+
+def test_a_new_animation_format_is_known_to_the_command_line(film: AnimationFormat, tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "x.png")
+    assert main(["forward", str(tmp_path / "x.png"), "--steps", "2", "--out", str(tmp_path / "x.film")]) == 0
+    assert (tmp_path / "x.film").read_text() == "film of noisy"
+
+
+def test_a_single_animation_format_is_no_choice(dialog: ExportGifDialog) -> None:
+    assert not dialog.format.isVisible()
+    assert dialog.windowTitle() == "Save as GIF"
 
 
 def test_choices_are_in_the_file_and_are_remembered(qtbot: QtBot, dialog: ExportGifDialog, settings, tmp_path) -> None:
