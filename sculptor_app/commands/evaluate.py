@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sculptor_app.commands.saving import code_of, refused
 from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, ProgressBar, is_terminal, number, say, whole_number
-from sculptor_app.commands.train_recipe import AGAIN, exit_code, sentence
+from sculptor_app.commands.train_recipe import AGAIN, sentence
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
-from sculptor_app.exports.files import ExportError, check_target, replacing
+from sculptor_app.exports.files import check_target, replacing
 
 if TYPE_CHECKING:
     from sculptor_app.training.evaluation.evaluate import EvaluationRequest
@@ -95,11 +96,9 @@ def run_evaluation(arguments: argparse.Namespace) -> int:
             with replacing(arguments.out) as file:
                 file.write(text.encode() + b"\n")
     except SculptorError as error:
-        say(sentence(error), sys.stderr)
-        return NOT_WRITTEN if isinstance(error, ExportError) else exit_code(error)
+        return refused(sentence(error), code_of(error))
     except OSError as error:
-        say(f"A folder for renders could not be used ({error}). Mend it, and {AGAIN}.", sys.stderr)
-        return NOT_WRITTEN
+        return refused(f"A folder for renders could not be used ({error}). Mend it, and {AGAIN}.", NOT_WRITTEN)
     say(text if arguments.json else as_table(evaluation), sys.stdout)
     return DONE
 

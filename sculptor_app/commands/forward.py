@@ -14,27 +14,22 @@ from sculptor_app.commands.saving import (
     add_look,
     animation_options,
     check_files,
-    code_of,
-    refused,
+    run_checked,
     scale,
     write_files,
 )
 from sculptor_app.commands.terminal import (
-    BAD_INPUT,
-    DONE,
-    INTERRUPTED,
+    Interruption,
     OneOf,
     Parser,
     ProgressBar,
     is_terminal,
     say,
-    stop_on_signal,
     whole_number,
 )
-from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, AnimationOptions
-from sculptor_app.exports.files import ExportCancelled, OptionError
+from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.file import OpenedPicture
@@ -85,26 +80,19 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code, and what went wrong is said on the error stream."""
-    try:
-        _check(arguments)
-    except SculptorError as error:
-        return refused(error, BAD_INPUT)
-    from sculptor_app.core.trajectory.forward import run_forward_process  # numpy comes with it
-    from sculptor_app.measures.forward import ForwardMeasures
 
-    with stop_on_signal() as interruption:
-        try:
-            opened = _opened(arguments)
-            options = _options(arguments, max(opened.frame.shape[1:]))
-            trajectory = run_forward_process(opened.frame, opened.name, steps=arguments.steps, seed=arguments.seed,
-                               fresh=arguments.static == FRESH)  # fmt: skip
-            _draw(trajectory, interruption.event)
-            write_files(arguments, options, trajectory, ForwardMeasures.of(trajectory), 0, interruption)
-        except (Cancelled, ExportCancelled):
-            return refused("Interrupted; nothing was written.", interruption.code or INTERRUPTED)
-        except SculptorError as error:
-            return refused(error, code_of(error))
-    return DONE
+    def work(_: None, interruption: Interruption) -> None:
+        from sculptor_app.core.trajectory.forward import run_forward_process  # numpy comes with it
+        from sculptor_app.measures.forward import ForwardMeasures
+
+        opened = _opened(arguments)
+        options = _options(arguments, max(opened.frame.shape[1:]))
+        trajectory = run_forward_process(opened.frame, opened.name, steps=arguments.steps, seed=arguments.seed,
+                                         fresh=arguments.static == FRESH)  # fmt: skip
+        _draw(trajectory, interruption.event)
+        write_files(arguments, options, trajectory, ForwardMeasures.of(trajectory), 0, interruption)
+
+    return run_checked(lambda: _check(arguments), work)
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -25,27 +25,20 @@ from sculptor_app.commands.saving import (
     add_look,
     animation_options,
     check_files,
-    code_of,
-    refused,
+    run_checked,
     write_files,
 )
 from sculptor_app.commands.terminal import (
-    BAD_INPUT,
-    DONE,
-    INTERRUPTED,
     Interruption,
     OneOf,
     Parser,
     ProgressBar,
     number,
     say,
-    stop_on_signal,
     whole_number,
 )
-from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES, AnimationOptions
-from sculptor_app.exports.files import ExportCancelled
 
 if TYPE_CHECKING:
     from sculptor_app.diffusion.sampling.engine import Engine
@@ -97,27 +90,21 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code, and what went wrong is said on the error stream."""
-    try:
-        request, options = _checked(arguments)
-    except SculptorError as error:
-        return refused(error, BAD_INPUT)
-    from sculptor_app.measures.run_measures import RunMeasures  # numpy comes with it
 
-    with stop_on_signal() as interruption:
-        try:
-            bring_model(arguments, interruption)
-            engine, inversion = _inverted(request, arguments, interruption)
-            error_db = _sampled_again(engine, request, inversion, interruption)
-            if arguments.out is not None or arguments.csv is not None:
-                trajectory = inversion.trajectory
-                write_files(arguments, options, trajectory, RunMeasures.of(trajectory), 0, interruption)
-        except (Cancelled, ExportCancelled) as cancelled:
-            return refused(str(cancelled) or "Interrupted; nothing was written.", interruption.code or INTERRUPTED)
-        except SculptorError as error:
-            return refused(error, code_of(error))
-    facts = _facts(inversion, error_db)
-    say(json.dumps(facts) if arguments.json else _sentences(facts), sys.stdout)
-    return DONE
+    def work(checked: tuple[RunRequest, AnimationOptions], interruption: Interruption) -> None:
+        from sculptor_app.measures.run_measures import RunMeasures  # numpy comes with it
+
+        request, options = checked
+        bring_model(arguments, interruption)
+        engine, inversion = _inverted(request, arguments, interruption)
+        error_db = _sampled_again(engine, request, inversion, interruption)
+        if arguments.out is not None or arguments.csv is not None:
+            trajectory = inversion.trajectory
+            write_files(arguments, options, trajectory, RunMeasures.of(trajectory), 0, interruption)
+        facts = _facts(inversion, error_db)
+        say(json.dumps(facts) if arguments.json else _sentences(facts), sys.stdout)
+
+    return run_checked(lambda: _checked(arguments), work)
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:

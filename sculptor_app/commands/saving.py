@@ -1,14 +1,17 @@
-"""Files of the commands: how an animation looks, early checks of paths, writing, and the exit code of an error."""
+"""What commands share around their work: checks, interruption and exit codes; and the files that they write."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sculptor_app.commands.terminal import (
     BAD_INPUT,
+    DONE,
+    INTERRUPTED,
     NO_MODEL,
     NOT_WRITTEN,
     RUN_FAILED,
@@ -16,18 +19,21 @@ from sculptor_app.commands.terminal import (
     ProgressBar,
     is_terminal,
     say,
+    stop_on_signal,
     whole_number,
 )
-from sculptor_app.core.errors import DeviceMissing, ModelFolderError, PictureError, SculptorError
+from sculptor_app.core.errors import Cancelled, DeviceMissing, ModelFolderError, PictureError, SculptorError
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
 from sculptor_app.exports.animation.options import MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
-from sculptor_app.exports.files import ExportError, OptionError, check_target
+from sculptor_app.exports.files import ExportCancelled, ExportError, OptionError, check_target
 from sculptor_app.exports.formats import FORMATS, Export, Kind, picture_format, picture_formats
+from sculptor_app.training import errors
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.measures.run_measures import RunMeasures
 
+Checked = TypeVar("Checked")
 
 MAX_SCALE = 256
 
@@ -145,16 +151,45 @@ def write_files(
             say(f"{path}: {path.stat().st_size / 1024:.0f} KiB", sys.stdout)
 
 
+EXIT_CODES: tuple[tuple[type[SculptorError], int], ...] = (
+    (RequestError, BAD_INPUT),
+    (DeviceMissing, BAD_INPUT),
+    (OptionError, BAD_INPUT),
+    (PictureError, BAD_INPUT),
+    (errors.BadInput, BAD_INPUT),
+    (ModelFolderError, NO_MODEL),
+    (ExportError, NOT_WRITTEN),
+    (errors.NotWritten, NOT_WRITTEN),
+)
+"""By class of the error, the first that fits; every other error has RUN_FAILED."""
+
+
 def code_of(error: SculptorError) -> int:
-    """The exit code that goes with a fault."""
-    if isinstance(error, (RequestError, DeviceMissing, OptionError, PictureError)):
-        return BAD_INPUT
-    if isinstance(error, ModelFolderError):
-        return NO_MODEL
-    return NOT_WRITTEN if isinstance(error, ExportError) else RUN_FAILED
+    """The exit code that goes with an error."""
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), RUN_FAILED)
 
 
 def refused(reason: object, code: int) -> int:
     """Say why, and hand back the exit code."""
     say(str(reason), sys.stderr)
     return code
+
+
+def run_checked(check: Callable[[], Checked], work: Callable[[Checked, Interruption], None]) -> int:
+    """Check everything before any time is spent, then work until it is done or interrupted.
+
+    Returns:
+        The exit code; what went wrong is said on the error stream.
+    """
+    try:
+        checked = check()
+    except SculptorError as error:
+        return refused(error, BAD_INPUT)
+    with stop_on_signal() as interruption:
+        try:
+            work(checked, interruption)
+        except (Cancelled, ExportCancelled) as cancelled:
+            return refused(str(cancelled) or "Interrupted; nothing was written.", interruption.code or INTERRUPTED)
+        except SculptorError as error:
+            return refused(error, code_of(error))
+    return DONE

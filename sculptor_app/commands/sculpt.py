@@ -25,32 +25,25 @@ from sculptor_app.commands.saving import (
     add_look,
     animation_options,
     check_files,
-    code_of,
-    refused,
+    run_checked,
     scale,
     write_files,
 )
 from sculptor_app.commands.terminal import (
-    BAD_INPUT,
-    DONE,
-    INTERRUPTED,
     Interruption,
     OneOf,
     Parser,
     ProgressBar,
     number,
-    stop_on_signal,
     whole_number,
 )
-from sculptor_app.core.errors import Cancelled, SculptorError
-from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.exports.animation.options import (
     FRAMES,
     MAX_SIZE_PX,
     MIN_SIZE_PX,
     AnimationOptions,
 )
-from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.measures.frame_kinds import current_word
 
 if TYPE_CHECKING:
@@ -177,23 +170,15 @@ def options_of(arguments: argparse.Namespace, longer_side_px: int | None = None)
 
 
 def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
-    """Check everything first, then sample, then write; the exit code."""
-    try:
-        request, options = check(arguments)
-    except (RequestError, ExportError) as error:
-        return refused(error, BAD_INPUT)
-    with stop_on_signal() as interruption:
-        try:
-            bring_model(arguments, interruption)
-            trajectory, measures = sample(request, arguments, interruption)
-            if arguments.scale is not None:
-                options = options_of(arguments, max(trajectory.shape[1:]))
-            write_files(arguments, options, trajectory, measures, trajectory.last, interruption)
-        except (Cancelled, ExportCancelled) as cancelled:
-            return refused(str(cancelled) or "Interrupted; nothing was written.", interruption.code or INTERRUPTED)
-        except SculptorError as error:
-            return refused(error, code_of(error))
-    return DONE
+    def work(checked: tuple[RunRequest, AnimationOptions], interruption: Interruption) -> None:
+        request, options = checked
+        bring_model(arguments, interruption)
+        trajectory, measures = sample(request, arguments, interruption)
+        if arguments.scale is not None:
+            options = options_of(arguments, max(trajectory.shape[1:]))
+        write_files(arguments, options, trajectory, measures, trajectory.last, interruption)
+
+    return run_checked(lambda: check(arguments), work)
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:

@@ -1,4 +1,4 @@
-"""What the options of `train` mean together, and exit codes and advice for errors of training in their terms."""
+"""What the options of `train` mean together, and advice for errors of training in their terms."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from sculptor_app.commands.terminal import BAD_INPUT, NO_MODEL, NOT_WRITTEN, RUN_FAILED
-from sculptor_app.core.errors import DeviceMissing, ModelFolderError, SculptorError
-from sculptor_app.core.requests.request import RequestError
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.training import errors
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.records.plan import Recipe
@@ -73,21 +71,6 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         sample_every=arguments.sample_every,
         minutes=arguments.minutes or 0.0,
     )
-
-
-EXIT_CODES: tuple[tuple[type[SculptorError], int], ...] = (
-    (errors.NotWritten, NOT_WRITTEN),
-    (errors.BadInput, BAD_INPUT),
-    (RequestError, BAD_INPUT),
-    (DeviceMissing, BAD_INPUT),
-    (ModelFolderError, NO_MODEL),
-)
-"""Of training and evaluation, by class of the error; every other error has RUN_FAILED."""
-
-
-def exit_code(error: SculptorError) -> int:
-    """The exit code that goes with an error."""
-    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), RUN_FAILED)
 
 
 AGAIN = "start the same command again"

@@ -18,13 +18,13 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.commands.saving import code_of
 from sculptor_app.commands.terminal import DONE, INTERRUPTED, NOT_WRITTEN, ProgressBar, is_terminal, say, stop_on_signal
 from sculptor_app.commands.train_recipe import (
     AGAIN,
     RENDERS,
     SIZE,
     command_line,
-    exit_code,
     recipe_of,
     refuse_mistakes,
     sentence,
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _export(arguments) if arguments.export is not None else _train(arguments)
     except SculptorError as error:
         _report_error(sentence(error, arguments), everywhere=not isinstance(error, TrainingError) or error.everywhere)
-        return exit_code(error)
+        return code_of(error)
     except OSError as error:
         _report_error(f"The run in {arguments.out} stopped ({error}). Start the same command again to go on.")
         return NOT_WRITTEN

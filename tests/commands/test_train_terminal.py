@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sculptor_app.commands.train_recipe import exit_code, sentence
+from sculptor_app.commands.saving import code_of
+from sculptor_app.commands.train_recipe import sentence
 from sculptor_app.commands.train_run import TerminalListener, duration, launcher_mistake, report_line
 from sculptor_app.core.errors import ModelFolderError, SculptorError
 from sculptor_app.training import errors
@@ -121,7 +122,7 @@ def test_an_error_has_one_exit_code_and_advice_in_terms_of_the_options(
 ):
     arguments = argparse.Namespace(out=tmp_path, batch=4, folder=None)
     assert sentence(error, arguments) == f"It happened. {advice}".strip()
-    assert exit_code(error) == code
+    assert code_of(error) == code
 
 
 def test_a_checkpoint_that_is_there_is_named_in_the_advice(tmp_path: Path):
