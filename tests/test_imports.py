@@ -62,6 +62,12 @@ def test_asking_the_command_line_needs_neither():
     assert brought_along(["sculptor_app.cli", "sculptor_app.commands.menu", "sculptor_app.logs"], QT + TORCH) == []
 
 
+def test_the_window_waits_for_no_work_of_the_command_line():
+    """The whole parser is made before the window: what only a command's work needs is imported with the work."""
+    commands = [f"sculptor_app.commands.{name}" for name in ("train", "evaluate", "atelier", "window")]
+    assert brought_along(["sculptor_app.cli", *commands], ("numpy", "PIL", "tqdm", "subprocess", "hashlib")) == []
+
+
 def test_the_window_is_painted_before_torch_is_imported():
     program = (
         "import sys\n"

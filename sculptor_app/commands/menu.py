@@ -3,7 +3,6 @@
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -169,4 +168,6 @@ def _refresh(base: Path) -> None:
         os.utime(icons)  # desktops that watch the folder read it again
     program = shutil.which("update-desktop-database")
     if program and (base / "applications").is_dir():
+        import subprocess  # the window does not wait for it
+
         subprocess.run([program, str(base / "applications")], check=False, capture_output=True, timeout=30)

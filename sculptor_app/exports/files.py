@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +51,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+    return target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.part")
 
 
 def check_target(path: Path) -> None:
