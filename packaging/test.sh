@@ -44,7 +44,7 @@ check ruff "$python" -m ruff check .
 check format "$python" -m ruff format --check .
 check mypy "$python" -m mypy
 check import-linter "$(dirname -- "$python")/lint-imports"
-# The suite goes to all cores, four at most: every further process imports torch anew.
+# The suite goes to all cores, four at most: every further process imports torch again.
 on_all_cores="-n logical --maxprocesses 4 --dist worksteal"
 if [ "${1-}" = quick ]; then
     shift

@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = commands.add_parser(
         "check-model",
         help="say whether a model can be opened, and why not",
-        description="Judge a model by what lies on the disk, then load it once in a process of its own that may do "
+        description="Judge a model by what lies on the disk, then load it once in a separate process that may do "
         "little. Nothing that comes with a model is run.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

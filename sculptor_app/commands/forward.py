@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sculptor_app.commands.run_options import rendered
+from sculptor_app.commands.run_options import check_picture, rendered
 from sculptor_app.commands.saving import (
     add_files,
     add_look,
@@ -29,7 +29,6 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, AnimationOptions
-from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.file import OpenedPicture
@@ -96,17 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if arguments.picture is None and arguments.render is None:
-        raise OptionError("There is nothing to drown.", "Name a PICTURE, or add --render FORM.")
-    if arguments.picture is not None and arguments.render is not None:
-        raise OptionError("There are a PICTURE and --render.", "Choose one of them.")
-    if arguments.material is not None and arguments.render is None:
-        raise OptionError("--material is that of a sculpture.", "Add --render FORM, or leave it out.")
+    check_picture(arguments, "There is nothing to drown.", ("material",))
     check_files(arguments)
-    if arguments.picture is not None:
-        for path in (arguments.out, arguments.csv):
-            if path is not None and path.resolve() == arguments.picture.resolve():
-                raise OptionError(f"{path} is the picture itself.", "Choose another name to save under.")
     _options(arguments, MIN_SIZE_PX)
 
 

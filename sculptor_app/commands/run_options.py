@@ -163,15 +163,24 @@ def add_picture(group: argparse._ArgumentGroup) -> None:
                        help="of the sculpture (7)")  # fmt: skip
 
 
-def check_picture(arguments: argparse.Namespace) -> None:
-    """Refuse (`OptionError`) what can be seen to be wrong before a file is opened."""
+def check_picture(
+    arguments: argparse.Namespace,
+    missing: str = "There is no picture.",
+    of_the_sculpture: tuple[str, ...] = ("render-material", "render-seed"),
+) -> None:
+    """Refuse (`OptionError`) what can be seen to be wrong before a file is opened.
+
+    Args:
+        missing: The sentence where there is no picture.
+        of_the_sculpture: Options that need `--render`.
+    """
     if arguments.picture is None and arguments.render is None:
-        raise OptionError("There is no picture.", "Name a PICTURE, or add --render FORM.")
+        raise OptionError(missing, "Name a PICTURE, or add --render FORM.")
     if arguments.picture is not None and arguments.render is not None:
         raise OptionError("There are a PICTURE and --render.", "Choose one of them.")
-    for option in ("material", "seed"):
-        if arguments.render is None and getattr(arguments, f"render_{option}") is not None:
-            raise OptionError(f"--render-{option} is that of a sculpture.", "Add --render FORM, or leave it out.")
+    for option in of_the_sculpture:
+        if arguments.render is None and getattr(arguments, option.replace("-", "_")) is not None:
+            raise OptionError(f"--{option} is that of a sculpture.", "Add --render FORM, or leave it out.")
     for path in (arguments.out, arguments.csv):
         if path is not None and arguments.picture is not None and path.resolve() == arguments.picture.resolve():
             raise OptionError(f"{path} is the picture itself.", "Choose another name to save under.")

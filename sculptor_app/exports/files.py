@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -10,6 +10,9 @@ from typing import IO
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.files import atomic_file
 from sculptor_app.core.texts import translate
+
+Progress = Callable[[int, int], None]
+"""Called with the frames or states that are done, and with how many there are."""
 
 
 class ExportError(SculptorError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sculptor_app.core.texts import translate
 from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.files import Progress
 
 if TYPE_CHECKING:
     from sculptor_app.exports.animation.plan import RunOrGrid
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["animation", "still", "table"]
 """What a file holds: all states one after the other, one of them, or the numbers of all."""
-
-Progress = Callable[[int, int], None]
-"""Called with the frames or states that are done, and with how many there are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
-from sculptor_app.exports.files import ExportCancelled, check_target, replacing
+from sculptor_app.exports.files import ExportCancelled, Progress, check_target, replacing
 from sculptor_app.measures.forward import bands_below_noise, noise_floor
 from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import BANDS, Spectrum
@@ -39,7 +39,7 @@ def write_csv(
     path: Path,
     source: RunOrGrid,
     measures: RunMeasures | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     stop: Event | None = None,
 ) -> None:
     """Write one row per state, 0 to the last, in UTF-8; cells without a value are empty.
@@ -68,9 +68,7 @@ def write_csv(
         file.write(text.getvalue().encode("utf-8"))
 
 
-def _grid_rows(
-    grid: RunGrid, progress: Callable[[int, int], None] | None, stop: Event | None
-) -> Iterator[list[object]]:
+def _grid_rows(grid: RunGrid, progress: Progress | None, stop: Event | None) -> Iterator[list[object]]:
     lasts = [run.last for run in grid.runs]
     total, done = sum(lasts) + len(lasts), 0
     for number, (run, cell, last) in enumerate(zip(grid.runs, grid.cells, lasts, strict=True), start=1):

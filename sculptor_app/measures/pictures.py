@@ -26,7 +26,9 @@ NO_MODEL = translate("errors", "No model takes part here, so nothing is guided."
 NOT_DECODED = translate(
     "errors", "A decoded run holds guesses and states alone: see the two guesses of guidance in the latents."
 )
-NOT_KEPT = translate("errors", "This run did not keep the two guesses of guidance; one that is told to keep both does.")
+NOT_KEPT = translate(
+    "errors", "This run did not keep the two guesses of guidance; one that is asked to keep both does."
+)
 
 
 LATENT_RANGE = 2.5
@@ -50,7 +52,7 @@ NO_DECODED_NOISE = translate(
     "errors", "Noise is added to the latents, and no decoder makes a picture of it: see it in the latents."
 )
 NO_TWIN_NOISE = translate(
-    "errors", "The twin takes the noise that the model sees here, and the next step does not tell it."
+    "errors", "The twin takes the noise that the model sees here, and the next step does not show it."
 )
 
 
@@ -122,7 +124,7 @@ def why_empty(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> str:
         return why_no_guidance_guesses(trajectory, k)
     summary = trajectory.step(k)
     if summary.guess_note:
-        return str(summary.guess_note)
+        return summary.guess_note
     if kind is FrameKind.GUESS_CHIPS and k == 1:
         return translate("errors", "This is the first guess: there is none before it to compare with.")
     if kind is FrameKind.PREDICTED_NOISE:
@@ -163,8 +165,10 @@ def coloured(
     numbers = numbers[:, every // 2 :: every, every // 2 :: every]
     if space != "latents":
         return _coloured(numbers, kind, 1.0)
-    shown = "the mean" if kind.is_signed or len(numbers) < 3 else "the first three"
-    return replace(_coloured(numbers, kind, LATENT_RANGE), seen=f"{shown} of {len(numbers)} channels of latents")
+    mean = translate("errors", "the mean of {0} channels of latents")
+    first = translate("errors", "the first three of {0} channels of latents")
+    seen = (mean if kind.is_signed or len(numbers) < 3 else first).format(len(numbers))
+    return replace(_coloured(numbers, kind, LATENT_RANGE), seen=seen)
 
 
 def _coloured(numbers: Frame, kind: FrameKind, reach: float) -> Picture:

@@ -132,7 +132,7 @@ def measured(events: Generator[Any, None, None], window: Window = "hann") -> Ite
     Closing this generator closes the run's, too.
 
     Args:
-        events: what `sculpt` yields; each has a `trajectory` and a `measures`.
+        events: what `sample` yields; each has a `trajectory` and a `measures`.
     """
     measures: RunMeasures | None = None
     try:

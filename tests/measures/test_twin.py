@@ -90,7 +90,7 @@ def test_it_says_why_it_is_empty() -> None:
         "a twin."
     )
     still = run_of([NoiseLevel(0.0, 1.0), CLEAN, CLEAN], [1.0, 2.0, 3.0], [0.1, 0.2])
-    assert "the next step does not tell it" in picture(still, 1, FrameKind.TWIN).note
+    assert "the next step does not show it" in picture(still, 1, FrameKind.TWIN).note
 
 
 def test_a_run_that_is_one_with_its_guess_is_its_own_twin() -> None:

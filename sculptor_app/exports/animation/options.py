@@ -19,7 +19,7 @@ class Frames:
 
     @property
     def is_of_guidance(self) -> bool:
-        """Whether only a run has it that kept the two predictions of guidance."""
+        """Whether only runs have it that kept the two predictions of guidance."""
         return any(kind.is_of_guidance for kind in self.kinds)
 
 
@@ -53,7 +53,7 @@ MAX_SIZE_PX = 2048
 
 @dataclass(frozen=True, slots=True)
 class AnimationOptions:
-    """The settings of one GIF.
+    """The settings of one animation.
 
     Attributes:
         size_px: the longer side of one picture in pixels, 16..2048. Pixels stay crisp: the picture grows by the largest

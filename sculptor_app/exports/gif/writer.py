@@ -1,6 +1,5 @@
 """Animated GIFs of a run, or of many side by side: the file, a preview of one frame, and an estimate of the size."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
@@ -9,14 +8,11 @@ from sculptor_app.exports.animation.drawing import Scenes
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import RunOrGrid, TimedState, shown_states
 from sculptor_app.exports.animation.scenes import Animation, animation_of
-from sculptor_app.exports.files import ExportCancelled, replacing
+from sculptor_app.exports.files import ExportCancelled, Progress, replacing
 from sculptor_app.exports.gif.encoder import TRAILER, SceneEncoder, file_header
 from sculptor_app.exports.gif.palette import SheetPalette
 from sculptor_app.exports.settings import settings_text
 from sculptor_app.measures.run_measures import RunMeasures
-
-Progress = Callable[[int, int], None]
-"""Called with the frames that are done and the frames in all."""
 
 _HEAD = 7  # frames at the start that an estimate encodes one by one: they change most from one to the next
 _SAMPLES = 5
