@@ -106,6 +106,12 @@ def test_sheet_palettes_are_near_what_was_drawn(dark: bool) -> None:
         assert (indexed[paper] == (DARK if dark else LIGHT).paper).all()
 
 
+def test_the_palette_is_chosen_from_the_first_the_middle_and_the_last_sheet() -> None:
+    scenes = RunScenes(made_run(steps=10, size=16), None, AnimationOptions(plot=True, caption=False), (1, 2, 5, 9, 10))
+    for sample, k in zip(scenes.sample_sheets(), (1, 5, 10), strict=True):
+        np.testing.assert_array_equal(sample, scenes.scene(k).sheet)
+
+
 @pytest.mark.parametrize("source", [made_run(steps=4, size=16), made_grid(4, 4)], ids=["run", "grid"])
 def test_scenes_are_whole_images_for_formats_of_any_colours(source: RunOrGrid) -> None:
     options = AnimationOptions(size_px=48)
