@@ -38,6 +38,7 @@ def render(
         seeds: 0 to 2^63 - 1 each.
         forms: Labels, in the order of FORMS.
         materials: Labels, in the order of MATERIALS.
+        size: Edge in pixels, 8 or more.
 
     Returns:
         (B, 3, size, size) float32 in [-1, 1], sRGB-encoded, on the device.

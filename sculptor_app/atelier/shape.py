@@ -109,6 +109,7 @@ class RandomStream:
     no label, so no label can be read from them.
 
     Args:
+        seed: The picture's, 0 to 2^63 - 1.
         purpose: Which stream; SCENE, SHAPE + form, or MATERIAL + material.
     """
 

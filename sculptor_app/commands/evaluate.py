@@ -73,9 +73,9 @@ def _add_comparison(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--train-pictures", type=_count_or_all, default=TRAINING_PICTURES, metavar="N|all",
                        help=f"training pictures to look for copies of ({TRAINING_PICTURES})")  # fmt: skip
     group.add_argument("--train-renders", type=Path, metavar="FOLDER",
-                       help="where training kept its renders; without it they are rendered anew")  # fmt: skip
+                       help="where training kept its renders; without it they are rendered again")  # fmt: skip
     group.add_argument("--train-judge", action="store_true",
-                       help="train a classifier anew and use it (minutes to an hour)")  # fmt: skip
+                       help="train another classifier and use it (minutes to an hour)")  # fmt: skip
 
 
 def _count_or_all(text: str) -> int | None:

@@ -164,7 +164,8 @@ def _refuse_unlike(arguments: argparse.Namespace, pipeline: SculptorPipeline) ->
         if asked is not None and (list(asked) if isinstance(asked, tuple) else asked) != there:
             shown = ",".join(map(str, there)) if isinstance(there, list) else there
             raise BadInput(
-                f"The model in {arguments.start_from} has {option} {shown}.", f"Leave {option} out, or start anew."
+                f"The model in {arguments.start_from} has {option} {shown}.",
+                f"Leave {option} out, or leave --start-from out.",
             )
 
 

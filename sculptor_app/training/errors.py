@@ -16,7 +16,7 @@ class TrainingError(SculptorError):
 
 
 class TrainingFailed(TrainingError):
-    """Training cannot go on: the numbers, the memory or the device gave out."""
+    """Training cannot go on: the loss, the memory or the device gave out."""
 
 
 class Diverged(TrainingFailed):

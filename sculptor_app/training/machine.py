@@ -45,6 +45,7 @@ def refuse_too_many(count: int, size: int, available: int | None = None) -> None
     """Refuse pictures that will not fit into memory.
 
     Args:
+        size: Edge in pixels.
         available: Bytes; None asks the system, and where that is not known nothing is refused.
 
     Raises:

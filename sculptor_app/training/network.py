@@ -46,9 +46,11 @@ def new_pipeline(
     """An untrained pipeline.
 
     Args:
+        size: Edge of the pictures in pixels.
         patch_size: Edge in pixels of the patch that becomes one position of the U-Net.
         channels: Width of each level; each level but the last halves the edge. The lowest two, but never the first,
             have attention.
+        layers: Residual blocks per level.
     """
     has_attention = [0 < level >= len(channels) - 2 for level in range(len(channels))]
     width = 4 * channels[min(1, len(channels) - 1)]

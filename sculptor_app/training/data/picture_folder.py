@@ -49,6 +49,7 @@ class FolderSet:
 
     Args:
         folder: Where to look; links are followed, each folder is looked into once.
+        size: Edge in pixels of the squares.
         message: Called with a sentence for everything that is skipped, and with a count at the end.
         progress: Called with the number of files read so far and that of all.
 

@@ -39,6 +39,7 @@ def write_shard(
 
     Args:
         first_seed: Its pictures have this seed and those that follow.
+        size: Edge in pixels.
         forms: Which forms; their labels are their places here.
         count: Pictures; None is SHARD.
 

@@ -134,6 +134,21 @@ def scaled(pictures: torch.Tensor) -> torch.Tensor:
     return pictures.float() / 127.5 - 1
 
 
+@dataclass(frozen=True)
+class Standard:
+    """What samples are held against."""
+
+    judge: Judge
+    reference: Gaussian  # its features of clean renders
+    size: int  # edge in pixels of the pictures that it was made for
+    form_accuracy: float  # share of the held-out renders whose form it reads, clean
+    material_accuracy: float  # the same of the material
+    form_accuracy_worn: float  # of the same renders with noise and blur
+    material_accuracy_worn: float  # the same of the material
+    renders: int  # how many renders it learned from
+    held_out: int  # how many renders the accuracies and the reference are of
+
+
 WEIGHTS, FACTS = "judge.safetensors", "judge.json"
 MOST_BYTES = 8_000_000
 """More than any judge weighs: a file that is larger is not read into memory."""
@@ -196,7 +211,7 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise JudgeError(translate("errors", "{0} holds the weights of something else.").format(path))
     broken = [name for name, tensor in tensors.items() if not math.isfinite(float(tensor.double().abs().sum()))]
     if broken:
-        raise JudgeError(translate("errors", "{0} has values that are no numbers in {1!r}.").format(path, broken[0]))
+        raise JudgeError(translate("errors", "{0} has NaN or infinite values in {1!r}.").format(path, broken[0]))
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 
@@ -208,18 +223,3 @@ def describe_judge(folder: Path, standard: Standard) -> dict[str, Any]:
         "judge_form_accuracy": round(standard.form_accuracy, 4),
         "judge_material_accuracy": round(standard.material_accuracy, 4),
     }
-
-
-@dataclass(frozen=True)
-class Standard:
-    """What samples are held against."""
-
-    judge: Judge
-    reference: Gaussian  # its features of clean renders
-    size: int  # edge in pixels of the pictures that it was made for
-    form_accuracy: float  # share of the held-out renders whose form it reads, clean
-    material_accuracy: float  # the same of the material
-    form_accuracy_worn: float  # of the same renders with noise and blur
-    material_accuracy_worn: float  # the same of the material
-    renders: int  # how many renders it learned from
-    held_out: int  # how many renders the accuracies and the reference are of

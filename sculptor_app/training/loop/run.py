@@ -54,6 +54,8 @@ class Run:
         folder: Checkpoint, log and sample sheets go here.
         beginning: What a checkpoint must have begun with to be gone on from.
         listener: Receives messages, progress and reports.
+        state: Content of the checkpoint, where it has been read already.
+        clock: Seconds.
 
     Attributes:
         loss_by_log_snr: Of the last report.
@@ -157,7 +159,7 @@ class Run:
         report = self._losses.report(self.trainer, self._rate_meter.rate)
         self.loss_by_log_snr = report.loss_by_log_snr
         self._listener.report(report)
-        self._attempt("the log", lambda: append_to_log(self.folder / LOG, report))
+        self._attempt(translate("errors", "the log"), lambda: append_to_log(self.folder / LOG, report))
         return report
 
     def _save_now_and_then(self) -> Iterator[StepEvent]:
@@ -233,4 +235,4 @@ class Run:
         changed = changes(state["settings"], self._settings())
         if changed:
             self._listener.message(changed)
-        self._attempt("the log", lambda: forget_later(self.folder / LOG, self.trainer.seen))
+        self._attempt(translate("errors", "the log"), lambda: forget_later(self.folder / LOG, self.trainer.seen))

@@ -97,7 +97,7 @@ class Trainer:
         patch = self.pipeline.config.patch_size
         v = self._learner(pixel_unshuffle(batch.noisy, patch), batch.timesteps, batch.forms, batch.materials)
         losses = (v.float() - pixel_unshuffle(batch.target, patch)).square().mean(dim=(1, 2, 3))  # (B,)
-        self._refuse_no_number(losses)
+        self._refuse_nan(losses)
         followed = self._follow(losses.mean())
         self.seen += self.stride
         self._move_average()
@@ -105,11 +105,11 @@ class Trainer:
         return TrainingStep(losses.detach().cpu(), batch.target.square().mean(dim=(1, 2, 3)).cpu(),
                             torch.log(a_squared / (1 - a_squared)), followed)  # fmt: skip
 
-    def _refuse_no_number(self, losses: torch.Tensor) -> None:
+    def _refuse_nan(self, losses: torch.Tensor) -> None:
         loss = float(losses.detach().mean())
         bad = not math.isfinite(loss)
         if largest(self.accelerator, float(bad))[0]:
-            found = loss if bad else "no number on another process"
+            found = loss if bad else "NaN or infinite on another process"
             raise Diverged(translate("errors", "The loss became {0} after {1:,} pictures.").format(found, self.seen))
 
     def _follow(self, loss: torch.Tensor) -> bool:
@@ -148,7 +148,7 @@ class Trainer:
         weights = [*learner.parameters(), *self.average.parameters()]
         if not torch.stack([torch.isfinite(weight).all() for weight in weights]).all():
             raise Diverged(
-                translate("errors", "The weights are no numbers any more after {0:,} pictures.").format(self.seen)
+                translate("errors", "The weights are NaN or infinite after {0:,} pictures.").format(self.seen)
             )
         scaler = self.accelerator.scaler
         state = {

@@ -11,8 +11,6 @@ import torch
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.training.evaluation import evaluate
-from sculptor_app.training.evaluation import pictures as renders
-from sculptor_app.training.evaluation import pictures as sampling
 from sculptor_app.training.evaluation.figures import fit, frechet
 from sculptor_app.training.evaluation.judge import (
     FACTS,
@@ -33,6 +31,7 @@ from sculptor_app.training.evaluation.judge_training import (
     finish,
     train_judge,
 )
+from sculptor_app.training.evaluation.pictures import cycle_labels, fresh_renders
 
 SIZE = 16
 RECIPE = JudgeRecipe(renders=480, held_out=96, passes=5, batch=24, learning_rate=5e-3)
@@ -164,7 +163,7 @@ BREAKS = {
     "a tensor missing": lambda f: change_weights(f, lambda t: t.pop("form.bias")),
     "a tensor too many": lambda f: change_weights(f, lambda t: t.update(more=torch.zeros(1))),
     "another shape": lambda f: change_weights(f, lambda t: t.update({"form.bias": torch.zeros(9)})),
-    "no number": lambda f: change_weights(f, lambda t: t["form.bias"].fill_(float("nan"))),
+    "NaN": lambda f: change_weights(f, lambda t: t["form.bias"].fill_(float("nan"))),
 }
 
 
@@ -193,8 +192,8 @@ def test_the_judge_that_comes_with_the_program_is_found_and_good():
     assert folder is not None
     kept = read_judge(folder)
     assert min(kept.form_accuracy, kept.material_accuracy) >= 0.97
-    labels = sampling.cycle_labels(48)
-    pictures = torch.cat(list(renders.fresh_renders(20_261_125, *labels, 64)))
+    labels = cycle_labels(48)
+    pictures = torch.cat(list(fresh_renders(20_261_125, *labels, 64)))
     measured = evaluate.measure(kept, evaluate.read(kept.judge, pictures), labels, torch.zeros(48))
     assert measured.form_accuracy >= 0.93
     assert measured.material_accuracy >= 0.93

@@ -96,11 +96,11 @@ def test_training_pictures_come_back_whether_kept_or_not(small: None, tmp_path: 
     pictures = shards.ShardSet(tmp_path)
     pictures.refresh()
     wanted, _, _ = pictures.take(np.arange(10))
-    anew = torch.cat(list(training_renders([(0, 6), (6, 4)], 8, None)))
+    again = torch.cat(list(training_renders([(0, 6), (6, 4)], 8, None)))
     kept = torch.cat(list(training_renders([(0, 6), (6, 4)], 8, tmp_path)))
-    assert np.array_equal(anew.permute(0, 2, 3, 1).numpy(), wanted)
-    assert torch.equal(anew, kept)
-    assert nearest(anew.flip(3), training_renders([(0, 6), (6, 4)], 8, tmp_path)).tolist() == [0.0] * 10
+    assert np.array_equal(again.permute(0, 2, 3, 1).numpy(), wanted)
+    assert torch.equal(again, kept)
+    assert nearest(again.flip(3), training_renders([(0, 6), (6, 4)], 8, tmp_path)).tolist() == [0.0] * 10
 
 
 def test_what_a_store_lacks_is_rendered_into_it(small: None, tmp_path: Path):

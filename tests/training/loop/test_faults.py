@@ -181,7 +181,7 @@ def test_weights_that_blow_up_in_the_last_step_do_not_replace_the_checkpoint(tmp
         return told
 
     run.trainer.step = blow_up
-    with pytest.raises(Diverged, match="weights are no numbers any more after 20 pictures"):
+    with pytest.raises(Diverged, match="weights are NaN or infinite after 20 pictures"):
         run.go(until=20)
     assert tiny_run(tmp_path).trainer.seen == 16
 

@@ -87,7 +87,7 @@ def test_weights_that_are_no_numbers_are_not_kept():
     trainer = tiny_trainer()
     with torch.no_grad():
         trainer.average.unet.conv_in.weight[0, 0] = float("inf")
-    with pytest.raises(TrainingFailed, match="weights are no numbers"):
+    with pytest.raises(TrainingFailed, match="weights are NaN or infinite"):
         trainer.state()
 
 
