@@ -50,11 +50,6 @@ class Run(QObject):
         self.stop_requested = threading.Event()
         self.outcome: Outcome | None = None
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the end has been reported, or is being reported now."""
-        return self.outcome is not None
-
     @Slot()
     def stop(self) -> None:
         """Ask the job to stop; the end comes later, by signal."""

@@ -53,7 +53,7 @@ def log(jobs: JobThread) -> Log:
 def test_items_come_in_order_and_the_end_comes_last_and_once(qtbot: QtBot, jobs: JobThread, log: Log) -> None:
     with qtbot.waitSignal(jobs.ended):
         run = log.start(lambda stop: iter(range(5)))
-        assert not run.is_over
+        assert run.outcome is None
     assert log.entries == [*(("produced", run, item) for item in range(5)), ("finished", run)]
     assert not jobs.is_busy
     assert run.outcome is Outcome.FINISHED

@@ -36,7 +36,7 @@ class RunControl(QObject):
         super().__init__(panel)
         self._session, self._runner = session, runner
         self._controls, self._panel, self._messages = controls, panel, messages
-        self._busy = False
+        self._busy = self._is_starting = False
         self._run: SampleRun | None = None
         self.pace = StepClock()
         runner.state_changed.connect(self._show_state)
@@ -65,7 +65,9 @@ class RunControl(QObject):
         self._messages.clear()
         if self._run is not None:
             self._run.ignore()
+        self._is_starting = True
         run = self._run = self._runner.start(request, start)
+        self._is_starting = False
         run.started.connect(self._take_trajectory)
         run.step_taken.connect(self._take_step)
         run.finished.connect(self._finish)
@@ -100,6 +102,8 @@ class RunControl(QObject):
 
     @Slot(object)
     def _show_state(self, state: RunState) -> None:
+        if self._is_starting:  # whose run it is can be known when the runner has returned it
+            return
         if not self._is_mine and state is not RunState.PREPARING:
             state = RunState.IDLE
         self._panel.set_state(state, self._is_mine and self._runner.is_waiting)

@@ -113,11 +113,13 @@ def test_a_run_after_a_stopped_one_is_the_same_as_if_there_had_been_none(ready: 
 
 def test_starting_again_during_a_run_shows_nothing_of_the_older_one(ready: Driver) -> None:
     ready.start_long_run()
-    old = ready.session.trajectory
+    old, busy, panel = ready.session.trajectory, [], ready.window.panels.run_panel
+    ready.window.panels.run_control.busy_changed.connect(busy.append)
     ready.set_steps(7)
     with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
         ready.press(Qt.Key.Key_Return, modifier=Qt.KeyboardModifier.ControlModifier)
         assert ready.session.trajectory is old  # until the first state of the new one is there
+        assert (busy, panel.button.text()) == ([], "Stop")
     ready.flush()
     assert ready.session.trajectory is not old
     assert (ready.session.last, ready.window.bench.film.count, ready.window.panels.timeline.maximum()) == (7, 8, 7)
