@@ -186,8 +186,10 @@ class PlotsPanel(QWidget):
         from sculptor_app.measures.spectrum import BANDS
 
         measures = self._session.measures
-        steps = measures.settled("guess") if measures is not None else ()
-        return [(band.key, step) for band, step in zip(BANDS, steps, strict=False) if step is not None]
+        if measures is None:
+            return []
+        steps = measures.settled("guess")
+        return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
 
     def emerging_marks(self) -> list[tuple[str, int]]:
         """Each band's key and the first step whose state holds more of the picture than of noise in it."""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog
 from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.measures.colours import byte_picture
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui.carve.decoder_choice import find_small_decoders
 from tests.helpers.window import RUN_MS, Driver
 
 GUESS, STATE = FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE
@@ -152,3 +153,13 @@ def test_a_small_decoder_gives_a_quick_look_after_the_run_and_is_remembered(
     with again.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
         models.open(str(foreign))
     assert again.window.bench.latent_views.decoder.folder == foreign.parent / "taesd"
+
+
+def test_small_decoders_are_found_inside_the_models_folder_and_beside_it(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    for place in (model / "taesd", tmp_path / "taesdxl"):
+        place.mkdir(parents=True)
+        (place / "config.json").write_text("{}")
+    (tmp_path / "taesd3").mkdir()
+    assert find_small_decoders(model) == (model / "taesd", tmp_path / "taesdxl")
+    assert find_small_decoders(tmp_path / "elsewhere" / "none") == ()

@@ -1,11 +1,13 @@
-"""Typed text to requests, by table."""
+"""Typed text to requests, by table; the arrows of number fields."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.ui.fields.form import FormFields, read_form
+from sculptor_app.ui.fields.inputs import NumberField
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,23 @@ def test_any_text_gives_a_request_or_one_line_sentences(seed: str, steps: str, g
     if isinstance(read, tuple):
         assert all(error.sentence.endswith(".") and "\n" not in error.sentence for error in read)
         assert all(len(error.sentence) < 120 for error in read)
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "expected"),
+    [
+        ("50", 1, "51"),
+        ("50", -60, "1"),
+        ("999", 5, "1000"),
+        ("many", 1, "1"),
+        ("", 1, "1"),
+        ("10000000000", -1, "1000"),
+    ],
+)
+def test_the_arrows_of_a_number_field_stay_in_range(qtbot: QtBot, text: str, steps: int, expected: str) -> None:
+    field = NumberField(1, 1000)
+    qtbot.addWidget(field)
+    field.set_text(text)
+    assert field.text() == text  # what was typed is not repaired
+    field.stepBy(steps)
+    assert field.text() == expected

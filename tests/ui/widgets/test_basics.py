@@ -1,10 +1,11 @@
-"""Elided labels give way sensibly; a menu button is at rest once its menu is closed."""
+"""Elided labels give way sensibly; a menu button is at rest once its menu is closed; a message has one action."""
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QMenu, QToolButton
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu
 
 
@@ -44,3 +45,16 @@ def test_shown_text(qtbot: QtBot, text: str, room: str, shown: str) -> None:
     assert label.toolTip() == ("" if shown == text else text)
     assert label.text() == text
     label.grab()
+
+
+def test_the_message_bar_shows_one_message_and_its_action(qtbot: QtBot) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    done = []
+    bar.show_message("The disk is full.", "Free some space.", action="Retry", on_action=lambda: done.append(1))
+    assert bar.message == "The disk is full. Free some space."
+    bar._action.click()
+    assert done == [1]
+    assert bar.message == ""
+    bar.show_message("Saved.", is_fault=False)
+    assert not bar._action.isVisibleTo(bar)

@@ -1,8 +1,14 @@
-"""Small pictures are made once, and no more is kept than was allowed."""
+"""Pictures and thumbnails are made once, and no more of them is kept than was allowed."""
 
+import numpy as np
 from PySide6.QtGui import QColor, QImage
 
-from sculptor_app.ui.widgets.picture_source import SPARE_MS, Thumbnails, shrunk
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.pictures import Picture
+from sculptor_app.ui.widgets.picture_source import SPARE_MS, PictureSource, Thumbnails, shrunk, to_image
+from tests.helpers.runs import made_run
+from tests.session.test_session import trajectory
 
 
 def picture(index: int, side: int = 64) -> QImage:
@@ -96,3 +102,34 @@ def test_one_painting_makes_no_more_than_it_has_time_for() -> None:
         cache.begin_painting()
         shown.append([cache.get(index, 32) is not None for index in range(5)])
     assert shown == [[True] * made + [False] * (5 - made) for made in (2, 4, 5)]
+
+
+def test_an_image_keeps_its_pixels_when_the_array_is_gone() -> None:
+    rgb = np.random.default_rng(7).integers(0, 256, (5, 7, 3), np.uint8)
+    image = to_image(Picture(rgb.copy()))
+    assert image.format() == QImage.Format.Format_RGB32  # paints three times as fast
+    found = np.array([[image.pixelColor(x, y).getRgb()[:3] for x in range(7)] for y in range(5)])
+    np.testing.assert_array_equal(found, rgb)
+
+
+def test_pictures_are_kept_within_their_budget() -> None:
+    source = PictureSource(budget_bytes=5 * 4 * 4 * 4)
+    run = trajectory(30)
+    source.set_trajectory(run)
+    first = source.shown(1, FrameKind.CURRENT_GUESS)
+    assert source.shown(1, FrameKind.CURRENT_GUESS) is first
+    for k in range(1, 31):
+        source.shown(k, FrameKind.NOISY_STATE)
+        assert source.bytes_kept <= 5 * 4 * 4 * 4
+    assert source.shown(1, FrameKind.CURRENT_GUESS) is not first
+    source.set_trajectory(None)
+    assert source.bytes_kept == 0
+    assert source.shown(0, FrameKind.NOISY_STATE).image is None
+
+
+def test_what_is_empty_in_mid_run_comes_when_it_is_finished() -> None:
+    source, run, whole = PictureSource(), made_run(steps=4, taken=3), made_run(steps=4)
+    source.set_trajectory(run)
+    assert "not finished" in source.shown(2, FrameKind.TWIN).why_empty
+    run.append(Step(4, 0, True, 0.0, run.levels[3], run.levels[4], whole.state(4), whole.guess(4), "", 0.0))
+    assert source.shown(2, FrameKind.TWIN).image is not None

@@ -1,0 +1,38 @@
+"""Where the three frames of a stage are placed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sculptor_app.ui.playback.stage import Room, best, one_large, side_by_side
+
+rooms = st.builds(
+    Room,
+    width=st.floats(400, 3000),
+    height=st.floats(260, 2000),
+    overhead=st.floats(40, 80),
+    gap=st.just(16.0),
+    aspect=st.floats(0.5, 2),
+)
+
+
+@given(rooms, st.sampled_from([one_large, side_by_side, best]))
+def test_frames_do_not_overlap_and_stay_in_the_room(room: Room, place) -> None:
+    rects = place(room)
+    for index, (left, top, width, height) in enumerate(rects):
+        for other_left, other_top, other_width, other_height in rects[index + 1 :]:
+            apart_x = left + width <= other_left + 1 or other_left + other_width <= left + 1
+            apart_y = top + height <= other_top + 1 or other_top + other_height <= top + 1
+            assert apart_x or apart_y
+
+
+@given(rooms)
+def test_two_small_frames_stand_as_high_as_the_large_one(room: Room) -> None:
+    large, upper, lower = one_large(room)
+    if upper[2] > 20:  # the least size
+        assert lower[1] + lower[3] == pytest.approx(large[1] + large[3], abs=2)
+
+
+def test_a_low_room_gets_a_row_and_a_high_one_a_large_frame() -> None:
+    assert best(Room(660, 360, 58, 16)) == side_by_side(Room(660, 360, 58, 16))
+    assert best(Room(780, 560, 58, 16)) == one_large(Room(780, 560, 58, 16))

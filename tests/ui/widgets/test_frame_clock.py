@@ -1,0 +1,60 @@
+"""Many changes are one drawing, and drawing takes no more than its share of the time."""
+
+import time
+
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.ui.widgets.frame_clock import PAINTED_MS, FrameClock
+
+
+def test_many_requests_are_one_drawing_and_the_last_is_not_lost(qtbot: QtBot) -> None:
+    clock = FrameClock(frame_ms=20)
+    state, drawn = [0], []
+    clock.due.connect(lambda: drawn.append(state[0]))
+    for value in range(1, 101):
+        state[0] = value
+        clock.request()
+    qtbot.waitUntil(lambda: bool(drawn))
+    assert drawn == [100]
+    state[0] = 101
+    clock.request()
+    qtbot.waitUntil(lambda: len(drawn) == 2)
+    assert drawn == [100, 101]
+
+
+def test_flush_draws_what_is_due_and_nothing_else(qtbot: QtBot) -> None:
+    clock = FrameClock()
+    drawn = []
+    clock.due.connect(lambda: drawn.append(1))
+    clock.flush()
+    assert not drawn
+    clock.request()
+    clock.flush()
+    assert drawn == [1]
+    qtbot.wait(PAINTED_MS + 2)  # the clock's own look at what painting took
+
+
+def test_painting_in_a_window_counts_in_the_share_that_drawing_may_take(qtbot: QtBot) -> None:
+    """What a widget paints comes milliseconds after it is asked to; a clock that missed it would limit nothing."""
+    clock = FrameClock(frame_ms=1, share=0.1)
+    painter = Busy()
+    qtbot.addWidget(painter)
+    painter.show()
+    qtbot.waitExposed(painter)
+    clock.due.connect(painter.update)
+    with qtbot.waitSignal(clock.due):
+        clock.request()
+    qtbot.wait(PAINTED_MS + 30)
+    assert clock._next_s - clock._begun_s >= 10 * Busy.PAINTING_S
+
+
+class Busy(QWidget):
+    """Takes a while of the processor's time to paint."""
+
+    PAINTING_S = 0.004
+
+    def paintEvent(self, event: object) -> None:
+        end = time.thread_time() + self.PAINTING_S
+        while time.thread_time() < end:
+            pass
