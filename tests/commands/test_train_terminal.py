@@ -142,3 +142,5 @@ def test_accelerates_one_process_for_many_is_reported():
     assert launcher_mistake({}) == ""
     assert launcher_mistake(asked | {"WORLD_SIZE": "2"}) == ""
     assert launcher_mistake({"ACCELERATE_USE_CPU": "True"}) == ""
+    assert launcher_mistake({"MASTER_ADDR": "127.0.0.1"}) == ""  # on a GPU
+    assert launcher_mistake(asked | {"PMI_SIZE": "2"}) == ""  # of MPI, which accelerate follows
