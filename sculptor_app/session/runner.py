@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ class ModelRun(Run):
     @property
     def is_newest(self) -> bool:
         """Whether nothing else has been asked of the model since."""
-        return self._runner.newest is self
+        return self._runner._newest() is self
 
     @Slot()
     def stop(self) -> None:
@@ -145,7 +146,6 @@ class SamplingRunner(QObject):
         budget_bytes: memory for the frames of the runs that begin from now on.
         watches_guidance: whether they keep the two predictions that guidance is made of.
         engine: made by the first job; None before. It belongs to the worker thread.
-        newest: the run that was asked for last.
 
     Signals:
         state_changed: a RunState.
@@ -177,7 +177,8 @@ class SamplingRunner(QObject):
         self._waiting: tuple[ModelRun, Job] | None = None
         self._plan_wanted: RunRequest | None = None
         self.engine: Engine | None = None
-        self.newest: ModelRun | None = None
+        # Weak, as a run holds its trajectory, which goes with the last view of it.
+        self._newest: Callable[[], ModelRun | None] = lambda: None  # the run that was asked for last
         self.budget_bytes = DEFAULT_BUDGET_BYTES
         self.watches_guidance = True
         self.model = model
@@ -313,7 +314,7 @@ class SamplingRunner(QObject):
 
     def _ask_for(self, run: ModelRun, job: Job) -> None:
         self._take_back_waiting()
-        self.newest = run
+        self._newest = weakref.ref(run)
         if self._state is RunState.PREPARING or not self._ready:
             self._waiting = (run, job)
             self.prepare()

@@ -1,8 +1,10 @@
 """Runs of several pages through one worker thread: each ends once, by its own handle, and no page hears another's."""
 
+import gc
 import itertools
 import shutil
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +103,18 @@ def test_a_carving_ends_the_work_before_it_and_the_other_way_round(
     qtbot.waitUntil(lambda: (last, "finished") in heard, timeout=PATIENCE_MS)
     words = [said for said in heard if not isinstance(said[1], int)]
     assert words == [(work, "cancelled"), (sampling, "started"), (sampling, "cancelled"), (last, "finished")]
+
+
+def test_a_trajectory_goes_with_the_last_handle_of_its_run(qtbot: QtBot, runner: SamplingRunner, tiny_model: Path):
+    ready(qtbot, runner)
+    with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
+        run = runner.start(request(tiny_model))
+    qtbot.waitUntil(lambda: not runner._jobs.is_busy)
+    trajectory = weakref.ref(run.trajectory)
+    assert run.is_newest
+    del run
+    gc.collect()  # torch and diffusers have made circles around it
+    assert trajectory() is None
 
 
 def test_work_waits_for_the_engine_and_can_be_taken_back(qtbot: QtBot, runner: SamplingRunner, heard: list[tuple]):
