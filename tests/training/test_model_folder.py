@@ -1,15 +1,20 @@
-"""The model that training leaves behind: whole or not there, with its story, also of a run that is not over."""
+"""The model that training leaves behind: whole or not there, with its facts; window and command line can use it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from sculptor_app.cli import main
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.errors import BadInput, NotWritten
 from sculptor_app.training.loop.checkpoint import export_checkpoint, write_model
+from sculptor_app.training.network import new_pipeline
+from tests.helpers.window import Driver
 from tests.training.tiny import no_file_larger_than, tiny_pipeline, tiny_run
+from tests.ui.conftest import only_living_widgets, open_window, settings  # noqa: F401  # fixtures
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -126,3 +131,29 @@ def test_what_is_no_model_is_never_replaced(tmp_path: Path, kind: str):
 def test_a_run_that_has_not_begun_cannot_be_exported(tmp_path: Path):
     with pytest.raises(BadInput, match=r"no checkpoint "):
         export_checkpoint(tmp_path / "checkpoint.pt", tmp_path / "model")
+
+
+@pytest.fixture
+def unlabelled(tmp_path: Path) -> Path:
+    new_pipeline((), (), size=16, channels=(32,)).save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_model_without_labels_runs(open_window: Callable[..., Driver], unlabelled: Path):  # noqa: F811
+    driver = open_window(model=unlabelled)
+    driver.prepare()
+    driver.window.panels.controls.form.setCurrentIndex(0)
+    driver.window.panels.controls.material.setCurrentIndex(0)
+    driver.run(3)
+    assert driver.ends == ["finished"]
+    assert driver.session.trajectory.is_complete
+    assert driver.session.trajectory.shape == (3, 16, 16)
+
+
+def test_a_model_without_labels_refuses_a_form(unlabelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["sculpt", "--model", str(unlabelled), "--device", "cpu", "--steps", "2", "--out", str(tmp_path / "x.gif")]
+    assert main([*words, "--form", "bust"]) == 2
+    assert capsys.readouterr().err == "This model knows no forms; leave the form to the model.\n"
+    assert main([*words, "--material", "bronze"]) == 2
+    assert capsys.readouterr().err == "This model knows no materials; leave the material to the model.\n"
+    assert main(words) == 0
