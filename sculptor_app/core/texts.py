@@ -1,7 +1,13 @@
 """Texts and units as people read them, without Qt: sentences that can be translated, sizes in bytes, ratios."""
 
 import math
+import re
+from string import Formatter
 
+MOST_TEMPLATE = 1_000
+"""Letters of a template from another process: what its facts make of it stays bounded."""
+_PLAIN_FIELD = re.compile(r",?(\.\d)?[efg%]?")
+"""Format of a fact that cannot ask for more letters than the fact has."""
 _UNITS = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6))
 
 
@@ -40,6 +46,52 @@ def translate(context: str, text: str) -> Text:
         text: English, a literal; {0}, {1} … for what `format` puts in.
     """
     return Text(context, text)
+
+
+def to_plain(text: str) -> object:
+    """A text as values that JSON takes, with its template and facts; `from_plain` reads them."""
+    if not isinstance(text, Text):
+        return text
+    facts = None if text.facts is None else [_plain_fact(fact) for fact in text.facts]
+    return {"context": text.context, "template": text.template, "facts": facts}
+
+
+def _plain_fact(fact: object) -> object:
+    if isinstance(fact, str):
+        return to_plain(fact)
+    return fact if fact is None or isinstance(fact, int | float) else str(fact)
+
+
+def from_plain(plain: object) -> str:
+    """The text that `to_plain` made plain values of, in a process that is not trusted.
+
+    Raises:
+        ValueError: They are no text, or its template does more than to put its facts in.
+        TypeError: A fact does not have the kind that its format needs.
+    """
+    if isinstance(plain, str):
+        return plain
+    if not isinstance(plain, dict) or plain.keys() != {"context", "template", "facts"}:
+        raise ValueError("it is no text")
+    context, template, facts = plain["context"], plain["template"], plain["facts"]
+    if not isinstance(context, str) or not isinstance(template, str) or not isinstance(facts, list | None):
+        raise ValueError("it is no text")
+    if facts is None:
+        return Text(context, template)
+    _check_fields(template, len(facts))
+    return Text(context, template, tuple(from_plain(fact) if isinstance(fact, dict) else fact for fact in facts))
+
+
+def _check_fields(template: str, count: int) -> None:
+    if len(template) > MOST_TEMPLATE:
+        raise ValueError("its template is too long")
+    for _, field, form, conversion in Formatter().parse(template):
+        if field is None:  # what stands behind the last of them
+            continue
+        if not (field.isdecimal() and int(field) < count and conversion in (None, "r")):
+            raise ValueError("its template names no fact")
+        if not _PLAIN_FIELD.fullmatch(form or ""):
+            raise ValueError("its template asks for another form than facts have")
 
 
 def byte_text(count: float) -> str:

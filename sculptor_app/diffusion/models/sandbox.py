@@ -18,7 +18,8 @@ from typing import IO
 import sculptor_app
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import from_plain, translate
+from sculptor_app.diffusion.models.folder import parse_json
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
 from sculptor_app.identity import VERSION
 
@@ -141,10 +142,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _findings(code: int, answer: IO[bytes]) -> list[Finding]:
     answer.seek(0)
     try:
-        refused = json.loads(answer.read(MOST_ANSWER))["refused"]
-        return [Finding(str(message), str(explanation)) for message, explanation in refused]
+        refused = parse_json(answer.read(MOST_ANSWER))["refused"]
+        return [Finding(from_plain(message), from_plain(explanation)) for message, explanation in refused]
     except (ValueError, TypeError, KeyError):
-        how = f"signal {-code}" if code < 0 else f"code {code}"
+        how = (
+            translate("errors", "signal {0}").format(-code)
+            if code < 0
+            else translate("errors", "code {0}").format(code)
+        )
         return [
             Finding(
                 translate("errors", "Loading the model in the sandbox ended its process with {0}.").format(how), _AGAIN

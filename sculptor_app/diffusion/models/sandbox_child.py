@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.diffusion.models.verdict import Unfit
+from sculptor_app.core.texts import to_plain, translate
+from sculptor_app.diffusion.models.verdict import Finding, Unfit
 
 _FORBIDDEN = (
     "socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile",
@@ -35,13 +36,14 @@ def main(arguments: Sequence[str]) -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever libraries print is no result
     exit_with_parent(sys.stdin.buffer)
-    json.dump({"refused": _load(Path(path), variant or None, dtype, int(memory_bytes), int(seconds))}, answer)
+    refused = _load(Path(path), variant or None, dtype, int(memory_bytes), int(seconds))
+    json.dump({"refused": [[to_plain(each.message), to_plain(each.explanation)] for each in refused]}, answer)
     answer.flush()
     os._exit(0)  # nothing that was loaded has a say in how it ends
 
 
-def _load(path: Path, variant: str | None, dtype: str, memory_bytes: int, seconds: int) -> list[list[str]]:
-    """The findings against the model: pairs of message and explanation."""
+def _load(path: Path, variant: str | None, dtype: str, memory_bytes: int, seconds: int) -> Sequence[Finding]:
+    """The findings against the model."""
     import torch
 
     from sculptor_app.diffusion.models.loader import build, inspect_model
@@ -50,25 +52,32 @@ def _load(path: Path, variant: str | None, dtype: str, memory_bytes: int, second
     torch.set_num_threads(1)
     verdict = inspect_model(path, variant)  # imports the classes that the model names
     if not verdict.fit:
-        return [[each.message, each.explanation] for each in verdict.refusals]
+        return verdict.refusals
     limit_resources(memory_bytes, seconds)
     forbid(Path(tempfile.gettempdir()))
     try:
         build(verdict, dtype)
     except Unfit as unfit:
-        return [[unfit.finding.message, unfit.finding.explanation]]
+        return [unfit.finding]
     except SculptorError as error:
-        return [[error.message, error.advice]]
+        return [Finding(error.message, error.advice)]
     except (Exception, MemoryError) as error:
         return [_unforeseen(error, is_out_of_memory(error), memory_bytes)]
     return []
 
 
-def _unforeseen(error: BaseException, memory: bool, memory_bytes: int) -> list[Any]:
+def _unforeseen(error: BaseException, memory: bool, memory_bytes: int) -> Finding:
     if memory:
-        message = f"Building the model takes more than {memory_bytes / 2**30:.1f} GiB, far more than its weights."
-        return [message, "Its settings ask for something huge; it would end the program."]
-    return [f"Building the model failed ({type(error).__name__}: {str(error)[:200]}).", "Copy it again."]
+        return Finding(
+            translate("errors", "Building the model takes more than {0:.1f} GiB, far more than its weights.").format(
+                memory_bytes / 2**30
+            ),
+            translate("errors", "Its settings ask for something huge; it would end the program."),
+        )
+    return Finding(
+        translate("errors", "Building the model failed ({0}: {1}).").format(type(error).__name__, str(error)[:200]),
+        translate("errors", "Copy it again."),
+    )
 
 
 class Forbidden(RuntimeError):

@@ -1,5 +1,6 @@
 """The sandbox: real subprocesses, bounded in memory, time and actions, and remembered when passed."""
 
+import io
 import os
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.texts import Text
 from sculptor_app.diffusion.models import sandbox
 from sculptor_app.diffusion.models.loader import inspect_model, load_pipeline
-from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage, ModelRefused
+from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage, ModelRefused, shown_path
 from tests.helpers.diffusers_models import WEIGHTS, dit, edit_json, edit_weights, save
 
 ROOT = Path(__file__).parents[3]
@@ -68,6 +70,33 @@ def test_settings_that_ask_for_gigabytes_end_the_trial_and_nothing_else(tmp_path
     with pytest.raises(ModelRefused, match=r"takes more than 2\.0 GiB, far more than its weights|ended its process"):
         load_pipeline(folder)
     assert started[0].returncode is not None
+
+
+def test_findings_of_the_sandbox_keep_their_template_and_facts(model: Path, started: list[Any]) -> None:
+    edit_weights(model / "unet" / WEIGHTS, lambda w: w["conv_in.bias"].fill_(float("nan")))
+    with pytest.raises(ModelRefused) as refused:
+        load_pipeline(model)
+    assert [process.returncode for process in started] == [0]
+    message = refused.value.findings[0].message
+    assert isinstance(message, Text)
+    assert (message.context, message.template) == ("errors", "{0} has NaN or infinite values in {1}.")
+    assert message.facts == (shown_path(model / "unet"), "'conv_in.bias'")
+    assert isinstance(refused.value.findings[0].explanation, Text)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"", b"[]", b'{"refused": 1}', b'{"refused": [["a"]]}', b"[" * 100_000,
+        b'{"refused": [[{"context": "errors", "template": "{0:>9999999999}", "facts": ["a"]}, ""]]}',
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none_counts_as_a_refusal(answer: bytes) -> None:
+    with io.BytesIO(answer) as file:
+        found = sandbox._findings(-9, file)
+    assert [str(each).split(". ")[0] for each in found] == [
+        "Loading the model in the sandbox ended its process with signal 9"
+    ]
 
 
 def test_a_trial_that_takes_too_long_is_ended(model: Path, started: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
