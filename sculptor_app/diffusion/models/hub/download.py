@@ -228,8 +228,11 @@ def find_missing(model: str) -> Offer | None:
 def _is_fit(name: str) -> bool:
     from sculptor_app.diffusion.models.builder import quiet  # torch takes seconds to import
 
-    with quiet():
-        return inspect_folder(hub.find_cached(name).resolve()).fit
+    try:
+        with quiet():
+            return inspect_folder(hub.find_cached(name).resolve()).fit
+    except (OSError, ValueError):  # something of it vanished in between
+        return False
 
 
 Progress = Callable[[int, int], None]

@@ -16,7 +16,7 @@ from filelock import FileLock
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES
 from sculptor_app.diffusion.models.hub import cache as hub
-from sculptor_app.diffusion.models.hub.download import DownloadFailed, Offer, download, find_offer
+from sculptor_app.diffusion.models.hub.download import DownloadFailed, Offer, _is_fit, download, find_offer
 from sculptor_app.diffusion.models.loader import inspect_model
 from sculptor_app.diffusion.models.verdict import ModelRefused
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
@@ -241,6 +241,17 @@ def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         find_offer(NAME, cache=tmp_path)
     with pytest.raises(DownloadFailed, match="no name of a repository"):
         find_offer("../x", cache=tmp_path)
+
+
+def test_a_model_that_vanishes_while_it_is_inspected_is_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanished(path: Path) -> None:
+        raise OSError("it is gone")
+
+    monkeypatch.setattr(hub, "find_cached", lambda name: tmp_path)
+    monkeypatch.setattr("sculptor_app.diffusion.models.hub.download.inspect_folder", vanished)
+    assert not _is_fit(NAME)
 
 
 def test_a_disk_that_is_too_small(served: Hub, tmp_path: Path) -> None:
