@@ -53,7 +53,7 @@ TITLES = {
     "control_image": translate("names", "Picture to follow"),
     "class_labels": translate("names", "Class"),
     "eta": translate("names", "Fresh noise (eta)"),
-    "strength": translate("names", "How much is made anew (strength)"),
+    "strength": translate("names", "Img2img strength"),
 }
 """Plain names where the parameter's own is none."""
 
