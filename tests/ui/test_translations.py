@@ -17,7 +17,7 @@ import sculptor_app
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.pictures.file import _resized
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.texts import Text, translate
+from sculptor_app.core.texts import Text, _check_fields, translate
 from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.shell.app import install_translations
 from sculptor_app.ui.widgets.names import display
@@ -65,14 +65,17 @@ def test_texts_are_marked_in_one_way() -> None:
 
 
 def names_of_errors(trees: list[ast.Module]) -> set[str]:
-    """Classes of errors that the window shows, and of what the inspection of a model finds."""
+    """Classes of errors whose sentences the window shows, and of what the inspection of a model finds."""
     bases = {
         node.name: {ast.unparse(base).split(".")[-1] for base in node.bases}
         for tree in trees
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
     }
-    found = {"SculptorError", "Finding"}
+    found = {
+        "SculptorError", "Finding", "Unfit", "BrokenHeader", "NoExactRuleError", "PredictionsUnknown",
+        "UncopyableState", "UnknownSchedulerError",
+    }  # fmt: skip
     while more := {name for name, own in bases.items() if own & found} - found:
         found |= more
     return found
@@ -107,6 +110,12 @@ def test_lupdate_finds_every_marked_text(catalogue: Path) -> None:
 def test_placeholders_have_one_form() -> None:
     texts = [(where, text.value) for where, _, text in marking_calls() if isinstance(text, ast.Constant)]
     assert [where for where, text in texts if re.search(r"%[1-9]|%\(|%s", text)] == []
+
+
+def test_every_sentence_of_an_error_can_come_out_of_the_sandbox() -> None:
+    for _, _, text in marking_calls():
+        if isinstance(text, ast.Constant) and "{" in text.value:
+            _check_fields(text.value, 10)
 
 
 def test_an_error_keeps_its_template_and_its_facts() -> None:

@@ -165,14 +165,15 @@ def _check_loading(path: str, info: dict[str, Any]) -> None:
 
 
 def _check_names(path: str, missing: Collection[str], unexpected: Collection[str], mismatched: Collection[str]) -> None:
-    for names, fault in (
-        (missing, "lacks"),
-        (unexpected, translate("errors", "has the unknown")),
-        (mismatched, translate("errors", "has a wrong shape for")),
+    for names, message in (
+        (missing, translate("errors", "{0} lacks {1}.")),
+        (unexpected, translate("errors", "{0} has the unknown {1}.")),
+        (mismatched, translate("errors", "{0} has a wrong shape for {1}.")),
     ):
         if names:
             first, *others = sorted(names)
-            raise Unfit(f"{path} {fault} {shown(first)}{f' and {len(others)} more' if others else ''}.", _OTHER)
+            several = translate("errors", "{0} and {1} more").format(shown(first), len(others))
+            raise Unfit(message.format(path, several if others else shown(first)), _OTHER)
 
 
 def check_values(path: str, module: nn.Module) -> None:
@@ -255,8 +256,8 @@ def _read_components(
     index = found.json("model_index.json")
     if index.get("_class_name") != "SculptorPipeline":
         raise ModelFolderError(
-            translate("errors", "{0} holds a {1!r}, not a SculptorPipeline. Open it as a diffusers folder.").format(
-                folder, index.get("_class_name")
+            translate("errors", "{0} holds a {1}, not a SculptorPipeline. Open it as a diffusers folder.").format(
+                folder, shown(index.get("_class_name"))
             )
         )
     patch_size = index.get("patch_size", 4)
@@ -287,8 +288,8 @@ def _check_bounds(path: Path, config: dict[str, Any]) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise ModelFolderError(
-                translate("errors", "{0} in {1} is {2!r}; allowed is {3} to {4}. Restore the file.").format(
-                    key, path, value, least, most
+                translate("errors", "{0} in {1} is {2}; allowed is {3} to {4}. Restore the file.").format(
+                    key, path, shown(value), least, most
                 )
             )
     channels = config.get("block_out_channels", (1,))
@@ -297,8 +298,8 @@ def _check_bounds(path: Path, config: dict[str, Any]) -> None:
         raise ModelFolderError(
             translate(
                 "errors",
-                "block_out_channels in {0} is {1!r}; allowed are 1 to 8 widths of 1 to 4096. Restore the file.",
-            ).format(path, channels)
+                "block_out_channels in {0} is {1}; allowed are 1 to 8 widths of 1 to 4096. Restore the file.",
+            ).format(path, shown(channels))
         )
 
 
@@ -371,8 +372,8 @@ def _read_scheduler(found: Folder) -> SchedulerMixin:
     name = config.get("_class_name")
     if name not in SCHEDULERS:
         raise ModelFolderError(
-            translate("errors", "{0} names the scheduler {1!r}; known are {2}.").format(
-                path, name, ", ".join(SCHEDULERS)
+            translate("errors", "{0} names the scheduler {1}; known are {2}.").format(
+                path, shown(name), ", ".join(SCHEDULERS)
             )
         )
     try:

@@ -233,7 +233,7 @@ def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = No
         else:
             needs.append(_short(translate("errors", "the memory of {0}").format(device), dtype, held, free[device]))
     raise Unfit(
-        f"{needs[-1]}.",
+        needs[-1],
         translate("errors", "Loading it would end the program; close others, or choose a smaller model."),
     )
 
@@ -276,6 +276,6 @@ def _knows_bfloat16(device: str) -> bool:
 
 def _short(where: str, dtype: str, needed: int, free: int) -> str:
     needed_gib, free_gib = needed / 2**30, max(0, free) / 2**30
-    return translate("errors", "The model takes {0:.1f} GiB of {1} as {2}, and {3:.1f} GiB are free").format(
+    return translate("errors", "The model takes {0:.1f} GiB of {1} as {2}, and {3:.1f} GiB are free.").format(
         needed_gib, where, dtype, free_gib
     )

@@ -108,12 +108,12 @@ def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
     # Whatever it does not know it takes for Stable Diffusion 1.
     if not source or (kind == "v1" and known.CHECKPOINT_KEY_NAMES["v1"] not in tensors):
         adapter = any("lora" in name for name in tensors)
-        content = (
-            translate("errors", "holds an adapter (LoRA), no whole model")
+        message = (
+            translate("errors", "{0} holds an adapter (LoRA), no whole model.")
             if adapter
-            else translate("errors", "holds no pipeline that diffusers knows")
+            else translate("errors", "{0} holds no pipeline that diffusers knows.")
         )
-        raise Unfit(f"{shown_path(path)} {content}.", _AS_FOLDER)
+        raise Unfit(message.format(shown_path(path)), _AS_FOLDER)
     if "subfolder" in source:
         raise Unfit(
             translate("errors", "{0} holds one part of a pipeline, not all of it.").format(shown_path(path)), _AS_FOLDER

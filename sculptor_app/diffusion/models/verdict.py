@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.errors import Cancelled, ModelFolderError
+from sculptor_app.core.texts import translate
 
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes of a number by torch's name for the dtypes that a model may be loaded as."""
@@ -52,8 +53,14 @@ class ModelRefused(ModelFolderError):
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         first, *others = [each for each in self.findings if each.severity is Severity.REFUSED]
-        more = f" There {'is' if len(others) == 1 else 'are'} {len(others)} more; `sculptor-app check-model` lists all."
-        super().__init__(first.message, first.explanation + (more if others else ""))
+        advice = first.explanation
+        if len(others) == 1:
+            advice = translate("errors", "{0} There is 1 more; `sculptor-app check-model` lists all.").format(advice)
+        elif others:
+            advice = translate("errors", "{0} There are {1} more; `sculptor-app check-model` lists all.").format(
+                advice, len(others)
+            )
+        super().__init__(first.message, advice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def checked_header(folder: Folder, name: str) -> Header:
     try:
         header = read_header(file)
     except BrokenHeader as error:
-        raise Unfit(translate("errors", "{0} is damaged ({1}).").format(path, error), _COPY) from error
+        raise Unfit(translate("errors", "{0} is damaged ({1}).").format(path, error.args[0]), _COPY) from error
     except OSError as error:
         raise Unfit(
             translate("errors", "{0} cannot be read ({1}).").format(path, error.strerror or error), _COPY
@@ -262,8 +262,9 @@ def _check_spans(spans: list[tuple[int, int, str]], data_bytes: int) -> None:
     place = 0
     for begin, end, name in spans:
         if begin != place:
-            fault = "overlaps another" if begin < place else translate("errors", "leaves a hole before it")
-            raise BrokenHeader(translate("errors", "the data of {0} {1}").format(shown(name), fault))
+            overlap = translate("errors", "the data of {0} overlaps another")
+            hole = translate("errors", "the data of {0} leaves a hole before it")
+            raise BrokenHeader((overlap if begin < place else hole).format(shown(name)))
         place = end
     if place != data_bytes:
         raise BrokenHeader(

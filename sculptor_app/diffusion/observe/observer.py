@@ -189,7 +189,7 @@ class BatchObserver:
             guesses: Sequence[Frame | None] = self._guesses(scheduler, observed_states, output[:most], call)
             facts: dict[str, Any] = {"guess": guesses, "guess_note": ""}
         except NoExactRuleError as reason:
-            facts = {"guess": [None] * len(observed_states), "guess_note": str(reason)}
+            facts = {"guess": [None] * len(observed_states), "guess_note": reason.args[0]}
         splitter = self.options.guidance_splitter
         if splitter is None:
             return facts
@@ -201,7 +201,7 @@ class BatchObserver:
                 "guidance": guidance,
             }
         except (PredictionsUnknown, NoExactRuleError) as reason:
-            return facts | {"guidance_note": str(reason)}
+            return facts | {"guidance_note": reason.args[0]}
 
     def _guesses(self, scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, call: Call) -> list[Frame]:
         return self.options.converter.frames(guess_of(scheduler, x, output, call.before))

@@ -98,14 +98,14 @@ def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelP
 def _unknown(pipeline: Pipeline, name: str, controls: dict[str, ModelParameter]) -> str:
     for each in unsupported_parameters(pipeline):
         if each.name == name:
-            return translate("errors", "The option {0!r} cannot be given: {1}{2}").format(
-                name, each.why[0].lower(), each.why[1:]
-            )
+            return translate("errors", "The option {0!r} cannot be given. {1}").format(name, each.why)
     if name in controls:
         return translate("errors", "The option {0!r} is the request's {1}; give it there.").format(
             name, controls[name].field
         )
-    takes = ", ".join(each for each, control in controls.items() if not control.field) or "no options"
+    takes = ", ".join(each for each, control in controls.items() if not control.field) or translate(
+        "errors", "no options"
+    )
     return translate("errors", "This model knows no option {0!r}; it takes {1}.").format(name, takes)
 
 

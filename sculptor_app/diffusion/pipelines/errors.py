@@ -45,15 +45,16 @@ def memory_errors(device_name: str) -> Iterator[None]:
             raise
         traceback.clear_frames(error.__traceback__)  # their locals hold the tensors that filled the memory
         release_memory()
-        choice = (
-            translate("errors", "Choose a smaller model, or close")
+        advice = (
+            translate(
+                "errors",
+                "Choose a smaller model, or close other programs that use it; the steps so far are kept.",
+            )
             if device_name.startswith("CPU")
-            else translate("errors", "Choose the CPU, or close")
+            else translate("errors", "Choose the CPU, or close other programs that use it; the steps so far are kept.")
         )
-        raise OutOfDeviceMemory(
-            translate("errors", "There is not enough memory on {0}.").format(device_name),
-            translate("errors", "{0} other programs that use it; the steps so far are kept.").format(choice),
-        ) from error
+        message = translate("errors", "There is not enough memory on {0}.").format(device_name)
+        raise OutOfDeviceMemory(message, advice) from error
 
 
 @contextlib.contextmanager
@@ -65,7 +66,7 @@ def run_errors(device_name: str) -> Iterator[None]:
     except (SculptorError, Cancelled):
         raise
     except UnknownSchedulerError as error:
-        raise SamplerFailed(str(error), translate("errors", "Choose another sampler.")) from error
+        raise SamplerFailed(error.args[0], translate("errors", "Choose another sampler.")) from error
     except Exception as error:
         raise SamplerFailed(
             translate("errors", "The model failed in mid-run ({0}: {1}).").format(type(error).__name__, error),

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES, Family
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 
 Scheduler = Any
@@ -49,7 +50,9 @@ def kind_of(scheduler: Scheduler) -> str:
             if kind.__name__ in SCHEDULER_CLASSES and kind.__module__.startswith("diffusers."):
                 return kind.__name__
             break
-    raise UnknownSchedulerError(f"The noise levels of the sampler {type(scheduler).__name__} are not known.")
+    raise UnknownSchedulerError(
+        translate("errors", "The noise levels of the sampler {0} are not known.").format(type(scheduler).__name__)
+    )
 
 
 def plan_calls(scheduler: Scheduler, first: int = 0) -> tuple[Call, ...]:
@@ -86,7 +89,9 @@ def _plan_late_pndm(scheduler: Scheduler, levels: list[NoiseLevel], first: int) 
         or count - first < 2
         or scheduler.timesteps[first] == scheduler.timesteps[first + 1]
     ):
-        raise UnknownSchedulerError("PNDM cannot be followed from this place of its schedule; change the strength.")
+        raise UnknownSchedulerError(
+            translate("errors", "PNDM cannot be followed from this place of its schedule; change the strength.")
+        )
     return tuple(
         Call(
             number=first - 1 + max(place, 1),
@@ -175,7 +180,9 @@ def _from_split_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLeve
 
 def _from_flow(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
     if scheduler.config.get("invert_sigmas"):
-        raise UnknownSchedulerError("This model counts its noise levels the other way round, which is not known here.")
+        raise UnknownSchedulerError(
+            translate("errors", "This model counts its noise levels the other way round, which is not known here.")
+        )
     sigma = float(scheduler.sigmas[index])
     return NoiseLevel(1 - sigma, sigma)
 

@@ -174,7 +174,9 @@ def _spacing(base_config: Mapping[str, Any]) -> str:
 def _own(config: Mapping[str, Any]) -> Scheduler:
     name = str(config.get("_class_name"))
     if name not in SCHEDULER_CLASSES:
-        raise UnknownSchedulerError(f"The noise levels of the sampler {name} are not known.")
+        raise UnknownSchedulerError(
+            translate("errors", "The noise levels of the sampler {0} are not known.").format(name)
+        )
     return getattr(diffusers, name).from_config(dict(config))
 
 

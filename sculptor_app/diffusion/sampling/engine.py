@@ -132,7 +132,7 @@ class Engine:
         try:
             return planned_levels(self.scheduler(request), request, loaded)
         except UnknownSchedulerError as error:
-            raise PlanUnknown(str(error)) from error
+            raise PlanUnknown(error.args[0]) from error
 
 
 def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:
@@ -141,7 +141,7 @@ def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:
         return scheduler_settings(folder)
     except Unfit as error:
         raise ModelFolderError(
-            translate("errors", "{0} cannot be read ({1}).").format(path, error),
+            translate("errors", "{0} cannot be read ({1}).").format(path, error.args[0]),
             translate("errors", "Choose a folder with a whole model."),
         ) from error
 
@@ -207,7 +207,7 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
         scheduler.set_timesteps(None if "sigmas" in arguments else request.steps, **arguments)
         return plan_levels(scheduler)
     except UnknownSchedulerError as error:
-        raise PlanUnknown(str(error), _LATER) from error
+        raise PlanUnknown(error.args[0], _LATER) from error
 
 
 def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:

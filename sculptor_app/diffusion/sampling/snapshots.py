@@ -90,7 +90,7 @@ class RunSnapshots:
             facts = tensor, state.dtype, state.stride(), solver.save(), self._generators(random)
             self._steps.append(StepSnapshot(*facts, self.store))
         except UncopyableState as reason:
-            self._failure = str(reason)
+            self._failure = reason.args[0]
         except TrajectoryStorageError as error:
             self._failure = f"{error.message} {error.advice}"
 
