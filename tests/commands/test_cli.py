@@ -290,7 +290,7 @@ def test_a_run_without_guidance_has_no_two_guesses(
 ) -> None:
     arguments = ("--guidance", "1", "--form", "bust", "--frames", "unguided", "--out", tmp_path / "x.gif")
     assert sculpt(tiny_model, *arguments) == 5
-    assert "The model was asked once in this step" in capsys.readouterr().err
+    assert "The model was evaluated once in this step" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

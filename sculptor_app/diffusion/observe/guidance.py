@@ -20,13 +20,13 @@ from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.networks import networks_of
 
 EVALUATED_ONCE = translate(
-    "errors", "The model was asked once in this step: no guidance, or one that is built into it."
+    "errors", "The model was evaluated once in this step: no guidance, or one that is built into it."
 )
 NOT_LINEAR = translate(
-    "errors", "The guidance of this model is no plain mixture of two answers, so they cannot be told apart."
+    "errors", "The guidance of this model is no linear mixture of two predictions, so they cannot be told apart."
 )
-EQUAL_PREDICTIONS = translate("errors", "Both answers of the model are the same in this step, but for rounding.")
-AMBIGUOUS = translate("errors", "With so little guidance the two answers cannot be told apart.")
+EQUAL_PREDICTIONS = translate("errors", "Both predictions of the model are the same in this step, but for rounding.")
+AMBIGUOUS = translate("errors", "With so little guidance the two predictions cannot be told apart.")
 
 
 class PredictionsUnknown(Exception):

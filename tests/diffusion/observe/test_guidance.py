@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sculptor_app.core.texts import Text
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.guidance import (
     AMBIGUOUS,
@@ -133,6 +134,7 @@ def test_the_unconditional_guess_is_that_of_no_prompt(tmp_path: Path) -> None:
     np.testing.assert_allclose(guided.guess_unconditional(1), nothing.guess(1), atol=1e-4)
     assert plain.guess_unconditional(1) is None
     assert plain.step(1).guidance_note == EVALUATED_ONCE
+    assert isinstance(plain.step(1).guidance_note, Text)  # so that it can be translated
 
 
 def test_they_are_off_by_default(tmp_path: Path) -> None:
