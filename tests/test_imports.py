@@ -44,6 +44,11 @@ def test_records_numbers_and_files_need_neither_qt_nor_torch(package):
     assert brought_along(modules_below(package), QT + TORCH) == []
 
 
+@pytest.mark.parametrize("package", ["sculptor_app.core.requests", "sculptor_app.core.trajectory"])
+def test_records_of_runs_need_no_pictures_library_and_no_coroutines(package):
+    assert brought_along(modules_below(package), ("PIL", "greenlet")) == []
+
+
 def test_what_computes_needs_no_qt():
     packages = ("sculptor_app.diffusion", "sculptor_app.training", "sculptor_app.atelier")
     assert brought_along([module for package in packages for module in modules_below(package)], QT) == []
