@@ -315,9 +315,3 @@ class TrainingRunPanel(QWidget):
         self.bar.setUpdatesEnabled(True)
         self.line.setText(line)
         self.pace.setText(pace)
-
-    @Slot()
-    def press(self) -> None:
-        """Press the first button, if it is enabled."""
-        if self.go.isEnabled():
-            self.go_requested.emit()
