@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.core.requests.parameter import ModelParameter, UnsupportedParameter
@@ -70,6 +71,21 @@ class InversionProgress:
     planned: int
 
 
+_importing = threading.Lock()
+
+
+def _import_engine() -> ModuleType:
+    """Import the engine, and diffusers with it, in one thread at a time.
+
+    WORKAROUND: diffusers 0.42 puts another module in its place while it is imported. A thread that comes to
+    `from diffusers import …` meanwhile waits for the first, finds nothing in it, and fails with an ImportError.
+    """
+    with _importing:
+        from sculptor_app.diffusion.sampling import engine
+
+        return engine
+
+
 class Sampling:
     """Makes the engine and runs it; a test puts one that fails in its place."""
 
@@ -79,9 +95,8 @@ class Sampling:
         Args:
             report: Is called in the worker thread whenever the loading of a model goes on.
         """
-        from sculptor_app.diffusion.sampling.engine import Engine
-
-        return Engine(report=report)
+        engine: Engine = _import_engine().Engine(report=report)
+        return engine
 
     def sample(
         self,
@@ -189,13 +204,13 @@ def sample_grid(engine: Engine, request: GridRequest, stop: threading.Event, bud
 
 def model_facts(model: str | None) -> ModelFacts:
     """What a model's folder says of itself, without loading it."""
-    from sculptor_app.diffusion.sampling.engine import model_facts
-
-    return model_facts(model)
+    facts: ModelFacts = _import_engine().model_facts(model)
+    return facts
 
 
 def grid_noises(request: GridRequest) -> tuple[Trajectory, ...]:
     """A trajectory for each cell of a grid that holds its noise alone."""
+    _import_engine()
     from sculptor_app.diffusion.studies.grid import initial_trajectories
 
     return initial_trajectories(request)
@@ -254,6 +269,7 @@ def render_sculpture(form: str, material: str, seed: int, size_px: int) -> Frame
 
 def begin_training(folder: Path, plan: Plan) -> Learning:
     """A training run in memory; see `training.loop.live.Learning`."""
+    _import_engine()
     from sculptor_app.training.loop.live import Learning
 
     return Learning(folder, plan)
@@ -261,6 +277,7 @@ def begin_training(folder: Path, plan: Plan) -> Learning:
 
 def export_training(folder: Path) -> Path:
     """Make a model of a training run's last checkpoint, and say where it is."""
+    _import_engine()
     from sculptor_app.training.loop.live import export
 
     return export(folder)
