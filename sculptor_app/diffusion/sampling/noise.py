@@ -6,6 +6,7 @@ has states of its own for these, from its seed, and whoever iterates over the ru
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -73,8 +74,17 @@ class RandomStreams:
             _set_state(device, state)
 
 
+def global_seed(seed: int) -> int:
+    """Seed of torch's global generators in a run of a seed.
+
+    The pipeline's generator has the seed itself, and has drawn the start with it: with the same one here, the first
+    fresh noise of a sampler would be that of the start.
+    """
+    return int.from_bytes(hashlib.sha256(f"fresh noise {seed}".encode()).digest()[:8], "little") >> 1
+
+
 def _seeded(device: torch.device, seed: int) -> torch.Tensor:
-    return torch.Generator(device).manual_seed(seed).get_state()
+    return torch.Generator(device).manual_seed(global_seed(seed)).get_state()
 
 
 def _state(device: torch.device) -> torch.Tensor:

@@ -16,6 +16,7 @@ from sculptor_app.diffusion.pipelines.call import call_of
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.networks import networks_of
 from sculptor_app.diffusion.sampling.engine import Engine
+from sculptor_app.diffusion.sampling.noise import global_seed
 from sculptor_app.diffusion.sampling.sample import sample
 from tests.helpers.any_pipeline import SEED, STEPS, built, engine_of, finish, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS
@@ -26,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
-PIXELS = ("ddpm", "ddim", "deepfloyd", "consistency")
+PIXELS = ("ddpm", "ddim", "deepfloyd", "deepfloyd_superresolution", "consistency")
 SHAPES = {**dict.fromkeys(PIXELS, (3, 8, 8)), "ldm": (3, 8, 8), "ldm_text": (4, 2, 2), "flux": (4, 8, 12)}
 
 
@@ -41,7 +42,7 @@ def bare(engine: Engine, request: RunRequest) -> np.ndarray:
     pipeline = engine.load(request.model, request.device)
     pipeline.scheduler = engine.scheduler(request)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(request.seed)
+        torch.manual_seed(global_seed(request.seed))
         result = pipeline(**call_of(pipeline, request).arguments)[0]
     return np.asarray(result)
 
