@@ -98,7 +98,7 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
             yield [0, "", "", "", after, "", *powers]
             continue
         step = trajectory.step(k)
-        before = trajectory.before(k)
+        before = step.before  # of a sampler that passes over a level, not that of the state before
         # A forward process has neither timesteps nor times.
         yield [k, phase_of(before).name, "" if math.isnan(step.timestep) else f"{step.timestep:g}", _cell(before.snr),
                after, f"{step.duration_s * 1000:.3f}" if trajectory.info.is_of_a_model else "", *powers]  # fmt: skip

@@ -73,13 +73,15 @@ def _type_size(width: int) -> int:
 def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:
     """The first line, from the fullest form to the shortest.
 
-    A step has phase and SNR of the state that it starts from, a layer of noise those of the state that it leads to.
+    A step has the phase of the state that it starts from, a layer of noise that of the state that it leads to; the SNR
+    is that of the state that is shown.
     """
     count = trajectory.planned_steps
     number, word = (count - k, "Layer") if into_noise else (k, "Step")
-    level = trajectory.levels[k] if into_noise else trajectory.before(max(k, 1))
+    level = trajectory.levels[k]
+    start = level if into_noise else trajectory.before(max(k, 1))
     first = "Pure noise" if trajectory.info.first_step == 1 else "Noised picture"
-    phase = first if k == 0 else phase_of(level).name
+    phase = first if k == 0 else phase_of(start).name
     if into_noise and k == count:
         phase = "The picture"
     snr = f"SNR {ratio_text(level.snr, 'infinite')}"

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.forward import run_forward_process
+from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _headings, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import EnergyChart
 from sculptor_app.exports.animation.drawing import LIGHT
@@ -18,7 +20,7 @@ from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import picture
 from tests.exports.gif.fidelity import frames_in_time, psnr
-from tests.helpers.runs import solid
+from tests.helpers.runs import made_run, solid
 
 INTO_NOISE = {"frames": "noisy", "into_noise": True}
 
@@ -66,6 +68,16 @@ def test_caption_counts_layers() -> None:
     assert last[2] == "Layer 50 of 50  ·  Pure noise"
     assert middle[2] == "Layer 12 of 50  ·  Polish"
     assert middle[3] == "12/50 · Polish"
+
+
+def test_caption_has_the_state_s_own_level() -> None:
+    """Step 9 of 10 begins with an SNR of 28, and leads to a state of 24,000 or so: that one is shown."""
+    trajectory = made_run(steps=10)
+    for k in range(11):
+        heading = _headings(trajectory, k)[0]
+        assert heading.endswith(f"SNR {ratio_text(trajectory.levels[k].snr, 'infinite')}")
+        if k:
+            assert f"  {phase_of(trajectory.levels[k - 1]).name}  " in heading
 
 
 def test_bar_has_the_phases_the_other_way_round() -> None:
