@@ -35,6 +35,10 @@ class FrameKind(Enum):
     """The kinds of frame: values are the words of the rows, and the rows' facts are attributes."""
 
     NOISY_STATE = FrameKindRow("noisy", translate("names", "Noisy state"), is_picture=True, is_animated=True)
+    AFTER_STEP = FrameKindRow(
+        "after-step", translate("names", "After the step"), label="Noisy state as the sampler returned it",
+        is_picture=True, note=translate("names", "before the pipeline went on with it"),
+    )  # fmt: skip
     CURRENT_GUESS = FrameKindRow(
         "guess", translate("names", "Current guess"), is_picture=True, is_animated=True,
         note=translate("names", "what the model sees in the block"),

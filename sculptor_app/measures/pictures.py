@@ -7,6 +7,7 @@ wherever the sampler does not clip them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +52,9 @@ TWIN_SUB_STAGES = translate(
 NO_DECODED_NOISE = translate(
     "errors", "Noise is added to the latents, and no decoder makes a picture of it: see it in the latents."
 )
+NOT_DECODED_STEP = translate(
+    "errors", "A decoded run holds guesses and states alone: see what the sampler returned in the latents."
+)
 NO_TWIN_NOISE = translate(
     "errors", "The twin takes the noise that the model sees here, and the next step does not show it."
 )
@@ -72,9 +76,12 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     Noisy states are divided by their level's scale. Chips of step k are what the step removed: state k−1 less state k,
     both so divided. Chips of the guess are what the step added to it: guess k less guess k−1.
 
-    The twin of state k is the finished picture with noise of the same level, a·x_N + s·ε̂, divided by the level's
-    scale. Its noise is what the model takes for noise in state k, the predicted noise of step k+1: side by side, the
-    two differ by what the rest of the run decides. The twin of state N is the finished picture.
+    What the sampler returned in step k is state k, except where the pipeline changed that before it went on.
+
+    The twin of state k is the finished picture with noise of the same level, a·x_N + s·n, divided by the level's
+    scale. Its noise n is what the model takes for noise in state k, the predicted noise of step k+1, brought to the
+    power of the level's noise, 1: a guess that is an average leaves some noise out, ever more of it towards the end.
+    Side by side, the two differ by what the rest of the run decides. The twin of state N is the finished picture.
 
     The guidance direction of step k is its conditional guess less its unconditional one: where the sampler clips
     nothing, the guess is the unconditional one and so many times this as the step's guidance says.
@@ -87,6 +94,9 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     """
     if kind is FrameKind.NOISY_STATE:
         return _state(trajectory, k)
+    if kind is FrameKind.AFTER_STEP and trajectory.info.space != DECODED:
+        returned = trajectory.returned(k)
+        return _state(trajectory, k) if returned is None else _in_unit_scale(returned, trajectory.levels[k].scale)
     if _is_decoded_noise(trajectory, kind):
         return None
     if kind is FrameKind.TWIN:
@@ -105,6 +115,9 @@ def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
     return _predicted_noise(trajectory, k, guess)
 
 
+_IN_LATENTS = (FrameKind.PREDICTED_NOISE, FrameKind.TWIN, FrameKind.AFTER_STEP)
+
+
 def is_same_throughout(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
     """Whether a kind of frame is the same at every step from 1 on, as picture and noise of a forward process are."""
     if not isinstance(trajectory, ForwardTrajectory):
@@ -115,7 +128,7 @@ def is_same_throughout(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
 def why_empty(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> str:
     """In plain words, why there is no such frame at step k."""
     if _is_decoded_noise(trajectory, kind):
-        return NO_DECODED_NOISE
+        return NOT_DECODED_STEP if kind is FrameKind.AFTER_STEP else NO_DECODED_NOISE
     if kind is FrameKind.TWIN:
         return _why_no_twin(trajectory, k)
     if k == 0:
@@ -176,8 +189,8 @@ def _coloured(numbers: Frame, kind: FrameKind, reach: float) -> Picture:
 
 
 def _is_decoded_noise(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
-    """Whether a decoded run is asked for noise, which is only there in its latents."""
-    return trajectory.info.space == DECODED and kind in (FrameKind.PREDICTED_NOISE, FrameKind.TWIN)
+    """Whether a decoded run is asked for what is only there in its latents."""
+    return trajectory.info.space == DECODED and kind in _IN_LATENTS
 
 
 def _chips(more: Frame, less: Frame | None) -> Picture:
@@ -202,11 +215,11 @@ def _compared(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> tuple[Frame
 
 
 def _state(trajectory: AnyTrajectory, k: int) -> Frame:
-    scale = trajectory.levels[k].scale
-    state = trajectory.state(k)
-    if abs(scale - 1) < UNIT_SCALE:
-        return state
-    return np.divide(state, scale, dtype=np.float32)
+    return _in_unit_scale(trajectory.state(k), trajectory.levels[k].scale)
+
+
+def _in_unit_scale(state: Frame, scale: float) -> Frame:
+    return state if abs(scale - 1) < UNIT_SCALE else np.divide(state, scale, dtype=np.float32)
 
 
 def _predicted_noise(trajectory: AnyTrajectory, k: int, guess: Frame | None) -> Frame | None:
@@ -230,6 +243,8 @@ def _twin(trajectory: AnyTrajectory, k: int) -> Frame | None:
     if noise is None:
         return None
     a, s = level.signal / level.scale, level.noise / level.scale
+    if not isinstance(trajectory, ForwardTrajectory):  # that one's noise is noise, and no prediction
+        s /= math.sqrt(float(np.mean(np.square(noise, dtype=np.float64))) or 1.0)
     return np.float32(a) * trajectory.state(last) + np.float32(s) * noise
 
 

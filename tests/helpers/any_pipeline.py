@@ -28,8 +28,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sdxl": {"prompt": "a bust"},
     "sd3": {"prompt": "a bust", **SHORT},
     "flux": {"prompt": "a bust", "height": 16, "width": 24, **SHORT},
+    "flux_inpaint": {"prompt": "a bust", "strength": 1.0, **SMALL, **SHORT},
+    "bria": {"prompt": "a bust", **SMALL, **SHORT},
     "pixart": {"prompt": "a bust", "use_resolution_binning": False, "clean_caption": False, **SHORT},
     "deepfloyd": {"prompt": "a bust", "clean_caption": False},
+    "deepfloyd_superresolution": {"prompt": "a bust", "clean_caption": False, "height": 8, "width": 8},
     "consistency": {"class_labels": 2},
     "latent_consistency": {"prompt": "a bust"},
     "aura_flow": {"prompt": "a bust", **SMALL, **SHORT},
@@ -60,7 +63,10 @@ def write_pictures(folder: Path) -> None:
 
 def request_for(kind: str, folder: Path, **changes: Any) -> RunRequest:
     """What every kind of pipeline can be asked for; `folder` stands for the model's and holds the pictures."""
-    pictures = {"img2img": ("image",), "inpaint": ("image", "mask_image")}.get(kind, ())
+    pictures = {
+        "img2img": ("image",), "inpaint": ("image", "mask_image"), "flux_inpaint": ("image", "mask_image"),
+        "deepfloyd_superresolution": ("image",),
+    }.get(kind, ())  # fmt: skip
     options = OPTIONS.get(kind, {}) | {name: str(folder / f"{name}.png") for name in pictures}
     settings = {"sampler": OWN_SAMPLER, "steps": STEPS, "seed": SEED, "guidance": None, "device": "cpu"}
     return RunRequest(**(settings | {"options": options, "model": str(folder)} | changes))

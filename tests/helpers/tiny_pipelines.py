@@ -195,6 +195,26 @@ def flux() -> Any:
     )  # fmt: skip
 
 
+def flux_inpaint() -> Any:
+    from diffusers import FluxInpaintPipeline
+
+    return FluxInpaintPipeline(**flux().components)
+
+
+def bria() -> Any:
+    from diffusers import BriaPipeline, BriaTransformer2DModel, FlowMatchEulerDiscreteScheduler
+
+    transformer = BriaTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, axes_dims_rope=(0, 8, 8),
+    )  # fmt: skip
+    return BriaPipeline(
+        transformer=transformer, scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        vae=_vae(scaling_factor=0.36, shift_factor=0.12), text_encoder=_t5_encoder(32),
+        tokenizer=_t5_tokenizer("T5TokenizerFast"),
+    )  # fmt: skip
+
+
 def pixart() -> Any:
     from diffusers import DPMSolverMultistepScheduler, PixArtAlphaPipeline, PixArtTransformer2DModel
 
@@ -220,6 +240,21 @@ def deepfloyd() -> Any:
     )
     return IFPipeline(
         tokenizer=_t5_tokenizer(), text_encoder=_t5_encoder(), unet=unet, scheduler=scheduler, safety_checker=None,
+        feature_extractor=None, watermarker=None, requires_safety_checker=False,
+    )  # fmt: skip
+
+
+def deepfloyd_superresolution() -> Any:
+    from diffusers import DDPMScheduler, IFSuperResolutionPipeline
+
+    unet = _text_unet(
+        in_channels=6, out_channels=6, class_embed_type="timestep", encoder_hid_dim=16, addition_embed_type="text",
+        addition_embed_type_num_heads=2,
+    )  # fmt: skip
+    scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range", thresholding=True)
+    return IFSuperResolutionPipeline(
+        tokenizer=_t5_tokenizer(), text_encoder=_t5_encoder(), unet=unet, scheduler=scheduler,
+        image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"), safety_checker=None,
         feature_extractor=None, watermarker=None, requires_safety_checker=False,
     )  # fmt: skip
 
@@ -288,8 +323,8 @@ def chroma() -> Any:
 BUILDERS: dict[str, Callable[[], Any]] = {
     builder.__name__: builder
     for builder in (
-        ddpm, ddim, ldm, ldm_text, dit, stable_diffusion, img2img, inpaint, sdxl, sd3, flux, pixart, deepfloyd,
-        consistency, latent_consistency, aura_flow, kandinsky3, chroma,
+        ddpm, ddim, ldm, ldm_text, dit, stable_diffusion, img2img, inpaint, sdxl, sd3, flux, flux_inpaint, bria,
+        pixart, deepfloyd, deepfloyd_superresolution, consistency, latent_consistency, aura_flow, kandinsky3, chroma,
     )
 }  # fmt: skip
 
@@ -300,5 +335,8 @@ def build(name: str) -> Any:
         warnings.simplefilter("ignore")  # diffusers warns of its own future
         torch.manual_seed(SEED)
         pipeline = BUILDERS[name]()
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.eval()  # as a model that is opened
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

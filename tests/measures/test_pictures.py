@@ -132,7 +132,10 @@ def test_noisy_state_is_shown_on_one_scale() -> None:
     np.testing.assert_allclose(frame(trajectory, 0, FrameKind.NOISY_STATE), noise, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FrameKind if kind not in (FrameKind.NOISY_STATE, FrameKind.TWIN)])
+WITHOUT_STEP = (FrameKind.NOISY_STATE, FrameKind.AFTER_STEP, FrameKind.TWIN)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FrameKind if kind not in WITHOUT_STEP])
 def test_state_0_says_why_it_is_empty(kind: FrameKind) -> None:
     shown = picture(made_run(guidance=2.0), 0, kind)
     assert shown.rgb is None

@@ -35,12 +35,12 @@ def run_of(levels: list[NoiseLevel], states: list[float], guesses: list[float | 
 
 
 def test_values_by_hand() -> None:
-    """State 1 is 2, the guess of step 2 is 0.5, so its noise is (2 - 0.6*0.5)/0.8 = 2.125; 0.6*1 + 0.8*2.125 = 2.3."""
+    """State 1 is 2, the guess of step 2 is 0.5, so its noise is (2 - 0.6*0.5)/0.8 = 2.125, of power 1 that is 1."""
     levels = [NoiseLevel(0.0, 1.0), NoiseLevel(0.6, 0.8), NoiseLevel(1.0, 3.0), CLEAN]
     run = run_of(levels, [1.5, 2.0, 4.0, 1.0], [0.3, 0.5, 0.9])
-    np.testing.assert_allclose(frame(run, 0, FrameKind.TWIN), 1.5)  # pure noise: nothing of either picture
-    np.testing.assert_allclose(frame(run, 1, FrameKind.TWIN), 2.3, rtol=1e-6)
-    np.testing.assert_allclose(frame(run, 2, FrameKind.TWIN), (1 + 3 * (4 - 0.9) / 3) / math.sqrt(10), rtol=1e-6)
+    np.testing.assert_allclose(frame(run, 0, FrameKind.TWIN), 1.0)  # pure noise: nothing of either picture
+    np.testing.assert_allclose(frame(run, 1, FrameKind.TWIN), 0.6 * 1 + 0.8 * 1, rtol=1e-6)
+    np.testing.assert_allclose(frame(run, 2, FrameKind.TWIN), (1 + 3 * 1) / math.sqrt(10), rtol=1e-6)
     np.testing.assert_allclose(frame(run, 3, FrameKind.TWIN), 1.0)
     assert frame(run, 1, FrameKind.TWIN).dtype == np.float32
 
@@ -55,7 +55,7 @@ def test_of_a_forward_process_it_is_the_state_itself() -> None:
 
 @pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
 def test_it_is_as_deep_in_noise_as_the_state_beside_it(tiny_model: Path, sampler: str) -> None:
-    """Projected on the finished picture and on the noise of the next step, it shows the state's own a and s."""
+    """Projected on the finished picture and on the next step's noise of power 1, it shows the state's own a and s."""
     request = RunRequest(model=str(tiny_model), steps=7, sampler=sampler, device="cpu")
     *_, last = sample(Engine(), request, threading.Event())
     run = last.trajectory
@@ -67,6 +67,7 @@ def test_it_is_as_deep_in_noise_as_the_state_beside_it(tiny_model: Path, sampler
             assert "more than once in a step" in shown.note
             continue
         twin, noise = frame(run, k, FrameKind.TWIN), frame(run, k + 1, FrameKind.PREDICTED_NOISE)
+        noise = noise / np.sqrt(np.mean(np.square(noise, dtype=np.float64)))  # predicted noise has less power
         parts = np.stack([part.ravel().astype(np.float64) for part in (run.state(run.last), noise)], axis=1)
         (a, s), rest, *_ = np.linalg.lstsq(parts, twin.ravel().astype(np.float64), rcond=None)
         level = run.levels[k]
@@ -97,6 +98,7 @@ def test_a_run_that_is_one_with_its_guess_is_its_own_twin() -> None:
     """If the model had known the picture from the start, state and twin would be one."""
     levels = list(cosine_levels(5))
     clean, noise = solid(8), np.random.default_rng(1).standard_normal((3, 8, 8)).astype(np.float32)
+    noise /= np.sqrt(np.mean(noise**2))
     states = [np.float32(level.signal) * clean + np.float32(level.noise) * noise for level in levels]
     run = Trajectory(RunInfo(RunRequest()), states[0], levels)
     for k in range(1, 6):

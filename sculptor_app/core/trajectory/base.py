@@ -129,6 +129,14 @@ class AnyTrajectory(LevelSequence, ABC):
             IndexError: There is no such state, or not yet.
         """
 
+    def returned(self, k: int) -> Frame | None:
+        """What the sampler returned in step k, (C, H, W) float32, read-only, where the pipeline then changed that.
+
+        None where state k is what the sampler returned, and for k = 0; `IndexError` if there is no such state yet.
+        """
+        self._check(k, first=0)
+        return None
+
     @abstractmethod
     def step(self, k: int) -> StepSummary:
         """The summary of step k, 1..last; `IndexError` if there is no such step, or not yet."""

@@ -29,7 +29,7 @@ class Step:
     timestep: float  # the training timestep that the network saw
     before: NoiseLevel  # level of the state that the call was given
     after: NoiseLevel  # level of the state that it returned
-    state: Frame  # noisy state after the call, (C, H, W)
+    state: Frame  # noisy state after the call as the next evaluation was given it, (C, H, W)
     guess: Frame | None  # the clean picture that the model predicted, (C, H, W); None where no exact rule is known
     guess_note: str  # why there is no guess, in plain words; empty where there is one
     duration_s: float  # seconds since the call before it, network included
@@ -37,6 +37,7 @@ class Step:
     guess_conditional: Frame | None = None
     guidance: float | None = None  # the scale with which this step mixed them; None where they are not known
     guidance_note: str = ""  # where guidance is watched, why they are not known, in plain words
+    returned: Frame | None = None  # what the sampler's step returned, where the pipeline changed that before it went on
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Trajectory(AnyTrajectory):
         self._states = [self._frames.append(start)]
         self._guesses: list[int | None] = [None]
         self._guidance_guesses: list[tuple[int, int] | None] = [None]
+        self._returned: list[int | None] = [None]
         self._summaries: list[StepSummary] = []
         self._stages: list[Step] = []
         self._ended = ""
@@ -78,8 +79,9 @@ class Trajectory(AnyTrajectory):
         self._stages.append(step)
         if not step.completes:
             return
-        guess = None if step.guess is None else self._frames.append(step.guess)
+        guess = self._append_optional(step.guess)
         pair = self._append_pair(step.guess_unconditional, step.guess_conditional)
+        returned = self._append_optional(step.returned)
         state = self._frames.append(step.state)
         stages, self._stages = self._stages, []
         summary = StepSummary(
@@ -93,7 +95,7 @@ class Trajectory(AnyTrajectory):
             guidance=step.guidance,
             guidance_note=step.guidance_note,
         )
-        self._complete(state, guess, pair, summary)
+        self._complete(state, guess, pair, returned, summary)
 
     def share(self, other: Trajectory, steps: int) -> None:
         """Begin with the first steps of another run; this one must be as new.
@@ -106,16 +108,27 @@ class Trajectory(AnyTrajectory):
             raise ValueError("only runs of the same levels and frames share steps, from their beginning on")
         for k in range(1, steps + 1):
             guess, pair = other.guess(k), (other.guess_unconditional(k), other.guess_conditional(k))
-            places = (None if guess is None else self._frames.append(guess), self._append_pair(*pair))
+            places = (self._append_optional(guess), self._append_pair(*pair), self._append_optional(other.returned(k)))
             self._complete(self._frames.append(other.state(k)), *places, other.step(k))
+
+    def _append_optional(self, frame: Frame | None) -> int | None:
+        return None if frame is None else self._frames.append(frame)
 
     def _append_pair(self, unconditional: Frame | None, conditional: Frame | None) -> tuple[int, int] | None:
         if unconditional is None or conditional is None:
             return None
         return self._frames.append(unconditional), self._frames.append(conditional)
 
-    def _complete(self, state: int, guess: int | None, pair: tuple[int, int] | None, summary: StepSummary) -> None:
+    def _complete(
+        self,
+        state: int,
+        guess: int | None,
+        pair: tuple[int, int] | None,
+        returned: int | None,
+        summary: StepSummary,
+    ) -> None:
         with self._lock:
+            self._returned.append(returned)
             self._guesses.append(guess)
             self._guidance_guesses.append(pair)
             self._states.append(state)
@@ -130,6 +143,12 @@ class Trajectory(AnyTrajectory):
         """The clean picture that the model predicted in the last call of step k; else as in the base class."""
         self._check(k, first=0)
         number = self._guesses[k]
+        return None if number is None else self._frames[number]
+
+    def returned(self, k: int) -> Frame | None:
+        """What the sampler returned in step k, where the pipeline then changed that."""
+        self._check(k, first=0)
+        number = self._returned[k]
         return None if number is None else self._frames[number]
 
     def guess_unconditional(self, k: int) -> Frame | None:
@@ -162,7 +181,8 @@ class Trajectory(AnyTrajectory):
     def close(self) -> None:
         """Forget all frames and snapshots."""
         with self._lock:
-            self._states, self._guesses, self._guidance_guesses, self._summaries, self._stages = [], [], [], [], []
+            self._states, self._guesses, self._guidance_guesses, self._returned = [], [], [], []
+            self._summaries, self._stages = [], []
         super().close()
 
 

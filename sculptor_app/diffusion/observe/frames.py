@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from sculptor_app.core.errors import SamplerFailed
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.layout import StateLayout
+
+_MOST_COLOURS = 4
+"""Channels of a picture: grey, colours, and at most how opaque it is."""
+_LEAST_SHARE = 0.01
+"""Share of a picture that a pipeline must have left as it was, to be one that changes only a part."""
 
 
 def to_frame(batch: torch.Tensor, element: int = 0) -> Frame:
@@ -49,6 +58,50 @@ class FrameConverter:
             return batch.ndim == 3 and self._tokens_fit(batch)
         return batch.ndim == 4 or (batch.ndim == 5 and batch.shape[2] == 1)
 
+    def is_state(self, batch: torch.Tensor) -> bool:
+        """Whether a tensor has a state's form and not more channels, as a network's input may have beside the state."""
+        if not self.is_picture(batch):
+            return False
+        if self._is_packed or self._layout is None:
+            return True
+        return batch.shape[1] == self._layout.channels if self._layout.channels else batch.shape[1] <= _MOST_COLOURS
+
+    def last_states(
+        self, result: Any, returned: torch.Tensor, states: list[Frame], is_changed: bool
+    ) -> list[Frame] | None:
+        """The last states of a run as its pipeline returned them, in the states' own space.
+
+        A result counts where it is the state that the sampler returned, but for some part of it. Pipelines may also
+        return their pictures in another scale, which makes them no other states.
+
+        Args:
+            result: An output of diffusers, or the tuple of its fields. Its pictures are latents in the form of states,
+                or in [0, 1] a tensor (B, C, H, W), an array (B, H, W, C) or PIL pictures.
+            returned: (B, ...) what the sampler returned last.
+            states: The same as frames, of the pictures that are observed.
+            is_changed: Whether the pipeline changed earlier states of the run.
+
+        Returns:
+            (C, H, W) each; None where the result cannot be compared.
+        """
+        images = getattr(result, "images", result)
+        if isinstance(images, tuple | Mapping) and images:
+            images = images[0]
+        is_pixels = self._layout is None or self._layout.space == "pixels"
+        tolerance = (1e-6 if returned.dtype in (torch.float32, torch.float64) else 4e-3) if is_pixels else 0.0
+        if is_pixels and isinstance(images, list) and _are_pictures(images):
+            images, tolerance = np.stack([np.asarray(each, np.float32) / 255 for each in images]), 1 / 255
+        if is_pixels and isinstance(images, np.ndarray) and images.ndim == 4:
+            images = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        if not isinstance(images, torch.Tensor) or images.shape != returned.shape:
+            return None
+        frames = [frame * 2 - 1 if is_pixels else frame for frame in self.frames(images[: len(states)])]
+        comparable = np.clip(states, -1, 1) if is_pixels else np.asarray(states)
+        same = np.abs(comparable - frames) <= tolerance
+        if same.all() or not (is_changed or same.mean() > _LEAST_SHARE):
+            return None
+        return list(np.where(same, states, frames))
+
     def frames(self, batch: torch.Tensor) -> list[Frame]:
         """Copies of all elements of a batch, (C, H, W) float32 each; `SamplerFailed` if they are no pictures.
 
@@ -84,6 +137,10 @@ class FrameConverter:
             return self._size
         side = math.isqrt(batch.shape[1]) * self._layout.patch * self._layout.factor
         return side, side
+
+
+def _are_pictures(values: list[Any]) -> bool:
+    return all(isinstance(each, Image.Image) and each.mode == "RGB" and each.size == values[0].size for each in values)
 
 
 def _described(batch: torch.Tensor) -> str:

@@ -1,13 +1,14 @@
 """Observer of `scheduler.step` in a running pipeline; the run stays bit-identical.
 
-The scheduler's class is swapped, while the run lasts, for a subclass made on the fly. An instance attribute would break
-deep copies, and a proxy `isinstance` and the passing of `eta` and `generator`.
+A state is what the next evaluation is given, and the last one what the pipeline returns: pipelines may change what
+`step` returned, as inpainting does, which lays the known part of a picture over every state. A step is therefore
+reported when its state is certain: mostly at once, when the state is scaled or enters a network unchanged; at the
+latest when the sampler is given it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,11 +17,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from sculptor_app.core.errors import SamplerFailed
+from sculptor_app.core.errors import Cancelled, SamplerFailed
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.observe.guidance import GuidanceSplitter, PredictionsUnknown
+from sculptor_app.diffusion.observe.scheduler_hooks import hooked
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler, UnknownSchedulerError, call_index, plan_calls
 from sculptor_app.diffusion.samplers.predictions import NoExactRuleError, guess_of
 
@@ -54,6 +56,7 @@ class ObserverOptions:
     # on pictures and whose levels are known; the others run unobserved.
     scheduler_count: int = 1
     step_hook: StepHook | None = None  # is called for every step that is observed; may replace it
+    networks: Sequence[torch.nn.Module] = ()  # the pipeline's denoising networks: their evaluations are watched, too
 
 
 class BatchObserver:
@@ -62,7 +65,7 @@ class BatchObserver:
     Args:
         on_start: Is given state 0 of each picture and the planned calls, once, before the network's first evaluation
             where the pipeline scales its input through the scheduler, else before the first call of `step`.
-        on_step: Is given the Step of each picture, once for every call.
+        on_step: Is given the Step of each picture, once for every call, when its state is certain.
         interrupt: Is called whenever the run may be ended: before every evaluation and before every step. All three
             may raise: the exception ends the run and comes out of the pipeline.
     """
@@ -84,7 +87,9 @@ class BatchObserver:
         self._first = 0  # where in the schedule the run starts: later than 0 when a picture was given to start from
         self._skipped = 0  # steps before that
         self._next = 0
-        self._clock = time.perf_counter()
+        self._pending: _TakenStep | None = None  # a completed step whose state may still be changed
+        self._changes_states = False  # whether the pipeline changed a state of this run
+        self._clock: float | None = None  # when what belongs to the next step began
 
     @property
     def has_begun(self) -> bool:
@@ -96,10 +101,39 @@ class BatchObserver:
         """Which step of the whole schedule the run began with, from 1 on."""
         return 1 + self._skipped
 
-    def start(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
-        """Note state 0 and the plan, at the first call of the run."""
+    def before_scaling(self, scheduler: Scheduler, timestep: Any, sample: Any) -> None:
+        """The pipeline is about to scale a network's input; what it gives may hold more than the state."""
+        is_state = isinstance(sample, torch.Tensor) and self.options.converter.is_state(sample)
+        if self._scheduler is None and is_state:
+            self._start(scheduler, timestep, sample)
+        elif self._is_going_on(scheduler) and is_state and self._pending is not None:
+            given = self._pending.state_of(sample)
+            if given is not None:
+                self._confirm(given)
         self._interrupt()
-        if self._scheduler is not None or self._is_to_be_left_alone(scheduler, sample):
+
+    def before_evaluation(self, network: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """A network is about to be evaluated."""
+        if self._clock is None:
+            self._clock = time.perf_counter()
+        pending = self._pending
+        if pending is not None and any(map(pending.is_part_of, (*given, *named.values()))):
+            self._confirm(pending.returned)
+        self._interrupt()
+
+    def finish(self, result: Any) -> None:
+        """The pipeline returned its result: what it holds is the last state."""
+        if self._pending is not None:
+            self._confirm(self._pending.returned, self._last_frames(self._pending, result))
+
+    def close(self) -> None:
+        """Report a step that was taken and never confirmed; the run ended."""
+        if self._pending is not None:
+            self._confirm(self._pending.returned)
+
+    def _start(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
+        """Note state 0 and the plan, at the first call of the run."""
+        if self._is_to_be_left_alone(scheduler, sample):
             return
         self._scheduler = scheduler
         self._first = self._next = call_index(scheduler, timestep, 0, self.options.calls_left())
@@ -109,8 +143,14 @@ class BatchObserver:
         self._timesteps = scheduler.timesteps.tolist()
         if self.options.step_hook is not None:
             self.options.step_hook.run_started(scheduler)
+        began = time.perf_counter()
+        self._clock = began if self._clock is None else self._clock  # a network was evaluated before, or is next
         self._on_start(self._frames(sample), self._plan)
-        self._clock = time.perf_counter()
+        self._pause(began)
+
+    def _is_going_on(self, scheduler: Scheduler) -> bool:
+        """Whether this is the observed scheduler in the observed run: no other stage, and no run after it."""
+        return self._scheduler is scheduler and self._next < len(self._timesteps)
 
     def _is_to_be_left_alone(self, scheduler: Scheduler, sample: torch.Tensor) -> bool:
         """Whether this scheduler is one of several, and not the one to observe."""
@@ -126,20 +166,27 @@ class BatchObserver:
         self, scheduler: Scheduler, real_step: Callable[[], Any], output: torch.Tensor, timestep: Any, x: torch.Tensor
     ) -> Any:
         """Take the real step and report it; `x` is the state before it, (B, C, H, W) or of the converter's layout."""
-        self.start(scheduler, timestep, x)
-        if self._scheduler is not scheduler or self._next >= len(self._timesteps):  # another one, or beyond its end
+        if self._scheduler is None:
+            self._start(scheduler, timestep, x)
+        elif self._pending is not None:
+            self._confirm(x if self._is_going_on(scheduler) else self._pending.returned)
+        self._interrupt()
+        if not self._is_going_on(scheduler):
             return real_step()
         call, hook = self._next_call(scheduler, timestep), self.options.step_hook
         replaced = None if hook is None else hook.replace_step(call, real_step)
         if replaced is not None:
+            self._clock = None
             return replaced
         facts = self._predictions(scheduler, x, output, call)
         result = real_step()
-        states = self._frames(state_in(result))
+        returned = state_in(result)
+        states = self._frames(returned)
         _refuse_nan(states, call)
         if hook is not None:
-            hook.step_returned(call, state_in(result))
-        duration_s = time.perf_counter() - self._clock
+            hook.step_returned(call, returned)
+        now = time.perf_counter()
+        duration_s, self._clock = now - (now if self._clock is None else self._clock), now
         steps = [
             Step(
                 number=call.number,
@@ -154,9 +201,34 @@ class BatchObserver:
             )
             for place, state in enumerate(states)
         ]
-        self._on_step(steps)
-        self._clock = time.perf_counter()  # what the receiver did is not the sampler's time
+        self._pending = _TakenStep(steps, returned)
+        if not call.completes:
+            self._confirm(returned)
         return result
+
+    def _confirm(self, given: torch.Tensor, frames: list[Frame] | None = None) -> None:
+        """Report the step that was taken; its state is `given`, or for the pictures these frames."""
+        pending, self._pending = self._pending, None
+        assert pending is not None
+        steps = pending.steps
+        if frames is None and not pending.is_unchanged(given):
+            frames = self._frames(given)
+        if frames is not None:
+            steps = [_with_state(step, frame) for step, frame in zip(steps, frames, strict=True)]
+            self._changes_states = self._changes_states or any(step.returned is not None for step in steps)
+        began = time.perf_counter()
+        self._on_step(steps)
+        self._pause(began)
+
+    def _pause(self, began: float) -> None:
+        """Leave out of the sampler's time what the receiver of an event did since then."""
+        if self._clock is not None:
+            self._clock += time.perf_counter() - began
+
+    def _last_frames(self, pending: _TakenStep, result: Any) -> list[Frame] | None:
+        """The last states as the pipeline returned them; None where that is what `step` returned, or not comparable."""
+        states = [step.state for step in pending.steps]
+        return self.options.converter.last_states(result, pending.returned, states, self._changes_states)
 
     def _frames(self, batch: torch.Tensor) -> list[Frame]:
         return self.options.converter.frames(batch[: self.options.max_pictures])
@@ -207,6 +279,50 @@ class BatchObserver:
         return self.options.converter.frames(guess_of(scheduler, x, output, call.before))
 
 
+@dataclass(frozen=True, eq=False)
+class _TakenStep:
+    """A step that was taken, with the state that `step` returned; what the pipeline makes of that is not known yet."""
+
+    steps: list[Step]  # of each picture
+    returned: torch.Tensor
+    version: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "version", self.returned._version)
+
+    def is_unchanged(self, given: torch.Tensor) -> bool:
+        """Whether this is the tensor that `step` returned, or holds the same numbers but for a rounding to its type."""
+        if given is self.returned:
+            return self.version == given._version
+        return given.shape == self.returned.shape and torch.equal(given, self.returned.to(given))
+
+    def is_part_of(self, value: Any) -> bool:
+        """Whether a network's argument begins with the state: alone, doubled for guidance, or beside other inputs."""
+        if not isinstance(value, torch.Tensor) or self.version != self.returned._version:
+            return False
+        if value is self.returned:
+            return True
+        shape = self.returned.shape
+        if value.ndim != len(shape) or any(has < needs for has, needs in zip(value.shape, shape, strict=True)):
+            return False
+        return torch.equal(value[tuple(map(slice, shape))], self.returned.to(value))
+
+    def state_of(self, sample: torch.Tensor) -> torch.Tensor | None:
+        """The state in what is scaled: all of it, or one of the equal parts of a batch that guidance doubled."""
+        if sample is self.returned:
+            return sample
+        count = len(self.returned)
+        if sample.shape[1:] != self.returned.shape[1:] or not count or len(sample) % count:
+            return None
+        parts: tuple[torch.Tensor, ...] = torch.split(sample, count)
+        return parts[0] if all(torch.equal(parts[0], each) for each in parts[1:]) else None
+
+
+def _with_state(step: Step, state: Frame) -> Step:
+    """A step with the state that the pipeline made of the one that `step` returned, which stays beside it."""
+    return step if np.array_equal(step.state, state) else replace(step, state=state, returned=step.state)
+
+
 def state_in(result: Any) -> torch.Tensor:
     """The state that a scheduler's `step` returned."""
     state: torch.Tensor = result[0] if isinstance(result, tuple) else result.prev_sample
@@ -254,41 +370,19 @@ def observed(schedulers: Scheduler | Sequence[Scheduler], observer: BatchObserve
     Raises:
         UnknownSchedulerError: Out of the first call, when the scheduler's noise levels are not known.
     """
-    each = schedulers if isinstance(schedulers, Sequence) else [schedulers]
-    originals = [type(scheduler) for scheduler in each]
     splitter = observer.options.guidance_splitter
-    for scheduler, original in zip(each, originals, strict=True):
-        scheduler.__class__ = _observed_class(original, observer)
-    try:
-        with contextlib.nullcontext() if splitter is None else splitter.capture():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(hooked(schedulers if isinstance(schedulers, Sequence) else [schedulers], observer))
+        for network in observer.options.networks:
+            hook = network.register_forward_pre_hook(observer.before_evaluation, with_kwargs=True)
+            stack.callback(hook.remove)
+        if splitter is not None:
+            stack.enter_context(splitter.capture())
+        try:
             yield
-    finally:
-        for scheduler, original in zip(each, originals, strict=True):
-            scheduler.__class__ = original
-
-
-def _observed_class(original: Any, observer: BatchObserver) -> type:
-    """A subclass of a scheduler's class that reports to `observer`; pipelines find the same signatures on it."""
-
-    @functools.wraps(original.step)
-    def step(self: Scheduler, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
-        def real_step() -> Any:
-            return original.step(self, model_output, timestep, sample, *args, **kwargs)
-
-        return observer.observe_step(self, real_step, model_output, timestep, sample)
-
-    body: dict[str, Any] = {"step": step, "keeps_step_arithmetic": True, "__module__": original.__module__}
-    if hasattr(original, "scale_model_input"):  # flow-matching schedulers have none
-        body["scale_model_input"] = _observed_scaling(original, observer)
-    return type(original.__name__, (original,), body)
-
-
-def _observed_scaling(original: Any, observer: BatchObserver) -> Callable[..., Any]:
-    """A scheduler's `scale_model_input` that notes the start of the run."""
-
-    @functools.wraps(original.scale_model_input)
-    def scale_model_input(self: Scheduler, sample: Any, *args: Any, **kwargs: Any) -> Any:
-        observer.start(self, args[0] if args else kwargs.get("timestep"), sample)
-        return original.scale_model_input(self, sample, *args, **kwargs)
-
-    return scale_model_input
+        except Cancelled:
+            raise
+        except Exception:
+            observer.close()
+            raise
+        observer.close()

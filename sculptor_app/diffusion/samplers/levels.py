@@ -46,7 +46,10 @@ class Call:
 def kind_of(scheduler: Scheduler) -> str:
     """Name in `SCHEDULER_CLASSES` of the class that defines the scheduler's `step`; else `UnknownSchedulerError`."""
     for kind in type(scheduler).__mro__:
-        if "step" in vars(kind) and not kind.__dict__.get("keeps_step_arithmetic", False):
+        step = vars(kind).get("step")
+        if getattr(step, "is_inherited", False):  # a hook of the observer on a class without a `step` of its own
+            continue
+        if step is not None and not vars(kind).get("keeps_step_arithmetic", False):
             if kind.__name__ in SCHEDULER_CLASSES and kind.__module__.startswith("diffusers."):
                 return kind.__name__
             break

@@ -124,9 +124,19 @@ def settings_of(pipeline: Any) -> dict[str, Any]:
     return {**scheduler.config, "_class_name": name}
 
 
+_ADDS_NOISE_ALONE = "image_noising_scheduler"
+"""Diffusers' name for it, in all pipelines that have one."""
+
+
 def schedulers_of(pipeline: Any) -> dict[str, Scheduler]:
-    """All schedulers of a pipeline by the names of its components; models in several stages have several."""
-    return {name: part for name, part in vars(pipeline).items() if isinstance(part, diffusers.SchedulerMixin)}
+    """Schedulers that a pipeline samples with, by the names of its components; models in several stages have several.
+
+    One that only adds noise to a given picture, as super-resolution does before it begins, is none of them.
+    """
+    parts = vars(pipeline).items()
+    return {
+        name: part for name, part in parts if isinstance(part, diffusers.SchedulerMixin) and name != _ADDS_NOISE_ALONE
+    }
 
 
 def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> Scheduler:

@@ -22,6 +22,7 @@ from sculptor_app.diffusion.pipelines.compatibility import check_sampler
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
+from sculptor_app.diffusion.pipelines.networks import networks_of
 from sculptor_app.diffusion.samplers.schedulers import schedulers_of
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_name
 from sculptor_app.diffusion.sampling.noise import RandomStreams
@@ -70,6 +71,7 @@ class PipelineRun:
             GuidanceSplitter(self.pipeline, request.guidance) if watch_guidance else None,
             calls_left=self._calls_left,
             scheduler_count=len(self._stages),
+            networks=list(networks_of(self.pipeline).values()),
         )
         self.random = RandomStreams(request.seed, self._call.generator, self.device.id)
 
@@ -93,7 +95,7 @@ class PipelineRun:
             self.random.enter()
             try:
                 with torch.no_grad(), context or contextlib.nullcontext(), observed(schedulers, observer):
-                    self.pipeline(**self._call.arguments)
+                    observer.finish(self.pipeline(**self._call.arguments))
             except (ValueError, TypeError) as error:
                 if observer.has_begun or isinstance(error, SculptorError):
                     raise

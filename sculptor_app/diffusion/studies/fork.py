@@ -141,7 +141,9 @@ class ForkReplay(SnapshotRecorder):
         result = real_step()  # of zeros; it advances the scheduler, and has the form of a result
         if call.completes:
             snapshot = self.snapshots.after(call.number)
-            state = snapshot.tensor(self._old.state(call.number), state_in(result).device)
+            returned = self._old.returned(call.number)  # the pipeline changes it once more
+            frame = self._old.state(call.number) if returned is None else returned
+            state = snapshot.tensor(frame, state_in(result).device)
             result = _with_state(result, state)
             if call.number == self._steps:
                 self._go_live()

@@ -151,7 +151,7 @@ class _Chunk:
         with run_errors(self._device_name):
             try:
                 with torch.no_grad(), observed(self._scheduler, observer):
-                    self._pipeline(**self._arguments)
+                    observer.finish(self._pipeline(**self._arguments))
             finally:
                 self._pipeline.maybe_free_model_hooks()
 

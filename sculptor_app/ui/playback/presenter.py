@@ -72,7 +72,7 @@ class PlaybackPresenter(QObject):
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
         """The text beside the step's number."""
         name = texts.phase_name(trajectory, step)
-        snr = ratio_text(trajectory.before(max(1, step)).snr)
+        snr = ratio_text(trajectory.levels[step].snr)
         return translate("Presenter", "{0} · signal-to-noise {1}").format(name, snr)
 
     # From the session to the views ---------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ class FramePresenter(PlaybackPresenter):
 
     def remark(self, trajectory: AnyTrajectory, step: int) -> str:
         """The line under the frames."""
-        return texts.not_a_short_run(trajectory, step)
+        return texts.changed_state(trajectory, step) or texts.not_a_short_run(trajectory, step)
 
     def note(self, trajectory: AnyTrajectory, kind: FrameKind, step: int, limit: float | None) -> str:
         """The word beside a frame's title: the level of the state shown, or what it stands for."""

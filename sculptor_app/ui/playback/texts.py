@@ -98,13 +98,13 @@ def phase_name(trajectory: AnyTrajectory, k: int) -> str:
 def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:
     """As "step 12 of 50 · structure · SNR 0.09 · 31 ms per step · NVIDIA H200".
 
-    Phase and SNR are those of the state that step k starts from.
+    The phase is that of the state that step k starts from, the SNR that of state k, which is shown.
     """
     parts = [
         translate("StatusText", "step {0} of {1}").format(k, trajectory.planned_steps),
         phase_name(trajectory, k).lower(),
     ]
-    parts.append(translate("StatusText", "SNR {0}").format(ratio_text(trajectory.before(max(1, k)).snr)))
+    parts.append(translate("StatusText", "SNR {0}").format(ratio_text(trajectory.levels[k].snr)))
     if mean_s is not None:
         parts.append(pace_text(mean_s))
     if trajectory.info.device_name:
@@ -138,6 +138,17 @@ def memory_text(trajectory: AnyTrajectory) -> str:
     if trajectory.bytes_on_disk:
         text += translate("StatusText", " · {0} on disk").format(bytes_text(trajectory.bytes_on_disk))
     return text
+
+
+def changed_state(trajectory: AnyTrajectory, k: int) -> str:
+    """The sentence where the pipeline changed what the sampler's step returned; empty where it did not."""
+    if trajectory.returned(k) is None:
+        return ""
+    return translate(
+        "StatusText",
+        "The model changed this state after the step, as inpainting does, which lays the known part over it: "
+        "“After the step” shows what the sampler returned.",
+    )
 
 
 def not_a_short_run(trajectory: AnyTrajectory, k: int) -> str:

@@ -1,7 +1,10 @@
 """The observer changes nothing: bit-identical runs, and no trace of it afterwards."""
 
 import copy
+import functools
 import inspect
+import pickle
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, obs
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.diffusion.samplers.levels import Call, UnknownSchedulerError
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
+from sculptor_app.diffusion.sampling.sample import GreenletCoroutine, yield_to_caller
 from tests.diffusion.gaussian import gaussian_pipeline
 
 STEPS = 6
@@ -83,20 +87,52 @@ def test_the_run_after_a_cancelled_one_is_bit_identical(pipeline: SculptorPipeli
     assert torch.equal(call(pipeline), never_cancelled)  # the same scheduler object, too
 
 
-def test_the_class_is_restored(pipeline: SculptorPipeline) -> None:
-    scheduler = pipeline.scheduler
-    original = type(scheduler)
+@pytest.mark.parametrize("inherits", [False, True])
+def test_a_pipeline_finds_nothing_of_it(inherits: bool) -> None:
+    scheduler = (Plain if inherits else diffusers.DDIMScheduler)()
+    kind, step, signature = type(scheduler), type(scheduler).step, inspect.signature(scheduler.step)
+    defined = {name: vars(kind).get(name) for name in ("step", "scale_model_input")}
     with observed(scheduler, Notes().observer):
-        assert type(scheduler) is not original
-        assert isinstance(scheduler, original)
-        assert type(scheduler).__name__ == original.__name__
-        assert inspect.signature(scheduler.step) == inspect.signature(original.step.__get__(scheduler))
-        assert type(copy.deepcopy(scheduler)) is type(scheduler)
+        assert type(scheduler) is scheduler.__class__ is kind
+        assert inspect.signature(scheduler.step) == signature
+        assert set(vars(scheduler)) == set(vars(kind()))
+        for copied in (copy.copy(scheduler), copy.deepcopy(scheduler), pickle.loads(pickle.dumps(scheduler))):
+            assert type(copied) is kind
+            assert copied.config == scheduler.config
         assert scheduler.from_config(scheduler.config).config == scheduler.config
-    assert type(scheduler) is original
+    assert {name: vars(kind).get(name) for name in defined} == defined
     with pytest.raises(ZeroDivisionError), observed(scheduler, Notes().observer):
         raise ZeroDivisionError
-    assert type(scheduler) is original
+    assert type(scheduler).step is step
+
+
+class Plain(diffusers.DDIMScheduler):  # type: ignore[misc]
+    """A scheduler without a `step` of its own."""
+
+
+def test_runs_side_by_side_see_their_own_steps_alone() -> None:
+    """In greenlets of one thread, and in another thread that nobody watches."""
+    notes = [Notes(), Notes()]
+
+    def run_watched(each: Notes) -> None:
+        pipeline = gaussian_pipeline(16)
+        each.observer._on_step = lambda steps: (each.steps.extend(steps), yield_to_caller(len(each.steps)))  # type: ignore[assignment]
+        with observed(pipeline.scheduler, each.observer):
+            pipeline(num_inference_steps=3)
+
+    runs = [GreenletCoroutine(functools.partial(run_watched, each)) for each in notes]
+    for _ in range(3):
+        for run in runs:
+            run.resume()
+        other = threading.Thread(target=lambda: gaussian_pipeline(16)(num_inference_steps=2))
+        other.start()
+        other.join()
+        gaussian_pipeline(16)(num_inference_steps=2)
+    for run in runs:
+        run.resume()
+        assert run.is_over
+    assert [[step.number for step in each.steps] for each in notes] == [[1, 2, 3]] * 2
+    assert not hasattr(type(gaussian_pipeline(16).scheduler).step, "runs")
 
 
 def test_noise_is_reported_before_the_network_is_asked() -> None:

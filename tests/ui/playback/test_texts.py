@@ -1,15 +1,24 @@
 """Numbers in words, by table."""
 
+from dataclasses import replace
+
 import pytest
 
+from sculptor_app.core.texts import ratio_text
+from sculptor_app.core.trajectory.levels import phase_of
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.ui.playback.texts import (
     StepClock,
     bytes_text,
+    changed_state,
     duration_text,
     file_size_text,
     pace_text,
     progress_text,
+    status_line,
 )
+from tests.helpers.runs import made_run
 
 
 @pytest.mark.parametrize(
@@ -60,3 +69,24 @@ def test_the_pace_follows_a_machine_that_becomes_slower() -> None:
     for _ in range(50):
         clock.add(0.05)
     assert clock.mean_s == pytest.approx(0.05, rel=0.02)
+
+
+def test_a_state_is_shown_with_its_own_level() -> None:
+    trajectory = made_run(steps=10)
+    for k in range(1, 11):
+        line = status_line(trajectory, k, None)
+        assert line.startswith(f"step {k} of 10 · {phase_of(trajectory.levels[k - 1]).name.lower()} · ")
+        assert f" · SNR {ratio_text(trajectory.levels[k].snr)} · " in line
+
+
+def test_a_state_that_the_pipeline_changed_is_said_to_be() -> None:
+    run = made_run(steps=2)
+    changed = Trajectory(run.info, run.state(0), run.levels)
+    for k in (1, 2):
+        summary, state = run.step(k), run.state(k)
+        returned = state + 1 if k == 1 else None
+        step = Step(k, 0, True, summary.timestep, summary.before, summary.after, state, run.guess(k), "", 0.1)
+        changed.append(replace(step, returned=returned))
+    assert "After the step" in changed_state(changed, 1)
+    assert [changed_state(changed, k) for k in (0, 2)] == ["", ""]
+    assert changed_state(run, 1) == ""

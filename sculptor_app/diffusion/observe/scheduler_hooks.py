@@ -1,0 +1,112 @@
+"""Hooks on `step` and `scale_model_input` of a scheduler's class, for the code of one run.
+
+The class's own methods are replaced while a run lasts. The scheduler object stays as it is: its type, copies and
+pickles, and what pipelines find out about them, are those of a run that nobody watches. Which observer is called is a
+context variable: runs in other threads and greenlets, of the same class, call the plain methods or their own observer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+
+Scheduler = Any
+"""A scheduler of diffusers, which ships no types."""
+
+
+class SchedulerCalls(Protocol):
+    """Receiver of the calls that a pipeline makes to its scheduler."""
+
+    def before_scaling(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
+        """`scale_model_input` is about to be called."""
+
+    def observe_step(
+        self, scheduler: Scheduler, real_step: Callable[[], Any], output: torch.Tensor, timestep: Any, x: torch.Tensor
+    ) -> Any:
+        """`step` is called with a network's output and a state; returns the result that the pipeline is given."""
+
+
+_receiver: contextvars.ContextVar[SchedulerCalls | None] = contextvars.ContextVar("scheduler calls", default=None)
+_classes = threading.Lock()
+
+
+@contextlib.contextmanager
+def hooked(schedulers: Sequence[Scheduler], receiver: SchedulerCalls) -> Iterator[None]:
+    """Hand every call of these schedulers, and of copies of them, to `receiver` while this context runs the block."""
+    kinds = list(dict.fromkeys(type(each) for each in schedulers))
+    for kind in kinds:
+        _install(kind)
+    token = _receiver.set(receiver)
+    try:
+        yield
+    finally:
+        _receiver.reset(token)
+        for kind in kinds:
+            _remove(kind)
+
+
+def _install(kind: type) -> None:
+    with _classes:
+        for name, hook in _HOOKS.items():
+            if not hasattr(kind, name):  # flow-matching schedulers scale nothing
+                continue
+            wrapper: Any = vars(kind).get(name)
+            if not hasattr(wrapper, "runs"):
+                wrapper = hook(kind, getattr(kind, name))
+                wrapper.runs, wrapper.replaced = 0, vars(kind).get(name)
+                wrapper.is_inherited = wrapper.replaced is None
+                setattr(kind, name, wrapper)
+            wrapper.runs += 1
+
+
+def _remove(kind: type) -> None:
+    with _classes:
+        for name in _HOOKS:
+            wrapper: Any = vars(kind).get(name)
+            if wrapper is None:
+                continue
+            wrapper.runs -= 1
+            if wrapper.runs == 0 and wrapper.is_inherited:
+                delattr(kind, name)
+            elif wrapper.runs == 0:
+                setattr(kind, name, wrapper.replaced)
+
+
+def _receiver_of(scheduler: Scheduler, kind: type) -> SchedulerCalls | None:
+    """Who watches this scheduler; nobody where a subclass calls the method of its base class."""
+    return _receiver.get() if type(scheduler) is kind else None
+
+
+def _step_hook(kind: type, original: Any) -> Any:
+    @functools.wraps(original)
+    def step(self: Scheduler, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        receiver = _receiver_of(self, kind)
+        if receiver is None:
+            return original(self, model_output, timestep, sample, *args, **kwargs)
+
+        def real_step() -> Any:
+            return original(self, model_output, timestep, sample, *args, **kwargs)
+
+        return receiver.observe_step(self, real_step, model_output, timestep, sample)
+
+    return step
+
+
+def _scaling_hook(kind: type, original: Any) -> Any:
+    @functools.wraps(original)
+    def scale_model_input(self: Scheduler, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        receiver = _receiver_of(self, kind)
+        if receiver is not None:
+            receiver.before_scaling(self, args[0] if args else kwargs.get("timestep"), sample)
+        return original(self, sample, *args, **kwargs)
+
+    return scale_model_input
+
+
+_HOOKS: dict[str, Callable[[type, Any], Any]] = {"step": _step_hook, "scale_model_input": _scaling_hook}
