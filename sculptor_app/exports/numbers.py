@@ -17,8 +17,9 @@ from sculptor_app.measures.spectrum import BANDS, Spectrum
 
 _SOURCES: dict[Source, str] = {"guess": "guess", "state": "noisy"}
 _FIXED = ("step", "phase", "timestep", "SNR before step (ratio)", "SNR after step (ratio)", "time (ms)")
+_UNIT = "cycles/image along its longer side, white noise = 1"
 _BAND_COLUMNS = tuple(
-    f"{name} {band.name} power ({band.range_text.replace('–', '-')} cycles/image, white noise = 1)"
+    f"{name} {band.name} power ({band.range_text.replace('–', '-')} {_UNIT})"
     for name in _SOURCES.values()
     for band in BANDS
 )
@@ -106,8 +107,7 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
 
 def _noise_cells(measures: RunMeasures, clean: Spectrum | None, level: NoiseLevel, k: int) -> list[str]:
     """The noise floor of state k, and the names of the bands below it, or "none"."""
-    state = measures.spectrum("state", k)
-    floor = "" if state is None else _cell(noise_floor(level, state.noise_power))
+    floor = _cell(noise_floor(level))
     if clean is None:
         return [floor, ""]
     return [floor, " ".join(band.name for band in bands_below_noise(clean, level)) or "none"]

@@ -10,6 +10,7 @@ out.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,10 +52,10 @@ class ForwardMeasures(RunMeasures):
         guesses = np.tile(clean.power, (len(levels), 1))
         guesses[0] = np.nan
         states = np.maximum(a**2 * clean.power + s**2 * static + 2 * a * s * cross, 0)
-        self._frequencies, self._noise_power = clean.frequencies, clean.noise_power
+        self._spectrum = clean
         self._powers = {"state": states, "guess": guesses}
         for source, powers in self._powers.items():
-            self._energies[source][:] = [band_energies(Spectrum(clean.frequencies, power)) for power in powers]
+            self._energies[source][:] = [band_energies(replace(clean, power=power)) for power in powers]
         self._last = len(levels) - 1
 
 
@@ -62,13 +63,9 @@ def _factors(level: NoiseLevel) -> tuple[float, float]:
     return level.signal / level.scale, level.noise / level.scale
 
 
-def noise_floor(level: NoiseLevel, noise_power: float = 1.0) -> float:
-    """Expected power of the noise in a state that is divided by its level's scale: s^2 / (a^2 + s^2) of white noise's.
-
-    Args:
-        noise_power: what white noise of variance 1 reads in the spectra it is compared with: `Spectrum.noise_power`.
-    """
-    return noise_power * (level.noise / level.scale) ** 2
+def noise_floor(level: NoiseLevel) -> float:
+    """Expected power of the noise in a state that is divided by its level's scale: s^2 / (a^2 + s^2)."""
+    return (level.noise / level.scale) ** 2
 
 
 def noise_floors(measures: RunMeasures, levels: Sequence[NoiseLevel]) -> Floats:
@@ -77,14 +74,12 @@ def noise_floors(measures: RunMeasures, levels: Sequence[NoiseLevel]) -> Floats:
     Returns:
         (last + 1,); 0 where a state holds no noise.
     """
-    first = measures.spectrum("state", 0) if measures.last >= 0 else None
-    unit = 1.0 if first is None else first.noise_power
-    return np.array([noise_floor(level, unit) for level in levels[: measures.last + 1]])
+    return np.array([noise_floor(level) for level in levels[: measures.last + 1]])
 
 
-def floor_spectrum(frequencies: NDArray[np.int64], level: NoiseLevel, noise_power: float = 1.0) -> Spectrum:
-    """The noise floor as a spectrum: the same power at each of the frequencies (F,) of the spectrum beside it."""
-    return Spectrum(frequencies, np.full(len(frequencies), noise_floor(level, noise_power)), noise_power)
+def floor_spectrum(beside: Spectrum, level: NoiseLevel) -> Spectrum:
+    """The noise floor as a spectrum: the same power at each of the frequencies of the spectrum beside it."""
+    return replace(beside, power=np.full(len(beside.frequencies), noise_floor(level)))
 
 
 def noise_floor_cutoff(clean: Spectrum, level: NoiseLevel) -> float | None:
@@ -101,7 +96,7 @@ def noise_floor_cutoff(clean: Spectrum, level: NoiseLevel) -> float | None:
         Cycles per image; the lowest frequency where everything lies below the noise, None where nothing does.
     """
     envelope = level.signal**2 * _envelope(clean)
-    floor = level.noise**2 * clean.noise_power
+    floor = level.noise**2
     below_noise = np.flatnonzero(envelope < floor)
     if not below_noise.size:
         return None
@@ -128,7 +123,7 @@ def _envelope(clean: Spectrum) -> Floats:
 def bands_below_noise(clean: Spectrum, level: NoiseLevel) -> tuple[Band, ...]:
     """The bands in which a level's noise is stronger than what it leaves of a picture: energy times SNR below 1."""
     energies = band_energies(clean)
-    floor = level.noise**2 * clean.noise_power
+    floor = level.noise**2
     return tuple(band for band, energy in zip(BANDS, energies, strict=True) if level.signal**2 * energy < floor)
 
 

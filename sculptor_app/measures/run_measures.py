@@ -36,8 +36,7 @@ class RunMeasures:
         rows = planned_steps + 1
         self._energies = {source: np.full((rows, len(BANDS)), np.nan) for source in SOURCES}
         self._powers: dict[Source, Floats] = {}
-        self._frequencies = np.arange(0)
-        self._noise_power = 1.0
+        self._spectrum = Spectrum(np.arange(0), np.zeros(0), np.zeros(0), np.zeros(0))  # the form of all of them
 
     @classmethod
     def of(cls, trajectory: AnyTrajectory, window: Window = "hann") -> "RunMeasures":
@@ -89,7 +88,7 @@ class RunMeasures:
         if not 0 <= k <= self._last:
             raise IndexError(f"state {k} is not measured; there are 0 to {self._last}")
         power = self._powers[source][k]
-        return None if np.isnan(power).any() else Spectrum(self._frequencies, power, self._noise_power)
+        return None if np.isnan(power).any() else dataclasses.replace(self._spectrum, power=power)
 
     def settled(self, source: Source = "guess", tolerance: float = 0.10) -> tuple[int | None, ...]:
         """For each band the first step from which its amplitude stayed near its final one: the measured phases.
@@ -111,10 +110,10 @@ class RunMeasures:
         if not self._powers:
             shape = (self.planned_steps + 1, len(spectrum.power))
             self._powers = {each: np.full(shape, np.nan) for each in SOURCES}
-            self._frequencies, self._noise_power = spectrum.frequencies, spectrum.noise_power
+            self._spectrum = spectrum
         power = spectrum.power / scale**2
         self._powers[source][k] = power
-        self._energies[source][k] = band_energies(Spectrum(spectrum.frequencies, power))
+        self._energies[source][k] = band_energies(dataclasses.replace(spectrum, power=power))
 
 
 def _settled(amplitudes: Floats, tolerance: float) -> int | None:

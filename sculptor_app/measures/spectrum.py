@@ -1,12 +1,14 @@
 """Radially averaged power spectra of pictures and noise, their frequency bands and slope, before any 8-bit clipping.
 
-Power is scaled so that white noise of variance 1 reads 1 (log10 power 0) at every frequency, whatever the picture's
-size and whichever window is used: |FFT(w·x)|² / Σw².
+Power is scaled so that white noise of variance 1 in every channel reads 1 (log10 power 0) at every frequency, whatever
+the picture's size, whichever window is used, and in a luminance, too, where the channels' noises partly cancel:
+|FFT(w·x)|² / Σw² / Σc², with c the weights of the channels. Frequencies are radial, in cycles per image along its
+longer side, up to the corner of the Fourier plane, so that the annuli hold all of the variance.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -28,15 +30,18 @@ class Spectrum:
     """A radially averaged power spectral density.
 
     Attributes:
-        frequencies: (F,) whole cycles per image, 1 to the Nyquist frequency of the shorter side; 0, the mean, is
-            left out.
-        noise_power: what independent white noise of variance 1 in every channel reads: 1 in a single plane, less in a
-            luminance, where the channels' noises partly cancel.
+        frequencies: (F,) whole cycles per image along its longer side, 1 to the corner's, which is √2 times the Nyquist
+            frequency of a square; 0, the mean, is left out.
+        shares: (F,) of all coefficients of the Fourier transform, those in each annulus. Power times share, summed,
+            is the variance of a plane (Parseval) in units of white noise's, where no window is used.
+        coverage: (F,) how much of each annulus lies in the Fourier plane: 1 up to the Nyquist frequency, less and less
+            towards the corner.
     """
 
     frequencies: NDArray[np.int64]
     power: Floats  # (F,) mean power in each annulus; white noise of variance 1 reads 1
-    noise_power: float = 1.0
+    shares: Floats
+    coverage: Floats
 
 
 def luminance(chw: NDArray[np.floating], dtype: type[np.floating] = np.float64) -> NDArray[np.floating]:
@@ -65,7 +70,7 @@ def radial_psd(plane: NDArray[np.floating], window: Window = "hann") -> Spectrum
     """Mean power per annulus of one plane, its mean removed.
 
     Args:
-        plane: (H, W). If it is not square, frequencies count cycles per shorter side, so that annuli stay round.
+        plane: (H, W).
         window: "hann" for pictures, whose borders do not meet; "none" for periodic test fields.
 
     Returns:
@@ -99,7 +104,10 @@ def _transform(plane: NDArray[np.floating], window: Window) -> NDArray[np.comple
 def _averaged(power: Floats, plane: NDArray[np.floating], window: Window) -> Spectrum:
     annulus, multiplicity, counts = _annuli(*plane.shape)
     sums = np.bincount(annulus.ravel(), (power * multiplicity).ravel(), minlength=len(counts))
-    return Spectrum(np.arange(1, len(counts) - 1), sums[1:-1] / counts[1:-1] / _window(*plane.shape, window)[1])
+    means = sums[1:] / counts[1:] / _window(*plane.shape, window)[1]
+    frequencies, side, shares = np.arange(1, len(counts)), max(plane.shape), counts[1:] / plane.size
+    coverage = np.where(frequencies <= side // 2, 1.0, np.minimum(1, shares * side**2 / (2 * np.pi * frequencies)))
+    return Spectrum(frequencies, means, shares, coverage)
 
 
 def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: Window = "hann") -> Spectrum:
@@ -116,7 +124,7 @@ def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: W
 def frame_cross(
     frame: NDArray[np.floating], other: NDArray[np.floating], space: str = "pixels", window: Window = "hann"
 ) -> Spectrum:
-    """Cross power of two frames (C, H, W), of the planes that `frame_spectrum` looks at."""
+    """Cross power of two frames (C, H, W), of the planes that `frame_spectrum` looks at, in the same unit."""
     pairs = zip(_planes(frame, space), _planes(other, space), strict=True)
     return _over_channels([radial_cross(plane, second, window) for plane, second in pairs], frame.shape[0], space)
 
@@ -128,26 +136,22 @@ def _planes(frame: NDArray[np.floating], space: str) -> Sequence[NDArray[np.floa
 def _over_channels(spectra: Sequence[Spectrum], channels: int, space: str) -> Spectrum:
     noise_power = 1.0 if space == "latents" else float((_weights(channels) ** 2).sum())
     power = np.mean([spectrum.power for spectrum in spectra], axis=0)
-    return Spectrum(spectra[0].frequencies, power, noise_power)
+    return replace(spectra[0], power=power / noise_power)
 
 
 @lru_cache(maxsize=8)
 def _annuli(height: int, width: int) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """For every bin of rfft2 its annulus and how often it counts, and per annulus the number of frequencies.
-
-    The last annulus collects what lies beyond the shorter side's Nyquist frequency, in the corners, and is not shown.
-    """
-    side = min(height, width)
+    """For every bin of rfft2 its annulus and how often it counts, and per annulus the number of frequencies."""
+    side = max(height, width)
     rows = np.fft.fftfreq(height)[:, None] * side
     columns = np.fft.rfftfreq(width)[None, :] * side
     annulus = np.rint(np.hypot(rows, columns)).astype(np.int64)
-    annulus = np.minimum(annulus, side // 2 + 1).astype(np.int64)
     multiplicity = np.full(width // 2 + 1, 2.0)  # rfft2 leaves out the mirrored half
     multiplicity[0] = 1
     if width % 2 == 0:
         multiplicity[-1] = 1
     counted = np.broadcast_to(multiplicity, annulus.shape)
-    counts: Floats = np.bincount(annulus.ravel(), counted.ravel(), minlength=side // 2 + 2).astype(np.float64)
+    counts: Floats = np.bincount(annulus.ravel(), counted.ravel()).astype(np.float64)
     return annulus, multiplicity, counts
 
 
@@ -216,17 +220,27 @@ BANDS = (
 
 
 def band_energies(spectrum: Spectrum) -> NDArray[np.float64]:
-    """Mean power in each of the four bands, every annulus counting alike.
+    """Mean power in each of the four bands, every annulus counting alike, or by as much of it as there is.
 
     Returns:
         (4,) in the order of BANDS; NaN for a band in which the picture is too small to hold a frequency.
     """
     energies = np.full(len(BANDS), np.nan)
     for index, band in enumerate(BANDS):
-        inside = spectrum.power[_within(spectrum, band.low, band.high)]
-        if inside.size:
-            energies[index] = inside.mean()
+        inside = _within(spectrum, band.low, band.high)
+        if inside.any():
+            energies[index] = np.average(spectrum.power[inside], weights=spectrum.coverage[inside])
     return energies
+
+
+def band_variances(spectrum: Spectrum) -> NDArray[np.float64]:
+    """Variance that each of the four bands holds, in units of white noise's; together that of the picture.
+
+    Returns:
+        (4,) in the order of BANDS; 0 for a band without a frequency.
+    """
+    variances = spectrum.power * spectrum.shares
+    return np.array([variances[_within(spectrum, band.low, band.high)].sum() for band in BANDS])
 
 
 def slope(spectrum: Spectrum, low: float = 1, high: float = math.inf) -> float:

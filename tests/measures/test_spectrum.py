@@ -9,6 +9,7 @@ from sculptor_app.measures.spectrum import (
     BANDS,
     FAR_CYCLES,
     band_energies,
+    band_variances,
     frame_spectrum,
     from_afar,
     luminance,
@@ -23,21 +24,21 @@ WINDOWS = ("hann", "none")
 def slow_power(plane: np.ndarray) -> np.ndarray:
     """Mean power per annulus, frequency by frequency, without a window."""
     height, width = plane.shape
-    side = min(plane.shape)
+    side = max(plane.shape)
     transform = np.fft.fft2(plane - plane.mean())
     powers: dict[int, list[float]] = {}
     for row in range(height):
         for column in range(width):
             fy, fx = np.fft.fftfreq(height)[row] * side, np.fft.fftfreq(width)[column] * side
             powers.setdefault(round(float(np.hypot(fy, fx))), []).append(abs(transform[row, column]) ** 2)
-    return np.array([np.mean(powers[f]) for f in range(1, side // 2 + 1)]) / plane.size
+    return np.array([np.mean(powers[f]) for f in range(1, max(powers) + 1)]) / plane.size
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (15, 15), (16, 24), (9, 14), (32, 7)])
 def test_agrees_with_the_plain_sum_over_frequencies(shape: tuple[int, int]) -> None:
     plane = np.random.default_rng(1).standard_normal(shape)
     spectrum = radial_psd(plane, "none")
-    assert list(spectrum.frequencies) == list(range(1, min(shape) // 2 + 1))
+    assert list(spectrum.frequencies) == list(range(1, len(spectrum.power) + 1))
     np.testing.assert_allclose(spectrum.power, slow_power(plane), rtol=1e-9)
 
 
@@ -75,6 +76,37 @@ def test_sinusoid_lands_in_its_band(window: str, cycles: int, band: int) -> None
         assert np.argmax(band_energies(spectrum)) == band
 
 
+@pytest.mark.parametrize(("shape", "down", "across"), [((64, 128), 0, 16), ((128, 64), 16, 0), ((96, 64), 8, 0)])
+def test_cycles_are_those_of_the_longer_side(shape: tuple[int, int], down: int, across: int) -> None:
+    """16 waves across a picture of 128 x 64 are 16 cycles per image."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    plane = np.sin(2 * np.pi * (down * y / shape[0] + across * x / shape[1]))
+    for window in WINDOWS:
+        spectrum = radial_psd(plane, window)
+        assert spectrum.frequencies[np.argmax(spectrum.power)] == max(down, across)
+    diagonal = radial_psd(np.sin(2 * np.pi * (x + y) / 8), "none")  # as many cycles per pixel both ways
+    assert diagonal.frequencies[np.argmax(diagonal.power)] == round(max(shape) * 2**0.5 / 8)
+
+
+@given(st.integers(2, 40), st.integers(2, 40))
+def test_bands_hold_all_of_the_variance(height: int, width: int) -> None:
+    plane = np.random.default_rng(height * 41 + width).standard_normal((height, width))
+    assert band_variances(radial_psd(plane, "none")).sum() == pytest.approx(plane.var(), rel=1e-9)
+    colours = np.stack([plane, plane**2, -plane])
+    spectrum = frame_spectrum(colours, "latents", "none")
+    assert band_variances(spectrum).sum() == pytest.approx(colours.var(axis=(1, 2)).mean(), rel=1e-9)
+
+
+def test_a_checkerboard_lies_in_the_top_band() -> None:
+    y, x = np.mgrid[:64, :64]
+    board = ((-1.0) ** (x + y) * 0.5).astype(np.float32)
+    spectrum = frame_spectrum(np.stack([board] * 3), window="none")
+    assert spectrum.frequencies[np.argmax(spectrum.power)] == 45  # the corner: 32 times the square root of 2
+    variances = band_variances(spectrum) * (0.2126**2 + 0.7152**2 + 0.0722**2)
+    np.testing.assert_allclose(variances, [0, 0, 0, 0.25], atol=1e-12)
+    assert band_energies(frame_spectrum(np.stack([board] * 3)))[3] > 0.1
+
+
 def test_hann_keeps_a_borders_jump_out_of_the_high_frequencies() -> None:
     ramp = np.add.outer(np.zeros(64), np.linspace(-1, 1, 64))
     assert band_energies(radial_psd(ramp, "hann"))[3] < 1e-3 * band_energies(radial_psd(ramp, "none"))[3]
@@ -102,7 +134,7 @@ def test_small_pictures_have_bands_without_frequencies() -> None:
     assert np.isnan(band_energies(radial_psd(np.ones((1, 1))))).all()
     energies = band_energies(radial_psd(np.random.default_rng(6).standard_normal((8, 8))))
     assert np.isfinite(energies[:2]).all()
-    assert np.isnan(energies[2:]).all()
+    assert np.isnan(energies[2:]).all()  # the corner of 8 pixels is at 5.7
     assert np.isnan(slope(radial_psd(np.zeros((8, 8)))))
 
 
@@ -110,7 +142,9 @@ def test_small_pictures_have_bands_without_frequencies() -> None:
 def test_any_shape_scales_with_the_square(height: int, width: int, window: str, factor: float) -> None:
     plane = np.random.default_rng(height * 41 + width).standard_normal((height, width))
     spectrum, larger = radial_psd(plane, window), radial_psd(plane * factor, window)
-    assert len(spectrum.power) == min(height, width) // 2
+    longer, corner = max(height, width), np.hypot(height // 2 / height, width // 2 / width)
+    assert len(spectrum.power) == round(longer * corner)
+    assert spectrum.shares.sum() == pytest.approx(1 - 1 / plane.size)  # all but the mean
     np.testing.assert_allclose(larger.power, spectrum.power * factor**2, rtol=1e-6, atol=1e-12)
 
 
@@ -144,8 +178,8 @@ def test_white_noise_has_power_one_and_lies_in_its_band_98_times_in_100() -> Non
     inside = []
     for seed in range(40):
         power, band = noise_power(noise(seed))
-        assert len(power) == len(band) == SIZE // 2
-        assert abs(np.mean(power) - 1) < 0.05
+        assert len(power) == len(band) == 45  # to the corner, 32 times the square root of 2
+        assert abs(np.mean(power[: SIZE // 2]) - 1) < 0.05
         inside += [low <= value <= high for value, (low, high) in zip(power, band, strict=True)]
     assert 0.97 < np.mean(inside) < 0.99
 

@@ -276,8 +276,8 @@ def _holding_factors(planes: NDArray[np.complex128], ring: NDArray[np.int64], co
 
 
 def rings(height: int, width: int) -> tuple[NDArray[np.int64], Floats]:
-    """For every coefficient of `fft2` its ring, in whole cycles per shorter side, and how many there are in each."""
-    side = min(height, width)
+    """For every coefficient of `fft2` its ring, in whole cycles per longer side, and how many there are in each."""
+    side = max(height, width)
     distance = np.hypot(np.fft.fftfreq(height)[:, None] * side, np.fft.fftfreq(width)[None, :] * side)
     ring = np.rint(distance).astype(np.int64)
     return ring, np.bincount(ring.ravel()).astype(np.float64)

@@ -172,7 +172,7 @@ class PlotsPanel(QWidget):
             from sculptor_app.measures import forward
 
             level, clean = trajectory.levels[step], self._clean(trajectory, measures)
-            floor = forward.floor_spectrum(spectrum.frequencies, level, spectrum.noise_power)
+            floor = forward.floor_spectrum(spectrum, level)
             covered_from = None if clean is None else forward.noise_floor_cutoff(clean, level)
         plot.set_curves(spectrum, self._ends, step, floor, covered_from)
 

@@ -49,7 +49,7 @@ class SpectrumPlot(Chart):
         self._current_curve = curve()
         for item in (self._floor_curve, *self._end_curves.values(), self._current_curve):
             self.canvas.add(item)
-        self._unit = pg.TextItem(self.tr("cycles per image"), anchor=(0, 1))
+        self._unit = pg.TextItem(self.tr("cycles per image, along its longer side"), anchor=(0, 1))
         self.canvas.add(self._unit)
         self.legend = LegendRow(self)
         self._column.addWidget(self.legend)

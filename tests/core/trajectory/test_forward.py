@@ -91,10 +91,10 @@ def test_spectrum_of_every_state(levels, fresh: bool) -> None:
     """In a mode of power P the power is exponential about a^2 P + s^2, with that variance that two phases leave."""
     runs = all_seeds(levels, fresh)
     counts = np.bincount(np.rint(np.hypot(*np.meshgrid(*[np.fft.fftfreq(16, 1 / 16)] * 2))).astype(int).ravel())[1:9]
-    clean = [radial_psd(plane, "none").power for plane in solid(16)]
+    clean = [radial_psd(plane, "none").power[:8] for plane in solid(16)]
     for k, level in enumerate(levels[:-1]):
         for channel, power in enumerate(clean):
-            found = np.mean([radial_psd(run.state(k)[channel], "none").power for run in runs], axis=0)
+            found = np.mean([radial_psd(run.state(k)[channel], "none").power[:8] for run in runs], axis=0)
             expected = level.signal**2 * power + level.noise**2
             variance = level.noise**4 + 2 * level.signal**2 * level.noise**2 * power
             z = (found - expected) / np.sqrt(variance / (counts / 2 * SEEDS))

@@ -13,9 +13,6 @@ from tests.helpers.runs import made_run, solid
 
 STEPS = 50
 
-WHITE = 0.2126**2 + 0.7152**2 + 0.0722**2
-"""Power of the luminance (Rec. 709) of white noise of variance 1 in red, green and blue."""
-
 
 def drowned_chart(inks: Inks) -> EnergyChart:
     trajectory = run_forward_process(solid(64), "x.png", steps=STEPS)
@@ -34,7 +31,7 @@ def test_where_signal_and_noise_are_as_strong_the_floor_is_half_of_white_noise(i
     """The cosine schedule has a = s about its middle."""
     chart = drowned_chart(inks)
     drawn = floor_alone(chart, inks)
-    for k, power in ((0, WHITE), (STEPS // 2, WHITE / 2)):
+    for k, power in ((0, 1.0), (STEPS // 2, 0.5)):
         near = round(chart._x(k)) * _FINE
         rows, _ = np.nonzero(drawn[:, near - 12 : near + 12])
         assert len(rows)
@@ -62,7 +59,7 @@ def test_in_pure_noise_the_floor_is_white_noise_and_in_the_picture_there_is_none
     trajectory = run_forward_process(solid(32), "x.png", steps=STEPS)
     floors = noise_floors(ForwardMeasures.of(trajectory, window="none"), trajectory.levels)
     assert len(floors) == STEPS + 1
-    assert floors[0] == pytest.approx(WHITE, rel=1e-3)
+    assert floors[0] == pytest.approx(1, rel=1e-3)
     assert floors[-1] == 0
     assert (np.diff(floors) < 0).all()
 
