@@ -141,13 +141,12 @@ def memory_text(trajectory: AnyTrajectory) -> str:
 
 
 def changed_state(trajectory: AnyTrajectory, k: int) -> str:
-    """The sentence where the pipeline changed what the sampler's step returned; empty where it did not."""
+    """The sentence where the pipeline changed what the sampler returned, as inpainting does; empty where it did not."""
     if trajectory.returned(k) is None:
         return ""
     return translate(
         "StatusText",
-        "The model changed this state after the step, as inpainting does, which lays the known part over it: "
-        "“After the step” shows what the sampler returned.",
+        "The model changed this state: “After the step” shows what the sampler returned.",
     )
 
 
