@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from sculptor_app.commands.terminal import (
     Parser,
     ProgressBar,
     number,
+    say,
     whole_number,
 )
 from sculptor_app.core.requests.request import RunRequest
@@ -50,6 +52,11 @@ if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.measures.run_measures import RunMeasures
+
+CHANGED = (
+    "The model changed its states after the sampler's steps, as inpainting does; --frames after-step shows what the "
+    "sampler returned."
+)
 
 Check = Callable[[argparse.Namespace], tuple[RunRequest, AnimationOptions]]
 Sample = Callable[[RunRequest, argparse.Namespace, Interruption], tuple["Trajectory", "RunMeasures"]]
@@ -210,4 +217,6 @@ def _sampled(
             bar.move_to(trajectory.last)
     assert trajectory is not None
     assert measures is not None
+    if any(trajectory.returned(k) is not None for k in range(1, trajectory.last + 1)):
+        say(CHANGED, sys.stderr)
     return trajectory, measures

@@ -93,7 +93,7 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
     clean = measures.spectrum("state", last) if last == trajectory.planned_steps else None
     for k in range(last + 1):
         powers = [_cell(float(value)) for table in energies for value in table[k]]
-        powers += _noise_cells(measures, clean, trajectory.levels[k], k)
+        powers += _noise_cells(clean, trajectory.levels[k])
         after = _cell(trajectory.levels[k].snr)
         if k == 0:
             yield [0, "", "", "", after, "", *powers]
@@ -105,8 +105,8 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
                after, f"{step.duration_s * 1000:.3f}" if trajectory.info.is_of_a_model else "", *powers]  # fmt: skip
 
 
-def _noise_cells(measures: RunMeasures, clean: Spectrum | None, level: NoiseLevel, k: int) -> list[str]:
-    """The noise floor of state k, and the names of the bands below it, or "none"."""
+def _noise_cells(clean: Spectrum | None, level: NoiseLevel) -> list[str]:
+    """The noise floor of a state, and the names of the bands below it, or "none"."""
     floor = _cell(noise_floor(level))
     if clean is None:
         return [floor, ""]

@@ -37,7 +37,7 @@ class FrameKind(Enum):
     NOISY_STATE = FrameKindRow("noisy", translate("names", "Noisy state"), is_picture=True, is_animated=True)
     AFTER_STEP = FrameKindRow(
         "after-step", translate("names", "After the step"), label="Noisy state as the sampler returned it",
-        is_picture=True, note=translate("names", "before the pipeline went on with it"),
+        is_picture=True, is_animated=True, note=translate("names", "before the pipeline went on with it"),
     )  # fmt: skip
     CURRENT_GUESS = FrameKindRow(
         "guess", translate("names", "Current guess"), is_picture=True, is_animated=True,

@@ -8,13 +8,13 @@ from PIL import Image
 
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands.run_options import request_of
+from tests.helpers.any_pipeline import write_pictures
+from tests.helpers.tiny_pipelines import build
 
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Stable Diffusion."""
-    from tests.helpers.tiny_pipelines import build
-
     folder = tmp_path_factory.mktemp("models") / "stable-diffusion"
     build("stable_diffusion").save_pretrained(folder)
     return folder
@@ -44,6 +44,34 @@ def test_a_prompt_is_carved_and_kept_in_the_file(foreign: Path, tmp_path: Path):
     with Image.open(out) as gif:
         assert gif.n_frames == 3
         assert json.loads(gif.info["comment"])["request"]["options"] == {"eta": 0.5, "prompt": "a lion"}
+
+
+def test_inpainting_says_that_it_changes_states_and_both_can_be_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    build("inpaint").save_pretrained(tmp_path / "inpaint")
+    write_pictures(tmp_path)
+    given = [f"--set={name}={tmp_path / name}.png" for name in ("image", "mask_image")]
+    saved = {}
+    for frames in ("noisy", "after-step"):
+        out = tmp_path / f"{frames}.gif"
+        run = [
+            "sculpt",
+            "--model",
+            str(tmp_path / "inpaint"),
+            "--sampler",
+            "model",
+            "--steps",
+            "3",
+            "--prompt",
+            "a bust",
+        ]
+        assert main([*run, *given, "--frames", frames, "--out", str(out)]) == 0
+        assert "--frames after-step shows what the sampler returned" in capsys.readouterr().err
+        with Image.open(out) as gif:
+            gif.seek(gif.n_frames - 1)
+            saved[frames] = gif.convert("RGB").tobytes()
+    assert saved["noisy"] != saved["after-step"]
 
 
 @pytest.mark.parametrize(

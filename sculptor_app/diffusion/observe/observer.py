@@ -109,7 +109,7 @@ class BatchObserver:
         elif self._is_going_on(scheduler) and is_state and self._pending is not None:
             given = self._pending.state_of(sample)
             if given is not None:
-                self._confirm(given)
+                self._confirm(self._changed(given))
         self._interrupt()
 
     def before_evaluation(self, network: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -118,18 +118,20 @@ class BatchObserver:
             self._clock = time.perf_counter()
         pending = self._pending
         if pending is not None and any(map(pending.is_part_of, (*given, *named.values()))):
-            self._confirm(pending.returned)
+            self._confirm()
         self._interrupt()
 
     def finish(self, result: Any) -> None:
         """The pipeline returned its result: what it holds is the last state."""
         if self._pending is not None:
-            self._confirm(self._pending.returned, self._last_frames(self._pending, result))
+            states = [step.state for step in self._pending.steps]
+            converter, returned = self.options.converter, self._pending.returned
+            self._confirm(converter.last_states(result, returned, states, self._changes_states))
 
     def close(self) -> None:
         """Report a step that was taken and never confirmed; the run ended."""
         if self._pending is not None:
-            self._confirm(self._pending.returned)
+            self._confirm()
 
     def _start(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
         """Note state 0 and the plan, at the first call of the run."""
@@ -169,7 +171,7 @@ class BatchObserver:
         if self._scheduler is None:
             self._start(scheduler, timestep, x)
         elif self._pending is not None:
-            self._confirm(x if self._is_going_on(scheduler) else self._pending.returned)
+            self._confirm(self._changed(x) if self._is_going_on(scheduler) else None)
         self._interrupt()
         if not self._is_going_on(scheduler):
             return real_step()
@@ -203,18 +205,21 @@ class BatchObserver:
         ]
         self._pending = _TakenStep(steps, returned)
         if not call.completes:
-            self._confirm(returned)
+            self._confirm()
         return result
 
-    def _confirm(self, given: torch.Tensor, frames: list[Frame] | None = None) -> None:
-        """Report the step that was taken; its state is `given`, or for the pictures these frames."""
+    def _changed(self, given: torch.Tensor) -> list[Frame] | None:
+        """The states that the pipeline went on with as frames; None where they are those that the sampler returned."""
+        assert self._pending is not None
+        return None if self._pending.is_unchanged(given) else self._frames(given)
+
+    def _confirm(self, states: list[Frame] | None = None) -> None:
+        """Report the step that was taken; `states` are those that the pipeline made of it, None if it changed none."""
         pending, self._pending = self._pending, None
         assert pending is not None
         steps = pending.steps
-        if frames is None and not pending.is_unchanged(given):
-            frames = self._frames(given)
-        if frames is not None:
-            steps = [_with_state(step, frame) for step, frame in zip(steps, frames, strict=True)]
+        if states is not None:
+            steps = [_with_state(step, state) for step, state in zip(steps, states, strict=True)]
             self._changes_states = self._changes_states or any(step.returned is not None for step in steps)
         began = time.perf_counter()
         self._on_step(steps)
@@ -224,11 +229,6 @@ class BatchObserver:
         """Leave out of the sampler's time what the receiver of an event did since then."""
         if self._clock is not None:
             self._clock += time.perf_counter() - began
-
-    def _last_frames(self, pending: _TakenStep, result: Any) -> list[Frame] | None:
-        """The last states as the pipeline returned them; None where that is what `step` returned, or not comparable."""
-        states = [step.state for step in pending.steps]
-        return self.options.converter.last_states(result, pending.returned, states, self._changes_states)
 
     def _frames(self, batch: torch.Tensor) -> list[Frame]:
         return self.options.converter.frames(batch[: self.options.max_pictures])

@@ -201,7 +201,7 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
         raise PlanUnknown(translate("errors", "How many steps are left depends on the picture's strength."), _LATER)
     if scheduler.config.get("use_dynamic_shifting"):
         arguments["mu"] = _shift(scheduler, request, pipeline)
-    if ("sigmas" in parameters or "mu" in arguments) and pipeline and "linspace" in code_names(pipeline):
+    if ("sigmas" in parameters or "mu" in arguments) and "linspace" in code_names(pipeline):
         arguments["sigmas"] = [1 - k / request.steps for k in range(request.steps)]  # np.linspace(1, 1/N, N)
     try:
         scheduler.set_timesteps(None if "sigmas" in arguments else request.steps, **arguments)

@@ -14,7 +14,7 @@ from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.exports.animation.options import FRAMES, AnimationOptions
 from sculptor_app.exports.files import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.measures.pictures import why_no_guidance_guesses
+from sculptor_app.measures.pictures import NOT_DECODED_STEP, why_no_guidance_guesses
 
 Bytes = NDArray[np.uint8]
 
@@ -142,6 +142,8 @@ def _has(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> bool:
     """Whether there is such a frame at step k, without reading it; every run has states and, from step 1 on, chips."""
     if kind.is_of_guidance:
         return trajectory.step(k).guidance is not None and trajectory.info.space != DECODED
+    if kind is FrameKind.AFTER_STEP:
+        return trajectory.info.space != DECODED
     return kind is not FrameKind.CURRENT_GUESS or not trajectory.step(k).guess_note
 
 
@@ -154,6 +156,8 @@ def _nothing_to_show(trajectory: AnyTrajectory, kinds: tuple[FrameKind, ...]) ->
         return ExportError(
             why_no_guidance_guesses(trajectory, 1), translate("errors", "Export the current guess instead.")
         )
+    if FrameKind.AFTER_STEP in kinds and trajectory.info.space == DECODED:
+        return ExportError(NOT_DECODED_STEP, translate("errors", "Export the noisy state instead."))
     return ExportError(
         translate("errors", "This run has no guesses to show."), translate("errors", "Export the noisy state instead.")
     )

@@ -15,6 +15,9 @@ from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import DECODED, DecodedTrajectory, Trajectory, decode_all
 from sculptor_app.diffusion.latents.codec import LatentCodec
+from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.plan import shown_states
+from sculptor_app.exports.files import ExportError
 from sculptor_app.measures import pictures
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.run_measures import RunMeasures
@@ -286,3 +289,6 @@ def test_it_is_looked_at_as_pixels_but_noise_is_only_in_the_latents() -> None:
         shown = pictures.picture(found, 3, kind)
         assert shown.rgb is None
         assert shown.note == pictures.NO_DECODED_NOISE
+    assert pictures.picture(found, 3, FrameKind.AFTER_STEP).note == pictures.NOT_DECODED_STEP
+    with pytest.raises(ExportError, match="what the sampler returned in the latents"):
+        shown_states(found, AnimationOptions(frames="after-step"))

@@ -17,8 +17,9 @@ from sculptor_app.core.errors import Cancelled, SamplerFailed
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.models.builder import load_sculptor
+from sculptor_app.diffusion.observe import observer as observer_module
 from sculptor_app.diffusion.observe.frames import to_frame, to_frames
-from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, observed
+from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, ObserverOptions, observed
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.diffusion.samplers.levels import Call, UnknownSchedulerError
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
@@ -160,6 +161,57 @@ def test_steps_carry_levels_times_and_copies() -> None:
     kept = notes.steps[-1].state.copy()
     result.zero_()  # what the pipeline does later with its tensor does not reach the record
     np.testing.assert_array_equal(notes.steps[-1].state, kept)
+
+
+class Clock:
+    """A clock that stands unless it is moved on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize("scales", [False, True])
+def test_a_step_takes_the_time_of_its_evaluation_and_not_of_who_looks_on(
+    scales: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, steps = Clock(), list[Step]()
+    monkeypatch.setattr(observer_module, "time", clock)
+    pipeline = gaussian_pipeline(16)
+    scheduler = diffusers.DDIMScheduler.from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(3)
+    pipeline.unet.register_forward_hook(lambda *_: clock.move(2))
+    observer = Observer(
+        lambda start, plan: clock.move(100),
+        lambda step: (steps.append(step), clock.move(1000))[0],
+        options=ObserverOptions(networks=[pipeline.unet]),
+    )
+    clock.move(50)  # the model is loaded, the prompt encoded
+    x = torch.randn(1, 3, 16, 16)
+    with observed(scheduler, observer):
+        for timestep in scheduler.timesteps:
+            seen = scheduler.scale_model_input(x, timestep) if scales else x
+            x = scheduler.step(pipeline.unet(seen, timestep), timestep, x).prev_sample
+    assert [step.duration_s for step in steps] == [2, 2, 2]
+
+
+def test_what_fails_after_a_step_does_not_lose_it() -> None:
+    """As a decoder may, for which there is no memory."""
+    pipeline, notes = gaussian_pipeline(16), Notes()
+
+    def run_and_fail() -> None:
+        with observed(pipeline.scheduler, notes.observer):
+            pipeline(num_inference_steps=3)
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run_and_fail()
+    assert [step.number for step in notes.steps] == [1, 2, 3]
 
 
 def test_a_run_may_start_late() -> None:
