@@ -28,7 +28,8 @@ COLUMNS = (*_FIXED, *_BAND_COLUMNS, *_NOISE_COLUMNS)
 """Names of the columns, with units.
 
 The noise floor is the power that the noise is expected to have in the noisy state; a band is below it where it is
-stronger than what the level leaves of the finished picture, which is known once the run is complete.
+stronger than what the level leaves of the finished picture, which is known once the run is complete. Where a level is
+not known, its phase, its SNR and its noise are not, either.
 """
 
 
@@ -100,15 +101,17 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
             continue
         step = trajectory.step(k)
         before = step.before  # of a sampler that passes over a level, not that of the state before
+        phase, milliseconds = phase_of(before), f"{step.duration_s * 1000:.3f}"
         # A forward process has neither timesteps nor times.
-        yield [k, phase_of(before).name, "" if math.isnan(step.timestep) else f"{step.timestep:g}", _cell(before.snr),
-               after, f"{step.duration_s * 1000:.3f}" if trajectory.info.is_of_a_model else "", *powers]  # fmt: skip
+        timestep = "" if math.isnan(step.timestep) else f"{step.timestep:g}"
+        times = milliseconds if trajectory.info.is_of_a_model else ""
+        yield [k, phase.name if phase else "", timestep, _cell(before.snr), after, times, *powers]
 
 
 def _noise_cells(clean: Spectrum | None, level: NoiseLevel) -> list[str]:
     """The noise floor of a state, and the names of the bands below it, or "none"."""
     floor = _cell(noise_floor(level))
-    if clean is None:
+    if clean is None or not level.is_known:
         return [floor, ""]
     return [floor, " ".join(band.name for band in bands_below_noise(clean, level)) or "none"]
 

@@ -56,7 +56,8 @@ class RunMeasures:
         return self._last == self.planned_steps
 
     def catch_up(self, trajectory: AnyTrajectory) -> None:
-        """Append every state that the trajectory holds and this does not."""
+        """Append every state that the trajectory holds and this does not, and expect as many steps as it does."""
+        self._expect(trajectory.planned_steps)
         for k in range(self._last + 1, trajectory.last + 1):
             self.append(trajectory, k)
 
@@ -105,6 +106,15 @@ class RunMeasures:
         amplitudes = np.sqrt(self.energies(source))
         return tuple(_settled(amplitudes[1:, band], tolerance) for band in range(len(BANDS)))
 
+    def _expect(self, steps: int) -> None:
+        """Make room for more rows, as a run needs whose steps are counted as they come."""
+        self.planned_steps = steps
+        for table in (self._energies, self._powers):
+            for source, rows in table.items():
+                if len(rows) <= steps:
+                    more = np.full((steps + 1 - len(rows), rows.shape[1]), np.nan)
+                    table[source] = np.concatenate([rows, more])
+
     def _write(self, source: Source, k: int, frame: Frame, scale: float) -> None:
         spectrum = frame_spectrum(frame, self.space, self.window)
         if not self._powers:
@@ -138,7 +148,9 @@ def measured(events: Generator[Any, None, None], window: Window = "hann") -> Ite
         for event in events:
             if measures is None:
                 measures = RunMeasures(event.trajectory.planned_steps, event.trajectory.info.space, window)
-            measures.catch_up(event.trajectory)
+            measures.catch_up(trajectory := event.trajectory)
             yield dataclasses.replace(event, measures=measures)
+        if measures is not None:
+            measures.catch_up(trajectory)  # a run may have ended before its plan did
     finally:
         events.close()

@@ -38,6 +38,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "aura_flow": {"prompt": "a bust", **SMALL, **SHORT},
     "kandinsky3": {"prompt": "a bust", **SMALL},
     "chroma": {"prompt": "a bust", **SMALL, **SHORT},
+    "sana_sprint": {
+        "prompt": "a bust",
+        "height": 32,
+        "width": 32,
+        **SHORT,
+        "use_resolution_binning": False,
+        "clean_caption": False,
+    },
+    "cogview3": {"prompt": "a bust", **SMALL},
 }
 
 

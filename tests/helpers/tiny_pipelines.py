@@ -320,11 +320,49 @@ def chroma() -> Any:
     )  # fmt: skip
 
 
+def sana_sprint() -> Any:
+    from diffusers import AutoencoderDC, SanaSprintPipeline, SanaTransformer2DModel, SCMScheduler
+    from transformers import Gemma2Config, Gemma2Model
+
+    transformer = SanaTransformer2DModel(
+        in_channels=4, out_channels=4, num_layers=1, num_attention_heads=2, attention_head_dim=4, caption_channels=8,
+        num_cross_attention_heads=2, cross_attention_head_dim=4, cross_attention_dim=8, sample_size=8, patch_size=1,
+        guidance_embeds=True, qk_norm="rms_norm_across_heads",
+    )  # fmt: skip
+    blocks: dict[str, Any] = {f"{half}_block_out_channels": (8, 8, 8) for half in ("encoder", "decoder")}
+    blocks |= {f"{half}_layers_per_block": (1, 1, 1) for half in ("encoder", "decoder")}
+    blocks |= {f"{half}_qkv_multiscales": ((), (), ()) for half in ("encoder", "decoder")}
+    encoder = Gemma2Model(Gemma2Config(
+        vocab_size=30, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=4, query_pre_attn_scalar=4,
+    ))  # fmt: skip
+    return SanaSprintPipeline(
+        tokenizer=_t5_tokenizer(), text_encoder=encoder.eval(), transformer=transformer, scheduler=SCMScheduler(),
+        vae=AutoencoderDC(latent_channels=4, attention_head_dim=2, **blocks),
+    )  # fmt: skip
+
+
+def cogview3() -> Any:
+    from diffusers import CogVideoXDPMScheduler, CogView3PlusPipeline, CogView3PlusTransformer2DModel
+
+    transformer = CogView3PlusTransformer2DModel(
+        patch_size=2, in_channels=4, num_layers=1, attention_head_dim=4, num_attention_heads=2, out_channels=4,
+        text_embed_dim=16, time_embed_dim=8, condition_dim=2, pos_embed_max_size=8, sample_size=8,
+    )  # fmt: skip
+    scheduler = CogVideoXDPMScheduler(
+        prediction_type="v_prediction", timestep_spacing="trailing", rescale_betas_zero_snr=True, snr_shift_scale=4.0
+    )
+    return CogView3PlusPipeline(
+        tokenizer=_t5_tokenizer(), text_encoder=_t5_encoder(), vae=_vae(), transformer=transformer, scheduler=scheduler
+    )
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     builder.__name__: builder
     for builder in (
         ddpm, ddim, ldm, ldm_text, dit, stable_diffusion, img2img, inpaint, sdxl, sd3, flux, flux_inpaint, bria,
         pixart, deepfloyd, deepfloyd_superresolution, consistency, latent_consistency, aura_flow, kandinsky3, chroma,
+        sana_sprint, cogview3,
     )
 }  # fmt: skip
 

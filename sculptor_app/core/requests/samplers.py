@@ -23,6 +23,10 @@ class Family(Enum):
     FLOW = "flow"
     EDM = "edm"
     CONSISTENCY = "consistency"
+    TRIGFLOW = "trigflow"  # of angles: the picture's share is their cosine, the noise's their sine
+    ANGLES = "angles"  # the same, as tables of both
+    WUERSTCHEN = "wuerstchen"
+    SCORE = "score"  # variance-exploding, of networks that predict the score
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class SchedulerClass:
 
     Attributes:
         stages: calls of `step`, and of the network, for each step that is shown; the last step may take one alone.
+        is_own_only: whether its network was trained on levels that no other class has: only it can sample that one.
+        ends_clean: of `Family.ALPHAS`, whether the last state has no noise, whatever the schedule's last level is.
     """
 
     name: str  # in diffusers
@@ -38,12 +44,14 @@ class SchedulerClass:
     clips: bool = False  # whether it obeys `clip_sample`; the others ignore the setting
     thresholds: bool = False  # whether it obeys `thresholding`
     stages: int = 1
+    is_own_only: bool = False
+    ends_clean: bool = False
 
 
-DDPM = SchedulerClass("DDPMScheduler", Family.ALPHAS, clips=True, thresholds=True)
+DDPM = SchedulerClass("DDPMScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True)
 DDIM = SchedulerClass("DDIMScheduler", Family.ALPHAS, clips=True, thresholds=True)
 PNDM = SchedulerClass("PNDMScheduler", Family.ALPHAS)
-LCM = SchedulerClass("LCMScheduler", Family.ALPHAS, clips=True, thresholds=True)
+LCM = SchedulerClass("LCMScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True)
 TCD = SchedulerClass("TCDScheduler", Family.ALPHAS)
 EULER = SchedulerClass("EulerDiscreteScheduler", Family.SIGMAS)
 EULER_ANCESTRAL = SchedulerClass("EulerAncestralDiscreteScheduler", Family.SIGMAS)
@@ -58,10 +66,24 @@ DEIS = SchedulerClass("DEISMultistepScheduler", Family.SPLIT_SIGMAS, thresholds=
 SA_SOLVER = SchedulerClass("SASolverScheduler", Family.SPLIT_SIGMAS, thresholds=True)
 FLOW_EULER = SchedulerClass("FlowMatchEulerDiscreteScheduler", Family.FLOW)
 FLOW_HEUN = SchedulerClass("FlowMatchHeunDiscreteScheduler", Family.FLOW, stages=2)
-FLOW_LCM = SchedulerClass("FlowMatchLCMScheduler", Family.FLOW)
 EDM_EULER = SchedulerClass("EDMEulerScheduler", Family.EDM)
 EDM_MULTISTEP = SchedulerClass("EDMDPMSolverMultistepScheduler", Family.EDM, thresholds=True)
-CONSISTENCY = SchedulerClass("CMStochasticIterativeScheduler", Family.CONSISTENCY)
+
+_OWN_ONLY = (
+    SchedulerClass("DDPMParallelScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True),
+    SchedulerClass("DDIMParallelScheduler", Family.ALPHAS, clips=True, thresholds=True),
+    SchedulerClass("UnCLIPScheduler", Family.ALPHAS, clips=True, is_own_only=True, ends_clean=True),
+    SchedulerClass("CogVideoXDDIMScheduler", Family.ALPHAS, is_own_only=True),
+    SchedulerClass("CogVideoXDPMScheduler", Family.ALPHAS, is_own_only=True),
+    SchedulerClass("FlowMatchLCMScheduler", Family.FLOW),
+    SchedulerClass("LTXEulerAncestralRFScheduler", Family.FLOW, is_own_only=True),
+    SchedulerClass("CMStochasticIterativeScheduler", Family.CONSISTENCY, is_own_only=True),
+    SchedulerClass("SCMScheduler", Family.TRIGFLOW, is_own_only=True),
+    SchedulerClass("IPNDMScheduler", Family.ANGLES, is_own_only=True),
+    SchedulerClass("DDPMWuerstchenScheduler", Family.WUERSTCHEN, is_own_only=True),
+    SchedulerClass("ScoreSdeVeScheduler", Family.SCORE, is_own_only=True),
+)
+"""Classes that only come with a model."""
 
 
 class Networks(Enum):
@@ -164,6 +186,9 @@ EMBEDDED_SAMPLERS = tuple(row.id for row in _ROWS if row.is_embedded)
 """Ids of those on offer for the embedded model."""
 
 SCHEDULER_CLASSES: Mapping[str, SchedulerClass] = MappingProxyType(
-    {each.name: each for each in (*(row.scheduler for row in _ROWS if row.scheduler), FLOW_LCM, CONSISTENCY)}
+    {each.name: each for each in (*(row.scheduler for row in _ROWS if row.scheduler), *_OWN_ONLY)}
 )
-"""The scheduler classes of diffusers that are known, by name: those of the rows, and what only a model's own can be."""
+"""The scheduler classes of diffusers that are known, by name: those of the rows, and what only a model's own can be.
+
+A model with any other runs, too, and its states are recorded; there is no guess of it.
+"""

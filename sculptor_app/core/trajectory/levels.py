@@ -9,6 +9,9 @@
 Phases are bands of signal-to-noise ratio, not of step numbers. Their borders are computed from the cosine schedule
 (Nichol & Dhariwal 2021, eq. 17) with 50 evenly spaced timesteps, where they fall between the steps 5|6, 15|16 and
 30|31; on any other schedule the same ratios give other step numbers.
+
+The level of a state that a sampler of unknown arithmetic made is not known: both its factors are NaN, and so is
+whatever follows from them. Such a state is in no phase.
 """
 
 import math
@@ -20,14 +23,21 @@ from sculptor_app.core.texts import translate
 
 @dataclass(frozen=True, slots=True)
 class NoiseLevel:
-    """The level of a noisy state `x = signal * x0 + noise * n`, with data and n of unit variance."""
+    """The level of a noisy state `x = signal * x0 + noise * n`, with data and n of unit variance; or `UNKNOWN`."""
 
     signal: float  # factor a >= 0 of the clean picture
-    noise: float  # factor s >= 0 of the noise; not both are zero
+    noise: float  # factor s >= 0 of the noise; not both are zero, and both are NaN where they are not known
 
     def __post_init__(self) -> None:
+        if math.isnan(self.signal) and math.isnan(self.noise):
+            return
         if not (self.signal >= 0 and self.noise >= 0 and self.signal + self.noise > 0):
             raise ValueError(f"a noise level needs factors >= 0, not both 0; got a={self.signal}, s={self.noise}")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the factors are known; what follows from them is NaN where they are not."""
+        return not math.isnan(self.signal)
 
     @property
     def snr(self) -> float:
@@ -48,12 +58,18 @@ class NoiseLevel:
 
     @property
     def scale(self) -> float:
-        """Standard deviation sqrt(a^2 + s^2) of the state; dividing by it puts all schedulers' states on one scale."""
-        return math.hypot(self.signal, self.noise)
+        """Standard deviation sqrt(a^2 + s^2) of the state; dividing by it puts all schedulers' states on one scale.
+
+        It is 1 where the level is not known: the state is then taken as it is.
+        """
+        return math.hypot(self.signal, self.noise) if self.is_known else 1.0
 
 
 CLEAN = NoiseLevel(1.0, 0.0)
 """The level of a finished picture."""
+
+UNKNOWN = NoiseLevel(math.nan, math.nan)
+"""The level of a state of which nobody can tell how much noise it holds."""
 
 
 _TIMESTEPS = 1000
@@ -116,13 +132,17 @@ BORDERS = tuple(_border(step) for step in _LAST_STEPS)
 """SNR borders between neighbouring phases, about 0.021, 0.25 and 1.9."""
 
 
-def phase_of(level: NoiseLevel) -> Phase:
-    """The phase of a step that starts from a state of this level."""
+def phase_of(level: NoiseLevel) -> Phase | None:
+    """The phase of a step that starts from a state of this level; None where the level is not known."""
+    if not level.is_known:
+        return None
     return PHASES[sum(level.snr >= border for border in BORDERS)]
 
 
 def phase_spans(levels: Sequence[NoiseLevel]) -> tuple[PhaseSpan, ...]:
     """The stretches of steps that belong to each phase; a phase without steps has no span.
+
+    Steps from a state of unknown level are in none.
 
     Args:
         levels: the levels of states 0..N, noise first (N+1 of them); step k starts from `levels[k - 1]`.
@@ -130,7 +150,9 @@ def phase_spans(levels: Sequence[NoiseLevel]) -> tuple[PhaseSpan, ...]:
     spans: list[PhaseSpan] = []
     for step, level in enumerate(levels[:-1], start=1):
         phase = phase_of(level)
-        if spans and spans[-1].phase is phase:
+        if phase is None:
+            continue
+        if spans and spans[-1].phase is phase and spans[-1].last_step == step - 1:
             spans[-1] = PhaseSpan(phase, spans[-1].first_step, step)
         else:
             spans.append(PhaseSpan(phase, step, step))
@@ -144,10 +166,14 @@ class LevelSequence:
     """
 
     def __init__(self, levels: Sequence[NoiseLevel]) -> None:
+        self.levels: tuple[NoiseLevel, ...] = ()
+        self.spans: tuple[PhaseSpan, ...] = ()
+        self._set_levels(levels)
+
+    def _set_levels(self, levels: Sequence[NoiseLevel]) -> None:
         if len(levels) < 2:
             raise ValueError(f"a trajectory needs the levels of at least 2 states; got {len(levels)}")
-        self.levels = tuple(levels)
-        self.spans: tuple[PhaseSpan, ...] = phase_spans(self.levels)
+        self.levels, self.spans = tuple(levels), phase_spans(levels)
 
     @property
     def planned_steps(self) -> int:

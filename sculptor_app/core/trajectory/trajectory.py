@@ -11,7 +11,7 @@ from typing import Protocol
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.trajectory.array_store import ArrayStore, FrameStore
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, Memory, RunInfo, SnapshotStore
-from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.levels import UNKNOWN, NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step, StepSummary
 
 
@@ -66,6 +66,14 @@ class Trajectory(AnyTrajectory):
     def end(self, reason: str) -> None:
         """Say why the run stopped before its end; see `ended`."""
         self._ended = reason
+
+    def plan_again(self, steps: int) -> None:
+        """Expect another number of steps, as a run does whose steps are counted as they come.
+
+        Steps of which nothing is known start from and lead to states of unknown level; those that are recorded stay.
+        """
+        known = self.levels[: steps + 1]
+        self._set_levels((*known, *[UNKNOWN] * (steps + 1 - len(known))))
 
     def append(self, step: Step) -> None:
         """Keep one call of the scheduler; a state counts when the call that completes it is here.

@@ -4,11 +4,15 @@ A state is what the next evaluation is given, and the last one what the pipeline
 `step` returned, as inpainting does, which lays the known part of a picture over every state. A step is therefore
 reported when its state is certain: mostly at once, when the state is scaled or enters a network unchanged; at the
 latest when the sampler is given it.
+
+Of a scheduler whose arithmetic is not known the states are recorded as of any other. There is no guess then, and each
+call counts as a step.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,11 +23,20 @@ import torch
 
 from sculptor_app.core.errors import Cancelled, SamplerFailed
 from sculptor_app.core.texts import translate
+from sculptor_app.core.trajectory.levels import UNKNOWN
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.observe.guidance import GuidanceSplitter, PredictionsUnknown
 from sculptor_app.diffusion.observe.scheduler_hooks import hooked
-from sculptor_app.diffusion.samplers.levels import Call, Scheduler, UnknownSchedulerError, call_index, plan_calls
+from sculptor_app.diffusion.samplers.levels import (
+    Call,
+    Scheduler,
+    UnknownSchedulerError,
+    call_index,
+    calls_in,
+    open_calls,
+    plan_calls,
+)
 from sculptor_app.diffusion.samplers.predictions import NoExactRuleError, guess_of
 
 _STEPS_KEPT = translate("errors", "It cannot be watched to the end; the steps so far are kept.")
@@ -38,8 +51,8 @@ class StepHook(Protocol):
     def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
         """A result to return in place of the step, as a fork does up to where it begins; None takes and reports it."""
 
-    def step_returned(self, call: Call, state: torch.Tensor) -> None:
-        """A step was taken, and returned this state."""
+    def step_returned(self, call: Call, result: Any) -> None:
+        """A step was taken, and returned this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +66,9 @@ class ObserverOptions:
     # How many calls of `step` the pipeline is going to make, None if it is not known; asked at the start.
     calls_left: Callable[[], int | None] = lambda: None
     # How many schedulers the pipeline has, one for each model of a cascade. Of several the first is observed that works
-    # on pictures and whose levels are known; the others run unobserved.
+    # on pictures, and whose steps are known if those of any are; the others run unobserved.
     scheduler_count: int = 1
+    are_any_known: bool = True
     step_hook: StepHook | None = None  # is called for every step that is observed; may replace it
     networks: Sequence[torch.nn.Module] = ()  # the pipeline's denoising networks: their evaluations are watched, too
 
@@ -84,6 +98,7 @@ class BatchObserver:
         self._scheduler: Scheduler | None = None  # the one that is observed
         self._plan: tuple[Call, ...] = ()
         self._timesteps: list[float] = []
+        self._why_no_guess = ""  # of any step, where the scheduler's arithmetic is not known
         self._first = 0  # where in the schedule the run starts: later than 0 when a picture was given to start from
         self._skipped = 0  # steps before that
         self._next = 0
@@ -100,6 +115,11 @@ class BatchObserver:
     def first_step(self) -> int:
         """Which step of the whole schedule the run began with, from 1 on."""
         return 1 + self._skipped
+
+    @property
+    def is_plan_open(self) -> bool:
+        """Whether the calls are counted as they come: the scheduler is none whose steps are known."""
+        return bool(self._why_no_guess)
 
     def before_scaling(self, scheduler: Scheduler, timestep: Any, sample: Any) -> None:
         """The pipeline is about to scale a network's input; what it gives may hold more than the state."""
@@ -138,11 +158,16 @@ class BatchObserver:
         if self._is_to_be_left_alone(scheduler, sample):
             return
         self._scheduler = scheduler
-        self._first = self._next = call_index(scheduler, timestep, 0, self.options.calls_left())
-        plan = plan_calls(scheduler, self._first)
+        try:
+            plan_calls(scheduler)
+            self._first = self._next = call_index(scheduler, timestep, 0, self.options.calls_left())
+            plan = plan_calls(scheduler, self._first)
+            self._timesteps = scheduler.timesteps.tolist()
+        except UnknownSchedulerError as reason:
+            self._why_no_guess = reason.args[0]
+            plan = self._open_plan(scheduler)
         self._skipped = plan[0].number - 1
         self._plan = tuple(replace(call, number=call.number - self._skipped) for call in plan)
-        self._timesteps = scheduler.timesteps.tolist()
         if self.options.step_hook is not None:
             self.options.step_hook.run_started(scheduler)
         began = time.perf_counter()
@@ -150,18 +175,32 @@ class BatchObserver:
         self._on_start(self._frames(sample), self._plan)
         self._pause(began)
 
+    def _open_plan(self, scheduler: Scheduler) -> tuple[Call, ...]:
+        """The calls that are expected of a scheduler whose arithmetic is not known; there may be fewer or more."""
+        self._next = 0
+        expected = self.options.calls_left()
+        with contextlib.suppress(UnknownSchedulerError):
+            count = calls_in(scheduler)
+            self._first = max(0, count - expected) if expected else self._first
+            expected = count - self._first
+        if not expected:
+            steps = getattr(scheduler, "num_inference_steps", None)
+            expected = steps if isinstance(steps, int) else 1
+        return open_calls(scheduler, self._first, max(1, expected))
+
     def _is_going_on(self, scheduler: Scheduler) -> bool:
         """Whether this is the observed scheduler in the observed run: no other stage, and no run after it."""
-        return self._scheduler is scheduler and self._next < len(self._timesteps)
+        return self._scheduler is scheduler and (self.is_plan_open or self._next < self._first + len(self._plan))
 
     def _is_to_be_left_alone(self, scheduler: Scheduler, sample: torch.Tensor) -> bool:
         """Whether this scheduler is one of several, and not the one to observe."""
         if self.options.scheduler_count == 1:
             return False
-        try:
-            plan_calls(scheduler)
-        except UnknownSchedulerError:
-            return True
+        if self.options.are_any_known:
+            try:
+                plan_calls(scheduler)
+            except UnknownSchedulerError:
+                return True
         return not self.options.converter.is_picture(sample)
 
     def observe_step(
@@ -186,7 +225,7 @@ class BatchObserver:
         states = self._frames(returned)
         _refuse_nan(states, call)
         if hook is not None:
-            hook.step_returned(call, returned)
+            hook.step_returned(call, result)
         now = time.perf_counter()
         duration_s, self._clock = now - (now if self._clock is None else self._clock), now
         steps = [
@@ -234,19 +273,23 @@ class BatchObserver:
         return self.options.converter.frames(batch[: self.options.max_pictures])
 
     def _next_call(self, scheduler: Scheduler, timestep: Any) -> Call:
+        if self.is_plan_open:
+            self._next += 1
+            planned = self._next <= len(self._plan)
+            return self._plan[self._next - 1] if planned else Call(self._next, 0, True, UNKNOWN, UNKNOWN)
         index = call_index(scheduler, timestep, self._next)
-        if not self._first <= index < len(self._timesteps):
+        if not self._first <= index < self._first + len(self._plan):
             raise SamplerFailed(
                 translate("errors", "The model went on after the {0} planned calls of its sampler.").format(
                     len(self._plan)
                 ),
                 _STEPS_KEPT,
             )
-        seen, planned = _number(timestep), self._timesteps[index]
-        if abs(seen - planned) > 1e-3 * max(1.0, abs(planned)):
+        seen, wanted = _number(timestep), self._timesteps[index]
+        if abs(seen - wanted) > 1e-3 * max(1.0, abs(wanted)):
             raise SamplerFailed(
                 translate("errors", "The model's steps come in an unknown order: {0:g} in place of {1:g}.").format(
-                    seen, planned
+                    seen, wanted
                 ),
                 _STEPS_KEPT,
             )
@@ -257,9 +300,12 @@ class BatchObserver:
         """Fields of a Step that follow from the network's output; a list has an entry for each picture."""
         most = self.options.max_pictures
         observed_states = x[:most]
+        if self._why_no_guess:
+            facts: dict[str, Any] = {"guess": [None] * len(observed_states), "guess_note": self._why_no_guess}
+            return facts if self.options.guidance_splitter is None else facts | {"guidance_note": self._why_no_guess}
         try:
             guesses: Sequence[Frame | None] = self._guesses(scheduler, observed_states, output[:most], call)
-            facts: dict[str, Any] = {"guess": guesses, "guess_note": ""}
+            facts = {"guess": guesses, "guess_note": ""}
         except NoExactRuleError as reason:
             facts = {"guess": [None] * len(observed_states), "guess_note": reason.args[0]}
         splitter = self.options.guidance_splitter
@@ -325,7 +371,7 @@ def _with_state(step: Step, state: Frame) -> Step:
 
 def state_in(result: Any) -> torch.Tensor:
     """The state that a scheduler's `step` returned."""
-    state: torch.Tensor = result[0] if isinstance(result, tuple) else result.prev_sample
+    state: torch.Tensor = result[0] if isinstance(result, tuple) else getattr(result, "prev_sample", result)
     return state
 
 
@@ -341,7 +387,9 @@ def _refuse_nan(states: list[Frame], call: Call) -> None:
 
 
 def _number(timestep: Any) -> float:
-    """A timestep as a number; some pipelines give one for each picture."""
+    """A timestep as a number; some pipelines give one for each picture, and some schedulers take none."""
+    if timestep is None:
+        return math.nan
     return float(timestep.flatten()[0]) if isinstance(timestep, torch.Tensor) else float(timestep)
 
 
@@ -365,11 +413,7 @@ class Observer(BatchObserver):
 
 @contextlib.contextmanager
 def observed(schedulers: Scheduler | Sequence[Scheduler], observer: BatchObserver) -> Iterator[None]:
-    """Report every call of `scheduler.step` to `observer` while the block runs.
-
-    Raises:
-        UnknownSchedulerError: Out of the first call, when the scheduler's noise levels are not known.
-    """
+    """Report every call of `scheduler.step` to `observer` while the block runs."""
     splitter = observer.options.guidance_splitter
     with contextlib.ExitStack() as stack:
         stack.enter_context(hooked(schedulers if isinstance(schedulers, Sequence) else [schedulers], observer))

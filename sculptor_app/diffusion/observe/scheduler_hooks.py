@@ -1,5 +1,7 @@
 """Hooks on `step` and `scale_model_input` of a scheduler's class, for the code of one run.
 
+A scheduler that has a predictor and a corrector in place of one `step` takes its steps in `step_pred`.
+
 The class's own methods are replaced while a run lasts. The scheduler object stays as it is: its type, copies and
 pickles, and what pipelines find out about them, are those of a run that nobody watches. Which observer is called is a
 context variable: runs in other threads and greenlets, of the same class, call the plain methods or their own observer.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -24,7 +27,7 @@ class SchedulerCalls(Protocol):
     """Receiver of the calls that a pipeline makes to its scheduler."""
 
     def before_scaling(self, scheduler: Scheduler, timestep: Any, sample: torch.Tensor) -> None:
-        """`scale_model_input` is about to be called."""
+        """`scale_model_input`, or a corrector, which has no timestep, is about to be called."""
 
     def observe_step(
         self, scheduler: Scheduler, real_step: Callable[[], Any], output: torch.Tensor, timestep: Any, x: torch.Tensor
@@ -53,7 +56,7 @@ def hooked(schedulers: Sequence[Scheduler], receiver: SchedulerCalls) -> Iterato
 
 def _install(kind: type) -> None:
     with _classes:
-        for name, hook in _HOOKS.items():
+        for name, hook in _hooks_of(kind).items():
             if not hasattr(kind, name):  # flow-matching schedulers scale nothing
                 continue
             wrapper: Any = vars(kind).get(name)
@@ -67,7 +70,7 @@ def _install(kind: type) -> None:
 
 def _remove(kind: type) -> None:
     with _classes:
-        for name in _HOOKS:
+        for name in _hooks_of(kind):
             wrapper: Any = vars(kind).get(name)
             if wrapper is None:
                 continue
@@ -84,18 +87,34 @@ def _receiver_of(scheduler: Scheduler, kind: type) -> SchedulerCalls | None:
 
 
 def _step_hook(kind: type, original: Any) -> Any:
+    names = _names_in(original)
+
     @functools.wraps(original)
-    def step(self: Scheduler, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+    def step(self: Scheduler, *args: Any, **kwargs: Any) -> Any:
         receiver = _receiver_of(self, kind)
         if receiver is None:
-            return original(self, model_output, timestep, sample, *args, **kwargs)
+            return original(self, *args, **kwargs)
 
         def real_step() -> Any:
-            return original(self, model_output, timestep, sample, *args, **kwargs)
+            return original(self, *args, **kwargs)
 
-        return receiver.observe_step(self, real_step, model_output, timestep, sample)
+        given: dict[str, Any] = dict(zip(names, args, strict=False)) | kwargs
+        output, timestep, sample = (
+            next((given[each] for each in usual if each in given), None) for usual in _ARGUMENTS
+        )
+        return receiver.observe_step(self, real_step, output, timestep, sample)  # type: ignore[arg-type]
 
     return step
+
+
+_ARGUMENTS = (("model_output", "score"), ("timestep", "t", "sigma_hat"), ("sample", "x", "sample_hat"))
+"""What schedulers call the network's output, the timestep and the state that their `step` is given."""
+
+
+def _names_in(step: Any) -> list[str]:
+    """The names of the arguments of a scheduler's `step`, in order; the usual ones where it does not name them."""
+    names = list(inspect.signature(step).parameters)[1:]
+    return names if all(set(usual) & set(names) for usual in _ARGUMENTS) else [usual[0] for usual in _ARGUMENTS]
 
 
 def _scaling_hook(kind: type, original: Any) -> Any:
@@ -109,4 +128,19 @@ def _scaling_hook(kind: type, original: Any) -> Any:
     return scale_model_input
 
 
-_HOOKS: dict[str, Callable[[type, Any], Any]] = {"step": _step_hook, "scale_model_input": _scaling_hook}
+def _corrector_hook(kind: type, original: Any) -> Any:
+    @functools.wraps(original)
+    def step_correct(self: Scheduler, model_output: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        receiver = _receiver_of(self, kind)
+        if receiver is not None:
+            receiver.before_scaling(self, None, sample)
+        return original(self, model_output, sample, *args, **kwargs)
+
+    return step_correct
+
+
+def _hooks_of(kind: type) -> dict[str, Callable[[type, Any], Any]]:
+    """The hook of each method of a class that is watched."""
+    if hasattr(kind, "step"):
+        return {"step": _step_hook, "scale_model_input": _scaling_hook}
+    return {"step_pred": _step_hook, "step_correct": _corrector_hook}

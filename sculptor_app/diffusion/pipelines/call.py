@@ -68,6 +68,7 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
     arguments = {
         **{name: _argument(pipeline, controls[name], value, size) for name, value in options.items()},
         **_app_arguments(pipeline, generator),
+        **angle_arguments(pipeline, request),
         **_start_arguments(pipeline, request, start),
     }
     origin = Path(str(options["image"])).name if "image" in options and "strength" in controls else ""
@@ -148,6 +149,20 @@ def _app_arguments(pipeline: Pipeline, generator: torch.Generator) -> dict[str, 
     output = "latent" if "latent" in code_names(pipeline) else "np"
     offered = {"generator": generator, "output_type": output}
     return {name: value for name, value in offered.items() if name in parameters}
+
+
+def angle_arguments(pipeline: Pipeline, request: RunRequest) -> dict[str, Any]:
+    """The first angle of a trigflow sampler and the one in the middle of two steps; runs of other lengths have none."""
+    parameters = call_parameters(pipeline)
+    chosen: dict[str, Any] = {
+        name: request.option_values.get(name, parameters[name].default)
+        for name in ("max_timesteps", "intermediate_timesteps")
+        if name in parameters
+    }
+    middle = "intermediate_timesteps"
+    if middle in chosen and request.steps != 2 and chosen[middle] == parameters[middle].default:
+        chosen[middle] = None
+    return chosen
 
 
 def check_takes_noise(pipeline: Pipeline, purpose: str) -> None:

@@ -70,6 +70,8 @@ def _is_own(row: Sampler, own_name: Any) -> bool:
 
 def _networks(name: str, own: Mapping[str, Any]) -> Networks:
     family = SCHEDULER_CLASSES[name].family
+    if SCHEDULER_CLASSES[name].is_own_only:
+        return Networks.ITS_OWN
     if family is Family.FLOW:
         return Networks.FLOW
     if family is Family.EDM:
@@ -79,7 +81,7 @@ def _networks(name: str, own: Mapping[str, Any]) -> Networks:
     # A network of betas that knows flows, or levels in place of timesteps: only its own sampler does so, too.
     flows = own.get("prediction_type") == "flow_prediction" or own.get("use_flow_sigmas")
     is_special = flows or own.get("timestep_type", "discrete") != "discrete"
-    return Networks.ITS_OWN if family is Family.CONSISTENCY or is_special else Networks.BETAS
+    return Networks.ITS_OWN if is_special else Networks.BETAS
 
 
 def _works(row: Sampler, own: Mapping[str, Any], pipeline: Any) -> bool:

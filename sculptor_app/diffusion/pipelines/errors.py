@@ -12,7 +12,6 @@ import torch
 
 from sculptor_app.core.errors import Cancelled, OutOfDeviceMemory, SamplerFailed, SculptorError
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -65,8 +64,6 @@ def run_errors(device_name: str) -> Iterator[None]:
             yield
     except (SculptorError, Cancelled):
         raise
-    except UnknownSchedulerError as error:
-        raise SamplerFailed(error.args[0], translate("errors", "Choose another sampler.")) from error
     except Exception as error:
         raise SamplerFailed(
             translate("errors", "The model failed in mid-run ({0}: {1}).").format(type(error).__name__, error),

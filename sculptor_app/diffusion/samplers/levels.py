@@ -2,13 +2,18 @@
 
 | family | signal a | noise s | level of call i |
 | --- | --- | --- | --- |
-| DDPM, DDIM, PNDM, LCM, TCD | sqrt(alpha_bar) | sqrt(1 - alpha_bar) | by `timesteps[i]` |
+| DDPM, DDIM, PNDM, LCM, TCD, UnCLIP, CogVideoX | sqrt(alpha_bar) | sqrt(1 - alpha_bar) | by `timesteps[i]` |
 | Euler, Heun, LMS, KDPM2, EDM, consistency models | 1 | sigma | by `sigmas[i]` |
 | DPM-Solver++, UniPC, DEIS, SA | the scheduler's own split of sigma | | by `sigmas[i]` |
 | flow matching | 1 - sigma | sigma | by `sigmas[i]` |
+| SCM (trigflow), data of standard deviation d | d cos(t) | d sin(t) | by `timesteps[i]` |
+| IPNDM | cos | sin | by `alphas[i]`, `betas[i]` |
+| Wuerstchen's DDPM | sqrt(alpha_bar) | sqrt(1 - alpha_bar) | alpha_bar is a function of `timesteps[i]` |
+| ScoreSdeVe | 1 | sigma | a geometric series, by `timesteps[i]` |
 
 A scheduler counts here as what the class is that defines its `step`: an untrusted subclass with arithmetic of its
-own is not known, and is not guessed at.
+own is not known, and is not guessed at. Of one that is not known the levels are those that the network is told, where
+the scheduler keeps them openly, see `open_calls`.
 """
 
 from __future__ import annotations
@@ -16,13 +21,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 
 from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES, Family
 from sculptor_app.core.texts import translate
-from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel
+from sculptor_app.core.trajectory.levels import CLEAN, UNKNOWN, NoiseLevel
 
 Scheduler = Any
 """A scheduler of diffusers after `set_timesteps`; diffusers ships no types."""
@@ -46,7 +52,7 @@ class Call:
 def kind_of(scheduler: Scheduler) -> str:
     """Name in `SCHEDULER_CLASSES` of the class that defines the scheduler's `step`; else `UnknownSchedulerError`."""
     for kind in type(scheduler).__mro__:
-        step = vars(kind).get("step")
+        step = vars(kind).get("step", vars(kind).get("step_pred"))  # a predictor beside a corrector
         if getattr(step, "is_inherited", False):  # a hook of the observer on a class without a `step` of its own
             continue
         if step is not None and not vars(kind).get("keeps_step_arithmetic", False):
@@ -54,8 +60,39 @@ def kind_of(scheduler: Scheduler) -> str:
                 return kind.__name__
             break
     raise UnknownSchedulerError(
-        translate("errors", "The noise levels of the sampler {0} are not known.").format(type(scheduler).__name__)
+        translate("errors", "How the sampler {0} takes its steps is not known here, so no guess can be shown.").format(
+            type(scheduler).__name__
+        )
     )
+
+
+def is_known(scheduler: Scheduler) -> bool:
+    """Whether a scheduler's arithmetic is known."""
+    try:
+        kind_of(scheduler)
+    except UnknownSchedulerError:
+        return False
+    return True
+
+
+def calls_in(scheduler: Scheduler) -> int:
+    """Calls of `step` that the whole schedule makes, after `set_timesteps`; some end it with the picture's timestep.
+
+    Raises:
+        UnknownSchedulerError: Its timesteps do not say so.
+    """
+    timesteps = getattr(scheduler, "timesteps", None)
+    if timesteps is None:
+        raise UnknownSchedulerError(
+            translate("errors", "{0} does not say how many steps it takes.").format(type(scheduler).__name__)
+        )
+    count = len(timesteps)
+    if not is_known(scheduler):
+        return count
+    kind = kind_of(scheduler)
+    if kind == "LTXEulerAncestralRFScheduler":
+        return min(count, len(scheduler.sigmas) - 1)
+    return count - (SCHEDULER_CLASSES[kind].family in (Family.TRIGFLOW, Family.WUERSTCHEN))
 
 
 def plan_calls(scheduler: Scheduler, first: int = 0) -> tuple[Call, ...]:
@@ -67,8 +104,7 @@ def plan_calls(scheduler: Scheduler, first: int = 0) -> tuple[Call, ...]:
     Raises:
         UnknownSchedulerError: Its levels are not known.
     """
-    kind = kind_of(scheduler)
-    count = len(scheduler.timesteps)
+    kind, count = kind_of(scheduler), calls_in(scheduler)
     levels = [level_of(scheduler, index) for index in range(count + 1)]
     if kind == "PNDMScheduler" and first:
         return _plan_late_pndm(scheduler, levels, first)
@@ -77,6 +113,53 @@ def plan_calls(scheduler: Scheduler, first: int = 0) -> tuple[Call, ...]:
         Call(number, stage, completes, levels[index], levels[index + 1])
         for index, (number, stage, completes) in enumerate(stages)
     )[first:]
+
+
+def open_calls(scheduler: Scheduler, first: int = 0, count: int | None = None) -> tuple[Call, ...]:
+    """The calls of a scheduler whose arithmetic is not known, one for each step; it is not changed.
+
+    The level of a state is what the network is told: by the class that the scheduler inherits from, if that is known,
+    or by a table `alphas_cumprod` over whole timesteps. Otherwise, and for the last state, it is `UNKNOWN`.
+
+    Args:
+        first: Which of the timesteps the run starts with.
+        count: How many calls are expected; None is one for each timestep that is left.
+
+    Raises:
+        UnknownSchedulerError: The timesteps are asked for, and there are none.
+    """
+    count = calls_in(scheduler) - first if count is None else count
+    levels = [*_open_levels(scheduler)[first:], *[UNKNOWN] * (count + 1)]
+    return tuple(
+        Call(number, 0, True, levels[number - 1], levels[number] if number < count else UNKNOWN)
+        for number in range(1, count + 1)
+    )
+
+
+def _open_levels(scheduler: Scheduler) -> list[NoiseLevel]:
+    """Levels of the states that a network is given, one for each timestep; empty where they cannot be told."""
+    try:
+        timesteps = [float(timestep) for timestep in scheduler.timesteps]
+        if any(later >= now for now, later in pairwise(timesteps)):
+            return []  # it goes to and fro
+        for kind in type(scheduler).__mro__:
+            if kind.__name__ in SCHEDULER_CLASSES and kind.__module__.startswith("diffusers."):
+                read = _READERS[SCHEDULER_CLASSES[kind.__name__].family]
+                levels = [read(scheduler, kind.__name__, index) for index in range(len(timesteps))]
+                break
+        else:
+            table = scheduler.alphas_cumprod
+            if not all(timestep == int(timestep) and 0 <= timestep < len(table) for timestep in timesteps):
+                return []
+            levels = [_of_alpha_bar(float(table[int(timestep)])) for timestep in timesteps]
+    except Exception:  # an untrusted scheduler's attributes may be anything
+        return []
+    snrs = [level.snr for level in levels]
+    return levels if all(now < later for now, later in pairwise(snrs)) else []
+
+
+def _of_alpha_bar(alpha_bar: float) -> NoiseLevel:
+    return NoiseLevel(math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar))
 
 
 def _plan_late_pndm(scheduler: Scheduler, levels: list[NoiseLevel], first: int) -> tuple[Call, ...]:
@@ -138,6 +221,8 @@ def call_index(scheduler: Scheduler, timestep: Any, calls_before: int, calls_lef
     begin = getattr(scheduler, "begin_index", None)
     if begin is not None:
         return int(begin)
+    if timestep is None:  # a corrector comes first, which is given none
+        return 0
     matches = (scheduler.timesteps == timestep).nonzero().flatten().tolist()
     said = len(scheduler.timesteps) - (calls_left or 0)
     return said if said in matches else int((matches or [0])[0])
@@ -160,12 +245,8 @@ def _stage(scheduler: Scheduler, kind: str, index: int, count: int) -> tuple[int
 
 def _from_alphas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
     if index < len(scheduler.timesteps):
-        alpha_bar = float(scheduler.alphas_cumprod[int(scheduler.timesteps[index])])
-    elif kind in ("DDPMScheduler", "LCMScheduler"):
-        return CLEAN
-    else:
-        alpha_bar = float(scheduler.final_alpha_cumprod)
-    return NoiseLevel(math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar))
+        return _of_alpha_bar(float(scheduler.alphas_cumprod[int(scheduler.timesteps[index])]))
+    return CLEAN if SCHEDULER_CLASSES[kind].ends_clean else _of_alpha_bar(float(scheduler.final_alpha_cumprod))
 
 
 def _from_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
@@ -195,6 +276,30 @@ def _of_consistency(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
     return NoiseLevel(1.0, float(scheduler.sigmas[index])) if index < len(scheduler.timesteps) else CLEAN
 
 
+def _from_angles(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    """Of IPNDM, which keeps cosines and sines as `alphas` and `betas`."""
+    return NoiseLevel(float(scheduler.alphas[index]), float(scheduler.betas[index]))
+
+
+def _of_trigflow(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    """Of an angle and the data's standard deviation (Lu and Song 2025, section 3); the first angle is just over 90°."""
+    angle, deviation = float(scheduler.timesteps[index]), float(scheduler.config.sigma_data)
+    return NoiseLevel(deviation * max(0.0, math.cos(angle)), deviation * math.sin(angle))
+
+
+def _of_wuerstchen(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    timestep = scheduler.timesteps[index].reshape(1).cpu()
+    return _of_alpha_bar(float(scheduler._alpha_cumprod(timestep, torch.device("cpu"))))
+
+
+def _of_score(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
+    """As the network is told (Song et al. 2021, appendix C); the pipeline ends with the mean of the last state."""
+    if index >= len(scheduler.timesteps):
+        return CLEAN
+    least, most = scheduler.config.sigma_min, scheduler.config.sigma_max
+    return NoiseLevel(1.0, least * (most / least) ** float(scheduler.timesteps[index]))
+
+
 _READERS: dict[Family, Callable[[Scheduler, str, int], NoiseLevel]] = {
     Family.ALPHAS: _from_alphas,
     Family.SIGMAS: _from_sigmas,
@@ -202,4 +307,8 @@ _READERS: dict[Family, Callable[[Scheduler, str, int], NoiseLevel]] = {
     Family.FLOW: _from_flow,
     Family.EDM: _from_sigmas,
     Family.CONSISTENCY: _of_consistency,
+    Family.TRIGFLOW: _of_trigflow,
+    Family.ANGLES: _from_angles,
+    Family.WUERSTCHEN: _of_wuerstchen,
+    Family.SCORE: _of_score,
 }

@@ -7,7 +7,8 @@
 | `guess` | x0-hat |
 
 Sources: Ho et al. 2020, eq. 15 (epsilon); Salimans and Ho 2022, appendix D (v); Lipman et al. 2023, eq. 23 (flow);
-Karras et al. 2022, eq. 7 (EDM); Song et al. 2023, eq. 5 (consistency models). The v of a state with a^2 + s^2 = r^2
+Karras et al. 2022, eq. 7 (EDM); Song et al. 2023, eq. 5 (consistency models); Lu and Song 2025, eq. 5 (trigflow);
+Efron 2011, Tweedie's formula (score). The v of a state with a^2 + s^2 = r^2
 other than 1 is that of x/r.
 """
 
@@ -20,6 +21,12 @@ from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.samplers.levels import Scheduler, kind_of
 
+_PREDICTIONS = {
+    Family.FLOW: "flow_prediction", Family.ANGLES: "v_prediction", Family.WUERSTCHEN: "epsilon",
+    Family.SCORE: "score",
+}  # fmt: skip
+"""What the networks of a family predict where their schedulers do not say so."""
+
 
 class NoExactRuleError(Exception):
     """No exact rule gives the guess; the text says why, for a person."""
@@ -29,7 +36,8 @@ def clean_from(prediction_type: str, x: torch.Tensor, output: torch.Tensor, leve
     """The clean picture that belongs to a network's output, before any clipping.
 
     Args:
-        prediction_type: "epsilon", "sample", "v_prediction" or "flow_prediction", as diffusers calls them.
+        prediction_type: "epsilon", "sample", "v_prediction", "flow_prediction" or "trigflow", as diffusers calls them,
+            or "score".
 
     Raises:
         NoExactRuleError: The prediction type is another one, or the state holds no signal to divide by.
@@ -41,6 +49,10 @@ def clean_from(prediction_type: str, x: torch.Tensor, output: torch.Tensor, leve
         return x * (a / (r * r)) - output * (s / r)
     if prediction_type == "flow_prediction":
         return (x - s * output) / (a + s)
+    if prediction_type == "trigflow":  # a v that is scaled as the state is
+        return (a * x - s * output) / (r * r)
+    if prediction_type == "score":
+        return (x + s * s * output) / a
     if prediction_type == "epsilon":
         if a == 0:
             raise NoExactRuleError(
@@ -70,8 +82,8 @@ def guess_of(scheduler: Scheduler, x: torch.Tensor, output: torch.Tensor, level:
         return _limited(scheduler, kind, preconditioned)
     if kind.family is Family.CONSISTENCY:
         return _of_consistency(scheduler, x, output, level)
-    flow = kind.family is Family.FLOW
-    guess = clean_from("flow_prediction" if flow else scheduler.config.prediction_type, x, output, level)
+    prediction_type = _PREDICTIONS.get(kind.family) or scheduler.config.prediction_type
+    guess = clean_from(prediction_type, x, output, level)
     return _limited(scheduler, kind, guess)
 
 

@@ -12,7 +12,7 @@ import diffusers
 import torch
 
 from sculptor_app.core.requests.request import RequestError
-from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS, SCHEDULER_CLASSES, Sampler
+from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS, Sampler
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError, kind_of
 
@@ -149,8 +149,7 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
         steps: Reverse steps that it will be asked for, 1 to the model's `num_train_timesteps`.
 
     Raises:
-        UnknownSchedulerError: The model's own is asked for and is none of those whose noise levels are known.
-        RequestError: The sampler cannot take so many steps.
+        RequestError: The sampler cannot take so many steps, or the model's own is none of diffusers'.
     """
     if sampler == OWN_SAMPLER:
         return _own(base_config)
@@ -182,12 +181,12 @@ def _spacing(base_config: Mapping[str, Any]) -> str:
 
 
 def _own(config: Mapping[str, Any]) -> Scheduler:
-    name = str(config.get("_class_name"))
-    if name not in SCHEDULER_CLASSES:
-        raise UnknownSchedulerError(
-            translate("errors", "The noise levels of the sampler {0} are not known.").format(name)
+    kind = getattr(diffusers, str(config.get("_class_name")), None)
+    if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
+        raise RequestError(
+            translate("errors", "This model's sampler, {0}, is none of diffusers'.").format(config.get("_class_name"))
         )
-    return getattr(diffusers, name).from_config(dict(config))
+    return kind.from_config(dict(config))  # type: ignore[attr-defined]  # diffusers ships no types
 
 
 def make_inverse(scheduler: EvenDDIMScheduler) -> EvenDDIMInverseScheduler:

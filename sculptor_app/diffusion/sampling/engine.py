@@ -20,11 +20,19 @@ from sculptor_app.diffusion.models.hub.cache import name_of
 from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pipeline, scheduler_settings
 from sculptor_app.diffusion.models.verdict import Report, Unfit
 from sculptor_app.diffusion.pipelines import devices as machine
+from sculptor_app.diffusion.pipelines.call import angle_arguments
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, release_memory
 from sculptor_app.diffusion.pipelines.layout import latent_layout_of
 from sculptor_app.diffusion.pipelines.parameters import call_parameters, code_names, native_size
-from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError, plan_levels
+from sculptor_app.diffusion.samplers.levels import (
+    Scheduler,
+    UnknownSchedulerError,
+    is_known,
+    levels_of,
+    open_calls,
+    plan_levels,
+)
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler, settings_of
 from sculptor_app.resources import ResourceError
 from sculptor_app.resources import path as resource
@@ -201,11 +209,12 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
         raise PlanUnknown(translate("errors", "How many steps are left depends on the picture's strength."), _LATER)
     if scheduler.config.get("use_dynamic_shifting"):
         arguments["mu"] = _shift(scheduler, request, pipeline)
+    arguments |= {} if pipeline is None else angle_arguments(pipeline, request)
     if ("sigmas" in parameters or "mu" in arguments) and "linspace" in code_names(pipeline):
         arguments["sigmas"] = [1 - k / request.steps for k in range(request.steps)]  # np.linspace(1, 1/N, N)
     try:
         scheduler.set_timesteps(None if "sigmas" in arguments else request.steps, **arguments)
-        return plan_levels(scheduler)
+        return plan_levels(scheduler) if is_known(scheduler) else levels_of(open_calls(scheduler))
     except UnknownSchedulerError as error:
         raise PlanUnknown(error.args[0], _LATER) from error
 

@@ -23,6 +23,7 @@ from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
 from sculptor_app.diffusion.pipelines.networks import networks_of
+from sculptor_app.diffusion.samplers.levels import is_known
 from sculptor_app.diffusion.samplers.schedulers import schedulers_of
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_name
 from sculptor_app.diffusion.sampling.noise import RandomStreams
@@ -71,6 +72,7 @@ class PipelineRun:
             GuidanceSplitter(self.pipeline, request.guidance) if watch_guidance else None,
             calls_left=self._calls_left,
             scheduler_count=len(self._stages),
+            are_any_known=any(map(is_known, schedulers_of(self.pipeline).values())),
             networks=list(networks_of(self.pipeline).values()),
         )
         self.random = RandomStreams(request.seed, self._call.generator, self.device.id)

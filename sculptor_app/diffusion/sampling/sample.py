@@ -131,7 +131,10 @@ class TrajectoryWriter:
             self._trajectory.end(reason)
 
     def check_complete(self) -> None:
-        """Refuse a run that came back without having taken its steps."""
+        """Refuse a run that came back without having taken its steps; steps that were counted are all there are."""
+        trajectory = self._trajectory
+        if trajectory is not None and self.observer.is_plan_open and trajectory.last:
+            trajectory.plan_again(trajectory.last)
         if self._trajectory is None or not self._trajectory.is_complete:
             self.end("failed: it ended early")
             raise SamplerFailed(
@@ -149,6 +152,8 @@ class TrajectoryWriter:
 
     def _take(self, step: Step) -> None:
         assert self._trajectory is not None
+        if self.observer.is_plan_open and step.number > self._trajectory.planned_steps:
+            self._trajectory.plan_again(step.number)
         self._trajectory.append(step)
         if step.completes:
             self._yield(StepTaken(self._trajectory, step))

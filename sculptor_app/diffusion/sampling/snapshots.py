@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.diffusion.observe.observer import state_in
 from sculptor_app.diffusion.pipelines.networks import OutputShapes
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler
 from sculptor_app.diffusion.sampling.noise import RandomStreams
@@ -46,6 +48,7 @@ class StepSnapshot:
     solver: SolverValues
     random: tuple[StoredTensor, ...]
     store: TensorStore  # where the tensors of all these are
+    handed_on: tuple[StoredTensor, ...] = ()  # what the step returned beside the state, for the next step
 
     def tensor(self, frame: Frame, device: torch.device) -> torch.Tensor:
         """The very tensor that the pipeline went on with; `frame` is the state as the trajectory has it."""
@@ -80,15 +83,27 @@ class RunSnapshots:
         self._steps = other._steps[:steps]
         self.output_shapes = other.output_shapes
 
-    def append(self, state: torch.Tensor, frame_holds_it: bool, solver: SolverState, random: RandomStreams) -> None:
-        """Store the snapshot after the next step; `frame_holds_it` if it is one picture, as its frame shows it."""
+    def append(
+        self,
+        state: torch.Tensor,
+        frame_holds_it: bool,
+        solver: SolverState,
+        random: RandomStreams,
+        handed_on: Sequence[torch.Tensor] = (),
+    ) -> None:
+        """Store the snapshot after the next step.
+
+        Args:
+            frame_holds_it: Whether the state is one picture, as its frame shows it.
+            handed_on: What the step returned beside the state, where the pipeline gives it to the next step.
+        """
         if self._failure:
             return
         try:
             plain = frame_holds_it and state.dtype in _AS_FRAMES
             tensor = None if plain else self.store.append(state)
             facts = tensor, state.dtype, state.stride(), solver.save(), self._generators(random)
-            self._steps.append(StepSnapshot(*facts, self.store))
+            self._steps.append(StepSnapshot(*facts, self.store, tuple(map(self.store.append, handed_on))))
         except UncopyableState as reason:
             self._failure = reason.args[0]
         except TrajectoryStorageError as error:
@@ -125,17 +140,23 @@ class SnapshotRecorder:
     def __init__(self, snapshots: RunSnapshots, random: RandomStreams) -> None:
         self.snapshots, self._random = snapshots, random
         self._solver: SolverState | None = None
+        self._is_history_returned = False
 
     def run_started(self, scheduler: Scheduler) -> None:
         """Note the scheduler's state when the run begins."""
+        # What CogVideoX' solver remembers of a step it returns, and is given with the next one.
+        self._is_history_returned = any(name.startswith("old_") for name in signature(scheduler.step).parameters)
         self._solver = SolverState(scheduler, self.snapshots.store)
 
     def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:
         """None: the run takes its steps itself."""
         return None
 
-    def step_returned(self, call: Call, state: torch.Tensor) -> None:
+    def step_returned(self, call: Call, result: Any) -> None:
         """Store a snapshot after a call that completes a step."""
         self.snapshots.output_shapes.step_taken()
         if call.completes and self._solver is not None:
-            self.snapshots.append(state, state.ndim == 4 and len(state) == 1, self._solver, self._random)
+            state = state_in(result)
+            handed_on = result[1:] if self._is_history_returned and isinstance(result, tuple) else ()
+            is_frame = state.ndim == 4 and len(state) == 1
+            self.snapshots.append(state, is_frame, self._solver, self._random, handed_on)

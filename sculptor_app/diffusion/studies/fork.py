@@ -144,7 +144,8 @@ class ForkReplay(SnapshotRecorder):
             returned = self._old.returned(call.number)  # the pipeline changes it once more
             frame = self._old.state(call.number) if returned is None else returned
             state = snapshot.tensor(frame, state_in(result).device)
-            result = _with_state(result, state)
+            handed_on = tuple(snapshot.store.read(each, state.device) for each in snapshot.handed_on)
+            result = _with_state(result, state, handed_on)
             if call.number == self._steps:
                 self._go_live()
         return result
@@ -160,9 +161,9 @@ class ForkReplay(SnapshotRecorder):
         self._is_live = True
 
 
-def _with_state(result: Any, state: torch.Tensor) -> Any:
-    """A scheduler's result with another state in it."""
+def _with_state(result: Any, state: torch.Tensor, handed_on: tuple[torch.Tensor, ...]) -> Any:
+    """A scheduler's result with another state in it, and with what the pipeline hands on, if it does."""
     if isinstance(result, tuple):
-        return (state, *result[1:])
+        return (state, *(handed_on or result[1:]))
     result.prev_sample = state
     return result

@@ -81,14 +81,16 @@ def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tu
     level = trajectory.levels[k]
     start = level if into_noise else trajectory.before(max(k, 1))
     first = "Pure noise" if trajectory.info.first_step == 1 else "Noised picture"
-    phase = first if k == 0 else phase_of(start).name
+    reached = phase_of(start)
+    phase = first if k == 0 else reached.name if reached else ""
     if into_noise and k == count:
         phase = "The picture"
-    snr = f"SNR {ratio_text(level.snr, 'infinite')}"
+    snr = f"SNR {ratio_text(level.snr, 'infinite')}" if level.is_known else "noise level not known"
     step = f"{word} {number} of {count}"
-    full, short = DOT.join((step, phase, snr)), DOT.join((step, phase))
+    full, short = (DOT.join(filter(None, parts)) for parts in ((step, phase, snr), (step, phase)))
     counted = f"{number}/{count}"
-    return (full, full.replace(DOT, " · "), short, f"{counted} · {phase}", step, counted, str(number))
+    shorter = " · ".join(filter(None, (counted, phase)))
+    return (full, full.replace(DOT, " · "), short, shorter, step, counted, str(number))
 
 
 def _draw_bar(

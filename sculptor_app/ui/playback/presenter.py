@@ -71,9 +71,10 @@ class PlaybackPresenter(QObject):
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
         """The text beside the step's number."""
-        name = texts.phase_name(trajectory, step)
-        snr = ratio_text(trajectory.levels[step].snr)
-        return translate("Presenter", "{0} · signal-to-noise {1}").format(name, snr)
+        name, level = texts.phase_name(trajectory, step), trajectory.levels[step]
+        if not level.is_known:
+            return " · ".join(filter(None, (name, texts.level_text(level))))
+        return translate("Presenter", "{0} · signal-to-noise {1}").format(name, ratio_text(level.snr))
 
     # From the session to the views ---------------------------------------------------------------------------------
 
@@ -84,6 +85,8 @@ class PlaybackPresenter(QObject):
         if trajectory is None:
             return
         step, last = self._session.position, self._session.last
+        if self._timeline.planned != trajectory.planned_steps:  # of a sampler whose steps are counted as they come
+            self._plan_again(trajectory)
         self._timeline.set_available(last)
         self._timeline.set_step(step)
         self._transport.set_range(last, trajectory.planned_steps)
@@ -95,10 +98,13 @@ class PlaybackPresenter(QObject):
     def _show_trajectory(self) -> None:
         trajectory = self._session.trajectory
         assert trajectory is not None  # a session never goes back to none
-        levels = [level.snr for level in trajectory.levels]
-        self._timeline.set_plan(trajectory.spans, trajectory.planned_steps, levels)
+        self._plan_again(trajectory)
         self.show_trajectory(trajectory)
         self.clock.request()
+
+    def _plan_again(self, trajectory: AnyTrajectory) -> None:
+        levels = [level.snr for level in trajectory.levels]
+        self._timeline.set_plan(trajectory.spans, trajectory.planned_steps, levels)
 
     @Slot(bool)
     def _show_following(self, following: bool) -> None:
@@ -163,6 +169,11 @@ class FramePresenter(PlaybackPresenter):
         self._film.set_planned(trajectory.planned_steps)
         self._film.set_spans(trajectory.spans)
 
+    def _plan_again(self, trajectory: AnyTrajectory) -> None:
+        super()._plan_again(trajectory)
+        self._film.set_planned(trajectory.planned_steps)
+        self._film.set_spans(trajectory.spans)
+
     def refresh(self) -> None:
         """Make all pictures again: the same numbers have another look now."""
         self.pictures.set_trajectory(self._session.trajectory)
@@ -195,6 +206,8 @@ class FramePresenter(PlaybackPresenter):
         """The word beside a frame's title: the level of the state shown, or what it stands for."""
         if kind is FrameKind.NOISY_STATE:
             level = trajectory.levels[step]
+            if not level.is_known:
+                return texts.level_text(level)
             return self.tr("SNR {0} · σ {1}").format(ratio_text(level.snr), ratio_text(level.sigma))
         if kind.is_of_guidance:
             return self._guidance_note(trajectory, kind, step)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.texts import ratio_text
-from sculptor_app.core.trajectory.levels import phase_of
+from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.ui.widgets import names
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
@@ -85,9 +85,13 @@ def weight_text(weight: float) -> str:
 
 
 def phase_name(trajectory: AnyTrajectory, k: int) -> str:
-    """The name of the phase of step k (of the state it starts from); of state 0 what the run begins with."""
+    """The name of the phase of step k (of the state it starts from), empty where its level is not known.
+
+    Of state 0 it is what the run begins with.
+    """
     if k:
-        return names.phase_name(phase_of(trajectory.before(k)).key)
+        phase = phase_of(trajectory.before(k))
+        return names.phase_name(phase.key) if phase else ""
     return (
         translate("StatusText", "Noised picture")
         if trajectory.info.first_step > 1
@@ -95,16 +99,20 @@ def phase_name(trajectory: AnyTrajectory, k: int) -> str:
     )
 
 
+def level_text(level: NoiseLevel) -> str:
+    """As "SNR 0.09"."""
+    if not level.is_known:
+        return translate("StatusText", "noise level not known")
+    return translate("StatusText", "SNR {0}").format(ratio_text(level.snr))
+
+
 def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:
     """As "step 12 of 50 · structure · SNR 0.09 · 31 ms per step · NVIDIA H200".
 
     The phase is that of the state that step k starts from, the SNR that of state k, which is shown.
     """
-    parts = [
-        translate("StatusText", "step {0} of {1}").format(k, trajectory.planned_steps),
-        phase_name(trajectory, k).lower(),
-    ]
-    parts.append(translate("StatusText", "SNR {0}").format(ratio_text(trajectory.levels[k].snr)))
+    parts = [translate("StatusText", "step {0} of {1}").format(k, trajectory.planned_steps)]
+    parts += filter(None, [phase_name(trajectory, k).lower(), level_text(trajectory.levels[k])])
     if mean_s is not None:
         parts.append(pace_text(mean_s))
     if trajectory.info.device_name:

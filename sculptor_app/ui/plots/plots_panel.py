@@ -168,10 +168,11 @@ class PlotsPanel(QWidget):
             plot.set_labels(self._name(), self._space(measures), self._window(measures))
         spectrum = measures.spectrum(self.source, step)
         floor, covered_from = None, None
-        if self.source == STATE and spectrum is not None:
+        level = trajectory.levels[step]
+        if self.source == STATE and spectrum is not None and level.is_known:
             from sculptor_app.measures import forward
 
-            level, clean = trajectory.levels[step], self._clean(trajectory, measures)
+            clean = self._clean(trajectory, measures)
             floor = forward.floor_spectrum(spectrum, level)
             covered_from = None if clean is None else forward.noise_floor_cutoff(clean, level)
         plot.set_curves(spectrum, self._ends, step, floor, covered_from)

@@ -1,5 +1,6 @@
 """The scrubber: the run's states 0..N under the sculptor's four phases, with a cursor to drag."""
 
+import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
@@ -90,6 +91,11 @@ class Timeline(QSlider):
     def step(self) -> int:
         return self.value()
 
+    @property
+    def planned(self) -> int:
+        """N, the number of steps; 0 for no run at all."""
+        return self._planned
+
     def step_at(self, point: QPoint) -> int:
         """The state nearest to a point of the widget, computed or not."""
         return self._axis().step_at(point.x())
@@ -105,7 +111,10 @@ class Timeline(QSlider):
             steps = step_range(span.first_step, span.last_step)
             lines.append(f"{phase_name(span.phase.key)} ({steps}): {phase_action(span.phase.key)}")
         if step < len(self._snr):
-            lines.append(self.tr("SNR {0}").format(f"{self._snr[step]:.2g}"))
+            known = not math.isnan(self._snr[step])
+            lines.append(
+                self.tr("SNR {0}").format(f"{self._snr[step]:.2g}") if known else self.tr("noise level not known")
+            )
         lines += [self._mark_text.format(band_name(band).capitalize()) for band, at in self._marks if at == step]
         if step > self._available:
             lines.append(self.tr("not computed yet"))

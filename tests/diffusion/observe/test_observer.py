@@ -21,7 +21,7 @@ from sculptor_app.diffusion.observe import observer as observer_module
 from sculptor_app.diffusion.observe.frames import to_frame, to_frames
 from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, ObserverOptions, observed
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
-from sculptor_app.diffusion.samplers.levels import Call, UnknownSchedulerError
+from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 from sculptor_app.diffusion.sampling.sample import GreenletCoroutine, yield_to_caller
 from tests.diffusion.gaussian import gaussian_pipeline
@@ -229,10 +229,20 @@ def test_a_run_may_start_late() -> None:
     assert notes.steps[0].before.noise == pytest.approx(float(scheduler.sigmas[6]))
 
 
-def test_an_unknown_scheduler_is_named() -> None:
-    scheduler = diffusers.RePaintScheduler()
-    with pytest.raises(UnknownSchedulerError, match="RePaintScheduler"), observed(scheduler, Notes().observer):
-        scheduler.scale_model_input(torch.zeros(1, 3, 4, 4), 0)
+def test_an_unknown_scheduler_has_a_plan_and_no_guess() -> None:
+    """It is told at which level of its table the network is; which the last state has is not known."""
+    scheduler, notes = diffusers.RePaintScheduler(), Notes()
+    scheduler.set_timesteps(4, jump_length=1, jump_n_sample=1)
+    x = torch.zeros(1, 3, 4, 4)
+    with observed(scheduler, notes.observer):
+        for timestep in scheduler.timesteps:
+            scheduler.scale_model_input(x, timestep)
+            x = scheduler.step(x, timestep, x, x, x).prev_sample
+    assert [step.number for step in notes.steps] == [1, 2, 3, 4]
+    alphas = scheduler.alphas_cumprod[scheduler.timesteps]
+    assert [step.before.signal**2 for step in notes.steps] == pytest.approx(alphas.tolist())
+    assert not notes.steps[-1].after.is_known
+    assert all(step.guess is None and "RePaintScheduler" in step.guess_note for step in notes.steps)
 
 
 def test_values_that_are_no_numbers_end_the_run() -> None:

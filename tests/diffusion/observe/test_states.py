@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,9 @@ def calls_of(kind: type) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
     original: Any = kind.step  # type: ignore[attr-defined]
 
     @functools.wraps(original)
-    def step(self: Any, output: Any, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        given = sample.clone()
-        result = original(self, output, timestep, sample, *args, **kwargs)
+    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = inspect.signature(original).bind(self, *args, **kwargs).arguments["sample"].clone()
+        result = original(self, *args, **kwargs)
         calls.append((given, state_in(result).clone()))
         return result
 

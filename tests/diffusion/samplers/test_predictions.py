@@ -1,5 +1,6 @@
 """Guesses from a network's output: closed forms, and the limits that a scheduler puts on them."""
 
+import math
 from typing import Any
 
 import diffusers
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.core.trajectory.levels import NoiseLevel
-from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, level_of
+from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, level_of, plan_calls
 from sculptor_app.diffusion.samplers.predictions import NoExactRuleError, clean_from, guess_of
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
 
@@ -57,8 +58,8 @@ def test_known_answer_of_v() -> None:
 
 
 def test_no_guess_where_there_is_no_rule() -> None:
-    with pytest.raises(NoExactRuleError, match="predicts 'score'"):
-        clean_from("score", NOISE, NOISE, NoiseLevel(1, 1))
+    with pytest.raises(NoExactRuleError, match="predicts 'charm'"):
+        clean_from("charm", NOISE, NOISE, NoiseLevel(1, 1))
     with pytest.raises(NoExactRuleError, match="pure noise"):
         clean_from("epsilon", NOISE, NOISE, NoiseLevel(0, 1))
 
@@ -100,6 +101,67 @@ def test_thresholding_is_the_schedulers_own(kind: str) -> None:
     guess = guess_of(scheduler, torch.zeros_like(said), said, NoiseLevel(1, 1))
     quantile = min(float(torch.quantile(said.abs(), 0.995)), 2.0)
     torch.testing.assert_close(guess, said.clamp(-quantile, quantile) / quantile)
+
+
+COSINES = {"beta_schedule": "squaredcos_cap_v2", "clip_sample": False, "prediction_type": "epsilon"}
+
+
+def cosine_alpha_bar(t: float, s: float = 0.008) -> float:
+    """Of the time 0 (picture) to 1; Wuerstchen keeps it within [0.0001, 0.9999]."""
+    at = math.cos((t + s) / (1 + s) * math.pi / 2) ** 2 / math.cos(s / (1 + s) * math.pi / 2) ** 2
+    return min(max(at, 1e-4), 0.9999)
+
+
+OF_TIMESTEP: dict[str, Any] = {
+    # Signal, noise and the network's answer, by the timestep that it is told, as each paper has them.
+    "SCMScheduler": lambda t: (0.5 * math.cos(t), 0.5 * math.sin(t), lambda a, s: a * NOISE - s * CLEAN_PICTURE),
+    "IPNDMScheduler": lambda t: (
+        math.cos(t * math.pi / 2), math.sin(t * math.pi / 2), lambda a, s: a * NOISE - s * CLEAN_PICTURE
+    ),
+    "DDPMWuerstchenScheduler": lambda t: (
+        cosine_alpha_bar(t) ** 0.5, (1 - cosine_alpha_bar(t)) ** 0.5, lambda a, s: NOISE
+    ),
+    "ScoreSdeVeScheduler": lambda t: (1.0, 0.01 * 134800.0**t, lambda a, s: -NOISE / s),
+    "LTXEulerAncestralRFScheduler": lambda t: (1 - t / 1000, t / 1000, lambda a, s: NOISE - CLEAN_PICTURE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OF_TIMESTEP)
+def test_guess_of_a_network_that_knows_the_picture_by_the_timestep_that_it_is_told(kind: str) -> None:
+    scheduler = getattr(diffusers, kind)()
+    settings = {"intermediate_timesteps": None} if kind == "SCMScheduler" else {}
+    scheduler.set_timesteps(6, **settings)
+    calls = plan_calls(scheduler)
+    assert len(calls) == 6
+    for call, timestep in zip(calls, scheduler.timesteps.tolist(), strict=False):
+        a, s, answer = OF_TIMESTEP[kind](timestep)
+        x = (a * CLEAN_PICTURE + s * NOISE).float()
+        guess = guess_of(scheduler, x, answer(a, s).float(), call.before)
+        torch.testing.assert_close(guess, CLEAN_PICTURE.float(), rtol=1e-4, atol=2e-4 * max(1.0, s))
+    assert calls[-1].after.snr > 5000
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "DDIMParallelScheduler", "DDPMParallelScheduler", "UnCLIPScheduler", "CogVideoXDDIMScheduler",
+        "CogVideoXDPMScheduler", "SCMScheduler",
+    ],
+)  # fmt: skip
+def test_guess_of_what_only_comes_with_a_model_is_the_schedulers_own(kind: str) -> None:
+    scheduler = getattr(diffusers, kind)(**({} if kind == "SCMScheduler" else COSINES if "Cog" not in kind else {}))
+    scheduler.set_timesteps(*([5] if kind != "SCMScheduler" else [5, None, None, 1.5708, None]))
+    generator = torch.Generator().manual_seed(2)
+    x, own = torch.randn(1, 3, 8, 8, generator=generator), None
+    for call, timestep in zip(plan_calls(scheduler), scheduler.timesteps, strict=False):
+        output = torch.randn(x.shape, generator=generator)
+        guess = guess_of(scheduler, x, output, call.before)
+        if kind == "CogVideoXDPMScheduler":
+            x, own = scheduler.step(output, None, timestep, None, x, return_dict=False)
+        else:
+            x, own = scheduler.step(output, timestep, x, return_dict=False)
+        scale = scheduler.config.get("sigma_data", 1.0)
+        torch.testing.assert_close(guess, own / scale, rtol=1e-4, atol=1e-4 * float(own.abs().max()))
 
 
 def test_euler_knows_no_clipping() -> None:
