@@ -1,30 +1,56 @@
-"""Tables of numbers: one run, or many, state by state, as CSV."""
+"""Tables of numbers: one run, or many, state by state, as CSV under a header that says what they are of.
+
+The header is lines of `# key: value` above the names of the columns, with values in JSON: one file stays one file, as
+pandas and R skip such lines (`comment="#"`), a person reads them, and JSON in ASCII keeps whatever a prompt holds
+(newlines, quotes, `#`, any letters) on its line. `read_csv` reads both parts.
+"""
 
 import csv
 import io
+import json
 import math
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from threading import Event
+from typing import Any
 
+from sculptor_app import __version__
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportCancelled, Progress, check_target, replacing
+from sculptor_app.exports.settings import APPLICATION
 from sculptor_app.measures.forward import bands_below_noise, noise_floor
 from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import BANDS, Spectrum
 
 _SOURCES: dict[Source, str] = {"guess": "guess", "state": "noisy"}
-_FIXED = ("step", "phase", "timestep", "SNR before step (ratio)", "SNR after step (ratio)", "time (ms)")
+_FIXED = {
+    "step": "number of the state, 0 is the start",
+    "phase": "name, by the SNR before the step",
+    "timestep": "training timestep that the network was given",
+    "SNR before step (ratio)": "(signal/noise)^2 of the state that the step starts from",
+    "SNR after step (ratio)": "(signal/noise)^2 of the state of this row",
+    "time (ms)": "milliseconds of the step, network included",
+}
+_POWER = "mean power per frequency, white noise of variance 1 = 1"
 _UNIT = "cycles/image along its longer side, white noise = 1"
-_BAND_COLUMNS = tuple(
-    f"{name} {band.name} power ({band.range_text.replace('–', '-')} {_UNIT})"
+_BAND_COLUMNS = {
+    f"{name} {band.name} power ({band.range_text.replace('–', '-')} {_UNIT})": _POWER
     for name in _SOURCES.values()
     for band in BANDS
-)
-_NOISE_COLUMNS = ("noise floor (power, white noise = 1)", "drowned bands (of the finished picture)")
-COLUMNS = (*_FIXED, *_BAND_COLUMNS, *_NOISE_COLUMNS)
+}
+_NOISE_COLUMNS = {
+    "noise floor (power, white noise = 1)": f"expected power of the noise in the noisy state, as {_POWER}",
+    "drowned bands (of the finished picture)": "names of the bands below the noise floor, or none",
+}
+_GUIDANCE_COLUMN = {
+    "guidance norm (rms per element)": "root mean square over all elements of conditional guess - unconditional "
+    "guess, in the units of the frames; where both were kept"
+}
+_UNITS = _FIXED | _BAND_COLUMNS | _NOISE_COLUMNS | _GUIDANCE_COLUMN
+COLUMNS = tuple(_UNITS)
 """Names of the columns, with units.
 
 The noise floor is the power that the noise is expected to have in the noisy state; a band is below it where it is
@@ -32,9 +58,19 @@ stronger than what the level leaves of the finished picture, which is known once
 not known, its phase, its SNR and its noise are not, either.
 """
 
-
-GRID_COLUMNS = ("run", "form", "material", "seed", "noise", *COLUMNS)
+_OF_GRIDS = {
+    "run": "number, from 1",
+    "form": "label",
+    "material": "label",
+    "seed": "of the noise",
+    "noise": "what else the noise is made of; empty where the seed alone says it",
+}
+GRID_COLUMNS = (*_OF_GRIDS, *COLUMNS)
 """Names of the columns; "noise" is empty where the seed alone says it."""
+
+_SCALING = "each state x = a x0 + s n is divided by sqrt(a^2 + s^2) of its level; guesses are as they are"
+_POWER_OF = {"latents": "each channel, averaged"}
+_CELLS = {"empty": "not defined", "inf": "infinite: a state without noise has an infinite SNR"}
 
 
 def write_csv(
@@ -44,7 +80,7 @@ def write_csv(
     progress: Progress | None = None,
     stop: Event | None = None,
 ) -> None:
-    """Write one row per state, 0 to the last, in UTF-8; cells without a value are empty.
+    """Write the header, and one row per state, 0 to the last, in UTF-8; cells without a value are empty.
 
     Args:
         path: the file to make or replace; whole or untouched, whatever happens.
@@ -58,22 +94,141 @@ def write_csv(
         ExportCancelled: `stop` was set.
     """
     check_target(path)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
     if isinstance(source, RunGrid):
-        writer.writerow(GRID_COLUMNS)
-        writer.writerows(_grid_rows(source, progress, stop))
+        all_measures = list(_measured(source, progress, stop))
+        header = _grid_header(source, all_measures)
+        names, rows = GRID_COLUMNS, _grid_rows(source, all_measures)
     else:
-        writer.writerow(COLUMNS)
-        writer.writerows(table_rows(source, measures or RunMeasures.of(source)))
+        measures = measures or RunMeasures.of(source)
+        header = _header(source, measures) | _settled(measures)
+        names, rows = COLUMNS, table_rows(source, measures)
+    units = _OF_GRIDS | _UNITS if isinstance(source, RunGrid) else _UNITS
+    lines = [f"# {key}: {json.dumps(_plain(value))}\n" for key, value in (header | {"columns": units}).items()]
+    text = io.StringIO(newline="")
+    text.writelines(lines)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
     with replacing(path) as file:
         file.write(text.getvalue().encode("utf-8"))
 
 
-def _grid_rows(grid: RunGrid, progress: Progress | None, stop: Event | None) -> Iterator[list[object]]:
+def read_csv(path: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Header and rows of a table, as `write_csv` wrote them; the rows' values are texts, by the names of the columns.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is none of these tables.
+    """
+    header: dict[str, Any] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for line in iter(file.readline, ""):
+            if not line.startswith("#"):
+                return header, list(csv.DictReader(_with(line, file)))
+            key, _, value = line[1:].partition(":")
+            header[key.strip()] = json.loads(value)
+    return header, []
+
+
+def _with(first: str, others: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from others
+
+
+# The header -----------------------------------------------------------------------------------------------------------
+
+
+def _header(run: AnyTrajectory, measures: RunMeasures) -> dict[str, Any]:
+    """What a run was made with, and how its numbers came about; keys of what does not apply are left out."""
+    info, request = run.info, run.info.request.as_dict()
+    labels = {name: request.pop(name) for name in ("form", "material")}
+    steps = {"planned steps": run.planned_steps, "steps taken": run.last, "first step": info.first_step}
+    channels, height, width = run.shape
+    of_a_model = {
+        "model": info.model_name,
+        "model hash": info.weights_hash,
+        "device": info.device_name,
+        "sampler": request.pop("sampler"),
+        "sampler name": info.sampler_name,
+        "sampler settings": {name: value for name, value in info.sampler_settings.items() if _is_own_word(name)},
+        "guidance": request.pop("guidance"),
+        "labels": {name: label for name, label in labels.items() if label is not None},
+        "conditions": info.conditions,
+        "options": {name: _without_folder(name, value) for name, value in request.pop("options").items()},
+        "forks": [{"step": each.step, "seed": each.request.seed} for each in info.forks],
+    }
+    further = {name: _without_folder(name, value) for name, value in request.items() if name not in _SAID_OTHERWISE}
+    of_all = {
+        "application": APPLICATION, "version": info.app_version or __version__, "libraries": info.libraries,
+        "created": info.created, "origin": info.origin, "seed": request["seed"], **steps, "ended": run.ended,
+        "space": info.space, "power of": _POWER_OF.get(info.space, "the luminance"), "window": measures.window,
+        "channels": channels, "height": height, "width": width,
+        "scaling of states": _SCALING, "cells": _CELLS,
+    }  # fmt: skip
+    said = of_all | (of_a_model | further if info.is_of_a_model else {})
+    return {key: value for key, value in said.items() if value not in ("", None) and value != {} and value != []}
+
+
+_SAID_OTHERWISE = ("seed", "steps", "device", "model")
+"""Fields of a request whose part of the header has another name, or a value that a run has found out."""
+
+
+def _grid_header(grid: RunGrid, all_measures: list[RunMeasures]) -> dict[str, Any]:
+    """That of the run whose steps are counted, and what each of them was made from."""
+    header = _header(grid.lead_run, all_measures[grid.lead])
+    of_each = [
+        {"run": number, **asdict(cell.noise), **_settled(measures)}
+        for number, (cell, measures) in enumerate(zip(grid.cells, all_measures, strict=True), start=1)
+    ]
+    alone = ("seed", "labels", "conditions", "steps taken", "ended", "forks")
+    return {key: value for key, value in header.items() if key not in alone} | {"runs": of_each}
+
+
+def _settled(measures: RunMeasures) -> dict[str, Any]:
+    """The measured phases: for each band the step from which the guess stayed settled; empty in mid-run."""
+    if not measures.is_complete:
+        return {}
+    steps = {band.name: step for band, step in zip(BANDS, measures.settled("guess"), strict=True)}
+    return {"settled by energy (step)": steps}
+
+
+def _is_own_word(name: str) -> bool:
+    """Whether a setting is none of diffusers' bookkeeping."""
+    return not name.startswith("_") or name == "_class_name"
+
+
+def _without_folder(name: str, value: Any) -> Any:
+    """A path by its last part: folders are nobody's business. A prompt stays as it is, whatever it looks like."""
+    if isinstance(value, list | tuple):
+        return [_without_folder(name, each) for each in value]
+    if not isinstance(value, str) or "prompt" in name:
+        return value
+    for kind in (PurePosixPath, PureWindowsPath):
+        if kind(value).is_absolute():
+            return kind(value).name
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: what is not finite as a word, arrays as lists, anything else by its name."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, str | int):
+        return value
+    return _plain(value.tolist()) if hasattr(value, "tolist") else str(value)
+
+
+# The rows -------------------------------------------------------------------------------------------------------------
+
+
+def _measured(grid: RunGrid, progress: Progress | None, stop: Event | None) -> Iterator[RunMeasures]:
     lasts = [run.last for run in grid.runs]
     total, done = sum(lasts) + len(lasts), 0
-    for number, (run, cell, last) in enumerate(zip(grid.runs, grid.cells, lasts, strict=True), start=1):
+    for run, last in zip(grid.runs, lasts, strict=True):
         measures = RunMeasures(run.planned_steps, run.info.space)
         for k in range(last + 1):
             measures.append(run, k)
@@ -82,6 +237,11 @@ def _grid_rows(grid: RunGrid, progress: Progress | None, stop: Event | None) -> 
                 raise ExportCancelled
             if progress is not None:
                 progress(done, total)
+        yield measures
+
+
+def _grid_rows(grid: RunGrid, all_measures: list[RunMeasures]) -> Iterator[list[object]]:
+    for number, (run, cell, measures) in enumerate(zip(grid.runs, grid.cells, all_measures, strict=True), start=1):
         origin = [number, cell.form or "", cell.material or "", cell.noise.seed, cell.noise.words]
         for row in table_rows(run, measures):
             yield [*origin, *row]
@@ -90,11 +250,11 @@ def _grid_rows(grid: RunGrid, progress: Progress | None, stop: Event | None) -> 
 def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[list[object]]:
     """The rows under COLUMNS: one per state, 0 to the last that is measured."""
     last = min(trajectory.last, measures.last)
-    energies = [measures.energies(source) for source in _SOURCES]
+    energies, norms = [measures.energies(source) for source in _SOURCES], measures.guidance_norms()
     clean = measures.spectrum("state", last) if last == trajectory.planned_steps else None
     for k in range(last + 1):
         powers = [_cell(float(value)) for table in energies for value in table[k]]
-        powers += _noise_cells(clean, trajectory.levels[k])
+        powers += [*_noise_cells(clean, trajectory.levels[k]), _cell(float(norms[k]))]
         after = _cell(trajectory.levels[k].snr)
         if k == 0:
             yield [0, "", "", "", after, "", *powers]

@@ -1,6 +1,7 @@
 """The numbers of a run, measured once per step while it goes on."""
 
 import dataclasses
+import math
 from collections.abc import Generator, Iterator
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.step import Frame
+from sculptor_app.measures.pictures import guidance_guesses
 from sculptor_app.measures.spectrum import BANDS, Spectrum, Window, band_energies, frame_spectrum
 
 Source = Literal["state", "guess"]
@@ -35,6 +37,7 @@ class RunMeasures:
         self._last = -1
         rows = planned_steps + 1
         self._energies = {source: np.full((rows, len(BANDS)), np.nan) for source in SOURCES}
+        self._guidance_norms = np.full(rows, np.nan)
         self._powers: dict[Source, Floats] = {}
         self._spectrum = Spectrum(np.arange(0), np.zeros(0), np.zeros(0), np.zeros(0))  # the form of all of them
 
@@ -69,6 +72,7 @@ class RunMeasures:
         guess = trajectory.guess(k)
         if guess is not None:
             self._write("guess", k, guess, 1.0)
+        self._guidance_norms[k] = guidance_norm(trajectory, k)
         self._last = k
 
     def energies(self, source: Source) -> Floats:
@@ -83,6 +87,12 @@ class RunMeasures:
         rows = self._energies[source][: self._last + 1]
         rows.flags.writeable = False
         return rows
+
+    def guidance_norms(self) -> Floats:
+        """`guidance_norm` of all steps so far, (last + 1,), read-only; NaN where there is none, always at state 0."""
+        norms = self._guidance_norms[: self._last + 1]
+        norms.flags.writeable = False
+        return norms
 
     def spectrum(self, source: Source, k: int) -> Spectrum | None:
         """Spectrum of state k, or of the guess of step k, None if it has none; `IndexError` if not measured yet."""
@@ -133,6 +143,18 @@ def _settled(amplitudes: Floats, tolerance: float) -> int | None:
         return None
     outside = np.flatnonzero(~(np.abs(amplitudes - final) <= tolerance * final))
     return int(outside[-1]) + 2 if outside.size else 1
+
+
+def guidance_norm(trajectory: AnyTrajectory, k: int) -> float:
+    """Root mean square, over all elements, of the conditional guess of step k less the unconditional one.
+
+    In the units of the frames; NaN where a run did not keep both guesses, and for k = 0.
+    """
+    pair = guidance_guesses(trajectory, k)
+    if pair is None:
+        return math.nan
+    unconditional, conditional = pair
+    return math.sqrt(float(np.mean(np.square(conditional - unconditional), dtype=np.float64)))
 
 
 def measured(events: Generator[Any, None, None], window: Window = "hann") -> Iterator[Any]:

@@ -1,6 +1,5 @@
 """The command line, as a person or a program meets it: real processes, a real model."""
 
-import csv
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ from PIL import Image
 from sculptor_app import __version__
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands.window import missing_display
+from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
 
 PROGRAM = (sys.executable, "-m", "sculptor_app")
@@ -134,8 +134,11 @@ def test_all_outputs_of_one_run(tiny_model: Path, tmp_path: Path, capsys: pytest
     assert sculpt(tiny_model, *options, "--out", still) == 0
     with Image.open(gif) as image:
         assert (image.n_frames, image.size) == (3, (64 * 2 + 8, 64))
-    with table.open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 4
+    header, rows = read_csv(table)
+    assert len(rows) == 4
+    assert (header["seed"], header["sampler settings"]["_class_name"]) == (11, "EulerDiscreteScheduler")
+    assert len(header["model hash"]) == 64
+    assert set(header["libraries"]) == {"diffusers", "torch"}
     request = read_settings(gif)["request"]
     assert request["form"], request["seed"] == ("bust", 11)
     assert read_settings(still)["request"] == request

@@ -1,6 +1,5 @@
 """`sculptor-app forward` as a person meets it: real files in, GIFs and tables out, one sentence for a mistake."""
 
-import csv
 import os
 import threading
 from dataclasses import replace
@@ -15,6 +14,7 @@ from sculptor_app.commands.saving import animation_options
 from sculptor_app.commands.sculpt import options_of
 from sculptor_app.core.trajectory import forward
 from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
 from tests.core.pictures.test_opening import bomb
 
@@ -64,8 +64,7 @@ def test_all_outputs_of_one_drowning(picture: Path, tmp_path: Path, static: str,
     assert distances[1:] == sorted(distances[1:])  # the first layer is next to nothing
     with Image.open(still) as image:
         assert np.abs(np.asarray(image).astype(float) - frames[-1]).mean() < 8
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(table)[1]
     assert len(rows) == 7
     assert (rows[0]["drowned bands (of the finished picture)"], rows[6]["drowned bands (of the finished picture)"]) == (
         "layout structure detail polish", "none"

@@ -1,6 +1,5 @@
 """`sculptor-app resculpt` and `invert` as a person meets them: files and renders in, GIFs, tables and sentences out."""
 
-import csv
 import json
 import re
 import threading
@@ -13,6 +12,7 @@ from PIL import Image
 
 from sculptor_app.cli import main
 from sculptor_app.commands import terminal
+from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.colours import byte_picture
 from tests.helpers.runs import solid
@@ -51,8 +51,7 @@ def test_all_outputs_of_one_carving(tiny_model: Path, picture: Path, tmp_path: P
     assert call("resculpt", tiny_model, *options, "--out", png) == 0
     assert capsys.readouterr() == ("", "")
     assert frames(gif) == STEPS // 2
-    with table.open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == STEPS // 2 + 1
+    assert len(read_csv(table)[1]) == STEPS // 2 + 1
     for path in (gif, png):
         told = read_settings(path)
         assert (told["origin"], told["first_step"], told["steps_taken"]) == ("ball.png", 5, 4)
@@ -107,8 +106,7 @@ def test_the_noise_of_a_picture(tiny_model: Path, picture: Path, tmp_path: Path,
     assert facts["drawn_steps"] == 1
     assert frames(gif) == 2 * STEPS  # to the noise and back, each end shown once
     assert read_settings(gif)["origin"] == "ball.png, inverted"
-    with table.open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == STEPS + 1
+    assert len(read_csv(table)[1]) == STEPS + 1
 
 
 def test_unsolved_steps_are_told(tiny_model: Path, picture: Path, capsys: Any) -> None:

@@ -1,17 +1,23 @@
 """Tables and stills."""
 
 import csv
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportError
-from sculptor_app.exports.numbers import COLUMNS, write_csv
+from sculptor_app.exports.numbers import COLUMNS, GRID_COLUMNS, read_csv, write_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import write_png
 from sculptor_app.measures.forward import ForwardMeasures, emerging_steps
@@ -19,12 +25,12 @@ from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import BANDS
+from tests.helpers.grids import painted_grid
 from tests.helpers.runs import made_run, solid
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_csv(path)[1]
 
 
 def test_table_holds_the_run(tmp_path: Path) -> None:
@@ -56,7 +62,95 @@ def test_what_is_not_there_is_an_empty_cell(tmp_path: Path) -> None:
 
 def test_columns_name_their_units() -> None:
     assert all("(" in name for name in COLUMNS if name not in ("step", "phase", "timestep"))
-    assert len(COLUMNS) == 6 + 8 + 2
+    assert len(COLUMNS) == 6 + 8 + 2 + 1
+
+
+def described(**changes: Any) -> Any:
+    """A run whose info has these values, and the request's further ones."""
+    run = made_run(steps=4, size=8)
+    of_request = {name: changes.pop(name) for name in list(changes) if name in RunRequest.__dataclass_fields__}
+    run.info = replace(run.info, request=replace(run.info.request, **of_request), **changes)
+    return run
+
+
+def test_table_says_what_it_is_of(tmp_path: Path) -> None:
+    run = described(
+        model="/home/somebody/models/atelier", weights_hash="ab" * 32, guidance=3.5, seed=11, app_version="9.9",
+        options={"prompt": "/imagine a lion", "image": "/home/somebody/cat.png", "height": 64},
+        sampler_settings={"_class_name": "DDIMScheduler", "lambda_min": -math.inf, "_secret": 1, "betas": np.ones(2)},
+        libraries={"diffusers": "0.42.1", "torch": "2.13.0"},
+    )  # fmt: skip
+    measures = RunMeasures.of(run)
+    write_csv(tmp_path / "x.csv", run, measures)
+    header, rows = read_csv(tmp_path / "x.csv")
+    assert "somebody" not in (tmp_path / "x.csv").read_text("utf-8")
+    expected = {
+        "version": "9.9", "model": "made", "model hash": "ab" * 32, "seed": 11, "sampler": "ddim", "guidance": 3.5,
+        "sampler settings": {"_class_name": "DDIMScheduler", "lambda_min": "-inf", "betas": [1.0, 1.0]},
+        "labels": {"form": "bust", "material": "bronze"}, "window": "hann", "space": "pixels", "width": 8, "height": 8,
+        "options": {"prompt": "/imagine a lion", "image": "cat.png", "height": 64},
+        "libraries": {"diffusers": "0.42.1", "torch": "2.13.0"}, "planned steps": 4, "steps taken": 4,
+    }  # fmt: skip
+    assert {key: header[key] for key in expected} == expected
+    assert tuple(header["columns"]) == COLUMNS == tuple(rows[0])
+    assert all(header["columns"].values()), "every column has a unit"
+    settled = dict(zip([band.name for band in BANDS], measures.settled("guess"), strict=True))
+    assert header["settled by energy (step)"] == settled
+
+
+@pytest.mark.parametrize(("space", "word"), [("latents", "each channel"), ("pixels (decoded)", "luminance")])
+def test_table_names_the_space(tmp_path: Path, space: str, word: str) -> None:
+    write_csv(tmp_path / "x.csv", described(space=space))
+    header, _ = read_csv(tmp_path / "x.csv")
+    assert (header["space"], word in header["power of"]) == (space, True)
+
+
+def test_table_of_many_runs_says_what_each_is_of(tmp_path: Path) -> None:
+    write_csv(tmp_path / "x.csv", painted_grid())
+    header, rows = read_csv(tmp_path / "x.csv")
+    assert [(run["run"], run["seed"], len(run["strokes"])) for run in header["runs"]] == [
+        (1, 3, 0), (2, 4, 0), (3, 3, 1), (4, 4, 1)
+    ]  # fmt: skip
+    assert tuple(header["columns"]) == GRID_COLUMNS == tuple(rows[0])
+    assert "seed" not in header, "that of one run is not that of all"
+
+
+def test_a_forward_process_names_no_model(tmp_path: Path) -> None:
+    trajectory = run_forward_process(solid(16), "holiday.jpg", steps=4)
+    write_csv(tmp_path / "x.csv", trajectory, ForwardMeasures.of(trajectory))
+    header, _ = read_csv(tmp_path / "x.csv")
+    assert header["origin"].startswith("holiday.jpg")
+    assert not {"model", "sampler", "guidance", "labels"} & set(header)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(text='a lion,\n"of" # marble: {}\r\n,"x\x85\u2028\ud800\t\\')
+@example(text="/")
+@given(text=st.text(st.characters(), max_size=80))
+def test_any_prompt_survives(tmp_path: Path, text: str) -> None:
+    """Read by our reader, and by any that skips lines with a # and takes the rest for CSV, as pandas and R do."""
+    path, run = tmp_path / "x.csv", described(options={"prompt": text}, conditions=text)
+    write_csv(path, run)
+    header, rows = read_csv(path)
+    assert header["options"]["prompt"] == text
+    assert header.get("conditions", "") == text
+    assert [row["step"] for row in rows] == list("01234")
+    lines = path.read_bytes().decode("utf-8").split("\n")
+    table = csv.reader(line for line in lines if not line.startswith("#"))
+    assert tuple(next(table)) == COLUMNS
+    assert len([row for row in table if row]) == 5
+    assert all(json.loads(line.partition(": ")[2]) is not None for line in lines if line.startswith("#"))
+
+
+def test_guidance_norm_is_the_rms_of_the_difference(tmp_path: Path) -> None:
+    """The two guesses of the made run differ by a tenth of the picture turned upside down."""
+    write_csv(tmp_path / "x.csv", made_run(steps=3, guidance=2.0))
+    norms = [row["guidance norm (rms per element)"] for row in rows_of(tmp_path / "x.csv")]
+    expected = 0.1 * math.sqrt(float(np.mean(np.square(solid(16), dtype=np.float64))))
+    assert norms[0] == ""
+    assert [float(norm) for norm in norms[1:]] == pytest.approx([expected] * 3, rel=1e-5)
+    write_csv(tmp_path / "y.csv", made_run(steps=3))
+    assert all(row["guidance norm (rms per element)"] == "" for row in rows_of(tmp_path / "y.csv"))
 
 
 def test_table_says_what_is_drowned(tmp_path: Path) -> None:

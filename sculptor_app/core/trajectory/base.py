@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.latent_map import LatentMap
@@ -37,6 +37,9 @@ class RunInfo:
         space: "pixels" or "latents", what the frames are; "pixels (decoded)" of latents that were decoded afterwards.
         first_step: the first of the request's steps that was taken; later than 1 where a run began with a picture.
         latent_map: how latents are seen as colours; None for pixels, and as long as it is not known.
+        weights_hash: of the model's weight files, as `weights.weights_hash` has it; empty where there are none.
+        sampler_settings: the config of the scheduler, its class as `_class_name`; of several, by their names.
+        libraries: versions of what computed it, by name: "diffusers", "torch".
     """
 
     request: RunRequest  # the settings as asked for
@@ -52,6 +55,9 @@ class RunInfo:
     latent_map: LatentMap | None = None
     note: str = ""  # what of the run is not shown, in plain words; empty where all of it is
     forks: tuple[Fork, ...] = ()  # of a run that shares its first steps with another: where, oldest first
+    weights_hash: str = ""
+    sampler_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    libraries: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def is_of_a_model(self) -> bool:

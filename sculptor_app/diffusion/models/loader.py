@@ -34,7 +34,7 @@ from sculptor_app.diffusion.models.verdict import (
     shown_path,
     stoppable,
 )
-from sculptor_app.diffusion.models.weights import OTHER_WEIGHTS, PICKLES
+from sculptor_app.diffusion.models.weights import OTHER_WEIGHTS, PICKLES, weights_hash
 
 HALF_VARIANT = "fp16"
 EXACT_BYTES = 1 << 30
@@ -160,6 +160,8 @@ def load_pipeline(
 ) -> Any:
     """Open any model that diffusers can run, ready on the device, or offloaded: one part at a time is on the GPU.
 
+    The pipeline has an attribute more than diffusers gives it, `weights_hash`, for the records of its runs.
+
     Args:
         path: A diffusers folder, or one safetensors file.
         device: Where it will compute, as torch names it.
@@ -184,6 +186,7 @@ def load_pipeline(
         raise ModelFolderError(
             translate("errors", "{0} changed while it was read.").format(shown_path(verdict.path)), _CHANGED
         )
+    pipeline.weights_hash = weights_hash(verdict.weights)
     report(LoadingProgress(LoadingStage.MOVING))
     if plan.offload:
         pipeline.enable_model_cpu_offload(device=device)

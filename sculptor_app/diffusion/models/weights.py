@@ -5,11 +5,13 @@ Source: the description of the format in the README of huggingface/safetensors.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.texts import translate
@@ -272,3 +274,40 @@ def _check_spans(spans: list[tuple[int, int, str]], data_bytes: int) -> None:
                 place, data_bytes
             )
         )
+
+
+BLOCK_BYTES = 4096
+HASHED_BLOCKS = 256
+
+
+def weights_hash(weights: Iterable[Weights]) -> str:
+    """A hash that tells models apart by their weights, wherever they lie and whatever they are called.
+
+    SHA-256 over the sorted SHA-256 of each file's size and of `HASHED_BLOCKS` blocks of `BLOCK_BYTES`, spread evenly
+    from its first byte to its last (all bytes of a file that has no more): training changes every block, and gigabytes
+    need not be read again.
+
+    Returns:
+        64 hexadecimal digits; empty where there are no files, or one of them is gone.
+    """
+    files = {file for each in weights for file in each.files}
+    try:
+        digests = sorted(_sampled_digest(file) for file in files)
+    except OSError:
+        return ""
+    return hashlib.sha256(b"".join(digests)).hexdigest() if digests else ""
+
+
+def _sampled_digest(path: Path) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.sha256(size.to_bytes(8, "little"))
+        span = size - BLOCK_BYTES
+        whole = size <= HASHED_BLOCKS * BLOCK_BYTES
+        starts = (
+            range(0, size, BLOCK_BYTES) if whole else (n * span // (HASHED_BLOCKS - 1) for n in range(HASHED_BLOCKS))
+        )
+        for start in starts:
+            file.seek(start)
+            digest.update(file.read(BLOCK_BYTES))
+    return digest.digest()

@@ -33,7 +33,7 @@ from sculptor_app.diffusion.samplers.levels import (
     open_calls,
     plan_levels,
 )
-from sculptor_app.diffusion.samplers.schedulers import make_scheduler, settings_of
+from sculptor_app.diffusion.samplers.schedulers import make_scheduler, schedulers_of, settings_of
 from sculptor_app.resources import ResourceError
 from sculptor_app.resources import path as resource
 
@@ -73,6 +73,18 @@ class Engine:
         self.device: Device | None = None
         self.settings: Mapping[str, Any] = {}
         self.cache: dict[Hashable, Any] = {}
+
+    @property
+    def weights_hash(self) -> str:
+        """Hash of the loaded model's weight files; empty where there are none."""
+        return str(getattr(self._pipeline, "weights_hash", ""))
+
+    @property
+    def sampler_settings(self) -> Mapping[str, Any]:
+        """Config of the scheduler that the loaded model samples with now; of several, by their names."""
+        schedulers = {} if self._pipeline is None else schedulers_of(self._pipeline)
+        settings = {name: {**each.config, "_class_name": type(each).__name__} for name, each in schedulers.items()}
+        return settings["scheduler"] if list(settings) == ["scheduler"] else settings
 
     def devices(self) -> tuple[Device, ...]:
         """The devices of this machine, the one that "auto" stands for first."""

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from dataclasses import replace
 
+import diffusers
 import torch
 
 from sculptor_app.core.errors import SculptorError
@@ -19,7 +20,6 @@ from sculptor_app.diffusion.observe.guidance import GuidanceSplitter
 from sculptor_app.diffusion.observe.observer import BatchObserver, ObserverOptions, observed
 from sculptor_app.diffusion.pipelines.call import PipelineCall, call_of
 from sculptor_app.diffusion.pipelines.compatibility import check_sampler
-from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
 from sculptor_app.diffusion.pipelines.networks import networks_of
@@ -62,11 +62,11 @@ class PipelineRun:
             raise RequestError(translate("errors", "{0} Choose a model that makes pictures.").format(layout.why_not))
         self._call = call_of(self.pipeline, request, start)
         self._stages = list(schedulers_of(self.pipeline))
-        self.info = _info_of(run_info(request, self.device, start), self._call, layout, self._stages)
         check_sampler(self.pipeline, request.sampler, engine.settings)
         if len(self._stages) == 1:  # a model in several stages keeps its own schedulers
             with run_errors(self.device.name):
                 self.pipeline.scheduler = engine.scheduler(request)
+        self.info = _info_of(run_info(request, engine, start), self._call, layout, self._stages)
         self.observer_options = ObserverOptions(
             FrameConverter(layout, self._call.size),
             GuidanceSplitter(self.pipeline, request.guidance) if watch_guidance else None,
@@ -109,8 +109,10 @@ class PipelineRun:
                 self.pipeline.maybe_free_model_hooks()
 
 
-def run_info(request: RunRequest, device: Device, start: Start | None = None) -> RunInfo:
-    """Facts of a run of a request on a device, as far as they follow from the request."""
+def run_info(request: RunRequest, engine: Engine, start: Start | None = None) -> RunInfo:
+    """Facts of a run of a request on an engine that has its model and, in that, its scheduler."""
+    device = engine.device
+    assert device is not None
     return RunInfo(
         request=request,
         model_name=model_name(request.model),
@@ -120,6 +122,9 @@ def run_info(request: RunRequest, device: Device, start: Start | None = None) ->
         app_version=VERSION,
         origin="" if start is None else start.origin,
         first_step=1 if start is None else start.first_step,
+        weights_hash=engine.weights_hash,
+        sampler_settings=engine.sampler_settings,
+        libraries={"diffusers": diffusers.__version__, "torch": str(torch.__version__)},
     )
 
 

@@ -29,7 +29,6 @@ from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import BatchObserver, observed
 from sculptor_app.diffusion.pipelines.call import check_takes_noise
-from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.samplers.levels import Call, levels_of
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_facts, model_name
@@ -124,9 +123,9 @@ class _Chunk:
         assert engine.device is not None
         self.trajectories: list[Trajectory] = []
         self._pipeline, self._device_name = pipeline, engine.device.name
-        self._infos = [_info(request, cell, engine.device) for cell in cells]
         self._stop, self._budget = stop, budget
-        self._scheduler = engine.scheduler(request.single(cells[0]))
+        self._scheduler = pipeline.scheduler = engine.scheduler(request.single(cells[0]))
+        self._infos = [_info(request, cell, engine) for cell in cells]
         self._arguments = _call_arguments(pipeline, request, cells)
         self.coroutine = GreenletCoroutine(self._run)
 
@@ -190,9 +189,9 @@ def _call_arguments(pipeline: Pipeline, request: GridRequest, cells: Sequence[Ce
     }
 
 
-def _info(request: GridRequest, cell: Cell, device: Device) -> RunInfo:
+def _info(request: GridRequest, cell: Cell, engine: Engine) -> RunInfo:
     """Facts of one run; where its noise is not that of its seed, the conditions say so."""
-    info = run_info(request.single(cell), device)
+    info = run_info(request.single(cell), engine)
     words = cell.noise.words
     return replace(info, conditions=f"{info.conditions} · {words}") if words else info
 

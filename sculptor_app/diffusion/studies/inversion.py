@@ -141,7 +141,7 @@ def invert(
     _check(request, grain)
     pipeline = engine.load(request.model, request.device, stop)
     solver = _solver(engine, pipeline, request, picture, stop)
-    info = replace(run_info(request, _device(engine)), origin=f"{name or 'a picture'}, inverted")
+    info = replace(run_info(request, engine), origin=f"{name or 'a picture'}, inverted")
     solver.begin(picture, seed_noise(request.seed, pipeline.picture_size)[0], grain)
     inverted: list[InvertedStep] = []
     try:

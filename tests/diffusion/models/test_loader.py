@@ -1,5 +1,6 @@
 """Loading as the engine and the commands do it, and the plan of a model's memory, worked out by hand."""
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sculptor_app.diffusion.models.loader import (
     plan_loading,
 )
 from sculptor_app.diffusion.models.verdict import Component, LoadingProgress, Unfit, Verdict, Weights
+from sculptor_app.diffusion.models.weights import weights_hash
 from sculptor_app.diffusion.sampling.engine import Engine, model_name
 from sculptor_app.diffusion.sampling.sample import sample
 from tests.diffusion.gaussian import gaussian_pipeline
@@ -260,3 +262,24 @@ def test_a_container_leaves_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert loader.free_bytes("cpu") == 600
     most.write_text("max\n")
     assert loader.free_bytes("cpu") > 600
+
+
+def test_a_model_is_known_by_its_weights_wherever_they_lie(tmp_path: Path) -> None:
+    """The same bytes elsewhere and under another name are the same model; with one changed byte they are not."""
+
+    def hash_of(*files: tuple[str, bytes]) -> str:
+        paths = [tmp_path / name for name, _ in files]
+        for path, (_, content) in zip(paths, files, strict=True):
+            path.write_bytes(content)
+        return weights_hash([Weights(tuple(paths), None, 1, 1, 1, frozenset())])
+
+    small, large = bytes(range(256)) * 8, np.random.default_rng(1).bytes(3 << 20)
+    both = hash_of(("a", small), ("b", large))
+    assert both == hash_of(("y", large), ("x", small))
+    assert re.fullmatch("[0-9a-f]{64}", both)
+    assert both != hash_of(("a", small[:-1] + b"!"), ("b", large))
+    assert both != hash_of(("a", small), ("b", large[:-1] + bytes([large[-1] ^ 1])))
+    assert both != hash_of(("a", small), ("b", large[:-1]))
+    assert weights_hash([]) == ""
+    (tmp_path / "a").unlink()
+    assert weights_hash([Weights((tmp_path / "a",), None, 1, 1, 1, frozenset())]) == ""

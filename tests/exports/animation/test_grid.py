@@ -1,6 +1,5 @@
 """Sheets, animations and tables of many runs."""
 
-import csv
 import errno
 import json
 import threading
@@ -21,7 +20,7 @@ from sculptor_app.exports.animation.scenes import image_size
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import FORMATS
 from sculptor_app.exports.gif.writer import estimate_bytes, preview_gif, write_gif
-from sculptor_app.exports.numbers import GRID_COLUMNS, write_csv
+from sculptor_app.exports.numbers import read_csv, write_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import grid_picture, write_png
 from sculptor_app.measures.frame_kinds import FrameKind
@@ -182,7 +181,7 @@ def test_blocks_that_nothing_was_carved_out_of_have_a_picture_and_no_animation(t
         write_gif(tmp_path / "x.gif", grid, None, AnimationOptions())
     write_png(tmp_path / "x.png", grid, 0, AnimationOptions(size_px=16))
     write_csv(tmp_path / "x.csv", grid)
-    assert len((tmp_path / "x.csv").read_text().splitlines()) == 7
+    assert len(read_csv(tmp_path / "x.csv")[1]) == 6
 
 
 def test_settings_travel_with_noise_and_strokes(tmp_path: Path) -> None:
@@ -203,14 +202,11 @@ def test_settings_travel_with_noise_and_strokes(tmp_path: Path) -> None:
 def test_the_table_holds_what_the_table_of_each_run_does(tmp_path: Path) -> None:
     grid, told = painted_grid(), []
     write_csv(tmp_path / "all.csv", grid, None, lambda done, total: told.append((done, total)))
-    with (tmp_path / "all.csv").open(encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    assert header == list(GRID_COLUMNS)
+    rows = [list(row.values()) for row in read_csv(tmp_path / "all.csv")[1]]
     assert told == [(done, 20) for done in range(1, 21)]
     for number, run in enumerate(grid.runs):
         write_csv(tmp_path / "one.csv", run)
-        with (tmp_path / "one.csv").open(encoding="utf-8") as file:
-            alone = list(csv.reader(file))[1:]
+        alone = [list(row.values()) for row in read_csv(tmp_path / "one.csv")[1]]
         assert [row[5:] for row in rows if row[0] == str(number + 1)] == alone
     assert next(row[1:5] for row in rows if row[0] == "4") == ["vase", "", "4", "noise painted on with 1 stroke"]
 

@@ -1,6 +1,5 @@
 """What is saved of a run: whole files, or one sentence about why not."""
 
-import csv
 import io
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.formats import FORMATS, AnimationFormat, Export
 from sculptor_app.exports.gif import writer
+from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
@@ -220,8 +220,7 @@ def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeyp
     menus = finished.window.bench.menus
     answer_dialog(monkeypatch, tmp_path / "numbers")
     menus.actions["save_numbers"].trigger()
-    with (tmp_path / "numbers.csv").open() as file:
-        assert len([row for row in csv.reader(file) if row and not row[0].startswith("#")]) == 1 + 7
+    assert len(read_csv(tmp_path / "numbers.csv")[1]) == 7
     answer_dialog(monkeypatch, tmp_path / "step.png")
     menus.actions["save_picture"].trigger()
     with Image.open(tmp_path / "step.png") as picture:
