@@ -28,6 +28,7 @@ from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.folder import Folder, scan
+from sculptor_app.diffusion.models.tokenizers import sentencepiece_models
 from sculptor_app.diffusion.models.verdict import (
     Component,
     LoadingProgress,
@@ -121,8 +122,10 @@ def quiet() -> Iterator[None]:
 
 def _component(component: Component, dtype: torch.dtype) -> Any:
     path = shown_path(component.folder)
+    reads_words = component.kind == "data"
     try:
-        loaded = component.component_class.from_pretrained(component.folder, **_arguments(component, dtype))
+        with sentencepiece_models(component.folder) if reads_words else contextlib.nullcontext():
+            loaded = component.component_class.from_pretrained(component.folder, **_arguments(component, dtype))
     except Exception as error:
         raise cannot(path, error) from error
     if component.weights is None:

@@ -121,11 +121,18 @@ class _Components:
         self._folder, self._pipeline_class = folder, pipeline_class
         named = self._named(index)
         classes = {name: found for name, entry in named.items() if (found := self._class(name, entry)) is not None}
+        self._places = {name: self._place(name, *found) for name, found in classes.items()}
         weighty = {name: kind for name, (_, kind) in classes.items() if kind in weights.STEMS and with_weights}
         offers = {name: self._offer(name, kind) for name, kind in weighty.items()}
         variants = weights.choose_variants(offers, wanted_variant)
         self.components = tuple(
-            Component(name, kind, component_class, folder.root / name, self._weights(name, kind, variants, offers))
+            Component(
+                name,
+                kind,
+                component_class,
+                folder.root / self._places[name],
+                self._weights(name, kind, variants, offers),
+            )
             for name, (component_class, kind) in classes.items()
         )
         for component in self.components:
@@ -174,44 +181,60 @@ class _Components:
             return None
         return found
 
+    def _place(self, name: str, component_class: Any, kind: str) -> str:
+        """The folder of a component below the model's; empty where it lies beside the index, as in the oldest models.
+
+        That is where diffusers looks, too; what lies there counts only if it says that it is this component.
+        """
+        file = _SETTINGS.get(kind)
+        if name in self._folder.folders or kind == "encoder" or file not in self._folder.files:
+            return name
+        try:
+            said = self._folder.json(str(file)).get("_class_name")
+        except Unfit:
+            return name
+        return "" if said == component_class.__name__ else name
+
     def _offer(self, name: str, kind: str) -> dict[str | None, weights.Source]:
-        if name not in self._folder.folders:
+        place = self._places[name]
+        if place and place not in self._folder.folders:
             self._refuse(translate("errors", "{0} is missing.").format(shown_path(self._folder.root / name)), _WHOLE)
             return {}
-        offer = weights.sources(self._folder.within(name), weights.STEMS[kind])
+        offer = weights.sources(self._folder.within(place), weights.STEMS[kind])
         if not offer:
-            self._refuse(*self._no_weights(name, weights.STEMS[kind]))
+            self._refuse(*self._no_weights(place, weights.STEMS[kind]))
         return offer
 
-    def _no_weights(self, name: str, stem: str) -> tuple[str, str]:
+    def _no_weights(self, place: str, stem: str) -> tuple[str, str]:
         pickles = [
-            each for each in self._folder.within(name) if each.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS))
+            each for each in self._folder.within(place) if each.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS))
         ]
         if pickles:
             return translate("errors", "{0} has weights only in {1}.").format(
-                shown_path(self._folder.root / name), shown(pickles[0])
+                shown_path(self._folder.root / place), shown(pickles[0])
             ), _PICKLED
         return translate("errors", "{0}.safetensors is missing.").format(
-            shown_path(self._folder.root / name / stem)
+            shown_path(self._folder.root / place / stem)
         ), _WHOLE
 
     def _weights(self, name: str, kind: str, variants: dict[str, str | None], offers: dict[str, Any]) -> Any:
         if name not in variants:
             return None
         try:
-            return weights.check_weights(self._folder, name, kind, variants[name], offers[name][variants[name]])
+            source = offers[name][variants[name]]
+            return weights.check_weights(self._folder, self._places[name], kind, variants[name], source)
         except Unfit as unfit:
             self.findings.append(unfit.finding)
             return None
 
     def _settings(self, component: Component) -> Iterator[Finding]:
-        needed = _SETTINGS.get(component.kind)
-        names = self._folder.within(component.name)
+        needed, place = _SETTINGS.get(component.kind), self._places[component.name]
+        names = self._folder.within(place)
         files = [needed] if needed else [each for each in names if each.endswith(("config.json", "tokens_map.json"))]
         most = MOST_JSON_BYTES if needed else _DATA_SETTINGS_BYTES
         for file in files:
             try:
-                settings = self._folder.json(f"{component.name}/{file}", most)
+                settings = self._folder.json(f"{place}/{file}" if place else file, most)
             except Unfit as unfit:
                 yield unfit.finding
             else:
@@ -222,7 +245,8 @@ class _Components:
 
     def _others(self, component: Component) -> Iterator[Finding]:
         """Files of a component that are in the way, or that nobody will open."""
-        for name in self._folder.within(component.name):
+        place = self._places[component.name]
+        for name in self._folder.within(place):
             path = shown_path(component.folder / name)
             if name.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS)):
                 if component.kind not in weights.STEMS:
@@ -236,7 +260,7 @@ class _Components:
                         Severity.NOTE,
                     )
             elif not name.endswith(".safetensors"):
-                size = self._folder.files[f"{component.name}/{name}"].size
+                size = self._folder.files[f"{place}/{name}" if place else name].size
                 if size > MOST_DATA_BYTES:
                     yield Finding(
                         translate("errors", "{0} has {1:,} bytes.").format(path, size),

@@ -209,7 +209,9 @@ def is_movable(pipeline: Any) -> bool:
 def scheduler_settings(path: Path) -> dict[str, Any]:
     """Settings of a model's scheduler, read without its weights; `Unfit` if they cannot be read."""
     folder = path if path.suffix != ".safetensors" or path.is_dir() else inspect_model(path).settings_folder or path
-    return scan(folder).json("scheduler/scheduler_config.json")
+    found, name = scan(folder), "scheduler_config.json"
+    is_beside = "scheduler" not in found.folders and name in found.files  # as in the oldest models
+    return found.json(name if is_beside else f"scheduler/{name}")
 
 
 def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = None) -> LoadingPlan:

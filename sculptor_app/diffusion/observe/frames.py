@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -51,6 +54,32 @@ class FrameConverter:
     def __init__(self, layout: StateLayout | None = None, size: tuple[int, int] | None = None) -> None:
         self._layout = layout
         self._size = size
+
+    @contextlib.contextmanager
+    def noting_size(self, pipeline: Any) -> Iterator[None]:
+        """Note the size that a pipeline prepares its packed states for, while the block calls it.
+
+        Some choose another one than they are asked for, after a picture that they are given or the size that they
+        were trained on.
+        """
+        prepare = getattr(pipeline, "prepare_latents", None) if self._is_packed else None
+        if prepare is None:
+            yield
+            return
+
+        @functools.wraps(prepare)
+        def noted(*given: Any, **named: Any) -> Any:
+            bound = inspect.signature(prepare).bind_partial(*given, **named).arguments
+            height, width = bound.get("height"), bound.get("width")
+            if isinstance(height, int) and isinstance(width, int):
+                self._size = height, width
+            return prepare(*given, **named)
+
+        pipeline.prepare_latents = noted
+        try:
+            yield
+        finally:
+            del pipeline.prepare_latents
 
     def is_picture(self, batch: torch.Tensor) -> bool:
         """Whether `frames` can convert such a tensor."""

@@ -20,7 +20,7 @@ from sculptor_app.core.requests.samplers import (
     Sampler,
 )
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.pipelines.parameters import code_names
+from sculptor_app.diffusion.pipelines.parameters import code_names, plans_sigmas
 from sculptor_app.diffusion.samplers.schedulers import class_of, settings_of
 
 
@@ -91,9 +91,8 @@ def _works(row: Sampler, own: Mapping[str, Any], pipeline: Any) -> bool:
     if row.networks is Networks.FEW_STEPS:
         return _takes_any(pipeline)
     if row.networks is Networks.FLOW:
-        plans_levels = "linspace" in words  # the pipeline does, and the sampler must take them
         takes_levels = "sigmas" in _parameters(kind.set_timesteps)
-        return not own.get("use_dynamic_shifting") and (takes_levels or not plans_levels)
+        return not own.get("use_dynamic_shifting") and (takes_levels or not plans_sigmas(pipeline))
     if row.scheduler is not None and row.scheduler.family is Family.SIGMAS and "scale_model_input" not in words:
         return False
     looks = {"prepare_extra_step_kwargs", "signature"} & words  # it looks what arguments a sampler takes

@@ -232,6 +232,17 @@ def code_names(pipeline: Any) -> frozenset[str]:
     return frozenset((*code.co_names, *(text for text in code.co_consts if isinstance(text, str))))
 
 
+def plans_sigmas(pipeline: Any) -> bool:
+    """Whether a pipeline hands its scheduler the evenly spaced noise levels of a flow, and leaves none to its choice.
+
+    They are made in its call, or in a function of its module that the call names.
+    """
+    call: Any = function_of(pipeline)
+    named = [call.__globals__.get(name) for name in call.__code__.co_names]
+    own = [each for each in named if isinstance(each, types.FunctionType) and each.__module__ == call.__module__]
+    return any("linspace" in each.__code__.co_names for each in (call, *own))
+
+
 def kind_by_type(parameter: inspect.Parameter) -> ParameterKind | None:
     """The kind of control for a parameter, by its annotation or else its default; None for none."""
     members = _members(parameter.annotation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -15,6 +16,9 @@ from sculptor_app.core.requests.request import RequestError
 from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS, Sampler
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError, kind_of
+
+# Old folders hold settings that no class knows any more; diffusers would say so on the terminal at every run.
+logging.getLogger("diffusers.configuration_utils").addFilter(lambda line: "were passed to" not in line.getMessage())
 
 LEAST_LOG_RATIO = -5.1
 """ln(a/s) below which solvers of second order do not start: diffusers' advice for DPM-Solver++ on cosine schedules."""
@@ -181,6 +185,10 @@ def _spacing(base_config: Mapping[str, Any]) -> str:
 
 
 def _own(config: Mapping[str, Any]) -> Scheduler:
+    if not config:
+        raise UnknownSchedulerError(
+            translate("errors", "This model has a sampler for each of its stages; their levels show when it runs.")
+        )
     kind = getattr(diffusers, str(config.get("_class_name")), None)
     if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
         raise RequestError(

@@ -24,7 +24,7 @@ from sculptor_app.diffusion.pipelines.call import angle_arguments
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, release_memory
 from sculptor_app.diffusion.pipelines.layout import latent_layout_of
-from sculptor_app.diffusion.pipelines.parameters import call_parameters, code_names, native_size
+from sculptor_app.diffusion.pipelines.parameters import call_parameters, code_names, native_size, plans_sigmas
 from sculptor_app.diffusion.samplers.levels import (
     Scheduler,
     UnknownSchedulerError,
@@ -222,7 +222,7 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
     if scheduler.config.get("use_dynamic_shifting"):
         arguments["mu"] = _shift(scheduler, request, pipeline)
     arguments |= {} if pipeline is None else angle_arguments(pipeline, request)
-    if ("sigmas" in parameters or "mu" in arguments) and "linspace" in code_names(pipeline):
+    if ("sigmas" in parameters or "mu" in arguments) and plans_sigmas(pipeline):
         arguments["sigmas"] = [1 - k / request.steps for k in range(request.steps)]  # np.linspace(1, 1/N, N)
     try:
         scheduler.set_timesteps(None if "sigmas" in arguments else request.steps, **arguments)
@@ -236,11 +236,14 @@ def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:
 
     Diffusers' `calculate_shift`: a straight line through two pairs of token count and shift from the config.
     """
-    size = None if pipeline is None else native_size(pipeline)
-    sides = [
-        request.option_values.get(name) or (size and size[place]) for place, name in enumerate(("height", "width"))
-    ]
-    if "calculate_shift" not in (code_names(pipeline) if pipeline else ()) or not all(sides):
+    size, parameters = (None, {}) if pipeline is None else (native_size(pipeline), call_parameters(pipeline))
+    given = request.option_values
+    area = given.get("max_area") or (parameters["max_area"].default if "max_area" in parameters else None)
+    if "image" in given and area is None:  # some take the picture's proportions
+        size = None
+    sides = [given.get(name) or (size and size[place]) for place, name in enumerate(("height", "width"))]
+    is_other = area is not None and all(sides) and int(sides[0] or 0) * int(sides[1] or 0) != area
+    if "calculate_shift" not in (code_names(pipeline) if pipeline else ()) or not all(sides) or is_other:
         raise PlanUnknown(
             translate("errors", "The noise levels of this model depend on the size of the picture."), _LATER
         )

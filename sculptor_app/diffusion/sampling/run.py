@@ -96,7 +96,8 @@ class PipelineRun:
         with run_errors(self.device.name):
             self.random.enter()
             try:
-                with torch.no_grad(), context or contextlib.nullcontext(), observed(schedulers, observer):
+                sized = observer.options.converter.noting_size(self.pipeline)
+                with torch.no_grad(), context or contextlib.nullcontext(), sized, observed(schedulers, observer):
                     observer.finish(self.pipeline(**self._call.arguments))
             except (ValueError, TypeError) as error:
                 if observer.has_begun or isinstance(error, SculptorError):

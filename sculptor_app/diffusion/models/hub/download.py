@@ -149,14 +149,16 @@ def _choose_files(
         why = translate("errors", "Sculptor runs no code that comes with a model, and opens none that may need it.")
         raise Unfit(translate("errors", "{0} holds the program {1}.").format(name, shown(programs[0])), why)
     parts = _components(snapshot.folder / INDEX)
-    offers = {part: _offered(_within(sizes, part)) for part in parts}
+    folders = {file.partition("/")[0] for file in sizes if "/" in file}
+    places = {part: part if part in folders else "" for part in parts}  # the oldest models lie beside their index
+    offers = {part: _offered(_within(sizes, place)) for part, place in places.items()}
     variants = {} if settings_only else choose_variants(offers, variant)
     chosen = {INDEX}
-    for part in parts:
-        names = _within(sizes, part)
-        chosen |= {f"{part}/{each}" for each in names if each.endswith(DATA_FILES) and ".index." not in each}
+    for part, place in places.items():
+        names, prefix = _within(sizes, place), f"{place}/" if place else ""
+        chosen |= {prefix + each for each in names if each.endswith(DATA_FILES) and ".index." not in each}
         if part in variants:
-            chosen |= {f"{part}/{each}" for each in _weight_files(names, offers[part][variants[part]])}
+            chosen |= {prefix + each for each in _weight_files(names, offers[part][variants[part]])}
         elif not settings_only and any(each.endswith((".bin", ".ckpt", ".msgpack", ".onnx")) for each in names):
             raise Unfit(
                 translate("errors", "{0} has the weights of {1} only as pickles.").format(name, part),

@@ -203,6 +203,16 @@ def test_variants_and_shards(served: Hub, tmp_path: Path) -> None:
     assert inspect_model(download(offered(served, tmp_path / "c", variant="fp16")), "fp16").findings == ()
 
 
+def test_a_model_whose_parts_lie_beside_its_index(served: Hub, tmp_path: Path) -> None:
+    """As the oldest ones do: google/ddpm-cat-256."""
+    served.files = {name.rpartition("/")[2]: content for name, content in served.files.items()}
+    what = offered(served, tmp_path)
+    assert names(what) == ["config.json", WEIGHTS, "model_index.json", "scheduler_config.json"]
+    verdict = inspect_model(download(what))
+    assert verdict.findings == ()
+    assert {component.folder for component in verdict.components} == {verdict.path}
+
+
 def test_pickles_and_programs_are_refused_before_anything_is_fetched(served: Hub, tmp_path: Path) -> None:
     served.files["unet/diffusion_pytorch_model.bin"] = served.files.pop(f"unet/{WEIGHTS}")
     with pytest.raises(ModelRefused, match="has the weights of unet only as pickles"):
