@@ -10,7 +10,7 @@ import pytest
 import sculptor_app
 
 ROOT = Path(__file__).parent.parent
-TORCH = ("torch", "diffusers", "accelerate", "safetensors")
+TORCH = ("torch", "diffusers", "accelerate", "safetensors", "peft")
 QT = ("PySide6", "shiboken6", "pyqtgraph")
 
 

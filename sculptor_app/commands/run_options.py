@@ -13,8 +13,10 @@ from sculptor_app.core.requests.request import (
     FORMS,
     MATERIALS,
     MAX_GUIDANCE,
+    MAX_LORA_WEIGHT,
     MAX_SEED,
     MAX_STEPS,
+    Lora,
     OptionValue,
     RunRequest,
 )
@@ -128,6 +130,9 @@ def add_conditions(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--set", action=StoreParameter, dest="options", metavar="NAME=VALUE",
                        help="whatever else the model takes, such as height=512; can be repeated")  # fmt: skip
+    group.add_argument("--lora", action="append", dest="loras", metavar="FILE[:WEIGHT]",
+                       help="a LoRA for the model, a safetensors file, and how much it counts, "
+                       f"-{MAX_LORA_WEIGHT:g} to {MAX_LORA_WEIGHT:g} (1); can be repeated")  # fmt: skip
 
 
 def add_guidance(group: argparse._ArgumentGroup, usual: float = 2.0) -> None:
@@ -148,7 +153,10 @@ def request_of(arguments: argparse.Namespace) -> RunRequest:
     """The request as typed, the usual where the command has no option; `RequestError` if a value is not allowed."""
     typed = vars(arguments)
     given = {name: typed[name] for name in RunRequest.__dataclass_fields__ if name in typed}
-    return RunRequest(**given | {"options": given.get("options") or ()})
+    loras = tuple(Lora.parse(text) for text in given.get("loras") or ())
+    for lora in loras:
+        lora.check_file()
+    return RunRequest(**given | {"options": given.get("options") or (), "loras": loras})
 
 
 def add_picture(group: argparse._ArgumentGroup) -> None:

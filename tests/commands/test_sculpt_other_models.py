@@ -1,5 +1,6 @@
 """`sculptor-app sculpt --model` with models of other people: what they are told, and what is refused."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands.run_options import request_of
 from tests.helpers.any_pipeline import write_pictures
+from tests.helpers.loras import by_diffusers, pairs
 from tests.helpers.tiny_pipelines import build
 
 
@@ -84,6 +86,51 @@ def test_what_the_model_does_not_take_is_refused(
     assert main(["sculpt", "--model", str(foreign), "--steps", "3", *typed, "--out", str(out)]) == 2
     assert words in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def lora(foreign: Path) -> Path:
+    """A LoRA for it, in a file whose name has a colon."""
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(foreign)
+    return by_diffusers(pipeline, pairs(pipeline, {"unet": ("to_q",)}), foreign.parent / "old: bronze.safetensors")
+
+
+def test_a_lora_is_weighed_and_named_in_the_file_by_its_content(foreign: Path, lora: Path, tmp_path: Path):
+    run = ["sculpt", "--model", str(foreign), "--sampler", "model", "--steps", "3", "--prompt", "a lion"]
+    pixels = {}
+    for name, more in {"none": [], "zero": ["--lora", f"{lora}:0"], "one": ["--lora", f"{lora}:-1.5"]}.items():
+        out = tmp_path / f"{name}.png"
+        assert main([*run, *more, "--out", str(out)]) == 0
+        with Image.open(out) as still:
+            pixels[name], comment = still.tobytes(), json.loads(still.info["comment"])
+    assert pixels["none"] == pixels["zero"] != pixels["one"]
+    sha256 = hashlib.sha256(lora.read_bytes()).hexdigest()
+    assert comment["request"]["loras"] == [{"file": lora.name, "weight": -1.5, "sha256": sha256}]
+    assert str(lora.parent) not in json.dumps(comment["request"]["loras"])
+
+
+@pytest.mark.parametrize(
+    ("model", "typed", "code", "words"),
+    [
+        (True, "gone.safetensors:0.5", 2, "There is no file gone.safetensors; choose a LoRA, or leave it out."),
+        (True, "{lora}:nan", 2, "The weight of the LoRA old: bronze.safetensors is nan; choose -10 to 10."),
+        (True, "{lora}:much", 2, "The weight of the LoRA old: bronze.safetensors is 'much'; give a number."),
+        (True, "{index}", 2, "model_index.json is no safetensors file; a LoRA of another kind can run code."),
+        (True, "{weights}", 3, "diffusion_pytorch_model.safetensors holds no LoRA."),
+        (False, "{lora}", 2, "This model, a SculptorPipeline, takes no LoRAs; leave them out, or choose another."),
+    ],
+)
+def test_a_lora_that_cannot_be_used_is_refused(
+    foreign: Path, lora: Path, tiny_model: Path, tmp_path: Path, model: bool, typed: str, code: int, words: str,
+    capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    weights = foreign / "unet" / "diffusion_pytorch_model.safetensors"
+    typed = typed.format(lora=lora, index=foreign / "model_index.json", weights=weights)
+    run = ["sculpt", "--model", str(foreign if model else tiny_model), "--steps", "3", "--lora", typed]
+    assert main([*run, "--device", "cpu", "--out", str(tmp_path / "x.png")]) == code
+    assert words in capsys.readouterr().err
 
 
 def test_what_sets_nothing_is_refused_at_once(capsys: pytest.CaptureFixture[str]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from sculptor_app.core.errors import SculptorError
@@ -20,7 +21,9 @@ MATERIALS = ("marble", "bronze", "verdigris", "terracotta", "basalt", "sandstone
 MAX_STEPS = 1000
 MAX_SEED = 2**63 - 1
 MAX_GUIDANCE = 30.0
-
+MAX_LORA_WEIGHT = 10.0
+"""Greatest weight of a LoRA, either way; those that people make are used with 0.2 to 2."""
+MOST_LORAS = 16
 
 OptionValue = str | int | float | bool | None
 """The value of an option of a model; a picture is the path of its file."""
@@ -33,6 +36,81 @@ class RequestError(SculptorError, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Lora:
+    """A LoRA file that is laid over a model's weights for a run; `RequestError` if a value is not allowed.
+
+    Attributes:
+        weight: what its change of the weights is multiplied with, -MAX_LORA_WEIGHT..MAX_LORA_WEIGHT; 0 is none of it.
+        sha256: of the file's content; empty until a run has read it. A file with another content is then refused.
+    """
+
+    file: str  # path of a safetensors file
+    weight: float = 1.0
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.file, str) or not self.file.strip():
+            raise RequestError(translate("errors", "A LoRA has no file; name one."))
+        is_number = isinstance(self.weight, int | float) and not isinstance(self.weight, bool)
+        if not is_number or not abs(self.weight) <= MAX_LORA_WEIGHT:
+            raise RequestError(
+                translate("errors", "The weight of the LoRA {0} is {1}; choose {2:g} to {3:g}.").format(
+                    self.name, self.weight, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT
+                )
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Lora:
+        """The LoRA that "FILE" or "FILE:WEIGHT" names; a colon that no number follows belongs to the file's name."""
+        file, colon, weight = text.rpartition(":")
+        if not colon or not file or Path(text).expanduser().is_file():
+            return cls(text)
+        try:
+            return cls(file, float(weight))
+        except ValueError as error:
+            if isinstance(error, RequestError):
+                raise
+        if Path(file).expanduser().is_file():
+            raise RequestError(
+                translate("errors", "The weight of the LoRA {0} is {1!r}; give a number.").format(
+                    cls(file).name, weight
+                )
+            )
+        return cls(text)
+
+    def check_file(self) -> None:
+        """Refuse a file that is not there, or of another kind (`RequestError`)."""
+        path = Path(self.file).expanduser()
+        if path.suffix.lower() != ".safetensors":
+            raise RequestError(
+                translate("errors", "{0} is no safetensors file; a LoRA of another kind can run code.").format(
+                    self.name
+                )
+            )
+        try:
+            is_there = path.is_file()
+        except (OSError, ValueError):  # the name is none
+            is_there = False
+        if not is_there:
+            raise RequestError(
+                translate("errors", "There is no file {0}; choose a LoRA, or leave it out.").format(self.file)
+            )
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder, whichever system wrote it."""
+        return self.file.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    @property
+    def words(self) -> str:
+        """A description in plain English, for files and captions: "LoRA marble × 0.8"."""
+        return f"LoRA {self.name.removesuffix('.safetensors')} × {self.weight:g}"
+
+
+Loras = Iterable[Lora | Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """The settings of one run.
 
@@ -40,6 +118,7 @@ class RunRequest:
         guidance: classifier-free guidance scale, 0..MAX_GUIDANCE; 1 is none, None is the model's own usual one.
         options: values of further parameters, by the names of the model's own call, as "prompt" or "strength"; given
             as a mapping or as pairs, kept as pairs in the order of the names. `model_parameters` says which there are.
+        loras: laid over the model's weights one on another; each file once, at most MOST_LORAS.
 
     Raises:
         RequestError: when a value is outside what is allowed.
@@ -54,6 +133,7 @@ class RunRequest:
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:0", "mps", ...
     model: str | None = None  # folder of a model in diffusers' format; None is the embedded one
     options: Options = ()
+    loras: tuple[Lora, ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("form", self.form, FORMS)
@@ -66,6 +146,7 @@ class RunRequest:
         if self.guidance is not None:
             _within("guidance", self.guidance, 0, MAX_GUIDANCE)
         object.__setattr__(self, "options", _pairs(self.options))
+        object.__setattr__(self, "loras", _checked_loras(self.loras))
 
     @property
     def option_values(self) -> dict[str, OptionValue]:
@@ -73,8 +154,34 @@ class RunRequest:
         return dict(self.options)
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings by name, as they travel in exported files; they make the same request again."""
-        return {**asdict(self), "options": self.option_values}
+        """The settings by name, as they travel in exported files; they make the same request again.
+
+        Of a LoRA only the file's name travels, with the hash of its content: where it lies is nobody's business.
+        """
+        loras = [{"file": each.name, "weight": each.weight, "sha256": each.sha256} for each in self.loras]
+        return {**asdict(self), "options": self.option_values, "loras": loras}
+
+
+def _lora(told: Any) -> Lora:
+    """The LoRA that `as_dict` told."""
+    if not isinstance(told, Mapping) or not {"file"} <= told.keys() <= {"file", "weight", "sha256"}:
+        raise RequestError(
+            translate("errors", "The LoRA {0!r} has not just file, weight and sha256; give those.").format(told)
+        )
+    return Lora(**told)
+
+
+def _checked_loras(given: Loras) -> tuple[Lora, ...]:
+    loras = tuple(each if isinstance(each, Lora) else _lora(each) for each in given)
+    if len(loras) > MOST_LORAS:
+        raise RequestError(
+            translate("errors", "There are {0} LoRAs; choose {1} at most.").format(len(loras), MOST_LORAS)
+        )
+    files = [each.file for each in loras]
+    for each in loras:
+        if files.count(each.file) > 1:
+            raise RequestError(translate("errors", "The LoRA {0} is given twice; give it once.").format(each.name))
+    return loras
 
 
 def _pairs(options: Options) -> tuple[tuple[str, OptionValue], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import torch
 
 from sculptor_app.core.errors import ModelFolderError, SculptorError
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.request import Lora, RunRequest
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.diffusion.models import lora as lora_files
 from sculptor_app.diffusion.models.hub.cache import name_of
 from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pipeline, scheduler_settings
 from sculptor_app.diffusion.models.verdict import Report, Unfit
@@ -73,6 +74,7 @@ class Engine:
         self.device: Device | None = None
         self.settings: Mapping[str, Any] = {}
         self.cache: dict[Hashable, Any] = {}
+        self._lora_hashes: dict[lora_files.HashKey, str] = {}
 
     @property
     def weights_hash(self) -> str:
@@ -132,6 +134,12 @@ class Engine:
         self._pipeline = self._loader(folder, target.id, stop=stop, report=report)
         # Kept, as each run puts a scheduler of its own into the pipeline.
         self.settings = settings_of(self._pipeline)
+
+    def apply_loras(self, loras: Sequence[Lora], stop: threading.Event | None = None) -> tuple[Lora, ...]:
+        """Lay just these LoRAs over the loaded model's weights; see `models.lora.apply_loras`."""
+        assert self.device is not None
+        with memory_errors(self.device.name):
+            return lora_files.apply_loras(self._pipeline, loras, self._lora_hashes, stop, self._report)
 
     def unload(self) -> None:
         """Unload the model and release its memory."""

@@ -39,6 +39,7 @@ class PipelineRun:
 
     Attributes:
         pipeline: with the scheduler of this run.
+        request: the request, its LoRAs with the hashes of their files.
 
     Raises:
         RequestError: The model does not take what is asked for, or makes no pictures.
@@ -63,6 +64,7 @@ class PipelineRun:
         self._call = call_of(self.pipeline, request, start)
         self._stages = list(schedulers_of(self.pipeline))
         check_sampler(self.pipeline, request.sampler, engine.settings)
+        self.request = request = replace(request, loras=engine.apply_loras(request.loras, stop))
         if len(self._stages) == 1:  # a model in several stages keeps its own schedulers
             with run_errors(self.device.name):
                 self.pipeline.scheduler = engine.scheduler(request)
@@ -137,7 +139,7 @@ def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: lis
     return replace(
         info,
         space=layout.space,
-        conditions=call.conditions,
+        conditions=" · ".join((call.conditions, *(lora.words for lora in info.request.loras))),
         origin=info.origin or call.origin,
         note=several if len(stages) > 1 else "",
     )

@@ -68,7 +68,7 @@ def sample(
     if not forkable:
         yield from stream_events(run, TrajectoryWriter(run, None, stop, budget))
         return
-    snapshots = RunSnapshots(request, start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
+    snapshots = RunSnapshots(run.request, start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     writer = TrajectoryWriter(run, snapshots, stop, budget)
     yield from stream_events(run, writer, snapshots.output_shapes.recording(run.pipeline))
 

@@ -77,6 +77,7 @@ def fork(
     budget = StorageBudget(budget_bytes, spill_folder)
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
     run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
+    new = replace(new, loras=run.request.loras)
     run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request)))
     snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     snapshots.share(old, k)

@@ -1,6 +1,7 @@
 """What a person may ask for, and the sentence that answers what they may not."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,13 +9,46 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.requests.request import MAX_SEED, RequestError, RunRequest
+from sculptor_app.core.requests.request import MAX_SEED, Lora, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS, SCHEDULER_CLASSES
 
 
 def test_as_dict_makes_the_request_again() -> None:
     request = RunRequest(form="bust", material="bronze", seed=MAX_SEED, steps=1000, sampler="heun", guidance=0)
     assert RunRequest(**request.as_dict()) == request
+
+
+def test_a_lora_travels_by_the_name_and_the_hash_of_its_file() -> None:
+    request = RunRequest(loras=(Lora("/home/me/marble.safetensors", 0.5, "ab"), Lora("C:\\loras\\wet.safetensors", -2)))
+    told = json.loads(json.dumps(request.as_dict()))
+    assert told["loras"] == [
+        {"file": "marble.safetensors", "weight": 0.5, "sha256": "ab"},
+        {"file": "wet.safetensors", "weight": -2, "sha256": ""},
+    ]
+    assert RunRequest(**told).loras == (Lora("marble.safetensors", 0.5, "ab"), Lora("wet.safetensors", -2))
+    assert [each.words for each in request.loras] == ["LoRA marble × 0.5", "LoRA wet × -2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "weight"),
+    [
+        ("a.safetensors", "a.safetensors", 1.0),
+        ("a.safetensors:0.8", "a.safetensors", 0.8),
+        ("dir/a.safetensors:-1", "dir/a.safetensors", -1.0),
+        ("C:\\loras\\a.safetensors", "C:\\loras\\a.safetensors", 1.0),
+        ("C:\\loras\\a.safetensors:1.5", "C:\\loras\\a.safetensors", 1.5),
+        ("a: b.safetensors", "a: b.safetensors", 1.0),
+        ("a: b.safetensors:2e-1", "a: b.safetensors", 0.2),
+        ("ratio 1:2", "ratio 1:2", 1.0),  # there is such a file
+        ("ratio 1:2:3", "ratio 1:2", 3.0),
+    ],
+)
+def test_the_weight_of_a_lora_is_what_follows_the_last_colon(
+    text: str, file: str, weight: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ratio 1:2").touch()
+    assert Lora.parse(text) == Lora(file, weight)
 
 
 def test_every_sampler_has_a_name() -> None:
@@ -62,6 +96,18 @@ def test_options_cannot_be_changed_afterwards() -> None:
         ({"guidance": float("nan")}, "The guidance is nan; choose 0 to 30.0."),
         ({"options": {"size": [1, 2]}}, "The option 'size' is [1, 2]; give a word, a number, or nothing."),
         ({"options": {"eta": float("inf")}}, "The option 'eta' is inf; give a number."),
+        (
+            {"loras": [{"file": "a.safetensors", "weight": 11}]},
+            "The weight of the LoRA a.safetensors is 11; choose -10 to 10.",
+        ),
+        (
+            {"loras": [{"file": "a.safetensors", "weight": float("nan")}]},
+            "The weight of the LoRA a.safetensors is nan; choose -10 to 10.",
+        ),
+        ({"loras": [{"file": "a"}, {"file": "a", "weight": 0.5}]}, "The LoRA a is given twice; give it once."),
+        ({"loras": [{"file": ""}]}, "A LoRA has no file; name one."),
+        ({"loras": ["a"]}, "The LoRA 'a' has not just file, weight and sha256; give those."),
+        ({"loras": [{"file": str(n)} for n in range(17)]}, "There are 17 LoRAs; choose 16 at most."),
         ({"sampler": "plms"}, f"The sampler 'plms' is not known; choose one of {', '.join(SAMPLERS)}."),
         ({"sampler": ""}, f"The sampler '' is not known; choose one of {', '.join(SAMPLERS)}."),
     ],

@@ -1,0 +1,299 @@
+"""Runs with LoRAs: a LoRA of weight w is the network with w·(alpha/r)·B·A added to its weights, and leaves no trace."""
+
+import functools
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.requests.request import Lora, RequestError, RunRequest
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.diffusion.models.lora import LoraRefused, takes_loras, unload_loras
+from sculptor_app.diffusion.sampling.sample import sample
+from sculptor_app.diffusion.studies.fork import fork
+from tests.diffusion.sampling.test_any_pipeline import bare, watched
+from tests.helpers.any_pipeline import built, engine_of, finish, request_for
+from tests.helpers.loras import RANK, added, by_diffusers, by_kohya, pairs
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+CONV = {"unet": ("attn1.to_q", "attn2.to_k", "resnets.0.conv1"), "text_encoder": ("q_proj", "out_proj", "fc1")}
+LAYERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "stable_diffusion": {"unet": ("attn1.to_q", "attn2.to_k"), "text_encoder": ("q_proj", "out_proj")},
+    "sdxl": {"unet": ("attn2.to_v",), "text_encoder": ("q_proj",), "text_encoder_2": ("v_proj",)},
+    "sd3": {"transformer": ("attn.to_q", "attn.to_k"), "text_encoder": ("q_proj",)},
+    "flux": {"transformer": ("attn.to_q", "proj_mlp"), "text_encoder": ("q_proj",)},
+}
+
+
+@pytest.fixture(autouse=True)
+def leave_them_bare() -> Iterator[None]:
+    yield
+    for kind in LAYERS:
+        if built.cache_info().currsize and takes_loras(built(kind)[0]):
+            unload_loras(built(kind)[0])
+
+
+def wanted(kind: str, folder: Path, *loras: Lora, **changes: Any) -> RunRequest:
+    return request_for(kind, folder, loras=loras, **changes)
+
+
+def check_alike(first: Trajectory, second: Trajectory, exact: bool = False) -> None:
+    compare = np.testing.assert_array_equal if exact else functools.partial(np.testing.assert_allclose, atol=2e-5)
+    for k in range(first.planned_steps + 1):
+        compare(first.state(k), second.state(k), err_msg=f"state {k}")
+        if k:
+            compare(first.guess(k), second.guess(k), err_msg=f"guess {k}")
+
+
+def differs(first: Trajectory, second: Trajectory) -> float:
+    return float(np.abs(first.state(first.last) - second.state(second.last)).max())
+
+
+@pytest.mark.parametrize(
+    ("kind", "write", "factor"),
+    [
+        ("stable_diffusion", by_diffusers, 1.0),
+        ("stable_diffusion", functools.partial(by_diffusers, alpha=3.0), 1.5),  # alpha/r
+        ("stable_diffusion", lambda pipeline, found, file: by_kohya(found, file, alpha=1.0), 0.5),
+        ("sdxl", by_diffusers, 1.0),
+        ("sd3", by_diffusers, 1.0),
+        ("flux", functools.partial(by_diffusers, alpha=4.0), 2.0),
+    ],
+)
+def test_a_lora_is_the_network_with_the_product_added_and_leaves_no_trace(
+    kind: str, write: Callable[..., Path], factor: float, tmp_path: Path
+) -> None:
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    found = pairs(pipeline, LAYERS[kind])
+    file = write(pipeline, found, tmp_path / "a.safetensors")
+    before = finish(engine, wanted(kind, tmp_path))
+    for weight in (0.7, -1.3):
+        run = finish(engine, wanted(kind, tmp_path, Lora(str(file), weight)))
+        assert len(run.info.request.loras[0].sha256) == 64
+        assert run.info.conditions.endswith(f" · LoRA a × {weight:g}")
+        after = finish(engine, wanted(kind, tmp_path))
+        with added(pipeline, (found, weight * factor)):
+            check_alike(run, finish(engine, wanted(kind, tmp_path)))
+        assert differs(run, before) > 1e-3  # else there is nothing to tell apart
+        check_alike(before, after, exact=True)
+    check_alike(before, finish(engine, wanted(kind, tmp_path, Lora(str(file), 0.0))), exact=True)
+
+
+def test_convolutions_and_layers_with_alphas_of_their_own_in_a_file_of_half_precision(tmp_path: Path) -> None:
+    engine, pipeline = engine_of("stable_diffusion"), built("stable_diffusion")[0]
+    found = pairs(pipeline, CONV)
+    file = by_kohya(found, tmp_path / "locon.safetensors", alpha=4.0, other=1.0)
+    save_file({name: tensor.bfloat16() for name, tensor in load_file(file).items()}, file)
+    run = finish(engine, wanted("stable_diffusion", tmp_path, Lora(str(file), 1.0)))
+    rounded = {
+        part: {
+            name: (down.bfloat16().float(), up.bfloat16().float() * (4.0, 1.0)[number % 2] / RANK)
+            for number, (name, (down, up)) in enumerate(layers.items())
+        }
+        for part, layers in found.items()
+    }
+    with added(pipeline, (rounded, 1.0)):
+        check_alike(run, finish(engine, wanted("stable_diffusion", tmp_path)))
+
+
+def test_two_loras_add_and_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = "stable_diffusion"
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    both = [pairs(pipeline, LAYERS[kind], seed) for seed in (1, 2)]
+    files = [by_diffusers(pipeline, found, tmp_path / f"{n}.safetensors") for n, found in enumerate(both)]
+    loads: list[str] = []
+    real = type(pipeline).load_lora_weights
+    monkeypatch.setattr(type(pipeline), "load_lora_weights",
+                        lambda self, *given, **named: loads.append("") or real(self, *given, **named))  # fmt: skip
+    run = finish(engine, wanted(kind, tmp_path, Lora(str(files[0]), 0.8), Lora(str(files[1]), -0.5)))
+    other = finish(engine, wanted(kind, tmp_path, Lora(str(files[0]), 0.1), Lora(str(files[1]), 1.0)))
+    assert len(loads) == 2
+    assert differs(run, other) > 1e-3
+    with added(pipeline, (both[0], 0.8), (both[1], -0.5)):
+        check_alike(run, finish(engine, wanted(kind, tmp_path)))
+    with added(pipeline, (both[0], 0.1), (both[1], 1.0)):
+        check_alike(other, finish(engine, wanted(kind, tmp_path)))
+
+
+@pytest.mark.parametrize("kind", ["stable_diffusion", "flux"])
+def test_watching_changes_nothing_and_a_fork_repeats_it(kind: str, tmp_path: Path) -> None:
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    file = by_diffusers(pipeline, pairs(pipeline, LAYERS[kind]), tmp_path / "a.safetensors")
+    request = wanted(kind, tmp_path, Lora(str(file), 0.9))
+    got, run = watched(engine, request)
+    np.testing.assert_array_equal(bare(engine, request), got)  # the LoRA is still in the pipeline
+    again = list(fork(run, 2, engine, threading.Event()))[-1].trajectory
+    check_alike(run, again, exact=True)
+    assert again.info.request.loras == run.info.request.loras
+    other = replace(request, loras=(Lora(str(file), 0.2),))
+    assert differs(run, list(fork(run, 2, engine, threading.Event(), other))[-1].trajectory) > 1e-4
+    by_diffusers(pipeline, pairs(pipeline, LAYERS[kind], seed=9), file)
+    with pytest.raises(LoraRefused, match=r"a\.safetensors is not the file that the run was made with"):
+        list(fork(run, 2, engine, threading.Event()))
+
+
+def test_matrices_are_brought_into_the_dtype_of_the_network(tmp_path: Path) -> None:
+    kind = "stable_diffusion"
+    pipeline = built(kind)[0]
+    file = by_diffusers(pipeline, pairs(pipeline, LAYERS[kind]), tmp_path / "a.safetensors")
+    engine = engine_of(kind)
+    engine.load(str(tmp_path), "cpu")
+    pipeline.to(torch.bfloat16)
+    try:
+        engine.apply_loras([Lora(str(file))])
+        parameters = {n: p for n, p in pipeline.unet.named_parameters() if "lora_" in n}
+        assert parameters
+        assert {p.dtype for p in parameters.values()} == {torch.bfloat16}
+    finally:
+        unload_loras(pipeline)
+        built.cache_clear()
+
+
+# What is refused ------------------------------------------------------------------------------------------------------
+
+
+def other_family(file: Path) -> None:
+    by_diffusers(built("flux")[0], pairs(built("flux")[0], {"transformer": ("attn.to_q",)}), file)
+
+
+def some_layers_missing(file: Path) -> None:
+    found = pairs(built("stable_diffusion")[0], {"unet": ("attn1.to_q",)})
+    tensors = load_file(by_kohya(found, file, alpha=1.0))
+    extra = {name.replace("down_blocks_1", "down_blocks_3"): each.clone() for name, each in tensors.items()}
+    save_file(tensors | extra, file, {"modelspec.architecture": "stable-diffusion-v1/lora"})
+
+
+def wrong_shape(file: Path) -> None:
+    by_diffusers(built("sdxl")[0], pairs(built("sdxl")[0], {"unet": ("attn2.to_k",)}), file)
+
+
+def wrong_rank(file: Path) -> None:
+    found = pairs(built("stable_diffusion")[0], {"unet": ("attn1.to_q",)})
+    tensors = load_file(by_diffusers(built("stable_diffusion")[0], found, file))
+    save_file({n: each[:, :1].clone() if "lora_B" in n or "up" in n else each for n, each in tensors.items()}, file)
+
+
+def wrong_text_encoder(file: Path) -> None:
+    found = pairs(built("stable_diffusion")[0], LAYERS["stable_diffusion"])
+    tensors = load_file(by_diffusers(built("stable_diffusion")[0], found, file))
+    wide = {n: torch.ones(RANK, 7) for n in tensors if n.startswith("text_encoder") and "lora_A" in n}
+    save_file(tensors | wide, file)
+
+
+def loha(file: Path) -> None:
+    save_file({"lora_unet_mid_block_attentions_0_proj_in.hada_w1_a": torch.ones(2, 2)}, file)
+
+
+def not_finite(file: Path) -> None:
+    found = pairs(built("stable_diffusion")[0], {"unet": ("attn1.to_q",)})
+    save_file({n: each * torch.inf for n, each in load_file(by_kohya(found, file, alpha=1.0)).items()}, file)
+
+
+def truncated(file: Path) -> None:
+    other_family(file)
+    file.write_bytes(file.read_bytes()[:-10])
+
+
+def a_pickle(file: Path) -> None:
+    torch.save({"a": torch.ones(1)}, file)
+
+
+def whole_network(file: Path) -> None:
+    save_file({"conv_in.weight": torch.ones(3, 3)}, file)
+
+
+@pytest.mark.parametrize(
+    ("write", "sentence"),
+    [
+        (
+            other_family,
+            r"does not fit this model \(StableDiffusionPipeline\): none of the \d layers that it changes is",
+        ),
+        (some_layers_missing, r"1 of the 5 layers that it changes are not there\. .*'stable-diffusion-v1/lora'"),
+        (wrong_shape, r"does not fit this model \(StableDiffusionPipeline\): it has a wrong shape for '.*attn2\.to_k"),
+        (wrong_rank, r"it has a wrong shape for '.*attn1\.to_q.*lora_"),
+        (wrong_text_encoder, r"x\.safetensors "),
+        (loha, r"is a LoHa, which diffusers does not read for a StableDiffusionPipeline\. Choose a LoRA or a LoCon\."),
+        (not_finite, r"has NaN or infinite values in 'lora_unet_"),
+        (truncated, r"x\.safetensors is damaged \("),
+        (a_pickle, r"x\.safetensors is damaged \(it is a pickle under another name\)"),
+        (whole_network, r"x\.safetensors holds no LoRA\."),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence_and_the_pipeline_is_left_as_it_was(
+    write: Callable[[Path], None], sentence: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kind = "stable_diffusion"
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    file = tmp_path / "x.safetensors"
+    write(file)
+    good = by_diffusers(pipeline, pairs(pipeline, LAYERS[kind]), tmp_path / "good.safetensors")
+    before = {part: {n: t.clone() for n, t in getattr(pipeline, part).state_dict().items()} for part in LAYERS[kind]}
+    noise = torch.get_rng_state()
+    capfd.readouterr()
+    with pytest.raises(LoraRefused, match=sentence) as caught:
+        finish(engine, wanted(kind, tmp_path, Lora(str(good)), Lora(str(file))))
+    assert "Error" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+    assert torch.equal(noise, torch.get_rng_state())
+    for part, tensors in before.items():
+        after = getattr(pipeline, part).state_dict()
+        assert after.keys() == tensors.keys()
+        assert all(torch.equal(after[name], tensors[name]) for name in tensors)
+    assert pipeline.get_list_adapters() == {}
+    assert finish(engine, wanted(kind, tmp_path, Lora(str(good)))).is_complete
+
+
+def test_nothing_of_a_files_config_is_used_but_numbers(tmp_path: Path) -> None:
+    kind = "stable_diffusion"
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    found = pairs(pipeline, {"unet": ("attn1.to_q",)})
+    file = by_diffusers(pipeline, found, tmp_path / "a.safetensors")
+    config = {"unet.lora_alpha": float("1e308"), "unet.target_modules": "(a+)+$", "unet.init_lora_weights": "pissa",
+              "unet.alpha_pattern": {"(a+)+$": 1, "attn1.to_q": 4.0}, "unet.use_dora": "x"}  # fmt: skip
+    save_file(load_file(file), file, {"lora_adapter_metadata": json.dumps(config)})
+    run = finish(engine, wanted(kind, tmp_path, Lora(str(file), 1.0)))
+    with added(pipeline, (found, 4.0 / RANK)):
+        check_alike(run, finish(engine, wanted(kind, tmp_path)))
+
+
+def test_a_stop_is_obeyed_between_two_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = "stable_diffusion"
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    file = by_diffusers(pipeline, pairs(pipeline, LAYERS[kind]), tmp_path / "a.safetensors")
+    stop = threading.Event()
+    engine._report = lambda progress: stop.set()  # as soon as the reading begins
+    with pytest.raises(Cancelled):
+        list(sample(engine, wanted(kind, tmp_path, Lora(str(file))), stop))
+    assert pipeline.get_list_adapters() == {}
+
+
+def test_links_are_followed_and_the_same_file_is_not_given_twice(tmp_path: Path) -> None:
+    kind = "stable_diffusion"
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    file = by_diffusers(pipeline, pairs(pipeline, LAYERS[kind]), tmp_path / "a.safetensors")
+    link = tmp_path / "b: c.safetensors"
+    link.symlink_to(file)
+    assert finish(engine, wanted(kind, tmp_path, Lora(str(link)))).info.request.loras[0].name == "b: c.safetensors"
+    shutil.copy(file, tmp_path / "d.safetensors")
+    with pytest.raises(RequestError, match=r"a\.safetensors and d\.safetensors are the same"):
+        finish(engine, wanted(kind, tmp_path, Lora(str(file)), Lora(str(tmp_path / "d.safetensors"))))
+
+
+def test_a_model_that_takes_none_says_so(tmp_path: Path) -> None:
+    assert not takes_loras(built("dit")[0])
+    with pytest.raises(SculptorError, match="This model, a DiTPipeline, takes no LoRAs"):
+        finish(engine_of("dit"), wanted("dit", tmp_path, Lora(str(tmp_path / "a.safetensors"))))
