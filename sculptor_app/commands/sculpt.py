@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sculptor_app.commands.run_options import (
@@ -46,6 +48,7 @@ from sculptor_app.exports.animation.options import (
     MIN_SIZE_PX,
     AnimationOptions,
 )
+from sculptor_app.exports.formats import picture_format
 from sculptor_app.measures.frame_kinds import current_word
 
 if TYPE_CHECKING:
@@ -183,9 +186,24 @@ def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
         trajectory, measures = sample(request, arguments, interruption)
         if arguments.scale is not None:
             options = options_of(arguments, max(trajectory.shape[1:]))
+        options = _with_frames_that_are_there(arguments.out, options, trajectory)
         write_files(arguments, options, trajectory, measures, trajectory.last, interruption)
 
     return run_checked(lambda: check(arguments), work)
+
+
+def _with_frames_that_are_there(
+    out: Path | None, options: AnimationOptions, trajectory: Trajectory
+) -> AnimationOptions:
+    """The noisy state in place of the guess where the model's sampler gives none, which is said: a run takes long."""
+    from sculptor_app.exports.animation.plan import has_guesses
+
+    row = None if out is None else picture_format(out)
+    is_filmed = row is not None and row.kind == "animation"
+    if not is_filmed or options.frames not in ("guess", "both") or has_guesses(trajectory):
+        return options
+    say(f"{trajectory.step(trajectory.last).guess_note} The noisy state is shown instead.", sys.stderr)
+    return replace(options, frames="noisy")
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:

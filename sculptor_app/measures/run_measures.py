@@ -119,6 +119,8 @@ class RunMeasures:
     def _expect(self, steps: int) -> None:
         """Make room for more rows, as a run needs whose steps are counted as they come."""
         self.planned_steps = steps
+        missing = max(0, steps + 1 - len(self._guidance_norms))
+        self._guidance_norms = np.concatenate([self._guidance_norms, np.full(missing, np.nan)])
         for table in (self._energies, self._powers):
             for source, rows in table.items():
                 if len(rows) <= steps:

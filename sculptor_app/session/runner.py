@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.session.engine import LoadingProgress, MakeStart, Sampling, Work
 from sculptor_app.session.worker import Job, JobThread, Outcome, Run
@@ -152,6 +152,7 @@ class SamplingRunner(QObject):
         prepared: a Prepared record, once the engine and the model are there.
         loading: a `LoadingProgress`, whoever the model is loaded for.
         planned: the request that was asked about and the noise levels of its states.
+        plan_refused: that request and the error, where its run would end without a picture.
         started: a SampleRun, of which state 0 is there.
         finished: a run, after its own signal.
         cancelled: the same.
@@ -162,6 +163,7 @@ class SamplingRunner(QObject):
     prepared = Signal(object)
     loading = Signal(object)
     planned = Signal(object, object)
+    plan_refused = Signal(object, object)
     started = Signal(object)
     finished = Signal(object)
     cancelled = Signal(object)
@@ -176,6 +178,7 @@ class SamplingRunner(QObject):
         self._state = RunState.IDLE
         self._waiting: tuple[ModelRun, Job] | None = None
         self._plan_wanted: RunRequest | None = None
+        self._plan_asked: RunRequest | None = None  # the one that is being planned
         self.engine: Engine | None = None
         # Weak, as a run holds its trajectory, which goes with the last view of it.
         self._newest: Callable[[], ModelRun | None] = lambda: None  # the run that was asked for last
@@ -382,10 +385,11 @@ class SamplingRunner(QObject):
     def _plan_next(self) -> None:
         if self._plan_wanted is None or not self._ready or self._jobs.is_busy:
             return
-        request, self._plan_wanted = self._plan_wanted, None
+        request = self._plan_asked = self._plan_wanted
+        self._plan_wanted = None
         run = Run()
         run.produced.connect(self._take_plan)
-        run.failed.connect(self._log_plan_failure)
+        run.failed.connect(self._take_plan_failure)
         self._jobs.start(self._planning_job(request), run)
 
     @Slot(object)
@@ -393,8 +397,11 @@ class SamplingRunner(QObject):
         self.planned.emit(plan.request, plan.levels)
 
     @Slot(object)
-    def _log_plan_failure(self, error: BaseException) -> None:
-        log.warning("a plan could not be made", exc_info=error)
+    def _take_plan_failure(self, error: BaseException) -> None:
+        if isinstance(error, RequestError):
+            self.plan_refused.emit(self._plan_asked, error)
+        elif not isinstance(error, SculptorError):  # that one says what is known only when the run begins
+            log.warning("a plan could not be made", exc_info=error)
 
     def _set_state(self, state: RunState) -> None:
         if state is not self._state:

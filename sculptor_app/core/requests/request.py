@@ -147,6 +147,7 @@ class RunRequest:
             _within("guidance", self.guidance, 0, MAX_GUIDANCE)
         object.__setattr__(self, "options", _pairs(self.options))
         object.__setattr__(self, "loras", _checked_loras(self.loras))
+        check_strength(self.steps, self.option_values.get("strength"))
 
     @property
     def option_values(self) -> dict[str, OptionValue]:
@@ -182,6 +183,17 @@ def _checked_loras(given: Loras) -> tuple[Lora, ...]:
         if files.count(each.file) > 1:
             raise RequestError(translate("errors", "The LoRA {0} is given twice; give it once.").format(each.name))
     return loras
+
+
+def check_strength(steps: int, strength: OptionValue) -> None:
+    """Refuse a strength of img2img that leaves no step of a run (`RequestError`); None is left to the model."""
+    if isinstance(strength, int | float) and 0 <= strength <= 1 and int(steps * strength) < 1:
+        least = math.ceil(1000 / steps) / 1000
+        raise RequestError(
+            translate(
+                "errors", "The strength {0:g} leaves no step of {1}; choose at least {2:g}, or more steps."
+            ).format(strength, steps, least)
+        )
 
 
 def _pairs(options: Options) -> tuple[tuple[str, OptionValue], ...]:

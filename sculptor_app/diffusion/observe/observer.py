@@ -380,9 +380,7 @@ def _refuse_nan(states: list[Frame], call: Call) -> None:
         if not np.isfinite(state.sum()):
             raise SamplerFailed(
                 translate("errors", "Step {0} gave NaN or infinite values.").format(call.number),
-                translate(
-                    "errors", "Choose another sampler, more steps or less guidance; the steps before it are kept."
-                ),
+                translate("errors", "Choose another sampler or other settings; the steps before it are kept."),
             )
 
 

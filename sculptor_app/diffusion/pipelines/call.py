@@ -13,7 +13,7 @@ from PIL import Image
 from sculptor_app.core.pictures.file import open_picture
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest, label_of
+from sculptor_app.core.requests.request import OptionValue, RequestError, RunRequest, check_strength, label_of
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.diffusion.pipelines.parameters import (
@@ -63,6 +63,8 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
         )
     controls = {control.name: control for control in model_parameters(pipeline)}
     options = _options(pipeline, request, controls)
+    if "strength" in controls:
+        check_strength(request.steps, options.get("strength", call_parameters(pipeline)["strength"].default))
     generator = torch.Generator("cpu").manual_seed(request.seed)
     size = _size(pipeline, options)
     arguments = {

@@ -1,21 +1,30 @@
-"""The samplers on offer, each made from the settings that the model was trained with."""
+"""The samplers on offer, each made from the settings that the model was trained with, and rehearsed before a run.
+
+Schedulers of diffusers accept settings at which they divide by zero or leave their tables: timesteps that repeat, more
+steps than a model was trained on, a run from pure noise with a network that predicts noise. A rehearsal takes the very
+steps on a few numbers, with the answers of a network that knows its data: white noise of unit variance.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import logging
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import diffusers
+import numpy as np
 import torch
 
 from sculptor_app.core.requests.request import RequestError
-from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS, Sampler
+from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS, SCHEDULER_CLASSES, Family, Sampler
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.samplers.levels import Scheduler, UnknownSchedulerError, kind_of
+from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.diffusion.samplers.levels import Call, Scheduler, UnknownSchedulerError, is_known, kind_of, plan_calls
 
 # Old folders hold settings that no class knows any more; diffusers would say so on the terminal at every run.
 logging.getLogger("diffusers.configuration_utils").addFilter(lambda line: "were passed to" not in line.getMessage())
@@ -153,7 +162,7 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
         steps: Reverse steps that it will be asked for, 1 to the model's `num_train_timesteps`.
 
     Raises:
-        RequestError: The sampler cannot take so many steps, or the model's own is none of diffusers'.
+        RequestError: The model's own is none of diffusers'.
     """
     if sampler == OWN_SAMPLER:
         return _own(base_config)
@@ -169,11 +178,6 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
     if row.divides_by_strides and _repeats_timesteps(scheduler, steps):
         settings |= {"timestep_spacing": "trailing", "lambda_min_clipped": -float("inf")}
         scheduler = _build(row, base_config, settings)
-    if row.has_karras_spacing and _repeats_timesteps(scheduler, steps, first=2):
-        # Most pipelines say where in its schedule a run begins. The others' begin with the second of the two.
-        raise RequestError(
-            translate("errors", "{0} begins twice with {1} steps; choose another sampler.").format(row.label, steps)
-        )
     return scheduler
 
 
@@ -210,8 +214,151 @@ def _build(sampler: Sampler, base_config: Mapping[str, Any], settings: dict[str,
     return kind.from_config(dict(base_config), **chosen)
 
 
-def _repeats_timesteps(scheduler: Scheduler, steps: int, first: int | None = None) -> bool:
-    """Whether the (first) timesteps, rounded to whole ones, repeat: evenly spaced, the solver would divide by zero."""
+def _repeats_timesteps(scheduler: Scheduler, steps: int) -> bool:
+    """Whether the timesteps, rounded to whole ones, repeat: evenly spaced, the solver would divide by zero."""
     scheduler.set_timesteps(steps)
-    timesteps = scheduler.timesteps.tolist()[:first]
+    timesteps = scheduler.timesteps.tolist()
     return len(set(timesteps)) < len(timesteps)
+
+
+# Rehearsal -----------------------------------------------------------------------------------------------------------
+
+_CHANNELS, _SIDE = 3, 4
+_NOT_REHEARSED = (Family.SCORE,)
+"""Families whose schedulers have no `step`, but a predictor and a corrector."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleProblem:
+    """Why a sampler's steps give no picture."""
+
+    sentence: str  # for a person
+    is_of_steps: bool = True  # whether another number of steps may help
+
+
+def schedule_problem(
+    scheduler: Scheduler, name: str, steps: int, first: int = 0, says_begin: bool = False
+) -> ScheduleProblem | None:
+    """Why a planned scheduler's steps would give no picture; None where they would, or its steps are not known.
+
+    Args:
+        scheduler: After `set_timesteps`; it is used up.
+        name: Of the sampler, for people.
+        steps: How many were asked for.
+        first: Which entry of the schedule the run starts with.
+        says_begin: Whether the pipeline tells the scheduler so.
+    """
+    if not is_known(scheduler) or SCHEDULER_CLASSES[kind_of(scheduler)].family in _NOT_REHEARSED:
+        return None
+    calls: tuple[Call, ...] = ()
+    timesteps = scheduler.timesteps.tolist()
+    try:
+        calls = plan_calls(scheduler, first)
+        if _stays_finite(scheduler, calls, first, says_begin):
+            return None
+    except UnknownSchedulerError:
+        return None
+    except Exception:  # whatever a scheduler raises at settings that it does not check
+        pass
+    return _reason(scheduler, name, steps, calls, timesteps[first:])
+
+
+def why_not_planned(scheduler: Scheduler, name: str, steps: int) -> ScheduleProblem:
+    """Why a scheduler refused to plan so many steps."""
+    return _reason(scheduler, name, steps, (), [])
+
+
+def _reason(
+    scheduler: Scheduler, name: str, steps: int, calls: tuple[Call, ...], timesteps: list[float]
+) -> ScheduleProblem:
+    trained = scheduler.config.get("num_train_timesteps")
+    if calls and calls[0].before.signal == 0 and scheduler.config.get("prediction_type") == "epsilon":
+        at_noise = translate(
+            "errors",
+            "This model's schedule begins with pure noise, where a model that predicts the noise says nothing of the "
+            "picture, and {0} divides by zero.",
+        )
+        return ScheduleProblem(at_noise.format(name), is_of_steps=False)
+    if isinstance(trained, int) and steps > trained:
+        sentence = translate(
+            "errors", "This model was trained on {1} timesteps, over which {0} cannot take {2} steps."
+        ).format(name, trained, steps)
+        return ScheduleProblem(sentence)
+    if isinstance(trained, int) and timesteps and max(timesteps) >= trained:
+        beyond = translate(
+            "errors", "With {1} steps, {0} begins beyond the {2} timesteps that this model was trained on."
+        )
+        return ScheduleProblem(beyond.format(name, steps, trained))
+    stages = SCHEDULER_CLASSES[kind_of(scheduler)].stages if is_known(scheduler) else 1
+    own = timesteps[::stages]
+    twice = translate("errors", "With {1} steps, {0} comes to one timestep of this model twice and divides by zero.")
+    infinite = translate("errors", "With {1} steps, the numbers of {0} do not stay finite with this model's settings.")
+    return ScheduleProblem((twice if len(set(own)) < len(own) else infinite).format(name, steps))
+
+
+def _stays_finite(scheduler: Scheduler, calls: tuple[Call, ...], first: int, says_begin: bool) -> bool:
+    """Whether all states of a run are finite; whatever the scheduler raises comes out."""
+    if says_begin and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, _CHANNELS, _SIDE, _SIDE, generator=generator) * max(calls[0].before.scale, 1e-3)
+    step = _Step(scheduler, generator)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # of divisions by zero, which are looked for here
+        for index, call in enumerate(calls, start=first):
+            x = step(x, index, call)
+            if not torch.isfinite(x).all():
+                return False
+    return True
+
+
+class _Step:
+    """Calls of a scheduler's `step` as a pipeline makes them."""
+
+    def __init__(self, scheduler: Scheduler, generator: torch.Generator) -> None:
+        self._scheduler = scheduler
+        self._family = SCHEDULER_CLASSES[kind_of(scheduler)].family
+        self._accepted = inspect.signature(scheduler.step).parameters
+        self._fixed = {"generator": generator} if "generator" in self._accepted else {}
+        self._old: torch.Tensor | None = None
+
+    def __call__(self, x: torch.Tensor, index: int, call: Call) -> torch.Tensor:
+        """The state that a call returns."""
+        scheduler, timesteps = self._scheduler, self._scheduler.timesteps
+        timestep = timesteps[index]
+        if hasattr(scheduler, "scale_model_input"):
+            scheduler.scale_model_input(x, timestep)
+        given: dict[str, Any] = {
+            **self._fixed,
+            "model_output": self._answer(x, call.before),
+            "timestep": timestep.reshape(1) if self._family is Family.WUERSTCHEN else timestep,
+            "sample": x,
+            "return_dict": False,
+        }
+        later = timesteps[index + 1] if index + 1 < len(timesteps) else None
+        others = {
+            "old_pred_original_sample": self._old,
+            "timestep_back": timesteps[index - 1] if index else None,
+            "prev_timestep": later,
+        }
+        result = scheduler.step(**given, **{name: value for name, value in others.items() if name in self._accepted})
+        self._old = result[1] if len(result) > 1 else None
+        state: torch.Tensor = result[0]
+        return state
+
+    def _answer(self, x: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
+        """What a network answers that knows its data: the best guess of the picture is a·x/(a² + s²)."""
+        a, s, r = level.signal, level.noise, level.scale
+        clean = x * (a / r**2)
+        noise = (x - a * clean) / max(s, 1e-9)
+        config = self._scheduler.config
+        by_kind = {
+            "epsilon": noise, "sample": clean, "v_prediction": (a * noise - s * clean) / r,
+            "flow_prediction": noise - clean,
+        }  # fmt: skip
+        kind = {
+            Family.FLOW: "flow_prediction", Family.ANGLES: "v_prediction", Family.EDM: "sample",
+            Family.CONSISTENCY: "sample", Family.TRIGFLOW: "v_prediction", Family.WUERSTCHEN: "epsilon",
+        }.get(self._family) or str(config.get("prediction_type", "epsilon"))  # fmt: skip
+        answer = by_kind.get(kind, clean)
+        return torch.cat([answer, answer], 1) if str(config.get("variance_type")).startswith("learned") else answer

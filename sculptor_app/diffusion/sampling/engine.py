@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 import json
 import threading
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from sculptor_app.core.errors import ModelFolderError, SculptorError
-from sculptor_app.core.requests.request import Lora, RunRequest
+from sculptor_app.core.requests.request import Lora, RequestError, RunRequest
+from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.models import lora as lora_files
@@ -22,6 +25,7 @@ from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pi
 from sculptor_app.diffusion.models.verdict import Report, Unfit
 from sculptor_app.diffusion.pipelines import devices as machine
 from sculptor_app.diffusion.pipelines.call import angle_arguments
+from sculptor_app.diffusion.pipelines.compatibility import samplers_for
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, release_memory
 from sculptor_app.diffusion.pipelines.layout import latent_layout_of
@@ -34,13 +38,22 @@ from sculptor_app.diffusion.samplers.levels import (
     open_calls,
     plan_levels,
 )
-from sculptor_app.diffusion.samplers.schedulers import make_scheduler, schedulers_of, settings_of
+from sculptor_app.diffusion.samplers.schedulers import (
+    ScheduleProblem,
+    make_scheduler,
+    schedule_problem,
+    schedulers_of,
+    settings_of,
+    why_not_planned,
+)
 from sculptor_app.resources import ResourceError
 from sculptor_app.resources import path as resource
 
 EMBEDDED_MODEL = "models/atelier-64"
 _PATCH = 2
 """Edge of the patch that becomes one token, in every model whose levels depend on the size of the picture."""
+_NAMED = 6
+"""How many of the samplers that work are named where one does not."""
 _LATER = translate("errors", "The phases are shown when the run has begun.")
 Pipeline = Any
 """A pipeline of diffusers; it ships no types."""
@@ -155,12 +168,47 @@ class Engine:
         return make_scheduler(request.sampler, config, request.steps)
 
     def plan(self, request: RunRequest) -> tuple[NoiseLevel, ...]:
-        """Noise levels of the states 0..N of a request, without running or loading the model; else `PlanUnknown`."""
-        loaded = self._pipeline if self._folder == model_folder(request.model) else None
+        """Noise levels of the states 0..N of a request, without running or loading the model.
+
+        Raises:
+            PlanUnknown: They are known only when the run begins.
+            RequestError: As of `check_plan`.
+        """
+        if self._loaded(request) is not None and not self.settings:
+            raise PlanUnknown(translate("errors", "This model works in several stages."), _LATER)
+        self.check_plan(request)
         try:
-            return planned_levels(self.scheduler(request), request, loaded)
+            return planned_levels(self.scheduler(request), request, self._loaded(request))
         except UnknownSchedulerError as error:
             raise PlanUnknown(error.args[0]) from error
+
+    def check_plan(self, request: RunRequest) -> None:
+        """Refuse settings at which the sampler's steps give no picture; the `RequestError` names samplers that work."""
+        problem = self._plan_problem(request)
+        if problem is None:
+            return
+        pipeline = self._loaded(request)
+        others = () if pipeline is None else samplers_for(pipeline, self.settings)
+        requests = (replace(request, sampler=each) for each in others if each != request.sampler)
+        working = [each.sampler for each in islice((r for r in requests if self._plan_problem(r) is None), _NAMED)]
+        steps = translate("errors", "Choose another number of steps.") if problem.is_of_steps else ""
+        named = translate("errors", "Choose one of these samplers: {0}.").format(", ".join(working))
+        either = translate("errors", "Choose another number of steps, or one of these samplers: {0}.")
+        both = either.format(", ".join(working)) if problem.is_of_steps else named
+        raise RequestError(problem.sentence, both if working else steps)
+
+    def _loaded(self, request: RunRequest) -> Pipeline | None:
+        """The loaded pipeline, if it is the one that a request names."""
+        return self._pipeline if self._folder == model_folder(request.model) else None
+
+    def _plan_problem(self, request: RunRequest) -> ScheduleProblem | None:
+        """Why a request's steps give no picture; None where they do, and where that cannot be told before."""
+        wanted = replace(request, seed=0, guidance=None, form=None, material=None, device="auto", loras=())
+        key = "plan", wanted, self._folder == model_folder(request.model)
+        if key not in self.cache:
+            self.cache[key] = _plan_problem(self.scheduler(request), request, self._loaded(request))
+        problem: ScheduleProblem | None = self.cache[key]
+        return problem
 
 
 def _read_scheduler_config(folder: Path) -> Mapping[str, Any]:
@@ -223,20 +271,57 @@ def planned_levels(scheduler: Scheduler, request: RunRequest, pipeline: Any = No
         scheduler: New, of that request; its timesteps are set here.
         pipeline: The model, where it is loaded.
     """
+    if pipeline is not None and "strength" in call_parameters(pipeline):
+        raise PlanUnknown(translate("errors", "How many steps are left depends on the picture's strength."), _LATER)
+    try:
+        _set_timesteps(scheduler, request, pipeline)
+        return plan_levels(scheduler) if is_known(scheduler) else levels_of(open_calls(scheduler))
+    except UnknownSchedulerError as error:
+        raise PlanUnknown(error.args[0], _LATER) from error
+
+
+def _set_timesteps(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> None:
+    """Plan a scheduler as the pipeline does; `PlanUnknown` where only that one knows how."""
     arguments: dict[str, Any] = {}
     parameters = {} if pipeline is None else call_parameters(pipeline)
-    if "strength" in parameters:
-        raise PlanUnknown(translate("errors", "How many steps are left depends on the picture's strength."), _LATER)
     if scheduler.config.get("use_dynamic_shifting"):
         arguments["mu"] = _shift(scheduler, request, pipeline)
     arguments |= {} if pipeline is None else angle_arguments(pipeline, request)
     if ("sigmas" in parameters or "mu" in arguments) and plans_sigmas(pipeline):
         arguments["sigmas"] = [1 - k / request.steps for k in range(request.steps)]  # np.linspace(1, 1/N, N)
+    scheduler.set_timesteps(None if "sigmas" in arguments else request.steps, **arguments)
+
+
+def _plan_problem(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> ScheduleProblem | None:
+    """Why a request's steps give no picture; None where they do, or nobody can tell."""
+    kind = type(scheduler).__name__.removesuffix("Scheduler")
+    name = kind if request.sampler == OWN_SAMPLER else SAMPLERS[request.sampler].label
+    if not is_known(scheduler):
+        return None
     try:
-        scheduler.set_timesteps(None if "sigmas" in arguments else request.steps, **arguments)
-        return plan_levels(scheduler) if is_known(scheduler) else levels_of(open_calls(scheduler))
-    except UnknownSchedulerError as error:
-        raise PlanUnknown(error.args[0], _LATER) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the run's own calls say the same
+            _set_timesteps(scheduler, request, pipeline)
+    except PlanUnknown:
+        return None
+    except Exception:  # diffusers' schedulers refuse in sentences about their own parameters
+        return why_not_planned(scheduler, name, request.steps)
+    words = code_names(pipeline) if pipeline is not None else ()
+    return schedule_problem(
+        scheduler, name, request.steps, _first_entry(scheduler, request, pipeline), "set_begin_index" in words
+    )
+
+
+def _first_entry(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> int:
+    """Which of a planned scheduler's timesteps a run begins with: a later one where it goes from a picture."""
+    strength = None if pipeline is None else call_parameters(pipeline).get("strength")
+    if strength is None:
+        return 0
+    share = request.option_values.get("strength", strength.default)
+    if not isinstance(share, int | float):
+        return 0
+    left = min(max(1, int(request.steps * share)), request.steps)
+    return min((request.steps - left) * int(getattr(scheduler, "order", 1)), len(scheduler.timesteps) - 1)
 
 
 def _shift(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> float:

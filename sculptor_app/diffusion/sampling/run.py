@@ -64,6 +64,8 @@ class PipelineRun:
         self._call = call_of(self.pipeline, request, start)
         self._stages = list(schedulers_of(self.pipeline))
         check_sampler(self.pipeline, request.sampler, engine.settings)
+        if len(self._stages) == 1:
+            engine.check_plan(request)
         self.request = request = replace(request, loras=engine.apply_loras(request.loras, stop))
         if len(self._stages) == 1:  # a model in several stages keeps its own schedulers
             with run_errors(self.device.name):

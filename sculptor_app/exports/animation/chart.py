@@ -101,7 +101,7 @@ class EnergyChart:
         steps = "layers" if self._into_noise else "steps"
         parts = ["log10 of power", measures.space, window, steps]
         texts = [DOT.join(parts), " · ".join(parts), " · ".join(parts[:3])]
-        if len(self._floor):
+        if np.isfinite(self._floor).any():
             dotted = "dotted: noise floor"
             texts = [" · ".join([*shorter, dotted]) for shorter in (parts, parts[:3], parts[:2], parts[:1])] + texts
         about = first_that_fits(texts, typeface(_SMALL), self.width - _LEFT - 4)

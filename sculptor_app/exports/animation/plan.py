@@ -154,13 +154,20 @@ def _nothing_to_show(trajectory: AnyTrajectory, kinds: tuple[FrameKind, ...]) ->
         )
     if kinds[0].is_of_guidance and not _has(trajectory, 1, kinds[0]):
         return ExportError(
-            why_no_guidance_guesses(trajectory, 1), translate("errors", "Export the current guess instead.")
+            why_no_guidance_guesses(trajectory, 1),
+            translate("errors", "Export the current guess instead.") if has_guesses(trajectory) else _NOISY_INSTEAD,
         )
     if FrameKind.AFTER_STEP in kinds and trajectory.info.space == DECODED:
-        return ExportError(NOT_DECODED_STEP, translate("errors", "Export the noisy state instead."))
-    return ExportError(
-        translate("errors", "This run has no guesses to show."), translate("errors", "Export the noisy state instead.")
-    )
+        return ExportError(NOT_DECODED_STEP, _NOISY_INSTEAD)
+    return ExportError(trajectory.step(trajectory.last).guess_note, _NOISY_INSTEAD)
+
+
+_NOISY_INSTEAD = translate("errors", "Export the noisy state instead.")
+
+
+def has_guesses(trajectory: AnyTrajectory) -> bool:
+    """Whether any step of a run that has taken one has a guess."""
+    return any(not trajectory.step(k).guess_note for k in range(1, trajectory.last + 1))
 
 
 def timetable(states: tuple[int, ...], options: AnimationOptions) -> tuple[TimedState, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.core.errors import OutOfDeviceMemory
+from sculptor_app.core.errors import OutOfDeviceMemory, SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session
@@ -14,6 +14,7 @@ from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.playback.run_panel import RunPanel
 from sculptor_app.ui.playback.texts import StepClock, duration_text
 from sculptor_app.ui.widgets.bars import MessageBar
+from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -42,6 +43,7 @@ class RunControl(QObject):
         runner.state_changed.connect(self._show_state)
         runner.prepared.connect(self._take_prepared)
         runner.planned.connect(self._take_plan)
+        runner.plan_refused.connect(self._take_refusal)
         controls.edited.connect(self._judge)
         controls.submitted.connect(self.start)
         panel.start_requested.connect(self.start)
@@ -122,8 +124,14 @@ class RunControl(QObject):
 
     @Slot(object, object)
     def _take_plan(self, request: object, levels: object) -> None:
-        if request == self._controls.request():
+        if request == self._controls.request() and self._session.trajectory is None:
             self.planned.emit(levels)
+
+    @Slot(object, object)
+    def _take_refusal(self, request: object, error: SculptorError) -> None:
+        if request == self._controls.request():
+            self._controls.show_refusal(f"{display(error.message)} {display(error.advice)}".strip())
+            self._panel.set_reason(self._controls.reason)
 
     @Slot(object, object)
     def _take_trajectory(self, trajectory: Trajectory, measures: RunMeasures) -> None:
@@ -198,7 +206,7 @@ class RunControl(QObject):
 
     @Slot()
     def plan(self) -> None:
-        """Before the first run, have the run that the controls describe planned."""
+        """Have the run that the controls describe planned: its phases are shown before the first, its faults always."""
         request = self._controls.request()
-        if request is not None and self._session.trajectory is None:
+        if request is not None:
             self._runner.plan(request)

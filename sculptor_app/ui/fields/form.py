@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OptionValue, RunRequest
+from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OptionValue, RequestError, RunRequest
+from sculptor_app.ui.widgets.names import display
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
@@ -39,10 +40,13 @@ def read_form(fields: FormFields) -> RunRequest | tuple[FieldError, ...]:
     guidance = _guidance(fields.guidance) if fields.has_guidance else None
     if isinstance(seed, FieldError) or isinstance(steps, FieldError) or isinstance(guidance, FieldError):
         return tuple(value for value in (seed, steps, guidance) if isinstance(value, FieldError))
-    return RunRequest(
-        form=fields.form, material=fields.material, seed=seed, steps=steps, sampler=fields.sampler,
-        guidance=guidance, device=fields.device, model=fields.model, options=fields.options,
-    )  # fmt: skip
+    try:
+        return RunRequest(
+            form=fields.form, material=fields.material, seed=seed, steps=steps, sampler=fields.sampler,
+            guidance=guidance, device=fields.device, model=fields.model, options=fields.options,
+        )  # fmt: skip
+    except RequestError as error:  # what its fields make together, as the strength and the number of steps
+        return (FieldError("steps", display(error.message)),)
 
 
 def _whole_number(text: str) -> int | None:

@@ -50,6 +50,11 @@ class RunForm(QWidget):
         self.problem.setVisible(bool(errors))
         self.edited.emit()
 
+    def show_refusal(self, sentence: str) -> None:
+        """Say why the run that the fields describe would end without a picture, until they are edited."""
+        self.problem.setText(sentence)
+        self.problem.setVisible(bool(sentence))
+
     # Parts for subclasses
 
     def heading(self, text: str) -> QLabel:

@@ -207,7 +207,7 @@ class FramePresenter(PlaybackPresenter):
         if kind is FrameKind.NOISY_STATE:
             level = trajectory.levels[step]
             if not level.is_known:
-                return texts.level_text(level)
+                return self.tr("level not known")
             return self.tr("SNR {0} · σ {1}").format(ratio_text(level.snr), ratio_text(level.sigma))
         if kind.is_of_guidance:
             return self._guidance_note(trajectory, kind, step)

@@ -69,6 +69,11 @@ class BandPlot(Chart):
         self.canvas.view.setXRange(-0.5, max(planned, 1) + 0.5, padding=0)
         self._show(np.full((0, len(BAND_KEYS)), np.nan))
 
+    @property
+    def planned(self) -> int:
+        """N, the number of steps; 0 for no run."""
+        return self._planned
+
     def set_energies(self, energies: np.ndarray, source: str, space: str, window: str) -> None:
         """Mean power per band at states 0..n-1, shape (n, 4), not yet logarithmic; NaN or 0 is a gap.
 

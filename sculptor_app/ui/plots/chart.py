@@ -30,7 +30,7 @@ class Chart(QWidget):
         self.caption = ElidedLabel("", self)
         self.caption.setFont(fonts.small())
         self.caption.setProperty("tone", "muted")
-        self._empty = QLabel("", self.canvas)
+        self._empty, self._first_text = QLabel("", self.canvas), ""
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
         self._empty.setProperty("tone", "muted")
@@ -57,6 +57,11 @@ class Chart(QWidget):
     def show_empty(self, empty: bool) -> None:
         """Shows or takes away the text of an empty plot."""
         self._empty.setVisible(empty)
+
+    def set_empty_text(self, text: str = "") -> None:
+        """Why nothing is plotted; empty brings back what to do before there is a run."""
+        self._first_text = self._first_text or self._empty.text()
+        self._empty.setText(text or self._first_text)
 
     def _tooltip_text(self, x: float) -> str:
         return "" if self.is_empty else self.tooltip_at(x)

@@ -149,6 +149,9 @@ class PlotsPanel(QWidget):
     def _draw_bands(self, plot: BandPlot, trajectory: AnyTrajectory, measures: RunMeasures, step: int) -> None:
         if measures.last != self._plotted:
             self._plotted = measures.last
+            if plot.planned != trajectory.planned_steps:  # of a sampler whose steps are counted as they come
+                plot.set_plan(trajectory.spans, trajectory.planned_steps)
+            plot.set_empty_text(self._why_empty(trajectory))
             plot.set_energies(
                 measures.energies(self.source), self._name(), self._space(measures), self._window(measures)
             )
@@ -166,6 +169,7 @@ class PlotsPanel(QWidget):
             self._ended = measures.last
             self._ends = self._phase_ends(trajectory, measures)
             plot.set_labels(self._name(), self._space(measures), self._window(measures))
+            plot.set_empty_text(self._why_empty(trajectory))
         spectrum = measures.spectrum(self.source, step)
         floor, covered_from = None, None
         level = trajectory.levels[step]
@@ -176,6 +180,12 @@ class PlotsPanel(QWidget):
             floor = forward.floor_spectrum(spectrum, level)
             covered_from = None if clean is None else forward.noise_floor_cutoff(clean, level)
         plot.set_curves(spectrum, self._ends, step, floor, covered_from)
+
+    def _why_empty(self, trajectory: AnyTrajectory) -> str:
+        """Why a run has no guess that could be measured; empty where it has one, or none yet."""
+        if self.source != GUESS or not trajectory.last or not trajectory.step(trajectory.last).guess_note:
+            return ""
+        return self.tr("This run has no guess: choose “noisy state” above.")
 
     def _clean(self, trajectory: AnyTrajectory, measures: RunMeasures) -> Spectrum | None:
         """The spectrum of the finished picture; None while there is none."""

@@ -157,6 +157,9 @@ class Timeline(QSlider):
             axis = self._axis()
             for span in self._spans:
                 timeline_paint.paint_label(painter, axis, span)
+            if self._planned and not self._spans:
+                text = self.tr("The noise levels of this run are not known, so it has no phases.")
+                timeline_paint.paint_unknown_label(painter, axis, text)
             if self._marks:
                 below = QRectF(2, 0, self.width() - 4, self.height())
                 timeline_paint.paint_marks(painter, axis, self._marks, below)
@@ -184,6 +187,8 @@ class Timeline(QSlider):
         painter = QPainter(self)
         axis = self._axis()
         timeline_paint.paint_noise(painter, axis)
+        if sum(span.last_step - span.first_step + 1 for span in self._spans) < self._planned:
+            timeline_paint.paint_unknown(painter, axis)
         for span in self._spans:
             timeline_paint.paint_phase(painter, axis, span)
         if self._planned:

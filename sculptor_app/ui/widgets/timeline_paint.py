@@ -114,6 +114,21 @@ def paint_noise(painter: QPainter, axis: Axis) -> None:
     _hatch(painter, cell, QColor(tokens.hairline_strong), 4)
 
 
+def paint_unknown(painter: QPainter, axis: Axis) -> None:
+    """A ground under all steps, seen where no phase covers it: the noise levels of those steps are not known."""
+    box = QRectF(axis.start(1), BAR_TOP, axis.right - axis.start(1) - 1, BAR_HEIGHT)
+    painter.fillRect(box, QColor(theme().tokens.pressed))
+
+
+def paint_unknown_label(painter: QPainter, axis: Axis, text: str) -> None:
+    """The sentence on that ground where no step has a phase."""
+    box = QRectF(axis.start(1) + _PAD, BAR_TOP, axis.right - axis.start(1) - 2 * _PAD, BAR_HEIGHT)
+    painter.setFont(fonts.small())
+    painter.setPen(QColor(theme().tokens.muted))
+    fitting = QFontMetricsF(fonts.small()).elidedText(text, Qt.TextElideMode.ElideRight, box.width())
+    painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, fitting)
+
+
 def paint_phase(painter: QPainter, axis: Axis, span: PhaseSpan) -> None:
     """One phase as a coloured stretch."""
     left, right = axis.stretch(span)

@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 from diffusers import DDIMScheduler, RePaintScheduler
 
@@ -137,3 +138,65 @@ def test_pndm_in_mid_schedule() -> None:
 def test_pndm_from_its_doubled_step_is_not_known() -> None:
     with pytest.raises(UnknownSchedulerError, match="PNDM cannot be followed from this place"):
         plan_calls(pndm(6), 1)
+
+
+NO_PICTURE = {
+    # Settings of the model's own sampler, number of steps, and what is said of them.
+    "prk": ("PNDMScheduler", {"skip_prk_steps": False}, 2, "With 2 steps, the numbers of PNDM do not stay finite"),
+    "repeated": (
+        "UniPCMultistepScheduler",
+        {"beta_schedule": "squaredcos_cap_v2", "use_karras_sigmas": True},
+        10,
+        "With 10 steps, UniPCMultistep comes to one timestep of this model twice and divides by zero.",
+    ),
+    "trained": (
+        "DDIMScheduler",
+        {"num_train_timesteps": 100},
+        1000,
+        "This model was trained on 100 timesteps, over which DDIM cannot take 1000 steps.",
+    ),
+    "zero SNR": (
+        "DDIMScheduler",
+        {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"},
+        5,
+        "This model's schedule begins with pure noise, where a model that predicts the noise says nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_PICTURE)
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept context:DeprecationWarning")
+def test_what_gives_no_picture_is_refused_before_the_model_runs(
+    case: str, wanted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, settings, steps, words = NO_PICTURE[case]
+    pipeline = built("stable_diffusion")[0]
+    monkeypatch.setattr(pipeline, "scheduler", getattr(diffusers, kind)(**settings))
+    engine, request = Engine(lambda *_, **__: pipeline), wanted("stable_diffusion", steps=steps)
+    engine.load(request.model, "cpu")
+    monkeypatch.setattr(type(pipeline.unet), "forward", None)
+    for refused in (lambda: finish(engine, request), lambda: engine.plan(request)):
+        with pytest.raises(RequestError) as raised:
+            refused()
+        assert raised.value.message.startswith(words)
+        assert "Error" not in str(raised.value)
+        named = raised.value.advice.partition("samplers: ")[2].rstrip(".")
+        assert named
+        assert ("another number of steps" in raised.value.advice) == (case != "zero SNR")
+    monkeypatch.undo()
+    pipeline.scheduler = getattr(diffusers, kind)(**settings)
+    for sampler in named.split(", ")[:2] if steps < 50 else ():
+        other = finish(engine, wanted("stable_diffusion", steps=steps, sampler=sampler))
+        assert other.is_complete
+
+
+def test_img2img_of_no_step_is_refused_before_the_model_runs(wanted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = engine_of("img2img")
+    options = wanted("img2img").option_values
+    with pytest.raises(RequestError, match=r"The strength 0.2 leaves no step of 4; choose at least 0.25"):
+        wanted("img2img", options={**options, "strength": 0.2})
+    left_to_the_model = {name: value for name, value in options.items() if name != "strength"}
+    request = wanted("img2img", steps=1, options=left_to_the_model)
+    monkeypatch.setattr(type(built("img2img")[0].unet), "forward", None)
+    with pytest.raises(RequestError, match=r"The strength 0.8 leaves no step of 1; choose at least 1, or more steps."):
+        finish(engine, request)

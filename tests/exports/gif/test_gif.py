@@ -185,7 +185,7 @@ def test_ping_pong_turns_at_both_ends() -> None:
 def test_runs_with_nothing_to_show_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"no step to show. Let it take a step first"):
         written(tmp_path, made_run(taken=0))
-    with pytest.raises(ExportError, match=r"no guesses to show. Export the noisy state"):
+    with pytest.raises(ExportError, match=r"No rule is known for this scheduler. Export the noisy state"):
         written(tmp_path, made_run(guesses=False))
     assert list(tmp_path.iterdir()) == []
     assert durations(written(tmp_path, made_run(taken=0), frames="noisy", hold_ms=300)) == [300]

@@ -47,6 +47,16 @@ def test_what_cannot(fields, wrong) -> None:
     assert [error.field for error in errors] == wrong
 
 
+@pytest.mark.parametrize(("steps", "strength", "can_be_run"), [("4", 0.2, False), ("5", 0.2, True), ("4", 0, False)])
+def test_a_strength_that_leaves_no_step_is_said_in_the_form(steps: str, strength: float, can_be_run: bool) -> None:
+    read = read_form(FormFields(steps=steps, options=(("strength", strength),)))
+    assert isinstance(read, RunRequest) == can_be_run
+    if not can_be_run:
+        assert [error.sentence for error in read] == [
+            f"The strength {strength:g} leaves no step of 4; choose at least 0.25, or more steps."
+        ]
+
+
 @given(st.text(), st.text(), st.text())
 def test_any_text_gives_a_request_or_one_line_sentences(seed: str, steps: str, guidance: str) -> None:
     read = read_form(FormFields(seed=seed, steps=steps, guidance=guidance))
