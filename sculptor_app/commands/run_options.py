@@ -43,8 +43,10 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
     """
     if arguments.model is None:
         return
+    from sculptor_app.diffusion.models.hub.cache import from_address
     from sculptor_app.diffusion.models.hub.download import find_missing
 
+    arguments.model = from_address(arguments.model)
     offer = find_missing(arguments.model)
     if offer is None:
         return

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from sculptor_app.commands.terminal import UNEXPECTED, say
+from sculptor_app.commands.terminal import BAD_INPUT, UNEXPECTED, say
 
 _OWN_SCREENS = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs", "directfb")
 """Platforms of Qt's that need neither X11 nor Wayland."""
@@ -52,4 +52,13 @@ def open_window(arguments: argparse.Namespace) -> int:
         say(f"The window cannot be opened: Qt is not complete ({error}). Start `sh packaging/start.sh`, which installs "
             "what is missing, or work without a window: `sculptor-app sculpt --help`.", sys.stderr)  # fmt: skip
         return UNEXPECTED
-    return int(main(["--model", arguments.model] if arguments.model else []))
+    if not arguments.model:
+        return int(main([]))
+    from sculptor_app.core.errors import SculptorError
+    from sculptor_app.session.engine import from_address
+
+    try:
+        return int(main(["--model", from_address(arguments.model)]))
+    except SculptorError as error:
+        say(str(error), sys.stderr)
+        return BAD_INPUT

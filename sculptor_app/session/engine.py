@@ -18,6 +18,7 @@ from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, R
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.hub.cache import NotInCache as NotInCache
 from sculptor_app.diffusion.models.hub.cache import cached_names as cached_names
+from sculptor_app.diffusion.models.hub.cache import from_address as from_address
 from sculptor_app.diffusion.models.hub.cache import is_begun as is_begun
 from sculptor_app.diffusion.models.hub.cache import is_name as is_name
 from sculptor_app.diffusion.models.hub.cache import is_of_the_hub as is_of_the_hub

@@ -36,7 +36,7 @@ def test_a_good_model(whole: Path, capsys: pytest.CaptureFixture[str], monkeypat
 
 
 def test_a_bad_model_has_all_reasons(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_program(model / "pipeline.py", model / "canary")
+    write_program(model / "None.py", model / "canary")
     edit_json(model / "unet" / "config.json", layers_per_block=10**9)
     assert main(["check-model", str(model), "--device", "cpu"]) == 1
     said = capsys.readouterr()
@@ -44,8 +44,8 @@ def test_a_bad_model_has_all_reasons(model: Path, capsys: pytest.CaptureFixture[
     assert said.err == ""
     assert lines[2] == "Refused, for 2 reasons:"
     assert lines[3] == (
-        f"  {model}/pipeline.py is a program. Sculptor runs no code that comes with a model, and opens none that may "
-        "need it."
+        f"  {model}/None.py is a program that model_index.json has run. Sculptor runs no code that comes with a model, "
+        "and opens none that needs it."
     )
     assert "layers_per_block" in lines[4]
     assert not (model / "canary").exists()

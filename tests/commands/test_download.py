@@ -85,10 +85,10 @@ def test_what_the_hub_refuses(refuse: tuple[int, str], words: str, served: Hub, 
 
 
 def test_programs_and_pickles(served: Hub, tmp_path: Path, capsys: Any) -> None:
-    served.files["run.py"] = b""
+    served.files["None.py"] = b""
     told = ["sculpt", "--model", NAME, "--out", str(tmp_path / "x.gif"), "--download"]
     assert main(told) == 3
-    assert "holds the program 'run.py'" in capsys.readouterr().err
+    assert "has the program 'None.py' run" in capsys.readouterr().err
 
 
 def test_offline(served: Hub, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -90,8 +90,8 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
             parts[component.name] = _component(component, torch_dtype)
         try:
             pipeline = verdict.pipeline_class.from_pretrained(
-                verdict.path, **parts, torch_dtype=torch_dtype, local_files_only=True, use_safetensors=True,
-                trust_remote_code=False,
+                verdict.path, **parts, **dict.fromkeys(verdict.left_out), torch_dtype=torch_dtype,
+                local_files_only=True, use_safetensors=True, trust_remote_code=False,
             )  # fmt: skip
         except Exception as error:
             raise cannot(shown_path(verdict.path), error) from error

@@ -15,6 +15,8 @@ from typing import Any
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.verdict import Finding, Unfit, shown_path
 
+INDEX = "model_index.json"
+"""The file that says what a pipeline is made of."""
 MOST_FILES = 10_000
 MOST_DEPTH = 8
 MOST_JSON_BYTES = 1 << 20
@@ -28,7 +30,34 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|[\[\]{}]', re.DOTALL)
 _NO_BLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # a FIFO or a terminal must not hold us up
 _OPEN = os.O_RDONLY | _NO_BLOCKING | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _BLOB = re.compile(r"[0-9a-f]{64}")  # how blobs that several repositories share are called
+_REPOSITORY = "models--"  # how the hub's cache begins the name of a model's folder, whose "/" becomes "--"
 _AGAIN = translate("errors", "Copy the folder again from where it came.")
+
+_HEAD_BYTES = 512
+_OTHER_COPY = translate("errors", "Look for a copy with safetensors files in 16 or 32 bits.")
+_PICKLED = translate("errors", "Opening a pickle runs the code in it; look for a copy with safetensors files.")
+_TEXTS = (
+    (rb"version https://git-lfs", translate("errors", "{0} is only a Git LFS pointer, not the file itself."),
+     translate("errors", "Fetch the file itself with `git lfs pull`, or download the model again.")),
+    (rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b",
+     translate("errors", "{0} is a web page that was saved in place of the file."),
+     translate("errors", "Such a page asks to sign in or tells an error; download the file itself again.")),
+    (rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|Error)\b",
+     translate("errors", "{0} is an answer of a server (XML) that was saved in place of the file."),
+     translate("errors", "It tells an error; download the file itself again.")),
+)  # fmt: skip
+"""What stands in place of a file, by its beginning: a pattern, what is said of it, and what to do."""
+_BINARIES = (
+    (rb"GGUF", translate("errors", "{0} is a GGUF file, whose weights are packed for other programs."), _OTHER_COPY),
+    (rb"\x89HDF", translate("errors", "{0} is an HDF5 file, weights for TensorFlow."), _OTHER_COPY),
+    (rb"PK\x03\x04", translate("errors", "{0} is a zip archive, or a pickle under another name."), _PICKLED),
+    (rb"\x80[\x02-\x05]", translate("errors", "{0} is a pickle under another name."), _PICKLED),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|.{257}ustar", translate("errors", "{0} is an archive."),
+     translate("errors", "Unpack it first.")),
+    (rb"[\x09\x0a\x0d\x20-\x7e]{16}", translate("errors", "{0} is a text, not weights."),
+     translate("errors", "It may be what a server said instead; download the file itself again.")),
+)  # fmt: skip
+"""The same for what stands in place of weights alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +97,21 @@ class Folder:
         """Names of the files directly in one of its folders."""
         return [name.rpartition("/")[2] for name in self.files if name.rpartition("/")[0] == component]
 
-    def read(self, name: str, most_bytes: int) -> bytes:
-        """A small file's content; `Unfit` if it is missing, cannot be read, or is larger than allowed."""
-        path = shown_path(self.root / name)
+    def file(self, name: str) -> File:
+        """A file by its name; `Unfit` if it is missing."""
         file = self.files.get(name)
         if file is None:
             raise Unfit(
-                translate("errors", "{0} is missing.").format(path),
+                translate("errors", "{0} is missing.").format(shown_path(self.root / name)),
                 translate("errors", "Choose a folder that holds a complete model."),
+                missing=name,
             )
+        return file
+
+    def read(self, name: str, most_bytes: int) -> bytes:
+        """A small file's content; `Unfit` if it is missing, cannot be read, or is larger than allowed."""
+        path = shown_path(self.root / name)
+        file = self.file(name)
         if file.size > most_bytes:
             raise Unfit(
                 translate("errors", "{0} has {1:,} bytes; allowed are {2:,}.").format(path, file.size, most_bytes),
@@ -94,9 +129,13 @@ class Folder:
     def json(self, name: str, most_bytes: int = MOST_JSON_BYTES) -> dict[str, Any]:
         """The object that a small JSON file holds; `Unfit` if it cannot be read, or holds something else."""
         path = shown_path(self.root / name)
+        text = self.read(name, most_bytes)
         try:
-            content = parse_json(self.read(name, most_bytes))
+            content = parse_json(text)
         except (ValueError, RecursionError) as error:
+            other = mistaken(self.root / name, text[:_HEAD_BYTES])
+            if other is not None:
+                raise other from error
             raise Unfit(
                 translate("errors", "{0} cannot be read ({1}).").format(path, error),
                 translate("errors", "Restore the file from where it came."),
@@ -107,6 +146,21 @@ class Folder:
                 translate("errors", "Restore the file from where it came."),
             )
         return content
+
+    def mistaken(self, name: str, is_weights: bool = False) -> Unfit | None:
+        """The refusal of what stands in place of a file: a Git LFS pointer, a web page …; None if it is nothing known.
+
+        Args:
+            is_weights: Whether it should be a safetensors file; anything but that is refused, then.
+        """
+        file = self.files[name]
+        try:
+            with os.fdopen(file.open(), "rb") as source:
+                head = source.read(_HEAD_BYTES)
+        except OSError as error:
+            path = shown_path(self.root / name)
+            return Unfit(translate("errors", "{0} cannot be read ({1}).").format(path, error.strerror or error), _AGAIN)
+        return mistaken(self.root / name, head, is_weights)
 
     def note(self, name: str, content: bytes) -> None:
         """Count content that was read for the fingerprint."""
@@ -211,15 +265,55 @@ def _add(found: Folder, entry: os.DirEntry[str], name: str) -> None:
         found.files[name] = File(Path(entry.path), real, status.st_size, status.st_mtime_ns)
 
 
+def cache_folder() -> Path:
+    """Where the hub's cache keeps what is downloaded; HF_HOME and HF_HUB_CACHE name other places."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE).expanduser()
+
+
+def repository_name(snapshot: Path) -> str | None:
+    """The repository, "owner/name", that a folder of the hub's cache is a snapshot of; None if it is none."""
+    repository = snapshot.parent.parent.name
+    if snapshot.parent.name != "snapshots" or not repository.startswith(_REPOSITORY):
+        return None
+    return repository.removeprefix(_REPOSITORY).replace("--", "/", 1)
+
+
+def mistaken(path: Path, head: bytes, is_weights: bool = False) -> Unfit | None:
+    """The refusal of a file that is something else, by its first bytes; see `Folder.mistaken`."""
+    if not head:
+        return Unfit(
+            translate("errors", "{0} is empty (it has 0 bytes).").format(shown_path(path)),
+            translate("errors", "Its download was broken off; fetch it again."),
+        )
+    if is_weights and head[8:9] == b"{":  # its first bytes are the length of a header, whatever else they look like
+        return None
+    for pattern, message, remedy in (*_TEXTS, *(_BINARIES if is_weights else ())):
+        if re.match(pattern, head, re.DOTALL):
+            return Unfit(message.format(shown_path(path)), remedy)
+    return None
+
+
 def _may_lead_to(root: Path, real: Path) -> bool:
-    """Whether a link's target is in the folder, or in the blobs of the hub's cache that the folder is a snapshot of."""
-    if real.is_relative_to(root):
+    """Whether a link's target is in the folder, or in a repository of the hub's cache, as old downloads link to."""
+    if real.is_relative_to(root) or _is_in_the_cache(real):
         return True
     repository = root.parent.parent
-    if root.parent.name != "snapshots" or not repository.name.startswith("models--"):
+    if repository_name(root) is None:
         return False
     shared = real.parent.parent == repository.parent / "blobs" and _BLOB.fullmatch(real.name) is not None
     return real.parent == repository / "blobs" or shared
+
+
+def _is_in_the_cache(real: Path) -> bool:
+    """Whether a path without links is that of a model's file in the hub's cache."""
+    cache = Path(os.path.realpath(cache_folder()))
+    if not real.is_relative_to(cache):
+        return False
+    repository, *within = real.relative_to(cache).parts
+    is_shared = repository == "blobs" and len(within) == 2 and _BLOB.fullmatch(within[1]) is not None
+    return is_shared or (repository.startswith(_REPOSITORY) and within[:1] in (["blobs"], ["snapshots"]))
 
 
 def parse_json(text: bytes) -> Any:

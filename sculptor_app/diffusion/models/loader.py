@@ -59,6 +59,7 @@ class LoadingPlan:
 
 def find_model(model: str) -> Path:
     """The folder or file of a path, or of a repository in the hub's cache; `ModelFolderError` if there is neither."""
+    model = cache.from_address(model)
     path = Path(model).expanduser()
     try:
         if path.exists():
@@ -66,7 +67,7 @@ def find_model(model: str) -> Path:
     except (OSError, ValueError):  # the name is none
         pass
     if cache.is_name(model):
-        return cache.find_cached(model).resolve()
+        return cache.find_begun(model).resolve()
     raise ModelFolderError(
         translate("errors", "There is no folder {0}.").format(shown_path(path)),
         translate("errors", "Choose a folder that holds a model."),

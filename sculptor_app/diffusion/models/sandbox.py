@@ -19,7 +19,7 @@ import sculptor_app
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.texts import from_plain, translate
-from sculptor_app.diffusion.models.folder import parse_json
+from sculptor_app.diffusion.models.folder import cache_folder, parse_json
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
 from sculptor_app.identity import VERSION
 
@@ -85,6 +85,8 @@ def _start(arguments: list[str], place: str, answer: IO[bytes]) -> subprocess.Po
         if not any(word in name.upper() for word in _SECRETS)
     } | _OFFLINE  # fmt: skip
     environment |= dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME", "HF_HOME"), place)
+    # What links lead to, and where a checkpoint's settings lie; secrets lie above it.
+    environment["HF_HUB_CACHE"] = os.path.realpath(cache_folder())
     root = str(Path(sculptor_app.__file__).resolve().parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +40,38 @@ SETTINGS_FILES = (".json", ".txt", ".model")
 
 _LACKING = re.compile(r"Failed to load (\w+)\. Weights for this component appear to be missing")
 _AS_FOLDER = translate("errors", "Open the pipeline as a diffusers folder instead.")
+_ITS_MODEL = translate("errors", "Open the model that it was made for.")
+_WHOLE = translate("errors", "Open the whole pipeline, as a diffusers folder or as a checkpoint that holds all of it.")
+
+_ADDITIONS = (
+    (r"lora|hada_w1|lokr_w|oft_blocks|dora_scale", translate("errors", "an adapter (LoRA), no whole model"),
+     _ITS_MODEL),
+    (r"^(emb_params|clip_[lg]|<[^>]+>)$", translate("errors", "an embedding (textual inversion), no whole model"),
+     _ITS_MODEL),
+    (r"^(image_proj|ip_adapter)\.", translate("errors", "an IP-Adapter, no whole model"), _ITS_MODEL),
+    (r"^(control_model\.|controlnet_|control_(all_x_embedder|layers)|lllite_|input_hint_block)",
+     translate("errors", "a ControlNet, one part of a pipeline"), _WHOLE),
+    (r"^(adapter\.|body\.\d+\.(resnets|in_conv))", translate("errors", "a T2I-Adapter, one part of a pipeline"),
+     _WHOLE),
+    (r"motion_modules\.", translate("errors", "a motion module (AnimateDiff), one part of a pipeline"), _WHOLE),
+    (r"^(conv_first|RRDB_trunk|upsampler)\.|^model\.\d+\.(weight|sub\.)|^body\.\d+\.(rdb|weight)",
+     translate("errors", "an upscaler, which makes a picture larger and takes no noise off"), _WHOLE),
+)  # fmt: skip
+"""What goes with a model, by the name of any of its weights, the first that fits; what it is; and what to do."""
+_PARTS = (
+    (r"^first_stage_model\.|^vae\.|^(encoder|decoder)\.(conv_|mid|up|down|stages|project_|head|layers)|^(post_)?quant_conv",
+     translate("errors", "a VAE, one part of a pipeline")),
+    (r"^(cond_stage_model|conditioner|text_encoders?|text_model|shared)\.|^encoder\.block\.|^(model\.)?embed_tokens\.",
+     translate("errors", "a text encoder, one part of a pipeline")),
+    (r"^(model\.diffusion_model\.)?(double_|single_|joint_|transformer_|single_transformer_|net\.)?(blocks|layers)\.\d",
+     translate("errors", "a transformer alone, one part of a pipeline")),
+    (r"^model\.diffusion_model\.|^(down_blocks|up_blocks|mid_block)\.",
+     translate("errors", "a UNet alone, one part of a pipeline")),
+    (r"^vision_model\.", translate("errors", "an image encoder, one part of a pipeline")),
+)  # fmt: skip
+"""The parts of a pipeline in the same way; a file that holds one of them alone is no pipeline."""
+_NETWORKS = _PARTS[2:4]
+"""Parts of which a pipeline has one or the other, and names that fit the first may fit the second, too."""
 
 
 def inspect_checkpoint(path: Path) -> Verdict:
@@ -62,9 +95,8 @@ def inspect_checkpoint(path: Path) -> Verdict:
         )
     parts = (*within.components, Component(path.stem, "checkpoint", within.pipeline_class, path, weights))
     fingerprint = f"{folder.fingerprint()} {within.fingerprint}"
-    return Verdict(
-        path, within.pipeline, within.pipeline_class, parts, distinct(findings), fingerprint, settings_folder=settings
-    )
+    return Verdict(path, within.pipeline, within.pipeline_class, parts, distinct(findings), fingerprint,
+                   settings_folder=settings, left_out=within.left_out)  # fmt: skip
 
 
 def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
@@ -78,7 +110,7 @@ def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None)
         try:
             pipeline = verdict.pipeline_class.from_single_file(
                 str(verdict.path), config=place, local_files_only=True, torch_dtype=getattr(torch, dtype),
-                disable_mmap=not verdict.weights[0].is_mapped,
+                disable_mmap=not verdict.weights[0].is_mapped, **dict.fromkeys(verdict.left_out),
             )  # fmt: skip
         except Exception as error:
             lacking = _LACKING.search(str(error))
@@ -100,6 +132,7 @@ def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
     """Name of the repository that diffusers takes the settings of a checkpoint with such weights from."""
     from diffusers.loaders import single_file_utils as known
 
+    _refuse_part(path, tensors)
     try:
         kind = known.infer_diffusers_model_type({name: SimpleNamespace(shape=t.shape) for name, t in tensors.items()})
         source: dict[str, str] = known.DIFFUSERS_DEFAULT_PIPELINE_PATHS[kind]
@@ -107,18 +140,25 @@ def _repository(path: Path, tensors: dict[str, Tensor]) -> str:
         kind, source = "", {}
     # Whatever it does not know it takes for Stable Diffusion 1.
     if not source or (kind == "v1" and known.CHECKPOINT_KEY_NAMES["v1"] not in tensors):
-        adapter = any("lora" in name for name in tensors)
-        message = (
-            translate("errors", "{0} holds an adapter (LoRA), no whole model.")
-            if adapter
-            else translate("errors", "{0} holds no pipeline that diffusers knows.")
+        raise Unfit(
+            translate("errors", "{0} holds no pipeline that diffusers knows.").format(shown_path(path)), _AS_FOLDER
         )
-        raise Unfit(message.format(shown_path(path)), _AS_FOLDER)
     if "subfolder" in source:
         raise Unfit(
             translate("errors", "{0} holds one part of a pipeline, not all of it.").format(shown_path(path)), _AS_FOLDER
         )
     return source["pretrained_model_name_or_path"]
+
+
+def _refuse_part(path: Path, tensors: Iterable[str]) -> None:
+    """Refuse (`Unfit`) a file with one part of a pipeline, or with what goes with one, by the names of its weights."""
+    names = list(tensors)
+    for pattern, what, advice in _ADDITIONS:
+        if any(re.search(pattern, name) for name in names):
+            raise Unfit(translate("errors", "{0} holds {1}.").format(shown_path(path), what), advice)
+    found = [part for part in _PARTS if any(re.search(part[0], name) for name in names)]
+    if found and (len(found) == 1 or found == list(_NETWORKS)):
+        raise Unfit(translate("errors", "{0} holds {1}.").format(shown_path(path), found[0][1]), _WHOLE)
 
 
 def _settings(path: Path, repository: str) -> Path:

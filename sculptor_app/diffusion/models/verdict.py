@@ -34,6 +34,7 @@ class Finding:
     message: str  # what was found, and where; one sentence with its full stop
     explanation: str  # what would come of it, or what to do about it; one sentence, or empty for a note
     severity: Severity = Severity.REFUSED  # whether the model is refused for it
+    missing: str = ""  # name of the file or folder, below the model's, that is not there, where that is what it says
 
     def __str__(self) -> str:
         return f"{self.message} {self.explanation}".strip()
@@ -42,17 +43,18 @@ class Finding:
 class Unfit(Exception):
     """A failed check; carries its finding to where all of them are listed."""
 
-    def __init__(self, message: str, explanation: str) -> None:
+    def __init__(self, message: str, explanation: str, missing: str = "") -> None:
         super().__init__(message)
-        self.finding = Finding(message, explanation)
+        self.finding = Finding(message, explanation, missing=missing)
 
 
 class ModelRefused(ModelFolderError):
-    """Refusal of a model; the message is the first reason, and `findings` holds all of them."""
+    """Refusal of a model; the message is the first reason, in `first`, and `findings` holds all of them and notes."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         first, *others = [each for each in self.findings if each.severity is Severity.REFUSED]
+        self.first = first
         advice = first.explanation
         if len(others) == 1:
             advice = translate("errors", "{0} There is 1 more; `sculptor-app check-model` lists all.").format(advice)
@@ -104,6 +106,7 @@ class Verdict:
     fingerprint: str = ""  # changes whenever anything that was inspected changes
     wanted_variant: str | None = None  # which files were preferred where there was a choice
     settings_folder: Path | None = None  # for a checkpoint: the folder that holds its components' settings
+    left_out: tuple[str, ...] = ()  # optional components that the index names, and that are not there
 
     @property
     def refusals(self) -> tuple[Finding, ...]:

@@ -38,8 +38,6 @@ DTYPE_BYTES = {
 }  # fmt: skip
 """Bytes of a number by the format's name for its kind; kinds of less than a byte belong to quantised models."""
 
-_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-
 
 @dataclass
 class Source:
@@ -107,15 +105,12 @@ def weights_of(files: Iterable[File], headers: Iterable[Header], variant: str | 
 def checked_header(folder: Folder, name: str) -> Header:
     """The header of a weight file; `Unfit` if the file is missing or damaged."""
     path = shown_path(folder.root / name)
-    file = folder.files.get(name)
-    if file is None:
-        raise Unfit(
-            translate("errors", "{0} is missing.").format(path),
-            translate("errors", "Choose a folder that holds a complete model."),
-        )
     try:
-        header = read_header(file)
+        header = read_header(folder.file(name))
     except BrokenHeader as error:
+        other = folder.mistaken(name, is_weights=True)
+        if other is not None:
+            raise other from error
         raise Unfit(translate("errors", "{0} is damaged ({1}).").format(path, error.args[0]), _COPY) from error
     except OSError as error:
         raise Unfit(
@@ -143,7 +138,7 @@ def _sharded(folder: Folder, place: str, index: str) -> dict[str, Header]:
                     "errors", "Only safetensors files beside the index are read; others can lie anywhere, or run code."
                 ),
             )
-    headers = {shard: checked_header(folder, place + shard) for shard in sorted(set(shards.values()))}
+    headers = _headers(folder, place, sorted(set(shards.values())))
     found = {name: shard for shard, header in headers.items() for name in header.tensors}
     for name in [*shards, *found]:
         if found.get(name) != shards.get(name):
@@ -157,6 +152,25 @@ def _sharded(folder: Folder, place: str, index: str) -> dict[str, Header]:
             translate("errors", "Copy all of them again."),
         )
     return headers
+
+
+def _headers(folder: Folder, place: str, names: list[str]) -> dict[str, Header]:
+    """The headers of shards; `Unfit` with the first reason, and the number of those for which there is one, too."""
+    headers, unfit = {}, []
+    for name in names:
+        try:
+            headers[name] = checked_header(folder, place + name)
+        except Unfit as error:
+            unfit.append(error)
+    if not unfit:
+        return headers
+    first = unfit[0].finding
+    if len(unfit) == 1:
+        raise unfit[0]
+    message = translate("errors", "{0} So it is with {1} of {2} files of these weights.").format(
+        first.message, len(unfit), len(names)
+    )
+    raise Unfit(message, first.explanation, first.missing) from unfit[0]
 
 
 class BrokenHeader(ValueError):
@@ -198,8 +212,6 @@ def read_header(file: File) -> Header:
             raise BrokenHeader(translate("errors", "it has {0} bytes, too few for a header").format(size))
         length = int.from_bytes(start, "little")
         if not 2 <= length <= min(MOST_HEADER_BYTES, size - 8):
-            if start.startswith(_PICKLES):
-                raise BrokenHeader(translate("errors", "it is a pickle under another name"))
             raise BrokenHeader(
                 translate("errors", "its header claims {0:,} bytes of a file of {1:,}").format(length, size)
             )

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
 
-from sculptor_app.session.engine import Finding, cached_names, is_name, is_offline
+from sculptor_app.core.errors import SculptorError
+from sculptor_app.session.engine import Finding, cached_names, from_address, is_name, is_offline
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.names import display
 
@@ -33,7 +34,7 @@ class HubDialog(QDialog):
         line = self.name.lineEdit()
         assert line is not None  # it is editable
         line.setPlaceholderText("owner/name")
-        line.setMaxLength(200)
+        line.setMaxLength(500)  # an address may be pasted
         self.name.setAccessibleName(self.tr("Name of the model"))
         self.state = QLabel(self)
         self.state.setProperty("tone", "muted")
@@ -58,7 +59,12 @@ class HubDialog(QDialog):
 
     @property
     def text(self) -> str:
-        return self.name.currentText().strip()
+        """The name; that of its repository for an address on the hub."""
+        text = self.name.currentText().strip()
+        try:
+            return from_address(text)
+        except SculptorError:
+            return text
 
     @Slot()
     def _judge(self) -> None:
@@ -73,6 +79,10 @@ class HubDialog(QDialog):
         if not self.text:
             return self._invitation()
         if not is_valid:
+            try:
+                from_address(self.text)
+            except SculptorError as error:
+                return f"{display(error.message)} {display(error.advice)}"
             return self.tr("A name has the form owner/name, with letters, digits, “-”, “_” and “.”.")
         if not self._may_ask:
             return self.tr("It is not on this computer, and HF_HUB_OFFLINE forbids to ask the hub for it.")

@@ -17,6 +17,7 @@ from sculptor_app.session.engine import (
     ModelRefused,
     NotInCache,
     OpenedModel,
+    from_address,
     is_begun,
     is_of_the_hub,
     is_offline,
@@ -201,6 +202,12 @@ class Models(QObject):
     def open(self, model: str | None) -> None:
         """Open a model: a folder, a checkpoint file, a name on the hub; None is the embedded one."""
         self._messages.clear()
+        if model is not None:
+            try:
+                model = from_address(model)
+            except SculptorError as error:
+                self._messages.show_message(error.message, error.advice)
+                return
         if model is not None and is_of_the_hub(model) and not is_begun(model):
             self.downloads.ask(model)
         else:
@@ -260,8 +267,8 @@ class Models(QObject):
 
             findings = error.findings
             show = lambda: RefusalDialog(self._wanted or "", findings, self._parent).show()  # noqa: E731
-            why = f"{display(findings[0].explanation)} {self._next_run()}"
-            messages.show_message(findings[0].message, why, action=self.tr("All reasons"), on_action=show)
+            why = f"{display(error.first.explanation)} {self._next_run()}"
+            messages.show_message(error.first.message, why, action=self.tr("All reasons"), on_action=show)
             if self._wanted is not None and is_of_the_hub(self._wanted) and not is_offline():
                 self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
         elif isinstance(error, SculptorError):

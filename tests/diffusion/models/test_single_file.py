@@ -20,7 +20,12 @@ from tests.helpers.stable_diffusion import as_checkpoint, stable_diffusion
 
 COMMIT = "0123456789" * 4
 SD1 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-V1 = {CHECKPOINT_KEY_NAMES["v1"]: torch.zeros(2, 2)}
+WHOLE = {
+    "first_stage_model.decoder.conv_in.weight": torch.zeros(1),
+    "model.diffusion_model.out.0.weight": torch.zeros(1),
+}
+"""A weight of each part."""
+V1 = {CHECKPOINT_KEY_NAMES["v1"]: torch.zeros(2, 2)} | WHOLE
 
 
 @pytest.fixture
@@ -116,8 +121,8 @@ def test_any_change_of_file_or_settings_counts(checkpoint_file: tuple[Path, Path
 
 KINDS = {
     "Stable Diffusion 1": (V1, SD1),
-    "Stable Diffusion XL": ({CHECKPOINT_KEY_NAMES["xl_base"]: torch.zeros(2)}, "stable-diffusion-xl-base-1.0"),
-    "Flux": ({CHECKPOINT_KEY_NAMES["flux"][0]: torch.zeros(2)}, "black-forest-labs/FLUX.1-schnell"),
+    "Stable Diffusion XL": ({CHECKPOINT_KEY_NAMES["xl_base"]: torch.zeros(2)} | WHOLE, "stable-diffusion-xl-base-1.0"),
+    "Flux": ({CHECKPOINT_KEY_NAMES["flux"][1]: torch.zeros(2)} | WHOLE, "black-forest-labs/FLUX.1-schnell"),
 }  # fmt: skip
 
 
@@ -133,19 +138,52 @@ def test_what_is_missing_is_named(kind: str, cache: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("tensors", "words"),
     [
-        ({"lora_unet_down.lora_up.weight": torch.zeros(2)}, r"holds an adapter \(LoRA\), no whole model"),
         ({"weight": torch.zeros(2)}, "holds no pipeline that diffusers knows"),
         ({CHECKPOINT_KEY_NAMES["stable_cascade_stage_c"]: torch.zeros(1536, 2)}, "one part of a pipeline"),
-        (
-            {CHECKPOINT_KEY_NAMES["inpainting"]: torch.zeros(1)},
-            "holds no pipeline",
-        ),  # asks for a shape that is not there
+        # It asks for a shape that is not there.
+        ({CHECKPOINT_KEY_NAMES["inpainting"]: torch.zeros(1)} | WHOLE, "holds no pipeline"),
     ],
 )
 def test_what_is_no_pipeline(tensors: dict[str, torch.Tensor], words: str, cache: Path, tmp_path: Path) -> None:
     (finding,) = inspect_model(write(tmp_path / "x.safetensors", tensors)).refusals
     assert re.search(words, finding.message)
     assert finding.explanation == "Open the pipeline as a diffusers folder instead."
+
+
+PARTS = {
+    "a LoRA of diffusers": (["unet.down_blocks.0.attentions.0.to_q.lora.down.weight"], r"an adapter \(LoRA\)"),
+    "a LoRA of kohya": (["lora_unet_down.lora_up.weight", "lora_unet_down.alpha"], r"an adapter \(LoRA\)"),
+    "a LoRA of peft": (["transformer.transformer_blocks.0.attn.to_q.lora_A.weight"], r"an adapter \(LoRA\)"),
+    "an embedding": (["emb_params"], "an embedding"),
+    "an embedding of XL": (["clip_g", "clip_l"], "an embedding"),
+    "an IP-Adapter": (["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"], "an IP-Adapter"),
+    "a ControlNet": (["control_model.time_embed.0.weight"], "a ControlNet"),
+    "a ControlNet of diffusers": (["controlnet_cond_embedding.conv_in.weight", "down_blocks.0.x"], "a ControlNet"),
+    "a ControlNet with its model": (["control_model.input_hint_block.0.bias", *WHOLE], "a ControlNet"),
+    "a T2I-Adapter": (["adapter.body.0.resnets.0.block1.weight"], "a T2I-Adapter"),
+    "a motion module": (["down_blocks.0.motion_modules.0.temporal_transformer.norm.bias"], "a motion module"),
+    "an upscaler": (["model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"], "an upscaler"),
+    "an upscaler of basicsr": (["conv_first.weight", "body.0.rdb1.conv1.weight"], "an upscaler"),
+    "a VAE": (["encoder.conv_in.weight", "decoder.up.0.block.0.conv1.weight", "quant_conv.weight"], "a VAE"),
+    "a VAE of diffusers": (["decoder.up_blocks.0.resnets.0.conv1.weight"], "a VAE"),
+    "a VAE as it stands in a checkpoint": (["first_stage_model.decoder.conv_in.weight"], "a VAE"),
+    "a UNet": (["model.diffusion_model.input_blocks.0.0.weight"], "a UNet alone"),
+    "a UNet of diffusers": (["conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"], "a UNet alone"),
+    "a transformer of Flux": (["double_blocks.0.img_attn.norm.key_norm.scale", "img_in.weight"], "a transformer alone"),
+    "the same with the prefix": (["model.diffusion_model.double_blocks.0.img_mod.lin.bias"], "a transformer alone"),
+    "a transformer of diffusers": (["transformer_blocks.0.attn.to_q.weight", "x_embedder.bias"], "a transformer alone"),
+    "a text encoder": (["text_model.encoder.layers.0.mlp.fc1.bias"], "a text encoder"),
+    "T5": (["shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"], "a text encoder"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", PARTS)
+def test_one_part_of_a_pipeline_is_told_as_that(what: str, cache: Path, tmp_path: Path) -> None:
+    names, words = PARTS[what]
+    (finding,) = inspect_model(write(tmp_path / "x.safetensors", {name: torch.zeros(1) for name in names})).refusals
+    assert re.search(rf"x\.safetensors holds {words}", finding.message)
+    assert "settings" not in str(finding)
+    assert finding.explanation.startswith("Open the ")
 
 
 def test_settings_of_a_pipeline_that_reads_no_single_file(cache: Path, tmp_path: Path, whole_ddpm: Path) -> None:

@@ -131,7 +131,7 @@ def test_no_download_after_all(ready: Driver, served: Hub) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda served: served.files.update({"x.py": b""}), "holds the program 'x.py'"),
+        (lambda served: served.files.update({"None.py": b""}), "has the program 'None.py' run"),
         (lambda served: setattr(served, "refuse", (404, "RepoNotFound")), "is not on the hub"),
         (lambda served: setattr(served, "refuse", (401, "GatedRepo")), "agreed to its terms"),
     ],
@@ -193,10 +193,14 @@ def test_the_dialog_knows_what_is_here_and_judges_names(
     models.ask_name()
     dialog = next(child for child in ready.window.children() if isinstance(child, HubDialog))
     said = {}
-    for name in ("", "nonsense", "some/body", NAME):
+    pasted = f"https://huggingface.co/{NAME}/tree/main", "https://huggingface.co/datasets/some/body"
+    for name in ("", "nonsense", "some/body", NAME, *pasted):
         dialog.name.setEditText(name)
         said[name] = (dialog.accepting.isEnabled(), dialog.accepting.text(), dialog.state.text())
-    assert [enabled for enabled, _, _ in said.values()] == [False, False, True, True]
+    assert [enabled for enabled, _, _ in said.values()] == [False, False, True, True, True, False]
+    assert said[pasted[0]] == said[NAME]
+    assert "is no address of a model on the hub" in said[pasted[1]][2]
+    dialog.name.setEditText(f"  {pasted[0]} ")
     assert said["nonsense"][2].startswith("A name has the form owner/name")
     assert said["some/body"][1:] == (
         "Ask the hub",

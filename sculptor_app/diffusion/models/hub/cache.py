@@ -5,15 +5,29 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.texts import translate
+from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, parse_json, repository_name
+from sculptor_app.diffusion.models.folder import cache_folder as cache_folder
+from sculptor_app.diffusion.models.verdict import shown_path
 
 MAIN = "main"
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PREFIX = "models--"
+_SHARD = re.compile(r"(.*)-\d{5}-of-(\d{5})(\..*)")
+OFTEN_ABSENT = ("safety_checker", "feature_extractor", "image_encoder")
+"""Components that a pipeline works without."""
+_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
+_NO_OWNERS = (
+    "api", "blog", "buckets", "chat", "collections", "datasets", "docs", "join", "kernels", "learn", "login", "models",
+    "new", "organizations", "papers", "posts", "pricing", "search", "settings", "spaces", "tasks",
+)  # fmt: skip
+"""What the hub's addresses begin with where they lead to no model."""
+_OF_A_BRANCH = ("blob", "commit", "commits", "edit", "raw", "resolve", "tree")
 
 
 class NotInCache(ModelFolderError):
@@ -31,16 +45,48 @@ class NotInCache(ModelFolderError):
         self.name = name
 
 
-def cache_folder() -> Path:
-    """Where downloaded repositories lie; HF_HOME and HF_HUB_CACHE name other places."""
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE).expanduser()
-
-
 def is_name(text: str) -> bool:
     """Whether a text can be the name of a repository: "owner/name"."""
     return _NAME.fullmatch(text) is not None and "--" not in text and ".." not in text
+
+
+def from_address(model: str) -> str:
+    """A model as a person gives it, with an address on the hub, ".../owner/name/tree/main", brought to "owner/name".
+
+    Raises:
+        ModelFolderError: It is an address of something else, or of another branch.
+    """
+    text = model.strip()
+    if is_name(text.rstrip("/")):
+        return text.rstrip("/")
+    host, slash, _ = text.lower().partition("/")
+    address = urlsplit(f"https://{text}" if slash and host in _hosts() else text)
+    if address.scheme not in ("http", "https"):
+        return model
+    owner, name, *rest = (*[part for part in address.path.split("/") if part], "", "")
+    repository = f"{owner}/{name.removesuffix('.git')}"
+    if address.netloc.lower() not in _hosts() or owner in _NO_OWNERS or not is_name(repository):
+        raise ModelFolderError(
+            translate("errors", "{0} is no address of a model on the hub.").format(shown_path(text)),
+            translate("errors", "Give the name of a model as owner/name, or open a model's folder or file."),
+        )
+    if rest[0] in _OF_A_BRANCH and rest[1:2] not in ([MAIN], [""]):
+        raise ModelFolderError(
+            translate("errors", "{0} leads to {1}, and only the main branch of a model is opened.").format(
+                shown_path(text), shown_path(rest[1])
+            ),
+            translate("errors", "Give {0} for the main branch, or download the other one and open its folder.").format(
+                repository
+            ),
+        )
+    return repository
+
+
+def _hosts() -> tuple[str, ...]:
+    """The hub's hosts; HF_ENDPOINT names another."""
+    from huggingface_hub import constants
+
+    return (*_HOSTS, urlsplit(constants.ENDPOINT).netloc.lower())
 
 
 def is_of_the_hub(model: str) -> bool:
@@ -56,13 +102,62 @@ def is_commit(text: str) -> bool:
     return _COMMIT.fullmatch(text) is not None
 
 
+def find_begun(name: str) -> Path:
+    """The same, or else the newest snapshot of which only a part has come; `NotInCache` if there is none of either."""
+    repository = _repository(name, cache_folder())
+    found = _snapshot(repository)
+    if found is None and not (repository / "refs" / MAIN).exists():
+        found = max(_snapshots(repository), key=_age_key, default=None)
+    if found is None:
+        raise NotInCache(name)
+    return found
+
+
 def find_cached(name: str, cache: Path | None = None) -> Path:
     """Snapshot of a repository's main branch as last downloaded, perhaps incomplete; `NotInCache` if there is none."""
-    repository = _repository(name, cache_folder() if cache is None else cache)
-    commit = _commit(repository / "refs" / MAIN)
-    if commit is None or not (repository / "snapshots" / commit).is_dir():
+    found = _snapshot(_repository(name, cache_folder() if cache is None else cache))
+    if found is None:
         raise NotInCache(name)
-    return repository / "snapshots" / commit
+    return found
+
+
+def _snapshot(repository: Path) -> Path | None:
+    """The snapshot of a cached repository that is opened: that of its main branch, else the newest whole one."""
+    reference = repository / "refs" / MAIN
+    commit = _commit(reference)
+    if commit is not None or reference.exists():
+        found = repository / "snapshots" / (commit or "none")
+        return found if commit is not None and found.is_dir() else None
+    # A download of one commit or of another branch notes no main branch.
+    return max(filter(_is_whole, _snapshots(repository)), key=_age_key, default=None)
+
+
+def _snapshots(repository: Path) -> list[Path]:
+    return [each for each in repository.glob("snapshots/*") if is_commit(each.name) and (each / INDEX).exists()]
+
+
+def _age_key(snapshot: Path) -> int:
+    return snapshot.stat().st_mtime_ns
+
+
+def _is_whole(snapshot: Path) -> bool:
+    """Whether every component that a snapshot's index names has its files, by their names alone."""
+    try:
+        index = parse_json((snapshot / INDEX).read_bytes()[: MOST_JSON_BYTES + 1])
+        parts = [name for name, entry in index.items() if isinstance(entry, list) and entry[:1] != [None]]
+        return all(_has_files(snapshot / part) for part in parts if part.isidentifier() and part not in OFTEN_ABSENT)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _has_files(folder: Path) -> bool:
+    if not folder.is_dir():  # the oldest models lie beside their index
+        return any(each.exists() for each in folder.parent.glob("diffusion_pytorch_model*"))
+    names = {each.name for each in folder.iterdir() if each.exists()}  # a link of a broken-off download leads nowhere
+    shards = [match for match in map(_SHARD.fullmatch, names) if match is not None]
+    whole = all(f"{shard[1]}-{number:05}-of-{shard[2]}{shard[3]}" in names
+                for shard in shards for number in range(1, min(int(shard[2]), len(names)) + 1))  # fmt: skip
+    return bool(names - {"config.json"}) and whole and all(len(names) > int(shard[2]) for shard in shards)
 
 
 def snapshot_of(name: str, commit: str, cache: Path) -> Path:
@@ -85,8 +180,8 @@ def cached_names(cache: Path | None = None) -> tuple[str, ...]:
     names = []
     for folder in sorted(root.glob(f"{_PREFIX}*")):
         name = folder.name.removeprefix(_PREFIX).replace("--", "/", 1)
-        commit = _commit(folder / "refs" / MAIN)
-        if is_name(name) and commit and (folder / "snapshots" / commit / "model_index.json").exists():
+        snapshot = _snapshot(folder)
+        if is_name(name) and snapshot is not None and (snapshot / INDEX).exists():
             names.append(name)
     return tuple(names)
 
@@ -102,10 +197,7 @@ def is_begun(name: str) -> bool:
 
 def name_of(path: Path) -> str:
     """What a model is called: the repository's name for a snapshot of the cache, else the folder's or file's."""
-    repository = path.parent.parent.name
-    if path.parent.name == "snapshots" and repository.startswith(_PREFIX):
-        return repository.removeprefix(_PREFIX).replace("--", "/", 1)
-    return path.name
+    return repository_name(path) or path.name
 
 
 def _repository(name: str, cache: Path) -> Path:

@@ -7,12 +7,12 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.texts import byte_text, translate
-from sculptor_app.diffusion.models.folder import MOST_JSON_BYTES, parse_json
+from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, parse_json
 from sculptor_app.diffusion.models.hub import cache as hub
 from sculptor_app.diffusion.models.hub.file_download import (
     PART,
@@ -23,7 +23,7 @@ from sculptor_app.diffusion.models.hub.file_download import (
     hub_errors,
     refuse_offline,
 )
-from sculptor_app.diffusion.models.inspection import INDEX, PROGRAMS, inspect_folder
+from sculptor_app.diffusion.models.inspection import inspect_folder, programs_to_run
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Unfit, shown, shown_path
 from sculptor_app.diffusion.models.weights import STEMS, Source, choose_variants, sources
 
@@ -144,11 +144,12 @@ def _choose_files(
 ) -> tuple[tuple[str, int], ...]:
     """The files that will be opened, with their sizes."""
     name = snapshot.name
-    programs = [file for file in sizes if PurePosixPath(file.lower()).suffix in PROGRAMS]
+    index = _index(snapshot.folder / INDEX)
+    programs = [file for file in sizes if file.lower() in programs_to_run(index)]
     if programs:
-        why = translate("errors", "Sculptor runs no code that comes with a model, and opens none that may need it.")
-        raise Unfit(translate("errors", "{0} holds the program {1}.").format(name, shown(programs[0])), why)
-    parts = _components(snapshot.folder / INDEX)
+        why = translate("errors", "Sculptor runs no code that comes with a model, and opens none that needs it.")
+        raise Unfit(translate("errors", "{0} has the program {1} run.").format(name, shown(programs[0])), why)
+    parts = [part for part, entry in index.items() if part.isidentifier() and _is_class(entry)]
     folders = {file.partition("/")[0] for file in sizes if "/" in file}
     places = {part: part if part in folders else "" for part in parts}  # the oldest models lie beside their index
     offers = {part: _offered(_within(sizes, place)) for part, place in places.items()}
@@ -172,10 +173,9 @@ def _choose_files(
     return tuple((file, sizes.get(file, 0)) for file in sorted(chosen))
 
 
-def _components(index_path: Path) -> list[str]:
+def _index(index_path: Path) -> dict[str, Any]:
     try:
-        index = parse_json(index_path.read_bytes()[: MOST_JSON_BYTES + 1])
-        return [name for name, entry in index.items() if name.isidentifier() and _is_class(entry)]
+        return dict(parse_json(index_path.read_bytes()[: MOST_JSON_BYTES + 1]).items())
     except (ValueError, AttributeError) as error:
         message = translate("errors", "{0} cannot be read ({1}).").format(shown_path(index_path), error)
         raise Unfit(message, translate("errors", "It says what the pipeline is made of.")) from error
@@ -213,6 +213,7 @@ def find_missing(model: str) -> Offer | None:
         DownloadFailed: Nothing of it is here, and the hub cannot be reached or does not give it.
         ModelRefused: The same, and what the hub has could not be opened safely.
     """
+    model = hub.from_address(model)
     if not hub.is_of_the_hub(model):
         return None
     begun = hub.is_begun(model)
@@ -220,10 +221,12 @@ def find_missing(model: str) -> Offer | None:
         return None
     try:
         found = find_offer(model)
-    except DownloadFailed:
-        if begun:  # loading it says what it lacks
-            return None
-        raise
+    except DownloadFailed as error:
+        try:
+            hub.find_begun(model)  # loading it says what it lacks
+        except hub.NotInCache:
+            raise error from None
+        return None
     return found if found.missing_bytes or not begun else None
 
 

@@ -217,10 +217,15 @@ def test_pickles_and_programs_are_refused_before_anything_is_fetched(served: Hub
     served.files["unet/diffusion_pytorch_model.bin"] = served.files.pop(f"unet/{WEIGHTS}")
     with pytest.raises(ModelRefused, match="has the weights of unet only as pickles"):
         offered(served, tmp_path)
-    served.files["pipeline.py"] = b""
-    with pytest.raises(ModelRefused, match=r"holds the program 'pipeline\.py'"):
+    served.files["None.py"] = b""
+    with pytest.raises(ModelRefused, match=r"has the program 'None\.py' run"):
         offered(served, tmp_path)
     assert served.fetched == ["model_index.json"]
+
+
+def test_a_program_that_merely_lies_there_is_not_fetched_and_no_reason_to_refuse(served: Hub, tmp_path: Path) -> None:
+    served.files |= {"app.py": b"raise SystemExit", "unet/train.py": b""}
+    assert names(offered(served, tmp_path)) == WANTED
 
 
 @pytest.mark.parametrize("index", [b"[]", b"{", b'{"a":' * 10_000, b"\xff"])
