@@ -24,13 +24,14 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.core.errors import Cancelled, DeviceMissing, ModelFolderError, PictureError, SculptorError
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
-from sculptor_app.exports.animation.options import MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
+from sculptor_app.exports.animation.options import LAST, MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
 from sculptor_app.exports.files import ExportCancelled, ExportError, OptionError, check_target
 from sculptor_app.exports.formats import FORMATS, Export, Kind, picture_format, picture_formats
 from sculptor_app.training import errors
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.exports.animation.plan import DecodedFrames
     from sculptor_app.measures.run_measures import RunMeasures
 
 Checked = TypeVar("Checked")
@@ -90,6 +91,7 @@ def animation_options(
         OptionError: a value is outside what is allowed.
     """
     return AnimationOptions(
+        decode=getattr(arguments, "decode", LAST),
         frames=frames,
         every=arguments.every,
         size_px=size_px,
@@ -126,12 +128,14 @@ def write_files(
     measures: RunMeasures,
     still: int,
     interruption: Interruption,
+    decoded: DecodedFrames | None = None,
 ) -> None:
     """Write `--out` and `--csv`; a stop before the last is whole leaves the ones that are.
 
     Args:
         still: the state that a PNG shows.
         interruption: looked at between frames.
+        decoded: what was decoded of a run in latents.
 
     Raises:
         ExportError: a file could not be written.
@@ -141,9 +145,10 @@ def write_files(
     row = None if out is None else picture_format(out)
     if out is not None and row is not None:
         with ProgressBar("Writing", 0, "frame") as bar:
-            row.write(
-                out, Export(trajectory, options, still, measures, lambda done, _: bar.move_to(done), interruption.event)
+            export = Export(
+                trajectory, options, still, measures, lambda done, _: bar.move_to(done), interruption.event, decoded
             )
+            row.write(out, export)
     if arguments.csv is not None:
         FORMATS["csv"].write(arguments.csv, Export(trajectory, measures=measures))
     for path in (out, arguments.csv):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from sculptor_app import folders
 from sculptor_app.commands.run_options import (
     add_conditions,
     add_guidance,
@@ -41,19 +42,26 @@ from sculptor_app.commands.terminal import (
     say,
     whole_number,
 )
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.exports.animation.options import (
+    DECODINGS,
     FRAMES,
+    LAST,
     MAX_SIZE_PX,
     MIN_SIZE_PX,
+    NONE,
     AnimationOptions,
 )
+from sculptor_app.exports.files import OptionError
 from sculptor_app.exports.formats import picture_format
 from sculptor_app.measures.frame_kinds import current_word
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start
     from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.diffusion.sampling.engine import Engine
+    from sculptor_app.exports.animation.plan import DecodedFrames, Wanted
     from sculptor_app.measures.run_measures import RunMeasures
 
 CHANGED = (
@@ -61,8 +69,11 @@ CHANGED = (
     "sampler returned."
 )
 
+FALLBACK = "What could not be decoded is seen through the linear map instead"
+SMALL = "; --decoder FOLDER names a small decoder, which needs less memory"
+
 Check = Callable[[argparse.Namespace], tuple[RunRequest, AnimationOptions]]
-Sample = Callable[[RunRequest, argparse.Namespace, Interruption], tuple["Trajectory", "RunMeasures"]]
+Sample = Callable[[RunRequest, argparse.Namespace, Interruption], "Sculpted"]
 
 SCULPT_EXAMPLES = """examples:
   sculptor-app sculpt --form bust --material bronze --seed 7 --out bust.gif
@@ -92,7 +103,7 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     add_seed(make, "the noise at the start")
     for add in (add_steps, add_sampler, add_guidance, add_model, add_conditions):
         add(make)
-    _add_output(sculpt)
+    _add_decoding(_add_output(sculpt))
     sculpt.set_defaults(run=run_sculpt, parser=sculpt)
     _add_resculpt(commands)
 
@@ -120,7 +131,7 @@ def _add_resculpt(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.set_defaults(run=run_resculpt, parser=parser)
 
 
-def _add_output(parser: Parser) -> None:
+def _add_output(parser: Parser) -> argparse._ArgumentGroup:
     files = parser.add_argument_group("what to save")
     add_files(
         files, {"animation": "the run", "still": "its last picture"}, "energy per band and step, SNR, phase and times"
@@ -134,6 +145,15 @@ def _add_output(parser: Parser) -> None:
     large.add_argument("--size-px", type=size, default=256, metavar="N", help="longer side of a picture (256)")
     large.add_argument("--scale", type=scale, metavar="N", help="or: edge of one of the model's pixels")
     add_look(look, "step", "the last frame", "the noise")
+    return look
+
+
+def _add_decoding(look: argparse._ArgumentGroup) -> None:
+    look.add_argument("--decode", action=OneOf, known=tuple(DECODINGS), name="decoding", default=LAST,
+                      help="of a model that works on latents: decode the last frame (and any PNG), all frames, or "
+                      "none; the others are seen through a linear map (last)")  # fmt: skip
+    look.add_argument("--decoder", type=Path, metavar="FOLDER", help="a small decoder, as TAESD, for frames that the "
+                      "linear map would show; with --decode all for all of them")  # fmt: skip
 
 
 def run_sculpt(arguments: argparse.Namespace) -> int:
@@ -150,9 +170,7 @@ def run_resculpt(arguments: argparse.Namespace) -> int:
         first_step_of(arguments.from_level, arguments.steps)
         return _checked(arguments)
 
-    def sampled(
-        request: RunRequest, arguments: argparse.Namespace, interruption: Interruption
-    ) -> tuple[Trajectory, RunMeasures]:
+    def sampled(request: RunRequest, arguments: argparse.Namespace, interruption: Interruption) -> Sculpted:
         from sculptor_app.diffusion.sampling.engine import model_facts  # torch takes seconds to import
 
         opened = given_picture(arguments, model_facts(request.model).size)
@@ -164,30 +182,32 @@ def run_resculpt(arguments: argparse.Namespace) -> int:
     return _run(arguments, checked, sampled)
 
 
-def options_of(arguments: argparse.Namespace, longer_side_px: int | None = None) -> AnimationOptions:
+def options_of(arguments: argparse.Namespace, run: Trajectory | None = None) -> AnimationOptions:
     """The animation's options as they were typed.
 
     Args:
-        longer_side_px: of the run's pictures, for `--scale`; None while it is not known.
+        run: whose pictures `--scale` is about; None while there is none.
 
     Raises:
         OptionError: a value is outside what is allowed.
     """
-    size = arguments.size_px
-    if arguments.scale is not None and longer_side_px is not None:
-        size = arguments.scale * longer_side_px
-    return animation_options(arguments, arguments.frames, size)
+    options = animation_options(arguments, arguments.frames, arguments.size_px)
+    if arguments.scale is None or run is None:
+        return options
+    from sculptor_app.exports.animation.plan import native_size  # numpy comes with it, and is here by now
+
+    return replace(options, size_px=arguments.scale * max(native_size(run, options)))
 
 
 def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
     def work(checked: tuple[RunRequest, AnimationOptions], interruption: Interruption) -> None:
-        request, options = checked
+        request, _ = checked
         bring_model(arguments, interruption)
-        trajectory, measures = sample(request, arguments, interruption)
-        if arguments.scale is not None:
-            options = options_of(arguments, max(trajectory.shape[1:]))
-        options = _with_frames_that_are_there(arguments.out, options, trajectory)
-        write_files(arguments, options, trajectory, measures, trajectory.last, interruption)
+        made = sample(request, arguments, interruption)
+        run = made.trajectory
+        options = _with_frames_that_are_there(arguments.out, options_of(arguments, run), run)
+        decoded = _decoded(made.engine, run, options, arguments, interruption)
+        write_files(arguments, options, run, made.measures, run.last, interruption, decoded)
 
     return run_checked(lambda: check(arguments), work)
 
@@ -210,12 +230,30 @@ def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOption
     """What is wanted, and that it can be written, found out before any time is spent."""
     request = request_of(arguments)
     check_files(arguments)
+    _check_decoding(arguments)
     return request, options_of(arguments)
+
+
+def _check_decoding(arguments: argparse.Namespace) -> None:
+    folder = getattr(arguments, "decoder", None)
+    if folder is not None and arguments.decode == NONE:
+        raise OptionError("There is nothing to do for --decoder.", "Leave it out, or choose --decode last or all.")
+    if folder is not None and not (folder / "config.json").is_file():
+        raise OptionError(f"{folder} holds no small decoder.", "Name a folder with config.json and its weights.")
+
+
+@dataclass(frozen=True, slots=True)
+class Sculpted:
+    """A finished run, and the engine that still has its model."""
+
+    engine: Engine
+    trajectory: Trajectory
+    measures: RunMeasures
 
 
 def _sampled(
     request: RunRequest, arguments: argparse.Namespace, interruption: Interruption, start: Start | None = None
-) -> tuple[Trajectory, RunMeasures]:
+) -> Sculpted:
     """Take all steps, from the noise of the seed or from another start."""
     from sculptor_app.diffusion.sampling.engine import Engine  # torch takes seconds to import
     from sculptor_app.diffusion.sampling.sample import sample
@@ -228,7 +266,7 @@ def _sampled(
         engine = Engine(report=bar.say)
         for event in measured(sample(engine, request, interruption.event, start=start, watch_guidance=both)):
             if trajectory is None and arguments.scale is not None:  # too large a scale is known before the first step
-                options_of(arguments, max(event.trajectory.shape[1:]))
+                options_of(arguments, event.trajectory)
             if trajectory is None:
                 bar.say("")
             trajectory, measures = event.trajectory, event.measures
@@ -237,4 +275,107 @@ def _sampled(
     assert measures is not None
     if any(trajectory.returned(k) is not None for k in range(1, trajectory.last + 1)):
         say(CHANGED, sys.stderr)
-    return trajectory, measures
+    return Sculpted(engine, trajectory, measures)
+
+
+# Latents --------------------------------------------------------------------------------------------------------------
+
+
+def _decoded(
+    engine: Engine,
+    run: Trajectory,
+    options: AnimationOptions,
+    arguments: argparse.Namespace,
+    interruption: Interruption,
+) -> DecodedFrames | None:
+    """What `--decode` asks for of a run in latents; says on the error stream how its frames are made, and why.
+
+    Whatever cannot be decoded, for want of memory, say, is seen through the linear map.
+
+    Raises:
+        Cancelled: It was interrupted.
+        ExportError: There is nothing to show.
+    """
+    row = None if arguments.out is None else picture_format(arguments.out)
+    if row is None or run.info.space != "latents":
+        return None
+    from sculptor_app.exports.animation.plan import DecodedFrames, frames_to_decode, kinds_of, shown_states
+
+    states = (run.last,) if row.kind == "still" else shown_states(run, options)
+    own, by_small = frames_to_decode(run, options, states, arguments.decoder is not None)
+    decoded, told = DecodedFrames(spill_folder=folders.spill()), []
+    for wanted, folder, name in (
+        (own, None, "the model's own decoder"),
+        (by_small, arguments.decoder, f"the small decoder {arguments.decoder}"),
+    ):
+        before = len(decoded)
+        failure = _decode(engine, run, wanted, folder, decoded, interruption)
+        if len(decoded) > before:
+            told.append(f"{_frames(len(decoded) - before)} decoded by {name}")
+        if failure:
+            say(failure, sys.stderr)
+    rest = len(states) * len(kinds_of(options)) - len(decoded)
+    if rest:
+        _find_map(engine, run, interruption)
+        told.append(f"{_frames(rest)} {_seen(run, options, states[-1])}")
+    say(f"Of latents: {'; '.join(told)}.", sys.stderr)
+    return decoded
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame{'' if count == 1 else 's'}"
+
+
+def _seen(run: Trajectory, options: AnimationOptions, k: int) -> str:
+    """How a frame became colours that was not decoded."""
+    from sculptor_app.exports.animation.plan import decoder_factor, kinds_of
+    from sculptor_app.measures.pictures import picture
+
+    seen, edge, known = picture(run, k, kinds_of(options)[0]).seen, decoder_factor(run, options), run.info.latent_map
+    if known is not None:
+        seen = f"seen through a linear map (R² {max(0.0, known.r2_overall - 0.005):.2f})"
+    return f"{seen}, each latent as {edge} × {edge} pixels" if edge > 1 else seen
+
+
+def _decode(
+    engine: Engine,
+    run: Trajectory,
+    wanted: list[Wanted],
+    small_decoder: Path | None,
+    decoded: DecodedFrames,
+    interruption: Interruption,
+) -> str:
+    """Decode frames; returns why not all of them could be, in plain words, or how they were where that is unusual."""
+    from sculptor_app.diffusion.latents.decoding import decode_frames
+    from sculptor_app.diffusion.pipelines.errors import run_errors
+    from sculptor_app.exports.animation.plan import latents_of
+
+    note, before = "", len(decoded)
+    if not wanted:
+        return note
+    try:
+        with ProgressBar("Decoding", len(wanted), "frame") as bar, run_errors(run.info.device_name):
+            made = decode_frames(engine, run.info.request, latents_of(wanted), interruption.event, small_decoder)
+            for each in made:
+                decoded.keep(cast("Wanted", each.key), each.frame)
+                bar.move_to(len(decoded) - before)
+                note = str(each.note) if small_decoder is None else ""
+    except SculptorError as error:
+        return f"{error.message} {FALLBACK}{'' if small_decoder is not None else SMALL}."
+    return note and f"Frames were {note}."
+
+
+def _find_map(engine: Engine, run: Trajectory, interruption: Interruption) -> None:
+    """Give a run the linear map of its model's latents; without it their first three channels are seen."""
+    from sculptor_app.core.trajectory.latent_map import LatentMap
+    from sculptor_app.diffusion.latents.decoding import find_latent_map
+
+    try:
+        with ProgressBar("Finding out how latents look", 0, "picture") as bar:
+            for found in find_latent_map(engine, run.info.request, interruption.event):
+                if isinstance(found, LatentMap):
+                    run.info = replace(run.info, latent_map=found)
+                else:
+                    bar.move_to(found.done)
+    except SculptorError as error:
+        say(f"{error.message} No linear map can be found for the latents.", sys.stderr)

@@ -17,7 +17,7 @@ from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import Progress
 
 if TYPE_CHECKING:
-    from sculptor_app.exports.animation.plan import RunOrGrid
+    from sculptor_app.exports.animation.plan import DecodedFrames, RunOrGrid
     from sculptor_app.measures.run_measures import RunMeasures
 
 Kind = Literal["animation", "still", "table"]
@@ -34,6 +34,7 @@ class Export:
     measures: RunMeasures | None = None  # a run's band energies; None has them measured where they are needed
     progress: Progress | None = None  # called after every frame of an animation, and every state of a grid's table
     stop: Event | None = None  # set to give up before the next one
+    decoded: DecodedFrames | None = None  # what was decoded of runs in latents; the rest is seen through their map
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class AnimationFormat(ExportFormat):
 def _write_gif(path: Path, export: Export) -> None:
     from sculptor_app.exports.gif.writer import write_gif
 
-    write_gif(path, export.source, export.measures, export.options, export.progress, export.stop)
+    write_gif(path, export.source, export.measures, export.options, export.progress, export.stop, export.decoded)
 
 
 def _preview_gif(export: Export) -> bytes:
@@ -104,7 +105,7 @@ def _estimate_gif(export: Export) -> int:
 def _write_png(path: Path, export: Export) -> None:
     from sculptor_app.exports.stills import write_png
 
-    write_png(path, export.source, export.state, export.options)
+    write_png(path, export.source, export.state, export.options, export.decoded)
 
 
 def _write_csv(path: Path, export: Export) -> None:

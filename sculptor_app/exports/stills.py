@@ -9,25 +9,38 @@ from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.grid import GridScenes
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import GAP_PX, RunGrid, RunOrGrid, geometry, kinds_of
+from sculptor_app.exports.animation.plan import (
+    GAP_PX,
+    DecodedFrames,
+    RunGrid,
+    RunOrGrid,
+    geometry,
+    kinds_of,
+    shown_picture,
+)
 from sculptor_app.exports.files import ExportError, replacing
 from sculptor_app.exports.settings import settings_text
-from sculptor_app.measures.pictures import picture
 
 _PAPER = 252
 
 
-def write_png(path: Path, source: RunOrGrid, k: int, options: AnimationOptions) -> None:
+def write_png(
+    path: Path, source: RunOrGrid, k: int, options: AnimationOptions, decoded: DecodedFrames | None = None
+) -> None:
     """Write state k of a run, or the sheet of state k of many, with crisp pixels and the settings in the file.
 
     Args:
         k: which state; of many runs as for `grid_picture`.
-        options: `frames` and `size_px` count; of many runs as for `grid_picture`.
+        options: `frames`, `size_px` and `decode` count; of many runs as for `grid_picture`.
+        decoded: what was decoded of a run in latents; the rest is seen through the latents' map.
 
     Raises:
         ExportError: there is no such picture, or the file could not be written.
     """
-    image = grid_picture(source, k, options) if isinstance(source, RunGrid) else _run_picture(source, k, options)
+    if isinstance(source, RunGrid):
+        image = _grid_picture(source, k, options, decoded)
+    else:
+        image = _run_picture(source, k, options, decoded)
     settings = PngImagePlugin.PngInfo()
     settings.add_text("comment", settings_text(source, options.as_dict() | {"state": k}))
     with replacing(path) as file:
@@ -44,14 +57,20 @@ def grid_picture(grid: RunGrid, k: int, options: AnimationOptions) -> Image.Imag
     Raises:
         ExportError: there is no such picture, or it would be too large.
     """
-    return Image.fromarray(GridScenes(grid, options, (k,)).scene(k).rgb())
+    return _grid_picture(grid, k, options, None)
 
 
-def _run_picture(trajectory: AnyTrajectory, k: int, options: AnimationOptions) -> Image.Image:
+def _grid_picture(grid: RunGrid, k: int, options: AnimationOptions, decoded: DecodedFrames | None) -> Image.Image:
+    return Image.fromarray(GridScenes(grid, options, (k,), decoded).scene(k).rgb())
+
+
+def _run_picture(
+    trajectory: AnyTrajectory, k: int, options: AnimationOptions, decoded: DecodedFrames | None
+) -> Image.Image:
     size = geometry(trajectory, options)
     parts = []
     for kind in kinds_of(options):
-        shown = picture(trajectory, k, kind)
+        shown = shown_picture(trajectory, k, kind, options, decoded)
         if shown.rgb is None:
             raise ExportError(shown.note, translate("errors", "Export the noisy state instead."))
         image = Image.fromarray(shown.rgb)

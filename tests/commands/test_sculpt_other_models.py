@@ -4,11 +4,15 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline
 from PIL import Image
 
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands.run_options import request_of
+from sculptor_app.diffusion.models import loader
 from tests.helpers.any_pipeline import write_pictures
 from tests.helpers.loras import by_diffusers, pairs
 from tests.helpers.tiny_pipelines import build
@@ -20,6 +24,13 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "stable-diffusion"
     build("stable_diffusion").save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def tried(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same as if it had passed the sandbox, which takes seconds."""
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
+    return foreign
 
 
 @pytest.mark.parametrize(
@@ -80,10 +91,10 @@ def test_inpainting_says_that_it_changes_states_and_both_can_be_saved(
     ("typed", "words"), [(["--set", "colour=blue"], "no option 'colour'"), (["--set", "height=13"], "height is 13")]
 )
 def test_what_the_model_does_not_take_is_refused(
-    foreign: Path, tmp_path: Path, typed: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    tried: Path, tmp_path: Path, typed: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ):
     out = tmp_path / "x.gif"
-    assert main(["sculpt", "--model", str(foreign), "--steps", "3", *typed, "--out", str(out)]) == 2
+    assert main(["sculpt", "--model", str(tried), "--steps", "3", *typed, "--out", str(out)]) == 2
     assert words in capsys.readouterr().err
     assert not out.exists()
 
@@ -137,3 +148,74 @@ def test_what_sets_nothing_is_refused_at_once(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         main(["sculpt", "--set", "blue"])
     assert "NAME=VALUE" in capsys.readouterr().err
+
+
+def in_latents(foreign: Path, out: Path, *options: str) -> int:
+    run = ["sculpt", "--model", str(foreign), "--sampler", "model", "--steps", "3", "--prompt", "a lion"]
+    return main([*run, "--out", str(out), *options])
+
+
+def test_a_still_is_what_the_pipeline_itself_gives(tried: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert in_latents(tried, tmp_path / "x.png", "--scale", "1", "--guidance", "5", "--seed", "3") == 0
+    assert capsys.readouterr().err.endswith("Of latents: 1 frame decoded by the model's own decoder.\n")
+    pipeline = StableDiffusionPipeline.from_pretrained(tried)
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(3)
+    whole = pipeline("a lion", num_inference_steps=3, guidance_scale=5, generator=generator, output_type="np")
+    with Image.open(tmp_path / "x.png") as still:
+        np.testing.assert_allclose(np.asarray(still), whole.images[0] * 255, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "told"),
+    [
+        ([], 16, "1 frame decoded by the model's own decoder; 2 frames seen through a linear map"),
+        (["--decode", "all"], 16, "3 frames decoded by the model's own decoder."),
+        (["--decode", "none"], 8, "3 frames seen through a linear map"),
+        (["--frames", "chips"], 8, "3 frames seen through a linear map"),
+        (["--frames", "guesses", "--guidance", "3"], 3 * 16, "3 frames decoded by the model's own decoder; 6 frames"),
+    ],
+)
+def test_a_film_of_latents_has_one_size_and_says_how_it_was_made(
+    tried: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], size: int, told: str
+):
+    assert in_latents(tried, tmp_path / "x.gif", "--scale", "2", *options) == 0
+    with Image.open(tmp_path / "x.gif") as gif:
+        assert {(gif.seek(n), gif.size)[1][1] for n in range(gif.n_frames)} == {2 * min(size, 16)}
+        assert gif.n_frames == 3
+        assert json.loads(gif.info["comment"])["export"]["decode"] == (options[1] if "--decode" in options else "last")
+    assert told in capsys.readouterr().err
+
+
+def test_a_decoder_without_memory_names_the_way_out_and_keeps_the_run(
+    tried: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    real = AutoencoderKL.decode
+
+    def decode(vae: AutoencoderKL, latents: torch.Tensor, *args: object, **options: object) -> object:
+        if torch.is_grad_enabled() is False and len(latents) == 1 and latents.shape[-1] == 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(vae, latents, *args, **options)
+
+    monkeypatch.setattr(AutoencoderKL, "decode", decode)
+    assert in_latents(tried, tmp_path / "x.gif") == 0
+    told = capsys.readouterr().err
+    assert "not enough memory on CPU. What could not be decoded is seen through the linear map instead; " in told
+    assert "--decoder FOLDER names a small decoder" in told
+    with Image.open(tmp_path / "x.gif") as gif:
+        assert (gif.n_frames, gif.size) == (3, (256, 256))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--decode", "none"], "There is nothing to do for --decoder. Leave it out, or choose --decode last or all."),
+        ([], "gone holds no small decoder. Name a folder with config.json and its weights."),
+    ],
+)
+def test_a_small_decoder_is_checked_before_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+):
+    decoder = tmp_path / "gone"
+    assert main(["sculpt", "--out", str(tmp_path / "x.gif"), "--decoder", str(decoder), *options]) == 2
+    assert capsys.readouterr().err.strip().endswith(told)

@@ -37,6 +37,7 @@ class RunInfo:
         space: "pixels" or "latents", what the frames are; "pixels (decoded)" of latents that were decoded afterwards.
         first_step: the first of the request's steps that was taken; later than 1 where a run began with a picture.
         latent_map: how latents are seen as colours; None for pixels, and as long as it is not known.
+        decoder_factor: of latents, the edge in pixels of what their decoder makes of one; 1 for pixels.
         weights_hash: of the model's weight files, as `weights.weights_hash` has it; empty where there are none.
         sampler_settings: the config of the scheduler, its class as `_class_name`; of several, by their names.
         libraries: versions of what computed it, by name: "diffusers", "torch".
@@ -55,6 +56,7 @@ class RunInfo:
     latent_map: LatentMap | None = None
     note: str = ""  # what of the run is not shown, in plain words; empty where all of it is
     forks: tuple[Fork, ...] = ()  # of a run that shares its first steps with another: where, oldest first
+    decoder_factor: int = 1
     weights_hash: str = ""
     sampler_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     libraries: Mapping[str, str] = field(default_factory=dict, hash=False)

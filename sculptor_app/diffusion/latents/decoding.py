@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -84,7 +84,7 @@ def decode_run(
 def decode_frames(
     engine: ModelLoader,
     request: RunRequest,
-    wanted: Sequence[tuple[object, Frame]],
+    wanted: Iterable[tuple[object, Frame]],
     stop: threading.Event,
     tiny_decoder: Path | None = None,
 ) -> Iterator[DecodedFrame]:

@@ -141,6 +141,7 @@ def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: lis
     return replace(
         info,
         space=layout.space,
+        decoder_factor=layout.factor,
         conditions=" · ".join((call.conditions, *(lora.words for lora in info.request.loras))),
         origin=info.origin or call.origin,
         note=several if len(stages) > 1 else "",

@@ -19,10 +19,9 @@ from sculptor_app.exports.animation.drawing import (
     typeface,
 )
 from sculptor_app.exports.animation.options import GRID_FRAMES, MAX_SIZE_PX, AnimationOptions
-from sculptor_app.exports.animation.plan import Geometry, RunGrid, geometry, kinds_of
+from sculptor_app.exports.animation.plan import DecodedFrames, Geometry, RunGrid, geometry, kinds_of, shown_picture
 from sculptor_app.exports.files import ExportError, OptionError
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.measures.pictures import picture
 
 MOST_SHEET_PX = 8192
 """Longer side of the largest sheet."""
@@ -115,10 +114,12 @@ class GridScenes(Scenes):
         OptionError: when a grid cannot be shown so.
     """
 
-    def __init__(self, grid: RunGrid, options: AnimationOptions, states: tuple[int, ...]) -> None:
+    def __init__(
+        self, grid: RunGrid, options: AnimationOptions, states: tuple[int, ...], decoded: DecodedFrames | None = None
+    ) -> None:
         self._places = places_of(grid, options)
         super().__init__(states, self._places.width, self._places.height, "caption" if options.caption else "paper")
-        self._grid, self._options = grid, options
+        self._grid, self._options, self._decoded = grid, options, decoded
         self._kind = kinds_of(options)[0]
         self._inks = DARK if options.dark else LIGHT
         self._ground = self._drawn_ground()
@@ -134,7 +135,8 @@ class GridScenes(Scenes):
     def _rgb(self, run: AnyTrajectory, k: int) -> Bytes:
         """What a run shows at state k: of pure noise there is no guess, so the noise itself."""
         step = min(k, run.last)
-        shown = picture(run, step, self._kind if step else FrameKind.NOISY_STATE)
+        kind = self._kind if step else FrameKind.NOISY_STATE
+        shown = shown_picture(run, step, kind, self._options, self._decoded)
         if shown.rgb is None:
             raise ExportError(shown.note, translate("errors", "Export the noisy state instead."))
         return shown.rgb

@@ -41,6 +41,16 @@ FRAMES: Mapping[str, Frames] = MappingProxyType(
 PLAIN_FRAMES = tuple(word for word, frames in FRAMES.items() if not frames.is_of_guidance)
 """What an animation of any run can show."""
 
+LAST, ALL, NONE = "last", "all", "none"
+DECODINGS: Mapping[str, str] = MappingProxyType(
+    {
+        LAST: translate("names", "The last one, as the decoder shows it"),
+        ALL: translate("names", "All of them, as the decoder shows them"),
+        NONE: translate("names", "None: all through the linear map"),
+    }
+)
+"""Which frames of a run in latents are decoded, by the words for it; the others are seen through the latents' map."""
+
 GRID_FRAMES = (FrameKind.CURRENT_GUESS.value, FrameKind.NOISY_STATE.value)
 """What an animation of many runs shows of each."""
 
@@ -76,6 +86,7 @@ class AnimationOptions:
     plot: bool = False  # draw the energy per band beside the picture
     dark: bool = False  # dark paper for caption and plot
     into_noise: bool = False
+    decode: str = LAST  # one of DECODINGS: which frames of a run in latents a decoder makes
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frames", current_word(self.frames))
@@ -89,6 +100,7 @@ class AnimationOptions:
                 translate("errors", "Every {0}th step cannot be shown.").format(self.every),
                 translate("errors", "Choose 1 or more."),
             )
+        _one_of_decodings(self.decode)
         _within("size", self.size_px, MIN_SIZE_PX, MAX_SIZE_PX, "pixels")
         _time(translate("errors", "time per frame"), self.delay_ms, MIN_DELAY_MS, MAX_DELAY_MS)
         _time(translate("errors", "hold on the last frame"), self.hold_ms, 0, MAX_HOLD_MS)
@@ -96,6 +108,14 @@ class AnimationOptions:
     def as_dict(self) -> dict[str, Any]:
         """The settings by name, as they travel in the file."""
         return asdict(self)
+
+
+def _one_of_decodings(word: str) -> None:
+    if word not in DECODINGS:
+        raise OptionError(
+            translate("errors", "The decoding {0!r} is not known.").format(word),
+            translate("errors", "Choose one of {0}.").format(", ".join(DECODINGS)),
+        )
 
 
 def _within(name: str, value: int, low: int, high: int, unit: str) -> None:

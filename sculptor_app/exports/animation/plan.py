@@ -1,7 +1,9 @@
 """The plan of an animation: one run or a grid of them, which states it shows, how long, and how large."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +11,21 @@ from PIL import Image
 
 from sculptor_app.core.requests.request import Cell
 from sculptor_app.core.texts import translate
-from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.array_store import ArrayStore
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory
+from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DECODED
-from sculptor_app.exports.animation.options import FRAMES, AnimationOptions
+from sculptor_app.exports.animation.options import FRAMES, LAST, NONE, AnimationOptions
 from sculptor_app.exports.files import ExportError
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.measures.pictures import NOT_DECODED_STEP, why_no_guidance_guesses
+from sculptor_app.measures.pictures import (
+    NOT_DECODED_STEP,
+    Picture,
+    coloured,
+    frame,
+    picture,
+    why_no_guidance_guesses,
+)
 
 Bytes = NDArray[np.uint8]
 
@@ -105,14 +116,127 @@ class Geometry:
         return small
 
 
+Wanted = tuple[AnyTrajectory, int, FrameKind]
+"""A frame of an export: of which run, of which state, and of which kind."""
+
+
+class DecodedFrames:
+    """Frames of runs in latents as a decoder has made them for one export; one thread keeps them, any thread reads.
+
+    Args:
+        budget_bytes: most bytes in memory; older ones go to a temporary file beyond it.
+        spill_folder: folder of that file; None is the system's.
+    """
+
+    def __init__(self, budget_bytes: int = DEFAULT_BUDGET_BYTES // 4, spill_folder: Path | None = None) -> None:
+        self._store = ArrayStore(budget_bytes, spill_folder)
+        self._places: dict[Wanted, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, wanted: Wanted) -> bool:
+        return wanted in self._places
+
+    def keep(self, wanted: Wanted, pixels: Frame) -> None:
+        """Keep (3, H, W) pixels, about -1 to 1; `TrajectoryStorageError` if there is no room."""
+        rgb = coloured(pixels, wanted[2], DECODED).rgb
+        assert rgb is not None  # pixels have colours
+        self._places[wanted] = self._store.append(rgb)
+
+    def rgb(self, wanted: Wanted) -> Bytes | None:
+        """The picture (H, W, 3); None where it was not decoded."""
+        place = self._places.get(wanted)
+        return None if place is None else self._store[place]
+
+    def close(self) -> None:
+        """Forget all of them."""
+        self._places.clear()
+        self._store.close()
+
+
+def decoder_factor(run: AnyTrajectory, options: AnimationOptions) -> int:
+    """Edge in pixels of what one latent becomes in an export; 1 for pixels, and where nothing of it is decoded.
+
+    Differences have no decoded picture, so nothing of an animation that shows some is decoded.
+    """
+    shows_pictures = all(kind.is_picture for kind in kinds_of(options))
+    is_decoded = run.info.space == "latents" and options.decode != NONE and shows_pictures
+    return run.info.decoder_factor if is_decoded else 1
+
+
+def frames_to_decode(
+    source: RunOrGrid, options: AnimationOptions, states: tuple[int, ...], has_small_decoder: bool = False
+) -> tuple[list[Wanted], list[Wanted]]:
+    """The frames of an export that the model's own decoder is to make, and those for a small one.
+
+    The last one is for the model's own, and the others for a small one where there is one; where all are to be decoded,
+    one decoder makes them all, the small one if there is one.
+
+    Args:
+        states: what is shown, in the order of the run: `shown_states` of an animation, the one of a still.
+    """
+    is_last_alone = options.decode == LAST
+    last = _frames(source, options, states[-1:])
+    others = [wanted for wanted in _frames(source, options, states) if not is_last_alone or wanted not in last]
+    own = last if is_last_alone else [] if has_small_decoder else others
+    return own, others if has_small_decoder else []
+
+
+def latents_of(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, Frame]]:
+    """Each frame with its latents (C, h, w), as a decoder takes them; one that a run does not have is left out."""
+    for each in wanted:
+        numbers = frame(*each)
+        if numbers is not None:
+            yield each, numbers
+
+
+def _frames(source: RunOrGrid, options: AnimationOptions, states: tuple[int, ...]) -> list[Wanted]:
+    runs = source.runs if isinstance(source, RunGrid) else (source,)
+    return [
+        (run, k, kind if k else FrameKind.NOISY_STATE)
+        for run in runs
+        if decoder_factor(run, options) > 1
+        for k in dict.fromkeys(min(state, run.last) for state in states)
+        for kind in kinds_of(options)
+    ]
+
+
+def shown_picture(
+    run: AnyTrajectory, k: int, kind: FrameKind, options: AnimationOptions, decoded: DecodedFrames | None
+) -> Picture:
+    """A picture of an export: as it was decoded, or else seen through the latents' map, all of one size.
+
+    What was not decoded is scaled up to what the decoder would make of it, each latent as a square of one colour.
+    """
+    factor = decoder_factor(run, options)
+    rgb = decoded.rgb((run, k, kind)) if decoded is not None and factor > 1 else None
+    shown = picture(run, k, kind) if rgb is None else Picture(rgb)
+    if factor == 1 or shown.rgb is None:
+        return shown
+    _, height, width = run.shape
+    size = (height * factor, width * factor)
+    if rgb is None:
+        return replace(shown, rgb=shown.rgb.repeat(factor, 0).repeat(factor, 1))
+    if rgb.shape[:2] != size:  # a decoder that rounds the size
+        rgb = np.asarray(Image.fromarray(rgb).resize(size[::-1], Image.Resampling.NEAREST))
+    return Picture(rgb)
+
+
 def kinds_of(options: AnimationOptions) -> tuple[FrameKind, ...]:
     """What is shown side by side, from left to right."""
     return FRAMES[options.frames].kinds
 
 
+def native_size(run: AnyTrajectory, options: AnimationOptions) -> tuple[int, int]:
+    """Height and width of a run's pictures in an export before they are scaled: decoded, or as the run has them."""
+    factor = decoder_factor(run, options)
+    return run.shape[1] * factor, run.shape[2] * factor
+
+
 def geometry(trajectory: AnyTrajectory, options: AnimationOptions) -> Geometry:
     """The whole factor that comes nearest to the size asked for from below."""
-    _, height, width = trajectory.shape
+    height, width = native_size(trajectory, options)
     longer = max(height, width)
     shrink = -(-longer // options.size_px)
     scale = 1 if shrink > 1 else options.size_px // longer

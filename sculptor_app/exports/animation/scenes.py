@@ -13,15 +13,16 @@ from sculptor_app.exports.animation.grid import GridScenes, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.animation.plan import (
     GAP_PX,
+    DecodedFrames,
     RunGrid,
     RunOrGrid,
     TimedState,
     geometry,
     kinds_of,
+    shown_picture,
     shown_states,
     timetable,
 )
-from sculptor_app.measures.pictures import picture
 from sculptor_app.measures.run_measures import RunMeasures, Source
 
 
@@ -33,10 +34,16 @@ class Animation:
     frames: tuple[TimedState, ...]
 
 
-def animation_of(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions) -> Animation:
+def animation_of(
+    source: RunOrGrid,
+    measures: RunMeasures | None,
+    options: AnimationOptions,
+    decoded: DecodedFrames | None = None,
+) -> Animation:
     """Make ready to draw.
 
     Args:
+        decoded: what was decoded of runs in latents; the other frames are seen through the latents' map.
         measures: the band energies of a run; None has them measured if a plot needs them.
 
     Raises:
@@ -45,8 +52,8 @@ def animation_of(source: RunOrGrid, measures: RunMeasures | None, options: Anima
     states = shown_states(source, options)
     frames = timetable(states, options)
     if isinstance(source, RunGrid):
-        return Animation(GridScenes(source, options, states), frames)
-    return Animation(RunScenes(source, measures, options, states), frames)
+        return Animation(GridScenes(source, options, states, decoded), frames)
+    return Animation(RunScenes(source, measures, options, states, decoded), frames)
 
 
 def image_size(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
@@ -73,10 +80,11 @@ class RunScenes(Scenes):
         measures: RunMeasures | None,
         options: AnimationOptions,
         states: tuple[int, ...],
+        decoded: DecodedFrames | None = None,
     ) -> None:
         detail: SheetDetail = "chart" if options.plot else "caption" if options.caption else "paper"
         super().__init__(states, *image_size(trajectory, options), detail)
-        self._trajectory, self._options = trajectory, options
+        self._trajectory, self._options, self._decoded = trajectory, options, decoded
         self._kinds = kinds_of(options)
         self._inks = DARK if options.dark else LIGHT
         self._geometry = geometry(trajectory, options)
@@ -88,7 +96,7 @@ class RunScenes(Scenes):
 
     def scene(self, k: int) -> Scene:
         """The scene of state k, which must hold every kind of picture that is shown."""
-        pictures = [picture(self._trajectory, k, kind) for kind in self._kinds]
+        pictures = [shown_picture(self._trajectory, k, kind, self._options, self._decoded) for kind in self._kinds]
         sheet = self._sheet(k, [shown.limit for shown in pictures])
         small = [self._geometry.reduced(shown.rgb) for shown in pictures if shown.rgb is not None]
         width, scale = self._geometry.width, self._geometry.scale

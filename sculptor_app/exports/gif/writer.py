@@ -6,7 +6,7 @@ from threading import Event
 
 from sculptor_app.exports.animation.drawing import Scenes
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.animation.plan import RunOrGrid, TimedState, shown_states
+from sculptor_app.exports.animation.plan import DecodedFrames, RunOrGrid, TimedState, shown_states
 from sculptor_app.exports.animation.scenes import Animation, animation_of
 from sculptor_app.exports.files import ExportCancelled, Progress, replacing
 from sculptor_app.exports.gif.encoder import TRAILER, SceneEncoder, file_header
@@ -26,6 +26,7 @@ def write_gif(
     options: AnimationOptions,
     progress: Progress | None = None,
     stop: Event | None = None,
+    decoded: DecodedFrames | None = None,
 ) -> None:
     """Write the states that a run, or each of many, has taken so far.
 
@@ -35,6 +36,7 @@ def write_gif(
         measures: a run's band energies; None has them measured if a plot needs them.
         progress: called after every frame.
         stop: set to give up before the next frame.
+        decoded: what was decoded of runs in latents; the other frames are seen through the latents' map.
 
     Raises:
         ExportError: the file could not be written, or the run holds nothing to show.
@@ -42,7 +44,7 @@ def write_gif(
     """
     shown_states(source, options)  # before anything is written: there may be none
     with replacing(path) as file:
-        animation = animation_of(source, measures, options)
+        animation = animation_of(source, measures, options, decoded)
         scenes, frames = animation.scenes, animation.frames
         encoder = SceneEncoder(SheetPalette.of(scenes))
         file.write(_header(scenes, source, options))
