@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from sculptor_app.core.requests.request import (
     OptionValue,
     RunRequest,
 )
-from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS
 from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
@@ -89,9 +90,10 @@ def add_steps(group: argparse._ArgumentGroup, least: int = 1) -> None:
 
 def add_sampler(group: argparse._ArgumentGroup) -> None:
     """Add the sampler."""
-    group.add_argument("--sampler", action=OneOf, known=tuple(SAMPLERS), name="sampler", default="ddim", metavar="ID",
+    group.add_argument("--sampler", action=OneOf, known=tuple(SAMPLERS), name="sampler", metavar="ID",
                        help=f"one of {', '.join(SAMPLERS)}; the embedded model has {', '.join(EMBEDDED_SAMPLERS)}, and "
-                       "model is the one that a model's folder brings along (ddim)")  # fmt: skip
+                       "model is the one that a model's folder brings along "
+                       "(ddim; of other models their own)")  # fmt: skip
 
 
 class StoreParameter(argparse.Action):
@@ -137,10 +139,11 @@ def add_conditions(group: argparse._ArgumentGroup) -> None:
                        f"-{MAX_LORA_WEIGHT:g} to {MAX_LORA_WEIGHT:g} (1); can be repeated")  # fmt: skip
 
 
-def add_guidance(group: argparse._ArgumentGroup, usual: float = 2.0) -> None:
-    """Add the guidance."""
+def add_guidance(group: argparse._ArgumentGroup, usual: float | None = None) -> None:
+    """Add the guidance; without a usual one it is the model's own."""
+    shown = "2; of other models their own" if usual is None else f"{usual:g}"
     group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=usual, metavar="X",
-                       help=f"how much form and material count; 1 is none ({usual:g})")  # fmt: skip
+                       help=f"how much form and material, or a prompt, count; 1 is none ({shown})")  # fmt: skip
 
 
 def add_model(group: argparse._ArgumentGroup) -> None:
@@ -151,9 +154,23 @@ def add_model(group: argparse._ArgumentGroup) -> None:
     add_download(group)
 
 
+_OF_THE_MODEL = ("sampler", "guidance")
+"""What other models have settings of their own for, where nothing is typed."""
+
+
+def with_models_own(request: RunRequest, arguments: argparse.Namespace) -> RunRequest:
+    """The request with a model's own sampler and guidance where none is typed; the model must be here by now."""
+    from sculptor_app.diffusion.models.loader import is_of_embedded_kind  # torch takes seconds to import
+
+    if request.model is None or is_of_embedded_kind(request.model):
+        return request
+    own: dict[str, Any] = {"sampler": OWN_SAMPLER, "guidance": None}
+    return replace(request, **{name: own[name] for name in _OF_THE_MODEL if getattr(arguments, name) is None})
+
+
 def request_of(arguments: argparse.Namespace) -> RunRequest:
-    """The request as typed, the usual where the command has no option; `RequestError` if a value is not allowed."""
-    typed = vars(arguments)
+    """The request as typed, else with what is usual of the embedded model; `RequestError` if a value is not allowed."""
+    typed = {name: value for name, value in vars(arguments).items() if value is not None or name not in _OF_THE_MODEL}
     given = {name: typed[name] for name in RunRequest.__dataclass_fields__ if name in typed}
     loras = tuple(Lora.parse(text) for text in given.get("loras") or ())
     for lora in loras:

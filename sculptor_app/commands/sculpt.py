@@ -23,6 +23,7 @@ from sculptor_app.commands.run_options import (
     check_picture,
     given_picture,
     request_of,
+    with_models_own,
 )
 from sculptor_app.commands.saving import (
     add_files,
@@ -80,7 +81,7 @@ SCULPT_EXAMPLES = """examples:
   sculptor-app sculpt --form vase --steps 100 --sampler dpmpp-2m --frames both --plot --out vase.gif
   sculptor-app sculpt --seed 3 --csv energies.csv
   sculptor-app sculpt --form ring --out ring.png
-  sculptor-app sculpt --model FOLDER --sampler model --guidance 7.5 --prompt "a marble lion" --out lion.gif
+  sculptor-app sculpt --model FOLDER --guidance 7.5 --prompt "a marble lion" --out lion.gif
 """
 RESCULPT_EXAMPLES = """examples:
   sculptor-app resculpt holiday.jpg --form bust --material bronze --out bust.gif
@@ -203,7 +204,7 @@ def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
     def work(checked: tuple[RunRequest, AnimationOptions], interruption: Interruption) -> None:
         request, _ = checked
         bring_model(arguments, interruption)
-        made = sample(request, arguments, interruption)
+        made = sample(with_models_own(request, arguments), arguments, interruption)
         run = made.trajectory
         options = _with_frames_that_are_there(arguments.out, options_of(arguments, run), run)
         decoded = _decoded(made.engine, run, options, arguments, interruption)

@@ -59,6 +59,18 @@ def test_a_prompt_is_carved_and_kept_in_the_file(foreign: Path, tmp_path: Path):
         assert json.loads(gif.info["comment"])["request"]["options"] == {"eta": 0.5, "prompt": "a lion"}
 
 
+def test_sampler_and_guidance_are_the_models_own_where_none_is_typed(foreign: Path, tiny_model: Path, tmp_path: Path):
+    """As in the window; the embedded kind has those that were chosen for it."""
+    used = []
+    for model in (foreign, tiny_model):
+        out = tmp_path / "x.gif"
+        assert main(["sculpt", "--model", str(model), "--steps", "2", "--out", str(out)]) == 0
+        with Image.open(out) as gif:
+            request = json.loads(gif.info["comment"])["request"]
+        used.append((request["sampler"], request["guidance"]))
+    assert used == [("model", None), ("ddim", 2.0)]
+
+
 def test_inpainting_says_that_it_changes_states_and_both_can_be_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -42,6 +42,7 @@ from tests.helpers.published_parts import (
     SD3_VAE,
     SD_BETAS,
     SDXL_VAE,
+    SLOW_BETAS,
     T5_FAST,
     T5_PIECES,
     WIDTH,
@@ -85,6 +86,8 @@ class Published:
     guidance: float | None = None
     index: Settings = field(default_factory=dict)
     size: tuple[int, int] = (64, 128)
+    scale: int = 1  # how much larger its picture is than the one that it is given
+    left_out: tuple[str, ...] = ()  # components of its family that its index does not name
     is_flat: bool = False  # whether its components lie in the repository's root
     beside: tuple[str, ...] = ()
 
@@ -97,7 +100,8 @@ def stable_diffusion(source: str, scheduler: Part, unet: Part, **changes: Any) -
         "tokenizer": CLIP_WORDS, "unet": unet, "vae": kl(),
     }  # fmt: skip
     settings = {"pipeline": "StableDiffusionPipeline", "version": "0.6.0", "options": CARD, "guidance": 7.5}
-    return Published(source, **(settings | fields), parts=parts | changes)
+    parts = {name: part for name, part in (parts | changes).items() if name not in fields.get("left_out", ())}
+    return Published(source, **(settings | fields), parts=parts)
 
 
 def stable_diffusion_xl(source: str, scheduler: Part, **changes: Any) -> Published:
@@ -187,6 +191,21 @@ PUBLISHED: dict[str, Published] = {
         COPY, DDIM, text_unet("0.6.0.dev0", in_channels=9), pipeline="StableDiffusionInpaintPipeline",
         feature_extractor=OLD_EXTRACTOR, options={**CARD, "image": "image.png", "mask_image": "mask_image.png"},
         beside=("config.json",),
+    ),
+    "stable-diffusion-x4-upscaler": stable_diffusion(
+        COPY, diffusers("DDIMScheduler", {**SLOW_BETAS, **OLD_KEYS, "prediction_type": "v_prediction"}),
+        text_unet("0.9.0.dev0", down_block_types=["DownBlock2D"] + ["CrossAttnDownBlock2D"] * 3, in_channels=7,
+                  dual_cross_attention=False, num_class_embeds=1000, only_cross_attention=[True, True, True, False],
+                  up_block_types=["CrossAttnUpBlock2D"] * 3 + ["UpBlock2D"], use_linear_projection=True),
+        pipeline="StableDiffusionUpscalePipeline", version="0.9.0.dev0", text_encoder=clip(hidden_act="gelu"),
+        low_res_scheduler=diffusers("DDPMScheduler", {
+            **SLOW_BETAS, "clip_sample": True, "prediction_type": "epsilon", "trained_betas": None,
+            "variance_type": "fixed_small",
+        }),
+        vae=kl(block_out_channels=[WIDTH] * 3, down_block_types=["DownEncoderBlock2D"] * 3, sample_size=256,
+               up_block_types=["UpDecoderBlock2D"] * 3, scaling_factor=0.08333),
+        options={"prompt": "a bust", "negative_prompt": "a vase", "image": "image.png"}, guidance=9.0, scale=4,
+        index={"max_noise_level": 350}, left_out=("feature_extractor", "safety_checker"),
     ),
     "stable-diffusion-xl-base-1.0": stable_diffusion_xl(COPY, XL_EULER, beside=OTHER_RUNTIMES),
     "stable-diffusion-xl-refiner-1.0": stable_diffusion_xl(

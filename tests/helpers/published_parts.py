@@ -22,6 +22,7 @@ def transformers(name: str, settings: Settings) -> Part:
 
 SD_BETAS = {"beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000}
 LINEAR_BETAS = {"beta_end": 0.02, "beta_schedule": "linear", "beta_start": 0.0001, "num_train_timesteps": 1000}
+SLOW_BETAS = {**LINEAR_BETAS, "beta_schedule": "scaled_linear"}
 OLD_KEYS = {"set_alpha_to_one": False, "skip_prk_steps": True, "steps_offset": 1, "trained_betas": None,
             "clip_sample": False}  # fmt: skip
 """What Stable Diffusion's repositories say to every scheduler, known to it or not."""
@@ -164,8 +165,8 @@ KANDINSKY_2 = {
     "upcast_attention": False, "use_linear_projection": False,
 }  # fmt: skip
 KANDINSKY_3 = {
-    "attention_head_dim": 16, "block_out_channels": [2 * WIDTH] * 4, "cross_attention_dim": WIDTH, "groups": 32,
-    "encoder_hid_dim": WIDTH, "in_channels": 4, "layers_per_block": 3, "time_embedding_dim": WIDTH,
+    "attention_head_dim": 16, "block_out_channels": [WIDTH] * 4, "cross_attention_dim": WIDTH, "groups": 16,
+    "encoder_hid_dim": WIDTH, "in_channels": 4, "layers_per_block": 2, "time_embedding_dim": WIDTH,
 }  # fmt: skip
 PIXEL_UNET = {
     "act_fn": "silu", "block_out_channels": [WIDTH] * 6, "center_input_sample": False,

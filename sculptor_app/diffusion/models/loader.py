@@ -18,7 +18,7 @@ from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import builder, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
-from sculptor_app.diffusion.models.folder import scan
+from sculptor_app.diffusion.models.folder import INDEX, scan
 from sculptor_app.diffusion.models.hub import cache
 from sculptor_app.diffusion.models.inspection import inspect_folder
 from sculptor_app.diffusion.models.sandbox import check_in_sandbox
@@ -213,6 +213,17 @@ def scheduler_settings(path: Path) -> dict[str, Any]:
     found, name = scan(folder), "scheduler_config.json"
     is_beside = "scheduler" not in found.folders and name in found.files  # as in the oldest models
     return found.json(name if is_beside else f"scheduler/{name}")
+
+
+def is_of_embedded_kind(model: str) -> bool:
+    """Whether the index of a model's folder says that it is of the embedded kind; errors are those of `find_model`."""
+    path = find_model(model)
+    if not path.is_dir():
+        return False
+    try:
+        return scan(path).json(INDEX).get("_class_name") == OUR_PIPELINE
+    except Unfit:  # loading it says what it lacks
+        return False
 
 
 def plan_loading(verdict: Verdict, device: str, free: dict[str, int] | None = None) -> LoadingPlan:

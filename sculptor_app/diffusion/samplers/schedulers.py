@@ -137,8 +137,8 @@ def settings_of(pipeline: Any) -> dict[str, Any]:
     return {**scheduler.config, "_class_name": name}
 
 
-_ADDS_NOISE_ALONE = "image_noising_scheduler"
-"""Diffusers' name for it, in all pipelines that have one."""
+_ADDS_NOISE_ALONE = ("image_noising_scheduler", "low_res_scheduler")
+"""Diffusers' names for one that does, in all pipelines that have one."""
 
 
 def schedulers_of(pipeline: Any) -> dict[str, Scheduler]:
@@ -146,10 +146,8 @@ def schedulers_of(pipeline: Any) -> dict[str, Scheduler]:
 
     One that only adds noise to a given picture, as super-resolution does before it begins, is none of them.
     """
-    parts = vars(pipeline).items()
-    return {
-        name: part for name, part in parts if isinstance(part, diffusers.SchedulerMixin) and name != _ADDS_NOISE_ALONE
-    }
+    found = {name: part for name, part in vars(pipeline).items() if isinstance(part, diffusers.SchedulerMixin)}
+    return {name: part for name, part in found.items() if name not in _ADDS_NOISE_ALONE}
 
 
 def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> Scheduler:
