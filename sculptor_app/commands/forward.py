@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sculptor_app.commands.run_options import check_picture, rendered
+from sculptor_app.commands.run_options import check_picture, rendered, say_changes
 from sculptor_app.commands.saving import (
     add_files,
     add_look,
@@ -23,8 +22,6 @@ from sculptor_app.commands.terminal import (
     OneOf,
     Parser,
     ProgressBar,
-    is_terminal,
-    say,
     whole_number,
 )
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
@@ -110,8 +107,7 @@ def _opened(arguments: argparse.Namespace) -> OpenedPicture:
     from sculptor_app.core.pictures.file import open_picture  # numpy and Pillow come with it
 
     opened = open_picture(arguments.picture, longest_px=arguments.size_px)
-    if opened.notes and is_terminal(sys.stdout):
-        say(f"{opened.name}: {', '.join(opened.notes)}", sys.stdout)
+    say_changes(opened)
     return opened
 
 

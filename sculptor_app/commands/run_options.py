@@ -220,7 +220,17 @@ def given_picture(arguments: argparse.Namespace, square_px: int) -> OpenedPictur
         return rendered(arguments.render, arguments.render_material, seed, square_px)
     from sculptor_app.core.pictures.file import open_picture  # numpy and Pillow come with it
 
-    return open_picture(arguments.picture, square_px=square_px)
+    opened = open_picture(arguments.picture, square_px=square_px)
+    say_changes(opened)
+    return opened
+
+
+def say_changes(opened: OpenedPicture) -> None:
+    """Say on the error stream what was done to a picture besides resizing it, and to a person that, too."""
+    if opened.changes:
+        say(f"{opened.name}: {', '.join(opened.notes)}", sys.stderr)
+    elif opened.notes and is_terminal(sys.stdout):
+        say(f"{opened.name}: {', '.join(opened.notes)}", sys.stdout)
 
 
 def rendered(form: str, material: str | None, seed: int, size_px: int) -> OpenedPicture:

@@ -274,6 +274,8 @@ def _sampled(
             bar.move_to(trajectory.last)
     assert trajectory is not None
     assert measures is not None
+    if trajectory.info.note:
+        say(trajectory.info.note, sys.stderr)
     if any(trajectory.returned(k) is not None for k in range(1, trajectory.last + 1)):
         say(CHANGED, sys.stderr)
     return Sculpted(engine, trajectory, measures)

@@ -64,7 +64,7 @@ def _runs(grid: RunGrid) -> dict[str, Any]:
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a GIF or PNG that was exported here; `ExportError` if it cannot be read or holds none."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("GIF", "PNG")) as image:  # what is exported here
             text = image.info.get("comment", b"")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ExportError(

@@ -126,6 +126,14 @@ def test_a_tiny_picture_is_drowned_as_it_is(tmp_path: Path) -> None:
         assert image.size == (24, 16)
 
 
+def test_greys_that_were_scaled_are_said_on_the_error_stream(tmp_path: Path, capsys) -> None:
+    """Twelve bits in sixteen were nearly black, without a word."""
+    Image.fromarray(np.tile(np.arange(0, 4096, 64, np.uint16), (32, 1))).save(tmp_path / "scan.tif")
+    assert drown(tmp_path / "scan.tif", "--steps", 2, "--out", tmp_path / "x.png") == 0
+    told = capsys.readouterr()
+    assert told.err == "scan.tif: its greys are scaled to their own range: 0 is black, 4095 is white\n"
+
+
 # Mistakes ----------------------------------------------------------------------------------------------------------
 
 
@@ -150,10 +158,11 @@ def test_a_tiny_picture_is_drowned_as_it_is(tmp_path: Path) -> None:
         (["gone.png", "--delay-ms", "85", *GIF], "The time per frame is 85 ms"),  # before anything is opened
         (["gone.png", *GIF], "gone.png cannot be opened: there is no such file. Look at its name, or"),
         ([".", *GIF], "cannot be opened: it is a folder. Choose a picture in it."),
-        (["empty.png", *GIF], "empty.png cannot be opened: it is no picture of a known kind. Choose a JPEG,"),
-        (["letter.txt", *GIF], "letter.txt cannot be opened: it is no picture of a known kind."),
+        (["empty.png", *GIF], "empty.png cannot be opened: it is empty. Get a whole copy of it."),
+        (["letter.txt", *GIF], "letter.txt cannot be opened: it is a text, and no picture. Choose a JPEG,"),
+        (["script.png", *GIF], "script.png cannot be opened: it is a PostScript program (EPS), and that is not read"),
         (["cut.jpg", *GIF], "cut.jpg cannot be opened: it is broken or truncated. Get a whole copy of it, or"),
-        (["bomb.png", *GIF], "bomb.png cannot be opened: it has more than 400,000,000 pixels. Shrink it"),
+        (["bomb.png", *GIF], "bomb.png cannot be opened: it has 1,600,000,000 pixels, and 187,500,000 are the most"),
         (["dot.png", *GIF], "dot.png cannot be opened: it has 1 × 1 pixels. Choose a picture of at least 2"),
         (["strip.png", *GIF], "strip.png cannot be opened: it has 2000 × 3 pixels, and shrunk to 256 nothing"),
         pytest.param(["pipe.png", *GIF], "pipe.png cannot be opened: it is no file.",
@@ -176,6 +185,7 @@ def test_a_mistake_is_answered_by_one_sentence(
 def write_bad_pictures(folder: Path) -> None:
     (folder / "empty.png").write_bytes(b"")
     (folder / "letter.txt").write_text("Dear reader")
+    (folder / "script.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n{} loop\n")
     (folder / "bomb.png").write_bytes(bomb(40_000, 40_000))
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     Image.new("RGB", (2000, 3)).save(folder / "strip.png")

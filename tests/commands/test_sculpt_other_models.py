@@ -76,6 +76,8 @@ def test_inpainting_says_that_it_changes_states_and_both_can_be_saved(
 ):
     build("inpaint").save_pretrained(tmp_path / "inpaint")
     write_pictures(tmp_path)
+    dark = np.tile(np.arange(0, 4096, 64, np.uint16), (64, 1))  # twelve bits in sixteen
+    Image.fromarray(dark).save(tmp_path / "image.png")
     given = [f"--set={name}={tmp_path / name}.png" for name in ("image", "mask_image")]
     saved = {}
     for frames in ("noisy", "after-step"):
@@ -92,7 +94,9 @@ def test_inpainting_says_that_it_changes_states_and_both_can_be_saved(
             "a bust",
         ]
         assert main([*run, *given, "--frames", frames, "--out", str(out)]) == 0
-        assert "--frames after-step shows what the sampler returned" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert "--frames after-step shows what the sampler returned" in told
+        assert "image.png: its greys are scaled to their own range: 0 is black, 4095 is white.\n" in told
         with Image.open(out) as gif:
             gif.seek(gif.n_frames - 1)
             saved[frames] = gif.convert("RGB").tobytes()

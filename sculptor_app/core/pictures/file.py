@@ -1,6 +1,8 @@
-"""Picture files: any that Pillow reads, decoded to plain colours and brought to size, as a clean picture for a run.
+"""Picture files, decoded to plain colours and brought to size, as a clean picture for a run.
 
-Colours become sRGB, transparent parts lie on grey, and the picture is turned upright.
+Colours become sRGB, transparent parts lie on grey, greys of more than eight bits are brought to the range that their
+values have, and the picture is turned upright. Which formats are read, and the memory that one picture may take, is in
+`formats`.
 """
 
 from __future__ import annotations
@@ -8,23 +10,25 @@ from __future__ import annotations
 import errno
 import io
 import os
-import threading
+import re
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import IcnsImagePlugin, Image, ImageCms
 
 from sculptor_app.core.errors import PictureError
+from sculptor_app.core.pictures.formats import Unreadable, check_memory, one_at_a_time, opened
+from sculptor_app.core.pictures.greys import GreyRange, bands, grey_range, is_deep
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 
-MOST_PIXELS = 400_000_000
-"""Pixels of the largest picture that is unpacked: twice what telephones' cameras take; it needs 1.6 GB for a moment."""
+MOST_KEPT_PIXELS = 16_000_000
+"""Pixels of a picture that is converted as it is; a larger one is first averaged to less, as far as its new size lets
+it, band by band, so that its copies take a quarter of a gigabyte at most."""
 
 ORIENTATION = 0x0112
 _TURNS = {
@@ -34,24 +38,67 @@ _TURNS = {
 }  # fmt: skip
 """The transposition that brings each orientation upright."""
 _LYING = (5, 6, 7, 8)  # orientations whose width is the upright picture's height
+_TIFF_COMPRESSIONS = {
+    "raw", "tiff_ccitt", "group3", "group4", "tiff_lzw", "jpeg", "tiff_jpeg", "tiff_adobe_deflate", "tiff_deflate",
+    "packbits",
+}  # fmt: skip
+"""Those that every libtiff knows; where another fails, that is why."""
 _PROFILE_MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}
-_open_lock = threading.Lock()
-
-Fit = Callable[[Image.Image], Image.Image]
-"""Resizes or crops a picture of mode RGB, RGBA, L, CMYK or F; it may lie on its side or be smaller than in the file."""
+_GAP = 3.0  # a picture is first averaged to three times its new size: as good to the eye, several times as fast
+_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
-class Unreadable(Exception):
-    """A file cannot be used as a picture.
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The size that a picture is brought to: every pixel as it is, or one of these.
 
-    Args:
-        reason: why, to go after "… is skipped: ", without a full stop.
-        advice: one sentence.
+    Attributes:
+        longest_px: of the longer side; a smaller picture stays as it is.
+        square_px: of the middle square.
+        gap: see `Image.resize`; None averages nothing beforehand.
     """
 
-    def __init__(self, reason: str, advice: str = translate("errors", "Choose another picture.")) -> None:
-        super().__init__(reason)
-        self.advice = advice
+    longest_px: int | None = None
+    square_px: int | None = None
+    gap: float | None = _GAP
+
+    @property
+    def least_px(self) -> int | None:
+        """Pixels that will do on either side: a JPEG is then decoded smaller, many times as fast."""
+        size = self.longest_px or self.square_px
+        return None if size is None else 2 * size
+
+    def region(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """What is needed of a picture, in whole pixels: left, top, right, bottom."""
+        if self.square_px is None:
+            return 0, 0, width, height
+        left, top = max(0, (width - height) // 2), max(0, (height - width) // 2)
+        return left, top, width - left, height - top
+
+    def reduction(self, width: int, height: int) -> int:
+        """How many pixels of a huge picture become one before it is converted, along each side; else 1."""
+        scale = 1.0
+        if self.longest_px is not None:
+            scale = max(width, height) / self.longest_px
+        elif self.square_px is not None:
+            scale = min(width, height) / self.square_px
+        factor = 1
+        while width * height > MOST_KEPT_PIXELS * factor**2 and factor + 1 <= scale:
+            factor += 1
+        return factor
+
+    def __call__(self, picture: Image.Image) -> Image.Image:
+        """A picture of mode RGB, RGBA, L, CMYK or F, brought to size; it may lie on its side or be reduced."""
+        if self.square_px is not None:
+            width, height = picture.size
+            side = min(width, height)
+            left, top = (width - side) / 2, (height - side) / 2
+            box = (left, top, left + side, top + side)
+            return picture.resize((self.square_px, self.square_px), Image.Resampling.LANCZOS, box, self.gap)
+        size = picture.size if self.longest_px is None else _shrunk_size(*picture.size, self.longest_px)
+        return (
+            picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=self.gap)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,21 +112,15 @@ class Decoded:
     pixels: NDArray[np.float32]
     original_size: tuple[int, int]  # width and height of the upright picture in the file, pixels
     notes: tuple[str, ...]  # what was done to it besides resizing, in plain words
+    grey_note: str  # the one of them that says how greys of more than eight bits were scaled to their range, or empty
 
 
 def decode(
-    path: Path,
-    fit: Fit,
-    least_px: int | None,
-    ground: tuple[int, int, int],
-    check: Callable[[int, int], None] = lambda width, height: None,
+    path: Path, fit: Fit, ground: tuple[int, int, int], check: Callable[[int, int], None] = lambda width, height: None
 ) -> Decoded:
     """Read a picture, whatever its colours and depth; of an animation the first frame.
 
     Args:
-        fit: Brings it to size before its colours are converted, which is quicker than after.
-        least_px: Pixels that `fit` can do with on either side: a JPEG is then decoded smaller, many times as fast.
-            None decodes every pixel.
         ground: What transparent parts lie on, 0 to 255.
         check: Is given width and height before anything is unpacked, and may raise Unreadable.
 
@@ -87,58 +128,56 @@ def decode(
         Unreadable: It is no picture, is cut off, is too large, or may not be read.
     """
     try:
-        with warnings.catch_warnings():
+        with one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata
-            return _decode(path, fit, least_px, ground, check)
+            return _decode(path, fit, ground, check)
     except Unreadable:
         raise
-    except Exception as error:  # decoders of some thirty formats meet whatever a file holds
+    except Exception as error:  # decoders of some forty formats meet whatever a file holds
         raise _unreadable(error) from error
 
 
-def _decode(
-    path: Path, fit: Fit, least_px: int | None, ground: tuple[int, int, int], check: Callable[[int, int], None]
-) -> Decoded:
+def _decode(path: Path, fit: Fit, ground: tuple[int, int, int], check: Callable[[int, int], None]) -> Decoded:
     _refuse_other_than_files(path)
-    with _opened(path) as picture:
+    notes: list[str] = []
+    with opened(path) as picture:
         size = picture.size
-        if size[0] * size[1] > MOST_PIXELS:
-            raise Unreadable(
-                translate("errors", "it has more than {0:,} pixels").format(MOST_PIXELS),
-                translate("errors", "Shrink it first, or choose another picture."),
-            )
         check(*size)
-        if least_px is not None:
-            picture.draft(None, (least_px, least_px))
-        picture.load()
+        if fit.least_px is not None:
+            picture.draft(None, (fit.least_px, fit.least_px))
+        check_memory(picture, size)
+        picture = _loaded(picture)
         orientation, profile = _orientation(picture), picture.info.get("icc_profile")
-        notes: list[str] = (
-            [translate("errors", "only the first of its pictures is used")]
-            if getattr(picture, "is_animated", False)
-            else []
-        )
-        plain = fit(_plain(picture, bool(profile)))
+        # A Photoshop document's layers are no frames: its first picture is the whole.
+        if picture.format != "PSD" and getattr(picture, "is_animated", False):
+            notes.append(translate("errors", "only the first of its pictures is used"))
+        greys = grey_range(picture) if is_deep(picture) else None
+        plain = fit(_plain(picture, fit, bool(profile), greys))
+    grey_note = greys.note if greys is not None else ""
     plain = _in_srgb(plain, profile, notes)
-    if plain.mode == "RGBA":
+    if plain.mode == "RGBA" and (np.asarray(plain.getchannel("A")) < 255).any():
         plain = Image.alpha_composite(Image.new("RGBA", plain.size, ground), plain)
         notes.append(translate("errors", "transparent parts lie on {0}").format(_ground_name(ground)))
     if orientation in _TURNS:
         plain = plain.transpose(_TURNS[orientation])
         notes.append(translate("errors", "turned upright as the camera was held"))
-    return Decoded(_pixels(plain), size[::-1] if orientation in _LYING else size, tuple(notes))
+    notes += [grey_note] if grey_note else []
+    return Decoded(_pixels(plain), size[::-1] if orientation in _LYING else size, tuple(notes), grey_note)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The file's header, read whatever size it names: our limit is not Pillow's, which is one for the whole program."""
-    with _open_lock:
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            picture = Image.open(path)
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
-    with picture:
-        yield picture
+def _loaded(picture: Image.Image) -> Image.Image:
+    try:
+        picture.load()
+        if isinstance(picture, IcnsImagePlugin.IcnsImageFile) and picture.mode == "P":
+            # WORKAROUND: Pillow 13 loses the palette of a picture in an icon of macOS.
+            picture = picture.icns.getimage(picture.icns.bestsize())
+            picture.load()
+        return picture
+    except OSError as error:
+        compression = picture.info.get("compression")
+        if picture.format == "TIFF" and compression not in _TIFF_COMPRESSIONS:
+            raise NotImplementedError(f"TIFF with {compression}") from error
+        raise
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -149,34 +188,32 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
-def _plain(picture: Image.Image, has_profile: bool) -> Image.Image:
-    """The same in a mode that can be resized: RGB, RGBA if parts are transparent, F of 0 to 255 if it is deeper.
+def _plain(picture: Image.Image, fit: Fit, has_profile: bool, greys: GreyRange | None) -> Image.Image:
+    """What is needed of it in a mode that can be resized; a huge picture is reduced on the way, band by band."""
+    factor = fit.reduction(*picture.size)
+    if factor == 1:
+        return _plain_band(picture, has_profile, greys)
+    made = None
+    for top, band in bands(picture, fit.region(*picture.size), factor):
+        part = _plain_band(band, has_profile, greys).reduce(factor)
+        if made is None:
+            left, upper, right, lower = fit.region(*picture.size)
+            made = Image.new(part.mode, (-(-(right - left) // factor), -(-(lower - upper) // factor)))
+        made.paste(part, (0, top // factor))
+    assert made is not None
+    return made
+
+
+def _plain_band(picture: Image.Image, has_profile: bool, greys: GreyRange | None) -> Image.Image:
+    """The same in RGB, RGBA if parts are transparent, F of 0 to 255 if it is deeper.
 
     Grey and printing colours stay for a profile to convert.
     """
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):  # Pillow itself clips what is above 255
-        return _scaled_greys(picture)
+    if greys is not None:  # Pillow itself clips what is above 255
+        return Image.fromarray(greys.scaled(picture))
     if picture.has_transparency_data:
         return picture.convert("RGBA")
     return picture if has_profile and picture.mode in ("L", "CMYK") else picture.convert("RGB")
-
-
-def _scaled_greys(picture: Image.Image) -> Image.Image:
-    values = np.asarray(picture).astype(np.float32)
-    if not np.isfinite(values).all():
-        raise Unreadable(translate("errors", "it holds NaN or infinity"))
-    full = _full_scale(picture.mode, float(values.max()))
-    return Image.fromarray(np.clip(values / np.float32(full) * 255, 0, 255))
-
-
-def _full_scale(mode: str, highest: float) -> float:
-    """The value that stands for white: of a 16-bit picture always the same, of a deeper one as its values suggest."""
-    if mode.startswith("I;16"):
-        return 65535.0
-    for full in (1.0, 255.0, 65535.0):
-        if highest <= full and (full > 1 or mode == "F"):
-            return full
-    return highest
 
 
 def _in_srgb(picture: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
@@ -192,11 +229,13 @@ def _in_srgb(picture: Image.Image, profile: bytes | None, notes: list[str]) -> I
 def _converted(picture: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     name = ImageCms.getProfileDescription(source).strip()
-    if picture.mode not in _PROFILE_MODES.get(source.profile.xcolor_space.strip(), ()):
-        raise ValueError(f"a profile of {source.profile.xcolor_space} in a picture of {picture.mode}")
+    space = source.profile.xcolor_space.strip()
+    is_grey = space == "GRAY" and picture.mode == "RGBA" and _is_grey(picture)  # it was grey with transparent parts
+    if picture.mode not in _PROFILE_MODES.get(space, ()) and not is_grey:
+        raise ValueError(f"a profile of {space} in a picture of {picture.mode}")
     if picture.mode in ("RGB", "RGBA") and "srgb" in name.lower():
         return picture  # converting would only round
-    colours = picture.convert("RGB") if picture.mode == "RGBA" else picture
+    colours = picture.convert("L" if is_grey else "RGB") if picture.mode == "RGBA" else picture
     transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), colours.mode, "RGB")
     converted = ImageCms.applyTransform(colours, transform)
     assert converted is not None  # only a conversion in place returns none
@@ -204,6 +243,11 @@ def _converted(picture: Image.Image, profile: bytes, notes: list[str]) -> Image.
     if picture.mode == "RGBA":
         converted.putalpha(picture.getchannel("A"))
     return converted
+
+
+def _is_grey(picture: Image.Image) -> bool:
+    red, green, blue = (np.asarray(picture.getchannel(name)) for name in "RGB")
+    return bool((red == green).all() and (green == blue).all())
 
 
 def _pixels(picture: Image.Image) -> NDArray[np.float32]:
@@ -226,11 +270,21 @@ def _refuse_other_than_files(path: Path) -> None:
         raise Unreadable(translate("errors", "it is no file"))
 
 
+_RARE = re.compile(
+    r"unsupported|not supported|unimplemented|unknown|not available|cannot (handle|decode)", re.IGNORECASE
+)
+
+
 def _unreadable(error: Exception) -> Unreadable:
-    if isinstance(error, UnidentifiedImageError):
+    if isinstance(error, NotImplementedError) or _RARE.search(str(error)):
         return Unreadable(
-            translate("errors", "it is no picture of a known kind"),
-            translate("errors", "Choose a JPEG, PNG, WebP, TIFF, GIF or BMP."),
+            translate("errors", "it is of a rare kind that is not read here"),
+            translate("errors", "Save it as a PNG or JPEG first, in a program that shows it."),
+        )
+    if isinstance(error, Image.DecompressionBombError):
+        return Unreadable(
+            translate("errors", "there is more in it than its header says"),
+            translate("errors", "Choose another picture."),
         )
     if isinstance(error, MemoryError):
         return Unreadable(
@@ -247,7 +301,7 @@ def _unreadable(error: Exception) -> Unreadable:
             translate("errors", "there is no such file"),
             translate("errors", "Look at its name, or choose another picture."),
         )
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.strerror and error.errno != errno.EINVAL:  # that is a damaged file's offset
         return Unreadable(
             translate("errors", "reading it failed ({0})").format(error.strerror),
             translate("errors", "Try again, or choose another picture."),
@@ -261,8 +315,6 @@ def _unreadable(error: Exception) -> Unreadable:
 GROUND = (128, 128, 128)
 """Ground of transparent parts: the middle of the scale, which is nearest to no picture at all."""
 LEAST_SIDE_PX = 2
-_GAP = 3.0  # a picture is first averaged to three times its new size: as good to the eye, several times as fast
-_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,6 +325,7 @@ class OpenedPicture:
     name: str
     original_size: tuple[int, int]  # width and height of the upright picture in the file, pixels
     notes: tuple[str, ...]  # what was done to it, in plain words: "shrunk from 4000 x 3000 pixels", "turned upright …"
+    changes: tuple[str, ...] = ()  # those of the notes that are not about its size
 
 
 def open_picture(path: Path, *, longest_px: int | None = None, square_px: int | None = None) -> OpenedPicture:
@@ -289,46 +342,17 @@ def open_picture(path: Path, *, longest_px: int | None = None, square_px: int | 
     chosen = [size for size in (longest_px, square_px) if size is not None]
     if len(chosen) > 1 or any(size < LEAST_SIDE_PX for size in chosen):
         raise ValueError(f"longest_px is {longest_px} and square_px {square_px}; give one of them, {LEAST_SIDE_PX} up")
-    fit: Fit = _as_it_is
-    if square_px is not None:
-        fit = _to_square(square_px)
-    elif longest_px is not None:
-        fit = _to_longest(longest_px)
     name = os.fsencode(path.name or path).decode("utf-8", "replace")  # a name may hold bytes that are no letters
     try:
-        found = decode(path, fit, 2 * chosen[0] if chosen else None, GROUND, _size_check(longest_px))
+        found = decode(path, Fit(longest_px, square_px), GROUND, _size_check(longest_px))
     except Unreadable as error:
         raise PictureError(
             translate("errors", "{0} cannot be opened: {1}.").format(name, error), error.advice
         ) from error
-    frame = np.ascontiguousarray(found.pixels.transpose(2, 0, 1)) / np.float32(127.5) - np.float32(1)
+    frame = np.ascontiguousarray(found.pixels.transpose(2, 0, 1)) / np.float32(127.5)
+    frame -= np.float32(1)
     notes = (*_resized(found.original_size, frame.shape, square_px is not None), *found.notes)
-    return OpenedPicture(frame, name, found.original_size, notes)
-
-
-def _as_it_is(picture: Image.Image) -> Image.Image:
-    return picture
-
-
-def _to_longest(longest_px: int) -> Fit:
-    def fit(picture: Image.Image) -> Image.Image:
-        width, height = _shrunk_size(*picture.size, longest_px)
-        if (width, height) == picture.size:
-            return picture
-        return picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=_GAP)
-
-    return fit
-
-
-def _to_square(square_px: int) -> Fit:
-    def fit(picture: Image.Image) -> Image.Image:
-        width, height = picture.size
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        return picture.resize((square_px, square_px), Image.Resampling.LANCZOS, box, _GAP)
-
-    return fit
+    return OpenedPicture(frame, name, found.original_size, notes, found.notes)
 
 
 def _shrunk_size(width: int, height: int, longest_px: int) -> tuple[int, int]:

@@ -54,7 +54,7 @@ class RunInfo:
     origin: str = ""  # what it began with where that was not the noise of the seed, as "bust.jpg, drowned"; else empty
     first_step: int = 1
     latent_map: LatentMap | None = None
-    note: str = ""  # what of the run is not shown, in plain words; empty where all of it is
+    note: str = ""  # what of it is not shown, or was done to its pictures, in plain words; mostly empty
     forks: tuple[Fork, ...] = ()  # of a run that shares its first steps with another: where, oldest first
     decoder_factor: int = 1
     weights_hash: str = ""

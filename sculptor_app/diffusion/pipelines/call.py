@@ -40,6 +40,7 @@ class PipelineCall:
     size: tuple[int, int] | None  # height and width in pixels of what will be made; None where it is not known
     conditions: str  # prompt and labels in a few words, or "unconditional"
     origin: str = ""  # the file of the picture that the run starts from, if it does
+    notes: tuple[str, ...] = ()  # sentences about what was done to the pictures that it takes, besides resizing
 
 
 def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None) -> PipelineCall:
@@ -67,14 +68,15 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
         check_strength(request.steps, options.get("strength", call_parameters(pipeline)["strength"].default))
     generator = torch.Generator("cpu").manual_seed(request.seed)
     size = _size(pipeline, options)
+    notes: list[str] = []
     arguments = {
-        **{name: _argument(pipeline, controls[name], value, size) for name, value in options.items()},
+        **{name: _argument(pipeline, controls[name], value, size, notes) for name, value in options.items()},
         **_app_arguments(pipeline, generator),
         **angle_arguments(pipeline, request),
         **_start_arguments(pipeline, request, start),
     }
     origin = Path(str(options["image"])).name if "image" in options and "strength" in controls else ""
-    return PipelineCall(arguments, generator, size, _conditions(controls, options), origin)
+    return PipelineCall(arguments, generator, size, _conditions(controls, options), origin, tuple(notes))
 
 
 def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelParameter]) -> dict[str, OptionValue]:
@@ -127,21 +129,26 @@ def _size(pipeline: Pipeline, options: dict[str, OptionValue]) -> tuple[int, int
     return (int(height), int(width)) if height and width else None
 
 
-def _argument(pipeline: Pipeline, control: ModelParameter, value: OptionValue, size: tuple[int, int] | None) -> Any:
+def _argument(
+    pipeline: Pipeline, control: ModelParameter, value: OptionValue, size: tuple[int, int] | None, notes: list[str]
+) -> Any:
     if control.name in ("form", "material"):
         return label_of(pipeline, control.name, str(value))  # type: ignore[arg-type]
     if control.kind is ParameterKind.LABEL:
         return [value]  # one for each picture
     if control.kind is ParameterKind.PICTURE:
-        return _picture(Path(str(value)).expanduser(), max(size) if size else _USUAL_SIDE_PX)
+        return _picture(Path(str(value)).expanduser(), max(size) if size else _USUAL_SIDE_PX, notes)
     if control.kind is ParameterKind.CHOICE:
         return choices_of(call_parameters(pipeline)[control.name])[str(value)]
     return value
 
 
-def _picture(path: Path, longest_px: int) -> Image.Image:
+def _picture(path: Path, longest_px: int, notes: list[str]) -> Image.Image:
     """A picture as pipelines take it; a large one would fill the memory."""
-    frame = open_picture(path, longest_px=longest_px).frame
+    opened = open_picture(path, longest_px=longest_px)
+    if opened.changes:
+        notes.append(translate("errors", "{0}: {1}.").format(opened.name, ", ".join(opened.changes)))
+    frame = opened.frame
     return Image.fromarray(((frame.transpose(1, 2, 0) + 1) * 127.5).round().astype(np.uint8))
 
 

@@ -144,7 +144,7 @@ def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: lis
         decoder_factor=layout.factor,
         conditions=" · ".join((call.conditions, *(lora.words for lora in info.request.loras))),
         origin=info.origin or call.origin,
-        note=several if len(stages) > 1 else "",
+        note=" ".join([*([several] if len(stages) > 1 else []), *call.notes]),
     )
 
 

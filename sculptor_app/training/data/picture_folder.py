@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from sculptor_app.core.pictures.file import Unreadable as Unreadable  # also read from here
-from sculptor_app.core.pictures.file import decode
+from sculptor_app.core.pictures.file import Fit, decode
+from sculptor_app.core.pictures.formats import Unreadable as Unreadable  # also read from here
 from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import BadInput, PicturesChanged, TooFewPictures
 from sculptor_app.training.machine import refuse_too_many
@@ -29,11 +28,13 @@ def read_square(path: Path, size: int) -> np.ndarray:
     Raises:
         Unreadable: It is no picture, is cut off, is too large, or may not be read.
     """
+    return _read_square(path, size)[0]
 
-    def fit(picture: Image.Image) -> Image.Image:
-        return ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
 
-    return decode(path, fit, 2 * size, WHITE).pixels.round().astype(np.uint8)
+def _read_square(path: Path, size: int) -> tuple[np.ndarray, bool]:
+    """The square, and whether its greys were scaled to their own range."""
+    found = decode(path, Fit(square_px=size, gap=None), WHITE)
+    return found.pixels.round().astype(np.uint8), bool(found.grey_note)
 
 
 SUFFIXES = (
@@ -125,11 +126,12 @@ def read_folder(
     found = sorted(find_pictures(folder, skipped))
     refuse_too_many(len(found), size)
     pictures = np.empty((len(found), size, size, 3), np.uint8)
-    count = 0
+    count = scaled = 0
     for done, path in enumerate(found, 1):
         try:
-            pictures[count] = read_square(path, size)
+            pictures[count], is_scaled = _read_square(path, size)
             count += 1
+            scaled += is_scaled
         except Unreadable as error:
             skipped(path, str(error))
         yield done, len(found)
@@ -139,6 +141,8 @@ def read_folder(
                 skipped.count, count, folder
             )
         )
+    if scaled:
+        message(translate("errors", "The greys of {0:,} pictures are scaled to their own range.").format(scaled))
     if count < FEWEST:
         raise TooFewPictures(
             translate("errors", "{0} holds {1} pictures that can be read; learning takes {2} or more.").format(

@@ -138,6 +138,8 @@ class RunControl(QObject):
         self.pace = StepClock()
         self._session.show(trajectory, measures)
         self._panel.set_progress(0, trajectory.planned_steps, None)
+        if trajectory.info.note:
+            self._messages.show_message(trajectory.info.note, is_fault=False)
 
     @property
     def _trajectory(self) -> AnyTrajectory:

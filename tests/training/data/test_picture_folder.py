@@ -54,8 +54,8 @@ def test_what_cannot_be_read_is_named_with_the_reason_and_counted(tmp_path: Path
     assert {Path(path).name: reason for path, reason in reasons.items()} == {
         "broken.png": "it is broken or truncated.",
         "cut.png": "it is broken or truncated.",
-        "empty.jpg": "it is no picture of a known kind.",
-        "letter.JPG": "it is no picture of a known kind.",
+        "empty.jpg": "it is empty.",
+        "letter.JPG": "it is a text, and no picture.",
         "pipe.png": "it is no file.",
         "gone.png": "it is a link to nowhere.",
         "round.png": "Too many levels of symbolic links.",
@@ -126,7 +126,16 @@ def test_pictures_of_phones_that_pillow_cannot_read_are_named(tmp_path: Path):
     fill(tmp_path)
     (tmp_path / "IMG_0001.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     _, said = read(tmp_path)
-    assert "IMG_0001.HEIC is skipped" in said[0]
+    assert "IMG_0001.HEIC is skipped: it is a HEIC picture, and that is not read here." in said[0]
+
+
+def test_that_greys_were_scaled_is_said_once(tmp_path: Path):
+    fill(tmp_path)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((8, 8), 2048, np.uint16)).save(tmp_path / name)
+    pictures, said = read(tmp_path)
+    assert said == ["The greys of 2 pictures are scaled to their own range."]
+    assert (pictures.take(np.array([16]))[0] == 128).all()
 
 
 def test_every_suffix_is_written_as_it_is_looked_for():

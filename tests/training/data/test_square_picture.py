@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sculptor_app.core.pictures import file
+from sculptor_app.core.pictures import formats
 from sculptor_app.training.data.picture_folder import Unreadable, read_square
 
 ORANGE = (200, 120, 40)
@@ -137,10 +137,10 @@ def test_a_large_photograph_is_decoded_small_and_looks_the_same(tmp_path: Path):
 
 def test_a_picture_too_large_to_unpack_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     Image.new("RGB", (60, 50)).save(tmp_path / "x.png")
-    monkeypatch.setattr(file, "MOST_PIXELS", 2999)
-    with pytest.raises(Unreadable, match="it has more than 2,999 pixels"):
+    monkeypatch.setattr(formats, "MOST_DECODED_BYTES", 4 * 2999)
+    with pytest.raises(Unreadable, match="it has 3,000 pixels, and 2,999 are the most of its kind that are opened"):
         read_square(tmp_path / "x.png", 8)
-    monkeypatch.setattr(file, "MOST_PIXELS", 3000)
+    monkeypatch.setattr(formats, "MOST_DECODED_BYTES", 4 * 3000)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow would refuse this one
     assert read_square(tmp_path / "x.png", 8).shape == (8, 8, 3)
 

@@ -1,5 +1,6 @@
 """Start to GIF, scrubbing during a run, stop, start again, close: in the real window with a real model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ def test_a_run_of_50_steps_from_start_to_gif(ready: Driver, tmp_path: Path) -> N
         assert gif.n_frames > 1
         assert b'"seed": 7' in gif.info["comment"]
     assert "Saved" in window.panels.messages.message
+
+
+def test_what_was_done_to_a_picture_that_a_run_takes_is_said(ready: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sculptor_app.diffusion.sampling import run
+
+    facts, note = run._info_of, "scan.tif: its greys are scaled to their own range: 0 is black, 4095 is white."
+    monkeypatch.setattr(run, "_info_of", lambda *args: replace(facts(*args), note=note))
+    ready.run(2)
+    assert ready.window.panels.messages.message == note
 
 
 def test_start_before_the_model_is_there_waits_and_says_so(driver: Driver) -> None:

@@ -149,7 +149,12 @@ def one_pixel(path: Path) -> Path:
     return save_picture(path, 1, 1)
 
 
-@pytest.mark.parametrize("make", [broken, cut_off, one_pixel, Path])
+def postscript(path: Path) -> Path:
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n")
+    return path
+
+
+@pytest.mark.parametrize("make", [broken, cut_off, one_pixel, postscript, Path])
 def test_what_cannot_be_opened_is_said_in_a_sentence_and_the_picture_stays(
     driver: Driver, tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
@@ -161,6 +166,14 @@ def test_what_cannot_be_opened_is_said_in_a_sentence_and_the_picture_stays(
     assert page.forward_result is before
     wait_for_another(driver, page, lambda: page.controls.steps.set_text("9"))  # the one before it, drowned anew
     assert page.forward_result.name == before.name
+
+
+def test_greys_that_were_scaled_are_said_beside_the_picture(driver: Driver, tmp_path: Path) -> None:
+    page = enter(driver)
+    Image.fromarray(np.tile(np.arange(0, 4096, 64, np.uint16), (32, 1))).save(tmp_path / "scan.tif")
+    wait_for_another(driver, page, lambda: page.open_path(tmp_path / "scan.tif"))
+    note = "its greys are scaled to their own range: 0 is black, 4095 is white"
+    assert page.controls.about.text() == f"64×32 pixels · {note}"
 
 
 def test_other_layers_drown_the_same_picture_anew_where_it_was_looked_at(driver: Driver) -> None:

@@ -1,0 +1,136 @@
+"""Greys of more than eight bits: which of their values are black and white, by one rule for all formats.
+
+Sixteen bits hold what cameras, scanners and microscopes measured in 10, 12 or 14, and FITS and float files whatever a
+telescope counted: taken as 16 bits or as 0 to 1, most of them are nearly black.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sculptor_app.core.pictures.formats import Unreadable
+from sculptor_app.core.texts import translate
+
+SIXTEEN_BITS = 65535.0
+NARROW = 1 / 8
+"""Part of the full range below which values plainly have a range of their own: 12 bits in 16 are a sixteenth."""
+_BAND_PIXELS = 4_000_000
+_SAMPLE = 1_000_000  # values of which percentiles are taken
+
+
+@dataclass(frozen=True, slots=True)
+class GreyRange:
+    """The values that become black and white.
+
+    Attributes:
+        note: says so, where a person would not expect it.
+    """
+
+    black: float
+    white: float
+    is_signed: bool  # FITS numbers of 16 bits, which Pillow takes for unsigned
+    is_unsigned: bool  # TIFF numbers of 32 bits, which Pillow takes for signed
+    note: str = ""
+
+    def scaled(self, picture: Image.Image) -> NDArray[np.float32]:
+        """Values of 0 to 255, (H, W); what is not a number is black."""
+        values = _values(picture, self.is_signed, self.is_unsigned)
+        with np.errstate(all="ignore"):
+            scaled = (values - self.black) * (255 / (self.white - self.black))
+        return np.nan_to_num(np.clip(scaled, 0, 255), nan=0).astype(np.float32)
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Whether it is grey, of more than eight bits."""
+    return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+
+
+def _values(picture: Image.Image, is_signed: bool, is_unsigned: bool) -> NDArray[np.float64]:
+    values = np.asarray(picture)
+    if is_signed:
+        values = values.astype(np.uint16).view(np.int16)
+    elif is_unsigned:
+        values = values.astype(np.int32).view(np.uint32)
+    return values.astype(np.float64)
+
+
+def grey_range(picture: Image.Image) -> GreyRange:
+    """The range of a deep picture's values, by one rule for all formats.
+
+    - Floats from 0 to 1 are taken as they are, and so are whole numbers of 16 bits (0 to 65535), or 8 (0 to 255) where
+      the file holds 32.
+    - Where the highest is below an eighth of that, white is the largest number of as many bits (4095 for 12 bits); of
+      floats the highest value.
+    - All other values, and those of FITS files, whose white is not fixed, have the range from their lowest to their
+      highest; if 99 % of them lie within an eighth of it, only those count, and the rest is black or white.
+    """
+    is_signed = picture.format == "FITS" and picture.mode.startswith("I;16")
+    is_unsigned = picture.format == "TIFF" and picture.mode == "I" and _sample_format(picture) == 1
+    low, high = np.inf, -np.inf
+    sample, missing = [], False
+    every = max(1, picture.width * picture.height // _SAMPLE)
+    for _, band in bands(picture, (0, 0, *picture.size)):
+        values = _values(band, is_signed, is_unsigned).ravel()
+        finite = values[np.isfinite(values)]
+        missing = missing or finite.size < values.size
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+            sample.append(finite[::every].copy())  # a view would keep all of them
+    if not sample:
+        raise Unreadable(translate("errors", "it holds nothing but NaN or infinity"))
+    full = _full_range(picture, low, high)
+    black, white = _black_and_white(picture.mode, full, low, high, np.concatenate(sample))
+    note = "" if (black, white, missing) == (0, full, False) else _note(black, white, missing)
+    return GreyRange(black, white, is_signed, is_unsigned, note)
+
+
+def _sample_format(picture: Image.Image) -> int:
+    tags = getattr(picture, "tag_v2", {})
+    found = tags.get(339, 1)
+    return int(found[0] if isinstance(found, tuple) else found)
+
+
+def _black_and_white(
+    mode: str, full: float | None, low: float, high: float, sample: NDArray[np.float64]
+) -> tuple[float, float]:
+    if full is not None and (high >= NARROW * full or high <= 0):
+        return 0.0, full
+    if full is not None and mode != "F":
+        return 0.0, float(2 ** int(high).bit_length() - 1)
+    first, last = np.percentile(sample, (0.5, 99.5))
+    if 0 < last - first < NARROW * (high - low):
+        low, high = float(first), float(last)
+    return (low, high) if low < high else (min(low, 0.0), high if high > 0 else 1.0)
+
+
+def _full_range(picture: Image.Image, low: float, high: float) -> float | None:
+    """The value that usually stands for white; None where none does."""
+    if low < 0 or (picture.format == "FITS" and picture.mode != "F"):
+        return None
+    if picture.mode == "F":
+        return 1.0 if high <= 1 else None
+    if picture.mode.startswith("I;16"):
+        return SIXTEEN_BITS
+    return next((full for full in (255.0, SIXTEEN_BITS) if high <= full), None)
+
+
+def _note(black: float, white: float, missing: bool) -> str:
+    text = translate("errors", "its greys are scaled to their own range: {0:g} is black, {1:g} is white")
+    if missing:
+        text = translate("errors", "its greys are scaled: {0:g} and what is no number is black, {1:g} is white")
+    return text.format(black, white)
+
+
+def bands(
+    picture: Image.Image, region: tuple[int, int, int, int], rows_of: int = 1
+) -> Iterator[tuple[int, Image.Image]]:
+    """A region's bands of rows, each a multiple of `rows_of` high, and how far below its top they begin."""
+    left, upper, right, lower = region
+    rows = max(1, _BAND_PIXELS // (right - left) // rows_of) * rows_of
+    for top in range(upper, lower, rows):
+        yield top - upper, picture.crop((left, top, right, min(top + rows, lower)))
