@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import IcnsImagePlugin, Image, ImageCms
+from PIL import IcnsImagePlugin, Image, ImageCms, Jpeg2KImagePlugin, JpegImagePlugin
 
 from sculptor_app.core.errors import PictureError
-from sculptor_app.core.pictures.formats import Unreadable, check_memory, one_at_a_time, opened
+from sculptor_app.core.pictures.formats import MOST_SCANNED_PIXELS, Unreadable, check_memory, one_at_a_time, opened
 from sculptor_app.core.pictures.greys import GreyRange, bands, grey_range, is_deep
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
@@ -143,9 +143,9 @@ def _decode(path: Path, fit: Fit, ground: tuple[int, int, int], check: Callable[
     with opened(path) as picture:
         size = picture.size
         check(*size)
-        if fit.least_px is not None:
-            picture.draft(None, (fit.least_px, fit.least_px))
-        check_memory(picture, size)
+        check_memory(picture, size, _draft(picture, fit.least_px))
+        if picture.info.get("progressive"):
+            _check_scans(picture, size)
         picture = _loaded(picture)
         orientation, profile = _orientation(picture), picture.info.get("icc_profile")
         # A Photoshop document's layers are no frames: its first picture is the whole.
@@ -165,9 +165,47 @@ def _decode(path: Path, fit: Fit, ground: tuple[int, int, int], check: Callable[
     return Decoded(_pixels(plain), size[::-1] if orientation in _LYING else size, tuple(notes), grey_note)
 
 
+def _draft(picture: Image.Image, least_px: int | None) -> tuple[int, int]:
+    """Have a JPEG or a large JPEG 2000 decoded smaller; returns width and height that it will have."""
+    if least_px is None:
+        return picture.size
+    picture.draft(None, (least_px, least_px))
+    width, height = picture.size
+    if not isinstance(picture, Jpeg2KImagePlugin.Jpeg2KImageFile) or width * height <= MOST_KEPT_PIXELS:
+        return picture.size
+    halvings = max(0, min(_wavelet_levels(picture), (min(width, height) // least_px).bit_length() - 1))
+    picture.reduce = halvings  # type: ignore[assignment]  # Pillow's name for both
+    return width >> halvings, height >> halvings
+
+
+def _check_scans(picture: Image.Image, size: tuple[int, int]) -> None:
+    assert isinstance(picture, JpegImagePlugin.JpegImageFile) and picture.fp is not None  # noqa: PT018
+    picture.fp.seek(0)
+    scans, end = 0, b""
+    while block := picture.fp.read(1 << 20):
+        scans += (end + block).count(b"\xff\xda")
+        end = block[-1:]
+    if scans * size[0] * size[1] > MOST_SCANNED_PIXELS:
+        raise Unreadable(
+            translate("errors", "it is a JPEG in {0:,} scans, which would take too long").format(scans),
+            translate("errors", "Save it anew in another program, or choose another picture."),
+        )
+
+
+def _wavelet_levels(picture: Jpeg2KImagePlugin.Jpeg2KImageFile) -> int:
+    """How often a JPEG 2000 can be halved, by its coding style (COD: marker, 7 bytes, number of levels)."""
+    assert picture.fp is not None
+    picture.fp.seek(0)
+    head = picture.fp.read(1 << 16)
+    at = head.find(b"\xff\x52\0")
+    return head[at + 9] if 0 <= at < len(head) - 9 else 0
+
+
 def _loaded(picture: Image.Image) -> Image.Image:
     try:
         picture.load()
+        if isinstance(picture, Jpeg2KImagePlugin.Jpeg2KImageFile):
+            picture.reduce = 0  # type: ignore[assignment]  # else it stands in the way of the method
         if isinstance(picture, IcnsImagePlugin.IcnsImageFile) and picture.mode == "P":
             # WORKAROUND: Pillow 13 loses the palette of a picture in an icon of macOS.
             picture = picture.icns.getimage(picture.icns.bestsize())
@@ -282,10 +320,7 @@ def _unreadable(error: Exception) -> Unreadable:
             translate("errors", "Save it as a PNG or JPEG first, in a program that shows it."),
         )
     if isinstance(error, Image.DecompressionBombError):
-        return Unreadable(
-            translate("errors", "there is more in it than its header says"),
-            translate("errors", "Choose another picture."),
-        )
+        return Unreadable(translate("errors", "there is more in it than its header says"))
     if isinstance(error, MemoryError):
         return Unreadable(
             translate("errors", "there is not enough memory for it"),

@@ -59,6 +59,8 @@ Measured on 16 million pixels with Pillow 13: 16.1, 13.6, 24.6, 7.2 (one strip),
 """
 PROGRESSIVE_BYTES = 8
 """Bytes for each pixel of a progressive JPEG, however small it is decoded: the coefficients of up to four channels."""
+MOST_SCANNED_PIXELS = 20_000_000_000
+"""Pixels times scans of a progressive JPEG: 20 s at 1 ns each. Ten scans are usual; a file of 1 MB can have 40,000."""
 PYTHON_BYTES = 75
 """Bytes for each pixel of what is decoded in Python: 39 were measured, but at 3 µs a pixel it would take minutes."""
 OWN_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -317,18 +319,18 @@ def _is_text(head: bytes) -> bool:
     return all(letter.isprintable() or letter in "\t\r\n\f" for letter in text)
 
 
-def check_memory(picture: Image.Image, full_size: tuple[int, int]) -> None:
+def check_memory(picture: Image.Image, full_size: tuple[int, int], size: tuple[int, int]) -> None:
     """Refuse a picture whose decoding takes more than `MOST_DECODED_BYTES` (`Unreadable`).
 
     Args:
-        picture: just opened, and told how small it may be decoded.
         full_size: width and height in the file.
+        size: those that are decoded.
     """
     own = OWN_BYTES.get(picture.mode, 4)
     each = max(own, PIXEL_BYTES.get(picture.format or "", own))
     if any(tile.codec_name in Image.DECODERS for tile in getattr(picture, "tile", ())):  # those are in Python
         each = PYTHON_BYTES
-    shrink = full_size[0] * full_size[1] / max(1, picture.width * picture.height)
+    shrink = full_size[0] * full_size[1] / max(1, size[0] * size[1])
     progressive = PROGRESSIVE_BYTES if picture.info.get("progressive") else 0
     most = int(MOST_DECODED_BYTES / (each / shrink + progressive))
     if full_size[0] * full_size[1] > most:

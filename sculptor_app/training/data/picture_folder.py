@@ -38,8 +38,11 @@ def _read_square(path: Path, size: int) -> tuple[np.ndarray, bool]:
 
 
 SUFFIXES = (
-    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg",
-    ".jpg", ".jxl", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+    ".apng", ".arw", ".avif", ".bmp", ".bw", ".cr2", ".cr3", ".cur", ".dcx", ".dds", ".dib", ".dng", ".eps", ".exr",
+    ".fit", ".fits", ".flc", ".fli", ".gif", ".hdr", ".heic", ".heif", ".icns", ".ico", ".im", ".j2c", ".j2k", ".jfif",
+    ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".jxl", ".mpo", ".nef", ".orf", ".pbm", ".pcd", ".pcx",
+    ".pef", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psb", ".psd", ".pxr", ".qoi", ".raf", ".ras", ".rgb", ".rgba",
+    ".rw2", ".sgi", ".svg", ".tga", ".tif", ".tiff", ".vda", ".vst", ".webp", ".xbm", ".xcf", ".xpm",
 )  # fmt: skip
 """What counts as a picture by its name; those that cannot be read are named, so that nobody wonders where they went."""
 FEWEST = 16

@@ -394,3 +394,23 @@ def test_a_huge_picture_is_reduced_in_bands_to_the_same(
     banded = opened(tmp_path, content, **options)
     assert banded.notes == whole.notes
     assert np.abs(banded.frame - whole.frame).max() < (0.2 if mode == "P" else 0.06)  # a palette is dithered
+
+
+def test_a_large_jpeg_2000_is_decoded_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    across, down = np.meshgrid(np.arange(256), np.arange(256))
+    content = encoded(Image.fromarray(np.stack([across, down, 255 - across], -1).astype(np.uint8)), "JPEG2000")
+    whole = opened(tmp_path, content, longest_px=32)
+    monkeypatch.setattr("sculptor_app.core.pictures.file.MOST_KEPT_PIXELS", 100)
+    monkeypatch.setattr(formats, "MOST_DECODED_BYTES", 25 * 64 * 64)
+    assert np.abs(opened(tmp_path, content, longest_px=32).frame - whole.frame).mean() < 0.05
+    with pytest.raises(PictureError, match="it has 65,536 pixels, and 4,096 are the most"):
+        opened(tmp_path, content)
+
+
+def test_a_jpeg_of_endless_scans_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each scan goes over the whole picture: a file of 1 MB could take an hour."""
+    content = encoded(orange(), "JPEG", progressive=True)
+    last = content[content.rindex(b"\xff\xda") : -2]
+    assert bytes_of(opened(tmp_path, content[:-2] + 20 * last + content[-2:])).shape == (3, SIDE, SIDE)
+    monkeypatch.setattr("sculptor_app.core.pictures.file.MOST_SCANNED_PIXELS", 29 * SIDE**2)
+    assert "a JPEG in 30 scans" in refused(tmp_path, content[:-2] + 20 * last + content[-2:]).message
