@@ -28,7 +28,8 @@ PREDICTIONS = ("epsilon", "sample", "v_prediction", "flow_prediction", "edm")
 SIZE = 32
 SPACINGS = {"Karras": "use_karras_sigmas", "exponential": "use_exponential_sigmas", "beta": "use_beta_sigmas"}
 OF_BETAS = (
-    "DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "LCMScheduler", "TCDScheduler", "EulerDiscreteScheduler",
+    "DDPMScheduler", "DDIMScheduler", "DDPMParallelScheduler", "DDIMParallelScheduler", "PNDMScheduler", "LCMScheduler",
+    "TCDScheduler", "EulerDiscreteScheduler",
     "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "LMSDiscreteScheduler", "KDPM2DiscreteScheduler",
     "KDPM2AncestralDiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler",
@@ -74,7 +75,7 @@ def main() -> None:
 def rows() -> list[tuple[str, str, dict[str, Any], bool]]:
     """Title, class, settings, and whether the sampler rounds what the network is given."""
     plain = [(name, name, {}, False) for name in (*OF_BETAS, *OTHERS)]
-    plain.insert(3, ("PNDMScheduler without warm-up", "PNDMScheduler", {"skip_prk_steps": True}, False))
+    plain.insert(5, ("PNDMScheduler without warm-up", "PNDMScheduler", {"skip_prk_steps": True}, False))
     spaced = [
         (f"{name}, {word}", name, {setting: True}, True) for name in WITH_SPACINGS for word, setting in SPACINGS.items()
     ]

@@ -22,6 +22,8 @@ Autoencoder = Any
 AUTOENCODERS = ("vae", "vqvae", "movq")
 """Names that pipelines have for the network that turns latents into pixels."""
 
+_OF_TOKENS = ("AmusedScheduler", "VQDiffusionScheduler", "BlockRefinementScheduler", "DiscreteDDIMScheduler")
+"""Schedulers of discrete states: whole numbers that no linear map makes a picture of."""
 _UNPACKING = ("_unpack_latents", "_unpatchify_latents", "_unpack_latents_with_ids")
 
 
@@ -80,6 +82,13 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
     """
     name = type(pipeline).__name__
     vae = autoencoder_of(pipeline)
+    if type(getattr(pipeline, "scheduler", None)).__name__ in _OF_TOKENS:
+        return StateLayout(
+            "",
+            why_not=translate(
+                "errors", "The states of {0} are tokens, numbers of entries in a table, not pictures."
+            ).format(name),
+        )
     if vae is None:
         if getattr(pipeline, "prior", None) is not None:
             return StateLayout(

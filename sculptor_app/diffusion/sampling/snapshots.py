@@ -145,7 +145,9 @@ class SnapshotRecorder:
     def run_started(self, scheduler: Scheduler) -> None:
         """Note the scheduler's state when the run begins."""
         # What CogVideoX' solver remembers of a step it returns, and is given with the next one.
-        self._is_history_returned = any(name.startswith("old_") for name in signature(scheduler.step).parameters)
+        step = getattr(scheduler, "step", None)
+        names = () if step is None else signature(step).parameters
+        self._is_history_returned = any(name.startswith("old_") for name in names)
         self._solver = SolverState(scheduler, self.snapshots.store)
 
     def replace_step(self, call: Call, real_step: Callable[[], Any]) -> Any | None:

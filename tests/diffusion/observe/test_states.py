@@ -68,6 +68,8 @@ def recorded(kind: str, wanted: Any, **options: Any) -> tuple[Trajectory, list[t
     engine = engine_of(kind)
     pipeline, scheduler = built(kind)
     request = wanted(kind)
+    engine.load(request.model, request.device)
+    engine.check_plan(request)  # it takes steps of its own, on a few numbers
     with calls_of(type(scheduler)) as calls:
         trajectory = finish(engine, request, **options)
     size = tuple(dict(request.options).get(name, 16) for name in ("height", "width"))
@@ -214,8 +216,11 @@ def test_fresh_noise_is_not_that_of_the_start(kind: str, wanted: Any, monkeypatc
         drawn.append(plain(*args, **kwargs))
         return drawn[-1]
 
+    engine, request = engine_of(kind), wanted(kind, sampler="ddpm", steps=4)
+    engine.load(request.model, request.device)
+    engine.check_plan(request)  # it takes steps of its own, on a few numbers
     monkeypatch.setattr(scheduling_ddpm, "randn_tensor", noted)
-    run = finish(engine_of(kind), wanted(kind, sampler="ddpm", steps=4))
+    run = finish(engine, request)
     start, fresh = run.state(0).ravel(), [each[0].numpy().ravel() for each in drawn]
     assert len(fresh) == 3
     for noise in fresh:

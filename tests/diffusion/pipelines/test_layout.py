@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderDC, AutoencoderKLQwenImage, Flux2KleinPipeline, FluxPipeline, VQModel
+from diffusers import AmusedScheduler, AutoencoderDC, AutoencoderKLQwenImage, Flux2KleinPipeline, FluxPipeline, VQModel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -161,3 +161,10 @@ def test_flux_itself() -> None:
         _unpack_latents = staticmethod(FluxPipeline._unpack_latents)
 
     assert latent_layout_of(Flux(kl(16))) == StateLayout("latents", 16, 4, patch=2)
+
+
+def test_states_that_are_tokens_are_no_pictures() -> None:
+    pipeline = SimpleNamespace(vqvae=VQModel(3, 3, norm_num_groups=4, block_out_channels=(8,)), scheduler=None)
+    assert latent_layout_of(pipeline).is_picture
+    pipeline.scheduler = AmusedScheduler(mask_token_id=15)
+    assert "are tokens, numbers of entries in a table, not pictures" in latent_layout_of(pipeline).why_not

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
+from PIL import Image
 
 from sculptor_app.core.requests.samplers import OWN_SAMPLER
 from sculptor_app.core.trajectory.levels import UNKNOWN
@@ -22,6 +23,7 @@ from sculptor_app.measures.pictures import why_empty
 from sculptor_app.measures.run_measures import RunMeasures, measured
 from tests.diffusion.sampling.test_any_pipeline import bare, watched
 from tests.helpers.any_pipeline import built, finish, request_for
+from tests.helpers.diffusers_models import score, unet
 
 NOT_KNOWN = "How the sampler {0} takes its steps is not known here, so no guess can be shown."
 
@@ -166,6 +168,37 @@ def test_a_fork_of_it_shares_its_first_steps(strange: Any) -> None:
     forked = list(fork(whole, 3, engine, threading.Event()))[-1].trajectory
     for k in range(7):
         np.testing.assert_array_equal(forked.state(k), whole.state(k))
+
+
+def test_a_predictor_beside_a_corrector_is_recorded_and_guessed(tmp_path: Path) -> None:
+    """State 0 is what the corrector is given; the guess is Tweedie's of what the predictor is given."""
+    pipeline = score()
+    pipeline.set_progress_bar_config(disable=True)
+    engine, request = Engine(lambda *_, **__: pipeline), request_for("ddpm", tmp_path, steps=5)
+    trajectory = is_same_run(engine, request)
+    start = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(request.seed)) * 1348.0
+    np.testing.assert_array_equal(trajectory.state(0), start[0].numpy())
+    assert [level.sigma for level in trajectory.levels] == pytest.approx(
+        [0.01 * 134800.0 ** float(t) for t in torch.linspace(1, 1e-5, 5)] + [0.0], rel=1e-4
+    )
+    assert all(trajectory.guess(k) is not None for k in range(1, 6))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_sampler_that_goes_to_and_fro_is_recorded_and_not_guessed_at(tmp_path: Path) -> None:
+    """RePaint lays noise on between its steps, of which there are fewer than timesteps."""
+    pipeline = diffusers.RePaintPipeline(unet(sample_size=32), diffusers.RePaintScheduler())
+    pipeline.set_progress_bar_config(disable=True)
+    for name in ("image", "mask_image"):
+        Image.fromarray(np.full((32, 32, 3), 255, np.uint8)).save(tmp_path / f"{name}.png")
+    options = {name: str(tmp_path / f"{name}.png") for name in ("image", "mask_image")}
+    options |= {"jump_length": 2, "jump_n_sample": 2}
+    engine = Engine(lambda *_, **__: pipeline)
+    trajectory = is_same_run(engine, request_for("ddpm", tmp_path, steps=6, options=options))
+    assert trajectory.last == trajectory.planned_steps < len(pipeline.scheduler.timesteps)
+    assert not any(level.is_known for level in trajectory.levels)
+    assert any(trajectory.returned(k) is not None for k in range(1, trajectory.last))
+    assert trajectory.guess(1) is None
 
 
 def test_a_known_class_with_a_step_of_its_own_has_levels_and_no_guess(strange: Any) -> None:
