@@ -57,6 +57,7 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; 0 if the model can be opened, 1 if it is refused, 2 if there is none."""
     from sculptor_app.diffusion.models.loader import check_model, find_model
+    from sculptor_app.diffusion.models.verdict import ModelRefused
     from sculptor_app.diffusion.pipelines.devices import find_device
 
     with stop_on_signal() as interruption:
@@ -68,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
         except Cancelled as cancelled:
             return refused(str(cancelled) or "Interrupted.", interruption.code or INTERRUPTED)
+        except ModelRefused as error:  # for what its pickles hold
+            return refused(error, REFUSED)
         except SculptorError as error:
             return refused(error, BAD_INPUT)
     tried = verdict.fit and not arguments.no_trial

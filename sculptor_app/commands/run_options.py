@@ -33,12 +33,15 @@ def add_download(group: argparse._ActionsContainer) -> None:
     """Add the permission to fetch a model."""
     group.add_argument("--download", action="store_true", help="fetch what of a model of the hub is not here; Ctrl-C "
                        "keeps what has come")  # fmt: skip
+    group.add_argument("--convert-pickles", action="store_true", help="read weights that are pickles in a sandbox, "
+                       "where nothing in them is run, and keep a copy without code")  # fmt: skip
 
 
 def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> None:
-    """Fetch what is missing of the model that was named, if that is wanted.
+    """Fetch what is missing of the model that was named, and convert its pickles, if that is wanted.
 
     Raises:
+        ModelRefused: A pickle holds more than weights.
         ModelFolderError: It is not here, and to be fetched neither; says how large it is where that can be known.
         Cancelled: It was interrupted.
     """
@@ -48,9 +51,17 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
     from sculptor_app.diffusion.models.hub.download import find_missing
 
     arguments.model = from_address(arguments.model)
-    offer = find_missing(arguments.model)
-    if offer is None:
-        return
+    offer = find_missing(arguments.model, arguments.convert_pickles)
+    if offer is not None:
+        _fetch_wanted(arguments, offer, interruption)
+    if arguments.convert_pickles:
+        from sculptor_app.diffusion.models.loader import convert_pickles, find_model
+
+        convert_pickles(find_model(arguments.model), stop=interruption.event)
+
+
+def _fetch_wanted(arguments: argparse.Namespace, offer: Offer, interruption: Interruption) -> None:
+    """Fetch what was offered, or say how that is done."""
     if not arguments.download:
         here = "Only a part of the model is" if offer.is_begun else "The model is not"
         raise ModelFolderError(f"{here} on this computer. {offer.summary}.", "Add --download to fetch it.")

@@ -149,7 +149,7 @@ def find_missing(name: str) -> Offer | None:
     """What of a repository has to be fetched; None where nothing has. See `diffusion.models.hub.download`."""
     from sculptor_app.diffusion.models.hub.download import find_missing
 
-    return find_missing(name)
+    return find_missing(name, pickles=True)
 
 
 def download(offer: Offer, progress: Callable[[int, int], None], stop: threading.Event) -> None:

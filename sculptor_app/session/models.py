@@ -46,15 +46,18 @@ class ModelOpening(ModelTask):
         """Whether the model before is still loaded, where the newest was stopped or failed."""
         return self._is_loaded
 
-    def open(self, model: str | None, device: str = "auto") -> None:
+    def open(self, model: str | None, device: str = "auto", *, convert_pickles: bool = False) -> None:
         """Open a model; a run that goes on is stopped for it.
 
         Args:
             model: Folder, checkpoint file or name in the hub's cache; None is the embedded one.
+            convert_pickles: Whether its weights that are pickles are converted first, as a person has agreed to.
         """
 
         def work(engine: Engine, stop: threading.Event) -> Iterator[object]:
             try:
+                if convert_pickles:
+                    engine.convert_pickles(model, stop)
                 pipeline = engine.load(model, device, stop)
             except BaseException:
                 yield OpeningFailed(engine.device is not None)

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
+import torch
 
 from sculptor_app.cli import main
-from sculptor_app.diffusion.models import loader
-from tests.helpers.diffusers_models import WEIGHTS, ddpm, edit_json, edit_weights, save, write_program
+from sculptor_app.diffusion.models import loader, sandbox
+from sculptor_app.diffusion.models.verdict import Finding
+from tests.helpers.diffusers_models import WEIGHTS, ddpm, edit_json, edit_weights, save, write_pickle, write_program
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,25 @@ def test_the_trial_finds_what_the_files_do_not_tell(tiny_model: Path, tmp_path: 
     assert "It was judged by its files alone." in capsys.readouterr().out
     assert main(["check-model", str(broken), "--device", "cpu"]) == 1
     assert "infinite values in 'conv_in.bias'" in capsys.readouterr().out
+
+
+def test_pickles_are_converted_where_that_is_asked_for(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model / "unet" / WEIGHTS
+    torch.save(safetensors.torch.load(path.read_bytes()), path.with_suffix(".bin"))
+    path.unlink()
+    check = ["check-model", str(model), "--no-trial", "--device", "cpu"]
+    assert main(check) == 1
+    assert f"unet has weights only in '{path.with_suffix('.bin').name}', a pickle." in capsys.readouterr().out
+    assert main([*check, "--convert-pickles"]) == 0  # a real process, and a real copy
+    assert main(check) == 0
+    write_pickle(path.with_suffix(".bin"), model / "canary")
+    monkeypatch.setattr(sandbox, "run", lambda *_, **__: [Finding("It holds more.", "It stays refused.")])
+    capsys.readouterr()
+    assert main([*check, "--convert-pickles"]) == 1
+    assert capsys.readouterr().err == "It holds more. It stays refused.\n"
+    assert not (model / "canary").exists()
 
 
 def test_json_says_the_same(whole: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ _BLOB = re.compile(r"[0-9a-f]{64}")  # how blobs that several repositories share
 _REPOSITORY = "models--"  # how the hub's cache begins the name of a model's folder, whose "/" becomes "--"
 _AGAIN = translate("errors", "Copy the folder again from where it came.")
 
-_HEAD_BYTES = 512
+HEAD_BYTES = 512
 _OTHER_COPY = translate("errors", "Look for a copy with safetensors files in 16 or 32 bits.")
 _PICKLED = translate("errors", "Opening a pickle runs the code in it; look for a copy with safetensors files.")
 _TEXTS = (
@@ -133,7 +133,7 @@ class Folder:
         try:
             content = parse_json(text)
         except (ValueError, RecursionError) as error:
-            other = mistaken(self.root / name, text[:_HEAD_BYTES])
+            other = mistaken(self.root / name, text[:HEAD_BYTES])
             if other is not None:
                 raise other from error
             raise Unfit(
@@ -156,7 +156,7 @@ class Folder:
         file = self.files[name]
         try:
             with os.fdopen(file.open(), "rb") as source:
-                head = source.read(_HEAD_BYTES)
+                head = source.read(HEAD_BYTES)
         except OSError as error:
             path = shown_path(self.root / name)
             return Unfit(translate("errors", "{0} cannot be read ({1}).").format(path, error.strerror or error), _AGAIN)

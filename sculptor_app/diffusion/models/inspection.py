@@ -14,9 +14,11 @@ from sculptor_app.diffusion.models import classes as catalogue
 from sculptor_app.diffusion.models import weights
 from sculptor_app.diffusion.models.config_checks import check_settings
 from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, Folder, repository_name, scan
+from sculptor_app.diffusion.models.pickles import find_copy, other_content, pickled_finding
 from sculptor_app.diffusion.models.verdict import (
     Component,
     Finding,
+    PickledWeights,
     Severity,
     Unfit,
     Verdict,
@@ -59,6 +61,7 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
     pipeline_class: Any = None
     components: tuple[Component, ...] = ()
     left_out: tuple[str, ...] = ()
+    pickles: tuple[PickledWeights, ...] = ()
     try:
         if INDEX not in folder.files:
             raise _no_pipeline(folder)
@@ -77,7 +80,7 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
         )
     if index:
         inspected = _Components(folder, index, pipeline_class, wanted_variant, with_weights)
-        components, left_out = inspected.components, inspected.left_out
+        components, left_out, pickles = inspected.components, inspected.left_out, tuple(inspected.pickles)
         findings += inspected.findings
     name = index.get("_class_name")
     pipeline = name if isinstance(name, str) else ""
@@ -85,7 +88,8 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
     run = [each for each in programs if each.severity is Severity.REFUSED]
     findings = [*run, *_as_partial(path, findings), *programs]
     return Verdict(path, pipeline, pipeline_class, components, distinct(findings), folder.fingerprint(), wanted_variant,
-                   left_out=left_out)  # fmt: skip
+                   left_out=left_out,
+        pickles=pickles)  # fmt: skip
 
 
 def _no_pipeline(folder: Folder) -> Unfit:
@@ -100,7 +104,8 @@ def _no_pipeline(folder: Folder) -> Unfit:
         )
     if "adapter_config.json" in names or any("lora" in name.lower() for name in checkpoints):
         message = translate("errors", "{0} holds an adapter (LoRA), no whole model.").format(path)
-        return Unfit(message, translate("errors", "Open the model that it was made for."))
+        advice = translate("errors", "Open the model that it was made for, and give it the file with --lora.")
+        return Unfit(message, advice)
     if "config.json" in names:
         settings = folder.json("config.json")
         kind = settings.get("_class_name") or (settings.get("architectures") or [settings.get("model_type")])[0]
@@ -145,6 +150,8 @@ class _Components:
     ) -> None:
         self.findings: list[Finding] = []
         self._folder, self._pipeline_class, self._with_weights = folder, pipeline_class, with_weights
+        self.pickles: list[PickledWeights] = []
+        self._copies: dict[str, Folder] = {}
         self._optional = set(getattr(pipeline_class, "_optional_components", ()))
         named = self._named(index)
         self.left_out = self._leave_out(named)
@@ -159,7 +166,7 @@ class _Components:
                 name,
                 kind,
                 component_class,
-                folder.root / self._places[name],
+                self._copies[name].root if name in self._copies else folder.root / self._places[name],
                 self._weights(name, kind, variants, offers),
             )
             for name, (component_class, kind) in classes.items()
@@ -258,9 +265,28 @@ class _Components:
         if place and place not in self._folder.folders:
             return {}
         offer = weights.sources(self._folder.within(place), weights.STEMS[kind])
-        if not offer:
+        copy = None if offer else self._find_copy(name, place, kind)
+        if copy is not None:
+            self._folder.note(_below(place, "converted"), copy.fingerprint().encode())
+            self._copies[name] = copy
+            return weights.sources(copy.within(""), weights.STEMS[kind])
+        if not offer and not any(each.name == name for each in self.pickles):
             self.findings.append(self._no_weights(place, weights.STEMS[kind]))
         return offer
+
+    def _find_copy(self, name: str, place: str, kind: str) -> Folder | None:
+        """The copy of a component's pickled weights as safetensors; where there is none, the pickles are noted."""
+        try:
+            pickled = weights.find_pickles(self._folder, place, kind, name)
+        except Unfit:
+            return None
+        if pickled is None or other_content(pickled) is not None:
+            return None
+        copy = find_copy(pickled)
+        if copy is None:
+            self.pickles.append(pickled)
+            self.findings.append(pickled_finding(self._folder.root / place, pickled))
+        return None if copy is None else scan(copy)
 
     def _no_weights(self, place: str, stem: str) -> Finding:
         pickles = [
@@ -284,6 +310,8 @@ class _Components:
             return None
         try:
             source = offers[name][variants[name]]
+            if name in self._copies:
+                return weights.check_weights(self._copies[name], "", kind, variants[name], source)
             return weights.check_weights(self._folder, self._places[name], kind, variants[name], source)
         except Unfit as unfit:
             self.findings.append(unfit.finding)
@@ -309,11 +337,11 @@ class _Components:
         """Files of a component that are in the way, or that nobody will open."""
         place = self._places[component.name]
         for name in self._folder.within(place):
-            path = shown_path(component.folder / name)
+            path = shown_path(self._folder.root / place / name)
             if name.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS)):
                 if component.kind not in weights.STEMS and place:
                     yield Finding(translate("errors", "{0} is a pickle, or may be one.").format(path), _PICKLED)
-                elif component.weights is not None:
+                elif component.weights is not None and component.name not in self._copies:
                     yield Finding(
                         translate("errors", "{0} is left alone; the safetensors files beside it are read.").format(
                             path

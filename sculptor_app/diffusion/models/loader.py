@@ -16,7 +16,7 @@ import torch
 
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.models import builder, single_file
+from sculptor_app.diffusion.models import builder, pickles, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.folder import INDEX, scan
 from sculptor_app.diffusion.models.hub import cache
@@ -88,6 +88,8 @@ def inspect_model(path: Path, variant: str | None = None) -> Verdict:
                 return inspect_folder(path, variant)
             if path.suffix == ".safetensors":
                 return single_file.inspect_checkpoint(path)
+            if path.suffix in single_file.PICKLED and path.is_file():
+                return single_file.inspect_pickled(path)
         return Verdict(path, findings=(_no_model(path),))
     except (OSError, ValueError) as error:  # it vanished in between, or its name is none
         return Verdict(
@@ -111,6 +113,11 @@ def _no_model(path: Path) -> Finding:
         translate("errors", "{0} is neither a folder nor a safetensors file.").format(shown_path(path)),
         translate("errors", "Choose one that holds a model."),
     )
+
+
+def convert_pickles(path: Path, *, stop: threading.Event | None = None, report: Report | None = None) -> None:
+    """Make copies as safetensors of a model's weights that are pickles, for it to open; see `pickles.convert`."""
+    pickles.convert(inspect_model(path).pickles, stop, report)
 
 
 def check_model(
@@ -209,7 +216,7 @@ def is_movable(pipeline: Any) -> bool:
 
 def scheduler_settings(path: Path) -> dict[str, Any]:
     """Settings of a model's scheduler, read without its weights; `Unfit` if they cannot be read."""
-    folder = path if path.suffix != ".safetensors" or path.is_dir() else inspect_model(path).settings_folder or path
+    folder = path if path.is_dir() else inspect_model(path).settings_folder or path
     found, name = scan(folder), "scheduler_config.json"
     is_beside = "scheduler" not in found.folders and name in found.files  # as in the oldest models
     return found.json(name if is_beside else f"scheduler/{name}")

@@ -32,6 +32,8 @@ BYTES_PER_SECOND = 20 << 20
 SPARE_BYTES = 2 << 30
 """What building may take besides the weights."""
 MOST_ANSWER = 1 << 20
+CONVERTED_VARIABLE = "SCULPTOR_CONVERTED_WEIGHTS"
+"""Of the subprocess's environment, as its cache folder is another."""
 _POLL_S = 0.05
 _AGAIN = translate("errors", "It would have ended the program; copy the model again, or choose another.")
 
@@ -56,19 +58,30 @@ def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None 
     passed = _remembered(verdict, dtype)
     if passed is not None and passed.is_file():
         return
-    refused = _run(verdict, dtype, stop)
+    refused = _load(verdict, dtype, stop)
     if refused:
         raise ModelRefused(refused)
     if passed is not None:
         _remember(passed, verdict.path)
 
 
-def _run(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Finding]:
+def _load(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Finding]:
     held = verdict.loaded_bytes(dtype)
     largest = max((weights.largest_bytes for weights in verdict.weights), default=0)
     memory_bytes = held + largest + verdict.copied_bytes + SPARE_BYTES
     seconds = LEAST_SECONDS + verdict.stored_bytes // BYTES_PER_SECOND
-    arguments = [str(verdict.path), verdict.wanted_variant or "", dtype, str(memory_bytes), str(seconds)]
+    return run(["load", str(verdict.path), verdict.wanted_variant or "", dtype], memory_bytes, seconds, stop)
+
+
+def run(task: list[str], memory_bytes: int, seconds: int, stop: threading.Event | None = None) -> list[Finding]:
+    """Run a task in the subprocess; the findings against what it was to read.
+
+    Args:
+        task: Its name and arguments; see `sandbox_child`.
+        memory_bytes: What it may take besides its libraries.
+        seconds: Of computing.
+    """
+    arguments = [str(memory_bytes), str(seconds), *task]
     with tempfile.TemporaryDirectory(prefix="sculptor-sandbox-") as place, tempfile.TemporaryFile() as answer:
         process = _start(arguments, place, answer)
         try:
@@ -76,6 +89,12 @@ def _run(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Fin
         finally:
             _end(process)
         return [finding] if finding is not None else _findings(process.returncode, answer)
+
+
+def converted_folder() -> Path:
+    """Where the copies of pickled weights lie; not made when it is missing."""
+    given = os.environ.get(CONVERTED_VARIABLE)
+    return Path(given) if given else folders.cache() / "converted"
 
 
 def _start(arguments: list[str], place: str, answer: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -87,6 +106,8 @@ def _start(arguments: list[str], place: str, answer: IO[bytes]) -> subprocess.Po
     environment |= dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME", "HF_HOME"), place)
     # What links lead to, and where a checkpoint's settings lie; secrets lie above it.
     environment["HF_HUB_CACHE"] = os.path.realpath(cache_folder())
+    with contextlib.suppress(OSError):
+        environment[CONVERTED_VARIABLE] = str(converted_folder())
     root = str(Path(sculptor_app.__file__).resolve().parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(

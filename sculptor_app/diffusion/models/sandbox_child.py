@@ -1,11 +1,12 @@
-"""The sandbox's subprocess: loads a model once, under limits on memory, time, files and network, and reports in JSON.
+"""The sandbox's subprocess: reads what is not trusted under limits on memory, time, files and network; reports in JSON.
 
-Started by `sandbox`, never by a person, with the arguments PATH VARIANT DTYPE BYTES SECONDS; VARIANT is empty for the
-plain files.
+Started by `sandbox`, never by a person, with the arguments BYTES SECONDS and a task: `load PATH VARIANT DTYPE` builds a
+model once, VARIANT being empty for the plain files; `convert FOLDER STEM PICKLE...` writes their weights into FOLDER.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -31,32 +32,48 @@ MOST_WRITTEN_BYTES = 512 << 20
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Load the model, and write the result to where the standard output was."""
-    path, variant, dtype, memory_bytes, seconds = arguments
+    """Do the task, and write the result to where the standard output was."""
+    memory_bytes, seconds, task, *others = arguments
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever libraries print is no result
     exit_with_parent(sys.stdin.buffer)
-    refused = _load(Path(path), variant or None, dtype, int(memory_bytes), int(seconds))
+    limits = int(memory_bytes), int(seconds)
+    refused = _load(limits, *others) if task == "load" else _convert(limits, *others)
     json.dump({"refused": [[to_plain(each.message), to_plain(each.explanation)] for each in refused]}, answer)
     answer.flush()
     os._exit(0)  # nothing that was loaded has a say in how it ends
 
 
-def _load(path: Path, variant: str | None, dtype: str, memory_bytes: int, seconds: int) -> Sequence[Finding]:
-    """The findings against the model."""
+def _load(limits: tuple[int, int], path: str, variant: str, dtype: str) -> Sequence[Finding]:
+    """The findings against a model."""
+    from sculptor_app.diffusion.models.loader import build, inspect_model
+
+    verdict = inspect_model(Path(path), variant or None)  # imports the classes that the model names
+    if not verdict.fit:
+        return verdict.refusals
+    limit_resources(*limits)
+    forbid(Path(tempfile.gettempdir()))
+    return _refused(lambda: build(verdict, dtype), limits[0])
+
+
+def _convert(limits: tuple[int, int], folder: str, stem: str, *files: str) -> Sequence[Finding]:
+    """The findings against pickles, whose weights are in the folder if there are none."""
+    from sculptor_app.diffusion.models.conversion import convert_files
+
+    limit_resources(*limits, most_written_bytes=limits[0])
+    forbid(Path(folder))
+    return _refused(lambda: convert_files([Path(each) for each in files], Path(folder), stem), limits[0])
+
+
+def _refused(read: Callable[[], object], memory_bytes: int) -> Sequence[Finding]:
+    """The findings of a task that reads something, whatever it raises."""
     import torch
 
-    from sculptor_app.diffusion.models.loader import build, inspect_model
     from sculptor_app.diffusion.pipelines.errors import is_out_of_memory
 
     torch.set_num_threads(1)
-    verdict = inspect_model(path, variant)  # imports the classes that the model names
-    if not verdict.fit:
-        return verdict.refusals
-    limit_resources(memory_bytes, seconds)
-    forbid(Path(tempfile.gettempdir()))
     try:
-        build(verdict, dtype)
+        read()
     except Unfit as unfit:
         return [unfit.finding]
     except SculptorError as error:
@@ -74,6 +91,11 @@ def _unforeseen(error: BaseException, memory: bool, memory_bytes: int) -> Findin
             ),
             translate("errors", "Its settings ask for something huge; it would end the program."),
         )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Finding(
+            translate("errors", "There is no room for what is written ({0}).").format(error.strerror),
+            translate("errors", "Free some space, and try again."),
+        )
     return Finding(
         translate("errors", "Building the model failed ({0}: {1}).").format(type(error).__name__, str(error)[:200]),
         translate("errors", "Copy it again."),
@@ -84,13 +106,16 @@ class Forbidden(RuntimeError):
     """An action that no loading needs."""
 
 
-def limit_resources(memory_bytes: int, seconds: int) -> None:
-    """Bound the memory beyond what this process has and its seconds of computing, if the system knows such bounds."""
+def limit_resources(memory_bytes: int, seconds: int, most_written_bytes: int = MOST_WRITTEN_BYTES) -> None:
+    """Bound the memory beyond what this process has, its seconds of computing and each file that it writes.
+
+    Does nothing where the system knows no such bounds.
+    """
     try:
         import resource
     except ImportError:  # Windows
         return
-    bounds = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, MOST_WRITTEN_BYTES), (resource.RLIMIT_CORE, 0)]
+    bounds = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, most_written_bytes), (resource.RLIMIT_CORE, 0)]
     taken = _address_space()
     if taken is not None:
         bounds.append((resource.RLIMIT_AS, taken + memory_bytes))

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.models import builder
+from sculptor_app.diffusion.models import builder, pickles
 from sculptor_app.diffusion.models.folder import File, Folder, scan
 from sculptor_app.diffusion.models.hub import cache
 from sculptor_app.diffusion.models.inspection import inspect_folder
@@ -27,6 +27,7 @@ from sculptor_app.diffusion.models.verdict import (
     Component,
     LoadingProgress,
     LoadingStage,
+    PickledWeights,
     Report,
     Unfit,
     Verdict,
@@ -35,17 +36,20 @@ from sculptor_app.diffusion.models.verdict import (
 )
 from sculptor_app.diffusion.models.weights import Tensor, checked_header, weights_of
 
+PICKLED = (".ckpt", ".pt", ".pth", ".bin")
+"""Ends of names that checkpoints in pickles have."""
 SETTINGS_FILES = (".json", ".txt", ".model")
 """What a settings folder is read for; anything else in it is left alone."""
 
 _LACKING = re.compile(r"Failed to load (\w+)\. Weights for this component appear to be missing")
 _AS_FOLDER = translate("errors", "Open the pipeline as a diffusers folder instead.")
 _ITS_MODEL = translate("errors", "Open the model that it was made for.")
+_AS_LORA = translate("errors", "Open the model that it was made for, and give it this file with --lora.")
 _WHOLE = translate("errors", "Open the whole pipeline, as a diffusers folder or as a checkpoint that holds all of it.")
 
 _ADDITIONS = (
     (r"lora|hada_w1|lokr_w|oft_blocks|dora_scale", translate("errors", "an adapter (LoRA), no whole model"),
-     _ITS_MODEL),
+     _AS_LORA),
     (r"^(emb_params|clip_[lg]|<[^>]+>)$", translate("errors", "an embedding (textual inversion), no whole model"),
      _ITS_MODEL),
     (r"^(image_proj|ip_adapter)\.", translate("errors", "an IP-Adapter, no whole model"), _ITS_MODEL),
@@ -97,6 +101,18 @@ def inspect_checkpoint(path: Path) -> Verdict:
     fingerprint = f"{folder.fingerprint()} {within.fingerprint}"
     return Verdict(path, within.pipeline, within.pipeline_class, parts, distinct(findings), fingerprint,
                    settings_folder=settings, left_out=within.left_out)  # fmt: skip
+
+
+def inspect_pickled(path: Path) -> Verdict:
+    """Inspect a checkpoint in a pickle: its copy as safetensors, or the refusal where there is none yet."""
+    pickled = PickledWeights(path.name, (path,), (), stem="model", label=path.name, stored_bytes=path.stat().st_size)
+    other = pickles.other_content(pickled)
+    if other is not None:
+        return Verdict(path, findings=(other.finding,))
+    copy = pickles.find_copy(pickled)
+    if copy is None:
+        return Verdict(path, findings=(pickles.pickled_finding(path, pickled),), pickles=(pickled,))
+    return inspect_checkpoint(Path(os.path.realpath(copy / "model.safetensors")))
 
 
 def build_checkpoint(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:

@@ -34,6 +34,7 @@ class Finding:
     message: str  # what was found, and where; one sentence with its full stop
     explanation: str  # what would come of it, or what to do about it; one sentence, or empty for a note
     severity: Severity = Severity.REFUSED  # whether the model is refused for it
+    pickled_bytes: int = 0  # size of the pickles that could be converted, where that is all that it refuses
     missing: str = ""  # name of the file or folder, below the model's, that is not there, where that is what it says
 
     def __str__(self) -> str:
@@ -49,11 +50,12 @@ class Unfit(Exception):
 
 
 class ModelRefused(ModelFolderError):
-    """Refusal of a model; the message is the first reason, in `first`, and `findings` holds all of them and notes."""
+    """Refusal of a model; the message is the first of its `refusals`, and `findings` holds the notes, too."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        first, *others = [each for each in self.findings if each.severity is Severity.REFUSED]
+        self.refusals = tuple(each for each in self.findings if each.severity is Severity.REFUSED)
+        first, *others = self.refusals
         self.first = first
         advice = first.explanation
         if len(others) == 1:
@@ -83,6 +85,18 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class PickledWeights:
+    """The pickles that hold the weights of a component, or a whole checkpoint in one."""
+
+    name: str  # of the component, or of the file
+    files: tuple[Path, ...]  # one, or the shards of one set; without links
+    settings: tuple[tuple[str, Path], ...]  # names of small files beside them that the loader needs, and where they lie
+    stem: str  # what the files are called as safetensors
+    label: str  # name of the first of the files as the folder has it, which may link to another
+    stored_bytes: int  # size of the files, and about that of their copy
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
     """One part of a pipeline, as its index names it."""
 
@@ -106,6 +120,7 @@ class Verdict:
     fingerprint: str = ""  # changes whenever anything that was inspected changes
     wanted_variant: str | None = None  # which files were preferred where there was a choice
     settings_folder: Path | None = None  # for a checkpoint: the folder that holds its components' settings
+    pickles: tuple[PickledWeights, ...] = ()  # weights that were not converted yet; refused for each of them
     left_out: tuple[str, ...] = ()  # optional components that the index names, and that are not there
 
     @property
@@ -169,6 +184,7 @@ class LoadingStage(Enum):
 
     CHECKING = "checking"
     SANDBOX = "trying"
+    CONVERTING = "converting"
     READING = "reading"
     MOVING = "moving"
 

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.models.folder import File, Folder, parse_json
-from sculptor_app.diffusion.models.verdict import Unfit, Weights, shown, shown_path
+from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, File, Folder, parse_json
+from sculptor_app.diffusion.models.verdict import PickledWeights, Unfit, Weights, shown, shown_path
 
 STEMS = {"network": "diffusion_pytorch_model", "encoder": "model"}
 """How diffusers and transformers call a component's weight files."""
+PICKLE_STEMS = {"network": "diffusion_pytorch_model", "encoder": "pytorch_model"}
+"""How they call those that are pickles."""
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".dill", ".npy", ".npz")
 OTHER_WEIGHTS = (".msgpack", ".h5", ".onnx", ".onnx_data", ".pb", ".tflite", ".gguf", ".flashpack", ".mlmodel")
@@ -27,6 +29,7 @@ MOST_INDEX_BYTES = 16 << 20
 
 _SHARD_NUMBER = re.compile(r"-\d{5}-of-\d{5}$")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*\.safetensors", re.ASCII)
+_PICKLED_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*\.bin", re.ASCII)
 _COPY = translate("errors", "Copy the file again from where it came.")
 
 MOST_HEADER_BYTES = 16 << 20
@@ -47,10 +50,10 @@ class Source:
     index: str | None = None
 
 
-def sources(names: Iterable[str], stem: str) -> dict[str | None, Source]:
+def sources(names: Iterable[str], stem: str, suffix: str = "safetensors") -> dict[str | None, Source]:
     """The variants of a component's weights by name, from its files and their stem; None is the plain one."""
-    single = re.compile(rf"{stem}(?:\.([\w\-]+))?\.safetensors", re.ASCII)
-    index = re.compile(rf"{stem}\.safetensors\.index(?:\.([\w\-]+))?\.json", re.ASCII)
+    single = re.compile(rf"{stem}(?:\.([\w\-]+))?\.{suffix}", re.ASCII)
+    index = re.compile(rf"{stem}\.{suffix}\.index(?:\.([\w\-]+))?\.json", re.ASCII)
     found: dict[str | None, Source] = {}
     for name in names:
         if (match := index.fullmatch(name)) is not None:
@@ -58,6 +61,43 @@ def sources(names: Iterable[str], stem: str) -> dict[str | None, Source]:
         elif (match := single.fullmatch(name)) is not None and not _SHARD_NUMBER.search(match[1] or ""):
             found.setdefault(match[1], Source()).single = name
     return found
+
+
+def find_pickles(folder: Folder, place: str, kind: str, name: str) -> PickledWeights | None:
+    """The pickles that hold a component's weights, the plain ones first; None if there are none.
+
+    Args:
+        place: Name of the component's folder; empty is the model's own.
+        kind: "network" or "encoder".
+
+    Raises:
+        Unfit: One of them is missing.
+    """
+    offers, prefix = sources(folder.within(place), PICKLE_STEMS[kind], "bin"), f"{place}/" if place else ""
+    if not offers:
+        return None
+    source = offers.get(None) or next(iter(offers.values()))
+    names = [source.single] if source.single is not None else _pickled_shards(folder, prefix + str(source.index))
+    if not names:
+        return None
+    files = [folder.file(prefix + each) for each in names]
+    settings = [(each, folder.files[prefix + each]) for each in sorted(folder.within(place))
+                if each.endswith(".json") and ".index" not in each and each != INDEX]  # fmt: skip
+    return PickledWeights(
+        name,
+        files=tuple(file.real for file in files),
+        settings=tuple((each, file.real) for each, file in settings if file.size <= MOST_JSON_BYTES),
+        stem=STEMS[kind],
+        label=names[0],
+        stored_bytes=sum(file.size for file in files),
+    )
+
+
+def _pickled_shards(folder: Folder, index: str) -> list[str]:
+    shards = folder.json(index, MOST_INDEX_BYTES).get("weight_map")
+    names = set(shards.values()) if isinstance(shards, dict) else set()
+    whole = all(isinstance(name, str) and _PICKLED_NAME.fullmatch(name) for name in names)
+    return sorted(names) if whole else []
 
 
 def choose_variants(offers: Mapping[str, Mapping[str | None, Any]], wanted: str | None = None) -> dict[str, str | None]:

@@ -19,6 +19,7 @@ from sculptor_app.core.requests.request import Lora, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.diffusion.models import loader
 from sculptor_app.diffusion.models import lora as lora_files
 from sculptor_app.diffusion.models.hub.cache import name_of
 from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pipeline, scheduler_settings
@@ -134,6 +135,10 @@ class Engine:
             raise
         self._folder, self.device = folder, target
         return self._pipeline
+
+    def convert_pickles(self, model: str | None, stop: threading.Event | None = None) -> None:
+        """Make copies as safetensors of a model's weights that are pickles; see `diffusion.models.pickles.convert`."""
+        loader.convert_pickles(model_folder(model), stop=stop, report=self._report)
 
     def _make_ready(self, folder: Path, target: Device, stop: threading.Event | None, report: Report | None) -> None:
         if self._folder == folder and self.device == target:

@@ -26,7 +26,7 @@ from sculptor_app.session.models import ModelOpening
 from sculptor_app.session.runner import Prepared, RunState, SamplingRunner
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.models.downloads import Downloads
-from sculptor_app.ui.models.texts import loading_text
+from sculptor_app.ui.models.texts import loading_text, pickles_text
 from sculptor_app.ui.widgets.actions import Action, MenuEntry
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.names import display
@@ -179,7 +179,7 @@ class Models(QObject):
 
     @Slot()
     def ask_file(self) -> None:
-        kinds = self.tr("Checkpoints (*.safetensors)")
+        kinds = self.tr("Checkpoints (*.safetensors *.ckpt *.pt *.pth *.bin)")
         chosen, _ = QFileDialog.getOpenFileName(self._parent, self.tr("Open a checkpoint"), self._folder(), kinds)
         if chosen:
             self.open(chosen)
@@ -214,10 +214,10 @@ class Models(QObject):
             self._open_now(model)
 
     @Slot(str)
-    def _open_now(self, model: str | None) -> None:
+    def _open_now(self, model: str | None, convert_pickles: bool = False) -> None:
         self._wanted = model
         self.progress.begin(self.tr("the embedded model") if model is None else model)
-        self.opening.open(model, self._controls.device.currentData())
+        self.opening.open(model, self._controls.device.currentData(), convert_pickles=convert_pickles)
 
     @Slot()
     def unload(self) -> None:
@@ -262,7 +262,14 @@ class Models(QObject):
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         messages = self._messages
-        if isinstance(error, ModelRefused):
+        if isinstance(error, ModelRefused) and all(each.pickled_bytes for each in error.refusals):
+            wanted = self._wanted
+            messages.show_message(
+                *pickles_text(wanted or "", error.refusals),
+                action=self.tr("Convert and open"),
+                on_action=lambda: self._open_now(wanted, convert_pickles=True),
+            )
+        elif isinstance(error, ModelRefused):
             from sculptor_app.ui.models.dialogs import RefusalDialog
 
             findings = error.findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
@@ -12,7 +13,7 @@ from sculptor_app.session.engine import LoadingProgress
 from sculptor_app.ui.playback.texts import duration_text
 
 if TYPE_CHECKING:
-    from sculptor_app.session.engine import Offer
+    from sculptor_app.session.engine import Finding, Offer
 
 RATE_S = 6.0
 """Over which a rate is taken: it should not jump, and follow the network."""
@@ -22,6 +23,9 @@ translate = QCoreApplication.translate  # a name that lupdate knows
 
 def loading_text(progress: LoadingProgress) -> str:
     """How far the loading of a model is, as "reading unet (2 of 5)"."""
+    if progress.stage.value == "converting":
+        text = translate("Models", "reading the pickled weights of {0} in a separate process ({1} of {2})")
+        return text.format(progress.part, progress.number, progress.of)
     if progress.stage.value == "reading" and progress.part:
         return translate("Models", "reading {0} ({1} of {2})").format(progress.part, progress.number, progress.of)
     return {
@@ -36,10 +40,24 @@ def offer_text(offer: Offer) -> str:
     """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left."."""
     whole = byte_text(offer.total_bytes)
     left = translate("Models", "the disk of {0} has {1} left.").format(offer.cache, byte_text(offer.free_bytes))
+    if offer.has_pickles:
+        left += " " + translate("Models", "Its weights are pickles; you are asked again before they are read.")
     if not offer.is_begun:
         return translate("Models", "{0}: {1} in {2} files; {3}").format(offer.name, whole, len(offer.files), left)
     text = translate("Models", "{0}: {1} in {2} files, {3} of it not here yet; {4}")
     return text.format(offer.name, whole, len(offer.files), byte_text(offer.missing_bytes), left)
+
+
+def pickles_text(name: str, findings: Sequence[Finding]) -> tuple[str, str]:
+    """What is said of a model whose weights are pickles, and the question whether they may be converted."""
+    size = byte_text(sum(each.pickled_bytes for each in findings))
+    what = translate("Models", "The weights of {0} are pickles ({1}), and opening a pickle can run code in it.")
+    how = translate(
+        "Models",
+        "They can be read in a separate process that may do little, where nothing of them is run; a copy without code, "
+        "of {0}, is kept and opened.",
+    )
+    return what.format(name, size), how.format(size)
 
 
 class TransferClock:

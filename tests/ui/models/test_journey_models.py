@@ -1,5 +1,6 @@
 """Other models under the same chisel, in the real window: opened, told what they can be told, refused, put away."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,39 @@ def test_a_model_that_is_refused_says_why_and_the_one_before_stays(ready: Driver
     dialog.close()
     assert window.panels.controls.request() == before
     ready.run(3)
+    assert ready.session.trajectory.is_complete
+
+
+def test_pickles_are_converted_when_a_person_agrees(
+    ready: Driver, foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import safetensors.torch
+    import torch
+
+    from sculptor_app.diffusion.models import loader, sandbox
+    from sculptor_app.diffusion.models.conversion import convert_files
+
+    def run(task: list[str], **_: object) -> list[object]:
+        """As the sandbox does it, in this process."""
+        convert_files([Path(each) for each in task[3:]], Path(task[1]), task[2])
+        return []
+
+    monkeypatch.setattr(sandbox, "run", run)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)  # as if it had passed before
+    folder = Path(shutil.copytree(foreign, tmp_path / "pickled"))
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(safetensors.torch.load(weights.read_bytes()), weights.with_suffix(".bin"))
+    weights.unlink()
+    models, messages = ready.window.bench.models, ready.window.panels.messages
+    with ready.qtbot.waitSignal(models.opening.failed, timeout=RUN_MS):
+        models.open(str(folder))
+    assert "pickles (" in messages.message
+    assert "opening a pickle can run code in it. They can be read in a separate process" in messages.message
+    assert messages._action.text() == "Convert and open"
+    with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
+        messages._action.click()
+    assert ready.window.panels.controls.model_name.text() == "pickled"
+    ready.run(2)
     assert ready.session.trajectory.is_complete
 
 

@@ -25,10 +25,14 @@ from sculptor_app.diffusion.models.hub.file_download import (
 )
 from sculptor_app.diffusion.models.inspection import inspect_folder, programs_to_run
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Unfit, shown, shown_path
-from sculptor_app.diffusion.models.weights import STEMS, Source, choose_variants, sources
+from sculptor_app.diffusion.models.weights import PICKLE_STEMS, STEMS, Source, choose_variants, sources
 
 DATA_FILES = (".json", ".txt", ".model", ".jinja")
-"""Settings and vocabularies. Neither programs nor pickles are ever fetched."""
+"""Settings and vocabularies. Programs are never fetched, pickles only where they are wanted."""
+_ASKED = translate(
+    "errors",
+    "Opening a pickle can run code in it; --convert-pickles fetches it and reads it in a sandbox, where none is run.",
+)
 MOST_FILES = 2_000
 
 
@@ -56,6 +60,11 @@ class Offer(RemoteSnapshot):
         return self.missing_bytes < 0.99 * self.total_bytes
 
     @property
+    def has_pickles(self) -> bool:
+        """Whether weights are among the files that are pickles."""
+        return any(name.endswith(".bin") for name, _ in self.files)
+
+    @property
     def total_bytes(self) -> int:
         """Size of all files."""
         return sum(size for _, size in self.files)
@@ -66,6 +75,7 @@ def find_offer(
     *,
     variant: str | None = None,
     settings_only: bool = False,
+    pickles: bool = False,
     cache: Path | None = None,
     endpoint: str | None = None,
 ) -> Offer:
@@ -74,6 +84,7 @@ def find_offer(
     Args:
         variant: Which weights to prefer where there is a choice, such as "fp16".
         settings_only: Without the weights, as a checkpoint needs it.
+        pickles: Whether weights are fetched, too, that are there only as pickles; opening them asks first.
         endpoint: Another hub than the usual one; HF_ENDPOINT names one, too.
 
     Raises:
@@ -94,7 +105,7 @@ def find_offer(
         listed = _list_files(snapshot)
     sizes = {file: size for file, (size, _) in listed.items()}
     try:
-        chosen = _choose_files(snapshot, sizes, variant, settings_only)
+        chosen = _choose_files(snapshot, sizes, variant, settings_only, pickles)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
     missing = sum(size - _cached_bytes(snapshot, file, size, listed.get(file, (0, ""))[1]) for file, size in chosen)
@@ -140,7 +151,7 @@ def _cached_bytes(snapshot: RemoteSnapshot, file: str, size: int, sha256: str) -
 
 
 def _choose_files(
-    snapshot: RemoteSnapshot, sizes: dict[str, int], variant: str | None, settings_only: bool
+    snapshot: RemoteSnapshot, sizes: dict[str, int], variant: str | None, settings_only: bool, pickles: bool
 ) -> tuple[tuple[str, int], ...]:
     """The files that will be opened, with their sizes."""
     name = snapshot.name
@@ -160,7 +171,14 @@ def _choose_files(
         chosen |= {prefix + each for each in names if each.endswith(DATA_FILES) and ".index." not in each}
         if part in variants:
             chosen |= {prefix + each for each in _weight_files(names, offers[part][variants[part]])}
-        elif not settings_only and any(each.endswith((".bin", ".ckpt", ".msgpack", ".onnx")) for each in names):
+        elif not settings_only and (pickled := _offered(names, PICKLE_STEMS, "bin")):
+            if not pickles:
+                raise Unfit(
+                    translate("errors", "{0} has the weights of {1} only as pickles.").format(name, part), _ASKED
+                )
+            source = pickled.get(None) or next(iter(pickled.values()))
+            chosen |= {prefix + each for each in _weight_files(names, source, "bin")}
+        elif not settings_only and any(each.endswith((".ckpt", ".msgpack", ".onnx")) for each in names):
             raise Unfit(
                 translate("errors", "{0} has the weights of {1} only as pickles.").format(name, part),
                 translate("errors", "Opening a pickle runs the code in it."),
@@ -189,25 +207,28 @@ def _within(sizes: Iterable[str], part: str) -> list[str]:
     return [file.rpartition("/")[2] for file in sizes if file.rpartition("/")[0] == part]
 
 
-def _offered(names: list[str]) -> dict[str | None, Source]:
+def _offered(names: list[str], stems: dict[str, str] = STEMS, suffix: str = "safetensors") -> dict[str | None, Source]:
     """The variants of a component's weights, whichever library it is of."""
-    return next((found for stem in STEMS.values() if (found := sources(names, stem))), {})
+    return next((found for stem in stems.values() if (found := sources(names, stem, suffix))), {})
 
 
-def _weight_files(names: list[str], source: Source) -> set[str]:
+def _weight_files(names: list[str], source: Source, suffix: str = "safetensors") -> set[str]:
     """The files of one variant; of shards those whose names say so, as the index itself is not there yet."""
     if source.index is None:
         return {str(source.single)}
-    stem, _, variant = source.index.removesuffix(".json").partition(".safetensors.index")
+    stem, _, variant = source.index.removesuffix(".json").partition(f".{suffix}.index")
     new, old = rf"{stem}{re.escape(variant)}-\d+-of-\d+", rf"{stem}-\d+-of-\d+{re.escape(variant)}"
-    shard = re.compile(rf"(?:{new}|{old})\.safetensors", re.ASCII)
+    shard = re.compile(rf"(?:{new}|{old})\.{suffix}", re.ASCII)
     return {source.index, *(name for name in names if shard.fullmatch(name))}
 
 
-def find_missing(model: str) -> Offer | None:
+def find_missing(model: str, pickles: bool = False) -> Offer | None:
     """The download that a model needs before it can be opened; None if all is here, or it is no name of a repository.
 
     The hub is asked only for what is not here, or not fit to be opened as it is.
+
+    Args:
+        pickles: See `find_offer`.
 
     Raises:
         DownloadFailed: Nothing of it is here, and the hub cannot be reached or does not give it.
@@ -220,7 +241,7 @@ def find_missing(model: str) -> Offer | None:
     if begun and _is_fit(model):
         return None
     try:
-        found = find_offer(model)
+        found = find_offer(model, pickles=pickles)
     except DownloadFailed as error:
         try:
             hub.find_begun(model)  # loading it says what it lacks

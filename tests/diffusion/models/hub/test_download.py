@@ -223,6 +223,16 @@ def test_pickles_and_programs_are_refused_before_anything_is_fetched(served: Hub
     assert served.fetched == ["model_index.json"]
 
 
+def test_pickles_are_fetched_where_they_are_wanted(served: Hub, tmp_path: Path) -> None:
+    served.files["unet/diffusion_pytorch_model.bin"] = served.files.pop(f"unet/{WEIGHTS}")
+    served.files["unet/diffusion_pytorch_model.fp16.bin"] = b"more"
+    what = offered(served, tmp_path, pickles=True)
+    assert what.has_pickles
+    assert names(what) == [*WANTED[:3], "unet/diffusion_pytorch_model.bin"]
+    (finding,) = inspect_model(download(what)).refusals
+    assert finding.pickled_bytes == len(served.files["unet/diffusion_pytorch_model.bin"])
+
+
 def test_a_program_that_merely_lies_there_is_not_fetched_and_no_reason_to_refuse(served: Hub, tmp_path: Path) -> None:
     served.files |= {"app.py": b"raise SystemExit", "unet/train.py": b""}
     assert names(offered(served, tmp_path)) == WANTED
