@@ -62,6 +62,7 @@ class OpenedModel:
     parameters: tuple[ModelParameter, ...]  # those that a person can set
     unsupported: tuple[UnsupportedParameter, ...]  # what its call takes besides, and why that is not on offer
     samplers: tuple[str, ...]  # it can be run with these, the first being the one to begin with
+    takes_loras: bool = False  # whether diffusers loads LoRAs into it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def describe_model(engine: Engine, pipeline: Any, model: str | None) -> OpenedMo
     Raises:
         RequestError: It makes pictures from what a person cannot give it.
     """
+    from sculptor_app.diffusion.models.lora import takes_loras
     from sculptor_app.diffusion.pipelines import parameters
     from sculptor_app.diffusion.pipelines.compatibility import samplers_for
     from sculptor_app.diffusion.sampling.engine import model_name
@@ -142,6 +144,7 @@ def describe_model(engine: Engine, pipeline: Any, model: str | None) -> OpenedMo
         parameters=parameters.model_parameters(pipeline),
         unsupported=parameters.unsupported_parameters(pipeline),
         samplers=samplers_for(pipeline, engine.settings),
+        takes_loras=takes_loras(pipeline),
     )
 
 

@@ -10,6 +10,7 @@ from sculptor_app.session.engine import OpenedModel
 from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, DeviceBox, SeedRow
+from sculptor_app.ui.fields.lora_field import LoraField
 from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.fields.remembered_settings import ModelSettings, RememberedSettings
 from sculptor_app.ui.fields.run_form import RunForm
@@ -31,7 +32,7 @@ class Controls(RunForm):
     def __init__(self, model: str | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
-        self._has_guidance = True
+        self._has_guidance, self._takes_loras = True, False
         self._is_known = model is None  # which parameters the model takes
         self._remembered = RememberedSettings()
         self.conditions: list[ConditionField] = []
@@ -55,6 +56,8 @@ class Controls(RunForm):
         )
         self.sampler = self.sampler_box()
         self.device = DeviceBox(self)
+        self.loras = LoraField(self)
+        self.loras.hide()
 
     def _lay_out(self) -> None:
         self.model_name = ElidedLabel("", self)
@@ -94,6 +97,8 @@ class Controls(RunForm):
         for field in (self.seed, self.steps.lineEdit(), self.guidance.lineEdit()):
             field.textChanged.connect(self._judge)
             field.returnPressed.connect(self.submitted)
+        self.loras.edited.connect(self._judge)
+        self.loras.resized.connect(self._fit_again)
 
     # What it says -------------------------------------------------------------------------------------------------
 
@@ -103,14 +108,20 @@ class Controls(RunForm):
             steps=self.steps.text(), sampler=self.sampler.currentData(), guidance=self.guidance.text(),
             device=self.device.currentData(), model=self._model,
             options=tuple((field.control.name, field.value()) for field in self.conditions if not field.problem),
-            has_guidance=self._has_guidance,
+            loras=self.loras.loras if self._takes_loras else (), has_guidance=self._has_guidance,
         )  # fmt: skip
 
     def request(self) -> RunRequest | None:
-        if any(field.problem for field in self.conditions):
+        if any(self._own_problems.values()):
             return None
         read = read_form(self.fields())
         return read if isinstance(read, RunRequest) else None
+
+    @property
+    def _own_problems(self) -> dict[str, str]:
+        """What is wrong with the fields of this model alone, by name; empty for one that can be used."""
+        loras = {"loras": self.loras.problem} if self._takes_loras else {}
+        return {field.control.name: field.problem for field in self.conditions} | loras
 
     # Another model ------------------------------------------------------------------------------------------------
 
@@ -126,11 +137,12 @@ class Controls(RunForm):
             self._keep()
         self._model, self._is_known = opened.model, True
         by_field = {control.field: control for control in opened.parameters if control.field}
-        self._has_guidance = "guidance" in by_field
+        self._has_guidance, self._takes_loras = "guidance" in by_field, opened.takes_loras
         labelled = [(self.tr("Form"), self.form, "form"), (self.tr("Material"), self.material, "material")]
         own: Rows = [[(text, box)] for text, box, name in labelled if name in by_field]
         self.conditions = [ConditionField(control, self) for control in opened.parameters if not control.field]
         own += [[(display(field.control.title), field)] for field in self.conditions if _is_first(field.control)]
+        own += [[(self.tr("LoRAs"), self.loras)]] if opened.takes_loras else []
         rest: Rows = [
             [(display(field.control.title), field)] for field in self.conditions if not _is_first(field.control)
         ]
@@ -166,7 +178,7 @@ class Controls(RunForm):
         old = self.grid
         self.grid = FieldGrid(self._rows(own), self)
         shown = [field for row in self._rows(own) for _, field in row]
-        for field in (self.form, self.material, self.guidance):
+        for field in (self.form, self.material, self.guidance, self.loras):
             if field not in shown:
                 field.setParent(self)
             field.setVisible(field in shown)
@@ -175,6 +187,12 @@ class Controls(RunForm):
         old.deleteLater()
         self.grid.show()
         self._rest.set_rows(rest)
+        self.rebuilt.emit()
+
+    @Slot()
+    def _fit_again(self) -> None:
+        """Have the room of the grid divided again: the list of LoRAs is longer or shorter."""
+        self.grid.measure()
         self.rebuilt.emit()
 
     # Remembering --------------------------------------------------------------------------------------------------
@@ -204,10 +222,11 @@ class Controls(RunForm):
         texts = {name: getattr(self, name).text() for name in TEXTS if name not in wrong}
         choices = {name: getattr(self, name).currentData() for name in CHOICES}
         options = {field.control.name: field.value() for field in self.conditions if not field.problem}
+        loras = self.loras.remembered() if self._takes_loras else {}
         if not self._is_known:  # neither its own fields nor its samplers are there yet
             before = self._remembered.of(self._model)
-            choices["sampler"], options = before.choices.get("sampler"), before.options
-        self._remembered.keep(self._model, ModelSettings(choices, texts, options))
+            choices["sampler"], options, loras = before.choices.get("sampler"), before.options, before.loras
+        self._remembered.keep(self._model, ModelSettings(choices, texts, options, loras))
 
     def _recall(self, with_texts: bool = True) -> None:
         """Put back the last settings of this model."""
@@ -221,12 +240,13 @@ class Controls(RunForm):
         for field in self.conditions:
             if field.control.name in remembered.options:
                 field.recall(remembered.options[field.control.name])
+        self.loras.recall(remembered.loras if self._takes_loras else {})
 
     @Slot()
     def _judge(self) -> None:
         read = read_form(self.fields())
         errors: tuple[FieldError, ...] = () if isinstance(read, RunRequest) else read
-        errors += tuple(FieldError(field.control.name, field.problem) for field in self.conditions if field.problem)
+        errors += tuple(FieldError(name, problem) for name, problem in self._own_problems.items() if problem)
         self.show_errors(errors, {"seed": self.seed, "steps": self.steps, "guidance": self.guidance})
 
 

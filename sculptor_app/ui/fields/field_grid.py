@@ -18,6 +18,11 @@ class FieldGrid(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(8)
         self._is_compact: bool | None = None
+        self.roomy_height_px = 0
+        self.measure()
+
+    def measure(self) -> None:
+        """Put the labels over the fields, and note the height of that: a field has grown or shrunk."""
         self.set_compact(False)
         self.roomy_height_px = self.sizeHint().height()
 

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OptionValue, RequestError, RunRequest
+from sculptor_app.core.requests.request import (
+    MAX_GUIDANCE,
+    MAX_SEED,
+    MAX_STEPS,
+    Lora,
+    OptionValue,
+    RequestError,
+    RunRequest,
+)
 from sculptor_app.ui.widgets.names import display
 
 translate = QCoreApplication.translate  # a name that lupdate knows
@@ -23,6 +31,7 @@ class FormFields:
     device: str = "auto"  # id of a device, or "auto"
     model: str | None = None  # folder of a model, None for the embedded one
     options: tuple[tuple[str, OptionValue], ...] = ()  # the model's other parameters, by name
+    loras: tuple[Lora, ...] = ()  # those that are ticked
     has_guidance: bool = True  # whether the model knows guidance
 
 
@@ -44,6 +53,7 @@ def read_form(fields: FormFields) -> RunRequest | tuple[FieldError, ...]:
         return RunRequest(
             form=fields.form, material=fields.material, seed=seed, steps=steps, sampler=fields.sampler,
             guidance=guidance, device=fields.device, model=fields.model, options=fields.options,
+            loras=fields.loras,
         )  # fmt: skip
     except RequestError as error:  # what its fields make together, as the strength and the number of steps
         return (FieldError("steps", display(error.message)),)

@@ -22,6 +22,8 @@ class ModelSettings:
     choices: dict[str, str | None] = field(default_factory=dict)  # by field; None is "left to the model"
     texts: dict[str, str] = field(default_factory=dict)  # what was typed, by field
     options: dict[str, OptionValue] = field(default_factory=dict)  # of its own parameters, by name
+    # Weight as typed and whether it is ticked, by the path of the LoRA's file.
+    loras: dict[str, list[str | bool]] = field(default_factory=dict)
 
 
 class RememberedSettings:

@@ -158,12 +158,20 @@ class ScrolledPanel(QWidget):
 
 
 class FileDrop(QObject):
-    """Lets a local file be dropped onto a widget and its children."""
+    """Lets local files be dropped onto a widget and its children.
 
-    dropped = Signal(object)  # the path of the first file
+    Args:
+        suffix: of the files that are taken, all of those that are dropped; empty for the first file of whatever kind.
 
-    def __init__(self, target: QWidget) -> None:
+    Signals:
+        dropped: the path of each file.
+    """
+
+    dropped = Signal(object)
+
+    def __init__(self, target: QWidget, suffix: str = "") -> None:
         super().__init__(target)
+        self._suffix = suffix
         target.setAcceptDrops(True)
         target.installEventFilter(self)
 
@@ -171,15 +179,15 @@ class FileDrop(QObject):
         if event.type() not in (QEvent.Type.DragEnter, QEvent.Type.Drop):
             return False
         assert isinstance(event, QDropEvent)
-        path = _first_file(event)
-        if path is None:
+        paths = self._paths(event)
+        if not paths:
             return False
         event.acceptProposedAction()
         if event.type() == QEvent.Type.Drop:
-            self.dropped.emit(path)
+            for path in paths:
+                self.dropped.emit(path)
         return True
 
-
-def _first_file(event: QDropEvent) -> Path | None:
-    urls = [url for url in event.mimeData().urls() if url.isLocalFile()]
-    return Path(urls[0].toLocalFile()) if urls else None
+    def _paths(self, event: QDropEvent) -> list[Path]:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        return [path for path in paths if path.suffix.lower() == self._suffix] if self._suffix else paths[:1]

@@ -8,8 +8,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
+from sculptor_app.core.requests.request import Lora
 from sculptor_app.ui.models.dialogs import RefusalDialog
 from sculptor_app.ui.shell.pages import _result
+from tests.helpers.loras import by_diffusers, pairs
 from tests.helpers.window import RUN_MS, Driver
 
 
@@ -102,6 +104,59 @@ def test_each_model_is_found_as_it_was_left(open_window, foreign: Path, tiny_mod
     told = again.window.panels.controls
     assert (field(again, "prompt").value(), told.steps.text(), told.guidance.text()) == ("a bronze bust", "9", "4")
     assert field(again, "height").value() == 16
+
+
+def test_loras_are_offered_where_a_model_takes_them_and_remembered_for_it(
+    open_window, foreign: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(foreign)
+    file = by_diffusers(pipeline, pairs(pipeline, {"unet": ("to_q",)}), foreign.parent / "bronze.safetensors")
+    driver = open_window()
+    driver.prepare()
+    open_model(driver, str(foreign))
+    loras = driver.window.panels.controls.loras
+    assert loras.isVisible()
+    driver.run(3)
+    bare = driver.session.trajectory
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(file)], ""))
+    loras.add.click()
+    driver.type_into(loras.rows[0].weight.lineEdit(), "much")
+    assert "“much” is no weight for the LoRA bronze.safetensors" in driver.window.panels.controls.reason
+    assert not driver.window.panels.run_panel.button.isEnabled()
+    driver.type_into(loras.rows[0].weight.lineEdit(), "0.7")
+    driver.run(3)
+    run = driver.session.trajectory
+    assert run.info.conditions.endswith("LoRA bronze × 0.7")
+    assert np.abs(run.state(3) - bare.state(3)).max() > 1e-4
+    open_model(driver, str(tiny_model))
+    assert not loras.isVisible()
+    assert driver.window.panels.controls.request().loras == ()
+    open_model(driver, str(foreign))
+    assert driver.window.panels.controls.request().loras == (Lora(str(file), 0.7),)
+    driver.window.close()
+    file.unlink()
+    again = open_window(model=foreign)
+    again.prepare()
+    again.qtbot.waitUntil(lambda: bool(again.window.panels.controls.loras.rows), timeout=RUN_MS)
+    assert again.window.panels.controls.request().loras == ()  # the file is gone: said, and no reason to refuse
+    assert again.window.panels.controls.loras.rows[0]._missing.isVisible()
+    again.run(3)
+    np.testing.assert_array_equal(again.session.trajectory.state(3), bare.state(3))
+
+
+def test_a_lora_for_another_model_is_said_and_the_next_run_is_bare(ready: Driver, foreign: Path) -> None:
+    open_model(ready, str(foreign))
+    controls = ready.window.panels.controls
+    controls.loras.add_file(foreign / "unet" / "diffusion_pytorch_model.safetensors")
+    ready.set_steps(3)
+    with ready.qtbot.waitSignal(ready.runner.failed, timeout=RUN_MS):
+        ready.click_start()
+    assert "holds no LoRA. Choose a LoRA that was made for this kind of model." in ready.window.panels.messages.message
+    controls.loras.rows[0].tick.setChecked(False)
+    ready.run(3)
+    assert ready.session.trajectory.is_complete
 
 
 def test_a_model_that_is_refused_says_why_and_the_one_before_stays(ready: Driver, tmp_path: Path) -> None:
