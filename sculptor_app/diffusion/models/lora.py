@@ -27,6 +27,7 @@ from sculptor_app.core.requests.request import Lora, RequestError
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.builder import is_finite, quiet
 from sculptor_app.diffusion.models.folder import File, Folder, parse_json
+from sculptor_app.diffusion.models.loader import LEFT_TO_OTHERS, free_bytes
 from sculptor_app.diffusion.models.verdict import (
     LoadingProgress,
     LoadingStage,
@@ -208,6 +209,7 @@ def _file_of(lora: Lora) -> File:
 def _read(lora: Lora, file: File, stop: threading.Event | None) -> tuple[str, _LoraFile]:
     """Hash and content of a file; `LoraRefused` if it is broken."""
     path = shown_path(file.path)
+    _check_memory(path, file.size)
     try:
         header = checked_header(Folder(file.path.parent, {file.path.name: file}), file.path.name)
         content = _content(file, stop)
@@ -229,6 +231,17 @@ def _read(lora: Lora, file: File, stop: threading.Event | None) -> tuple[str, _L
     _scale_by_alphas(tensors)
     _scale_by_config(tensors, metadata.get(_CONFIG, ""))
     return hashlib.sha256(content).hexdigest(), _LoraFile(path, tensors, metadata)
+
+
+def _check_memory(path: str, size: int) -> None:
+    """Refuse a file that would fill the memory: its bytes, its tensors, and those beside the network's weights."""
+    free = free_bytes("cpu")
+    if 3 * size + LEFT_TO_OTHERS > free:
+        message = translate(
+            "errors", "{0} takes up to {1:.1f} GiB of memory while it is read, and {2:.1f} GiB are free."
+        )
+        advice = translate("errors", "Close other programs, or leave it out.")
+        raise LoraRefused(message.format(path, 3 * size / 2**30, free / 2**30), advice)
 
 
 def _content(file: File, stop: threading.Event | None) -> bytes:
@@ -305,7 +318,7 @@ def _load(pipeline: Pipeline, file: _LoraFile, adapter: str) -> None:
             raise _refusal(pipeline, file, adapter, error) from error
         if has_offload and device is not None:  # diffusers puts the hooks back for the first GPU, whichever it was
             pipeline.enable_model_cpu_offload(device=device)
-    fitting = sum(_bring_home(layer, adapter) for part in _parts(pipeline).values() for layer in _layers(part, adapter))
+    fitting = sum(_has_values(layer, adapter) for part in _parts(pipeline).values() for layer in _layers(part, adapter))
     if fitting < len(announced):
         raise _misfit(pipeline, file, len(announced), fitting)
     if not fitting:
@@ -327,22 +340,12 @@ def _layers(part: nn.Module, adapter: str) -> Iterator[nn.Module]:
             yield module
 
 
-def _bring_home(layer: Any, adapter: str) -> bool:
-    """Put the matrices beside a layer onto its device and into its dtype; whether all of them have values."""
-    weight = layer.get_base_layer().weight
-    dtype = weight.dtype if weight.is_floating_point() else None
-    has_values = True
-    for name in layer.adapter_layer_names:
-        held = getattr(layer, name, {})
-        if adapter in held:
-            matrix = held[adapter]
-            parameters = matrix.parameters() if isinstance(matrix, nn.Module) else [matrix]
-            for parameter in parameters:
-                has_values &= not parameter.is_meta
-                if not parameter.is_meta:
-                    parameter.data = parameter.data.to(weight.device, dtype)
-                parameter.requires_grad_(False)
-    return has_values
+def _has_values(layer: Any, adapter: str) -> bool:
+    """Whether a file had every matrix of a layer; what it lacks has no memory, and would fail in mid-run."""
+    held = [getattr(layer, name, {}) for name in layer.adapter_layer_names]
+    matrices = [each[adapter] for each in held if adapter in each]
+    tensors = [matrix.parameters() if isinstance(matrix, nn.Module) else [matrix] for matrix in matrices]
+    return not any(tensor.is_meta for some in tensors for tensor in some)
 
 
 def _misfit(pipeline: Pipeline, file: _LoraFile, announced: int, fitting: int) -> LoraRefused:

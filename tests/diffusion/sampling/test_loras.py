@@ -139,7 +139,9 @@ def test_watching_changes_nothing_and_a_fork_repeats_it(kind: str, tmp_path: Pat
     check_alike(run, again, exact=True)
     assert again.info.request.loras == run.info.request.loras
     other = replace(request, loras=(Lora(str(file), 0.2),))
-    assert differs(run, list(fork(run, 2, engine, threading.Event(), other))[-1].trajectory) > 1e-4
+    forked = list(fork(run, 2, engine, threading.Event(), other))[-1].trajectory
+    assert differs(run, forked) > 1e-4
+    assert forked.info.request.loras == (replace(run.info.request.loras[0], weight=0.2),)
     by_diffusers(pipeline, pairs(pipeline, LAYERS[kind], seed=9), file)
     with pytest.raises(LoraRefused, match=r"a\.safetensors is not the file that the run was made with"):
         list(fork(run, 2, engine, threading.Event()))
@@ -193,6 +195,13 @@ def wrong_text_encoder(file: Path) -> None:
     save_file(tensors | wide, file)
 
 
+def half_a_layer(file: Path) -> None:
+    found = pairs(built("stable_diffusion")[0], {"unet": ("attn1.to_q",)})
+    tensors = load_file(by_diffusers(built("stable_diffusion")[0], found, file))
+    del tensors[next(name for name in tensors if "lora_B" in name or "up" in name)]
+    save_file(tensors, file)
+
+
 def loha(file: Path) -> None:
     save_file({"lora_unet_mid_block_attentions_0_proj_in.hada_w1_a": torch.ones(2, 2)}, file)
 
@@ -211,6 +220,10 @@ def a_pickle(file: Path) -> None:
     torch.save({"a": torch.ones(1)}, file)
 
 
+def lfs_pointer(file: Path) -> None:
+    file.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 151112184\n")
+
+
 def whole_network(file: Path) -> None:
     save_file({"conv_in.weight": torch.ones(3, 3)}, file)
 
@@ -226,10 +239,12 @@ def whole_network(file: Path) -> None:
         (wrong_shape, r"does not fit this model \(StableDiffusionPipeline\): it has a wrong shape for '.*attn2\.to_k"),
         (wrong_rank, r"it has a wrong shape for '.*attn1\.to_q.*lora_"),
         (wrong_text_encoder, r"x\.safetensors "),
+        (half_a_layer, r"1 of the 4 layers that it changes are not there"),
         (loha, r"is a LoHa, which diffusers does not read for a StableDiffusionPipeline\. Choose a LoRA or a LoCon\."),
         (not_finite, r"has NaN or infinite values in 'lora_unet_"),
         (truncated, r"x\.safetensors is damaged \("),
-        (a_pickle, r"x\.safetensors is damaged \(it is a pickle under another name\)"),
+        (a_pickle, r"x\.safetensors is .* pickle under another name\."),
+        (lfs_pointer, r"x\.safetensors is .*git lfs pull"),
         (whole_network, r"x\.safetensors holds no LoRA\."),
     ],
 )
@@ -279,6 +294,15 @@ def test_a_stop_is_obeyed_between_two_pieces(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(Cancelled):
         list(sample(engine, wanted(kind, tmp_path, Lora(str(file))), stop))
     assert pipeline.get_list_adapters() == {}
+
+
+def test_a_file_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    kind = "stable_diffusion"
+    file = by_diffusers(built(kind)[0], pairs(built(kind)[0], LAYERS[kind]), tmp_path / "a.safetensors")
+    with file.open("r+b") as sparse:
+        sparse.truncate(2**40)
+    with pytest.raises(LoraRefused, match=r"a\.safetensors takes up to 3072\.0 GiB of memory while it is read, and"):
+        finish(engine_of(kind), wanted(kind, tmp_path, Lora(str(file))))
 
 
 def test_links_are_followed_and_the_same_file_is_not_given_twice(tmp_path: Path) -> None:
