@@ -53,7 +53,7 @@ from sculptor_app.resources import path as resource
 EMBEDDED_MODEL = "models/atelier-64"
 _PATCH = 2
 """Edge of the patch that becomes one token, in every model whose levels depend on the size of the picture."""
-_NAMED = 6
+_NAMED = 4
 """How many of the samplers that work are named where one does not."""
 _LATER = translate("errors", "The phases are shown when the run has begun.")
 Pipeline = Any
@@ -195,11 +195,12 @@ class Engine:
         pipeline = self._loaded(request)
         others = () if pipeline is None else samplers_for(pipeline, self.settings)
         requests = (replace(request, sampler=each) for each in others if each != request.sampler)
-        working = [each.sampler for each in islice((r for r in requests if self._plan_problem(r) is None), _NAMED)]
+        working = list(islice((each for each in requests if self._plan_problem(each) is None), _NAMED))
+        names = ", ".join(f"{SAMPLERS[each.sampler].label} ({each.sampler})" for each in working)
         steps = translate("errors", "Choose another number of steps.") if problem.is_of_steps else ""
-        named = translate("errors", "Choose one of these samplers: {0}.").format(", ".join(working))
+        named = translate("errors", "Choose one of these samplers: {0}.").format(names)
         either = translate("errors", "Choose another number of steps, or one of these samplers: {0}.")
-        both = either.format(", ".join(working)) if problem.is_of_steps else named
+        both = either.format(names) if problem.is_of_steps else named
         raise RequestError(problem.sentence, both if working else steps)
 
     def _loaded(self, request: RunRequest) -> Pipeline | None:

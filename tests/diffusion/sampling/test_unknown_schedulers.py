@@ -170,6 +170,25 @@ def test_a_fork_of_it_shares_its_first_steps(strange: Any) -> None:
         np.testing.assert_array_equal(forked.state(k), whole.state(k))
 
 
+@pytest.mark.parametrize(
+    ("kind", "scheduler"),
+    [
+        ("ddpm", "DDPMParallelScheduler"),
+        ("ddpm", "UnCLIPScheduler"),
+        ("stable_diffusion", "DDIMParallelScheduler"),
+        ("stable_diffusion", "IPNDMScheduler"),
+    ],
+)
+def test_what_only_comes_with_a_model_is_watched_and_guessed(
+    kind: str, scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = built(kind)[0]
+    monkeypatch.setattr(pipeline, "scheduler", getattr(diffusers, scheduler)())
+    trajectory = is_same_run(Engine(lambda *_, **__: pipeline), request_for(kind, tmp_path))
+    assert all(trajectory.guess(k) is not None for k in range(1, 5))
+    assert len(trajectory.spans) > 1
+
+
 def test_a_predictor_beside_a_corrector_is_recorded_and_guessed(tmp_path: Path) -> None:
     """State 0 is what the corrector is given; the guess is Tweedie's of what the predictor is given."""
     pipeline = score()
