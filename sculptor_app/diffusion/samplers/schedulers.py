@@ -150,6 +150,12 @@ def schedulers_of(pipeline: Any) -> dict[str, Scheduler]:
     return {name: part for name, part in found.items() if name not in _ADDS_NOISE_ALONE}
 
 
+_EVEN_LEVELS = dict.fromkeys(
+    ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas"), False
+)
+"""Another spacing of the levels is that of a model's own sampler: no part of what the model learned from."""
+
+
 def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> Scheduler:
     """A fresh scheduler for one run; its `set_timesteps` is left to the pipeline.
 
@@ -165,7 +171,7 @@ def make_scheduler(sampler: str, base_config: Mapping[str, Any], steps: int) -> 
     if sampler == OWN_SAMPLER:
         return _own(base_config)
     row = SAMPLERS[sampler]
-    settings: dict[str, Any] = {"timestep_spacing": _spacing(base_config), **row.settings}
+    settings: dict[str, Any] = {"timestep_spacing": _spacing(base_config), **_EVEN_LEVELS, **row.settings}
     if 1 < steps < row.even_from_steps:
         settings |= {"use_karras_sigmas": True, "timestep_spacing": "trailing"}
     if steps == 1:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS, Networks
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.samplers.levels import UnknownSchedulerError, kind_of, level_of, plan_calls, plan_levels
 from sculptor_app.diffusion.samplers.schedulers import EvenDDIMScheduler, make_scheduler
@@ -127,3 +127,25 @@ def test_a_subclass_that_keeps_the_step_is_known() -> None:
     scheduler.set_timesteps(4)
     assert plan_levels(scheduler)[-1] == NoiseLevel(1.0, 0.0)
     assert math.isinf(plan_levels(scheduler)[-1].snr)
+
+
+SD_BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "timestep_spacing": "leading"}
+SWITCHES = {"algorithm_type": "sde-dpmsolver++", "solver_type": "midpoint", "final_sigmas_type": "zero"}
+
+
+@pytest.mark.parametrize("sampler", [row.id for row in SAMPLERS.values() if row.networks is Networks.BETAS])
+@pytest.mark.parametrize("spacing", ["exponential_sigmas", "beta_sigmas", "karras_sigmas", "lu_lambdas"])
+# WORKAROUND: diffusers 0.42.1 calls numpy functions on tensors in some set_timesteps, and numpy 2 warns about it.
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept context:DeprecationWarning")
+def test_a_sampler_has_its_own_spacing_and_algorithm_whatever_the_models_own_sampler_has(
+    sampler: str, spacing: str
+) -> None:
+    """A model that came with DPM-Solver++ SDE and spaced levels, against one of the same betas that came with DDIM."""
+    own = diffusers.DPMSolverMultistepScheduler(**SD_BETAS, **SWITCHES, **{f"use_{spacing}": True})
+    plain = diffusers.DDIMScheduler(**SD_BETAS)
+    levels = []
+    for each in (own, plain):
+        scheduler = make_scheduler(sampler, {**each.config, "_class_name": type(each).__name__}, 10)
+        scheduler.set_timesteps(10)
+        levels.append(plan_levels(scheduler))
+    assert levels[0] == levels[1]
