@@ -8,6 +8,7 @@ PostScript to another program.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import ctypes
 import functools
 import io
@@ -229,10 +230,9 @@ def _load_readers() -> None:
     """Load all of Pillow's readers, and keep libtiff from writing to the terminal."""
     Image.init()
     logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python writes its errors to the terminal
-    library = ctypes.CDLL(_imaging.__file__)
-    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
-        handler = getattr(library, name, None)  # Pillow's wheels for Windows do not show it
-        if handler is not None:
+    with contextlib.suppress(OSError, AttributeError):  # Pillow's wheels for Windows do not show libtiff
+        library = ctypes.CDLL(_imaging.__file__)
+        for handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
             handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
             handler(None)
 

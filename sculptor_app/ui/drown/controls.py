@@ -43,7 +43,7 @@ class DrownControls(RunForm):
 
     def _make_source(self) -> None:
         self.open_button = QPushButton(self.tr("Open a picture…"), self)
-        self.open_button.setToolTip(self.tr("Any picture file; it can be dropped onto the window, too."))
+        self.open_button.setToolTip(self.tr("Any picture file; it can be dropped onto the window, or pasted, too."))
         self.render_button = QPushButton(self.tr("Sculpture"), self)
         self.render_button.setToolTip(
             self.tr("Renders a sculpture that nobody has seen, the kind the model has learnt from.")

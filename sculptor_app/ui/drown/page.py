@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QRandomGenerator, QSettings, QTimer, Slot
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
+from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
@@ -46,6 +46,9 @@ LEFT_PX, RIGHT_PX, FILM_PX = 240, 400, 114
 
 LEAST_FILM_PAGE_PX = 700
 """A lower page goes without its filmstrip: the frames and the settings need the room more."""
+
+PASTED_FORMATS = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
+"""Kinds of picture on the clipboard, the best first; Qt's own is written as a PNG."""
 
 EDITED_MS = 250
 """Pause in typing after which the forward process is run again."""
@@ -140,6 +143,11 @@ class DrownPage(Page):
         self.controls.restore(settings)
         self._connect()
         FileDrop(self).dropped.connect(self.open_path)
+        paste = QShortcut(QKeySequence(QKeySequence.StandardKey.Paste), self)
+        paste.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        paste.activated.connect(self.paste)
+        self._pasted: QTemporaryDir | None = None  # goes with the page
+        self._paste_count = 0
 
     # Making
 
@@ -264,6 +272,36 @@ class DrownPage(Page):
 
     def open_path(self, path: Path) -> None:
         self._run(PictureFile(path))
+
+    @Slot()
+    def paste(self) -> None:
+        """Open the picture, or the file, that is on the clipboard, by the readers of all other doors."""
+        mime = QGuiApplication.clipboard().mimeData()
+        path = next((Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()), None)
+        if path is None and (mime.hasImage() or any(map(mime.hasFormat, PASTED_FORMATS))):
+            path = self._write_pasted()
+        if path is None:
+            self.messages.show_message(
+                self.tr("There is no picture on the clipboard."), self.tr("Copy one first, or open a file.")
+            )
+            return
+        self.open_path(path)
+
+    def _write_pasted(self) -> Path | None:
+        """A file of its own for what is pasted; None if there is no room for it."""
+        if self._pasted is None:
+            self._pasted = QTemporaryDir()
+        self._paste_count += 1
+        clipboard = QGuiApplication.clipboard()
+        path = Path(self._pasted.filePath(self.tr("clipboard {0}.png").format(self._paste_count)))
+        kind = next(filter(clipboard.mimeData().hasFormat, PASTED_FORMATS), None)
+        try:
+            if kind is not None:
+                path.write_bytes(clipboard.mimeData().data(kind).data())
+                return path
+        except OSError:
+            return None
+        return path if clipboard.image().save(str(path)) else None
 
     @Slot()
     def render_new(self) -> None:

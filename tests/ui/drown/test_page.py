@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
@@ -166,6 +166,29 @@ def test_what_cannot_be_opened_is_said_in_a_sentence_and_the_picture_stays(
     assert page.forward_result is before
     wait_for_another(driver, page, lambda: page.controls.steps.set_text("9"))  # the one before it, drowned anew
     assert page.forward_result.name == before.name
+
+
+def test_what_is_on_the_clipboard_is_pasted_and_read_like_a_file(driver: Driver, tmp_path: Path) -> None:
+    page, clipboard = enter(driver), QApplication.clipboard()
+    script, image = QMimeData(), QImage(40, 30, QImage.Format.Format_RGB32)
+    image.fill(QColor(200, 120, 40))
+    keys = {"modifier": Qt.KeyboardModifier.ControlModifier}
+    page.stage.setFocus()
+    clipboard.setImage(image)
+    wait_for_another(driver, page, lambda: driver.press(Qt.Key.Key_V, **keys))
+    assert (page.forward_result.name, page.forward_result.picture.shape) == ("clipboard 1.png", (3, 30, 40))
+    script.setUrls([QUrl.fromLocalFile(str(save_picture(tmp_path / "x.png")))])
+    clipboard.setMimeData(script)
+    wait_for_another(driver, page, lambda: driver.press(Qt.Key.Key_V, **keys))
+    assert page.forward_result.name == "x.png"
+    for kind, content, words in (("image/png", b"%!PS\n{} loop", "PostScript"), ("text/plain", b"x", "no picture on")):
+        mime = QMimeData()
+        mime.setData(kind, content)
+        clipboard.setMimeData(mime)
+        driver.press(Qt.Key.Key_V, **keys)
+        driver.qtbot.waitUntil(lambda words=words: words in driver.window.panels.messages.message, timeout=RUN_MS)
+    assert page.forward_result.name == "x.png"
+    clipboard.clear()
 
 
 def test_greys_that_were_scaled_are_said_beside_the_picture(driver: Driver, tmp_path: Path) -> None:
