@@ -86,6 +86,23 @@ def test_transparent_parts_and_animations_open_in_any_format(tmp_path: Path, kin
     assert found.notes == (*first, "transparent parts lie on mid grey")
 
 
+def test_a_reader_that_is_not_in_the_list_is_never_asked(tmp_path: Path, samples: dict[str, bytes]) -> None:
+    """As another package may register one, or a later Pillow have one."""
+    asked: list[bytes] = []
+    formats._load_readers()
+    before = Image.ID.copy()
+    Image.register_open("OTHER", lambda *_: pytest.fail("asked"), lambda prefix: asked.append(prefix) or True)
+    Image.ID.insert(0, Image.ID.pop())
+    try:
+        for content in samples.values():
+            opened(tmp_path, content, "x.eps")
+        refused(tmp_path, b"\1\2\3 of no kind")
+    finally:
+        Image.ID[:] = before
+        del Image.OPEN["OTHER"]
+    assert asked == []
+
+
 # What is not read -----------------------------------------------------------------------------------------------------
 
 BOX = b"\0\0\0\x20ftyp%s\0\0\0\0%s"
@@ -171,6 +188,10 @@ def test_what_opens_does_not_depend_on_what_was_opened_before(tmp_path: Path, sa
     for kind, content in samples.items():
         (tmp_path / f"{kind}.{kind.lower()}").write_bytes(content)
     (tmp_path / "not.png").write_bytes(b"%!PS")
+    samples_tag = struct.pack("<HHIHH", 277, 3, 1, 3, 0)
+    (tmp_path / "odd.tif").write_bytes(
+        encoded(orange(), "TIFF").replace(samples_tag, samples_tag[:8] + b"\xff\xff\0\0")
+    )
     (tmp_path / "ICO.ico").write_bytes(encoded(orange(), "ICO", bitmap_format="bmp", sizes=[(SIDE, SIDE)]))
     answers = [
         subprocess.run([sys.executable, "-c", IN_ONE_PROCESS, str(tmp_path), str(seed)], capture_output=True, text=True,
@@ -180,7 +201,7 @@ def test_what_opens_does_not_depend_on_what_was_opened_before(tmp_path: Path, sa
     assert [answer.stderr for answer in answers] == ["", ""]
     assert answers[0].stdout == answers[1].stdout
     endings = {name: notes for name, _, notes in json.loads(answers[0].stdout)}
-    assert {name for name, notes in endings.items() if not notes} == {"not.png"}  # all others were shrunk
+    assert {name for name, notes in endings.items() if not notes} == {"not.png", "odd.tif"}  # others were shrunk
 
 
 # Damage ---------------------------------------------------------------------------------------------------------------

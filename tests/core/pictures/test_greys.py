@@ -98,7 +98,7 @@ def test_fits_of_every_depth_has_its_own_range(tmp_path: Path, kind: type, value
 
 def test_fits_of_sixteen_bits_is_signed(tmp_path: Path):
     """As cameras at telescopes write unsigned numbers: 32,768 lower. Pillow takes the lower half for the upper one."""
-    picture = opened(tmp_path, fits(row(-32768, -31768, -30768, kind=np.int16)))
+    picture = opened(tmp_path, fits(row(-1000, 0, 1000, kind=np.int16)))
     np.testing.assert_allclose((picture.frame[0, 0] + 1) * 127.5, (0, 127.5, 255), atol=0.1)
 
 
