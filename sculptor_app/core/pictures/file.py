@@ -22,7 +22,7 @@ from PIL import IcnsImagePlugin, Image, ImageCms, Jpeg2KImagePlugin, JpegImagePl
 
 from sculptor_app.core.errors import PictureError
 from sculptor_app.core.pictures.formats import MOST_SCANNED_PIXELS, Unreadable, check_memory, one_at_a_time, opened
-from sculptor_app.core.pictures.greys import GreyRange, bands, grey_range, is_deep
+from sculptor_app.core.pictures.greys import GreyRange, bands, grey_range, is_deep, is_of_deep_colors, with_color_range
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 
@@ -146,14 +146,16 @@ def _decode(path: Path, fit: Fit, ground: tuple[int, int, int], check: Callable[
         check_memory(picture, size, _draft(picture, fit.least_px))
         if picture.info.get("progressive"):
             _check_scans(picture, size)
-        picture = _loaded(picture)
+        has_deep_colors, picture = is_of_deep_colors(picture), _loaded(picture)
         orientation, profile = _orientation(picture), picture.info.get("icc_profile")
         # A Photoshop document's layers are no frames: its first picture is the whole.
         if picture.format != "PSD" and getattr(picture, "is_animated", False):
             notes.append(translate("errors", "only the first of its pictures is used"))
         greys = grey_range(picture) if is_deep(picture) else None
         plain = fit(_plain(picture, fit, bool(profile), greys))
-    grey_note = greys.note if greys is not None else ""
+        grey_note = greys.note if greys is not None else ""
+        if has_deep_colors:
+            plain, grey_note = with_color_range(plain, picture)
     plain = _in_srgb(plain, profile, notes)
     if plain.mode == "RGBA" and (np.asarray(plain.getchannel("A")) < 255).any():
         plain = Image.alpha_composite(Image.new("RGBA", plain.size, ground), plain)

@@ -126,6 +126,28 @@ def _note(black: float, white: float, missing: bool) -> str:
     return text.format(black, white)
 
 
+def is_of_deep_colors(picture: Image.Image) -> bool:
+    """Whether a picture that is not loaded yet has colours of sixteen bits, of which Pillow keeps the upper eight."""
+    return picture.mode in ("RGB", "RGBA") and any(";16" in str(tile.args) for tile in getattr(picture, "tile", ()))
+
+
+def with_color_range(plain: Image.Image, picture: Image.Image) -> tuple[Image.Image, str]:
+    """Colours of 10 or 12 bits in sixteen, brightened by the rule of greys, and a note; others as they are, and none.
+
+    Args:
+        plain: the picture, RGB or RGBA, at any size.
+        picture: as it was loaded.
+    """
+    highest = max(high for _, high in picture.getextrema()[:3])  # type: ignore[misc]  # of several channels
+    if highest == 0 or highest >= NARROW * 256:
+        return plain, ""
+    white = 2 ** int(highest).bit_length() - 1
+    scale = [min(255, round(value * 255 / white)) for value in range(256)]
+    note = translate("errors", "its colours are scaled to their own range, of {0} steps: 0 is black, {1} is white")
+    alpha = list(range(256)) if plain.mode == "RGBA" else []
+    return plain.point(scale * 3 + alpha), note.format(white + 1, (white + 1) * 256 - 1)
+
+
 def bands(
     picture: Image.Image, region: tuple[int, int, int, int], rows_of: int = 1
 ) -> Iterator[tuple[int, Image.Image]]:

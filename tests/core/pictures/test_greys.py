@@ -1,6 +1,7 @@
 """Greys of more than eight bits: known values in, known greys out, and a note wherever their range was scaled."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,41 @@ def test_sixteen_bits(tmp_path: Path, made, values: tuple[int, ...], wanted: tup
     picture = opened(tmp_path, made(row(*values)))
     np.testing.assert_allclose((picture.frame[0, 0] + 1) * 127.5, wanted, atol=0.1)
     assert picture.notes == ((NOTE.format(0, white),) if white else ())
+
+
+def deep_colors(*values: int) -> bytes:
+    """A PNG of two rows of grey pixels, each value in all channels of sixteen bits."""
+    rows = b"".join(b"\0" + np.repeat(np.array(values, ">u2"), 3).tobytes() for _ in range(2))
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", len(values), 2, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in parts
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "note"),
+    [
+        (
+            (0, 2048, 4095),
+            (0, 136, 255),
+            ("its colours are scaled to their own range, of 16 steps: 0 is black, 4095 is white",),
+        ),
+        ((0, 8192, 16383), (0, 32, 63), ()),
+        ((0, 30000, 65535), (0, 117, 255), ()),
+        ((0, 0, 0), (0, 0, 0), ()),
+    ],
+)
+def test_colours_of_sixteen_bits(
+    tmp_path: Path, values: tuple[int, ...], wanted: tuple[int, ...], note: tuple[str, ...]
+):
+    picture = opened(tmp_path, deep_colors(*values))
+    np.testing.assert_allclose((picture.frame[1, 0] + 1) * 127.5, wanted, atol=0.1)
+    assert picture.notes == note
 
 
 @pytest.mark.parametrize(
