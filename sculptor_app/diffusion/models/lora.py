@@ -93,8 +93,10 @@ class _LoraFile:
 
 
 def takes_loras(pipeline: Pipeline) -> bool:
-    """Whether diffusers loads LoRAs into pipelines of this class."""
-    return hasattr(pipeline, "load_lora_weights") and bool(getattr(pipeline, "_lora_loadable_modules", ()))
+    """Whether diffusers loads LoRAs into this pipeline; Kandinsky 3 says that it does, but its network cannot."""
+    if not hasattr(pipeline, "load_lora_weights") or not getattr(pipeline, "_lora_loadable_modules", ()):
+        return False
+    return any(hasattr(part, "load_lora_adapter") for part in _parts(pipeline).values())
 
 
 def apply_loras(

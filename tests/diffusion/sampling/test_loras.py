@@ -21,7 +21,7 @@ from sculptor_app.diffusion.models.lora import LoraRefused, takes_loras, unload_
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.studies.fork import fork
 from tests.diffusion.sampling.test_any_pipeline import bare, watched
-from tests.helpers.any_pipeline import built, engine_of, finish, request_for
+from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
 from tests.helpers.loras import RANK, added, by_diffusers, by_kohya, pairs
 
 pytestmark = [
@@ -80,15 +80,15 @@ def test_a_lora_is_the_network_with_the_product_added_and_leaves_no_trace(
     found = pairs(pipeline, LAYERS[kind])
     file = write(pipeline, found, tmp_path / "a.safetensors")
     before = finish(engine, wanted(kind, tmp_path))
-    for weight in (0.7, -1.3):
-        run = finish(engine, wanted(kind, tmp_path, Lora(str(file), weight)))
-        assert len(run.info.request.loras[0].sha256) == 64
-        assert run.info.conditions.endswith(f" · LoRA a × {weight:g}")
-        after = finish(engine, wanted(kind, tmp_path))
-        with added(pipeline, (found, weight * factor)):
-            check_alike(run, finish(engine, wanted(kind, tmp_path)))
-        assert differs(run, before) > 1e-3  # else there is nothing to tell apart
-        check_alike(before, after, exact=True)
+    weight = -1.3
+    run = finish(engine, wanted(kind, tmp_path, Lora(str(file), weight)))
+    assert len(run.info.request.loras[0].sha256) == 64
+    assert run.info.conditions.endswith(f" · LoRA a × {weight:g}")
+    after = finish(engine, wanted(kind, tmp_path))
+    with added(pipeline, (found, weight * factor)):
+        check_alike(run, finish(engine, wanted(kind, tmp_path)))
+    assert differs(run, before) > 1e-3  # else there is nothing to tell apart
+    check_alike(before, after, exact=True)
     check_alike(before, finish(engine, wanted(kind, tmp_path, Lora(str(file), 0.0))), exact=True)
 
 
@@ -107,6 +107,44 @@ def test_convolutions_and_layers_with_alphas_of_their_own_in_a_file_of_half_prec
     }
     with added(pipeline, (rounded, 1.0)):
         check_alike(run, finish(engine, wanted("stable_diffusion", tmp_path)))
+
+
+@pytest.mark.parametrize("kind", ["inpaint", "deepfloyd", "latent_consistency", "flux_inpaint", "aura_flow", "chroma"])
+def test_other_kinds_of_model_with_the_names_of_peft(kind: str, tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    part = "unet" if hasattr(pipeline, "unet") else "transformer"
+    found = pairs(pipeline, {part: ("to_q",)})
+    tensors = {f"{part}.{n}.lora_{m}.weight": t for n, both in found[part].items()
+               for m, t in zip("AB", both, strict=True)}  # fmt: skip
+    save_file(tensors, tmp_path / "a.safetensors")
+    run = finish(engine, wanted(kind, tmp_path, Lora(str(tmp_path / "a.safetensors"), 0.7)))
+    bare_run = finish(engine, wanted(kind, tmp_path))
+    with added(pipeline, (found, 0.7)):
+        check_alike(run, finish(engine, wanted(kind, tmp_path)))
+    assert differs(run, bare_run) > 1e-4
+
+
+def test_the_joined_matrices_of_kohyas_flux_are_parted(tmp_path: Path) -> None:
+    engine, pipeline = engine_of("flux"), built("flux")[0]
+    generator = torch.Generator().manual_seed(3)
+    down, up = (0.3 * torch.randn(*shape, generator=generator) for shape in ((RANK, 32), (96, RANK)))
+    name, file = "lora_unet_double_blocks_0_img_attn_qkv", tmp_path / "a.safetensors"
+    save_file(
+        {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up, f"{name}.alpha": torch.tensor(1.0)}, file
+    )
+    run = finish(engine, wanted("flux", tmp_path, Lora(str(file))))
+    parts = zip(("to_q", "to_k", "to_v"), up.chunk(3), strict=True)
+    with added(pipeline, ({"transformer": {f"transformer_blocks.0.attn.{n}": (down, u) for n, u in parts}}, 0.5)):
+        check_alike(run, finish(engine, wanted("flux", tmp_path)))
+
+
+@pytest.mark.parametrize("kind", ["ddpm", "dit", "pixart", "bria", "kandinsky3", "consistency"])
+def test_a_model_that_takes_none_says_so(kind: str, tmp_path: Path) -> None:
+    assert not takes_loras(built(kind)[0])
+    name = type(built(kind)[0]).__name__
+    with pytest.raises(SculptorError, match=f"This model, a {name}, takes no LoRAs"):
+        finish(engine_of(kind), wanted(kind, tmp_path, Lora(str(tmp_path / "a.safetensors"))))
 
 
 def test_two_loras_add_and_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,9 +353,3 @@ def test_links_are_followed_and_the_same_file_is_not_given_twice(tmp_path: Path)
     shutil.copy(file, tmp_path / "d.safetensors")
     with pytest.raises(RequestError, match=r"a\.safetensors and d\.safetensors are the same"):
         finish(engine, wanted(kind, tmp_path, Lora(str(file)), Lora(str(tmp_path / "d.safetensors"))))
-
-
-def test_a_model_that_takes_none_says_so(tmp_path: Path) -> None:
-    assert not takes_loras(built("dit")[0])
-    with pytest.raises(SculptorError, match="This model, a DiTPipeline, takes no LoRAs"):
-        finish(engine_of("dit"), wanted("dit", tmp_path, Lora(str(tmp_path / "a.safetensors"))))
