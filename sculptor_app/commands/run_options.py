@@ -57,7 +57,8 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
     if arguments.convert_pickles:
         from sculptor_app.diffusion.models.loader import convert_pickles, find_model
 
-        convert_pickles(find_model(arguments.model), stop=interruption.event)
+        with ProgressBar("Converting", 0, "file") as bar:
+            convert_pickles(find_model(arguments.model), stop=interruption.event, report=bar.say)
 
 
 def _fetch_wanted(arguments: argparse.Namespace, offer: Offer, interruption: Interruption) -> None:

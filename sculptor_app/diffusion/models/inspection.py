@@ -87,6 +87,7 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
     programs = list(_programs(folder, index))
     run = [each for each in programs if each.severity is Severity.REFUSED]
     findings = [*run, *_as_partial(path, findings), *programs]
+    findings.sort(key=lambda each: each.severity is Severity.NOTE)
     return Verdict(path, pipeline, pipeline_class, components, distinct(findings), folder.fingerprint(), wanted_variant,
                    left_out=left_out,
         pickles=pickles)  # fmt: skip

@@ -33,6 +33,8 @@ from sculptor_app.diffusion.models.verdict import (
 
 MOST_BYTES = 64 << 30
 """Of all copies; those not used for the longest time go first."""
+MOST_NOTES = 2_000
+"""Of files that were converted: where they lay, and what they held."""
 
 _PIECE = 8 << 20
 _SUMS = "sums"  # the folder with the content's hash of each file that was converted, by its path, size and time
@@ -212,6 +214,9 @@ def sweep(root: Path, keep: Iterable[Path] = (), most_bytes: int = MOST_BYTES) -
         elif folder.is_dir() and folder.name != _SUMS and not folder.name.endswith(_PART):
             size = sum(each.stat().st_size for each in folder.iterdir())
             copies.append((folder in kept, folder.stat().st_mtime_ns, size, folder))
+    notes = sorted((root / _SUMS).glob("*"), key=lambda each: each.stat().st_mtime_ns)
+    for note in notes[:-MOST_NOTES]:
+        note.unlink(missing_ok=True)
     total = sum(size for _, _, size, _ in copies)
     for is_kept, _, size, folder in sorted(copies, key=lambda each: each[:2]):
         if total <= most_bytes or is_kept:
