@@ -43,6 +43,9 @@ _COMPANIONS = {"safety_checker": "feature_extractor"}
 _READ = (".json", ".txt", ".model", ".jinja")
 """Files without weights that loaders read."""
 _ONE_PAGE = 1 << 20
+_OTHER_FORMAT = translate("errors", "It is for other programs; look for a copy with safetensors files.")
+_FOR_OTHERS = (".gguf", ".h5")
+"""Files that say at their beginning what they are."""
 _PAIRS = ([str, str], [type(None), type(None)])
 _PICKLED = translate("errors", "Opening a pickle runs the code in it; look for a copy with safetensors files.")
 
@@ -294,12 +297,13 @@ class _Components:
             each for each in self._folder.within(place) if each.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS))
         ]
         for each in pickles:
-            other = self._folder.mistaken(_below(place, each))
+            other = self._folder.mistaken(_below(place, each), is_weights=each.endswith(_FOR_OTHERS))
             if other is not None:
                 return other.finding
         if pickles:
             message = translate("errors", "{0} has weights only in {1}.")
-            return Finding(message.format(shown_path(self._folder.root / place), shown(pickles[0])), _PICKLED)
+            why = _PICKLED if pickles[0].endswith(weights.PICKLES) else _OTHER_FORMAT
+            return Finding(message.format(shown_path(self._folder.root / place), shown(pickles[0])), why)
         return self._missing(_below(place, f"{stem}.safetensors"))
 
     def _missing(self, name: str) -> Finding:

@@ -18,7 +18,7 @@ from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import builder, pickles, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
-from sculptor_app.diffusion.models.folder import INDEX, scan
+from sculptor_app.diffusion.models.folder import HEAD_BYTES, INDEX, mistaken, scan
 from sculptor_app.diffusion.models.hub import cache
 from sculptor_app.diffusion.models.inspection import inspect_folder
 from sculptor_app.diffusion.models.sandbox import check_in_sandbox
@@ -106,6 +106,11 @@ def _no_model(path: Path) -> Finding:
             translate("errors", "There is no folder {0}.").format(shown_path(path)),
             translate("errors", "Choose a folder that holds a model."),
         )
+    if path.name.endswith(".gguf") and path.is_file():
+        with path.open("rb") as source:
+            other = mistaken(path, source.read(HEAD_BYTES), is_weights=True)
+        if other is not None:
+            return other.finding
     if path.name.endswith((*PICKLES, *OTHER_WEIGHTS)):
         why = translate("errors", "Opening such a file can run code in it; look for a copy with safetensors files.")
         return Finding(translate("errors", "{0} is no safetensors file.").format(shown_path(path)), why)

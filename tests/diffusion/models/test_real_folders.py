@@ -161,6 +161,12 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a server's word for weights": (put(UNET, b"Access to this model is restricted."), "is a text, not weights"),
     "GGUF for weights": (put(UNET, b"GGUF\3\0\0\0" + bytes(64)), "is a GGUF file.* Look for a copy with safetensors"),
     "HDF5 for weights": (put(UNET, b"\x89HDF\r\n\x1a\n" + bytes(64)), "is an HDF5 file"),
+    "GGUF beside the settings": (
+        both(without(UNET), put("unet/model-q4.gguf", b"GGUF\3\0\0\0" + bytes(64))), r"model-q4\.gguf is a GGUF file",
+    ),
+    "weights for other programs": (
+        both(without(UNET), put("unet/model.onnx", b"\x08\x07")), r"only in 'model\.onnx'\. It is for other programs",
+    ),
     "nothing for weights": (put(UNET, b""), r"is empty \(it has 0 bytes\)\. Its download was broken off"),
     "nothing for settings": (put("unet/config.json", b""), r"config\.json is empty"),
     "a zip for weights": (put(UNET, b"PK\3\4" + bytes(64)), "is a zip archive, or a pickle under another name"),
@@ -219,6 +225,12 @@ def test_a_folder_around_one_file(file: str, words: str, tmp_path: Path) -> None
     (tmp_path / file).touch()
     (finding,) = inspect_model(tmp_path).refusals
     assert re.search(words, str(finding))
+
+
+def test_a_file_for_other_programs(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF" + bytes(64))
+    assert "is a GGUF file, whose weights are packed" in inspect_model(path).refusals[0].message
 
 
 def test_a_file_that_is_only_a_pointer(tmp_path: Path) -> None:

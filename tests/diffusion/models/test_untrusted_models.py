@@ -323,8 +323,8 @@ def test_a_folder_that_vanishes_in_mid_check(vanishing: int, model: Path, monkey
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("gone", "There is no folder"), ("a.ckpt", "is no safetensors file"), ("a.txt", "neither a folder nor"),
-     ("a\0b", "cannot be read"), ("a.safetensors", "has 0 bytes")],
+    [("gone", "There is no folder"), ("a.ckpt", "has 0 bytes"), ("a.onnx", "is no safetensors file"),
+     ("a.txt", "neither a folder nor"), ("a\0b", "cannot be read"), ("a.safetensors", "has 0 bytes")],
 )  # fmt: skip
 def test_what_is_no_folder(name: str, words: str, tmp_path: Path) -> None:
     if name not in ("gone", "a\0b"):
