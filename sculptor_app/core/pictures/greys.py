@@ -19,6 +19,8 @@ from sculptor_app.core.texts import translate
 SIXTEEN_BITS = 65535.0
 NARROW = 1 / 8
 """Part of the full range below which values plainly have a range of their own: 12 bits in 16 are a sixteenth."""
+CROWDED = 1 / 2
+"""Part of the range between lowest and highest that the middle 98 % of values fill where a few others stretch it."""
 _BAND_PIXELS = 4_000_000
 _SAMPLE = 1_000_000  # values of which percentiles are taken
 
@@ -67,7 +69,8 @@ def grey_range(picture: Image.Image) -> GreyRange:
     - Where the highest is below an eighth of that, white is the largest number of as many bits (4095 for 12 bits); of
       floats the highest value.
     - All other values, and those of FITS files, whose white is not fixed, have the range from their lowest to their
-      highest; if 99 % of them lie within an eighth of it, only those count, and the rest is black or white.
+      highest; if the middle 98 % of them lie within half of it, only those count, as a few stars would else leave the
+      sky black, and the rest is black or white.
     """
     is_signed = picture.format == "FITS" and picture.mode.startswith("I;16")
     is_unsigned = picture.format == "TIFF" and picture.mode == "I" and _sample_format(picture) == 1
@@ -102,8 +105,8 @@ def _black_and_white(
         return 0.0, full
     if full is not None and mode != "F":
         return 0.0, float(2 ** int(high).bit_length() - 1)
-    first, last = np.percentile(sample, (0.5, 99.5))
-    if 0 < last - first < NARROW * (high - low):
+    first, last = np.percentile(sample, (1, 99))
+    if 0 < last - first < CROWDED * (high - low):
         low, high = float(first), float(last)
     return (low, high) if low < high else (min(low, 0.0), high if high > 0 else 1.0)
 
