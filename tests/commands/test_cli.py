@@ -220,17 +220,17 @@ def test_interrupted_run_leaves_the_old_file(number: int, code: int, tiny_model:
 
 
 def test_failure_in_mid_run(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    from diffusers import DDIMScheduler
+    from diffusers import UNet2DModel
 
-    real, calls = DDIMScheduler.step, []
+    real, calls = UNet2DModel.forward, []
 
-    def break_later(self: DDIMScheduler, *arguments: object, **options: object) -> object:
+    def break_later(self: UNet2DModel, *arguments: object, **options: object) -> object:
         calls.append(1)
         if len(calls) == 3:
             raise RuntimeError("boom")
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(DDIMScheduler, "step", break_later)
+    monkeypatch.setattr(UNet2DModel, "forward", break_later)
     assert sculpt(tiny_model, "--out", tmp_path / "x.gif") == 4
     told = capsys.readouterr().err
     assert "boom" in told

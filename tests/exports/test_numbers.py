@@ -15,6 +15,10 @@ from PIL import Image
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.forward import run_forward_process
+from sculptor_app.core.trajectory.levels import UNKNOWN
+from sculptor_app.core.trajectory.step import Step
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.exports.animation.caption import _headings
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.numbers import COLUMNS, GRID_COLUMNS, read_csv, write_csv
@@ -198,3 +202,17 @@ def test_no_still_of_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="No rule is known"):
         write_png(tmp_path / "x.png", made_run(guesses=False), 2, AnimationOptions())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_known_of_a_level_is_left_empty_and_said_in_the_caption(tmp_path: Path) -> None:
+    known = made_run(steps=4, size=32, guesses=False)
+    run = Trajectory(known.info, known.state(0), [UNKNOWN] * 5)
+    for k in range(1, 5):
+        run.append(Step(k, 0, True, math.nan, UNKNOWN, UNKNOWN, known.state(k), None, "No guess.", 0.03))
+    write_csv(tmp_path / "x.csv", run)
+    row = rows_of(tmp_path / "x.csv")[2]
+    unknown = [name for name in COLUMNS if name.startswith(("phase", "timestep", "SNR", "noise floor", "drowned"))]
+    assert len(unknown) == 6
+    assert all(row[name] == "" for name in unknown)
+    assert float(row[next(name for name in COLUMNS if name.startswith("noisy layout"))]) > 0
+    assert _headings(run, 2)[0] == "Step 2 of 4  ·  noise level not known"

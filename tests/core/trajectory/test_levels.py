@@ -8,7 +8,16 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.core.trajectory.levels import BORDERS, CLEAN, PHASES, NoiseLevel, cosine_snr, phase_of, phase_spans
+from sculptor_app.core.trajectory.levels import (
+    BORDERS,
+    CLEAN,
+    PHASES,
+    UNKNOWN,
+    NoiseLevel,
+    cosine_snr,
+    phase_of,
+    phase_spans,
+)
 from sculptor_app.diffusion.samplers.levels import plan_levels
 
 factors = st.floats(1e-6, 1e6)
@@ -24,6 +33,20 @@ def test_ends() -> None:
     assert (CLEAN.snr, CLEAN.log_snr, CLEAN.sigma, CLEAN.scale) == (math.inf, math.inf, 0.0, 1.0)
     noise = NoiseLevel(0.0, 80.0)
     assert (noise.snr, noise.log_snr, noise.sigma, noise.scale) == (0.0, -math.inf, math.inf, 80.0)
+
+
+def test_a_level_that_is_not_known_says_nothing_and_scales_nothing() -> None:
+    assert not UNKNOWN.is_known
+    assert CLEAN.is_known
+    assert all(math.isnan(value) for value in (UNKNOWN.snr, UNKNOWN.log_snr, UNKNOWN.sigma))
+    assert UNKNOWN.scale == 1.0
+    assert phase_of(UNKNOWN) is None
+
+
+def test_a_phase_does_not_reach_over_steps_of_unknown_level() -> None:
+    noisy, clear = NoiseLevel(0.01, 1.0), NoiseLevel(1.0, 0.01)
+    spans = phase_spans([noisy, noisy, UNKNOWN, noisy, clear, UNKNOWN])
+    assert [(span.phase.index, span.first_step, span.last_step) for span in spans] == [(0, 1, 2), (0, 4, 4), (3, 5, 5)]
 
 
 @pytest.mark.parametrize("wrong", [(0, 0), (-1, 1), (1, -1), (math.nan, 1), (1, math.nan)])
