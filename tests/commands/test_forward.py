@@ -159,7 +159,7 @@ def test_greys_that_were_scaled_are_said_on_the_error_stream(tmp_path: Path, cap
         (["gone.png", *GIF], "gone.png cannot be opened: there is no such file. Look at its name, or"),
         ([".", *GIF], "cannot be opened: it is a folder. Choose a picture in it."),
         (["empty.png", *GIF], "empty.png cannot be opened: it is empty. Get a whole copy of it."),
-        (["letter.txt", *GIF], "letter.txt cannot be opened: it is a text, and no picture. Choose a JPEG,"),
+        (["letter.txt", *GIF], "letter.txt cannot be opened: it is no picture but a text. Choose a JPEG,"),
         (["script.png", *GIF], "script.png cannot be opened: it is a PostScript program (EPS), and that is not read"),
         (["cut.jpg", *GIF], "cut.jpg cannot be opened: it is broken or truncated. Get a whole copy of it, or"),
         (["bomb.png", *GIF], "bomb.png cannot be opened: it has 1,600,000,000 pixels, and 187,500,000 are the most"),

@@ -307,7 +307,7 @@ def _unidentified(head: bytes, readers: list[str]) -> Unreadable:
             translate("errors", "Get a whole copy of it, or save it as a PNG or JPEG in another program."),
         )
     if _is_text(head):
-        return Unreadable(translate("errors", "it is {0}, and no picture").format(_TEXT.name), _TEXT.advice)
+        return Unreadable(translate("errors", "it is no picture but {0}").format(_TEXT.name), _TEXT.advice)
     return Unreadable(translate("errors", "it is no picture of a known kind"), _CHOOSE)
 
 

@@ -141,8 +141,8 @@ DNG = b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHI4s", 50706, 1, 4, b"\1\4\0\0")
         (b"GRIB\0\0\0\1", "weather data", "JPEG"), (b"BUFR\0\0\0\1", "weather data", "JPEG"),
         (b"\xd7\xcd\xc6\x9a" + b"\0" * 40, "a Windows metafile", "PNG"),
         (b"\x1c\x02\x00\x00\x02\x00\x01" + b"\0" * 30, "news agency (IPTC)", "PNG"),
-        (b'{"prompt": "a bust"}', "a text, and no picture", "JPEG"),
-        ("Grüße aus Bahía\n".encode(), "a text, and no picture", "JPEG"),
+        (b'{"prompt": "a bust"}', "no picture but a text", "JPEG"),
+        ("Grüße aus Bahía\n".encode(), "no picture but a text", "JPEG"),
         (b"\x7fELF\2\1\1", "a program", "JPEG"),
     ],
 )  # fmt: skip

@@ -239,7 +239,7 @@ def test_what_is_no_picture_is_said_in_one_sentence(tmp_path: Path) -> None:
     assert "there is no such file" in refused(tmp_path / "gone.png").message
     assert "it is a folder" in refused(tmp_path).message
     for name, content, reason in (
-        ("empty.jpg", b"", "it is empty"), ("letter.png", b"Dear Sir or Madam", "it is a text"),
+        ("empty.jpg", b"", "it is empty"), ("letter.png", b"Dear Sir or Madam", "it is no picture but a text"),
         ("odd.png", b"\xff\xfe\xfd", "it is no picture of a known kind"),
     ):  # fmt: skip
         (tmp_path / name).write_bytes(content)

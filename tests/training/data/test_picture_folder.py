@@ -55,7 +55,7 @@ def test_what_cannot_be_read_is_named_with_the_reason_and_counted(tmp_path: Path
         "broken.png": "it is broken or truncated.",
         "cut.png": "it is broken or truncated.",
         "empty.jpg": "it is empty.",
-        "letter.JPG": "it is a text, and no picture.",
+        "letter.JPG": "it is no picture but a text.",
         "pipe.png": "it is no file.",
         "gone.png": "it is a link to nowhere.",
         "round.png": "Too many levels of symbolic links.",
