@@ -46,6 +46,7 @@ HashKey = tuple[Path, int, int]
 """Path, size and time of the last change of a file, for which its hash is remembered."""
 
 _CHUNK = 16 << 20
+_MOST_ALPHA = 1e6
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 _ADAPTER = "sculptor_"
 _KOHYA = ("lora_unet_", "lora_te")
@@ -269,8 +270,13 @@ def _scale_by_alphas(tensors: Tensors) -> None:
     """
     for name in [name for name in tensors if name.startswith(_KOHYA) and name.endswith(".alpha")]:
         up = name.removesuffix("alpha") + "lora_up.weight"
-        if up in tensors and tensors[up].ndim > 1 and tensors[name].numel() == 1:
-            tensors[up] = tensors[up].float() * (tensors.pop(name).item() / tensors[up].shape[1])
+        if up in tensors and _rank(tensors[up]) and tensors[name].numel() == 1:
+            tensors[up] = tensors[up].float() * (tensors.pop(name).item() / _rank(tensors[up]))
+
+
+def _rank(up: torch.Tensor) -> int:
+    """Rank r of a matrix B (out, r, ...); 0 for what is none."""
+    return up.shape[1] if up.ndim > 1 else 0
 
 
 def _scale_by_config(tensors: Tensors, text: str) -> None:
@@ -284,14 +290,14 @@ def _scale_by_config(tensors: Tensors, text: str) -> None:
         config = {}
     if not isinstance(config, dict):
         return
-    for name in [name for name in tensors if _UP.search(name) and tensors[name].ndim > 1]:
+    for name in [name for name in tensors if _UP.search(name) and _rank(tensors[name])]:
         part, _, module = _UP.sub("", name).partition(".")
-        rank = tensors[name].shape[1]
+        rank = _rank(tensors[name])
         alpha = _of_module(config.get(f"{part}.alpha_pattern"), module, config.get(f"{part}.lora_alpha"))
-        if isinstance(alpha, int | float) and not isinstance(alpha, bool) and math.isfinite(alpha):
+        if isinstance(alpha, int | float) and not isinstance(alpha, bool) and abs(alpha) <= _MOST_ALPHA:
             scale = alpha / (math.sqrt(rank) if config.get(f"{part}.use_rslora") is True else rank)
             if scale != 1:
-                tensors[name] = tensors[name] * scale
+                tensors[name] = tensors[name].float() * scale
 
 
 def _of_module(pattern: object, module: str, usual: object) -> object:
@@ -318,8 +324,10 @@ def _load(pipeline: Pipeline, file: _LoraFile, adapter: str) -> None:
             if is_out_of_memory(error) or isinstance(error, SculptorError):
                 raise
             raise _refusal(pipeline, file, adapter, error) from error
-        if has_offload and device is not None:  # diffusers puts the hooks back for the first GPU, whichever it was
-            pipeline.enable_model_cpu_offload(device=device)
+        finally:
+            if has_offload and device is not None:
+                # diffusers puts the hooks back for the first GPU, whichever it was, and after an error not at all
+                pipeline.enable_model_cpu_offload(device=device)
     fitting = sum(_has_values(layer, adapter) for part in _parts(pipeline).values() for layer in _layers(part, adapter))
     if fitting < len(announced):
         raise _misfit(pipeline, file, len(announced), fitting)

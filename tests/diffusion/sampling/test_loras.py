@@ -1,5 +1,6 @@
 """Runs with LoRAs: a LoRA of weight w is the network with w·(alpha/r)·B·A added to its weights, and leaves no trace."""
 
+import contextlib
 import functools
 import json
 import shutil
@@ -202,6 +203,36 @@ def test_matrices_are_brought_into_the_dtype_of_the_network(tmp_path: Path) -> N
         built.cache_clear()
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_an_offloaded_model_goes_on_being_offloaded_to_its_own_gpu(
+    fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate import cpu_offload_with_hook
+    from accelerate.hooks import remove_hook_from_module
+
+    kind = "stable_diffusion"
+    engine, pipeline = engine_of(kind), built(kind)[0]
+    file = tmp_path / "a.safetensors"
+    if fits:
+        by_diffusers(pipeline, pairs(pipeline, LAYERS[kind]), file)
+    else:
+        wrong_shape(file)
+    asked: list[Any] = []
+    engine.load(str(tmp_path), "cpu")
+    _, hook = cpu_offload_with_hook(pipeline.unet, "cpu")
+    try:
+        monkeypatch.setattr(pipeline, "_all_hooks", [hook], raising=False)
+        monkeypatch.setattr(pipeline, "_offload_device", torch.device("cuda:1"), raising=False)
+        monkeypatch.setattr(
+            type(pipeline), "enable_model_cpu_offload", lambda self, gpu_id=None, device=None: asked.append(device)
+        )
+        with contextlib.nullcontext() if fits else pytest.raises(LoraRefused):
+            engine.apply_loras([Lora(str(file))])
+        assert asked[-1] == torch.device("cuda:1")
+    finally:
+        remove_hook_from_module(pipeline.unet, recurse=True)
+
+
 # What is refused ------------------------------------------------------------------------------------------------------
 
 
@@ -238,6 +269,13 @@ def half_a_layer(file: Path) -> None:
     tensors = load_file(by_diffusers(built("stable_diffusion")[0], found, file))
     del tensors[next(name for name in tensors if "lora_B" in name or "up" in name)]
     save_file(tensors, file)
+
+
+def of_rank_zero(file: Path) -> None:
+    name = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+    down, up = torch.ones(0, 16), torch.ones(16, 0)
+    tensors = {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up, f"{name}.alpha": torch.tensor(1.0)}
+    save_file(tensors, file, {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 10**400})})
 
 
 def loha(file: Path) -> None:
@@ -278,6 +316,7 @@ def whole_network(file: Path) -> None:
         (wrong_rank, r"it has a wrong shape for '.*attn1\.to_q.*lora_"),
         (wrong_text_encoder, r"x\.safetensors "),
         (half_a_layer, r"1 of the 4 layers that it changes are not there"),
+        (of_rank_zero, r"x\.safetensors is no LoRA that diffusers can load into a StableDiffusionPipeline\."),
         (loha, r"is a LoHa, which diffusers does not read for a StableDiffusionPipeline\. Choose a LoRA or a LoCon\."),
         (not_finite, r"has NaN or infinite values in 'lora_unet_"),
         (truncated, r"x\.safetensors is damaged \("),
@@ -315,7 +354,7 @@ def test_nothing_of_a_files_config_is_used_but_numbers(tmp_path: Path) -> None:
     engine, pipeline = engine_of(kind), built(kind)[0]
     found = pairs(pipeline, {"unet": ("attn1.to_q",)})
     file = by_diffusers(pipeline, found, tmp_path / "a.safetensors")
-    config = {"unet.lora_alpha": float("1e308"), "unet.target_modules": "(a+)+$", "unet.init_lora_weights": "pissa",
+    config = {"unet.lora_alpha": 10**400, "unet.target_modules": "(a+)+$", "unet.init_lora_weights": "pissa",
               "unet.alpha_pattern": {"(a+)+$": 1, "attn1.to_q": 4.0}, "unet.use_dora": "x"}  # fmt: skip
     save_file(load_file(file), file, {"lora_adapter_metadata": json.dumps(config)})
     run = finish(engine, wanted(kind, tmp_path, Lora(str(file), 1.0)))
