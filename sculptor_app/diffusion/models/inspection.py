@@ -46,6 +46,8 @@ _ONE_PAGE = 1 << 20
 _OTHER_FORMAT = translate("errors", "It is for other programs; look for a copy with safetensors files.")
 _FOR_OTHERS = (".gguf", ".h5")
 """Files that say at their beginning what they are."""
+_LOCAL_DOWNLOAD = ".cache/huggingface/download"
+"""Below a folder that the hub's client downloads to: what it has begun."""
 _PAIRS = ([str, str], [type(None), type(None)])
 _PICKLED = translate("errors", "Opening a pickle runs the code in it; look for a copy with safetensors files.")
 
@@ -128,8 +130,16 @@ def _no_pipeline(folder: Folder) -> Unfit:
 
 def _as_partial(path: Path, findings: list[Finding]) -> list[Finding]:
     """The findings, with those of missing files as one where the folder is a download that was broken off."""
-    name = repository_name(path)
+    name, advice = (
+        repository_name(path),
+        translate(
+            "errors", "Open {0} by that name while there is a network (on the command line with --download) to go on."
+        ),
+    )
     missing = list(dict.fromkeys(each.missing for each in findings if each.missing))
+    if name is None and missing and any((path / _LOCAL_DOWNLOAD).rglob("*.incomplete")):
+        name = shown_path(path)
+        advice = translate("errors", "Start the same `hf download` to that folder again; it goes on where it was.")
     if name is None or not missing:
         return findings
     first, others = shown_path(missing[0]), len(missing) - 1
@@ -139,9 +149,6 @@ def _as_partial(path: Path, findings: list[Finding]) -> list[Finding]:
         )
         if others
         else translate("errors", "Only a part of {0} has been downloaded: {1} is missing.").format(name, first)
-    )
-    advice = translate(
-        "errors", "Open {0} by that name while there is a network (on the command line with --download) to go on."
     )
     return [Finding(message, advice.format(name)), *(each for each in findings if not each.missing)]
 

@@ -133,7 +133,8 @@ def _make_copy(pickled: PickledWeights, folder: Path, stop: threading.Event | No
             raise ModelRefused(refused)
         for name, file in pickled.settings:
             shutil.copyfile(file, part / name)
-        part.rename(folder)
+        with contextlib.suppress(OSError) if folder.is_dir() else contextlib.nullcontext():  # another program was first
+            part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

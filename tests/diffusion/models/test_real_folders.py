@@ -323,6 +323,17 @@ def test_a_partial_snapshot_is_told_as_that(
     assert finding.explanation.startswith(f"Open {NAME} by that name while there is a network")
 
 
+def test_a_download_to_a_folder_that_was_broken_off_is_told_as_that(sd: Path) -> None:
+    begun = sd / ".cache" / "huggingface" / "download" / "unet"
+    begun.mkdir(parents=True)
+    (begun / "abc.incomplete").touch()
+    assert inspect_model(sd).fit
+    (sd / UNET).unlink()
+    (finding,) = inspect_model(sd).refusals
+    assert finding.message == f"Only a part of {sd} has been downloaded: {UNET} is missing."
+    assert finding.explanation.startswith("Start the same `hf download`")
+
+
 # Addresses -----------------------------------------------------------------------------------------------------------
 
 MEANT = [

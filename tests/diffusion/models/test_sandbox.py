@@ -13,6 +13,7 @@ import pytest
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.texts import Text
 from sculptor_app.diffusion.models import sandbox
+from sculptor_app.diffusion.models.folder import cache_folder
 from sculptor_app.diffusion.models.loader import inspect_model, load_pipeline
 from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage, ModelRefused, shown_path
 from tests.helpers.diffusers_models import WEIGHTS, dit, edit_json, edit_weights, save
@@ -214,3 +215,6 @@ def test_the_process_knows_no_secrets(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "hf_secret" not in given.values()
     assert not {"HF_TOKEN", "HTTPS_PROXY"} & given.keys()
     assert (given["HF_HUB_OFFLINE"], given["HOME"]) == ("1", str(tmp_path))
+    # It finds what links lead to, the settings of checkpoints and the copies of pickled weights where they lie.
+    assert given["HF_HUB_CACHE"] == os.path.realpath(cache_folder())
+    assert given[sandbox.CONVERTED_VARIABLE] == str(sandbox.converted_folder())
