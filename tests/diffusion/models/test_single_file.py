@@ -14,6 +14,7 @@ from diffusers.loaders.single_file_utils import CHECKPOINT_KEY_NAMES
 
 from sculptor_app.diffusion.models import single_file
 from sculptor_app.diffusion.models.loader import build, inspect_model
+from sculptor_app.diffusion.models.sandbox import check_in_sandbox
 from sculptor_app.diffusion.models.verdict import Unfit
 from tests.helpers.diffusers_models import save, write_pickle
 from tests.helpers.stable_diffusion import as_checkpoint, stable_diffusion
@@ -88,6 +89,18 @@ def test_a_checkpoint_makes_the_pictures_that_its_folder_makes(
     np.testing.assert_array_equal(picture(ours), picture(build(inspect_model(stable[0]), "float32")))
     assert not ours.unet.training
     assert not canary.exists()
+
+
+def test_a_checkpoint_passes_the_sandbox_that_is_a_process_of_its_own(
+    stable: tuple[Path, Path], cache: Path, tmp_path: Path
+) -> None:
+    folder, file = stable
+    for weights in put_settings(cache, folder).rglob("*.safetensors"):
+        weights.unlink()
+    tensors = safetensors.torch.load(file.read_bytes())
+    # A tiny one has no twelfth output block, by which diffusers knows the kind.
+    path = write(tmp_path / "x.safetensors", tensors | {CHECKPOINT_KEY_NAMES["v1"]: torch.zeros(2, 2, 1, 1)})
+    check_in_sandbox(inspect_model(path), "float32")
 
 
 def test_a_checkpoint_that_lacks_weights_or_holds_no_numbers(checkpoint_file: tuple[Path, Path]) -> None:
