@@ -126,7 +126,11 @@ class RefusalDialog(QDialog):
             "<li style='margin-bottom: 8px'>"
             f"<b>{html.escape(display(each.message))}</b> {html.escape(display(each.explanation))}</li>"
             for each in findings
+            if each.severity.value != "note"
         )
+        notes = [html.escape(display(each.message)) for each in findings if each.severity.value == "note"]
+        if notes:
+            items += f"<li>{html.escape(self.tr('No reasons, but found, too:'))} {' '.join(notes)}</li>"
         self.reasons.setHtml(f"<ul style='margin-left: -20px'>{items}</ul>")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         buttons.rejected.connect(self.reject)

@@ -171,7 +171,9 @@ def test_a_model_that_is_refused_says_why_and_the_one_before_stays(ready: Driver
     assert window.panels.messages.message.endswith("Nothing is loaded now; the next run loads tiny again.")
     window.panels.messages._action.click()
     dialog = next(child for child in window.children() if isinstance(child, RefusalDialog))
-    assert "run_me.py" in dialog.reasons.toPlainText()
+    reasons, notes = dialog.reasons.toPlainText().split("No reasons, but found, too:")
+    assert "names no unet" in reasons
+    assert "run_me.py is a program, and is not used." in notes
     dialog.close()
     assert window.panels.controls.request() == before
     ready.run(3)
