@@ -352,13 +352,15 @@ def test_what_does_not_fit_is_one_sentence_and_the_pipeline_is_left_as_it_was(
 def test_nothing_of_a_files_config_is_used_but_numbers(tmp_path: Path) -> None:
     kind = "stable_diffusion"
     engine, pipeline = engine_of(kind), built(kind)[0]
-    found = pairs(pipeline, {"unet": ("attn1.to_q",)})
+    found = pairs(pipeline, {"unet": ("attn1.to_q", "attn2.to_k")})
     file = by_diffusers(pipeline, found, tmp_path / "a.safetensors")
     config = {"unet.lora_alpha": 10**400, "unet.target_modules": "(a+)+$", "unet.init_lora_weights": "pissa",
               "unet.alpha_pattern": {"(a+)+$": 1, "attn1.to_q": 4.0}, "unet.use_dora": "x"}  # fmt: skip
     save_file(load_file(file), file, {"lora_adapter_metadata": json.dumps(config)})
     run = finish(engine, wanted(kind, tmp_path, Lora(str(file), 1.0)))
-    with added(pipeline, (found, 4.0 / RANK)):
+    first, others = ({"unet": {n: each for n, each in found["unet"].items() if ("attn1" in n) is wanted_}}
+                     for wanted_ in (True, False))  # fmt: skip
+    with added(pipeline, (first, 4.0 / RANK), (others, 1.0)):  # an alpha that no number holds is none
         check_alike(run, finish(engine, wanted(kind, tmp_path)))
 
 
