@@ -370,7 +370,9 @@ def test_an_address_of_anything_else_is_one_sentence(text: str, words: str) -> N
         hub.from_address(text)
 
 
-@pytest.mark.parametrize("text", ["/models/mine", "models/sub/mine", "~/a", "C:\\models", "a.safetensors", "", "a\0b"])
+@pytest.mark.parametrize(
+    "text", ["/models/mine", "models/sub/mine", "~/a", "C:\\models", "a.safetensors", "", "a\0b", "http://["]
+)
 def test_what_is_no_address_stays_as_it_is(text: str) -> None:
     assert hub.from_address(text) == text
 

@@ -60,7 +60,10 @@ def from_address(model: str) -> str:
     if is_name(text.rstrip("/")):
         return text.rstrip("/")
     host, slash, _ = text.lower().partition("/")
-    address = urlsplit(f"https://{text}" if slash and host in _hosts() else text)
+    try:
+        address = urlsplit(f"https://{text}" if slash and host in _hosts() else text)
+    except ValueError:  # brackets that are no address
+        return model
     if address.scheme not in ("http", "https"):
         return model
     owner, name, *rest = (*[part for part in address.path.split("/") if part], "", "")
