@@ -24,6 +24,7 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.core.errors import Cancelled, DeviceMissing, ModelFolderError, PictureError, SculptorError
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.options import LAST, MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
 from sculptor_app.exports.files import ExportCancelled, ExportError, OptionError, check_target
 from sculptor_app.exports.formats import FORMATS, Export, Kind, picture_format, picture_formats
@@ -80,7 +81,11 @@ def add_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: str)
 
 
 def animation_options(
-    arguments: argparse.Namespace, frames: str, size_px: int, into_noise: bool = False
+    arguments: argparse.Namespace,
+    frames: str,
+    size_px: int,
+    into_noise: bool = False,
+    settled_by: str = DEFAULT_SETTLING_RULE,
 ) -> AnimationOptions:
     """The animation's options as they were typed.
 
@@ -103,6 +108,7 @@ def animation_options(
         plot=arguments.plot,
         dark=arguments.dark,
         into_noise=into_noise,
+        settled_by=settled_by,
     )
 
 

@@ -39,12 +39,14 @@ from sculptor_app.commands.terminal import (
     OneOf,
     Parser,
     ProgressBar,
+    is_terminal,
     number,
     say,
     whole_number,
 )
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
 from sculptor_app.exports.animation.options import (
     DECODINGS,
     FRAMES,
@@ -146,6 +148,10 @@ def _add_output(parser: Parser) -> argparse._ArgumentGroup:
     large.add_argument("--size-px", type=size, default=256, metavar="N", help="longer side of a picture (256)")
     large.add_argument("--scale", type=scale, metavar="N", help="or: edge of one of the model's pixels")
     add_look(look, "step", "the last frame", "the noise")
+    rules = "; ".join(f"{key}: {rule.meaning}" for key, rule in SETTLING_RULES.items()).replace("%", "%%")
+    look.add_argument("--settled-by", action=OneOf, known=tuple(SETTLING_RULES), name="rule",
+                      default=DEFAULT_SETTLING_RULE, help="what the plot marks on each band as the first step from "
+                      f"which on it stays so: {rules} ({DEFAULT_SETTLING_RULE}; files say both)")  # fmt: skip
     return look
 
 
@@ -192,7 +198,7 @@ def options_of(arguments: argparse.Namespace, run: Trajectory | None = None) -> 
     Raises:
         OptionError: a value is outside what is allowed.
     """
-    options = animation_options(arguments, arguments.frames, arguments.size_px)
+    options = animation_options(arguments, arguments.frames, arguments.size_px, settled_by=arguments.settled_by)
     if arguments.scale is None or run is None:
         return options
     from sculptor_app.exports.animation.plan import native_size  # numpy comes with it, and is here by now
@@ -209,6 +215,7 @@ def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
         options = _with_frames_that_are_there(arguments.out, options_of(arguments, run), run)
         decoded = _decoded(made.engine, run, options, arguments, interruption)
         write_files(arguments, options, run, made.measures, run.last, interruption, decoded)
+        _say_settled(made.measures, options.settled_by)
 
     return run_checked(lambda: check(arguments), work)
 
@@ -225,6 +232,16 @@ def _with_frames_that_are_there(
         return options
     say(f"{trajectory.step(trajectory.last).guess_note} The noisy state is shown instead.", sys.stderr)
     return replace(options, frames="noisy")
+
+
+def _say_settled(measures: RunMeasures, rule: str) -> None:
+    """Say on a terminal at which steps the bands settled."""
+    from sculptor_app.exports.settings import settled_steps
+
+    steps = settled_steps(measures).get(rule, {})
+    marks = ", ".join(f"{band} {step}" for band, step in steps.items() if step is not None)
+    if marks and is_terminal(sys.stdout):
+        say(f"Bands settled by {rule} at steps: {marks}", sys.stdout)
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:

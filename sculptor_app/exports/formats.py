@@ -105,7 +105,7 @@ def _estimate_gif(export: Export) -> int:
 def _write_png(path: Path, export: Export) -> None:
     from sculptor_app.exports.stills import write_png
 
-    write_png(path, export.source, export.state, export.options, export.decoded)
+    write_png(path, export.source, export.state, export.options, export.decoded, export.measures)
 
 
 def _write_csv(path: Path, export: Export) -> None:

@@ -15,12 +15,14 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from threading import Event
 from typing import Any
 
+import numpy as np
+
 from sculptor_app import __version__
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportCancelled, Progress, check_target, replacing
-from sculptor_app.exports.settings import APPLICATION
+from sculptor_app.exports.settings import APPLICATION, settled_steps
 from sculptor_app.measures.forward import bands_below_noise, noise_floor
 from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import BANDS, Spectrum
@@ -49,7 +51,12 @@ _GUIDANCE_COLUMN = {
     "guidance norm (rms per element)": "root mean square over all elements of conditional guess - unconditional "
     "guess, in the units of the frames; where both were kept"
 }
-_UNITS = _FIXED | _BAND_COLUMNS | _NOISE_COLUMNS | _GUIDANCE_COLUMN
+_CONTENT_COLUMNS = {
+    f"guess {band.name} correlation (with the last guess)": "correlation of the band's Fourier coefficients with those "
+    "of the last guess, -1 to 1; of a finished run"
+    for band in BANDS
+}
+_UNITS = _FIXED | _BAND_COLUMNS | _NOISE_COLUMNS | _GUIDANCE_COLUMN | _CONTENT_COLUMNS
 COLUMNS = tuple(_UNITS)
 """Names of the columns, with units.
 
@@ -186,10 +193,7 @@ def _grid_header(grid: RunGrid, all_measures: list[RunMeasures]) -> dict[str, An
 
 def _settled(measures: RunMeasures) -> dict[str, Any]:
     """The measured phases: for each band the step from which the guess stayed settled; empty in mid-run."""
-    if not measures.is_complete:
-        return {}
-    steps = {band.name: step for band, step in zip(BANDS, measures.settled("guess"), strict=True)}
-    return {"settled by energy (step)": steps}
+    return {f"settled by {rule} (step)": steps for rule, steps in settled_steps(measures).items()}
 
 
 def _is_own_word(name: str) -> bool:
@@ -237,6 +241,7 @@ def _measured(grid: RunGrid, progress: Progress | None, stop: Event | None) -> I
                 raise ExportCancelled
             if progress is not None:
                 progress(done, total)
+        measures.release_contents()  # or those of all runs would be in memory at once
         yield measures
 
 
@@ -252,9 +257,11 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
     last = min(trajectory.last, measures.last)
     energies, norms = [measures.energies(source) for source in _SOURCES], measures.guidance_norms()
     clean = measures.spectrum("state", last) if last == trajectory.planned_steps else None
+    correlations = measures.correlations() if measures.is_complete else np.full((last + 1, len(BANDS)), np.nan)
     for k in range(last + 1):
         powers = [_cell(float(value)) for table in energies for value in table[k]]
         powers += [*_noise_cells(clean, trajectory.levels[k]), _cell(float(norms[k]))]
+        powers += [_cell(float(value)) for value in correlations[k]]
         after = _cell(trajectory.levels[k].snr)
         if k == 0:
             yield [0, "", "", "", after, "", *powers]

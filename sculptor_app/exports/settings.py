@@ -10,17 +10,31 @@ from PIL import Image, UnidentifiedImageError
 from sculptor_app import __version__
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportError
+from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.measures.spectrum import BANDS
 
 APPLICATION = "Sculptor"
 
 
-def settings_text(source: RunOrGrid, export: dict[str, Any]) -> str:
+def settled_steps(measures: RunMeasures) -> dict[str, dict[str, int | None]]:
+    """The measured phases: by rule and band the step from which it stayed settled; empty where nothing has."""
+    by_rule = {rule: measures.settled(rule) for rule in SETTLING_RULES}
+    return {
+        rule: {band.name: step for band, step in zip(BANDS, steps, strict=True)}
+        for rule, steps in by_rule.items()
+        if steps != (None,) * len(BANDS)
+    }
+
+
+def settings_text(source: RunOrGrid, export: dict[str, Any], measures: RunMeasures | None = None) -> str:
     """Everything that a run, or each of many, was made with, and how it was exported, as JSON in ASCII.
 
     Of a run that shares its first steps with another, `forks` says up to which step it was what, oldest first. Of many
     runs, what was painted is there once, as `strokes`; each run says how many of them, the first ones, are its own.
+    With its measures, a finished run says at which steps its bands settled, as `settled`.
     """
     run = source.lead_run if isinstance(source, RunGrid) else source
     program = {"application": APPLICATION, "version": run.info.app_version or __version__}
@@ -32,7 +46,8 @@ def settings_text(source: RunOrGrid, export: dict[str, Any]) -> str:
         "steps_taken": run.last,
     }
     own = common | _runs(source) if isinstance(source, RunGrid) else _request(source) | common
-    return json.dumps(program | own | {"export": export})
+    settled = {} if measures is None else settled_steps(measures)
+    return json.dumps(program | own | ({"settled": settled} if settled else {}) | {"export": export})
 
 
 def _request(run: AnyTrajectory) -> dict[str, Any]:

@@ -20,12 +20,18 @@ from sculptor_app.exports.animation.plan import (
 )
 from sculptor_app.exports.files import ExportError, replacing
 from sculptor_app.exports.settings import settings_text
+from sculptor_app.measures.run_measures import RunMeasures
 
 _PAPER = 252
 
 
 def write_png(
-    path: Path, source: RunOrGrid, k: int, options: AnimationOptions, decoded: DecodedFrames | None = None
+    path: Path,
+    source: RunOrGrid,
+    k: int,
+    options: AnimationOptions,
+    decoded: DecodedFrames | None = None,
+    measures: RunMeasures | None = None,
 ) -> None:
     """Write state k of a run, or the sheet of state k of many, with crisp pixels and the settings in the file.
 
@@ -33,6 +39,7 @@ def write_png(
         k: which state; of many runs as for `grid_picture`.
         options: `frames`, `size_px` and `decode` count; of many runs as for `grid_picture`.
         decoded: what was decoded of a run in latents; the rest is seen through the latents' map.
+        measures: a run's; the file then says where its bands settled.
 
     Raises:
         ExportError: there is no such picture, or the file could not be written.
@@ -42,7 +49,7 @@ def write_png(
     else:
         image = _run_picture(source, k, options, decoded)
     settings = PngImagePlugin.PngInfo()
-    settings.add_text("comment", settings_text(source, options.as_dict() | {"state": k}))
+    settings.add_text("comment", settings_text(source, options.as_dict() | {"state": k}, measures))
     with replacing(path) as file:
         image.save(file, "PNG", pnginfo=settings)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.forward import ForwardTrajectory
-from sculptor_app.core.trajectory.levels import NoiseLevel
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, NoiseLevel
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import BANDS, Band, Spectrum, Window, band_energies, frame_cross, frame_spectrum
@@ -30,7 +30,12 @@ neighbouring annuli differ by chance is no border between picture and noise."""
 
 
 class ForwardMeasures(RunMeasures):
-    """Spectra and band energies of a forward process, of all its levels at once; read like those of a run."""
+    """Spectra and band energies of a forward process, of all its levels at once; read like those of a run.
+
+    Nothing settles: its guesses are the picture that it began with.
+    """
+
+    _keeps_contents = False
 
     @classmethod
     def of(cls, trajectory: AnyTrajectory, window: Window = "hann") -> "ForwardMeasures":
@@ -42,6 +47,10 @@ class ForwardMeasures(RunMeasures):
         else:
             measures._fill(trajectory.state(trajectory.last), noise, trajectory.levels)
         return measures
+
+    def settled(self, rule: str = DEFAULT_SETTLING_RULE) -> tuple[int | None, ...]:
+        """None for every band."""
+        return (None,) * len(BANDS)
 
     def _fill(self, picture: Frame, noise: Frame, levels: Sequence[NoiseLevel]) -> None:
         """P_k = (a^2 P + s^2 Pn + 2 a s C) / (a^2 + s^2) for all levels."""

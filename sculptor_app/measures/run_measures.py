@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.levels import (
+    AMPLITUDE_TOLERANCE,
+    DEFAULT_SETTLING_RULE,
+    LEAST_CORRELATION,
+    SETTLING_RULES,
+)
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.measures.pictures import guidance_guesses
-from sculptor_app.measures.spectrum import BANDS, Spectrum, Window, band_energies, frame_spectrum
+from sculptor_app.measures.spectrum import BANDS, Content, Spectrum, Window, band_energies, spectrum_and_content
 
 Source = Literal["state", "guess"]
 SOURCES: tuple[Source, ...] = ("state", "guess")
@@ -30,6 +36,8 @@ class RunMeasures:
         window: "hann" for pictures, "none" for periodic test fields.
     """
 
+    _keeps_contents = True
+
     def __init__(self, planned_steps: int, space: str = "pixels", window: Window = "hann") -> None:
         self.planned_steps = planned_steps
         self.space = space
@@ -39,6 +47,8 @@ class RunMeasures:
         self._energies = {source: np.full((rows, len(BANDS)), np.nan) for source in SOURCES}
         self._guidance_norms = np.full(rows, np.nan)
         self._powers: dict[Source, Floats] = {}
+        self._contents: list[Content | None] = []  # of the guesses; for 1,000 steps of 1024x1024 pixels 19 MB
+        self._correlated: tuple[int, Floats] = (-1, np.empty((0, len(BANDS))))
         self._spectrum = Spectrum(np.arange(0), np.zeros(0), np.zeros(0), np.zeros(0))  # the form of all of them
 
     @classmethod
@@ -69,9 +79,12 @@ class RunMeasures:
         if k != self._last + 1 or k > self.planned_steps:
             raise ValueError(f"state {k} was to be measured; the next is {self._last + 1} of {self.planned_steps}")
         self._write("state", k, trajectory.state(k), trajectory.levels[k].scale)
-        guess = trajectory.guess(k)
+        guess, content = trajectory.guess(k), None
         if guess is not None:
-            self._write("guess", k, guess, 1.0)
+            content = self._write("guess", k, guess, 1.0, self._keeps_contents)
+        self._contents.append(content)
+        if k == self.planned_steps:  # here, in the thread that appends, and not when they are drawn
+            self._correlated = (k, self._correlations(k))
         self._guidance_norms[k] = guidance_norm(trajectory, k)
         self._last = k
 
@@ -101,20 +114,52 @@ class RunMeasures:
         power = self._powers[source][k]
         return None if np.isnan(power).any() else dataclasses.replace(self._spectrum, power=power)
 
-    def settled(self, source: Source = "guess", tolerance: float = 0.10) -> tuple[int | None, ...]:
-        """For each band the first step from which its amplitude stayed near its final one: the measured phases.
+    def correlations(self) -> Floats:
+        """Of each band's content in the guesses of all steps so far, with that in the newest of them.
+
+        The content are the band's Fourier coefficients, of what its power is measured on: for step k
+        Re(sum F_k conj(F_end)) / sqrt(sum |F_k|^2 sum |F_end|^2), of large frames estimated (`band_contents`).
+
+        Returns:
+            (last + 1, 4), -1 to 1, read-only; NaN where there is no guess (always at state 0), or nothing in a band.
+        """
+        last, known = self._correlated
+        return known if last == self._last else self._correlations(self._last)
+
+    def settled(self, rule: str = DEFAULT_SETTLING_RULE) -> tuple[int | None, ...]:
+        """For each band the first step from which its guess stayed what it is at the end: the measured phases.
 
         Args:
-            source: "guess" or "state".
-            tolerance: how near, as a share of the final amplitude (the square root of the energy).
+            rule: what has to stay, a key of `SETTLING_RULES`: "content" or "energy".
 
         Returns:
             Four step numbers 1..N; None for a band while the run is not complete, or that holds nothing.
         """
         if not self.is_complete:
             return (None,) * len(BANDS)
-        amplitudes = np.sqrt(self.energies(source))
-        return tuple(_settled(amplitudes[1:, band], tolerance) for band in range(len(BANDS)))
+        if SETTLING_RULES[rule].key == "content":
+            near = self.correlations()[1:] >= LEAST_CORRELATION
+        else:
+            amplitudes = np.sqrt(self.energies("guess"))[1:]
+            final = amplitudes[-1]
+            near = (np.abs(amplitudes - final) <= AMPLITUDE_TOLERANCE * final) & (final > 0)
+        return tuple(_stays_from(near[:, band]) for band in range(len(BANDS)))
+
+    def release_contents(self) -> None:
+        """Forget the bands' contents, which only further steps would need; their correlations stay."""
+        self._correlated = (self._last, self.correlations())
+        self._contents = []
+
+    def _correlations(self, last: int) -> Floats:
+        """Those with the guess of step `last`, of the steps up to there."""
+        found = np.full((last + 1, len(BANDS)), np.nan)
+        end = self._contents[last] if 0 <= last < len(self._contents) else None
+        if end is not None:
+            for k, content in enumerate(self._contents[: last + 1]):
+                if content is not None:
+                    found[k] = [_correlation(*pair) for pair in zip(content, end, strict=True)]
+        found.flags.writeable = False
+        return found
 
     def _expect(self, steps: int) -> None:
         """Make room for more rows, as a run needs whose steps are counted as they come."""
@@ -127,8 +172,8 @@ class RunMeasures:
                     more = np.full((steps + 1 - len(rows), rows.shape[1]), np.nan)
                     table[source] = np.concatenate([rows, more])
 
-    def _write(self, source: Source, k: int, frame: Frame, scale: float) -> None:
-        spectrum = frame_spectrum(frame, self.space, self.window)
+    def _write(self, source: Source, k: int, frame: Frame, scale: float, content: bool = False) -> Content | None:
+        spectrum, kept = spectrum_and_content(frame, self.space, self.window, content)
         if not self._powers:
             shape = (self.planned_steps + 1, len(spectrum.power))
             self._powers = {each: np.full(shape, np.nan) for each in SOURCES}
@@ -136,15 +181,23 @@ class RunMeasures:
         power = spectrum.power / scale**2
         self._powers[source][k] = power
         self._energies[source][k] = band_energies(dataclasses.replace(spectrum, power=power))
+        return kept
 
 
-def _settled(amplitudes: Floats, tolerance: float) -> int | None:
-    """First step (1-based) from which all amplitudes (N,) of steps 1..N are near the last one."""
-    final = amplitudes[-1]
-    if not final > 0:
-        return None
-    outside = np.flatnonzero(~(np.abs(amplitudes - final) <= tolerance * final))
-    return int(outside[-1]) + 2 if outside.size else 1
+def _stays_from(near: NDArray[np.bool_]) -> int | None:
+    """First step (1-based) from which all of (N,) steps are near the last one; None where that is not near itself."""
+    outside = np.flatnonzero(~near)
+    first = int(outside[-1]) + 2 if outside.size else 1
+    return first if first <= len(near) else None
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Cosine of the angle between two contents; NaN where one holds nothing."""
+    dot, own, others = (
+        float(np.einsum("i,i->", left, right, dtype=np.float64))  # no product of matrices: it would wake BLAS' threads
+        for left, right in ((one, other), (one, one), (other, other))
+    )
+    return min(1.0, max(-1.0, dot / math.sqrt(own * others))) if own > 0 and others > 0 else math.nan
 
 
 def guidance_norm(trajectory: AnyTrajectory, k: int) -> float:
@@ -174,6 +227,8 @@ def measured(events: Generator[Any, None, None], window: Window = "hann") -> Ite
                 measures = RunMeasures(event.trajectory.planned_steps, event.trajectory.info.space, window)
             measures.catch_up(trajectory := event.trajectory)
             yield dataclasses.replace(event, measures=measures)
+        if measures is not None and measures.is_complete:
+            measures.release_contents()
         if measures is not None:
             measures.catch_up(trajectory)  # a run may have ended before its plan did
     finally:

@@ -20,6 +20,9 @@ from sculptor_app.core.trajectory.step import Frame
 
 Window = Literal["hann", "none"]
 Floats = NDArray[np.float64]
+Transform = NDArray[np.complex128]
+Content = tuple[NDArray[np.float32], ...]
+"""Of each of the four bands, numbers whose scalar product with those of another frame is that of the coefficients."""
 
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
 """Rec. 709 weights of red, green and blue."""
@@ -79,7 +82,10 @@ def radial_psd(plane: NDArray[np.floating], window: Window = "hann") -> Spectrum
     Raises:
         ValueError: for another window, or an array that is no plane.
     """
-    transform = _transform(plane, window)
+    return _power_spectrum(_transform(plane, window), plane, window)
+
+
+def _power_spectrum(transform: Transform, plane: NDArray[np.floating], window: Window) -> Spectrum:
     return _averaged(transform.real**2 + transform.imag**2, plane, window)
 
 
@@ -93,7 +99,7 @@ def radial_cross(plane: NDArray[np.floating], other: NDArray[np.floating], windo
     return _averaged(transform.real * second.real + transform.imag * second.imag, plane, window)
 
 
-def _transform(plane: NDArray[np.floating], window: Window) -> NDArray[np.complex128]:
+def _transform(plane: NDArray[np.floating], window: Window) -> Transform:
     """The half (H, W//2 + 1) of the Fourier transform that determines a real plane."""
     if plane.ndim != 2:
         raise ValueError(f"a plane has two axes; got the shape {plane.shape}")
@@ -119,6 +125,17 @@ def frame_spectrum(frame: NDArray[np.floating], space: str = "pixels", window: W
         space: "pixels", "pixels (decoded)" or "latents".
     """
     return _over_channels([radial_psd(plane, window) for plane in _planes(frame, space)], frame.shape[0], space)
+
+
+def spectrum_and_content(
+    frame: NDArray[np.floating], space: str, window: Window, wants_content: bool
+) -> tuple[Spectrum, Content | None]:
+    """What `frame_spectrum` and, if it is wanted, `band_contents` measure, from one Fourier transform."""
+    planes = _planes(frame, space)
+    transforms = [_transform(plane, window) for plane in planes]
+    spectra = [_power_spectrum(*pair, window) for pair in zip(transforms, planes, strict=True)]
+    content = band_contents(transforms, planes[0].shape[1]) if wants_content else None
+    return _over_channels(spectra, frame.shape[0], space), content
 
 
 def frame_cross(
@@ -231,6 +248,69 @@ def band_energies(spectrum: Spectrum) -> NDArray[np.float64]:
         if inside.any():
             energies[index] = np.average(spectrum.power[inside], weights=spectrum.coverage[inside])
     return energies
+
+
+MOST_CONTENT = 4096
+"""Most numbers that are kept of one band of a frame: all coefficients of a picture of 64x64, a sketch of larger ones.
+
+A correlation r that is estimated from a sketch is off by about (1 - r^2) / sqrt(MOST_CONTENT), 0.0015 at r = 0.95,
+however large the picture is and however its power falls with frequency.
+"""
+
+
+def band_contents(transforms: Sequence[Transform], width: int) -> Content:
+    """The Fourier coefficients in each band, as few enough numbers that those of every step can be kept.
+
+    A band with more than MOST_CONTENT numbers is sketched: its coefficients are summed with random signs into as many
+    random places, the same for every frame of a size. Scalar products of such sums are those of the coefficients,
+    unbiased (Charikar, Chen and Farach-Colton 2002, "Finding frequent items in data streams").
+
+    Args:
+        transforms: (H, W//2 + 1) each, the halves that determine real planes.
+        width: W.
+
+    Returns:
+        For each band in the order of BANDS at most MOST_CONTENT numbers; none where it holds no frequency.
+    """
+    plans = _content_plans(transforms[0].shape[0], width, len(transforms))
+    flat = [transform.ravel() for transform in transforms]
+    return tuple(plan.of(flat) for plan in plans)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ContentPlan:
+    """Which coefficients of a flattened half plane belong to a band, and how they are kept."""
+
+    inside: NDArray[np.intp]  # (n,)
+    weights: NDArray[np.float32]  # (planes, n): sqrt(2) where the half plane leaves out the mirrored one, with signs
+    places: NDArray[np.intp] | None  # (planes, n) of a sketch; None where all of them are kept
+
+    def of(self, flat: Sequence[Transform]) -> NDArray[np.float32]:
+        parts = [each[self.inside] * weights for each, weights in zip(flat, self.weights, strict=True)]
+        if self.places is None:
+            return np.concatenate(parts).astype(np.complex64).view(np.float32)
+        sums = np.zeros((2, MOST_CONTENT // 2))
+        for places, part in zip(self.places, parts, strict=True):
+            sums[0] += np.bincount(places, part.real, MOST_CONTENT // 2)
+            sums[1] += np.bincount(places, part.imag, MOST_CONTENT // 2)
+        return sums.ravel().astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _content_plans(height: int, width: int, planes: int) -> tuple[_ContentPlan, ...]:
+    annulus, multiplicity, _ = _annuli(height, width)
+    every = np.broadcast_to(np.sqrt(multiplicity), annulus.shape).ravel()
+    generator = np.random.default_rng(0)
+    plans = []
+    for band in BANDS:
+        inside = np.flatnonzero((annulus >= band.low) & (annulus <= band.high))
+        weights = np.tile(every[inside], (planes, 1))
+        places = None
+        if 2 * weights.size > MOST_CONTENT:
+            places = generator.integers(0, MOST_CONTENT // 2, weights.shape, np.intp)
+            weights *= generator.choice((-1.0, 1.0), weights.shape)
+        plans.append(_ContentPlan(inside, weights.astype(np.float32), places))
+    return tuple(plans)
 
 
 def band_variances(spectrum: Spectrum) -> NDArray[np.float64]:

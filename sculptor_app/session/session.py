@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
+
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.measures.run_measures import RunMeasures
@@ -79,6 +81,7 @@ class Session(QObject):
         following_changed: whether the view goes along with a run (else it is pinned).
         playback_changed: direction, loop mode or speed.
         running_changed: whether a run still adds states to the trajectory shown.
+        settling_rule_changed: by which rule marks say that a band has settled.
     """
 
     trajectory_changed = Signal()
@@ -87,6 +90,7 @@ class Session(QObject):
     following_changed = Signal(bool)
     playback_changed = Signal()
     running_changed = Signal(bool)
+    settling_rule_changed = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -96,6 +100,7 @@ class Session(QObject):
         self._position = 0
         self._following = True
         self._running = False
+        self._settling_rule = DEFAULT_SETTLING_RULE
         self._direction = 0
         self._loop_mode = LoopMode.ONCE
         self._speed = DEFAULT_SPEED
@@ -133,6 +138,18 @@ class Session(QObject):
     def is_running(self) -> bool:
         """Whether a run still adds states to the trajectory shown."""
         return self._running
+
+    @property
+    def settling_rule(self) -> str:
+        """By which rule marks say that a band has settled, a key of `SETTLING_RULES`."""
+        return self._settling_rule
+
+    @Slot(str)
+    def set_settling_rule(self, rule: str) -> None:
+        """Settle by another rule; `KeyError` if it is not known."""
+        if SETTLING_RULES[rule].key != self._settling_rule:
+            self._settling_rule = rule
+            self.settling_rule_changed.emit(rule)
 
     @property
     def direction(self) -> int:

@@ -63,6 +63,7 @@ def test_help_lists_commands_and_exit_codes() -> None:
         (["--sampler", "plms"], "The sampler 'plms' is not known; choose one of ddim,"),
         (["--guidance", "nan"], "The guidance is 'nan'; choose a number, 0 to 30."),
         (["--frames", "all"], "The frame 'all' is not known; choose one of guess,"),
+        (["--settled-by", "colour"], "The rule 'colour' is not known; choose one of content, energy"),
         (["--delay-ms", "85"], "The time per frame is 85 ms, and GIF counts whole 10 ms. Choose 80."),
         (["--size-px", "3"], "The size is 3; choose a whole number, 16 to 2048."),
         (["--out", "x.mp4"], "x.mp4 is neither a .gif nor a .png"),
@@ -130,7 +131,8 @@ def test_a_model_that_cannot_be_loaded(
 def test_all_outputs_of_one_run(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gif, table, still = tmp_path / "x.gif", tmp_path / "x.csv", tmp_path / "x.png"
     options = ["--form", "bust", "--material", "bronze", "--seed", "11", "--sampler", "euler", "--guidance", "1.5"]
-    assert sculpt(tiny_model, *options, "--out", gif, "--csv", table, "--frames", "both", "--scale", "4") == 0
+    how = ["--frames", "both", "--scale", "4", "--settled-by", "energy"]
+    assert sculpt(tiny_model, *options, "--out", gif, "--csv", table, *how) == 0
     assert sculpt(tiny_model, *options, "--out", still) == 0
     with Image.open(gif) as image:
         assert (image.n_frames, image.size) == (3, (64 * 2 + 8, 64))
@@ -142,6 +144,9 @@ def test_all_outputs_of_one_run(tiny_model: Path, tmp_path: Path, capsys: pytest
     request = read_settings(gif)["request"]
     assert request["form"], request["seed"] == ("bust", 11)
     assert read_settings(still)["request"] == request
+    settled = {rule: header[f"settled by {rule} (step)"] for rule in ("content", "energy")}
+    assert read_settings(gif)["settled"] == read_settings(still)["settled"] == settled
+    assert read_settings(gif)["export"]["settled_by"] == "energy"
     assert capsys.readouterr() == ("", "")
 
 
@@ -170,6 +175,7 @@ def test_progress_bar_on_a_terminal(tiny_model: Path, tmp_path: Path) -> None:
     assert child.returncode == 0, shown
     assert "Sculpting" in shown
     assert "/20 [" in shown
+    assert "Bands settled by content at steps: layout " in shown
     assert f"x.gif: {(tmp_path / 'x.gif').stat().st_size / 1024:.0f} KiB" in shown
 
 

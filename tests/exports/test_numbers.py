@@ -54,6 +54,9 @@ def test_table_holds_the_run(tmp_path: Path) -> None:
     expected = [*measures.energies("guess")[12], *measures.energies("state")[12]]
     assert powers == pytest.approx(expected, rel=1e-6)
     assert math.isinf(float(rows[50]["SNR after step (ratio)"]))
+    contents = [name for name in COLUMNS if " correlation " in name]
+    assert [float(row[name]) for name in contents] == pytest.approx(measures.correlations()[12], rel=1e-6)
+    assert [rows[50][name] for name in contents] == ["1"] * 4
 
 
 def test_what_is_not_there_is_an_empty_cell(tmp_path: Path) -> None:
@@ -66,7 +69,7 @@ def test_what_is_not_there_is_an_empty_cell(tmp_path: Path) -> None:
 
 def test_columns_name_their_units() -> None:
     assert all("(" in name for name in COLUMNS if name not in ("step", "phase", "timestep"))
-    assert len(COLUMNS) == 6 + 8 + 2 + 1
+    assert len(COLUMNS) == 6 + 8 + 2 + 1 + 4
 
 
 def described(**changes: Any) -> Any:
@@ -98,8 +101,9 @@ def test_table_says_what_it_is_of(tmp_path: Path) -> None:
     assert {key: header[key] for key in expected} == expected
     assert tuple(header["columns"]) == COLUMNS == tuple(rows[0])
     assert all(header["columns"].values()), "every column has a unit"
-    settled = dict(zip([band.name for band in BANDS], measures.settled("guess"), strict=True))
-    assert header["settled by energy (step)"] == settled
+    for rule in ("content", "energy"):
+        settled = dict(zip([band.name for band in BANDS], measures.settled(rule), strict=True))
+        assert header[f"settled by {rule} (step)"] == settled
 
 
 @pytest.mark.parametrize(("space", "word"), [("latents", "each channel"), ("pixels (decoded)", "luminance")])
@@ -179,6 +183,7 @@ def test_what_is_drowned_is_not_known_in_mid_run(tmp_path: Path) -> None:
     write_csv(tmp_path / "x.csv", made_run(steps=6, taken=3))
     rows = rows_of(tmp_path / "x.csv")
     assert all(row["drowned bands (of the finished picture)"] == "" for row in rows)
+    assert all(row[name] == "" for row in rows for name in COLUMNS if " correlation " in name)
     assert float(rows[2]["noise floor (power, white noise = 1)"]) > 0
 
 

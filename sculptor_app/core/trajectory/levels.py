@@ -84,7 +84,7 @@ class Phase:
     index: int  # 0 to 3
     key: str  # identifier, also the name of the pictogram
     name: str  # for people
-    action: str  # what the sculptor does in it
+    action: str  # what the sculptor does in it as a rule; what a run did is measured
 
 
 PHASES = (
@@ -157,6 +157,41 @@ def phase_spans(levels: Sequence[NoiseLevel]) -> tuple[PhaseSpan, ...]:
         else:
             spans.append(PhaseSpan(phase, step, step))
     return tuple(spans)
+
+
+LEAST_CORRELATION = 0.95
+"""Of a band's content with its content at the end, from which on it is the same."""
+AMPLITUDE_TOLERANCE = 0.10
+"""How near a band's amplitude is to that of the end when it is the same, as a share of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettlingRule:
+    """A rule by which a frequency band of the guess has settled, from the first step on where that stays so."""
+
+    key: str  # as the command line and settings write it
+    name: str  # for people, as in "settled by content"
+    meaning: str  # what stays so, for people
+
+
+SETTLING_RULES = {
+    rule.key: rule
+    for rule in (
+        SettlingRule(
+            "content", translate("Settled", "content"),
+            translate("Settled", "its content keeps a correlation of {0} and more with that of the end").format(
+                LEAST_CORRELATION
+            ),
+        ),
+        SettlingRule(
+            "energy", translate("Settled", "energy"),
+            translate("Settled", "its amplitude stays within {0:.0%} of that of the end").format(AMPLITUDE_TOLERANCE),
+        ),
+    )
+}  # fmt: skip
+"""By key, the usual one first. Energy alone says nothing about what is drawn: a band may keep it and be redrawn."""
+
+DEFAULT_SETTLING_RULE = "content"
 
 
 class LevelSequence:

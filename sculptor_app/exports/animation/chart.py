@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
 from sculptor_app.exports.animation.drawing import (
     DASHES,
     DOT,
@@ -30,6 +31,7 @@ _MOST_DECADES = 8
 _TINT = 0.30
 _FLOOR_WIDTH, _FLOOR_DASH = 5, (1.7, 3.4)  # thinner than the bands' lines, and with wider gaps than any of them
 _SOURCE_NAMES: dict[Source, str] = {"guess": "current guess", "state": "noisy state"}
+_RING = 4.5 * _FINE  # radius of a ring where a band has settled, on the large paper
 _TOP, _LEFT, _RIGHT, _BOTTOM = 30, 30, 62, 42  # margins around the axes, in pixels
 _TYPE, _SMALL = 13, 11
 
@@ -46,6 +48,7 @@ class EnergyChart:
         source: whose energies, "guess" or "state".
         height: pixels, at least LEAST_HEIGHT_PX.
         into_noise: as for `draw_caption`.
+        settled_by: rule by which rings on the guess' lines say where a band of a finished run has settled.
     """
 
     def __init__(
@@ -56,7 +59,12 @@ class EnergyChart:
         height: int,
         inks: Inks,
         into_noise: bool = False,
+        settled_by: str = DEFAULT_SETTLING_RULE,
     ) -> None:
+        self._marks: dict[int, int] = {}  # by number of the band
+        if source == "guess" and not into_noise:  # backward, it is no longer that it settles
+            self._marks = {band: k for band, k in enumerate(measures.settled(settled_by)) if k is not None}
+        self._settled_by = SETTLING_RULES[settled_by].name
         self.width, self.height = chart_width(height), height
         self._inks, self._steps, self._into_noise = inks, trajectory.planned_steps, into_noise
         with np.errstate(divide="ignore"):
@@ -104,6 +112,9 @@ class EnergyChart:
         if np.isfinite(self._floor).any():
             dotted = "dotted: noise floor"
             texts = [" · ".join([*shorter, dotted]) for shorter in (parts, parts[:3], parts[:2], parts[:1])] + texts
+        if self._marks:
+            rings = f"rings: settled by {self._settled_by}"
+            texts = [" · ".join([*shorter, rings]) for shorter in (parts, parts[:2], parts[:1])] + [rings] + texts
         about = first_that_fits(texts, typeface(_SMALL), self.width - _LEFT - 4)
         draw.text((_LEFT, self.height - 9), about, self._inks.muted, typeface(_SMALL), anchor="ls")
         return sheet
@@ -123,6 +134,10 @@ class EnergyChart:
             for points in _runs(self._values[:, index]):
                 places: list[Point] = [(self._x(k) * _FINE, self._y(value) * _FINE) for k, value in points]
                 polyline(draw, places, self._inks.bands[band.key], 2 * _FINE, dash)
+        for index, k in self._marks.items():
+            x, y, ink = self._x(k) * _FINE, self._y(self._values[k, index]) * _FINE, self._inks.bands[BANDS[index].key]
+            box = tuple(round(place) for place in (x - _RING, y - _RING, x + _RING, y + _RING))
+            draw.ellipse(box, fill=self._inks.paper, outline=ink, width=2 * _FINE)
         return fine.resize((self.width, self.height), Image.Resampling.BOX)
 
     def _draw_floor(self, draw: ImageDraw.ImageDraw) -> None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sculptor_app.core.texts import translate
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
 from sculptor_app.exports.files import OptionError
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, FrameKind, current_word
 
@@ -87,6 +88,7 @@ class AnimationOptions:
     dark: bool = False  # dark paper for caption and plot
     into_noise: bool = False
     decode: str = LAST  # one of DECODINGS: which frames of a run in latents a decoder makes
+    settled_by: str = DEFAULT_SETTLING_RULE  # by which of SETTLING_RULES the plot's marks say that a band has settled
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frames", current_word(self.frames))
@@ -94,6 +96,11 @@ class AnimationOptions:
             raise OptionError(
                 translate("errors", "The frame {0!r} is not known.").format(self.frames),
                 translate("errors", "Choose one of {0}.").format(", ".join(FRAMES)),
+            )
+        if self.settled_by not in SETTLING_RULES:
+            raise OptionError(
+                translate("errors", "The rule {0!r} by which bands settle is not known.").format(self.settled_by),
+                translate("errors", "Choose one of {0}.").format(", ".join(SETTLING_RULES)),
             )
         if self.every < 1:
             raise OptionError(

@@ -92,7 +92,9 @@ class RunScenes(Scenes):
         if options.plot:
             measures = measures or RunMeasures.of(trajectory)
             source: Source = "state" if options.frames == "noisy" else "guess"
-            self._chart = EnergyChart(trajectory, measures, source, self.height, self._inks, options.into_noise)
+            self._chart = EnergyChart(
+                trajectory, measures, source, self.height, self._inks, options.into_noise, options.settled_by
+            )
 
     def scene(self, k: int) -> Scene:
         """The scene of state k, which must hold every kind of picture that is shown."""

@@ -47,7 +47,7 @@ def write_gif(
         animation = animation_of(source, measures, options, decoded)
         scenes, frames = animation.scenes, animation.frames
         encoder = SceneEncoder(SheetPalette.of(scenes))
-        file.write(_header(scenes, source, options))
+        file.write(_header(scenes, source, measures, options))
         for done, frame in enumerate(frames):
             if stop is not None and stop.is_set():
                 raise ExportCancelled
@@ -67,7 +67,7 @@ def estimate_bytes(source: RunOrGrid, measures: RunMeasures | None, options: Ani
         ExportError: there is nothing to show.
     """
     animation = animation_of(source, measures, options)
-    header = _header(animation.scenes, source, options)
+    header = _header(animation.scenes, source, measures, options)
     return len(header) + len(TRAILER) + round(_frames_bytes(animation))
 
 
@@ -86,8 +86,8 @@ def preview_gif(source: RunOrGrid, measures: RunMeasures | None, options: Animat
     return file_header(scenes.width, scenes.height, False, b"preview") + frame + TRAILER
 
 
-def _header(scenes: Scenes, source: RunOrGrid, options: AnimationOptions) -> bytes:
-    comment = settings_text(source, options.as_dict()).encode("ascii")
+def _header(scenes: Scenes, source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions) -> bytes:
+    comment = settings_text(source, options.as_dict(), measures).encode("ascii")
     return file_header(scenes.width, scenes.height, options.loop, comment)
 
 

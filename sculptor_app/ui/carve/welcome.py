@@ -69,6 +69,7 @@ class Welcome(QWidget):
         column.addWidget(story)
         column.addSpacing(14)
         column.addLayout(self._phase_grid())
+        column.addWidget(self._caveat())
         column.addSpacing(18)
         column.addLayout(row)
         column.addStretch(4)
@@ -96,6 +97,15 @@ class Welcome(QWidget):
         row.addLayout(grid)
         row.addStretch(1)
         return row
+
+    def _caveat(self) -> QLabel:
+        text = self.tr("So it goes as a rule. When a run is over, marks show what was measured on it.")
+        caveat = QLabel(text, self)
+        caveat.setFont(fonts.small())
+        caveat.setProperty("tone", "muted")
+        caveat.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        caveat.setWordWrap(True)
+        return caveat
 
     def set_plan(self, spans: Sequence[PhaseSpan]) -> None:
         """Say which steps of the planned run belong to each phase."""

@@ -111,7 +111,7 @@ class BandPlot(Chart):
         """Measured marks: a band's key and the step from which it stayed settled, each a dot on its curve.
 
         Args:
-            text: of a mark that is something else, with "{0}" for the band.
+            text: what a mark means, with "{0}" for the band.
         """
         self._marks, self._mark_text = tuple(marks), text or self.tr("{0} settled here")
         self._mark()

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.names import settled_text
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
     from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -76,6 +77,7 @@ class PlotsPanel(QWidget):
             row.addWidget(button)
         row.addStretch(1)
         self._choice.buttonClicked.connect(self._source_chosen)
+        self._session.settling_rule_changed.connect(self._mark_again)
         return row
 
     def load(self) -> None:
@@ -103,6 +105,13 @@ class PlotsPanel(QWidget):
     @Slot(object)
     def _source_chosen(self, button: QToolButton) -> None:
         self.set_source(button.property("source"))
+
+    @Slot()
+    def _mark_again(self) -> None:
+        """Another rule says when a band has settled."""
+        self._plotted = -1
+        self._drawn.pop(BANDS, None)
+        self.draw()
 
     @Slot()
     def show_trajectory(self) -> None:
@@ -156,7 +165,7 @@ class PlotsPanel(QWidget):
                 measures.energies(self.source), self._name(), self._space(measures), self._window(measures)
             )
             if self.source == GUESS:
-                plot.set_settled(self.settled_marks())
+                plot.set_settled(self.settled_marks(), settled_text(self._session.settling_rule))
             else:
                 from sculptor_app.measures.forward import noise_floors
 
@@ -193,13 +202,13 @@ class PlotsPanel(QWidget):
         return measures.spectrum(STATE, trajectory.planned_steps) if is_clean else None
 
     def settled_marks(self) -> list[tuple[str, int]]:
-        """The measured phases: each band's key and the step from which this run's guess stayed settled."""
+        """The measured phases: each band's key and the step from which it stayed settled in this run's guesses."""
         from sculptor_app.measures.spectrum import BANDS
 
         measures = self._session.measures
         if measures is None:
             return []
-        steps = measures.settled("guess")
+        steps = measures.settled(self._session.settling_rule)
         return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
 
     def emerging_marks(self) -> list[tuple[str, int]]:

@@ -84,7 +84,7 @@ class RunSaver:
             from sculptor_app.exports.settings import settings_text
 
             image = image.copy()
-            image.setText("comment", settings_text(trajectory, {"state": step}))
+            image.setText("comment", settings_text(trajectory, {"state": step}, self._session.measures))
             self._files.write(path, functools.partial(write_picture, image))
 
     def save_numbers(self) -> None:
@@ -185,6 +185,8 @@ class Files(QObject):
         filmed, name = source
         session, path = views.session, self.folder() / name
         dialog = ExportGifDialog(filmed, session.measures, self._settings, path, session.position, self._parent)
+        dialog.set_settling_rule(session.settling_rule)
+        session.settling_rule_changed.connect(dialog.set_settling_rule)
         dialog.saved.connect(self._gif_saved)
         dialog.destroyed.connect(self._forget_dialog)
         session.running_changed.connect(dialog.refresh)

@@ -228,6 +228,13 @@ class ExportGifDialog(QDialog):
             self._position = position
             self.refresh()
 
+    @Slot(str)
+    def set_settling_rule(self, rule: str) -> None:
+        """Mark in the plot where bands have settled by a rule, as the window does."""
+        if rule != self.form.settling_rule:
+            self.form.settling_rule = rule
+            self.refresh()
+
     @Slot()
     def refresh(self) -> None:
         """A choice changed, or the run has more to show."""

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.grid import fitting_size
 from sculptor_app.exports.animation.options import (
     FRAMES,
@@ -66,6 +67,7 @@ class GifForm(QWidget):
     ) -> None:
         super().__init__(parent)
         self._into_noise, self._is_grid = into_noise, bool(most_px)
+        self.settling_rule = DEFAULT_SETTLING_RULE  # the window's, which is chosen in its View menu
         sizes = sizes_of(longer_px)
         self._sizes = [size for size in sizes if not most_px or size[0] <= most_px] or sizes[:1]
         self._make_fields(planned)
@@ -145,7 +147,7 @@ class GifForm(QWidget):
                 delay_ms=self.delay.value(), hold_ms=self.hold.value(), loop=self.loop.isChecked(),
                 ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(),
                 plot=self.plot.isChecked() and not self._is_grid,
-                dark=self.dark.isChecked(), into_noise=self._into_noise,
+                dark=self.dark.isChecked(), into_noise=self._into_noise, settled_by=self.settling_rule,
             )  # fmt: skip
         except ExportError as error:
             return error

@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, QSettings, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
+from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, FrameKind, current_word
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
@@ -19,6 +20,7 @@ from sculptor_app.ui.plots.plots_panel import GUESS, STATE
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.shell.pages import CARVE, Pages
 from sculptor_app.ui.shell.panels import Panels
+from sculptor_app.ui.widgets import names
 from sculptor_app.ui.widgets.actions import Action, ActionTable, Choice, MenuEntry, Switch
 
 MEMORY_MB = (128, 256, 512, 1024, 2048, 4096)
@@ -165,6 +167,8 @@ class Menus(QObject):
             (self.tr("Frames side by &side"), ROW),
         ]
         film = [(stage.kind_name(kind), kind) for kind in ANIMATED_KINDS]
+        session = self._panels.session
+        settled = [(names.display(rule.name).capitalize(), key) for key, rule in SETTLING_RULES.items()]
         plots = [(self.tr("Current guess"), GUESS), (self.tr("Noisy state"), STATE)]
         return [
             Choice("arrangement", arrangements, stage.arrangement, stage.set_arrangement, is_enabled=self._is_carve),
@@ -173,6 +177,17 @@ class Menus(QObject):
                 "film", film, presenter.film_kind, presenter.set_film_kind, self.tr("Filmst&rip shows"), self._is_carve
             ),
             Choice("plots", plots, GUESS, self._panels.plots.set_source, self.tr("&Plots show"), self._is_carve),
+            Choice(
+                "settled",
+                settled,
+                session.settling_rule,
+                session.set_settling_rule,
+                self.tr("&Bands have settled by"),
+                self._is_carve,
+                tip=self.tr(
+                    "By content a band has settled when what is drawn in it stays; by energy, when its strength does."
+                ),
+            ),
         ]
 
     def _layout_entries(self) -> list[MenuEntry]:

@@ -17,6 +17,7 @@ from sculptor_app.ui.shell.menus import Menus
 from sculptor_app.ui.shell.pages import Pages, PageTable
 from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.shell.step_keys import StepKeys
+from sculptor_app.ui.widgets import names
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 
@@ -72,6 +73,7 @@ class Workbench(QObject):
             signal.connect(self.plot_clock.request)
         session.running_changed.connect(self._limit_plots)
         session.running_changed.connect(self._show_settled)
+        session.settling_rule_changed.connect(self._show_settled)
         self.plot_clock.due.connect(plots.draw)
         plots.more_due.connect(self.plot_clock.request)
         self.presenter.clock.due.connect(self._show_status)
@@ -113,11 +115,12 @@ class Workbench(QObject):
     def _limit_plots(self, running: bool) -> None:
         self.plot_clock.share = PLOTS_WHILE_RUNNING if running else PLOTS_AT_REST
 
-    @Slot(bool)
-    def _show_settled(self, running: bool) -> None:
-        panels, trajectory = self._panels, self._panels.session.trajectory
-        is_over = not running and trajectory is not None and trajectory.is_complete
-        panels.timeline.set_settled(panels.plots.settled_marks() if is_over else [])
+    @Slot()
+    def _show_settled(self) -> None:
+        panels, session = self._panels, self._panels.session
+        is_over = not session.is_running and session.trajectory is not None and session.trajectory.is_complete
+        marks, rule = panels.plots.settled_marks() if is_over else [], session.settling_rule
+        panels.timeline.set_settled(marks, names.settled_text(rule), names.settled_summary(marks, rule))
 
     @Slot()
     def _show_status(self) -> None:

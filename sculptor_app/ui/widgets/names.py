@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.texts import Text
-from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
+from sculptor_app.core.trajectory.levels import PHASES, SETTLING_RULES, PhaseSpan
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
     from sculptor_app.exports.formats import ExportFormat
@@ -43,7 +44,7 @@ def phase_name(key: str) -> str:
 
 
 def phase_action(key: str) -> str:
-    """What the sculptor does in a phase, translated."""
+    """What the sculptor does in a phase as a rule, translated; what a run did in it is measured."""
     return display(_PHASES[key].action)
 
 
@@ -55,6 +56,24 @@ def band_name(key: str) -> str:
         "detail": translate("Band", "detail"),
         "polish": translate("Band", "polish"),
     }[key]
+
+
+def settled_text(rule: str) -> str:
+    """Of a mark where a band has settled by a rule: what that means, with "{0}" for the band."""
+    return translate("Settled", "{{0}} settled here: {0}").format(display(SETTLING_RULES[rule].meaning))
+
+
+def settled_summary(marks: Sequence[tuple[str, int]], rule: str) -> str:
+    """The measured phases of a run in a sentence; empty where nothing has been measured.
+
+    Args:
+        marks: band's keys with the steps from which they stayed settled.
+    """
+    if not marks:
+        return ""
+    steps = ", ".join(translate("Settled", "{0} {1}").format(band_name(band), step) for band, step in marks)
+    rule_name = display(SETTLING_RULES[rule].name)
+    return translate("Settled", "Measured in this run: bands settled by {0} at steps: {1}").format(rule_name, steps)
 
 
 def form_name(key: str) -> str:

@@ -30,7 +30,7 @@ class Timeline(QSlider):
         self._planned = 0
         self._available = 0
         self._marks: tuple[tuple[str, int], ...] = ()
-        self._mark_text = ""
+        self._mark_text = self._summary = ""
         self._start_text = self.tr("the untouched block")
         self._snr: Sequence[float] = ()
         self._is_silent = False
@@ -58,7 +58,7 @@ class Timeline(QSlider):
         if planned < 0:
             raise ValueError(f"a run has 0 or more steps; got {planned}")
         self._spans, self._planned, self._snr = tuple(spans), planned, tuple(snr)
-        self._available, self._marks = 0, ()
+        self._available, self._marks, self._summary = 0, (), ""
         self._set_silently(0)
         self._dress()
 
@@ -75,13 +75,14 @@ class Timeline(QSlider):
         self._set_silently(step)
         self._describe()
 
-    def set_settled(self, marks: Sequence[tuple[str, int]], text: str = "") -> None:
+    def set_settled(self, marks: Sequence[tuple[str, int]], text: str = "", summary: str = "") -> None:
         """The measured marks: pairs of a band's key and the step from which it stayed settled.
 
         Args:
-            text: of a mark that is something else, with "{0}" for the band.
+            text: what a mark means, with "{0}" for the band.
+            summary: what they say together, a line for the tooltip of every step.
         """
-        self._marks, self._mark_text = tuple(marks), text or self.tr("{0} settled here")
+        self._marks, self._summary, self._mark_text = tuple(marks), summary, text or self.tr("{0} settled here")
         self._dress()
 
     def set_start_text(self, text: str) -> None:
@@ -101,7 +102,7 @@ class Timeline(QSlider):
         return self._axis().step_at(point.x())
 
     def describe(self, step: int) -> str:
-        """The tooltip of a state: its phase, what the sculptor does in it, its SNR."""
+        """The tooltip of a state: its phase, what the sculptor does in it as a rule, its SNR, what was measured."""
         if step == 0:
             lines = [self.tr("State 0: {0}").format(self._start_text)]
         else:
@@ -109,13 +110,16 @@ class Timeline(QSlider):
         span = self._span_of(step)
         if span is not None:
             steps = step_range(span.first_step, span.last_step)
-            lines.append(f"{phase_name(span.phase.key)} ({steps}): {phase_action(span.phase.key)}")
+            named = phase_name(span.phase.key), steps, phase_action(span.phase.key)
+            lines.append(self.tr("{0} ({1}), as a rule: {2}").format(*named))
         if step < len(self._snr):
             known = not math.isnan(self._snr[step])
             lines.append(
                 self.tr("SNR {0}").format(f"{self._snr[step]:.2g}") if known else self.tr("noise level not known")
             )
         lines += [self._mark_text.format(band_name(band).capitalize()) for band, at in self._marks if at == step]
+        if self._summary:
+            lines.append(self._summary)
         if step > self._available:
             lines.append(self.tr("not computed yet"))
         return "\n".join(lines)

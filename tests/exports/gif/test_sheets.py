@@ -68,6 +68,20 @@ def test_dashes_leave_gaps() -> None:
     assert not row[27:30].any()
 
 
+def test_chart_marks_where_bands_have_settled_by_the_rule_that_was_chosen() -> None:
+    """Guesses of one content that grow: by content they have settled in the first step, by energy in the eighteenth."""
+    trajectory, measures = made_run(steps=20, size=64), RunMeasures.of(made_run(steps=20, size=64))
+    for rule, step in (("content", 1), ("energy", 18)):
+        chart = EnergyChart(trajectory, measures, "guess", 256, LIGHT, settled_by=rule)
+        assert chart._marks == dict.fromkeys(range(4), step)
+        x, y = round(chart._x(step)), round(chart._y(chart._values[step, 0]))
+        assert tuple(np.asarray(chart._base)[y, x]) == LIGHT.paper  # a ring's inside, on the line
+    for source, into_noise in (("state", False), ("guess", True)):
+        assert EnergyChart(trajectory, measures, source, 256, LIGHT, into_noise)._marks == {}
+    early = made_run(steps=20, size=64, taken=19)
+    assert EnergyChart(early, RunMeasures.of(early), "guess", 256, LIGHT)._marks == {}
+
+
 def test_chart_puts_the_cursor_at_the_step_and_the_end_points_on_the_curves() -> None:
     trajectory = made_run(steps=20, size=32)
     chart = EnergyChart(trajectory, RunMeasures.of(trajectory), "state", 256, LIGHT)

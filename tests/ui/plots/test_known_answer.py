@@ -12,6 +12,7 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.measures.spectrum import BANDS
 from sculptor_app.session.session import Session
 from sculptor_app.ui.plots.plots_panel import PlotsPanel
 from tests.diffusion.gaussian import gaussian_pipeline
@@ -56,11 +57,25 @@ def test_phases_are_shaded_and_settled_bands_marked_from_coarse_to_fine(plots: P
         (16, 30),
         (31, 50),
     ]
+    plots._session.set_settling_rule("energy")
     marks = plots.settled_marks()
     assert [key for key, _ in marks] == ["layout", "structure", "detail", "polish"]
     steps = [step for _, step in marks]
     assert steps == sorted(steps)
     assert steps[1] > HALF_AMPLITUDE_STEPS[1]  # within 10 % comes after half
+
+
+def test_marks_are_those_of_the_rule_that_was_chosen(plots: PlotsPanel) -> None:
+    """DDIM makes every mode stronger and changes none: by content the field is there long before by energy."""
+    measures, keys = plots._session.measures, [band.key for band in BANDS]
+    for rule, words in (("energy", "amplitude"), ("content", "correlation")):
+        plots._session.set_settling_rule(rule)
+        plots.draw()
+        assert plots.band_plot._marks == tuple(zip(keys, measures.settled(rule), strict=True))
+        assert words in plots.band_plot.tooltip_at(plots.band_plot._marks[3][1])
+    assert all(
+        early < late for early, late in zip(measures.settled("content"), measures.settled("energy"), strict=True)
+    )
 
 
 @pytest.mark.parametrize(("step", "slope"), [(1, -3.9), (50, -2.0)])

@@ -111,7 +111,9 @@ def test_choices_are_in_the_file_and_are_remembered(qtbot: QtBot, dialog: Export
         assert "loop" not in file.info
     run = trajectory(3)
     other = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "b.gif", 3)
+    other.set_settling_rule("energy")
     options = other.form.options()
+    assert options.settled_by == "energy"
     assert (options.frames, options.delay_ms, options.loop) == ("noisy", 120, False)
     other.close()
 

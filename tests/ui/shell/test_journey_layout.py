@@ -26,6 +26,7 @@ def test_choices_and_panels_come_back(open_window) -> None:
     tick(menus.table.groups["arrangement"], ROW)
     tick(menus.table.groups["theme"], "dark")
     tick(menus.table.groups["memory_mb"], 1024)
+    tick(menus.table.groups["settled"], "energy")
     window.bench.stage.set_kinds([FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.GUESS_CHIPS])
     window.panels.session.set_speed(24)
     window.panels.dock_layout.docks["film"].hide()
@@ -37,6 +38,7 @@ def test_choices_and_panels_come_back(open_window) -> None:
     assert again.bench.stage.kinds[2] is FrameKind.GUESS_CHIPS
     assert again.panels.runner.budget_bytes == 1024 * 2**20
     assert again.panels.session.speed == 24
+    assert again.panels.session.settling_rule == "energy"
     assert not again.panels.dock_layout.docks["film"].isVisible()
     assert theme.theme().is_dark
     again.bench.menus.actions["reset_layout"].trigger()

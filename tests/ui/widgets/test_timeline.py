@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 from sculptor_app.ui import theme
-from sculptor_app.ui.widgets import timeline_paint
+from sculptor_app.ui.widgets import names, timeline_paint
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.timeline_paint import Axis, spread
 from tests.ui.widgets.conftest import spans_of
@@ -146,7 +146,7 @@ def test_screen_readers_hear_and_set_the_step(line: Timeline, qtbot: QtBot) -> N
     ("step", "parts"),
     [
         (0, ["the untouched block"]),
-        (12, ["Step 12 of 50", "Structure (6–15): limbs, posture", "SNR 0.12"]),
+        (12, ["Step 12 of 50", "Structure (6–15), as a rule: limbs, posture", "SNR 0.12"]),
         (50, ["Step 50 of 50", "Polish (31–50)"]),
     ],
 )
@@ -165,6 +165,17 @@ def test_a_settled_mark_is_told_where_it_stands(line: Timeline) -> None:
     line.set_settled([("layout", 5), ("polish", 36)])
     assert "Layout settled here" in line.describe(5)
     assert "settled" not in line.describe(6)
+    assert "Measured" not in line.describe(5)
+
+
+@pytest.mark.parametrize(("rule", "meaning"), [("content", "correlation of 0.95"), ("energy", "within 10%")])
+def test_what_was_measured_stands_beside_what_is_so_as_a_rule(line: Timeline, rule: str, meaning: str) -> None:
+    marks = [("layout", 5), ("polish", 36)]
+    line.set_settled(marks, names.settled_text(rule), names.settled_summary(marks, rule))
+    assert meaning in line.describe(5)
+    assert f"Measured in this run: bands settled by {rule} at steps: layout 5, polish 36" in line.describe(20)
+    line.set_settled([], names.settled_text(rule), names.settled_summary([], rule))
+    assert "easured" not in line.describe(20)
 
 
 def test_another_plan_starts_again(line: Timeline, spans: tuple[PhaseSpan, ...]) -> None:
