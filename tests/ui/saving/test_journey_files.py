@@ -179,12 +179,12 @@ def test_saving_can_be_cancelled_and_leaves_the_old_file(qtbot, dialog, tmp_path
     (tmp_path / "other.gif").write_bytes(b"old")
     real = writer.write_gif
 
-    def slow(path, run, measures, options, progress, stop) -> None:
+    def slow(path, run, measures, options, progress, stop, decoded) -> None:
         def wait(done: int, total: int) -> None:
             progress(done, total)
             stop.wait(30)
 
-        real(path, run, measures, options, wait, stop)
+        real(path, run, measures, options, wait, stop, decoded)
 
     monkeypatch.setattr(writer, "write_gif", slow)
     dialog.path.setText(str(tmp_path / "run"))  # gets its ending
