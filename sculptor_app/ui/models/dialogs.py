@@ -130,7 +130,8 @@ class RefusalDialog(QDialog):
         )
         notes = [html.escape(display(each.message)) for each in findings if each.severity.value == "note"]
         if notes:
-            items += f"<li>{html.escape(self.tr('No reasons, but found, too:'))} {' '.join(notes)}</li>"
+            notes_title = self.tr("No reasons, but found, too:")
+            items += f"<li>{html.escape(notes_title)} {' '.join(notes)}</li>"
         self.reasons.setHtml(f"<ul style='margin-left: -20px'>{items}</ul>")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         buttons.rejected.connect(self.reject)
