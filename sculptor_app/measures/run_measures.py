@@ -227,9 +227,8 @@ def measured(events: Generator[Any, None, None], window: Window = "hann") -> Ite
                 measures = RunMeasures(event.trajectory.planned_steps, event.trajectory.info.space, window)
             measures.catch_up(trajectory := event.trajectory)
             yield dataclasses.replace(event, measures=measures)
-        if measures is not None and measures.is_complete:
-            measures.release_contents()
         if measures is not None:
             measures.catch_up(trajectory)  # a run may have ended before its plan did
+            measures.release_contents()
     finally:
         events.close()

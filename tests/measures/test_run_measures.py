@@ -274,6 +274,19 @@ def test_bands_of_the_gaussian_field_gain_their_strength_from_coarse_to_fine(tmp
         assert not near[step - 1]
 
 
+def test_a_run_that_ends_before_its_plan_did_keeps_no_contents_either() -> None:
+    trajectory = made_run(steps=6, taken=4)
+
+    def source():
+        yield Started(trajectory)
+        trajectory.plan_again(4)
+
+    measures = list(measured(source()))[-1].measures
+    assert measures.is_complete
+    assert measures._contents == []
+    np.testing.assert_allclose(measures.correlations()[-1, :2], 1)
+
+
 def test_measured_fills_every_event_and_closes_its_source(tmp_path: Path) -> None:
     events = gaussian_events(tmp_path, steps=4)
     assert isinstance(events[0], Started)

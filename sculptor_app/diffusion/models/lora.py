@@ -134,16 +134,8 @@ def apply_loras(
             )
         )
     report, loaded = stoppable(report, stop), _loaded(pipeline)
-    read: dict[str, _LoraFile] = {}
-    known: list[Lora] = []
     try:
-        for number, lora in enumerate(loras, 1):
-            report(LoadingProgress(LoadingStage.READING, lora.name, number, len(loras)))
-            file = _file_of(lora)
-            key = (file.real, file.size, file.changed_ns)
-            if _adapter(hashes.get(key, "")) not in loaded:
-                hashes[key], read[hashes[key]] = _read(lora, file, stop)
-            known.append(_identified(lora, hashes[key], known))
+        known, read = _read_new(loras, loaded, hashes, stop, report)
         if loaded != {_adapter(lora.sha256) for lora in known}:
             unload_loras(pipeline)
             for lora in known:
@@ -154,6 +146,22 @@ def apply_loras(
         unload_loras(pipeline)
         raise
     return tuple(known)
+
+
+def _read_new(
+    loras: Sequence[Lora], loaded: set[str], hashes: dict[HashKey, str], stop: threading.Event | None, report: Report
+) -> tuple[list[Lora], dict[str, _LoraFile]]:
+    """The LoRAs with their hashes, and by hash the content of those that are not loaded."""
+    known: list[Lora] = []
+    read: dict[str, _LoraFile] = {}
+    for number, lora in enumerate(loras, 1):
+        report(LoadingProgress(LoadingStage.READING, lora.name, number, len(loras)))
+        file = _file_of(lora)
+        key = (file.real, file.size, file.changed_ns)
+        if _adapter(hashes.get(key, "")) not in loaded:
+            hashes[key], read[hashes[key]] = _read(lora, file, stop)
+        known.append(_identified(lora, hashes[key], known))
+    return known, read
 
 
 def unload_loras(pipeline: Pipeline) -> None:

@@ -28,6 +28,7 @@ from sculptor_app.exports.animation.options import (
     MAX_SIZE_PX,
     MIN_DELAY_MS,
     MIN_SIZE_PX,
+    NONE,
     AnimationOptions,
 )
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
@@ -148,6 +149,7 @@ class GifForm(QWidget):
                 ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(),
                 plot=self.plot.isChecked() and not self._is_grid,
                 dark=self.dark.isChecked(), into_noise=self._into_noise, settled_by=self.settling_rule,
+                decode=NONE,  # what is on screen is saved, decoded or not
             )  # fmt: skip
         except ExportError as error:
             return error

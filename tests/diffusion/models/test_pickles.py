@@ -24,7 +24,6 @@ from sculptor_app.diffusion.models.loader import build, convert_pickles, inspect
 from sculptor_app.diffusion.models.sandbox import check_in_sandbox
 from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage, ModelRefused, Unfit
 from tests.helpers.diffusers_models import write_pickle
-from tests.helpers.tiny_pipelines import build as tiny
 
 BIN = "diffusion_pytorch_model.bin"
 WEIGHT = {"a": torch.arange(6.0).reshape(2, 3)}
@@ -45,20 +44,12 @@ def as_bin(folder: Path, name: str, shards: int = 1) -> None:
     (folder / name / f"{stem}.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": placed}))
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whole") / "sd"
-    tiny("stable_diffusion").save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture
-def pickled(whole: Path, tmp_path: Path) -> Path:
+def pickled(sd: Path) -> Path:
     """A Stable Diffusion with its UNet in one pickle and its text encoder in two."""
-    folder = Path(shutil.copytree(whole, tmp_path / "sd"))
-    as_bin(folder, "unet")
-    as_bin(folder, "text_encoder", shards=2)
-    return folder
+    as_bin(sd, "unet")
+    as_bin(sd, "text_encoder", shards=2)
+    return sd
 
 
 @pytest.fixture
@@ -80,7 +71,7 @@ def states(pipeline: Any) -> dict[str, torch.Tensor]:
     return {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}
 
 
-def test_pickles_are_asked_for_converted_in_the_sandbox_and_opened_in_it(whole: Path, pickled: Path) -> None:
+def test_pickles_are_asked_for_converted_in_the_sandbox_and_opened_in_it(whole_sd: Path, pickled: Path) -> None:
     before = inspect_model(pickled)
     assert [each.message for each in before.refusals] == [
         f"{pickled}/text_encoder has weights only in 'pytorch_model-00001-of-00002.bin', a pickle.",
@@ -99,9 +90,9 @@ def test_pickles_are_asked_for_converted_in_the_sandbox_and_opened_in_it(whole: 
     ]
     verdict = inspect_model(pickled)
     assert (verdict.findings, verdict.pickles) == ((), ())
-    assert verdict.parameter_count == inspect_model(whole).parameter_count
+    assert verdict.parameter_count == inspect_model(whole_sd).parameter_count
     check_in_sandbox(verdict, "float32")
-    ours, theirs = states(build(verdict, "float32")), states(build(inspect_model(whole), "float32"))
+    ours, theirs = states(build(verdict, "float32")), states(build(inspect_model(whole_sd), "float32"))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
@@ -146,10 +137,9 @@ def test_a_copy_goes_with_the_settings_that_it_was_made_with(pickled: Path, here
     assert build(inspect_model(pickled), "float32").unet.config.sample_size == 16
 
 
-def test_safetensors_beside_pickles_are_read_alone(whole: Path, tmp_path: Path, canary: Path) -> None:
-    folder = Path(shutil.copytree(whole, tmp_path / "sd"))
-    write_pickle(folder / "unet" / BIN, canary)
-    verdict = inspect_model(folder)
+def test_safetensors_beside_pickles_are_read_alone(sd: Path, canary: Path) -> None:
+    write_pickle(sd / "unet" / BIN, canary)
+    verdict = inspect_model(sd)
     assert (verdict.fit, verdict.pickles) == (True, ())
 
 

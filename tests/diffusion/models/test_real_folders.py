@@ -16,7 +16,6 @@ from sculptor_app.diffusion.models.loader import build, find_model, inspect_mode
 from sculptor_app.diffusion.models.sandbox import check_in_sandbox
 from sculptor_app.diffusion.models.verdict import Severity
 from tests.helpers.diffusers_models import WEIGHTS, edit_json, write_program
-from tests.helpers.tiny_pipelines import build as tiny
 
 COMMIT = "0123456789" * 4
 NAME = "someone/small"
@@ -25,19 +24,6 @@ PAGE = b'\n<!DOCTYPE html>\n<html lang="en"><head><title>Log in</title></head></
 UNET, ENCODER, VOCABULARY = f"unet/{WEIGHTS}", "text_encoder/model.safetensors", "tokenizer/tokenizer.json"
 
 Change = Callable[[Path], object]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Stable Diffusion that nothing is wrong with; never changed."""
-    folder = tmp_path_factory.mktemp("whole") / "sd"
-    tiny("stable_diffusion").save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def sd(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "sd"))
 
 
 @pytest.fixture
@@ -273,10 +259,10 @@ def as_snapshot(folder: Path, cache: Path, commit: str = COMMIT, reference: str 
 
 
 def test_links_of_old_downloads_into_the_hubs_cache_are_followed_in_the_sandbox_too(
-    whole: Path, cache: Path, tmp_path: Path
+    whole_sd: Path, cache: Path, tmp_path: Path
 ) -> None:
     """`huggingface-cli download --local-dir` once made links to the cache's blobs."""
-    snapshot = as_snapshot(whole, cache)
+    snapshot = as_snapshot(whole_sd, cache)
     local = tmp_path / "local"
     for path in (each for each in snapshot.rglob("*") if each.is_symlink()):
         place = local / path.relative_to(snapshot)
@@ -296,10 +282,10 @@ def test_links_to_anything_else_of_the_cache_are_refused(place: str, sd: Path, c
     assert "more.json is a link out of the folder" in finding.message
 
 
-def test_a_cache_that_notes_no_main_branch_has_its_one_whole_snapshot_opened(whole: Path, cache: Path) -> None:
-    snapshot = as_snapshot(whole, cache, reference=None)
-    part = as_snapshot(whole / "scheduler", cache, COMMIT[::-1], reference=None)
-    shutil.copy(whole / "model_index.json", part)
+def test_a_cache_that_notes_no_main_branch_has_its_one_whole_snapshot_opened(whole_sd: Path, cache: Path) -> None:
+    snapshot = as_snapshot(whole_sd, cache, reference=None)
+    part = as_snapshot(whole_sd / "scheduler", cache, COMMIT[::-1], reference=None)
+    shutil.copy(whole_sd / "model_index.json", part)
     assert (find_model(NAME), hub.find_cached(NAME), hub.cached_names()) == (snapshot, snapshot, (NAME,))
     assert inspect_model(snapshot).findings == ()
 
@@ -377,6 +363,6 @@ def test_what_is_no_address_stays_as_it_is(text: str) -> None:
     assert hub.from_address(text) == text
 
 
-def test_a_pasted_address_finds_what_is_in_the_cache(whole: Path, cache: Path) -> None:
-    snapshot = as_snapshot(whole, cache)
+def test_a_pasted_address_finds_what_is_in_the_cache(whole_sd: Path, cache: Path) -> None:
+    snapshot = as_snapshot(whole_sd, cache)
     assert find_model(f"https://huggingface.co/{NAME}/tree/main") == snapshot
