@@ -104,7 +104,7 @@ class RunPanel(QWidget):
     def _render(self) -> None:
         blocked = bool(self._reason) and not self._running
         self.button.setEnabled(not blocked and self._state is not RunState.STOPPING)
-        self.line.setText(self.tr("Correct what is marked above to start.") if blocked else self._progress)
+        self.line.setText(self.tr("Correct what is marked above.") if blocked else self._progress)
         self.bar.setVisible(self._running)
         self.pace.setVisible(bool(self.pace.text()))
         if blocked:
