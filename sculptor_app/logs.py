@@ -18,6 +18,7 @@ ShowError = Callable[[str, BaseException], None]
 """Shows a sentence and the error behind it to a person. It may be called from any thread."""
 
 _log = logging.getLogger(__name__)
+_library_log = logging.getLogger("sculptor_app.libraries")
 _package_log = logging.getLogger("sculptor_app")
 
 
@@ -50,6 +51,23 @@ def stop() -> None:
     for handler in [item for item in _package_log.handlers if isinstance(item, RotatingFileHandler)]:
         _package_log.removeHandler(handler)
         handler.close()
+
+
+class _ToLog(logging.Handler):
+    """Handler that writes another library's messages into the log, and nowhere else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message, as information: what a library warns of is nothing that a person can mend."""
+        _library_log.info("%s: %s", record.name, record.getMessage())
+
+
+def take_over(*libraries: str) -> None:
+    """Send the messages of libraries to the log instead of the terminal, those of diffusers and transformers."""
+    for name in libraries:
+        log = logging.getLogger(name)
+        if not any(isinstance(each, _ToLog) for each in log.handlers):
+            log.handlers[:] = [_ToLog()]
+            log.propagate = False
 
 
 def file() -> Path | None:

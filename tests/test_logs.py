@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,15 @@ def test_remove_gives_the_old_hooks_back():
     assert sys.excepthook != before[0]
     hook.remove()
     assert (sys.excepthook, threading.excepthook) == before
+
+
+def test_messages_of_libraries_go_to_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    library = logging.getLogger("some_library")
+    library.addHandler(logging.StreamHandler())
+    logs.start(tmp_path)
+    logs.take_over("some_library")
+    logs.take_over("some_library")
+    logging.getLogger("some_library.models").warning("something is %s", "deprecated")
+    logs.stop()
+    assert capsys.readouterr().err == ""
+    assert (tmp_path / logs.FILE_NAME).read_text().count("some_library.models: something is deprecated") == 1

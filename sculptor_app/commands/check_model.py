@@ -26,7 +26,7 @@ EXAMPLES = """examples:
   sculptor-app check-model owner/name --download
 
 exit codes:
-  0    it can be opened
+  0    it can be watched, or run without a guess
   1    it is refused; the reasons are listed
   2    bad input, or there is no such model
 """
@@ -36,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to the program's parser."""
     parser = commands.add_parser(
         "check-model",
-        help="say whether a model can be opened, and why not",
+        help="say whether a model can be watched, and why not",
         description="Judge a model by what lies on the disk, then load it once in a separate process that may do "
         "little. Nothing that comes with a model is run.",
         epilog=EXAMPLES,
@@ -84,13 +84,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool) -> Iterator[str]:
     from sculptor_app.core.texts import byte_text
-    from sculptor_app.diffusion.models.verdict import Severity, shown, shown_path
+    from sculptor_app.diffusion.models.verdict import Answer, Severity, shown, shown_path
 
     yield shown_path(verdict.path)
     if verdict.pipeline_class is not None:
         yield f"{shown(verdict.pipeline)[1:-1]}, {byte_text(verdict.stored_bytes)} of weights"
     if plan is not None:
-        yield f"Fit: it runs on {device} in {plan.dtype}{', its parts one at a time' if plan.offload else ''}."
+        how = f"It runs on {device} in {plan.dtype}{', its parts one at a time' if plan.offload else ''}."
+        if verdict.answer is Answer.RECORDED:
+            yield f"It can be run but not watched in full: its states are recorded. {verdict.why_no_guess}"
+        else:
+            yield "It can be watched."
+        yield how
         yield "It was loaded on trial." if tried else "It was judged by its files alone."
     else:
         count = len(verdict.refusals)
@@ -103,6 +108,8 @@ def _as_dict(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: boo
     return {
         "model": str(verdict.path),
         "fit": verdict.fit,
+        "answer": verdict.answer.value,
+        "why_no_guess": verdict.why_no_guess,
         "pipeline": verdict.pipeline,
         "tried": tried,
         "device": device,

@@ -128,15 +128,12 @@ def describe_model(engine: Engine, pipeline: Any, model: str | None) -> OpenedMo
     from sculptor_app.diffusion.models.lora import takes_loras
     from sculptor_app.diffusion.pipelines import parameters
     from sculptor_app.diffusion.pipelines.compatibility import samplers_for
+    from sculptor_app.diffusion.pipelines.suitability import obstacle_of
     from sculptor_app.diffusion.sampling.engine import model_name
 
-    why_not = parameters.why_not_callable(pipeline)
-    if why_not:
-        raise RequestError(
-            translate("errors", "{0} Choose a model that makes pictures from words, classes or pictures.").format(
-                why_not
-            )
-        )
+    obstacle = obstacle_of(pipeline)
+    if obstacle is not None:
+        raise RequestError(str(obstacle))
     return OpenedModel(
         model=model,
         name=model_name(model),

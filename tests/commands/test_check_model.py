@@ -30,10 +30,11 @@ def test_a_good_model(whole: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert main(["check-model", str(whole), "--device", "cpu"]) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    path, pipeline, fit, how = said.out.splitlines()
+    path, pipeline, answer, fit, how = said.out.splitlines()
     assert path == str(whole)
     assert pipeline.startswith("DDPMPipeline, ")
-    assert fit.startswith("Fit: it runs on CPU, ")
+    assert answer == "It can be watched."
+    assert fit.startswith("It runs on CPU, ")
     assert fit.endswith(" in float32.")
     assert how == "It was loaded on trial."
 
@@ -86,12 +87,14 @@ def test_pickles_are_converted_where_that_is_asked_for(
 def test_json_says_the_same(whole: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-model", str(whole), "--json", "--no-trial", "--device", "cpu"]) == 0
     good = json.loads(capsys.readouterr().out)
+    assert (good["answer"], good["why_no_guess"]) == ("watched", "")
     assert (good["fit"], good["pipeline"], good["dtype"], good["findings"]) == (True, "DDPMPipeline", "float32", [])
     assert good["weight_bytes"] == (whole / "unet" / WEIGHTS).stat().st_size
     assert [part["name"] for part in good["components"]] == ["scheduler", "unet"]
     (model / "unet" / WEIGHTS).unlink()
     assert main(["check-model", str(model), "--json", "--no-trial", "--device", "cpu"]) == 1
     bad = json.loads(capsys.readouterr().out)
+    assert bad["answer"] == "refused"
     assert (bad["fit"], bad["dtype"], bad["tried"]) == (False, None, False)
     (finding,) = bad["findings"]
     assert finding["severity"] == "refused"

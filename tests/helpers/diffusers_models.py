@@ -73,20 +73,8 @@ def inpainting() -> Any:
     return RePaintPipeline(unet(), RePaintScheduler())
 
 
-def sound() -> Any:
-    from diffusers import DanceDiffusionPipeline, IPNDMScheduler, UNet1DModel
-
-    network = UNet1DModel(
-        sample_size=64, sample_rate=16_000, extra_in_channels=64, use_timestep_embedding=False,
-        time_embedding_type="fourier",
-        down_block_types=("DownBlock1DNoSkip", "DownBlock1D", "AttnDownBlock1D"), block_out_channels=(32, 32, 64),
-        up_block_types=("AttnUpBlock1D", "UpBlock1D", "UpBlock1DNoSkip"), mid_block_type="UNetMidBlock1D",
-    )  # fmt: skip
-    return DanceDiffusionPipeline(network, IPNDMScheduler())
-
-
 NAMED = {"ddpm": ddpm, "ddim": ddim, "ldm": ldm, "dit": dit}
-UNHEARD_OF = {"score": score, "consistency": consistency, "inpainting": inpainting, "sound": sound}
+UNHEARD_OF = {"score": score, "consistency": consistency, "inpainting": inpainting}
 """Pipelines that no line of the program names."""
 
 

@@ -89,7 +89,7 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
             report(LoadingProgress(LoadingStage.READING, component.name, position, len(verdict.components)))
             parts[component.name] = _component(component, torch_dtype)
         try:
-            pipeline = verdict.pipeline_class.from_pretrained(
+            pipeline = _assembled(verdict, parts) or verdict.pipeline_class.from_pretrained(
                 verdict.path, **parts, **dict.fromkeys(verdict.left_out), torch_dtype=torch_dtype,
                 local_files_only=True, use_safetensors=True, trust_remote_code=False,
             )  # fmt: skip
@@ -97,6 +97,20 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
             raise cannot(shown_path(verdict.path), error) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _assembled(verdict: Verdict, parts: dict[str, Any]) -> Any:
+    """A pipeline put together of its parts, where diffusers cannot read its folder; None where it can.
+
+    WORKAROUND: `from_pretrained` of diffusers 0.42.1 looks for the class of each part even where the part is given, and
+    does not find those of modules that moved, as unclip's. Pipelines with settings of their own are not assembled.
+    """
+    kind = verdict.pipeline_class
+    moved = [each for each in verdict.components if each.component_class.__module__.startswith("diffusers.pipelines.")]
+    lost = [each for each in moved if ".deprecated." in each.component_class.__module__]
+    if not lost or kind._get_signature_keys(kind)[1]:
+        return None
+    return kind(**parts, **dict.fromkeys(verdict.left_out))
 
 
 @contextlib.contextmanager

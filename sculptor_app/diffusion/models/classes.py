@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import re
+import sys
+import typing
 from types import ModuleType
 from typing import Any
 
@@ -54,14 +57,26 @@ def pipeline_class(name: object) -> Any:
     return found
 
 
-def component_class(library: object, name: object) -> tuple[Any, str]:
-    """Class of a component, and its kind: "network", "encoder", "scheduler" or "data"; `Unfit` if it is not allowed."""
+def component_class(library: object, name: object, pipeline: Any = None) -> tuple[Any, str]:
+    """Class of a component, and its kind: "network", "encoder", "scheduler", "guider" or "data"; else `Unfit`.
+
+    Args:
+        pipeline: The class of the pipeline that it is for; None where that is not known.
+    """
     if (library, name) == OUR_LABELS:
         from sculptor_app.diffusion.label_embedding import LabelEmbedding
 
         return LabelEmbedding, "network"
-    found = _look_up(_library(library, name), name)
+    found = _imported_by(pipeline, name) if _is_own_module(library) else None
+    found = found or _look_up(_library(library, name), name)
     kind = _kind(found) if isinstance(found, type) else None
+    if kind is None and isinstance(found, type) and library in ("diffusers", "transformers"):
+        raise Unfit(
+            translate("errors", "The class {0} of {1} is no part that a pipeline is made of.").format(
+                shown(name), shown(library)
+            ),
+            translate("errors", "Restore the model_index.json; it names networks, samplers, encoders and their data."),
+        )
     if kind is None:
         raise Unfit(
             translate("errors", "The class {0} of {1} is not one that a model may name.").format(
@@ -89,6 +104,23 @@ def _library(library: object, name: object) -> Any:
     raise Unfit(
         translate("errors", "The library {0} is not one that a model may name.").format(shown(library)), _UNTRUSTED
     )
+
+
+def _is_own_module(library: object) -> bool:
+    """Whether a library is the name of a module of diffusers' pipelines, which may have moved since."""
+    return isinstance(library, str) and bool(_WORD.fullmatch(library)) and library != "transformers"
+
+
+def _imported_by(pipeline: Any, name: object) -> Any:
+    """The class of that name that the module of a pipeline works with, if diffusers has it; None if it has none.
+
+    WORKAROUND: diffusers 0.42.1 names modules in a model's index that it cannot find again, as "deprecated".
+    """
+    module = sys.modules.get(getattr(pipeline, "__module__", ""))
+    if module is None or not module.__name__.startswith("diffusers.pipelines.") or not isinstance(name, str):
+        return None
+    found = vars(module).get(name)
+    return found if isinstance(found, type) and found.__module__.startswith("diffusers.") else None
 
 
 def _look_up(module: ModuleType, name: object) -> Any:
@@ -132,6 +164,8 @@ def _kind(found: type) -> str | None:
         return "network"
     if _is_below(found, diffusers.SchedulerMixin):
         return "scheduler"
+    if _is_below(found, importlib.import_module("diffusers.guiders.guider_utils").BaseGuidance):
+        return "guider"
     if importlib.util.find_spec("transformers") is None:
         return None
     if _is_below(found, importlib.import_module("transformers").PreTrainedModel):
@@ -145,3 +179,20 @@ def _kind(found: type) -> str | None:
 def _is_below(found: type, base: Any) -> bool:
     """Whether a class derives from another, and is not that itself."""
     return issubclass(found, base) and found is not base
+
+
+_GUARDS = ("safety_checker",)
+"""Components that look at the finished picture; all pipelines work without them."""
+
+
+def nullable_components(pipeline: Any) -> set[str]:
+    """The components of a pipeline class that may be None, though it does not call them optional."""
+    if pipeline is None:
+        return set()
+    required = set(pipeline._get_signature_keys(pipeline)[0]) - set(getattr(pipeline, "_optional_components", ()))
+    parameters = inspect.signature(pipeline.__init__).parameters
+    return {
+        name
+        for name in required & parameters.keys()
+        if name in _GUARDS or type(None) in typing.get_args(parameters[name].annotation)
+    }

@@ -26,12 +26,17 @@ from sculptor_app.diffusion.models.verdict import (
     shown,
     shown_path,
 )
+from sculptor_app.diffusion.pipelines.suitability import obstacle_of_class, why_no_guess
+from sculptor_app.diffusion.samplers.schedulers import ADD_NOISE_ALONE
 
 PROGRAMS = (".py", ".pyc", ".pyw", ".pyd", ".so", ".dll", ".dylib")
 MOST_DATA_BYTES = 256 << 20
 """Of one file without weights: the largest vocabularies take a tenth."""
 
-_SETTINGS = {"network": "config.json", "encoder": "config.json", "scheduler": "scheduler_config.json"}
+_SETTINGS = {
+    "network": "config.json", "encoder": "config.json", "scheduler": "scheduler_config.json",
+    "guider": "guider_config.json",
+}  # fmt: skip
 _DATA_SETTINGS_BYTES = 8 << 20
 _WHOLE = translate("errors", "Choose a folder that holds a complete model.")
 _ELSEWHERE = translate("errors", "The loader would fetch another model from wherever it says, unseen by any check.")
@@ -67,6 +72,7 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
     components: tuple[Component, ...] = ()
     left_out: tuple[str, ...] = ()
     pickles: tuple[PickledWeights, ...] = ()
+    unguessed = ""
     try:
         if INDEX not in folder.files:
             raise _no_pipeline(folder)
@@ -75,6 +81,12 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
         pipeline_class = catalogue.pipeline_class(index.get("_class_name"))
     except Unfit as unfit:
         findings.append(unfit.finding)
+    obstacle = None if pipeline_class is None else obstacle_of_class(pipeline_class)
+    if obstacle is not None:  # no other finding matters then, and none of it needs to be looked at
+        finding = Finding(obstacle.message, obstacle.advice)
+        return Verdict(
+            path, pipeline_class.__name__, pipeline_class, findings=(finding,), fingerprint=folder.fingerprint()
+        )
     readme = any(name.lower() == "readme.md" for name in folder.files)  # some disks take both for the same
     if getattr(pipeline_class, "_load_connected_pipes", False) and readme:
         findings.append(
@@ -87,6 +99,7 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
         inspected = _Components(folder, index, pipeline_class, wanted_variant, with_weights)
         components, left_out, pickles = inspected.components, inspected.left_out, tuple(inspected.pickles)
         findings += inspected.findings
+        unguessed = inspected.why_no_guess()
     name = index.get("_class_name")
     pipeline = name if isinstance(name, str) else ""
     programs = list(_programs(folder, index))
@@ -94,8 +107,7 @@ def inspect_folder(path: Path, wanted_variant: str | None = None, with_weights: 
     findings = [*run, *_as_partial(path, findings), *programs]
     findings.sort(key=lambda each: each.severity is Severity.NOTE)
     return Verdict(path, pipeline, pipeline_class, components, distinct(findings), folder.fingerprint(), wanted_variant,
-                   left_out=left_out,
-        pickles=pickles)  # fmt: skip
+                   left_out=left_out, pickles=pickles, why_no_guess=unguessed)  # fmt: skip
 
 
 def _no_pipeline(folder: Folder) -> Unfit:
@@ -162,11 +174,14 @@ class _Components:
         self.findings: list[Finding] = []
         self._folder, self._pipeline_class, self._with_weights = folder, pipeline_class, with_weights
         self.pickles: list[PickledWeights] = []
+        self._schedulers: dict[str, dict[str, Any]] = {}  # settings of those that sample
         self._copies: dict[str, Folder] = {}
+        self._nullable = catalogue.nullable_components(pipeline_class)
         self._optional = set(getattr(pipeline_class, "_optional_components", ()))
         named = self._named(index)
         self.left_out = self._leave_out(named)
         named = {name: entry for name, entry in named.items() if name not in self.left_out}
+        self.left_out += tuple(sorted(name for name in self._nullable if index.get(name) in (None, [None, None])))
         classes = {name: found for name, entry in named.items() if (found := self._class(name, entry)) is not None}
         self._places = {name: self._place(name, *found) for name, found in classes.items()}
         weighty = {name: kind for name, (_, kind) in classes.items() if kind in weights.STEMS and with_weights}
@@ -190,6 +205,11 @@ class _Components:
             self.findings += self._settings(component)
             self.findings += self._others(component)
 
+    def why_no_guess(self) -> str:
+        """The reason why a run has no guess, by the settings of the schedulers that sample; empty where it has one."""
+        reasons = [why_no_guess(settings) for settings in self._schedulers.values()]
+        return reasons[0] if reasons and all(reasons) else ""
+
     def _named(self, index: dict[str, Any]) -> dict[str, list[Any]]:
         """The entries that are components in use, by name."""
         required, settings = _signature(self._pipeline_class)
@@ -205,14 +225,14 @@ class _Components:
                 )
             elif is_pair and entry != [None, None]:
                 named[name] = entry
-            elif name in required - self._optional and entry == [None, None]:
+            elif name in required - self._optional - self._nullable and entry == [None, None]:
                 self._lack(name)
             elif name in required and entry != [None, None]:
                 self._refuse(
                     translate("errors", "{0} says {1} for {2}.").format(INDEX, shown(entry), name),
                     translate("errors", "It must name a library and a class of it."),
                 )
-        for name in sorted(required - index.keys() - self._optional):
+        for name in sorted(required - index.keys() - self._optional - self._nullable):
             self._lack(name)
         return named
 
@@ -245,7 +265,7 @@ class _Components:
 
     def _class(self, name: str, entry: list[Any]) -> tuple[Any, str] | None:
         try:
-            found = catalogue.component_class(*entry)
+            found = catalogue.component_class(entry[0], entry[1], self._pipeline_class)
         except Unfit as unfit:
             self.findings.append(unfit.finding)
             return None
@@ -341,6 +361,9 @@ class _Components:
                 yield unfit.finding
             else:
                 yield from check_settings(shown_path(component.folder / file), settings, component.kind != "data")
+                if component.kind == "scheduler" and component.name not in ADD_NOISE_ALONE:
+                    name = component.component_class.__name__
+                    self._schedulers[component.name] = {**settings, "_class_name": name}
         if component.kind == "encoder" and "adapter_config.json" in names:
             message = translate("errors", "{0} has an adapter_config.json.").format(shown_path(component.folder))
             yield Finding(message, _ELSEWHERE)

@@ -35,6 +35,7 @@ from sculptor_app.diffusion.models.verdict import (
     stoppable,
 )
 from sculptor_app.diffusion.models.weights import OTHER_WEIGHTS, PICKLES, weights_hash
+from sculptor_app.diffusion.pipelines.suitability import obstacle_of
 
 HALF_VARIANT = "fp16"
 EXACT_BYTES = 1 << 30
@@ -193,6 +194,7 @@ def load_pipeline(
     assert plan is not None
     try:
         pipeline = build(verdict, plan.dtype, report)
+        check_suitable(pipeline)
     except Unfit as unfit:
         raise ModelRefused([unfit.finding]) from unfit
     if inspect_model(path, verdict.wanted_variant).fingerprint != verdict.fingerprint:
@@ -212,6 +214,13 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
     if verdict.settings_folder is not None:
         return single_file.build_checkpoint(verdict, dtype, report)
     return builder.build(verdict, dtype, report)
+
+
+def check_suitable(pipeline: Any) -> None:
+    """Refuse a built pipeline that cannot be run here (`Unfit`)."""
+    obstacle = obstacle_of(pipeline)
+    if obstacle is not None:
+        raise Unfit(obstacle.message, obstacle.advice)
 
 
 def is_movable(pipeline: Any) -> bool:

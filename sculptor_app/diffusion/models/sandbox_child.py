@@ -46,14 +46,14 @@ def main(arguments: Sequence[str]) -> None:
 
 def _load(limits: tuple[int, int], path: str, variant: str, dtype: str) -> Sequence[Finding]:
     """The findings against a model."""
-    from sculptor_app.diffusion.models.loader import build, inspect_model
+    from sculptor_app.diffusion.models.loader import build, check_suitable, inspect_model
 
     verdict = inspect_model(Path(path), variant or None)  # imports the classes that the model names
     if not verdict.fit:
         return verdict.refusals
     limit_resources(*limits)
     forbid(Path(tempfile.gettempdir()))
-    return _refused(lambda: build(verdict, dtype), limits[0])
+    return _refused(lambda: check_suitable(build(verdict, dtype)), limits[0])
 
 
 def _convert(limits: tuple[int, int], folder: str, stem: str, *files: str) -> Sequence[Finding]:

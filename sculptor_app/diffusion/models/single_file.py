@@ -100,7 +100,7 @@ def inspect_checkpoint(path: Path) -> Verdict:
     parts = (*within.components, Component(path.stem, "checkpoint", within.pipeline_class, path, weights))
     fingerprint = f"{folder.fingerprint()} {within.fingerprint}"
     return Verdict(path, within.pipeline, within.pipeline_class, parts, distinct(findings), fingerprint,
-                   settings_folder=settings, left_out=within.left_out)  # fmt: skip
+                   settings_folder=settings, left_out=within.left_out, why_no_guess=within.why_no_guess)  # fmt: skip
 
 
 def inspect_pickled(path: Path) -> Verdict:

@@ -27,6 +27,14 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
+class Answer(StrEnum):
+    """Answer to whether a model can be watched."""
+
+    WATCHED = "watched"
+    RECORDED = "recorded"  # it can be run and its states are recorded, but there is no guess
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One result of an inspection."""
@@ -122,6 +130,7 @@ class Verdict:
     settings_folder: Path | None = None  # for a checkpoint: the folder that holds its components' settings
     pickles: tuple[PickledWeights, ...] = ()  # weights that were not converted yet; refused for each of them
     left_out: tuple[str, ...] = ()  # optional components that the index names, and that are not there
+    why_no_guess: str = ""  # why runs of it have no guess, in one sentence; empty where they have one
 
     @property
     def refusals(self) -> tuple[Finding, ...]:
@@ -132,6 +141,13 @@ class Verdict:
     def fit(self) -> bool:
         """Whether nothing speaks against it."""
         return not self.refusals
+
+    @property
+    def answer(self) -> Answer:
+        """What becomes of a run of it."""
+        if not self.fit:
+            return Answer.REFUSED
+        return Answer.RECORDED if self.why_no_guess else Answer.WATCHED
 
     @property
     def weights(self) -> tuple[Weights, ...]:

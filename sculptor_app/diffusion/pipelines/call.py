@@ -22,6 +22,7 @@ from sculptor_app.diffusion.pipelines.parameters import (
     code_names,
     model_parameters,
     native_size,
+    takes_only_lists,
     unsupported_parameters,
     why_not_callable,
 )
@@ -93,7 +94,7 @@ def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelP
     wanted |= {"prompt": controls["prompt"].default} if "prompt" in controls else {}
     wanted |= request.option_values
     for name, control in controls.items():
-        if control.kind is ParameterKind.LABEL:
+        if control.kind is ParameterKind.LABEL or control.name == "control_mode":
             wanted.setdefault(name, control.default)
         if name not in ("form", "material"):  # those have sentences of their own
             control.check(wanted.get(name))
@@ -136,6 +137,8 @@ def _argument(
         return label_of(pipeline, control.name, str(value))  # type: ignore[arg-type]
     if control.kind is ParameterKind.LABEL:
         return [value]  # one for each picture
+    if control.kind is ParameterKind.TEXT and takes_only_lists(call_parameters(pipeline)[control.name]):
+        return [value]
     if control.kind is ParameterKind.PICTURE:
         return _picture(Path(str(value)).expanduser(), max(size) if size else _USUAL_SIDE_PX, notes)
     if control.kind is ParameterKind.CHOICE:

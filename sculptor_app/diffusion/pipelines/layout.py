@@ -90,10 +90,6 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
             ).format(name),
         )
     if vae is None:
-        if getattr(pipeline, "prior", None) is not None:
-            return StateLayout(
-                "", why_not=translate("errors", "{0} makes what another model draws from, not a picture.").format(name)
-            )
         other = next((part for part in ("vqgan", "vocoder", "image_decoder") if hasattr(pipeline, part)), None)
         if other is None:
             return StateLayout("pixels")
@@ -108,12 +104,7 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
         return StateLayout("", why_not=why_not)
     channels, factor = _channels(vae), _factor(vae)
     if not any(hasattr(pipeline, method) for method in _UNPACKING):
-        if _is_for_videos(vae):
-            return StateLayout(
-                "",
-                why_not=translate("errors", "What {0} works on are latents of a video, not of a picture.").format(name),
-            )
-        return StateLayout("latents", channels, factor)
+        return StateLayout("latents", channels, factor, has_time=_is_for_videos(vae))
     for patch in (1, 2):
         layout = StateLayout("latents", channels, factor, patch, _is_for_videos(vae))
         if _is_native(pipeline, layout):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import types
 import typing
-from collections.abc import Callable
 from enum import Enum
 from inspect import Parameter
 from typing import Any
@@ -60,7 +60,11 @@ TITLES = {
 SIZES = ("height", "width", "size")
 LABELS = ("class_labels",)
 PICTURES = ("image", "mask_image", "control_image")
-"""Pictures that pipelines need although some of them have None for a default."""
+"""Pictures that pipelines take, whatever their annotation says (a tensor, in some)."""
+_NAMED_KINDS = {"prompt": ParameterKind.TEXT}
+
+WORDS = {"prompt", *LABELS}
+"""Parameters that say what to make; without any of them a pipeline starts from a picture."""
 
 _SHARE = (0.0, 1.0)
 BOUNDS: dict[str, tuple[float | None, float | None]] = {
@@ -95,12 +99,22 @@ def why_not_callable(pipeline: Pipeline) -> str:
     missing = [
         each.name
         for each in unsupported_parameters(pipeline)
-        if parameters[each.name].default is Parameter.empty and each.name not in SET_BY_APP
+        if each.name not in SET_BY_APP
+        and (parameters[each.name].default is Parameter.empty or _is_needed_list(pipeline, parameters[each.name]))
+        and not (isinstance(pipeline, type) and each.name in LABELS)  # which it knows is in its configs
     ]
     if not missing:
         return ""
-    name = type(pipeline).__name__
+    name = pipeline.__name__ if isinstance(pipeline, type) else type(pipeline).__name__
     return translate("errors", "{0} wants {1}, which another program has to make.").format(name, " and ".join(missing))
+
+
+def _is_needed_list(pipeline: Pipeline, parameter: Parameter) -> bool:
+    """Whether a parameter is a list of words, numbers or pictures that a call fails without, though it may be None."""
+    texts = [str(each) for each in _members(parameter.annotation)]
+    is_list = any(text.startswith("list[") for text in texts) and not any("Tensor" in text for text in texts)
+    is_plan = parameter.name.endswith(("timesteps", "sigmas"))
+    return is_list and not is_plan and parameter.default is None and fails_without(pipeline, parameter.name)
 
 
 def native_size(pipeline: Pipeline) -> tuple[int, int] | None:
@@ -140,15 +154,18 @@ def _describe(
         return _class_label(pipeline, parameter)
     if name in SIZES:
         return _size(pipeline, parameter)
-    kind = kind_by_type(parameter)
+    kind = ParameterKind.PICTURE if name in PICTURES else _NAMED_KINDS.get(name) or kind_by_type(parameter)
     if kind is None:
         return UnsupportedParameter(name, NUMBERS)
     if name == "prompt" and kind is ParameterKind.TEXT:
         default = parameter.default if isinstance(parameter.default, str) else ""
         return _control(parameter, kind, default=default)  # every pipeline takes an empty prompt
-    if name in PICTURES:
-        needed = parameter.default is Parameter.empty or name != "image" or "strength" in others
+    if kind is ParameterKind.PICTURE:
+        is_start = name in PICTURES and (name != "image" or "strength" in others or not others.keys() & WORDS)
+        needed = is_start or parameter.default is Parameter.empty or fails_without(pipeline, name)
         return _control(parameter, kind, required=needed)
+    if name == "control_mode" and fails_without(pipeline, name):
+        return _control(parameter, ParameterKind.WHOLE, low=0, default=0, required=True)
     choices = tuple(choices_of(parameter)) if kind is ParameterKind.CHOICE else ()
     return _control(parameter, kind, choices=choices, required=parameter.default is Parameter.empty)
 
@@ -216,10 +233,31 @@ def call_parameters(pipeline: Any) -> dict[str, inspect.Parameter]:
     }
 
 
-def function_of(pipeline: Any) -> Callable[..., Any]:
-    """The function behind a pipeline's call, without the wrappers around it."""
-    call: Callable[..., Any] = inspect.unwrap(type(pipeline).__call__)
-    return call
+def function_of(pipeline: Any) -> Any:
+    """The function behind the call of a pipeline, or of a pipeline class, without the wrappers around it."""
+    kind = pipeline if isinstance(pipeline, type) else type(pipeline)
+    return inspect.unwrap(kind.__call__)
+
+
+def fails_without(pipeline: Any, name: str) -> bool:
+    """Whether a pipeline's call fails where a parameter is None, by its code.
+
+    It does where it uses the value and never asks whether it is there, or asks only to raise an error.
+    """
+    steps, is_used = list(dis.get_instructions(function_of(pipeline))), False
+    for place, step in enumerate(steps[:-1]):
+        if step.argval != name or not step.opname.startswith("LOAD"):
+            continue
+        is_used = True
+        test = steps[place + 1].opname
+        if test.endswith(("IF_NONE", "IF_FALSE", "IF_TRUE")):
+            return False
+        if test.endswith("IF_NOT_NONE"):
+            target = steps[place + 1].argval
+            branch = [each.opname for each in steps[place + 2 :] if each.offset < target]
+            if "RAISE_VARARGS" not in branch:
+                return False
+    return is_used
 
 
 def code_names(pipeline: Any) -> frozenset[str]:
@@ -250,6 +288,8 @@ def kind_by_type(parameter: inspect.Parameter) -> ParameterKind | None:
         members = [type(parameter.default)]
     if any(isinstance(each, type) and issubclass(each, Enum) for each in members) or _literals(parameter):
         return ParameterKind.CHOICE
+    if takes_only_lists(parameter):
+        return ParameterKind.TEXT
     for wanted, kind in (
         (bool, ParameterKind.FLAG), (str, ParameterKind.TEXT), (PIL.Image.Image, ParameterKind.PICTURE),
         (float, ParameterKind.NUMBER), (int, ParameterKind.WHOLE),
@@ -257,6 +297,12 @@ def kind_by_type(parameter: inspect.Parameter) -> ParameterKind | None:
         if wanted in members and isinstance(parameter.default, _defaults(wanted)):
             return kind
     return None
+
+
+def takes_only_lists(parameter: inspect.Parameter) -> bool:
+    """Whether a text is to be given as a list of one: some pipelines take their words for a batch only."""
+    members = _members(parameter.annotation)
+    return list[str] in members and str not in members and parameter.default is parameter.empty
 
 
 def choices_of(parameter: inspect.Parameter) -> dict[str, Any]:

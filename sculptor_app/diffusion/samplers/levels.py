@@ -33,6 +33,10 @@ from sculptor_app.core.trajectory.levels import CLEAN, UNKNOWN, NoiseLevel
 Scheduler = Any
 """A scheduler of diffusers after `set_timesteps`; diffusers ships no types."""
 
+INVERTED_LEVELS = translate(
+    "errors", "This model counts its noise levels the other way round, which is not known here."
+)
+
 
 class UnknownSchedulerError(Exception):
     """A scheduler whose noise levels are not known; the text says which, for a person."""
@@ -59,11 +63,14 @@ def kind_of(scheduler: Scheduler) -> str:
             if kind.__name__ in SCHEDULER_CLASSES and kind.__module__.startswith("diffusers."):
                 return kind.__name__
             break
-    raise UnknownSchedulerError(
-        translate("errors", "How the sampler {0} takes its steps is not known here, so no guess can be shown.").format(
-            type(scheduler).__name__
-        )
-    )
+    raise UnknownSchedulerError(unknown_steps(type(scheduler).__name__))
+
+
+def unknown_steps(name: str) -> str:
+    """The sentence about a scheduler class whose arithmetic is not known."""
+    return translate(
+        "errors", "How the sampler {0} takes its steps is not known here, so no guess can be shown."
+    ).format(name)
 
 
 def is_known(scheduler: Scheduler) -> bool:
@@ -264,9 +271,7 @@ def _from_split_sigmas(scheduler: Scheduler, kind: str, index: int) -> NoiseLeve
 
 def _from_flow(scheduler: Scheduler, kind: str, index: int) -> NoiseLevel:
     if scheduler.config.get("invert_sigmas"):
-        raise UnknownSchedulerError(
-            translate("errors", "This model counts its noise levels the other way round, which is not known here.")
-        )
+        raise UnknownSchedulerError(INVERTED_LEVELS)
     sigma = float(scheduler.sigmas[index])
     return NoiseLevel(1 - sigma, sigma)
 

@@ -137,7 +137,7 @@ def settings_of(pipeline: Any) -> dict[str, Any]:
     return {**scheduler.config, "_class_name": name}
 
 
-_ADDS_NOISE_ALONE = ("image_noising_scheduler", "low_res_scheduler")
+ADD_NOISE_ALONE = ("image_noising_scheduler", "low_res_scheduler")
 """Diffusers' names for one that does, in all pipelines that have one."""
 
 
@@ -147,7 +147,7 @@ def schedulers_of(pipeline: Any) -> dict[str, Scheduler]:
     One that only adds noise to a given picture, as super-resolution does before it begins, is none of them.
     """
     found = {name: part for name, part in vars(pipeline).items() if isinstance(part, diffusers.SchedulerMixin)}
-    return {name: part for name, part in found.items() if name not in _ADDS_NOISE_ALONE}
+    return {name: part for name, part in found.items() if name not in ADD_NOISE_ALONE}
 
 
 _EVEN_LEVELS = dict.fromkeys(

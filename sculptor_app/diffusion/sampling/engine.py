@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
+from sculptor_app import logs
 from sculptor_app.core.errors import ModelFolderError, SculptorError
 from sculptor_app.core.requests.request import Lora, RequestError, RunRequest
 from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS
@@ -130,6 +131,7 @@ class Engine:
         try:
             with memory_errors(target.name):
                 self._make_ready(folder, target, stop, report or self._report)
+                logs.take_over("diffusers", "transformers")  # which have set up their own by now
         except BaseException:
             self.unload()  # a model that is half moved cannot run anywhere
             raise

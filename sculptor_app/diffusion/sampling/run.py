@@ -23,6 +23,7 @@ from sculptor_app.diffusion.pipelines.compatibility import check_sampler
 from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
 from sculptor_app.diffusion.pipelines.networks import networks_of
+from sculptor_app.diffusion.pipelines.suitability import obstacle_of
 from sculptor_app.diffusion.samplers.levels import is_known
 from sculptor_app.diffusion.samplers.schedulers import schedulers_of
 from sculptor_app.diffusion.sampling.engine import Engine, Pipeline, model_name
@@ -58,9 +59,10 @@ class PipelineRun:
         self.pipeline: Pipeline = engine.load(request.model, request.device, stop)
         assert engine.device is not None
         self.device = engine.device
+        obstacle = obstacle_of(self.pipeline)
+        if obstacle is not None:
+            raise RequestError(str(obstacle))
         layout = latent_layout_of(self.pipeline)
-        if layout.why_not:
-            raise RequestError(translate("errors", "{0} Choose a model that makes pictures.").format(layout.why_not))
         self._call = call_of(self.pipeline, request, start)
         self._stages = list(schedulers_of(self.pipeline))
         check_sampler(self.pipeline, request.sampler, engine.settings)

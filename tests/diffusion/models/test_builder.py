@@ -24,14 +24,12 @@ CALLS: dict[str, dict[str, Any]] = {
     "inpainting": {"image": torch.zeros(1, 3, 8, 8), "mask_image": torch.zeros(1, 1, 8, 8), "num_inference_steps": 2,
                    "jump_length": 1, "jump_n_sample": 1},
     "consistency": {"num_inference_steps": 2},
-    "sound": {"num_inference_steps": 2, "audio_length_in_s": 64 / 16_000},
 }  # fmt: skip
 
 
 def output(pipeline: Any, name: str) -> np.ndarray:
     arguments = CALLS.get(name, {"num_inference_steps": 2})
-    form = {} if name == "sound" else {"output_type": "np"}
-    made = pipeline(**arguments, **form, generator=torch.Generator().manual_seed(3), return_dict=False)
+    made = pipeline(**arguments, output_type="np", generator=torch.Generator().manual_seed(3), return_dict=False)
     return np.asarray(made[0])
 
 

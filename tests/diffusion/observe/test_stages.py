@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -202,10 +203,10 @@ def test_a_video_of_one_frame_is_a_picture(tmp_path: Path) -> None:
 
 def test_a_model_of_videos_is_refused_before_it_runs(tmp_path: Path) -> None:
     pipeline = build("stable_diffusion")
-    pipeline.vae.encoder.conv_in = torch.nn.Conv3d(3, 8, 3)
+    pipeline.__class__ = diffusers.TextToVideoSDPipeline
     engine = Engine(lambda *_, **__: pipeline)
     with pytest.raises(
-        RequestError, match=r"latents of a video, not of a picture\. Choose a model that makes pictures"
+        RequestError, match=r"makes a video; Sculptor shows how .*\. Choose a model that makes pictures"
     ):
         finish(engine, RunRequest(sampler=OWN_SAMPLER, model=str(tmp_path), device="cpu"))
 

@@ -1,0 +1,238 @@
+"""Suitability of a pipeline class for being watched: one table of causes, each with its sentence.
+
+What a pipeline makes is read from the record that its call returns, what it needs from the call's signature: both are
+known before anything of a model is built. No pipeline is named here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import dis
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from types import CodeType, FunctionType
+from typing import Any
+
+import diffusers
+from diffusers.utils import BaseOutput
+
+from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES
+from sculptor_app.core.texts import translate
+from sculptor_app.diffusion.pipelines.layout import AUTOENCODERS, latent_layout_of
+from sculptor_app.diffusion.pipelines.parameters import call_parameters, code_names, function_of, why_not_callable
+from sculptor_app.diffusion.samplers.levels import INVERTED_LEVELS, unknown_steps
+
+PipelineClass = Any
+
+PICTURES_ONLY = translate("errors", "Choose a model that makes pictures.")
+_DRAWS = translate("errors", "Open the model that draws from it, or the one that holds both.")
+
+_MAKES: Mapping[str, tuple[str, str]] = {
+    "video": (
+        translate("errors", "{0} makes a video; Sculptor shows how a single picture comes to be."), PICTURES_ONLY
+    ),
+    "sound": (translate("errors", "{0} makes sound, which is no picture."), PICTURES_ONLY),
+    "text": (translate("errors", "{0} makes text, which is no picture."), PICTURES_ONLY),
+    "embedding": (translate("errors", "{0} makes what another model draws from, not a picture."), _DRAWS),
+    "map": (
+        translate("errors", "{0} measures a given picture, as its depth or normals, and makes none."), PICTURES_ONLY
+    ),
+    "depth": (translate("errors", "{0} makes a picture and its depth in one, which cannot be shown."), PICTURES_ONLY),
+    "solid": (translate("errors", "{0} makes a solid, whose states are no picture."), PICTURES_ONLY),
+    "other": (translate("errors", "{0} makes no picture."), PICTURES_ONLY),
+}  # fmt: skip
+"""Causes by what a pipeline makes: the sentence about it, and what to do."""
+
+_FIELDS = (
+    ("video", {"frames", "video"}), ("sound", {"audio", "audios", "sound"}), ("map", {"prediction", "uncertainty"}),
+    ("depth", {"depth"}), ("picture", {"images", "image"}), ("text", {"text", "texts", "sequences"}),
+    ("embedding", {"image_embeds", "image_embeddings", "prompt_embeds", "negative_image_embeds"}),
+)  # fmt: skip
+"""What a pipeline makes, by fields of the record that it returns; the first row with one of its fields counts."""
+
+_VIDEO_PARAMETERS = {"num_frames", "video_length", "video"}
+_RENDERERS = ("shap_e_renderer",)
+_OPTIONAL_PACKAGES = {"ftfy": "ftfy", "BeautifulSoup": "bs4"}
+"""Names that diffusers' code has only where a package is installed, and that package."""
+
+
+CAUSES = (
+    *_MAKES, "no call", "inversion", "broken", "package", "tokens", "parallel", "grid", "argument", "layout",
+)  # fmt: skip
+"""All causes, in one word each."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Obstacle:
+    """A cause why a model cannot be run here."""
+
+    cause: str  # which of the causes, in one word
+    message: str  # what the model makes or needs, in one sentence
+    advice: str  # what to do, in one sentence
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.advice}"
+
+
+def obstacle_of_class(kind: PipelineClass) -> Obstacle | None:
+    """The cause why no model of a pipeline class can be run here, from the class alone; None if there is none."""
+    name = kind.__name__
+    if hasattr(kind, "picture_size"):  # of the embedded kind
+        return None
+    if not isinstance(inspect.unwrap(kind.__call__), FunctionType):
+        return Obstacle(
+            "no call",
+            translate("errors", "{0} bundles several pipelines and makes nothing by itself.").format(name),
+            translate("errors", "Open the same folder as one of them: change _class_name in its model_index.json."),
+        )
+    made = what_it_makes(kind)
+    if made != "picture":
+        message, advice = _MAKES[made]
+        return Obstacle(made, message.format(name), advice)
+    if callable(getattr(kind, "invert", None)):
+        return Obstacle(
+            "inversion",
+            translate("errors", "{0} edits a picture that another call has to turn back into noise first.").format(
+                name
+            ),
+            translate("errors", "Choose a model that makes pictures from words, classes or pictures."),
+        )
+    return _missing_package(kind) or _broken(kind) or _other_process(kind) or _missing_argument(kind, kind)
+
+
+def obstacle_of(pipeline: Any) -> Obstacle | None:
+    """The cause why a built pipeline cannot be run here: that of its class, or one of its components' configs."""
+    kind = type(pipeline)
+    if hasattr(kind, "picture_size"):
+        return None
+    found = obstacle_of_class(kind) or _missing_argument(kind, pipeline)
+    if found is not None:
+        return found
+    why_not = latent_layout_of(pipeline).why_not
+    return Obstacle("layout", why_not, PICTURES_ONLY) if why_not else None
+
+
+def why_no_guess(settings: Mapping[str, Any]) -> str:
+    """The reason why there is no guess with a scheduler of such settings; empty where there is one.
+
+    Args:
+        settings: As in a scheduler_config.json, with the name of the class.
+    """
+    name = str(settings.get("_class_name"))
+    if name not in SCHEDULER_CLASSES:
+        return unknown_steps(name)
+    if settings.get("invert_sigmas"):
+        return INVERTED_LEVELS
+    return ""
+
+
+def what_it_makes(kind: PipelineClass) -> str:
+    """What a pipeline makes: "picture", or a key of the causes."""
+    parameters = call_parameters(kind)
+    if any(name in inspect.signature(kind.__init__).parameters for name in _RENDERERS):
+        return "solid"
+    if _VIDEO_PARAMETERS & parameters.keys():
+        return "video"
+    fields = _result_fields(kind)
+    return next((made for made, names in _FIELDS if names & fields), "other" if fields else _by_components(kind))
+
+
+def _result_fields(kind: PipelineClass) -> set[str]:
+    """Fields of the records that a pipeline's call makes, or says that it returns."""
+    call = function_of(kind)
+    records = [call.__globals__.get(name) for name in call.__code__.co_names]
+    records += _members(call.__annotations__.get("return"), call.__globals__)
+    known = [each for each in records if isinstance(each, type) and issubclass(each, BaseOutput)]
+    return {field.name for each in known if dataclasses.is_dataclass(each) for field in dataclasses.fields(each)}
+
+
+def _members(annotation: Any, scope: dict[str, Any]) -> Iterable[Any]:
+    if isinstance(annotation, str):
+        return [scope.get(word.strip(" '\"")) for word in annotation.split("|")]
+    return getattr(annotation, "__args__", (annotation,))
+
+
+def _by_components(kind: PipelineClass) -> str:
+    """What a pipeline makes whose call names no record: a picture where it holds what decodes one."""
+    parts = inspect.signature(kind.__init__).parameters
+    decodes = {*AUTOENCODERS, "vqgan", "unet", "decoder"} & parts.keys()
+    return "picture" if decodes and "scheduler" in " ".join(parts) else "other"
+
+
+def _missing_argument(kind: PipelineClass, pipeline: Any) -> Obstacle | None:
+    why_not = why_not_callable(pipeline)
+    if not why_not:
+        return None
+    advice = translate("errors", "Choose a model that makes pictures from words, classes or pictures.")
+    return Obstacle("argument", why_not, advice)
+
+
+def _other_process(kind: PipelineClass) -> Obstacle | None:
+    """A process that is no sequence of noisy states: of tokens, or with all of its steps at once."""
+    choose = translate("errors", "Choose a model that takes its noise off step by step.")
+    part = inspect.signature(kind.__init__).parameters.get("scheduler")
+    if part is not None and isinstance(part.annotation, type):
+        settings = inspect.signature(part.annotation).parameters
+        if {"mask_token_id", "num_vec_classes"} & settings.keys():
+            message = translate("errors", "{0} fills in the tokens of a vocabulary; its states hold no noise.")
+            return Obstacle("tokens", message.format(kind.__name__), choose)
+    unpack = getattr(kind, "_unpack_latents", None)
+    if "task_prompt" in call_parameters(kind) or (unpack and "sizes" in inspect.signature(unpack).parameters):
+        message = translate("errors", "{0} works on a grid of pictures, one beside the other, of several sizes.")
+        return Obstacle("grid", message.format(kind.__name__), PICTURES_ONLY)
+    if any(name.startswith("batch_step") for name in code_names(kind)):
+        message = translate("errors", "{0} takes all of its steps at once and again, not one after the other.")
+        return Obstacle("parallel", message.format(kind.__name__), choose)
+    return None
+
+
+def _broken(kind: PipelineClass) -> Obstacle | None:
+    """A setting that the call asks the network for, and that networks of its class never have: a fault of diffusers."""
+    steps = [each.argval for each in dis.get_instructions(function_of(kind)) if each.opname != "CACHE"]
+    part = inspect.signature(kind.__init__).parameters.get("transformer")
+    if part is None or not isinstance(part.annotation, type):
+        return None
+    known = inspect.signature(part.annotation.__init__).parameters  # type: ignore[misc]
+    asked = [
+        name for a, b, name in zip(steps, steps[1:], steps[2:], strict=False) if (a, b) == ("transformer", "config")
+    ]
+    lacking = [name for name in asked if isinstance(name, str) and name.isidentifier() and name not in known]
+    if not lacking:
+        return None
+    message = translate("errors", "{0} of diffusers {1} asks its network for {2}, which such networks do not have.")
+    return Obstacle(
+        "broken",
+        message.format(kind.__name__, diffusers.__version__, lacking[0]),
+        translate("errors", "Open the same folder as another pipeline: change _class_name in its model_index.json."),
+    )
+
+
+def _missing_package(kind: PipelineClass) -> Obstacle | None:
+    """A package that the pipeline's code uses without asking whether it is there."""
+    module = sys.modules[kind.__module__]
+    codes = list(_codes(module, kind))
+    names = {name for code in codes for name in code.co_names}
+    for word, package in _OPTIONAL_PACKAGES.items():
+        asks = f"is_{package}_available" in names
+        if word in names and not asks and importlib.util.find_spec(package) is None:
+            return Obstacle(
+                "package",
+                translate("errors", "{0} needs the Python package {1}, which is not installed.").format(
+                    kind.__name__, package
+                ),
+                translate(
+                    "errors",
+                    "Install it with `pip install {0}` into Sculptor's environment and open the model again.",
+                ).format(package),
+            )
+    return None
+
+
+def _codes(module: Any, kind: PipelineClass) -> Iterable[CodeType]:
+    """The code of a module's functions and of a class's methods."""
+    for each in (*vars(module).values(), *(part for base in kind.__mro__ for part in vars(base).values())):
+        function = inspect.unwrap(getattr(each, "__func__", each)) if inspect.isroutine(each) else None
+        if isinstance(function, FunctionType) and function.__module__.startswith("diffusers.pipelines"):
+            yield function.__code__
