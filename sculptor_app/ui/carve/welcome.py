@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
@@ -31,6 +31,11 @@ class _Pictogram(QWidget):
         painter.end()
 
 
+MARGIN_PX, GAP_PX = 24, 18
+COLUMN_PX = 88, 136
+"""Least and greatest width of what is said about a phase."""
+
+
 class Welcome(QWidget):
     """The invitation, with the four phases and the steps they will take."""
 
@@ -40,6 +45,8 @@ class Welcome(QWidget):
         super().__init__(parent)
         self.setProperty("ground", "well")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._actions: list[QLabel] = []
+        self._sentences: list[QLabel] = []  # over the whole width
         self._steps = {phase.key: QLabel(self) for phase in PHASES}
         heading = QLabel(self.tr("Every picture begins as a block of noise"), self)
         font = fonts.title()
@@ -50,9 +57,11 @@ class Welcome(QWidget):
             self.tr("Press Start and watch the model carve it, step by step. Then go back and forth through it."),
             self,
         )
+        self._heading = heading
         story.setProperty("tone", "muted")
         story.setAlignment(Qt.AlignmentFlag.AlignCenter)
         story.setWordWrap(True)
+        self._sentences.append(story)
         self.button = QPushButton(self.tr("Start"), self)
         self.button.setProperty("kind", "primary")
         self.button.setMinimumWidth(160)
@@ -62,7 +71,7 @@ class Welcome(QWidget):
         row.addWidget(self.button)
         row.addStretch(1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(32, 24, 32, 24)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
         column.setSpacing(14)
         column.addStretch(3)
         column.addWidget(heading)
@@ -76,7 +85,7 @@ class Welcome(QWidget):
 
     def _phase_grid(self) -> QHBoxLayout:
         grid = QGridLayout()
-        grid.setHorizontalSpacing(18)
+        grid.setHorizontalSpacing(GAP_PX)
         grid.setVerticalSpacing(5)
         for column, phase in enumerate(PHASES):
             name = QLabel(names.phase_name(phase.key), self)
@@ -84,7 +93,7 @@ class Welcome(QWidget):
             action = QLabel(names.phase_action(phase.key), self)
             action.setProperty("tone", "muted")
             action.setWordWrap(True)
-            action.setFixedWidth(136)
+            self._actions.append(action)
             self._steps[phase.key].setFont(fonts.small())
             self._steps[phase.key].setProperty("tone", "muted")
             centre = Qt.AlignmentFlag.AlignHCenter
@@ -105,6 +114,7 @@ class Welcome(QWidget):
         caveat.setProperty("tone", "muted")
         caveat.setAlignment(Qt.AlignmentFlag.AlignCenter)
         caveat.setWordWrap(True)
+        self._sentences.append(caveat)
         return caveat
 
     def set_plan(self, spans: Sequence[PhaseSpan]) -> None:
@@ -117,6 +127,26 @@ class Welcome(QWidget):
 
     def set_can_start(self, can: bool) -> None:
         self.button.setEnabled(can)
+
+    def _fit_columns(self) -> None:
+        line = self._heading.fontMetrics().horizontalAdvance(self._heading.text())
+        self._heading.setWordWrap(line > self.width() - 2 * MARGIN_PX)
+        room = self.width() - 2 * MARGIN_PX - (len(self._actions) - 1) * GAP_PX
+        width = min(COLUMN_PX[1], max(COLUMN_PX[0], room // len(self._actions)))
+        for label in self._actions:
+            label.setFixedWidth(width)
+            label.setMinimumHeight(label.heightForWidth(width))
+        for label in self._sentences:
+            label.setMinimumHeight(label.heightForWidth(self.width() - 2 * MARGIN_PX))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_columns()
+
+    def minimumSizeHint(self) -> QSize:
+        count = len(self._actions)
+        least = 2 * MARGIN_PX + (count - 1) * GAP_PX + count * COLUMN_PX[0]
+        return QSize(least, super().minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:
         return QSize(640, 420)

@@ -191,7 +191,7 @@ class Stage(QWidget):
         self.remark.setGeometry(MARGIN, self.height() - MARGIN // 2 - line, self.width() - 2 * MARGIN, line)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(420, 260)
+        return QSize(400, 260)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -13,6 +13,12 @@ LAYOUT_VERSION = 1
 LEFT_PX, RIGHT_PX = 240, 400
 """Widths of the docks beside the frames."""
 
+NARROW_WINDOW_PX, NARROW_PX = 1180, (244, 332)
+"""In a window narrower than this the docks have these widths, so that frames keep theirs."""
+
+FILM_HEIGHT_PX = 114
+"""Room for the filmstrip before it is there, so that nothing jumps when it comes."""
+
 KEY = "window/layout"
 
 
@@ -77,7 +83,10 @@ class DockLayout(QObject):
     @Slot()
     def _resize(self) -> None:
         beside = [self.docks["block"], self.docks["plots"]]
-        self._window.resizeDocks(beside, [LEFT_PX, RIGHT_PX], Qt.Orientation.Horizontal)
+        widths = NARROW_PX if self._window.width() < NARROW_WINDOW_PX else (LEFT_PX, RIGHT_PX)
+        self._window.resizeDocks(beside, list(widths), Qt.Orientation.Horizontal)
+        film = self.docks["film"]
+        self._window.resizeDocks([film], [max(film.height(), FILM_HEIGHT_PX)], Qt.Orientation.Vertical)
 
     @Slot(bool)
     def set_movable(self, movable: bool) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TOP_PX, BOTTOM_PX = 32, 272
 """Where the panels begin; the bare frame shows their grounds."""
 
+ROOMY = QSize(1240, 680)
+"""A screen with less room than this for a window has one whose panels scroll; every page fits into more."""
+
 FIRST_SIZE, FRAME_ROOM = QSize(1440, 900), QSize(8, 40)
 """Size at the very first start, and what a window manager's title and borders take of the screen."""
 
@@ -51,12 +54,27 @@ class MainWindow(QMainWindow):
         self.painted.connect(self.complete)
         geometry = self.settings.value("window/geometry")
         if not isinstance(geometry, QByteArray) or not self.restoreGeometry(geometry):
-            self._fit_to_screen()
+            self.resize(FIRST_SIZE)
+        self.fit_to_screen()
 
-    def _fit_to_screen(self) -> None:
-        """Take the size that the panels like, or as much of it as the screen has beside the window's own frame."""
-        available = self.screen().availableGeometry().size()
-        self.resize(FIRST_SIZE.boundedTo(available - FRAME_ROOM))
+    def room_on_screen(self) -> QSize:
+        """What the screen has for a window beside its own frame."""
+        return self.screen().availableGeometry().size() - FRAME_ROOM
+
+    @Slot()
+    def fit_to_screen(self) -> None:
+        """Be no larger than the screen, whichever it is and whatever was remembered of another."""
+        room = self.room_on_screen()
+        if self._panels is not None:
+            needs = self.minimumSizeHint()
+            if not _holds(room, ROOMY) or not _holds(room, needs):
+                self._panels.make_compact()
+                layout = self.layout()
+                if layout is not None:  # it would let the window be no smaller than it asked for before
+                    layout.invalidate()
+                    layout.activate()
+        if not self.isMaximized() and not self.isFullScreen() and not _holds(room, self.size()):
+            self.resize(self.size().boundedTo(room))
 
     # Parts -------------------------------------------------------------------------------------------------------
 
@@ -85,6 +103,10 @@ class MainWindow(QMainWindow):
         panels.controls.restore(self.settings)
         self._workbench = Workbench(panels, self.settings, self)
         self._workbench.menus.restore(self.settings)
+        self.fit_to_screen()
+        handle = self.windowHandle()
+        if handle is not None:
+            handle.screenChanged.connect(self.fit_to_screen)
         self.completed.emit()
 
     @Slot()
@@ -129,3 +151,7 @@ class MainWindow(QMainWindow):
         bench.pages.shutdown()
         super().closeEvent(event)
         self.closed.emit()
+
+
+def _holds(room: QSize, size: QSize) -> bool:
+    return size.width() <= room.width() and size.height() <= room.height()

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMenu,
-    QStackedWidget,
     QStatusBar,
     QTabBar,
     QToolBar,
@@ -25,17 +24,14 @@ from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.welcome import Welcome
 from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel
 from sculptor_app.ui.plots.plots_panel import PlotsPanel
-from sculptor_app.ui.shell.docks import DockLayout
+from sculptor_app.ui.shell.docks import FILM_HEIGHT_PX, DockLayout
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
-from sculptor_app.ui.widgets.basics import LayoutBarrier
+from sculptor_app.ui.widgets.basics import CompactStack, LayoutBarrier
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Sampling
-
-FILM_HEIGHT_PX = 114
-"""Room for the filmstrip before it is there, so that nothing jumps when it comes."""
 
 
 class Panels(QObject):
@@ -62,12 +58,13 @@ class Panels(QObject):
         self.film_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.film_panel = _column(window, (self.film_hint,), (14, 2, 14, 4))
         self.film_panel.setMinimumHeight(FILM_HEIGHT_PX)
-        self.middle = QStackedWidget(window)
+        self.middle = CompactStack(window)
         self.middle.addWidget(self.welcome)
-        self.stack = QStackedWidget(window)
+        self.stack = CompactStack(window)
         self.stack.addWidget(self.middle)
         bars = self.opening_bar, self.download_bar, self.saving_bar
-        window.setCentralWidget(_column(window, (self.messages, *bars, self.stack), (0, 0, 0, 0)))
+        self.centre = LayoutBarrier(_column(window, (self.messages, *bars, self.stack), (0, 0, 0, 0)))
+        window.setCentralWidget(self.centre)
         self.dock_layout = self._make_docks(window)
         self.status_line = QLabel(self.tr("no run yet"), window)
         self.memory_line = QLabel(window)
@@ -75,6 +72,15 @@ class Panels(QObject):
         self.run_control = RunControl(self.session, self.runner, self.controls, self.run_panel, self.messages)
         self.controls.edited.connect(self._judge)
         self.welcome.start_requested.connect(self.run_control.start)
+
+    def make_compact(self) -> None:
+        """Let pages and docks scroll, so that the window fits a small screen."""
+        for part in (self.middle, self.stack, self.centre):
+            part.make_compact()
+        for name, dock in self.dock_layout.docks.items():
+            barrier = dock.widget()
+            assert isinstance(barrier, LayoutBarrier)  # DockLayout puts each panel into one
+            barrier.make_compact(keeps_height=name in ("timeline", "film"))
 
     def add_filmstrip(self, film: QWidget) -> None:
         """Put the filmstrip where its hint is; hidden until there is a run."""

@@ -5,9 +5,25 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QDropEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QLabel, QMenu, QScrollArea, QSizePolicy, QStyle, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QDropEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import (
+    QLabel,
+    QMenu,
+    QScrollArea,
+    QScrollBar,
+    QSizePolicy,
+    QStackedWidget,
+    QStyle,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+QWIDGETSIZE_MAX = (1 << 24) - 1  # of Qt, which PySide6 does not hand on
+
+SLACK_PX = 2
+"""What a dock may give a panel less than that asked for: separators are counted differently."""
 
 _BETWEEN = " · "
 _LEAST_LETTERS = 5
@@ -96,16 +112,20 @@ def _let_go(button: QToolButton) -> None:
 
 
 class LayoutBarrier(QWidget):
-    """Holds one widget as large as itself.
+    """Holds one widget as large as itself, or as the widget needs at least; then it scrolls.
 
     Every changed text makes Qt lay out all that is around it, up to the window, again, at every step. Here that stops,
     unless the least size or the height that the widget asks for has changed.
     """
 
+    ask_at_most = QSize(200, 80)
+    """What a compact one asks for at most."""
+
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._content = content
         content.setParent(self)
+        self._bars: tuple[QScrollBar, QScrollBar] | None = None  # across and down, of a compact one
         self.setSizePolicy(content.sizePolicy())
         self._asked = self._asks()
 
@@ -115,8 +135,64 @@ class LayoutBarrier(QWidget):
     def sizeHint(self) -> QSize:
         return self._content.sizeHint()
 
-    def minimumSizeHint(self) -> QSize:
+    def make_compact(self, keeps_height: bool = False) -> None:
+        """Ask for little room from now on, and scroll where the widget needs more than it is given.
+
+        Args:
+            keeps_height: go on to ask for all of its height.
+        """
+        if self._bars is None:
+            if keeps_height:
+                self.ask_at_most = QSize(self.ask_at_most.width(), QWIDGETSIZE_MAX)
+            self._bars = QScrollBar(Qt.Orientation.Horizontal, self), QScrollBar(Qt.Orientation.Vertical, self)
+            for bar in self._bars:
+                bar.setSingleStep(20)
+                bar.valueChanged.connect(self._scroll)
+            self.updateGeometry()
+            self._place()
+
+    def _place(self) -> None:
+        """Give the widget all the room, or what it needs at least behind scroll bars."""
+        if self._bars is None:
+            self._content.setGeometry(self.rect())
+            return
+        across, down = self._bars
+        least = self._least() - QSize(SLACK_PX, SLACK_PX)
+        is_short = self.height() < least.height()
+        width = self.width() - (down.sizeHint().width() if is_short else 0)
+        is_narrow = width < least.width()
+        height = self.height() - (across.sizeHint().height() if is_narrow else 0)
+        across.setGeometry(0, height, width, across.sizeHint().height())
+        down.setGeometry(width, 0, down.sizeHint().width(), height)
+        for bar, is_needed, has, needs in (
+            (across, is_narrow, width, least.width()), (down, height < least.height(), height, least.height())
+        ):  # fmt: skip
+            if bar.isHidden() == is_needed:
+                bar.setVisible(is_needed)
+                self.updateGeometry()
+            bar.setRange(0, max(0, needs - has))
+            bar.setPageStep(max(1, has))
+            bar.raise_()
+        self._content.resize(max(width, least.width()), max(height, least.height()))
+        self._scroll()
+
+    @Slot()
+    def _scroll(self) -> None:
+        if self._bars is not None:
+            across, down = self._bars
+            self._content.move(-across.value(), -down.value())
+
+    def _least(self) -> QSize:
         return self._content.minimumSizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        least = self._least()
+        if self._bars is None:
+            return least
+        across = self._bars[0]
+        if not across.isHidden():  # which takes its height beside what the widget keeps of it
+            least.setHeight(least.height() + across.height())
+        return least.boundedTo(self.ask_at_most)
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:
@@ -124,11 +200,39 @@ class LayoutBarrier(QWidget):
             if asks != self._asked:
                 self._asked = asks
                 self.updateGeometry()
+                self._place()
         return super().event(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._content.setGeometry(self.rect())
+        self._place()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self._bars is None or self._bars[1].isHidden():
+            event.ignore()
+            return
+        down = self._bars[1]
+        down.setValue(down.value() - event.angleDelta().y() // 2)
+        event.accept()
+
+
+class CompactStack(QStackedWidget):
+    """Stack that, made compact, needs as much room as the page in front instead of the largest of all."""
+
+    _is_compact = False
+
+    def make_compact(self) -> None:
+        """Need no more room from now on than the page in front."""
+        if not self._is_compact:
+            self._is_compact = True
+            self.currentChanged.connect(self.updateGeometry)
+            self.updateGeometry()
+
+    def minimumSizeHint(self) -> QSize:
+        current = self.currentWidget()
+        if not self._is_compact or current is None:
+            return super().minimumSizeHint()
+        return current.minimumSizeHint().expandedTo(current.minimumSize())
 
 
 class ScrolledPanel(QWidget):

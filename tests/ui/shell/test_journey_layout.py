@@ -1,14 +1,15 @@
 """What the window remembers, and how it fits."""
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.stage import ROW
-from sculptor_app.ui.shell.main_window import LEFT_PX, MainWindow
+from sculptor_app.ui.shell.main_window import FRAME_ROOM, LEFT_PX, ROOMY, MainWindow
+from sculptor_app.ui.widgets.basics import LayoutBarrier
 from tests.helpers.window import Driver
 
 
@@ -62,6 +63,61 @@ def test_panels_can_be_moved_on_request(driver: Driver) -> None:
     dock.setFloating(True)
     driver.window.panels.dock_layout.reset()
     assert not dock.isFloating()
+
+
+SMALL_SCREENS = {"1600x1000 at 1.5": (1067, 667), "1600x1000 at 2": (800, 500), "1280x720 at 1.5": (853, 480),
+                 "1280x720 at 2": (640, 360)}  # fmt: skip
+
+
+@pytest.mark.parametrize("screen", SMALL_SCREENS.values(), ids=SMALL_SCREENS)
+def test_the_window_is_never_larger_than_the_screen(
+    open_window, monkeypatch: pytest.MonkeyPatch, screen: tuple[int, int]
+) -> None:
+    """At the first start, in every page, and when the size of a larger screen is remembered."""
+    large = open_window().window
+    large.resize(1500, 950)
+    large.close()
+    room = QSize(*screen) - FRAME_ROOM
+    monkeypatch.setattr(MainWindow, "room_on_screen", lambda window: room)
+    window = open_window().window
+    window.panels.plots.load()
+    for entry in window.bench.pages.entries:
+        window.bench.pages.show(entry.key)
+        QApplication.processEvents()
+        assert window.size() == window.size().boundedTo(room), entry.key
+        assert window.minimumSizeHint() == window.minimumSizeHint().boundedTo(room), entry.key
+
+
+def test_on_a_larger_screen_every_page_fits_as_it_is(open_window, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MainWindow, "room_on_screen", lambda window: ROOMY)
+    window = open_window().window
+    window.panels.plots.load()
+    for entry in window.bench.pages.entries:
+        window.bench.pages.show(entry.key)
+        QApplication.processEvents()
+        assert window.minimumSizeHint() == window.minimumSizeHint().boundedTo(ROOMY), entry.key
+    assert window.panels.centre.minimumSizeHint().width() > LayoutBarrier.ask_at_most.width()
+
+
+def test_a_panel_on_a_small_screen_scrolls_to_its_end(qtbot: QtBot) -> None:
+    content = QLabel("x")
+    content.setMinimumSize(1, 1)
+    content.minimumSizeHint = lambda: QSize(500, 300)
+    barrier = LayoutBarrier(content)
+    qtbot.addWidget(barrier)
+    assert barrier.minimumSizeHint() == QSize(500, 300)
+    barrier.make_compact()
+    assert barrier.minimumSizeHint() == LayoutBarrier.ask_at_most
+    barrier.resize(240, 120)
+    barrier.show()
+    across, down = barrier._bars
+    across.setValue(across.maximum())
+    down.setValue(down.maximum())
+    assert content.geometry().right() == down.geometry().left() - 1
+    assert content.geometry().bottom() == across.geometry().top() - 1
+    barrier.resize(520, 320)
+    assert (across.isHidden(), down.isHidden()) == (True, True)
+    assert content.geometry() == barrier.rect()
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1440, 900)])
