@@ -17,6 +17,7 @@ import pytest  # noqa: E402
 import tqdm  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from sculptor_app.identity import COMMAND  # noqa: E402
 from tests.helpers import leaks  # noqa: E402
 from tests.helpers.tiny_model import write_tiny_model  # noqa: E402
 
@@ -54,6 +55,20 @@ def own_folders(
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     _point_settings_at(home / "config")
     return home
+
+
+@pytest.fixture(scope="session")
+def trials_of_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Which models have passed the sandbox: a trial takes seconds, and many tests open one model."""
+    return tmp_path_factory.mktemp("trials")
+
+
+@pytest.fixture
+def tried_once(own_folders: Path, trials_of_models: Path) -> None:
+    """Tries a model in the sandbox once for many tests, like a person's second opening; not for the sandbox's own."""
+    folder = own_folders / "cache" / COMMAND
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "models").symlink_to(trials_of_models, target_is_directory=True)
 
 
 def _point_settings_at(folder: Path) -> None:

@@ -17,6 +17,8 @@ from tests.helpers.any_pipeline import write_pictures
 from tests.helpers.loras import by_diffusers, pairs
 from tests.helpers.tiny_pipelines import build
 
+pytestmark = pytest.mark.usefixtures("tried_once")
+
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,7 +13,7 @@ from tests.helpers.window import Driver
 
 
 @pytest.fixture(autouse=True)
-def only_living_widgets(qapp: QApplication) -> None:
+def only_living_widgets(qapp: QApplication, tried_once: None) -> None:
     """Deletes what the tests before have closed: without an event loop it would stay, and be styled anew each time."""
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
