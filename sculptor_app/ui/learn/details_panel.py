@@ -46,7 +46,9 @@ class DetailsPanel(QWidget):
         return QSize(WIDTH_PX, 600)
 
     def load(self) -> None:
-        """Import pyqtgraph and put the plots in; called when the page is first entered."""
+        """Import pyqtgraph and put the plots in, once; called when the page is entered."""
+        if self.loss is not None:
+            return
         from sculptor_app.ui.learn.plots import LearnedPlot, LossPlot
 
         self.learned, self.loss = LearnedPlot(self), LossPlot(self)

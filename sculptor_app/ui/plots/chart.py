@@ -55,11 +55,16 @@ class Chart(QWidget):
         self._empty.setGeometry(place.adjusted(8, 8, -8, -8))
 
     def show_empty(self, empty: bool) -> None:
-        """Shows or takes away the text of an empty plot."""
+        """Shows or takes away the text of an empty plot; all that was painted before goes with it."""
+        if empty == self.is_empty:
+            return
         self._empty.setVisible(empty)
+        # WORKAROUND: Qt 6 forgets to clear the old place of an item that moves and is hidden and shown before the next
+        # painting, so the cursor of the run before would stay beside that of the next.
+        self.canvas.viewport().update()
 
     def set_empty_text(self, text: str = "") -> None:
-        """Why nothing is plotted; empty brings back what to do before there is a run."""
+        """Why nothing is plotted yet; empty brings back what to do before there is a run."""
         self._first_text = self._first_text or self._empty.text()
         self._empty.setText(text or self._first_text)
 

@@ -47,6 +47,7 @@ class PlotsPanel(QWidget):
         self._ends: dict[str, Spectrum] = {}
         self._drawn: dict[str, tuple[int, int]] = {}  # of each plot, the step that it shows and the newest one
         self._next = BANDS
+        self._is_busy = False
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 12, 14, 10)
         self._column.setSpacing(8)
@@ -81,7 +82,9 @@ class PlotsPanel(QWidget):
         return row
 
     def load(self) -> None:
-        """Import pyqtgraph and put the plots in; called once the window has been painted."""
+        """Import pyqtgraph and put the plots in, once; called when the window or the page has been painted."""
+        if self.band_plot is not None:
+            return
         from sculptor_app.ui.plots.band_plot import BandPlot
         from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
 
@@ -91,6 +94,7 @@ class PlotsPanel(QWidget):
         self._column.addWidget(self.band_plot, 1)
         self._column.addWidget(self.spectrum_plot, 1)
         self.band_plot.step_requested.connect(self.step_requested)
+        self._say_why_empty()
         self.loaded.emit()
         if self._session.trajectory is not None:
             self.show_trajectory()
@@ -122,6 +126,7 @@ class PlotsPanel(QWidget):
         self._plotted = self._ended = -1
         self.spectrum_plot.clear()
         self.band_plot.set_plan(trajectory.spans, trajectory.planned_steps)
+        self._say_why_empty()
         self._drawn, self._next = {}, BANDS
         self.draw()
         self.draw()
@@ -190,11 +195,31 @@ class PlotsPanel(QWidget):
             covered_from = None if clean is None else forward.noise_floor_cutoff(clean, level)
         plot.set_curves(spectrum, self._ends, step, floor, covered_from)
 
+    @Slot(bool)
+    def set_busy(self, busy: bool) -> None:
+        """Whether a run was asked for and has not ended: then there is none to be started."""
+        self._is_busy = busy
+        self._say_why_empty()
+
+    def _say_why_empty(self) -> None:
+        trajectory, text = self._session.trajectory, ""
+        if trajectory is not None:
+            text = self._why_empty(trajectory)
+        elif self._is_busy:
+            text = self.tr("The run is on its way…")
+        for plot in (self.band_plot, self.spectrum_plot):
+            if plot is not None:
+                plot.set_empty_text(text)
+
     def _why_empty(self, trajectory: AnyTrajectory) -> str:
-        """Why a run has no guess that could be measured; empty where it has one, or none yet."""
-        if self.source != GUESS or not trajectory.last or not trajectory.step(trajectory.last).guess_note:
-            return ""
-        return self.tr("This run has no guess: choose “noisy state” above.")
+        """Why nothing of a run can be plotted, if it cannot: it has no guess, or its first step is on its way."""
+        if self.source == GUESS and trajectory.last > 0 and trajectory.step(trajectory.last).guess_note:
+            return self.tr("This run has no guess: choose “noisy state” above.")
+        if trajectory.last > 0:
+            return self.tr("The pure noise has no guess: go to a later step.") if self.source == GUESS else ""
+        if trajectory.ended:
+            return self.tr("The run ended before its first step.")
+        return self.tr("The first step of the run is on its way…")
 
     def _clean(self, trajectory: AnyTrajectory, measures: RunMeasures) -> Spectrum | None:
         """The spectrum of the finished picture; None while there is none."""

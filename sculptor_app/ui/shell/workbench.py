@@ -80,6 +80,7 @@ class Workbench(QObject):
         self.presenter.clock.due.connect(run_control.show_progress)
         plots.step_requested.connect(session.go_to)
         plots.loaded.connect(run_control.plan)
+        run_control.busy_changed.connect(plots.set_busy)
         run_control.pace_changed.connect(self.presenter.clock.request)
         run_control.planned.connect(self._show_plan)
         run_control.begun.connect(self._leave_fields)

@@ -1,0 +1,68 @@
+"""Both plots of a session: built once, nothing left behind, and true words where there is nothing to plot."""
+
+import numpy as np
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.core.trajectory.forward import run_forward_process
+from sculptor_app.measures.forward import ForwardMeasures
+from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.session.session import Session
+from sculptor_app.ui import theme
+from sculptor_app.ui.plots.band_plot import BandPlot
+from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
+from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
+from tests.helpers.runs import made_run
+from tests.helpers.screen import stale_pixels
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, qapp: QApplication) -> PlotsPanel:
+    theme.apply(qapp, "light")
+    panel = PlotsPanel(Session(qapp), None)
+    qtbot.addWidget(panel)
+    panel.resize(400, 600)
+    panel._session.trajectory_changed.connect(panel.show_trajectory)
+    return panel
+
+
+def drown(session: Session, seed: int) -> None:
+    rough = np.random.default_rng(seed).normal(size=(3, 32, 32)).cumsum(1).cumsum(2).astype(np.float32)
+    run = run_forward_process(rough / abs(rough).max(), "rough.png", steps=50, seed=seed)
+    session.show(run, ForwardMeasures.of(run), running=False)
+
+
+def texts(panel: PlotsPanel) -> list[str]:
+    return [plot._empty.text() for plot in (panel.band_plot, panel.spectrum_plot)]
+
+
+def test_no_marker_outlives_what_it_marks(qtbot: QtBot, panel: PlotsPanel) -> None:
+    """The cursor of the picture before stayed over the plot of the next."""
+    panel.load()
+    panel.set_source(STATE)
+    panel.show()
+    qtbot.waitExposed(panel)
+    for seed in (1, 2, 3):
+        drown(panel._session, seed)
+        assert stale_pixels(panel) == 0
+        panel._session.go_to(9 * seed)
+        panel.draw()
+        panel.draw()
+        assert stale_pixels(panel) == 0
+
+
+def test_plots_that_are_loaded_twice_are_there_once(panel: PlotsPanel) -> None:
+    for _ in range(3):
+        panel.load()
+    assert [len(panel.findChildren(kind)) for kind in (BandPlot, SpectrumPlot)] == [1, 1]
+
+
+def test_nobody_is_told_to_start_a_run_that_is_on(panel: PlotsPanel) -> None:
+    panel.load()
+    assert "Start a run" in texts(panel)[0]
+    panel.set_busy(True)
+    assert texts(panel) == ["The run is on its way…"] * 2
+    run = made_run(steps=4, taken=0)
+    panel._session.show(run, RunMeasures(4, "pixels"))
+    assert texts(panel) == ["The first step of the run is on its way…"] * 2
