@@ -103,7 +103,7 @@ def byte_text(count: float) -> str:
 
 
 def ratio_text(ratio: float, infinite: str = "∞") -> str:
-    """A ratio, 0 and more, with two figures that mean something: "0.0021", "0.09", "1.9", "12", "4300".
+    """A ratio, 0 and more, with two figures that mean something: "0.0021", "0.09", "1.9", "12", "4300", "below 0.0001".
 
     Args:
         ratio: as a signal-to-noise ratio, or a noise level σ.
@@ -111,8 +111,10 @@ def ratio_text(ratio: float, infinite: str = "∞") -> str:
     """
     if ratio == 0 or math.isinf(ratio):
         return "0" if ratio == 0 else infinite
-    if ratio < 1e-4 or ratio >= 1e6:
-        return f"{ratio:.1e}"
+    if ratio < 1e-4:
+        return translate("Numbers", "below {0}").format("0.0001")
+    if ratio >= 1e6:
+        return translate("Numbers", "over {0} million").format(f"{math.floor(ratio / 1e6):,}")
     if ratio >= 100:
         return f"{float(f'{ratio:.2g}'):.0f}"
     return f"{ratio:.{max(0, 1 - math.floor(math.log10(ratio)))}f}"

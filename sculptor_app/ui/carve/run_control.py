@@ -12,7 +12,7 @@ from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingR
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.playback.run_panel import RunPanel
-from sculptor_app.ui.playback.texts import StepClock, duration_text
+from sculptor_app.ui.playback.texts import StepClock, steps_took_text
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.names import display
 
@@ -169,7 +169,7 @@ class RunControl(QObject):
         took = sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
         self.pace.settle(took / trajectory.last)
         self._panel.set_progress(trajectory.last, trajectory.planned_steps, self.pace.mean_s)
-        self._panel.set_ended(self.tr("{0} steps in {1}").format(trajectory.last, duration_text(took)))
+        self._panel.set_ended(steps_took_text(trajectory.last, took))
         self.pace_changed.emit()
 
     @Slot()

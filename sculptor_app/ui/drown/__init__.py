@@ -1,1 +1,1 @@
-"""The page where a picture drowns in static, and comes back."""
+"""The page where a picture drowns in noise, and comes back."""

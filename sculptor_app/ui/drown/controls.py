@@ -60,19 +60,19 @@ class DrownControls(RunForm):
     def _make_fields(self) -> None:
         self.steps = self.steps_field("50")
         self.steps.setToolTip(
-            self.tr("Layers of static between the picture and pure noise, 1 to {0}.").format(MAX_STEPS)
+            self.tr("Layers of noise between the picture and pure noise, 1 to {0}.").format(MAX_STEPS)
         )
         self.longer_side = ChoiceBox([(self.tr("{0} px").format(size), str(size)) for size in SIZES_PX], self)
         self.longer_side.setCurrentIndex(self.longer_side.findData("512"))
         self.longer_side.setToolTip(self.tr("A larger picture is shrunk until its longer side is this."))
         self._seeds = SeedRow(self)
         self.seed = self._seeds.line
-        self.seed.setToolTip(self.tr("Of the static."))
+        self.seed.setToolTip(self.tr("The number that the noise is drawn from; the same seed gives the same noise."))
         self.layers = ChoiceBox([(self.tr("The same"), "one"), (self.tr("Fresh layers"), "fresh")], self)
         self.layers.setToolTip(
             self.tr(
-                "The same static growing stronger, or fresh static laid on in every layer. "
-                "At every level both mix picture and static alike."
+                "The same noise growing stronger, or fresh noise laid on in every layer. "
+                "At every level both mix picture and noise alike."
             )
         )
 
@@ -102,7 +102,7 @@ class DrownControls(RunForm):
         self.grid = FieldGrid(
             [
                 [(self.tr("Layers"), self.steps), (self.tr("Longer side"), self.longer_side)],
-                [(self.tr("Static"), self.layers)],
+                [(self.tr("Noise"), self.layers)],
                 [(self.tr("Seed"), self._seeds)],
             ],
             self,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
+from PySide6.QtCore import QCoreApplication, QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -42,6 +42,8 @@ from sculptor_app.ui.widgets.transport import TransportBar
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
 
+translate = QCoreApplication.translate  # a name that lupdate knows
+
 LEFT_PX, RIGHT_PX, FILM_PX = 240, 400, 114
 
 LEAST_FILM_PAGE_PX = 700
@@ -66,7 +68,7 @@ class ForwardStage(Stage):
         return {
             FrameKind.NOISY_STATE: self.tr("Drowning picture"),
             FrameKind.CURRENT_GUESS: self.tr("Picture"),
-            FrameKind.PREDICTED_NOISE: self.tr("Static"),
+            FrameKind.PREDICTED_NOISE: self.tr("Noise"),
             FrameKind.STATE_CHIPS: self.tr("Last layer"),
         }.get(kind, super().kind_name(kind))
 
@@ -93,11 +95,11 @@ class ForwardPresenter(FramePresenter):
         level = trajectory.levels[step]
         share = level.signal**2 / level.scale**2
         if level.noise == 0:
-            return self.tr("The picture, with no static on it yet: press Play, or drag to the left, and it drowns.")
-        picture, static = _percents(share)
+            return self.tr("The picture, with no noise on it yet: press “Let it drown”, or drag to the left.")
+        picture, noise = _percents(share)
         return self.tr(
-            "{0} picture, {1} static: the same mixture that a model meets when it carves at this level."
-        ).format(picture, static)
+            "{0} picture, {1} noise: the same mixture that a model meets when it carves at this level."
+        ).format(picture, noise)
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
         snr = ratio_text(trajectory.levels[step].snr)
@@ -106,9 +108,14 @@ class ForwardPresenter(FramePresenter):
 
 
 def _percents(share: float) -> tuple[str, str]:
-    """A share and the rest of it as percentages that add up: "99.7 %", "0.3 %"."""
+    """A share and the rest of it as percentages that add up: "99.7 %", "0.3 %"; "less than 0.1 %"."""
     percent = 100 * share
-    digits = 0 if 1 <= percent <= 99 else 1 if 0.1 <= percent <= 99.9 else 3
+    least, most = translate("Drown", "less than 0.1 %"), translate("Drown", "more than 99.9 %")
+    if percent < 0.1:
+        return least, most
+    if percent > 99.9:
+        return most, least
+    digits = 0 if 1 <= percent <= 99 else 1
     return f"{percent:.{digits}f} %", f"{100 - percent:.{digits}f} %"
 
 

@@ -100,7 +100,7 @@ class ConditionField(QWidget):
         return read, lambda value: field.set_text("" if value is None else f"{value:g}" if not whole else str(value))
 
     def _choice(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
-        box = ChoiceBox([(self.tr("Left to the model"), None), *((name, name) for name in self.control.choices)], self)
+        box = ChoiceBox([(self.tr("The model’s own"), None), *((name, name) for name in self.control.choices)], self)
         box.currentIndexChanged.connect(lambda _: self.edited.emit())
         self._hold(row, box)
         return box.currentData, lambda value: box.setCurrentIndex(max(0, box.findData(value)))

@@ -70,7 +70,7 @@ class RunForm(QWidget):
         return self._label_box(MATERIALS, material_name)
 
     def _label_box(self, keys: Sequence[str], name_of: Callable[[str], str]) -> ChoiceBox:
-        return ChoiceBox([(self.tr("Left to the model"), None), *((name_of(key), key) for key in keys)], self)
+        return ChoiceBox([(self.tr("The model’s own"), None), *((name_of(key), key) for key in keys)], self)
 
     def steps_field(self, steps: str) -> NumberField:
         """The number of steps, with a first value."""

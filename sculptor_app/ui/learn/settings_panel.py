@@ -116,7 +116,7 @@ class TrainingSettings(QWidget):
         heading.setFont(fonts.strong())
         self._first = FieldGrid([[(self.tr("Model"), self.preset)]], self)
         self._own = FieldGrid([[(self.tr("Pictures"), self.pictures)], [(self.tr("Picture size"), self.edge)]], self)
-        self._last = FieldGrid([[(self.tr("Pictures to see"), self.total)], [(self.tr("Kept in"), self.run)]], self)
+        self._last = FieldGrid([[(self.tr("Pictures to see"), self.total)], [(self.tr("Folder"), self.run)]], self)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 14, 16, 0)
         column.setSpacing(10)

@@ -79,6 +79,12 @@ def progress_text(done: int, planned: int, mean_s: float | None) -> str:
     return " · ".join(parts)
 
 
+def steps_took_text(steps: int, seconds: float) -> str:
+    """How a whole run went: "1 step in 0.3 s", "50 steps in 12 s"."""
+    text = translate("StatusText", "1 step in {1}") if steps == 1 else translate("StatusText", "{0} steps in {1}")
+    return text.format(steps, duration_text(seconds))
+
+
 def weight_text(weight: float) -> str:
     """The weight of guidance as it was measured, without figures of rounding: "2", "7.5", "1.25"."""
     return f"{weight:.2f}".rstrip("0").rstrip(".").replace("-", "−")

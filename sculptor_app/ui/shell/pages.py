@@ -174,7 +174,7 @@ class PageTable:
             Entry(
                 "drown",
                 translate("Pages", "Drown"),
-                translate("Pages", "A picture drowns in static, and comes back"),
+                translate("Pages", "A picture drowns in noise, and comes back"),
                 self._drown,
             ),
             Entry(

@@ -17,6 +17,7 @@ from sculptor_app.ui.playback.texts import (
     pace_text,
     progress_text,
     status_line,
+    steps_took_text,
 )
 from tests.helpers.runs import made_run
 
@@ -35,6 +36,11 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_paces(seconds: float, text: str) -> None:
     assert pace_text(seconds) == text
+
+
+@pytest.mark.parametrize(("steps", "text"), [(1, "1 step in 0.3 s"), (2, "2 steps in 0.3 s")])
+def test_one_step_is_no_plural(steps: int, text: str) -> None:
+    assert steps_took_text(steps, 0.3) == text
 
 
 def test_progress() -> None:

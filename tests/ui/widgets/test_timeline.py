@@ -1,6 +1,7 @@
 """The scrubber asks for whole steps that are there, by mouse, wheel, keys and screen reader."""
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from PySide6.QtGui import QAccessible, QColor, QHelpEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 from sculptor_app.ui import theme
 from sculptor_app.ui.widgets import names, timeline_paint
@@ -297,3 +299,10 @@ def test_labels_never_overlap(labels: list[tuple[float, float]]) -> None:
         assert place >= edge + 4 - 1e-9
         edge = place + width
     assert edge <= 500 + 1e-9
+
+
+def test_a_tooltip_has_the_signal_to_noise_that_the_caption_has(line: Timeline) -> None:
+    ratios = [2.4e-9, 0.0021, 4300.0, 24000.0, math.inf]
+    line.set_plan((), 4, ratios)
+    for step, ratio in enumerate(ratios):
+        assert f"SNR {ratio_text(ratio)}" in line.describe(step).splitlines()
