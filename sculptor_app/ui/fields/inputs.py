@@ -155,6 +155,8 @@ class SeedRow(QWidget):
         self.line = QLineEdit(seed, self)
         self.line.setToolTip(self.tr("The same seed starts from the same noise on every device."))
         self.line.setAccessibleName(self.tr("Seed"))
+        self.line.setInputMethodHints(Qt.InputMethodHint.ImhPreferNumbers)
+        self.line.editingFinished.connect(lambda: self.line.setModified(False))
         self.new = QToolButton(self)
         self.new.setText(self.tr("New"))
         self.new.setProperty("kind", "outlined")

@@ -1,32 +1,55 @@
-"""Arrow keys and Space from anywhere in the window, without taking from text fields what is theirs.
+"""Keys of steps and of playing from anywhere in the window, without taking from fields what is theirs.
+
+One rule for all fields: a number that is being typed keeps the keys that move in it, until Enter or Tab; a text keeps
+all of its keys; Space presses the button and opens the list that Tab has led to. All else moves the run, and changes
+nothing in the field that has the focus, not even while there is no run.
 
 Qt offers each key press to the focused widget first, as a ShortcutOverride; a widget that accepts it keeps the key, and
-otherwise a menu's shortcut gets it. Here that question is answered for the few widgets that answer it otherwise.
+otherwise a menu's shortcut gets it, or the widget again where that menu entry is disabled. Both questions are answered
+here for the widgets that answer them otherwise.
 """
 
 from PySide6.QtCore import QEvent, QObject, Qt, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QTabBar, QWidget
 
-MOVES = frozenset(
-    {Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown}
-)
+PAGES = frozenset({Qt.Key.Key_PageUp, Qt.Key.Key_PageDown})
+MOVES = PAGES | {Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End}
+TABS = frozenset({Qt.Key.Key_Tab, Qt.Key.Key_Backtab})
 
 
-def wants_key(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool | None:
-    """Whether a focused widget keeps a key for itself; None leaves the question to the widget."""
+def wants_key(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier, is_clicked: bool) -> bool | None:
+    """Whether a focused widget keeps a key for itself; None leaves the question to the widget.
+
+    Args:
+        is_clicked: It has the focus because it was clicked.
+    """
     if modifiers & ~(Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier):
         return None
-    if key == Qt.Key.Key_Space and isinstance(widget, QAbstractButton | QComboBox):
-        return True  # who came there with Tab presses it with Space
+    number = _number_line(widget)
+    if key == Qt.Key.Key_Space:
+        if isinstance(widget, QAbstractButton | QComboBox):
+            return not is_clicked
+        return False if number is not None else None
     if key not in MOVES or modifiers & Qt.KeyboardModifier.ShiftModifier:
         return None
+    if number is not None:
+        return key not in PAGES and number.isModified()
+    if isinstance(widget, QComboBox):
+        return False
+    if isinstance(widget, QTabBar):
+        return key in (Qt.Key.Key_Left, Qt.Key.Key_Right)
+    return None
+
+
+def _number_line(widget: QWidget) -> QLineEdit | None:
+    """The line that a number is typed into, if the widget holds one or is one."""
     box = widget if isinstance(widget, QAbstractSpinBox) else widget.parentWidget()
     if isinstance(box, QAbstractSpinBox):
-        # A number that nobody is typing at has no use for them, and who has just set it wants to move on.
         line = box.findChild(QLineEdit)
-        return isinstance(line, QLineEdit) and line.isModified()
-    return None
+        return line if isinstance(line, QLineEdit) else None
+    is_number = isinstance(widget, QLineEdit) and widget.inputMethodHints() & Qt.InputMethodHint.ImhPreferNumbers
+    return widget if isinstance(widget, QLineEdit) and is_number else None
 
 
 def _with_its_text(widget: QWidget | None) -> list[QWidget]:
@@ -47,6 +70,7 @@ class StepKeys(QObject):
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         self._application = application
+        self._clicked: QWidget | None = None  # the widget that the mouse was pressed on last, until Tab leads elsewhere
         application.focusChanged.connect(self._follow_focus)
         self._follow_focus(None, QApplication.focusWidget())
 
@@ -64,12 +88,18 @@ class StepKeys(QObject):
                 widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() != QEvent.Type.ShortcutOverride or not isinstance(watched, QWidget):
+        kind = event.type()
+        if kind == QEvent.Type.MouseButtonPress and isinstance(watched, QWidget):
+            self._clicked = watched
+        if kind not in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress) or not isinstance(event, QKeyEvent):
             return False
-        if not isinstance(event, QKeyEvent):
+        key = Qt.Key(event.key())
+        if key in TABS:
+            self._clicked = None
+        if not isinstance(watched, QWidget):
             return False
-        wants = wants_key(watched, Qt.Key(event.key()), event.modifiers())
-        if wants is None:
+        wants = wants_key(watched, key, event.modifiers(), watched is self._clicked)
+        if wants is None or (wants and kind == QEvent.Type.KeyPress):
             return False
         event.setAccepted(wants)
         return True

@@ -2,8 +2,10 @@
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QPlainTextEdit, QWidget
+from pytestqt.qtbot import QtBot
 
+from sculptor_app.ui.shell.step_keys import MOVES, wants_key
 from tests.helpers.window import Driver
 
 K = Qt.Key
@@ -53,14 +55,62 @@ def test_a_held_key_repeats_but_play_does_not_flicker(seen: Driver) -> None:
     assert not seen.window.bench.menus.actions["play"].autoRepeat()
 
 
-def test_a_text_field_keeps_its_own_keys(seen: Driver) -> None:
+def test_a_text_keeps_all_of_its_keys(qtbot: QtBot) -> None:
+    for text in (QLineEdit("a lion"), QPlainTextEdit("a lion")):
+        qtbot.addWidget(text)
+        for key in MOVES | {K.Key_Space}:
+            assert wants_key(text, key, Qt.KeyboardModifier.NoModifier, is_clicked=True) is None, key
+
+
+def test_a_seed_is_a_number(seen: Driver) -> None:
     seed = seen.window.panels.controls.seed
     seen.type_into(seed, "123")
-    for key in (K.Key_Left, K.Key_Home, K.Key_End, K.Key_Space):
+    for key in (K.Key_Left, K.Key_Home, K.Key_End):
         seen.press(key, seed)
-    assert seen.session.position == 20
-    assert not seen.session.direction
-    assert seed.text().strip() == "123"
+    assert (seen.session.position, seed.text()) == (20, "123")
+    seen.press(K.Key_Space, seed)
+    assert (seed.text(), seen.session.direction) == ("123", 1)
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+def test_no_key_of_steps_changes_the_field_that_has_the_focus(ready: Driver, has_run: bool) -> None:
+    """Numbers and lists, whether there is a run to move or not."""
+    if has_run:
+        ready.run(6)
+    controls, transport = ready.window.panels.controls, ready.window.panels.transport
+    boxes = [controls.steps, controls.guidance, transport.speed_box, transport.step_box]
+    for widget in [controls.form, controls.sampler, *[box for box in boxes if box.isEnabled()]]:
+        for key in [*sorted(MOVES), K.Key_Space]:
+            if has_run:
+                ready.session.go_to(3)
+                ready.flush()
+            ready.click(widget, 4, 4)
+            if isinstance(widget, QComboBox):
+                widget.hidePopup()
+            before = _text(widget)
+            ready.press(key, widget)
+            ready.session.pause()
+            is_open = isinstance(widget, QComboBox) and widget.view().isVisible()
+            assert widget is transport.step_box or (_text(widget), is_open) == (before, False), key
+            assert not has_run or ready.session.position != 3 or key == K.Key_Space, key
+
+
+def _text(widget: QWidget) -> str:
+    return widget.currentText() if isinstance(widget, QComboBox) else widget.text()
+
+
+def test_a_list_that_was_reached_with_tab_opens_at_space_and_one_that_was_clicked_does_not(ready: Driver) -> None:
+    form = ready.window.panels.controls.form
+    ready.click(form, 4, 4)
+    form.hidePopup()
+    ready.press(K.Key_Space, form)
+    assert not form.view().isVisible()
+    ready.press(K.Key_Tab, form)
+    ready.press(K.Key_Backtab)
+    assert QApplication.focusWidget() is form
+    ready.press(K.Key_Space, form)
+    assert form.view().isVisible()
+    form.hidePopup()
 
 
 def test_a_number_that_is_being_typed_keeps_its_keys_and_gives_them_back(seen: Driver) -> None:
