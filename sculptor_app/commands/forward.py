@@ -45,7 +45,8 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
         "forward",
         help="drown a picture in noise",
         description="Lay noise on a picture, layer by layer on the cosine schedule, until nothing of it is left: what "
-        "a model learns to undo. States are numbered as in a run of a model: 0 is the noise, the last is the picture.",
+        "a model learns to undo. Films and the window count layers: 0 is the picture, the last is the noise. A table "
+        "numbers states as in a run of a model: 0 is the noise, the last is the picture.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

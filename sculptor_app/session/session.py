@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
-from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
+from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES, PhaseSpan, layer_spans
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -74,6 +74,9 @@ def start_position(position: int, direction: int, last: int, growing: bool) -> i
 class Session(QObject):
     """The state that all views share.
 
+    Positions are those of playing forward: the states 0..N from the noise to the picture; `into_noise`, the layers of
+    noise 0..N from the picture to the noise, as an animation into noise counts them.
+
     Signals:
         trajectory_changed: another trajectory (or none) is shown; position and length have been set for it.
         length_changed: the newest state that can be shown.
@@ -92,8 +95,9 @@ class Session(QObject):
     running_changed = Signal(bool)
     settling_rule_changed = Signal(str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, into_noise: bool = False) -> None:
         super().__init__(parent)
+        self.into_noise = into_noise
         self._trajectory: AnyTrajectory | None = None
         self._measures: RunMeasures | None = None
         self._last = 0
@@ -126,8 +130,25 @@ class Session(QObject):
 
     @property
     def position(self) -> int:
-        """The state shown, 0 (pure noise) to `last`."""
+        """The place shown, 0 (pure noise, or the picture where playing goes into the noise) to `last`."""
         return self._position
+
+    @property
+    def state(self) -> int:
+        """The trajectory's state that is shown."""
+        return self.state_at(self._position)
+
+    def state_at(self, position: int) -> int:
+        """The trajectory's state at a position; of a forward process all are there."""
+        return self._last - position if self.into_noise else position
+
+    @property
+    def spans(self) -> tuple[PhaseSpan, ...]:
+        """The phases by positions; none where nothing is shown."""
+        if self._trajectory is None:
+            return ()
+        spans = self._trajectory.spans
+        return layer_spans(spans, self._trajectory.planned_steps) if self.into_noise else spans
 
     @property
     def is_following(self) -> bool:
@@ -170,10 +191,12 @@ class Session(QObject):
         """Put another trajectory on screen, at its newest state; a run that adds to it is followed."""
         self.pause()
         self._trajectory, self._measures = trajectory, measures
-        self._last = self._position = trajectory.last
+        self._last = trajectory.last
+        self._position = 0 if self.into_noise else self._last
         self.trajectory_changed.emit()
         self._set_running(running)
-        self.set_following(True)
+        if not self.into_noise:
+            self.set_following(True)
         self.length_changed.emit(self._last)
         self.step_changed.emit(self._position)
 
@@ -203,7 +226,7 @@ class Session(QObject):
 
     @Slot()
     def go_first(self) -> None:
-        """Show the pure noise."""
+        """Show what playing begins with."""
         self.go_to(0)
 
     @Slot()
@@ -219,7 +242,7 @@ class Session(QObject):
         """Show the first step of the next phase (towards > 0), or of this phase or the one before."""
         if self._trajectory is None:
             return
-        starts = [0, *(span.first_step for span in self._trajectory.spans), self._trajectory.planned_steps]
+        starts = [0, *(span.first_step for span in self.spans), self._trajectory.planned_steps]
         if towards > 0:
             self.go_to(next((start for start in starts if start > self._position), self._last))
         else:

@@ -245,3 +245,16 @@ def test_ping_pong_shows_every_state_twice_a_round_but_the_ends_once(last: int) 
         position, direction = move.position, move.direction
         seen.append(position)
     assert sorted(seen) == sorted([0, last, *range(1, last), *range(1, last)])
+
+
+def test_a_session_into_noise_begins_at_the_picture_and_counts_layers(qtbot: QtBot) -> None:
+    session = Session(into_noise=True)
+    session.show(trajectory(STEPS), None, running=False)
+    assert (session.position, session.state) == (0, 50)
+    session.go_by(12)
+    assert (session.position, session.state) == (12, 38)
+    assert [(span.first_step, span.last_step) for span in session.spans] == [(1, 20), (21, 35), (36, 45), (46, 50)]
+    session.go_phase(1)
+    assert session.position == 21
+    session.go_last()
+    assert session.state == 0

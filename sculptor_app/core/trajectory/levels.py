@@ -159,6 +159,13 @@ def phase_spans(levels: Sequence[NoiseLevel]) -> tuple[PhaseSpan, ...]:
     return tuple(spans)
 
 
+def layer_spans(spans: Sequence[PhaseSpan], planned: int) -> tuple[PhaseSpan, ...]:
+    """The same stretches counted in layers of noise from the picture on: layer N - k + 1 undoes step k."""
+    return tuple(
+        PhaseSpan(span.phase, planned - span.last_step + 1, planned - span.first_step + 1) for span in reversed(spans)
+    )
+
+
 LEAST_CORRELATION = 0.95
 """Of a band's content with its content at the end, from which on it is the same."""
 AMPLITUDE_TOLERANCE = 0.10

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 from sculptor_app import folders
 from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
 from sculptor_app.core.texts import ratio_text
+from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.forward_process import (
     ForwardProcessOptions,
@@ -26,7 +27,6 @@ from sculptor_app.session.forward_process import (
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.reverse_runs import Carve, ReverseRuns
-from sculptor_app.ui.playback import texts
 from sculptor_app.ui.playback.page import Page, Views
 from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
@@ -35,7 +35,7 @@ from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import FileDrop, ScrolledPanel
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-from sculptor_app.ui.widgets.names import display
+from sculptor_app.ui.widgets.names import display, phase_name
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -74,7 +74,7 @@ class ForwardStage(Stage):
 
 
 class ForwardPresenter(FramePresenter):
-    """Presenter of a forward process: the picture at the right end of the scrubber, pure noise at the left."""
+    """Presenter of a forward process: the picture at the left end of the scrubber, pure noise at the right."""
 
     first_film_kind = FrameKind.NOISY_STATE
 
@@ -95,15 +95,18 @@ class ForwardPresenter(FramePresenter):
         level = trajectory.levels[step]
         share = level.signal**2 / level.scale**2
         if level.noise == 0:
-            return self.tr("The picture, with no noise on it yet: press “Let it drown”, or drag to the left.")
+            return self.tr("The picture, with no noise on it yet: press Play, or drag to the right, and it drowns.")
         picture, noise = _percents(share)
         return self.tr(
             "{0} picture, {1} noise: the same mixture that a model meets when it carves at this level."
         ).format(picture, noise)
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
-        snr = ratio_text(trajectory.levels[step].snr)
-        name = texts.phase_name(trajectory, step)
+        level = trajectory.levels[step]
+        snr, phase = ratio_text(level.snr), phase_of(level)
+        name = phase_name(phase.key) if phase else ""
+        if step in (0, trajectory.planned_steps):
+            name = self.tr("The picture") if step else self.tr("Pure noise")
         return self.tr("{0} · signal-to-noise {1}").format(name, snr)
 
 
@@ -127,6 +130,8 @@ class DrownPage(Page):
         request: The request of the page Carve: model, device, conditions and sampler; None while that is wrong.
         result: The finished picture of the page Carve and its name, (frame, name); None while there is none.
     """
+
+    into_noise = True
 
     def __init__(
         self,
@@ -167,8 +172,8 @@ class DrownPage(Page):
         self.plot_clock = FrameClock(share=0.5, parent=self)
         self.views = Views(self.session, self.stage, self.presenter)
         self.transport.leave_out_following()
-        for view in (self.timeline, self.film):
-            view.set_start_text(self.tr("pure noise"))
+        for view in (self.timeline, self.film, self.transport):
+            view.count_layers()
         self._edited = QTimer(self)
         self._edited.setSingleShot(True)
         self._edited.setInterval(EDITED_MS)
@@ -249,9 +254,7 @@ class DrownPage(Page):
         """Play from the picture into the noise."""
         if self.forward_result is None:
             return
-        if self.session.position == 0:
-            self.session.go_last()
-        self.session.play(-1)
+        self.session.play(1)
         self.stage.setFocus()
 
     def stop(self) -> None:
@@ -339,7 +342,7 @@ class DrownPage(Page):
     @Slot(object)
     def _show(self, forward: ForwardResult) -> None:
         old = self.session.trajectory
-        share = self.session.position / old.planned_steps if old is not None and self._source == forward.source else 1.0
+        share = self.session.position / old.planned_steps if old is not None and self._source == forward.source else 0.0
         self.forward_result, self._source = forward, forward.source
         self.messages.clear()
         self.session.show(forward.trajectory, forward.measures, running=False)
@@ -365,7 +368,7 @@ class DrownPage(Page):
         """Run the model from the level shown, on the page Carve."""
         if self.forward_result is not None:
             self.session.pause()
-            self._reverse_runs.carve(self.forward_result, self.session.position)
+            self._reverse_runs.carve(self.forward_result, self.session.state)
 
     @Slot()
     def invert(self) -> None:
@@ -383,7 +386,7 @@ class DrownPage(Page):
             self.tr("the picture is on its way…") if self._forward.is_busy else ""
         )
         self.controls.show_reverse_runs(
-            can_carve=there and not busy and self.session.position < self.session.last,
+            can_carve=there and not busy and self.session.position > 0,
             can_invert=there, is_inverting=busy, progress=progress,
         )  # fmt: skip
         self.controls.play_button.setEnabled(there)

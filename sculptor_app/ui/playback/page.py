@@ -44,11 +44,14 @@ class Page(QWidget):
     """
 
     ability_changed = Signal()  # `is_busy` or `can_start`
+    into_noise = False  # whether playing forward goes from a picture into the noise
 
     def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.settings, self.messages = settings, messages
-        self.session = Session(self)  # which the window's keys and menus move while the page is in front
+        self.session = Session(
+            self, self.into_noise
+        )  # which the window's keys and menus move while the page is in front
         self.views: Views | GridViews | None = None  # what the File menu saves; None for nothing
 
     @property

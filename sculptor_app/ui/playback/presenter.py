@@ -91,8 +91,9 @@ class PlaybackPresenter(QObject):
         self._timeline.set_step(step)
         self._transport.set_range(last, trajectory.planned_steps)
         self._transport.set_step(step)
-        self._transport.set_caption(self.caption(trajectory, step))
-        self.draw_views(trajectory, step, last)
+        state = self._session.state
+        self._transport.set_caption(self.caption(trajectory, state))
+        self.draw_views(trajectory, state, last)
 
     @Slot()
     def _show_trajectory(self) -> None:
@@ -103,8 +104,9 @@ class PlaybackPresenter(QObject):
         self.clock.request()
 
     def _plan_again(self, trajectory: AnyTrajectory) -> None:
-        levels = [level.snr for level in trajectory.levels]
-        self._timeline.set_plan(trajectory.spans, trajectory.planned_steps, levels)
+        ratios = [level.snr for level in trajectory.levels]
+        in_order = ratios[::-1] if self._session.into_noise else ratios
+        self._timeline.set_plan(self._session.spans, trajectory.planned_steps, in_order)
 
     @Slot(bool)
     def _show_following(self, following: bool) -> None:
@@ -167,12 +169,12 @@ class FramePresenter(PlaybackPresenter):
         # Fewer states than before make the filmstrip begin again; as many or more would keep the older run's pictures.
         self._film.set_count(0)
         self._film.set_planned(trajectory.planned_steps)
-        self._film.set_spans(trajectory.spans)
+        self._film.set_spans(self._session.spans)
 
     def _plan_again(self, trajectory: AnyTrajectory) -> None:
         super()._plan_again(trajectory)
         self._film.set_planned(trajectory.planned_steps)
-        self._film.set_spans(trajectory.spans)
+        self._film.set_spans(self._session.spans)
 
     def refresh(self) -> None:
         """Make all pictures again: the same numbers have another look now."""
@@ -182,7 +184,7 @@ class FramePresenter(PlaybackPresenter):
 
     def draw_views(self, trajectory: AnyTrajectory, step: int, last: int) -> None:
         self._film.set_count(last + 1)
-        self._film.set_current(step)
+        self._film.set_current(self._session.position)
         kinds = self._stage.kinds
         shown = [self.pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
         notes = [
@@ -239,11 +241,11 @@ class FramePresenter(PlaybackPresenter):
             self._film.set_source(self._thumbnail)
 
     def _thumbnail(self, k: int) -> QImage | None:
-        return self.pictures.thumbnail(k, self.film_kind)
+        return self.pictures.thumbnail(self._session.state_at(k), self.film_kind)
 
     def picture(self, kind: FrameKind) -> QImage | None:
         """The picture of a kind at the step shown, as an image; None where there is none."""
-        return self.pictures.shown(self.shown_step(kind, self._session.position), kind).image
+        return self.pictures.shown(self.shown_step(kind, self._session.state), kind).image
 
     def value_text(self, panel_index: int, column: int, row: int) -> str:
         """The numbers under the pointer, in the pipeline's own scale."""
@@ -253,7 +255,7 @@ class FramePresenter(PlaybackPresenter):
         from sculptor_app.measures import pictures  # numpy comes with it; there is a picture by now
 
         kind = self._stage.kinds[panel_index]
-        step = self.shown_step(kind, self._session.position)
+        step = self.shown_step(kind, self._session.state)
         numbers = self.pictures.shown(step, kind).numbers
         if numbers is None:
             numbers = pictures.frame(trajectory, step, kind)

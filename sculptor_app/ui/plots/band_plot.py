@@ -89,7 +89,7 @@ class BandPlot(Chart):
         if energies.ndim != 2 or energies.shape[1] != len(BAND_KEYS):
             raise ValueError(f"energies have the shape (states, {len(BAND_KEYS)}); got {energies.shape}")
         self.title.setText(self.tr("Energy per band of the {0}").format(source))
-        steps = self.tr("steps 1–{0}").format(self._planned)
+        steps = (self.tr("layers 1–{0}") if self.counts_layers else self.tr("steps 1–{0}")).format(self._planned)
         self.caption.setText(" · ".join((self.tr("log₁₀ power"), space, window, steps)))
         log = log10_or_gap(energies)
         if not np.array_equal(log, self._log, equal_nan=True):
@@ -119,7 +119,7 @@ class BandPlot(Chart):
     def tooltip_at(self, x: float) -> str:
         """The bands' powers at a step."""
         step = self._nearest(x)
-        lines = [self.tr("step {0}").format(step)]
+        lines = [self._counted(step)]
         if step < len(self._log):
             for name, value in zip(map(band_name, BAND_KEYS), self._log[step], strict=True):
                 if np.isfinite(value):

@@ -24,6 +24,7 @@ class Chart(QWidget):
 
     def __init__(self, parent: QWidget | None, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         super().__init__(parent)
+        self.counts_layers = False  # of noise, instead of the steps that take it away
         self.title = ElidedLabel("", self)
         self.title.setFont(fonts.strong())
         self.canvas = Canvas(right_axis, head_px)
@@ -67,6 +68,9 @@ class Chart(QWidget):
         """Why nothing is plotted yet; empty brings back what to do before there is a run."""
         self._first_text = self._first_text or self._empty.text()
         self._empty.setText(text or self._first_text)
+
+    def _counted(self, step: int) -> str:
+        return (self.tr("layer {0}") if self.counts_layers else self.tr("step {0}")).format(step)
 
     def _tooltip_text(self, x: float) -> str:
         return "" if self.is_empty else self.tooltip_at(x)

@@ -11,6 +11,8 @@ from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.names import settled_text
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
+    import numpy as np
+
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.levels import NoiseLevel
     from sculptor_app.measures.run_measures import RunMeasures, Source
@@ -91,6 +93,8 @@ class PlotsPanel(QWidget):
         self._column.removeWidget(self._waiting)
         self._waiting.deleteLater()
         self.band_plot, self.spectrum_plot = BandPlot(self), SpectrumPlot(self)
+        for plot in (self.band_plot, self.spectrum_plot):
+            plot.counts_layers = self._session.into_noise
         self._column.addWidget(self.band_plot, 1)
         self._column.addWidget(self.spectrum_plot, 1)
         self.band_plot.step_requested.connect(self.step_requested)
@@ -125,7 +129,7 @@ class PlotsPanel(QWidget):
             return
         self._plotted = self._ended = -1
         self.spectrum_plot.clear()
-        self.band_plot.set_plan(trajectory.spans, trajectory.planned_steps)
+        self.band_plot.set_plan(self._session.spans, trajectory.planned_steps)
         self._say_why_empty()
         self._drawn, self._next = {}, BANDS
         self.draw()
@@ -164,18 +168,21 @@ class PlotsPanel(QWidget):
         if measures.last != self._plotted:
             self._plotted = measures.last
             if plot.planned != trajectory.planned_steps:  # of a sampler whose steps are counted as they come
-                plot.set_plan(trajectory.spans, trajectory.planned_steps)
+                plot.set_plan(self._session.spans, trajectory.planned_steps)
             plot.set_empty_text(self._why_empty(trajectory))
             plot.set_energies(
-                measures.energies(self.source), self._name(), self._space(measures), self._window(measures)
+                self._in_order(measures.energies(self.source)),
+                self._name(),
+                self._space(measures),
+                self._window(measures),
             )
             if self.source == GUESS:
                 plot.set_settled(self.settled_marks(), settled_text(self._session.settling_rule))
             else:
                 from sculptor_app.measures.forward import noise_floors
 
-                plot.set_settled(self.emerging_marks(), self.tr("{0} comes out of the noise here"))
-                plot.set_noise_floor(noise_floors(measures, trajectory.levels))
+                plot.set_settled(self.emerging_marks(), self._emerging_text())
+                plot.set_noise_floor(self._in_order(noise_floors(measures, trajectory.levels)))
         plot.set_step(step)
 
     def _draw_spectrum(self, plot: SpectrumPlot, trajectory: AnyTrajectory, measures: RunMeasures, step: int) -> None:
@@ -184,9 +191,10 @@ class PlotsPanel(QWidget):
             self._ends = self._phase_ends(trajectory, measures)
             plot.set_labels(self._name(), self._space(measures), self._window(measures))
             plot.set_empty_text(self._why_empty(trajectory))
-        spectrum = measures.spectrum(self.source, step)
+        state = self._session.state_at(step)
+        spectrum = measures.spectrum(self.source, state)
         floor, covered_from = None, None
-        level = trajectory.levels[step]
+        level = trajectory.levels[state]
         if self.source == STATE and spectrum is not None and level.is_known:
             from sculptor_app.measures import forward
 
@@ -237,7 +245,7 @@ class PlotsPanel(QWidget):
         return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
 
     def emerging_marks(self) -> list[tuple[str, int]]:
-        """Each band's key and the first step whose state holds more of the picture than of noise in it."""
+        """Each band's key and the position at which it comes out of the noise, or drowns in it."""
         trajectory, measures = self._session.trajectory, self._session.measures
         clean = self._clean(trajectory, measures) if trajectory is not None and measures is not None else None
         if trajectory is None or clean is None:
@@ -246,12 +254,22 @@ class PlotsPanel(QWidget):
         from sculptor_app.measures.spectrum import BANDS
 
         steps = emerging_steps(clean, trajectory.levels)
-        return [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
+        marks = [(band.key, step) for band, step in zip(BANDS, steps, strict=True) if step is not None]
+        if self._session.into_noise:  # the layer that undoes the step
+            return [(key, trajectory.planned_steps - step + 1) for key, step in marks]
+        return marks
+
+    def _emerging_text(self) -> str:
+        return self.tr("{0} drowns here") if self._session.into_noise else self.tr("{0} comes out of the noise here")
+
+    def _in_order(self, values: np.ndarray) -> np.ndarray:
+        """Values of the states, the first axis, in the order of playing forward."""
+        return values[::-1] if self._session.into_noise else values
 
     def _phase_ends(self, trajectory: AnyTrajectory, measures: RunMeasures) -> dict[str, Spectrum]:
         """The spectra at the ends of the phases that are over, by phase key."""
-        ends = {span.phase.key: span.last_step for span in trajectory.spans if span.last_step <= measures.last}
-        spectra = {key: measures.spectrum(self.source, step) for key, step in ends.items()}
+        ends = {span.phase.key: span.last_step for span in self._session.spans if span.last_step <= measures.last}
+        spectra = {key: measures.spectrum(self.source, self._session.state_at(step)) for key, step in ends.items()}
         return {key: spectrum for key, spectrum in spectra.items() if spectrum is not None}
 
     def _name(self) -> str:

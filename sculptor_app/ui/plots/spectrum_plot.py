@@ -94,7 +94,7 @@ class SpectrumPlot(Chart):
                 self._draw(item, self._ends.get(key))
         self._fit()
         if not self.is_empty:
-            self.title.setText(self.tr("Spectrum at step {0}, and at the end of each phase").format(step))
+            self.title.setText(self.tr("Spectrum at {0}, and at the end of each phase").format(self._counted(step)))
         self._update_legend()
 
     def set_labels(self, source: str, space: str, window: str) -> None:
@@ -108,7 +108,7 @@ class SpectrumPlot(Chart):
         lines = [unit.format(frequency)]
         if self._cutoff is not None and frequency >= self._cutoff:
             lines.append(self.tr("drowned: the noise is stronger here than the picture"))
-        named = [(self.tr("step {0}").format(self._step), self._current)]
+        named = [(self._counted(self._step), self._current)]
         named += [(phase_name(key), self._ends.get(key)) for key in PHASE_KEYS]
         for name, spectrum in named:
             if spectrum is not None and frequency <= len(spectrum.power):
@@ -181,7 +181,7 @@ class SpectrumPlot(Chart):
     def _update_legend(self) -> None:
         entries: list[tuple[str, QPen | None]] = []
         if self._current is not None:
-            entries.append((self.tr("step {0}").format(self._step), self._current_pen))
+            entries.append((self._counted(self._step), self._current_pen))
         if not self.is_empty:
             # Phases that are not over keep their place, or the plot would shrink when they come.
             pens = {key: item.opts["pen"] for key, item in self._end_curves.items() if key in self._ends}

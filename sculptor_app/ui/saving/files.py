@@ -38,7 +38,7 @@ def suggested_name(trajectory: AnyTrajectory, ending: str, step: int | None = No
     else:
         parts = [word for word in (request.form, request.material, str(request.seed)) if word]
     if step is not None:
-        parts += ["step", str(step)]
+        parts += ["step" if trajectory.info.is_of_a_model else "layer", str(step)]
     return "-".join(parts) + ending
 
 
@@ -84,7 +84,7 @@ class RunSaver:
             from sculptor_app.exports.settings import settings_text
 
             image = image.copy()
-            image.setText("comment", settings_text(trajectory, {"state": step}, self._session.measures))
+            image.setText("comment", settings_text(trajectory, {"state": self._session.state}, self._session.measures))
             self._files.write(path, functools.partial(write_picture, image))
 
     def save_numbers(self) -> None:
@@ -184,7 +184,7 @@ class Files(QObject):
         self._close_dialog()
         filmed, name = source
         session, path = views.session, self.folder() / name
-        dialog = ExportGifDialog(filmed, session.measures, self._settings, path, session.position, self._parent)
+        dialog = ExportGifDialog(filmed, session.measures, self._settings, path, session.state, self._parent)
         dialog.set_settling_rule(session.settling_rule)
         session.settling_rule_changed.connect(dialog.set_settling_rule)
         dialog.saved.connect(self._gif_saved)

@@ -224,8 +224,8 @@ class Menus(QObject):
             Action("back", self.tr("Step &back"), lambda: self._session.go_by(-1), ("Left",), can),
             Action("next_phase", self.tr("&Next phase"), lambda: self._session.go_phase(1), ("PgDown",), can),
             Action("previous_phase", self.tr("Pre&vious phase"), lambda: self._session.go_phase(-1), ("PgUp",), can),
-            Action("first", self.tr("Pure n&oise"), lambda: self._session.go_first(), ("Home",), can),
-            Action("last", self.tr("N&ewest step"), lambda: self._session.go_last(), ("End",), can),
+            Action("first", self.tr("T&o the beginning"), lambda: self._session.go_first(), ("Home",), can),
+            Action("last", self.tr("To th&e newest"), lambda: self._session.go_last(), ("End",), can),
             None,
             Action(
                 "play", play, lambda: self._session.toggle_play(), ("Space",), can, repeats=False,

@@ -135,6 +135,7 @@ class StatesModel(QAbstractListModel):
         self.planned = 0
         self.spans: tuple[PhaseSpan, ...] = ()
         self.start_text = self.tr("the untouched block")
+        self.counts_layers = False
 
     def set_count(self, count: int) -> None:
         """Grows by inserting rows, or starts again when there are fewer."""
@@ -154,9 +155,11 @@ class StatesModel(QAbstractListModel):
     def describe(self, row: int) -> str:
         """The text of a state for tooltips and screen readers."""
         if row == 0:
-            return self.tr("state 0, {0}").format(self.start_text)
+            first = self.tr("layer 0, {0}") if self.counts_layers else self.tr("state 0, {0}")
+            return first.format(self.start_text)
         key = self.phase_key(row)
-        text = self.tr("step {0} of {1}").format(row, self.planned or self._count - 1)
+        one = self.tr("layer {0} of {1}") if self.counts_layers else self.tr("step {0} of {1}")
+        text = one.format(row, self.planned or self._count - 1)
         return f"{text}, {phase_name(key).lower()}" if key else text
 
     def rowCount(self, parent: _Index = _ROOT) -> int:
@@ -202,6 +205,11 @@ class Filmstrip(QListView):
 
     def set_start_text(self, text: str) -> None:
         self._states.start_text = text
+
+    def count_layers(self) -> None:
+        """Count layers of noise from a picture on, instead of steps from the noise on."""
+        self._states.counts_layers = True
+        self._states.start_text = self.tr("the picture")
 
     def _set_up_view(self) -> None:
         self.setProperty("kind", "bare")

@@ -33,6 +33,7 @@ class Timeline(QSlider):
         self._marks: tuple[tuple[str, int], ...] = ()
         self._mark_text = self._summary = ""
         self._start_text = self.tr("the untouched block")
+        self._counts_layers = False
         self._snr: Sequence[float] = ()
         self._is_silent = False
         self._wheel = 0
@@ -89,6 +90,11 @@ class Timeline(QSlider):
     def set_start_text(self, text: str) -> None:
         self._start_text = text
 
+    def count_layers(self) -> None:
+        """Count layers of noise from a picture on, instead of steps from the noise on."""
+        self._counts_layers = True
+        self._start_text = self.tr("the picture")
+
     @property
     def step(self) -> int:
         return self.value()
@@ -105,9 +111,11 @@ class Timeline(QSlider):
     def describe(self, step: int) -> str:
         """The tooltip of a state: its phase, what the sculptor does in it as a rule, its SNR, what was measured."""
         if step == 0:
-            lines = [self.tr("State 0: {0}").format(self._start_text)]
+            first = self.tr("Layer 0: {0}") if self._counts_layers else self.tr("State 0: {0}")
+            lines = [first.format(self._start_text)]
         else:
-            lines = [self.tr("Step {0} of {1}").format(step, self._planned)]
+            one = self.tr("Layer {0} of {1}") if self._counts_layers else self.tr("Step {0} of {1}")
+            lines = [one.format(step, self._planned)]
         span = self._span_of(step)
         if span is not None:
             steps = step_range(span.first_step, span.last_step)
@@ -191,7 +199,8 @@ class Timeline(QSlider):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         axis = self._axis()
-        timeline_paint.paint_noise(painter, axis)
+        if not self._counts_layers:
+            timeline_paint.paint_noise(painter, axis)
         if sum(span.last_step - span.first_step + 1 for span in self._spans) < self._planned:
             timeline_paint.paint_unknown(painter, axis)
         for span in self._spans:

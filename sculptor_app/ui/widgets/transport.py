@@ -240,6 +240,20 @@ class TransportBar(QWidget):
         self.pin_button.hide()
         self.follow_button.hide()
 
+    def count_layers(self) -> None:
+        """Count layers of noise from a picture on, instead of steps from the noise on."""
+        self._step_label.setText(self.tr("Layer"))
+        self.step_box.setAccessibleName(self.tr("Layer"))
+        self.step_box.setToolTip(self.tr("Type a layer to go there"))
+        for button, text in (
+            (self.first_button, self.tr("The picture (Home)")),
+            (self.back_button, self.tr("One layer back (Left)")),
+            (self.forward_button, self.tr("One layer forward (Right)")),
+            (self.last_button, self.tr("Pure noise (End)")),
+        ):
+            button.setToolTip(text)
+            button.setAccessibleName(text)
+
     # Inside
 
     def _play_clicked(self) -> None:

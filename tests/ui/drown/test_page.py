@@ -44,14 +44,16 @@ def save_picture(path: Path, width: int = 40, height: int = 30) -> Path:
 def test_the_page_begins_with_a_sculpture_and_drowns_it_at_a_keypress(driver: Driver) -> None:
     page = enter(driver)
     session = page.session
-    assert (session.position, session.last) == (50, 50)
+    assert (session.position, session.state, session.last) == (0, 50, 50)
     assert page.stage.panels[0].picture_view.image is not None
     assert page.timeline._marks[0][0] == "layout"
-    assert page.timeline.describe(0).startswith("State 0: pure noise")
+    assert page.timeline._marks[-1][1] < page.timeline._marks[0][1]  # fine detail drowns first
+    assert page.timeline.describe(0).startswith("Layer 0: the picture")
+    assert "press Play, or drag to the right" in page.stage.remark.text()
     session.set_speed(60)
     driver.press(Qt.Key.Key_Return, modifier=Qt.KeyboardModifier.ControlModifier)
-    assert session.direction == -1
-    driver.qtbot.waitUntil(lambda: session.position == 0, timeout=RUN_MS)
+    assert session.direction == 1
+    driver.qtbot.waitUntil(lambda: session.state == 0, timeout=RUN_MS)
     page.presenter.clock.flush()
     assert "less than 0.1 % picture, more than 99.9 % noise" in page.stage.remark.text()
     assert page.stage.panels[1].picture_view.image is not None  # the picture is known at pure noise, too
@@ -61,12 +63,12 @@ def test_each_page_has_a_scrubber_of_its_own(ready: Driver) -> None:
     ready.run(12)
     ready.session.go_to(5)
     page = enter(ready)
-    ready.press(Qt.Key.Key_Left)
-    ready.press(Qt.Key.Key_Left)
-    assert (ready.session.position, page.session.position) == (5, 48)
+    ready.press(Qt.Key.Key_Right)
+    ready.press(Qt.Key.Key_Right)
+    assert (ready.session.position, page.session.position) == (5, 2)
     ready.press(Qt.Key.Key_1, modifier=Qt.KeyboardModifier.ControlModifier)
     ready.press(Qt.Key.Key_Right)
-    assert (ready.session.position, page.session.position) == (6, 48)
+    assert (ready.session.position, page.session.position) == (6, 2)
 
 
 def test_carving_goes_on_behind_the_page(ready: Driver) -> None:
@@ -245,7 +247,7 @@ def test_the_model_carves_the_picture_out_again_from_the_level_shown(ready: Driv
     page = enter(ready)
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("10"))
     assert not page.controls.carve_button.isEnabled()  # there is nothing to carve at the picture itself
-    page.session.go_to(4)
+    page.session.go_to(6)
     with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
         QTest.mouseClick(page.controls.carve_button, Qt.MouseButton.LeftButton)
         assert ready.window.bench.pages.current == "carve"
@@ -257,13 +259,13 @@ def test_the_model_carves_the_picture_out_again_from_the_level_shown(ready: Driv
     assert page.forward_result.name in run.info.origin
     again = enter(ready)
     assert again is page
-    assert page.session.position == 4
+    assert page.session.position == 6
 
 
 def test_a_picture_of_the_models_size_is_carved_out_of_the_very_state_that_is_shown(ready: Driver) -> None:
     ready.run(8)
     page = enter(ready)
-    page.session.go_to(20)
+    page.session.go_to(30)
     with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
         page.carve()
     np.testing.assert_allclose(ready.session.trajectory.state(0), page.forward_result.trajectory.state(20), atol=1e-4)
@@ -271,7 +273,7 @@ def test_a_picture_of_the_models_size_is_carved_out_of_the_very_state_that_is_sh
 
 def test_settings_that_cannot_be_run_are_named_before_anything_is_carved(ready: Driver) -> None:
     page = enter(ready)
-    page.session.go_to(4)
+    page.session.go_to(6)
     ready.window.panels.controls.guidance.set_text("much")
     QTest.mouseClick(page.controls.carve_button, Qt.MouseButton.LeftButton)
     assert ready.window.bench.pages.current == "drown"
