@@ -54,7 +54,7 @@ _BINARIES = (
     (rb"\x80[\x02-\x05]", translate("errors", "{0} is a pickle under another name."), _PICKLED),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|.{257}ustar", translate("errors", "{0} is an archive."),
      translate("errors", "Unpack it first.")),
-    (rb"[\x09\x0a\x0d\x20-\x7e]{16}", translate("errors", "{0} is a text, not weights."),
+    (rb"[\x09\x0a\x0d\x20-\x7e]{9}", translate("errors", "{0} is a text, not weights."),
      translate("errors", "It may be what a server said instead; download the file itself again.")),
 )  # fmt: skip
 """The same for what stands in place of weights alone."""

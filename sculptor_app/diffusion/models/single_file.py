@@ -63,15 +63,18 @@ _ADDITIONS = (
 )  # fmt: skip
 """What goes with a model, by the name of any of its weights, the first that fits; what it is; and what to do."""
 _PARTS = (
-    (r"^first_stage_model\.|^vae\.|^(encoder|decoder)\.(conv_|mid|up|down|stages|project_|head|layers)|^(post_)?quant_conv",
+    ((r"^first_stage_model\.|^vae\.|^(post_)?quant_conv|"
+      r"^(encoder|decoder)\.(conv_|mid|up|down|stages|project_|head|layers(?!\.\d+\.(self_attn|mlp|layer_norm)))"),
      translate("errors", "a VAE, one part of a pipeline")),
-    (r"^(cond_stage_model|conditioner|text_encoders?|text_model|shared)\.|^encoder\.block\.|^(model\.)?embed_tokens\.",
+    ((r"^(cond_stage_model|conditioner|text_encoders?|text_model|shared)\.|^encoder\.block\.|"
+      r"^(model\.)?embed_tokens\.|^embeddings\.token_embedding\."),
      translate("errors", "a text encoder, one part of a pipeline")),
     (r"^(model\.diffusion_model\.)?(double_|single_|joint_|transformer_|single_transformer_|net\.)?(blocks|layers)\.\d",
      translate("errors", "a transformer alone, one part of a pipeline")),
     (r"^model\.diffusion_model\.|^(down_blocks|up_blocks|mid_block)\.",
      translate("errors", "a UNet alone, one part of a pipeline")),
-    (r"^vision_model\.", translate("errors", "an image encoder, one part of a pipeline")),
+    (r"^vision_model\.|^embeddings\.(patch|class)_embedding",
+     translate("errors", "an image encoder, one part of a pipeline")),
 )  # fmt: skip
 """The parts of a pipeline in the same way; a file that holds one of them alone is no pipeline."""
 _NETWORKS = _PARTS[2:4]

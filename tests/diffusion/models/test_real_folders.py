@@ -144,6 +144,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a page for settings": (put("scheduler/scheduler_config.json", PAGE), r"scheduler_config\.json is a web page"),
     "a page for a vocabulary": (put(VOCABULARY, PAGE), r"tokenizer\.json is a web page"),
     "a server's answer for weights": (put(UNET, b'<?xml version="1.0"?><Error/>'), r"an answer of a server \(XML\)"),
+    "a server's short word": (put(UNET, b"Entry not found"), "is a text, not weights"),
     "a server's word for weights": (put(UNET, b"Access to this model is restricted."), "is a text, not weights"),
     "GGUF for weights": (put(UNET, b"GGUF\3\0\0\0" + bytes(64)), "is a GGUF file.* Look for a copy with safetensors"),
     "HDF5 for weights": (put(UNET, b"\x89HDF\r\n\x1a\n" + bytes(64)), "is an HDF5 file"),
@@ -329,6 +330,8 @@ MEANT = [
     "https://huggingface.co/owner/name/resolve/main/a.safetensors?download=true", "HTTPS://HuggingFace.co/owner/name",
     "https://huggingface.co/owner/name?not-for-all-audiences=true", "https://huggingface.co/owner/name#usage",
     "https://huggingface.co/owner/name/discussions/7", "https://huggingface.co/owner/name.git", "  https://hf.co/owner/name\n",
+    "git@hf.co:owner/name", "git@huggingface.co:owner/name.git", "ssh://git@hf.co/owner/name", "hf://owner/name",
+    "git clone https://huggingface.co/owner/name", '"owner/name"', "'https://huggingface.co/owner/name'",
 ]  # fmt: skip
 
 
@@ -344,7 +347,9 @@ def test_a_mirror_that_is_named_is_the_hub_too(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("https://huggingface.co/datasets/owner/name", "no address of a model on the hub"),
+    [("git@github.com:owner/name.git", "no address of a model on the hub"),
+     ("hf://datasets/owner/name", "no address of a model on the hub"),
+     ("https://huggingface.co/datasets/owner/name", "no address of a model on the hub"),
      ("https://huggingface.co/spaces/owner/name", "no address of a model on the hub"),
      ("https://huggingface.co/owner", "no address of a model on the hub"),
      ("https://example.org/owner/name", "no address of a model on the hub"),

@@ -186,6 +186,13 @@ PARTS = {
     "the same with the prefix": (["model.diffusion_model.double_blocks.0.img_mod.lin.bias"], "a transformer alone"),
     "a transformer of diffusers": (["transformer_blocks.0.attn.to_q.weight", "x_embedder.bias"], "a transformer alone"),
     "a text encoder": (["text_model.encoder.layers.0.mlp.fc1.bias"], "a text encoder"),
+    "one of newer transformers": (
+        ["embeddings.token_embedding.weight", "encoder.layers.0.self_attn.k_proj.bias"], "a text encoder"
+    ),
+    "an image encoder of newer transformers": (
+        ["embeddings.patch_embedding.weight", "encoder.layers.0.self_attn.k_proj.bias"], "an image encoder"
+    ),
+    "a tiny VAE": (["encoder.layers.0.weight", "decoder.layers.2.conv.0.weight"], "a VAE"),
     "T5": (["shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"], "a text encoder"),
 }  # fmt: skip
 

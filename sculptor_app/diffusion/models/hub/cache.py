@@ -27,6 +27,12 @@ _NO_OWNERS = (
     "new", "organizations", "papers", "posts", "pricing", "search", "settings", "spaces", "tasks",
 )  # fmt: skip
 """What the hub's addresses begin with where they lead to no model."""
+_OTHER_ADDRESSES = (
+    (re.compile(r"^git\s+clone\s+(?=\S+$)"), ""),
+    (re.compile(r"^(?:ssh://)?git@([^:/\s]+)[:/]"), r"https://\1/"),
+    (re.compile(r"^hf://(?:models/)?"), "https://huggingface.co/"),
+)
+"""Other ways to write an address, as git and `huggingface_hub` take it, and how a browser has it."""
 _OF_A_BRANCH = ("blob", "commit", "commits", "edit", "raw", "resolve", "tree")
 
 
@@ -56,7 +62,9 @@ def from_address(model: str) -> str:
     Raises:
         ModelFolderError: It is an address of something else, or of another branch.
     """
-    text = model.strip()
+    text = model.strip().strip("\"'")
+    for pattern, usual in _OTHER_ADDRESSES:
+        text = pattern.sub(usual, text)
     if is_name(text.rstrip("/")):
         return text.rstrip("/")
     host, slash, _ = text.lower().partition("/")
