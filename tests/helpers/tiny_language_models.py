@@ -8,8 +8,11 @@ from typing import Any
 from tests.helpers import tiny_pipelines as tiny
 
 WIDTH = 16
-_VOCABULARY = 300
+VOCABULARY = 300
 _CHAT = "{% for message in messages %}{{ message['role'] }} {{ message['content'] }} {% endfor %}"
+
+
+_OF_PICTURES = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<|object_ref_start|>")
 
 
 def _clip(projects: bool = False) -> Callable[..., Any]:
@@ -52,13 +55,20 @@ def _byte_vocabulary() -> dict[str, int]:
 
     letters = sorted(ByteLevel.alphabet())
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<unk>", "<s>", "</s>", "<pad>", "<bos>", "<eos>"]
-    return {word: place for place, word in enumerate([*special, *letters])}
+    return {word: place for place, word in enumerate([*special, *letters, *_OF_PICTURES])}
 
 
-def _byte_tokenizer(**changes: Any) -> Any:
+def token_id(word: str) -> int:
+    """The number of a token."""
+    return _byte_vocabulary()[word]
+
+
+def byte_tokenizer(**changes: Any) -> Any:
+    """A tokenizer of single bytes that knows the marks of chats and pictures."""
     from transformers import Qwen2Tokenizer
 
     tokenizer = Qwen2Tokenizer(vocab=_byte_vocabulary(), merges=[], pad_token="<|endoftext|>", **changes)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>", *_OF_PICTURES]})
     tokenizer.chat_template = _CHAT
     return tokenizer
 
@@ -70,7 +80,7 @@ def _causal(name: str, config: str, whole: bool = True) -> Callable[..., Any]:
         import transformers
 
         settings = {
-            "vocab_size": _VOCABULARY, "hidden_size": WIDTH, "intermediate_size": 16, "num_hidden_layers": 2,
+            "vocab_size": VOCABULARY, "hidden_size": WIDTH, "intermediate_size": 16, "num_hidden_layers": 2,
             "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 1024,
             "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
         }  # fmt: skip
@@ -89,11 +99,11 @@ LANGUAGE: dict[str, Callable[..., Any]] = {
     "UMT5EncoderModel": _umt5,
     "BertModel": _bert,
     "BertTokenizer": _bert_tokenizer,
-    "AutoTokenizer": _byte_tokenizer,
-    "Qwen2Tokenizer": _byte_tokenizer,
-    "GemmaTokenizer": _byte_tokenizer,
-    "LlamaTokenizer": _byte_tokenizer,
-    "TokenizersBackend": _byte_tokenizer,
+    "AutoTokenizer": byte_tokenizer,
+    "Qwen2Tokenizer": byte_tokenizer,
+    "GemmaTokenizer": byte_tokenizer,
+    "LlamaTokenizer": byte_tokenizer,
+    "TokenizersBackend": byte_tokenizer,
     "Gemma2PreTrainedModel": _causal("Gemma2Model", "Gemma2Config"),
     "GemmaPreTrainedModel": _causal("GemmaModel", "GemmaConfig"),
     "GlmModel": _causal("GlmModel", "GlmConfig"),

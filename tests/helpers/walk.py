@@ -34,6 +34,8 @@ SPECIAL: tuple[tuple[str, dict[str, Any]], ...] = (
     (r"^Sana", {"height": 32, "width": 32}),
     (r"^(CogView4|Lumina)", {"negative_prompt": "a vase"}),  # an empty one has no tokens at all here
     (r"^FluxKontext", {"max_area": 256, "_auto_resize": False}),
+    (r"^BriaFibo", {"height": 32, "width": 32, "prompt": '{"edit_instruction": "a bust"}'}),
+    (r"^Ideogram4", {"max_sequence_length": 64}),
     (r"^VisualCloze", {"height": None, "width": None}),
 )
 """Options that a pipeline needs besides the usual ones, by a pattern of its name; None leaves a usual one out."""

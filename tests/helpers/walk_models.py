@@ -17,6 +17,8 @@ import torch
 
 from tests.helpers import tiny_pipelines as tiny
 from tests.helpers.tiny_language_models import LANGUAGE
+from tests.helpers.tiny_vision_language_models import VISION_LANGUAGE
+from tests.helpers.walk_recent_models import RECENT, RECENT_CHANGES
 
 SEED = 20_260_104
 _TEXT = {
@@ -105,6 +107,8 @@ _DIT = {"num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 2, "sam
 
 COMPONENTS: dict[str, Callable[..., Any]] = {
     **LANGUAGE,
+    **VISION_LANGUAGE,
+    **RECENT,
     "AutoencoderKL": tiny._vae,
     "AutoencoderTiny": _of(
         "AutoencoderTiny", encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8),
@@ -270,7 +274,9 @@ _FLOWS_VAE = {"vae": _VAE_OF_FLOWS}
 _SHIFTS = {"scheduler": {"use_dynamic_shifting": True}}
 
 CHANGES: tuple[tuple[str, dict[str, dict[str, Any]]], ...] = (
-    (r"StableDiffusionXL|LEditsPPPipelineStableDiffusionXL|TextToVideoZeroSDXL", {"unet": _XL, "controlnet": _XL,
+    (r"StableDiffusionXL(?!ControlNetXS)|LEditsPPPipelineStableDiffusionXL|TextToVideoZeroSDXL",
+     {"controlnet": _XL}),
+    (r"StableDiffusionXL|LEditsPPPipelineStableDiffusionXL|TextToVideoZeroSDXL", {"unet": _XL,
      "text_encoder_2": {"projects": True}, "text_encoder": {}}),
     (r"XL.*InstructPix2Pix|StableDiffusionInstructPix2Pix", {"unet": {"in_channels": 8}}),
     (r"XLAdapter", {"adapter": {"adapter_type": "full_adapter_xl", "channels": [8, 16]}}),
@@ -315,7 +321,7 @@ CHANGES: tuple[tuple[str, dict[str, dict[str, Any]]], ...] = (
     (r"^LDMPipeline", {"vqvae": {"latent_channels": 3, "norm_type": "group", "vq_embed_dim": 3}}),
     (r"^LDMSuper", {"vqvae": {"latent_channels": 3, "norm_type": "group", "vq_embed_dim": 3}, "unet": {"in_channels": 6,
      "out_channels": 3}}),
-    (r"^Kandinsky(Pipeline|Img2Img|Inpaint|V22)", {"unet": {"in_channels": 4, "out_channels": 8}}),
+    (r"^Kandinsky(Pipeline|Combined|Img2Img|Inpaint|V22)", {"unet": {"in_channels": 4, "out_channels": 8}}),
     (r"^CogView4Control", {"transformer": {"in_channels": 8}}),
     (r"^PRXPixel", {"transformer": {"in_channels": 3, "patch_size": 2}}),
     (r"^Amused", {"text_encoder": {"projects": True}, "vqvae": {"latent_channels": 16, "vq_embed_dim": 16,
@@ -380,7 +386,7 @@ def class_names(annotation: Any) -> list[str]:
 def changes_for(name: str) -> dict[str, dict[str, Any]]:
     """Settings of components that a pipeline wants other than usual."""
     merged: dict[str, dict[str, Any]] = {}
-    for pattern, rows in CHANGES:
+    for pattern, rows in (*CHANGES, *RECENT_CHANGES):
         if re.search(pattern, name):
             for part, settings in rows.items():
                 merged[part] = merged.get(part, {}) | settings
@@ -402,6 +408,8 @@ def build_tiny(kind: type) -> Any:
 
 def _parts(kind: type) -> Iterator[tuple[str, Any]]:
     changes = changes_for(kind.__name__)
+    if "text_encoder_select_layers" in inspect.signature(kind.__init__).parameters:
+        yield "text_encoder_select_layers", (0, 1, 2)  # a tiny encoder has no more
     for name, annotation, has_default in parts_of(kind):
         if name in _LEFT_OUT:
             yield name, _LEFT_OUT[name]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import inspect
 import logging
 import os
 import re
@@ -145,7 +146,7 @@ def _component(component: Component, dtype: torch.dtype) -> Any:
     if component.weights is None:
         return loaded
     module, info = loaded if isinstance(loaded, tuple) else (loaded, {})
-    _check_loading(path, info)
+    _check_loading(path, info, borrowed_parts(component.component_class))
     check_values(path, module)
     return module.eval().requires_grad_(False)
 
@@ -174,10 +175,22 @@ def _dtype_name(component: Component) -> str:
     return "dtype" if (int(major), int(minor)) >= (4, 56) else "torch_dtype"
 
 
-def _check_loading(path: str, info: dict[str, Any]) -> None:
+def borrowed_parts(network: Any) -> frozenset[str]:
+    """Parts that a network gets from the pipeline's transformer; a folder that diffusers saved holds them twice."""
+    borrow = getattr(network, "from_transformer", None)
+    if borrow is None or "controlnet" not in inspect.signature(borrow).parameters:
+        return frozenset()
+    return frozenset(inspect.unwrap(borrow).__code__.co_names)
+
+
+def _check_loading(path: str, info: dict[str, Any], borrowed: Collection[str]) -> None:
     """Refuse weights that are not just those of the network, by the loading info of diffusers or transformers."""
     mismatched = [entry[0] if isinstance(entry, tuple) else entry for entry in info.get("mismatched_keys", ())]
-    unexpected = [name for name in info.get("unexpected_keys", ()) if not _NEVER_STORED.search(name)]
+    unexpected = [
+        name
+        for name in info.get("unexpected_keys", ())
+        if not _NEVER_STORED.search(name) and name.partition(".")[0] not in borrowed
+    ]
     _check_names(path, info.get("missing_keys", ()), unexpected, mismatched)
 
 

@@ -132,7 +132,7 @@ def _look_up(module: ModuleType, name: object) -> Any:
         from diffusers.utils import _maybe_remap_transformers_class
 
         found = _attribute(module, _maybe_remap_transformers_class(name) or name)
-    if isinstance(found, type) and ".dummy_" in found.__module__:
+    if isinstance(found, type) and (".dummy_" in found.__module__ or getattr(found, "is_dummy", False) is True):
         wanted = [_PACKAGES.get(each, each) for each in getattr(found, "_backends", [])]
         backends = [each for each in wanted if importlib.util.find_spec(each) is None]
         raise _missing(name, backends or ["another package"])

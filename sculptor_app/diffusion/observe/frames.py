@@ -84,8 +84,8 @@ class FrameConverter:
     def is_picture(self, batch: torch.Tensor) -> bool:
         """Whether `frames` can convert such a tensor."""
         if self._is_packed:
-            return batch.ndim == 3 and self._tokens_fit(batch)
-        return batch.ndim == 4 or (batch.ndim == 5 and batch.shape[2] == 1)
+            return (batch.ndim == 3 and self._tokens_fit(batch)) or self._is_grid(batch)
+        return self._as_picture(batch).ndim == 4
 
     def is_state(self, batch: torch.Tensor) -> bool:
         """Whether a tensor has a state's form and not more channels, as a network's input may have beside the state."""
@@ -93,7 +93,8 @@ class FrameConverter:
             return False
         if self._is_packed or self._layout is None:
             return True
-        return batch.shape[1] == self._layout.channels if self._layout.channels else batch.shape[1] <= _MOST_COLOURS
+        channels = self._as_picture(batch).shape[1]
+        return channels == self._layout.channels if self._layout.channels else channels <= _MOST_COLOURS
 
     def last_states(
         self, result: Any, returned: torch.Tensor, states: list[Frame], is_changed: bool
@@ -135,10 +136,11 @@ class FrameConverter:
         """Copies of all elements of a batch, (C, H, W) float32 each; `SamplerFailed` if they are no pictures.
 
         Args:
-            batch: (B, C, H, W), packed (B, L, D), or (B, C, 1, H, W) of a model that was made for videos.
+            batch: (B, C, H, W), packed (B, L, D) or (B, D, rows, columns), or of a model that was made for videos
+                (B, C, 1, H, W) or (B, 1, H, W, C).
         """
         if not self._is_packed:
-            return to_frames(batch[:, :, 0] if batch.ndim == 5 and batch.shape[2] == 1 else batch)
+            return to_frames(self._as_picture(batch))
         if not self.is_picture(batch):
             raise SamplerFailed(
                 translate("errors", "{0}, packed in a way that is not known here.").format(_described(batch)),
@@ -146,12 +148,33 @@ class FrameConverter:
             )
         assert self._layout is not None
         height, width = self._size_of(batch)
+        if self._is_grid(batch):
+            grain = self._layout.patch * self._layout.factor
+            height, width = batch.shape[2] * grain, batch.shape[3] * grain
+            batch = batch.flatten(2).transpose(1, 2)
         tokens = batch.detach().to("cpu", torch.float32).numpy()
         return [self._layout.unpack(each, height, width) for each in tokens]
+
+    def _as_picture(self, batch: torch.Tensor) -> torch.Tensor:
+        """A video of one frame as (B, C, H, W), whether its channels come before its frames or last; others as is."""
+        if batch.ndim != 5:
+            return batch
+        layout = self._layout
+        channels = layout.channels if layout is not None else 0
+        if layout is not None and layout.repeats > 1 and batch.shape[1] == channels * layout.repeats:
+            batch = batch[:, -channels:]
+        if channels > 1 and batch.shape[1] == 1 and batch.shape[4] == channels:
+            return batch[:, 0].permute(0, 3, 1, 2)
+        return batch[:, :, 0] if batch.shape[2] == 1 else batch
 
     @property
     def _is_packed(self) -> bool:
         return self._layout is not None and self._layout.patch > 0
+
+    def _is_grid(self, batch: torch.Tensor) -> bool:
+        """Whether a tensor holds packed latents as (B, D, rows, columns), one token for each place."""
+        assert self._layout is not None
+        return batch.ndim == 4 and batch.shape[1] == self._layout.channels * self._layout.patch**2
 
     def _tokens_fit(self, batch: torch.Tensor) -> bool:
         assert self._layout is not None

@@ -74,6 +74,7 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
         **{name: _argument(pipeline, controls[name], value, size, notes) for name, value in options.items()},
         **_app_arguments(pipeline, generator),
         **angle_arguments(pipeline, request),
+        **schedule_arguments(pipeline, request.steps, options.get("guidance_scale")),
         **_start_arguments(pipeline, request, start),
     }
     origin = Path(str(options["image"])).name if "image" in options and "strength" in controls else ""
@@ -175,6 +176,16 @@ def angle_arguments(pipeline: Pipeline, request: RunRequest) -> dict[str, Any]:
     if middle in chosen and request.steps != 2 and chosen[middle] == parameters[middle].default:
         chosen[middle] = None
     return chosen
+
+
+def schedule_arguments(pipeline: Pipeline, steps: int, guidance: OptionValue) -> dict[str, Any]:
+    """The pipeline's usual guidance of each step, spread over the run's steps; none where one guidance is given."""
+    parameter = call_parameters(pipeline).get("guidance_schedule")
+    if parameter is None or not isinstance(parameter.default, tuple):
+        return {}
+    usual = parameter.default
+    spread = [usual[(2 * step + 1) * len(usual) // (2 * steps)] for step in range(steps)]
+    return {"guidance_schedule": spread if guidance is None else None}
 
 
 def check_takes_noise(pipeline: Pipeline, purpose: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,12 @@ Autoencoder = Any
 
 AUTOENCODERS = ("vae", "vqvae", "movq")
 """Names that pipelines have for the network that turns latents into pixels."""
+_UNKNOWN_DECODERS = ("vqgan", "vocoder", "image_decoder")
+"""Names of networks that also turn states into something, and are not used here."""
 
 _OF_TOKENS = ("AmusedScheduler", "VQDiffusionScheduler", "BlockRefinementScheduler", "DiscreteDDIMScheduler")
 """Schedulers of discrete states: whole numbers that no linear map makes a picture of."""
+_PER_LATENT = "_unpack_latents_no_patch"  # of pipelines whose tokens are single latents unless they are asked otherwise
 _UNPACKING = ("_unpack_latents", "_unpatchify_latents", "_unpack_latents_with_ids")
 
 
@@ -38,9 +42,11 @@ class StateLayout:
     space: str  # "pixels" or "latents"; empty where they are not a picture
     channels: int = 0  # C of the latents as their autoencoder takes them; 0 where `space` is not "latents"
     factor: int = 1  # pixels for each latent, along an edge; 1 for pixels
-    # Packed states are tokens (B, h/patch · w/patch, C · patch²); 0 where they are (B, C, h, w) as they are
+    # Packed states are tokens (B, h/patch · w/patch, C · patch²), or these as a grid (B, C · patch², h/patch, w/patch);
+    # 0 where they are (B, C, h, w) as they are
     patch: int = 0
     has_time: bool = False  # whether its autoencoder was made for videos and takes a picture as one of a single frame
+    repeats: int = 1  # how often a state holds its latents, one behind the other along its channels; the last count
     why_not: str = ""  # in plain words, why they are not a picture; empty where they are one
 
     @property
@@ -90,21 +96,15 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
             ).format(name),
         )
     if vae is None:
-        other = next((part for part in ("vqgan", "vocoder", "image_decoder") if hasattr(pipeline, part)), None)
-        if other is None:
-            return StateLayout("pixels")
-        return StateLayout(
-            "",
-            why_not=translate("errors", "What {0} works on is decoded by a {1}, which Sculptor does not know.").format(
-                name, other
-            ),
-        )
+        why_not = why_unknown_decoder(name, [part for part in _UNKNOWN_DECODERS if hasattr(pipeline, part)])
+        return StateLayout("" if why_not else "pixels", why_not=why_not)
     why_not = _why_no_picture(vae)
     if why_not:
         return StateLayout("", why_not=why_not)
     channels, factor = _channels(vae), _factor(vae)
     if not any(hasattr(pipeline, method) for method in _UNPACKING):
-        return StateLayout("latents", channels, factor, has_time=_is_for_videos(vae))
+        repeats = 2 if hasattr(pipeline, "_restore_image_tokens_order") else 1
+        return StateLayout("latents", channels, factor, has_time=_is_for_videos(vae), repeats=repeats)
     for patch in (1, 2):
         layout = StateLayout("latents", channels, factor, patch, _is_for_videos(vae))
         if _is_native(pipeline, layout):
@@ -112,6 +112,19 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
     return StateLayout(
         "", why_not=translate("errors", "{0} packs its latents in a way that Sculptor does not know.").format(name)
     )
+
+
+def why_unknown_decoder(name: str, parts: Iterable[str]) -> str:
+    """The sentence that a pipeline's states are decoded by a network of another kind; empty where none is among parts.
+
+    Args:
+        name: Of the pipeline's class.
+        parts: The names of its components.
+    """
+    known = set(parts)
+    found = next((each for each in _UNKNOWN_DECODERS if each in known and not known & {*AUTOENCODERS}), "")
+    message = translate("errors", "What {0} works on is decoded by a {1}, which Sculptor does not know.")
+    return message.format(name, found) if found else ""
 
 
 def autoencoder_of(pipeline: Pipeline) -> Autoencoder | None:
@@ -125,6 +138,8 @@ def _why_no_picture(vae: Autoencoder) -> str:
     if not (callable(getattr(vae, "encode", None)) and callable(getattr(vae, "decode", None))):
         return translate("errors", "Its {0} does not both encode and decode.").format(name)
     outputs = getattr(vae.config, "out_channels", 3)
+    patch = getattr(vae.config, "patch_size", None)
+    outputs //= patch**2 if isinstance(patch, int) else 1  # it puts its patches of pixels together itself
     if outputs != 3:
         return translate("errors", "Its {0} decodes to {1} channels, not to red, green and blue.").format(name, outputs)
     if not _channels(vae) or not _factor(vae):
@@ -171,8 +186,18 @@ def _unpacked_by(
     pipeline: Pipeline, tokens: torch.Tensor, grid: tuple[int, int], size_px: tuple[int, int]
 ) -> torch.Tensor:
     """Tokens unpacked by the pipeline itself: from the picture's size, or from the place of each token (Flux 2)."""
+    if hasattr(pipeline, _PER_LATENT):
+        single: torch.Tensor = pipeline._unpack_latents_no_patch(tokens, *size_px, pipeline.vae_scale_factor)
+        return single
+    if not any(hasattr(pipeline, name) for name in _UNPACKING if name.startswith("_unpack")):  # its states are a grid
+        patches: torch.Tensor = pipeline._unpatchify_latents(tokens.transpose(1, 2).reshape(1, -1, *grid))
+        return patches
     if not hasattr(pipeline, "_unpack_latents_with_ids"):
-        unpacked: torch.Tensor = pipeline._unpack_latents(tokens, *size_px, pipeline.vae_scale_factor)
+        takes = inspect.signature(pipeline._unpack_latents).parameters  # what it does not take is a setting of its own
+        patch = getattr(getattr(getattr(pipeline, "transformer", None), "config", None), "patch_size", None)
+        more = {"patch_size": patch, "vae_scale_factor": getattr(pipeline, "vae_scale_factor", None)}
+        more = {name: value for name, value in more.items() if name in takes}
+        unpacked: torch.Tensor = pipeline._unpack_latents(tokens, *size_px, **more)
         return unpacked
     places = pipeline._prepare_latent_ids(torch.empty(1, 1, *grid))
     takes_grid = len(inspect.signature(pipeline._unpack_latents_with_ids).parameters) > 2

@@ -135,17 +135,22 @@ def _shapes_of(output: Any) -> Any:
     if isinstance(output, torch.Tensor):
         return _TensorShape(tuple(output.shape), output.dtype)
     if isinstance(output, Mapping):  # diffusers' outputs are, too
-        return type(output)(**{name: _shapes_of(each) for name, each in output.items()})
+        return _mapping_like(output, {name: _shapes_of(each) for name, each in output.items()})
     if isinstance(output, list | tuple):
         return type(output)(_shapes_of(each) for each in output)
     return output
+
+
+def _mapping_like(kind: Mapping[Any, Any], entries: dict[Any, Any]) -> Any:
+    """Entries as a mapping of the same type; those of a plain dictionary may be numbers, as of a network's layers."""
+    return entries if type(kind) is dict else type(kind)(**entries)
 
 
 def _zeros(shapes: Any, device: torch.device) -> Any:
     if isinstance(shapes, _TensorShape):
         return torch.zeros(shapes.shape, dtype=shapes.dtype, device=device)
     if isinstance(shapes, Mapping):
-        return type(shapes)(**{name: _zeros(each, device) for name, each in shapes.items()})
+        return _mapping_like(shapes, {name: _zeros(each, device) for name, each in shapes.items()})
     if isinstance(shapes, list | tuple):
         return type(shapes)(_zeros(each, device) for each in shapes)
     return shapes

@@ -30,6 +30,7 @@ SET_BY_APP = {
     **dict.fromkeys(("callback", "callback_steps", "callback_on_step_end", "use_clipped_model_output"), _OURS),
     **dict.fromkeys(("num_images_per_prompt", "num_videos_per_prompt", "batch_size"), _ONE),
     **dict.fromkeys(("timesteps", "sigmas", "mu"), _SAMPLER),
+    **dict.fromkeys(("guidance_schedule", "do_patching"), _OURS),
     **dict.fromkeys(("denoising_start", "denoising_end"), _SHARED),
     **dict.fromkeys(("ip_adapter_image", "negative_ip_adapter_image"), _ADAPTER),
 }
@@ -250,6 +251,10 @@ def fails_without(pipeline: Any, name: str) -> bool:
             continue
         is_used = True
         test = steps[place + 1].opname
+        if _is_opened_unless_list(steps, place):
+            return True
+        if test.endswith("IF_NONE") and _is_prepared_at(steps, steps[place + 1].argval, name):
+            return True
         if test.endswith(("IF_NONE", "IF_FALSE", "IF_TRUE")):
             return False
         if test.endswith("IF_NOT_NONE"):
@@ -258,6 +263,40 @@ def fails_without(pipeline: Any, name: str) -> bool:
             if "RAISE_VARARGS" not in branch:
                 return False
     return is_used
+
+
+def _is_opened_unless_list(steps: list[dis.Instruction], place: int) -> bool:
+    """Whether a variable is asked for an attribute if it is not of a type: `x[0] if isinstance(x, list) else x.size`.
+
+    Args:
+        place: Of the instruction that loads it for `isinstance`.
+    """
+    before, after = steps[place - 1], steps[place + 1 : place + 5]
+    jump = next((each for each in after if each.opname.endswith("IF_FALSE")), None)
+    if "isinstance" not in str(before.argval) or jump is None:
+        return False
+    block = [each for each in steps if each.offset >= jump.argval][:2]
+    reads = [each.opname for each in block]
+    return (
+        len(block) == 2
+        and block[0].argval == steps[place].argval
+        and reads[0].startswith("LOAD")
+        and reads[1] in ("LOAD_ATTR", "LOAD_METHOD")
+    )
+
+
+def _is_prepared_at(steps: list[dis.Instruction], target: int, name: str) -> bool:
+    """Whether the lines that a jump leads to prepare a picture, before any other jump: `else: preprocess(image)`."""
+    called = ""
+    for each in steps:
+        if each.offset < target:
+            continue
+        if "JUMP" in each.opname or (each.opname.startswith(("RETURN", "STORE")) and each.argval == name):
+            return False
+        if each.argval == name and called == "preprocess":
+            return True
+        called = str(each.argval) if each.opname in ("LOAD_METHOD", "LOAD_ATTR") else called
+    return False
 
 
 def code_names(pipeline: Any) -> frozenset[str]:

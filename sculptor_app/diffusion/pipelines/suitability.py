@@ -20,7 +20,7 @@ from diffusers.utils import BaseOutput
 
 from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.pipelines.layout import AUTOENCODERS, latent_layout_of
+from sculptor_app.diffusion.pipelines.layout import AUTOENCODERS, latent_layout_of, why_unknown_decoder
 from sculptor_app.diffusion.pipelines.parameters import call_parameters, code_names, function_of, why_not_callable
 from sculptor_app.diffusion.samplers.levels import INVERTED_LEVELS, unknown_steps
 
@@ -54,7 +54,10 @@ _FIELDS = (
 
 _VIDEO_PARAMETERS = {"num_frames", "video_length", "video"}
 _RENDERERS = ("shap_e_renderer",)
-_OPTIONAL_PACKAGES = {"ftfy": "ftfy", "BeautifulSoup": "bs4"}
+_OPTIONAL_PACKAGES = {
+    "ftfy": "ftfy", "BeautifulSoup": "bs4", "OmniGenMultiModalProcessor": "torchvision",
+    "CosmosSafetyChecker": "cosmos_guardrail",
+}  # fmt: skip
 """Names that diffusers' code has only where a package is installed, and that package."""
 
 
@@ -99,7 +102,9 @@ def obstacle_of_class(kind: PipelineClass) -> Obstacle | None:
             ),
             translate("errors", "Choose a model that makes pictures from words, classes or pictures."),
         )
-    return _missing_package(kind) or _broken(kind) or _other_process(kind) or _missing_argument(kind, kind)
+    found = _broken(kind) or _other_process(kind) or _missing_argument(kind, kind)
+    why_not = why_unknown_decoder(name, inspect.signature(kind.__init__).parameters)
+    return found or (Obstacle("layout", why_not, PICTURES_ONLY) if why_not else _missing_package(kind))
 
 
 def obstacle_of(pipeline: Any) -> Obstacle | None:
@@ -217,17 +222,34 @@ def _missing_package(kind: PipelineClass) -> Obstacle | None:
     for word, package in _OPTIONAL_PACKAGES.items():
         asks = f"is_{package}_available" in names
         if word in names and not asks and importlib.util.find_spec(package) is None:
-            return Obstacle(
-                "package",
-                translate("errors", "{0} needs the Python package {1}, which is not installed.").format(
-                    kind.__name__, package
-                ),
-                translate(
-                    "errors",
-                    "Install it with `pip install {0}` into Sculptor's environment and open the model again.",
-                ).format(package),
-            )
-    return None
+            return lacks_package(kind.__name__, package)
+    parts = [each for each in inspect.signature(kind.__init__).parameters.values() if each.default is each.empty]
+    lacking = next((package for part in parts if (package := package_lacking_for(part.annotation))), "")
+    return lacks_package(kind.__name__, lacking) if lacking else None
+
+
+def lacks_package(name: str, package: str) -> Obstacle:
+    """The obstacle that a package is not installed which a class needs."""
+    return Obstacle(
+        "package",
+        translate("errors", "{0} needs the Python package {1}, which is not installed.").format(name, package),
+        translate(
+            "errors", "Install it with `pip install {0}` into Sculptor's environment and open the model again."
+        ).format(package),
+    )
+
+
+def package_lacking_for(part: Any) -> str:
+    """A package without which a component's class can be named, but not built; empty where none lacks.
+
+    transformers puts a placeholder in place of such a class, and of the parts of a processor.
+    """
+    import transformers
+
+    if getattr(part, "is_dummy", False) is True:
+        return str((*part._backends, "")[0])
+    takes_videos = isinstance(part, type) and "video_processor" in inspect.signature(part.__init__).parameters  # type: ignore[misc]
+    return package_lacking_for(transformers.BaseVideoProcessor) if takes_videos else ""
 
 
 def _codes(module: Any, kind: PipelineClass) -> Iterable[CodeType]:

@@ -1,15 +1,29 @@
 """What a pipeline's states are, said from its components; packed latents are unpacked as the pipeline does it."""
 
+import inspect
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import AmusedScheduler, AutoencoderDC, AutoencoderKLQwenImage, Flux2KleinPipeline, FluxPipeline, VQModel
+from diffusers import (
+    AmusedScheduler,
+    AutoencoderDC,
+    AutoencoderKLQwenImage,
+    AutoencoderKLWan,
+    BriaFiboPipeline,
+    ErnieImagePipeline,
+    Flux2KleinPipeline,
+    FluxPipeline,
+    Krea2Pipeline,
+    NucleusMoEImagePipeline,
+    VQModel,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.pipelines.layout import StateLayout, latent_layout_of
 from tests.diffusion.latents.networks import KnownVae, around, dit, kl, tiny
 
@@ -167,3 +181,60 @@ def test_states_that_are_tokens_are_no_pictures() -> None:
     assert latent_layout_of(pipeline).is_picture
     pipeline.scheduler = AmusedScheduler(mask_token_id=15)
     assert "are tokens, numbers of entries in a table, not pictures" in latent_layout_of(pipeline).why_not
+
+
+OF_PAIRS = SimpleNamespace(config=SimpleNamespace(patch_size=2))
+
+
+def packing_of(kind: Any, *methods: str, **settings: Any) -> Any:
+    """As much of a pipeline class as its packing needs."""
+    own = {name: inspect.getattr_static(kind, name) for name in methods}
+    return type(kind.__name__, (), own | {"vae": kl(), "vae_scale_factor": 4} | settings)()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "patch"),
+    [
+        (packing_of(Krea2Pipeline, "_unpack_latents", patch_size=2), 2),
+        (packing_of(NucleusMoEImagePipeline, "_unpack_latents", transformer=OF_PAIRS), 2),
+        (packing_of(BriaFiboPipeline, "_unpack_latents", "_unpack_latents_no_patch"), 1),
+        (packing_of(ErnieImagePipeline, "_unpatchify_latents"), 2),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_packings_that_ask_settings_of_their_own(pipeline: Any, patch: int) -> None:
+    assert latent_layout_of(pipeline) == StateLayout("latents", 4, 4, patch=patch)
+
+
+def test_an_autoencoder_that_puts_its_patches_of_pixels_together() -> None:
+    vae = AutoencoderKLWan(base_dim=4, z_dim=2, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[False],
+                           latents_mean=[0.0] * 2, latents_std=[1.0] * 2, in_channels=12, out_channels=12,
+                           patch_size=2, scale_factor_spatial=4)  # fmt: skip
+    assert latent_layout_of(around(vae)) == StateLayout("latents", 2, 4, has_time=True)
+
+
+LATENTS = torch.randn(2, 4, 6, 10, generator=torch.Generator().manual_seed(3))
+PATCHES = torch.nn.functional.pixel_unshuffle(LATENTS, 2)
+
+
+@pytest.mark.parametrize(
+    ("layout", "batch"),
+    [
+        (StateLayout("latents", 4, 4), LATENTS),
+        (StateLayout("latents", 4, 4), LATENTS[:, :, None]),
+        (StateLayout("latents", 4, 4), LATENTS[:, None].permute(0, 1, 3, 4, 2)),
+        (StateLayout("latents", 4, 4, patch=2), PATCHES.flatten(2).transpose(1, 2)),
+        (StateLayout("latents", 4, 4, patch=2), PATCHES),
+        (StateLayout("latents", 4, 4, repeats=2), torch.cat([-LATENTS, LATENTS], dim=1)[:, :, None]),
+    ],
+    ids=["(B, C, h, w)", "(B, C, 1, h, w)", "(B, 1, h, w, C)", "tokens", "a grid of tokens", "two frames in one"],
+)
+def test_states_in_every_layout_are_the_same_frames(layout: StateLayout, batch: torch.Tensor) -> None:
+    converter = FrameConverter(layout, (24, 40))
+    assert converter.is_state(batch)
+    np.testing.assert_array_equal(converter.frames(batch), LATENTS.numpy())
+
+
+@pytest.mark.parametrize("batch", [LATENTS[:, None], torch.zeros(1, 2, 6, 10, 4)], ids=["another", "two frames"])
+def test_videos_and_other_channels_are_no_states(batch: torch.Tensor) -> None:
+    assert not FrameConverter(StateLayout("latents", 4, 4)).is_state(batch)

@@ -1,6 +1,7 @@
 """The walk over all pipeline classes of the installed diffusers: watched, run without a guess, or refused and why."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.diffusion.models.inspection import inspect_folder
-from sculptor_app.diffusion.models.loader import load_pipeline
+from sculptor_app.diffusion.models.loader import build, check_suitable, load_pipeline
 from sculptor_app.diffusion.models.verdict import Answer, ModelRefused
+from sculptor_app.diffusion.pipelines import suitability
+from sculptor_app.diffusion.pipelines.call import schedule_arguments
 from sculptor_app.diffusion.pipelines.parameters import fails_without, model_parameters
 from sculptor_app.diffusion.pipelines.suitability import CAUSES, obstacle_of_class
 from tests.helpers import walk, walk_models
@@ -34,8 +37,9 @@ MADE = {
     "parallel": ("StableDiffusionParadigmsPipeline",),
     "grid": ("VisualClozePipeline", "VisualClozeGenerationPipeline"),
     "no call": ("VersatileDiffusionPipeline",),
-    "": ("Kandinsky5T2IPipeline", "StableDiffusionPipeline", "FluxFillPipeline", "UniDiffuserPipeline",
-         "StableDiffusionAdapterPipeline", "Cosmos2TextToImagePipeline", "DiTPipeline", "UnCLIPPipeline"),
+    "layout": ("StableCascadeCombinedPipeline", "WuerstchenCombinedPipeline"),
+    "": ("StableDiffusionPipeline", "FluxFillPipeline", "UniDiffuserPipeline",
+         "StableDiffusionAdapterPipeline", "DiTPipeline", "UnCLIPPipeline"),
 }  # fmt: skip
 """Some classes by the cause for which they are refused; none for the last ones."""
 
@@ -89,7 +93,8 @@ def test_what_is_refused_by_its_class_is_refused_before_anything_is_opened(
         "FluxFillPipeline", "StableDiffusionInstructPix2PixPipeline", "StableDiffusionXLControlNetPipeline",
         "StableDiffusionXLControlNetUnionPipeline", "StableDiffusion3PAGPipeline", "IFImg2ImgSuperResolutionPipeline",
         "StableDiffusionUpscalePipeline", "SanaSprintPipeline", "KarrasVePipeline", "HunyuanDiTPipeline",
-        "ZImageImg2ImgPipeline", "FluxKontextPipeline", "VersatileDiffusionImageVariationPipeline",
+        "ZImageImg2ImgPipeline", "FluxKontextPipeline", "ErnieImagePipeline", "BriaFiboPipeline", "Krea2Pipeline",
+        "QwenImagePipeline", "HunyuanImageRefinerPipeline", "VersatileDiffusionImageVariationPipeline",
     ],
 )  # fmt: skip
 def test_the_verdict_of_the_files_agrees_with_what_follows(
@@ -112,7 +117,10 @@ def test_the_verdict_of_the_files_agrees_with_what_follows(
         ("StableDiffusionXLAdapterPipeline", ["image"]),
         ("FluxFillPipeline", ["image", "mask_image"]),
         ("StableDiffusionInstructPix2PixPipeline", ["image"]),
+        ("HunyuanImageRefinerPipeline", ["image"]),
+        ("QwenImageEditPipeline", ["image"]),
         ("Flux2KleinPipeline", []),
+        ("FluxKontextPipeline", []),
         ("StableDiffusionPipeline", []),
     ],
 )
@@ -130,3 +138,57 @@ def test_a_missing_picture_is_named_before_the_run(classes: dict[str, Any], pict
         pipeline = walk_models.build_tiny(classes["StableDiffusionUpscalePipeline"])
         with pytest.raises(SculptorError, match="This model needs the image; give it"):
             walk.watched(walk.engine_with(pipeline), walk.request_of(pipeline, pictures, image=None))
+
+
+NEEDS = {
+    "torchvision": ("QwenImageEditPipeline", "Kandinsky5T2IPipeline", "OmniGenPipeline", "NucleusMoEImagePipeline"),
+    "cosmos_guardrail": ("Cosmos2TextToImagePipeline",),
+}
+
+
+@pytest.mark.parametrize(("package", "name"), [(package, name) for package, names in NEEDS.items() for name in names])
+def test_a_package_that_only_some_components_need_is_named_where_it_lacks(
+    package: str, name: str, classes: dict[str, Any]
+) -> None:
+    if find_spec(package) is not None:
+        pytest.skip(f"{package} is installed")
+    obstacle = obstacle_of_class(classes[name])
+    assert obstacle is not None
+    assert obstacle.message == f"{name} needs the Python package {package}, which is not installed."
+    assert f"`pip install {package}`" in obstacle.advice
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
+def test_a_component_whose_class_is_a_placeholder_names_its_package(tmp_path: Path) -> None:
+    index = {"_class_name": "Flux2Pipeline", "tokenizer": ["transformers", "PixtralProcessor"]}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    messages = [each.message for each in inspect_folder(tmp_path).refusals]
+    assert "'PixtralProcessor' needs the Python package torchvision, which is not installed." in messages
+
+
+@pytest.mark.parametrize("name", ["Kandinsky5T2IPipeline", "NucleusMoEImagePipeline"])
+def test_what_a_package_keeps_away_is_watched_where_it_is_there(
+    name: str, classes: dict[str, Any], pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suitability, "package_lacking_for", lambda part: "")
+    with walk.quiet_libraries():
+        assert walk.run(walk_models.build_tiny(classes[name]), pictures) == walk.Ending("watched")
+
+
+def test_a_network_that_borrows_parts_of_another_is_opened_as_it_was_saved(
+    classes: dict[str, Any], pictures: Path, tmp_path: Path
+) -> None:
+    """Such a folder holds the borrowed weights twice; the outputs of its network are numbered."""
+    with walk.quiet_libraries():
+        pipeline = walk_models.build_tiny(classes["ZImageControlNetPipeline"])
+        pipeline.save_pretrained(tmp_path / "model")
+        check_suitable(build(inspect_folder(tmp_path / "model"), "float32"))
+        assert walk.run(pipeline, pictures) == walk.Ending("watched")
+
+
+def test_the_usual_guidance_of_each_step_is_spread_over_the_steps(classes: dict[str, Any]) -> None:
+    usual = schedule_arguments(classes["Ideogram4Pipeline"], 16, None)["guidance_schedule"]
+    assert usual == [7.0] * 15 + [3.0]
+    assert schedule_arguments(classes["Ideogram4Pipeline"], 48, None)["guidance_schedule"] == [7.0] * 45 + [3.0] * 3
+    assert schedule_arguments(classes["Ideogram4Pipeline"], 16, 4.0) == {"guidance_schedule": None}
+    assert schedule_arguments(classes["FluxPipeline"], 16, 4.0) == {}
