@@ -6,6 +6,7 @@ import contextlib
 import functools
 import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import OWN_SAMPLER
 from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.pipelines.call import call_of
+from sculptor_app.diffusion.pipelines.layout import latent_layout_of
 from sculptor_app.diffusion.pipelines.parameters import model_parameters
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.noise import global_seed
@@ -32,10 +35,13 @@ USUAL: dict[str, Any] = {
 }  # fmt: skip
 SPECIAL: tuple[tuple[str, dict[str, Any]], ...] = (
     (r"^Sana", {"height": 32, "width": 32}),
-    (r"^(CogView4|Lumina)", {"negative_prompt": "a vase"}),  # an empty one has no tokens at all here
+    (
+        r"^(CogView4|Lumina)",
+        {"negative_prompt": "a vase"},
+    ),  # an empty one has no tokens at all here
     (r"^FluxKontext", {"max_area": 256, "_auto_resize": False}),
     (r"^BriaFibo", {"height": 32, "width": 32, "prompt": '{"edit_instruction": "a bust"}'}),
-    (r"^Ideogram4", {"max_sequence_length": 64}),
+    (r"^Ideogram4", {"max_sequence_length": 64, "height": 32, "width": 32}),
     (r"^VisualCloze", {"height": None, "width": None}),
 )
 """Options that a pipeline needs besides the usual ones, by a pattern of its name; None leaves a usual one out."""
@@ -94,14 +100,63 @@ def run(pipeline: Any, folder: Path) -> Ending:
     engine = engine_with(pipeline)
     try:
         request = request_of(pipeline, folder)
-        got, trajectory = watched(engine, request)
+        with evaluated_states(pipeline) as evaluated:
+            got, trajectory = watched(engine, request)
     except SculptorError as error:
         return Ending("fault", str(error))  # it could have been told before
+    wrong = differing_states(evaluated, trajectory)
+    if wrong:
+        return Ending("fault", wrong)
     want = bare(engine, request)
     if not _same(got, want):
         return Ending("fault", "the picture differs from that of the bare call")
+    guesses = [trajectory.guess(k) for k in range(1, trajectory.last + 1)]
+    if not all(np.isfinite(guess).all() for guess in guesses if guess is not None):
+        return Ending("fault", "a guess is not finite")
     notes = {trajectory.step(k).guess_note for k in range(1, trajectory.last + 1) if trajectory.guess(k) is None}
     return Ending("recorded", notes.pop()) if notes else Ending("watched")
+
+
+@contextlib.contextmanager
+def evaluated_states(pipeline: Any) -> Iterator[list[Any]]:
+    """Collect while the block runs what the main network is given, as frames; nothing where that is no state.
+
+    Networks that are given more than a state are left out.
+    """
+    network = next((each for name in ("transformer", "unet") if (each := getattr(pipeline, name, None))), None)
+    converter, found = FrameConverter(latent_layout_of(pipeline)), []
+
+    def note(module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        first = next((each for each in (*given, *named.values()) if isinstance(each, torch.Tensor)), None)
+        if first is not None and first.ndim > 2 and converter.is_state(first):
+            found.append(converter.frames(first))
+
+    if network is None:
+        yield []
+        return
+    hook = network.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield found
+    finally:
+        hook.remove()
+
+
+def differing_states(evaluated: list[Any], trajectory: Trajectory) -> str:
+    """A sentence about a recorded state that no evaluation was given; empty where each was, in their order."""
+    if not evaluated or len(evaluated) % trajectory.last:
+        return ""
+    every = len(evaluated) // trajectory.last
+    for k in range(trajectory.last):
+        given, state = evaluated[k * every], trajectory.state(k)
+        if given[0].shape == state.shape and not any(_is_scaled(each, state) for each in given):
+            return f"state {k} is not what its evaluation was given"
+    return ""
+
+
+def _is_scaled(one: Any, other: Any) -> bool:
+    """Whether frames are the same but for a scale: samplers may have one for what they give."""
+    one, other = (each / np.linalg.norm(each) for each in (one, other))
+    return np.allclose(one, other, atol=1e-5)
 
 
 def _same(one: Any, two: Any) -> bool:

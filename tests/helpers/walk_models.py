@@ -17,8 +17,9 @@ import torch
 
 from tests.helpers import tiny_pipelines as tiny
 from tests.helpers.tiny_language_models import LANGUAGE
+from tests.helpers.tiny_old_encoders import OLD
 from tests.helpers.tiny_vision_language_models import VISION_LANGUAGE
-from tests.helpers.walk_recent_models import RECENT, RECENT_CHANGES
+from tests.helpers.walk_rare_models import RARE, RARE_CHANGES
 
 SEED = 20_260_104
 _TEXT = {
@@ -108,7 +109,8 @@ _DIT = {"num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 2, "sam
 COMPONENTS: dict[str, Callable[..., Any]] = {
     **LANGUAGE,
     **VISION_LANGUAGE,
-    **RECENT,
+    **OLD,
+    **RARE,
     "AutoencoderKL": tiny._vae,
     "AutoencoderTiny": _of(
         "AutoencoderTiny", encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8),
@@ -386,7 +388,7 @@ def class_names(annotation: Any) -> list[str]:
 def changes_for(name: str) -> dict[str, dict[str, Any]]:
     """Settings of components that a pipeline wants other than usual."""
     merged: dict[str, dict[str, Any]] = {}
-    for pattern, rows in (*CHANGES, *RECENT_CHANGES):
+    for pattern, rows in (*CHANGES, *RARE_CHANGES):
         if re.search(pattern, name):
             for part, settings in rows.items():
                 merged[part] = merged.get(part, {}) | settings
@@ -425,8 +427,11 @@ def _parts(kind: type) -> Iterator[tuple[str, Any]]:
 def _component(name: str, names: list[str], changes: dict[str, Any]) -> Any:
     import diffusers
 
-    for each in names:
+    settings = dict(changes)
+    own = settings.pop("_component", None)  # where the annotation names a base class
+    for each in [own] if own else names:
         if each in COMPONENTS:
+            changes = settings
             part = COMPONENTS[each](**changes)
             return part.eval() if isinstance(part, torch.nn.Module) else part
         if each == "KarrasDiffusionSchedulers" or "KarrasDiffusionSchedulers" in each:

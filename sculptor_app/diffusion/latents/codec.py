@@ -86,7 +86,10 @@ def scaling_of(pipeline: Any, vae: Any) -> Scaling:
     config = vae.config
     if getattr(vae, "bn", None) is not None:  # it keeps the running mean and variance of its latents' patches of 2×2
         deviation = torch.sqrt(vae.bn.running_var + config.batch_norm_eps)
-        return Scaling(mean=tuple(vae.bn.running_mean.tolist()), std=tuple(deviation.tolist()), patch=2)
+        means = vae.bn.running_mean
+        if latent_layout_of(pipeline).channels_last:
+            means, deviation = (each.view(4, -1).T.flatten() for each in (means, deviation))
+        return Scaling(mean=tuple(means.tolist()), std=tuple(deviation.tolist()), patch=2)
     mean, std = (getattr(config, which, None) for which in ("latents_mean", "latents_std"))
     return Scaling(
         factor=getattr(config, "scaling_factor", None),

@@ -100,18 +100,25 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
     return pipeline
 
 
+_PLAIN = (bool, int, float, str)
+"""Types of a pipeline's own settings in its index, beside the classes of its parts."""
+
+
 def _assembled(verdict: Verdict, parts: dict[str, Any]) -> Any:
     """A pipeline put together of its parts, where diffusers cannot read its folder; None where it can.
 
     WORKAROUND: `from_pretrained` of diffusers 0.42.1 looks for the class of each part even where the part is given, and
-    does not find those of modules that moved, as unclip's. Pipelines with settings of their own are not assembled.
+    does not find those of modules that moved, as unclip's.
     """
     kind = verdict.pipeline_class
     moved = [each for each in verdict.components if each.component_class.__module__.startswith("diffusers.pipelines.")]
     lost = [each for each in moved if ".deprecated." in each.component_class.__module__]
-    if not lost or kind._get_signature_keys(kind)[1]:
+    if not lost:
         return None
-    return kind(**parts, **dict.fromkeys(verdict.left_out))
+    index = kind.load_config(verdict.path, local_files_only=True)
+    own = {name: index[name] for name in kind._get_signature_keys(kind)[1] if isinstance(index.get(name), _PLAIN)}
+    left_out = dict.fromkeys((*kind._get_signature_keys(kind)[0], *verdict.left_out))
+    return kind(**(left_out | own | parts))
 
 
 @contextlib.contextmanager

@@ -46,6 +46,7 @@ class StateLayout:
     # 0 where they are (B, C, h, w) as they are
     patch: int = 0
     has_time: bool = False  # whether its autoencoder was made for videos and takes a picture as one of a single frame
+    channels_last: bool = False  # whether a token holds patch² times C numbers, not C times patch²
     repeats: int = 1  # how often a state holds its latents, one behind the other along its channels; the last count
     why_not: str = ""  # in plain words, why they are not a picture; empty where they are one
 
@@ -77,6 +78,8 @@ class StateLayout:
         if tokens.shape != (rows * columns, channels * patch**2):
             raise ValueError(f"tokens of the shape {tokens.shape} are no picture of {width_px} × {height_px} pixels")
         grid = tokens.reshape(rows, columns, channels, patch, patch)
+        if self.channels_last:
+            grid = tokens.reshape(rows, columns, patch, patch, channels).transpose(0, 1, 4, 2, 3)
         return np.ascontiguousarray(grid.transpose(2, 0, 3, 1, 4)).reshape(channels, height, width)
 
 
@@ -103,6 +106,9 @@ def latent_layout_of(pipeline: Pipeline) -> StateLayout:
         return StateLayout("", why_not=why_not)
     channels, factor = _channels(vae), _factor(vae)
     if not any(hasattr(pipeline, method) for method in _UNPACKING):
+        patch = _patch_in_call(pipeline, vae)
+        if patch:
+            return StateLayout("latents", channels, factor, patch, channels_last=True)
         repeats = 2 if hasattr(pipeline, "_restore_image_tokens_order") else 1
         return StateLayout("latents", channels, factor, has_time=_is_for_videos(vae), repeats=repeats)
     for patch in (1, 2):
@@ -145,6 +151,17 @@ def _why_no_picture(vae: Autoencoder) -> str:
     if not _channels(vae) or not _factor(vae):
         return translate("errors", "Its {0} does not say how its latents are laid out.").format(name)
     return ""
+
+
+def _patch_in_call(pipeline: Pipeline, vae: Autoencoder) -> int:
+    """Edge of the patches that a pipeline packs and unpacks in its call, with no method for it; 0 if it packs none.
+
+    It is known by what the network takes and by how many means of latents the autoencoder keeps.
+    """
+    patch = getattr(pipeline, "patch_size", None)
+    means = getattr(getattr(vae, "bn", None), "running_mean", ())
+    taken = getattr(getattr(getattr(pipeline, "transformer", None), "config", None), "in_channels", None)
+    return patch if isinstance(patch, int) and len(means) == taken == _channels(vae) * patch**2 else 0
 
 
 def _channels(vae: Autoencoder) -> int:

@@ -102,7 +102,7 @@ def obstacle_of_class(kind: PipelineClass) -> Obstacle | None:
             ),
             translate("errors", "Choose a model that makes pictures from words, classes or pictures."),
         )
-    found = _broken(kind) or _other_process(kind) or _missing_argument(kind, kind)
+    found = _broken(kind) or _lost_dual_transformer(kind) or _other_process(kind) or _missing_argument(kind, kind)
     why_not = why_unknown_decoder(name, inspect.signature(kind.__init__).parameters)
     return found or (Obstacle("layout", why_not, PICTURES_ONLY) if why_not else _missing_package(kind))
 
@@ -187,6 +187,9 @@ def _other_process(kind: PipelineClass) -> Obstacle | None:
     if "task_prompt" in call_parameters(kind) or (unpack and "sizes" in inspect.signature(unpack).parameters):
         message = translate("errors", "{0} works on a grid of pictures, one beside the other, of several sizes.")
         return Obstacle("grid", message.format(kind.__name__), PICTURES_ONLY)
+    if hasattr(kind, "_combine") and hasattr(kind, "_split_joint"):
+        message = translate("errors", "{0} works on pictures and words in one row of numbers, which cannot be shown.")
+        return Obstacle("layout", message.format(kind.__name__), PICTURES_ONLY)
     if any(name.startswith("batch_step") for name in code_names(kind)):
         message = translate("errors", "{0} takes all of its steps at once and again, not one after the other.")
         return Obstacle("parallel", message.format(kind.__name__), choose)
@@ -204,12 +207,23 @@ def _broken(kind: PipelineClass) -> Obstacle | None:
         name for a, b, name in zip(steps, steps[1:], steps[2:], strict=False) if (a, b) == ("transformer", "config")
     ]
     lacking = [name for name in asked if isinstance(name, str) and name.isidentifier() and name not in known]
-    if not lacking:
+    return _broken_by(kind, lacking[0]) if lacking else None
+
+
+def _lost_dual_transformer(kind: PipelineClass) -> Obstacle | None:
+    """A transformer of two conditions that the pipeline puts into its network, and that cannot be called from there."""
+    dual = getattr(sys.modules[kind.__module__], "DualTransformer2DModel", None)
+    given = "encoder_attention_mask"  # what the blocks of diffusers' networks hand to all of their transformers
+    if dual is None or given in inspect.signature(dual.forward).parameters:
         return None
+    return _broken_by(kind, given)
+
+
+def _broken_by(kind: PipelineClass, lacking: str) -> Obstacle:
     message = translate("errors", "{0} of diffusers {1} asks its network for {2}, which such networks do not have.")
     return Obstacle(
         "broken",
-        message.format(kind.__name__, diffusers.__version__, lacking[0]),
+        message.format(kind.__name__, diffusers.__version__, lacking),
         translate("errors", "Open the same folder as another pipeline: change _class_name in its model_index.json."),
     )
 
@@ -253,8 +267,11 @@ def package_lacking_for(part: Any) -> str:
 
 
 def _codes(module: Any, kind: PipelineClass) -> Iterable[CodeType]:
-    """The code of a module's functions and of a class's methods."""
-    for each in (*vars(module).values(), *(part for base in kind.__mro__ for part in vars(base).values())):
+    """The code of a module's functions, of its other classes that are no pipelines, and of a class's methods."""
+    own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+    helpers = [each for each in own if isinstance(each, type) and not issubclass(each, diffusers.DiffusionPipeline)]
+    methods = [part for base in (*kind.__mro__, *helpers) for part in vars(base).values()]
+    for each in (*vars(module).values(), *methods):
         function = inspect.unwrap(getattr(each, "__func__", each)) if inspect.isroutine(each) else None
         if isinstance(function, FunctionType) and function.__module__.startswith("diffusers.pipelines"):
             yield function.__code__

@@ -225,9 +225,21 @@ PATCHES = torch.nn.functional.pixel_unshuffle(LATENTS, 2)
         (StateLayout("latents", 4, 4), LATENTS[:, None].permute(0, 1, 3, 4, 2)),
         (StateLayout("latents", 4, 4, patch=2), PATCHES.flatten(2).transpose(1, 2)),
         (StateLayout("latents", 4, 4, patch=2), PATCHES),
+        (
+            StateLayout("latents", 4, 4, patch=2, channels_last=True),
+            PATCHES.unflatten(1, (4, 4)).permute(0, 3, 4, 2, 1).flatten(3).flatten(1, 2),
+        ),
         (StateLayout("latents", 4, 4, repeats=2), torch.cat([-LATENTS, LATENTS], dim=1)[:, :, None]),
     ],
-    ids=["(B, C, h, w)", "(B, C, 1, h, w)", "(B, 1, h, w, C)", "tokens", "a grid of tokens", "two frames in one"],
+    ids=[
+        "(B, C, h, w)",
+        "(B, C, 1, h, w)",
+        "(B, 1, h, w, C)",
+        "tokens",
+        "a grid of tokens",
+        "tokens, channels last",
+        "two frames in one",
+    ],
 )
 def test_states_in_every_layout_are_the_same_frames(layout: StateLayout, batch: torch.Tensor) -> None:
     converter = FrameConverter(layout, (24, 40))

@@ -17,7 +17,7 @@ def of(name: str, module: str = "diffusers", **usual: Any) -> Callable[..., Any]
     return build
 
 
-RECENT: dict[str, Callable[..., Any]] = {
+RARE: dict[str, Callable[..., Any]] = {
     "AutoencoderKLHunyuanImage": of(
         "AutoencoderKLHunyuanImage", in_channels=3, out_channels=3, latent_channels=4, block_out_channels=(32, 32),
         layers_per_block=1, spatial_compression_ratio=2, sample_size=16, scaling_factor=0.477,
@@ -81,7 +81,7 @@ RECENT: dict[str, Callable[..., Any]] = {
     ),
     "Ideogram4Transformer2DModel": of(
         "Ideogram4Transformer2DModel", in_channels=16, num_layers=1, attention_head_dim=16, num_attention_heads=2,
-        intermediate_size=32, adaln_dim=8, llm_features_dim=16, mrope_section=(2, 3, 3),
+        intermediate_size=32, adaln_dim=8, llm_features_dim=16, mrope_section=(4, 2, 2),
     ),
     "DreamLiteUNetModel": of(
         "DreamLiteUNetModel", sample_size=8, in_channels=4, out_channels=4,
@@ -103,6 +103,11 @@ RECENT: dict[str, Callable[..., Any]] = {
         attention_head_dim=8, num_attention_heads=2, joint_attention_dim=32, text_encoder_dim=16,
         pooled_projection_dim=None, axes_dims_rope=[0, 4, 4],
     ),
+    "UNetFlatConditionModel": of(
+        "UNetFlatConditionModel", "diffusers.pipelines.deprecated.versatile_diffusion.modeling_text_unet",
+        down_block_types=("DownBlockFlat", "CrossAttnDownBlockFlat"), block_out_channels=(8, 16), layers_per_block=1,
+        up_block_types=("CrossAttnUpBlockFlat", "UpBlockFlat"), norm_num_groups=4, cross_attention_dim=16,
+    ),
     "ZImageControlNetModel": of(
         "ZImageControlNetModel", control_layers_places=[0], control_refiner_layers_places=[0], control_in_dim=4,
         add_control_noise_refiner="control_noise_refiner", dim=32, n_refiner_layers=1, n_heads=2, n_kv_heads=2,
@@ -119,7 +124,7 @@ RECENT: dict[str, Callable[..., Any]] = {
 _KL = {"scaling_factor": 0.36, "shift_factor": 0.12, "use_quant_conv": False, "use_post_quant_conv": False}
 _COARSE = {"dim_mult": [1, 1, 1, 1], "temperal_downsample": [False, True, True]}
 
-RECENT_CHANGES: tuple[tuple[str, dict[str, dict[str, Any]]], ...] = (
+RARE_CHANGES: tuple[tuple[str, dict[str, dict[str, Any]]], ...] = (
     (r"^Kandinsky5", {"vae": {"latent_channels": 16, **_KL}, "text_encoder_2": {"projects": False}}),
     (r"^Kandinsky5I2I", {"transformer": {"visual_cond": True}}),
     (r"^(OvisImage|HiDream|PRX)", {"vae": _KL}),
@@ -137,6 +142,17 @@ RECENT_CHANGES: tuple[tuple[str, dict[str, dict[str, Any]]], ...] = (
     (r"^Nucleus", {"text_encoder": {"num_hidden_layers": 8}}),
     (r"^ZImageControlNetInpaint", {"controlnet": {"control_in_dim": 9}}),
     (r"^QwenImageControlNetInpaint", {"controlnet": {"extra_condition_channels": 4}}),
+    (r"^Kolors", {"unet": {"addition_embed_type": "text_time", "addition_time_embed_dim": 4,
+     "projection_class_embeddings_input_dim": 40, "cross_attention_dim": 16}}),
+    (r"^LDMTextToImage", {"bert": {"_component": "LDMBertModel"}, "tokenizer": {"_component": "BertTokenizer"},
+     "vqvae": {"_component": "AutoencoderKL"}, "unet": {"_component": "UNet2DConditionModel"}}),
+    (r"^StableDiffusionModelEditing", {"scheduler": {"_component": "PNDMScheduler", "skip_prk_steps": True}}),
+    (r"^Ideogram4", {"text_encoder": {"_component": "Qwen3VLModel", "num_hidden_layers": 36},
+     "transformer": {"llm_features_dim": 208}, "unconditional_transformer": {"llm_features_dim": 208}}),
+    (r"^Kandinsky(Combined|Img2ImgCombined|InpaintCombined)", {"prior_prior": {"num_embeddings": 8},
+     "unet": {"addition_embed_type": "text_image", "encoder_hid_dim": 16, "encoder_hid_dim_type": "text_image_proj",
+     "cross_attention_dim": 16}}),
+    (r"^KandinskyInpaintCombined", {"unet": {"in_channels": 9}}),
     (r"^ZImageOmni", {"transformer": {"siglip_feat_dim": 16}}),
 )  # fmt: skip
 """Other settings of components, by a pattern of the pipeline's name."""
