@@ -18,7 +18,9 @@ from sculptor_app.core.texts import translate
 
 SIXTEEN_BITS = 65535.0
 NARROW = 1 / 8
-"""Part of the full range below which values plainly have a range of their own: 12 bits in 16 are a sixteenth."""
+NARROW_NUMBERS = 1 / 4
+"""Part of the full range below which floats, and whole numbers, plainly have a range of their own: 14 bits in 16 are a
+quarter, 12 bits a sixteenth."""
 CROWDED = 1 / 2
 """Part of the range between lowest and highest that the middle 98 % of values fill where a few others stretch it."""
 _BAND_PIXELS = 4_000_000
@@ -66,8 +68,8 @@ def grey_range(picture: Image.Image) -> GreyRange:
 
     - Floats from 0 to 1 are taken as they are, and so are whole numbers of 16 bits (0 to 65535), or 8 (0 to 255) where
       the file holds 32.
-    - Where the highest is below an eighth of that, white is the largest number of as many bits (4095 for 12 bits); of
-      floats the highest value.
+    - Where the highest is below a quarter of that, white is the largest number of as many bits (16383 for 14 bits); of
+      floats below an eighth, white is the highest value.
     - All other values, and those of FITS files, whose white is not fixed, have the range from their lowest to their
       highest; if the middle 98 % of them lie within half of it, only those count, as a few stars would else leave the
       sky black, and the rest is black or white.
@@ -101,7 +103,8 @@ def _sample_format(picture: Image.Image) -> int:
 def _black_and_white(
     mode: str, full: float | None, low: float, high: float, sample: NDArray[np.float64]
 ) -> tuple[float, float]:
-    if full is not None and (high >= NARROW * full or high <= 0):
+    narrow = NARROW if mode == "F" else NARROW_NUMBERS
+    if full is not None and (high >= narrow * full or high <= 0):
         return 0.0, full
     if full is not None and mode != "F":
         return 0.0, float(2 ** int(high).bit_length() - 1)
@@ -135,14 +138,14 @@ def is_of_deep_colors(picture: Image.Image) -> bool:
 
 
 def with_color_range(plain: Image.Image, picture: Image.Image) -> tuple[Image.Image, str]:
-    """Colours of 10 or 12 bits in sixteen, brightened by the rule of greys, and a note; others as they are, and none.
+    """Colours of 10 to 14 bits in sixteen, brightened by the rule of greys, and a note; others as they are, and none.
 
     Args:
         plain: the picture, RGB or RGBA, at any size.
         picture: as it was loaded.
     """
     highest = max(high for _, high in picture.getextrema()[:3])  # type: ignore[misc]  # of several channels
-    if highest == 0 or highest >= NARROW * 256:
+    if highest == 0 or highest >= NARROW_NUMBERS * 256:
         return plain, ""
     white = 2 ** int(highest).bit_length() - 1
     scale = [min(255, round(value * 255 / white)) for value in range(256)]

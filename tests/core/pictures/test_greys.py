@@ -42,8 +42,9 @@ def big_endian_tiff(values: np.ndarray) -> bytes:
         ((0, 2048, 4095), (0, 127.5, 255), 4095),  # 12 bits
         ((0, 512, 1023), (0, 127.6, 255), 1023),  # 10 bits
         ((0, 100, 3000), (0, 6.2, 186.8), 4095),  # 12 bits, of which the highest is not used
-        ((0, 4, 7000), (0, 0.1, 217.9), 8191),  # just narrow
-        ((0, 8192, 16383), (0, 31.9, 63.7), None),  # 14 bits are dark, but not black
+        ((0, 4, 7000), (0, 0.1, 217.9), 8191),  # 13 bits
+        ((0, 8192, 16383), (0, 127.5, 255), 16383),  # 14 bits, just narrow
+        ((0, 8192, 16384), (0, 31.9, 63.8), None),
         ((0, 30000, 65535), (0, 116.7, 255), None),
         ((0, 100, 200), (0, 100, 200), 255),  # 8 bits in 16
         ((0, 0, 1), (0, 0, 255), 1),  # a mask
@@ -78,7 +79,12 @@ def deep_colors(*values: int) -> bytes:
             (0, 136, 255),
             ("its colours are scaled to their own range, of 16 steps: 0 is black, 4095 is white",),
         ),
-        ((0, 8192, 16383), (0, 32, 63), ()),
+        (
+            (0, 8192, 16383),
+            (0, 130, 255),
+            ("its colours are scaled to their own range, of 64 steps: 0 is black, 16383 is white",),
+        ),
+        ((0, 8192, 16640), (0, 32, 65), ()),
         ((0, 30000, 65535), (0, 117, 255), ()),
         ((0, 0, 0), (0, 0, 0), ()),
     ],
