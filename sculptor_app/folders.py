@@ -5,6 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
+from sculptor_app.core.files import expanded
 from sculptor_app.identity import COMMAND
 
 
@@ -34,4 +35,4 @@ def runs() -> Path:
 def pictures() -> Path:
     """Where a person keeps pictures: the folder that an export offers first. Not made when it is missing."""
     found = platformdirs.user_pictures_path()
-    return found if found.is_dir() else Path.home()
+    return found if found.is_dir() else expanded("~")

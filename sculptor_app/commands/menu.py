@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sculptor_app import identity, resources
 from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, Parser, say
+from sculptor_app.core.files import expanded
 
 SEARCH_WORDS = ("diffusion", "noise", "sampling", "spectrum", "machine learning", "denoise", "scheduler")
 _RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
@@ -151,7 +152,7 @@ def _icons(base: Path) -> list[tuple[Path, Path]]:
 
 def _data_home() -> Path:
     named = os.environ.get("XDG_DATA_HOME", "")
-    return Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "share"
+    return Path(named) if Path(named).is_absolute() else expanded("~") / ".local" / "share"
 
 
 def _require_linux() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.terminal import Interruption, OneOf, ProgressBar, is_terminal, number, say, whole_number
 from sculptor_app.core.errors import Cancelled, ModelFolderError
+from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import (
     FORMS,
     MATERIALS,
@@ -221,7 +222,7 @@ def check_picture(
         if arguments.render is None and getattr(arguments, option.replace("-", "_")) is not None:
             raise OptionError(f"--{option} is that of a sculpture.", "Add --render FORM, or leave it out.")
     for path in (arguments.out, arguments.csv):
-        if path is not None and arguments.picture is not None and path.resolve() == arguments.picture.resolve():
+        if path is not None and arguments.picture is not None and is_same_place(path, arguments.picture):
             raise OptionError(f"{path} is the picture itself.", "Choose another name to save under.")
 
 

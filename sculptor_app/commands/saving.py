@@ -23,6 +23,7 @@ from sculptor_app.commands.terminal import (
     whole_number,
 )
 from sculptor_app.core.errors import Cancelled, DeviceMissing, ModelFolderError, PictureError, SculptorError
+from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.options import LAST, MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
@@ -120,7 +121,7 @@ def check_files(arguments: argparse.Namespace) -> None:
     if out is not None and picture_format(out) is None:
         known = " nor a ".join(row.suffix for row in picture_formats())
         raise OptionError(f"{out} is neither a {known}.", "Choose one of them.")
-    if out is not None and numbers is not None and out.resolve() == numbers.resolve():
+    if out is not None and numbers is not None and is_same_place(out, numbers):
         raise OptionError(f"{out} is to be a picture and numbers at once.", "Choose two names.")
     for path in (out, numbers):
         if path is not None:

@@ -1,4 +1,4 @@
-"""Atomic file writing: a temporary file in the same folder, renamed when it is complete."""
+"""Paths as people type them, and atomic file writing: a temporary file, renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -8,6 +8,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with a person's home in place of "~"; as it is where there is no such person or home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (Path.expanduser raises)
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file; False, too, for what cannot be a path or may not be looked at."""
+    try:
+        return expanded(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is such a folder; False, too, for what cannot be a path or may not be looked at."""
+    try:
+        return expanded(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_same_place(path: Path, other: Path) -> bool:
+    """Whether two paths name one file, links followed; the same words where the current folder is gone."""
+    try:
+        return os.path.realpath(path) == os.path.realpath(other)
+    except (OSError, ValueError):
+        return path == other
 
 
 @contextmanager

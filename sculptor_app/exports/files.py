@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.files import atomic_file
+from sculptor_app.core.files import atomic_file, is_folder
 from sculptor_app.core.texts import translate
 
 Progress = Callable[[int, int], None]
@@ -43,10 +43,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         ExportError: the folder or the disk did not take it.
     """
-    target = Path(os.path.realpath(path))
-    temporary = _temporary(target)
     try:
+        target = Path(os.path.realpath(path))
         _refuse_wrong_place(path, target)
+        temporary = _temporary(target)
         with atomic_file(target, temporary) as file:
             yield file
     except OSError as error:
@@ -62,18 +62,23 @@ def check_target(path: Path) -> None:
 
     A temporary file is made and deleted: permissions alone do not say what a file system will take.
     """
-    target = Path(os.path.realpath(path))
     try:
+        target = Path(os.path.realpath(path))
         _refuse_wrong_place(path, target)
         temporary = _temporary(target)
         temporary.touch(exist_ok=False)
         temporary.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _sentence(path, error) from error
 
 
 def _refuse_wrong_place(path: Path, target: Path) -> None:
     folder = target.parent
+    if target.is_symlink():  # realpath follows a link as far as it leads
+        raise ExportError(
+            translate("errors", "{0} is a link that leads to itself.").format(path),
+            translate("errors", "Choose another name."),
+        )
     if target.is_dir():
         raise ExportError(translate("errors", "{0} is a folder.").format(path), translate("errors", "Add a file name."))
     if not folder.exists():
@@ -96,13 +101,17 @@ def _refuse_wrong_place(path: Path, target: Path) -> None:
         )
 
 
-def _sentence(path: Path, error: OSError) -> ExportError:
+def _sentence(path: Path, error: OSError | ValueError) -> ExportError:
+    if isinstance(error, ValueError):  # a zero byte, which no name can hold
+        return ExportError(
+            translate("errors", "{0!r} is no path.").format(str(path)), translate("errors", "Choose another name.")
+        )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ExportError(
             translate("errors", "The disk is full: {0} was not written.").format(path),
             translate("errors", "Free some space, or choose another place."),
         )
-    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.absolute().parent.is_dir():
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not is_folder(path.parent):
         return ExportError(
             translate("errors", "The folder {0} has vanished.").format(path.parent),
             translate("errors", "Create it again, or choose another."),

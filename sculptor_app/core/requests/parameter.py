@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
+from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.request import OptionValue, RequestError
 from sculptor_app.core.texts import translate
 
@@ -62,7 +62,7 @@ class ModelParameter:
                     self.name, value, ", ".join(self.choices)
                 )
             )
-        elif self.kind is ParameterKind.PICTURE and not Path(value).expanduser().is_file():
+        elif self.kind is ParameterKind.PICTURE and not is_file(value):
             raise RequestError(
                 translate("errors", "There is no file {0} for the {1}; choose a picture.").format(value, self.name)
             )

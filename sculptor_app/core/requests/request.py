@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.core.texts import translate
 
@@ -63,14 +64,14 @@ class Lora:
     def parse(cls, text: str) -> Lora:
         """The LoRA that "FILE" or "FILE:WEIGHT" names; a colon that no number follows belongs to the file's name."""
         file, colon, weight = text.rpartition(":")
-        if not colon or not file or Path(text).expanduser().is_file():
+        if not colon or not file or is_file(text):
             return cls(text)
         try:
             return cls(file, float(weight))
         except ValueError as error:
             if isinstance(error, RequestError):
                 raise
-        if Path(file).expanduser().is_file():
+        if is_file(file):
             raise RequestError(
                 translate("errors", "The weight of the LoRA {0} is {1!r}; give a number.").format(
                     cls(file).name, weight
@@ -80,18 +81,13 @@ class Lora:
 
     def check_file(self) -> None:
         """Refuse a file that is not there, or of another kind (`RequestError`)."""
-        path = Path(self.file).expanduser()
-        if path.suffix.lower() != ".safetensors":
+        if Path(self.file).suffix.lower() != ".safetensors":
             raise RequestError(
                 translate("errors", "{0} is no safetensors file; a LoRA of another kind can run code.").format(
                     self.name
                 )
             )
-        try:
-            is_there = path.is_file()
-        except (OSError, ValueError):  # the name is none
-            is_there = False
-        if not is_there:
+        if not is_file(self.file):
             raise RequestError(
                 translate("errors", "There is no file {0}; choose a LoRA, or leave it out.").format(self.file)
             )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sculptor_app.core.files import expanded
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.verdict import Finding, Unfit, shown_path
 
@@ -269,7 +270,7 @@ def cache_folder() -> Path:
     """Where the hub's cache keeps what is downloaded; HF_HOME and HF_HUB_CACHE name other places."""
     from huggingface_hub import constants
 
-    return Path(constants.HF_HUB_CACHE).expanduser()
+    return expanded(constants.HF_HUB_CACHE)
 
 
 def repository_name(snapshot: Path) -> str | None:

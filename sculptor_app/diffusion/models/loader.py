@@ -15,6 +15,7 @@ import psutil  # type: ignore[import-untyped]
 import torch
 
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.files import expanded
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import builder, pickles, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
@@ -61,7 +62,7 @@ class LoadingPlan:
 def find_model(model: str) -> Path:
     """The folder or file of a path, or of a repository in the hub's cache; `ModelFolderError` if there is neither."""
     model = cache.from_address(model)
-    path = Path(model).expanduser()
+    path = expanded(model)
     try:
         if path.exists():
             return path.resolve()

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from sculptor_app.core.errors import Cancelled, ModelFolderError, SculptorError
+from sculptor_app.core.files import expanded
 from sculptor_app.core.requests.request import Lora, RequestError
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.builder import is_finite, quiet
@@ -211,7 +212,7 @@ def _identified(lora: Lora, sha256: str, others: list[Lora]) -> Lora:
 def _file_of(lora: Lora) -> File:
     """The file of a LoRA, links followed; `RequestError` if there is none."""
     lora.check_file()
-    path = Path(lora.file).expanduser()
+    path = expanded(lora.file)
     real = Path(os.path.realpath(path))
     status = real.stat()
     return File(path, real, status.st_size, status.st_mtime_ns)

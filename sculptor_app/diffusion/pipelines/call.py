@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from sculptor_app.core.files import expanded
 from sculptor_app.core.pictures.file import open_picture
 from sculptor_app.core.pictures.start import Start
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
@@ -141,7 +142,7 @@ def _argument(
     if control.kind is ParameterKind.TEXT and takes_only_lists(call_parameters(pipeline)[control.name]):
         return [value]
     if control.kind is ParameterKind.PICTURE:
-        return _picture(Path(str(value)).expanduser(), max(size) if size else _USUAL_SIDE_PX, notes)
+        return _picture(expanded(str(value)), max(size) if size else _USUAL_SIDE_PX, notes)
     if control.kind is ParameterKind.CHOICE:
         return choices_of(call_parameters(pipeline)[control.name])[str(value)]
     return value

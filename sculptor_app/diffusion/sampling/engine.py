@@ -260,7 +260,7 @@ def model_facts(model: str | None) -> ModelFacts:
         unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
         size = int(unet["sample_size"]) * int(index.get("patch_size", 4))
         forms, materials = (tuple(map(str, index.get(f"{kind}_names", ()))) for kind in ("form", "material"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ModelFolderError(
             translate("errors", "The model in {0} cannot be read ({1}).").format(folder, error),
             translate("errors", "Choose a whole model."),

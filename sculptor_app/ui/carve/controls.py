@@ -17,7 +17,8 @@ from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.names import display
 
-CHOICES, TEXTS = ("form", "material", "sampler"), ("steps", "guidance")
+LABELS = ("form", "material")
+CHOICES, TEXTS = (*LABELS, "sampler"), ("steps", "guidance")
 """Fields that are remembered for each model; seed and device are the same for all."""
 
 Rows = list[list[tuple[str, QWidget]]]
@@ -34,6 +35,7 @@ class Controls(RunForm):
         self._model = model
         self._has_guidance, self._takes_loras = True, False
         self._is_known = model is None  # which parameters the model takes
+        self._labels: frozenset[str] = frozenset(LABELS if self._is_known else ())  # that the model knows
         self._remembered = RememberedSettings()
         self.conditions: list[ConditionField] = []
         self._make_fields()
@@ -43,8 +45,8 @@ class Controls(RunForm):
 
     def _make_fields(self) -> None:
         self.form, self.material = self.form_box(), self.material_box()
-        self.form.setCurrentIndex(1)
-        self.material.setCurrentIndex(2)
+        if self._is_known:  # else a run that is started before the model is open would name labels it may not know
+            self._choose_first_labels()
         self._seeds = SeedRow(self, key="Ctrl+N")
         self.seed, self.new_seed = self._seeds.line, self._seeds.new
         self.choose_new_seed = self._seeds.choose_new
@@ -123,6 +125,21 @@ class Controls(RunForm):
         loras = {"loras": self.loras.problem} if self._takes_loras else {}
         return {field.control.name: field.problem for field in self.conditions} | loras
 
+    def _take_labels(self, known: frozenset[str], is_first: bool) -> None:
+        """Leave to the model what it does not know; the first one that knows both gets those of a first run."""
+        self._labels = known
+        boxes = {"form": self.form, "material": self.material}
+        for name, box in boxes.items():
+            if name not in known:
+                box.setCurrentIndex(0)
+        if is_first and len(known) == len(boxes) and not any(box.currentIndex() for box in boxes.values()):
+            self._choose_first_labels()
+
+    def _choose_first_labels(self) -> None:
+        """Choose the form and material of a first run."""
+        self.form.setCurrentIndex(1)
+        self.material.setCurrentIndex(2)
+
     # Another model ------------------------------------------------------------------------------------------------
 
     @property
@@ -146,9 +163,7 @@ class Controls(RunForm):
         rest: Rows = [
             [(display(field.control.title), field)] for field in self.conditions if not _is_first(field.control)
         ]
-        for _, box, name in labelled:
-            if name not in by_field:
-                box.setCurrentIndex(0)
+        self._take_labels(frozenset(LABELS) & by_field.keys(), is_first=not was_known)
         self._offer_samplers(opened.samplers, keep=not is_another or opened.model is None)
         guidance = by_field.get("guidance")
         is_remembered = not is_another or opened.model is None or "guidance" in self._remembered.of(opened.model).texts
@@ -223,16 +238,17 @@ class Controls(RunForm):
         choices = {name: getattr(self, name).currentData() for name in CHOICES}
         options = {field.control.name: field.value() for field in self.conditions if not field.problem}
         loras = self.loras.remembered() if self._takes_loras else {}
-        if not self._is_known:  # neither its own fields nor its samplers are there yet
+        choices = {name: key for name, key in choices.items() if name not in LABELS or name in self._labels}
+        if not self._is_known:  # neither its own fields nor its labels and samplers are there yet
             before = self._remembered.of(self._model)
-            choices["sampler"], options, loras = before.choices.get("sampler"), before.options, before.loras
+            choices, options, loras = before.choices, before.options, before.loras
         self._remembered.keep(self._model, ModelSettings(choices, texts, options, loras))
 
     def _recall(self, with_texts: bool = True) -> None:
         """Put back the last settings of this model."""
         remembered = self._remembered.of(self._model)
         for name, key in remembered.choices.items():
-            if name in CHOICES:
+            if name in CHOICES and (name not in LABELS or name in self._labels):
                 _choose(getattr(self, name), key)
         for name, text in remembered.texts.items():
             if with_texts and name in TEXTS:
@@ -250,9 +266,9 @@ class Controls(RunForm):
         self.show_errors(errors, {"seed": self.seed, "steps": self.steps, "guidance": self.guidance})
 
 
-def _choose(box: ChoiceBox, key: str | None) -> None:
+def _choose(box: ChoiceBox, key: object) -> None:
     """Choose what goes by a key, if it is on offer."""
-    row = box.findData(key)
+    row = box.findData(key) if key is None or isinstance(key, str) else -1  # edited by hand
     if row >= 0:
         box.setCurrentIndex(row)
 

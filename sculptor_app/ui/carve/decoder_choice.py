@@ -9,6 +9,8 @@ from PySide6.QtCore import QObject, QSettings, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
+from sculptor_app.core.files import is_folder
+
 DECODER_FOLDERS = ("taesd", "taesdxl", "taesd3", "taef1", "vae_tiny")
 """Folders that are looked for inside a model's folder and beside it."""
 
@@ -56,7 +58,7 @@ class DecoderChoice(QObject):
         """Another model is open: offer what was chosen for it before."""
         self._model = model
         kept = self._remembered().get(model or "", "")
-        self._set(Path(kept) if kept and Path(kept).is_dir() else None)
+        self._set(Path(kept) if kept and is_folder(kept) else None)
         self.menu.setEnabled(model is not None)
 
     @Slot()
@@ -125,6 +127,6 @@ class DecoderChoice(QObject):
     def _remembered(self) -> dict[str, str]:
         try:
             kept = json.loads(str(self._settings.value(REMEMBERED, "{}")))
-        except ValueError:  # edited by hand
+        except (ValueError, RecursionError):  # edited by hand
             return {}
         return {str(model): str(folder) for model, folder in kept.items()} if isinstance(kept, dict) else {}

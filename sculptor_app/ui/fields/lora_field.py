@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.request import MAX_LORA_WEIGHT, MOST_LORAS, Lora, RequestError
 from sculptor_app.ui.fields.field_grid import WIDE, mark
 from sculptor_app.ui.fields.inputs import NumberField
@@ -84,10 +85,7 @@ class LoraRow(QWidget):
     @property
     def is_there(self) -> bool:
         """Whether there is such a file now."""
-        try:
-            return Path(self.file).expanduser().is_file()
-        except (OSError, ValueError):
-            return False
+        return is_file(self.file)
 
     def lora(self) -> Lora:
         """The LoRA as it stands; `RequestError` if it cannot be used."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLineEdit, QPlainTextEdit, QToolButton, QWidget
 
 from sculptor_app import folders
+from sculptor_app.core.files import expanded, is_file
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError
 from sculptor_app.ui.fields.field_grid import WIDE
@@ -52,8 +52,12 @@ class ConditionField(QWidget):
     def recall(self, value: OptionValue) -> None:
         """Put a remembered value back, if it can be used with this model."""
         before = self._read()
-        self._write(value)
-        if self.problem:
+        try:
+            self._write(value)
+            is_usable = not self.problem
+        except (ValueError, TypeError, OverflowError):  # of another type than this model's, or edited by hand
+            is_usable = False
+        if not is_usable:
             self._write(before)
 
     @property
@@ -103,7 +107,7 @@ class ConditionField(QWidget):
         box = ChoiceBox([(self.tr("The model’s own"), None), *((name, name) for name in self.control.choices)], self)
         box.currentIndexChanged.connect(lambda _: self.edited.emit())
         self._hold(row, box)
-        return box.currentData, lambda value: box.setCurrentIndex(max(0, box.findData(value)))
+        return box.currentData, lambda value: box.setCurrentIndex(max(0, box.findData(_key(value))))
 
     def _label(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
         if not self.control.choices:
@@ -111,7 +115,7 @@ class ConditionField(QWidget):
         box = ChoiceBox([(name, str(number)) for number, name in enumerate(self.control.choices)], self)
         box.currentIndexChanged.connect(lambda _: self.edited.emit())
         self._hold(row, box)
-        return lambda: int(box.currentData()), lambda value: box.setCurrentIndex(box.findData(str(value)))
+        return lambda: int(box.currentData()), lambda value: box.setCurrentIndex(max(0, box.findData(str(value))))
 
     def _flag(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
         box = QCheckBox(self.tr("yes"), self)
@@ -133,8 +137,8 @@ class ConditionField(QWidget):
 
     @Slot()
     def _choose_picture(self) -> None:
-        there = Path(self._path.text()).expanduser()
-        folder = there.parent if there.is_file() else folders.pictures()
+        there = expanded(self._path.text())
+        folder = there.parent if is_file(there) else folders.pictures()
         chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Choose a picture"), str(folder))
         if chosen:
             self._path.setText(chosen)
@@ -145,6 +149,11 @@ class ConditionField(QWidget):
         row.addWidget(widget, 1)
         self.setFocusProxy(widget)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+
+def _key(value: object) -> str | None:
+    """What an entry of a list can go by; Qt cannot take a whole number of any size."""
+    return value if isinstance(value, str) else None
 
 
 _MAKERS: dict[ParameterKind, Callable[..., tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]]] = {

@@ -135,7 +135,7 @@ class SamplesPresenter(QObject):
 
     def restore(self, settings: QSettings) -> None:
         noise = str(settings.value("learn/noise", "0"))
-        self._noise = int(noise) if noise.isdecimal() and int(noise) < NOISES else 0
+        self._noise = int(noise) if noise in map(str, range(NOISES)) else 0
         self._kind = STATE if settings.value("learn/kind") == STATE else GUESS
         self._show_choice()
 

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QSettings, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog, QMenu, QStatusBar, QWidget
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.files import expanded, is_folder
 from sculptor_app.session.engine import (
     LoadingProgress,
     ModelRefused,
@@ -194,7 +195,8 @@ class Models(QObject):
         dialog.open()
 
     def _folder(self) -> str:
-        return str(self._settings.value("models/folder", str(Path.home())))
+        remembered = str(self._settings.value("models/folder", ""))
+        return remembered if remembered and is_folder(remembered) else str(expanded("~"))
 
     # Opening -----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QStatusBar, QWidget
 
 from sculptor_app import folders
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.files import is_folder
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.playback.page import GridViews, Views
@@ -211,7 +212,7 @@ class Files(QObject):
     def folder(self) -> Path:
         """Where files were saved last; the person's pictures at first, or when that folder is gone."""
         remembered = Path(str(self._settings.value("files/folder", "")))
-        return remembered if remembered.is_dir() and str(remembered) != "." else folders.pictures()
+        return remembered if is_folder(remembered) and str(remembered) != "." else folders.pictures()
 
     def ask_picture(self, name: str) -> Path | None:
         return self._ask(self.tr("Save picture"), name, FORMATS["png"])

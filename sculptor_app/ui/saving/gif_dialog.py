@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sculptor_app.core.files import expanded, is_file
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
@@ -269,7 +270,7 @@ class ExportGifDialog(QDialog):
 
     def target(self) -> Path:
         """The file to write, with its ending."""
-        return self._row().named(Path(self.path.text().strip()).expanduser())
+        return self._row().named(expanded(self.path.text().strip()))
 
     # Saving ------------------------------------------------------------------------------------------------------
 
@@ -277,11 +278,7 @@ class ExportGifDialog(QDialog):
     def save(self) -> None:
         """Write the file; asks first where there is one already."""
         target = self.target()
-        try:
-            is_there = target.is_file()
-        except OSError:  # a name that no file can have; the saving says so
-            is_there = False
-        if not is_there:
+        if not is_file(target):  # nor is a name that no file can have; the saving says so
             self._begin_saving()
             return
         ask_to_replace(target, self._begin_saving, self)

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.core.files import expanded
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, parse_json, repository_name
 from sculptor_app.diffusion.models.folder import cache_folder as cache_folder
@@ -103,7 +104,7 @@ def _hosts() -> tuple[str, ...]:
 def is_of_the_hub(model: str) -> bool:
     """Whether a person means a repository, and not a path."""
     try:
-        return is_name(model) and not Path(model).expanduser().exists()
+        return is_name(model) and not expanded(model).exists()
     except OSError:
         return False
 
