@@ -118,6 +118,9 @@ class DockLayout(QObject):
         for dock in self.docks.values():
             dock.toggleViewAction().setEnabled(True)
         if layout is not None:
+            centre = self._window.centralWidget()
+            if centre is not None:  # the layout still knows what the page before it needed, and would grow by the docks
+                centre.updateGeometry()
             self._bring_back(layout)
             # Panels that have not been laid out yet have no sizes to be changed: once more when they have.
             QTimer.singleShot(0, lambda: self._bring_back(layout))

@@ -75,8 +75,7 @@ class Panels(QObject):
 
     def make_compact(self) -> None:
         """Let pages and docks scroll, so that the window fits a small screen."""
-        for part in (self.middle, self.stack, self.centre):
-            part.make_compact()
+        self.centre.make_compact()
         for name, dock in self.dock_layout.docks.items():
             barrier = dock.widget()
             assert isinstance(barrier, LayoutBarrier)  # DockLayout puts each panel into one

@@ -217,20 +217,15 @@ class LayoutBarrier(QWidget):
 
 
 class CompactStack(QStackedWidget):
-    """Stack that, made compact, needs as much room as the page in front instead of the largest of all."""
+    """Stack that needs as much room as the page in front instead of the largest of all."""
 
-    _is_compact = False
-
-    def make_compact(self) -> None:
-        """Need no more room from now on than the page in front."""
-        if not self._is_compact:
-            self._is_compact = True
-            self.currentChanged.connect(self.updateGeometry)
-            self.updateGeometry()
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.currentChanged.connect(self.updateGeometry)
 
     def minimumSizeHint(self) -> QSize:
         current = self.currentWidget()
-        if not self._is_compact or current is None:
+        if current is None:
             return super().minimumSizeHint()
         return current.minimumSizeHint().expandedTo(current.minimumSize())
 
