@@ -95,7 +95,14 @@ def _gemma_encoder(**changes: Any) -> Any:
     module = T5GemmaModuleConfig(**(settings | changes))
     whole = T5GemmaConfig(encoder=module, is_encoder_decoder=False)
     encoder = T5GemmaEncoder(whole.encoder)
-    encoder.config = whole  # which the published folders have
+    save = encoder.save_pretrained
+
+    def save_as_published(folder: Any, **arguments: Any) -> None:
+        encoder.config = whole  # the published folders name the settings of encoder and decoder
+        save(folder, **arguments)
+        encoder.config = whole.encoder
+
+    encoder.save_pretrained = save_as_published
     return encoder
 
 

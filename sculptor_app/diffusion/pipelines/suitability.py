@@ -55,7 +55,7 @@ _FIELDS = (
 _VIDEO_PARAMETERS = {"num_frames", "video_length", "video"}
 _RENDERERS = ("shap_e_renderer",)
 _OPTIONAL_PACKAGES = {
-    "ftfy": "ftfy", "BeautifulSoup": "bs4", "OmniGenMultiModalProcessor": "torchvision",
+    "BeautifulSoup": "bs4", "OmniGenMultiModalProcessor": "torchvision",
     "CosmosSafetyChecker": "cosmos_guardrail",
 }  # fmt: skip
 """Names that diffusers' code has only where a package is installed, and that package."""

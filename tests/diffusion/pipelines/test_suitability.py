@@ -146,7 +146,6 @@ def test_a_missing_picture_is_named_before_the_run(classes: dict[str, Any], pict
 
 NEEDS = {
     "torchvision": ("QwenImageEditPipeline", "Kandinsky5T2IPipeline", "OmniGenPipeline", "NucleusMoEImagePipeline"),
-    "ftfy": ("PRXPipeline", "PRXPixelPipeline"),
     "cosmos_guardrail": ("Cosmos2TextToImagePipeline",),
 }
 
@@ -171,7 +170,7 @@ def test_a_component_whose_class_is_a_placeholder_names_its_package(tmp_path: Pa
     assert "'PixtralProcessor' needs the Python package torchvision, which is not installed." in messages
 
 
-@pytest.mark.parametrize("name", ["Kandinsky5T2IPipeline", "NucleusMoEImagePipeline"])
+@pytest.mark.parametrize("name", ["Kandinsky5T2IPipeline", "NucleusMoEImagePipeline", "PRXPipeline"])
 def test_what_a_package_keeps_away_is_watched_where_it_is_there(
     name: str, classes: dict[str, Any], pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
