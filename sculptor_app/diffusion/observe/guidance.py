@@ -17,7 +17,7 @@ import torch
 from torch.nn.functional import pixel_shuffle
 
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.pipelines.networks import networks_of
+from sculptor_app.diffusion.pipelines.networks import NetworkHook, networks_of
 
 EVALUATED_ONCE = translate(
     "errors", "The model was evaluated once in this step: no guidance, or one that is built into it."
@@ -58,7 +58,7 @@ class GuidanceSplitter:
     @contextlib.contextmanager
     def capture(self) -> Iterator[None]:
         """Capture the networks' outputs while the block runs."""
-        hooks = [each.register_forward_hook(self._note) for each in self._networks]
+        hooks = [each.register_forward_hook(NetworkHook(self._note)) for each in self._networks]
         try:
             yield
         finally:

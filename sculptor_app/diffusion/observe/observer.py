@@ -28,6 +28,7 @@ from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.diffusion.observe.frames import FrameConverter
 from sculptor_app.diffusion.observe.guidance import GuidanceSplitter, PredictionsUnknown
 from sculptor_app.diffusion.observe.scheduler_hooks import hooked
+from sculptor_app.diffusion.pipelines.networks import NetworkHook
 from sculptor_app.diffusion.samplers.levels import (
     Call,
     Scheduler,
@@ -416,7 +417,8 @@ def observed(schedulers: Scheduler | Sequence[Scheduler], observer: BatchObserve
     with contextlib.ExitStack() as stack:
         stack.enter_context(hooked(schedulers if isinstance(schedulers, Sequence) else [schedulers], observer))
         for network in observer.options.networks:
-            hook = network.register_forward_pre_hook(observer.before_evaluation, with_kwargs=True)
+            seen = NetworkHook(observer.before_evaluation)
+            hook = network.register_forward_pre_hook(seen, with_kwargs=True)
             stack.callback(hook.remove)
         if splitter is not None:
             stack.enter_context(splitter.capture())

@@ -29,6 +29,28 @@ def networks_of(pipeline: Any) -> dict[str, torch.nn.Module]:
     return {name: part for name, part in parts if isinstance(part, ModelMixin) and name not in AUTOENCODERS}
 
 
+class NetworkHook:
+    """Hook of a network for the time of a run; in copies and pickles of the network it does nothing.
+
+    Args:
+        function: What is called, as `register_forward_hook` and its like want it.
+    """
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self._function = function
+
+    def __call__(self, *given: Any) -> None:
+        """Hand on what the network was given, and returned."""
+        self._function(*given)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NetworkHook, (_do_nothing,)  # deep copies are made of it, too
+
+
+def _do_nothing(*given: Any) -> None:
+    """What a copied hook calls."""
+
+
 @dataclass(frozen=True, slots=True)
 class _TensorShape:
     shape: tuple[int, ...]
@@ -54,7 +76,7 @@ class OutputShapes:
         """Record while the block runs; `step_taken` ends it earlier."""
         self._steps = 0
         for name, network in networks_of(pipeline).items():
-            hook = functools.partial(self._record_call, name)
+            hook = NetworkHook(functools.partial(self._record_call, name))
             self._hooks.append(network.register_forward_hook(hook, with_kwargs=True))
         try:
             yield

@@ -20,11 +20,13 @@ from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.observe import observer as observer_module
 from sculptor_app.diffusion.observe.frames import to_frame, to_frames
 from sculptor_app.diffusion.observe.observer import BatchObserver, Observer, ObserverOptions, observed
+from sculptor_app.diffusion.pipelines.networks import networks_of
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.diffusion.samplers.levels import Call
 from sculptor_app.diffusion.samplers.schedulers import make_scheduler
-from sculptor_app.diffusion.sampling.sample import GreenletCoroutine, yield_to_caller
+from sculptor_app.diffusion.sampling.sample import GreenletCoroutine, sample, yield_to_caller
 from tests.diffusion.gaussian import gaussian_pipeline
+from tests.helpers.any_pipeline import built, engine_of, request_for
 
 STEPS = 6
 
@@ -109,6 +111,23 @@ def test_a_pipeline_finds_nothing_of_it(inherits: bool) -> None:
 
 class Plain(diffusers.DDIMScheduler):  # type: ignore[misc]
     """A scheduler without a `step` of its own."""
+
+
+def test_a_network_is_copied_and_pickled_in_mid_run_and_its_copies_report_nothing(tmp_path: Path) -> None:
+    (network,) = networks_of(built("ddpm")[0]).values()
+    events = sample(engine_of("ddpm"), request_for("ddpm", tmp_path), threading.Event(), watch_guidance=True)
+    next(events)
+    assert len(network._forward_hooks) == 2  # what its outputs are, and their shapes
+    assert len(network._forward_pre_hooks) == 1
+    values = torch.zeros(1, 3, 8, 8)
+    for copied in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert type(copied) is type(network)
+        with torch.no_grad():
+            assert copied(values, 3).sample.shape == values.shape
+    *_, last = events
+    assert [last.trajectory.step(k).number for k in range(1, 5)] == [1, 2, 3, 4]
+    assert not network._forward_hooks
+    assert not network._forward_pre_hooks
 
 
 def test_runs_side_by_side_see_their_own_steps_alone() -> None:
