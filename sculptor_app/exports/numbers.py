@@ -30,9 +30,9 @@ from sculptor_app.measures.spectrum import BANDS, Spectrum
 _SOURCES: dict[Source, str] = {"guess": "guess", "state": "noisy"}
 _FIXED = {
     "step": "number of the state, 0 is the start",
-    "phase": "name, by the SNR before the step",
+    "phase": "name, by the SNR of the state that the step starts from",
     "timestep": "training timestep that the network was given",
-    "SNR before step (ratio)": "(signal/noise)^2 of the state that the step starts from",
+    "SNR before step (ratio)": "(signal/noise)^2 that the sampler takes the step from",
     "SNR after step (ratio)": "(signal/noise)^2 of the state of this row",
     "time (ms)": "milliseconds of the step, network included",
 }
@@ -268,7 +268,8 @@ def table_rows(trajectory: AnyTrajectory, measures: RunMeasures) -> Iterator[lis
             continue
         step = trajectory.step(k)
         before = step.before  # of a sampler that passes over a level, not that of the state before
-        phase, milliseconds = phase_of(before), f"{step.duration_s * 1000:.3f}"
+        phase = phase_of(trajectory.before(k))  # everywhere that of the state that the step starts from
+        milliseconds = f"{step.duration_s * 1000:.3f}"
         # A forward process has neither timesteps nor times.
         timestep = "" if math.isnan(step.timestep) else f"{step.timestep:g}"
         times = milliseconds if trajectory.info.is_of_a_model else ""

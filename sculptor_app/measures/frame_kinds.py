@@ -57,7 +57,7 @@ class FrameKind(Enum):
     )  # fmt: skip
     TWIN = FrameKindRow(
         "twin", translate("names", "Twin"), is_picture=True,
-        note=translate("names", "the finished picture, drowned as deep"),
+        note=translate("names", "the finished picture, as deep in the noise seen here (scaled to the level)"),
     )  # fmt: skip
     UNCONDITIONAL_GUESS = FrameKindRow(
         "unconditional", translate("names", "Unconditional guess"), is_picture=True, is_animated=True,

@@ -16,6 +16,7 @@ import torch
 from diffusers.schedulers import scheduling_ddpm
 from diffusers.utils.pil_utils import numpy_to_pil
 
+from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.frames import FrameConverter
@@ -25,6 +26,7 @@ from sculptor_app.exports.numbers import COLUMNS, table_rows
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import frame
 from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.ui.playback.texts import phase_name
 from tests.diffusion.gaussian import gaussian_pipeline
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
 from tests.helpers.tiny_pipelines import BUILDERS
@@ -187,6 +189,15 @@ def test_a_row_has_the_level_that_its_own_step_starts_from(wanted: Any) -> None:
     for row in rows[1:]:
         alpha = float(alphas[int(row["timestep"])])
         assert float(row["SNR before step (ratio)"]) == pytest.approx(alpha / (1 - alpha), rel=1e-5)
+
+
+def test_a_step_has_one_phase_in_tables_and_on_screen(wanted: Any, tmp_path: Path) -> None:
+    """PNDM in img2img at half strength: its second step passes from a state of Refinement over a level of Polish."""
+    options = {"prompt": "a bust", "strength": 0.5, "image": str(tmp_path / "image.png")}
+    run = finish(engine_of("img2img"), wanted("img2img", steps=6, options=options))
+    in_table = [row[COLUMNS.index("phase")] for row in table_rows(run, RunMeasures.of(run))][1:]
+    assert phase_of(run.step(2).before) is not phase_of(run.before(2))
+    assert in_table == [phase_name(run, k) for k in range(1, run.last + 1)]
 
 
 def test_a_result_in_another_scale_is_no_other_state() -> None:
