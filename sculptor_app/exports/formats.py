@@ -76,7 +76,8 @@ class AnimationFormat(ExportFormat):
     Attributes:
         preview: one frame as a picture file that Qt reads (GIF, PNG), made by the same means as the whole: the export's
             state, or else the nearest that is shown. Raises ExportError where there is nothing to show.
-        estimate_bytes: about how large the file becomes. Raises ExportError where there is nothing to show.
+        estimate_bytes: about how large the file becomes. Raises ExportError where there is nothing to show,
+            ExportCancelled where it was stopped.
     """
 
     kind: Kind = field(default="animation", init=False)
@@ -99,7 +100,7 @@ def _preview_gif(export: Export) -> bytes:
 def _estimate_gif(export: Export) -> int:
     from sculptor_app.exports.gif.writer import estimate_bytes
 
-    return estimate_bytes(export.source, export.measures, export.options)
+    return estimate_bytes(export.source, export.measures, export.options, export.stop)
 
 
 def _write_png(path: Path, export: Export) -> None:

@@ -97,7 +97,7 @@ class BackgroundTask(Task):
     """Task in a thread of its own, beside the runs of the model.
 
     Args:
-        parent: the owner; call `shutdown` before it goes.
+        parent: the owner; call `shutdown` or `retire` before it goes.
         cancelled_by: exceptions by which a job says that it has obeyed its event.
     """
 
@@ -125,6 +125,12 @@ class BackgroundTask(Task):
     def drop(self) -> None:
         """Stop the job, and report nothing more of it."""
         self._jobs.cancel()
+        self._let_go()
+
+    @Slot()
+    def retire(self) -> None:
+        """Stop the job without waiting for it, and report nothing more; see `JobThread.retire`."""
+        self._jobs.retire()
         self._let_go()
 
     @Slot()

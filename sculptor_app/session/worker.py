@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, Qt, QThread, Signal, Slot
 
 Job = Callable[[threading.Event], Iterator[object]]
 """Called in the worker thread with the event that asks it to stop; what its iterator yields is handed on."""
@@ -130,7 +130,7 @@ class JobThread(QObject):
 
     Args:
         cancelled_by: exceptions by which a job says that it has obeyed the event; they end it as cancelled.
-        parent: the owner; call `shutdown` before it goes.
+        parent: the owner; call `shutdown` or `retire` before it goes.
         name: of the thread.
 
     Signals (in the thread this object lives in):
@@ -191,17 +191,43 @@ class JobThread(QObject):
         for run in self._runs.values():
             run.stop_requested.set()
 
+    def retire(self) -> None:
+        """Cancel, report nothing more, and let the thread end by itself: nobody waits for the step that it computes.
+
+        `finish_retired` waits, before the program goes.
+        """
+        self._closed = True
+        self.cancel()
+        for run in self._runs.values():
+            run.ignore()
+        if self._thread.isRunning():
+            self.setParent(None)  # which goes, and would destroy a thread that runs
+            _RETIRED.add(self)
+            self._thread.finished.connect(self._let_go)
+            self._thread.quit()
+
     def shutdown(self) -> None:
-        """Cancel, wait for the thread however long its step takes, and deliver the end signals that are due."""
+        """Cancel, wait for the thread however long its step takes, and deliver the end signals that are due.
+
+        Meanwhile this thread's timers, and what other threads have to say, go on.
+        """
         self._closed = True
         self.cancel()
         if self._thread.isRunning():
+            patience = QEventLoop()
+            self._thread.finished.connect(patience.quit)
             # `quit` comes after the jobs that are still queued, each of which ends at once: their events are set.
             self._thread.quit()
-            self._thread.wait()
+            if self._thread.isRunning():
+                patience.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+            self._thread.wait()  # the loop ends at once in an application that has been told to quit
         QCoreApplication.sendPostedEvents(self)
         for number in list(self._runs):  # the loop was left before these were begun
             self._end(number, Outcome.CANCELLED, None)
+
+    @Slot()
+    def _let_go(self) -> None:
+        _RETIRED.discard(self)
 
     @Slot(int, object)
     def _hand_on(self, number: int, item: object) -> None:
@@ -214,3 +240,14 @@ class JobThread(QObject):
         if run is not None:
             run.end(outcome, error)
             self.ended.emit()
+
+
+_RETIRED: set[JobThread] = set()
+"""Threads that nobody waits for, kept until they have ended."""
+
+
+def finish_retired() -> None:
+    """Wait for the threads that were retired and have not ended: a program must not go before them."""
+    for jobs in list(_RETIRED):
+        jobs.shutdown()
+        _RETIRED.discard(jobs)

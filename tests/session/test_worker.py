@@ -4,10 +4,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QThread
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QThread, QTimer
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.session.worker import Job, JobThread, Outcome, Run
+from sculptor_app.session.worker import Job, JobThread, Outcome, Run, finish_retired
 
 
 class Stopped(Exception):
@@ -244,3 +244,46 @@ def test_shutdown_right_after_a_start_still_ends_that_run(jobs: JobThread, log: 
     run = log.start(lambda stop: iter(()))
     jobs.shutdown()
     assert log.ends() in ([("cancelled", run)], [("finished", run)])
+
+
+def test_while_a_thread_is_waited_for_timers_go_on(qtbot: QtBot, qapp) -> None:
+    """The window that closes in mid-step hides, and whatever else is on screen is not frozen meanwhile."""
+    jobs, ticks, begun, may_end = JobThread(), [], threading.Event(), threading.Event()
+    timer = QTimer()
+    timer.timeout.connect(lambda: (ticks.append(1), may_end.set() if len(ticks) == 5 else None))
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        begun.set()
+        may_end.wait(5)
+        yield 1
+
+    jobs.start(job)
+    qtbot.waitUntil(begun.is_set)
+    timer.start(1)
+    jobs.shutdown()
+    timer.stop()
+    assert len(ticks) >= 5
+
+
+def test_a_retired_thread_reports_nothing_and_outlives_its_owner(qtbot: QtBot, qapp) -> None:
+    owner, begun, may_end, seen = QObject(), threading.Event(), threading.Event(), []
+    jobs = JobThread(parent=owner)
+
+    def job(stop: threading.Event) -> Iterator[object]:
+        begun.set()
+        assert may_end.wait(5)
+        yield 1
+
+    run = jobs.start(job)
+    for signal in (run.produced, run.finished, run.cancelled, run.failed):
+        signal.connect(lambda *args: seen.append(args))
+    qtbot.waitUntil(begun.is_set)
+    jobs.retire()
+    owner.deleteLater()
+    QCoreApplication.sendPostedEvents(owner, QEvent.Type.DeferredDelete.value)
+    assert jobs._thread.isRunning()
+    assert run.stop_requested.is_set()
+    may_end.set()
+    finish_retired()
+    assert not jobs._thread.isRunning()
+    assert not seen

@@ -57,18 +57,24 @@ def write_gif(
         file.write(TRAILER)
 
 
-def estimate_bytes(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions) -> int:
+def estimate_bytes(
+    source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, stop: Event | None = None
+) -> int:
     """About how large the file becomes, within some 30 %, measured on a few of its frames.
 
     A frame's size depends on what is on screen before it, so each sampled frame is encoded after a few of those before
     it, and only the last counts.
 
+    Args:
+        stop: set to give up before the next frame.
+
     Raises:
         ExportError: there is nothing to show.
+        ExportCancelled: `stop` was set.
     """
     animation = animation_of(source, measures, options)
     header = _header(animation.scenes, source, measures, options)
-    return len(header) + len(TRAILER) + round(_frames_bytes(animation))
+    return len(header) + len(TRAILER) + round(_frames_bytes(animation, stop))
 
 
 def preview_gif(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> bytes:
@@ -91,15 +97,19 @@ def _header(scenes: Scenes, source: RunOrGrid, measures: RunMeasures | None, opt
     return file_header(scenes.width, scenes.height, options.loop, comment)
 
 
-def _frames_bytes(animation: Animation) -> float:
+def _frames_bytes(animation: Animation, stop: Event | None) -> float:
     """Bytes of all frames: encoded where there are few, otherwise the head and the mean between samples."""
     frames, last = animation.frames, len(animation.frames) - 1
     palette = SheetPalette.of(animation.scenes)
 
     def sizes_of(chosen: tuple[TimedState, ...]) -> list[int]:
         """Bytes of each frame when they follow one another from an empty screen."""
-        encoder = SceneEncoder(palette)
-        return [len(encoder.encode(animation.scenes.scene(f.k), f.delay_ms, f.is_held)) for f in chosen]
+        encoder, sizes = SceneEncoder(palette), []
+        for frame in chosen:
+            if stop is not None and stop.is_set():
+                raise ExportCancelled
+            sizes.append(len(encoder.encode(animation.scenes.scene(frame.k), frame.delay_ms, frame.is_held)))
+        return sizes
 
     if last <= _HEAD + _SAMPLES * len(_RUN_UP):
         return sum(sizes_of(frames))

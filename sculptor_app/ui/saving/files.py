@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -13,13 +12,12 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QStatusBar, QWidget
 
 from sculptor_app import folders
-from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.files import is_folder
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.playback.texts import file_size_text
-from sculptor_app.ui.saving.grid_files import GridFiles
+from sculptor_app.ui.saving.file_writer import FileWriter
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.names import filter_text
 
@@ -86,7 +84,7 @@ class RunSaver:
 
             image = image.copy()
             image.setText("comment", settings_text(trajectory, {"state": self._session.state}, self._session.measures))
-            self._files.write(path, functools.partial(write_picture, image))
+            self._files.writer.write(path, lambda target, progress, stop: write_picture(image, target))
 
     def save_numbers(self) -> None:
         trajectory, measures = self._session.trajectory, self._session.measures
@@ -94,8 +92,7 @@ class RunSaver:
             return
         path = self._files.ask_numbers(suggested_name(trajectory, ".csv"))
         if path is not None:
-            export = Export(trajectory, measures=measures)
-            self._files.write(path, lambda target: FORMATS["csv"].write(target, export))
+            self._files.writer.write_numbers(path, Export(trajectory, measures=measures))
 
     def copy_picture(self) -> None:
         """Put what the first frame shows on the clipboard."""
@@ -116,8 +113,8 @@ class RunSaver:
 class GridSaver:
     """What the File menu saves of many runs at once: a sheet with all of them, and a table."""
 
-    def __init__(self, views: GridViews, files: Files, grid_files: GridFiles) -> None:
-        self._views, self._files, self._grid_files = views, files, grid_files
+    def __init__(self, views: GridViews, files: Files, writer: FileWriter) -> None:
+        self._views, self._files, self._writer = views, files, writer
 
     def gif_source(self) -> tuple[RunGrid, str] | None:
         """The runs and a name for their GIF; None where there are none."""
@@ -131,7 +128,7 @@ class GridSaver:
             return
         path = self._files.ask_picture(f"{self._views.name()}-step-{step}.png")
         if path is not None:
-            self._grid_files.write_sheet(path, self._views, grid, step)
+            self._writer.write_sheet(path, self._views, grid, step)
 
     def save_numbers(self) -> None:
         grid = self._views.grid()
@@ -139,12 +136,12 @@ class GridSaver:
             return
         path = self._files.ask_numbers(f"{self._views.name()}.csv")
         if path is not None:
-            self._grid_files.write_numbers(path, grid)
+            self._writer.write_numbers(path, Export(grid))
 
     def copy_picture(self) -> None:
         grid = self._views.grid()
         if grid is not None:
-            self._grid_files.copy(self._views, grid, self._views.session.position)
+            self._writer.copy(self._views, grid, self._views.session.position)
 
 
 class Files(QObject):
@@ -163,14 +160,14 @@ class Files(QObject):
         self._views, self._messages, self._status = views, messages, status
         self._settings, self._parent = settings, parent
         self._gif_dialog: ExportGifDialog | None = None
-        self.grid_files = GridFiles(messages, bar, self)
-        self.grid_files.saved.connect(self._saved)
+        self.writer = FileWriter(messages, bar, self)
+        self.writer.saved.connect(self._saved)
 
     def _saver(self) -> RunSaver | GridSaver:
         """For one run or many, whichever is in front."""
         views = self._views()
         assert views is not None  # else the actions are disabled
-        return GridSaver(views, self, self.grid_files) if isinstance(views, GridViews) else RunSaver(views, self)
+        return GridSaver(views, self, self.writer) if isinstance(views, GridViews) else RunSaver(views, self)
 
     # Actions -----------------------------------------------------------------------------------------------------
 
@@ -227,15 +224,6 @@ class Files(QObject):
 
     # What came of it ---------------------------------------------------------------------------------------------
 
-    def write(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Write a file there and then, and show what came of it."""
-        try:
-            write(path)
-        except SculptorError as error:
-            self._messages.show_message(error.message, error.advice)
-        else:
-            self._saved(path)
-
     def show_copied(self) -> None:
         """Say that a picture is on the clipboard."""
         self._status.showMessage(self.tr("Picture copied"), 2000)
@@ -262,7 +250,7 @@ class Files(QObject):
     def close(self) -> None:
         """Close the GIF dialog, and stop whatever is being written."""
         self._close_dialog()
-        self.grid_files.shutdown()
+        self.writer.shutdown()
 
     def _close_dialog(self) -> None:
         if self._gif_dialog is not None:

@@ -76,9 +76,10 @@ def preview_job(row: AnimationFormat, export: Export) -> Job:
         from sculptor_app.exports.animation.plan import frame_count
         from sculptor_app.exports.animation.scenes import image_size
 
-        picture = row.preview(export)
+        wanted = replace(export, stop=stop)
+        picture = row.preview(wanted)
         yield Preview(picture, frame_count(export.source, export.options), *image_size(export.source, export.options))
-        yield Estimate(row.estimate_bytes(export))
+        yield Estimate(row.estimate_bytes(wanted))
 
     return job
 
@@ -359,7 +360,7 @@ class ExportGifDialog(QDialog):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._alarm.stop()
         self.hide()
-        self._task.shutdown()
+        self._task.retire()  # a frame, or an estimate, may take seconds
         super().closeEvent(event)
         self.deleteLater()
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMainWindow
 
 from sculptor_app import identity
+from sculptor_app.session.worker import JobThread, finish_retired
 from sculptor_app.ui.shell.docks import LEFT_PX, RIGHT_PX
 from sculptor_app.ui.theme import theme
 
@@ -145,10 +146,13 @@ class MainWindow(QMainWindow):
             return
         self._save(panels, bench)
         self.hide()  # at once: the step that is being computed may take seconds
+        for jobs in self.findChildren(JobThread):  # all at once, and not each when the one before has ended
+            jobs.cancel()
         panels.session.pause()
         bench.close()
         panels.runner.shutdown()
         bench.pages.shutdown()
+        finish_retired()
         super().closeEvent(event)
         self.closed.emit()
 

@@ -1,12 +1,14 @@
 """What is saved of a run: whole files, or one sentence about why not."""
 
 import io
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QSettings, Qt, QThread, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton
@@ -16,12 +18,15 @@ from shiboken6 import isValid
 from sculptor_app.cli import main
 from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.exports.animation.options import AnimationOptions
-from sculptor_app.exports.formats import FORMATS, AnimationFormat, Export
+from sculptor_app.exports.files import ExportCancelled
+from sculptor_app.exports.formats import FORMATS, AnimationFormat, Export, animation_formats
 from sculptor_app.exports.gif import writer
 from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
+from sculptor_app.session.engine import Sampling
+from sculptor_app.session.worker import _RETIRED
 from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 from sculptor_app.ui.saving.gif_form import remember, remembered
 from tests.helpers.runs import solid
@@ -199,13 +204,71 @@ def test_saving_can_be_cancelled_and_leaves_the_old_file(qtbot, dialog, tmp_path
     assert dialog.save_button.isEnabled()
 
 
-def test_closing_while_it_saves_ends_the_thread(qtbot, dialog, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(writer, "write_gif", lambda path, run, measures, options, progress, stop: stop.wait(30))
-    QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
-    jobs = dialog._task
-    dialog.close()
-    assert not jobs.is_busy
+MAKERS = {"saving": "write_gif", "preview": "preview_gif", "estimate": "estimate_bytes"}
+
+
+@pytest.mark.parametrize("work", MAKERS)
+def test_escape_while_it_computes_closes_the_dialog_at_once(qtbot, dialog, tmp_path, monkeypatch, work) -> None:
+    """At once, and with the thread when what it computes has ended: nobody waits for that in front of the window."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    def compute(*args: object) -> None:
+        begun.set()
+        assert may_end.wait(30)
+
+    monkeypatch.setattr(writer, MAKERS[work], compute)
+    if work == "saving":
+        QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(begun.is_set, timeout=RUN_MS)
+    monkeypatch.setattr(QThread, "wait", lambda *args: pytest.fail("the window waits for what is computed"))
+    task, thread = dialog._task, dialog._task._jobs._thread
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+    assert not task.is_busy
+    assert thread.isRunning()
+    may_end.set()
+    qtbot.waitUntil(lambda: not thread.isRunning(), timeout=RUN_MS)
+    assert not _RETIRED
     assert not (tmp_path / "run.gif").exists()
+
+
+@pytest.mark.parametrize("work", ["estimate", "saving", "loading"])
+def test_the_window_closes_in_mid_work_and_its_events_go_on(
+    open_window: Callable[..., Driver], run, tmp_path, monkeypatch, work
+) -> None:
+    """A timer of its thread is what lets the work end: a thread that is merely waited for would never."""
+    begun, may_end, in_time = threading.Event(), threading.Event(), []
+
+    def compute(*args: object) -> None:
+        begun.set()
+        in_time.append(may_end.wait(5))
+
+    driver = open_window()
+    if work == "loading":
+        monkeypatch.setattr(Sampling, "make_engine", lambda *args: compute())
+        driver.runner.prepare()
+    else:
+        monkeypatch.setattr(writer, MAKERS[work], compute)
+        driver.session.show(run, RunMeasures.of(run), running=False)
+        driver.window.bench.menus.actions["save_gif"].trigger()
+        dialog = driver.window.bench.menus.files._gif_dialog
+        dialog.path.setText(str(tmp_path / "run.gif"))
+        if work == "saving":
+            QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+    driver.qtbot.waitUntil(begun.is_set, timeout=RUN_MS)
+    QTimer.singleShot(20, may_end.set)
+    driver.window.close()
+    assert not driver.window.isVisible()
+    assert in_time == [True]
+    assert not _RETIRED
+
+
+def test_an_estimate_ends_when_it_is_told_to() -> None:
+    """Not only when it is done: the next choice waits for it otherwise."""
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(ExportCancelled):
+        animation_formats()[0].estimate_bytes(Export(trajectory(12), stop=stop))
 
 
 @pytest.fixture
@@ -220,11 +283,17 @@ def answer_dialog(monkeypatch, path: Path) -> None:
 
 def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeypatch) -> None:
     menus = finished.window.bench.menus
+    writer = menus.files.writer
+
+    def trigger(name: str) -> None:
+        menus.actions[name].trigger()
+        finished.qtbot.waitUntil(lambda: not writer.is_busy, timeout=RUN_MS)
+
     answer_dialog(monkeypatch, tmp_path / "numbers")
-    menus.actions["save_numbers"].trigger()
+    trigger("save_numbers")
     assert len(read_csv(tmp_path / "numbers.csv")[1]) == 7
     answer_dialog(monkeypatch, tmp_path / "step.png")
-    menus.actions["save_picture"].trigger()
+    trigger("save_picture")
     with Image.open(tmp_path / "step.png") as picture:
         assert picture.size == (16, 16)
         assert '"state": 6' in picture.text["comment"]
@@ -232,7 +301,7 @@ def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeyp
     menus.actions["copy_picture"].trigger()
     assert QGuiApplication.clipboard().image().width() == 16
     answer_dialog(monkeypatch, tmp_path / "gone" / "step.png")
-    menus.actions["save_picture"].trigger()
+    trigger("save_picture")
     assert "does not exist" in finished.window.panels.messages.message
     assert menus.files.folder() == tmp_path
 

@@ -27,7 +27,7 @@ class Grids:
         self.driver, self.monkeypatch = driver, monkeypatch
         self.window, self.menus = driver.window, driver.window.bench.menus
         self.page = driver.window.bench.pages.show("why")
-        self.files = self.menus.files.grid_files
+        self.files = self.menus.files.writer
 
     def carve(self, steps: int = 3) -> None:
         QTest.mouseClick(self.page.chooser.cards[Experiment.NOISES], Qt.MouseButton.LeftButton)

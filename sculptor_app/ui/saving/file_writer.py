@@ -1,10 +1,10 @@
-"""Files of many runs at once: a sheet, its copy, a table; written in a background thread."""
+"""Files written in a background thread: pictures and tables of one run, or of many at once."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sculptor_app.exports.animation.plan import RunGrid
 
 ReportProgress = Callable[[int, int], None]
-Write = Callable[[Path, ReportProgress, threading.Event], None]
+Write = Callable[[Path, ReportProgress, threading.Event], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class _Written:
     path: Path
 
 
-class GridFiles(QObject):
+class FileWriter(QObject):
     """Writes one file at a time in a thread of its own; call `shutdown` before its parent goes."""
 
     saved = Signal(object)  # A file that was written
@@ -59,15 +59,24 @@ class GridFiles(QObject):
         def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
             FORMATS["png"].write(target, Export(grid, options, step))
 
-        self._write(path, write)
+        self.write(path, write)
 
-    def write_numbers(self, path: Path, grid: RunGrid) -> None:
-        """Measure every state of every run, and write the table."""
+    def write_numbers(self, path: Path, export: Export) -> None:
+        """Write a table; of many runs every state is measured first."""
 
         def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
-            FORMATS["csv"].write(target, Export(grid, progress=progress, stop=stop))
+            FORMATS["csv"].write(target, replace(export, progress=progress, stop=stop))
 
-        self._write(path, write)
+        self.write(path, write)
+
+    def write(self, path: Path, write: Write) -> None:
+        """Write a file by a function that is called in the thread; `saved` follows, or a message."""
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            write(path, self._task.report_progress, stop)
+            yield _Written(path)
+
+        self._start(self.tr("Writing {0}").format(path.name), job)
 
     def copy(self, views: GridViews, grid: RunGrid, step: int) -> None:
         options = self._options(views, grid)
@@ -99,13 +108,6 @@ class GridFiles(QObject):
         return AnimationOptions(
             frames=views.frames(), size_px=fitting_size(grid, FORMATS["png"].sheet_px), dark=theme().is_dark
         )
-
-    def _write(self, path: Path, write: Write) -> None:
-        def job(stop: threading.Event) -> Iterator[object]:
-            write(path, self._task.report_progress, stop)
-            yield _Written(path)
-
-        self._start(self.tr("Writing {0}").format(path.name), job)
 
     def _start(self, text: str, job: Job) -> None:
         if self._task.is_busy:
