@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sculptor_app.core.colours import BAND_DASHES
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
 from sculptor_app.exports.animation.drawing import (
-    DASHES,
     DOT,
     Inks,
     Point,
@@ -29,6 +29,7 @@ LEAST_HEIGHT_PX = 170
 _FINE = 3  # lines are drawn three times as large and averaged down
 _MOST_DECADES = 8
 _TINT = 0.30
+_DASH = 1.5  # pixels of a unit of dash: a little less than a line is wide, as a chart is small
 _FLOOR_WIDTH, _FLOOR_DASH = 5, (1.7, 3.4)  # thinner than the bands' lines, and with wider gaps than any of them
 _SOURCE_NAMES: dict[Source, str] = {"guess": "current guess", "state": "noisy state"}
 _RING = 4.5 * _FINE  # radius of a ring where a band has settled, on the large paper
@@ -130,7 +131,7 @@ class EnergyChart:
             draw.rectangle((round(left), top, round(right), bottom), fill=ink)
         self._draw_floor(draw)
         for index, band in enumerate(BANDS):
-            dash = [_FINE * length for length in DASHES[band.key]]
+            dash = [_DASH * _FINE * length for length in BAND_DASHES[band.key]]
             for points in _runs(self._values[:, index]):
                 places: list[Point] = [(self._x(k) * _FINE, self._y(value) * _FINE) for k, value in points]
                 polyline(draw, places, self._inks.bands[band.key], 2 * _FINE, dash)

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from sculptor_app.core.colours import DARK_PAPER, LIGHT_PAPER, Paper
+
 Bytes = NDArray[np.uint8]
 
 SheetDetail = Literal["paper", "caption", "chart"]
@@ -30,12 +32,11 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Inks:
-    """The colours of a picture's paper, text and lines; `phases` and `bands` by their keys."""
+    """The colours of `core.colours.Paper` as Pillow takes them; `phases` and `bands` by their keys."""
 
     paper: Colour
     text: Colour
     muted: Colour
-    hairline: Colour
     phases: dict[str, Colour] = field(hash=False)
     bands: dict[str, Colour] = field(hash=False)
 
@@ -96,39 +97,17 @@ class Scenes(ABC):
         return [np.asarray(self._sample_sheet(k)) for k in chosen]
 
 
-def _colours(**names: str) -> dict[str, Colour]:
-    return {name: _colour(value) for name, value in names.items()}
-
-
-def _colour(value: str) -> Colour:
-    red, green, blue = bytes.fromhex(value)
+def _rgb(value: str) -> Colour:
+    red, green, blue = bytes.fromhex(value.removeprefix("#"))
     return red, green, blue
 
 
-LIGHT = Inks(
-    paper=_colour("fcfbf9"),
-    text=_colour("262320"),
-    muted=_colour("6b655d"),
-    hairline=_colour("d8d3ca"),
-    phases=_colours(decisions="e6d5b8", structure="d5a67c", refinement="aabf9f", polish="9db6d3"),
-    bands=_colours(layout="2a66ad", structure="b1590c", detail="317a4d", polish="8d4698"),
-)
-DARK = Inks(
-    paper=_colour("211f1c"),
-    text=_colour("ece7df"),
-    muted=_colour("a9a196"),
-    hairline=_colour("4d4740"),
-    phases=_colours(decisions="75664c", structure="86532f", refinement="4a6146", polish="3e5779"),
-    bands=_colours(layout="82b4ec", structure="e8a35f", detail="84c99a", polish="d39be0"),
-)
+def _inks(paper: Paper) -> Inks:
+    phases, bands = ({key: _rgb(ink) for key, ink in inks.items()} for inks in (paper.phases, paper.bands))
+    return Inks(_rgb(paper.paper), _rgb(paper.text), _rgb(paper.muted), phases, bands)
 
-DASHES: dict[str, tuple[float, ...]] = {
-    "layout": (),
-    "structure": (6, 3),
-    "detail": (2, 2.5),
-    "polish": (7, 2.5, 2, 2.5),
-}
-"""Strokes and gaps of the bands' lines in pixels, so that they differ without colour."""
+
+LIGHT, DARK = _inks(LIGHT_PAPER), _inks(DARK_PAPER)
 
 
 @lru_cache(maxsize=32)

@@ -16,7 +16,7 @@ from sculptor_app.training.records.events import EDGES, LEVELS, Report
 from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.plots.canvas import decade_text
 from sculptor_app.ui.plots.chart import PILL_HEIGHT, Chart, Cursor, KeptCurve, curve
-from sculptor_app.ui.theme import band_colour, phase_colour, theme
+from sculptor_app.ui.theme import band_colour, phase_colour, phase_line_colour, theme
 from sculptor_app.ui.widgets.names import phase_name
 
 FEWEST = 100.0
@@ -239,7 +239,4 @@ class LearnedPlot(Chart):
 
 def _ink(level: int) -> QColor:
     """The colour of a bin's phase, strong enough to stand on a shade of it."""
-    colour = phase_colour(phase_stretches()[phase_index(level)][0])
-    if theme().is_dark:
-        return colour.lighter(165)
-    return QColor.fromHsvF(colour.hsvHueF(), min(1.0, 1.7 * colour.hsvSaturationF()), 0.78 * colour.valueF())
+    return phase_line_colour(phase_stretches()[phase_index(level)][0])

@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
+from sculptor_app.core.colours import BAND_KEYS
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.plots.canvas import decade_text, power_ticks, stable_range, thinned, whole_ticks
 from sculptor_app.ui.plots.chart import (
@@ -22,7 +23,6 @@ from sculptor_app.ui.plots.chart import (
     log10_or_gap,
 )
 from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
-from sculptor_app.ui.theme.tokens import BAND_KEYS
 from sculptor_app.ui.widgets.names import band_name
 
 

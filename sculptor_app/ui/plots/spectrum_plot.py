@@ -9,10 +9,10 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
+from sculptor_app.core.colours import PHASE_KEYS
 from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap
 from sculptor_app.ui.theme import fonts, phase_pen, theme
-from sculptor_app.ui.theme.tokens import PHASE_KEYS
 from sculptor_app.ui.widgets.names import phase_name
 
 

@@ -13,6 +13,7 @@ from sculptor_app.ui.theme.manager import (
     band_pen,
     inset,
     phase_colour,
+    phase_line_colour,
     phase_pen,
     theme,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "inset",
     "paint_icon",
     "phase_colour",
+    "phase_line_colour",
     "phase_pen",
     "theme",
 ]

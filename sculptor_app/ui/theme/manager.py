@@ -1,5 +1,6 @@
 """The theme in force, chosen or followed from the system: palette, style sheet, and the colours of phases and bands."""
 
+from collections.abc import Sequence
 from string import Template
 from typing import Literal
 
@@ -8,8 +9,9 @@ from PySide6.QtGui import QColor, QGuiApplication, QPalette, QPen
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication
 
 from sculptor_app import resources
+from sculptor_app.core.colours import BAND_DASHES, PHASE_DASHES
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.theme.tokens import BAND_DASHES, BAND_KEYS, DARK, LIGHT, PHASE_KEYS, Tokens
+from sculptor_app.ui.theme.tokens import DARK, LIGHT, Tokens
 
 _Role = QPalette.ColorRole
 
@@ -161,23 +163,28 @@ def band_colour(key: str) -> QColor:
     return QColor(theme().tokens.bands[key])
 
 
+def phase_line_colour(key: str) -> QColor:
+    """Ink of a phase's lines: the hue of its fill, strong enough to be seen on the paper."""
+    return QColor(theme().tokens.phase_lines[key])
+
+
 def band_pen(key: str, width_px: float = 1.6) -> QPen:
     """Pen of a band: its colour and its own dash pattern, of constant width on screen."""
-    return _pen(band_colour(key), key, width_px)
+    return _pen(band_colour(key), BAND_DASHES[key], width_px)
 
 
 def phase_pen(key: str, width_px: float = 1.4) -> QPen:
-    """Pen of a curve taken at the end of a phase: the colour and dash of the band that this phase brings out."""
-    return band_pen(BAND_KEYS[PHASE_KEYS.index(key)], width_px)
+    """Pen of a curve taken at the end of a phase: the phase's colour, and the longer strokes the later the phase."""
+    return _pen(phase_line_colour(key), PHASE_DASHES[key], width_px)
 
 
-def _pen(colour: QColor, key: str, width_px: float) -> QPen:
+def _pen(colour: QColor, dash: Sequence[float], width_px: float) -> QPen:
     pen = QPen(colour, width_px)
     pen.setCosmetic(True)
     pen.setCapStyle(Qt.PenCapStyle.FlatCap)
     pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)  # round ones take Qt ten times as long on a long curve
-    if BAND_DASHES[key]:
-        pen.setDashPattern(list(BAND_DASHES[key]))
+    if dash:
+        pen.setDashPattern(list(dash))
     return pen
 
 

@@ -102,7 +102,7 @@ class WhitenessPlot(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             lows = [self._at(area, number, low) for number, (low, _) in enumerate(self._band, start=1)]
             highs = [self._at(area, number, high) for number, (_, high) in enumerate(self._band, start=1)]
-            band = QColor(tokens.phases["refinement"])
+            band = QColor(tokens.hairline_strong)  # what is usual, of no phase
             band.setAlphaF(0.6)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(band)

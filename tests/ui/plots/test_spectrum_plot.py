@@ -68,6 +68,7 @@ def test_a_curve_for_each_phase_that_is_over(plot: SpectrumPlot) -> None:
 def test_phases_differ_in_colour_and_dash_and_the_current_one_is_bold(plot: SpectrumPlot) -> None:
     pens = [item.opts["pen"] for item in plot._end_curves.values()]
     assert len({tuple(pen.dashPattern()) for pen in pens}) == 4
+    assert [pen.color().name() for pen in pens] == list(theme.theme().tokens.phase_lines.values())
     assert plot._current_curve.opts["pen"].widthF() > 1.4 * max(pen.widthF() for pen in pens)
     assert plot._current_curve.opts["pen"].style() == Qt.PenStyle.SolidLine
 

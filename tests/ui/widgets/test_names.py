@@ -2,9 +2,9 @@
 
 import pytest
 
+from sculptor_app.core.colours import BAND_KEYS, PHASE_KEYS
 from sculptor_app.core.requests.request import FORMS, MATERIALS
 from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
-from sculptor_app.ui.theme.tokens import BAND_KEYS, PHASE_KEYS
 from sculptor_app.ui.widgets.names import (
     band_name,
     form_name,
