@@ -82,6 +82,7 @@ BOUNDS: dict[str, tuple[float | None, float | None]] = {
 MOST_SIDE_PX = 4096
 _NO_CLASSES = translate("errors", "This model knows no classes.")
 _NO_LABELS = translate("errors", "This model knows no such labels.")
+_NOTHING_TO_GUIDE = translate("errors", "Guidance pulls towards form and material, and this model knows neither.")
 
 
 def model_parameters(pipeline: Pipeline) -> tuple[ModelParameter, ...]:
@@ -151,6 +152,8 @@ def _describe(
         if not words:
             return UnsupportedParameter(name, _NO_LABELS)
         return _control(parameter, ParameterKind.CHOICE, choices=tuple(words))
+    if name == "guidance_scale" and {"form", "material"} <= others.keys() and not _knows_labels(pipeline):
+        return UnsupportedParameter(name, _NOTHING_TO_GUIDE)
     if name in LABELS:
         return _class_label(pipeline, parameter)
     if name in SIZES:
@@ -169,6 +172,10 @@ def _describe(
         return _control(parameter, ParameterKind.WHOLE, low=0, default=0, required=True)
     choices = tuple(choices_of(parameter)) if kind is ParameterKind.CHOICE else ()
     return _control(parameter, kind, choices=choices, required=parameter.default is Parameter.empty)
+
+
+def _knows_labels(pipeline: Pipeline) -> bool:
+    return any(known_labels(pipeline, kind) for kind in ("form", "material"))
 
 
 def _control(parameter: Parameter, kind: ParameterKind, **known: Any) -> ModelParameter:

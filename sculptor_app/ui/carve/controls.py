@@ -1,5 +1,7 @@
 """The left panel of the page Carve: what to carve and how, Start and Stop, and how far the run is."""
 
+from dataclasses import replace
+
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -125,20 +127,26 @@ class Controls(RunForm):
         loras = {"loras": self.loras.problem} if self._takes_loras else {}
         return {field.control.name: field.problem for field in self.conditions} | loras
 
-    def _take_labels(self, known: frozenset[str], is_first: bool) -> None:
-        """Leave to the model what it does not know; the first one that knows both gets those of a first run."""
-        self._labels = known
+    def _take_labels(self, is_first: bool) -> None:
+        """Note which labels are on offer; the first model that knows both kinds gets those of a first run."""
         boxes = {"form": self.form, "material": self.material}
-        for name, box in boxes.items():
-            if name not in known:
-                box.setCurrentIndex(0)
-        if is_first and len(known) == len(boxes) and not any(box.currentIndex() for box in boxes.values()):
+        self._labels = frozenset(name for name, box in boxes.items() if box.count() > 1)
+        if is_first and len(self._labels) == len(boxes) and not any(box.currentIndex() for box in boxes.values()):
             self._choose_first_labels()
 
     def _choose_first_labels(self) -> None:
-        """Choose the form and material of a first run."""
-        self.form.setCurrentIndex(1)
-        self.material.setCurrentIndex(2)
+        """Choose the form and material of a first run: bust and bronze, or the first that the model knows."""
+        for box, usual in ((self.form, "bust"), (self.material, "bronze")):
+            box.setCurrentIndex(max(1, box.findData(usual)))
+
+    def labelled(self, form: str, material: str) -> RunRequest | None:
+        """The request with other labels, as far as the model knows them; None where the fields cannot be run."""
+        request = self.request()
+        known = {
+            name: word if box.findData(word) >= 0 else None
+            for name, word, box in (("form", form, self.form), ("material", material, self.material))
+        }
+        return None if request is None else replace(request, form=known["form"], material=known["material"])
 
     # Another model ------------------------------------------------------------------------------------------------
 
@@ -155,15 +163,17 @@ class Controls(RunForm):
         self._model, self._is_known = opened.model, True
         by_field = {control.field: control for control in opened.parameters if control.field}
         self._has_guidance, self._takes_loras = "guidance" in by_field, opened.takes_loras
-        labelled = [(self.tr("Form"), self.form, "form"), (self.tr("Material"), self.material, "material")]
-        own: Rows = [[(text, box)] for text, box, name in labelled if name in by_field]
+        words = {name: by_field[name].choices if name in by_field else () for name in LABELS}
+        self.offer_labels(words["form"], words["material"])
+        offered = [(self.tr("Form"), self.form), (self.tr("Material"), self.material)]
+        own: Rows = [[(text, box)] for text, box in offered if box.count() > 1]
         self.conditions = [ConditionField(control, self) for control in opened.parameters if not control.field]
         own += [[(display(field.control.title), field)] for field in self.conditions if _is_first(field.control)]
         own += [[(self.tr("LoRAs"), self.loras)]] if opened.takes_loras else []
         rest: Rows = [
             [(display(field.control.title), field)] for field in self.conditions if not _is_first(field.control)
         ]
-        self._take_labels(frozenset(LABELS) & by_field.keys(), is_first=not was_known)
+        self._take_labels(is_first=not was_known)
         self._offer_samplers(opened.samplers, keep=not is_another or opened.model is None)
         guidance = by_field.get("guidance")
         is_remembered = not is_another or opened.model is None or "guidance" in self._remembered.of(opened.model).texts

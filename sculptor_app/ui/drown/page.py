@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
-from sculptor_app.core.requests.request import FORMS, MATERIALS, RunRequest
+from sculptor_app.core.requests.request import FORMS, MATERIALS
 from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.measures.frame_kinds import FrameKind
@@ -26,7 +25,7 @@ from sculptor_app.session.forward_process import (
 )
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.drown.controls import DrownControls
-from sculptor_app.ui.drown.reverse_runs import Carve, ReverseRuns
+from sculptor_app.ui.drown.reverse_runs import CarvePage, ReverseRuns
 from sculptor_app.ui.playback.page import Page, Views
 from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
@@ -126,9 +125,7 @@ class DrownPage(Page):
     """A picture, noise, and the mixture of both at every noise level.
 
     Args:
-        carve: Runs a request on the page Carve, from what makes its start (see `SamplingRunner.start`).
-        request: The request of the page Carve: model, device, conditions and sampler; None while that is wrong.
-        result: The finished picture of the page Carve and its name, (frame, name); None while there is none.
+        carve_page: Its settings and result, and how a run is begun there.
     """
 
     into_noise = True
@@ -136,17 +133,15 @@ class DrownPage(Page):
     def __init__(
         self,
         runner: SamplingRunner,
-        carve: Carve,
-        request: Callable[[], RunRequest | None],
-        result: Callable[[], tuple[Any, str] | None],
+        carve_page: CarvePage,
         settings: QSettings,
         messages: MessageBar,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(settings, messages, parent)
-        self._result = result
+        self._result = carve_page.result
         self._forward = ForwardProcessRunner(runner.budget_bytes, self)
-        self._reverse_runs = ReverseRuns(runner, carve, request, messages, self)
+        self._reverse_runs = ReverseRuns(runner, carve_page, messages, self)
         self._source: Source | None = None
         self._wanted: Source | None = None
         self.forward_result: ForwardResult | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -12,8 +12,8 @@ from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.forward_process import (
     ForwardResult,
     FreshRender,
-    GivenPicture,
     InversionRunner,
+    PictureFile,
     start_from_picture,
 )
 from sculptor_app.session.runner import SampleRun, SamplingRunner
@@ -22,8 +22,15 @@ from sculptor_app.ui.widgets.bars import MessageBar
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Inversion, MakeStart
 
-Carve = Callable[[RunRequest, "MakeStart"], SampleRun]
-"""Shows the page Carve and runs a request there."""
+
+@dataclass(frozen=True, slots=True)
+class CarvePage:
+    """What is asked of the page Carve; requests are None while its settings cannot be run."""
+
+    run: Callable[[RunRequest, MakeStart], SampleRun]  # shows it and runs a request there, from what makes its start
+    request: Callable[[], RunRequest | None]  # its settings
+    labelled: Callable[[str, str], RunRequest | None]  # the same with form and material, as far as the model knows them
+    result: Callable[[], tuple[Any, str] | None]  # its finished picture and that's name; None while there is none
 
 
 class ReverseRuns(QObject):
@@ -35,13 +42,12 @@ class ReverseRuns(QObject):
     def __init__(
         self,
         runner: SamplingRunner,
-        carve: Carve,
-        request: Callable[[], RunRequest | None],
+        carve_page: CarvePage,
         messages: MessageBar,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._carve, self._request, self._messages = carve, request, messages
+        self._carve_page, self._messages = carve_page, messages
         self._inversion = InversionRunner(runner, self)
         self._awaited: tuple[SampleRun, Inversion] | None = None  # the run of an inverted picture, and the inversion
         self._inversion.changed.connect(self.changed)
@@ -66,7 +72,7 @@ class ReverseRuns(QObject):
         if request is not None:
             noise = forward.trajectory.noise
             first_step = min(position + 1, request.steps)
-            self._carve(request, start_from_picture(forward.picture, forward.name, first_step, noise))
+            self._carve_page.run(request, start_from_picture(forward.picture, forward.name, first_step, noise))
 
     def invert(self, forward: ForwardResult) -> None:
         """Invert a picture, and run the model from the noise found."""
@@ -81,21 +87,19 @@ class ReverseRuns(QObject):
 
     def _request_for(self, forward: ForwardResult) -> RunRequest | None:
         """The request of the page Carve with the steps and seed of the forward process, and the labels of a render."""
-        request = self._request()
+        page, source = self._carve_page, forward.source
+        request = page.labelled(source.form, source.material) if isinstance(source, FreshRender) else page.request()
         if request is None:
             sentence = self.tr("The settings on the page Carve cannot be run.")
             self._messages.show_message(sentence, self.tr("Correct them first."))
             return None
         request = replace(request, steps=forward.trajectory.planned_steps, seed=forward.trajectory.info.request.seed)
-        source = forward.source
-        if isinstance(source, FreshRender):
-            return replace(request, form=source.form, material=source.material)
-        return request if isinstance(source, GivenPicture) else replace(request, form=None, material=None)
+        return replace(request, form=None, material=None) if isinstance(source, PictureFile) else request
 
     @Slot(object, object)
     def _take_inversion(self, inversion: Inversion, request: RunRequest) -> None:
         """Run the model from the noise that was found."""
-        run = self._carve(request, lambda engine, request: inversion.start)
+        run = self._carve_page.run(request, lambda engine, request: inversion.start)
         self._awaited = (run, inversion)
         run.finished.connect(self._report_error)
 

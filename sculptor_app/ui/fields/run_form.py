@@ -23,6 +23,8 @@ class RunForm(QWidget):
     submitted = Signal()  # Return was pressed in a field
 
     grid: FieldGrid  # the fields; made by the subclass, which lays out grid and `problem`
+    form: ChoiceBox  # form, material: made by a subclass that calls `offer_labels`
+    material: ChoiceBox
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,6 +70,20 @@ class RunForm(QWidget):
 
     def material_box(self) -> ChoiceBox:
         return self._label_box(MATERIALS, material_name)
+
+    def offer_labels(self, forms: Sequence[str], materials: Sequence[str]) -> None:
+        """Offer the labels that a model knows, in the embedded one's order; what is chosen stays if it is known."""
+        known = (self.form, FORMS, forms, form_name), (self.material, MATERIALS, materials, material_name)
+        for box, keys, words, name_of in known:
+            chosen = box.currentData()
+            box.blockSignals(True)
+            box.clear()
+            box.addItem(self.tr("The model’s own"), None)
+            for key in keys:
+                if key in words:
+                    box.addItem(name_of(key), key)
+            box.setCurrentIndex(max(0, box.findData(chosen)))
+            box.blockSignals(False)
 
     def _label_box(self, keys: Sequence[str], name_of: Callable[[str], str]) -> ChoiceBox:
         return ChoiceBox([(self.tr("The model’s own"), None), *((name_of(key), key) for key in keys)], self)

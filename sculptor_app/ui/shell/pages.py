@@ -193,6 +193,7 @@ class PageTable:
 
     def _drown(self) -> Page:
         from sculptor_app.ui.drown.page import DrownPage
+        from sculptor_app.ui.drown.reverse_runs import CarvePage
 
         panels = self._panels
 
@@ -200,9 +201,9 @@ class PageTable:
             self._pages.show(CARVE)
             return panels.run_control.sample(request, start)
 
-        result = functools.partial(_result, panels.session)
-        request = panels.controls.request
-        return DrownPage(panels.runner, carve, request, result, self._settings, panels.messages, self._parent)
+        controls, result = panels.controls, functools.partial(_result, panels.session)
+        carve_page = CarvePage(carve, controls.request, controls.labelled, result)
+        return DrownPage(panels.runner, carve_page, self._settings, panels.messages, self._parent)
 
     def _learn(self) -> Page:
         from sculptor_app.ui.learn.page import LearnPage

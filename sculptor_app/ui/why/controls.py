@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from PySide6.QtCore import QSettings, QSize, Slot
 from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
-from sculptor_app.core.requests.request import RequestError, RunRequest, Stroke
+from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, RunRequest, Stroke
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
@@ -33,7 +33,8 @@ class ExperimentControls(RunForm):
     def __init__(self, experiment: Experiment, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.experiment = experiment
-        self._has_labels = True
+        self._forms: tuple[str, ...] = FORMS  # that the model knows, as `_materials`
+        self._materials: tuple[str, ...] = MATERIALS
         self._make_fields()
         self._lay_out()
         self._connect()
@@ -44,14 +45,7 @@ class ExperimentControls(RunForm):
     def _make_fields(self) -> None:
         self.form, self.material = self.form_box(), self.material_box()
         self.form.setCurrentIndex(self.form.findData(_FIRST_FORM[self.experiment]))
-        self.labels = ChoiceBox(
-            [
-                (self.tr("All forms"), Labels.FORMS.value),
-                (self.tr("All materials"), Labels.MATERIALS.value),
-                (self.tr("Forms × materials"), Labels.BOTH.value),
-            ],
-            self,
-        )
+        self.labels = ChoiceBox([(text, labels.value) for text, labels in self._kinds_of_labels()], self)
         self.count = ChoiceBox([(str(count), str(count)) for count in COUNTS.get(self.experiment, ())], self)
         self.count.setCurrentIndex(self.count.findData(str(_FIRST_COUNT.get(self.experiment))))
         self._seeds, self._ends = SeedRow(self, _FIRST_SEED[self.experiment]), SeedRow(self, "17")
@@ -115,7 +109,7 @@ class ExperimentControls(RunForm):
             self.experiment,
             request.form,
             request.material,
-            Labels(self.labels.currentData()),
+            Labels(self.labels.currentData() or Labels.FORMS.value),
             request.seed,
             towards.seed if isinstance(towards, RunRequest) else 0,
             int(self.count.currentData() or 0),
@@ -123,14 +117,27 @@ class ExperimentControls(RunForm):
             stays_noise,
         )
 
-    def set_has_labels(self, has_labels: bool) -> None:
-        """Whether the model knows forms and materials."""
-        self._has_labels = has_labels
-        for box in (self.form, self.material):
-            box.setEnabled(has_labels)
-            if not has_labels:
-                box.setCurrentIndex(0)
+    def set_labels(self, forms: tuple[str, ...], materials: tuple[str, ...]) -> None:
+        """Offer the forms and materials that the model knows, and the grids that can be made of them."""
+        self._forms, self._materials = forms, materials
+        self.offer_labels(forms, materials)
+        chosen = self.labels.currentData()
+        self.labels.blockSignals(True)
+        self.labels.clear()
+        for text, labels in self._kinds_of_labels():
+            self.labels.addItem(text, labels.value)
+        self.labels.setCurrentIndex(max(0, self.labels.findData(chosen)))
+        self.labels.blockSignals(False)
         self._validate()
+
+    def _kinds_of_labels(self) -> list[tuple[str, Labels]]:
+        """What can vary over one noise."""
+        kinds = [
+            (self.tr("All forms"), Labels.FORMS, self._forms),
+            (self.tr("All materials"), Labels.MATERIALS, self._materials),
+            (self.tr("Forms × materials"), Labels.BOTH, self._forms and self._materials),
+        ]
+        return [(text, labels) for text, labels, known in kinds if known]
 
     # Remembering
 
@@ -174,10 +181,10 @@ class ExperimentControls(RunForm):
         if self.experiment is Experiment.BLEND:
             ends = [error for error in self._errors(self.towards.text()) if error.field == "seed"]
             wrong += [FieldError("towards", error.sentence) for error in ends]
-        if self.experiment is Experiment.LABELS:
-            labels = self.labels.currentData()
-            self.form.setEnabled(labels == Labels.MATERIALS.value and self._has_labels)
-            self.material.setEnabled(labels == Labels.FORMS.value and self._has_labels)
+        labels = self.labels.currentData() if self.experiment is Experiment.LABELS else None
+        self.form.setEnabled(self.form.count() > 1 and labels in (None, Labels.MATERIALS.value))
+        self.material.setEnabled(self.material.count() > 1 and labels in (None, Labels.FORMS.value))
+        self.guidance.setEnabled(bool(self._forms or self._materials))  # which pulls towards them
         texts = {"seed": self.seed, "towards": self.towards, "steps": self.steps, "guidance": self.guidance}
         self.show_errors(wrong, texts)
 

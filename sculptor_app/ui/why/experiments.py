@@ -115,8 +115,9 @@ class GridPlanner:
         self._materials: tuple[str, ...] = MATERIALS
 
     @property
-    def has_labels(self) -> bool:
-        return bool(self._forms and self._materials)
+    def labels(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Forms and materials that the model knows."""
+        return self._forms, self._materials
 
     def take_labels(self, forms: tuple[str, ...], materials: tuple[str, ...]) -> bool:
         """Set the labels that the model has; whether they have changed."""

@@ -237,13 +237,13 @@ class WhyPage(Page):
     def _take_facts(self, facts: ModelFacts) -> None:
         if not self._planner.take_labels(facts.forms, facts.materials):
             return
-        has_labels = self._planner.has_labels
+        has_labels = any(self._planner.labels)
         reason = self.tr("This model knows no forms and no materials.")
         self.chooser.set_available(Experiment.LABELS, has_labels, reason)
         if not has_labels and self.experiment is Experiment.LABELS:
             self.chooser.choose(Experiment.NOISES)
         for controls in self.controls.values():
-            controls.set_has_labels(has_labels)
+            controls.set_labels(*self._planner.labels)
 
     def set_device(self, device: str) -> None:
         """Set the device for the next grids; its id as in a `RunRequest`."""

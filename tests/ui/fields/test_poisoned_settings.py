@@ -2,21 +2,28 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QByteArray, QSettings
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
+from sculptor_app.core.requests.request import FORMS, MATERIALS
 from sculptor_app.session.engine import OpenedModel
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.fields.remembered_settings import KEY
+from sculptor_app.ui.why.controls import ExperimentControls
+from sculptor_app.ui.why.experiments import Experiment, arrange
 from tests.helpers.window import Driver
 
-LABELS = tuple(ModelParameter(name, name, ParameterKind.CHOICE, field=name) for name in ("form", "material"))
+LABELS = (
+    ModelParameter("form", "Form", ParameterKind.CHOICE, choices=FORMS, field="form"),
+    ModelParameter("material", "Material", ParameterKind.CHOICE, choices=MATERIALS, field="material"),
+)
 BUST = {"choices": {"form": "bust", "material": "bronze", "sampler": "ddim"}, "texts": {"steps": "20"}}
 
 
@@ -58,6 +65,45 @@ def test_labels_come_with_the_model_that_knows_them(qtbot: QtBot, settings: QSet
     again.save(settings)  # before it is open: what was remembered stays
     again.set_model(opened("/model", *LABELS))
     assert (again.fields().form, again.fields().material) == (None, "bronze")
+
+
+def items(box: QComboBox) -> list[object]:
+    return [box.itemData(row) for row in range(box.count())]
+
+
+def test_a_field_offers_only_what_its_model_takes(qtbot: QtBot, settings: QSettings) -> None:
+    """As a model that was learned on the page Learn knows two forms and no material."""
+    two = ModelParameter("form", "Form", ParameterKind.CHOICE, choices=("vase", "column"), field="form")
+    controls = controls_of(qtbot, "/model", settings)
+    controls.set_model(opened("/model", *LABELS))
+    controls.set_model(opened("/learned", two))
+    assert items(controls.form) == [None, "vase", "column"]
+    assert (controls.form.isHidden(), controls.material.isHidden(), controls.guidance.isHidden()) == (False, True, True)
+    request = controls.request()
+    assert request is not None
+    assert (request.form, request.material) == (None, None)  # no bust, which was chosen for the model before
+    assert controls.labelled("vase", "marble") == replace(request, form="vase")
+    assert controls.labelled("bust", "marble") == request
+    controls.set_model(opened("/model", *LABELS))
+    assert items(controls.form) == [None, *FORMS]
+    assert controls.fields().form == "bust"
+
+
+def test_an_experiment_offers_only_what_its_model_takes(qtbot: QtBot) -> None:
+    controls = ExperimentControls(Experiment.LABELS)
+    qtbot.addWidget(controls)
+    controls.labels.setCurrentIndex(controls.labels.findData("both"))
+    controls.set_labels(("vase", "column"), ())
+    assert items(controls.labels) == ["forms"]
+    assert items(controls.form) == [None, "vase", "column"]
+    assert not controls.material.isEnabled()
+    assert controls.guidance.isEnabled()
+    choices = controls.choices()
+    assert choices is not None
+    assert [cell.form for cell in arrange(choices, ("vase", "column"), ()).cells] == ["vase", "column"]
+    controls.set_labels((), ())
+    assert not controls.guidance.isEnabled()
+    assert controls.choices() is not None
 
 
 @pytest.mark.parametrize("kind", list(ParameterKind))
