@@ -11,6 +11,9 @@ from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, Qt, QThread, Signal, Slot
 
+PATIENCE_MS = 10
+"""How long a thread is waited for before this one's events have their turn again."""
+
 Job = Callable[[threading.Event], Iterator[object]]
 """Called in the worker thread with the event that asks it to stop; what its iterator yields is handed on."""
 
@@ -214,13 +217,11 @@ class JobThread(QObject):
         self._closed = True
         self.cancel()
         if self._thread.isRunning():
-            patience = QEventLoop()
-            self._thread.finished.connect(patience.quit)
-            # `quit` comes after the jobs that are still queued, each of which ends at once: their events are set.
+            # It comes after the jobs that are still queued, each of which ends at once: their events are set.
             self._thread.quit()
-            if self._thread.isRunning():
-                patience.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
-            self._thread.wait()  # the loop ends at once in an application that has been told to quit
+            # No loop of its own: that would also delete what was to go only when this function has returned.
+            while not self._thread.wait(PATIENCE_MS):
+                QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         QCoreApplication.sendPostedEvents(self)
         for number in list(self._runs):  # the loop was left before these were begun
             self._end(number, Outcome.CANCELLED, None)
