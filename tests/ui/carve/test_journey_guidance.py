@@ -7,7 +7,7 @@ import pytest
 
 from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
 from sculptor_app.measures.pictures import NO_STEP_YET, NOT_KEPT, picture
-from tests.helpers.window import Driver
+from tests.helpers.window import RUN_MS, Driver
 
 UNCONDITIONAL, CONDITIONAL, DIRECTION = GUIDANCE_KINDS
 
@@ -88,6 +88,7 @@ def test_what_the_panel_shows_is_saved(guided: Driver, tmp_path: Path, monkeypat
     files = guided.window.bench.menus.files
     monkeypatch.setattr(files, "_ask", lambda *_: tmp_path / "x.png")
     files.save_picture()
+    guided.qtbot.waitUntil(lambda: not files.writer.is_busy, timeout=RUN_MS)
     with Image.open(tmp_path / "x.png") as image:
         np.testing.assert_array_equal(
             np.asarray(image.convert("RGB")), picture(guided.session.trajectory, 4, UNCONDITIONAL).rgb

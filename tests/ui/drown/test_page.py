@@ -223,6 +223,7 @@ def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, mon
     for path, deed in ((numbers, "save_numbers"), (picture, "save_picture")):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path: (str(path), ""))
         driver.window.bench.menus.actions[deed].trigger()
+        driver.qtbot.waitUntil(lambda: not driver.window.bench.menus.files.writer.is_busy, timeout=RUN_MS)
     assert len(numbers.read_text().splitlines()) >= 52
     with Image.open(picture) as image:
         assert image.size == page.forward_result.picture.shape[:0:-1]
