@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.run_options import add_download, bring_model
+from sculptor_app.commands.run_options import add_model, bring_model
 from sculptor_app.commands.saving import refused
 from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Parser, say, stop_on_signal
 from sculptor_app.core.errors import Cancelled, SculptorError
@@ -42,13 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "model", metavar="MODEL", help="a diffusers folder, a safetensors file, or owner/name of a model on the hub"
-    )
-    add_download(parser)
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="whose memory counts: auto, cpu, cuda … (auto)"
-    )
+    add_model(parser, "model")
     parser.add_argument("--no-trial", action="store_true", help="judge by the files alone")
     parser.add_argument("--json", action="store_true", help="the verdict for a program to read")
     parser.set_defaults(run=run, parser=parser)
@@ -88,7 +82,8 @@ def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool)
 
     yield shown_path(verdict.path)
     if verdict.pipeline_class is not None:
-        yield f"{shown(verdict.pipeline)[1:-1]}, {byte_text(verdict.stored_bytes)} of weights"
+        sizes = ((verdict.stored_bytes, "of weights"), (verdict.pickled_bytes, "of weights in pickles"))
+        yield ", ".join([shown(verdict.pipeline)[1:-1], *(f"{byte_text(size)} {what}" for size, what in sizes if size)])
     if plan is not None:
         how = f"It runs on {device} in {plan.dtype}{', its parts one at a time' if plan.offload else ''}."
         if verdict.answer is Answer.RECORDED:
@@ -116,6 +111,7 @@ def _as_dict(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: boo
         "dtype": plan.dtype if plan is not None else None,
         "offload": plan.offload if plan is not None else None,
         "weight_bytes": verdict.stored_bytes,
+        "pickled_bytes": verdict.pickled_bytes,
         "weights": verdict.parameter_count,
         "components": [
             {

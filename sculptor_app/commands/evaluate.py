@@ -11,10 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sculptor_app.commands.run_options import add_model, bring_model
 from sculptor_app.commands.saving import code_of, refused
-from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, ProgressBar, is_terminal, number, say, whole_number
+from sculptor_app.commands.terminal import (
+    DONE,
+    INTERRUPTED,
+    NOT_WRITTEN,
+    ProgressBar,
+    is_terminal,
+    number,
+    say,
+    stop_on_signal,
+    whole_number,
+)
 from sculptor_app.commands.train_recipe import AGAIN, sentence
-from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.files import without_folder
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
 from sculptor_app.exports.files import check_target, replacing
 
@@ -55,7 +67,7 @@ def add_parsers(subparsers: Any) -> None:
 
 
 def _add_sampling(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", metavar="FOLDER", help="a model of the rendered sculptures (the embedded one)")
+    add_model(group)
     group.add_argument("--samples", type=whole_number("number of samples", 1, MOST_SAMPLES), default=1024,
                        metavar="N", help="forms and materials take turns (1024)")  # fmt: skip
     group.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED), default=0, metavar="N",
@@ -66,7 +78,6 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
                        help="how much form and material count; 1 is none (2)")  # fmt: skip
     group.add_argument("--exact", action="store_true",
                        help="sample in float32, as the window does, where a CPU is faster in 16 bits")  # fmt: skip
-    group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (auto)")
 
 
 def _add_comparison(group: argparse._ArgumentGroup) -> None:
@@ -90,11 +101,15 @@ def run_evaluation(arguments: argparse.Namespace) -> int:
     try:
         if arguments.out is not None:
             check_target(arguments.out)  # before minutes are put into it
+        with stop_on_signal() as interruption:
+            bring_model(arguments, interruption)
         evaluation = evaluate(_request(arguments), _TerminalListener())
         text = json.dumps(evaluation.as_dict(), indent=2)
         if arguments.out is not None:
             with replacing(arguments.out) as file:
                 file.write(text.encode() + b"\n")
+    except Cancelled as cancelled:
+        return refused(str(cancelled) or "Interrupted.", interruption.code or INTERRUPTED)
     except SculptorError as error:
         return refused(sentence(error), code_of(error))
     except OSError as error:
@@ -127,7 +142,10 @@ class _TerminalListener:
 
 
 def command_line(arguments: argparse.Namespace) -> str:
-    """The command as a person would type it: the number of samples, and what is not as it would be anyway."""
+    """The command as a person would type it: the number of samples, and what is not as it would be anyway.
+
+    Of folders and files the last part alone, as the figures may travel.
+    """
     parser = argparse.ArgumentParser()
     add_parsers(parser.add_subparsers())
     usual = vars(parser.parse_args(["evaluate"]))
@@ -137,5 +155,6 @@ def command_line(arguments: argparse.Namespace) -> str:
             continue
         words.append("--" + name.replace("_", "-"))
         if value is not True:
-            words.append("all" if value is None else f"{value:g}" if isinstance(value, float) else str(value))
+            shown = f"{value:g}" if isinstance(value, float) else without_folder(str(value))
+            words.append("all" if value is None else shown)
     return shlex.join(words)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sculptor_app.diffusion.models.hub.download import Offer
 
 
-def add_download(group: argparse._ActionsContainer) -> None:
+def _add_download(group: argparse._ActionsContainer) -> None:
     """Add the permission to fetch a model."""
     group.add_argument("--download", action="store_true", help="fetch what of a model of the hub is not here; Ctrl-C "
                        "keeps what has come")  # fmt: skip
@@ -159,12 +159,16 @@ def add_guidance(group: argparse._ArgumentGroup, usual: float | None = None) -> 
                        help=f"how much form and material, or a prompt, count; 1 is none ({shown})")  # fmt: skip
 
 
-def add_model(group: argparse._ArgumentGroup) -> None:
-    """Add the model and where it runs."""
+def add_model(group: argparse._ActionsContainer, option: str = "--model") -> None:
+    """Add the model, where it runs, and what may be done to have it: the same for every command that opens one.
+
+    Args:
+        option: "model" where the command asks for one by its place; without the option it is the embedded one.
+    """
+    what = "a folder in diffusers' format, a safetensors file, or the owner/name of a model on the hub"
     group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (auto)")
-    group.add_argument("--model", metavar="MODEL", help="a folder in diffusers' format, a safetensors file, or the "
-                       "owner/name of a model on the hub (the embedded one)")  # fmt: skip
-    add_download(group)
+    group.add_argument(option, metavar="MODEL", help=what if option == "model" else f"{what} (the embedded one)")
+    _add_download(group)
 
 
 _OF_THE_MODEL = ("sampler", "guidance")

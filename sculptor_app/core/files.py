@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import IO
 
 
@@ -37,6 +38,21 @@ def is_same_place(path: Path, other: Path) -> bool:
         return os.path.realpath(path) == os.path.realpath(other)
     except (OSError, ValueError):
         return path == other
+
+
+_LOCATED = re.compile(r"(/|\\\\|~|\.{1,2}[/\\]|[A-Za-z]:[/\\])")
+"""The beginning of a path that no repository of the hub and no file in the current folder has."""
+
+
+def without_folder(path: str) -> str:
+    """A path by its last part, whichever system wrote it; a file's bare name, or "owner/name" on the hub, as it is."""
+    is_path = _LOCATED.match(path) is not None or "\\" in path or path.count("/") > 1 or is_there(path)
+    return PureWindowsPath(path).name or path if is_path else path
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether there is a file or folder of that path; False, too, for what cannot be one."""
+    return is_file(path) or is_folder(path)
 
 
 @contextmanager

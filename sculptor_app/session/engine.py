@@ -226,7 +226,7 @@ def fit_picture(engine: Engine, request: RunRequest, picture: Frame) -> Frame:
     Raises:
         RequestError: The model is of another kind, which takes pictures in its own way.
     """
-    from sculptor_app.core.pictures.file import fit_square
+    from sculptor_app.core.pictures.start import fit_square
 
     size: int | None = getattr(engine.load(request.model, request.device), "picture_size", None)
     if size is None:

@@ -1,6 +1,7 @@
 """`sculptor-app check-model`: 0 and 1, in words and as JSON, for good models and bad ones."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,17 @@ def test_the_trial_finds_what_the_files_do_not_tell(tiny_model: Path, tmp_path: 
     assert "infinite values in 'conv_in.bias'" in capsys.readouterr().out
 
 
+def test_a_copy_of_a_program_that_is_refused_is_not_called_unused(model: Path, capsys: Any) -> None:
+    for name in ("None.py", "unet/None.py", "train.py"):
+        write_program(model / name, model / "canary")
+    assert main(["check-model", str(model), "--device", "cpu", "--json"]) == 1
+    told = [each["what"] for each in json.loads(capsys.readouterr().out)["findings"]]
+    assert told == [
+        f"{model}/None.py is a program that model_index.json has run.",
+        f"{model}/train.py is a program, and is not used.",
+    ]
+
+
 def test_pickles_are_converted_where_that_is_asked_for(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +85,9 @@ def test_pickles_are_converted_where_that_is_asked_for(
     path.unlink()
     check = ["check-model", str(model), "--no-trial", "--device", "cpu"]
     assert main(check) == 1
-    assert f"unet has weights only in '{path.with_suffix('.bin').name}', a pickle." in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"unet has weights only in '{path.with_suffix('.bin').name}', a pickle." in told
+    assert re.search(r"^DDPMPipeline, \d\d+ kB of weights in pickles$", told, re.MULTILINE)
     assert main([*check, "--convert-pickles"]) == 0  # a real process, and a real copy
     assert main(check) == 0
     write_pickle(path.with_suffix(".bin"), model / "canary")

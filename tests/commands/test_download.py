@@ -1,5 +1,6 @@
 """Models of the hub on the command line: the size first, fetched when told to, kept when broken off."""
 
+import argparse
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sculptor_app.cli import main
+from sculptor_app.cli import main, make_parser
 from sculptor_app.diffusion.models import loader
 from sculptor_app.diffusion.models.hub import cache as hub
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
@@ -42,6 +43,26 @@ def test_the_size_is_said_before_anything_is_fetched(served: Hub, tmp_path: Path
     assert served.fetched == ["model_index.json"]
     assert main(CHECK) == 2
     assert "Add --download" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["sculpt --out x.gif", "resculpt --render bust --out x.gif", "invert --render bust",
+                                     "evaluate"])  # fmt: skip
+def test_every_command_that_opens_a_model_offers_the_same(
+    command: str, served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*command.split(), "--model", NAME, "--device", "cpu"]) == 3
+    assert capsys.readouterr().err.endswith("left. Add --download to fetch it.\n")
+
+
+def test_every_command_with_a_model_takes_what_may_be_done_to_have_it() -> None:
+    parser = make_parser()
+    commands = next(each for each in parser._actions if isinstance(each, argparse._SubParsersAction)).choices
+    given = {name: {action.dest for action in each._actions} for name, each in commands.items()}
+    opening = {name for name, options in given.items() if "model" in options}
+    assert opening == {"sculpt", "resculpt", "invert", "check-model", "evaluate"}
+    for name in opening:
+        assert given[name] >= {"model", "device", "download", "convert_pickles"}, name
 
 
 def test_it_is_fetched_and_goes_on(served: Hub, tmp_path: Path, capsys: Any) -> None:

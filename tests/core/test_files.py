@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.files import expanded, is_file, is_folder, is_same_place
+from sculptor_app.core.files import expanded, is_file, is_folder, is_same_place, without_folder
 from sculptor_app.core.requests.request import Lora
 from sculptor_app.diffusion.models.hub.cache import is_of_the_hub
 from sculptor_app.diffusion.models.loader import find_model
@@ -42,3 +42,22 @@ def test_a_current_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.Monke
         assert is_same_place(Path("x"), Path("x"))
     finally:
         os.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/home/ada/models/sd15", "sd15"), ("/home/ada/models/sd15/", "sd15"), ("~/models/sd15", "sd15"),
+        ("../sd15", "sd15"), ("./sd15", "sd15"), (r"C:\Users\ada\sd15", "sd15"), ("C:/Users/ada/x.png", "x.png"),
+        (r"\\server\ada\x.png", "x.png"), ("ada/models/sd15", "sd15"), (r"ada\sd15", "sd15"),
+        ("owner/name", "owner/name"), ("x.png", "x.png"), ("", ""), ("/", "/"),
+    ],
+)  # fmt: skip
+def test_a_path_without_its_folder(path: str, shown: str) -> None:
+    assert without_folder(path) == shown
+
+
+def test_a_folder_that_is_there_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ada" / "sd15").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert without_folder("ada/sd15") == "sd15"

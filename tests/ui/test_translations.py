@@ -18,9 +18,11 @@ from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.pictures.file import _resized
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.texts import Text, _check_fields, translate
+from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.ui.fields.parameter_fields import ConditionField
+from sculptor_app.ui.playback.texts import level_text
 from sculptor_app.ui.shell.app import install_translations
-from sculptor_app.ui.widgets.names import display
+from sculptor_app.ui.widgets.names import display, ratio_name
 
 PACKAGE = Path(sculptor_app.__file__).parent
 TOOLS = Path(sys.executable).parent
@@ -152,6 +154,8 @@ def test_sentences_from_below_are_shown_in_the_chosen_language(made_up_language:
     assert display(sentence) == MADE_UP.format("The disk is full: a.gif was not written.")
     inner = translate("errors", "The disk is full: {0} was not written.").format(sentence)
     assert display(inner).count("Klingon") == 2
+    assert ratio_name(1e-7) == MADE_UP.format("below 0.0001")
+    assert level_text(NoiseLevel(1, 1e-4)) == "Klingon: SNR Klingon: over 100 million"
 
 
 def test_what_is_wrong_with_a_field_and_a_picture_is_shown_in_the_chosen_language(

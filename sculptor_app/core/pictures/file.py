@@ -22,7 +22,16 @@ from PIL import IcnsImagePlugin, Image, ImageCms, Jpeg2KImagePlugin, JpegImagePl
 
 from sculptor_app.core.errors import PictureError
 from sculptor_app.core.pictures.formats import MOST_SCANNED_PIXELS, Unreadable, check_memory, one_at_a_time, opened
-from sculptor_app.core.pictures.greys import GreyRange, bands, grey_range, is_deep, is_of_deep_colors, with_color_range
+from sculptor_app.core.pictures.greys import (
+    UPPER_EIGHT,
+    GreyRange,
+    StoredNumbers,
+    bands,
+    grey_range,
+    has_equal_channels,
+    is_deep,
+    with_color_range,
+)
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.step import Frame
 
@@ -146,16 +155,17 @@ def _decode(path: Path, fit: Fit, ground: tuple[int, int, int], check: Callable[
         check_memory(picture, size, _draft(picture, fit.least_px))
         if picture.info.get("progressive"):
             _check_scans(picture, size)
-        has_deep_colors, picture = is_of_deep_colors(picture), _loaded(picture)
-        orientation, profile = _orientation(picture), picture.info.get("icc_profile")
+        stored, picture = StoredNumbers.of(picture), _loaded(picture)
+        orientation, profile = _orientation(picture), picture.info.get("icc_profile", b"")
         # A Photoshop document's layers are no frames: its first picture is the whole.
         if picture.format != "PSD" and getattr(picture, "is_animated", False):
             notes.append(translate("errors", "only the first of its pictures is used"))
-        greys = grey_range(picture) if is_deep(picture) else None
+        greys = grey_range(picture, stored) if is_deep(picture) else None
         plain = fit(_plain(picture, fit, bool(profile), greys))
         grey_note = greys.note if greys is not None else ""
-        if has_deep_colors:
+        if stored.has_deep_colors:
             plain, grey_note = with_color_range(plain, picture)
+            notes += [] if grey_note else [UPPER_EIGHT]
     plain = _in_srgb(plain, profile, notes)
     if plain.mode == "RGBA" and (np.asarray(plain.getchannel("A")) < 255).any():
         plain = Image.alpha_composite(Image.new("RGBA", plain.size, ground), plain)
@@ -257,10 +267,12 @@ def _plain_band(picture: Image.Image, has_profile: bool, greys: GreyRange | None
 
 
 def _in_srgb(picture: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
-    """The same in RGB, RGBA or F; where there is a colour profile, its colours are converted, and a note says so."""
-    if profile and picture.mode != "F":
+    """The same in RGB, RGBA or F, with a note of its profile, which is empty without one, None where parts lack."""
+    if profile and picture.mode == "F":
+        notes.append(translate("errors", "its colour profile is not used for greys of more than 8 bits"))
+    elif profile or profile is None:
         try:
-            return _converted(picture, profile, notes)
+            return _converted(picture, profile or b"", notes)
         except (ImageCms.PyCMSError, OSError, ValueError):  # a damaged profile beside a picture that is whole
             notes.append(translate("errors", "its colour profile cannot be used and was left out"))
     return picture if picture.mode in ("RGBA", "F") else picture.convert("RGB")
@@ -270,7 +282,8 @@ def _converted(picture: Image.Image, profile: bytes, notes: list[str]) -> Image.
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     name = ImageCms.getProfileDescription(source).strip()
     space = source.profile.xcolor_space.strip()
-    is_grey = space == "GRAY" and picture.mode == "RGBA" and _is_grey(picture)  # it was grey with transparent parts
+    # It was grey with transparent parts.
+    is_grey = space == "GRAY" and picture.mode == "RGBA" and has_equal_channels(picture)
     if picture.mode not in _PROFILE_MODES.get(space, ()) and not is_grey:
         raise ValueError(f"a profile of {space} in a picture of {picture.mode}")
     if picture.mode in ("RGB", "RGBA") and "srgb" in name.lower():
@@ -283,11 +296,6 @@ def _converted(picture: Image.Image, profile: bytes, notes: list[str]) -> Image.
     if picture.mode == "RGBA":
         converted.putalpha(picture.getchannel("A"))
     return converted
-
-
-def _is_grey(picture: Image.Image) -> bool:
-    red, green, blue = (np.asarray(picture.getchannel(name)) for name in "RGB")
-    return bool((red == green).all() and (green == blue).all())
 
 
 def _pixels(picture: Image.Image) -> NDArray[np.float32]:
@@ -426,25 +434,3 @@ def _resized(original: tuple[int, int], shape: tuple[int, ...], cropped: bool) -
         )
         notes.append((shrunk if now < before else enlarged).format(width, height))
     return notes
-
-
-def fit_square(picture: Frame, size_px: int) -> Frame:
-    """The middle of an opened picture as a square of exactly this size, that a model works at.
-
-    Args:
-        picture: (3, H, W) float32 in [-1, 1].
-
-    Returns:
-        (3, size_px, size_px) float32 in [-1, 1]; the picture itself where it has that size.
-    """
-    _, height, width = picture.shape
-    if (height, width) == (size_px, size_px):
-        return picture
-    side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    channels = [
-        Image.fromarray(np.ascontiguousarray(channel)).resize((size_px, size_px), Image.Resampling.LANCZOS, box)
-        for channel in picture
-    ]
-    return np.clip(np.stack([np.asarray(channel, np.float32) for channel in channels]), -1, 1)

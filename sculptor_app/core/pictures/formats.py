@@ -437,10 +437,10 @@ class _PictureParts(io.RawIOBase):
 
 
 def _unpacked(content: bytes, most: int) -> bytes | None:
-    """What zlib packed; None if it is damaged or has more bytes than `most`."""
+    """What zlib packed; None if it is damaged, cut off, or has more bytes than `most`."""
     packed = zlib.decompressobj()
     try:
         plain = packed.decompress(content, most)
     except zlib.error:
         return None
-    return None if packed.unconsumed_tail else plain
+    return plain if packed.eof else None

@@ -23,8 +23,62 @@ NARROW_NUMBERS = 1 / 4
 quarter, 12 bits a sixteenth."""
 CROWDED = 1 / 2
 """Part of the range between lowest and highest that the middle 98 % of values fill where a few others stretch it."""
+_MOST_HEADER_BYTES = 1 << 20
 _BAND_PIXELS = 4_000_000
 _SAMPLE = 1_000_000  # values of which percentiles are taken
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNumbers:
+    """How a picture's numbers stand in its file; Pillow says nothing of it once the picture is loaded."""
+
+    has_deep_colors: bool = False  # colours of sixteen bits, of which Pillow keeps the upper eight
+    is_signed: bool = False  # FITS numbers of 16 bits, which Pillow takes for unsigned
+    is_unsigned: bool = False  # TIFF numbers of 32 bits, which Pillow takes for signed
+    slope: float = 1.0  # of FITS files: a value is slope · number + zero
+    zero: float = 0.0
+
+    @classmethod
+    def of(cls, picture: Image.Image) -> StoredNumbers:
+        """Those of a picture that is not loaded yet."""
+        is_fits = picture.format == "FITS"
+        slope, zero = _fits_scaling(picture) if is_fits else (1.0, 0.0)
+        return cls(
+            picture.mode in ("RGB", "RGBA") and any(";16" in str(tile.args) for tile in getattr(picture, "tile", ())),
+            is_fits and picture.mode.startswith("I;16"),
+            picture.format == "TIFF" and picture.mode == "I" and _sample_format(picture) == 1,
+            slope,
+            zero,
+        )
+
+    def values(self, picture: Image.Image) -> NDArray[np.float64]:
+        """The values of the picture, or of a part of it."""
+        numbers = np.asarray(picture)
+        if self.is_signed:
+            numbers = numbers.astype(np.uint16).view(np.int16)
+        elif self.is_unsigned:
+            numbers = numbers.astype(np.int32).view(np.uint32)
+        return numbers.astype(np.float64) * self.slope + self.zero
+
+
+def _fits_scaling(picture: Image.Image) -> tuple[float, float]:
+    """BSCALE and BZERO of a FITS file's picture: 1 and 0 where it has none, or none that are numbers."""
+    file, found = getattr(picture, "fp", None), {"BSCALE": 1.0, "BZERO": 0.0}
+    if file is None:
+        return 1.0, 0.0
+    at = file.tell()
+    file.seek(0)
+    header = file.read(min(picture.tile[0].offset, _MOST_HEADER_BYTES)) if picture.tile else b""  # type: ignore[attr-defined]
+    file.seek(at)
+    for place in range(0, len(header), 80):
+        name, is_set, text = header[place : place + 80].decode("latin-1").partition("=")
+        if name.strip() in found and is_set:
+            try:
+                found[name.strip()] = float(text.partition("/")[0].replace("D", "E"))
+            except ValueError:
+                continue
+    slope, zero = found.values()
+    return (slope, zero) if np.isfinite([slope, zero]).all() and slope else (1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +91,25 @@ class GreyRange:
 
     black: float
     white: float
-    is_signed: bool  # FITS numbers of 16 bits, which Pillow takes for unsigned
-    is_unsigned: bool  # TIFF numbers of 32 bits, which Pillow takes for signed
+    stored: StoredNumbers
     note: str = ""
 
     def scaled(self, picture: Image.Image) -> NDArray[np.float32]:
         """Values of 0 to 255, (H, W); what is not a number is black."""
-        values = _values(picture, self.is_signed, self.is_unsigned)
+        values = self.stored.values(picture)
         with np.errstate(all="ignore"):
             scaled = (values - self.black) * (255 / (self.white - self.black))
         return np.nan_to_num(np.clip(scaled, 0, 255), nan=0).astype(np.float32)
+
+
+UPPER_EIGHT = translate("errors", "of the 16 bits of its colours the upper 8 are used")
+"""Note on colours of sixteen bits that were not scaled."""
+
+
+def has_equal_channels(picture: Image.Image) -> bool:
+    """Whether the three colours of a picture in RGB or RGBA are the same everywhere."""
+    red, green, blue = (np.asarray(picture.getchannel(name)) for name in "RGB")
+    return bool((red == green).all() and (green == blue).all())
 
 
 def is_deep(picture: Image.Image) -> bool:
@@ -54,16 +117,7 @@ def is_deep(picture: Image.Image) -> bool:
     return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
 
 
-def _values(picture: Image.Image, is_signed: bool, is_unsigned: bool) -> NDArray[np.float64]:
-    values = np.asarray(picture)
-    if is_signed:
-        values = values.astype(np.uint16).view(np.int16)
-    elif is_unsigned:
-        values = values.astype(np.int32).view(np.uint32)
-    return values.astype(np.float64)
-
-
-def grey_range(picture: Image.Image) -> GreyRange:
+def grey_range(picture: Image.Image, stored: StoredNumbers) -> GreyRange:
     """The range of a deep picture's values, by one rule for all formats.
 
     - Floats from 0 to 1 are taken as they are, and so are whole numbers of 16 bits (0 to 65535), or 8 (0 to 255) where
@@ -74,13 +128,11 @@ def grey_range(picture: Image.Image) -> GreyRange:
       highest; if the middle 98 % of them lie within half of it, only those count, as a few stars would else leave the
       sky black, and the rest is black or white.
     """
-    is_signed = picture.format == "FITS" and picture.mode.startswith("I;16")
-    is_unsigned = picture.format == "TIFF" and picture.mode == "I" and _sample_format(picture) == 1
     low, high = np.inf, -np.inf
     sample, missing = [], False
     every = max(1, picture.width * picture.height // _SAMPLE)
     for _, band in bands(picture, (0, 0, *picture.size)):
-        values = _values(band, is_signed, is_unsigned).ravel()
+        values = stored.values(band).ravel()
         finite = values[np.isfinite(values)]
         missing = missing or finite.size < values.size
         if finite.size:
@@ -91,7 +143,7 @@ def grey_range(picture: Image.Image) -> GreyRange:
     full = _full_range(picture, low, high)
     black, white = _black_and_white(picture.mode, full, low, high, np.concatenate(sample))
     note = "" if (black, white, missing) == (0, full, False) else _note(black, white, missing)
-    return GreyRange(black, white, is_signed, is_unsigned, note)
+    return GreyRange(black, white, stored, note)
 
 
 def _sample_format(picture: Image.Image) -> int:
@@ -130,11 +182,6 @@ def _note(black: float, white: float, missing: bool) -> str:
     if missing:
         text = translate("errors", "its greys are scaled: {0:g} and what is no number is black, {1:g} is white")
     return text.format(black, white)
-
-
-def is_of_deep_colors(picture: Image.Image) -> bool:
-    """Whether a picture that is not loaded yet has colours of sixteen bits, of which Pillow keeps the upper eight."""
-    return picture.mode in ("RGB", "RGBA") and any(";16" in str(tile.args) for tile in getattr(picture, "tile", ()))
 
 
 def with_color_range(plain: Image.Image, picture: Image.Image) -> tuple[Image.Image, str]:

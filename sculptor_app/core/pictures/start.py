@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from sculptor_app.core.requests.request import Point, RequestError, Stroke
 from sculptor_app.core.texts import translate
@@ -292,3 +293,25 @@ def power_bound(freedom: Floats, z: float) -> Floats:
     """
     spread = 2 / (9 * freedom)
     return np.asarray(np.maximum(0, 1 - spread + z * np.sqrt(spread)) ** 3)
+
+
+def fit_square(picture: Frame, size_px: int) -> Frame:
+    """The middle of an opened picture as a square of exactly this size, that a model works at.
+
+    Args:
+        picture: (3, H, W) float32 in [-1, 1].
+
+    Returns:
+        (3, size_px, size_px) float32 in [-1, 1]; the picture itself where it has that size.
+    """
+    _, height, width = picture.shape
+    if (height, width) == (size_px, size_px):
+        return picture
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    channels = [
+        Image.fromarray(np.ascontiguousarray(channel)).resize((size_px, size_px), Image.Resampling.LANCZOS, box)
+        for channel in picture
+    ]
+    return np.clip(np.stack([np.asarray(channel, np.float32) for channel in channels]), -1, 1)

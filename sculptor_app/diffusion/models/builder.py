@@ -29,7 +29,7 @@ from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.folder import Folder, scan
-from sculptor_app.diffusion.models.tokenizers import sentencepiece_models
+from sculptor_app.diffusion.models.tokenizers import check_vocabulary, sentencepiece_models
 from sculptor_app.diffusion.models.verdict import (
     Component,
     LoadingProgress,
@@ -151,6 +151,7 @@ def _component(component: Component, dtype: torch.dtype) -> Any:
     except Exception as error:
         raise cannot(path, error) from error
     if component.weights is None:
+        check_vocabulary(loaded, component.folder)
         return loaded
     module, info = loaded if isinstance(loaded, tuple) else (loaded, {})
     _check_loading(path, info, borrowed_parts(component.component_class))

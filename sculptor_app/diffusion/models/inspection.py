@@ -15,6 +15,7 @@ from sculptor_app.diffusion.models import weights
 from sculptor_app.diffusion.models.config_checks import check_settings
 from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, Folder, repository_name, scan
 from sculptor_app.diffusion.models.pickles import find_copy, other_content, pickled_finding
+from sculptor_app.diffusion.models.tokenizers import missing_vocabulary
 from sculptor_app.diffusion.models.verdict import (
     Component,
     Finding,
@@ -371,7 +372,11 @@ class _Components:
     def _others(self, component: Component) -> Iterator[Finding]:
         """Files of a component that are in the way, or that nobody will open."""
         place = self._places[component.name]
-        for name in self._folder.within(place):
+        names = self._folder.within(place)
+        lacking = missing_vocabulary(component.component_class, component.folder, names)
+        if lacking is not None:
+            yield lacking
+        for name in names:
             path = shown_path(self._folder.root / place / name)
             if name.endswith((*weights.PICKLES, *weights.OTHER_WEIGHTS)):
                 if component.kind not in weights.STEMS and place:
@@ -424,12 +429,16 @@ def programs_to_run(index: dict[str, Any]) -> set[str]:
 
 
 def _programs(folder: Folder, index: dict[str, Any]) -> Iterator[Finding]:
-    """Program files: those that the index would have run are refused, all others are merely not used."""
-    run = programs_to_run(index)
-    for name in folder.files:
-        if PurePosixPath(name.lower()).suffix in PROGRAMS:
-            path = shown_path(folder.root / name)
-            if name.lower() in run:
-                yield Finding(translate("errors", "{0} is a program that {1} has run.").format(path, INDEX), _NO_CODE)
-            else:
-                yield Finding(translate("errors", "{0} is a program, and is not used.").format(path), "", Severity.NOTE)
+    """Program files: those that the index would have run are refused, all others are merely not used.
+
+    A copy under the name of one that is refused is not noted: it would read as if that one were not used.
+    """
+    programs = [name for name in folder.files if PurePosixPath(name.lower()).suffix in PROGRAMS]
+    run = programs_to_run(index) & {name.lower() for name in programs}
+    refused = {PurePosixPath(name).name for name in run}
+    for name in programs:
+        path = shown_path(folder.root / name)
+        if name.lower() in run:
+            yield Finding(translate("errors", "{0} is a program that {1} has run.").format(path, INDEX), _NO_CODE)
+        elif PurePosixPath(name.lower()).name not in refused:
+            yield Finding(translate("errors", "{0} is a program, and is not used.").format(path), "", Severity.NOTE)

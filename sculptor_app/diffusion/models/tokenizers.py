@@ -1,4 +1,4 @@
-"""Reading of SentencePiece models, the vocabularies of tokenizers without a tokenizer.json, for transformers.
+"""Vocabularies of tokenizers: whether there is one, and SentencePiece models read for transformers.
 
 WORKAROUND: transformers 5.24 reads them with protobuf alone, which is no dependency of its own or of ours. Where it is
 missing, it takes the file for one of tiktoken and asks for that package. The few fields that it looks at are read here.
@@ -12,13 +12,13 @@ import contextlib
 import importlib
 import importlib.util
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.models.verdict import Unfit, shown_path
+from sculptor_app.diffusion.models.verdict import Finding, Unfit, shown_path
 
 MOST_PIECES = 1 << 21
 """Several times the largest vocabulary there is."""
@@ -34,6 +34,50 @@ _NORMALIZING: dict[int, tuple[str, Any]] = {
     4: ("remove_extra_whitespaces", True), 5: ("escape_whitespaces", True),
 }  # fmt: skip
 """Names and defaults of the fields that are read, by their numbers; the default has the field's type."""
+
+_NO_WORDS = ("merges_file", "normalizer_file", "special_tokens_file", "tokenizer_config_file")
+"""Files of a tokenizer, as transformers calls them, that hold none of its words."""
+_LEAST_WORDS = 2
+"""A SentencePiece tokenizer of transformers without a file has one, the mark of a space."""
+
+
+def missing_vocabulary(tokenizer_class: Any, folder: Path, names: Iterable[str]) -> Finding | None:
+    """The finding that a tokenizer's folder holds no file with words; None where it does, or where none is needed.
+
+    Args:
+        tokenizer_class: of any component that is no network; only those with vocabulary files of their own are judged.
+        names: of the files in the folder.
+    """
+    known = getattr(tokenizer_class, "vocab_files_names", None)
+    if not isinstance(known, dict) or not known:  # a processor, or one of bytes
+        return None
+    words = {file for kind, file in known.items() if kind not in _NO_WORDS} | {"tokenizer.json"}
+    if any(name in words or name.endswith(".model") for name in names):
+        return None
+    return _no_vocabulary(folder, " or ".join(sorted(words)))
+
+
+def check_vocabulary(component: Any, folder: Path) -> None:
+    """Refuse (`Unfit`) a tokenizer, or a processor with one, whose files hold no words.
+
+    transformers builds one all the same, which takes every word for the unknown one.
+    """
+    parts: tuple[Any, ...] = component, getattr(component, "tokenizer", None)
+    for tokenizer in parts:
+        if hasattr(tokenizer, "get_added_vocab") and hasattr(tokenizer, "get_vocab"):
+            words = set(tokenizer.get_vocab()) - set(tokenizer.get_added_vocab())
+            if len(words) < _LEAST_WORDS:
+                found = _no_vocabulary(folder, "tokenizer.json")
+                raise Unfit(found.message, found.explanation)
+
+
+def _no_vocabulary(folder: Path, files: str) -> Finding:
+    return Finding(
+        translate("errors", "{0} has no vocabulary: {1} is missing, or holds no words.").format(
+            f"{shown_path(folder)}/", files
+        ),
+        translate("errors", "Every prompt would be nonsense to the model; copy the folder again from where it came."),
+    )
 
 
 @contextlib.contextmanager

@@ -160,6 +160,11 @@ class Verdict:
         return sum(each.stored_bytes for each in self.weights)
 
     @property
+    def pickled_bytes(self) -> int:
+        """What the pickles take on the disk that were not converted yet."""
+        return sum(each.stored_bytes for each in self.pickles)
+
+    @property
     def parameter_count(self) -> int:
         """Parameters of all weights."""
         return sum(each.parameter_count for each in self.weights)

@@ -1,10 +1,14 @@
-"""Which samplers a loaded model can be run with."""
+"""Which samplers a loaded model can be run with, and whether its own is one of them."""
 
 from __future__ import annotations
 
+import ast
+import functools
 import importlib.util
 import inspect
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import diffusers
@@ -20,7 +24,7 @@ from sculptor_app.core.requests.samplers import (
     Sampler,
 )
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.pipelines.parameters import code_names, plans_sigmas
+from sculptor_app.diffusion.pipelines.parameters import code_names, function_of, plans_sigmas
 from sculptor_app.diffusion.samplers.schedulers import class_of, settings_of
 
 
@@ -86,7 +90,7 @@ def _networks(name: str, own: Mapping[str, Any]) -> Networks:
 
 def _works(row: Sampler, own: Mapping[str, Any], pipeline: Any) -> bool:
     kind, own_kind, words = class_of(row), getattr(diffusers, own["_class_name"]), code_names(pipeline)
-    if not _knows_the_network(row, own):
+    if not _knows_the_network(row, own) or why_scheduler_misfits(pipeline, {"scheduler": kind.__new__(kind)}):
         return False
     if row.networks is Networks.FEW_STEPS:
         return _takes_any(pipeline)
@@ -119,3 +123,70 @@ def _takes_any(pipeline: Any) -> bool:
 
 def _parameters(function: Any) -> set[str]:
     return set(inspect.signature(function).parameters)
+
+
+# What a pipeline calls its scheduler for ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _SchedulerCall:
+    """A call of one of the scheduler's methods in a pipeline's code."""
+
+    part: str  # name of the scheduler among the components
+    method: str
+    places: int  # arguments without a name
+    names: tuple[str, ...]  # of the others
+    is_open: bool  # whether there may be more, of which the pipeline asks whether they are taken
+
+
+def why_scheduler_misfits(pipeline: Any, schedulers: Mapping[str, Any]) -> str:
+    """The sentence that a pipeline calls its scheduler for what that one cannot do; empty where it can, or who knows.
+
+    A folder may put any of diffusers' schedulers beside any pipeline; the call fails in mid-run then.
+
+    Args:
+        schedulers: by their names among the components.
+    """
+    name = type(pipeline).__name__
+    for call in _scheduler_calls(function_of(pipeline)):
+        scheduler = schedulers.get(call.part)
+        if scheduler is None:
+            continue
+        method, kind = getattr(scheduler, call.method, None), type(scheduler).__name__
+        if method is None:
+            sentence = translate("errors", "{0} needs the {1} of its scheduler, and {2} has none.")
+            return sentence.format(name, call.method, kind)
+        try:
+            signature = inspect.signature(method)
+            bind = signature.bind_partial if call.is_open else signature.bind
+            bind(*(None,) * call.places, **dict.fromkeys(call.names))
+        except TypeError:
+            unknown = ", ".join(each for each in call.names if each not in signature.parameters)
+            sentence = translate("errors", "{0} hands {1} to the {2} of its scheduler, and {3} does not take that.")
+            what = unknown or translate("errors", "{0} values").format(call.places + len(call.names))
+            return sentence.format(name, what, call.method, kind)
+    return ""
+
+
+@functools.lru_cache(maxsize=256)
+def _scheduler_calls(function: Any) -> tuple[_SchedulerCall, ...]:
+    """The calls that a pipeline makes whatever its scheduler is; none where its source is not there."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError, TypeError):
+        return ()
+    return tuple(_calls_below(tree))
+
+
+def _calls_below(node: ast.AST) -> Iterator[_SchedulerCall]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If | ast.IfExp) and "scheduler" in ast.unparse(child.test):  # it asks what it has
+            continue
+        yield from _calls_below(child)
+        match child:
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr=part), attr=method)):
+                names = tuple(each.arg for each in child.keywords if each.arg is not None)
+                starred = any(isinstance(each, ast.Starred) for each in child.args)
+                is_open = starred or len(names) < len(child.keywords)
+                places = sum(not isinstance(each, ast.Starred) for each in child.args)
+                yield _SchedulerCall(part, method, places, names, is_open)

@@ -20,9 +20,11 @@ from diffusers.utils import BaseOutput
 
 from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES
 from sculptor_app.core.texts import translate
+from sculptor_app.diffusion.pipelines.compatibility import samplers_for, why_scheduler_misfits
 from sculptor_app.diffusion.pipelines.layout import AUTOENCODERS, latent_layout_of, why_unknown_decoder
 from sculptor_app.diffusion.pipelines.parameters import call_parameters, code_names, function_of, why_not_callable
 from sculptor_app.diffusion.samplers.levels import INVERTED_LEVELS, unknown_steps
+from sculptor_app.diffusion.samplers.schedulers import schedulers_of
 
 PipelineClass = Any
 
@@ -63,6 +65,7 @@ _OPTIONAL_PACKAGES = {
 
 CAUSES = (
     *_MAKES, "no call", "inversion", "broken", "package", "tokens", "parallel", "grid", "argument", "layout",
+    "scheduler",
 )  # fmt: skip
 """All causes, in one word each."""
 
@@ -115,6 +118,11 @@ def obstacle_of(pipeline: Any) -> Obstacle | None:
     found = obstacle_of_class(kind) or _missing_argument(kind, pipeline)
     if found is not None:
         return found
+    schedulers = schedulers_of(pipeline)
+    why_not = why_scheduler_misfits(pipeline, schedulers)
+    if why_not and (len(schedulers) > 1 or len(samplers_for(pipeline)) == 1):  # there is no other to choose
+        advice = translate("errors", "They belong to different models: restore model_index.json and the scheduler.")
+        return Obstacle("scheduler", why_not, advice)
     why_not = latent_layout_of(pipeline).why_not
     return Obstacle("layout", why_not, PICTURES_ONLY) if why_not else None
 

@@ -27,7 +27,7 @@ from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pi
 from sculptor_app.diffusion.models.verdict import Report, Unfit
 from sculptor_app.diffusion.pipelines import devices as machine
 from sculptor_app.diffusion.pipelines.call import angle_arguments
-from sculptor_app.diffusion.pipelines.compatibility import samplers_for
+from sculptor_app.diffusion.pipelines.compatibility import samplers_for, why_scheduler_misfits
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, release_memory
 from sculptor_app.diffusion.pipelines.layout import latent_layout_of
@@ -304,6 +304,9 @@ def _plan_problem(scheduler: Scheduler, request: RunRequest, pipeline: Any) -> S
     """Why a request's steps give no picture; None where they do, or nobody can tell."""
     kind = type(scheduler).__name__.removesuffix("Scheduler")
     name = kind if request.sampler == OWN_SAMPLER else SAMPLERS[request.sampler].label
+    misfit = "" if pipeline is None else why_scheduler_misfits(pipeline, {"scheduler": scheduler})
+    if misfit:
+        return ScheduleProblem(misfit, is_of_steps=False)
     if not is_known(scheduler):
         return None
     try:

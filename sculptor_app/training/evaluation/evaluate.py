@@ -100,7 +100,7 @@ def _render_device(device: Device) -> str:
 
 def _check_model(folder: Path, pipeline: Any, steps: int) -> None:
     """Refuse other labels, a size of pictures that no judge reads, and too few timesteps."""
-    known = tuple(pipeline.config.form_names), tuple(pipeline.config.material_names)
+    known = tuple(tuple(pipeline.config.get(each, ())) for each in ("form_names", "material_names"))
     if known != (FORMS, MATERIALS):
         raise RequestError(
             translate(

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
 from sculptor_app.core.requests.request import FORMS, MATERIALS
-from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.forward_process import (
@@ -34,7 +33,7 @@ from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import FileDrop, ScrolledPanel
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-from sculptor_app.ui.widgets.names import display, phase_name
+from sculptor_app.ui.widgets.names import display, phase_name, ratio_name
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -102,7 +101,7 @@ class ForwardPresenter(FramePresenter):
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
         level = trajectory.levels[step]
-        snr, phase = ratio_text(level.snr), phase_of(level)
+        snr, phase = ratio_name(level.snr), phase_of(level)
         name = phase_name(phase.key) if phase else ""
         if step in (0, trajectory.planned_steps):
             name = self.tr("The picture") if step else self.tr("Pure noise")

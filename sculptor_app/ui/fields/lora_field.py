@@ -129,14 +129,15 @@ class LoraField(QWidget):
         self.add.setText(self.tr("Add a file…"))
         self.add.setProperty("kind", "outlined")
         self.add.clicked.connect(self._choose)
-        self._hint = QLabel(self.tr("or drop it here"), self)
-        self._hint.setProperty("tone", "muted")
+        self.hint = QLabel(self.tr("or drop it here"), self)
+        self.hint.setProperty("tone", "muted")
+        self.hint.setWordWrap(True)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
         line = QHBoxLayout()
         line.addWidget(self.add)
-        line.addWidget(self._hint, 1)
+        line.addWidget(self.hint, 1)
         self._column.addLayout(line)
         self.setFocusProxy(self.add)
         FileDrop(self, SUFFIX).dropped.connect(self.add_file)
@@ -188,6 +189,8 @@ class LoraField(QWidget):
 
     def _insert(self, file: str, weight: str, is_on: bool) -> None:
         if len(self.rows) >= MOST_LORAS:
+            full = self.tr("{0} was not added: {1} LoRAs are the most. Remove one first.")
+            self._say(full.format(Lora(file).name, MOST_LORAS), "warning")
             return
         row = LoraRow(file, weight, is_on, self)
         row.edited.connect(self.edited)
@@ -210,7 +213,14 @@ class LoraField(QWidget):
         row.deleteLater()
         self._take_count()
 
+    def _say(self, text: str, tone: str) -> None:
+        self.hint.setText(text)
+        self.hint.setProperty("tone", tone)
+        self.hint.style().polish(self.hint)
+        self.resized.emit()
+
     def _take_count(self) -> None:
+        self._say(self.tr("or drop it here"), "muted")
         self.add.setEnabled(len(self.rows) < MOST_LORAS)
         self.updateGeometry()
         self.resized.emit()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QObject, Slot
 from PySide6.QtGui import QImage
 
-from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import LoopMode, Session
@@ -16,7 +15,7 @@ from sculptor_app.ui.playback import texts
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-from sculptor_app.ui.widgets.names import display
+from sculptor_app.ui.widgets.names import display, ratio_name
 from sculptor_app.ui.widgets.picture_source import PictureSource
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
@@ -74,7 +73,7 @@ class PlaybackPresenter(QObject):
         name, level = texts.phase_name(trajectory, step), trajectory.levels[step]
         if not level.is_known:
             return " · ".join(filter(None, (name, texts.level_text(level))))
-        return translate("Presenter", "{0} · signal-to-noise {1}").format(name, ratio_text(level.snr))
+        return translate("Presenter", "{0} · signal-to-noise {1}").format(name, ratio_name(level.snr))
 
     # From the session to the views ---------------------------------------------------------------------------------
 
@@ -210,7 +209,7 @@ class FramePresenter(PlaybackPresenter):
             level = trajectory.levels[step]
             if not level.is_known:
                 return self.tr("level not known")
-            return self.tr("SNR {0} · σ {1}").format(ratio_text(level.snr), ratio_text(level.sigma))
+            return self.tr("SNR {0} · σ {1}").format(ratio_name(level.snr), ratio_name(level.sigma))
         if kind.is_of_guidance:
             return self._guidance_note(trajectory, kind, step)
         return "" if kind.is_signed and limit is None else display(kind.note)

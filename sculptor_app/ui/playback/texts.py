@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.ui.widgets import names
 
@@ -109,7 +108,7 @@ def level_text(level: NoiseLevel) -> str:
     """As "SNR 0.09"."""
     if not level.is_known:
         return translate("StatusText", "noise level not known")
-    return translate("StatusText", "SNR {0}").format(ratio_text(level.snr))
+    return translate("StatusText", "SNR {0}").format(names.ratio_name(level.snr))
 
 
 def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.texts import Text
+from sculptor_app.core.texts import Text, ratio_text
 from sculptor_app.core.trajectory.levels import PHASES, SETTLING_RULES, PhaseSpan
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
@@ -28,6 +28,11 @@ def display(text: str) -> str:
     if text.facts is None:
         return shown
     return shown.format(*(display(fact) if isinstance(fact, str) else fact for fact in text.facts))
+
+
+def ratio_name(ratio: float) -> str:
+    """A ratio as `core.texts.ratio_text` writes it, its words translated."""
+    return display(ratio_text(ratio))
 
 
 _PHASES = {phase.key: phase for phase in PHASES}

@@ -7,11 +7,17 @@ from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
 
-from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets import timeline_paint
-from sculptor_app.ui.widgets.names import band_name, neighbour_phase_step, phase_action, phase_name, step_range
+from sculptor_app.ui.widgets.names import (
+    band_name,
+    neighbour_phase_step,
+    phase_action,
+    phase_name,
+    ratio_name,
+    step_range,
+)
 from sculptor_app.ui.widgets.timeline_paint import Axis
 
 _SIDE = 1
@@ -124,7 +130,7 @@ class Timeline(QSlider):
         if step < len(self._snr):
             known = not math.isnan(self._snr[step])
             lines.append(
-                self.tr("SNR {0}").format(ratio_text(self._snr[step])) if known else self.tr("noise level not known")
+                self.tr("SNR {0}").format(ratio_name(self._snr[step])) if known else self.tr("noise level not known")
             )
         lines += [self._mark_text.format(band_name(band).capitalize()) for band, at in self._marks if at == step]
         if self._summary:

@@ -245,6 +245,8 @@ class TransportBar(QWidget):
         self._step_label.setText(self.tr("Layer"))
         self.step_box.setAccessibleName(self.tr("Layer"))
         self.step_box.setToolTip(self.tr("Type a layer to go there"))
+        self.speed_box.setSuffix(self.tr(" layers/s"))
+        self.speed_box.setAccessibleName(self.tr("Playing speed, layers per second"))
         for button, text in (
             (self.first_button, self.tr("The picture (Home)")),
             (self.back_button, self.tr("One layer back (Left)")),

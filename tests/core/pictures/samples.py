@@ -40,11 +40,11 @@ def _card(key: str, value: str) -> bytes:
     return f"{key:8}= {value:>20}".ljust(80).encode()
 
 
-def fits(values: np.ndarray) -> bytes:
-    """A FITS file of numbers (H, W), big-endian, its lowest row first."""
+def fits(values: np.ndarray, **more: str) -> bytes:
+    """A FITS file of numbers (H, W), big-endian, its lowest row first, with more cards in its header."""
     bits = {"u1": 8, "i2": 16, "i4": 32, "f4": -32, "f8": -64}[values.dtype.str[1:]]
     height, width = values.shape
-    facts = {"SIMPLE": "T", "BITPIX": bits, "NAXIS": 2, "NAXIS1": width, "NAXIS2": height}
+    facts = {"SIMPLE": "T", "BITPIX": bits, "NAXIS": 2, "NAXIS1": width, "NAXIS2": height, **more}
     cards = [*(_card(name, str(value)) for name, value in facts.items()), b"END".ljust(80)]
     data = values[::-1].astype(values.dtype.newbyteorder(">")).tobytes()
     return b"".join(cards).ljust(2880) + data.ljust(-(-len(data) // 2880) * 2880, b"\0")

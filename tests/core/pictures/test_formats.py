@@ -288,6 +288,24 @@ def test_a_large_profile_in_a_png_is_used_up_to_a_bound(tmp_path: Path, size: in
     assert found.notes[0].startswith(used if is_used else left_out)
 
 
+def test_a_profile_that_is_cut_off_at_the_bound_is_left_out_with_a_note(tmp_path: Path) -> None:
+    """Of noise, which cannot be packed: what is read of it ends in mid-profile, and would pass for a whole one."""
+    size = 17_000_000
+    content = swapped(0) + np.random.default_rng(0).bytes(size)
+    profile = struct.pack(">I", len(content)) + content[4:]
+    found = opened(tmp_path, with_chunks(chunk(b"iCCP", b"odd\0\0" + zlib.compress(profile, 0))))
+    assert found.notes == ("its colour profile cannot be used and was left out",)
+    assert np.abs(bytes_of(found)[:, 0, 0] - ORANGE).max() < 1
+
+
+def test_a_profile_of_a_jpeg_of_which_a_part_lacks_is_left_out_with_a_note(tmp_path: Path) -> None:
+    whole = encoded(Image.new("RGB", (4, 4), ORANGE), "JPEG", icc_profile=swapped(100_000))
+    second = whole.index(b"ICC_PROFILE\0\2") - 4
+    length = struct.unpack_from(">H", whole, second + 2)[0]
+    found = opened(tmp_path, whole[:second] + whole[second + 2 + length :])
+    assert found.notes == ("its colour profile cannot be used and was left out",)
+
+
 def linear_grey_profile() -> bytes:
     """The least profile of greys: a white point and a straight line."""
     tags = [(b"wtpt", b"XYZ \0\0\0\0" + struct.pack(">iii", 63190, 65536, 54061)),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from sculptor_app.core.errors import PictureError
 from sculptor_app.core.pictures.file import OpenedPicture, open_picture
@@ -84,9 +84,9 @@ def deep_colors(*values: int) -> bytes:
             (0, 130, 255),
             ("its colours are scaled to their own range, of 64 steps: 0 is black, 16383 is white",),
         ),
-        ((0, 8192, 16640), (0, 32, 65), ()),
-        ((0, 30000, 65535), (0, 117, 255), ()),
-        ((0, 0, 0), (0, 0, 0), ()),
+        ((0, 8192, 16640), (0, 32, 65), ("of the 16 bits of its colours the upper 8 are used",)),
+        ((0, 30000, 65535), (0, 117, 255), ("of the 16 bits of its colours the upper 8 are used",)),
+        ((0, 0, 0), (0, 0, 0), ("of the 16 bits of its colours the upper 8 are used",)),
     ],
 )
 def test_colours_of_sixteen_bits(
@@ -142,6 +142,34 @@ def test_fits_of_sixteen_bits_is_signed(tmp_path: Path):
     """As cameras at telescopes write unsigned numbers: 32,768 lower. Pillow takes the lower half for the upper one."""
     picture = opened(tmp_path, fits(row(-1000, 0, 1000, kind=np.int16)))
     np.testing.assert_allclose((picture.frame[0, 0] + 1) * 127.5, (0, 127.5, 255), atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "cards", "ends"),
+    [
+        ((-32768, 0, 32767), {"BZERO": "32768 / data are unsigned"}, (0, 65535)),
+        ((-32768, -31768, -30768), {"BSCALE": "1.0", "BZERO": "3.2768D4"}, (0, 2000)),
+        ((0, 100, 200), {"BSCALE": "0.5", "BZERO": "-7"}, (-7, 93)),
+        ((0, 100, 200), {"BSCALE": "0", "BZERO": "none"}, (0, 200)),
+    ],
+)
+def test_fits_numbers_are_scaled_and_shifted_as_its_header_says(
+    tmp_path: Path, numbers: tuple[int, ...], cards: dict[str, str], ends: tuple[int, int]
+):
+    picture = opened(tmp_path, fits(row(*numbers, kind=np.int16), **cards))
+    np.testing.assert_allclose((picture.frame[0, 0] + 1) * 127.5, (0, 127.5, 255), atol=0.1)
+    assert picture.notes == (NOTE.format(*ends),)
+
+
+def test_fits_numbers_that_grow_as_the_light_fades_are_turned_round(tmp_path: Path):
+    picture = opened(tmp_path, fits(row(0, 100, 200, kind=np.int16), BSCALE="-1"))
+    np.testing.assert_allclose((picture.frame[0, 0] + 1) * 127.5, (255, 127.5, 0), atol=0.1)
+
+
+def test_a_profile_beside_deep_greys_is_said_to_be_unused(tmp_path: Path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = opened(tmp_path, encoded(Image.fromarray(row(0, 30000, 65535)), "PNG", icc_profile=profile))
+    assert picture.notes == ("its colour profile is not used for greys of more than 8 bits",)
 
 
 @pytest.mark.parametrize("stars", [310, 700, 60_000])

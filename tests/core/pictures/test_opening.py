@@ -14,7 +14,8 @@ from PIL import Image, ImageCms
 
 from sculptor_app.core.errors import PictureError, SculptorError
 from sculptor_app.core.pictures import formats
-from sculptor_app.core.pictures.file import OpenedPicture, fit_square, open_picture
+from sculptor_app.core.pictures.file import OpenedPicture, open_picture
+from sculptor_app.core.pictures.start import fit_square
 
 ORANGE = (200, 120, 40)
 

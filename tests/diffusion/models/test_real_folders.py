@@ -14,7 +14,7 @@ from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.models.hub import cache as hub
 from sculptor_app.diffusion.models.loader import build, find_model, inspect_model
 from sculptor_app.diffusion.models.sandbox import check_in_sandbox
-from sculptor_app.diffusion.models.verdict import Severity
+from sculptor_app.diffusion.models.verdict import Severity, Unfit
 from tests.helpers.diffusers_models import WEIGHTS, edit_json, write_program
 
 COMMIT = "0123456789" * 4
@@ -160,6 +160,11 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a tar for weights": (put(UNET, bytes(257) + b"ustar" + bytes(64)), "is an archive"),
     "no UNet": (without("unet"), "unet is missing"),
     "no tokenizer": (without("tokenizer"), "tokenizer is missing"),
+    "an empty folder for the tokenizer": (
+        lambda f: [each.unlink() for each in (f / "tokenizer").iterdir()],
+        r"/sd/tokenizer/ has no vocabulary: tokenizer\.json or vocab\.json is missing, or holds no words\. Every",
+    ),
+    "a tokenizer of settings alone": (without(VOCABULARY), "tokenizer/ has no vocabulary"),
     "no text encoder": (without("text_encoder"), "text_encoder is missing"),
     "a VAE that is null": (index(vae=[None, None]), "names no vae. StableDiffusionPipeline does not work without it"),
     "a shard too few": (shards_with(None, 1), "00001-of-00003.safetensors is missing"),
@@ -188,6 +193,14 @@ def test_a_folder_that_cannot_be_opened_is_told_as_what_it_is(shape: str, sd: Pa
     texts = [str(each) for each in inspect_model(sd).refusals]
     assert len(texts) == 1
     assert re.search(words, texts[0])
+
+
+def test_a_tokenizer_whose_file_holds_no_words_is_refused_when_it_is_built(sd: Path) -> None:
+    content = json.loads((sd / VOCABULARY).read_text())
+    content["model"] |= {"vocab": {"<|endoftext|>": 1}, "merges": []}
+    (sd / VOCABULARY).write_text(json.dumps(content))
+    with pytest.raises(Unfit, match=r"tokenizer/ has no vocabulary"):
+        build(inspect_model(sd), "float32")
 
 
 @pytest.mark.parametrize(

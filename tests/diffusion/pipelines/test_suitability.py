@@ -1,24 +1,32 @@
 """The walk over all pipeline classes of the installed diffusers: watched, run without a guess, or refused and why."""
 
+import inspect
 import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.requests.request import RequestError, RunRequest
+from sculptor_app.core.requests.samplers import OWN_SAMPLER
 from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.diffusion.models.inspection import inspect_folder
 from sculptor_app.diffusion.models.loader import build, check_suitable, load_pipeline
-from sculptor_app.diffusion.models.verdict import Answer, ModelRefused
+from sculptor_app.diffusion.models.verdict import Answer, ModelRefused, Unfit
 from sculptor_app.diffusion.pipelines import suitability
 from sculptor_app.diffusion.pipelines.call import call_of, schedule_arguments
+from sculptor_app.diffusion.pipelines.compatibility import samplers_for, why_scheduler_misfits
 from sculptor_app.diffusion.pipelines.parameters import fails_without, model_parameters
 from sculptor_app.diffusion.pipelines.suitability import CAUSES, obstacle_of_class
+from sculptor_app.diffusion.samplers.schedulers import make_scheduler
+from sculptor_app.diffusion.sampling.engine import Engine
 from tests.helpers import walk, walk_models
+from tests.helpers.diffusers_models import unet
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
@@ -188,6 +196,49 @@ def test_a_network_that_borrows_parts_of_another_is_opened_as_it_was_saved(
         pipeline.save_pretrained(tmp_path / "model")
         check_suitable(build(inspect_folder(tmp_path / "model"), "float32"))
         assert walk.run(pipeline, pictures) == walk.Ending("watched")
+
+
+@pytest.mark.parametrize(
+    ("name", "scheduler", "words"),
+    [
+        ("DDPMPipeline", "ScoreSdeVeScheduler", "needs the step of its scheduler, and ScoreSdeVeScheduler has none."),
+        ("ScoreSdeVePipeline", "DDPMScheduler", "needs the set_sigmas of its scheduler, and DDPMScheduler has none."),
+        ("DDPMPipeline", "IPNDMScheduler", "hands generator to the step of its scheduler, and IPNDMScheduler does not"),
+    ],
+)  # fmt: skip
+def test_a_scheduler_that_its_pipeline_cannot_call_is_refused_where_no_other_would_do(
+    name: str, scheduler: str, words: str
+) -> None:
+    pipeline = getattr(diffusers, name)(unet(), getattr(diffusers, scheduler)())
+    with pytest.raises(Unfit, match=words) as refused:
+        check_suitable(pipeline)
+    assert refused.value.finding.explanation.startswith("They belong to different models")
+
+
+def test_a_scheduler_that_its_pipeline_cannot_call_is_told_before_the_run_with_those_that_work() -> None:
+    pipeline = diffusers.DDPMPipeline(unet(), diffusers.UniPCMultistepScheduler())
+    check_suitable(pipeline)  # it can be run, though not with its own
+    engine = Engine(lambda *_, **__: pipeline)
+    engine.load(None, "cpu")
+    with pytest.raises(RequestError, match="hands generator to the step of its scheduler") as refused:
+        engine.check_plan(RunRequest(sampler=OWN_SAMPLER, steps=4))
+    named = refused.value.advice
+    assert named.startswith("Choose one of these samplers: DDIM (ddim), ")
+    for sampler in samplers_for(pipeline, engine.settings)[1:]:
+        pipeline.scheduler = make_scheduler(sampler, engine.settings, 4)
+        pipeline(num_inference_steps=4, output_type="np")
+
+
+@pytest.mark.parametrize("kind", [diffusers.DDIMScheduler, diffusers.EulerDiscreteScheduler, diffusers.PNDMScheduler])
+def test_pipelines_can_call_the_schedulers_that_they_say_they_work_with(kind: Any, classes: dict[str, Any]) -> None:
+    usual = diffusers.schedulers.KarrasDiffusionSchedulers
+    found = 0
+    for each in classes.values():
+        part = inspect.signature(each.__init__).parameters.get("scheduler")
+        if part is not None and part.annotation is usual and obstacle_of_class(each) is None:
+            assert why_scheduler_misfits(each.__new__(each), {"scheduler": kind()}) == "", each
+            found += 1
+    assert found > 40
 
 
 def test_the_usual_guidance_of_each_step_is_spread_over_the_steps(classes: dict[str, Any]) -> None:

@@ -50,6 +50,7 @@ def test_the_page_begins_with_a_sculpture_and_drowns_it_at_a_keypress(driver: Dr
     assert page.timeline._marks[-1][1] < page.timeline._marks[0][1]  # fine detail drowns first
     assert page.timeline.describe(0).startswith("Layer 0: the picture")
     assert "press Play, or drag to the right" in page.stage.remark.text()
+    assert page.transport.speed_box.suffix() == " layers/s"
     session.set_speed(60)
     driver.press(Qt.Key.Key_Return, modifier=Qt.KeyboardModifier.ControlModifier)
     assert session.direction == 1

@@ -106,3 +106,17 @@ def test_there_are_at_most_so_many(field: LoraField, tmp_path: Path) -> None:
         field.add_file(tmp_path / f"{number}.safetensors")
     assert len(field.rows) == MOST_LORAS
     assert not field.add.isEnabled()
+
+
+def test_what_a_full_list_does_not_take_is_said_until_there_is_room(field: LoraField, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.safetensors" for number in range(MOST_LORAS + 2)]
+    for file in files:
+        file.touch()
+    assert drop(field, *files[:MOST_LORAS])
+    assert field.hint.text() == "or drop it here"
+    assert drop(field, *files[MOST_LORAS:])
+    assert len(field.rows) == MOST_LORAS
+    assert field.hint.text() == f"{files[-1].name} was not added: {MOST_LORAS} LoRAs are the most. Remove one first."
+    assert field.hint.property("tone") == "warning"
+    field.rows[0].remove.click()
+    assert (field.hint.text(), field.hint.property("tone")) == ("or drop it here", "muted")
