@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from sculptor_app.core.texts import pictures_text
+
 
 def add_parsers(subparsers: Any) -> None:
     """Add `atelier` with its own commands to the program's command line."""
@@ -42,5 +44,5 @@ def write_sheet(arguments: argparse.Namespace) -> int:
         print(f"{arguments.out} could not be written ({error}). Choose another place with --out.", file=sys.stderr)
         return 5
     count = arguments.columns * arguments.rows
-    print(f"{arguments.out}: {count} pictures of {arguments.size} pixels, {taken_ms:.1f} ms a picture")
+    print(f"{arguments.out}: {pictures_text(count)} of {arguments.size} pixels, {taken_ms:.1f} ms a picture")
     return 0

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool) -> Iterator[str]:
-    from sculptor_app.core.texts import byte_text
+    from sculptor_app.core.texts import byte_text, plural
     from sculptor_app.diffusion.models.verdict import Answer, Severity, shown, shown_path
 
     yield shown_path(verdict.path)
@@ -94,7 +94,7 @@ def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool)
         yield "It was loaded on trial." if tried else "It was judged by its files alone."
     else:
         count = len(verdict.refusals)
-        yield f"Refused, for {count} reason{'s' if count > 1 else ''}:"
+        yield f"Refused, for {plural(count, '1 reason', f'{count} reasons')}:"
     for finding in verdict.findings:
         yield f"  {'note: ' if finding.severity is Severity.NOTE else ''}{finding}"
 

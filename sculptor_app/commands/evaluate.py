@@ -28,6 +28,7 @@ from sculptor_app.commands.train_recipe import AGAIN, sentence
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.files import without_folder
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.exports.files import check_target, replacing
 
 if TYPE_CHECKING:
@@ -155,6 +156,6 @@ def command_line(arguments: argparse.Namespace) -> str:
             continue
         words.append("--" + name.replace("_", "-"))
         if value is not True:
-            shown = f"{value:g}" if isinstance(value, float) else without_folder(str(value))
+            shown = decimal_text(value) if isinstance(value, float) else without_folder(str(value))
             words.append("all" if value is None else shown)
     return shlex.join(words)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   sculptor-app forward holiday.jpg --out drowned.gif
-  sculptor-app forward holiday.jpg --static fresh --caption --plot --out drowned.gif --csv energies.csv
+  sculptor-app forward holiday.jpg --noise fresh --caption --plot --out drowned.gif --csv energies.csv
   sculptor-app forward --render bust --material bronze --seed 3 --out bust.gif
 """
 ONE, FRESH = "one", "fresh"
@@ -71,7 +71,7 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
                        help=f"layers of noise, 1 to {MAX_STEPS} (50)")  # fmt: skip
     group.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED), default=7, metavar="N",
                        help="of the noise, and of the sculpture (7)")  # fmt: skip
-    group.add_argument("--static", action=OneOf, known=(ONE, FRESH), name="static", default=ONE,
+    group.add_argument("--noise", action=OneOf, known=(ONE, FRESH), name="noise", default=ONE,
                        help="one: the same noise grows; fresh: each layer is noise of its own (one)")  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         opened = _opened(arguments)
         options = _options(arguments, max(opened.frame.shape[1:]))
         trajectory = run_forward_process(opened.frame, opened.name, steps=arguments.steps, seed=arguments.seed,
-                                         fresh=arguments.static == FRESH)  # fmt: skip
+                                         fresh=arguments.noise == FRESH)  # fmt: skip
         _draw(trajectory, interruption.event)
         write_files(arguments, options, trajectory, ForwardMeasures.of(trajectory), 0, interruption)
 

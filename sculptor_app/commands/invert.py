@@ -38,6 +38,7 @@ from sculptor_app.commands.terminal import (
     whole_number,
 )
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import steps_text
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES, AnimationOptions
 
 if TYPE_CHECKING:
@@ -167,14 +168,16 @@ def _facts(inversion: Inversion, error_db: float) -> dict[str, Any]:
 
 def _sentences(facts: dict[str, Any]) -> str:
     noise, error_db = facts["noise"], facts["error_db"]
-    nearness = "the very same picture" if error_db is None else f"{error_db:.1f} dB from the picture"
+    nearness = "the very same picture"
+    if error_db is not None:
+        nearness = f"the picture, with a peak signal-to-noise ratio of {error_db:.1f} dB (more is nearer)"
     spread = f"mean {noise['mean']:.3f}, standard deviation {noise['deviation']:.3f}"
     lines = [
         f"{facts['picture']}, carved as {facts['conditions']}:",
-        f"{facts['steps']} steps undone with {facts['evaluations']} evaluations of the network",
+        f"{steps_text(facts['steps'])} undone with {facts['evaluations']} evaluations of the network",
         f"carved again from the noise found: {nearness}",
         f"the noise: {spread}, slope of its spectrum {noise['slope']:.2f} (drawn noise: 0, 1, 0)",
     ]
     if facts["unsolved_steps"]:
-        lines.append(f"{facts['unsolved_steps']} steps are not solved; more --steps or --iterations may help")
+        lines.append(f"not solved: {steps_text(facts['unsolved_steps'])}; more --steps or --iterations may help")
     return "\n".join(lines)

@@ -23,6 +23,7 @@ from sculptor_app.core.requests.request import (
     RunRequest,
 )
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.exports.files import OptionError
 
 if TYPE_CHECKING:
@@ -149,12 +150,13 @@ def add_conditions(group: argparse._ArgumentGroup) -> None:
                        help="whatever else the model takes, such as height=512; can be repeated")  # fmt: skip
     group.add_argument("--lora", action="append", dest="loras", metavar="FILE[:WEIGHT]",
                        help="a LoRA for the model, a safetensors file, and how much it counts, "
-                       f"-{MAX_LORA_WEIGHT:g} to {MAX_LORA_WEIGHT:g} (1); can be repeated")  # fmt: skip
+                       f"{decimal_text(-MAX_LORA_WEIGHT)} to {decimal_text(MAX_LORA_WEIGHT)} (1); can be "
+                       "repeated")  # fmt: skip
 
 
 def add_guidance(group: argparse._ArgumentGroup, usual: float | None = None) -> None:
     """Add the guidance; without a usual one it is the model's own."""
-    shown = "2; of other models their own" if usual is None else f"{usual:g}"
+    shown = "2; of other models their own" if usual is None else decimal_text(usual)
     group.add_argument("--guidance", type=number("guidance", 0, MAX_GUIDANCE), default=usual, metavar="X",
                        help=f"how much form and material, or a prompt, count; 1 is none ({shown})")  # fmt: skip
 

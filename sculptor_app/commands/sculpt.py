@@ -46,6 +46,7 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import plural
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
 from sculptor_app.exports.animation.options import (
     DECODINGS,
@@ -343,7 +344,7 @@ def _decoded(
 
 
 def _frames(count: int) -> str:
-    return f"{count} frame{'' if count == 1 else 's'}"
+    return plural(count, "1 frame", f"{count} frames")
 
 
 def _seen(run: Trajectory, options: AnimationOptions, k: int) -> str:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
+from sculptor_app.core.texts import decimal_text
+
 DONE = 0
 UNEXPECTED = 1
 BAD_INPUT = 2
@@ -150,7 +152,9 @@ def number(name: str, low: float, high: float) -> Callable[[str], float]:
         except ValueError:
             value = math.nan
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"The {name} is {_short(text)}; choose a number, {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(
+                f"The {name} is {_short(text)}; choose a number, {decimal_text(low)} to {decimal_text(high)}"
+            )
         return value
 
     return convert

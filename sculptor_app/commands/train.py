@@ -9,6 +9,7 @@ from typing import Any
 from sculptor_app.commands.terminal import OneOf, number, whole_number
 from sculptor_app.commands.train_recipe import HIGHEST_SEED, RENDERS, SIZE
 from sculptor_app.core.requests.request import MAX_SEED
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.training.records.plan import Recipe
 
 PRECISIONS = ("bf16", "fp16", "no")
@@ -105,13 +106,14 @@ def _add_recipe(group: argparse._ArgumentGroup) -> list[argparse.Action]:
                            help=f"pictures per step and process ({USUAL.batch})"),
         group.add_argument("--learning-rate", type=number("learning rate", 1e-8, 0.1), default=USUAL.learning_rate,
                            metavar="X",
-                           help=f"the highest; it rises at first and falls to nothing ({USUAL.learning_rate:g})"),
+                           help="the highest; it rises at first and falls to nothing "
+                           f"({decimal_text(USUAL.learning_rate)})"),
         group.add_argument("--optimizer", action=OneOf, known=OPTIMIZERS, name="optimizer", default=USUAL.optimizer,
                            help="muon orthogonalises the momentum of matrices; adamw wants a lower rate "
                            f"({USUAL.optimizer})"),
         group.add_argument("--ema", type=number("decay of the average", 0, 0.999999), default=USUAL.ema_decay,
                            metavar="X", help="how slowly the averaged weights, which become the model, follow "
-                           f"({USUAL.ema_decay:g})"),
+                           f"({decimal_text(USUAL.ema_decay)})"),
         group.add_argument("--precision", action=OneOf, known=PRECISIONS, name="precision",
                            default=USUAL.mixed_precision,
                            help=f"of the arithmetic; fp16 needs a GPU ({USUAL.mixed_precision})"),

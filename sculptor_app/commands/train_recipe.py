@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.training import errors
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.records.plan import Recipe
@@ -38,7 +39,7 @@ def _word(value: Any) -> str:
         return value.name or str(value)
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return decimal_text(value) if isinstance(value, float) else str(value)
 
 
 def refuse_mistakes(arguments: argparse.Namespace) -> None:

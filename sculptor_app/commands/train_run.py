@@ -30,6 +30,7 @@ from sculptor_app.commands.train_recipe import (
     sentence,
 )
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import pictures_text, plural
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.data.batches import PictureSet
@@ -149,9 +150,9 @@ def begin_pipeline(arguments: argparse.Namespace) -> SculptorPipeline:
     grain = shape["--patch"] * 2 ** (len(shape["--channels"]) - 1)
     size = arguments.size or pipeline.picture_size
     if size % grain:
+        channels = ",".join(map(str, shape["--channels"]))
         raise BadInput(
-            f"--size is {size}; patches of {shape['--patch']} pixels on {len(shape['--channels'])} levels take a "
-            f"multiple of {grain}.",
+            f"--size is {size}; --patch {shape['--patch']} and --channels {channels} take a multiple of {grain}.",
             f"Choose {max(grain, size // grain * grain)}.",
         )
     return pipeline
@@ -200,7 +201,8 @@ def choose_pictures(
         agreed(accelerator, lambda: _render_shards(folder, count, size, first, str(accelerator.device), share))
     others = {path.name for path in folder.glob("shard-*.npz")} - set(names)
     if others:
-        listener.message(f"{folder} holds {len(others):,} more shards of renders; they are learned, too.")
+        more = plural(len(others), "1 more shard", f"{len(others):,} more shards")
+        listener.message(f"{folder} holds {more} of renders; what is in it is learned, too.")
     return ShardSet(folder, size)
 
 
@@ -232,8 +234,8 @@ def _machine(accelerator: Accelerator) -> str:
 
 def _stopped(out: Path, seen: int) -> str:
     return (
-        f"Stopped after {seen:,} pictures; the checkpoint is written. Start the same command again to go on, or make a "
-        f"model of what is there: `sculptor-app train --out {out} --export FOLDER`."
+        f"Stopped after {pictures_text(seen)}; the checkpoint is written. Start the same command again to go on, or "
+        f"make a model of what is there: `sculptor-app train --out {out} --export FOLDER`."
     )
 
 
@@ -306,7 +308,7 @@ class TerminalListener(RunListener):
         if self._bar is None:
             return
         left = duration(step.left_s)
-        text = f"{step.pictures:,} pictures, {step.rate:.1f}/s, loss {step.loss:.4f}, {left} left"
+        text = f"{pictures_text(step.pictures)}, {step.rate:.1f}/s, loss {step.loss:.4f}, {left} left"
         self._bar.set_description_str(text, refresh=False)
         self._bar.update(step.share - self._bar.n)
 

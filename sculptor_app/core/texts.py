@@ -2,13 +2,37 @@
 
 import math
 import re
+from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
 from string import Formatter
+from typing import Any, TypeVar
 
 MOST_TEMPLATE = 1_000
 """Letters of a template from another process: what its facts make of it stays bounded."""
 _PLAIN_FIELD = re.compile(r",?(\.\d)?[efg%]?")
 """Format of a fact that cannot ask for more letters than the fact has."""
+AnyText = TypeVar("AnyText", bound=str)
+
+NEXT_TO_NOTHING = 1e-4
+"""Amounts below it are shown as "≈ 0"."""
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _UNITS = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6))
+
+
+class _PlainNumbers(Formatter):
+    """Formatter that never writes an exponent where a fact has the form {0} or {0:g}: see `number_text`."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, Real) and (format_spec == "g" or (not format_spec and "e" in str(value))):
+            return number_text(float(value))
+        return str(super().format_field(value, format_spec))
+
+
+def fill(template: str, facts: Sequence[object]) -> str:
+    """A template with its facts, numbers as people write them."""
+    return _PlainNumbers().vformat(template, facts, {})
 
 
 class Text(str):
@@ -26,7 +50,7 @@ class Text(str):
 
     def __new__(cls, context: str, template: str, facts: tuple[object, ...] | None = None) -> "Text":
         """Put the facts into the template."""
-        text = super().__new__(cls, template if facts is None else template.format(*facts))
+        text = super().__new__(cls, template if facts is None else fill(template, facts))
         text.context, text.template, text.facts = context, template, facts
         return text
 
@@ -100,6 +124,49 @@ def byte_text(count: float) -> str:
         if count >= 0.99995 * size:  # what would be written as 1000.0 of the smaller unit
             return f"{count / size:.1f} {unit}"
     return f"{count / 1000:.0f} kB"
+
+
+def number_text(value: float) -> str:
+    """A number as people write it, never with an "e": "7.5", "0.00002", "4,294,967,295", "3.4 · 10³⁸", "2.4 · 10⁻⁹"."""
+    size = abs(value)
+    if not math.isfinite(value) or size == 0 or 1e-4 <= size < 1e6:
+        return f"{value:g}"
+    if 1e6 <= size < 1e12:
+        return f"{value:,.0f}"
+    mantissa, _, exponent = f"{value:.2g}".partition("e")
+    if size >= 1e-6 and size < 1:
+        return f"{value:.{1 - math.floor(math.log10(size))}f}".rstrip("0")
+    return f"{mantissa} · 10{str(int(exponent)).translate(_RAISED)}"
+
+
+def plural(count: float, one: AnyText, several: AnyText) -> AnyText:
+    """The text for one thing, or the text for none or several; either takes the count as any other fact."""
+    return one if count == 1 else several
+
+
+def amount_text(amount: float) -> str:
+    """An amount of 0 and more, to two figures: "0.21", "1.5", "120"; "≈ 0" below 0.0001."""
+    return "≈ 0" if 0 < amount < NEXT_TO_NOTHING else number_text(float(f"{amount:.2g}"))
+
+
+def spread_text(limit: float) -> str:
+    """Both ends of a scale that is centred on zero: "±0.21", "≈ 0"."""
+    return f"±{amount_text(limit)}" if limit >= NEXT_TO_NOTHING else amount_text(limit)
+
+
+def decimal_text(value: float) -> str:
+    """A number as it can be typed in again, without an exponent: "0.00001"."""
+    return format(Decimal(f"{value:g}"), "f")
+
+
+def steps_text(count: int) -> Text:
+    """As "1 step", "50 steps"."""
+    return plural(count, translate("names", "1 step"), translate("names", "{0} steps")).format(count)
+
+
+def pictures_text(count: int) -> Text:
+    """As "1 picture", "3,200 pictures"."""
+    return plural(count, translate("names", "1 picture"), translate("names", "{0:,} pictures")).format(count)
 
 
 def ratio_text(ratio: float, infinite: str = "∞") -> str:

@@ -55,12 +55,12 @@ class ForwardMeasures(RunMeasures):
     def _fill(self, picture: Frame, noise: Frame, levels: Sequence[NoiseLevel]) -> None:
         """P_k = (a^2 P + s^2 Pn + 2 a s C) / (a^2 + s^2) for all levels."""
         clean = frame_spectrum(picture, self.space, self.window)
-        static = frame_spectrum(noise, self.space, self.window).power
+        of_noise = frame_spectrum(noise, self.space, self.window).power
         cross = frame_cross(picture, noise, self.space, self.window).power
         a, s = (np.array([[factor] for factor in factors]) for factors in zip(*map(_factors, levels), strict=True))
         guesses = np.tile(clean.power, (len(levels), 1))
         guesses[0] = np.nan
-        states = np.maximum(a**2 * clean.power + s**2 * static + 2 * a * s * cross, 0)
+        states = np.maximum(a**2 * clean.power + s**2 * of_noise + 2 * a * s * cross, 0)
         self._spectrum = clean
         self._powers = {"state": states, "guess": guesses}
         for source, powers in self._powers.items():

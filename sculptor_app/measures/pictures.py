@@ -178,9 +178,9 @@ def coloured(
     numbers = numbers[:, every // 2 :: every, every // 2 :: every]
     if space != "latents":
         return _coloured(numbers, kind, 1.0)
-    mean = translate("errors", "the mean of {0} channels of latents")
-    first = translate("errors", "the first three of {0} channels of latents")
-    seen = (mean if kind.is_signed or len(numbers) < 3 else first).format(len(numbers))
+    mean = translate("errors", "the mean over the channels of the latents")
+    first = translate("errors", "the first three of {0} channels of latents").format(len(numbers))
+    seen = mean if kind.is_signed or len(numbers) < 3 else first
     return replace(_coloured(numbers, kind, LATENT_RANGE), seen=seen)
 
 

@@ -48,10 +48,10 @@ def frames_of(path: Path) -> list[np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("static", ["one", "fresh"])
-def test_all_outputs_of_one_drowning(picture: Path, tmp_path: Path, static: str, capsys) -> None:
+@pytest.mark.parametrize("noise", ["one", "fresh"])
+def test_all_outputs_of_one_drowning(picture: Path, tmp_path: Path, noise: str, capsys) -> None:
     gif, table, still = tmp_path / "x.gif", tmp_path / "x.csv", tmp_path / "x.png"
-    options = [picture, "--static", static, "--seed", 11]
+    options = [picture, "--noise", noise, "--seed", 11]
     assert drown(*options, "--out", gif, "--csv", table) == 0
     assert drown(*options, "--out", still) == 0
     assert capsys.readouterr() == ("", "")
@@ -69,7 +69,7 @@ def test_all_outputs_of_one_drowning(picture: Path, tmp_path: Path, static: str,
     assert (rows[0]["drowned bands (of the finished picture)"], rows[6]["drowned bands (of the finished picture)"]) == (
         "layout structure detail polish", "none"
     )  # fmt: skip
-    how = "drowned" if static == "one" else "drowned in fresh static"
+    how = "drowned" if noise == "one" else "drowned in fresh noise"
     for path in (gif, still):
         told = read_settings(path)
         assert (told["origin"], told["request"]) == (f"holiday.png, {how}", {"seed": 11, "steps": 6})
@@ -145,7 +145,7 @@ def test_greys_that_were_scaled_are_said_on_the_error_stream(tmp_path: Path, cap
         (["holiday.png", "--render", "bust", *GIF], "There are a PICTURE and --render. Choose one of them."),
         (["holiday.png", "--material", "bronze", *GIF], "--material is that of a sculpture. Add --render"),
         (["--render", "cat", *GIF], "The form 'cat' is not known; choose one of bust, figure,"),
-        (["holiday.png", "--static", "loud", *GIF], "The static 'loud' is not known; choose one of"),
+        (["holiday.png", "--noise", "loud", *GIF], "The noise 'loud' is not known; choose one of"),
         (["holiday.png", "--steps", "0", *GIF], "The number of steps is 0; choose a whole number, 1 to 1000."),
         (["holiday.png", "--seed", "-1", *GIF], "The seed is -1; choose a whole number"),
         (["holiday.png", "--size-px", "3", *GIF], "The size is 3; choose a whole number, 16 to 2048."),
@@ -227,7 +227,7 @@ def test_an_interruption_leaves_the_old_file(picture: Path, tmp_path: Path, monk
         return real(*arguments)
 
     monkeypatch.setattr(forward, "draw_noise", draw)
-    assert drown(picture, "--static", "fresh", "--out", path) == 130
+    assert drown(picture, "--noise", "fresh", "--out", path) == 130
     assert capsys.readouterr().err == "Interrupted; nothing was written.\n"
     assert (len(drawn), path.read_bytes()) == (3, b"old")
 

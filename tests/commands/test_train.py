@@ -40,12 +40,12 @@ def train(*words: object) -> int:
     ("words", "sentence"),
     [
         (["--pictures", "0"], "The number of pictures is 0; choose a whole number, 1 to 10000000000."),
-        (["--minutes", "0"], "The number of minutes is 0; choose a number, 0.01 to 1e+06."),
+        (["--minutes", "0"], "The number of minutes is 0; choose a number, 0.01 to 1000000."),
         (["--minutes", "5", "--pictures", "9"], "Argument --pictures: not allowed with argument --minutes."),
         (["--size", "4"], "The size is 4; choose a whole number, 8 to 512."),
         (
             ["--size", "40", "--patch", "4", "--channels", "32,32,32"],
-            "--size is 40; patches of 4 pixels on 3 levels take a multiple of 16. Choose 32.",
+            "--size is 40; --patch 4 and --channels 32,32,32 take a multiple of 16. Choose 32.",
         ),
         (["--patch", "17"], "The patch is 17; choose a whole number, 1 to 16."),
         (["--channels", "64,x"], "The channels are '64,x'; choose 1 to 6 multiples of 32 up to 2048"),
@@ -53,7 +53,7 @@ def train(*words: object) -> int:
         (["--channels", "32,32,32,32,32,32,32"], "choose 1 to 6 multiples of 32"),
         (["--layers", "0"], "The number of layers is 0; choose a whole number, 1 to 8."),
         (["--batch", "many"], "The batch is 'many'; choose a whole number, 1 to 4096."),
-        (["--learning-rate", "2"], "The learning rate is 2; choose a number, 1e-08 to 0.1."),
+        (["--learning-rate", "2"], "The learning rate is 2; choose a number, 0.00000001 to 0.1."),
         (["--learning-rate", "nan"], "The learning rate is 'nan'; choose a number"),
         (["--ema", "1"], "The decay of the average is 1; choose a number, 0 to 0.999999."),
         (["--precision", "int3"], "The precision 'int3' is not known; choose one of bf16, fp16, no."),
@@ -160,7 +160,7 @@ def test_renders_of_another_size_are_not_mixed_in(small_shards: None, tmp_path: 
 def test_more_renders_than_asked_for_are_said(small_shards: None, tmp_path: Path, capsys):
     list(shards.write_shards(tmp_path / "renders", 2, 16, 0, "cpu"))
     assert train("--out", tmp_path, *TINY, "--renders", "6") == 0
-    assert "holds 1 more shards of renders; they are learned, too." in capsys.readouterr().out
+    assert "holds 1 more shard of renders; what is in it is learned, too." in capsys.readouterr().out
 
 
 def test_too_few_pictures_end_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.request import OptionValue, RequestError
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import decimal_text, translate
 
 
 class ParameterKind(StrEnum):
@@ -86,9 +86,10 @@ class ModelParameter:
 
     @property
     def _range(self) -> str:
-        if self.low is None or self.high is None:
-            return f"{self.low:g} and more" if self.low is not None else f"{self.high:g} and less"
-        return f"{self.low:g} to {self.high:g}"
+        low, high = ("" if bound is None else decimal_text(bound) for bound in (self.low, self.high))
+        if low and high:
+            return f"{low} to {high}"
+        return f"{low} and more" if low else f"{high} and less"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.samplers import SAMPLERS
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import number_text, plural, translate
 
 FORMS = ("bust", "figure", "seated", "head", "vase", "ring", "animal", "column")
 """Forms of the embedded model, in the order of its labels."""
@@ -100,7 +100,7 @@ class Lora:
     @property
     def words(self) -> str:
         """A description in plain English, for files and captions: "LoRA marble × 0.8"."""
-        return f"LoRA {self.name.removesuffix('.safetensors')} × {self.weight:g}"
+        return f"LoRA {self.name.removesuffix('.safetensors')} × {number_text(self.weight)}"
 
 
 Loras = Iterable[Lora | Mapping[str, Any]]
@@ -322,10 +322,11 @@ class NoiseRecipe:
         """A description in plain English, for files: empty where the seed alone says it."""
         parts = []
         if self.towards is not None and self.share > 0:
-            parts.append(f"noise {100 * self.share:.4g} % of the way from seed {self.seed} to seed {self.towards}")
+            percent = number_text(float(f"{100 * self.share:.4g}"))
+            parts.append(f"noise {percent} % of the way from seed {self.seed} to seed {self.towards}")
         if self.strokes:
             count = len(self.strokes)
-            parts.append(f"noise painted on with {count} stroke{'s' if count > 1 else ''}")
+            parts.append(f"noise painted on with {plural(count, '1 stroke', f'{count} strokes')}")
         return ", ".join(parts)
 
 

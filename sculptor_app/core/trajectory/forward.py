@@ -217,7 +217,7 @@ def run_forward_process(
         ValueError: As in `ForwardTrajectory`.
     """
     request = RunRequest(seed=seed, steps=steps)
-    info = RunInfo(request, origin=f"{name}, drowned in fresh static" if fresh else f"{name}, drowned")
+    info = RunInfo(request, origin=f"{name}, drowned in fresh noise" if fresh else f"{name}, drowned")
     return ForwardTrajectory(info, picture, levels or cosine_levels(steps), fresh, budget_bytes, spill_folder)
 
 

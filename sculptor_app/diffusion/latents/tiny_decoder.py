@@ -44,9 +44,9 @@ def load_tiny_decoder(folder: Path, pipeline: Pipeline) -> LatentCodec:
     config = _read_config(folder)
     if config.get("latent_channels", 4) != full.layout.channels:
         raise ModelFolderError(
-            translate("errors", "{0} decodes latents of {1} channels; this model's have {2}.").format(
-                folder, config.get("latent_channels", 4), full.layout.channels
-            ),
+            translate(
+                "errors", "The channels of what {0} decodes ({1}) are not those of this model's latents ({2})."
+            ).format(folder, config.get("latent_channels", 4), full.layout.channels),
             translate("errors", "Choose the small decoder that was made for it."),
         )
     tiny = _load(folder, config).eval().to(full.vae.device)
@@ -118,7 +118,7 @@ def _load(folder: Path, config: dict[str, Any]) -> AutoencoderTiny:
         ) from error
     if missing or other:
         raise ModelFolderError(
-            translate("errors", "{0}: {1} weights are missing and {2} belong to something else.").format(
+            translate("errors", "{0}: weights are missing ({1}), or belong to something else ({2}).").format(
                 folder, len(missing), len(other)
             ),
             translate("errors", "Fetch the small decoder again."),

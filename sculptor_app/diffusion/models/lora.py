@@ -370,11 +370,12 @@ def _has_values(layer: Any, adapter: str) -> bool:
 def _misfit(pipeline: Pipeline, file: _LoraFile, announced: int, fitting: int) -> LoraRefused:
     if fitting:
         message = translate(
-            "errors", "{0} does not fit this model ({1}): {2} of the {3} layers that it changes are not there."
+            "errors",
+            "{0} does not fit this model ({1}): it changes {3} of its places, and the model lacks {2} of them.",
         )
     else:
         message = translate(
-            "errors", "{0} does not fit this model ({1}): none of the {3} layers that it changes is there."
+            "errors", "{0} does not fit this model ({1}), which has none of the layers that it changes ({3})."
         )
     missing = announced - fitting
     return LoraRefused(message.format(file.path, type(pipeline).__name__, missing, announced), file.advice)

@@ -249,11 +249,13 @@ def read_header(file: File) -> Header:
         size = os.fstat(source.fileno()).st_size
         start = source.read(8)
         if len(start) < 8:
-            raise BrokenHeader(translate("errors", "it has {0} bytes, too few for a header").format(size))
+            raise BrokenHeader(translate("errors", "its size in bytes, {0}, is too small for a header").format(size))
         length = int.from_bytes(start, "little")
         if not 2 <= length <= min(MOST_HEADER_BYTES, size - 8):
             raise BrokenHeader(
-                translate("errors", "its header claims {0:,} bytes of a file of {1:,}").format(length, size)
+                translate("errors", "the size of its header, {0:,}, does not fit a file of {1:,} bytes").format(
+                    length, size
+                )
             )
         raw = source.read(length)
     if len(raw) < length:
@@ -300,7 +302,7 @@ def _entry(name: str, entry: Any) -> tuple[Tensor, int, int]:
     begin, end = offsets
     if tensor.element_count * DTYPE_BYTES[dtype] != end - begin:
         raise BrokenHeader(
-            translate("errors", "{0} of shape {1} in {2} does not take {3:,} bytes").format(
+            translate("errors", "{0} of shape {1} in {2} has another size in bytes than {3:,}").format(
                 shown(name), shown(shape), dtype, end - begin
             )
         )
@@ -322,7 +324,7 @@ def _check_spans(spans: list[tuple[int, int, str]], data_bytes: int) -> None:
         place = end
     if place != data_bytes:
         raise BrokenHeader(
-            translate("errors", "its tensors take {0:,} bytes of data, and the file has {1:,}").format(
+            translate("errors", "its tensors ask for {0:,} bytes of data, and the file has {1:,}").format(
                 place, data_bytes
             )
         )

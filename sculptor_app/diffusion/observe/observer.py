@@ -281,7 +281,7 @@ class BatchObserver:
         index = call_index(scheduler, timestep, self._next)
         if not self._first <= index < self._first + len(self._plan):
             raise SamplerFailed(
-                translate("errors", "The model went on after the {0} planned calls of its sampler.").format(
+                translate("errors", "The model went on after the last planned call of its sampler, number {0}.").format(
                     len(self._plan)
                 ),
                 _STEPS_KEPT,

@@ -147,7 +147,9 @@ def _why_no_picture(vae: Autoencoder) -> str:
     patch = getattr(vae.config, "patch_size", None)
     outputs //= patch**2 if isinstance(patch, int) else 1  # it puts its patches of pixels together itself
     if outputs != 3:
-        return translate("errors", "Its {0} decodes to {1} channels, not to red, green and blue.").format(name, outputs)
+        return translate("errors", "Its {0} decodes to other channels ({1}) than red, green and blue.").format(
+            name, outputs
+        )
     if not _channels(vae) or not _factor(vae):
         return translate("errors", "Its {0} does not say how its latents are laid out.").format(name)
     return ""

@@ -22,7 +22,7 @@ import torch
 
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.core.requests.samplers import OWN_SAMPLER, SAMPLERS, SCHEDULER_CLASSES, Family, Sampler
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import steps_text, translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.samplers.levels import Call, Scheduler, UnknownSchedulerError, is_known, kind_of, plan_calls
 
@@ -289,15 +289,13 @@ def _reason(
         ).format(name, trained, steps)
         return ScheduleProblem(sentence)
     if isinstance(trained, int) and timesteps and max(timesteps) >= trained:
-        beyond = translate(
-            "errors", "With {1} steps, {0} begins beyond the {2} timesteps that this model was trained on."
-        )
-        return ScheduleProblem(beyond.format(name, steps, trained))
+        beyond = translate("errors", "With {1}, {0} begins beyond the {2} timesteps that this model was trained on.")
+        return ScheduleProblem(beyond.format(name, steps_text(steps), trained))
     stages = SCHEDULER_CLASSES[kind_of(scheduler)].stages if is_known(scheduler) else 1
     own = timesteps[::stages]
-    twice = translate("errors", "With {1} steps, {0} comes to one timestep of this model twice and divides by zero.")
-    infinite = translate("errors", "With {1} steps, the numbers of {0} do not stay finite with this model's settings.")
-    return ScheduleProblem((twice if len(set(own)) < len(own) else infinite).format(name, steps))
+    twice = translate("errors", "With {1}, {0} comes to one timestep of this model twice and divides by zero.")
+    infinite = translate("errors", "With {1}, the numbers of {0} do not stay finite with this model's settings.")
+    return ScheduleProblem((twice if len(set(own)) < len(own) else infinite).format(name, steps_text(steps)))
 
 
 def _stays_finite(scheduler: Scheduler, calls: tuple[Call, ...], first: int, says_begin: bool) -> bool:

@@ -24,7 +24,7 @@ class Frames:
         return any(kind.is_of_guidance for kind in self.kinds)
 
 
-_BOTH = Frames(translate("names", "Guess beside noisy state"), (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE))
+_BOTH = Frames(translate("names", "Current guess beside noisy state"), (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE))
 _GUESSES = Frames(
     translate("names", "Unconditional, conditional and current guess"),
     (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from sculptor_app.core.texts import spread_text
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.caption import CaptionCell, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import LEAST_HEIGHT_PX, EnergyChart, chart_width
@@ -124,4 +125,4 @@ class RunScenes(Scenes):
 
 
 def _note(limit: float | None) -> str:
-    return "" if limit is None else f"±{limit:.2g}"
+    return "" if limit is None else spread_text(limit)

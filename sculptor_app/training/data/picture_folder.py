@@ -13,7 +13,7 @@ import numpy as np
 
 from sculptor_app.core.pictures.file import Fit, decode
 from sculptor_app.core.pictures.formats import Unreadable as Unreadable  # also read from here
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import pictures_text, translate
 from sculptor_app.training.errors import BadInput, PicturesChanged, TooFewPictures
 from sculptor_app.training.machine import refuse_too_many
 
@@ -140,16 +140,16 @@ def read_folder(
         yield done, len(found)
     if skipped.count:
         message(
-            translate("errors", "{0:,} skipped, {1:,} pictures of {2} are learned.").format(
-                skipped.count, count, folder
+            translate("errors", "{0:,} skipped, {1} of {2} are learned.").format(
+                skipped.count, pictures_text(count), folder
             )
         )
     if scaled:
-        message(translate("errors", "The greys of {0:,} pictures are scaled to their own range.").format(scaled))
+        message(translate("errors", "The greys of {0} are scaled to their own range.").format(pictures_text(scaled)))
     if count < FEWEST:
         raise TooFewPictures(
-            translate("errors", "{0} holds {1} pictures that can be read; learning takes {2} or more.").format(
-                folder, count, FEWEST
+            translate("errors", "{0} holds {1} that can be read; learning takes {2} or more.").format(
+                folder, pictures_text(count), FEWEST
             ),
             translate("errors", "Add some, or choose another folder."),
         )

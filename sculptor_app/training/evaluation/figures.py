@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.core.texts import number_text, plural, steps_text
 
 SHOWN_MISTAKES = 5
 
@@ -103,8 +104,9 @@ def as_table(evaluation: Evaluation) -> str:
     if s.nearest is not None and r.nearest is not None:
         rows.append(("nearest training picture", f"{s.nearest:.4f}", f"{r.nearest:.4f}"))
     count = settings["samples"]
-    head = f"{count:,} sample{'s' * (count > 1)} of {settings['model']}, {settings['steps']} DDIM steps, guidance "
-    lines = [f"{head}{settings['guidance']:g}, seed {settings['seed']}, beside as many fresh renders", ""]
+    counted, steps = plural(count, "1 sample", f"{count:,} samples"), steps_text(settings["steps"])
+    head = f"{counted} of {settings['model']}, {steps} of DDIM, guidance "
+    lines = [f"{head}{number_text(settings['guidance'])}, seed {settings['seed']}, beside as many fresh renders", ""]
     lines += [f"  {'':28}{'samples':>10}{'renders':>10}", *(f"  {name:28}{a:>10}{b:>10}" for name, a, b in rows), ""]
     if evaluation.training_compared:
         lines.append(f"Compared with {evaluation.training_compared:,} training pictures.")

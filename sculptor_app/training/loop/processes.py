@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs, gather_object
 
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import pictures_text, translate
 from sculptor_app.diffusion.pipelines.errors import is_out_of_memory
 from sculptor_app.training.errors import DeviceLost, OtherProcessFailed, OutOfMemory, PeerLost, TrainingError
 
@@ -108,15 +108,15 @@ def torch_faults(seen: Callable[[], int], batch: int) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise OutOfMemory(
-                translate("errors", "There is not enough memory for steps of {0} pictures.").format(batch)
+                translate("errors", "There is not enough memory for steps of {0}.").format(pictures_text(batch))
             ) from error
         if is_device_lost(error):
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise DeviceLost(
-                translate("errors", "The GPU stopped working after {0:,} pictures ({1}).").format(seen(), reason)
+                translate("errors", "The GPU stopped working after {0} ({1}).").format(pictures_text(seen()), reason)
             ) from error
         if is_peer_lost(error):
             raise PeerLost(
-                translate("errors", "Another process of this run has gone after {0:,} pictures.").format(seen())
+                translate("errors", "Another process of this run has gone after {0}.").format(pictures_text(seen()))
             ) from error
         raise

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import pictures_text, translate
 from sculptor_app.training.errors import NotWritten
 from sculptor_app.training.loop.checkpoint import (
     changes,
@@ -228,8 +228,8 @@ class Run:
         self._saved_at = self.trainer.seen
         self.loss_by_log_snr = state["facts"]["loss_by_log_snr"]
         self._listener.message(
-            translate("errors", "Going on from {0} after {1:,} pictures.").format(
-                self.checkpoint_path, self.trainer.seen
+            translate("errors", "Going on from {0} after {1}.").format(
+                self.checkpoint_path, pictures_text(self.trainer.seen)
             )
         )
         changed = changes(state["settings"], self._settings())

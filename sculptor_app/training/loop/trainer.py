@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch.nn.functional import pixel_unshuffle
 
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import pictures_text, translate
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.data.batches import PictureSet, draw_batch
 from sculptor_app.training.errors import Diverged, OptimizerChanged
@@ -110,7 +110,8 @@ class Trainer:
         bad = not math.isfinite(loss)
         if largest(self.accelerator, float(bad))[0]:
             found = loss if bad else "NaN or infinite on another process"
-            raise Diverged(translate("errors", "The loss became {0} after {1:,} pictures.").format(found, self.seen))
+            sentence = translate("errors", "The loss became {0} after {1}.")
+            raise Diverged(sentence.format(found, pictures_text(self.seen)))
 
     def _follow(self, loss: torch.Tensor) -> bool:
         """Move the weights down the gradient, unless it is far larger than usual; returns whether they were."""
@@ -147,9 +148,8 @@ class Trainer:
         learner = self.accelerator.unwrap_model(self._learner)
         weights = [*learner.parameters(), *self.average.parameters()]
         if not torch.stack([torch.isfinite(weight).all() for weight in weights]).all():
-            raise Diverged(
-                translate("errors", "The weights are NaN or infinite after {0:,} pictures.").format(self.seen)
-            )
+            sentence = translate("errors", "The weights are NaN or infinite after {0}.")
+            raise Diverged(sentence.format(pictures_text(self.seen)))
         scaler = self.accelerator.scaler
         state = {
             "learner": learner.state_dict(),

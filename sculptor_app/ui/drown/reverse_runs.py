@@ -111,8 +111,8 @@ class ReverseRuns(QObject):
         trajectory = run.trajectory
         assert trajectory is not None  # it is finished
         sentence = self.tr(
-            "Found the noise of {0}, and carved the picture out of it again: it comes back to within {1:.0f} dB. "
-            "State 0 is that noise."
+            "Found the noise of {0}, and carved the picture out of it again: it comes back with a peak signal-to-noise "
+            "ratio of {1:.0f} dB (more is nearer). State 0 is that noise."
         )
         error_db = inversion.error_db(trajectory.state(trajectory.last))
         self._messages.show_message(sentence.format(inversion.name, error_db), is_fault=False)

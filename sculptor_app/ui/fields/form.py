@@ -13,6 +13,7 @@ from sculptor_app.core.requests.request import (
     RequestError,
     RunRequest,
 )
+from sculptor_app.core.texts import number_text
 from sculptor_app.ui.widgets.names import display
 
 translate = QCoreApplication.translate  # a name that lupdate knows
@@ -107,8 +108,8 @@ def _guidance(text: str) -> float | FieldError:
         guidance = float("nan")
     if not 0 <= guidance <= MAX_GUIDANCE:
         shown = _short(text) or translate("Form", "empty")
-        sentence = translate("Form", "The guidance is {0}: choose 0 to {1:g}; 1 is none.")
-        return FieldError("guidance", sentence.format(shown, MAX_GUIDANCE))
+        sentence = translate("Form", "The guidance is {0}: choose 0 to {1}; 1 is none.")
+        return FieldError("guidance", sentence.format(shown, number_text(MAX_GUIDANCE)))
     return guidance
 
 

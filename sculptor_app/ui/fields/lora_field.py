@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.request import MAX_LORA_WEIGHT, MOST_LORAS, Lora, RequestError
+from sculptor_app.core.texts import fill
 from sculptor_app.ui.fields.field_grid import WIDE, mark
 from sculptor_app.ui.fields.inputs import NumberField
 from sculptor_app.ui.widgets.basics import ElidedLabel, FileDrop
@@ -56,7 +57,7 @@ class LoraRow(QWidget):
         self.weight.setFixedWidth(WEIGHT_PX)
         self.weight.setAccessibleName(self.tr("Weight of {0}").format(name))
         self.weight.setToolTip(
-            self.tr("How much it counts, {0:g} to {1:g}; 0 is none of it.").format(-MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
+            fill(self.tr("How much it counts, {0:g} to {1:g}; 0 is none of it."), (-MAX_LORA_WEIGHT, MAX_LORA_WEIGHT))
         )
         self.remove = QToolButton(self)
         self.remove.setText("✕")
@@ -93,7 +94,7 @@ class LoraRow(QWidget):
         if number is None:
             sentence = translate("Form", "“{0}” is no weight for the LoRA {1}: choose {2:g} to {3:g}.")
             name = Lora(self.file).name
-            raise RequestError(sentence.format(self.weight.text()[:24], name, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT))
+            raise RequestError(fill(sentence, (self.weight.text()[:24], name, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)))
         lora = Lora(self.file, number)
         lora.check_file()
         return lora

@@ -11,6 +11,7 @@ from sculptor_app import folders
 from sculptor_app.core.files import expanded, is_file
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import OptionValue, RequestError
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.ui.fields.field_grid import WIDE
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
 from sculptor_app.ui.widgets.names import display
@@ -101,7 +102,7 @@ class ConditionField(QWidget):
             except ValueError:
                 return text[:40]  # refused by the control, which says what is wanted
 
-        return read, lambda value: field.set_text("" if value is None else f"{value:g}" if not whole else str(value))
+        return read, lambda value: field.set_text("" if value is None else str(value) if whole else decimal_text(value))
 
     def _choice(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
         box = ChoiceBox([(self.tr("The model’s own"), None), *((name, name) for name in self.control.choices)], self)

@@ -8,9 +8,11 @@ from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from sculptor_app.core.texts import pictures_text
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.cells import GUESS, STATE
 from sculptor_app.ui.widgets.frame_panel import FramePanel
+from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
     from sculptor_app.training.records.events import Report
@@ -92,6 +94,6 @@ class DetailsPanel(QWidget):
             return
         earlier = self._seen // EARLIER
         before = learned_at(self._reports, earlier) if self._reports[0].pictures <= earlier else [None] * 9
-        at = self.tr("after {0:,} pictures").format(self._seen)
+        at = self.tr("after {0}").format(display(pictures_text(self._seen)))
         line = self.tr("dashed: after {0:,}").format(earlier)
         self.learned.set_shares(learned_at(self._reports, self._seen), before, f"{at} · {line}")

@@ -16,9 +16,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from sculptor_app.core.texts import pictures_text
 from sculptor_app.ui.learn.cells import CellPainter, GridGeometry, ImageSource, grid_geometry
 from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.widgets.names import display
 
 TOP_PX = 22
 
@@ -91,8 +93,8 @@ class SampleGrid(QWidget):
 
     def _description(self) -> str:
         row, state = self._cell
-        seen = f"{self._rows[row]:,}" if row < len(self._rows) else "0"
-        return self.tr("after {0} pictures, step {1}").format(seen, state)
+        seen = self._rows[row] if row < len(self._rows) else 0
+        return self.tr("after {0}, step {1}").format(display(pictures_text(seen)), state)
 
     # Painting
 

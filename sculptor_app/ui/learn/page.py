@@ -9,6 +9,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import pictures_text
 from sculptor_app.session.training import TrainingRunner, TrainingState
 from sculptor_app.training.records.events import (
     Begun,
@@ -28,6 +29,7 @@ from sculptor_app.ui.learn.settings_panel import TrainingRunPanel, TrainingSetti
 from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ScrolledPanel
+from sculptor_app.ui.widgets.names import display
 
 LEFT_PX, LEAST_LEFT_PX = 248, 216
 
@@ -168,7 +170,7 @@ class LearnPage(Page):
         self._seen = event.pictures  # not every step is reported
         self.run_panel.show_progress(1, texts.seen_text(event.pictures, event.pictures), "")
         self.messages.show_message(
-            self.tr("The model has learned {0:,} pictures.").format(event.pictures),
+            self.tr("The model has learned {0}.").format(display(pictures_text(event.pictures))),
             action=self.tr("Carve with it"),
             on_action=self._carve,
             is_fault=False,

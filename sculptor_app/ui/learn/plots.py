@@ -11,13 +11,14 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
+from sculptor_app.core.texts import number_text, pictures_text
 from sculptor_app.core.trajectory.levels import BORDERS, PHASES
 from sculptor_app.training.records.events import EDGES, LEVELS, Report
 from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.plots.canvas import decade_text
 from sculptor_app.ui.plots.chart import PILL_HEIGHT, Chart, Cursor, KeptCurve, curve
 from sculptor_app.ui.theme import band_colour, phase_colour, phase_line_colour, theme
-from sculptor_app.ui.widgets.names import phase_name
+from sculptor_app.ui.widgets.names import display, phase_name
 
 FEWEST = 100.0
 """Where the axis begins: before it, nothing is reported."""
@@ -77,9 +78,8 @@ class LossPlot(Chart):
     def tooltip_at(self, x: float) -> str:
         """The loss at a training time."""
         nearest = int(np.argmin(np.abs(np.log10(self._pictures) - x)))
-        return self.tr("after {0:,} pictures\nloss {1:.3f}").format(
-            int(self._pictures[nearest]), float(self._losses[nearest])
-        )
+        seen = display(pictures_text(int(self._pictures[nearest])))
+        return self.tr("after {0}\nloss {1:.3f}").format(seen, float(self._losses[nearest]))
 
     def dress(self) -> None:
         super().dress()
@@ -112,7 +112,7 @@ class LossPlot(Chart):
         step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 1e9) if high / s <= 5)
         rows = [] if self.is_empty else [step * i for i in range(int(high / step) + 1)]
         inside = [] if self.is_empty else inside
-        texts = [(row, f"{row:g}") for row in rows]
+        texts = [(row, number_text(row)) for row in rows]
         self.canvas.number_left(texts)
         self.canvas.grid.set_content(
             QRectF(left, low, right - left, high - low), [], [place for place, _ in inside], rows

@@ -81,7 +81,7 @@ class SamplesView(QWidget):
         self.newest.clicked.connect(self.newest_requested)
         row.addWidget(self.newest)
         row.addSpacing(8)
-        row.addWidget(self._segment(self._kinds, 0, self.tr("Guess"), "left", panel))
+        row.addWidget(self._segment(self._kinds, 0, self.tr("Current guess"), "left", panel))
         row.addWidget(self._segment(self._kinds, 1, self.tr("Noisy state"), "right", panel))
         return row
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import pictures_text
 from sculptor_app.training import errors
 from sculptor_app.training.records.events import Stepped
 from sculptor_app.training.records.plan import OWN, SMALL, TINY, Plan
 from sculptor_app.ui.playback.texts import duration_text
-from sculptor_app.ui.widgets.names import form_name, material_name
+from sculptor_app.ui.widgets.names import display, form_name, material_name
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
@@ -51,7 +52,7 @@ def count_text(pictures: int) -> str:
 
 def seen_text(pictures: int, total: int) -> str:
     """As "3,200 of 24,000 pictures seen"."""
-    return translate("Learn", "{0:,} of {1:,} pictures seen").format(pictures, total)
+    return translate("Learn", "{0:,} of {1} seen").format(pictures, display(pictures_text(total)))
 
 
 def pace_text(step: Stepped) -> str:

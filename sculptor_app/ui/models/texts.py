@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.texts import byte_text
+from sculptor_app.core.texts import byte_text, plural
 from sculptor_app.session.engine import LoadingProgress
 from sculptor_app.ui.playback.texts import duration_text
 
@@ -40,12 +40,14 @@ def offer_text(offer: Offer) -> str:
     """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left."."""
     whole = byte_text(offer.total_bytes)
     left = translate("Models", "the disk of {0} has {1} left.").format(offer.cache, byte_text(offer.free_bytes))
+    count = len(offer.files)
+    files = plural(count, translate("Models", "1 file"), translate("Models", "{0} files")).format(count)
     if offer.has_pickles:
         left += " " + translate("Models", "Its weights are pickles; you are asked again before they are read.")
     if not offer.is_begun:
-        return translate("Models", "{0}: {1} in {2} files; {3}").format(offer.name, whole, len(offer.files), left)
-    text = translate("Models", "{0}: {1} in {2} files, {3} of it not here yet; {4}")
-    return text.format(offer.name, whole, len(offer.files), byte_text(offer.missing_bytes), left)
+        return translate("Models", "{0}: {1} in {2}; {3}").format(offer.name, whole, files, left)
+    text = translate("Models", "{0}: {1} in {2}, {3} of it not here yet; {4}")
+    return text.format(offer.name, whole, files, byte_text(offer.missing_bytes), left)
 
 
 def pickles_text(name: str, findings: Sequence[Finding]) -> tuple[str, str]:

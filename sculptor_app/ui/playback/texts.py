@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
+from sculptor_app.core.texts import steps_text
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.ui.widgets import names
 
@@ -80,8 +81,7 @@ def progress_text(done: int, planned: int, mean_s: float | None) -> str:
 
 def steps_took_text(steps: int, seconds: float) -> str:
     """How a whole run went: "1 step in 0.3 s", "50 steps in 12 s"."""
-    text = translate("StatusText", "1 step in {1}") if steps == 1 else translate("StatusText", "{0} steps in {1}")
-    return text.format(steps, duration_text(seconds))
+    return translate("StatusText", "{0} in {1}").format(names.display(steps_text(steps)), duration_text(seconds))
 
 
 def weight_text(weight: float) -> str:
@@ -168,5 +168,5 @@ def not_a_short_run(trajectory: AnyTrajectory, k: int) -> str:
     if not 0 < k < trajectory.planned_steps:
         return ""
     return translate(
-        "StatusText", "A look inside the {1}-step run: a run of {0} steps ends in another picture than this."
-    ).format(k, trajectory.planned_steps)
+        "StatusText", "A look inside the {1}-step run: a run of {0} ends in another picture than this."
+    ).format(names.display(steps_text(k)), trajectory.planned_steps)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPen, QWheelEvent
 from PySide6.QtWidgets import QGraphicsGridLayout, QToolTip
 
+from sculptor_app.core.texts import number_text
 from sculptor_app.ui.theme import fonts, theme
 
 _CORNER_PX = 7
@@ -255,7 +256,7 @@ def octave_ticks(low: float, high: float) -> list[int]:
 
 def decade_text(value: float) -> str:
     """A power of ten as its exponent, with a real minus sign."""
-    return f"{value:g}".replace("-", _MINUS)
+    return number_text(value).replace("-", _MINUS)
 
 
 def stable_range(low: float, high: float, known: tuple[float, float] | None) -> tuple[float, float]:

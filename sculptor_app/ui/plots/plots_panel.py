@@ -67,7 +67,7 @@ class PlotsPanel(QWidget):
         row.addWidget(heading)
         row.addSpacing(8)
         self._choice = QButtonGroup(self)
-        choices = ((GUESS, self.tr("guess"), "left"), (STATE, self.tr("noisy state"), "right"))
+        choices = ((GUESS, self.tr("current guess"), "left"), (STATE, self.tr("noisy state"), "right"))
         for source, text, side in choices if len(self._sources) > 1 else ():
             button = QToolButton(self)
             button.setText(text)

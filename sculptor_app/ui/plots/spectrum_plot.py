@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.core.colours import PHASE_KEYS
+from sculptor_app.core.texts import plural
 from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap
 from sculptor_app.ui.theme import fonts, phase_pen, theme
@@ -104,7 +105,7 @@ class SpectrumPlot(Chart):
 
     def tooltip_at(self, x: float) -> str:
         frequency = max(1, round(2**x))
-        unit = self.tr("1 cycle per image") if frequency == 1 else self.tr("{0} cycles per image")
+        unit = plural(frequency, self.tr("1 cycle per image"), self.tr("{0} cycles per image"))
         lines = [unit.format(frequency)]
         if self._cutoff is not None and frequency >= self._cutoff:
             lines.append(self.tr("drowned: the noise is stronger here than the picture"))

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.core.files import expanded, is_file
+from sculptor_app.core.texts import plural
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
@@ -99,8 +100,9 @@ def facts_text(options: AnimationOptions, shown: Preview, size: str) -> str:
     held = min(shown.frames, 2 if options.into_noise else 1)
     seconds = (options.delay_ms * (shown.frames - held) + max(options.hold_ms, options.delay_ms) * held) / 1000
     measure = f"{shown.width_px} × {shown.height_px}"
-    frames = QCoreApplication.translate("GifTexts", "{0} frames").format(shown.frames)
-    return " · ".join((frames, duration_text(seconds), measure, size))
+    translate = QCoreApplication.translate
+    frames = plural(shown.frames, translate("GifTexts", "1 frame"), translate("GifTexts", "{0} frames"))
+    return " · ".join((frames.format(shown.frames), duration_text(seconds), measure, size))
 
 
 class ExportGifDialog(QDialog):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QSettings, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import plural
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.grid import fitting_size
 from sculptor_app.exports.animation.options import (
@@ -76,8 +77,8 @@ class GifForm(QWidget):
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(9)
         form.addRow(self.tr("Show"), self.frames)
-        unit = self.tr("layers") if into_noise else self.tr("steps")
-        form.addRow(self.tr("Every"), self._with_unit(self.every, unit))
+        self._unit = QLabel(self)
+        form.addRow(self.tr("Every"), self._with_unit(self.every, self._unit))
         form.addRow(self.tr("Size"), self.picture_size)
         form.addRow(self.tr("Time per frame"), self.delay)
         form.addRow(self.tr("Hold both ends") if into_noise else self.tr("Hold the last"), self.hold)
@@ -122,17 +123,26 @@ class GifForm(QWidget):
         theme.inset(box)
         return box
 
-    def _with_unit(self, field: QWidget, unit: str) -> QHBoxLayout:
+    @Slot()
+    def _name_unit(self) -> None:
+        if self._into_noise:
+            self._unit.setText(plural(self.every.value(), self.tr("layer"), self.tr("layers")))
+        else:
+            self._unit.setText(plural(self.every.value(), self.tr("step"), self.tr("steps")))
+
+    def _with_unit(self, field: QWidget, unit: QLabel) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(field, 1)
-        row.addWidget(QLabel(unit, self))
+        row.addWidget(unit)
         return row
 
     def _boxes(self) -> tuple[QCheckBox, ...]:
         return self.loop, self.ping_pong, self.caption, self.plot, self.dark
 
     def _connect(self) -> None:
+        self.every.valueChanged.connect(self._name_unit)
+        self._name_unit()
         for choice in (self.frames, self.picture_size):
             choice.currentIndexChanged.connect(self.edited)
         for number in (self.every, self.delay, self.hold):

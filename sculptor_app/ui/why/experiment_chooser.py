@@ -31,7 +31,7 @@ def story(experiment: Experiment) -> str:
     """The sentence over the grid of an experiment."""
     return {
         Experiment.LABELS: translate("Why", "One block of noise: every label finds its own statue in it"),
-        Experiment.NOISES: translate("Why", "Every block holds another statue, and none is rubbish"),
+        Experiment.NOISES: translate("Why", "Every block holds a statue of its own: no noise is without one"),
         Experiment.BLEND: translate("Why", "Between two blocks there is a statue at every place"),
         Experiment.PAINT: translate("Why", "Paint on the block: strokes decide where light, dark and colour go"),
     }[experiment]

@@ -76,12 +76,12 @@ class WhitenessPlot(QWidget):
         """A sentence about the plot."""
         if not self._power:
             return ""
-        slow = sum(self._power[:2]) / len(self._power[:2])
+        coarse = sum(self._power[:2]) / len(self._power[:2])
         if self.excess <= _ROUNDING:
-            sentence = self.tr("Noise like any other: its slowest waves have {0:.1f} times white noise's power.")
+            sentence = self.tr("Noise like any other: its coarsest waves have {0:.1f} times white noise's power.")
         else:
-            sentence = self.tr("No noise is like this: its slowest waves have {0:.1f} times white noise's power.")
-        return sentence.format(slow)
+            sentence = self.tr("No noise is like this: its coarsest waves have {0:.1f} times white noise's power.")
+        return sentence.format(coarse)
 
     # Qt overrides
 
@@ -123,7 +123,7 @@ class WhitenessPlot(QWidget):
                 QRectF(0, y - 8, _LEFT - 5, 16), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label
             )
         below = QRectF(area.left(), area.bottom() + 2, area.width(), _BOTTOM)
-        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, self.tr("slow"))
+        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, self.tr("coarse"))
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, self.tr("fine"))
 
     def _at(self, area: QRectF, frequency: float, power: float) -> QPointF:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.requests.request import Cell, GridRequest
+from sculptor_app.core.texts import pictures_text
 from sculptor_app.session.grid_run import GridRunner
 from sculptor_app.session.runner import RunState, SamplingRunner
 from sculptor_app.ui.playback.run_panel import RunPanel
 from sculptor_app.ui.playback.texts import StepClock, duration_text
 from sculptor_app.ui.why.experiments import Arrangement, Experiment
+from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -193,7 +195,7 @@ class GridProgress(QObject):
         lead = result.runs[result.lead]
         if outcome == "finished":
             took = duration_text(time.monotonic() - self._began_s)
-            return self.tr("{0} pictures in {1}").format(len(result.new), took)
+            return self.tr("{0} in {1}").format(display(pictures_text(len(result.new))), took)
         if outcome == "cancelled":
             return self.tr("Stopped at step {0} of {1}").format(lead.last, lead.planned_steps)
         return self.tr("Failed after step {0} of {1}").format(lead.last, lead.planned_steps)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QActionGroup, QColor, QImage, QLinearGradient, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
 
+from sculptor_app.core.texts import NEXT_TO_NOTHING, amount_text, spread_text
 from sculptor_app.ui.theme import fonts, icon, theme
 from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu, paint_frame
 from sculptor_app.ui.widgets.picture_view import PictureView, View
@@ -17,10 +18,9 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 def signed(value: float) -> str:
-    """A number with its sign, as in +0.21, to two significant digits."""
-    if value == 0:
-        return "0"
-    return f"{'+' if value > 0 else _MINUS}{abs(value):.2g}"
+    """A number with its sign, as in +0.21, to two figures; "≈ 0" where it is next to nothing."""
+    text = amount_text(abs(value))
+    return text if abs(value) < NEXT_TO_NOTHING else f"{'+' if value > 0 else _MINUS}{text}"
 
 
 class LegendBar(QWidget):
@@ -69,7 +69,7 @@ class LegendBar(QWidget):
     def _paint_narrow(self, painter: QPainter) -> None:
         """The limits alone, where there is no room for a bar."""
         painter.setPen(QColor(theme().tokens.muted))
-        text = f"±{abs(self._limit):.2g}"
+        text = spread_text(abs(self._limit))
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _number_width(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.texts import Text, ratio_text
+from sculptor_app.core.texts import Text, fill, ratio_text
 from sculptor_app.core.trajectory.levels import PHASES, SETTLING_RULES, PhaseSpan
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
@@ -27,7 +27,7 @@ def display(text: str) -> str:
     shown = translate(text.context, text.template)
     if text.facts is None:
         return shown
-    return shown.format(*(display(fact) if isinstance(fact, str) else fact for fact in text.facts))
+    return fill(shown, [display(fact) if isinstance(fact, str) else fact for fact in text.facts])
 
 
 def ratio_name(ratio: float) -> str:

@@ -209,7 +209,7 @@ def test_the_record_says_what_was_drowned_and_how() -> None:
     assert trajectory.levels == cosine_levels(3)
     assert (trajectory.info.origin, trajectory.info.request.seed) == ("bust.jpg, drowned", 11)
     assert (trajectory.info.request.steps, trajectory.info.space) == (3, "pixels")
-    assert run_forward_process(solid(8), "x", fresh=True).info.origin == "x, drowned in fresh static"
+    assert run_forward_process(solid(8), "x", fresh=True).info.origin == "x, drowned in fresh noise"
     with pytest.raises(RequestError, match="number of steps is 0"):
         run_forward_process(solid(8), "x", steps=0)
 

@@ -248,7 +248,7 @@ def test_a_header_whose_length_looks_like_a_pickle_is_a_header(tmp_path: Path) -
     path.write_bytes(len(text).to_bytes(8, "little") + text.encode() + b"x")
     assert path.read_bytes()[:2] == b"\x80\x02"
     (finding,) = inspect_model(path).refusals
-    assert "damaged (its tensors take 0 bytes of data, and the file has 1)" in finding.message
+    assert "damaged (its tensors ask for 0 bytes of data, and the file has 1)" in finding.message
 
 
 # The hub's cache -----------------------------------------------------------------------------------------------------

@@ -186,8 +186,8 @@ PATHS = {
 HEADERS = {
     "no bytes": (text(f"unet/{WEIGHTS}", b""), "has 0 bytes"),
     "cut off": (cut, "of data, and the file has"),
-    "too long": (header({}, length=1 << 40), "claims 1,099,511,627,776"),
-    "negative": (text(f"unet/{WEIGHTS}", struct.pack("<q", -8)), "claims 18,446,744,073,709,551,608"),
+    "too long": (header({}, length=1 << 40), "its header, 1,099,511,627,776"),
+    "negative": (text(f"unet/{WEIGHTS}", struct.pack("<q", -8)), "its header, 18,446,744,073,709,551,608"),
     "overlapping": (
         header({n: {"dtype": "U8", "shape": [2], "data_offsets": [i, i + 2]} for i, n in enumerate("ab")}, bytes(3)),
         "overlaps another",

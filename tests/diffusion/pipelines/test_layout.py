@@ -156,7 +156,7 @@ def test_an_autoencoder_for_videos_that_is_given_pictures() -> None:
         (PackedWithPlaces(kl()), "PackedWithPlaces packs its latents in a way that Sculptor does not know."),
         (PackedByClass(kl()), "PackedByClass packs its latents in a way that Sculptor does not know."),
         (around(KnownVae(block_out_channels=())), "Its KnownVae does not say how its latents are laid out."),
-        (around(kl(out_channels=4)), "Its AutoencoderKL decodes to 4 channels, not to red, green and blue."),
+        (around(kl(out_channels=4)), "Its AutoencoderKL decodes to other channels (4) than red, green and blue."),
         (around(torch.nn.Linear(1, 1)), "Its Linear does not both encode and decode."),
         (SimpleNamespace(vocoder=1), "decoded by a vocoder, which Sculptor does not know."),
     ],

@@ -309,13 +309,16 @@ def whole_network(file: Path) -> None:
     [
         (
             other_family,
-            r"does not fit this model \(StableDiffusionPipeline\): none of the \d layers that it changes is",
+            r"does not fit this model \(StableDiffusionPipeline\), which has none of the layers that it changes \(\d\)",
         ),
-        (some_layers_missing, r"1 of the 5 layers that it changes are not there\. .*'stable-diffusion-v1/lora'"),
+        (
+            some_layers_missing,
+            r"it changes 5 of its places, and the model lacks 1 of them\. .*'stable-diffusion-v1/lora'",
+        ),
         (wrong_shape, r"does not fit this model \(StableDiffusionPipeline\): it has a wrong shape for '.*attn2\.to_k"),
         (wrong_rank, r"it has a wrong shape for '.*attn1\.to_q.*lora_"),
         (wrong_text_encoder, r"x\.safetensors "),
-        (half_a_layer, r"1 of the 4 layers that it changes are not there"),
+        (half_a_layer, r"it changes 4 of its places, and the model lacks 1 of them"),
         (of_rank_zero, r"x\.safetensors is no LoRA that diffusers can load into a StableDiffusionPipeline\."),
         (loha, r"is a LoHa, which diffusers does not read for a StableDiffusionPipeline\. Choose a LoRA or a LoCon\."),
         (not_finite, r"has NaN or infinite values in 'lora_unet_"),

@@ -16,7 +16,7 @@ def test_a_run_is_called_by_what_it_made() -> None:
     ("name", "fresh", "expected"),
     [
         ("holiday.jpg", False, "holiday-drowned-7.gif"),
-        ("holiday.jpg", True, "holiday-drowned-in-fresh-static-7.gif"),
+        ("holiday.jpg", True, "holiday-drowned-in-fresh-noise-7.gif"),
         ("bust · marble", False, "bust-marble-drowned-7.gif"),
         ("a, b/c: d?.png", False, "c-d-drowned-7.gif"),
         ("조각.png", False, "조각-drowned-7.gif"),
