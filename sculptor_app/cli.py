@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from sculptor_app import identity
-from sculptor_app.commands import check_model, forward, invert, menu, sculpt, terminal
+from sculptor_app.commands import check_model, explain, forward, invert, menu, sculpt, terminal
 from sculptor_app.commands.terminal import Parser, say
 from sculptor_app.commands.window import open_window
 
@@ -53,6 +53,7 @@ def make_parser() -> Parser:
     invert.add_parser(commands)
     forward.add_parser(commands)
     check_model.add_parser(commands)
+    explain.add_parser(commands)
     menu.add_parser(commands)
     for name in _COMMANDS_OF_OTHERS:
         importlib.import_module(name).add_parsers(commands)

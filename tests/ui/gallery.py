@@ -142,7 +142,8 @@ def frames() -> QWidget:
     grid = QGridLayout(box)
     grid.setContentsMargins(16, 14, 16, 14)
     grid.setSpacing(14)
-    kinds = [("guess", "Current guess"), ("noisy", "Noisy state"), ("chips", "Chips"), ("noise", "Predicted noise")]
+    named = ("guess", "Current guess"), ("noisy", "Noisy state"), ("chips", "Chips"), ("noise", "Predicted noise")
+    kinds = [(kind, name, "") for kind, name in named]
     panels = [FramePanel() for _ in range(4)]
     for panel, kind in zip(panels, ("guess", "noisy", "chips", "noise"), strict=True):
         panel.set_kinds(kinds)

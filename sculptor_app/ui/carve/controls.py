@@ -6,8 +6,7 @@ from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import MAX_STEPS, RunRequest
-from sculptor_app.core.requests.samplers import SAMPLERS
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.engine import OpenedModel
 from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
@@ -53,11 +52,7 @@ class Controls(RunForm):
         self.seed, self.new_seed = self._seeds.line, self._seeds.new
         self.choose_new_seed = self._seeds.choose_new
         self.steps = self.steps_field("50")
-        self.steps.setToolTip(self.tr("How many reverse steps lead from noise to picture, 1 to {0}.").format(MAX_STEPS))
         self.guidance = self.guidance_field()
-        self.guidance.setToolTip(
-            self.tr("How strongly form and material pull at the picture; 1 is no pull beyond the model's own.")
-        )
         self.sampler = self.sampler_box()
         self.device = DeviceBox(self)
         self.loras = LoraField(self)
@@ -190,13 +185,7 @@ class Controls(RunForm):
         self._judge()
 
     def _offer_samplers(self, samplers: tuple[str, ...], keep: bool) -> None:
-        chosen = self.sampler.currentData() if keep else None
-        self.sampler.blockSignals(True)
-        self.sampler.clear()
-        for key in samplers:
-            self.sampler.addItem(display(SAMPLERS[key].label), key)
-        self.sampler.setCurrentIndex(max(0, self.sampler.findData(chosen)))
-        self.sampler.blockSignals(False)
+        self.sampler.set_samplers(samplers, self.sampler.currentData() if keep else None)
 
     def _lay_out_again(self, own: Rows, rest: Rows) -> None:
         """Put other fields into the grid; those that are not for this model wait outside of it."""

@@ -1,16 +1,30 @@
-"""The Help menu: the sheet of keyboard shortcuts, read from the menus, the log, and About."""
+"""The Help menu: the glossary, the sheet of keyboard shortcuts, read from the menus, the log, and About."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
-from PySide6.QtCore import QObject, Qt, QUrl, Slot
+from PySide6.QtCore import QObject, QSize, Qt, QUrl, Slot
 from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
 
 from sculptor_app import logs
-from sculptor_app.ui.theme import fonts
+from sculptor_app.measures.glossary import CHAPTERS, matches
+from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.widgets.bars import MessageBar
+from sculptor_app.ui.widgets.names import display
 
 
 class Help(QObject):
@@ -19,10 +33,26 @@ class Help(QObject):
     def __init__(self, messages: MessageBar, parent: QWidget) -> None:
         super().__init__(parent)
         self._messages, self._parent = messages, parent
+        self._glossary: GlossaryDialog | None = None
 
     def show_shortcuts(self, menus: Sequence[QMenu]) -> None:
         """Every shortcut of the window, read from its menus."""
         ShortcutsDialog(menus, self._parent).open()
+
+    @Slot()
+    def show_glossary(self, key: str = "") -> None:
+        """What everything on screen means, beside the window; at a term if its key is given."""
+        if self._glossary is None:
+            self._glossary = GlossaryDialog(self._parent)
+            self._glossary.destroyed.connect(self._forget_glossary)
+        self._glossary.show()
+        self._glossary.raise_()
+        self._glossary.activateWindow()
+        self._glossary.go_to(key)
+
+    @Slot()
+    def _forget_glossary(self) -> None:
+        self._glossary = None
 
     @Slot()
     def show_about(self) -> None:
@@ -40,6 +70,50 @@ class Help(QObject):
             )
         elif not QDesktopServices.openUrl(QUrl.fromLocalFile(str(file))):
             self._messages.show_message(self.tr("The log is in {0}.").format(file), is_fault=False)
+
+
+class GlossaryDialog(QDialog):
+    """All terms in chapters, with a line that leaves those that have a word in them; the window stays free."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("What am I seeing?"))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.word_line = QLineEdit(self)
+        self.word_line.setPlaceholderText(self.tr("Find a word"))
+        self.word_line.setClearButtonEnabled(True)
+        self.word_line.setAccessibleName(self.tr("Find a word"))
+        self.text = QTextBrowser(self)
+        self.text.setFrameShape(QTextBrowser.Shape.NoFrame)
+        self.text.setAccessibleName(self.windowTitle())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 16, 20, 16)
+        column.setSpacing(10)
+        column.addWidget(self.word_line)
+        column.addWidget(self.text, 1)
+        self.word_line.textChanged.connect(self._show)
+        theme().changed.connect(self._show)
+        self.resize(QSize(560, 620).boundedTo(parent.window().screen().availableGeometry().size() * 0.85))
+        self._show()
+
+    def go_to(self, key: str) -> None:
+        """Bring a term to the top; nothing for an empty key."""
+        if key:
+            self.word_line.clear()
+            self.text.scrollToAnchor(key)
+
+    @Slot()
+    def _show(self) -> None:
+        word, tokens, parts = self.word_line.text(), theme().tokens, []
+        for chapter in CHAPTERS:
+            terms = [term for term in chapter.terms if matches(term, word, display)]
+            if terms:
+                parts.append(f'<h3 style="color: {tokens.accent_text}">{escape(display(chapter.title))}</h3>')
+            for term in terms:
+                title, text = escape(display(term.title)), escape(display(term.text))
+                parts.append(f'<p><a name="{term.key}"></a><b>{title[:1].upper()}{title[1:]}</b><br>{text}</p>')
+        nothing = self.tr("No term has “{0}” in it.").format(escape(word))
+        self.text.setHtml("".join(parts) or f"<p>{nothing}</p>")
 
 
 def _shortcuts(menus: Sequence[QMenu]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -13,6 +13,7 @@ from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
 from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel
+from sculptor_app.ui.widgets.names import explained
 
 SIZES_PX = (64, 128, 256, 512, 1024)
 
@@ -67,7 +68,7 @@ class DrownControls(RunForm):
         self.longer_side.setToolTip(self.tr("A larger picture is shrunk until its longer side is this."))
         self._seeds = SeedRow(self)
         self.seed = self._seeds.line
-        self.seed.setToolTip(self.tr("The number that the noise is drawn from; the same seed gives the same noise."))
+        self.seed.setToolTip(explained("seed"))
         self.layers = ChoiceBox([(self.tr("The same"), "one"), (self.tr("Fresh layers"), "fresh")], self)
         self.layers.setToolTip(
             self.tr(
@@ -82,17 +83,9 @@ class DrownControls(RunForm):
         self.play_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.play_button.setToolTip(self.tr("Play from the picture into the noise (Ctrl+Return)"))
         self.carve_button = QPushButton(self.tr("Carve it out from here"), self)
-        self.carve_button.setToolTip(
-            self.tr(
-                "The model goes on from the level shown: what has drowned is carved again, what has not comes back."
-            )
-        )
+        self.carve_button.setToolTip(explained("resculpt"))
         self.invert_button = QPushButton(self.tr("Find its noise"), self)
-        self.invert_button.setToolTip(
-            self.tr(
-                "Runs the model backwards (DDIM inversion) to the noise that this picture is carved out of, and back."
-            )
-        )
+        self.invert_button.setToolTip(explained("inversion"))
         self.progress = QLabel(self)
         self.progress.setProperty("tone", "muted")
         self.progress.setFont(fonts.tabular(fonts.body()))

@@ -70,6 +70,14 @@ class ForwardStage(Stage):
             FrameKind.STATE_CHIPS: self.tr("Last layer"),
         }.get(kind, super().kind_name(kind))
 
+    def kind_meaning(self, kind: FrameKind) -> str:
+        return {
+            FrameKind.NOISY_STATE: self.tr("The picture under all the noise that has been laid on it so far."),
+            FrameKind.CURRENT_GUESS: self.tr("The picture itself, without noise."),
+            FrameKind.PREDICTED_NOISE: self.tr("The noise that is laid on, alone."),
+            FrameKind.STATE_CHIPS: self.tr("What the last layer changed, on a colour scale centred on zero."),
+        }.get(kind, super().kind_meaning(kind))
+
 
 class ForwardPresenter(FramePresenter):
     """Presenter of a forward process: the picture at the left end of the scrubber, pure noise at the right."""

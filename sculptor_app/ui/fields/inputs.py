@@ -14,7 +14,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.ui.theme import inset
+from sculptor_app.ui.widgets.names import display, explained
 
 
 class ChoiceBox(QComboBox):
@@ -50,12 +52,37 @@ class ChoiceBox(QComboBox):
             event.ignore()
 
 
+class SamplerBox(ChoiceBox):
+    """Samplers by their ids, each with what it does as its tooltip."""
+
+    def __init__(self, samplers: tuple[str, ...], parent: QWidget | None = None) -> None:
+        super().__init__([], parent)
+        self.set_samplers(samplers, samplers[0])
+        self.currentIndexChanged.connect(self._explain)
+
+    def set_samplers(self, samplers: tuple[str, ...], chosen: str | None) -> None:
+        """Offer other samplers; nothing is emitted. The first is chosen where the wanted one is not among them."""
+        self.blockSignals(True)
+        self.clear()
+        for row, key in enumerate(samplers):
+            self.addItem(display(SAMPLERS[key].label), key)
+            self.setItemData(row, explained(f"sampler-{key}"), Qt.ItemDataRole.ToolTipRole)
+        self.setCurrentIndex(max(0, self.findData(chosen)))
+        self.blockSignals(False)
+        self._explain()
+
+    @Slot()
+    def _explain(self) -> None:
+        key = self.currentData()
+        self.setToolTip("\n\n".join((explained(f"sampler-{key}"), explained("sampler"))) if key else "")
+
+
 class DeviceBox(ChoiceBox):
     """Devices as they are found, Automatic first."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__([(self.tr("Automatic"), "auto")], parent)
-        self.setToolTip(self.tr("Where the model runs."))
+        self.setToolTip(explained("device"))
 
     def set_devices(self, devices: tuple[tuple[str, str], ...]) -> None:
         """Offer the devices that were found, the first being what Automatic takes; a choice that is there stays."""
@@ -153,7 +180,7 @@ class SeedRow(QWidget):
     def __init__(self, parent: QWidget | None = None, seed: str = "7", key: str = "") -> None:
         super().__init__(parent)
         self.line = QLineEdit(seed, self)
-        self.line.setToolTip(self.tr("The same seed starts from the same noise on every device."))
+        self.line.setToolTip(explained("seed"))
         self.line.setAccessibleName(self.tr("Seed"))
         self.line.setInputMethodHints(Qt.InputMethodHint.ImhPreferNumbers)
         self.line.editingFinished.connect(lambda: self.line.setModified(False))

@@ -8,12 +8,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QWidget
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_STEPS
-from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, SAMPLERS
+from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.ui.fields.field_grid import FieldGrid, mark
 from sculptor_app.ui.fields.form import FieldError
-from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
+from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField, SamplerBox
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.widgets.names import display, form_name, material_name
+from sculptor_app.ui.widgets.names import explained, form_name, material_name
 
 
 class RunForm(QWidget):
@@ -92,14 +92,16 @@ class RunForm(QWidget):
         """The number of steps, with a first value."""
         field = NumberField(1, MAX_STEPS, parent=self)
         field.set_text(steps)
+        field.setToolTip(explained("steps"))
         return field
 
     def guidance_field(self) -> NumberField:
         """The guidance scale, 2 at first."""
         field = NumberField(0, MAX_GUIDANCE, 0.5, 1, parent=self)
         field.set_text("2.0")
+        field.setToolTip(explained("guidance-weight"))
         return field
 
-    def sampler_box(self) -> ChoiceBox:
+    def sampler_box(self) -> SamplerBox:
         """A list of the samplers of the embedded model."""
-        return ChoiceBox([(display(SAMPLERS[key].label), key) for key in EMBEDDED_SAMPLERS], self)
+        return SamplerBox(EMBEDDED_SAMPLERS, self)

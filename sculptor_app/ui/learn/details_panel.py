@@ -12,7 +12,7 @@ from sculptor_app.core.texts import pictures_text
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.cells import GUESS, STATE
 from sculptor_app.ui.widgets.frame_panel import FramePanel
-from sculptor_app.ui.widgets.names import display
+from sculptor_app.ui.widgets.names import display, explained
 
 if TYPE_CHECKING:
     from sculptor_app.training.records.events import Report
@@ -36,7 +36,8 @@ class DetailsPanel(QWidget):
         self.learned: Any = None
         self.loss: Any = None
         self.frame = FramePanel(self)
-        self.frame.set_kinds([(GUESS, self.tr("Current guess")), (STATE, self.tr("Noisy state"))])
+        kinds = (GUESS, self.tr("Current guess"), "guess"), (STATE, self.tr("Noisy state"), "noisy")
+        self.frame.set_kinds([(kind, name, explained(key)) for kind, name, key in kinds])
         self.frame.kind_requested.connect(self.kind_requested)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 10, 14, 10)

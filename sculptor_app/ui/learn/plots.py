@@ -18,7 +18,7 @@ from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.plots.canvas import decade_text
 from sculptor_app.ui.plots.chart import PILL_HEIGHT, Chart, Cursor, KeptCurve, curve
 from sculptor_app.ui.theme import band_colour, phase_colour, phase_line_colour, theme
-from sculptor_app.ui.widgets.names import display, phase_name
+from sculptor_app.ui.widgets.names import display, explained, phase_name
 
 FEWEST = 100.0
 """Where the axis begins: before it, nothing is reported."""
@@ -54,6 +54,8 @@ class LossPlot(Chart):
         self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of the loss over the pictures seen"))
         self.caption.setText(self.tr("mean squared error of v · pictures seen"))
+        self.title.set_tip(explained("loss"))
+        self.caption.set_tip(explained("v"))
         self.dress()
         self.set_reports([])
 
@@ -166,9 +168,7 @@ class LearnedPlot(Chart):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.title.setText(self.tr("Noise told from picture, per noise level"))
-        self.title.setToolTip(
-            self.tr("1 − loss / loss of always saying nothing: 0 % where nothing is known yet, 100 % where all is.")
-        )
+        self.title.set_tip(explained("learned"))
         self._empty.setText(self.tr("Here it shows at which noise levels the model has learned what noise looks like."))
         self._shares: list[float | None] = [None] * LEVELS
         self._bars = pg.BarGraphItem(x=[], height=[], width=WIDTH)

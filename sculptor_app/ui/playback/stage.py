@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from sculptor_app.measures.frame_kinds import DEFAULT_KINDS, FrameKind
 from sculptor_app.ui.widgets.frame_panel import FramePanel
-from sculptor_app.ui.widgets.names import display
+from sculptor_app.ui.widgets.names import display, explained
 from sculptor_app.ui.widgets.picture_source import Shown
 from sculptor_app.ui.widgets.picture_view import View
 
@@ -99,7 +99,7 @@ class Stage(QWidget):
         self.kinds: list[FrameKind] = list(self.first_kinds)
         self.panels = [FramePanel(self) for _ in range(3)]
         for index, panel in enumerate(self.panels):
-            panel.set_kinds([(kind, self.kind_name(kind)) for kind in self.known_kinds()])
+            panel.set_kinds([(kind, self.kind_name(kind), self.kind_meaning(kind)) for kind in self.known_kinds()])
             panel.set_kind(self.kinds[index])
             panel.kind_requested.connect(self._kind_requested)
             panel.view_changed.connect(self._share_view)
@@ -115,6 +115,10 @@ class Stage(QWidget):
     def kind_name(self, kind: FrameKind) -> str:
         """What a kind of frame is called, translated."""
         return display(kind.title)
+
+    def kind_meaning(self, kind: FrameKind) -> str:
+        """What a kind of frame shows, translated."""
+        return explained(kind.value)
 
     def set_kinds(self, kinds: list[FrameKind]) -> None:
         """Choose what the three frames show."""

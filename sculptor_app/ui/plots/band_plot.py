@@ -23,7 +23,7 @@ from sculptor_app.ui.plots.chart import (
     log10_or_gap,
 )
 from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
-from sculptor_app.ui.widgets.names import band_name
+from sculptor_app.ui.widgets.names import band_name, explained
 
 
 class BandPlot(Chart):
@@ -54,6 +54,7 @@ class BandPlot(Chart):
         self.canvas.wheeled.connect(self._wheeled)
         self.canvas.view.sigResized.connect(self._resized)
         self.canvas.setAccessibleName(self.tr("Plot of the energy per frequency band over the steps"))
+        self.title.set_tip(explained("energy"))
         self.dress()
         self.set_plan((), 0)
 

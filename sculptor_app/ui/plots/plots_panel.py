@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.widgets.names import settled_text
+from sculptor_app.ui.widgets.names import explained, settled_text
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
     import numpy as np
@@ -64,6 +64,7 @@ class PlotsPanel(QWidget):
         row.setSpacing(0)
         heading = QLabel(self.tr("Frequencies of the") if len(self._sources) > 1 else self.tr("Frequencies"), self)
         heading.setFont(fonts.strong())
+        heading.setToolTip(explained("band"))
         row.addWidget(heading)
         row.addSpacing(8)
         self._choice = QButtonGroup(self)

@@ -14,7 +14,7 @@ from sculptor_app.core.texts import plural
 from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap
 from sculptor_app.ui.theme import fonts, phase_pen, theme
-from sculptor_app.ui.widgets.names import phase_name
+from sculptor_app.ui.widgets.names import explained, phase_name
 
 
 class SpectrumLike(Protocol):
@@ -56,6 +56,7 @@ class SpectrumPlot(Chart):
         self._column.addWidget(self.legend)
         self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of power over frequency at the current step"))
+        self.title.set_tip(explained("spectrum"))
         self.set_labels("", "", "")
         self.dress()
         self.clear()

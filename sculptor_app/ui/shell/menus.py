@@ -247,6 +247,7 @@ class Menus(QObject):
     def _help_entries(self) -> list[MenuEntry]:
         about = QAction.MenuRole.AboutRole
         return [
+            Action("glossary", self.tr("&What am I seeing?"), self.help.show_glossary, ("Shift+F1",)),
             Action("shortcuts", self.tr("&Keyboard shortcuts"), self._show_shortcuts, ("F1",)),
             Action("log", self.tr("Show &log"), self.help.show_log),
             None,

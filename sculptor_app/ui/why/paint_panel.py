@@ -22,6 +22,7 @@ from sculptor_app.ui.why.canvas import (
     read_strokes,
     strokes_text,
 )
+from sculptor_app.ui.widgets.names import explained
 from sculptor_app.ui.widgets.picture_source import to_image
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class WhitenessPlot(QWidget):
         """
         self._power, self._band = tuple(power), tuple(band)
         self.setAccessibleDescription(self.text)
-        self.setToolTip(self.text)
+        self.setToolTip("\n\n".join(filter(None, (self.text, explained("whiteness")))))
         self.update()
 
     @property

@@ -38,8 +38,14 @@ class ElidedLabel(QLabel):
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)
+        self._tip = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def set_tip(self, tip: str) -> None:
+        """What the text means: its tooltip, after the whole text where that is cut."""
+        self._tip = tip
+        self._update_tip()
 
     def setText(self, text: str) -> None:
         if text == self.text():
@@ -61,7 +67,8 @@ class ElidedLabel(QLabel):
         return elided if len(elided) > _LEAST_LETTERS else ""
 
     def _update_tip(self) -> None:
-        self.setToolTip(self.text() if self.shown_text != self.text() else "")
+        cut = self.text() if self.shown_text != self.text() else ""
+        self.setToolTip("\n".join(filter(None, (cut, self._tip))))
 
     def sizeHint(self) -> QSize:
         return QSize(self.fontMetrics().horizontalAdvance(self.text()) + 2, self.fontMetrics().height() + 2)

@@ -138,8 +138,8 @@ class FramePanel(QWidget):
         self.title_button = QToolButton(header)
         self.title_button.setProperty("kind", "title")
         self.title_button.setFont(fonts.strong())
-        self.title_button.setToolTip(self.tr("Choose what this frame shows"))
         self._kinds = QMenu(self.title_button)
+        self._kinds.setToolTipsVisible(True)
         self._kind_group = QActionGroup(self._kinds)
         give_menu(self.title_button, self._kinds)
         self.note = ElidedLabel("", header)
@@ -184,13 +184,14 @@ class FramePanel(QWidget):
 
     # What it shows
 
-    def set_kinds(self, kinds: Sequence[tuple[object, str]]) -> None:
-        """What can be shown here: pairs of a value and its translated name; the first is shown as chosen."""
+    def set_kinds(self, kinds: Sequence[tuple[object, str, str]]) -> None:
+        """What can be shown here: each a value, its translated name and what it means; the first is shown as chosen."""
         for action in self._kinds.actions():
             self._kind_group.removeAction(action)
         self._kinds.clear()
-        for value, name in kinds:
+        for value, name, meaning in kinds:
             action = self._kinds.addAction(name)
+            action.setToolTip(meaning)
             action.setCheckable(True)
             action.setData(value)
             action.triggered.connect(self._kind_was_chosen)
@@ -208,6 +209,7 @@ class FramePanel(QWidget):
             if action.data() == kind:
                 action.setChecked(True)
                 self.title_button.setText(action.text())
+                self.title_button.setToolTip("\n\n".join((action.toolTip(), self.tr("Choose what this frame shows"))))
                 self.picture_view.setAccessibleName(action.text())
                 return
         raise ValueError(f"{kind!r} is none of the kinds of this frame")

@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.texts import Text, fill, ratio_text
 from sculptor_app.core.trajectory.levels import PHASES, SETTLING_RULES, PhaseSpan
+from sculptor_app.measures.glossary import TERMS
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
     from sculptor_app.exports.formats import ExportFormat
@@ -33,6 +34,11 @@ def display(text: str) -> str:
 def ratio_name(ratio: float) -> str:
     """A ratio as `core.texts.ratio_text` writes it, its words translated."""
     return display(ratio_text(ratio))
+
+
+def explained(key: str) -> str:
+    """What a term of the glossary means, translated: the text of its tooltips."""
+    return display(TERMS[key].text)
 
 
 _PHASES = {phase.key: phase for phase in PHASES}

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QLabel,
 
 from sculptor_app.ui.theme import fonts, icon, inset
 from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu
+from sculptor_app.ui.widgets.names import explained
 
 LoopMode = Literal["once", "loop", "ping_pong"]
 LOOP_MODES: tuple[LoopMode, ...] = get_args(LoopMode)
@@ -120,6 +121,7 @@ class TransportBar(QWidget):
     def _make_step(self) -> None:
         self._step_label = QLabel(self.tr("Step"), self)
         self._step_label.setFont(fonts.strong())
+        self._step_label.setToolTip(explained("step"))
         self.step_box = QSpinBox(self)
         self.step_box.setKeyboardTracking(False)
         inset(self.step_box)
@@ -132,6 +134,7 @@ class TransportBar(QWidget):
         self.caption = ElidedLabel("", self)
         self.caption.setProperty("tone", "muted")
         self.caption.setFont(fonts.tabular(fonts.body()))
+        self.caption.set_tip(explained("snr"))
         for widget in (self._step_label, self.step_box, self._of_label):
             self._row.addWidget(widget)
         self._row.addSpacing(6)
@@ -243,6 +246,7 @@ class TransportBar(QWidget):
     def count_layers(self) -> None:
         """Count layers of noise from a picture on, instead of steps from the noise on."""
         self._step_label.setText(self.tr("Layer"))
+        self._step_label.setToolTip(explained("layer"))
         self.step_box.setAccessibleName(self.tr("Layer"))
         self.step_box.setToolTip(self.tr("Type a layer to go there"))
         self.speed_box.setSuffix(self.tr(" layers/s"))

@@ -7,7 +7,11 @@ from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui.widgets.frame_panel import FramePanel, LegendBar, signed
 
-KINDS = [("guess", "Current guess"), ("noisy", "Noisy state"), ("chips", "Chips")]
+KINDS = [
+    ("guess", "Current guess", "The clean picture."),
+    ("noisy", "Noisy state", "Picture and noise."),
+    ("chips", "Chips", ""),
+]
 
 
 def plain(width: int = 8, height: int = 8, colour: str = "#102030") -> QImage:
@@ -29,7 +33,7 @@ def panel(qtbot: QtBot) -> FramePanel:
 def test_the_title_offers_the_kinds(panel: FramePanel, qtbot: QtBot) -> None:
     assert panel.title_button.text() == "Current guess"
     actions = panel.title_button.menu().actions()
-    assert [action.text() for action in actions] == [name for _, name in KINDS]
+    assert [action.text() for action in actions] == [name for _, name, _ in KINDS]
     with qtbot.waitSignal(panel.kind_requested) as asked:
         actions[1].trigger()
     assert asked.args == ["noisy"]

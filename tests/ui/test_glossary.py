@@ -1,0 +1,98 @@
+"""Everything that is seen, measured or chosen has its place in the glossary, and its tooltips."""
+
+import re
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from sculptor_app.cli import main
+from sculptor_app.core.requests.samplers import SAMPLERS
+from sculptor_app.core.trajectory.levels import PHASES
+from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.measures.glossary import CHAPTERS, TERMS
+from sculptor_app.measures.spectrum import BANDS
+from sculptor_app.ui.dialogs.help import GlossaryDialog
+from sculptor_app.ui.drown.page import ForwardStage
+from sculptor_app.ui.fields.inputs import SamplerBox
+from sculptor_app.ui.playback.stage import Stage
+
+MEASURES = (
+    "snr", "sigma", "log-snr", "phase", "band", "energy", "spectrum", "noise-floor", "settled", "drowns",
+    "guidance-norm", "psnr", "whiteness", "latent-map", "loss", "learned",
+)  # fmt: skip
+
+
+def test_every_frame_sampler_phase_band_measure_and_plot_has_an_entry() -> None:
+    wanted = {
+        *(kind.value for kind in FrameKind),
+        *(f"sampler-{key}" for key in SAMPLERS),
+        *(f"phase-{phase.key}" for phase in PHASES),
+        *(f"band-{band.key}" for band in BANDS),
+        *MEASURES,
+    }
+    assert wanted - TERMS.keys() == set()
+    assert {key for key in TERMS if key.startswith("sampler-")} == {f"sampler-{key}" for key in SAMPLERS}
+    assert len(TERMS) == sum(len(chapter.terms) for chapter in CHAPTERS)  # no key twice
+
+
+@pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
+def test_an_entry_is_one_or_two_sentences(term) -> None:
+    assert term.text.endswith(".")
+    assert len(re.findall(r"[.:?](?= |$)", term.text)) <= 3, term.text
+    assert len(term.text) <= 260
+    assert not term.text.startswith(term.title)
+
+
+def test_bands_are_those_that_are_measured() -> None:
+    for band in BANDS:
+        numbers = [int(number) for number in re.findall(r"\d+", TERMS[f"band-{band.key}"].text)]
+        assert numbers[0] == band.low
+        assert numbers[1:] in ([], [band.high])
+
+
+def test_each_sampler_is_explained_where_it_is_chosen(qtbot: QtBot) -> None:
+    box = SamplerBox(tuple(SAMPLERS))
+    qtbot.addWidget(box)
+    tips = [box.itemData(row, Qt.ItemDataRole.ToolTipRole) for row in range(box.count())]
+    assert tips == [TERMS[f"sampler-{key}"].text for key in SAMPLERS]
+    box.setCurrentIndex(box.findData("heun"))
+    assert box.toolTip().startswith(TERMS["sampler-heun"].text)
+
+
+@pytest.mark.parametrize("stage", [Stage, ForwardStage])
+def test_each_kind_of_frame_is_explained_where_it_is_chosen(qtbot: QtBot, stage: type[Stage]) -> None:
+    shown = stage()
+    qtbot.addWidget(shown)
+    panel = shown.panels[0]
+    for action in panel.title_button.menu().actions():
+        assert action.toolTip() == shown.kind_meaning(action.data())
+        assert action.toolTip().endswith(".")
+    assert panel.title_button.toolTip().startswith(shown.kind_meaning(shown.kinds[0]))
+
+
+def test_the_help_finds_and_goes_to_a_term(qtbot: QtBot) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    dialog = GlossaryDialog(parent)
+    whole = dialog.text.toPlainText()
+    assert all(term.text in whole for term in TERMS.values())
+    dialog.word_line.setText("heun")
+    assert TERMS["sampler-heun"].text in dialog.text.toPlainText()
+    assert TERMS["twin"].text not in dialog.text.toPlainText()
+    dialog.word_line.setText("no such word at all")
+    assert "no such word at all" in dialog.text.toPlainText()
+    dialog.show()
+    dialog.go_to("sampler-heun")
+    assert dialog.word_line.text() == ""
+    assert dialog.text.verticalScrollBar().value() > 0
+
+
+def test_the_command_line_explains_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "twin"]) == 0
+    told = capsys.readouterr().out
+    assert " ".join(TERMS["twin"].text.split()[:6]) in told
+    assert "Heun" not in told
+    assert main(["explain", "nosuchword"]) == 2
+    assert "nosuchword" in capsys.readouterr().err
