@@ -45,6 +45,17 @@ class ChoiceBox(QComboBox):
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
         painter.end()
 
+    def showPopup(self) -> None:
+        super().showPopup()
+        # Where the screen has no room for all rows Qt cuts the last one in two; the list then ends with a whole one.
+        view = self.view()
+        row, list_window = view.sizeHintForRow(0), view.window()
+        rest = view.viewport().height() % row if row > 0 and view.verticalScrollBar().maximum() else 0
+        if rest:
+            box = list_window.geometry()
+            is_above = box.top() < self.mapToGlobal(self.rect().topLeft()).y()
+            list_window.setGeometry(box.adjusted(0, rest, 0, 0) if is_above else box.adjusted(0, 0, 0, -rest))
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
             super().wheelEvent(event)

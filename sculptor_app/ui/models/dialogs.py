@@ -6,10 +6,11 @@ import html
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.session.engine import Finding, cached_names, from_address, is_name, is_offline
+from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.names import display
 
@@ -26,11 +27,9 @@ class HubDialog(QDialog):
         self._cached, self._may_ask = cached_names(), not is_offline()
         heading = QLabel(self.tr("Which model of the hub?"), self)
         heading.setFont(fonts.title())
-        self.name = QComboBox(self)
+        self.name = ChoiceBox([(name, name) for name in self._cached], self)
         self.name.setEditable(True)
-        self.name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.name.addItems(self._cached)
-        self.name.setCurrentIndex(-1)
+        self.name.setInsertPolicy(ChoiceBox.InsertPolicy.NoInsert)
         line = self.name.lineEdit()
         assert line is not None  # it is editable
         line.setPlaceholderText("owner/name")

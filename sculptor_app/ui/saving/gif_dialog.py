@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QSettings, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QImage
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QFileDialog,
     QGridLayout,
@@ -32,6 +31,7 @@ from sculptor_app.exports.formats import AnimationFormat, Export, animation_form
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui import theme
+from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.playback.texts import duration_text, file_size_text
 from sculptor_app.ui.saving.gif_form import ask_to_replace, form_for, key_of, remember, remembered_for
 from sculptor_app.ui.widgets.bars import error_texts
@@ -150,8 +150,7 @@ class ExportGifDialog(QDialog):
         self.facts.setFont(theme.fonts.tabular(theme.fonts.body()))
         self.path = QLineEdit(str(path), self)
         self.path.setAccessibleName(self.tr("File"))
-        self.format = QComboBox(self)
-        self.format.addItems([row.short_name for row in self._formats])
+        self.format = ChoiceBox([(row.short_name, row.short_name) for row in self._formats], self)
         self.format.setAccessibleName(self.tr("Format"))
         self.format.setVisible(len(self._formats) > 1)
         self.browse = QPushButton(self.tr("Browse…"), self)

@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -37,6 +36,7 @@ from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.formats import FORMATS
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
+from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.widgets.names import display
 
 translate = QCoreApplication.translate  # a name that lupdate knows
@@ -93,11 +93,11 @@ class GifForm(QWidget):
         self._connect()
 
     def _make_fields(self, planned: int) -> None:
-        self.frames = QComboBox(self)
+        self.frames = ChoiceBox([], self)
         for word in (FrameKind.NOISY_STATE.value,) if self._into_noise else GRID_FRAMES if self._is_grid else FRAMES:
             self.frames.addItem(display(FRAMES[word].label), word)
         self.every = self._number(1, max(1, planned), 1)
-        self.picture_size = QComboBox(self)
+        self.picture_size = ChoiceBox([], self)
         for size, factor in self._sizes:
             self.picture_size.addItem(self.tr("{0} px · {1}").format(size, factor), size)
         self.delay = self._number(MIN_DELAY_MS, MAX_DELAY_MS, 10, self.tr(" ms"))
