@@ -6,4 +6,5 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 . "$here/common.sh"
 python=$(find_python)
 ready=$("$python" -I "$here/prepare.py" start "$@")
+trap '' INT # while Python starts, Ctrl-C would make it print a traceback; the program handles it from its first line on
 exec "$ready" -P -m sculptor_app "$@"

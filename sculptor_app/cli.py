@@ -1,43 +1,67 @@
 """The command `sculptor-app`: the window, or one of the commands that do without."""
 
-import argparse
-import importlib
-import sys
+from __future__ import annotations
+
+import os
+import signal
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sculptor_app import identity
-from sculptor_app.commands import check_model, explain, forward, invert, menu, sculpt, terminal
-from sculptor_app.commands.terminal import Parser, say
-from sculptor_app.commands.window import open_window
+if TYPE_CHECKING:
+    from sculptor_app.commands.terminal import Parser
 
-_COMMANDS_OF_OTHERS = (
-    "sculptor_app.commands.atelier",
-    "sculptor_app.commands.train",
-    "sculptor_app.commands.evaluate",
-)
+_COMMANDS = ("sculpt", "invert", "forward", "check_model", "explain", "menu", "atelier", "train", "evaluate")
+"""Modules of `sculptor_app.commands`, in the order in which the help lists them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says.
 
     Args:
-        argv: the arguments after the program's name; None takes those of this process.
+        argv: the arguments after the program's name; None takes those of this process, whose signals and streams are
+            the program's own then.
 
     Returns:
         The exit code; see `sculptor_app.commands.terminal`.
     """
-    arguments = make_parser().parse_args(argv)
+    if argv is None:
+        _leave_at_once_on_signals()
+    from sculptor_app.commands import process
+
+    if argv is None:
+        return process.carry_out(lambda: _run(None))
     try:
-        return int(arguments.run(arguments))
-    except KeyboardInterrupt:
-        say("Interrupted.", sys.stderr)
-        return terminal.INTERRUPTED
-    except BrokenPipeError:  # whoever read the output has gone, as `| head` does
-        return terminal.DONE
+        return _run(argv)
+    except (Exception, KeyboardInterrupt) as error:
+        return process.explained(error)
+
+
+def _leave_at_once_on_signals() -> None:
+    """Have Ctrl-C and a TERM signal end the process without a word of Python's while the rest is imported."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    from sculptor_app.commands import terminal
+    from sculptor_app.commands.window import open_window
+
+    arguments = make_parser().parse_args(argv)
+    if argv is None and arguments.run is not open_window:
+        terminal.keep_streams()
+    return int(arguments.run(arguments))
 
 
 def make_parser() -> Parser:
     """The parser of the whole command line; imports neither torch nor Qt."""
+    import argparse
+    import importlib
+
+    from sculptor_app import identity
+    from sculptor_app.commands import terminal
+    from sculptor_app.commands.terminal import Parser
+    from sculptor_app.commands.window import open_window
+
     parser = Parser(
         prog=identity.COMMAND,
         description=f"{identity.NAME}: {identity.SUMMARY[0].lower()}{identity.SUMMARY[1:]}. Opens the window if no "
@@ -46,15 +70,11 @@ def make_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"{identity.NAME} {identity.VERSION}")
-    parser.add_argument("--model", metavar="FOLDER", help="open the window with this model")
+    parser.add_argument(
+        "--model", type=terminal.model_address, metavar="FOLDER", help="open the window with this model"
+    )
     parser.set_defaults(run=open_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    sculpt.add_parsers(commands)
-    invert.add_parser(commands)
-    forward.add_parser(commands)
-    check_model.add_parser(commands)
-    explain.add_parser(commands)
-    menu.add_parser(commands)
-    for name in _COMMANDS_OF_OTHERS:
-        importlib.import_module(name).add_parsers(commands)
+    for name in _COMMANDS:
+        importlib.import_module(f"sculptor_app.commands.{name}").add_parsers(commands)
     return parser

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from sculptor_app.atelier.scene import HALF_VIEW, RenderBatch, pack
 from sculptor_app.atelier.sdf import Points
 from sculptor_app.atelier.shading import Camera, expose, light_surfaces
 from sculptor_app.atelier.trace import march, slab
+from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import FORMS, MATERIALS
 
 PIXELS_AT_ONCE, PIXELS_AT_ONCE_CPU = 256 * 64 * 64, 4 * 64 * 64
@@ -119,25 +120,27 @@ def lay_out(pictures: np.ndarray, columns: int, zoom: int = 1) -> Image.Image:
     return Image.fromarray(sheet.repeat(zoom, axis=0).repeat(zoom, axis=1))
 
 
-def write_contact_sheet(
-    path: str | Path, size: int = 64, columns: int = 12, rows: int = 8, seed: int = 0, zoom: int = 1,
-    device: str = "cpu",
-) -> float:  # fmt: skip
-    """Render a sheet on which every row is a form and materials take turns, and write it as a PNG.
+def contact_sheet(
+    size: int = 64, columns: int = 12, rows: int = 8, seed: int = 0, zoom: int = 1, device: str = "cpu",
+    stop: threading.Event | None = None,
+) -> tuple[Image.Image, float]:  # fmt: skip
+    """A sheet on which every row is a form and materials take turns, and the milliseconds that a picture took.
 
     Args:
         seed: Seed of the first picture; the following ones count up.
         zoom: Every pixel becomes zoom x zoom.
+        stop: Ends it between two rows.
 
-    Returns:
-        Milliseconds per picture.
+    Raises:
+        Cancelled: It was stopped.
     """
-    count = rows * columns
-    forms = [i // columns % len(FORMS) for i in range(count)]
-    materials = [(i % columns + i // columns) % len(MATERIALS) for i in range(count)]
-    render([seed], forms[:1], materials[:1], size, device)  # torch's first use of an operation is slow
-    start = time.perf_counter()
-    pictures = to_bytes(render(range(seed, seed + count), forms, materials, size, device))
-    taken_ms = (time.perf_counter() - start) * 1000 / count
-    lay_out(pictures, columns, zoom).save(path)
-    return taken_ms
+    render([seed], [0], [0], size, device)  # torch's first use of an operation is slow
+    start, made = time.perf_counter(), []
+    for row in range(rows):
+        if stop is not None and stop.is_set():
+            raise Cancelled
+        seeds = range(seed + row * columns, seed + (row + 1) * columns)
+        materials = [(column + row) % len(MATERIALS) for column in range(columns)]
+        made.append(to_bytes(render(seeds, [row % len(FORMS)] * columns, materials, size, device)))
+    taken_ms = (time.perf_counter() - start) * 1000 / (rows * columns)
+    return lay_out(np.concatenate(made), columns, zoom), taken_ms

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from sculptor_app.commands.saving import code_of, refused
+from sculptor_app.commands.terminal import DONE, file_path, say, stdout, stop_on_signal, whole_number
+from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.requests.request import MAX_SEED
 from sculptor_app.core.texts import pictures_text
+from sculptor_app.exports.files import OptionError, check_target, replacing
+
+MOST_PIXELS = 1 << 26
+"""Pixels of a sheet; rendering takes about 50 bytes for each."""
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -14,35 +21,52 @@ def add_parsers(subparsers: Any) -> None:
     atelier = subparsers.add_parser("atelier", help="render the sculptures that the default model learns from")
     commands = atelier.add_subparsers(title="commands", metavar="COMMAND", required=True)
     sheet = commands.add_parser("sheet", help="write a contact sheet as a PNG and print how fast it was rendered")
-    sheet.add_argument("--out", type=Path, required=True, metavar="FILE", help="the PNG to write")
-    sheet.add_argument("--seed", type=int, default=0, help="seed of the first picture (default 0)")
-    sheet.add_argument("--size", type=int, default=64, help="edge of each picture in pixels (default 64)")
-    sheet.add_argument("--columns", type=int, default=12, help="pictures in a row (default 12)")
-    sheet.add_argument("--rows", type=int, default=8, help="rows; the forms take turns (default 8)")
-    sheet.add_argument("--zoom", type=int, default=1, help="show every pixel as ZOOM x ZOOM (default 1)")
-    sheet.add_argument("--device", default="cpu", help="where to render, as torch names it (default cpu)")
+    sheet.add_argument("--out", type=file_path, required=True, metavar="FILE", help="the PNG to write")
+    sheet.add_argument("--seed", type=whole_number("seed", 0, MAX_SEED - 64 * 64), default=0, metavar="N",
+                       help="seed of the first picture (0)")  # fmt: skip
+    sheet.add_argument("--size", type=whole_number("size", 8, 1024), default=64, metavar="N",
+                       help="edge of each picture in pixels (64)")  # fmt: skip
+    sheet.add_argument("--columns", type=whole_number("number of columns", 1, 64), default=12, metavar="N",
+                       help="pictures in a row (12)")  # fmt: skip
+    sheet.add_argument("--rows", type=whole_number("number of rows", 1, 64), default=8, metavar="N",
+                       help="rows; the forms take turns (8)")  # fmt: skip
+    sheet.add_argument("--zoom", type=whole_number("zoom", 1, 8), default=1, metavar="N",
+                       help="show every pixel as N x N (1)")  # fmt: skip
+    sheet.add_argument("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (cpu)")
     sheet.set_defaults(run=write_sheet)
 
 
 def write_sheet(arguments: argparse.Namespace) -> int:
-    """Render the sheet, say how fast it was, and return the exit code."""
-    import sys
-
-    from sculptor_app.atelier.renderer import write_contact_sheet
-
-    bounds = {"seed": (0, 2**62), "size": (8, 1024), "columns": (1, 64), "rows": (1, 64), "zoom": (1, 8)}
-    for name, (low, high) in bounds.items():
-        if not low <= getattr(arguments, name) <= high:
-            print(f"--{name} is {getattr(arguments, name)}; choose {low} to {high}.", file=sys.stderr)
-            return 2
+    """Render the sheet, say how fast it was, and return the exit code; target and device are checked first."""
     try:
-        taken_ms = write_contact_sheet(
-            arguments.out, arguments.size, arguments.columns, arguments.rows, arguments.seed, arguments.zoom,
-            arguments.device,
-        )  # fmt: skip
-    except OSError as error:
-        print(f"{arguments.out} could not be written ({error}). Choose another place with --out.", file=sys.stderr)
-        return 5
+        _check(arguments)
+        from sculptor_app.atelier.renderer import contact_sheet  # torch takes seconds to import
+        from sculptor_app.diffusion.pipelines.devices import find_device
+
+        device = find_device(arguments.device)
+        with stop_on_signal() as interruption:
+            sheet, taken_ms = contact_sheet(
+                arguments.size, arguments.columns, arguments.rows, arguments.seed, arguments.zoom, device.id,
+                interruption.event,
+            )  # fmt: skip
+            with replacing(arguments.out) as file:
+                sheet.save(file, "PNG")
+    except Cancelled:
+        return refused("Interrupted; nothing was written.", interruption.code)
+    except SculptorError as error:
+        return refused(error, code_of(error))
     count = arguments.columns * arguments.rows
-    print(f"{arguments.out}: {pictures_text(count)} of {arguments.size} pixels, {taken_ms:.1f} ms a picture")
-    return 0
+    say(f"{arguments.out}: {pictures_text(count)} of {arguments.size} pixels, {taken_ms:.1f} ms a picture", stdout())
+    return DONE
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.out.suffix.lower() != ".png":
+        raise OptionError(f"{arguments.out} is no .png.", "Choose such a name.")
+    pixels = arguments.columns * arguments.rows * (arguments.size * arguments.zoom) ** 2
+    if pixels > MOST_PIXELS:
+        raise OptionError(
+            f"The sheet would have {pixels / 1e6:.0f} million pixels.",
+            f"Choose fewer pictures, or smaller ones: {MOST_PIXELS / 1e6:.0f} million are the most.",
+        )
+    check_target(arguments.out)

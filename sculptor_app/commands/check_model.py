@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.run_options import add_model, bring_model
 from sculptor_app.commands.saving import refused
-from sculptor_app.commands.terminal import BAD_INPUT, DONE, INTERRUPTED, Parser, say, stop_on_signal
+from sculptor_app.commands.terminal import (
+    BAD_INPUT,
+    DONE,
+    INTERRUPTED,
+    Parser,
+    say,
+    stdout,
+    stop_on_signal,
+)
 from sculptor_app.core.errors import Cancelled, SculptorError
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ exit codes:
 """
 
 
-def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
+def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to the program's parser."""
     parser = commands.add_parser(
         "check-model",
@@ -69,10 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
             return refused(error, BAD_INPUT)
     tried = verdict.fit and not arguments.no_trial
     if arguments.json:
-        say(json.dumps(_as_dict(verdict, plan, device.id, tried), indent=2), sys.stdout)
+        say(json.dumps(_as_dict(verdict, plan, device.id, tried), indent=2), stdout())
     else:
         for line in _lines(verdict, plan, device.name, tried):
-            say(line, sys.stdout)
+            say(line, stdout())
     return DONE if verdict.fit else REFUSED
 
 

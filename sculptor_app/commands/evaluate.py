@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sculptor_app.commands.process import interruptible
 from sculptor_app.commands.run_options import add_model, bring_model
 from sculptor_app.commands.saving import code_of, refused
 from sculptor_app.commands.terminal import (
@@ -18,9 +17,12 @@ from sculptor_app.commands.terminal import (
     INTERRUPTED,
     NOT_WRITTEN,
     ProgressBar,
+    file_path,
     is_terminal,
     number,
     say,
+    stderr,
+    stdout,
     stop_on_signal,
     whole_number,
 )
@@ -62,7 +64,7 @@ def add_parsers(subparsers: Any) -> None:
     _add_sampling(parser.add_argument_group("what to measure"))
     _add_comparison(parser.add_argument_group("what to compare with"))
     files = parser.add_argument_group("what to say")
-    files.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON")
+    files.add_argument("--out", type=file_path, metavar="FILE", help="write the figures as JSON")
     files.add_argument("--json", action="store_true", help="print the figures as JSON instead of a table")
     parser.set_defaults(run=run_evaluation)
 
@@ -84,7 +86,7 @@ def _add_sampling(group: argparse._ArgumentGroup) -> None:
 def _add_comparison(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--train-pictures", type=_count_or_all, default=TRAINING_PICTURES, metavar="N|all",
                        help=f"training pictures to look for copies of ({TRAINING_PICTURES})")  # fmt: skip
-    group.add_argument("--train-renders", type=Path, metavar="FOLDER",
+    group.add_argument("--train-renders", type=file_path, metavar="FOLDER",
                        help="where training kept its renders; without it they are rendered again")  # fmt: skip
     group.add_argument("--train-judge", action="store_true",
                        help="train another classifier and use it (minutes to an hour)")  # fmt: skip
@@ -104,18 +106,19 @@ def run_evaluation(arguments: argparse.Namespace) -> int:
             check_target(arguments.out)  # before minutes are put into it
         with stop_on_signal() as interruption:
             bring_model(arguments, interruption)
-        evaluation = evaluate(_request(arguments), _TerminalListener())
-        text = json.dumps(evaluation.as_dict(), indent=2)
-        if arguments.out is not None:
-            with replacing(arguments.out) as file:
-                file.write(text.encode() + b"\n")
+        with interruptible():
+            evaluation = evaluate(_request(arguments), _TerminalListener())
+            text = json.dumps(evaluation.as_dict(), indent=2)
+            if arguments.out is not None:
+                with replacing(arguments.out) as file:
+                    file.write(text.encode() + b"\n")
     except Cancelled as cancelled:
         return refused(str(cancelled) or "Interrupted.", interruption.code or INTERRUPTED)
     except SculptorError as error:
         return refused(sentence(error), code_of(error))
     except OSError as error:
         return refused(f"A folder for renders could not be used ({error}). Mend it, and {AGAIN}.", NOT_WRITTEN)
-    say(text if arguments.json else as_table(evaluation), sys.stdout)
+    say(text if arguments.json else as_table(evaluation), stdout())
     return DONE
 
 
@@ -133,8 +136,8 @@ def _request(arguments: argparse.Namespace) -> EvaluationRequest:
 
 class _TerminalListener:
     def message(self, sentence: str) -> None:
-        if is_terminal(sys.stderr):
-            say(sentence, sys.stderr)
+        if is_terminal(stderr()):
+            say(sentence, stderr())
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:

@@ -2,15 +2,14 @@
 
 import argparse
 import shutil
-import sys
 import textwrap
 
-from sculptor_app.commands.terminal import BAD_INPUT, DONE, Parser, say
+from sculptor_app.commands.terminal import BAD_INPUT, DONE, Parser, say, stderr, stdout
 
 WIDEST = 100
 
 
-def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
+def add_parsers(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the command to the program's parser."""
     parser = commands.add_parser(
         "explain",
@@ -31,10 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
         terms = [term for term in chapter.terms if matches(term, arguments.word)]
         found += len(terms)
         if terms:
-            say(f"{chapter.title}\n", sys.stdout)
+            say(f"{chapter.title}\n", stdout())
         for term in terms:
             text = textwrap.fill(term.text, width, initial_indent="    ", subsequent_indent="    ")
-            say(f"  {term.title}\n{text}\n", sys.stdout)
+            say(f"  {term.title}\n{text}\n", stdout())
     if not found:
-        say(f"No term has {arguments.word!r} in it. `sculptor-app explain` lists all.", sys.stderr)
+        say(f"No term has {arguments.word!r} in it. `sculptor-app explain` lists all.", stderr())
     return DONE if found else BAD_INPUT

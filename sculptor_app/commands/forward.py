@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sculptor_app.commands.run_options import check_picture, rendered, say_changes
@@ -17,13 +16,7 @@ from sculptor_app.commands.saving import (
     scale,
     write_files,
 )
-from sculptor_app.commands.terminal import (
-    Interruption,
-    OneOf,
-    Parser,
-    ProgressBar,
-    whole_number,
-)
+from sculptor_app.commands.terminal import Interruption, OneOf, Parser, ProgressBar, file_path, whole_number
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, MAX_STEPS
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, AnimationOptions
 
@@ -39,7 +32,7 @@ EXAMPLES = """examples:
 ONE, FRESH = "one", "fresh"
 
 
-def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
+def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to the program's parser."""
     parser = commands.add_parser(
         "forward",
@@ -61,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_picture(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("picture", type=Path, nargs="?", metavar="PICTURE", help="a file that holds a picture")
+    group.add_argument("picture", type=file_path, nargs="?", metavar="PICTURE", help="a file that holds a picture")
     group.add_argument("--render", action=OneOf, known=FORMS, name="form",
                        help="or: a sculpture, rendered from the seed")  # fmt: skip
     group.add_argument("--material", action=OneOf, known=MATERIALS, name="material", help="of the sculpture (marble)")

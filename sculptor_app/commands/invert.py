@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.run_options import (
@@ -28,15 +27,7 @@ from sculptor_app.commands.saving import (
     run_checked,
     write_files,
 )
-from sculptor_app.commands.terminal import (
-    Interruption,
-    OneOf,
-    Parser,
-    ProgressBar,
-    number,
-    say,
-    whole_number,
-)
+from sculptor_app.commands.terminal import Interruption, OneOf, Parser, ProgressBar, number, say, stdout, whole_number
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.texts import steps_text
 from sculptor_app.exports.animation.options import MAX_SIZE_PX, MIN_SIZE_PX, PLAIN_FRAMES, AnimationOptions
@@ -53,7 +44,7 @@ EXAMPLES = """examples:
 LEAST_STEPS, MOST_ITERATIONS, MOST_TOLERANCE, MOST_GRAIN = 2, 1000, 1.0, 0.5
 
 
-def add_parser(commands: argparse._SubParsersAction[Parser]) -> None:
+def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to the program's parser."""
     parser = commands.add_parser(
         "invert",
@@ -103,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
             trajectory = inversion.trajectory
             write_files(arguments, options, trajectory, RunMeasures.of(trajectory), 0, interruption)
         facts = _facts(inversion, error_db)
-        say(json.dumps(facts) if arguments.json else _sentences(facts), sys.stdout)
+        say(json.dumps(facts) if arguments.json else _sentences(facts), stdout())
 
     return run_checked(lambda: _checked(arguments), work)
 

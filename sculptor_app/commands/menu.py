@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sculptor_app import identity, resources
-from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, Parser, say
+from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, Parser, say, stderr, stdout
 from sculptor_app.core.files import expanded
 
 SEARCH_WORDS = ("diffusion", "noise", "sampling", "spectrum", "machine learning", "denoise", "scheduler")
@@ -18,7 +18,7 @@ class MenuError(Exception):
     """The start menu cannot be changed; the message says why and what to do instead."""
 
 
-def add_parser(commands: "argparse._SubParsersAction[Parser]") -> None:
+def add_parsers(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the command to the program's parser."""
     parser = commands.add_parser("menu", help="the entry in the start menu", description="The entry in the start menu.")
     deeds = parser.add_subparsers(dest="deed", required=True, metavar="install|remove")
@@ -30,9 +30,9 @@ def _install(_: argparse.Namespace) -> int:
     try:
         written = install()
     except MenuError as error:
-        say(str(error), sys.stderr)
+        say(str(error), stderr())
         return NOT_WRITTEN
-    say(f"Sculptor is in your start menu ({written[0]}).", sys.stdout)
+    say(f"Sculptor is in your start menu ({written[0]}).", stdout())
     return DONE
 
 
@@ -40,9 +40,9 @@ def _remove(_: argparse.Namespace) -> int:
     try:
         gone = remove()
     except MenuError as error:
-        say(str(error), sys.stderr)
+        say(str(error), stderr())
         return NOT_WRITTEN
-    say("Sculptor is out of your start menu." if gone else "Sculptor was not in your start menu.", sys.stdout)
+    say("Sculptor is out of your start menu." if gone else "Sculptor was not in your start menu.", stdout())
     return DONE
 
 

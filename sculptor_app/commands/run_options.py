@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sculptor_app.commands.terminal import Interruption, OneOf, ProgressBar, is_terminal, number, say, whole_number
+from sculptor_app.commands.terminal import (
+    Interruption,
+    OneOf,
+    ProgressBar,
+    file_path,
+    is_terminal,
+    model_address,
+    number,
+    say,
+    stderr,
+    stdout,
+    whole_number,
+)
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import (
@@ -74,8 +84,8 @@ def _fetch_wanted(arguments: argparse.Namespace, offer: Offer, interruption: Int
 def _fetch(offer: Offer, interruption: Interruption) -> None:
     from sculptor_app.diffusion.models.hub.download import download
 
-    if is_terminal(sys.stderr):
-        say(f"{offer.summary}.", sys.stderr)
+    if is_terminal(stderr()):
+        say(f"{offer.summary}.", stderr())
     with ProgressBar("Downloading", offer.total_bytes, "B", is_scaled=True) as bar:
         try:
             download(offer, lambda done, _: bar.move_to(done), interruption.event)
@@ -169,7 +179,8 @@ def add_model(group: argparse._ActionsContainer, option: str = "--model") -> Non
     """
     what = "a folder in diffusers' format, a safetensors file, or the owner/name of a model on the hub"
     group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:0, mps (auto)")
-    group.add_argument(option, metavar="MODEL", help=what if option == "model" else f"{what} (the embedded one)")
+    group.add_argument(option, type=model_address, metavar="MODEL",
+                       help=what if option == "model" else f"{what} (the embedded one)")  # fmt: skip
     _add_download(group)
 
 
@@ -199,7 +210,7 @@ def request_of(arguments: argparse.Namespace) -> RunRequest:
 
 def add_picture(group: argparse._ArgumentGroup) -> None:
     """Add the file, and what is rendered instead."""
-    group.add_argument("picture", type=Path, nargs="?", metavar="PICTURE",
+    group.add_argument("picture", type=file_path, nargs="?", metavar="PICTURE",
                        help="a file that holds a picture; its middle is brought to the model's size")  # fmt: skip
     group.add_argument("--render", action=OneOf, known=FORMS, name="form",
                        help="or: a sculpture, rendered for this")  # fmt: skip
@@ -247,9 +258,9 @@ def given_picture(arguments: argparse.Namespace, square_px: int) -> OpenedPictur
 def say_changes(opened: OpenedPicture) -> None:
     """Say on the error stream what was done to a picture besides resizing it, and to a person that, too."""
     if opened.changes:
-        say(f"{opened.name}: {', '.join(opened.notes)}", sys.stderr)
-    elif opened.notes and is_terminal(sys.stdout):
-        say(f"{opened.name}: {', '.join(opened.notes)}", sys.stdout)
+        say(f"{opened.name}: {', '.join(opened.notes)}", stderr())
+    elif opened.notes and is_terminal(stdout()):
+        say(f"{opened.name}: {', '.join(opened.notes)}", stdout())
 
 
 def rendered(form: str, material: str | None, seed: int, size_px: int) -> OpenedPicture:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,8 +16,11 @@ from sculptor_app.commands.terminal import (
     RUN_FAILED,
     Interruption,
     ProgressBar,
+    file_path,
     is_terminal,
     say,
+    stderr,
+    stdout,
     stop_on_signal,
     whole_number,
 )
@@ -49,8 +51,8 @@ def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: s
         numbers: what a table holds.
     """
     out = "; ".join(f"x{row.suffix}: {shown[row.kind]}" for row in picture_formats())
-    group.add_argument("--out", type=Path, metavar="FILE", help=out)
-    group.add_argument("--csv", type=Path, metavar="FILE", help=numbers)
+    group.add_argument("--out", type=file_path, metavar="FILE", help=out)
+    group.add_argument("--csv", type=file_path, metavar="FILE", help=numbers)
 
 
 def scale(text: str) -> int:
@@ -159,8 +161,8 @@ def write_files(
     if arguments.csv is not None:
         FORMATS["csv"].write(arguments.csv, Export(trajectory, measures=measures))
     for path in (out, arguments.csv):
-        if path is not None and is_terminal(sys.stdout):
-            say(f"{path}: {path.stat().st_size / 1024:.0f} KiB", sys.stdout)
+        if path is not None and is_terminal(stdout()):
+            say(f"{path}: {path.stat().st_size / 1024:.0f} KiB", stdout())
 
 
 EXIT_CODES: tuple[tuple[type[SculptorError], int], ...] = (
@@ -183,7 +185,7 @@ def code_of(error: SculptorError) -> int:
 
 def refused(reason: object, code: int) -> int:
     """Say why, and hand back the exit code."""
-    say(str(reason), sys.stderr)
+    say(str(reason), stderr())
     return code
 
 

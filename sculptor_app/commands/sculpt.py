@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,9 +38,12 @@ from sculptor_app.commands.terminal import (
     OneOf,
     Parser,
     ProgressBar,
+    file_path,
     is_terminal,
     number,
     say,
+    stderr,
+    stdout,
     whole_number,
 )
 from sculptor_app.core.errors import SculptorError
@@ -160,8 +162,9 @@ def _add_decoding(look: argparse._ArgumentGroup) -> None:
     look.add_argument("--decode", action=OneOf, known=tuple(DECODINGS), name="decoding", default=LAST,
                       help="of a model that works on latents: decode the last frame (and any PNG), all frames, or "
                       "none; the others are seen through a linear map (last)")  # fmt: skip
-    look.add_argument("--decoder", type=Path, metavar="FOLDER", help="a small decoder, as TAESD, for frames that the "
-                      "linear map would show; with --decode all for all of them")  # fmt: skip
+    look.add_argument("--decoder", type=file_path, metavar="FOLDER",
+                      help="a small decoder, as TAESD, for frames that the linear map would show; "
+                      "with --decode all for all of them")  # fmt: skip
 
 
 def run_sculpt(arguments: argparse.Namespace) -> int:
@@ -231,7 +234,7 @@ def _with_frames_that_are_there(
     is_filmed = row is not None and row.kind == "animation"
     if not is_filmed or options.frames not in ("guess", "both") or has_guesses(trajectory):
         return options
-    say(f"{trajectory.step(trajectory.last).guess_note} The noisy state is shown instead.", sys.stderr)
+    say(f"{trajectory.step(trajectory.last).guess_note} The noisy state is shown instead.", stderr())
     return replace(options, frames="noisy")
 
 
@@ -241,8 +244,8 @@ def _say_settled(measures: RunMeasures, rule: str) -> None:
 
     steps = settled_steps(measures).get(rule, {})
     marks = ", ".join(f"{band} {step}" for band, step in steps.items() if step is not None)
-    if marks and is_terminal(sys.stdout):
-        say(f"Bands settled by {rule} at steps: {marks}", sys.stdout)
+    if marks and is_terminal(stdout()):
+        say(f"Bands settled by {rule} at steps: {marks}", stdout())
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
@@ -293,9 +296,9 @@ def _sampled(
     assert trajectory is not None
     assert measures is not None
     if trajectory.info.note:
-        say(trajectory.info.note, sys.stderr)
+        say(trajectory.info.note, stderr())
     if any(trajectory.returned(k) is not None for k in range(1, trajectory.last + 1)):
-        say(CHANGED, sys.stderr)
+        say(CHANGED, stderr())
     return Sculpted(engine, trajectory, measures)
 
 
@@ -334,12 +337,12 @@ def _decoded(
         if len(decoded) > before:
             told.append(f"{_frames(len(decoded) - before)} decoded by {name}")
         if failure:
-            say(failure, sys.stderr)
+            say(failure, stderr())
     rest = len(states) * len(kinds_of(options)) - len(decoded)
     if rest:
         _find_map(engine, run, interruption)
         told.append(f"{_frames(rest)} {_seen(run, options, states[-1])}")
-    say(f"Of latents: {'; '.join(told)}.", sys.stderr)
+    say(f"Of latents: {'; '.join(told)}.", stderr())
     return decoded
 
 
@@ -399,4 +402,4 @@ def _find_map(engine: Engine, run: Trajectory, interruption: Interruption) -> No
                 else:
                     bar.move_to(found.done)
     except SculptorError as error:
-        say(f"{error.message} No linear map can be found for the latents.", sys.stderr)
+        say(f"{error.message} No linear map can be found for the latents.", stderr())

@@ -11,10 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
-from sculptor_app.core.texts import decimal_text
+from sculptor_app.core.files import typed_path
+from sculptor_app.core.texts import decimal_text, harmless
 
 DONE = 0
 UNEXPECTED = 1
@@ -37,16 +39,63 @@ EXPLAINED = """exit codes:
 _ARGUMENT = re.compile(r"^argument [^:]*: (?=[A-Z])")  # before a sentence of ours, which names the thing itself
 
 
+MOST_ERROR = 4_000
+"""Letters that are written about one fault."""
+MOST_ARGUMENT = 300
+"""Letters of a sentence about an argument."""
+_kept: dict[str, TextIO | None] = {}
+
+
+class OutputFailed(Exception):
+    """The output stream took no more; holds the system's reason."""
+
+
+def stdout() -> TextIO | None:
+    """The output stream, which libraries cannot write to once `keep_streams` was called; None where there is none."""
+    return _kept["out"] if _kept else sys.stdout
+
+
+def stderr() -> TextIO | None:
+    """The error stream; as `stdout`."""
+    return _kept["err"] if _kept else sys.stderr
+
+
+def keep_streams() -> None:
+    """Keep both streams for this program: what libraries print, and C code writes, goes to a log from now on."""
+    from sculptor_app import logs
+
+    if not _kept:
+        logs.start()
+        _kept["out"], _kept["err"] = logs.divert_libraries()
+
+
 def say(text: str, stream: TextIO | None) -> None:
-    """Write a line, if there is somewhere to write it."""
-    if stream is not None:
-        stream.write(text + "\n")
+    """Write a line or several, if there is somewhere to write; control characters are made harmless.
+
+    What is told of a fault is bounded, and an error stream that takes nothing is let be.
+
+    Raises:
+        OutputFailed: The output stream took it not; `BrokenPipeError` where its reader has gone.
+    """
+    if stream is None:
+        return
+    is_output = stream is stdout()
+    text = harmless(text, len(text) if is_output else MOST_ERROR)
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()
+    except BrokenPipeError:
+        if is_output:
+            raise
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        if is_output:
+            raise OutputFailed(getattr(error, "strerror", None) or str(error)) from error
 
 
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person looks at the stream."""
-    return stream is not None and stream.isatty()
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 class ProgressBar:
@@ -60,7 +109,7 @@ class ProgressBar:
         from tqdm import tqdm
 
         self._bar: Any = tqdm(
-            desc=what, total=total, unit=unit, file=sys.stderr, disable=not is_terminal(sys.stderr), dynamic_ncols=True,
+            desc=what, total=total, unit=unit, file=stderr(), disable=not is_terminal(stderr()), dynamic_ncols=True,
             leave=False, unit_scale=is_scaled,
         )  # fmt: skip
 
@@ -105,7 +154,8 @@ def stop_on_signal(patient: bool = False) -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield interruption
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}  # Windows has no SIGHUP
+    before = {n: signal.signal(n, ask) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
     try:
         yield interruption
     finally:
@@ -118,10 +168,28 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, in one line, and leave."""
-        sentence = _ARGUMENT.sub("", message)
+        sentence = harmless(" ".join(_ARGUMENT.sub("", message).split()), MOST_ARGUMENT)
         sentence = sentence[:1].upper() + sentence[1:]
-        say(f"{sentence.rstrip('.')}. `{self.prog} --help` lists what is known.", sys.stderr)
+        say(f"{sentence.rstrip('.')}. `{self.prog} --help` lists what is known.", stderr())
         raise SystemExit(BAD_INPUT)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write help and version; argparse's own way lets a full disk pass for success."""
+        say(message.rstrip("\n"), stdout())
+
+
+def file_path(text: str) -> Path:
+    """A converter for argparse: the path of a file or folder, "~" for the home, never empty."""
+    try:
+        return typed_path(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def model_address(text: str) -> str:
+    """A converter for argparse: a model's folder, file, name or address as it was typed, never empty."""
+    file_path(text)
+    return text
 
 
 def whole_number(name: str, low: int, high: int) -> Callable[[str], int]:

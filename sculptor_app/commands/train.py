@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from sculptor_app.commands.terminal import OneOf, number, whole_number
+from sculptor_app.commands.terminal import OneOf, file_path, number, whole_number
 from sculptor_app.commands.train_recipe import HIGHEST_SEED, RENDERS, SIZE
 from sculptor_app.core.requests.request import MAX_SEED
 from sculptor_app.core.texts import decimal_text
@@ -58,16 +57,16 @@ def add_parsers(subparsers: Any) -> None:
 
 def _add_folders(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     return [
-        group.add_argument("--out", type=Path, required=True, metavar="FOLDER",
+        group.add_argument("--out", type=file_path, required=True, metavar="FOLDER",
                            help="of the run; its model goes into FOLDER/model"),
-        group.add_argument("--export", type=Path, metavar="FOLDER",
+        group.add_argument("--export", type=file_path, metavar="FOLDER",
                            help="write the last checkpoint's averaged weights as a model, and train nothing"),
     ]  # fmt: skip
 
 
 def _add_data(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     return [
-        group.add_argument("--from", dest="folder", type=Path, metavar="FOLDER",
+        group.add_argument("--from", dest="folder", type=file_path, metavar="FOLDER",
                            help="learn the pictures in this folder and those inside it (rendered sculptures)"),
         group.add_argument("--size", type=whole_number("size", SMALLEST, LARGEST), metavar="N",
                            help=f"edge of the pictures in pixels ({SIZE}, or that of --start-from)"),
@@ -89,7 +88,7 @@ def _add_network(group: argparse._ArgumentGroup) -> list[argparse.Action]:
                            "(64,128,192,224)"),
         group.add_argument("--layers", type=whole_number("number of layers", 1, 8), metavar="N",
                            help="residual blocks per level (1)"),
-        group.add_argument("--start-from", type=Path, metavar="FOLDER",
+        group.add_argument("--start-from", type=file_path, metavar="FOLDER",
                            help="begin with the weights of this model, and with its patch, channels and layers"),
     ]  # fmt: skip
 

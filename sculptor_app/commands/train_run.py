@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import math
 import os
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,8 +17,18 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.commands.process import interrupted_code, interruptible
 from sculptor_app.commands.saving import code_of
-from sculptor_app.commands.terminal import DONE, INTERRUPTED, NOT_WRITTEN, ProgressBar, is_terminal, say, stop_on_signal
+from sculptor_app.commands.terminal import (
+    DONE,
+    NOT_WRITTEN,
+    ProgressBar,
+    is_terminal,
+    say,
+    stderr,
+    stdout,
+    stop_on_signal,
+)
 from sculptor_app.commands.train_recipe import (
     AGAIN,
     RENDERS,
@@ -61,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Carry out the command; returns the exit code. Sentences go to the output, errors to the error stream."""
     try:
         refuse_mistakes(arguments)
-        return _export(arguments) if arguments.export is not None else _train(arguments)
+        with interruptible():
+            return _export(arguments) if arguments.export is not None else _train(arguments)
     except SculptorError as error:
         _report_error(sentence(error, arguments), everywhere=not isinstance(error, TrainingError) or error.everywhere)
         return code_of(error)
@@ -70,12 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
         return NOT_WRITTEN
     except KeyboardInterrupt:
         _report_error(f"Interrupted. What was rendered and the last checkpoint stay: {AGAIN} to go on.")
-        return INTERRUPTED
+        return interrupted_code()
 
 
 def _export(arguments: argparse.Namespace) -> int:
     export_checkpoint(arguments.out / CHECKPOINT, arguments.export)
-    say(_written(arguments.export), sys.stdout)
+    say(_written(arguments.export), stdout())
     return DONE
 
 
@@ -246,7 +256,7 @@ def _written(model: Path) -> str:
 def _report_error(text: str, everywhere: bool = True) -> None:
     """Write why the command ends; the first process does so for all unless only this one knows."""
     if os.environ.get("RANK", "0") == "0" or not everywhere:
-        say(text, sys.stderr)
+        say(text, stderr())
 
 
 def launcher_mistake(environment: dict[str, str] | os._Environ[str] = os.environ) -> str:
@@ -279,7 +289,7 @@ class TerminalListener(RunListener):
     @classmethod
     def of_process(cls, first: bool) -> TerminalListener:
         """The streams of this process if it is the first of a run, else none."""
-        return cls(sys.stdout, sys.stderr) if first else cls(None, None)
+        return cls(stdout(), stderr()) if first else cls(None, None)
 
     def __enter__(self) -> TerminalListener:
         if is_terminal(self._err):

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from sculptor_app.commands.terminal import BAD_INPUT, UNEXPECTED, say
+from sculptor_app.commands.terminal import BAD_INPUT, UNEXPECTED, keep_streams, say, stderr
 
 _OWN_SCREENS = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs", "directfb")
 """Platforms of Qt's that need neither X11 nor Wayland."""
@@ -40,7 +40,7 @@ def open_window(arguments: argparse.Namespace) -> int:
     """Open the window and stay until it is closed; returns the exit code."""
     missing = missing_display()
     if missing:
-        say(missing, sys.stderr)
+        say(missing, stderr())
         return UNEXPECTED
     try:
         from sculptor_app.ui.shell.app import main
@@ -50,15 +50,14 @@ def open_window(arguments: argparse.Namespace) -> int:
         ):
             raise
         say(f"The window cannot be opened: Qt is not complete ({error}). Start `sh packaging/start.sh`, which installs "
-            "what is missing, or work without a window: `sculptor-app sculpt --help`.", sys.stderr)  # fmt: skip
+            "what is missing, or work without a window: `sculptor-app sculpt --help`.", stderr())  # fmt: skip
         return UNEXPECTED
-    if not arguments.model:
-        return int(main([]))
     from sculptor_app.core.errors import SculptorError
     from sculptor_app.session.engine import from_address
 
     try:
-        return int(main(["--model", from_address(arguments.model)]))
+        argv = ["--model", from_address(arguments.model)] if arguments.model else []
     except SculptorError as error:
-        say(str(error), sys.stderr)
+        say(str(error), stderr())
         return BAD_INPUT
+    return int(main(argv, lambda sentence: say(sentence, stderr()), keep_streams))

@@ -1,8 +1,12 @@
 """Errors of a run, each with one clear sentence and advice what to do next."""
 
+from sculptor_app.core.texts import Text, harmless
+
 
 class SculptorError(Exception):
     """An error that is shown to a person; what was computed before it stays valid.
+
+    Both sentences are made harmless and bounded, as a model's config or a file's name may be part of them.
 
     Args:
         message: What happened, one sentence with its full stop.
@@ -10,6 +14,7 @@ class SculptorError(Exception):
     """
 
     def __init__(self, message: str, advice: str = "") -> None:
+        message, advice = (text if isinstance(text, Text) else harmless(text) for text in (message, advice))
         super().__init__(message, advice)
         self.message = message
         self.advice = advice

@@ -16,10 +16,23 @@ def expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111  (Path.expanduser raises)
 
 
+def typed_path(text: str) -> Path:
+    """The path that a person typed for a file or folder.
+
+    Raises:
+        ValueError: It is empty, which Python takes for the current folder, or holds a zero byte; a sentence.
+    """
+    if not text.strip():
+        raise ValueError("The path is empty; write the name of a file or folder")
+    if "\0" in text:
+        raise ValueError("The path holds a zero byte, which no file or folder has")
+    return expanded(text)
+
+
 def is_file(path: str | Path) -> bool:
     """Whether there is such a file; False, too, for what cannot be a path or may not be looked at."""
     try:
-        return expanded(path).is_file()
+        return typed_path(str(path)).is_file()
     except (OSError, ValueError):
         return False
 
@@ -27,7 +40,7 @@ def is_file(path: str | Path) -> bool:
 def is_folder(path: str | Path) -> bool:
     """Whether there is such a folder; False, too, for what cannot be a path or may not be looked at."""
     try:
-        return expanded(path).is_dir()
+        return typed_path(str(path)).is_dir()
     except (OSError, ValueError):
         return False
 

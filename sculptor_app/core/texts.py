@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
+from pathlib import PurePath
 from string import Formatter
 from typing import Any, TypeVar
 
@@ -18,6 +19,13 @@ NEXT_TO_NOTHING = 1e-4
 """Amounts below it are shown as "≈ 0"."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MOST_SENTENCE = 1_000
+"""Letters of a sentence that a person is shown, whatever a file or a model's config puts into it."""
+MOST_FACT = 500
+"""Letters of what is put into a template."""
+_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, changes of the direction of writing, and halves of letters: they change terminals and lines."""
+_BREAKS = re.compile(r"[\t\r\n]+")
 _UNITS = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6))
 
 
@@ -50,6 +58,7 @@ class Text(str):
 
     def __new__(cls, context: str, template: str, facts: tuple[object, ...] | None = None) -> "Text":
         """Put the facts into the template."""
+        facts = None if facts is None else tuple(_shown_fact(fact) for fact in facts)
         text = super().__new__(cls, template if facts is None else fill(template, facts))
         text.context, text.template, text.facts = context, template, facts
         return text
@@ -70,6 +79,23 @@ def translate(context: str, text: str) -> Text:
         text: English, a literal; {0}, {1} … for what `format` puts in.
     """
     return Text(context, text)
+
+
+def harmless(text: str, most: int = MOST_SENTENCE) -> str:
+    """A text of any origin as it may be shown: bounded, its control characters replaced by a mark, its lines kept.
+
+    Args:
+        most: letters of it that are shown.
+    """
+    shown = _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text[:most])
+    return shown if len(text) <= most else f"{shown}…"
+
+
+def _shown_fact(fact: object) -> object:
+    """A fact, harmless and in one line if it is words; numbers and texts of the program's own stay what they are."""
+    if isinstance(fact, Text) or not isinstance(fact, str | PurePath | BaseException):
+        return fact
+    return harmless(_BREAKS.sub(" ", str(fact)[: MOST_FACT + 1]), MOST_FACT)
 
 
 def to_plain(text: str) -> object:
@@ -94,7 +120,7 @@ def from_plain(plain: object) -> str:
         TypeError: A fact does not have the kind that its format needs.
     """
     if isinstance(plain, str):
-        return plain
+        return harmless(plain)
     if not isinstance(plain, dict) or plain.keys() != {"context", "template", "facts"}:
         raise ValueError("it is no text")
     context, template, facts = plain["context"], plain["template"], plain["facts"]

@@ -1,6 +1,8 @@
 """Pictures: a pure function of seed, form and material, and what they show is what their labels say."""
 
 import argparse
+import contextlib
+import errno
 import subprocess
 import sys
 
@@ -10,10 +12,11 @@ import torch
 from PIL import Image
 
 from sculptor_app.atelier import FORMS, MATERIALS, render
-from sculptor_app.atelier.renderer import _rays, lay_out, to_bytes, write_contact_sheet
+from sculptor_app.atelier.renderer import _rays, contact_sheet, lay_out, to_bytes
 from sculptor_app.atelier.scene import pack, sculpt
 from sculptor_app.atelier.shape import RandomStream
 from sculptor_app.atelier.trace import NEVER, march, slab
+from sculptor_app.cli import main
 from sculptor_app.commands import atelier
 from sculptor_app.core.requests import request
 
@@ -172,10 +175,8 @@ def test_bytes_reach_from_0_to_255():
     assert to_bytes(torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).flatten().tolist() == [0, 128, 255]
 
 
-def test_a_sheet_is_deterministic_and_holds_the_renders(tmp_path):
-    for name in ("a.png", "b.png"):
-        assert write_contact_sheet(tmp_path / name, size=16, columns=2, rows=3, seed=7) > 0
-    first, second = (np.asarray(Image.open(tmp_path / name)) for name in ("a.png", "b.png"))
+def test_a_sheet_is_deterministic_and_holds_the_renders():
+    first, second = (np.asarray(contact_sheet(size=16, columns=2, rows=3, seed=7)[0]) for _ in range(2))
     assert np.array_equal(first, second)
     assert first.shape == (48, 32, 3)
     assert np.array_equal(first[16:32, 0:16], to_bytes(render([9], [1], [1], 16))[0])
@@ -196,17 +197,43 @@ def test_the_command_writes_a_sheet_and_says_how_fast(tmp_path, capsys):
     assert "ms a picture" in capsys.readouterr().out
 
 
-def test_the_command_names_what_is_out_of_bounds(tmp_path, capsys):
-    arguments = parse("atelier", "sheet", "--out", str(tmp_path / "x.png"), "--size", "4")
-    assert arguments.run(arguments) == 2
-    assert "--size is 4; choose 8 to 1024." in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("wrong", "code", "sentence"),
+    [
+        (["--size", "4"], 2, "The size is 4; choose a whole number, 8 to 1024."),
+        (["--out", ""], 2, "The path is empty; write the name of a file or folder."),
+        (["--out", "~nobody-of-that-name/x.png"], 5, "does not exist. Create it, or choose another."),
+        (["--out", "x.gif"], 2, "x.gif is no .png. Choose such a name."),
+        (["--out", "."], 2, ". is no .png."),
+        (["--device", "abacus"], 2, "The device 'abacus' is not available here."),
+        (["--size", "1024", "--rows", "64"], 2, "The sheet would have 805 million pixels."),
+    ],
+)
+def test_a_sheet_that_cannot_be_is_refused_before_the_work(
+    wrong: list[str], code: int, sentence: str, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sculptor_app.atelier.renderer.contact_sheet", lambda *_: pytest.fail("it was rendered"))
+    with contextlib.suppress(SystemExit):
+        assert main(["atelier", "sheet", "--out", "x.png", *wrong]) == code
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path, capsys):
-    out = tmp_path / "missing" / "x.png"
-    arguments = parse("atelier", "sheet", "--out", str(out), "--size", "8", "--columns", "1", "--rows", "1")
-    assert arguments.run(arguments) == 5
-    assert str(out) in capsys.readouterr().err
+def test_a_sheet_that_fails_half_written_leaves_the_one_before(tmp_path, monkeypatch, capsys):
+    target = tmp_path / "x.png"
+    target.write_bytes(b"before")
+
+    def fill_the_disk(image, file, *_):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fill_the_disk)
+    assert main(["atelier", "sheet", "--out", str(target), "--size", "8", "--rows", "1", "--columns", "1"]) == 5
+    assert capsys.readouterr().err.startswith("The disk is full:")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("x.png", b"before")]
 
 
 def test_the_command_line_costs_no_torch():

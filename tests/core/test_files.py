@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.files import expanded, is_file, is_folder, is_same_place, without_folder
+from sculptor_app.core.files import expanded, is_file, is_folder, is_same_place, typed_path, without_folder
 from sculptor_app.core.requests.request import Lora
 from sculptor_app.diffusion.models.hub.cache import is_of_the_hub
 from sculptor_app.diffusion.models.loader import find_model
@@ -29,6 +29,16 @@ def test_a_path_that_nobody_can_have(path: str, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(SculptorError):
         check_target(Path(path))
     assert [entry.name for entry in tmp_path.iterdir()] == ["loop"]
+
+
+@pytest.mark.parametrize("path", ["", " "])
+def test_an_empty_path_is_not_the_current_folder(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (is_file(path), is_folder(path)) == (False, False)
+    with pytest.raises(ValueError, match="empty"):
+        typed_path(path)
+    with pytest.raises(SculptorError):
+        find_model(path)
 
 
 def test_a_current_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

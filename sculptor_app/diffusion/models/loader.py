@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import torch
 
 from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.core.files import expanded
+from sculptor_app.core.files import expanded, typed_path
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import builder, pickles, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
@@ -63,11 +64,9 @@ def find_model(model: str) -> Path:
     """The folder or file of a path, or of a repository in the hub's cache; `ModelFolderError` if there is neither."""
     model = cache.from_address(model)
     path = expanded(model)
-    try:
-        if path.exists():
+    with contextlib.suppress(OSError, ValueError):  # the name is none
+        if typed_path(model).exists():
             return path.resolve()
-    except (OSError, ValueError):  # the name is none
-        pass
     if cache.is_name(model):
         return cache.find_begun(model).resolve()
     raise ModelFolderError(

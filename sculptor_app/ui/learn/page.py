@@ -104,6 +104,10 @@ class LearnPage(Page):
             self.learner.inspect(self.settings_panel.folder)
         self.presenter.clock.request()
 
+    @property
+    def keeps_checkpoint(self) -> bool:
+        return self.learner.state is not TrainingState.IDLE
+
     @Slot()
     def start(self) -> None:
         """Begin, pause, or go on."""

@@ -60,6 +60,11 @@ class Page(QWidget):
         return False
 
     @property
+    def keeps_checkpoint(self) -> bool:
+        """Whether something goes on that `shutdown` keeps a checkpoint of."""
+        return False
+
+    @property
     def can_start(self) -> bool:
         """Whether `start` would do something."""
         return True

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QSettings, Qt, QTranslator, Signal, Slot
+from PySide6.QtCore import (
+    QLibraryInfo,
+    QLocale,
+    QMessageLogContext,
+    QObject,
+    QSettings,
+    Qt,
+    QTimer,
+    QtMsgType,
+    QTranslator,
+    Signal,
+    Slot,
+    qInstallMessageHandler,
+)
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 from sculptor_app import identity, resources
+from sculptor_app.ui.shell.signals import EndSignals
 
 if TYPE_CHECKING:
-    from sculptor_app.logs import ExceptionHook
     from sculptor_app.ui.shell.main_window import MainWindow
     from sculptor_app.ui.widgets.bars import MessageBar
 
@@ -56,12 +71,25 @@ def install_translations(app: QApplication, language: QLocale) -> list[QTranslat
     return installed
 
 
-def main(argv: Sequence[str] = ()) -> int:
-    """Open the window, with `--model FOLDER` for another model, and stay until it is closed; the exit code."""
+def main(
+    argv: Sequence[str] = (), say: Callable[[str], object] | None = None, shown: Callable[[], object] | None = None
+) -> int:
+    """Open the window, with `--model FOLDER` for another model, and stay until it is closed.
+
+    Args:
+        say: Tells a person why no window can be opened; None writes to the error stream.
+        shown: Called once the window has been painted.
+
+    Returns:
+        The exit code.
+    """
     rest = list(argv)
     model = _taken(rest, "--model")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _take_qt_messages(say or _write_error)
     app = make_application(rest)
+    signals = EndSignals(lambda: _close_all(app))
+    signals.start()
     install_translations(app, QLocale())
     settings = QSettings()
     from sculptor_app.ui import theme
@@ -71,11 +99,57 @@ def main(argv: Sequence[str] = ()) -> int:
     from sculptor_app.ui.shell.main_window import MainWindow
 
     window = MainWindow(settings, model)
-    window.completed.connect(_AfterFirstPaint(app, window).begin)
+    hook = UncaughtErrors(app, window, say or _write_error)
+    hook.install()
+    if shown is not None:
+        window.completed.connect(shown)
+    window.completed.connect(_AfterFirstPaint(app, window, hook).begin)
     window.completed.connect(window.prepare)
     window.closed.connect(app.quit)  # Qt quits by itself only for windows that are still visible when they close
     window.show()
-    return app.exec()
+    code = app.exec()
+    return signals.code or code
+
+
+def _close_all(app: QApplication) -> bool:
+    """Close the window for a signal, or leave where there is none yet; whether a checkpoint is being written."""
+    from sculptor_app.ui.shell.main_window import MainWindow
+
+    for window in app.topLevelWidgets():
+        if isinstance(window, MainWindow):
+            return window.close_for_signal()
+    QTimer.singleShot(0, app.quit)
+    return False
+
+
+def _write_error(sentence: str) -> None:
+    if sys.stderr is not None:  # a windowed program on Windows has none
+        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.flush()
+
+
+def _take_qt_messages(say: Callable[[str], object]) -> None:
+    """Send Qt's own messages to the log; one that would abort the process becomes a sentence and exit code 1."""
+    log = logging.getLogger("sculptor_app.qt")
+    log.addHandler(logging.NullHandler())  # Python's last resort would print to the terminal
+    told: list[str] = []
+    levels = {QtMsgType.QtWarningMsg: logging.WARNING, QtMsgType.QtCriticalMsg: logging.ERROR}
+
+    def take(kind: QtMsgType, _: QMessageLogContext, message: str) -> None:
+        if kind == QtMsgType.QtFatalMsg:
+            reasons = [each for each in told if "display" in each or "plugin" in each] or [message.splitlines()[0]]
+            platform, display = (os.environ.get(name, "") for name in ("QT_QPA_PLATFORM", "DISPLAY"))
+            where = (
+                f" on display {display!r}" if display and not platform else f" with {platform!r}" if platform else ""
+            )
+            say(f"The window cannot be opened{where[:80]}: {reasons[0].strip()[:200]} Start Sculptor from a desktop "
+                "session, or work without a window: `sculptor-app sculpt --help`.")  # fmt: skip
+            os._exit(1)
+        told.append(message)
+        del told[:-20]
+        log.log(levels.get(kind, logging.DEBUG), "%s", message)
+
+    qInstallMessageHandler(take)
 
 
 def _taken(arguments: list[str], name: str) -> str | None:
@@ -110,13 +184,37 @@ class CrashReporter(QObject):
         self._messages.show_message(sentence, self.tr("What is on screen stays; save it before you go on."))
 
 
-class _AfterFirstPaint(QObject):
-    """What no first paint needs: the log, the exception hook, the icon."""
+class UncaughtErrors:
+    """The exception hook of the window: into its message bar; before that is there, to the terminal, and the end.
 
-    def __init__(self, app: QApplication, window: MainWindow) -> None:
+    Args:
+        say: Tells a person why no window can be opened.
+    """
+
+    def __init__(self, app: QApplication, window: MainWindow, say: Callable[[str], object]) -> None:
+        self._app, self._window, self._say = app, window, say
+        self.reporter: CrashReporter | None = None
+
+    def install(self) -> None:
+        """Take over from Python's own hooks; what destructors raise goes to the log."""
+        from sculptor_app.logs import ExceptionHook
+
+        ExceptionHook(self._show).install()
+
+    def _show(self, sentence: str, error: BaseException) -> None:
+        if self.reporter is not None:
+            self.reporter.report(sentence, error)
+            return
+        self._say(sentence if not isinstance(error, resources.ResourceError) else str(error))
+        QTimer.singleShot(0, self._app, lambda: self._app.exit(1))
+
+
+class _AfterFirstPaint(QObject):
+    """What no first paint needs: the log, the message bar for errors, the icon."""
+
+    def __init__(self, app: QApplication, window: MainWindow, errors: UncaughtErrors) -> None:
         super().__init__(window)
-        self._app, self._window = app, window
-        self._hook: ExceptionHook | None = None
+        self._app, self._window, self._errors = app, window, errors
 
     @Slot()
     def begin(self) -> None:
@@ -124,8 +222,7 @@ class _AfterFirstPaint(QObject):
         from sculptor_app import logs
 
         logs.start()
-        self._hook = logs.ExceptionHook(CrashReporter(self._window.panels.messages).report)
-        self._hook.install()
+        self._errors.reporter = CrashReporter(self._window.panels.messages)
         icon = QIcon.fromTheme(identity.APP_ID)
         if icon.isNull():
             try:

@@ -117,6 +117,15 @@ class MainWindow(QMainWindow):
         self.panels.plots.load()
         self.panels.runner.prepare()
 
+    def close_for_signal(self) -> bool:
+        """Save the settings and close soon, as the process ends; whether a checkpoint is being written meanwhile."""
+        panels, bench = self._panels, self._workbench
+        keeps = bench is not None and bench.pages.keeps_checkpoint
+        if panels is not None and bench is not None:
+            self._save(panels, bench)
+        QTimer.singleShot(0, self.close)
+        return keeps
+
     def _save(self, panels: Panels, bench: Workbench) -> None:
         self.settings.setValue("window/geometry", self.saveGeometry())
         panels.dock_layout.save(self.settings)
@@ -149,6 +158,7 @@ class MainWindow(QMainWindow):
         for jobs in self.findChildren(JobThread):  # all at once, and not each when the one before has ended
             jobs.cancel()
         panels.session.pause()
+        bench.pages.stop()  # at once, as a checkpoint takes its time, too
         bench.close()
         panels.runner.shutdown()
         bench.pages.shutdown()

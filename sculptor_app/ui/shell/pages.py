@@ -99,6 +99,16 @@ class Pages(QObject):
         for page in self._pages.values():
             page.save_choices()
 
+    @property
+    def keeps_checkpoint(self) -> bool:
+        """Whether a page has a checkpoint to write before it ends."""
+        return any(page.keeps_checkpoint for page in self._pages.values())
+
+    def stop(self) -> None:
+        """Ask all pages to end what they do in the background."""
+        for page in self._pages.values():
+            page.stop()
+
     def shutdown(self) -> None:
         """End what the pages do in the background, and wait for it."""
         for page in self._pages.values():
