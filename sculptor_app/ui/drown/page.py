@@ -219,10 +219,8 @@ class DrownPage(Page):
         self._reverse_runs.failed.connect(self._fail)
         session.trajectory_changed.connect(self.plots.show_trajectory)
         for signal in (session.length_changed, session.step_changed):
-            signal.connect(self.plot_clock.request)
             signal.connect(self._show_reverse_runs)
-        self.plot_clock.due.connect(self.plots.draw)
-        self.plots.more_due.connect(self.plot_clock.request)
+        self.plots.follow(self.presenter.clock, self.plot_clock)
         self.plots.step_requested.connect(session.go_to)
         self._show_reverse_runs()
 

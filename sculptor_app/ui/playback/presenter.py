@@ -29,8 +29,11 @@ translate = QCoreApplication.translate  # a name that lupdate knows
 class PlaybackPresenter(QObject):
     """A session's timeline and transport bar, drawn at most once per display frame; a page's own views come on top."""
 
-    share_while_running = 0.025
-    """Of the GUI thread's time that drawing may take while a run computes: the interpreter is shared with it."""
+    share_while_running = 0.035
+    """Of the GUI thread's time that drawing may take while a run computes: the interpreter is shared with it.
+
+    The plots of a page are drawn in the same moment and count in.
+    """
 
     def __init__(self, session: Session, timeline: Timeline, transport: TransportBar, parent: QObject) -> None:
         super().__init__(parent)

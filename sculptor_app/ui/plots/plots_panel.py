@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen b
     from sculptor_app.session.session import Session
     from sculptor_app.ui.plots.band_plot import BandPlot
     from sculptor_app.ui.plots.spectrum_plot import SpectrumPlot
+    from sculptor_app.ui.widgets.frame_clock import FrameClock
 
 GUESS: Source = "guess"
 STATE: Source = "state"
@@ -49,6 +50,7 @@ class PlotsPanel(QWidget):
         self._ends: dict[str, Spectrum] = {}
         self._drawn: dict[str, tuple[int, int]] = {}  # of each plot, the step that it shows and the newest one
         self._next = BANDS
+        self._moment = 0  # position at which all views were drawn last, while states come or are played
         self._is_busy = False
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 12, 14, 10)
@@ -104,12 +106,41 @@ class PlotsPanel(QWidget):
         if self._session.trajectory is not None:
             self.show_trajectory()
 
+    def follow(self, views: FrameClock, own: FrameClock) -> None:
+        """Draw when these clocks are due: that of the session's other views, and one of the plots' own.
+
+        While states come or are played, all views are drawn in the same moment, of one position. Who scrubs by hand is
+        not held up by the plots: they come in the frames after the others'.
+        """
+        session = self._session
+        for signal in (session.length_changed, session.step_changed, session.running_changed, session.playback_changed):
+            signal.connect(own.request)
+        views.due.connect(self._draw_with_views)
+        own.due.connect(self._draw_after_views)
+        self.more_due.connect(own.request)
+
+    @property
+    def _is_moving(self) -> bool:
+        return self._session.is_running or bool(self._session.direction)
+
+    @Slot()
+    def _draw_with_views(self) -> None:
+        if self._is_moving:
+            self._moment = self._session.position
+            self.draw()
+            self.draw()  # the other plot
+
+    @Slot()
+    def _draw_after_views(self) -> None:
+        if not self._is_moving:
+            self.draw()
+
     def set_source(self, source: Source) -> None:
         """Plot the guess or the noisy state."""
         self.source = source
         for button in self._choice.buttons():
             button.setChecked(button.property("source") == source)
-        self.show_trajectory()
+        self._plot_again()
 
     @Slot(object)
     def _source_chosen(self, button: QToolButton) -> None:
@@ -124,7 +155,11 @@ class PlotsPanel(QWidget):
 
     @Slot()
     def show_trajectory(self) -> None:
-        """Plot another run, or the same one from another source."""
+        """Plot another run."""
+        self._moment = self._session.position
+        self._plot_again()
+
+    def _plot_again(self) -> None:
         trajectory = self._session.trajectory
         if self.band_plot is None or self.spectrum_plot is None or trajectory is None:
             return
@@ -151,7 +186,8 @@ class PlotsPanel(QWidget):
             return
         if measures.last < 0:
             return
-        wanted = (min(self._session.position, measures.last), measures.last)
+        position = self._moment if self._is_moving else self._session.position
+        wanted = (min(position, measures.last), measures.last)
         stale = [name for name in (BANDS, SPECTRUM) if self._drawn.get(name) != wanted]
         if not stale:
             return

@@ -21,8 +21,8 @@ from sculptor_app.ui.widgets import names
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 
-PLOTS_WHILE_RUNNING, PLOTS_AT_REST = 0.01, 0.5
-"""Share of the GUI thread's time that the plots may take."""
+PLOTS_AT_REST = 0.5
+"""Share of the GUI thread's time that the plots may take while no run goes on."""
 
 
 class Workbench(QObject):
@@ -69,13 +69,9 @@ class Workbench(QObject):
         session, plots, run_control = panels.session, panels.plots, panels.run_control
         session.trajectory_changed.connect(self._show_stage)
         session.trajectory_changed.connect(plots.show_trajectory)
-        for signal in (session.length_changed, session.step_changed, session.running_changed):
-            signal.connect(self.plot_clock.request)
-        session.running_changed.connect(self._limit_plots)
+        plots.follow(self.presenter.clock, self.plot_clock)
         session.running_changed.connect(self._show_settled)
         session.settling_rule_changed.connect(self._show_settled)
-        self.plot_clock.due.connect(plots.draw)
-        plots.more_due.connect(self.plot_clock.request)
         self.presenter.clock.due.connect(self._show_status)
         self.presenter.clock.due.connect(run_control.show_progress)
         plots.step_requested.connect(session.go_to)
@@ -111,10 +107,6 @@ class Workbench(QObject):
         self.presenter.show_plan(levels)
         self._panels.plots.show_plan(levels)
         self._panels.welcome.set_plan(phase_spans(levels))
-
-    @Slot(bool)
-    def _limit_plots(self, running: bool) -> None:
-        self.plot_clock.share = PLOTS_WHILE_RUNNING if running else PLOTS_AT_REST
 
     @Slot()
     def _show_settled(self) -> None:

@@ -20,6 +20,7 @@ MOVES = st.one_of(
     st.tuples(st.just("tick"), st.integers(1, 3)),
     st.tuples(st.just("page"), st.sampled_from(("drown", "carve"))),
     st.tuples(st.just("events"), st.integers(1, 3)),
+    st.tuples(st.just("plot"), st.sampled_from(("guess", "state"))),
     st.tuples(st.just("end"), st.just(0)),
 )
 
@@ -42,6 +43,8 @@ def do(driver: Driver, what: str, value: int | bool | str) -> None:
                 session._tick()
         case "page":
             driver.window.bench.pages.show(value)
+        case "plot":
+            driver.window.panels.plots.set_source(value)
         case "events":
             for _ in range(value):
                 QApplication.processEvents()
@@ -75,7 +78,7 @@ def test_every_view_shows_the_position_of_the_session(driver: Driver) -> None:
     run = made_run(steps=STEPS)
     measures = RunMeasures.of(run)
 
-    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @example(
         [("grow", 1), ("events", 3), ("grow", 4), ("events", 2), ("page", "drown"), ("grow", 2), ("page", "carve")]
     )
@@ -87,8 +90,12 @@ def test_every_view_shows_the_position_of_the_session(driver: Driver) -> None:
         driver.session._last = driver.session._position = 1  # as if the rest of the run were still to come
         driver.session.length_changed.emit(1)
         driver.session.step_changed.emit(1)
+        driver.flush()
         for what, value in moves:
             do(driver, what, value)
+            if driver.session.is_running or driver.session.direction:  # whatever is drawn is drawn in one moment
+                together = shown(driver)
+                assert together == dict.fromkeys(together, together["timeline"]), what
         do(driver, "page", "carve")
         driver.session.pause()
         driver.session.end_run()
