@@ -1,17 +1,22 @@
-"""Where the program keeps what it writes, by the platform's own rules."""
+"""Where the program keeps what it writes, by the platform's own rules; nobody but its owner may look there.
 
+Settings, logs, notes and runs hold prompts and the paths of models and pictures.
+"""
+
+import contextlib
+import os
 import tempfile
 from pathlib import Path
 
 import platformdirs
 
-from sculptor_app.core.files import expanded
+from sculptor_app.core.files import expanded, make_private, open_private, private_folder
 from sculptor_app.identity import COMMAND
 
 
 def cache() -> Path:
     """What can be made again: the older states of long runs, while they are on screen."""
-    return platformdirs.user_cache_path(COMMAND, appauthor=False, ensure_exists=True)
+    return _own(platformdirs.user_cache_path(COMMAND, appauthor=False))
 
 
 def spill() -> Path:
@@ -24,12 +29,38 @@ def spill() -> Path:
 
 def logs() -> Path:
     """Log files."""
-    return platformdirs.user_log_path(COMMAND, appauthor=False, ensure_exists=True)
+    return _own(platformdirs.user_log_path(COMMAND, appauthor=False))
 
 
 def runs() -> Path:
     """Runs that are learned in the window, a folder each. Not made when it is missing."""
-    return platformdirs.user_data_path(COMMAND, appauthor=False) / "runs"
+    data = platformdirs.user_data_path(COMMAND, appauthor=False)
+    with contextlib.suppress(OSError):  # what is learned says so
+        private_folder(data)
+    return data / "runs"
+
+
+def _own(folder: Path) -> Path:
+    """A folder of the program's own, and the one under its name that it may lie in, made and closed to others."""
+    if folder.parent.name == COMMAND:
+        private_folder(folder.parent)
+    return private_folder(folder)
+
+
+def close_settings(file: Path) -> None:
+    """Close the settings' file, and its folder if that is the program's own, to all but their owner.
+
+    One that is not there yet is made, empty: whoever writes it anew keeps its rights.
+    """
+    if os.name != "posix":  # Windows keeps them in the registry, under the person's own key
+        return
+    with contextlib.suppress(OSError):  # written they cannot be then, either
+        if file.parent.name == COMMAND:
+            private_folder(file.parent)
+        if file.exists():
+            make_private(file)
+        else:
+            open_private(file).close()
 
 
 def pictures() -> Path:

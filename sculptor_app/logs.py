@@ -12,9 +12,11 @@ from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from sculptor_app import folders, identity
+from sculptor_app.core.files import make_private, open_private
+from sculptor_app.core.texts import without_secrets
 
 FILE_NAME = "sculptor.log"
 LIBRARIES_FILE_NAME = "libraries.log"
@@ -46,10 +48,12 @@ def start(folder: Path | None = None, level: int = logging.INFO) -> Path | None:
         handler = _LogFile(
             file, maxBytes=MOST_BYTES, backupCount=OLDER_FILES, encoding="utf-8", errors="backslashreplace"
         )
+        for older in file.parent.glob(f"{FILE_NAME}.*"):
+            make_private(older)
     except OSError as error:
         _package_log.warning("No log file can be written (%s); going on without one.", error)
         return None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    handler.setFormatter(_WithoutSecrets("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
     _package_log.addHandler(handler)
     _package_log.setLevel(level)
     _log.info("%s %s on Python %s, %s", identity.NAME, identity.VERSION, sys.version.split()[0], sys.platform)
@@ -64,7 +68,10 @@ def stop() -> None:
 
 
 class _LogFile(RotatingFileHandler):
-    """The log file; on a disk that is full it loses a message, of which Python would print a traceback."""
+    """The log file, which its owner alone may read; on a disk that is full it loses a message instead of printing."""
+
+    def _open(self) -> Any:
+        return open_private(Path(self.baseFilename), self.mode, self.encoding, self.errors)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's own name)
         """Let it be: there is nowhere to write to."""
@@ -84,6 +91,7 @@ def divert_libraries() -> tuple[TextIO | None, TextIO | None]:
         path = folders.logs() / LIBRARIES_FILE_NAME
         large = path.is_file() and path.stat().st_size > MOST_BYTES
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if large else 0), 0o600)
+        make_private(path)
     except OSError:
         number = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
@@ -117,7 +125,7 @@ class _Chatter(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write at once, as C code does."""
-        content = text.encode(self.encoding, self.errors)[: self._left]
+        content = without_secrets(text).encode(self.encoding, self.errors)[: self._left]
         self._left -= len(content)
         with contextlib.suppress(OSError):
             os.write(self._number, content)
@@ -130,6 +138,14 @@ class _Chatter(io.TextIOBase):
     def fileno(self) -> int:
         """Number of the file, for subprocesses."""
         return self._number
+
+
+class _WithoutSecrets(logging.Formatter):
+    """Lines and tracebacks without passwords and tokens."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return without_secrets(super().format(record))
 
 
 class _ToLog(logging.Handler):
@@ -182,7 +198,8 @@ class ExceptionHook:
         _log.critical("Nobody caught this:", exc_info=error)
         written = file()
         where = f" The details are in {written}." if written else ""
-        sentence = f"Something went wrong inside {identity.NAME} ({type(error).__name__}: {error}).{where}"
+        what = without_secrets(f"{type(error).__name__}: {error}")
+        sentence = f"Something went wrong inside {identity.NAME} ({what}).{where}"
         try:
             self._show(sentence, error)
         except Exception:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from sculptor_app.core.files import typed_path
-from sculptor_app.core.texts import decimal_text, harmless
+from sculptor_app.core.texts import decimal_text, harmless, without_secrets
 
 DONE = 0
 UNEXPECTED = 1
@@ -70,7 +70,7 @@ def keep_streams() -> None:
 
 
 def say(text: str, stream: TextIO | None) -> None:
-    """Write a line or several, if there is somewhere to write; control characters are made harmless.
+    """Write a line or several, if there is somewhere to write; control characters are made harmless, secrets left out.
 
     What is told of a fault is bounded, and an error stream that takes nothing is let be.
 
@@ -80,6 +80,7 @@ def say(text: str, stream: TextIO | None) -> None:
     if stream is None:
         return
     is_output = stream is stdout()
+    text = without_secrets(text)
     text = harmless(text, len(text) if is_output else MOST_ERROR)
     encoding = stream.encoding or "utf-8"
     try:

@@ -1,10 +1,10 @@
 """Errors of a run, each with one clear sentence and advice what to do next."""
 
-from sculptor_app.core.texts import Text, harmless
+from sculptor_app.core.texts import Text, harmless, without_secrets
 
 
 class SculptorError(Exception):
-    """An error that is shown to a person; what was computed before it stays valid.
+    """An error that is shown to a person, without passwords and tokens; what was computed before it stays valid.
 
     Both sentences are made harmless and bounded, as a model's config or a file's name may be part of them.
 
@@ -14,6 +14,7 @@ class SculptorError(Exception):
     """
 
     def __init__(self, message: str, advice: str = "") -> None:
+        message, advice = without_secrets(message), without_secrets(advice)
         message, advice = (text if isinstance(text, Text) else harmless(text) for text in (message, advice))
         super().__init__(message, advice)
         self.message = message

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
-from typing import IO
+from typing import IO, Any
 
 
 def expanded(path: str | Path) -> Path:
@@ -66,6 +67,33 @@ def without_folder(path: str) -> str:
 def is_there(path: str | Path) -> bool:
     """Whether there is a file or folder of that path; False, too, for what cannot be one."""
     return is_file(path) or is_folder(path)
+
+
+def make_private(path: Path) -> None:
+    """Let nobody but its owner read a file (0600) or look into a folder (0700), whatever it was before and umask says.
+
+    Nothing happens where the system has no such rights, or they are not ours to give.
+    """
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            path.chmod(stat.S_IMODE(mode) & 0o700)
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made where it is missing (0700), and closed to all but its owner; `OSError` if it cannot be made."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path)
+    return path
+
+
+def open_private(path: Path, mode: str = "w", encoding: str | None = "utf-8", errors: str | None = None) -> IO[Any]:
+    """A file of the program's own that nobody else may read from its first byte on; arguments are those of `open`."""
+    file = open(path, mode, encoding=encoding, errors=errors, opener=lambda p, flags: os.open(p, flags, 0o600))  # noqa: SIM115  # Path.open knows no opener
+    make_private(path)
+    return file
 
 
 @contextmanager

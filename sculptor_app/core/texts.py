@@ -1,6 +1,7 @@
 """Texts and units as people read them, without Qt: sentences that can be translated, sizes in bytes, ratios."""
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -142,6 +143,44 @@ def _check_fields(template: str, count: int) -> None:
             raise ValueError("its template names no fact")
         if not _PLAIN_FIELD.fullmatch(form or ""):
             raise ValueError("its template asks for another form than facts have")
+
+
+_SECRETS = (
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/?#'\"<>]+@"), r"\1…@"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.\-]*://[^\s?#'\"<>]+)\?[^\s#'\"<>)]*"), r"\1?…"),
+    (re.compile(r"(?<![\w/])[\w.%+\-]+:[^\s/:@]+@(?=[\w\-]+\.\w|localhost)"), "…@"),
+    (re.compile(r"\b(hf_|api_org_)[A-Za-z0-9]{8,}"), r"\1…"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{8,}"), r"\1 …"),
+    (re.compile(r"(?i)(?<![^\W_])((?:hf_)?token|password|passwd|api[_-]?key)=[^\s&,;'\"]+"), r"\1=…"),
+)
+"""What tells a password or token, and what stands in its place: users of addresses, their queries, the hub's tokens."""
+_SECRET_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
+_LEAST_SECRET = 6
+"""Letters of a token that is looked for as it stands: a shorter one would be found in any word."""
+
+
+def without_secrets(text: str) -> str:
+    """A text without passwords and tokens, for whatever is shown, logged or exported; a `Text` stays one."""
+    if isinstance(text, Text):
+        facts = None if text.facts is None else tuple(map(_fact_without_secrets, text.facts))
+        return text if facts == text.facts else Text(text.context, text.template, facts)
+    for name in _SECRET_VARIABLES:
+        value = os.environ.get(name, "").strip()
+        if len(value) >= _LEAST_SECRET:
+            text = text.replace(value, "…")
+    for pattern, shown in _SECRETS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def _fact_without_secrets(fact: object) -> object:
+    if isinstance(fact, str):
+        return without_secrets(fact)
+    if fact is None or isinstance(fact, int | float):
+        return fact
+    shown = str(fact)  # an error, a path
+    clean = without_secrets(shown)
+    return fact if clean == shown else clean
 
 
 def byte_text(count: float) -> str:

@@ -18,6 +18,7 @@ from typing import IO
 import sculptor_app
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.files import open_private
 from sculptor_app.core.texts import from_plain, translate
 from sculptor_app.diffusion.models.folder import cache_folder, parse_json
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
@@ -202,5 +203,6 @@ def _remember(passed: Path, model: Path) -> None:
     temporary = passed.with_suffix(f".{os.getpid()}.part")
     with contextlib.suppress(OSError):
         passed.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"model": shown_path(model), "passed": "trial"}), encoding="utf-8")
+        with open_private(temporary) as file:  # it names a path
+            json.dump({"model": shown_path(model), "passed": "trial"}, file)
         temporary.replace(passed)

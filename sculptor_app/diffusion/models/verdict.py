@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.errors import Cancelled, ModelFolderError
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import translate, without_secrets
 
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes of a number by torch's name for the dtypes that a model may be loaded as."""
@@ -192,7 +192,8 @@ def shown(value: object) -> str:
 
 def shown_path(path: Path | str) -> str:
     """An untrusted file name in a sentence of ours: control characters and bytes that are no text become a mark."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(path))
+    plain = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(path))
+    return without_secrets(plain)
 
 
 def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMainWindow
 
-from sculptor_app import identity
+from sculptor_app import folders, identity
 from sculptor_app.session.worker import JobThread, finish_retired
 from sculptor_app.ui.shell.docks import LEFT_PX, RIGHT_PX
 from sculptor_app.ui.theme import theme
@@ -48,6 +49,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle(identity.NAME)
         self.settings = settings or QSettings(identity.COMMAND, identity.COMMAND)
+        folders.close_settings(Path(self.settings.fileName()))
         self._model, self._sampling = model, sampling
         self._panels: Panels | None = None
         self._workbench: Workbench | None = None
@@ -133,6 +135,7 @@ class MainWindow(QMainWindow):
         panels.controls.save(self.settings)
         bench.menus.save(self.settings)
         self.settings.sync()
+        folders.close_settings(Path(self.settings.fileName()))
 
     # Qt overrides ------------------------------------------------------------------------------------------------
 

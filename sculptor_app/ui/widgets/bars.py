@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication, Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.texts import without_secrets
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.names import display
 
@@ -82,7 +83,7 @@ class MessageBar(QFrame):
             on_action: Called when that button is pressed, after the message is closed.
             is_fault: Whether it warns, or only informs.
         """
-        self._text.setText(f"{display(message)} {display(advice)}".strip())
+        self._text.setText(without_secrets(f"{display(message)} {display(advice)}".strip()))
         self.setAccessibleName(self._text.text())
         self._on_action = on_action
         self._action.setText(action)
