@@ -15,6 +15,7 @@ from sculptor_app.commands.terminal import (
     NOT_WRITTEN,
     RUN_FAILED,
     Interruption,
+    OneOf,
     ProgressBar,
     file_path,
     is_terminal,
@@ -28,7 +29,14 @@ from sculptor_app.core.errors import Cancelled, DeviceMissing, ModelFolderError,
 from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
-from sculptor_app.exports.animation.options import LAST, MAX_DELAY_MS, MAX_HOLD_MS, MIN_DELAY_MS, AnimationOptions
+from sculptor_app.exports.animation.options import (
+    LAST,
+    MAX_DELAY_MS,
+    MAX_HOLD_MS,
+    MIN_DELAY_MS,
+    AnimationOptions,
+    Disclosure,
+)
 from sculptor_app.exports.files import ExportCancelled, ExportError, OptionError, check_target
 from sculptor_app.exports.formats import FORMATS, Export, Kind, picture_format, picture_formats
 from sculptor_app.training import errors
@@ -44,7 +52,7 @@ MAX_SCALE = 256
 
 
 def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: str) -> None:
-    """Add `--out` and `--csv`.
+    """Add `--out` and `--csv`, and what of a person's own they tell.
 
     Args:
         shown: what a format's file shows, by the kind of format.
@@ -53,6 +61,10 @@ def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: s
     out = "; ".join(f"x{row.suffix}: {shown[row.kind]}" for row in picture_formats())
     group.add_argument("--out", type=file_path, metavar="FILE", help=out)
     group.add_argument("--csv", type=file_path, metavar="FILE", help=numbers)
+    group.add_argument("--metadata", action=OneOf, known=tuple(Disclosure), name="metadata",
+                       default=Disclosure.NAMES.value, help="what the files tell: prompts, and models and "
+                       "pictures by their names; where these lie, too (paths); neither prompts nor names of pictures "
+                       "(private); (names)")  # fmt: skip
 
 
 def scale(text: str) -> int:
@@ -155,11 +167,19 @@ def write_files(
     if out is not None and row is not None:
         with ProgressBar("Writing", 0, "frame") as bar:
             export = Export(
-                trajectory, options, still, measures, lambda done, _: bar.move_to(done), interruption.event, decoded
+                trajectory,
+                options,
+                still,
+                measures,
+                lambda done, _: bar.move_to(done),
+                interruption.event,
+                decoded,
+                Disclosure(arguments.metadata),
             )
             row.write(out, export)
     if arguments.csv is not None:
-        FORMATS["csv"].write(arguments.csv, Export(trajectory, measures=measures))
+        export = Export(trajectory, measures=measures, disclosure=Disclosure(arguments.metadata))
+        FORMATS["csv"].write(arguments.csv, export)
     for path in (out, arguments.csv):
         if path is not None and is_terminal(stdout()):
             say(f"{path}: {path.stat().st_size / 1024:.0f} KiB", stdout())

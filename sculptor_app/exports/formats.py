@@ -13,7 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal
 
 from sculptor_app.core.texts import translate
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.files import Progress
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Export:
     progress: Progress | None = None  # called after every frame of an animation, and every state of a grid's table
     stop: Event | None = None  # set to give up before the next one
     decoded: DecodedFrames | None = None  # what was decoded of runs in latents; the rest is seen through their map
+    disclosure: Disclosure = Disclosure.NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ class AnimationFormat(ExportFormat):
 def _write_gif(path: Path, export: Export) -> None:
     from sculptor_app.exports.gif.writer import write_gif
 
-    write_gif(path, export.source, export.measures, export.options, export.progress, export.stop, export.decoded)
+    write_gif(
+        path, export.source, export.measures, export.options, export.progress, export.stop, export.decoded,
+        export.disclosure,
+    )  # fmt: skip
 
 
 def _preview_gif(export: Export) -> bytes:
@@ -106,13 +110,13 @@ def _estimate_gif(export: Export) -> int:
 def _write_png(path: Path, export: Export) -> None:
     from sculptor_app.exports.stills import write_png
 
-    write_png(path, export.source, export.state, export.options, export.decoded, export.measures)
+    write_png(path, export.source, export.state, export.options, export.decoded, export.measures, export.disclosure)
 
 
 def _write_csv(path: Path, export: Export) -> None:
     from sculptor_app.exports.numbers import write_csv
 
-    write_csv(path, export.source, export.measures, export.progress, export.stop)
+    write_csv(path, export.source, export.measures, export.progress, export.stop, export.disclosure)
 
 
 FORMATS: dict[str, ExportFormat] = {

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -20,9 +20,16 @@ import numpy as np
 from sculptor_app import __version__
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportCancelled, Progress, check_target, replacing
-from sculptor_app.exports.settings import APPLICATION, settled_steps
+from sculptor_app.exports.settings import (
+    APPLICATION,
+    settled_steps,
+    told_conditions,
+    told_origin,
+    told_request,
+)
 from sculptor_app.measures.forward import bands_below_noise, noise_floor
 from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import BANDS, Spectrum
@@ -86,6 +93,7 @@ def write_csv(
     measures: RunMeasures | None = None,
     progress: Progress | None = None,
     stop: Event | None = None,
+    disclosure: Disclosure = Disclosure.NAMES,
 ) -> None:
     """Write the header, and one row per state, 0 to the last, in UTF-8; cells without a value are empty.
 
@@ -95,6 +103,7 @@ def write_csv(
         measures: a run's band energies; None has them measured.
         progress: called with the states of many runs that are measured, and the states in all.
         stop: set to give up before the next state of many runs.
+        disclosure: what the header tells.
 
     Raises:
         ExportError: the file could not be written.
@@ -103,11 +112,11 @@ def write_csv(
     check_target(path)
     if isinstance(source, RunGrid):
         all_measures = list(_measured(source, progress, stop))
-        header = _grid_header(source, all_measures)
+        header = _grid_header(source, all_measures, disclosure)
         names, rows = GRID_COLUMNS, _grid_rows(source, all_measures)
     else:
         measures = measures or RunMeasures.of(source)
-        header = _header(source, measures) | _settled(measures)
+        header = _header(source, measures, disclosure) | _settled(measures)
         names, rows = COLUMNS, table_rows(source, measures)
     units = _OF_GRIDS | _UNITS if isinstance(source, RunGrid) else _UNITS
     lines = [f"# {key}: {json.dumps(_plain(value))}\n" for key, value in (header | {"columns": units}).items()]
@@ -145,14 +154,16 @@ def _with(first: str, others: Iterator[str]) -> Iterator[str]:
 # The header -----------------------------------------------------------------------------------------------------------
 
 
-def _header(run: AnyTrajectory, measures: RunMeasures) -> dict[str, Any]:
+def _header(run: AnyTrajectory, measures: RunMeasures, disclosure: Disclosure) -> dict[str, Any]:
     """What a run was made with, and how its numbers came about; keys of what does not apply are left out."""
-    info, request = run.info, run.info.request.as_dict()
+    info = run.info
+    request = told_request(info.request, info.model_name, disclosure)
     labels = {name: request.pop(name) for name in ("form", "material")}
     steps = {"planned steps": run.planned_steps, "steps taken": run.last, "first step": info.first_step}
     channels, height, width = run.shape
     of_a_model = {
         "model": info.model_name,
+        "model path": request["model"] if disclosure is Disclosure.PATHS else None,
         "model hash": info.weights_hash,
         "device": info.device_name,
         "sampler": request.pop("sampler"),
@@ -160,14 +171,15 @@ def _header(run: AnyTrajectory, measures: RunMeasures) -> dict[str, Any]:
         "sampler settings": {name: value for name, value in info.sampler_settings.items() if _is_own_word(name)},
         "guidance": request.pop("guidance"),
         "labels": {name: label for name, label in labels.items() if label is not None},
-        "conditions": info.conditions,
-        "options": {name: _without_folder(name, value) for name, value in request.pop("options").items()},
+        "conditions": told_conditions(info, disclosure),
+        "options": request.pop("options"),
         "forks": [{"step": each.step, "seed": each.request.seed} for each in info.forks],
     }
-    further = {name: _without_folder(name, value) for name, value in request.items() if name not in _SAID_OTHERWISE}
+    further = {name: value for name, value in request.items() if name not in _SAID_OTHERWISE}
     of_all = {
         "application": APPLICATION, "version": info.app_version or __version__, "libraries": info.libraries,
-        "created": info.created, "origin": info.origin, "seed": request["seed"], **steps, "ended": run.ended,
+        "created": info.created, "origin": told_origin(info, disclosure), "seed": request["seed"], **steps,
+        "ended": run.ended,
         "space": info.space, "power of": _POWER_OF.get(info.space, "the luminance"), "window": measures.window,
         "channels": channels, "height": height, "width": width,
         "scaling of states": _SCALING, "cells": _CELLS,
@@ -180,9 +192,9 @@ _SAID_OTHERWISE = ("seed", "steps", "device", "model")
 """Fields of a request whose part of the header has another name, or a value that a run has found out."""
 
 
-def _grid_header(grid: RunGrid, all_measures: list[RunMeasures]) -> dict[str, Any]:
+def _grid_header(grid: RunGrid, all_measures: list[RunMeasures], disclosure: Disclosure) -> dict[str, Any]:
     """That of the run whose steps are counted, and what each of them was made from."""
-    header = _header(grid.lead_run, all_measures[grid.lead])
+    header = _header(grid.lead_run, all_measures[grid.lead], disclosure)
     of_each = [
         {"run": number, **asdict(cell.noise), **_settled(measures)}
         for number, (cell, measures) in enumerate(zip(grid.cells, all_measures, strict=True), start=1)
@@ -199,18 +211,6 @@ def _settled(measures: RunMeasures) -> dict[str, Any]:
 def _is_own_word(name: str) -> bool:
     """Whether a setting is none of diffusers' bookkeeping."""
     return not name.startswith("_") or name == "_class_name"
-
-
-def _without_folder(name: str, value: Any) -> Any:
-    """A path by its last part: folders are nobody's business. A prompt stays as it is, whatever it looks like."""
-    if isinstance(value, list | tuple):
-        return [_without_folder(name, each) for each in value]
-    if not isinstance(value, str) or "prompt" in name:
-        return value
-    for kind in (PurePosixPath, PureWindowsPath):
-        if kind(value).is_absolute():
-            return kind(value).name
-    return value
 
 
 def _plain(value: Any) -> Any:

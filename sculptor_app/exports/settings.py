@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from sculptor_app import __version__
-from sculptor_app.core.texts import translate
-from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.files import without_folder
+from sculptor_app.core.requests.request import OptionValue, RunRequest
+from sculptor_app.core.texts import translate, without_secrets
+from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
 from sculptor_app.exports.files import ExportError
 from sculptor_app.measures.run_measures import RunMeasures
@@ -29,8 +32,62 @@ def settled_steps(measures: RunMeasures) -> dict[str, dict[str, int | None]]:
     }
 
 
-def settings_text(source: RunOrGrid, export: dict[str, Any], measures: RunMeasures | None = None) -> str:
+SOME_PICTURE = "a picture"
+"""What stands for the name of a picture that a run began with, where that is not told."""
+
+
+def told_origin(info: RunInfo, disclosure: Disclosure) -> str:
+    """What a run began with, as far as that may be told."""
+    return SOME_PICTURE if info.origin and disclosure is Disclosure.PRIVATE else without_secrets(info.origin)
+
+
+def told_conditions(info: RunInfo, disclosure: Disclosure) -> str:
+    """Prompt or labels of a run in a few words, as far as they may be told: labels always."""
+    has_words = any(isinstance(value, str) for value in info.request.option_values.values())
+    return "" if has_words and disclosure is Disclosure.PRIVATE else without_secrets(info.conditions)
+
+
+def told_request(request: RunRequest, model_name: str, disclosure: Disclosure) -> dict[str, Any]:
+    """The settings of a run by name, as far as they may be told; of a model and of LoRAs there are hashes besides.
+
+    Args:
+        model_name: of the folder, file or repository, which stands for its path.
+    """
+    told = request.as_dict()
+    if disclosure is not Disclosure.PATHS and request.model is not None:
+        told["model"] = model_name or without_folder(request.model)
+    if disclosure is Disclosure.PRIVATE:
+        told["options"] = {name: each for name, each in told["options"].items() if not isinstance(each, str)}
+    elif disclosure is Disclosure.NAMES:
+        told["options"] = {name: _named(name, each) for name, each in told["options"].items()}
+    return {name: _without_secrets(value) for name, value in told.items()}
+
+
+def _named(name: str, value: OptionValue) -> OptionValue:
+    """A path by its last part. A prompt stays as it is, whatever it looks like."""
+    if not isinstance(value, str) or "prompt" in name:
+        return value
+    path = PureWindowsPath(value)  # which knows both kinds of slashes
+    return path.name if path.suffix and path.name != value else without_folder(value)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_secrets(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    return without_secrets(value) if isinstance(value, str) else value
+
+
+def settings_text(
+    source: RunOrGrid,
+    export: dict[str, Any],
+    measures: RunMeasures | None = None,
+    disclosure: Disclosure = Disclosure.NAMES,
+) -> str:
     """Everything that a run, or each of many, was made with, and how it was exported, as JSON in ASCII.
+
+    Paths, prompts and names of pictures are in it as far as `disclosure` says; never a password or token.
 
     Of a run that shares its first steps with another, `forks` says up to which step it was what, oldest first. Of many
     runs, what was painted is there once, as `strokes`; each run says how many of them, the first ones, are its own.
@@ -40,35 +97,39 @@ def settings_text(source: RunOrGrid, export: dict[str, Any], measures: RunMeasur
     program = {"application": APPLICATION, "version": run.info.app_version or __version__}
     common = {
         "model_name": run.info.model_name,
+        "model_hash": run.info.weights_hash,
         "device_name": run.info.device_name,
         "sampler_name": run.info.sampler_name,
         "created": run.info.created,
         "steps_taken": run.last,
     }
-    own = common | _runs(source) if isinstance(source, RunGrid) else _request(source) | common
+    own = common | _runs(source, disclosure) if isinstance(source, RunGrid) else _request(source, disclosure) | common
     settled = {} if measures is None else settled_steps(measures)
     return json.dumps(program | own | ({"settled": settled} if settled else {}) | {"export": export})
 
 
-def _request(run: AnyTrajectory) -> dict[str, Any]:
+def _request(run: AnyTrajectory, disclosure: Disclosure) -> dict[str, Any]:
     info = run.info
-    request = info.request.as_dict()
+    request = told_request(info.request, info.model_name, disclosure)
     if not info.is_of_a_model:  # no model took part: what else a request holds would be untrue
         request = {name: request[name] for name in ("seed", "steps")}
     return {
-        "origin": info.origin,
+        "origin": told_origin(info, disclosure),
         "first_step": info.first_step,
         "request": request,
-        "forks": [{"step": each.step, "request": each.request.as_dict()} for each in info.forks],
+        "forks": [
+            {"step": each.step, "request": told_request(each.request, info.model_name, disclosure)}
+            for each in info.forks
+        ],
     }
 
 
-def _runs(grid: RunGrid) -> dict[str, Any]:
+def _runs(grid: RunGrid, disclosure: Disclosure) -> dict[str, Any]:
     """What each of many runs was asked for, and made from."""
     strokes = max((cell.noise.strokes for cell in grid.cells), key=len)
     runs = [
         {
-            "request": run.info.request.as_dict(),
+            "request": told_request(run.info.request, run.info.model_name, disclosure),
             "noise": asdict(replace(cell.noise, strokes=())) | {"strokes": len(cell.noise.strokes)},
         }
         for run, cell in zip(grid.runs, grid.cells, strict=True)

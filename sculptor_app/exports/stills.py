@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.exports.animation.grid import GridScenes
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.animation.plan import (
     GAP_PX,
     DecodedFrames,
@@ -32,6 +32,7 @@ def write_png(
     options: AnimationOptions,
     decoded: DecodedFrames | None = None,
     measures: RunMeasures | None = None,
+    disclosure: Disclosure = Disclosure.NAMES,
 ) -> None:
     """Write state k of a run, or the sheet of state k of many, with crisp pixels and the settings in the file.
 
@@ -40,6 +41,7 @@ def write_png(
         options: `frames`, `size_px` and `decode` count; of many runs as for `grid_picture`.
         decoded: what was decoded of a run in latents; the rest is seen through the latents' map.
         measures: a run's; the file then says where its bands settled.
+        disclosure: what the settings in the file tell.
 
     Raises:
         ExportError: there is no such picture, or the file could not be written.
@@ -49,7 +51,7 @@ def write_png(
     else:
         image = _run_picture(source, k, options, decoded)
     settings = PngImagePlugin.PngInfo()
-    settings.add_text("comment", settings_text(source, options.as_dict() | {"state": k}, measures))
+    settings.add_text("comment", settings_text(source, options.as_dict() | {"state": k}, measures, disclosure))
     with replacing(path) as file:
         image.save(file, "PNG", pnginfo=settings)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -9,6 +10,14 @@ from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
 from sculptor_app.exports.files import OptionError
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, FrameKind, current_word
+
+
+class Disclosure(StrEnum):
+    """What an exported file tells of a person's own words and files, besides the settings of its run."""
+
+    PATHS = "paths"  # prompts, and where model and pictures lie
+    NAMES = "names"  # prompts, and files by their names alone: the usual
+    PRIVATE = "private"  # no prompts, no pictures' names; model and LoRAs have their names and hashes
 
 
 @dataclass(frozen=True, slots=True)

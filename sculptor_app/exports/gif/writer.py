@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Event
 
 from sculptor_app.exports.animation.drawing import Scenes
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.animation.plan import DecodedFrames, RunOrGrid, TimedState, shown_states
 from sculptor_app.exports.animation.scenes import Animation, animation_of
 from sculptor_app.exports.files import ExportCancelled, Progress, replacing
@@ -27,6 +27,7 @@ def write_gif(
     progress: Progress | None = None,
     stop: Event | None = None,
     decoded: DecodedFrames | None = None,
+    disclosure: Disclosure = Disclosure.NAMES,
 ) -> None:
     """Write the states that a run, or each of many, has taken so far.
 
@@ -37,6 +38,7 @@ def write_gif(
         progress: called after every frame.
         stop: set to give up before the next frame.
         decoded: what was decoded of runs in latents; the other frames are seen through the latents' map.
+        disclosure: what the settings in the file tell.
 
     Raises:
         ExportError: the file could not be written, or the run holds nothing to show.
@@ -47,7 +49,7 @@ def write_gif(
         animation = animation_of(source, measures, options, decoded)
         scenes, frames = animation.scenes, animation.frames
         encoder = SceneEncoder(SheetPalette.of(scenes))
-        file.write(_header(scenes, source, measures, options))
+        file.write(_header(scenes, source, measures, options, disclosure))
         for done, frame in enumerate(frames):
             if stop is not None and stop.is_set():
                 raise ExportCancelled
@@ -73,7 +75,7 @@ def estimate_bytes(
         ExportCancelled: `stop` was set.
     """
     animation = animation_of(source, measures, options)
-    header = _header(animation.scenes, source, measures, options)
+    header = _header(animation.scenes, source, measures, options, Disclosure.NAMES)
     return len(header) + len(TRAILER) + round(_frames_bytes(animation, stop))
 
 
@@ -92,8 +94,14 @@ def preview_gif(source: RunOrGrid, measures: RunMeasures | None, options: Animat
     return file_header(scenes.width, scenes.height, False, b"preview") + frame + TRAILER
 
 
-def _header(scenes: Scenes, source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions) -> bytes:
-    comment = settings_text(source, options.as_dict(), measures).encode("ascii")
+def _header(
+    scenes: Scenes,
+    source: RunOrGrid,
+    measures: RunMeasures | None,
+    options: AnimationOptions,
+    disclosure: Disclosure,
+) -> bytes:
+    comment = settings_text(source, options.as_dict(), measures, disclosure).encode("ascii")
     return file_header(scenes.width, scenes.height, options.loop, comment)
 
 

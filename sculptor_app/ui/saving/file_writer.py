@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage
 
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.files import ExportCancelled
 from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.session.tasks import BackgroundTask, Progress
@@ -52,12 +53,14 @@ class FileWriter(QObject):
 
     # Files -------------------------------------------------------------------------------------------------------
 
-    def write_sheet(self, path: Path, views: GridViews, grid: RunGrid, step: int) -> None:
+    def write_sheet(
+        self, path: Path, views: GridViews, grid: RunGrid, step: int, disclosure: Disclosure = Disclosure.NAMES
+    ) -> None:
         """Write the grid at a step as one picture."""
         options = self._options(views, grid)
 
         def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
-            FORMATS["png"].write(target, Export(grid, options, step))
+            FORMATS["png"].write(target, Export(grid, options, step, disclosure=disclosure))
 
         self.write(path, write)
 

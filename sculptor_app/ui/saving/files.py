@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QStatusBar, QWidget
 
 from sculptor_app import folders
 from sculptor_app.core.files import is_folder
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.playback.page import GridViews, Views
@@ -83,7 +84,9 @@ class RunSaver:
             from sculptor_app.exports.settings import settings_text
 
             image = image.copy()
-            image.setText("comment", settings_text(trajectory, {"state": self._session.state}, self._session.measures))
+            told = {"state": self._session.state}
+            text = settings_text(trajectory, told, self._session.measures, self._files.disclosure)
+            image.setText("comment", text)
             self._files.writer.write(path, lambda target, progress, stop: write_picture(image, target))
 
     def save_numbers(self) -> None:
@@ -92,7 +95,8 @@ class RunSaver:
             return
         path = self._files.ask_numbers(suggested_name(trajectory, ".csv"))
         if path is not None:
-            self._files.writer.write_numbers(path, Export(trajectory, measures=measures))
+            export = Export(trajectory, measures=measures, disclosure=self._files.disclosure)
+            self._files.writer.write_numbers(path, export)
 
     def copy_picture(self) -> None:
         """Put what the first frame shows on the clipboard."""
@@ -128,7 +132,7 @@ class GridSaver:
             return
         path = self._files.ask_picture(f"{self._views.name()}-step-{step}.png")
         if path is not None:
-            self._writer.write_sheet(path, self._views, grid, step)
+            self._writer.write_sheet(path, self._views, grid, step, self._files.disclosure)
 
     def save_numbers(self) -> None:
         grid = self._views.grid()
@@ -136,7 +140,7 @@ class GridSaver:
             return
         path = self._files.ask_numbers(f"{self._views.name()}.csv")
         if path is not None:
-            self._writer.write_numbers(path, Export(grid))
+            self._writer.write_numbers(path, Export(grid, disclosure=self._files.disclosure))
 
     def copy_picture(self) -> None:
         grid = self._views.grid()
@@ -145,7 +149,11 @@ class GridSaver:
 
 
 class Files(QObject):
-    """The actions of the File menu that save what is in front."""
+    """The actions of the File menu that save what is in front.
+
+    Attributes:
+        disclosure: what saved files tell of prompts and paths, as a person has chosen.
+    """
 
     def __init__(
         self,
@@ -160,6 +168,7 @@ class Files(QObject):
         self._views, self._messages, self._status = views, messages, status
         self._settings, self._parent = settings, parent
         self._gif_dialog: ExportGifDialog | None = None
+        self.disclosure = Disclosure.NAMES
         self.writer = FileWriter(messages, bar, self)
         self.writer.saved.connect(self._saved)
 
@@ -183,6 +192,7 @@ class Files(QObject):
         filmed, name = source
         session, path = views.session, self.folder() / name
         dialog = ExportGifDialog(filmed, session.measures, self._settings, path, session.state, self._parent)
+        dialog.disclosure = self.disclosure
         dialog.set_settling_rule(session.settling_rule)
         session.settling_rule_changed.connect(dialog.set_settling_rule)
         dialog.saved.connect(self._gif_saved)
@@ -203,6 +213,12 @@ class Files(QObject):
     @Slot()
     def copy_picture(self) -> None:
         self._saver().copy_picture()
+
+    def set_disclosure(self, disclosure: Disclosure) -> None:
+        """Tell so much of prompts and paths in whatever is saved from now on."""
+        self.disclosure = disclosure
+        if self._gif_dialog is not None:
+            self._gif_dialog.disclosure = disclosure
 
     # Folders -----------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from sculptor_app.core.files import expanded, is_file
 from sculptor_app.core.texts import plural
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
 from sculptor_app.session.tasks import BackgroundTask, Progress
@@ -128,6 +128,7 @@ class ExportGifDialog(QDialog):
         self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position, self._formats = position, animation_formats()
         self._is_saving = False
+        self.disclosure = Disclosure.NAMES
         self._task = BackgroundTask("gif", self, cancelled_by=(ExportCancelled,))
         self._alarm = QTimer(self)
         self._alarm.setSingleShot(True)
@@ -293,7 +294,10 @@ class ExportGifDialog(QDialog):
         self._alarm.stop()
         remember(self._settings, options, key_of(self._filmed))
         self._set_saving(True)
-        export = Export(self._filmed, options, self._position, self._measures, progress=self._task.report_progress)
+        export = Export(
+            self._filmed, options, self._position, self._measures, self._task.report_progress,
+            disclosure=self.disclosure,
+        )  # fmt: skip
         self._task.start(export_job(self._row(), self.target(), export))
 
     def _set_saving(self, saving: bool) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, FrameKind, current_word
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
@@ -112,12 +113,27 @@ class Menus(QObject):
 
     def _file_entries(self) -> list[MenuEntry]:
         files, can = self.files, self._can_save
+        told = [
+            (self.tr("Prompts, and files by their &names"), Disclosure.NAMES),
+            (self.tr("Prompts, and &where files lie"), Disclosure.PATHS),
+            (self.tr("Neither &prompts nor names of pictures"), Disclosure.PRIVATE),
+        ]
         return [
             Action("save_gif", self.tr("Save as &GIF…"), files.save_gif, ("Ctrl+E",), can),
             Action("save_picture", self.tr("Save &picture…"), files.save_picture, ("Ctrl+S",), can),
             Action("save_numbers", self.tr("Save &numbers…"), files.save_numbers, ("Ctrl+Shift+S",), can),
             None,
             Action("copy_picture", self.tr("&Copy picture"), files.copy_picture, ("Ctrl+C",), can),
+            Choice(
+                "disclosure",
+                told,
+                files.disclosure,
+                files.set_disclosure,
+                self.tr("Saved files &tell"),
+                tip=self.tr(
+                    "Model and LoRAs are named in each of them, with their hashes, so that a run can be made again."
+                ),
+            ),
             None,
             Action("quit", self.tr("&Quit"), self._window.close, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
         ]

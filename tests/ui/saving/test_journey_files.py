@@ -17,7 +17,7 @@ from shiboken6 import isValid
 
 from sculptor_app.cli import main
 from sculptor_app.core.trajectory.forward import run_forward_process
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.files import ExportCancelled
 from sculptor_app.exports.formats import FORMATS, AnimationFormat, Export, animation_formats
 from sculptor_app.exports.gif import writer
@@ -184,12 +184,12 @@ def test_saving_can_be_cancelled_and_leaves_the_old_file(qtbot, dialog, tmp_path
     (tmp_path / "other.gif").write_bytes(b"old")
     real = writer.write_gif
 
-    def slow(path, run, measures, options, progress, stop, decoded) -> None:
+    def slow(path, run, measures, options, progress, stop, *others) -> None:
         def wait(done: int, total: int) -> None:
             progress(done, total)
             stop.wait(30)
 
-        real(path, run, measures, options, wait, stop, decoded)
+        real(path, run, measures, options, wait, stop, *others)
 
     monkeypatch.setattr(writer, "write_gif", slow)
     dialog.path.setText(str(tmp_path / "run"))  # gets its ending
@@ -304,6 +304,35 @@ def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeyp
     trigger("save_picture")
     assert "does not exist" in finished.window.panels.messages.message
     assert menus.files.folder() == tmp_path
+
+
+def test_what_saved_files_tell_is_chosen_once_for_all_of_them(
+    finished: Driver, tmp_path: Path, tiny_model: Path, monkeypatch
+) -> None:
+    menus, choice = finished.window.bench.menus, finished.window.bench.menus.table.groups["disclosure"]
+
+    def saved() -> list[str]:
+        """What a table, a picture and a GIF tell of the model."""
+        for name, action in (("x.csv", "save_numbers"), ("x.png", "save_picture")):
+            answer_dialog(monkeypatch, tmp_path / name)
+            menus.actions[action].trigger()
+            finished.qtbot.waitUntil(lambda: not menus.files.writer.is_busy, timeout=RUN_MS)
+        menus.actions["save_gif"].trigger()
+        dialog = menus.files._gif_dialog
+        dialog.path.setText(str(tmp_path / "x.gif"))
+        (tmp_path / "x.gif").unlink(missing_ok=True)
+        with finished.qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
+            dialog.save()
+        dialog.close()
+        header = read_csv(tmp_path / "x.csv")[0]
+        told = [read_settings(tmp_path / name)["request"]["model"] for name in ("x.png", "x.gif")]
+        return [header.get("model path", header["model"]), *told]
+
+    assert saved() == [tiny_model.name] * 3
+    next(each for each in choice.actions() if each.data() is Disclosure.PATHS).trigger()
+    assert saved() == [str(tiny_model)] * 3
+    menus.save(finished.window.settings)
+    assert finished.window.settings.value("choices/disclosure") == "paths"
 
 
 def test_saving_leaves_the_window_free(finished: Driver, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_table_shows_how_far_it_is_and_can_be_stopped(grids: Grids, tmp_path: 
     grids.carve()
     real = numbers.write_csv
 
-    def slow(path, grid, measures, progress, stop) -> None:
+    def slow(path, grid, measures, progress, stop, *others) -> None:
         def wait(done: int, total: int) -> None:
             progress(done, total)
             stop.wait(30)
