@@ -5,7 +5,7 @@ State lives here once; widgets render it and ask for changes. Every signal is em
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,16 @@ def start_position(position: int, direction: int, last: int, growing: bool) -> i
     return last if direction < 0 and position == 0 else position
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownRun:
+    """A run as it is, or was, on screen."""
+
+    trajectory: AnyTrajectory
+    measures: RunMeasures | None
+    source: str  # where it was opened from, for people; empty for a run that was made here
+    position: int = 0  # the state shown when another run took its place
+
+
 class Session(QObject):
     """The state that all views share.
 
@@ -85,6 +95,7 @@ class Session(QObject):
         playback_changed: direction, loop mode or speed.
         running_changed: whether a run still adds states to the trajectory shown.
         settling_rule_changed: by which rule marks say that a band has settled.
+        run_before_changed: whether there is a run before this one to go back to.
     """
 
     trajectory_changed = Signal()
@@ -94,12 +105,15 @@ class Session(QObject):
     playback_changed = Signal()
     running_changed = Signal(bool)
     settling_rule_changed = Signal(str)
+    run_before_changed = Signal(bool)
 
     def __init__(self, parent: QObject | None = None, into_noise: bool = False) -> None:
         super().__init__(parent)
         self.into_noise = into_noise
         self._trajectory: AnyTrajectory | None = None
         self._measures: RunMeasures | None = None
+        self._run: ShownRun | None = None  # on screen, as it was before it was decoded
+        self._run_before: ShownRun | None = None
         self._last = 0
         self._position = 0
         self._following = True
@@ -122,6 +136,16 @@ class Session(QObject):
     def measures(self) -> RunMeasures | None:
         """What was measured on the trajectory."""
         return self._measures
+
+    @property
+    def source(self) -> str:
+        """Where what is shown was opened from, for people; empty for a run that was made here."""
+        return "" if self._run is None else self._run.source
+
+    @property
+    def run_before(self) -> ShownRun | None:
+        """The run that was on screen before this one, while the memory for a run holds both; else None."""
+        return self._run_before
 
     @property
     def last(self) -> int:
@@ -187,9 +211,19 @@ class Session(QObject):
         """Steps per second while playing."""
         return self._speed
 
-    def show(self, trajectory: AnyTrajectory, measures: RunMeasures | None, running: bool = True) -> None:
-        """Put another trajectory on screen, at its newest state; a run that adds to it is followed."""
+    def show(
+        self, trajectory: AnyTrajectory, measures: RunMeasures | None, running: bool = True, source: str = ""
+    ) -> None:
+        """Put another trajectory on screen, at its newest state; a run that adds to it is followed.
+
+        The run that was there is kept as `run_before`; the same run decoded, or not any more, takes no other's place.
+
+        Args:
+            source: where it was opened from, for people.
+        """
         self.pause()
+        if self._run is None or self._run.trajectory is not trajectory.undecoded:
+            self._keep(ShownRun(trajectory, measures, source))
         self._trajectory, self._measures = trajectory, measures
         self._last = trajectory.last
         self._position = 0 if self.into_noise else self._last
@@ -205,9 +239,41 @@ class Session(QObject):
         if last <= self._last:
             return
         self._last = last
+        self._bound_memory()
         self.length_changed.emit(last)
         if self._following and not self._direction:
             self._move_to(last)
+
+    @Slot()
+    def show_run_before(self) -> None:
+        """Put the run before this one on screen, where it was left, and this one in its place."""
+        before = self._run_before
+        if before is not None:
+            self.show(before.trajectory, before.measures, running=False, source=before.source)
+            self._move_to(before.position)
+
+    def _keep(self, run: ShownRun) -> None:
+        """Take a run as the one on screen, and the one that was there as the one before."""
+        shown, self._run = self._run, run
+        if self.into_noise or shown is None or not shown.trajectory.last:
+            return
+        self._set_run_before(replace(shown, position=self._position))
+        self._bound_memory()
+
+    def _bound_memory(self) -> None:
+        """Forget the run before where it and this one are more than the memory for a run."""
+        before, run = self._run_before, self._run
+        if before is None or run is None:
+            return
+        both = before.trajectory.bytes_in_memory + run.trajectory.bytes_in_memory
+        if both > run.trajectory.budget_bytes:
+            self._set_run_before(None)
+
+    def _set_run_before(self, run: ShownRun | None) -> None:
+        was_there = self._run_before is not None
+        self._run_before = run
+        if was_there is (run is None):
+            self.run_before_changed.emit(run is not None)
 
     def end_run(self) -> None:
         """No more states will come."""

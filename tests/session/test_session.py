@@ -10,7 +10,7 @@ from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.levels import CLEAN, NoiseLevel, cosine_snr
 from sculptor_app.core.trajectory.step import Step
-from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.core.trajectory.trajectory import DecodedTrajectory, Trajectory
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.session import LoopMode, Move, Session, next_move, start_position
 
@@ -258,3 +258,46 @@ def test_a_session_into_noise_begins_at_the_picture_and_counts_layers(qtbot: QtB
     assert session.position == 21
     session.go_last()
     assert session.state == 0
+
+
+def test_the_run_before_is_one_step_away_and_back_again(session: Session) -> None:
+    first, second, told = trajectory(10), trajectory(5), []
+    session.run_before_changed.connect(told.append)
+    session.show(first, RunMeasures.of(first), running=False, source="cell (3, 2)")
+    session.go_to(4)
+    assert (session.run_before, session.source) == (None, "cell (3, 2)")
+    session.show(second, RunMeasures.of(second), running=False)
+    assert (session.run_before.trajectory, session.source) == (first, "")
+    session.show_run_before()
+    assert (session.trajectory, session.position, session.source) == (first, 4, "cell (3, 2)")
+    assert session.measures is not None
+    session.show_run_before()
+    assert (session.trajectory, session.run_before.trajectory) == (second, first)
+    assert told == [True]
+
+
+def test_a_run_that_is_looked_at_decoded_takes_no_others_place(session: Session) -> None:
+    first, second = trajectory(3), trajectory(4)
+    session.show(first, None, running=False)
+    session.show(second, None, running=False)
+    session.show(DecodedTrajectory(second), None, running=False)
+    assert session.run_before.trajectory is first
+    session.show_run_before()
+    assert session.run_before.trajectory is second  # as it was before it was decoded
+
+
+def test_the_run_before_goes_where_both_are_more_than_the_memory_for_a_run(session: Session) -> None:
+    first = trajectory(10)
+    second = Trajectory(RunInfo(RunRequest()), FRAME, levels(), budget_bytes=first.bytes_in_memory + 5 * FRAME.nbytes)
+    session.show(first, None, running=False)
+    session.show(second, None)
+    for k in (1, 2):  # state 0, then a state and a guess each
+        take(second, k)
+        session.grow(k)
+        assert session.run_before is not None
+    take(second, 3)
+    session.grow(3)
+    assert session.run_before is None
+    session.end_run()
+    session.show(trajectory(2), None, running=False)
+    assert session.run_before.trajectory is second

@@ -159,6 +159,16 @@ class RunRequest:
         return {**asdict(self), "options": self.option_values, "loras": loras}
 
 
+def differing_fields(one: RunRequest, other: RunRequest) -> tuple[str, ...]:
+    """Names of the fields and options in which two requests ask for another picture; the device is none of them."""
+    fields = ("model", "form", "material", "seed", "steps", "sampler", "guidance")
+    different = [name for name in fields if getattr(one, name) != getattr(other, name)]
+    options, others = one.option_values, other.option_values
+    different += [name for name in sorted(options | others) if options.get(name) != others.get(name)]
+    loras, other_loras = ([(each.name, each.weight) for each in request.loras] for request in (one, other))
+    return (*different, *(["loras"] if loras != other_loras else []))
+
+
 def _lora(told: Any) -> Lora:
     """The LoRA that `as_dict` told."""
     if not isinstance(told, Mapping) or not {"file"} <= told.keys() <= {"file", "weight", "sha256"}:

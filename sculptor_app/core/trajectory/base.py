@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.levels import LevelSequence, NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, StepSummary
@@ -27,6 +28,21 @@ class Fork:
 
     step: int  # the last one that both share, 0 for the noise alone
     request: RunRequest  # what the run up to there was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class RunTitle:
+    """The title of a run in plain English; a window translates the parts, which are of `core.texts`."""
+
+    what: str  # labels, prompt, or the name of the picture that drowns
+    beginning: str  # what it began with where that was not the noise of its seed: "carved out of layer 21 of bust.jpg"
+    seed: str  # "seed 42"
+    facts: tuple[str, ...]  # sampler, number of steps, and the model where it is not the embedded one
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All that there is, in the order in which it is read."""
+        return tuple(filter(None, (self.what, self.beginning, self.seed, *self.facts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,30 @@ class RunInfo:
     def is_of_a_model(self) -> bool:
         """Whether a model made it; of a forward process' request only `seed` and `steps` mean anything."""
         return bool(self.model_name) or not self.origin
+
+    @property
+    def title(self) -> RunTitle:
+        """What it is, what it began with, and what it was made by."""
+        request, seed = self.request, translate("names", "seed {0}").format(self.request.seed)
+        if not self.is_of_a_model:
+            layers = translate("names", "1 layer") if request.steps == 1 else translate("names", "{0} layers")
+            return RunTitle(self.origin, "", seed, (layers.format(request.steps),))
+        steps = translate("names", "1 step") if request.steps == 1 else translate("names", "{0} steps")
+        model = (self.model_name,) if request.model is not None and self.model_name else ()
+        taken = steps.format(request.steps)
+        if self.first_step > 1:
+            taken = translate("names", "steps {0}–{1}").format(self.first_step, request.steps)
+        facts = (self.sampler_name, taken, *model)
+        return RunTitle(self.conditions, self._beginning, seed, tuple(filter(None, facts)))
+
+    @property
+    def _beginning(self) -> str:
+        if not self.origin:
+            return ""
+        if self.first_step == 1:  # the noise of a picture, or a picture under as much noise as there is
+            return translate("names", "carved out of {0}").format(self.origin)
+        layer = self.request.steps - self.first_step + 1
+        return translate("names", "carved out of layer {0} of {1}").format(layer, self.origin)
 
 
 class Memory(Protocol):
@@ -113,6 +153,11 @@ class AnyTrajectory(LevelSequence, ABC):
     @abstractmethod
     def last(self) -> int:
         """Number of the newest state that can be read; -1 where there is none."""
+
+    @property
+    def undecoded(self) -> AnyTrajectory:
+        """The run itself; of one that is looked at decoded, that in latents."""
+        return self
 
     @property
     def ended(self) -> str:

@@ -234,6 +234,11 @@ class DecodedTrajectory(AnyTrajectory):
             return len(self._places) - 1
 
     @property
+    def undecoded(self) -> AnyTrajectory:
+        """The run in latents."""
+        return self.source
+
+    @property
     def ended(self) -> str:
         """Why the run stopped before its end."""
         return self.source.ended

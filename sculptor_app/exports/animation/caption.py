@@ -1,4 +1,4 @@
-"""The strip under the pictures: a bar of the phases, the step, and what each picture shows."""
+"""The strip under the pictures: a bar of the phases, the step, what each picture shows, and which run it is."""
 
 from dataclasses import dataclass
 
@@ -25,10 +25,10 @@ class CaptionCell:
     note: str
 
 
-def caption_height(width: int) -> int:
-    """Height of the strip in pixels under pictures that are `width` pixels wide in all."""
+def caption_height(width: int, titled: bool = False) -> int:
+    """Height of the strip in pixels under pictures that are `width` pixels wide in all, with the run's title or not."""
     size = _type_size(width)
-    return BAR_PX + 2 * (size + 5) + 8
+    return BAR_PX + (3 if titled else 2) * (size + 5) + 8
 
 
 def draw_caption(
@@ -40,6 +40,7 @@ def draw_caption(
     inks: Inks,
     into_noise: bool = False,
     margin: int = 0,
+    titled: bool = False,
 ) -> None:
     """Draw the strip of state k into a sheet whose pictures end at `top`.
 
@@ -49,6 +50,7 @@ def draw_caption(
         cells: what stands under the pictures, from left to right.
         into_noise: count layers of noise from the picture on, instead of steps from the noise on.
         margin: pixels left of the text, and right of it; 0 for what goes with its size.
+        titled: say under it which run it is, as far as there is room.
     """
     draw = ImageDraw.Draw(sheet)
     width = cells[-1].left + cells[-1].width
@@ -64,10 +66,25 @@ def draw_caption(
         draw.text((cell.left + margin, second_line), label, inks.muted, font, anchor="ls")
         if font.getlength(label + "  " + cell.note) <= room:
             draw.text((cell.left + cell.width - margin, second_line), cell.note, inks.muted, font, anchor="rs")
+    if titled:
+        title = first_that_fits(_titles(trajectory), font, width - 2 * margin)
+        draw.text((margin, second_line + size + 5), title, inks.muted, font, anchor="ls")
 
 
 def _type_size(width: int) -> int:
     return next(size for least, size in _TYPE_SIZES if width >= least)
+
+
+def _titles(trajectory: AnyTrajectory) -> tuple[str, ...]:
+    """Which run it is, from the fullest form to the shortest; what can be cut, a long prompt, is cut last."""
+    title = trajectory.info.title
+    parts = title.parts
+    forms = [" · ".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    named = [
+        f"{title.what} · {title.seed}",
+        *(f"{title.what[:count]}… · {title.seed}" for count in (60, 40, 24, 12, 6)),
+    ]
+    return (*forms[: len(title.facts) + 1], *named, title.seed)
 
 
 def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:

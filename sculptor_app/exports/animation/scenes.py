@@ -65,7 +65,7 @@ def image_size(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
     size, pictures = geometry(source, options), len(kinds_of(options))
     width, height = pictures * size.width + (pictures - 1) * GAP_PX, size.height
     if options.caption:
-        height += caption_height(width)
+        height += caption_height(width, titled=True)
     if options.plot:
         height = max(height, LEAST_HEIGHT_PX)
         width += chart_width(height)
@@ -120,7 +120,16 @@ class RunScenes(Scenes):
                 CaptionCell(index * (self._geometry.width + GAP_PX), self._geometry.width, kind.label, _note(limit))
                 for index, (kind, limit) in enumerate(zip(self._kinds, limits, strict=True))
             )
-            draw_caption(sheet, self._trajectory, k, self._geometry.height, cells, self._inks, self._options.into_noise)
+            draw_caption(
+                sheet,
+                self._trajectory,
+                k,
+                self._geometry.height,
+                cells,
+                self._inks,
+                self._options.into_noise,
+                titled=True,
+            )
         return sheet
 
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
-from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.requests.request import RunRequest, differing_fields
 from sculptor_app.session.engine import OpenedModel
 from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
@@ -142,6 +142,47 @@ class Controls(RunForm):
             for name, word, box in (("form", form, self.form), ("material", material, self.material))
         }
         return None if request is None else replace(request, form=known["form"], material=known["material"])
+
+    # A run's settings ----------------------------------------------------------------------------------------------
+
+    def differences(self, request: RunRequest) -> tuple[str, ...]:
+        """Names of the settings in which the fields differ from a run's, as labelled; what is wrong differs, too."""
+        fields, wrong = self.fields(), {name for name, problem in self._own_problems.items() if problem}
+        read = read_form(fields)
+        if not isinstance(read, RunRequest):
+            wrong |= {error.field for error in read}
+            seed = str(request.seed) if "seed" in wrong else fields.seed
+            steps = str(request.steps) if "steps" in wrong else fields.steps
+            guidance = "1" if "guidance" in wrong else fields.guidance
+            read = read_form(replace(fields, seed=seed, steps=steps, guidance=guidance))
+        names = differing_fields(read, request) if isinstance(read, RunRequest) else ()
+        judged = {"guidance": fields.has_guidance and "guidance" not in wrong}  # those whose difference counts here
+        names = tuple(name for name in names if judged.get(name, True))
+        return tuple(self._label_of(name) for name in dict.fromkeys((*names, *sorted(wrong))))
+
+    def use(self, request: RunRequest) -> None:
+        """Fill the fields with the settings of a run of this model; the device stays."""
+        _choose(self.form, request.form)
+        _choose(self.material, request.material)
+        _choose(self.sampler, request.sampler)
+        self.seed.setText(str(request.seed))
+        self.steps.set_text(str(request.steps))
+        if request.guidance is not None:
+            self.guidance.set_text(f"{request.guidance:g}")
+        options = request.option_values
+        for field in self.conditions:
+            field.set_value(options.get(field.control.name, field.control.default))
+        if self._takes_loras:
+            self.loras.recall({each.file: [f"{each.weight:g}", True] for each in request.loras})
+
+    def _label_of(self, name: str) -> str:
+        own = {field.control.name: display(field.control.title) for field in self.conditions}
+        labels = {
+            "model": self.tr("model"), "form": self.tr("form"), "material": self.tr("material"),
+            "seed": self.tr("seed"), "steps": self.tr("steps"), "sampler": self.tr("sampler"),
+            "guidance": self.tr("guidance"), "loras": self.tr("LoRAs"),
+        }  # fmt: skip
+        return labels.get(name) or own.get(name, name)
 
     # Another model ------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sculptor_app.session.engine import MakeStart
 
 
+MOST_NAMED = 3
+"""Fields that differ, as far as they are named in the panel; its tip names all."""
+
+
 class RunControl(QObject):
     """Starts and stops runs as people ask and shows how they go."""
 
@@ -30,6 +34,7 @@ class RunControl(QObject):
     begun = Signal()  # a run was asked for, now
     planned = Signal(object)  # the noise levels of the states of the run that the controls describe
     pace_changed = Signal()  # a step has been timed
+    model_wanted = Signal(object)  # the model of the run on screen is to be opened, for its settings
 
     def __init__(
         self, session: Session, runner: SamplingRunner, controls: Controls, panel: RunPanel, messages: MessageBar
@@ -39,6 +44,7 @@ class RunControl(QObject):
         self._controls, self._panel, self._messages = controls, panel, messages
         self._busy = self._is_starting = False
         self._run: SampleRun | None = None
+        self._to_use: RunRequest | None = None  # settings that wait for their model
         self.pace = StepClock()
         runner.state_changed.connect(self._show_state)
         runner.prepared.connect(self._take_prepared)
@@ -48,6 +54,8 @@ class RunControl(QObject):
         controls.submitted.connect(self.start)
         panel.start_requested.connect(self.start)
         panel.stop_requested.connect(self.stop)
+        panel.settings_requested.connect(self.use_settings)
+        session.trajectory_changed.connect(self._compare)
         self._judge()
 
     @property
@@ -79,14 +87,25 @@ class RunControl(QObject):
         self.begun.emit()
         return run
 
-    def show_run(self, trajectory: Trajectory, measures: RunMeasures) -> None:
-        """Put a run on screen that was made elsewhere; one that goes on here is stopped."""
+    def show_run(self, trajectory: Trajectory, measures: RunMeasures, source: str = "") -> None:
+        """Put a run on screen that was made elsewhere, at `source`; one that goes on here is stopped."""
+        self._let_go()
+        self._session.show(trajectory, measures, running=False, source=source)
+
+    @Slot()
+    def show_run_before(self) -> None:
+        """Put the run that was on screen before back; one that goes on is stopped, and is the one before then."""
+        if self._session.run_before is not None:
+            self._let_go()
+            self._session.show_run_before()
+
+    def _let_go(self) -> None:
+        """Stop the run that goes on here, and hear nothing more of it: another one comes on screen."""
         self.stop()
         if self._run is not None:
             self._run.ignore()  # what the stopped one still says is not for this trajectory
             self._run = None
         self._show_state(self._runner.state)
-        self._session.show(trajectory, measures, running=False)
         self._panel.set_ended("")
 
     @Slot()
@@ -94,6 +113,50 @@ class RunControl(QObject):
         """Stop after the step that is being computed."""
         if self._is_mine:
             self._runner.stop()
+
+    # The settings of the run on screen -------------------------------------------------------------------------------
+
+    @Slot()
+    def use_settings(self) -> None:
+        """Fill the fields with the settings of the run on screen; its model is opened first where it is another."""
+        trajectory = self._session.trajectory
+        if trajectory is None:
+            return
+        request = trajectory.info.request
+        if request.model == self._controls.model:
+            self._controls.use(request)
+        else:
+            self._to_use = request
+            self.model_wanted.emit(request.model)
+
+    @Slot()
+    def take_model(self) -> None:
+        """Another model has been opened, perhaps for the settings of a run."""
+        request, self._to_use = self._to_use, None
+        if request is not None and request.model == self._controls.model:
+            self._controls.use(request)
+
+    @Slot()
+    def _compare(self) -> None:
+        """Say in what the fields differ from the run on screen."""
+        trajectory = self._session.trajectory
+        if trajectory is None:
+            return
+        info = trajectory.info
+        names = self._controls.differences(info.request)
+        own_picture = str(info.request.option_values.get("image") or "")  # of img2img: one of the fields
+        begins_otherwise = bool(info.origin) and not own_picture.endswith(info.origin)
+        if not names and not begins_otherwise:
+            self._panel.set_difference("")
+            return
+        named = [*names, *([self.tr("its beginning")] if begins_otherwise else [])]
+        sentence = self.tr("Not the settings of the run on screen: {0}")
+        short = named if len(named) <= MOST_NAMED else [*named[:MOST_NAMED], "…"]
+        tip = self.tr("These settings are not those of the run on screen: {0}.").format(", ".join(named))
+        if begins_otherwise:
+            start = self.tr("Start begins with the noise of the seed; this run was carved out of {0}.")
+            tip = f"{tip}\n{start.format(display(info.origin))}"
+        self._panel.set_difference(sentence.format(", ".join(short)), tip, can_take_over=bool(names))
 
     @property
     def _is_mine(self) -> bool:
@@ -204,6 +267,7 @@ class RunControl(QObject):
     @Slot()
     def _judge(self) -> None:
         self._panel.set_reason(self._controls.reason)
+        self._compare()
         self.plan()
 
     @Slot()

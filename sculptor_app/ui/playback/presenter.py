@@ -168,6 +168,7 @@ class FramePresenter(PlaybackPresenter):
 
     def show_trajectory(self, trajectory: AnyTrajectory) -> None:
         self.pictures.set_trajectory(trajectory)
+        self._stage.title.set_parts(texts.title_parts(trajectory.info, self._session.source))
         # Fewer states than before make the filmstrip begin again; as many or more would keep the older run's pictures.
         self._film.set_count(0)
         self._film.set_planned(trajectory.planned_steps)

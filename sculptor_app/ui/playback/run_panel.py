@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.session.runner import RunState
 from sculptor_app.ui.playback.texts import pace_text, progress_text
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ScrolledPanel
+
+GAP_PX = 6
 
 
 class RunPanel(QWidget):
@@ -17,6 +19,7 @@ class RunPanel(QWidget):
 
     start_requested = Signal()
     stop_requested = Signal()
+    settings_requested = Signal()  # fill the fields with the settings of the run on screen
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -29,27 +32,53 @@ class RunPanel(QWidget):
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Progress of the run"))
+        self.difference = QLabel(self)
+        self.difference.setProperty("tone", "warning")
+        self.difference.setFont(fonts.small())
+        self.difference.setWordWrap(True)
+        self.difference.setTextFormat(Qt.TextFormat.PlainText)
+        self.take_over = QToolButton(self)
+        self.take_over.setText(self.tr("Use its settings"))
+        self.take_over.setProperty("kind", "outlined")
+        self.take_over.setFont(fonts.small())
+        self.take_over.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.take_over.setToolTip(self.tr("Fill the fields with the settings of the run on screen."))
+        self.take_over.clicked.connect(self.settings_requested)
         self.button = QPushButton(self)
         self.button.setProperty("kind", "primary")
         # A click leaves the focus where it is, so that Space goes on to play and pause.
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._pressed)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 8, 16, 14)
-        column.setSpacing(6)
-        for widget in (self.line, self.bar, self.pace, self.button):
-            column.addWidget(widget)
-        self._running = False
+        self._lay_out()
+        self._running = self._can_take_over = False
         self._progress = ""
         self._reason = ""
         self._state = RunState.IDLE
         self.set_state(RunState.IDLE, waiting=False)
 
+    def _lay_out(self) -> None:
+        """Give what comes and goes the room of the most that it may be: nothing else moves then."""
+        status = QWidget(self)
+        above = QVBoxLayout(status)
+        above.setContentsMargins(0, 0, 0, 0)
+        above.setSpacing(GAP_PX)
+        above.addStretch(1)
+        for widget in (self.line, self.bar, self.pace, self.difference):
+            above.addWidget(widget)
+        above.addWidget(self.take_over, 0, Qt.AlignmentFlag.AlignLeft)
+        small = self.difference.fontMetrics().lineSpacing()
+        of_run = self.line.sizeHint().height() + self.bar.sizeHint().height() + small + 2 * GAP_PX
+        status.setFixedHeight(max(of_run, 2 * small + self.take_over.sizeHint().height() + GAP_PX))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 8, 16, 14)
+        column.setSpacing(GAP_PX)
+        column.addWidget(status)
+        column.addWidget(self.button)
+
     @property
     def tallest_px(self) -> int:
         """Height with everything that it may show."""
-        line = self.line.sizeHint().height()
-        return 2 * line + self.bar.sizeHint().height() + self.button.sizeHint().height() + 3 * 6 + 22
+        return self.sizeHint().height()
 
     def set_state(self, state: RunState, waiting: bool) -> None:
         """Show what the runner does; `waiting` says that a run was asked for before the model was there."""
@@ -92,6 +121,13 @@ class RunPanel(QWidget):
         self._progress = text
         self._render()
 
+    def set_difference(self, sentence: str, tip: str = "", can_take_over: bool = False) -> None:
+        """Say in what the fields differ from the run on screen; empty where they do not, or there is none."""
+        self.difference.setText(sentence)
+        self.difference.setToolTip(tip)
+        self._can_take_over = can_take_over
+        self._render()
+
     def set_reason(self, reason: str) -> None:
         """Say why Start cannot be pressed; empty where it can."""
         self._reason = reason
@@ -106,7 +142,12 @@ class RunPanel(QWidget):
         self.button.setEnabled(not blocked and self._state is not RunState.STOPPING)
         self.line.setText(self.tr("Correct what is marked above.") if blocked else self._progress)
         self.bar.setVisible(self._running)
-        self.pace.setVisible(bool(self.pace.text()))
+        # In place of how long the run took.
+        differs = bool(self.difference.text()) and not self._running and not blocked
+        self.line.setVisible(not differs)
+        self.pace.setVisible(bool(self.pace.text()) and not differs)
+        self.difference.setVisible(differs)
+        self.take_over.setVisible(differs and self._can_take_over)
         if blocked:
             self.button.setToolTip(self._reason)
 

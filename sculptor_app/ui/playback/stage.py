@@ -1,12 +1,14 @@
-"""Three frames of the same step, zoomed and pointed at together, and where they are placed."""
+"""Three frames of the same step under the title of their run, zoomed and pointed at together, and their places."""
 
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QImage, QResizeEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from sculptor_app.measures.frame_kinds import DEFAULT_KINDS, FrameKind
+from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.frame_panel import FramePanel
 from sculptor_app.ui.widgets.names import display, explained
 from sculptor_app.ui.widgets.picture_source import Shown
@@ -82,8 +84,59 @@ AUTOMATIC, LARGE, ROW = "automatic", "large", "row"
 _PLACES = {AUTOMATIC: best, LARGE: one_large, ROW: side_by_side}
 
 
+class StageTitle(QWidget):
+    """Says which run is on screen, in one line, and leads back to the one before it."""
+
+    back_requested = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.what, self.facts = ElidedLabel("", self), ElidedLabel("", self)
+        self.what.setFont(fonts.strong())
+        self.facts.setProperty("tone", "muted")
+        self.facts.setFont(fonts.tabular(fonts.body()))
+        self.back = QToolButton(self)
+        self.back.setText(self.tr("← Run before"))
+        self.back.setProperty("kind", "outlined")
+        self.back.setFont(fonts.small())
+        self.back.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.back.clicked.connect(self.back_requested)
+        self.back.hide()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        for label in (self.what, self.facts):
+            label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+            row.addWidget(label)
+        row.addStretch(1)
+        row.addWidget(self.back)
+
+    def set_parts(self, parts: tuple[str, ...]) -> None:
+        """Show a run's title; empty for none."""
+        self.what.setText(parts[0] if parts else "")
+        self.facts.setText(" · ".join(parts[1:]))
+        self.setAccessibleName(" · ".join(parts))
+        self._divide()
+
+    def set_way_back(self, is_there: bool, tip: str = "") -> None:
+        """Whether there is a run to go back to, and which."""
+        self.back.setVisible(is_there)
+        self.back.setToolTip(tip)
+
+    def _divide(self) -> None:
+        """What it is takes its room first, up to half of it: labels, or the beginning of a long prompt."""
+        self.what.setMinimumWidth(min(self.what.sizeHint().width(), self.width() // 2))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._divide()
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), max(self.back.sizeHint().height(), self.what.sizeHint().height()))
+
+
 class Stage(QWidget):
-    """Three frames and, under them, a line about what a step in the middle of a run is."""
+    """Three frames under their run's title and, below them, a line about what a step in the middle of a run is."""
 
     kinds_changed = Signal()  # a person chose to see something else in one of them
     first_kinds = DEFAULT_KINDS
@@ -104,6 +157,7 @@ class Stage(QWidget):
             panel.kind_requested.connect(self._kind_requested)
             panel.view_changed.connect(self._share_view)
             panel.pixel_hovered.connect(self._share_marker)
+        self.title = StageTitle(self)
         self.remark = QLabel(self)
         self.remark.setProperty("tone", "muted")
         self.remark.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -185,13 +239,15 @@ class Stage(QWidget):
                 panel.set_marker(*_same_place(column, row, of, panel.picture_view.image))
 
     def _place(self) -> None:
-        line = self.remark.sizeHint().height()
+        line, head = self.remark.sizeHint().height(), self.title.sizeHint().height()
+        below = MARGIN // 2 + head  # where the frames may begin
         panel = self.panels[0]
         overhead = panel.sizeHint().height() - 280  # its size hint is that of a picture of 280 pixels
-        room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line, overhead, GAP, self._aspect)
+        room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line - below, overhead, GAP, self._aspect)
         rects = _PLACES[self._arrangement](room)
         for panel, (left, top, width, height) in zip(self.panels, rects, strict=True):
-            panel.setGeometry(left + MARGIN, top + MARGIN, width, height)
+            panel.setGeometry(left + MARGIN, top + MARGIN + below, width, height)
+        self.title.setGeometry(MARGIN, MARGIN // 2, self.width() - 2 * MARGIN, head)
         self.remark.setGeometry(MARGIN, self.height() - MARGIN // 2 - line, self.width() - 2 * MARGIN, line)
 
     def minimumSizeHint(self) -> QSize:

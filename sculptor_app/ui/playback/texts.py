@@ -9,11 +9,26 @@ from PySide6.QtCore import QCoreApplication
 from sculptor_app.core.texts import steps_text
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.ui.widgets import names
+from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
-    from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
 
 translate = QCoreApplication.translate  # a name that lupdate knows
+
+
+def title_parts(info: RunInfo, source: str = "") -> tuple[str, ...]:
+    """The title of a run for people: what it is, where it comes from, seed, sampler, steps.
+
+    Args:
+        source: where it was opened from, as the session has it.
+    """
+    title = info.title
+    what = display(title.what)
+    if info.is_of_a_model and (info.request.form or info.request.material):  # neither a prompt nor a file's name
+        what = what[:1].upper() + what[1:]
+    parts = (what, display(title.beginning), source, display(title.seed))
+    return tuple(filter(None, (*parts, *map(display, title.facts))))
 
 
 class StepClock:

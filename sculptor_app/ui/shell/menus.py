@@ -68,6 +68,7 @@ class Menus(QObject):
         session.playback_changed.connect(self._refresh)
         session.running_changed.connect(self._refresh)
         session.following_changed.connect(self._refresh)
+        session.run_before_changed.connect(self._refresh)
 
     @Slot(object)
     def _listen_to_page(self, page: Page) -> None:
@@ -151,6 +152,10 @@ class Menus(QObject):
                 lambda: self._runs.is_busy,
             ),
             None,
+            Action(
+                "run_before", self.tr("&Back to the run before"), self._panels.run_control.show_run_before, ("Ctrl+B",),
+                lambda: self._is_carve() and self._panels.session.run_before is not None,
+            ),
             Action("new_seed", self.tr("&New seed"), controls.choose_new_seed, ("Ctrl+N",), self._is_carve),
             None,
             Choice(

@@ -231,11 +231,11 @@ class PageTable:
 
         panels = self._panels
 
-        def show_run(trajectory: Trajectory) -> None:
+        def show_run(trajectory: Trajectory, place: str) -> None:
             from sculptor_app.measures.run_measures import RunMeasures
 
             self._pages.show(CARVE)
-            panels.run_control.show_run(trajectory, RunMeasures.of(trajectory))
+            panels.run_control.show_run(trajectory, RunMeasures.of(trajectory), place)
 
         page = WhyPage(panels.runner, self._settings, panels.messages, self._parent)
         device = panels.controls.device

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, QSettings, Slot
 from PySide6.QtWidgets import QApplication, QWidget
 
+from sculptor_app import identity
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.models.models import Models
@@ -30,7 +31,7 @@ class Workbench(QObject):
 
     def __init__(self, panels: Panels, settings: QSettings, window: QWidget) -> None:
         super().__init__(window)
-        self._panels, self._settings = panels, settings
+        self._panels, self._settings, self._window = panels, settings, window
         self.stage, self.film = Stage(window), Filmstrip(window)
         panels.middle.addWidget(self.stage)
         panels.add_filmstrip(self.film)
@@ -49,6 +50,8 @@ class Workbench(QObject):
             settings, window,
         )  # fmt: skip
         self.models.opening.opened.connect(self.latent_views.find_map)
+        self.models.opening.opened.connect(panels.run_control.take_model)
+        panels.run_control.model_wanted.connect(self.models.open)
         files = Files(self._views_in_front, panels.messages, panels.status, panels.saving_bar, settings, window)
         self.menus = Menus(panels, self.views, self.pages, self.models, self.latent_views, files, window)
         self._keys = StepKeys(window)
@@ -76,6 +79,12 @@ class Workbench(QObject):
         self.presenter.clock.due.connect(run_control.show_progress)
         plots.step_requested.connect(session.go_to)
         plots.loaded.connect(run_control.plan)
+        session.run_before_changed.connect(self._show_way_back)
+        session.trajectory_changed.connect(self._show_way_back)
+        for signal in (session.trajectory_changed, self.pages.changed):
+            signal.connect(self._show_window_title)
+        self.pages.built.connect(lambda page: page.session.trajectory_changed.connect(self._show_window_title))
+        self.stage.title.back_requested.connect(run_control.show_run_before)
         run_control.busy_changed.connect(plots.set_busy)
         run_control.pace_changed.connect(self.presenter.clock.request)
         run_control.planned.connect(self._show_plan)
@@ -94,6 +103,26 @@ class Workbench(QObject):
             self._panels.film_hint.hide()
             self.film.show()
             self.stage.setFocus()  # else it would go on from the invitation's button to the next one
+
+    @Slot()
+    def _show_way_back(self) -> None:
+        before = self._panels.session.run_before
+        parts = () if before is None else texts.title_parts(before.trajectory.info, before.source)
+        tip = self.tr("Back to the run before (Ctrl+B): {0}").format(" · ".join(parts))
+        self.stage.title.set_way_back(before is not None, tip)
+
+    @Slot()
+    def _show_window_title(self) -> None:
+        """Name the run that is in front: its labels, where it comes from, its seed."""
+        page = self.pages.page
+        session = self.pages.session
+        info = (
+            None
+            if session.trajectory is None or isinstance(page and page.views, GridViews)
+            else session.trajectory.info
+        )
+        parts = () if info is None else texts.title_parts(info, session.source)
+        self._window.setWindowTitle(" · ".join(parts) or identity.NAME)
 
     @Slot()
     def _leave_fields(self) -> None:

@@ -205,6 +205,11 @@ class CellGrid(QWidget):
         return self._arrangement
 
     @property
+    def columns(self) -> int:
+        """How many cells stand in a row."""
+        return self._layout.columns
+
+    @property
     def enlarged_rect(self) -> QRectF | None:
         """Where the large picture is; None without one."""
         return None if self._layout.enlarged is None else self._shifted(self._layout.enlarged)

@@ -40,7 +40,7 @@ _FILE_NAMES = {
 class WhyPage(Page):
     """Four experiments with noise, each a grid of runs that one scrubber moves."""
 
-    open_requested = Signal(object)  # the trajectory of one cell, to be opened by itself
+    open_requested = Signal(object, str)  # the trajectory of one cell, to be opened by itself, and which cell it is
 
     def __init__(
         self, runner: SamplingRunner, settings: QSettings, messages: MessageBar, parent: QWidget | None = None
@@ -298,7 +298,11 @@ class WhyPage(Page):
     def _open(self, cell: int) -> None:
         if 0 <= cell < len(self.grid.runs) and self.grid.runs[cell].last:
             self.session.pause()
-            self.open_requested.emit(self.grid.runs[cell])
+            columns = self.grid.columns
+            place = self.tr("opened from cell ({0}, {1}) of “Why noise?”").format(
+                cell % columns + 1, cell // columns + 1
+            )
+            self.open_requested.emit(self.grid.runs[cell], place)
 
     # Results ------------------------------------------------------------------------------------------------------
 

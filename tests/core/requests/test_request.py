@@ -1,6 +1,7 @@
 """What a person may ask for, and the sentence that answers what they may not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.requests.request import MAX_SEED, Lora, RequestError, RunRequest
+from sculptor_app.core.requests.request import MAX_SEED, Lora, RequestError, RunRequest, differing_fields
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS, SCHEDULER_CLASSES
 
 
@@ -122,3 +123,21 @@ def test_refusals_name_the_value_and_what_is_allowed(wrong: dict[str, Any], sent
 def test_unknown_form_names_the_known_ones() -> None:
     with pytest.raises(RequestError, match=r"The form 'teapot' is not known; choose one of bust, "):
         RunRequest(form="teapot")
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({}, ()),
+        ({"device": "cpu"}, ()),
+        ({"form": "vase", "seed": 8}, ("form", "seed")),
+        ({"options": {"height": 64}}, ("height",)),
+        ({"options": {"height": None}}, ()),  # left to the model either way
+        ({"loras": (Lora("/elsewhere/a.safetensors", 1.0, "f" * 64),)}, ()),
+        ({"loras": ()}, ("loras",)),
+        ({"model": "m", "guidance": None, "sampler": "ddpm", "steps": 9}, ("model", "steps", "sampler", "guidance")),
+    ],
+)
+def test_in_what_two_requests_differ(changes: dict, names: tuple[str, ...]) -> None:
+    request = RunRequest("bust", "bronze", loras=(Lora("a.safetensors"),))
+    assert differing_fields(replace(request, **changes), request) == names

@@ -1,11 +1,13 @@
 """Captions and charts: what is drawn beside the pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from sculptor_app.core.trajectory.levels import PHASES
-from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _headings, caption_height, draw_caption
+from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _headings, _titles, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -37,6 +39,21 @@ def test_texts_never_leave_their_place(width: int) -> None:
     sheet = Image.new("RGB", (width + 50, caption_height(width)), (1, 2, 3))
     draw_caption(sheet, trajectory, 3, 0, (CaptionCell(0, width, "Chips of the noisy state", "±0.0021"),), LIGHT)
     assert (np.asarray(sheet)[:, width:] == (1, 2, 3)).all()
+
+
+def test_the_strip_says_which_run_it_is_as_far_as_there_is_room() -> None:
+    run = made_run(steps=50)
+    run.info = replace(run.info, origin="astronaut.png, drowned", first_step=30)
+    titles = _titles(run)
+    assert titles[0] == "bust · bronze · carved out of layer 21 of astronaut.png, drowned · seed 7 · DDIM · steps 30–50"
+    assert "bust · bronze · seed 7" in titles
+    assert titles[-1] == "seed 7"
+    assert caption_height(256, titled=True) > caption_height(256)
+    for width, is_said in ((256, True), (16, False)):
+        top, height = caption_height(width), caption_height(width, titled=True)
+        sheet = Image.new("RGB", (width, height), LIGHT.paper)
+        draw_caption(sheet, run, 3, 0, (CaptionCell(0, width, "Noisy state", ""),), LIGHT, titled=True)
+        assert (np.asarray(sheet)[top - 3 :] != LIGHT.paper).any() == is_said
 
 
 def test_bar_shows_the_phases_and_how_far_the_run_is() -> None:

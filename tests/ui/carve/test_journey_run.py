@@ -196,3 +196,38 @@ def test_progress_is_painted_with_all_the_rest_and_not_at_once(ready: Driver) ->
     ready.qtbot.waitUntil(lambda: bool(painted))
     ready.click_stop()
     ready.wait_for_end()
+
+
+def test_which_run_is_on_screen_is_said_and_its_settings_and_the_run_before_are_a_click_away(ready: Driver) -> None:
+    window, session = ready.window, ready.session
+    panel, controls, title = window.panels.run_panel, window.panels.controls, window.bench.stage.title
+    ready.run(4)
+    assert (title.what.text(), title.facts.text()) == ("Bust · bronze", "seed 7 · DDIM · 4 steps")
+    assert window.windowTitle() == "Bust · bronze · seed 7 · DDIM · 4 steps"
+    assert not title.back.isVisible()
+    assert panel.difference.isHidden()
+    heights = panel.height(), controls.height()
+    first = session.trajectory
+    controls.form.setCurrentIndex(controls.form.findData("vase"))
+    ready.type_into(controls.seed, "x")
+    assert panel.difference.isHidden()  # first what is wrong is to be mended
+    ready.type_into(controls.seed, "42")
+    assert panel.difference.text() == "Not the settings of the run on screen: form, seed"
+    assert (panel.height(), controls.height()) == heights
+    QTest.mouseClick(panel.take_over, Qt.MouseButton.LeftButton)
+    assert (controls.form.currentData(), controls.seed.text()) == ("bust", "7")
+    assert panel.difference.isHidden()
+    ready.type_into(controls.seed, "42")
+    ready.run(5)
+    assert title.facts.text() == "seed 42 · DDIM · 5 steps"
+    assert panel.difference.isHidden()
+    QTest.mouseClick(title.back, Qt.MouseButton.LeftButton)
+    assert session.trajectory is first
+    assert panel.difference.text() == "Not the settings of the run on screen: seed, steps"
+    window.bench.menus.actions["run_before"].trigger()
+    assert session.trajectory.info.request.seed == 42
+    ready.start_long_run()
+    window.bench.menus.actions["run_before"].trigger()  # stops the one that goes on, and leaves it a click away
+    ready.wait_for_end()
+    assert session.trajectory.info.request.steps == 5
+    assert (session.is_running, session.run_before.trajectory.info.request.steps) == (False, 1000)

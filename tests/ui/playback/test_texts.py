@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from sculptor_app.core.texts import ratio_text
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import ratio_text, translate
+from sculptor_app.core.trajectory.base import RunInfo
 from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
@@ -18,8 +20,30 @@ from sculptor_app.ui.playback.texts import (
     progress_text,
     status_line,
     steps_took_text,
+    title_parts,
 )
 from tests.helpers.runs import made_run
+
+BUST = RunInfo(RunRequest("bust", "bronze", seed=42), "atelier-64", "CPU", "DDIM", conditions="bust · bronze")
+LION = RunRequest(seed=1, steps=1, model="/models/sd", options={"prompt": "a lion"})
+FOUND = translate("errors", "the noise found for {0}").format("x.png")
+
+
+@pytest.mark.parametrize(
+    ("info", "source", "title"),
+    [
+        (BUST, "", "Bust · bronze | seed 42 | DDIM | 50 steps"),
+        (BUST, "opened from cell (3, 2)", "Bust · bronze | opened from cell (3, 2) | seed 42 | DDIM | 50 steps"),
+        (replace(BUST, origin="x.png", first_step=30), "",
+         "Bust · bronze | carved out of layer 21 of x.png | seed 42 | DDIM | steps 30–50"),
+        (replace(BUST, origin=FOUND), "",
+         "Bust · bronze | carved out of the noise found for x.png | seed 42 | DDIM | 50 steps"),
+        (RunInfo(LION, "sd", "CPU", "Euler", conditions="a lion"), "", "a lion | seed 1 | Euler | 1 step | sd"),
+        (RunInfo(RunRequest(seed=3), origin="x.png, drowned"), "", "x.png, drowned | seed 3 | 50 layers"),
+    ],
+)  # fmt: skip
+def test_titles_of_runs(info: RunInfo, source: str, title: str) -> None:
+    assert " | ".join(title_parts(info, source)) == title
 
 
 @pytest.mark.parametrize(

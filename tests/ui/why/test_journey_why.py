@@ -312,7 +312,8 @@ def test_what_other_pages_have_done_by_the_model_is_none_of_its_business(visitor
 def test_a_click_enlarges_a_cell_and_another_opens_its_run(visitor: Visitor) -> None:
     page = visitor.page
     opened: list[object] = []
-    page.open_requested.connect(opened.append)
+    places: list[str] = []
+    page.open_requested.connect(lambda run, place: (opened.append(run), places.append(place)))
     visitor.choose(Experiment.NOISES, steps=3, count="6")
     visitor.run()
     QTest.mouseClick(page.grid, Qt.MouseButton.LeftButton, pos=page.grid.cell_rect(2).center().toPoint())
@@ -320,6 +321,8 @@ def test_a_click_enlarges_a_cell_and_another_opens_its_run(visitor: Visitor) -> 
     assert page.header.story.text() == "Bust · seed 14"
     QTest.mouseClick(page.grid, Qt.MouseButton.LeftButton, pos=page.grid.enlarged_rect.center().toPoint())
     assert opened == [page.grid.runs[2]]
+    row, column = divmod(2, page.grid.columns)
+    assert places == [f"opened from cell ({column + 1}, {row + 1}) of “Why noise?”"]
     QTest.keyClick(page.grid, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
     assert page.grid.enlarged == 3
     QTest.keyClick(page.grid, Qt.Key.Key_Return)
