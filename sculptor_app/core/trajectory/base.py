@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import plural, steps_text, translate
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.levels import LevelSequence, NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, StepSummary
@@ -87,11 +87,10 @@ class RunInfo:
         """What it is, what it began with, and what it was made by."""
         request, seed = self.request, translate("names", "seed {0}").format(self.request.seed)
         if not self.is_of_a_model:
-            layers = translate("names", "1 layer") if request.steps == 1 else translate("names", "{0} layers")
+            layers = plural(request.steps, translate("names", "1 layer"), translate("names", "{0} layers"))
             return RunTitle(self.origin, "", seed, (layers.format(request.steps),))
-        steps = translate("names", "1 step") if request.steps == 1 else translate("names", "{0} steps")
         model = (self.model_name,) if request.model is not None and self.model_name else ()
-        taken = steps.format(request.steps)
+        taken = steps_text(request.steps)
         if self.first_step > 1:
             taken = translate("names", "steps {0}–{1}").format(self.first_step, request.steps)
         facts = (self.sampler_name, taken, *model)

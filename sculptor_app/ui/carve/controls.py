@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.parameter import ModelParameter, ParameterKind
 from sculptor_app.core.requests.request import RunRequest, differing_fields
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.session.engine import OpenedModel
 from sculptor_app.ui.fields.field_grid import FieldGrid, MoreFields
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
@@ -168,12 +169,12 @@ class Controls(RunForm):
         self.seed.setText(str(request.seed))
         self.steps.set_text(str(request.steps))
         if request.guidance is not None:
-            self.guidance.set_text(f"{request.guidance:g}")
+            self.guidance.set_text(decimal_text(request.guidance))
         options = request.option_values
         for field in self.conditions:
             field.set_value(options.get(field.control.name, field.control.default))
         if self._takes_loras:
-            self.loras.recall({each.file: [f"{each.weight:g}", True] for each in request.loras})
+            self.loras.recall({each.file: [decimal_text(each.weight), True] for each in request.loras})
 
     def _label_of(self, name: str) -> str:
         own = {field.control.name: display(field.control.title) for field in self.conditions}
