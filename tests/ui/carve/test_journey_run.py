@@ -202,8 +202,8 @@ def test_which_run_is_on_screen_is_said_and_its_settings_and_the_run_before_are_
     window, session = ready.window, ready.session
     panel, controls, title = window.panels.run_panel, window.panels.controls, window.bench.stage.title
     ready.run(4)
-    assert (title.what.text(), title.facts.text()) == ("Bust · bronze", "seed 7 · DDIM · 4 steps")
-    assert window.windowTitle() == "Bust · bronze · seed 7 · DDIM · 4 steps"
+    assert (title.what.text(), title.facts.text()) == ("Bust · bronze", "seed 7 · DDIM · 4 steps · tiny")
+    assert window.windowTitle() == "Bust · bronze · seed 7 · DDIM · 4 steps · tiny"
     assert not title.back.isVisible()
     assert panel.difference.isHidden()
     heights = panel.height(), controls.height()
@@ -219,7 +219,7 @@ def test_which_run_is_on_screen_is_said_and_its_settings_and_the_run_before_are_
     assert panel.difference.isHidden()
     ready.type_into(controls.seed, "42")
     ready.run(5)
-    assert title.facts.text() == "seed 42 · DDIM · 5 steps"
+    assert title.facts.text() == "seed 42 · DDIM · 5 steps · tiny"
     assert panel.difference.isHidden()
     QTest.mouseClick(title.back, Qt.MouseButton.LeftButton)
     assert session.trajectory is first
