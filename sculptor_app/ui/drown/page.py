@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
-from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
@@ -234,6 +234,9 @@ class DrownPage(Page):
     def can_start(self) -> bool:
         return self.forward_result is not None
 
+    def full_screen_parts(self) -> tuple[QWidget, ...]:
+        return self.stage, self.timeline
+
     def enter(self) -> None:
         """Load the plots, and open a first picture."""
         screen = self.screen()
@@ -297,13 +300,22 @@ class DrownPage(Page):
             return
         self.open_path(path)
 
-    def _write_pasted(self) -> Path | None:
-        """A file of its own for what is pasted; None if there is no room for it."""
+    def open_image(self, image: QImage, name: str) -> None:
+        """Open a picture that is on screen."""
+        path = self._new_file(name)
+        if image.save(str(path)):
+            self.open_path(path)
+
+    def _new_file(self, name: str) -> Path:
+        """A path for a picture that is kept as long as the page."""
         if self._pasted is None:
             self._pasted = QTemporaryDir()
         self._paste_count += 1
-        clipboard = QGuiApplication.clipboard()
-        path = Path(self._pasted.filePath(self.tr("clipboard {0}.png").format(self._paste_count)))
+        return Path(self._pasted.filePath(f"{name} {self._paste_count}.png"))
+
+    def _write_pasted(self) -> Path | None:
+        """A file of its own for what is pasted; None if there is no room for it."""
+        path, clipboard = self._new_file(self.tr("clipboard")), QGuiApplication.clipboard()
         kind = next(filter(clipboard.mimeData().hasFormat, PASTED_FORMATS), None)
         try:
             if kind is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFontMetricsF,
@@ -20,6 +20,7 @@ from sculptor_app.core.texts import pictures_text
 from sculptor_app.ui.learn.cells import CellPainter, GridGeometry, ImageSource, grid_geometry
 from sculptor_app.ui.learn.texts import count_text
 from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.widgets.basics import Subject
 from sculptor_app.ui.widgets.names import display
 
 TOP_PX = 22
@@ -34,6 +35,7 @@ class SampleGrid(QWidget):
         super().__init__(parent)
         self._rows: tuple[int, ...] = ()
         self._steps = 0
+        self._source: ImageSource | None = None
         self._cell = (0, 0)
         self._cells = CellPainter()
         self._geometry: GridGeometry | None = None
@@ -52,6 +54,7 @@ class SampleGrid(QWidget):
 
     def set_source(self, source: ImageSource | None) -> None:
         """Set where pictures come from; the painted ones are dropped."""
+        self._source = source
         self._cells.set_source(source)
         self.update()
 
@@ -95,6 +98,15 @@ class SampleGrid(QWidget):
         row, state = self._cell
         seen = self._rows[row] if row < len(self._rows) else 0
         return self.tr("after {0}, step {1}").format(display(pictures_text(seen)), state)
+
+    def subject_at(self, place: QPoint | None) -> Subject | None:
+        """The picture of a cell, for a context menu; for the keyboard that under the cross-hair."""
+        if not self._rows:
+            return None
+        row, state = self._cell if place is None else self.cell_geometry.shown_at(place.x(), place.y())
+        seen = self._rows[row] if row < len(self._rows) else 0
+        image = None if self._source is None else self._source(row, state)
+        return Subject(image, f"after-{seen}-step-{state}", "learned")
 
     # Painting
 

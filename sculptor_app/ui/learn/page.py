@@ -96,6 +96,9 @@ class LearnPage(Page):
         """Whether learning can begin, pause or go on."""
         return self.run_panel.go.isEnabled()
 
+    def full_screen_parts(self) -> tuple[QWidget, ...]:
+        return (self.samples,)
+
     def enter(self) -> None:
         """Called whenever the page comes to the front."""
         if not self._entered:

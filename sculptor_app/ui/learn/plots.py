@@ -39,6 +39,8 @@ class LossPlot(Chart):
 
     pictures_requested = Signal(float)  # the training time wanted, in pictures
 
+    term = "loss"
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, head_px=PILL_HEIGHT + 6)
         self.title.setText(self.tr("Loss"))
@@ -54,7 +56,7 @@ class LossPlot(Chart):
         self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of the loss over the pictures seen"))
         self.caption.setText(self.tr("mean squared error of v · pictures seen"))
-        self.title.set_tip(explained("loss"))
+        self.title.set_tip(explained(self.term))
         self.caption.set_tip(explained("v"))
         self.dress()
         self.set_reports([])
@@ -165,10 +167,12 @@ def learned_at(reports: Sequence[Report], pictures: int) -> list[float | None]:
 class LearnedPlot(Chart):
     """A bar per noise level, from pure noise to picture, on the phases; a faint line for an earlier time."""
 
+    term = "learned"
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.title.setText(self.tr("Noise told from picture, per noise level"))
-        self.title.set_tip(explained("learned"))
+        self.title.set_tip(explained(self.term))
         self._empty.setText(self.tr("Here it shows at which noise levels the model has learned what noise looks like."))
         self._shares: list[float | None] = [None] * LEVELS
         self._bars = pg.BarGraphItem(x=[], height=[], width=WIDTH)

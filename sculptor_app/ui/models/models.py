@@ -161,7 +161,12 @@ class Models(QObject):
             Action("open_checkpoint", self.tr("Open &checkpoint file…"), self.ask_file),
             Action("open_hub_model", self.tr("Model from the &hub…"), self.ask_name),
             self._add_recent_menu,
-            Action("open_embedded", self.tr("The &embedded model"), lambda: self.open(None)),
+            Action(
+                "open_embedded",
+                self.tr("The &embedded model"),
+                lambda _=True: self.open(None),
+                is_checked=lambda: self._controls.model is None,
+            ),
             Action("unload", self.tr("&Unload the model"), self.unload),
         ]
 
@@ -308,6 +313,8 @@ class Models(QObject):
         menu.clear()
         for model in self.recent():
             action = menu.addAction(model.replace("&", "&&"))
+            action.setCheckable(True)
+            action.setChecked(model == self._controls.model)
             action.triggered.connect(lambda _=False, model=model: self.open(model))
 
     def close(self) -> None:

@@ -69,6 +69,10 @@ class Page(QWidget):
         """Whether `start` would do something."""
         return True
 
+    def full_screen_parts(self) -> tuple[QWidget, ...]:
+        """What fills the screen of a lecture room: the largest part first, a timeline last; none for nothing."""
+        return ()
+
     def enter(self) -> None:
         """Called whenever the page comes to the front."""
 

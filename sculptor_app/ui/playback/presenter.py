@@ -151,7 +151,7 @@ class FramePresenter(PlaybackPresenter):
         self._stage, self._film = stage, film
         self.pictures = PictureSource()
         self.film_kind = self.first_film_kind
-        film.set_source(self._thumbnail)
+        self._show_film()
         film.step_requested.connect(session.go_to)
         stage.kinds_changed.connect(self.clock.request)
         for panel_index, panel in enumerate(stage.panels):
@@ -182,7 +182,7 @@ class FramePresenter(PlaybackPresenter):
     def refresh(self) -> None:
         """Make all pictures again: the same numbers have another look now."""
         self.pictures.set_trajectory(self._session.trajectory)
-        self._film.set_source(self._thumbnail)
+        self._show_film()
         self.clock.request()
 
     def draw_views(self, trajectory: AnyTrajectory, step: int, last: int) -> None:
@@ -241,7 +241,14 @@ class FramePresenter(PlaybackPresenter):
         """Choose what the filmstrip shows."""
         if kind is not self.film_kind:
             self.film_kind = kind
-            self._film.set_source(self._thumbnail)
+            self._show_film()
+
+    def _show_film(self) -> None:
+        self._film.set_source(self._thumbnail)
+        self._film.set_pictures(self._film_picture, self.film_kind.value)
+
+    def _film_picture(self, k: int) -> QImage | None:
+        return self.pictures.shown(self._session.state_at(k), self.film_kind).image
 
     def _thumbnail(self, k: int) -> QImage | None:
         return self.pictures.thumbnail(self._session.state_at(k), self.film_kind)
@@ -264,5 +271,6 @@ class FramePresenter(PlaybackPresenter):
             numbers = pictures.frame(trajectory, step, kind)
         if numbers is None or not (0 <= row < numbers.shape[1] and 0 <= column < numbers.shape[2]):
             return ""
-        values = "  ".join(f"{value:+.2f}".replace("-", "−") for value in numbers[:, row, column])
-        return f"{column}, {row} · {values}"
+        is_decoded = numbers.shape[1:] != trajectory.shape[1:]
+        is_of_latents = trajectory.info.space == "latents" and not is_decoded
+        return texts.pixel_text(column, row, [float(value) for value in numbers[:, row, column]], is_of_latents)

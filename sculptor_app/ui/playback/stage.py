@@ -1,14 +1,15 @@
 """Three frames of the same step under the title of their run, zoomed and pointed at together, and their places."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QImage, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from sculptor_app.measures.frame_kinds import DEFAULT_KINDS, FrameKind
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.widgets.basics import ElidedLabel
+from sculptor_app.ui.widgets.basics import ElidedLabel, Subject
 from sculptor_app.ui.widgets.frame_panel import FramePanel
 from sculptor_app.ui.widgets.names import display, explained
 from sculptor_app.ui.widgets.picture_source import Shown
@@ -78,10 +79,19 @@ def _whole(left: float, top: float, width: float, height: float) -> Rect:
     return round(left), round(top), int(width), int(height)
 
 
+def alone(room: Room) -> tuple[Rect]:
+    """The first frame, as large as it can be."""
+    side = max(40.0, min(room.height - room.overhead, room.width / room.aspect))
+    wide, high = side * room.aspect, side + room.overhead
+    return (_whole((room.width - wide) / 2, (room.height - high) / 2, wide, high),)
+
+
 MARGIN = 16
 GAP = 16
-AUTOMATIC, LARGE, ROW = "automatic", "large", "row"
-_PLACES = {AUTOMATIC: best, LARGE: one_large, ROW: side_by_side}
+AUTOMATIC, LARGE, ROW, ALONE = "automatic", "large", "row", "alone"
+_PLACES: dict[str, Callable[[Room], tuple[Rect, ...]]] = {
+    AUTOMATIC: best, LARGE: one_large, ROW: side_by_side, ALONE: alone,
+}  # fmt: skip
 
 
 class StageTitle(QWidget):
@@ -183,12 +193,14 @@ class Stage(QWidget):
 
     @property
     def arrangement(self) -> str:
-        """AUTOMATIC, LARGE or ROW."""
+        """AUTOMATIC, LARGE, ROW or ALONE."""
         return self._arrangement
 
     def set_arrangement(self, arrangement: str) -> None:
-        """Put one frame large, or all three in a row, or whichever fits better."""
+        """Put one frame large, or all three in a row, or whichever fits better, or show the first one alone."""
         self._arrangement = arrangement
+        for panel in self.panels[1:]:
+            panel.setVisible(arrangement != ALONE)
         self._place()
 
     def show_pictures(self, shown: list[Shown], notes: list[str]) -> None:
@@ -200,6 +212,10 @@ class Stage(QWidget):
         if image is not None and image.width() / image.height() != self._aspect:
             self._aspect = image.width() / image.height()
             self._place()
+
+    def subject_at(self, place: QPoint | None) -> Subject | None:
+        """Of the keyboard's focus: the first frame; beside the frames there is nothing."""
+        return self.panels[0].subject_at(None) if place is None else None
 
     def set_remark(self, text: str) -> None:
         """The line under the frames."""
@@ -239,13 +255,13 @@ class Stage(QWidget):
                 panel.set_marker(*_same_place(column, row, of, panel.picture_view.image))
 
     def _place(self) -> None:
-        line, head = self.remark.sizeHint().height(), self.title.sizeHint().height()
-        below = MARGIN // 2 + head  # where the frames may begin
+        line, head = (0 if part.isHidden() else part.sizeHint().height() for part in (self.remark, self.title))
+        below = MARGIN // 2 + head if head else 0  # where the frames may begin
         panel = self.panels[0]
         overhead = panel.sizeHint().height() - 280  # its size hint is that of a picture of 280 pixels
         room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line - below, overhead, GAP, self._aspect)
         rects = _PLACES[self._arrangement](room)
-        for panel, (left, top, width, height) in zip(self.panels, rects, strict=True):
+        for panel, (left, top, width, height) in zip(self.panels, rects, strict=False):
             panel.setGeometry(left + MARGIN, top + MARGIN + below, width, height)
         self.title.setGeometry(MARGIN, MARGIN // 2, self.width() - 2 * MARGIN, head)
         self.remark.setGeometry(MARGIN, self.height() - MARGIN // 2 - line, self.width() - 2 * MARGIN, line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
@@ -166,6 +167,23 @@ def memory_text(trajectory: AnyTrajectory) -> str:
     if trajectory.bytes_on_disk:
         text += translate("StatusText", " · {0} on disk").format(bytes_text(trajectory.bytes_on_disk))
     return text
+
+
+MOST_CHANNELS = 4
+"""Of latents under the pointer; the others would not find room."""
+
+
+def pixel_text(column: int, row: int, values: Sequence[float], is_of_latents: bool) -> str:
+    """Numbers under the pointer with their names: "3, 4 · R +0.21  G −0.10  B 0.00", "3, 4 · grey +0.21"."""
+    if is_of_latents:
+        names_ = [translate("StatusText", "latent {0}").format(number) for number in range(1, len(values) + 1)]
+    elif len(values) == 1:
+        names_ = [translate("StatusText", "grey")]
+    else:
+        names_ = ["R", "G", "B", *(str(number) for number in range(4, len(values) + 1))][: len(values)]
+    shown = [f"{name} {value:+.2f}".replace("-", "−") for name, value in zip(names_, values, strict=True)]
+    more = [] if len(shown) <= MOST_CHANNELS else ["…"]
+    return f"{column}, {row} · {'  '.join(shown[:MOST_CHANNELS] + more)}"
 
 
 def changed_state(trajectory: AnyTrajectory, k: int) -> str:

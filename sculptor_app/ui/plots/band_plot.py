@@ -31,6 +31,8 @@ class BandPlot(Chart):
 
     step_requested = Signal(int)  # the person wants this state
 
+    term = "energy"
+
     def __init__(self, parent: QWidget | None = None) -> None:
         self._ends = EndLabels()
         super().__init__(parent, self._ends, PILL_HEIGHT + 6)
@@ -54,7 +56,7 @@ class BandPlot(Chart):
         self.canvas.wheeled.connect(self._wheeled)
         self.canvas.view.sigResized.connect(self._resized)
         self.canvas.setAccessibleName(self.tr("Plot of the energy per frequency band over the steps"))
-        self.title.set_tip(explained("energy"))
+        self.title.set_tip(explained(self.term))
         self.dress()
         self.set_plan((), 0)
 

@@ -7,7 +7,17 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFocusEvent,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPen,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QGraphicsGridLayout, QToolTip
 
 from sculptor_app.core.texts import number_text
@@ -96,6 +106,7 @@ class Canvas(pg.GraphicsView):
         super().__init__()
         self.tooltip_text: Callable[[float], str] = str  # at a place of the x axis
         self._notches = 0
+        self._shows_focus = False  # Tab led here
         self.bottom, self.left = Axis("bottom"), Axis("left")
         self.view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0)
         self.view.disableAutoRange()
@@ -103,7 +114,7 @@ class Canvas(pg.GraphicsView):
         self._lay_out(right_axis, head_px)
         self.grid = Grid()
         self.add(self.grid)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(False)
 
     def _lay_out(self, right_axis: pg.AxisItem | None, head_px: int) -> None:
@@ -142,7 +153,7 @@ class Canvas(pg.GraphicsView):
     def dress(self) -> None:
         tokens = theme().tokens
         self.setBackground(tokens.window)
-        edge = QPen(QColor(tokens.hairline_strong), 1)
+        edge = QPen(QColor(tokens.focus), 2) if self._shows_focus else QPen(QColor(tokens.hairline_strong), 1)
         for axis in (self.bottom, self.left):
             axis.setPen(QPen(Qt.PenStyle.NoPen))  # the view has an edge already
             axis.setTextPen(QColor(tokens.muted))
@@ -174,6 +185,24 @@ class Canvas(pg.GraphicsView):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         event.accept()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        event.ignore()  # the window has the menu
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._shows_focus = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        if self._shows_focus:
+            self.dress()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        if self._shows_focus:
+            self._shows_focus = False
+            self.dress()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        event.ignore()  # keys move the run, not the view
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         self._notches += event.angleDelta().y() or -event.angleDelta().x()

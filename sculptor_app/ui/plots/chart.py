@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from sculptor_app.ui.plots.canvas import Canvas
 from sculptor_app.ui.theme import fonts, theme
-from sculptor_app.ui.widgets.basics import ElidedLabel
+from sculptor_app.ui.widgets.basics import ElidedLabel, Subject
 from sculptor_app.ui.widgets.timeline_paint import spread
 
 
@@ -46,6 +46,13 @@ class Chart(QWidget):
         self.canvas.tooltip_text = self._tooltip_text
         self.canvas.view.sigResized.connect(self._place_empty)
         theme().changed.connect(self.dress)
+
+    term = ""
+    """Key of what it plots in the glossary."""
+
+    def subject_at(self, place: QPoint | None) -> Subject:
+        """The whole plot with title and caption, for a context menu."""
+        return Subject(None if self.is_empty else self.grab().toImage(), self.term, self.term, is_plot=True)
 
     def dress(self) -> None:
         self.canvas.dress()

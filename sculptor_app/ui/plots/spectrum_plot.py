@@ -34,6 +34,8 @@ LEAST_FOR_UNIT_PX = 80
 class SpectrumPlot(Chart):
     """Current spectrum in bold over one curve for the end of each phase."""
 
+    term = "spectrum"
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.title.setText(self.tr("Spectrum"))
@@ -56,7 +58,7 @@ class SpectrumPlot(Chart):
         self._column.addWidget(self.legend)
         self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of power over frequency at the current step"))
-        self.title.set_tip(explained("spectrum"))
+        self.title.set_tip(explained(self.term))
         self.set_labels("", "", "")
         self.dress()
         self.clear()

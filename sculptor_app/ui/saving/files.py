@@ -11,7 +11,7 @@ from PySide6.QtCore import QBuffer, QIODevice, QObject, QSettings, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QStatusBar, QWidget
 
-from sculptor_app import folders
+from sculptor_app import folders, identity
 from sculptor_app.core.files import is_folder
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
@@ -219,6 +219,31 @@ class Files(QObject):
         self.disclosure = disclosure
         if self._gif_dialog is not None:
             self._gif_dialog.disclosure = disclosure
+
+    def save_image(self, image: QImage | None, what: str, position: int | None = None) -> None:
+        """Save a picture or a plot of the page in front.
+
+        Args:
+            what: it shows, as part of the file's name.
+            position: of the state that it shows; None for that on screen.
+        """
+        views = self._views()
+        if image is None:
+            return
+        image, stem = image.copy(), identity.NAME.lower()
+        if isinstance(views, Views) and views.session.trajectory is not None:
+            from sculptor_app.exports.settings import settings_text
+
+            session, trajectory = views.session, views.session.trajectory
+            stem = suggested_name(trajectory, "", session.position if position is None else position)
+            state = session.state if position is None else session.state_at(position)
+            text = settings_text(trajectory, {"state": state}, session.measures, self.disclosure)
+            image.setText("comment", text)
+        elif isinstance(views, GridViews):
+            stem = f"{views.name()}-step-{views.session.position}"
+        path = self.ask_picture(f"{stem}-{what}.png")
+        if path is not None:
+            self.writer.write(path, lambda target, progress, stop: write_picture(image, target))
 
     # Folders -----------------------------------------------------------------------------------------------------
 

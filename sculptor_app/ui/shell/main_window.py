@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QCloseEvent, QColor, QContextMenuEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMainWindow
 
 from sculptor_app import folders, identity
@@ -150,12 +150,17 @@ class MainWindow(QMainWindow):
             self._was_painted = True
             QTimer.singleShot(0, self.painted.emit)
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if self._workbench is None or not self._workbench.picture_menu.show_for(event):
+            super().contextMenuEvent(event)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         panels, bench = self._panels, self._workbench
         if panels is None or bench is None:
             super().closeEvent(event)
             self.closed.emit()
             return
+        bench.full_screen.leave()
         self._save(panels, bench)
         self.hide()  # at once: the step that is being computed may take seconds
         for jobs in self.findChildren(JobThread):  # all at once, and not each when the one before has ended

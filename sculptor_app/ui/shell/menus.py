@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from PySide6.QtCore import QObject, QSettings, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
@@ -16,9 +18,10 @@ from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.dialogs.help import Help
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback.page import Page, Views
-from sculptor_app.ui.playback.stage import AUTOMATIC, LARGE, ROW
+from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC, LARGE, ROW
 from sculptor_app.ui.plots.plots_panel import GUESS, STATE
 from sculptor_app.ui.saving.files import Files
+from sculptor_app.ui.shell.full_screen import FullScreen
 from sculptor_app.ui.shell.pages import CARVE, Pages
 from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.widgets import names
@@ -38,10 +41,12 @@ class Menus(QObject):
         models: Models,
         latent_views: LatentViews,
         files: Files,
+        full_screen: FullScreen,
         window: QWidget,
     ) -> None:
         super().__init__(window)
         self._panels, self._views, self._pages, self._window = panels, views, pages, window
+        self._full_screen = full_screen
         self.files, self.help = files, Help(panels.messages, window)
         self.table = ActionTable(self)
         self.actions = self.table.actions
@@ -98,6 +103,12 @@ class Menus(QObject):
 
     def _is_carve(self) -> bool:
         return self._pages.page is None
+
+    def _is_in_front(self, key: str) -> bool:
+        return self._pages.current == key
+
+    def _show_page(self, key: str, _: bool = True) -> None:
+        self._pages.show(key)
 
     def _can_start(self) -> bool:
         page = self._pages.page
@@ -176,7 +187,13 @@ class Menus(QObject):
 
     def _page_entries(self) -> list[MenuEntry]:
         return [
-            Action(f"page_{entry.key}", entry.title, lambda key=entry.key: self._pages.show(key), (f"Ctrl+{number}",))
+            Action(
+                f"page_{entry.key}",
+                entry.title,
+                functools.partial(self._show_page, entry.key),
+                (f"Ctrl+{number}",),
+                is_checked=functools.partial(self._is_in_front, entry.key),
+            )
             for number, entry in enumerate(self._pages.entries, start=1)
         ]
 
@@ -186,13 +203,21 @@ class Menus(QObject):
             (self.tr("Frames as they &fit"), AUTOMATIC),
             (self.tr("One frame &large"), LARGE),
             (self.tr("Frames side by &side"), ROW),
+            (self.tr("&One frame alone"), ALONE),
         ]
         film = [(stage.kind_name(kind), kind) for kind in ANIMATED_KINDS]
         session = self._panels.session
         settled = [(names.display(rule.name).capitalize(), key) for key, rule in SETTLING_RULES.items()]
         plots = [(self.tr("Current guess"), GUESS), (self.tr("Noisy state"), STATE)]
         return [
-            Choice("arrangement", arrangements, stage.arrangement, stage.set_arrangement, is_enabled=self._is_carve),
+            Choice(
+                "arrangement",
+                arrangements,
+                stage.arrangement,
+                stage.set_arrangement,
+                is_enabled=self._is_carve,
+                current=lambda: stage.arrangement,
+            ),
             None,
             Choice(
                 "film", film, presenter.film_kind, presenter.set_film_kind, self.tr("Filmst&rip shows"), self._is_carve
@@ -220,6 +245,10 @@ class Menus(QObject):
                 panels.addAction(dock.toggleViewAction())
 
         return [
+            Action(
+                "full_screen", self.tr("F&ull screen"), self._set_full_screen, ("F11",),
+                lambda: self._full_screen.can_be, lambda: self._full_screen.is_on,
+            ),
             fill_panels,
             Action(
                 "move_panels", self.tr("&Move panels"), layout.set_movable, is_enabled=self._is_carve,
@@ -274,6 +303,9 @@ class Menus(QObject):
             None,
             Action("about", self.tr("&About Sculptor"), self.help.show_about, role=about),
         ]
+
+    def _set_full_screen(self, wanted: bool) -> None:
+        self._full_screen.set_on(wanted)
 
     # What actions do -------------------------------------------------------------------------------------------------
 

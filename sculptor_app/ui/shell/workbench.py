@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QSettings, Slot
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
 from sculptor_app import identity
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
@@ -14,6 +15,8 @@ from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.saving.files import Files
+from sculptor_app.ui.saving.picture_menu import PictureMenu
+from sculptor_app.ui.shell.full_screen import FullScreen
 from sculptor_app.ui.shell.menus import Menus
 from sculptor_app.ui.shell.pages import Pages, PageTable
 from sculptor_app.ui.shell.panels import Panels
@@ -29,7 +32,7 @@ PLOTS_AT_REST = 0.5
 class Workbench(QObject):
     """Stage, filmstrip, plots, pages and menus of a window, kept in step with its session."""
 
-    def __init__(self, panels: Panels, settings: QSettings, window: QWidget) -> None:
+    def __init__(self, panels: Panels, settings: QSettings, window: QMainWindow) -> None:
         super().__init__(window)
         self._panels, self._settings, self._window = panels, settings, window
         self.stage, self.film = Stage(window), Filmstrip(window)
@@ -53,7 +56,14 @@ class Workbench(QObject):
         self.models.opening.opened.connect(panels.run_control.take_model)
         panels.run_control.model_wanted.connect(self.models.open)
         files = Files(self._views_in_front, panels.messages, panels.status, panels.saving_bar, settings, window)
-        self.menus = Menus(panels, self.views, self.pages, self.models, self.latent_views, files, window)
+        self.full_screen = FullScreen(window, self._full_screen_parts, panels.messages)
+        self.pages.changed.connect(self.full_screen.follow_page)
+        self.menus = Menus(
+            panels, self.views, self.pages, self.models, self.latent_views, files, self.full_screen, window
+        )
+        self.picture_menu = PictureMenu(
+            files, self._drown, self.menus.help.show_glossary, self.menus.actions["full_screen"], window
+        )
         self._keys = StepKeys(window)
         screen = window.screen()
         if screen is not None:
@@ -67,6 +77,20 @@ class Workbench(QObject):
     def _views_in_front(self) -> Views | GridViews | None:
         page = self.pages.page
         return self.views if page is None else page.views
+
+    def _drown(self, image: QImage, name: str) -> None:
+        """Open a picture that is on screen on the page Drown."""
+        from sculptor_app.ui.drown.page import DrownPage
+
+        page = self.pages.show("drown")
+        assert isinstance(page, DrownPage)
+        page.open_image(image, name)
+
+    def _full_screen_parts(self) -> tuple[QWidget, ...]:
+        page = self.pages.page
+        if page is not None:
+            return page.full_screen_parts()
+        return (self.stage, self._panels.timeline) if self._panels.session.trajectory is not None else ()
 
     def _connect(self, panels: Panels) -> None:
         session, plots, run_control = panels.session, panels.plots, panels.run_control
@@ -98,7 +122,7 @@ class Workbench(QObject):
     @Slot()
     def _show_stage(self) -> None:
         middle = self._panels.middle
-        if middle.currentWidget() is not self.stage:
+        if middle.currentWidget() is not self.stage and middle.indexOf(self.stage) >= 0:  # else it fills the screen
             middle.setCurrentWidget(self.stage)
             self._panels.film_hint.hide()
             self.film.show()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QHelpEvent,
@@ -28,6 +29,7 @@ from sculptor_app.ui.playback.presenter import PlaybackPresenter
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.why import cell_paint
 from sculptor_app.ui.why.experiments import Arrangement
+from sculptor_app.ui.widgets.basics import Subject
 from sculptor_app.ui.widgets.picture_source import PictureSource
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
@@ -240,6 +242,15 @@ class CellGrid(QWidget):
     def describe(self, cell: int) -> str:
         """The description of a cell: its labels and its noise."""
         return cell_paint.cell_description(self._arrangement, cell)
+
+    def subject_at(self, place: QPoint | None) -> Subject | None:
+        """The picture of a cell, for a context menu; of the large one for the keyboard."""
+        cell = max(0, self._enlarged) if place is None else self.cell_at(QPointF(place))
+        if not 0 <= cell < len(self._runs):
+            return None
+        can_open = self._runs[cell].last > 0
+        opens = functools.partial(self.open_requested.emit, cell) if can_open else None
+        return Subject(self.image_of(cell), f"cell-{cell + 1}", self._kind.value, open_run=opens)
 
     # Inside
 

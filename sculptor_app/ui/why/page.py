@@ -125,6 +125,9 @@ class WhyPage(Page):
     def can_start(self) -> bool:
         return self._planned() is not None
 
+    def full_screen_parts(self) -> tuple[QWidget, ...]:
+        return self.grid, self.timeline
+
     def enter(self) -> None:
         """Draw the noises; for another model than before, start over."""
         screen = self.screen()

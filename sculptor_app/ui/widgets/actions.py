@@ -99,6 +99,7 @@ class ActionTable(QObject):
         else:
             action.setCheckable(True)
             action.triggered.connect(record.call)
+            action.triggered.connect(self.refresh)  # Qt has turned the tick by itself
         self.actions[record.key] = action
         self._records.append(record)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QDropEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QDropEvent, QImage, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QLabel,
     QMenu,
@@ -88,6 +91,26 @@ class ElidedLabel(QLabel):
             painter, self.contentsRect(), int(flags), palette, self.isEnabled(), self.shown_text, self.foregroundRole()
         )
         painter.end()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a context menu is about: a picture or a plot that is on screen."""
+
+    image: QImage | None  # None where there is none to be seen
+    name: str  # as part of a file's name
+    term: str = ""  # its key in the glossary
+    is_plot: bool = False
+    position: int | None = None  # of a cell of the filmstrip; None for the step on screen
+    open_run: Callable[[], object] | None = None  # opens its run on the page Carve
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A widget that shows pictures or a plot."""
+
+    def subject_at(self, place: QPoint | None) -> Subject | None:
+        """What is shown at a place of the widget; None is where the keyboard's focus is in it."""
 
 
 def paint_frame(painter: QPainter, rect: QRectF, ink: QColor | str) -> None:

@@ -1,6 +1,6 @@
 """The filmstrip of a run: one thumbnail per state, with its phase and number, made only when it comes into view."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from PySide6.QtCore import (
@@ -9,6 +9,7 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
+    QPoint,
     QRect,
     QRectF,
     QSize,
@@ -16,7 +17,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import QColor, QFocusEvent, QImage, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -29,6 +30,7 @@ from PySide6.QtWidgets import (
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import fonts, phase_colour, theme
+from sculptor_app.ui.widgets.basics import Subject
 from sculptor_app.ui.widgets.names import phase_name
 from sculptor_app.ui.widgets.picture_source import Source, Thumbnails
 
@@ -184,6 +186,8 @@ class Filmstrip(QListView):
         super().__init__(parent)
         self._states = StatesModel(self)
         self.thumbnails = Thumbnails()
+        self._picture: Callable[[int], QImage | None] | None = None
+        self._kind = ""
         self._showing = False
         self._following = False
         self._held_by_hand = False
@@ -236,6 +240,17 @@ class Filmstrip(QListView):
         """Where a state's picture comes from: called with its number when it is painted first, may return None."""
         self.thumbnails.set_source(thumbnail)
         self.viewport().update()
+
+    def set_pictures(self, picture: Callable[[int], QImage | None], kind: str) -> None:
+        """Where a state's picture comes from in full, for copies and files, and the word of what it shows."""
+        self._picture, self._kind = picture, kind
+
+    def subject_at(self, place: QPoint | None) -> Subject | None:
+        """The picture of a cell, for a context menu."""
+        index = self.currentIndex() if place is None else self.indexAt(self.viewport().mapFrom(self, place))
+        if not index.isValid() or self._picture is None:
+            return None
+        return Subject(self._picture(index.row()), self._kind, self._kind, position=index.row())
 
     def set_count(self, count: int) -> None:
         """How many states there are; fewer than before means another run and starts again.

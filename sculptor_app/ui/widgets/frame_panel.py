@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QActionGroup, QColor, QImage, QLinearGradient, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QActionGroup, QColor, QImage, QLinearGradient, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
 
 from sculptor_app.core.texts import NEXT_TO_NOTHING, amount_text, spread_text
 from sculptor_app.ui.theme import fonts, icon, theme
-from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu, paint_frame
+from sculptor_app.ui.widgets.basics import ElidedLabel, Subject, give_menu, paint_frame
 from sculptor_app.ui.widgets.picture_view import PictureView, View
 
 _BAR_WIDTH = 88
@@ -108,6 +108,8 @@ class LegendBar(QWidget):
 
 
 _GAP = 6
+_OLD_WORDS = {"state": "noisy"}
+"""Of frames of the page Learn, in the glossary."""
 _ZOOMS = (1, 2, 4, 8, 16, 32)
 
 
@@ -172,15 +174,29 @@ class FramePanel(QWidget):
     def _zoom_menu(self) -> QMenu:
         menu = QMenu(self)
         view = self.picture_view
-        menu.addAction(icon("zoom-fit"), self.tr("Fit"), view.zoom_to_fit)
+        self._fit_action = menu.addAction(self.tr("Fit"), view.zoom_to_fit)
+        self._fit_action.setCheckable(True)
+        self._scales: list[QAction] = []
         menu.addAction(icon("zoom-in"), self.tr("Zoom in"), self._zoom_in)
         menu.addAction(icon("zoom-out"), self.tr("Zoom out"), self._zoom_out)
         menu.addSeparator()
         for scale in _ZOOMS:
             action = menu.addAction(f"{scale}×")
             action.setData(scale)
+            action.setCheckable(True)
+            self._scales.append(action)
+        menu.aboutToShow.connect(self._tick_zoom)
         menu.triggered.connect(self._zoom_chosen)
         return menu
+
+    @Slot()
+    def _tick_zoom(self) -> None:
+        """Tick how large the picture is now."""
+        view = self.picture_view
+        is_fit = view.view.is_fit or view.image is None
+        self._fit_action.setChecked(is_fit)
+        for action in self._scales:
+            action.setChecked(not is_fit and round(view.device_scale) == action.data())
 
     # What it shows
 
@@ -269,6 +285,12 @@ class FramePanel(QWidget):
         whole = f"{round(view.device_scale)}×"
         self.zoom_button.setText(self.tr("Fit") if view.view.is_fit or view.image is None else whole)
 
+    def subject_at(self, place: QPoint | None) -> Subject:
+        """The picture of this frame, for a context menu."""
+        kind = self._kind_group.checkedAction()
+        word = "" if kind is None else str(getattr(kind.data(), "value", kind.data()))
+        return Subject(self.picture_view.image, word, _OLD_WORDS.get(word, word))
+
     def _hovered(self, column: int, row: int) -> None:
         self.readout.setText(self._text_of(column, row))
         self.pixel_hovered.emit(column, row)
@@ -280,7 +302,7 @@ class FramePanel(QWidget):
         if self._reader is not None:
             return self._reader(column, row)
         colour = image.pixelColor(column, row)
-        return f"{column}, {row} · {colour.red()} {colour.green()} {colour.blue()}"
+        return f"{column}, {row} · R {colour.red()}  G {colour.green()}  B {colour.blue()}"
 
     def _place(self) -> None:
         """The picture as large as its aspect allows, header and footer along its edges, all of it centred."""

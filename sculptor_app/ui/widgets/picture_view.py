@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sculptor_app.ui.theme import fonts, theme
@@ -99,7 +99,8 @@ class PictureView(QWidget):
         self._grip: QPointF | None = None
         self._wheel = 0
         self.setMouseTracking(True)
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._shows_focus = False  # Tab led here
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         theme().changed.connect(self.update)
@@ -277,7 +278,7 @@ class PictureView(QWidget):
             painter.fillRect(event.rect(), QColor(tokens.field))
             self._paint_picture(painter)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        paint_frame(painter, QRectF(self.rect()), tokens.hairline_strong)
+        paint_frame(painter, QRectF(self.rect()), tokens.focus if self._shows_focus else tokens.hairline_strong)
         painter.end()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -311,6 +312,14 @@ class PictureView(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.zoom_to_fit()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._shows_focus = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._shows_focus = False
+        super().focusOutEvent(event)
 
     def leaveEvent(self, event: object) -> None:
         self._hover((-1, -1))

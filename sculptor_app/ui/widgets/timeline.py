@@ -43,6 +43,7 @@ class Timeline(QSlider):
         self._snr: Sequence[float] = ()
         self._is_silent = False
         self._wheel = 0
+        self._magnification = 1.0
         self._labels: QPixmap | None = None  # kept: they cost more than all the rest, and stay while the cursor moves
         self.setRange(0, 0)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -93,6 +94,12 @@ class Timeline(QSlider):
         self._marks, self._summary, self._mark_text = tuple(marks), summary, text or self.tr("{0} settled here")
         self._dress()
 
+    def set_magnification(self, magnification: float) -> None:
+        """Paint everything so many times as large, type and bar alike."""
+        self._magnification = magnification
+        self.updateGeometry()
+        self._dress()
+
     def set_start_text(self, text: str) -> None:
         self._start_text = text
 
@@ -112,7 +119,7 @@ class Timeline(QSlider):
 
     def step_at(self, point: QPoint) -> int:
         """The state nearest to a point of the widget, computed or not."""
-        return self._axis().step_at(point.x())
+        return self._axis().step_at(point.x() / self._magnification)
 
     def describe(self, step: int) -> str:
         """The tooltip of a state: its phase, what the sculptor does in it as a rule, its SNR, what was measured."""
@@ -142,7 +149,7 @@ class Timeline(QSlider):
     # Inside
 
     def _axis(self) -> Axis:
-        return Axis(_SIDE, max(1.0, self.width() - 2.0 * _SIDE), self._planned)
+        return Axis(_SIDE, max(1.0, self.width() / self._magnification - 2.0 * _SIDE), self._planned)
 
     def _span_of(self, step: int) -> PhaseSpan | None:
         return next((span for span in self._spans if span.first_step <= step <= span.last_step), None)
@@ -172,6 +179,7 @@ class Timeline(QSlider):
             self._labels.setDevicePixelRatio(ratio)
             self._labels.fill(Qt.GlobalColor.transparent)
             painter = QPainter(self._labels)
+            painter.scale(self._magnification, self._magnification)
             painter.setFont(self.font())
             axis = self._axis()
             for span in self._spans:
@@ -180,7 +188,7 @@ class Timeline(QSlider):
                 text = self.tr("The noise levels of this run are not known, so it has no phases.")
                 timeline_paint.paint_unknown_label(painter, axis, text)
             if self._marks:
-                below = QRectF(2, 0, self.width() - 4, self.height())
+                below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
                 timeline_paint.paint_marks(painter, axis, self._marks, below)
             painter.end()
         return self._labels
@@ -194,16 +202,17 @@ class Timeline(QSlider):
             self.step_requested.emit(step)
 
     def _ask_at(self, event: QMouseEvent) -> None:
-        self._ask(self._axis().step_at(event.position().x()))
+        self._ask(self.step_at(event.position().toPoint()))
 
     def sizeHint(self) -> QSize:
-        return QSize(600, timeline_paint.HEIGHT)
+        return QSize(600, round(timeline_paint.HEIGHT * self._magnification))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(160, timeline_paint.HEIGHT)
+        return QSize(160, round(timeline_paint.HEIGHT * self._magnification))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.scale(self._magnification, self._magnification)
         axis = self._axis()
         if not self._counts_layers:
             timeline_paint.paint_noise(painter, axis)
@@ -213,7 +222,9 @@ class Timeline(QSlider):
             timeline_paint.paint_phase(painter, axis, span)
         if self._planned:
             timeline_paint.paint_missing(painter, axis, self._available)
+        painter.resetTransform()
         painter.drawPixmap(0, 0, self._painted_labels())
+        painter.scale(self._magnification, self._magnification)
         if self._planned:
             timeline_paint.paint_cursor(painter, axis, self.value(), self.hasFocus())
         painter.end()

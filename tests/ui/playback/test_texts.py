@@ -17,6 +17,7 @@ from sculptor_app.ui.playback.texts import (
     duration_text,
     file_size_text,
     pace_text,
+    pixel_text,
     progress_text,
     status_line,
     steps_took_text,
@@ -120,3 +121,16 @@ def test_a_state_that_the_pipeline_changed_is_said_to_be() -> None:
     assert "After the step" in changed_state(changed, 1)
     assert [changed_state(changed, k) for k in (0, 2)] == ["", ""]
     assert changed_state(run, 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "is_of_latents", "text"),
+    [
+        ([0.21, -0.1, 0], False, "3, 4 · R +0.21  G −0.10  B +0.00"),
+        ([0.5], False, "3, 4 · grey +0.50"),
+        ([0.5, 1], True, "3, 4 · latent 1 +0.50  latent 2 +1.00"),
+        ([0.5] * 16, True, "3, 4 · latent 1 +0.50  latent 2 +0.50  latent 3 +0.50  latent 4 +0.50  …"),
+    ],
+)
+def test_numbers_under_the_pointer_have_names(values: list[float], is_of_latents: bool, text: str) -> None:
+    assert pixel_text(3, 4, values, is_of_latents) == text

@@ -79,7 +79,7 @@ def test_the_readout_tells_position_and_colour(panel: FramePanel, qtbot: QtBot) 
     with qtbot.waitSignal(panel.pixel_hovered) as told:
         qtbot.mouseMove(panel.picture_view, QPoint(5, 5))
     assert told.args == [0, 0]
-    assert panel.readout.text() == "0, 0 · 16 32 48"
+    assert panel.readout.text() == "0, 0 · R 16  G 32  B 48"
 
 
 def test_a_reader_tells_the_true_value(panel: FramePanel, qtbot: QtBot) -> None:

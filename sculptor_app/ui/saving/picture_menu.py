@@ -1,0 +1,88 @@
+"""The context menu of every picture, filmstrip cell and plot: copy, save, open on another page, and what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QPoint
+from PySide6.QtGui import QAction, QContextMenuEvent, QGuiApplication, QImage
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
+
+from sculptor_app.ui.saving.files import Files
+from sculptor_app.ui.widgets.basics import Pictured, Subject
+
+
+class PictureMenu(QObject):
+    """Answers the window's context menu events, by mouse and by the keyboard's menu key.
+
+    Args:
+        drown: opens a picture on the page Drown, given its name.
+        explain: opens the glossary at a term.
+        full_screen: the action that fills the screen.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        drown: Callable[[QImage, str], object],
+        explain: Callable[[str], object],
+        full_screen: QAction,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._files, self._drown, self._explain, self._full_screen = files, drown, explain, full_screen
+        self._window = window
+
+    def show_for(self, event: QContextMenuEvent) -> bool:
+        """Show the menu of what lies under the pointer, or has the focus; False where that has none."""
+        by_keyboard = event.reason() is QContextMenuEvent.Reason.Keyboard
+        widget = QApplication.focusWidget() if by_keyboard else self._window.childAt(event.pos())
+        found = subject_of(widget, None if by_keyboard else event.globalPos())
+        if found is None:
+            return False
+        subject, owner = found
+        menu = self.menu_of(subject)
+        menu.popup(owner.mapToGlobal(owner.rect().center()) if by_keyboard else event.globalPos())
+        return True
+
+    def menu_of(self, subject: Subject) -> QMenu:
+        """The menu of a picture or a plot; it goes when it is closed."""
+        menu, image = QMenu(self._window), subject.image
+        menu.aboutToHide.connect(menu.deleteLater)
+        is_plot = subject.is_plot
+        copy = menu.addAction(self.tr("&Copy plot") if is_plot else self.tr("&Copy picture"), lambda: self._copy(image))
+        save = menu.addAction(
+            self.tr("&Save plot…") if is_plot else self.tr("&Save picture…"),
+            lambda: self._files.save_image(image, subject.name, subject.position),
+        )
+        menu.addSeparator()
+        if subject.open_run is not None:
+            menu.addAction(self.tr("&Open in Carve"), subject.open_run)
+        if image is not None and not is_plot:
+            menu.addAction(self.tr("Open in &Drown"), lambda: self._drown(image, subject.name))
+        if subject.term:
+            menu.addAction(self.tr("&What am I seeing?"), lambda: self._explain(subject.term))
+        menu.addSeparator()
+        menu.addAction(self._full_screen)
+        for action in (copy, save):
+            action.setEnabled(image is not None)
+        return menu
+
+    def _copy(self, image: QImage | None) -> None:
+        if image is not None:
+            QGuiApplication.clipboard().setImage(image)
+            self._files.show_copied()
+
+
+def subject_of(widget: QWidget | None, place: QPoint | None) -> tuple[Subject, QWidget] | None:
+    """What a widget, or the nearest one around it that shows a picture, shows, and that one.
+
+    Args:
+        place: on screen; None for what has the keyboard's focus in it.
+    """
+    while widget is not None:
+        if isinstance(widget, Pictured):
+            subject = widget.subject_at(None if place is None else widget.mapFromGlobal(place))
+            return None if subject is None else (subject, widget)
+        widget = widget.parentWidget()
+    return None

@@ -1,0 +1,152 @@
+"""Full screen for a lecture room, and the context menu of pictures, filmstrip cells and plots."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QMenu, QWidget
+
+from sculptor_app.ui.learn.page import LearnPage
+from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC
+from sculptor_app.ui.saving.picture_menu import subject_of
+from tests.helpers.window import Driver
+
+EXPONENT = re.compile(r"\d[eE][+-]?\d")
+ONE_OF_SEVERAL = re.compile(r"(?<![\d.,–])1 (?:steps|layers|pictures|files|frames|pixels|samples|bytes)\b")
+
+
+def texts_of(window: QWidget) -> list[str]:
+    """Everything that a person can read in a window, tooltips and menus included."""
+    found = []
+    for widget in window.findChildren(QWidget):
+        found += [widget.toolTip(), widget.accessibleName(), widget.accessibleDescription()]
+        if isinstance(widget, QLabel):
+            found.append(widget.text())
+        if isinstance(widget, QComboBox):
+            found += [widget.itemText(row) for row in range(widget.count())]
+        found += [text for action in widget.actions() for text in (action.text(), action.toolTip())]
+    return [text for text in found if text]
+
+
+def placed(driver: Driver) -> list[tuple[QWidget, QWidget, int]]:
+    stage, timeline = driver.window.bench.stage, driver.window.panels.timeline
+    return [(part, part.parentWidget(), part.height()) for part in (stage, timeline)]
+
+
+@pytest.fixture
+def run_of_one_step(ready: Driver) -> Driver:
+    ready.run(1)
+    return ready
+
+
+def test_the_page_in_front_fills_the_screen_and_goes_back(run_of_one_step: Driver) -> None:
+    driver, window = run_of_one_step, run_of_one_step.window
+    assert [text for text in texts_of(window) if EXPONENT.search(text) or ONE_OF_SEVERAL.search(text)] == []
+    bench, full, stage = window.bench, window.bench.full_screen, window.bench.stage
+    title = stage.panels[0].title_button
+    before, points, arrangement = placed(driver), title.font().pointSizeF(), stage.arrangement
+    driver.press(Qt.Key.Key_F11, window)
+    assert full.is_on
+    assert window.isFullScreen()
+    assert full.geometry() == window.rect()
+    assert [part.window() for part, _, _ in before] == [window, window]
+    assert all(full.isAncestorOf(part) and part.isVisible() for part, _, _ in before)
+    assert title.font().pointSizeF() >= 1.2 * points
+    assert bench.menus.actions["full_screen"].isChecked()
+    driver.press(Qt.Key.Key_1)
+    assert (stage.arrangement, stage.panels[1].isVisible()) == (ALONE, False)
+    driver.press(Qt.Key.Key_Home)
+    assert driver.session.position == 0
+    driver.press(Qt.Key.Key_3)
+    assert (stage.arrangement, stage.panels[1].isVisible()) == (AUTOMATIC, True)
+    driver.run(2)  # a new run keeps the screen
+    assert full.is_on
+    assert stage.isVisible()
+    window.bench.pages.show("drown")
+    page = window.bench.pages.page
+    assert page is not None
+    assert full.isAncestorOf(page.stage)
+    assert not full.isAncestorOf(stage)
+    assert [part.parentWidget() for part, _, _ in before] == [parent for _, parent, _ in before]
+    driver.press(Qt.Key.Key_Escape)
+    assert not full.is_on
+    assert not window.isFullScreen()
+    assert page.isAncestorOf(page.stage)
+    assert page.isAncestorOf(page.timeline)
+    learn = window.bench.pages.show("learn")
+    assert isinstance(learn, LearnPage)
+    columns = [learn.splitter.widget(place) for place in range(3)]
+    driver.press(Qt.Key.Key_F11, window)
+    assert full.isAncestorOf(learn.samples)
+    driver.press(Qt.Key.Key_F11, window)
+    assert [learn.splitter.widget(place) for place in range(learn.splitter.count())] == columns
+    window.bench.pages.show("carve")
+    assert stage.isVisible()
+    assert title.font().pointSizeF() == points
+    assert stage.arrangement == arrangement
+    assert not bench.menus.actions["full_screen"].isChecked()
+
+
+def menu_at(driver: Driver, widget: QWidget, place: QPoint | None = None) -> list[str]:
+    """The entries of the menu of a place, or of the keyboard's menu key where that is None."""
+    window, by_keyboard = driver.window, place is None
+    reason = QContextMenuEvent.Reason.Keyboard if by_keyboard else QContextMenuEvent.Reason.Mouse
+    if by_keyboard:
+        widget.setFocus(Qt.FocusReason.TabFocusReason)
+    there = widget.mapToGlobal(place or widget.rect().center())
+    QApplication.sendEvent(widget, QContextMenuEvent(reason, widget.mapFromGlobal(there), there))
+    menus = [menu for menu in window.findChildren(QMenu) if menu.isVisible() and menu.parent() is window]
+    entries = [action.text().replace("&", "") for action in menus[0].actions() if action.text()] if menus else []
+    for menu in menus:
+        menu.close()
+    return entries
+
+
+PICTURE = ["Copy picture", "Save picture…", "Open in Drown", "What am I seeing?", "Full screen"]
+PLOT = ["Copy plot", "Save plot…", "What am I seeing?", "Full screen"]
+
+
+def test_every_picture_cell_and_plot_has_a_menu(
+    run_of_one_step: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, window = run_of_one_step, run_of_one_step.window
+    bench, plots = window.bench, window.panels.plots
+    view, film = bench.stage.panels[1].picture_view, bench.film
+    cell = film.visualRect(film.model().index(1, 0)).center()
+    for widget, place, wanted in (
+        (view, QPoint(20, 20), PICTURE), (view, None, PICTURE),
+        (film.viewport(), cell, PICTURE), (film, None, PICTURE),
+        (plots.band_plot.canvas.viewport(), QPoint(60, 40), PLOT), (plots.spectrum_plot.canvas, None, PLOT),
+    ):  # fmt: skip
+        assert menu_at(driver, widget, place) == wanted
+    found = subject_of(film.viewport(), film.viewport().mapToGlobal(cell))
+    assert found is not None
+    subject = found[0]
+    assert (subject.position, subject.image.width()) == (1, view.image.width())  # whole, not as small as the cell
+    bench.picture_menu.menu_of(subject).actions()[0].trigger()
+    assert QGuiApplication.clipboard().image().size() == subject.image.size()
+    target = tmp_path / "cell.png"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *arguments: (str(target), ""))
+    bench.picture_menu.menu_of(subject).actions()[1].trigger()
+    driver.qtbot.waitUntil(target.exists)
+    from sculptor_app.exports.settings import read_settings
+
+    assert read_settings(target)["export"]["state"] == 1
+    frame = subject_of(view, view.mapToGlobal(QPoint(9, 9)))
+    assert frame is not None
+    assert frame[0].term == "noisy"
+
+
+def test_what_is_chosen_has_a_tick(driver: Driver) -> None:
+    actions = driver.window.bench.menus.actions
+    assert actions["page_carve"].isChecked()
+    actions["page_carve"].trigger()  # again: the tick stays
+    assert actions["page_carve"].isChecked()
+    actions["page_learn"].trigger()
+    assert (actions["page_carve"].isChecked(), actions["page_learn"].isChecked()) == (False, True)
+    panel = driver.window.bench.stage.panels[0]
+    menu = panel.zoom_button.menu()
+    menu.aboutToShow.emit()
+    assert [action.text() for action in menu.actions() if action.isChecked()] == ["Fit"]
