@@ -35,6 +35,7 @@ class RunControl(QObject):
     planned = Signal(object)  # the noise levels of the states of the run that the controls describe
     pace_changed = Signal()  # a step has been timed
     model_wanted = Signal(object)  # the model of the run on screen is to be opened, for its settings
+    judged = Signal(bool)  # whether the run that the controls describe can be started
 
     def __init__(
         self, session: Session, runner: SamplingRunner, controls: Controls, panel: RunPanel, messages: MessageBar
@@ -194,7 +195,12 @@ class RunControl(QObject):
     def _take_refusal(self, request: object, error: SculptorError) -> None:
         if request == self._controls.request():
             self._controls.show_refusal(f"{display(error.message)} {display(error.advice)}".strip())
-            self._panel.set_reason(self._controls.reason)
+            self._show_reason()
+
+    def _show_reason(self) -> None:
+        reason = self._controls.reason
+        self._panel.set_reason(reason)
+        self.judged.emit(not reason)
 
     @Slot(object, object)
     def _take_trajectory(self, trajectory: Trajectory, measures: RunMeasures) -> None:
@@ -266,7 +272,7 @@ class RunControl(QObject):
 
     @Slot()
     def _judge(self) -> None:
-        self._panel.set_reason(self._controls.reason)
+        self._show_reason()
         self._compare()
         self.plan()
 

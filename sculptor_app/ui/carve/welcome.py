@@ -1,11 +1,12 @@
-"""What stands on the stage before the first run: what is going to happen, and how to begin."""
+"""What stands on the stage before the first run: the whole idea in three pictures, what will happen, how to begin."""
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from sculptor_app import resources
 from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 from sculptor_app.ui.theme import fonts, paint_icon, theme
 from sculptor_app.ui.widgets import names
@@ -31,7 +32,97 @@ class _Pictogram(QWidget):
         painter.end()
 
 
-MARGIN_PX, GAP_PX = 24, 18
+def _wrapped_px(font: QFont, text: str, width: int) -> int:
+    """Height of a text in a width; `QLabel.heightForWidth` is never less than the height that it was given before."""
+    return QFontMetrics(font).boundingRect(QRect(0, 0, width, 10_000), int(Qt.TextFlag.TextWordWrap), text).height() + 2
+
+
+DROWN, LEARN, CARVE = range(3)
+TILES = {DROWN: (0, 1, 2), LEARN: (3, None, 4), CARVE: (5, 6, 7)}
+"""Which pictures of `resources/styles/welcome.png` belong to each part of the idea; None is the model between two."""
+LEAST_TILE_PX, MOST_TILE_PX, BETWEEN_TILES_PX, BETWEEN_PARTS_PX = 28, 84, 14, 28
+
+
+class IdeaStrip(QWidget):
+    """Pictures drown in noise; a model learns to take noise off; so it can begin with nothing but noise.
+
+    The pictures are of real runs of the embedded model: `packaging/welcome.py` makes them.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._sheet = QImage(str(resources.path("styles/welcome.png")))
+        self._side = MOST_TILE_PX
+        self.sentences = (
+            self.tr("Pictures drown in noise."),
+            self.tr("A model learns to take noise off."),
+            self.tr("So it can begin with nothing but noise."),
+        )
+        self.setAccessibleName(" ".join(self.sentences))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        theme().changed.connect(self.update)
+
+    def _part_px(self, side: int) -> int:
+        return 3 * side + 2 * BETWEEN_TILES_PX
+
+    def _text_px(self) -> int:
+        """Height of the sentences in the width of a part."""
+        return max(_wrapped_px(fonts.strong(), text, self._part_px(self._side)) for text in self.sentences)
+
+    def fit_into(self, width: int) -> None:
+        """Be as large as a width allows."""
+        room = (width - 2 * BETWEEN_PARTS_PX) // 3 - 2 * BETWEEN_TILES_PX
+        self._side = min(MOST_TILE_PX, max(LEAST_TILE_PX, room // 3))
+        self.setFixedHeight(self._text_px() + 8 + self._side)
+        self.update()
+
+    def _paint_model(self, painter: QPainter, box: QRectF) -> None:
+        tokens = theme().tokens
+        painter.setPen(QPen(QColor(tokens.hairline_strong), 1))
+        painter.setBrush(QColor(tokens.field))
+        painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
+        inner = box.adjusted(box.width() * 0.28, box.width() * 0.28, -box.width() * 0.28, -box.width() * 0.28)
+        paint_icon(painter, "phase-refinement", inner, tokens.accent_text)
+
+    def _paint_part(self, painter: QPainter, left: float, part: int) -> None:
+        tokens, side = theme().tokens, self._side
+        top = self.height() - side
+        painter.setPen(QColor(tokens.text))
+        painter.setFont(fonts.strong())
+        above = QRectF(left, 0, self._part_px(side), top - 8)
+        flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom
+        painter.drawText(above, int(flags), self.sentences[part])
+        tile_px = self._sheet.height()
+        for place, tile in enumerate(TILES[part]):
+            box = QRectF(left + place * (side + BETWEEN_TILES_PX), top, side, side)
+            if tile is None:
+                self._paint_model(painter, box)
+            else:
+                painter.drawImage(box, self._sheet, QRectF(tile * tile_px, 0, tile_px, tile_px))
+            if place:
+                painter.setPen(QColor(tokens.muted))
+                painter.setFont(fonts.body())
+                gap = QRectF(box.left() - BETWEEN_TILES_PX, top, BETWEEN_TILES_PX, side)
+                painter.drawText(gap, int(Qt.AlignmentFlag.AlignCenter), "→")
+
+    def sizeHint(self) -> QSize:
+        return QSize(3 * self._part_px(self._side) + 2 * BETWEEN_PARTS_PX, self._text_px() + 8 + self._side)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(3 * self._part_px(LEAST_TILE_PX) + 2 * BETWEEN_PARTS_PX, 8 + LEAST_TILE_PX)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        width = self._part_px(self._side)
+        left = (self.width() - 3 * width - 2 * BETWEEN_PARTS_PX) / 2
+        for part in TILES:
+            self._paint_part(painter, left + part * (width + BETWEEN_PARTS_PX), part)
+        painter.end()
+
+
+MARGIN_PX, GAP_PX, SPACING_PX, PHASE_GAP_PX = 24, 18, 12, 5
 COLUMN_PX = 88, 136
 """Least and greatest width of what is said about a phase."""
 
@@ -48,6 +139,7 @@ class Welcome(QWidget):
         self._actions: list[QLabel] = []
         self._sentences: list[QLabel] = []  # over the whole width
         self._steps = {phase.key: QLabel(self) for phase in PHASES}
+        self.strip, self._caveat = IdeaStrip(self), self._make_caveat()
         heading = QLabel(self.tr("Every picture begins as a block of noise"), self)
         font = fonts.title()
         font.setPointSizeF(font.pointSizeF() * 1.5)
@@ -72,24 +164,26 @@ class Welcome(QWidget):
         row.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
-        column.setSpacing(14)
+        column.setSpacing(SPACING_PX)
         column.addStretch(3)
         column.addWidget(heading)
         column.addWidget(story)
-        column.addSpacing(14)
+        column.addWidget(self.strip)
+        column.addSpacing(8)
         column.addLayout(self._phase_grid())
-        column.addWidget(self._caveat())
-        column.addSpacing(18)
+        column.addWidget(self._caveat)
+        column.addSpacing(4)
         column.addLayout(row)
         column.addStretch(4)
 
     def _phase_grid(self) -> QHBoxLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(GAP_PX)
-        grid.setVerticalSpacing(5)
+        grid.setVerticalSpacing(PHASE_GAP_PX)
         for column, phase in enumerate(PHASES):
             name = QLabel(names.phase_name(phase.key), self)
             name.setFont(fonts.strong())
+            name.setToolTip(names.explained(f"phase-{phase.key}"))
             action = QLabel(names.phase_action(phase.key), self)
             action.setProperty("tone", "muted")
             action.setWordWrap(True)
@@ -107,7 +201,7 @@ class Welcome(QWidget):
         row.addStretch(1)
         return row
 
-    def _caveat(self) -> QLabel:
+    def _make_caveat(self) -> QLabel:
         text = self.tr("So it goes as a rule. When a run is over, marks show what was measured on it.")
         caveat = QLabel(text, self)
         caveat.setFont(fonts.small())
@@ -129,24 +223,51 @@ class Welcome(QWidget):
         self.button.setEnabled(can)
 
     def _fit_columns(self) -> None:
+        self.strip.fit_into(self.width() - 2 * MARGIN_PX)
         line = self._heading.fontMetrics().horizontalAdvance(self._heading.text())
-        self._heading.setWordWrap(line > self.width() - 2 * MARGIN_PX)
+        is_long = line > self.width() - 2 * MARGIN_PX
+        if is_long != self._heading.wordWrap():
+            self._heading.setWordWrap(is_long)
         room = self.width() - 2 * MARGIN_PX - (len(self._actions) - 1) * GAP_PX
         width = min(COLUMN_PX[1], max(COLUMN_PX[0], room // len(self._actions)))
         for label in self._actions:
             label.setFixedWidth(width)
-            label.setMinimumHeight(label.heightForWidth(width))
+            label.setMinimumHeight(_wrapped_px(label.font(), label.text(), width))
         for label in self._sentences:
-            label.setMinimumHeight(label.heightForWidth(self.width() - 2 * MARGIN_PX))
+            label.setMinimumHeight(_wrapped_px(label.font(), label.text(), self.width() - 2 * MARGIN_PX))
+
+    def _whole_px(self) -> int:
+        """Height with all that is said, whether it is said now or not."""
+        layout = self.layout()
+        assert layout is not None
+        return layout.minimumSize().height() + (self._folded_px() if self._caveat.isHidden() else 0)
+
+    def _folded_px(self) -> int:
+        """Height that goes where the room is short: what a phase does is in its tooltip then."""
+        actions = max(label.minimumHeight() for label in self._actions)
+        return actions + self._caveat.minimumHeight() + PHASE_GAP_PX + SPACING_PX
+
+    def _fold(self) -> None:
+        is_low = self.height() < self._whole_px()
+        if is_low != self._caveat.isHidden():
+            for label in (*self._actions, self._caveat):
+                label.setVisible(not is_low)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # fonts or texts are others now
+            self._fit_columns()
+            self._fold()
+        return super().event(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit_columns()
+        self._fold()
 
     def minimumSizeHint(self) -> QSize:
         count = len(self._actions)
-        least = 2 * MARGIN_PX + (count - 1) * GAP_PX + count * COLUMN_PX[0]
-        return QSize(least, super().minimumSizeHint().height())
+        least = 2 * MARGIN_PX + max((count - 1) * GAP_PX + count * COLUMN_PX[0], self.strip.minimumSizeHint().width())
+        return QSize(least, self._whole_px() - self._folded_px())
 
     def sizeHint(self) -> QSize:
         return QSize(640, 420)

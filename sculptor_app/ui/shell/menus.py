@@ -61,7 +61,7 @@ class Menus(QObject):
         pages.built.connect(self._listen_to_page)
         pages.changed.connect(self._refresh)
         panels.run_control.busy_changed.connect(self._refresh)
-        panels.controls.edited.connect(self._refresh)
+        panels.run_control.judged.connect(self._refresh)
         self._refresh()
 
     def _fill(self, menu: str, entries: list[MenuEntry]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -70,7 +70,8 @@ class Panels(QObject):
         self.memory_line = QLabel(window)
         self.status = self._make_status(window)
         self.run_control = RunControl(self.session, self.runner, self.controls, self.run_panel, self.messages)
-        self.controls.edited.connect(self._judge)
+        self.run_control.judged.connect(self.welcome.set_can_start)
+        self.welcome.set_can_start(not self.controls.reason)
         self.welcome.start_requested.connect(self.run_control.start)
 
     def make_compact(self) -> None:
@@ -87,10 +88,6 @@ class Panels(QObject):
         assert film_layout is not None
         film_layout.addWidget(film)
         film.hide()
-
-    @Slot()
-    def _judge(self) -> None:
-        self.welcome.set_can_start(not self.controls.reason)
 
     def _make_menu_titles(self, window: QMainWindow) -> dict[str, QMenu]:
         titles = {
