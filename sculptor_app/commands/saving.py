@@ -28,6 +28,7 @@ from sculptor_app.commands.terminal import (
 from sculptor_app.core.errors import Cancelled, DeviceMissing, ModelFolderError, PictureError, SculptorError
 from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
+from sculptor_app.core.texts import byte_text
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.options import (
     LAST,
@@ -182,7 +183,7 @@ def write_files(
         FORMATS["csv"].write(arguments.csv, export)
     for path in (out, arguments.csv):
         if path is not None and is_terminal(stdout()):
-            say(f"{path}: {path.stat().st_size / 1024:.0f} KiB", stdout())
+            say(f"{path}: {byte_text(path.stat().st_size)}", stdout())
 
 
 EXIT_CODES: tuple[tuple[type[SculptorError], int], ...] = (

@@ -184,11 +184,11 @@ def _fact_without_secrets(fact: object) -> object:
 
 
 def byte_text(count: float) -> str:
-    """As "12 kB", "4.2 MB", "5.1 GB", in the decimal units of disks and of the hub."""
+    """As "840 bytes", "12 kB", "4.2 MB", "5.1 GB", in the decimal units of disks and of the hub."""
     for unit, size in _UNITS:
         if count >= 0.99995 * size:  # what would be written as 1000.0 of the smaller unit
             return f"{count / size:.1f} {unit}"
-    return f"{count / 1000:.0f} kB"
+    return f"{count / 1000:.0f} kB" if count >= 1000 else plural(count, "1 byte", f"{count:.0f} bytes")
 
 
 def number_text(value: float) -> str:

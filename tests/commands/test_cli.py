@@ -13,6 +13,7 @@ from PIL import Image
 from sculptor_app import __version__
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands.window import missing_display
+from sculptor_app.core.texts import byte_text
 from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
 
@@ -176,7 +177,7 @@ def test_progress_bar_on_a_terminal(tiny_model: Path, tmp_path: Path) -> None:
     assert "Sculpting" in shown
     assert "/20 [" in shown
     assert "Bands settled by content at steps: layout " in shown
-    assert f"x.gif: {(tmp_path / 'x.gif').stat().st_size / 1024:.0f} KiB" in shown
+    assert f"x.gif: {byte_text((tmp_path / 'x.gif').stat().st_size)}" in shown
 
 
 def terminal() -> tuple[int, int]:

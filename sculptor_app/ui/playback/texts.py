@@ -153,13 +153,6 @@ def bytes_text(count: int) -> str:
     )
 
 
-def file_size_text(count: int) -> str:
-    """As "12 KB", "840 KB", "4.2 MB"."""
-    return (
-        bytes_text(count) if count >= 2**20 else translate("StatusText", "{0} KB").format(max(1, round(count / 1024)))
-    )
-
-
 def memory_text(trajectory: AnyTrajectory) -> str:
     """As "trajectory 2.4 MB of 512 MB", and what lies on disk beyond it."""
     budget = bytes_text(trajectory.budget_bytes).replace(".0 ", " ")

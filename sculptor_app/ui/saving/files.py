@@ -13,11 +13,11 @@ from PySide6.QtWidgets import QFileDialog, QStatusBar, QWidget
 
 from sculptor_app import folders, identity
 from sculptor_app.core.files import is_folder
+from sculptor_app.core.texts import byte_text
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.playback.page import GridViews, Views
-from sculptor_app.ui.playback.texts import file_size_text
 from sculptor_app.ui.saving.file_writer import FileWriter
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.names import filter_text
@@ -280,7 +280,7 @@ class Files(QObject):
     def _show_saved(self, path: Path, size_bytes: int) -> None:
         self._settings.setValue("files/folder", str(path.parent))
         self._messages.show_message(
-            self.tr("Saved {0} ({1}).").format(path, file_size_text(size_bytes)),
+            self.tr("Saved {0} ({1}).").format(path, byte_text(size_bytes)),
             is_fault=False, action=self.tr("Show folder"), on_action=lambda: show_folder(path.parent),
         )  # fmt: skip
 

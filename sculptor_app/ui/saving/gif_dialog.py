@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.core.files import expanded, is_file
-from sculptor_app.core.texts import plural
+from sculptor_app.core.texts import byte_text, plural
 from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
@@ -32,7 +32,7 @@ from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui import theme
 from sculptor_app.ui.fields.inputs import ChoiceBox
-from sculptor_app.ui.playback.texts import duration_text, file_size_text
+from sculptor_app.ui.playback.texts import duration_text
 from sculptor_app.ui.saving.gif_form import ask_to_replace, form_for, key_of, remember, remembered_for
 from sculptor_app.ui.widgets.bars import error_texts
 from sculptor_app.ui.widgets.names import filter_text
@@ -329,7 +329,7 @@ class ExportGifDialog(QDialog):
                 self._frames = item
                 self.facts.setText(self._facts("…"))
             case Estimate():
-                self.facts.setText(self._facts(self.tr("about {0}").format(file_size_text(item.size_bytes))))
+                self.facts.setText(self._facts(self.tr("about {0}").format(byte_text(item.size_bytes))))
             case Progress():
                 self.progress.setRange(0, item.total)
                 self.progress.setValue(item.done)

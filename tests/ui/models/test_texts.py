@@ -12,7 +12,8 @@ from sculptor_app.ui.models.texts import TransferClock, loading_text, offer_text
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 kB"), (12_300, "12 kB"), (999_949, "1000 kB"), (999_960, "1.0 MB"), (5_120_000_000, "5.1 GB"),
+    [(0, "0 bytes"), (1, "1 byte"), (840, "840 bytes"), (12_300, "12 kB"), (999_949, "1000 kB"), (999_960, "1.0 MB"),
+     (5_120_000_000, "5.1 GB"),
      (999_960_000, "1.0 GB"), (2.04e12, "2.0 TB")],
 )  # fmt: skip
 def test_sizes(count: float, text: str) -> None:
@@ -52,8 +53,8 @@ def test_offers() -> None:
 def test_how_far_a_transfer_is() -> None:
     assert transfer_text(10**9, 5 * 10**9, None) == "1.0 GB of 5.0 GB"
     assert transfer_text(10**9, 5 * 10**9, 2e7) == "1.0 GB of 5.0 GB · 20.0 MB/s · 3 min 20 s left"
-    assert transfer_text(10**9, 5 * 10**9, 0.0) == "1.0 GB of 5.0 GB · 0 kB/s"
-    assert transfer_text(5, 5, 1000.0) == "0 kB of 0 kB · 1 kB/s"
+    assert transfer_text(10**9, 5 * 10**9, 0.0) == "1.0 GB of 5.0 GB · 0 bytes/s"
+    assert transfer_text(5, 5, 1000.0) == "5 bytes of 5 bytes · 1 kB/s"
 
 
 def test_the_rate_of_a_transfer_counts_what_comes_alone() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.texts import byte_text, translate
+from sculptor_app.core.texts import byte_text, plural, translate
 from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, parse_json
 from sculptor_app.diffusion.models.hub import cache as hub
 from sculptor_app.diffusion.models.hub.file_download import (
@@ -49,7 +49,7 @@ class Offer(RemoteSnapshot):
         """As "owner/name: 5.1 GB in 14 files, 3.2 GB of it not here yet; the disk of … has 80.0 GB left"."""
         whole = byte_text(self.total_bytes)
         rest = f", {byte_text(self.missing_bytes)} of it not here yet" if self.is_begun else ""
-        files = f"{len(self.files)} file{'' if len(self.files) == 1 else 's'}"
+        files = plural(len(self.files), "1 file", f"{len(self.files)} files")
         return translate("errors", "{0}: {1} in {2}{3}; the disk of {4} has {5} left").format(
             self.name, whole, files, rest, shown_path(self.cache), byte_text(self.free_bytes)
         )

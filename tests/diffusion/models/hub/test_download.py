@@ -281,7 +281,7 @@ def test_a_model_that_vanishes_while_it_is_inspected_is_not_fit(
 
 def test_a_disk_that_is_too_small(served: Hub, tmp_path: Path) -> None:
     what = replace(offered(served, tmp_path), free_bytes=10)
-    with pytest.raises(DownloadFailed, match=r"takes \d+ kB more, and the disk of .* has 0 kB left"):
+    with pytest.raises(DownloadFailed, match=r"takes \d+ kB more, and the disk of .* has 10 bytes left"):
         download(what)
     assert served.fetched == ["model_index.json"]
 
