@@ -1,6 +1,6 @@
 """Energy per frequency band over the steps, under the phases, with a cursor at the current step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyqtgraph as pg
@@ -43,7 +43,9 @@ class BandPlot(Chart):
         self._log = np.full((0, 4), np.nan)
         self._floor = np.full(0, np.nan)
         self._marks: tuple[tuple[str, int], ...] = ()
-        self._mark_text = ""
+        self._mark_text = self._mark_rule = ""
+        self._mark_notes: dict[str, str] = {}
+        self._measured: tuple[tuple[str, str, str], str] | None = None  # quantity and units, and the steps
         self._range: tuple[float, float] | None = None
         self._curves = [KeptCurve() for _ in BAND_KEYS]
         self._dots = pg.ScatterPlotItem(pxMode=True, antialias=True)
@@ -68,6 +70,7 @@ class BandPlot(Chart):
         self._marks = ()
         self._floor = np.full(0, np.nan)
         self._cursor.set_step(0)
+        self._measured = None
         self.caption.setText("")
         self.canvas.view.setXRange(-0.5, max(planned, 1) + 0.5, padding=0)
         self._show(np.full((0, len(BAND_KEYS)), np.nan))
@@ -93,7 +96,8 @@ class BandPlot(Chart):
             raise ValueError(f"energies have the shape (states, {len(BAND_KEYS)}); got {energies.shape}")
         self.title.setText(self.tr("Energy per band of the {0}").format(source))
         steps = (self.tr("layers 1–{0}") if self.counts_layers else self.tr("steps 1–{0}")).format(self._planned)
-        self.caption.setText(" · ".join((self.tr("log₁₀ power"), space, window, steps)))
+        self._measured = (self.tr("log₁₀ power"), space, window), steps
+        self._write_caption()
         log = log10_or_gap(energies)
         if not np.array_equal(log, self._log, equal_nan=True):
             self._show(log)
@@ -110,14 +114,28 @@ class BandPlot(Chart):
         self._cursor.set_step(step)
         self.canvas.setAccessibleDescription(self.tooltip_at(step).replace("\n", ", "))
 
-    def set_settled(self, marks: Sequence[tuple[str, int]], text: str = "") -> None:
+    def set_settled(
+        self, marks: Sequence[tuple[str, int]], text: str = "", rule: str = "", notes: Mapping[str, str] | None = None
+    ) -> None:
         """Measured marks: a band's key and the step from which it stayed settled, each a dot on its curve.
 
         Args:
             text: what a mark means, with "{0}" for the band.
+            rule: the same in a few words, for the caption.
+            notes: what is to be known about a band's mark besides, by the band's key.
         """
         self._marks, self._mark_text = tuple(marks), text or self.tr("{0} settled here")
+        self._mark_rule, self._mark_notes = rule, dict(notes or {})
         self._mark()
+        self._write_caption()
+
+    def _write_caption(self) -> None:
+        """Quantity and units; what the dots are, where there are any; the steps, which the axis shows, too."""
+        if not self._measured:
+            return
+        quantity, steps = self._measured
+        dots = [self.tr("dots: {0}").format(self._mark_rule)] if self._marks and self._mark_rule else []
+        self.caption.setText(" · ".join((*quantity, *dots, steps)))
 
     def tooltip_at(self, x: float) -> str:
         """The bands' powers at a step."""
@@ -127,7 +145,9 @@ class BandPlot(Chart):
             for name, value in zip(map(band_name, BAND_KEYS), self._log[step], strict=True):
                 if np.isfinite(value):
                     lines.append(f"{name} {decade_text(round(float(value), 2))}")
-        lines += [self._mark_text.format(band_name(band)) for band, at in self._marks if at == step]
+        for band, at in self._marks:
+            if at == step:
+                lines += [self._mark_text.format(band_name(band)), *filter(None, [self._mark_notes.get(band)])]
         return "\n".join(lines)
 
     def dress(self) -> None:

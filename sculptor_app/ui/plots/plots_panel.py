@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.widgets.names import explained, settled_text
+from sculptor_app.ui.widgets.names import display, explained, settled_notes, settled_text
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
     import numpy as np
@@ -214,11 +215,14 @@ class PlotsPanel(QWidget):
                 self._window(measures),
             )
             if self.source == GUESS:
-                plot.set_settled(self.settled_marks(), settled_text(self._session.settling_rule))
+                rule = self._session.settling_rule
+                words = self.tr("settled by {0}").format(display(SETTLING_RULES[rule].name))
+                plot.set_settled(self.settled_marks(), settled_text(rule), words, settled_notes())
             else:
                 from sculptor_app.measures.forward import noise_floors
 
-                plot.set_settled(self.emerging_marks(), self._emerging_text())
+                words = self.tr("drowned") if self._session.into_noise else self.tr("out of the noise")
+                plot.set_settled(self.emerging_marks(), self._emerging_text(), words)
                 plot.set_noise_floor(self._in_order(noise_floors(measures, trajectory.levels)))
         plot.set_step(step)
 

@@ -166,7 +166,8 @@ class Workbench(QObject):
         panels, session = self._panels, self._panels.session
         is_over = not session.is_running and session.trajectory is not None and session.trajectory.is_complete
         marks, rule = panels.plots.settled_marks() if is_over else [], session.settling_rule
-        panels.timeline.set_settled(marks, names.settled_text(rule), names.settled_summary(marks, rule))
+        texts_of_marks = names.settled_text(rule), names.settled_summary(marks, rule), names.settled_notes()
+        panels.timeline.set_settled(marks, *texts_of_marks)
 
     @Slot()
     def _show_status(self) -> None:

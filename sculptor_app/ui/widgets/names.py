@@ -74,6 +74,17 @@ def settled_text(rule: str) -> str:
     return translate("Settled", "{{0}} settled here: {0}").format(display(SETTLING_RULES[rule].meaning))
 
 
+def settled_notes() -> dict[str, str]:
+    """What is to be known about a band's mark besides its rule, by the band's key."""
+    return {
+        "layout": translate(
+            "Settled",
+            "Layout may settle later than finer bands: it is made of the few coarsest waves, and one that still "
+            "changes counts for much.",
+        )
+    }
+
+
 def settled_summary(marks: Sequence[tuple[str, int]], rule: str) -> str:
     """The measured phases of a run in a sentence; empty where nothing has been measured.
 

@@ -1,7 +1,7 @@
 """The scrubber: the run's states 0..N under the sculptor's four phases, with a cursor to drag."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
@@ -38,6 +38,7 @@ class Timeline(QSlider):
         self._available = 0
         self._marks: tuple[tuple[str, int], ...] = ()
         self._mark_text = self._summary = ""
+        self._mark_notes: dict[str, str] = {}
         self._start_text = self.tr("the untouched block")
         self._counts_layers = False
         self._snr: Sequence[float] = ()
@@ -84,14 +85,22 @@ class Timeline(QSlider):
         self._set_silently(step)
         self._describe()
 
-    def set_settled(self, marks: Sequence[tuple[str, int]], text: str = "", summary: str = "") -> None:
+    def set_settled(
+        self,
+        marks: Sequence[tuple[str, int]],
+        text: str = "",
+        summary: str = "",
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
         """The measured marks: pairs of a band's key and the step from which it stayed settled.
 
         Args:
             text: what a mark means, with "{0}" for the band.
             summary: what they say together, a line for the tooltip of every step.
+            notes: what is to be known about a band's mark besides, by the band's key.
         """
         self._marks, self._summary, self._mark_text = tuple(marks), summary, text or self.tr("{0} settled here")
+        self._mark_notes = dict(notes or {})
         self._dress()
 
     def set_magnification(self, magnification: float) -> None:
@@ -135,11 +144,11 @@ class Timeline(QSlider):
             named = phase_name(span.phase.key), steps, phase_action(span.phase.key)
             lines.append(self.tr("{0} ({1}), as a rule: {2}").format(*named))
         if step < len(self._snr):
-            known = not math.isnan(self._snr[step])
-            lines.append(
-                self.tr("SNR {0}").format(ratio_name(self._snr[step])) if known else self.tr("noise level not known")
-            )
-        lines += [self._mark_text.format(band_name(band).capitalize()) for band, at in self._marks if at == step]
+            lines += self._level_lines(step)
+        for band, at in self._marks:
+            if at == step:
+                text = self._mark_text.format(band_name(band).capitalize())
+                lines += [text, *filter(None, [self._mark_notes.get(band)])]
         if self._summary:
             lines.append(self._summary)
         if step > self._available:
@@ -147,6 +156,16 @@ class Timeline(QSlider):
         return "\n".join(lines)
 
     # Inside
+
+    def _level_lines(self, step: int) -> list[str]:
+        """The level of the state shown; of a step also that of the state it starts from, which its phase goes by."""
+        if math.isnan(self._snr[step]):
+            return [self.tr("noise level not known")]
+        lines = [self.tr("SNR {0}").format(ratio_name(self._snr[step]))]
+        if step and not self._counts_layers and not math.isnan(self._snr[step - 1]):
+            start = ratio_name(self._snr[step - 1])
+            lines.append(self.tr("SNR {0} where the step starts: its phase goes by that").format(start))
+        return lines
 
     def _axis(self) -> Axis:
         return Axis(_SIDE, max(1.0, self.width() / self._magnification - 2.0 * _SIDE), self._planned)

@@ -161,6 +161,10 @@ def test_settled_marks_sit_on_their_curves(plot: BandPlot) -> None:
     assert list(dots[0]) == [5, 36]
     assert dots[1] == pytest.approx([0.1, -3 + 0.72])
     assert "layout settled here" in plot.tooltip_at(5.2)
+    assert "dots" not in plot.caption.text()
+    plot.set_settled([("layout", 5)], "{0} settled here: so", "settled by content", {"layout": "It may be late."})
+    assert "dots: settled by content" in plot.caption.text()
+    assert plot.tooltip_at(5.2).splitlines()[-2:] == ["layout settled here: so", "It may be late."]
     plot.set_plan((), 50)
     show(plot)  # another run: the old one's marks are gone
     assert len(plot._dots.getData()[0]) == 0

@@ -180,6 +180,26 @@ def test_what_was_measured_stands_beside_what_is_so_as_a_rule(line: Timeline, ru
     assert "easured" not in line.describe(20)
 
 
+def test_layout_that_settles_late_is_explained_where_it_does(line: Timeline) -> None:
+    marks = [("layout", 30), ("polish", 36)]
+    line.set_settled(marks, names.settled_text("content"), "", names.settled_notes())
+    assert "Layout may settle later than finer bands" in line.describe(30)
+    assert "Layout may" not in line.describe(36)
+
+
+def test_two_levels_of_a_step_are_told_apart(line: Timeline) -> None:
+    """It goes from one to the other, its phase by the first, and what is shown has the second."""
+    line.set_plan((), 2, [0.01, 0.5, math.nan])
+    assert [text for text in line.describe(1).splitlines() if "SNR" in text] == [
+        "SNR 0.50",
+        "SNR 0.010 where the step starts: its phase goes by that",
+    ]
+    assert "where the step starts" not in line.describe(0)
+    assert "where the step starts" not in line.describe(2)
+    line.count_layers()
+    assert "where the step starts" not in line.describe(1)
+
+
 def test_another_plan_starts_again(line: Timeline, spans: tuple[PhaseSpan, ...]) -> None:
     line.set_settled([("layout", 5)])
     line.set_step(30)
