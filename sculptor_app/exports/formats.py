@@ -98,7 +98,7 @@ def _write_gif(path: Path, export: Export) -> None:
 def _preview_gif(export: Export) -> bytes:
     from sculptor_app.exports.gif.writer import preview_gif
 
-    return preview_gif(export.source, export.measures, export.options, export.state)
+    return preview_gif(export.source, export.measures, export.options, export.state, export.disclosure)
 
 
 def _estimate_gif(export: Export) -> int:

@@ -11,7 +11,7 @@ from sculptor_app import __version__
 from sculptor_app.core.files import without_folder
 from sculptor_app.core.requests.request import OptionValue, RunRequest
 from sculptor_app.core.texts import translate, without_secrets
-from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
+from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo, RunTitle
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
@@ -45,6 +45,12 @@ def told_conditions(info: RunInfo, disclosure: Disclosure) -> str:
     """Prompt or labels of a run in a few words, as far as they may be told: labels always."""
     has_words = any(isinstance(value, str) for value in info.request.option_values.values())
     return "" if has_words and disclosure is Disclosure.PRIVATE else without_secrets(info.conditions)
+
+
+def told_title(info: RunInfo, disclosure: Disclosure) -> RunTitle:
+    """The title of a run, as far as what it says may be told."""
+    origin, conditions = told_origin(info, disclosure), told_conditions(info, disclosure)
+    return replace(info, origin=origin, conditions=conditions).title
 
 
 def told_request(request: RunRequest, model_name: str, disclosure: Disclosure) -> dict[str, Any]:

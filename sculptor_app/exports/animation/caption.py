@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from sculptor_app.core.texts import ratio_text
-from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.base import AnyTrajectory, RunTitle
 from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.exports.animation.drawing import DOT, Inks, blend, first_that_fits, typeface
 from sculptor_app.exports.animation.plan import share_done
@@ -40,7 +40,7 @@ def draw_caption(
     inks: Inks,
     into_noise: bool = False,
     margin: int = 0,
-    titled: bool = False,
+    title: RunTitle | None = None,
 ) -> None:
     """Draw the strip of state k into a sheet whose pictures end at `top`.
 
@@ -50,7 +50,7 @@ def draw_caption(
         cells: what stands under the pictures, from left to right.
         into_noise: count layers of noise from the picture on, instead of steps from the noise on.
         margin: pixels left of the text, and right of it; 0 for what goes with its size.
-        titled: say under it which run it is, as far as there is room.
+        title: which run it is, said under it as far as there is room.
     """
     draw = ImageDraw.Draw(sheet)
     width = cells[-1].left + cells[-1].width
@@ -66,25 +66,24 @@ def draw_caption(
         draw.text((cell.left + margin, second_line), label, inks.muted, font, anchor="ls")
         if font.getlength(label + "  " + cell.note) <= room:
             draw.text((cell.left + cell.width - margin, second_line), cell.note, inks.muted, font, anchor="rs")
-    if titled:
-        title = first_that_fits(_titles(trajectory), font, width - 2 * margin)
-        draw.text((margin, second_line + size + 5), title, inks.muted, font, anchor="ls")
+    if title is not None:
+        words = first_that_fits(_titles(title), font, width - 2 * margin)
+        draw.text((margin, second_line + size + 5), words, inks.muted, font, anchor="ls")
 
 
 def _type_size(width: int) -> int:
     return next(size for least, size in _TYPE_SIZES if width >= least)
 
 
-def _titles(trajectory: AnyTrajectory) -> tuple[str, ...]:
+def _titles(title: RunTitle) -> tuple[str, ...]:
     """Which run it is, from the fullest form to the shortest; what can be cut, a long prompt, is cut last."""
-    title = trajectory.info.title
     parts = title.parts
     forms = [" · ".join(parts[:count]) for count in range(len(parts), 0, -1)]
     named = [
         f"{title.what} · {title.seed}",
         *(f"{title.what[:count]}… · {title.seed}" for count in (60, 40, 24, 12, 6)),
     ]
-    return (*forms[: len(title.facts) + 1], *named, title.seed)
+    return (*forms[: len(title.facts) + 1], *(named if title.what else []), title.seed)
 
 
 def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:

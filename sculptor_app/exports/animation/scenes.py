@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from sculptor_app.core.texts import spread_text
-from sculptor_app.core.trajectory.base import AnyTrajectory
+from sculptor_app.core.trajectory.base import AnyTrajectory, RunTitle
 from sculptor_app.exports.animation.caption import CaptionCell, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import LEAST_HEIGHT_PX, EnergyChart, chart_width
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, Scene, Scenes, SheetDetail, new_paper
@@ -40,10 +40,12 @@ def animation_of(
     measures: RunMeasures | None,
     options: AnimationOptions,
     decoded: DecodedFrames | None = None,
+    title: RunTitle | None = None,
 ) -> Animation:
     """Make ready to draw.
 
     Args:
+        title: which run it is, as the caption says it; None is all of its own.
         decoded: what was decoded of runs in latents; the other frames are seen through the latents' map.
         measures: the band energies of a run; None has them measured if a plot needs them.
 
@@ -54,7 +56,7 @@ def animation_of(
     frames = timetable(states, options)
     if isinstance(source, RunGrid):
         return Animation(GridScenes(source, options, states, decoded), frames)
-    return Animation(RunScenes(source, measures, options, states, decoded), frames)
+    return Animation(RunScenes(source, measures, options, states, decoded, title), frames)
 
 
 def image_size(source: RunOrGrid, options: AnimationOptions) -> tuple[int, int]:
@@ -82,10 +84,12 @@ class RunScenes(Scenes):
         options: AnimationOptions,
         states: tuple[int, ...],
         decoded: DecodedFrames | None = None,
+        title: RunTitle | None = None,
     ) -> None:
         detail: SheetDetail = "chart" if options.plot else "caption" if options.caption else "paper"
         super().__init__(states, *image_size(trajectory, options), detail)
         self._trajectory, self._options, self._decoded = trajectory, options, decoded
+        self._title = title or trajectory.info.title
         self._kinds = kinds_of(options)
         self._inks = DARK if options.dark else LIGHT
         self._geometry = geometry(trajectory, options)
@@ -128,7 +132,7 @@ class RunScenes(Scenes):
                 cells,
                 self._inks,
                 self._options.into_noise,
-                titled=True,
+                title=self._title,
             )
         return sheet
 

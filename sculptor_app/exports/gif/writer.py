@@ -4,14 +4,15 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
+from sculptor_app.core.trajectory.base import RunTitle
 from sculptor_app.exports.animation.drawing import Scenes
 from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
-from sculptor_app.exports.animation.plan import DecodedFrames, RunOrGrid, TimedState, shown_states
+from sculptor_app.exports.animation.plan import DecodedFrames, RunGrid, RunOrGrid, TimedState, shown_states
 from sculptor_app.exports.animation.scenes import Animation, animation_of
 from sculptor_app.exports.files import ExportCancelled, Progress, replacing
 from sculptor_app.exports.gif.encoder import TRAILER, SceneEncoder, file_header
 from sculptor_app.exports.gif.palette import SheetPalette
-from sculptor_app.exports.settings import settings_text
+from sculptor_app.exports.settings import settings_text, told_title
 from sculptor_app.measures.run_measures import RunMeasures
 
 _HEAD = 7  # frames at the start that an estimate encodes one by one: they change most from one to the next
@@ -38,7 +39,7 @@ def write_gif(
         progress: called after every frame.
         stop: set to give up before the next frame.
         decoded: what was decoded of runs in latents; the other frames are seen through the latents' map.
-        disclosure: what the settings in the file tell.
+        disclosure: what the settings in the file, and the caption, tell.
 
     Raises:
         ExportError: the file could not be written, or the run holds nothing to show.
@@ -46,7 +47,7 @@ def write_gif(
     """
     shown_states(source, options)  # before anything is written: there may be none
     with replacing(path) as file:
-        animation = animation_of(source, measures, options, decoded)
+        animation = animation_of(source, measures, options, decoded, _title(source, disclosure))
         scenes, frames = animation.scenes, animation.frames
         encoder = SceneEncoder(SheetPalette.of(scenes))
         file.write(_header(scenes, source, measures, options, disclosure))
@@ -79,19 +80,30 @@ def estimate_bytes(
     return len(header) + len(TRAILER) + round(_frames_bytes(animation, stop))
 
 
-def preview_gif(source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int) -> bytes:
+def preview_gif(
+    source: RunOrGrid,
+    measures: RunMeasures | None,
+    options: AnimationOptions,
+    k: int,
+    disclosure: Disclosure = Disclosure.NAMES,
+) -> bytes:
     """A GIF of one frame, made by the same means as the whole: what is seen here is what will be written.
 
     Args:
         k: the state to show, or else the nearest that the GIF will show.
+        disclosure: what the caption tells.
 
     Raises:
         ExportError: there is nothing to show.
     """
     nearest = min(shown_states(source, options), key=lambda state: abs(state - k))
-    scenes = animation_of(source, measures, options).scenes
+    scenes = animation_of(source, measures, options, title=_title(source, disclosure)).scenes
     frame = SceneEncoder(SheetPalette.of(scenes)).encode(scenes.scene(nearest), options.delay_ms)
     return file_header(scenes.width, scenes.height, False, b"preview") + frame + TRAILER
+
+
+def _title(source: RunOrGrid, disclosure: Disclosure) -> RunTitle | None:
+    return None if isinstance(source, RunGrid) else told_title(source.info, disclosure)
 
 
 def _header(

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import PHASES
 from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _headings, _titles, caption_height, draw_caption
 from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.animation.plan import RunOrGrid
 from sculptor_app.exports.animation.scenes import RunScenes, animation_of, image_size
 from sculptor_app.exports.gif.palette import SheetPalette
+from sculptor_app.exports.gif.writer import preview_gif
+from sculptor_app.exports.settings import told_title
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import BANDS
 from tests.helpers.grids import made_grid
@@ -44,7 +47,8 @@ def test_texts_never_leave_their_place(width: int) -> None:
 def test_the_strip_says_which_run_it_is_as_far_as_there_is_room() -> None:
     run = made_run(steps=50)
     run.info = replace(run.info, origin="astronaut.png, drowned", first_step=30)
-    titles = _titles(run)
+    title = told_title(run.info, Disclosure.NAMES)
+    titles = _titles(title)
     assert titles[0] == "bust · bronze · carved out of layer 21 of astronaut.png, drowned · seed 7 · DDIM · steps 30–50"
     assert "bust · bronze · seed 7" in titles
     assert titles[-1] == "seed 7"
@@ -52,8 +56,22 @@ def test_the_strip_says_which_run_it_is_as_far_as_there_is_room() -> None:
     for width, is_said in ((256, True), (16, False)):
         top, height = caption_height(width), caption_height(width, titled=True)
         sheet = Image.new("RGB", (width, height), LIGHT.paper)
-        draw_caption(sheet, run, 3, 0, (CaptionCell(0, width, "Noisy state", ""),), LIGHT, titled=True)
+        draw_caption(sheet, run, 3, 0, (CaptionCell(0, width, "Noisy state", ""),), LIGHT, title=title)
         assert (np.asarray(sheet)[top - 3 :] != LIGHT.paper).any() == is_said
+
+
+def test_a_title_tells_no_more_than_may_be_told() -> None:
+    run = made_run(steps=2)
+    run.info = replace(
+        run.info, request=RunRequest(options={"prompt": "my secret"}), conditions="my secret", origin="me.png"
+    )
+    assert "my secret" in _titles(told_title(run.info, Disclosure.NAMES))[0]
+    private = " ".join(_titles(told_title(run.info, Disclosure.PRIVATE)))
+    assert "seed 7" in private
+    assert not {"secret", "me.png"} & set(private.replace("·", " ").split())
+    options = AnimationOptions(size_px=512)
+    shown = {preview_gif(run, None, options, 1, each) for each in Disclosure}
+    assert len(shown) == 2  # the private one differs
 
 
 def test_bar_shows_the_phases_and_how_far_the_run_is() -> None:
