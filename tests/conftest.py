@@ -71,6 +71,25 @@ def tried_once(own_folders: Path, trials_of_models: Path) -> None:
     (folder / "models").symlink_to(trials_of_models, target_is_directory=True)
 
 
+@pytest.fixture(scope="session")
+def trial_of_tiny_model(tiny_model: Path) -> str:
+    """Name of the file that says that the tiny model has passed the sandbox."""
+    from sculptor_app.diffusion.models import loader, sandbox
+
+    passed = sandbox._remembered(loader.inspect_model(tiny_model), "float32")
+    assert passed is not None
+    return passed.name
+
+
+@pytest.fixture(autouse=True)
+def tiny_model_has_passed(own_folders: Path, request: pytest.FixtureRequest) -> None:
+    """The tiny model needs no trial: that takes seconds, and whoever uses it is about something else."""
+    if "tiny_model" in request.fixturenames:
+        passed = own_folders / "cache" / COMMAND / "models" / request.getfixturevalue("trial_of_tiny_model")
+        passed.parent.mkdir(parents=True, exist_ok=True)
+        passed.touch()
+
+
 def _point_settings_at(folder: Path) -> None:
     try:
         from PySide6.QtCore import QSettings

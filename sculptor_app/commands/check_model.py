@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             bring_model(arguments, interruption)
             path, device = find_model(arguments.model), find_device(arguments.device)
             verdict, plan = check_model(
-                path, device.id, sandbox=not arguments.no_trial, sandbox_embedded=True, stop=interruption.event
+                path, device.id, sandbox=not arguments.no_trial, sandbox_own=True, stop=interruption.event
             )
         except Cancelled as cancelled:
             return refused(str(cancelled) or "Interrupted.", interruption.code or INTERRUPTED)

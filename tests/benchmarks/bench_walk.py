@@ -21,6 +21,7 @@ from sculptor_app.diffusion.models.inspection import inspect_folder
 from sculptor_app.diffusion.models.loader import build, check_suitable
 from sculptor_app.diffusion.models.verdict import Unfit
 from sculptor_app.diffusion.pipelines.suitability import obstacle_of_class
+from sculptor_app.diffusion.sampling.trial import rehearse
 from tests.helpers import walk, walk_models
 
 
@@ -58,9 +59,14 @@ def _ending(kind: Any) -> tuple[walk.Ending, str]:
         if not verdict.fit:
             return walk.Ending("fault", str(verdict.refusals[0])), "fault"
         try:
-            check_suitable(build(verdict, "float32"))
+            built = build(verdict, "float32")
+            check_suitable(built)
         except Unfit as unfit:
             return walk.Ending("fault", str(unfit.finding)), "fault"
+        try:
+            rehearse(built)
+        except Exception as error:  # a tiny model may want more than a real one, as a size of its own
+            print(f"{kind.__name__:48} its trial failed ({type(error).__name__}: {error})", flush=True)
         try:
             ending = walk.run(pipeline, folder)
         except Exception as error:  # whatever a pipeline of 300 raises is what is looked for

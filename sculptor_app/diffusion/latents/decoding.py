@@ -56,12 +56,13 @@ def find_latent_map(
         stop: Ends it after the picture that is being fitted.
     """
     from sculptor_app.diffusion.latents.map_cache import load_or_fit_map
+    from sculptor_app.diffusion.pipelines.errors import run_errors
     from sculptor_app.diffusion.pipelines.layout import latent_layout_of
 
     pipeline = engine.load(request.model, request.device, stop)
     if latent_layout_of(pipeline).space == "pixels":
         return
-    with _codec(engine, request, stop) as codec:
+    with _codec(engine, request, stop) as codec, run_errors("CPU"):
         found = yield from load_or_fit_map(codec, stop)
     yield found
 

@@ -28,6 +28,9 @@ SEED = 20_261_125
 PICTURES = 24
 LATENT_SIDE = 24
 """Latents along an edge of the example pictures: the decoders' attention sees a whole scene, and a CPU copes."""
+LEAST_LATENT_SIDE = 8
+MOST_EXAMPLE_SIDE_PX = 1024
+"""Fewer latents are taken where they would make larger pictures."""
 BUDGET_S = 60.0
 """Seconds after which no further picture is taken up; on a CPU a large autoencoder needs several for each."""
 LEAST_PICTURES = 7
@@ -64,7 +67,7 @@ def fit_latent_map(
     channels, factor = codec.layout.channels, codec.layout.factor
     fitted, held_out = Sums.empty(channels), Sums.empty(channels)
     if pictures is None:
-        pictures = example_pictures(planned, LATENT_SIDE * factor)
+        pictures = example_pictures(planned, example_side_px(factor))
     done = 0
     for picture in pictures:
         if stop.is_set():
@@ -80,6 +83,11 @@ def fit_latent_map(
             translate("errors", "Give more."),
         )
     return solve(fitted, held_out)
+
+
+def example_side_px(factor: int) -> int:
+    """Edge in pixels of the example pictures of an autoencoder that makes so many of a latent."""
+    return max(LEAST_LATENT_SIDE, min(LATENT_SIDE, MOST_EXAMPLE_SIDE_PX // factor)) * factor
 
 
 def _add(sums: Sums, codec: LatentCodec, picture: Frame, factor: int) -> None:

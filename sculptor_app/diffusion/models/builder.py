@@ -29,7 +29,7 @@ from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.folder import Folder, scan
-from sculptor_app.diffusion.models.tokenizers import check_vocabulary, sentencepiece_models
+from sculptor_app.diffusion.models.tokenizers import check_tokenizer, check_vocabulary, sentencepiece_models
 from sculptor_app.diffusion.models.verdict import (
     Component,
     LoadingProgress,
@@ -145,6 +145,8 @@ def quiet() -> Iterator[None]:
 def _component(component: Component, dtype: torch.dtype) -> Any:
     path = shown_path(component.folder)
     reads_words = component.kind == "data"
+    if reads_words:
+        check_tokenizer(component.folder)
     try:
         with sentencepiece_models(component.folder) if reads_words else contextlib.nullcontext():
             loaded = component.component_class.from_pretrained(component.folder, **_arguments(component, dtype))

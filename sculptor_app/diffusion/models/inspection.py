@@ -361,7 +361,8 @@ class _Components:
             except Unfit as unfit:
                 yield unfit.finding
             else:
-                yield from check_settings(shown_path(component.folder / file), settings, component.kind != "data")
+                where, kind = shown_path(component.folder / file), component.kind
+                yield from check_settings(where, settings, kind, component.component_class)
                 if component.kind == "scheduler" and component.name not in ADD_NOISE_ALONE:
                     name = component.component_class.__name__
                     self._schedulers[component.name] = {**settings, "_class_name": name}

@@ -15,11 +15,13 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import torch
 
+from sculptor_app import resources
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.files import expanded, typed_path
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import builder, pickles, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
+from sculptor_app.diffusion.models.config_checks import check_settings
 from sculptor_app.diffusion.models.folder import HEAD_BYTES, INDEX, mistaken, scan
 from sculptor_app.diffusion.models.hub import cache
 from sculptor_app.diffusion.models.inspection import inspect_folder
@@ -132,7 +134,7 @@ def check_model(
     dtype: str | None = None,
     *,
     sandbox: bool = True,
-    sandbox_embedded: bool = False,
+    sandbox_own: bool = False,
     stop: threading.Event | None = None,
     report: Report | None = None,
 ) -> tuple[Verdict, LoadingPlan | None]:
@@ -142,7 +144,7 @@ def check_model(
 
     Args:
         sandbox: Whether it is loaded in the sandbox, too.
-        sandbox_embedded: Whether also one of the embedded kind is, which is checked to the last value as it is read.
+        sandbox_own: Whether also the program's own model is.
         stop: Ends it before the sandbox and within it when it is set: `Cancelled`.
     """
     report = stoppable(report, stop)
@@ -154,7 +156,7 @@ def check_model(
         return verdict, None
     try:
         plan = plan_loading(verdict, device) if dtype is None else LoadingPlan(dtype)
-        if sandbox and (sandbox_embedded or verdict.pipeline != OUR_PIPELINE):
+        if sandbox and (sandbox_own or not _is_own(verdict.path)):
             report(LoadingProgress(LoadingStage.SANDBOX))
             check_in_sandbox(verdict, plan.dtype, stop)
     except Unfit as unfit:
@@ -216,6 +218,14 @@ def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
     return builder.build(verdict, dtype, report)
 
 
+def _is_own(path: Path) -> bool:
+    """Whether a model came with the program."""
+    try:
+        return path.is_relative_to(os.path.realpath(resources.path("models")))
+    except resources.ResourceError:
+        return False
+
+
 def check_suitable(pipeline: Any) -> None:
     """Refuse a built pipeline that cannot be run here (`Unfit`)."""
     obstacle = obstacle_of(pipeline)
@@ -233,7 +243,11 @@ def scheduler_settings(path: Path) -> dict[str, Any]:
     folder = path if path.is_dir() else inspect_model(path).settings_folder or path
     found, name = scan(folder), "scheduler_config.json"
     is_beside = "scheduler" not in found.folders and name in found.files  # as in the oldest models
-    return found.json(name if is_beside else f"scheduler/{name}")
+    name = name if is_beside else f"scheduler/{name}"
+    settings = found.json(name)
+    for finding in check_settings(shown_path(folder / name), settings, "scheduler"):
+        raise Unfit(finding.message, finding.explanation)
+    return settings
 
 
 def is_of_embedded_kind(model: str) -> bool:

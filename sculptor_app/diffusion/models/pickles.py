@@ -125,8 +125,8 @@ def _make_copy(pickled: PickledWeights, folder: Path, stop: threading.Event | No
         largest = max(file.stat().st_size for file in pickled.files)
         refused = sandbox.run(
             ["convert", str(part), pickled.stem, *map(str, pickled.files)],
-            memory_bytes=2 * largest + sandbox.SPARE_BYTES,
-            seconds=sandbox.LEAST_SECONDS + pickled.stored_bytes // sandbox.BYTES_PER_SECOND,
+            memory_bytes=2 * largest + sandbox.CONVERTING_BYTES,
+            seconds=sandbox.CONVERTING_SECONDS + pickled.stored_bytes // sandbox.BYTES_PER_SECOND,
             stop=stop,
         )
         if refused:

@@ -1,10 +1,11 @@
-"""Sandbox for untrusted models: a first loading in a subprocess, which may fail without harm."""
+"""Sandbox for untrusted models: a first loading and step in a subprocess, which may fail without harm."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -24,14 +25,24 @@ from sculptor_app.diffusion.models.folder import cache_folder, parse_json
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
 from sculptor_app.identity import VERSION
 
-LEAST_SECONDS = 120
-"""Of computing; the clock may show more where other programs compute, too."""
+LEAST_SECONDS = 6
+"""Of computing, besides what follows from the size; the clock may show more where other programs compute, too."""
 PATIENCE = 3
-"""How many times as long the subprocess may take by the clock."""
+"""How many times as long the subprocess may take by the clock, with that many seconds for its libraries."""
+LIBRARY_SECONDS = 30
 BYTES_PER_SECOND = 20 << 20
 """Slower than any disk that a model should be read from."""
-SPARE_BYTES = 2 << 30
-"""What building may take besides the weights."""
+SMALL_PARAMETERS = 150_000_000
+"""A model of so many takes a step of a picture of its own size on a single core within STEP_SECONDS."""
+STEP_SECONDS = 60
+CONVERTING_SECONDS = 120
+CONVERTING_BYTES = 2 << 30
+"""What it takes to read pickles, besides what follows from their size."""
+SPARE_BYTES = 640 << 20
+"""What a model without weights may take."""
+MOST_SPARE_BYTES = 4 << 30
+LIBRARY_BYTES = 1 << 30
+"""What the libraries themselves take, at most."""
 MOST_ANSWER = 1 << 20
 CONVERTED_VARIABLE = "SCULPTOR_CONVERTED_WEIGHTS"
 """Of the subprocess's environment, as its cache folder is another."""
@@ -41,16 +52,17 @@ _AGAIN = translate("errors", "It would have ended the program; copy the model ag
 _OFFLINE = {
     "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
     "DISABLE_SAFETENSORS_CONVERSION": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2",
-    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONDONTWRITEBYTECODE": "1", "TOKENIZERS_PARALLELISM": "false",
 }  # fmt: skip
 _SECRETS = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY", "HF_HOME", "HF_HUB_CACHE", "PYTHONSTARTUP")
 
 
 def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None = None) -> None:
-    """Load a model in the sandbox, unless just this one has passed before.
+    """Load a model in the sandbox and take a step of it, unless just this one has passed before.
 
     The subprocess has no network, no secrets, no GPU, may write nothing, and its memory and time are bounded by what
-    the weights need. What it passes is remembered in the cache folder, by its fingerprint.
+    the weights need. A small model makes a picture of its own size there, a large one a small picture. What it passes
+    is remembered in the cache folder, by its fingerprint.
 
     Raises:
         ModelRefused: It failed, or took too much.
@@ -69,9 +81,15 @@ def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None 
 def _load(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Finding]:
     held = verdict.loaded_bytes(dtype)
     largest = max((weights.largest_bytes for weights in verdict.weights), default=0)
-    memory_bytes = held + largest + verdict.copied_bytes + SPARE_BYTES
-    seconds = LEAST_SECONDS + verdict.stored_bytes // BYTES_PER_SECOND
-    return run(["load", str(verdict.path), verdict.wanted_variant or "", dtype], memory_bytes, seconds, stop)
+    memory_bytes = held + largest + verdict.copied_bytes + min(MOST_SPARE_BYTES, SPARE_BYTES + 4 * held)
+    is_small = verdict.parameter_count <= SMALL_PARAMETERS
+    step_seconds = STEP_SECONDS * min(1, verdict.parameter_count / SMALL_PARAMETERS)
+    seconds = (
+        LEAST_SECONDS + verdict.stored_bytes // BYTES_PER_SECOND + math.ceil((1 if is_small else 2) * step_seconds)
+    )
+    patience_s = 0 if is_small else STEP_SECONDS
+    task = ["load", str(verdict.path), verdict.wanted_variant or "", dtype, str(patience_s)]
+    return run(task, memory_bytes, seconds, stop)
 
 
 def run(task: list[str], memory_bytes: int, seconds: int, stop: threading.Event | None = None) -> list[Finding]:
@@ -86,7 +104,7 @@ def run(task: list[str], memory_bytes: int, seconds: int, stop: threading.Event 
     with tempfile.TemporaryDirectory(prefix="sculptor-sandbox-") as place, tempfile.TemporaryFile() as answer:
         process = _start(arguments, place, answer)
         try:
-            finding = _wait(process, PATIENCE * seconds, memory_bytes, stop)
+            finding = _wait(process, PATIENCE * (LIBRARY_SECONDS + seconds), memory_bytes, stop)
         finally:
             _end(process)
         return [finding] if finding is not None else _findings(process.returncode, answer)
@@ -112,7 +130,7 @@ def _start(arguments: list[str], place: str, answer: IO[bytes]) -> subprocess.Po
     root = str(Path(sculptor_app.__file__).resolve().parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "sculptor_app.diffusion.models.sandbox_child", *arguments],
+        [sys.executable, "-P", "-m", "sculptor_app.diffusion.sampling.trial", *arguments],
         stdin=subprocess.PIPE,  # its closing tells the child that we are gone
         stdout=answer,
         stderr=subprocess.DEVNULL,
@@ -138,7 +156,7 @@ def _wait(
                 translate("errors", "Loading the model in the sandbox took more than {0} seconds.").format(seconds),
                 _AGAIN,
             )
-        if _resident(process.pid) > memory_bytes + SPARE_BYTES:  # torch itself takes a part of it
+        if _resident(process.pid) > memory_bytes + LIBRARY_BYTES:
             message = translate(
                 "errors", "Loading the model in the sandbox took more than {0:.1f} GiB of memory."
             ).format(memory_bytes / 2**30)

@@ -1,20 +1,24 @@
 """The sandbox's subprocess: reads what is not trusted under limits on memory, time, files and network; reports in JSON.
 
-Started by `sandbox`, never by a person, with the arguments BYTES SECONDS and a task: `load PATH VARIANT DTYPE` builds a
-model once, VARIANT being empty for the plain files; `convert FOLDER STEM PICKLE...` writes their weights into FOLDER.
+Started by `sandbox`, never by a person, with the arguments BYTES SECONDS and a task: `load PATH VARIANT DTYPE PATIENCE`
+builds a model and takes a step of it, VARIANT being empty for the plain files; a large model is let off after PATIENCE
+seconds, if these are more than 0. `convert FOLDER STEM PICKLE...` writes their weights into FOLDER. The step is that of
+`diffusion.sampling.trial`, which is the program that is run.
 """
 
 from __future__ import annotations
 
 import errno
+import functools
 import json
+import math
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.texts import to_plain, translate
@@ -27,24 +31,45 @@ _FORBIDDEN = (
 )  # fmt: skip
 """Audit events, or beginnings of them, that end in a `Forbidden`."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+LIBRARY_BYTES = 2 << 30
 MOST_WRITTEN_BYTES = 512 << 20
 """Of one file: a checkpoint's settings and vocabularies are copied."""
 
 
-def main(arguments: Sequence[str]) -> None:
+Rehearse = Callable[[Any], object]
+"""Called with a pipeline that was built, to take a step of it; returns None, or raises what that raised."""
+
+
+def main(arguments: Sequence[str], rehearse: Rehearse) -> None:
     """Do the task, and write the result to where the standard output was."""
     memory_bytes, seconds, task, *others = arguments
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever libraries print is no result
     exit_with_parent(sys.stdin.buffer)
-    limits = int(memory_bytes), int(seconds)
-    refused = _load(limits, *others) if task == "load" else _convert(limits, *others)
+    limits, end = (int(memory_bytes), int(seconds)), functools.partial(_answer, answer)
+    if task == "load":
+        path, variant, dtype, patience_s = others
+        end_after = functools.partial(_end_after, float(patience_s), end)
+        end(_load(limits, lambda pipeline: (end_after(), rehearse(pipeline)), path, variant, dtype))
+    end(_convert(limits, *others))
+
+
+def _answer(answer: IO[str], refused: Sequence[Finding]) -> NoReturn:
+    """Write the result, and end the process at once: nothing that was loaded has a say in how it ends."""
     json.dump({"refused": [[to_plain(each.message), to_plain(each.explanation)] for each in refused]}, answer)
     answer.flush()
-    os._exit(0)  # nothing that was loaded has a say in how it ends
+    os._exit(0)
 
 
-def _load(limits: tuple[int, int], path: str, variant: str, dtype: str) -> Sequence[Finding]:
+def _end_after(seconds: float, end: Callable[[Sequence[Finding]], NoReturn]) -> None:
+    """End the process, with nothing found, after so many seconds, if they are more than 0."""
+    if seconds:
+        timer = threading.Timer(seconds, end, [()])
+        timer.daemon = True
+        timer.start()
+
+
+def _load(limits: tuple[int, int], rehearse: Rehearse, path: str, variant: str, dtype: str) -> Sequence[Finding]:
     """The findings against a model."""
     from sculptor_app.diffusion.models.loader import build, check_suitable, inspect_model
 
@@ -53,7 +78,13 @@ def _load(limits: tuple[int, int], path: str, variant: str, dtype: str) -> Seque
         return verdict.refusals
     limit_resources(*limits)
     forbid(Path(tempfile.gettempdir()))
-    return _refused(lambda: check_suitable(build(verdict, dtype)), limits[0])
+
+    def read() -> None:
+        pipeline = build(verdict, dtype)
+        check_suitable(pipeline)
+        rehearse(pipeline)
+
+    return _refused(read, limits[0])
 
 
 def _convert(limits: tuple[int, int], folder: str, stem: str, *files: str) -> Sequence[Finding]:
@@ -86,9 +117,10 @@ def _refused(read: Callable[[], object], memory_bytes: int) -> Sequence[Finding]
 def _unforeseen(error: BaseException, memory: bool, memory_bytes: int) -> Finding:
     if memory:
         return Finding(
-            translate("errors", "Building the model takes more than {0:.1f} GiB, far more than its weights.").format(
-                memory_bytes / 2**30
-            ),
+            translate(
+                "errors",
+                "Opening the model, and one step of it, take more than {0:.1f} GiB, far more than its weights.",
+            ).format(memory_bytes / 2**30),
             translate("errors", "Its settings ask for something huge; it would end the program."),
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -97,7 +129,9 @@ def _unforeseen(error: BaseException, memory: bool, memory_bytes: int) -> Findin
             translate("errors", "Free some space, and try again."),
         )
     return Finding(
-        translate("errors", "Building the model failed ({0}: {1}).").format(type(error).__name__, str(error)[:200]),
+        translate("errors", "Opening the model, or one step of it, failed ({0}: {1}).").format(
+            type(error).__name__, str(error)[:200]
+        ),
         translate("errors", "Copy it again."),
     )
 
@@ -115,23 +149,30 @@ def limit_resources(memory_bytes: int, seconds: int, most_written_bytes: int = M
         import resource
     except ImportError:  # Windows
         return
-    bounds = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, most_written_bytes), (resource.RLIMIT_CORE, 0)]
+    used_s = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    bounds = [(resource.RLIMIT_CPU, used_s + seconds), (resource.RLIMIT_FSIZE, most_written_bytes)]
+    bounds.append((resource.RLIMIT_CORE, 0))
     taken = _address_space()
     if taken is not None:
-        bounds.append((resource.RLIMIT_AS, taken + memory_bytes))
+        addresses, data = taken
+        # Libraries that are only loaded by then have addresses, too, but hardly data of their own.
+        bounds += [
+            (resource.RLIMIT_DATA, data + memory_bytes),
+            (resource.RLIMIT_AS, addresses + memory_bytes + (2 << 30)),
+        ]
     for limit, most in bounds:
         _, hard = resource.getrlimit(limit)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(limit, (most, most))
 
 
-def _address_space() -> int | None:
-    """Bytes of addresses that this process has; None where the system does not say."""
+def _address_space() -> tuple[int, int] | None:
+    """Bytes of addresses that this process has, and of those that hold data; None where the system does not say."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()
     except OSError:
         return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return int(pages[0]) * os.sysconf("SC_PAGE_SIZE"), int(pages[5]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def forbid(allowed: Path) -> None:
@@ -168,7 +209,3 @@ def exit_with_parent(parent: Any, end: Callable[[int], None] = os._exit) -> None
         end(1)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

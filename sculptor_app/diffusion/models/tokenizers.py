@@ -1,4 +1,7 @@
-"""Vocabularies of tokenizers: whether there is one, and SentencePiece models read for transformers.
+"""Tokenizers: whether they have words, whether they make much out of little, and SentencePiece models read.
+
+A tokenizer.json describes a little program: rules that replace, prepend, split and put together. Each rule here may do
+no more than those of published models, so that a prompt grows by a bounded factor.
 
 WORKAROUND: transformers 5.24 reads them with protobuf alone, which is no dependency of its own or of ours. Where it is
 missing, it takes the file for one of tiktoken and asks for that package. The few fields that it looks at are read here.
@@ -8,17 +11,41 @@ Source: `sentencepiece_model.proto` of google/sentencepiece for the numbers of t
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib
 import importlib.util
+import json
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from sculptor_app.core.texts import translate
-from sculptor_app.diffusion.models.verdict import Finding, Unfit, shown_path
+from sculptor_app.diffusion.models.verdict import Finding, Unfit, shown, shown_path
+
+MOST_RULES = 16
+"""Of a list of rules; published tokenizers have up to six."""
+MOST_RULE_LETTERS = 8
+"""That a rule puts in the place of what it finds, or before it: "▁" as a rule."""
+MOST_GROWTH = 64
+"""As what a text is longer after all rules; Unicode's own normal forms make 18 letters of one."""
+MOST_PATTERN_LETTERS = 2_000
+MOST_CHARMAP_BYTES = 256
+"""That the table of a SentencePiece model may put in the place of a letter; Unicode's longest has 33."""
+MOST_IDS = 64
+"""Of one entry of a post-processor, which is put around each prompt."""
+MOST_WORD_LETTERS = 1_000
+MOST_PADDING = 1 << 20
+_RULES = ("normalizers", "pretokenizers", "processors", "decoders")
+"""Names of the lists that rules may be in."""
+_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+"""An escaped letter or a class of letters in a pattern, within which a bracket is just a letter."""
+_ENDLESS = re.compile(r"\)(?:[*+]|\{\d*,?\d*\})")
+"""A group that repeats: with anything in it that repeats, too, a search may take for ever."""
+_LITTLE = translate("errors", "It makes much out of little: a prompt would fill the memory, or take for ever.")
 
 MOST_PIECES = 1 << 21
 """Several times the largest vocabulary there is."""
@@ -80,6 +107,129 @@ def _no_vocabulary(folder: Path, files: str) -> Finding:
     )
 
 
+def check_tokenizer(folder: Path) -> None:
+    """Refuse (`Unfit`) the tokenizer.json of a component's folder if it makes much out of little, or cannot be read."""
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        return
+    try:
+        rules = json.loads(path.read_bytes())
+    except (ValueError, RecursionError, OSError) as error:
+        raise Unfit(
+            translate("errors", "{0} cannot be read ({1}).").format(shown_path(path), shown(str(error))),
+            translate("errors", "Restore the file from where it came."),
+        ) from error
+    if not isinstance(rules, dict):
+        return  # the tokenizer's own loader says so
+    growth = 1
+    for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder", "model", "truncation", "padding"):
+        for key, value, most in _excesses(rules.get(part)):
+            _refuse(path, f"{part}.{key}", value, most)
+        if part in ("normalizer", "pre_tokenizer", "post_processor"):
+            growth *= _growth(rules.get(part))
+    if growth > MOST_GROWTH:
+        message = translate("errors", "The rules of {0} may make a text {1:,} times as long; allowed is {2}.")
+        raise Unfit(message.format(shown_path(path), growth, MOST_GROWTH), _LITTLE)
+
+
+def _refuse(path: Path, key: str, value: Any, most: object) -> NoReturn:
+    """Refuse (`Unfit`) a setting for its value, or, with a whole number as what is allowed, for its length."""
+    if isinstance(most, int):
+        message = translate("errors", "{0} in {1} has {2:,} letters or items; allowed are {3:,}.")
+        raise Unfit(message.format(key, shown_path(path), value, most), _LITTLE)
+    message = translate("errors", "{0} in {1} is {2}; allowed is {3}.")
+    raise Unfit(message.format(key, shown_path(path), shown(value), most), _LITTLE)
+
+
+def _each_rule(rules: Any) -> Iterator[dict[str, Any]]:
+    """A rule, and those that are listed in it."""
+    waiting = [rules]
+    while waiting:
+        rule = waiting.pop()
+        if isinstance(rule, dict):
+            yield rule
+            waiting += [each for name in _RULES if isinstance(rule.get(name), list) for each in rule[name]]
+
+
+_LENGTHS = {
+    "content": MOST_RULE_LETTERS, "prepend": MOST_RULE_LETTERS, "replacement": MOST_RULE_LETTERS,
+    "continuing_subword_prefix": 32, "end_of_word_suffix": 32, "prefix": 32, "suffix": 32, "unk_token": 1_000,
+    **dict.fromkeys(_RULES, MOST_RULES), "single": 64, "pair": 64, "special_tokens": 10_000,
+}  # fmt: skip
+"""Most letters or items of a rule's settings."""
+_NUMBERS = {
+    "max_input_chars_per_word": MOST_WORD_LETTERS, "max_length": MOST_PADDING, "length": MOST_PADDING,
+    "stride": MOST_PADDING, "pad_to_multiple_of": 4_096, "start": 1_000, "stop": 1_000, "Fixed": MOST_PADDING,
+}  # fmt: skip
+
+
+def _excesses(rules: Any) -> Iterator[tuple[str, object, object]]:
+    """Settings of rules that are too much, with their values or lengths and what is allowed."""
+    for rule in _each_rule(rules):
+        for key, most in _LENGTHS.items():
+            value = rule.get(key)
+            if isinstance(value, str | list | dict) and len(value) > most:
+                yield key, len(value), most
+        strategy = rule.get("strategy")
+        for place in (rule, strategy if isinstance(strategy, dict) else {}):
+            for key, most in _NUMBERS.items():
+                value = place.get(key)
+                if isinstance(value, int | float) and not 0 <= value <= most:
+                    yield key, value, f"0 to {most:,}"
+        yield from _pattern_excesses(rule.get("pattern"))
+        tokens = rule.get("special_tokens")
+        for token in tokens.values() if isinstance(tokens, dict) else ():
+            if isinstance(token, dict) and isinstance(token.get("ids"), list) and len(token["ids"]) > MOST_IDS:
+                yield "special_tokens", len(token["ids"]), MOST_IDS
+        longest = _longest_in_charmap(_decoded(rule.get("precompiled_charsmap")))
+        if longest > MOST_CHARMAP_BYTES:
+            yield "precompiled_charsmap", longest, MOST_CHARMAP_BYTES
+
+
+def _pattern_excesses(pattern: Any) -> Iterator[tuple[str, object, object]]:
+    """The same for what a rule looks for: a text, or a pattern that may take for ever to find."""
+    for name, text in pattern.items() if isinstance(pattern, dict) else ():
+        if isinstance(text, str) and len(text) > MOST_PATTERN_LETTERS:
+            yield "pattern", len(text), MOST_PATTERN_LETTERS
+        elif isinstance(text, str) and name == "Regex" and _ENDLESS.search(_ATOM.sub("x", text)):
+            yield "pattern", text, translate("errors", "one without groups that repeat")
+
+
+def _growth(rules: Any) -> int:
+    """How many times as long rules may make a text, as far as they say it themselves."""
+    growth = 1
+    for rule in _each_rule(rules):
+        content, pattern = rule.get("content"), rule.get("pattern")
+        if rule.get("type") == "Replace" and isinstance(content, str):
+            found = pattern.get("String") if isinstance(pattern, dict) else None
+            growth *= max(1, -(-len(content) // max(1, len(found) if isinstance(found, str) else 1)))
+        elif rule.get("type") == "ByteLevel":  # each byte above 127 becomes two
+            growth *= 2
+        elif isinstance(rule.get("single"), list):  # of a post-processor: how often it has the text itself
+            growth *= max(1, sum(1 for each in rule["single"] if isinstance(each, dict) and "Sequence" in each))
+    return growth
+
+
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str):
+        return b""
+    try:
+        return base64.b64decode(text)
+    except ValueError:
+        return b""  # the tokenizer's own loader says so
+
+
+def _longest_in_charmap(table: bytes) -> int:
+    """Bytes of the longest text that the table of a SentencePiece model may put in the place of a letter.
+
+    It holds the size of its trie, that trie, and texts that end with a 0.
+    """
+    if len(table) < 4:
+        return 0
+    texts = table[4 + int.from_bytes(table[:4], "little") :]
+    return max((len(each) for each in texts.split(b"\0")), default=0)
+
+
 @contextlib.contextmanager
 def sentencepiece_models(folder: Path) -> Iterator[None]:
     """Let transformers read the SentencePiece models of a tokenizer's folder while the block runs.
@@ -94,7 +244,9 @@ def sentencepiece_models(folder: Path) -> Iterator[None]:
         yield
         return
     for file in files:
-        _read_file(file)
+        longest = _longest_in_charmap(_read_file(file).normalizer_spec.precompiled_charsmap)
+        if longest > MOST_CHARMAP_BYTES:
+            _refuse(file, "precompiled_charsmap", longest, MOST_CHARMAP_BYTES)
     converters: Any = importlib.import_module("transformers.convert_slow_tokenizer")  # it has a function of that name
     real = converters.SentencePieceExtractor
 

@@ -1,11 +1,13 @@
-"""Networks of a pipeline: which they are, the lock for building one, and stubs of them for replaying a run."""
+"""Networks of a pipeline: which they are, the lock for building one, stops within them, stubs for replaying a run."""
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +51,80 @@ class NetworkHook:
 
 def _do_nothing(*given: Any) -> None:
     """What a copied hook calls."""
+
+
+_check_stop: contextvars.ContextVar[Callable[[], None] | None] = contextvars.ContextVar(
+    "check for a stop", default=None
+)
+_POLL_S = 0.05
+
+
+@contextlib.contextmanager
+def stops_while_preparing(pipeline: Any, check: Callable[[], None]) -> Iterator[None]:
+    """Let a run be stopped while the block prepares it: while words are read, and between the layers that encode them.
+
+    The networks that take the steps are left alone: a stop is heard between steps, and nothing slows them.
+
+    Args:
+        check: Raises what ends the run, once a stop was asked for.
+    """
+    stepping = set(networks_of(pipeline).values())
+    encoders = [each for each in pipeline.components.values() if isinstance(each, torch.nn.Module)]
+    layers = {layer for each in encoders if each not in stepping for layer in each.modules()}
+    hook = NetworkHook(lambda *_: check())
+    handles = [each.register_forward_pre_hook(hook) for each in layers]
+    for part in pipeline.components.values():
+        if callable(getattr(part, "decode", None)) and not isinstance(part, torch.nn.Module):
+            _make_leavable(type(part))
+    token = _check_stop.set(check)
+    try:
+        yield
+    finally:
+        _check_stop.reset(token)
+        for each in handles:
+            each.remove()
+
+
+_READING = ("__call__", "tokenize", "encode", "apply_chat_template")
+"""Methods by which pipelines let a tokenizer, or a processor with one, read words."""
+
+
+def _make_leavable(kind: Any) -> None:
+    """Let the methods of a tokenizer's class that read be left while they do; outside of runs they stay as they are."""
+    for name in _READING:
+        read = getattr(kind, name, None)
+        if read is not None and not hasattr(read, "is_leavable"):
+            setattr(kind, name, _leavable(read))
+
+
+def _leavable(read: Any) -> Any:
+    @functools.wraps(read)
+    def read_leavable(self: Any, *given: Any, **named: Any) -> Any:
+        check = _check_stop.get()
+        if check is None:
+            return read(self, *given, **named)
+        return _left_at_stop(lambda: read(self, *given, **named), check)
+
+    read_leavable.is_leavable = True  # type: ignore[attr-defined]
+    return read_leavable
+
+
+def _left_at_stop(work: Callable[[], Any], check: Callable[[], None]) -> Any:
+    """The result of work in a thread that is left behind when `check` raises: the tokenizers cannot be interrupted."""
+    result: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:  # it is raised in the thread that waits
+            result.set_exception(error)
+
+    thread = threading.Thread(target=run, name="tokenizer", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL_S)
+        check()
+    return result.result()
 
 
 @dataclass(frozen=True, slots=True)

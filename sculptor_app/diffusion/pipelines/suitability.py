@@ -22,13 +22,23 @@ from sculptor_app.core.requests.samplers import SCHEDULER_CLASSES
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.compatibility import samplers_for, why_scheduler_misfits
 from sculptor_app.diffusion.pipelines.layout import AUTOENCODERS, latent_layout_of, why_unknown_decoder
-from sculptor_app.diffusion.pipelines.parameters import call_parameters, code_names, function_of, why_not_callable
+from sculptor_app.diffusion.pipelines.parameters import (
+    MOST_SIDE_PX,
+    call_parameters,
+    code_names,
+    function_of,
+    native_size,
+    why_not_callable,
+)
 from sculptor_app.diffusion.samplers.levels import INVERTED_LEVELS, unknown_steps
 from sculptor_app.diffusion.samplers.schedulers import schedulers_of
 
 PipelineClass = Any
 
 PICTURES_ONLY = translate("errors", "Choose a model that makes pictures.")
+MOST_FACTOR = 128
+"""Pixels along the edge of a latent: those of the strongest autoencoder of diffusers, DC-AE f128."""
+_HUGE = translate("errors", "It would fill the memory; restore its settings from where they came.")
 _DRAWS = translate("errors", "Open the model that draws from it, or the one that holds both.")
 
 _MAKES: Mapping[str, tuple[str, str]] = {
@@ -65,7 +75,7 @@ _OPTIONAL_PACKAGES = {
 
 CAUSES = (
     *_MAKES, "no call", "inversion", "broken", "package", "tokens", "parallel", "grid", "argument", "layout",
-    "scheduler",
+    "scheduler", "size",
 )  # fmt: skip
 """All causes, in one word each."""
 
@@ -114,7 +124,7 @@ def obstacle_of(pipeline: Any) -> Obstacle | None:
     """The cause why a built pipeline cannot be run here: that of its class, or one of its components' configs."""
     kind = type(pipeline)
     if hasattr(kind, "picture_size"):
-        return None
+        return _too_large(pipeline)
     found = obstacle_of_class(kind) or _missing_argument(kind, pipeline)
     if found is not None:
         return found
@@ -124,7 +134,19 @@ def obstacle_of(pipeline: Any) -> Obstacle | None:
         advice = translate("errors", "They belong to different models: restore model_index.json and the scheduler.")
         return Obstacle("scheduler", why_not, advice)
     why_not = latent_layout_of(pipeline).why_not
-    return Obstacle("layout", why_not, PICTURES_ONLY) if why_not else None
+    return Obstacle("layout", why_not, PICTURES_ONLY) if why_not else _too_large(pipeline)
+
+
+def _too_large(pipeline: Any) -> Obstacle | None:
+    """A picture, or a piece of it that one latent becomes, that is larger than any model's."""
+    factor, size = latent_layout_of(pipeline).factor, native_size(pipeline)
+    if factor > MOST_FACTOR:
+        message = translate("errors", "One latent becomes {0} × {0} pixels in its autoencoder; allowed are {1} × {1}.")
+        return Obstacle("size", message.format(factor, MOST_FACTOR), _HUGE)
+    if size is not None and not all(1 <= edge <= MOST_SIDE_PX for edge in size):
+        message = translate("errors", "Its pictures have {0} × {1} pixels by its settings; allowed are 1 to {2}.")
+        return Obstacle("size", message.format(size[1], size[0], MOST_SIDE_PX), _HUGE)
+    return None
 
 
 def why_no_guess(settings: Mapping[str, Any]) -> str:

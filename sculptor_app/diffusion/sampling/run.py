@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from dataclasses import replace
 
@@ -88,10 +87,8 @@ class PipelineRun:
         count = getattr(self.pipeline, "_num_timesteps", None)
         return count if isinstance(count, int) else None
 
-    def execute(
-        self, observer: BatchObserver, context: contextlib.AbstractContextManager[object] | None = None
-    ) -> None:
-        """Call the pipeline, to the end; `context` is open while it runs.
+    def execute(self, observer: BatchObserver) -> None:
+        """Call the pipeline, to the end.
 
         Raises:
             RequestError: The pipeline refuses its arguments.
@@ -103,7 +100,7 @@ class PipelineRun:
             self.random.enter()
             try:
                 sized = observer.options.converter.noting_size(self.pipeline)
-                with torch.no_grad(), context or contextlib.nullcontext(), sized, observed(schedulers, observer):
+                with torch.no_grad(), sized, observed(schedulers, observer):
                     observer.finish(self.pipeline(**self._call.arguments))
             except (ValueError, TypeError) as error:
                 if observer.has_begun or isinstance(error, SculptorError):

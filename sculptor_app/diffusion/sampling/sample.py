@@ -26,6 +26,7 @@ from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import Observer
+from sculptor_app.diffusion.pipelines.networks import stops_while_preparing
 from sculptor_app.diffusion.samplers.levels import Call, levels_of
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.run import PipelineRun
@@ -50,7 +51,8 @@ def sample(
     generator early cancels the run. The model stays loaded in the engine.
 
     Args:
-        stop: Set from any thread to end the run within a step, and the loading before it between two components.
+        stop: Set from any thread to end the run within a step, its preparation within a layer of an encoder, and the
+            loading before it between two components.
         budget_bytes: Memory for the trajectory's frames and snapshots.
         spill_folder: Where those beyond it go; None is the program's cache folder.
         start: What to start from; None is the noise of the seed. The trajectory of a run that starts late has the steps
@@ -77,7 +79,12 @@ def stream_events(
     run: PipelineRun, writer: TrajectoryWriter, context: contextlib.AbstractContextManager[object] | None = None
 ) -> Generator[Event, None, None]:
     """Events of a run in a greenlet; errors are those of `sample`, and `context` is open while the pipeline runs."""
-    coroutine = GreenletCoroutine(lambda: run.execute(writer.observer, context))
+
+    def execute() -> None:
+        with context or contextlib.nullcontext(), stops_while_preparing(run.pipeline, writer.interrupt):
+            run.execute(writer.observer)
+
+    coroutine = GreenletCoroutine(execute)
     try:
         yield from coroutine.items()
     except (Cancelled, GeneratorExit, KeyboardInterrupt):
@@ -121,7 +128,7 @@ class TrajectoryWriter:
         options = run.observer_options
         if snapshots is not None and options.step_hook is None:
             options = replace(options, step_hook=SnapshotRecorder(snapshots, run.random))
-        self.observer = Observer(self._start, self._take, self._interrupt, options)
+        self.observer = Observer(self._start, self._take, self.interrupt, options)
         self._run, self._snapshots, self._stop, self._budget, self._on_start = run, snapshots, stop, budget, on_start
         self._trajectory: Trajectory | None = None
 
@@ -162,9 +169,10 @@ class TrajectoryWriter:
         self._run.random.leave()
         yield_to_caller(event)
         self._run.random.enter()
-        self._interrupt()
+        self.interrupt()
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
+        """Raise `Cancelled` once a stop was asked for."""
         if self._stop.is_set():
             raise Cancelled
 

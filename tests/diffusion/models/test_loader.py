@@ -1,6 +1,7 @@
 """Loading as the engine and the commands do it, and the plan of a model's memory, worked out by hand."""
 
 import re
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 from diffusers import DDPMPipeline
 
+from sculptor_app import resources
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader, sandbox
@@ -43,7 +45,14 @@ def seen_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
 
 
-def test_the_embedded_kind_needs_no_sandbox_and_makes_the_same_picture(tiny_model: Path, no_process: None) -> None:
+def test_the_program_s_own_model_alone_needs_no_sandbox_and_makes_the_same_picture(
+    tiny_model: Path, tmp_path: Path, no_process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copytree(tiny_model, tmp_path / "models" / "other", copy_function=shutil.copyfile)
+    with pytest.raises(AssertionError, match="a process was started"):
+        load_pipeline(other)
+    monkeypatch.setattr(resources, "root", lambda: tmp_path)
+    load_pipeline(other)
     pipeline = load_pipeline(tiny_model)
     before = load_sculptor(tiny_model)
     arguments: dict[str, Any] = {"form": 1, "num_inference_steps": 2}
