@@ -215,13 +215,15 @@ class Person:
     def _act(self) -> None:
         from PySide6.QtWidgets import QApplication
 
-        is_nested = QApplication.activeModalWidget() is not None or QApplication.activePopupWidget() is not None
         self._next()
         if self._is_over():
             self._leave()
             return
-        if self._depth and not (is_nested and self._depth < 4):
-            return  # an action lets events through; the next one waits until it is done
+        if self._depth:  # an action lets events through, or has opened a menu that it waits for
+            popup = QApplication.activePopupWidget()
+            if popup is not None:
+                popup.close()
+            return
         self._depth += 1
         actions, weights = zip(*self._actions, strict=True)
         action = self._random.choices(actions, weights)[0]

@@ -18,6 +18,9 @@ from sculptor_app.core.requests.samplers import SAMPLERS
 from sculptor_app.ui.theme import inset
 from sculptor_app.ui.widgets.names import display, explained
 
+_LIST_FRAME_PX = 24
+"""What a list's frame, padding and scroll bar take of its width."""
+
 
 class ChoiceBox(QComboBox):
     """A QComboBox of texts, each with the key that it stands for."""
@@ -46,9 +49,10 @@ class ChoiceBox(QComboBox):
         painter.end()
 
     def showPopup(self) -> None:
+        view = self.view()
+        view.setMinimumWidth(view.sizeHintForColumn(0) + _LIST_FRAME_PX)  # as wide as its longest entry, not as the box
         super().showPopup()
         # Where the screen has no room for all rows Qt cuts the last one in two; the list then ends with a whole one.
-        view = self.view()
         row, list_window = view.sizeHintForRow(0), view.window()
         rest = view.viewport().height() % row if row > 0 and view.verticalScrollBar().maximum() else 0
         if rest:

@@ -68,6 +68,16 @@ def test_where_the_screen_has_no_room_the_last_row_is_whole(
     assert 0 <= 211 - view.window().height() < view.sizeHintForRow(0)
 
 
+def test_no_entry_of_a_narrow_box_is_cut(qtbot: QtBot, mode: str) -> None:
+    box = ChoiceBox([("DDIM", "a"), ("DPM-Solver++ 2M SDE, and then some more", "b")])
+    qtbot.addWidget(box)
+    box.setFixedWidth(90)
+    box.show()
+    box.showPopup()
+    assert box.view().viewport().width() >= box.view().sizeHintForColumn(0)
+    assert box.width() == 90
+
+
 def test_a_list_has_one_frame(qtbot: QtBot, mode: str) -> None:
     box = opened(qtbot, 8)
     tokens = theme.theme().tokens
