@@ -12,7 +12,7 @@ from sculptor_app.cli import main, make_parser
 from sculptor_app.diffusion.models import loader
 from sculptor_app.diffusion.models.hub import cache as hub
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
-from tests.helpers.small_hub import NAME, Hub, files_of, make_usual, serving
+from tests.helpers.small_hub import NAME, Hub, count_connections, files_of, make_usual, serving
 
 WEIGHTS_FILE = f"unet/{WEIGHTS}"
 CHECK = ["check-model", NAME, "--device", "cpu", "--no-trial"]
@@ -77,6 +77,35 @@ def test_it_is_fetched_and_goes_on(served: Hub, tmp_path: Path, capsys: Any) -> 
     assert main(told) == 0
     assert main(CHECK) == 0
     assert len(served.fetched) == fetched
+
+
+def test_nobody_is_asked_about_what_is_here(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Of all that a folder may make libraries do; a name of the hub is asked for, which shows that it is counted."""
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    folder = save(ddpm, tmp_path / "ddpm")
+    tried = count_connections(monkeypatch)
+    assert main(["check-model", str(folder), "--device", "cpu"]) == 0
+    assert main(["check-model", str(folder), "--device", "cpu", "--download", "--convert-pickles"]) == 0
+    (folder / "unet" / WEIGHTS).unlink()
+    assert main(["check-model", str(folder), "--device", "cpu", "--download"]) == 1
+    out = ["--steps", "2", "--device", "cpu", "--out", str(tmp_path / "x.png")]
+    assert main(["sculpt", "--model", str(tiny_model), *out]) == 0
+    assert hub.cached_names() == ()
+    assert tried == []
+    assert main(["check-model", NAME, "--download"]) == 2
+    assert tried != []
+
+
+def test_libraries_report_nothing_of_their_use() -> None:
+    from diffusers.utils.hub_utils import http_user_agent
+    from huggingface_hub import constants
+
+    assert constants.HF_HUB_DISABLE_TELEMETRY
+    assert "telemetry/off" in http_user_agent()
 
 
 def test_ctrl_c_keeps_what_has_come(served: Hub, capsys: Any) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ class Hub:
         refuse: Status and error code for every answer, as the real hub gives them; None to answer.
         address: Where it listens.
         elsewhere: Another hub's address, where it sends those who want a large file, as the real one does.
+        asked_for: Path of each request, in order.
         tokens: What was sent to it to know the person, with each file that was asked for.
     """
 
@@ -46,6 +48,7 @@ class Hub:
         self.refuse: tuple[int, str] | None = None
         self.address = self.elsewhere = ""
         self.tokens: list[str | None] = []
+        self.asked_for: list[str] = []
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -72,6 +75,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, with_content: bool) -> None:
             path = unquote(urlsplit(self.path).path)
+            hub.asked_for.append(path)
             if hub.refuse is not None:
                 self._send(hub.refuse[0], b"", with_content, {"X-Error-Code": hub.refuse[1]})
             elif path.startswith(f"/api/models/{NAME}"):
@@ -159,3 +163,17 @@ def serving(files: dict[str, bytes]) -> Iterator[Hub]:
             hub.pause.set()
             server.shutdown()
             thread.join()
+
+
+def count_connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Addresses that this process tries to reach or to look up from now on; it reaches none."""
+    tried: list[object] = []
+
+    def refuse(*arguments: object, **_: object) -> None:
+        tried.append(arguments[-1] if len(arguments) == 2 else arguments[0])
+        raise OSError(101, "Network is unreachable")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return tried

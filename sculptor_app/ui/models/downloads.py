@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Offer
 
-log = logging.getLogger(__name__)
-
 
 class Downloads(QObject):
     """One download at a time, in a bar of its own: carving goes on meanwhile."""
@@ -28,7 +25,7 @@ class Downloads(QObject):
     def __init__(self, runner: SamplingRunner, bar: WorkBar, messages: MessageBar) -> None:
         super().__init__(bar)
         self._runner, self._bar, self._messages = runner, bar, messages
-        self._name, self._is_quiet, self._is_wanted = "", False, False
+        self._name, self._is_refused, self._is_wanted = "", False, False
         self._offer: Offer | None = None
         self._done, self._clock = 0, TransferClock(0)
         self.download = ModelDownload(self)
@@ -42,21 +39,31 @@ class Downloads(QObject):
     def is_fetching(self) -> bool:
         return self.download.is_busy and self._offer is not None
 
-    def ask(self, name: str, *, quietly: bool = False) -> None:
-        """Ask the hub for a model, unless one is being fetched; `quietly` hides that it has nothing to add."""
+    def suggest(self, name: str, *, is_refused: bool = False) -> None:
+        """Offer to ask the hub for a model, which hears of it only when a person agrees.
+
+        Args:
+            is_refused: Whether what is here of it was refused, as it is where only a part has come.
+        """
+        if self.download.is_busy:
+            return
+        here = self.tr("{0} may be here in part only.") if is_refused else self.tr("{0} is not on this computer.")
+        asks = [(self.tr("Ask the hub"), lambda: self.ask(name, is_refused)), (self.tr("Cancel"), self.put_aside)]
+        self._bar.show_work(here.format(name), asks, is_busy=False)
+
+    def ask(self, name: str, is_refused: bool = False) -> None:
+        """Ask the hub for a model, unless one is being fetched; a person has agreed to it."""
         if self.is_fetching:
-            if not quietly:
-                text = self.tr("{0} is being downloaded; one model is fetched at a time.").format(self._name)
-                self._messages.show_message(text, self.tr("Wait until it is here, or stop it."), is_fault=False)
+            text = self.tr("{0} is being downloaded; one model is fetched at a time.").format(self._name)
+            self._messages.show_message(text, self.tr("Wait until it is here, or stop it."), is_fault=False)
             return
         self._is_wanted = False
-        self._ask(name, quietly)
+        self._ask(name, is_refused)
 
-    def _ask(self, name: str, quietly: bool = False) -> None:
-        self._name, self._is_quiet, self._offer = name, quietly, None
-        if not quietly:
-            text = self.tr("Asking the hub how large {0} is…").format(name)
-            self._bar.show_work(text, [(self.tr("Stop"), self.put_aside)])
+    def _ask(self, name: str, is_refused: bool = False) -> None:
+        self._name, self._is_refused, self._offer = name, is_refused, None
+        text = self.tr("Asking the hub how large {0} is…").format(name)
+        self._bar.show_work(text, [(self.tr("Stop"), self.put_aside)])
         self.download.ask(name)
 
     @Slot()
@@ -69,7 +76,10 @@ class Downloads(QObject):
     def _show_offer(self, offer: Offer | None) -> None:
         self._bar.hide()
         if offer is None:
-            if not self._is_quiet:
+            if self._is_refused:  # opening it once more would end as before
+                text = self.tr("All of {0} is here; the hub has nothing to add.").format(self._name)
+                self._messages.show_message(text, is_fault=False)
+            else:
                 self.open_requested.emit(self._name)
             return
         self._offer = offer
@@ -143,12 +153,9 @@ class Downloads(QObject):
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._bar.hide()
-        if self._is_quiet:
-            log.info("the hub has nothing to add to %s: %s", self._name, error)
-        else:
-            again = self.tr("Try again") if isinstance(error, DownloadFailed) and error.may_pass else ""
-            unforeseen = self.tr("The model could not be fetched, for a reason that nobody foresaw ({0}: {1}).")
-            self._messages.show_error(error, unforeseen, action=again, on_action=self._again)
+        again = self.tr("Try again") if isinstance(error, DownloadFailed) and error.may_pass else ""
+        unforeseen = self.tr("The model could not be fetched, for a reason that nobody foresaw ({0}: {1}).")
+        self._messages.show_error(error, unforeseen, action=again, on_action=self._again)
 
     def close(self) -> None:
         """End the download with the window; what has come stays."""

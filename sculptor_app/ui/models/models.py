@@ -207,7 +207,7 @@ class Models(QObject):
 
     @Slot(str)
     def open(self, model: str | None) -> None:
-        """Open a model: a folder, a checkpoint file, a name on the hub; None is the embedded one."""
+        """Open a model: a folder, a checkpoint file, a name that a person has the hub asked for; None is embedded."""
         self._messages.clear()
         if model is not None:
             try:
@@ -219,6 +219,14 @@ class Models(QObject):
             self.downloads.ask(model)
         else:
             self._open_now(model)
+
+    def _open_recent(self, model: str) -> None:
+        """Open a model once more; the hub is not asked for one that is gone before a person agrees."""
+        if is_of_the_hub(model) and not is_begun(model):
+            self._messages.clear()
+            self.downloads.suggest(model)
+        else:
+            self.open(model)
 
     @Slot(str)
     def _open_now(self, model: str | None, convert_pickles: bool = False) -> None:
@@ -240,7 +248,7 @@ class Models(QObject):
             self._open_now(model)
         elif isinstance(prepared.error, NotInCache):
             self._messages.clear()
-            self.downloads.ask(prepared.error.name)
+            self.downloads.suggest(prepared.error.name)
 
     @Slot()
     def _show_stopped(self) -> None:
@@ -284,7 +292,7 @@ class Models(QObject):
             why = f"{display(error.first.explanation)} {self._next_run()}"
             messages.show_message(error.first.message, why, action=self.tr("All reasons"), on_action=show)
             if self._wanted is not None and is_of_the_hub(self._wanted) and not is_offline():
-                self.downloads.ask(self._wanted, quietly=True)  # it may be here in part only
+                self.downloads.suggest(self._wanted, is_refused=True)
         elif isinstance(error, SculptorError):
             messages.show_message(error.message, f"{display(error.advice)} {self._next_run()}".strip())
         else:
@@ -315,7 +323,7 @@ class Models(QObject):
             action = menu.addAction(model.replace("&", "&&"))
             action.setCheckable(True)
             action.setChecked(model == self._controls.model)
-            action.triggered.connect(lambda _=False, model=model: self.open(model))
+            action.triggered.connect(lambda _=False, model=model: self._open_recent(model))
 
     def close(self) -> None:
         """End what goes on, with the window."""

@@ -13,7 +13,7 @@ from sculptor_app.diffusion.models import loader
 from sculptor_app.diffusion.models.hub import cache
 from sculptor_app.ui.models.dialogs import HubDialog
 from tests.helpers.diffusers_models import WEIGHTS, ddpm, save
-from tests.helpers.small_hub import NAME, Hub, files_of, make_usual, serving
+from tests.helpers.small_hub import NAME, Hub, count_connections, files_of, make_usual, serving
 from tests.helpers.window import RUN_MS, Driver
 
 WEIGHTS_FILE = f"unet/{WEIGHTS}"
@@ -164,12 +164,17 @@ def test_a_model_that_is_here_in_part_is_offered_after_it_was_refused(ready: Dri
     offer(ready)
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
         click(ready, "Download")
-    with ready.qtbot.waitSignal(ready.runner.finished, timeout=RUN_MS):
-        models.unload()  # else it would be opened from memory
+    models.unload()  # else it would be opened from memory
+    ready.qtbot.waitUntil(lambda: ready.runner.engine.device is None, timeout=RUN_MS)
     (cache.find_cached(NAME) / WEIGHTS_FILE).resolve().unlink()
-    with ready.qtbot.waitSignal(models.downloads.download.offered, timeout=RUN_MS):
-        models.open(NAME)
+    asked = len(served.asked_for)
+    models.open(NAME)
+    ready.qtbot.waitUntil(lambda: "is missing" in ready.window.panels.messages.message, timeout=RUN_MS)
     assert f"{WEIGHTS} is missing" in ready.window.panels.messages.message
+    assert bar(ready).text.text() == f"{NAME} may be here in part only."
+    assert len(served.asked_for) == asked  # not before a person agrees
+    with ready.qtbot.waitSignal(models.downloads.download.offered, timeout=RUN_MS):
+        click(ready, "Ask the hub")
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
         click(ready, "Download")
 
@@ -177,9 +182,13 @@ def test_a_model_that_is_here_in_part_is_offered_after_it_was_refused(ready: Dri
 def test_a_model_that_is_named_at_the_start_is_offered(open_window: Callable[..., Driver], served: Hub) -> None:
     driver = open_window(model=NAME)
     driver.window.complete()
+    driver.prepare()
+    driver.qtbot.waitUntil(bar(driver).isVisible, timeout=RUN_MS)
+    assert bar(driver).text.text() == f"{NAME} is not on this computer."
+    assert served.asked_for == []
     with driver.qtbot.waitSignal(driver.window.bench.models.downloads.download.offered, timeout=RUN_MS):
-        driver.prepare()
-    assert bar(driver).isVisible()
+        click(driver, "Ask the hub")
+    assert served.asked_for != []
     assert not driver.window.panels.messages.message
 
 
@@ -271,3 +280,31 @@ def test_opening_says_what_is_done_and_can_be_stopped(
     assert f"Opening {folder}: reading unet (2 of 2)" in said
     assert not opening_bar.isVisible()
     assert not window.panels.messages.message
+
+
+def test_no_connection_is_made_before_a_person_agrees(
+    open_window: Callable[..., Driver], tmp_path: Path, ddpm_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at the start, nor for a folder, nor while a name is typed, nor for a recent model that is gone."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    for name, content in ddpm_files.items():
+        (tmp_path / "ddpm" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ddpm" / name).write_bytes(content)
+    tried = count_connections(monkeypatch)
+    driver = open_window()
+    driver.prepare()
+    models = driver.window.bench.models
+    with driver.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
+        models.open(str(tmp_path / "ddpm"))
+    models.ask_name()
+    dialog = next(child for child in driver.window.children() if isinstance(child, HubDialog))
+    for end in range(1, len(NAME) + 1):
+        dialog.name.setEditText(NAME[:end])
+    dialog.close()
+    models._open_recent(NAME)
+    assert bar(driver).text.text() == f"{NAME} is not on this computer."
+    assert tried == []
+    with driver.qtbot.waitSignal(models.downloads.download.failed, timeout=RUN_MS):
+        click(driver, "Ask the hub")
+    assert tried != []
