@@ -358,7 +358,7 @@ def test_without_a_map_the_first_three_channels_are_shown_and_that_is_said() -> 
     np.testing.assert_array_equal(guess.rgb, wanted)
     assert guess.seen == "the first three of 4 channels of latents"
     chips = pictures.picture(run(mapped=False), 2, FrameKind.GUESS_CHIPS)
-    assert chips.seen == "the mean of 4 channels of latents"
+    assert chips.seen == "the mean over the channels of the latents"
 
 
 def test_pixels_need_no_words() -> None:
