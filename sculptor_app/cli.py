@@ -47,9 +47,21 @@ def _run(argv: Sequence[str] | None) -> int:
     from sculptor_app.commands.window import open_window
 
     arguments = make_parser().parse_args(argv)
+    if argv is None and not _has_current_folder():
+        terminal.say("The current folder is gone; change to another one and start again.", terminal.stderr())
+        return terminal.BAD_INPUT
     if argv is None and arguments.run is not open_window:
         terminal.keep_streams()
     return int(arguments.run(arguments))
+
+
+def _has_current_folder() -> bool:
+    """Whether the folder that relative paths begin in is there; without it torch's MKL ends the process."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        return False
+    return True
 
 
 def make_parser() -> Parser:

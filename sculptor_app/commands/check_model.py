@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool) -> Iterator[str]:
     from sculptor_app.core.texts import byte_text, plural
-    from sculptor_app.diffusion.models.verdict import Answer, Severity, shown, shown_path
+    from sculptor_app.diffusion.models.verdict import Answer, Severity, listed, shown, shown_path
 
     yield shown_path(verdict.path)
     if verdict.pipeline_class is not None:
@@ -102,11 +102,17 @@ def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool)
     else:
         count = len(verdict.refusals)
         yield f"Refused, for {plural(count, '1 reason', f'{count} reasons')}:"
-    for finding in verdict.findings:
+    findings, left_out = listed(verdict.findings)
+    for finding in findings:
         yield f"  {'note: ' if finding.severity is Severity.NOTE else ''}{finding}"
+    if left_out:
+        yield f"  and {left_out:,} more"
 
 
 def _as_dict(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool) -> dict[str, Any]:
+    from sculptor_app.diffusion.models.verdict import listed
+
+    findings, left_out = listed(verdict.findings)
     return {
         "model": str(verdict.path),
         "fit": verdict.fit,
@@ -131,6 +137,7 @@ def _as_dict(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: boo
         ],
         "findings": [
             {"severity": each.severity.value, "what": each.message, "why_it_matters": each.explanation}
-            for each in verdict.findings
+            for each in findings
         ],
+        "findings_left_out": left_out,
     }

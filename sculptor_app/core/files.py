@@ -1,11 +1,17 @@
-"""Paths as people type them, and atomic file writing: a temporary file, renamed when it is complete."""
+"""Paths as people type them, atomic file writing, and temporary folders.
+
+A file is written beside its place and renamed when it is complete. What a process that was killed leaves behind is
+removed by the next one that writes there; a lock, which goes with its process, says whether one still writes.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
@@ -96,8 +102,104 @@ def open_private(path: Path, mode: str = "w", encoding: str | None = "utf-8", er
     return file
 
 
+_LEFTOVER = re.compile(r"\..{0,40}\.sculptor-[0-9a-f]{8}\.part", re.DOTALL)
+_OWNER = ".sculptor-owner"
+"""Name of the file in a temporary folder that its process holds a lock of."""
+
+
+def temporary_beside(path: Path) -> Path:
+    """A hidden name for a file on its way to `path`, in the same folder, which `sweep_beside` knows again."""
+    return path.with_name(f".{path.name[:40]}.sculptor-{os.urandom(4).hex()}.part")
+
+
+def sweep_beside(path: Path) -> None:
+    """Remove what processes that are gone have left of files on their way into a folder; never raises.
+
+    Args:
+        path: A file in that folder.
+    """
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if _LEFTOVER.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                _remove_unowned(Path(entry.path))
+
+
+def _remove_unowned(path: Path) -> bool:
+    """Whether a file was removed: it is not where a process holds its lock (or, on Windows, has it open)."""
+    try:
+        with path.open("rb") as file:
+            if not _locked(file.fileno(), patient=False):
+                return False
+            if os.name == "posix":
+                path.unlink()
+        if os.name != "posix":
+            path.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _locked(handle: int, patient: bool) -> bool:
+    """Whether an open file is locked for this process now; False, too, where the system knows no locks.
+
+    Args:
+        patient: Whether to wait for another process that has it.
+    """
+    if os.name != "posix":  # an open file cannot be removed there
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def _open_owned(path: Path) -> IO[bytes]:
+    """A new file of that name, with its lock; another process that swept between the two is outrun."""
+    while True:
+        file = path.open("wb")
+        _locked(file.fileno(), patient=True)
+        if path.is_symlink() or path.exists():
+            return file
+        file.close()
+
+
 @contextmanager
-def atomic_file(path: Path, temporary: Path) -> Iterator[IO[bytes]]:
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A new folder among the system's temporary files, removed at the end; first, those of processes that were killed.
+
+    Args:
+        prefix: Beginning of its name, which no other program uses.
+    """
+    root = Path(tempfile.gettempdir())
+    for each in root.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            is_own = not each.is_symlink() and (os.name != "posix" or each.lstat().st_uid == os.getuid())
+            if is_own and _remove_unowned(each / _OWNER):
+                shutil.rmtree(each, ignore_errors=True)
+    place = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        with _open_owned(place / _OWNER):
+            yield place
+    finally:
+        _remove_tree(place)
+
+
+def _remove_tree(place: Path) -> None:
+    """Remove a folder file by file, by whole paths, which the sandbox of models allows."""
+    for folder, folders, files in os.walk(place, topdown=False):
+        for name in files + folders:
+            with contextlib.suppress(OSError):
+                path = Path(folder, name)
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    with contextlib.suppress(OSError):
+        place.rmdir()
+
+
+@contextmanager
+def atomic_file(path: Path, temporary: Path | None = None) -> Iterator[IO[bytes]]:
     """A binary file that becomes `path` when the block ends well; otherwise what was there before stays.
 
     The content is on the disk before the rename (fsync), so that a power cut leaves one whole file or the other. A
@@ -105,7 +207,8 @@ def atomic_file(path: Path, temporary: Path) -> Iterator[IO[bytes]]:
 
     Args:
         path: The file to make or replace.
-        temporary: Where it is written, in the same folder; deleted on any exception.
+        temporary: Where it is written, in the same folder; deleted on any exception. None makes a name, and removes
+            what other processes left there.
 
     Yields:
         The open temporary file.
@@ -113,18 +216,28 @@ def atomic_file(path: Path, temporary: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: The folder or the disk did not take it.
     """
+    if temporary is None:
+        sweep_beside(path)
+        temporary = temporary_beside(path)
     try:
-        with temporary.open("wb") as file:
+        with _open_owned(temporary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():
-            temporary.chmod(path.stat().st_mode & 0o7777)
-        temporary.replace(path)
-        sync_folder(path.parent)
+            if os.name == "posix":  # while the lock is held
+                _put_in_place(temporary, path)
+        if os.name != "posix":  # where an open file cannot be renamed
+            _put_in_place(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    if path.exists():
+        temporary.chmod(path.stat().st_mode & 0o7777)
+    temporary.replace(path)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

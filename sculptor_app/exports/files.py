@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.files import atomic_file, is_folder
+from sculptor_app.core.files import atomic_file, is_folder, temporary_beside
 from sculptor_app.core.texts import translate
 
 Progress = Callable[[int, int], None]
@@ -46,15 +46,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     try:
         target = Path(os.path.realpath(path))
         _refuse_wrong_place(path, target)
-        temporary = _temporary(target)
-        with atomic_file(target, temporary) as file:
+        with atomic_file(target) as file:
             yield file
     except OSError as error:
         raise _sentence(path, error) from error
-
-
-def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.part")
 
 
 def check_target(path: Path) -> None:
@@ -65,7 +60,7 @@ def check_target(path: Path) -> None:
     try:
         target = Path(os.path.realpath(path))
         _refuse_wrong_place(path, target)
-        temporary = _temporary(target)
+        temporary = temporary_beside(target)
         temporary.touch(exist_ok=False)
         temporary.unlink()
     except (OSError, ValueError) as error:

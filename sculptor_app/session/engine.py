@@ -28,6 +28,7 @@ from sculptor_app.diffusion.models.verdict import Finding as Finding
 from sculptor_app.diffusion.models.verdict import LoadingProgress as LoadingProgress
 from sculptor_app.diffusion.models.verdict import ModelRefused as ModelRefused
 from sculptor_app.diffusion.models.verdict import Report
+from sculptor_app.diffusion.models.verdict import listed as listed
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from sculptor_app import logs
 from sculptor_app.cli import make_parser
 from sculptor_app.commands import process, terminal
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.diffusion.models.verdict import Finding, Severity, Verdict
 from sculptor_app.resources import ResourceError
 from tests.commands.test_cli import PROGRAM, ROOT, run
 
@@ -118,6 +120,16 @@ def test_a_signal_while_modules_are_imported_ends_without_a_word() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_a_current_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    (tmp_path / "gone").mkdir()
+    command = ["sh", "-c", script, "sh", str(tmp_path / "gone"), *PROGRAM, "check-model", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "The current folder is gone; change to another one and start again.\n"
+
+
 def test_too_little_memory_to_start_is_one_sentence(tmp_path: Path) -> None:
     limited = ["prlimit", f"--as={100 << 20}", *PROGRAM, "sculpt", "--out", str(tmp_path / "x.gif")]
     done = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -171,3 +183,15 @@ def test_commands_write_to_the_programs_own_streams() -> None:
     files = list((ROOT / "sculptor_app" / "commands").glob("*.py"))
     users = {each.stem for each in files if of_all.search(each.read_text(encoding="utf-8"))}
     assert users == {"terminal", "process"}
+
+
+def test_a_refusal_of_45_000_reasons_is_cut_to_ten_and_a_count() -> None:
+    from sculptor_app.commands.check_model import _as_dict, _lines
+
+    notes = (Finding("A note.", "", Severity.NOTE),)
+    verdict = Verdict(Path("m"), findings=notes + tuple(Finding(f"Part {n}.", "Bad.") for n in range(45_000)))
+    lines = list(_lines(verdict, None, "CPU", tried=False))
+    assert lines[1:3] == ["Refused, for 45000 reasons:", "  Part 0. Bad."]
+    assert lines[11:] == ["  Part 9. Bad.", "  and 44,991 more"]
+    told = _as_dict(verdict, None, "cpu", tried=False)
+    assert (len(told["findings"]), told["findings_left_out"]) == (10, 44_991)

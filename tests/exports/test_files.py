@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sculptor_app.exports import files
+from sculptor_app.core import files as core_files
 from sculptor_app.exports.files import ExportError, check_target, replacing
 
 
@@ -44,7 +44,7 @@ def test_full_disk_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The temporary file leads to a device that is always full: a real ENOSPC, when the buffer is written."""
     path = tmp_path / "x.gif"
     path.write_bytes(b"old")
-    monkeypatch.setattr(files, "_temporary", lambda _: _link_to_full(tmp_path))
+    monkeypatch.setattr(core_files, "temporary_beside", lambda _: _link_to_full(tmp_path))
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", lambda self, _: open(self, "wb"))  # noqa: PTH123, SIM115  # "x" takes no link
         with pytest.raises(ExportError, match=r"The disk is full: .*x.gif was not written. Free some space"):

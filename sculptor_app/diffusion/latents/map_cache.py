@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import secrets
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -112,5 +111,5 @@ def write_map(path: Path, key: str, kept: LatentMap) -> None:
         "held_out_pictures": str(kept.held_out_pictures),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path, path.with_name(f".{path.stem[:16]}.{secrets.token_hex(4)}.part")) as file:
+    with atomic_file(path) as file:
         file.write(save(arrays, metadata))

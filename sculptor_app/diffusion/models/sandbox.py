@@ -19,7 +19,7 @@ from typing import IO
 import sculptor_app
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.files import open_private
+from sculptor_app.core.files import atomic_file, make_private, temporary_folder
 from sculptor_app.core.texts import from_plain, translate
 from sculptor_app.diffusion.models.folder import cache_folder, parse_json
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
@@ -46,6 +46,7 @@ LIBRARY_BYTES = 1 << 30
 MOST_ANSWER = 1 << 20
 CONVERTED_VARIABLE = "SCULPTOR_CONVERTED_WEIGHTS"
 """Of the subprocess's environment, as its cache folder is another."""
+FOLDER_PREFIX = "sculptor-sandbox-"
 _POLL_S = 0.05
 _AGAIN = translate("errors", "It would have ended the program; copy the model again, or choose another.")
 
@@ -101,8 +102,8 @@ def run(task: list[str], memory_bytes: int, seconds: int, stop: threading.Event 
         seconds: Of computing.
     """
     arguments = [str(memory_bytes), str(seconds), *task]
-    with tempfile.TemporaryDirectory(prefix="sculptor-sandbox-") as place, tempfile.TemporaryFile() as answer:
-        process = _start(arguments, place, answer)
+    with temporary_folder(FOLDER_PREFIX) as place, tempfile.TemporaryFile() as answer:
+        process = _start(arguments, str(place), answer)
         try:
             finding = _wait(process, PATIENCE * (LIBRARY_SECONDS + seconds), memory_bytes, stop)
         finally:
@@ -218,9 +219,8 @@ def _version(name: str) -> str:
 
 def _remember(passed: Path, model: Path) -> None:
     """Note that a model has passed; without room for it, it is loaded here again the next time."""
-    temporary = passed.with_suffix(f".{os.getpid()}.part")
     with contextlib.suppress(OSError):
         passed.parent.mkdir(parents=True, exist_ok=True)
-        with open_private(temporary) as file:  # it names a path
-            json.dump({"model": shown_path(model), "passed": "trial"}, file)
-        temporary.replace(passed)
+        with atomic_file(passed) as file:
+            make_private(Path(file.name))  # it names a path
+            file.write(json.dumps({"model": shown_path(model), "passed": "trial"}).encode())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sculptor_app.core.files import temporary_folder
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import builder, pickles
 from sculptor_app.diffusion.models.folder import File, Folder, scan
@@ -196,15 +196,10 @@ def _settings(path: Path, repository: str) -> Path:
 
 @contextlib.contextmanager
 def _copied_settings(source: Path) -> Iterator[Path]:
-    """A folder with a copy of the settings alone; removed file by file, as the sandbox forbids `shutil`."""
-    place = Path(tempfile.mkdtemp(prefix="sculptor-settings-"))
-    try:
+    """A folder with a copy of the settings alone."""
+    with temporary_folder("sculptor-settings-") as place:
         _copy_settings(source, place)
         yield place
-    finally:
-        for path in sorted(place.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        place.rmdir()
 
 
 def _copy_settings(source: Path, place: Path) -> None:

@@ -184,6 +184,16 @@ class Verdict:
             raise ModelRefused(self.findings)
 
 
+MOST_LISTED = 10
+"""Findings that are listed of a model; a hostile one has tens of thousands."""
+
+
+def listed(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], int]:
+    """The findings that are listed, refusals before notes, and the number of those that are left out."""
+    found = sorted(findings, key=lambda each: each.severity is not Severity.REFUSED)
+    return tuple(found[:MOST_LISTED]), len(found[MOST_LISTED:])
+
+
 def shown(value: object) -> str:
     """An untrusted value in a sentence of ours: in quotes, without control characters, and not all of it if long."""
     text = repr(value[:_LONGEST]) if isinstance(value, str) else repr(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ from sculptor_app.training.records.plan import load_plan
 
 CHECKPOINT, LOG, MODEL, RENDERS = "checkpoint.pt", "log.jsonl", "model", "renders"
 LOCK = ".lock"
+_OWN_PARTIAL = re.compile(r"(checkpoint\.pt|plan\.json|samples-\d+\.png|row-\d+\.npz|shard-\d+\.npz)\.partial")
+"""Names under which `training.files.whole_file` writes in a run's folder."""
 """It stays: deleting it would let a third process lock a new one beside a second that waits for this."""
 HISTORY_FOLDER = "growth"
 MOST_ROWS = 64
@@ -178,7 +182,17 @@ def locked_folder(folder: Path, needed: bool = True) -> Iterator[None]:
     with file:
         if not _locked(file.fileno()):
             raise FolderInUse(translate("errors", "Another run is going on in {0}.").format(folder))
+        _sweep(folder)
         yield
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the half-written files of a run that was killed; the folder's lock is held, so nobody writes them."""
+    for place in (folder, folder / HISTORY_FOLDER, folder / RENDERS):
+        for each in place.glob("*.partial"):
+            if _OWN_PARTIAL.fullmatch(each.name) and each.is_file() and not each.is_symlink():
+                with contextlib.suppress(OSError):
+                    each.unlink()
 
 
 def _locked(handle: int) -> bool:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.session.engine import Finding, cached_names, from_address, is_name, is_offline
+from sculptor_app.session.engine import Finding, cached_names, from_address, is_name, is_offline, listed
 from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.names import display
@@ -121,6 +121,7 @@ class RefusalDialog(QDialog):
         where.setTextFormat(Qt.TextFormat.PlainText)
         self.reasons = QTextBrowser(self)
         self.reasons.setAccessibleName(self.tr("Reasons"))
+        findings, left_out = listed(findings)
         items = "".join(
             "<li style='margin-bottom: 8px'>"
             f"<b>{html.escape(display(each.message))}</b> {html.escape(display(each.explanation))}</li>"
@@ -131,6 +132,8 @@ class RefusalDialog(QDialog):
         if notes:
             notes_title = self.tr("No reasons, but found, too:")
             items += f"<li>{html.escape(notes_title)} {' '.join(notes)}</li>"
+        if left_out:
+            items += f"<li>{html.escape(self.tr('And {0} more.').format(f'{left_out:,}'))}</li>"
         self.reasons.setHtml(f"<ul style='margin-left: -20px'>{items}</ul>")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         buttons.rejected.connect(self.reject)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.core.files import expanded
+from sculptor_app.core.files import atomic_file, expanded
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, parse_json, repository_name
 from sculptor_app.diffusion.models.folder import cache_folder as cache_folder
@@ -181,9 +180,8 @@ def note_main(name: str, commit: str, cache: Path) -> None:
     """Note which commit a repository's main branch is at: `find_cached` finds its files from now on."""
     reference = _repository(name, cache) / "refs" / MAIN
     reference.parent.mkdir(parents=True, exist_ok=True)
-    temporary = reference.with_suffix(f".{os.getpid()}.part")
-    temporary.write_text(commit, encoding="ascii")
-    temporary.replace(reference)
+    with atomic_file(reference) as file:
+        file.write(commit.encode("ascii"))
 
 
 def cached_names(cache: Path | None = None) -> tuple[str, ...]:
