@@ -17,6 +17,7 @@ from sculptor_app.ui.fields.parameter_fields import ConditionField
 from sculptor_app.ui.fields.remembered_settings import ModelSettings, RememberedSettings
 from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.widgets.basics import ElidedLabel
+from sculptor_app.ui.widgets.folding import BUTTON_PX
 from sculptor_app.ui.widgets.names import display
 
 LABELS = ("form", "material")
@@ -70,8 +71,10 @@ class Controls(RunForm):
         self._column.setContentsMargins(16, 14, 16, 0)
         self._column.setSpacing(10)
         title = QHBoxLayout()
-        title.addWidget(self.heading(self.tr("The block")))
+        self.title = self.heading(self.tr("The block"))
+        title.addWidget(self.title)
         title.addWidget(self.model_name, 1)
+        title.addSpacing(BUTTON_PX)  # of the button that folds the panel
         self._column.addLayout(title)
         self._rest = MoreFields(self)
         for widget in (self.grid, self.problem, self._rest):

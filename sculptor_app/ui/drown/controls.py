@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.request import MAX_STEPS, RunRequest
 from sculptor_app.session.forward_process import ForwardProcessOptions
@@ -53,10 +53,8 @@ class DrownControls(RunForm):
         self.result_button.setToolTip(self.tr("The end of the run on the page Carve."))
         self.name = ElidedLabel("", self)
         self.name.setFont(fonts.strong())
-        self.about = QLabel(self)
+        self.about = ElidedLabel("", self)  # of one line, so that no other picture moves the rest
         self.about.setProperty("tone", "muted")
-        self.about.setWordWrap(True)
-        self.about.setTextFormat(Qt.TextFormat.PlainText)
 
     def _make_fields(self) -> None:
         self.steps = self.steps_field("50")
@@ -86,10 +84,9 @@ class DrownControls(RunForm):
         self.carve_button.setToolTip(explained("resculpt"))
         self.invert_button = QPushButton(self.tr("Find its noise"), self)
         self.invert_button.setToolTip(explained("inversion"))
-        self.progress = QLabel(self)
+        self.progress = ElidedLabel("", self)
         self.progress.setProperty("tone", "muted")
         self.progress.setFont(fonts.tabular(fonts.body()))
-        self.progress.setWordWrap(True)
 
     def _lay_out(self) -> None:
         self.grid = FieldGrid(
@@ -108,7 +105,8 @@ class DrownControls(RunForm):
         others.setSpacing(6)
         others.addWidget(self.render_button, 1)
         others.addWidget(self.result_button, 1)
-        column.addWidget(self.heading(self.tr("The picture")))
+        self.title = self.heading(self.tr("The picture"))
+        column.addWidget(self.title)
         column.addWidget(self.open_button)
         column.addLayout(others)
         column.addWidget(self.name)
@@ -156,7 +154,6 @@ class DrownControls(RunForm):
         """Show the name of the picture and notes about it."""
         self.name.setText(name)
         self.about.setText(about)
-        self.about.setVisible(bool(about))
 
     def show_reverse_runs(self, can_carve: bool, can_invert: bool, is_inverting: bool, progress: str) -> None:
         """Enable the reverse runs that are possible, and show the progress of one."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
-from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
@@ -25,13 +25,15 @@ from sculptor_app.session.forward_process import (
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.reverse_runs import CarvePage, ReverseRuns
-from sculptor_app.ui.playback.page import Page, Views
+from sculptor_app.ui.playback.page import FILM_MARGINS, SCRUBBER_GAP_PX, SCRUBBER_MARGINS, Page, Views
 from sculptor_app.ui.playback.presenter import FramePresenter
+from sculptor_app.ui.playback.run_panel import BlockPanel, block_fold
 from sculptor_app.ui.playback.stage import Stage
-from sculptor_app.ui.plots.plots_panel import STATE, PlotsPanel
+from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_PX, ROOMY_WINDOW_PX, STATE, PlotsPanel, plots_fold
 from sculptor_app.ui.widgets.bars import MessageBar
-from sculptor_app.ui.widgets.basics import FileDrop, ScrolledPanel
+from sculptor_app.ui.widgets.basics import FileDrop
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
+from sculptor_app.ui.widgets.folding import FilmSwitch, Folds
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.names import display, phase_name, ratio_name
 from sculptor_app.ui.widgets.timeline import Timeline
@@ -41,11 +43,6 @@ if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
 
 translate = QCoreApplication.translate  # a name that lupdate knows
-
-LEFT_PX, RIGHT_PX, FILM_PX = 240, 400, 114
-
-LEAST_FILM_PAGE_PX = 700
-"""A lower page goes without its filmstrip: the frames and the settings need the room more."""
 
 PASTED_FORMATS = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
 """Kinds of picture on the clipboard, the best first; Qt's own is written as a PNG."""
@@ -181,26 +178,33 @@ class DrownPage(Page):
         self._edited.setInterval(EDITED_MS)
 
     def _lay_out(self) -> None:
-        self._left = ScrolledPanel(self.controls, self.controls.run_panel, self)
-        self._left.setFixedWidth(LEFT_PX)
-        self.plots.setFixedWidth(RIGHT_PX)
+        block = BlockPanel(self.controls, self.controls.fit_into, self.controls.run_panel, self)
+        left = block_fold(block, (self.controls.title,), self.tr("The picture"), self)
+        self._right = plots_fold(self.plots, self.plots, self.tr("Frequencies"), self)
+        self.folds = Folds("drown", {"block": left, "plots": self._right}, self)
+        self.folds.restore(self.settings)
         upper = QHBoxLayout()
         upper.setSpacing(0)
-        upper.addWidget(self._left)
+        upper.addWidget(left)
         upper.addWidget(self.stage, 1)
-        upper.addWidget(self.plots)
-        self.film.setFixedHeight(FILM_PX)
+        upper.addWidget(self._right)
+        self._film_row = QWidget(self)
+        film = QVBoxLayout(self._film_row)
+        film.setContentsMargins(*FILM_MARGINS)
+        film.addWidget(self.film)
+        self.film_switch = FilmSwitch("drown", self.transport.film_button, self._film_row.setVisible, self)
+        self.film_switch.restore(self.settings)
         lower = QVBoxLayout()
-        lower.setContentsMargins(14, 10, 14, 4)
-        lower.setSpacing(8)
+        lower.setContentsMargins(*SCRUBBER_MARGINS)
+        lower.setSpacing(SCRUBBER_GAP_PX)
         lower.addWidget(self.transport)
         lower.addWidget(self.timeline)
-        lower.addWidget(self.film)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(0)
-        self._column.addLayout(upper, 1)
-        self._column.addLayout(lower)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(upper, 1)
+        column.addWidget(self._film_row)
+        column.addLayout(lower)
 
     def _connect(self) -> None:
         controls, session = self.controls, self.session
@@ -229,6 +233,11 @@ class DrownPage(Page):
     @property
     def is_busy(self) -> bool:
         return self._reverse_runs.is_busy or bool(self.session.direction)
+
+    @property
+    def status_text(self) -> str:
+        forward = self.forward_result
+        return "" if forward is None else " · ".join((forward.name, self.controls.about.text()))
 
     @property
     def can_start(self) -> bool:
@@ -264,7 +273,15 @@ class DrownPage(Page):
         self.session.pause()
         self._reverse_runs.stop()
 
+    def fit_into(self, width_px: int, height_px: int) -> None:
+        right_px = ROOMY_PX if width_px >= ROOMY_WINDOW_PX else NARROW_PX
+        self._right.set_width(right_px, right_px)
+        self.film_switch.fit(height_px)
+        super().fit_into(width_px, height_px)
+
     def save_choices(self) -> None:
+        super().save_choices()
+        self.film_switch.save(self.settings)
         self.controls.save(self.settings)
 
     def shutdown(self) -> None:
@@ -403,11 +420,3 @@ class DrownPage(Page):
         )  # fmt: skip
         self.controls.play_button.setEnabled(there)
         self.ability_changed.emit()
-
-    # Qt overrides ------------------------------------------------------------------------------------------------
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.film.setVisible(self.height() >= LEAST_FILM_PAGE_PX)
-        self._column.activate()
-        self.controls.fit_into(self._left.room_px)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from sculptor_app.core.texts import pictures_text
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.cells import GUESS, STATE
+from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.frame_panel import FramePanel
 from sculptor_app.ui.widgets.names import display, explained
 
@@ -42,6 +43,9 @@ class DetailsPanel(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 10, 14, 10)
         self._column.setSpacing(10)
+        self.title = QLabel(self.tr("Up close"), self)
+        self.title.setFont(fonts.strong())
+        self._column.addWidget(self.title)
         self._column.addWidget(self.frame, 5)
         self.clear()
 

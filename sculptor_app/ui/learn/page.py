@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, Signal, Slot
@@ -22,16 +23,17 @@ from sculptor_app.training.records.events import (
     Stepped,
 )
 from sculptor_app.ui.learn import texts
-from sculptor_app.ui.learn.details_panel import WIDTH_PX, DetailsPanel
+from sculptor_app.ui.learn.details_panel import LEAST_WIDTH_PX, WIDTH_PX, DetailsPanel
 from sculptor_app.ui.learn.presenter import SamplesPresenter
 from sculptor_app.ui.learn.samples_view import SamplesView
 from sculptor_app.ui.learn.settings_panel import TrainingRunPanel, TrainingSettings, new_folder
 from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ScrolledPanel
+from sculptor_app.ui.widgets.folding import FoldingPanel, Folds
 from sculptor_app.ui.widgets.names import display
 
-LEFT_PX, LEAST_LEFT_PX = 248, 216
+LEFT_PX, LEAST_LEFT_PX, LEAST_MIDDLE_PX = 248, 216, 660
 
 
 class LearnPage(Page):
@@ -55,12 +57,21 @@ class LearnPage(Page):
         self.presenter.restore(settings)
 
     def _lay_out(self) -> None:
-        left = ScrolledPanel(self.settings_panel, self.run_panel, self)
-        left.setMinimumWidth(LEAST_LEFT_PX)
+        block = ScrolledPanel(self.settings_panel, self.run_panel, self)
+        left = FoldingPanel(
+            block, (self.settings_panel.title,), self.tr("What to learn"), "left", LEAST_LEFT_PX, LEAST_MIDDLE_PX
+        )
+        right = FoldingPanel(
+            self.details, (self.details.title,), self.tr("Up close"), "right", LEAST_WIDTH_PX, LEAST_MIDDLE_PX
+        )
+        self.folds = Folds("learn", {"block": left, "details": right}, self)
+        self.folds.restore(self.settings)
+        for panel, width in ((left, LEFT_PX), (right, WIDTH_PX)):
+            panel.unfolded.connect(functools.partial(self._give_width, panel, width))
         self.splitter = QSplitter(self)
         self.splitter.setHandleWidth(1)
         self.splitter.setChildrenCollapsible(False)
-        for place, (widget, stretch) in enumerate(((left, 0), (self.samples, 1), (self.details, 0))):
+        for place, (widget, stretch) in enumerate(((left, 0), (self.samples, 1), (right, 0))):
             self.splitter.addWidget(widget)
             self.splitter.setStretchFactor(place, stretch)
         self.splitter.setSizes([LEFT_PX, 10_000, WIDTH_PX])
@@ -70,6 +81,15 @@ class LearnPage(Page):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.splitter)
+
+    def _give_width(self, panel: FoldingPanel, width_px: int) -> None:
+        """Give an unfolded panel the width that it had, at the cost of the samples."""
+        widths = self.splitter.sizes()
+        at = self.splitter.indexOf(panel)
+        wanted = panel.open_px or width_px
+        widths[1] += widths[at] - wanted
+        widths[at] = wanted
+        self.splitter.setSizes(widths)
 
     def _connect(self) -> None:
         learner = self.learner
@@ -90,6 +110,10 @@ class LearnPage(Page):
     @property
     def is_busy(self) -> bool:
         return self.run_panel.halt.isEnabled()
+
+    @property
+    def status_text(self) -> str:
+        return str(self.settings_panel.folder)
 
     @property
     def can_start(self) -> bool:
@@ -131,6 +155,7 @@ class LearnPage(Page):
         self.learner.stop()
 
     def save_choices(self) -> None:
+        super().save_choices()
         self.settings_panel.save(self.settings)
         self.presenter.save(self.settings)
         self.settings.setValue("learn/splitter", self.splitter.saveState())

@@ -112,15 +112,15 @@ class TrainingSettings(QWidget):
         self._fixed = (self.preset, self.edge, self.pictures.button)
 
     def _lay_out(self) -> None:
-        heading = QLabel(self.tr("What to learn"), self)
-        heading.setFont(fonts.strong())
+        self.title = QLabel(self.tr("What to learn"), self)
+        self.title.setFont(fonts.strong())
         self._first = FieldGrid([[(self.tr("Model"), self.preset)]], self)
         self._own = FieldGrid([[(self.tr("Pictures"), self.pictures)], [(self.tr("Picture size"), self.edge)]], self)
         self._last = FieldGrid([[(self.tr("Pictures to see"), self.total)], [(self.tr("Folder"), self.run)]], self)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 14, 16, 0)
         column.setSpacing(10)
-        for widget in (heading, self._first, self.note, self._own, self._last):
+        for widget in (self.title, self._first, self.note, self._own, self._last):
             column.addWidget(widget)
         column.addWidget(self.new_run)
         column.addWidget(self.problem)

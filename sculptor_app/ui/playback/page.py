@@ -13,9 +13,13 @@ from sculptor_app.session.session import Session
 from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.widgets.bars import MessageBar
+from sculptor_app.ui.widgets.folding import Folds
 
 if TYPE_CHECKING:
     from sculptor_app.exports.animation.plan import RunGrid
+
+FILM_MARGINS, SCRUBBER_MARGINS, SCRUBBER_GAP_PX = (14, 2, 14, 4), (14, 10, 14, 4), 8
+"""Around a filmstrip, and around and between transport bar and timeline: these stand at one height on all pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Page(QWidget):
         self.session = Session(
             self, self.into_noise
         )  # which the window's keys and menus move while the page is in front
+        self.folds: Folds | None = None  # its side panels
         self.views: Views | GridViews | None = None  # what the File menu saves; None for nothing
 
     @property
@@ -65,6 +70,11 @@ class Page(QWidget):
         return False
 
     @property
+    def status_text(self) -> str:
+        """What the status bar says while the page is in front; told anew at `ability_changed`."""
+        return ""
+
+    @property
     def can_start(self) -> bool:
         """Whether `start` would do something."""
         return True
@@ -72,6 +82,11 @@ class Page(QWidget):
     def full_screen_parts(self) -> tuple[QWidget, ...]:
         """What fills the screen of a lecture room: the largest part first, a timeline last; none for nothing."""
         return ()
+
+    def fit_into(self, width_px: int, height_px: int) -> None:
+        """Fold what has no room in a window of this size; called when it changes, and before the page is shown."""
+        if self.folds is not None:
+            self.folds.fit(width_px)
 
     def enter(self) -> None:
         """Called whenever the page comes to the front."""
@@ -88,6 +103,8 @@ class Page(QWidget):
 
     def save_choices(self) -> None:
         """Remember the page's choices in `settings`; called when the window closes."""
+        if self.folds is not None:
+            self.folds.save(self.settings)
 
     def shutdown(self) -> None:
         """End what goes on in the background, and wait for it; called when the window closes."""

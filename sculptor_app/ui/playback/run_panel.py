@@ -1,6 +1,8 @@
 """The left panel of a page: settings over Start, Stop and progress."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QResizeEvent
@@ -10,6 +12,7 @@ from sculptor_app.session.runner import RunState
 from sculptor_app.ui.playback.texts import pace_text, progress_text
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ScrolledPanel
+from sculptor_app.ui.widgets.folding import FoldingPanel
 
 GAP_PX = 6
 
@@ -152,24 +155,33 @@ class RunPanel(QWidget):
             self.button.setToolTip(self._reason)
 
 
-LEFT_PANEL_PX = 240
-"""Width that the left panel takes."""
+LEFT_PANEL_PX, LEAVES_PX = 240, 480
+"""Width that the left panel takes, and what it leaves to the frames before it folds by itself."""
+
+
+def block_fold(
+    panel: BlockPanel, headings: Sequence[QWidget], title: str, parent: QWidget | None = None
+) -> FoldingPanel:
+    """A left panel of one width that folds to a rail; see `FoldingPanel`."""
+    return FoldingPanel(panel, headings, title, "left", LEFT_PANEL_PX, LEAVES_PX, LEFT_PANEL_PX, parent)
 
 
 class BlockPanel(ScrolledPanel):
     """The left panel: settings, which scroll where they must, over Start and progress, which are always seen."""
 
     def __init__(
-        self, settings: QWidget, fit_settings: Callable[[int], None], run_panel: RunPanel, parent: QWidget | None = None
+        self, settings: QWidget, fit_settings: Callable[[int], None], footer: QWidget, parent: QWidget | None = None
     ) -> None:
-        super().__init__(settings, run_panel, parent)
-        self._settings, self._fit_settings, self._run_panel = settings, fit_settings, run_panel
+        super().__init__(settings, footer, parent)
+        self._settings, self._fit_settings, self._footer = settings, fit_settings, footer
 
     @Slot()
     def fit(self) -> None:
         """Fold or unfold the labels, as the height allows; called again when there are other fields."""
         # Progress comes and goes; its room is kept, so that the labels do not jump when a run starts.
-        self._fit_settings(self.height() - self._run_panel.tallest_px)
+        footer = self._footer
+        tallest_px = footer.tallest_px if isinstance(footer, RunPanel) else footer.sizeHint().height()
+        self._fit_settings(self.height() - tallest_px)
 
     # Qt overrides ------------------------------------------------------------------------------------------------
 

@@ -267,7 +267,7 @@ class Stage(QWidget):
         self.remark.setGeometry(MARGIN, self.height() - MARGIN // 2 - line, self.width() - 2 * MARGIN, line)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(400, 260)
+        return QSize(240, 120)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

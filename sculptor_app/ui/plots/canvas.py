@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QFocusEvent,
+    QFontMetricsF,
     QHelpEvent,
     QKeyEvent,
     QMouseEvent,
@@ -119,8 +120,8 @@ class Canvas(pg.GraphicsView):
 
     def _lay_out(self, right_axis: pg.AxisItem | None, head_px: int) -> None:
         layout = QGraphicsGridLayout()
-        # A last number at the right end hangs over by half its width.
-        layout.setContentsMargins(0, head_px, 0 if right_axis is not None else 10, 0)
+        self._has_right_axis = right_axis is not None
+        layout.setContentsMargins(0, head_px, 0, 0)
         layout.setSpacing(0)
         layout.addItem(self.left, 0, 0)
         layout.addItem(self.view, 0, 1)
@@ -135,6 +136,11 @@ class Canvas(pg.GraphicsView):
             axis.linkToView(self.view)
         self.ground.setLayout(layout)
         self.setCentralItem(self.ground)
+
+    def _set_right_margin(self, width_px: int) -> None:
+        layout = self.ground.layout()
+        left, top, _, bottom = layout.getContentsMargins()
+        layout.setContentsMargins(left, top, width_px, bottom)
 
     def add(self, item: pg.GraphicsObject) -> None:
         """Puts something into the plot, in the units of its axes."""
@@ -161,6 +167,8 @@ class Canvas(pg.GraphicsView):
         self.view.setBorder(edge)
         line = self.fontMetrics().height()
         self.bottom.setHeight(line + 4)
+        if not self._has_right_axis:  # a last number at the right end hangs over by half its width
+            self._set_right_margin(math.ceil(QFontMetricsF(fonts.small()).horizontalAdvance("1000") / 2) + 2)
         self.left.setWidth(self.fontMetrics().horizontalAdvance("\N{MINUS SIGN}88") + 8)
         self.grid.update()
 

@@ -6,6 +6,7 @@ a move; the cursor here lives in pixels, with a margin around what it paints.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import pyqtgraph as pg
@@ -236,6 +237,7 @@ class LegendRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._entries: tuple[tuple[str, QPen | None], ...] = ()
+        self._reserved: tuple[str, ...] = ()
         self.setFont(fonts.small())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -246,15 +248,25 @@ class LegendRow(QWidget):
         self._take_rows()
         self.update()
 
+    def reserve(self, names: Sequence[str]) -> None:
+        """Keep room for these entries, in this order, so that the plot stands still when they come and change."""
+        self._reserved = tuple(names)
+        self._take_rows()
+
     def _line(self) -> int:
         return self.fontMetrics().height() + 3
 
     def places(self, width: int) -> list[QRectF]:
         """Where each entry goes in a row this wide; a new row where one does not fit."""
+        return self._all_places(width)[: len(self._entries)]
+
+    def _all_places(self, width: int) -> list[QRectF]:
+        """The same, followed by the places of entries that are reserved and not there."""
         found: list[QRectF] = []
         x = y = 0
-        for name, _ in self._entries:
-            needed = _SAMPLE + _GAP + self.fontMetrics().horizontalAdvance(name)
+        names = [name for name, _ in self._entries]
+        for name, reserved in zip_longest(names, self._reserved, fillvalue=""):
+            needed = _SAMPLE + _GAP + max(map(self.fontMetrics().horizontalAdvance, (name, reserved)))
             if x and x + needed > width:
                 x, y = 0, y + self._line()
             found.append(QRectF(x, y, needed, self._line()))
@@ -263,7 +275,8 @@ class LegendRow(QWidget):
 
     def _take_rows(self) -> None:
         # Not by Qt's height-for-width: a layout would then share its whole height by the hints alone.
-        self.setFixedHeight(int(max((place.bottom() for place in self.places(self.width())), default=self._line())))
+        places = self._all_places(self.width())
+        self.setFixedHeight(int(max((place.bottom() for place in places), default=self._line())))
 
     def sizeHint(self) -> QSize:
         return QSize(200, self._line())

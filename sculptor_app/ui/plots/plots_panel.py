@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QV
 
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.folding import BUTTON_PX, FoldingPanel
 from sculptor_app.ui.widgets.names import display, explained, settled_notes, settled_text
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
@@ -28,6 +29,12 @@ STATE: Source = "state"
 BANDS, SPECTRUM = "bands", "spectrum"
 CLEAN_SNR = 100
 """A last state with less noise than this is taken for the picture itself."""
+
+ROOMY_WINDOW_PX, ROOMY_PX, NARROW_PX = 1180, 400, 336
+"""A window from which on the panel has the greater width, and both widths."""
+
+LEAVES_PX = 560
+"""Where it would leave less to the frames, it folds by itself."""
 
 
 class PlotsPanel(QWidget):
@@ -65,10 +72,10 @@ class PlotsPanel(QWidget):
     def _make_choice(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(0)
-        heading = QLabel(self.tr("Frequencies of the") if len(self._sources) > 1 else self.tr("Frequencies"), self)
-        heading.setFont(fonts.strong())
-        heading.setToolTip(explained("band"))
-        row.addWidget(heading)
+        self.heading = QLabel(self.tr("Frequencies of the") if len(self._sources) > 1 else self.tr("Frequencies"), self)
+        self.heading.setFont(fonts.strong())
+        self.heading.setToolTip(explained("band"))
+        row.addWidget(self.heading)
         row.addSpacing(8)
         self._choice = QButtonGroup(self)
         choices = ((GUESS, self.tr("current guess"), "left"), (STATE, self.tr("noisy state"), "right"))
@@ -83,6 +90,7 @@ class PlotsPanel(QWidget):
             self._choice.addButton(button)
             row.addWidget(button)
         row.addStretch(1)
+        row.addSpacing(BUTTON_PX)  # of the button that folds the panel
         self._choice.buttonClicked.connect(self._source_chosen)
         self._session.settling_rule_changed.connect(self._mark_again)
         return row
@@ -99,6 +107,8 @@ class PlotsPanel(QWidget):
         self.band_plot, self.spectrum_plot = BandPlot(self), SpectrumPlot(self)
         for plot in (self.band_plot, self.spectrum_plot):
             plot.counts_layers = self._session.into_noise
+        self.spectrum_plot.has_floor = self.source == STATE
+        self.spectrum_plot.clear()
         self._column.addWidget(self.band_plot, 1)
         self._column.addWidget(self.spectrum_plot, 1)
         self.band_plot.step_requested.connect(self.step_requested)
@@ -165,6 +175,7 @@ class PlotsPanel(QWidget):
         if self.band_plot is None or self.spectrum_plot is None or trajectory is None:
             return
         self._plotted = self._ended = -1
+        self.spectrum_plot.has_floor = self.source == STATE
         self.spectrum_plot.clear()
         self.band_plot.set_plan(self._session.spans, trajectory.planned_steps)
         self._say_why_empty()
@@ -325,4 +336,9 @@ class PlotsPanel(QWidget):
         return self.tr("latents") if measures.space == "latents" else self.tr("decoded pixels")
 
     def sizeHint(self) -> QSize:
-        return QSize(400, 560)
+        return QSize(ROOMY_PX, 560)
+
+
+def plots_fold(content: QWidget, plots: PlotsPanel, title: str, parent: QWidget | None = None) -> FoldingPanel:
+    """The panel of the plots at the right of a page, which folds to a rail."""
+    return FoldingPanel(content, (plots.heading,), title, "right", NARROW_PX, LEAVES_PX, parent=parent)

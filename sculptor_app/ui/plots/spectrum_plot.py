@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QWidget
 
 from sculptor_app.core.colours import PHASE_KEYS
+from sculptor_app.core.requests.request import MAX_STEPS
 from sculptor_app.core.texts import plural
 from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap
@@ -45,6 +46,7 @@ class SpectrumPlot(Chart):
         self._floor: SpectrumLike | None = None
         self._cutoff: float | None = None
         self._step = 0
+        self.has_floor = False  # whether what is plotted has one: the noisy state has
         self._range: tuple[float, float] | None = None
         self._widest = 32.0
         self._floor_curve = curve()
@@ -70,6 +72,8 @@ class SpectrumPlot(Chart):
         self._range = None
         self._widest = 32.0
         self.title.setText(self.tr("Spectrum"))
+        names = [phase_name(key).lower() for key in PHASE_KEYS]
+        self.legend.reserve([self._counted(MAX_STEPS), *names, *([self.tr("noise floor")] if self.has_floor else [])])
         self.set_curves(None, {})
 
     def set_curves(

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+
 from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QTimer, Slot
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QWidget
 
-from sculptor_app.ui.widgets.basics import LayoutBarrier
+from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_PX, ROOMY_WINDOW_PX
+from sculptor_app.ui.widgets.basics import QWIDGETSIZE_MAX
+from sculptor_app.ui.widgets.folding import FilmSwitch, FoldingPanel, Folds
 
-LAYOUT_VERSION = 1
-"""Raised when panels come or go, so that an older remembered layout is not put on them."""
+LAYOUT_VERSION = 2
+"""Raised when panels come, go or change places, so that an older remembered layout is not put on them."""
 
-LEFT_PX, RIGHT_PX = 240, 400
+LEFT_PX, LEAST_LEFT_PX, RIGHT_PX = 240, 200, ROOMY_PX
 """Widths of the docks beside the frames."""
 
-NARROW_WINDOW_PX, NARROW_PX = 1180, (244, 332)
-"""In a window narrower than this the docks have these widths, so that frames keep theirs."""
-
-FILM_HEIGHT_PX = 114
-"""Room for the filmstrip before it is there, so that nothing jumps when it comes."""
+DOCK_TAKES_PX = 1
+"""How much lower Qt makes a dock than the panel of fixed height in it asks for."""
 
 KEY = "window/layout"
 
 
 class DockLayout(QObject):
-    """Docks of a window."""
+    """Docks of a window; those at its sides hold panels that fold."""
 
-    def __init__(self, window: QMainWindow) -> None:
+    def __init__(self, window: QMainWindow, folds: Folds) -> None:
         super().__init__(window)
-        self._window = window
+        self._window, self.folds = window, folds
+        self.film_switch: FilmSwitch | None = None  # there once the filmstrip's dock is
+        self._areas: dict[str, Qt.DockWidgetArea] = {}  # where they belong
         self.docks: dict[str, QDockWidget] = {}  # by name
         self.is_movable = False  # whether they have title bars, by which they are moved
         self._first = QByteArray()
         self._remembered = QByteArray()
+        self._was_roomy = True
         self._hidden: QByteArray | None = None  # the layout, while another page is in front
         options = QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks
         window.setDockOptions(options)
@@ -42,17 +46,67 @@ class DockLayout(QObject):
         """Put a panel into a dock of its own; its name is what a remembered layout knows it by."""
         dock = QDockWidget(title, self._window)
         dock.setObjectName(name)
-        dock.setWidget(LayoutBarrier(panel))
+        dock.setWidget(panel)
         dock.setTitleBarWidget(QWidget(dock))  # none until panels are to be moved
         self._window.addDockWidget(area, dock)
-        self.docks[name] = dock
+        self.docks[name], self._areas[name] = dock, area
+        dock.topLevelChanged.connect(self._refit)
+        dock.dockLocationChanged.connect(self._refit)
+        if isinstance(panel, FoldingPanel):
+            dock.toggleViewAction().triggered.connect(self._refit)
+            panel.unfolded.connect(functools.partial(self._give_width, dock, panel))
         return dock
+
+    def add_film_switch(self, button: QAbstractButton) -> None:
+        """Have a button show and hide the filmstrip, as its entry in the menu does."""
+        film = self.docks["film"]
+        self.film_switch = FilmSwitch("carve", button, self._show_film, self)
+        film.toggleViewAction().triggered.connect(self.film_switch.take_wish)
+
+    # Fitting -----------------------------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Fold what has no room in the window, and unfold what has."""
+        if self._hidden is not None or self.film_switch is None:
+            return
+        width = self._window.width()
+        for name, dock in self.docks.items():
+            panel = dock.widget()
+            if isinstance(panel, FoldingPanel):
+                is_elsewhere = dock.isFloating() or self._window.dockWidgetArea(dock) is not self._areas[name]
+                panel.is_held_open = is_elsewhere or dock.isHidden()
+        plots = self.docks["plots"].widget()
+        assert isinstance(plots, FoldingPanel)  # Panels puts it into one
+        is_roomy = width >= ROOMY_WINDOW_PX or plots.is_held_open
+        plots.set_width(NARROW_PX, QWIDGETSIZE_MAX if is_roomy else NARROW_PX)
+        self.folds.fit(width)
+        self.film_switch.fit(self._window.height())
+        if is_roomy and not self._was_roomy:
+            self._resize()
+        self._was_roomy = is_roomy
+
+    @Slot()
+    def _refit(self) -> None:
+        QTimer.singleShot(0, self.fit)  # Qt tells it before the dock is where it goes
+
+    def _show_film(self, is_shown: bool) -> None:
+        film = self.docks["film"]
+        if self._hidden is None and film.isHidden() is is_shown:
+            film.setVisible(is_shown)
+
+    def _give_width(self, dock: QDockWidget, panel: FoldingPanel) -> None:
+        """Give an unfolded panel the width that it had."""
+        first = LEFT_PX if dock is self.docks["block"] else RIGHT_PX
+        self._window.resizeDocks([dock], [panel.open_px or first], Qt.Orientation.Horizontal)
 
     # Remembering -------------------------------------------------------------------------------------------------
 
     def restore(self, settings: QSettings) -> None:
         """Put the docks where they were the last time, or where they belong; called once, when all are there."""
         self._first = self._window.saveState(LAYOUT_VERSION)
+        self.folds.restore(settings)
+        if self.film_switch is not None:
+            self.film_switch.restore(settings)
         remembered = settings.value(KEY)
         if isinstance(remembered, QByteArray) and self._window.restoreState(remembered, LAYOUT_VERSION):
             self._remembered = remembered
@@ -63,10 +117,14 @@ class DockLayout(QObject):
     @Slot()
     def _restore_again(self) -> None:
         self._window.restoreState(self._remembered, LAYOUT_VERSION)
+        self.fit()
 
     def save(self, settings: QSettings) -> None:
         """Remember where the docks are and how large."""
         settings.setValue(KEY, self._hidden or self._window.saveState(LAYOUT_VERSION))
+        self.folds.save(settings)
+        if self.film_switch is not None:
+            self.film_switch.save(settings)
 
     # Moving ------------------------------------------------------------------------------------------------------
 
@@ -77,16 +135,17 @@ class DockLayout(QObject):
         for dock in self.docks.values():
             dock.setFloating(False)
             dock.show()
+        self.folds.forget()
+        if self.film_switch is not None:
+            self.film_switch.forget()
+        self.fit()
         self._resize()
         QTimer.singleShot(0, self._resize)  # panels that have not been laid out yet have no sizes to be changed
 
     @Slot()
     def _resize(self) -> None:
         beside = [self.docks["block"], self.docks["plots"]]
-        widths = NARROW_PX if self._window.width() < NARROW_WINDOW_PX else (LEFT_PX, RIGHT_PX)
-        self._window.resizeDocks(beside, list(widths), Qt.Orientation.Horizontal)
-        film = self.docks["film"]
-        self._window.resizeDocks([film], [max(film.height(), FILM_HEIGHT_PX)], Qt.Orientation.Vertical)
+        self._window.resizeDocks(beside, [LEFT_PX, RIGHT_PX], Qt.Orientation.Horizontal)
 
     @Slot(bool)
     def set_movable(self, movable: bool) -> None:
@@ -101,20 +160,18 @@ class DockLayout(QObject):
     # Other pages -------------------------------------------------------------------------------------------------
 
     def hide(self) -> None:
-        """Make room for another page: hide docks and status bar, and keep their layout."""
+        """Make room for another page: hide the docks, and keep their layout."""
         self._hidden = self._window.saveState(LAYOUT_VERSION)
         self._window.setUpdatesEnabled(False)
         for dock in self.docks.values():
             dock.hide()
             dock.toggleViewAction().setEnabled(False)
-        self._window.statusBar().hide()
         self._window.setUpdatesEnabled(True)
 
     def show(self) -> None:
-        """Bring docks and status bar back as they were."""
+        """Bring the docks back as they were."""
         layout, self._hidden = self._hidden, None
         self._window.setUpdatesEnabled(False)
-        self._window.statusBar().show()
         for dock in self.docks.values():
             dock.toggleViewAction().setEnabled(True)
         if layout is not None:
@@ -129,3 +186,4 @@ class DockLayout(QObject):
     def _bring_back(self, layout: QByteArray) -> None:
         if self._hidden is None:  # else another page came to the front meanwhile
             self._window.restoreState(layout, LAYOUT_VERSION)
+            self.fit()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QColor, QContextMenuEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QCloseEvent, QColor, QContextMenuEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow
 
 from sculptor_app import folders, identity
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 TOP_PX, BOTTOM_PX = 32, 272
 """Where the panels begin; the bare frame shows their grounds."""
 
-ROOMY = QSize(1240, 680)
-"""A screen with less room than this for a window has one whose panels scroll; every page fits into more."""
+LEAST_SIZE = QSize(560, 320)
+"""Of a window, if the screen has room. What is in it never makes it larger: panels fold, then they scroll."""
 
 FIRST_SIZE, FRAME_ROOM = QSize(1440, 900), QSize(8, 40)
 """Size at the very first start, and what a window manager's title and borders take of the screen."""
@@ -68,14 +68,7 @@ class MainWindow(QMainWindow):
     def fit_to_screen(self) -> None:
         """Be no larger than the screen, whichever it is and whatever was remembered of another."""
         room = self.room_on_screen()
-        if self._panels is not None:
-            needs = self.minimumSizeHint()
-            if not _holds(room, ROOMY) or not _holds(room, needs):
-                self._panels.make_compact()
-                layout = self.layout()
-                if layout is not None:  # it would let the window be no smaller than it asked for before
-                    layout.invalidate()
-                    layout.activate()
+        self.setMinimumSize(LEAST_SIZE.boundedTo(room))  # else Qt takes the one of its layout
         if not self.isMaximized() and not self.isFullScreen() and not _holds(room, self.size()):
             self.resize(self.size().boundedTo(room))
 
@@ -107,6 +100,7 @@ class MainWindow(QMainWindow):
         self._workbench = Workbench(panels, self.settings, self)
         self._workbench.menus.restore(self.settings)
         self.fit_to_screen()
+        self._fit_panels()
         handle = self.windowHandle()
         if handle is not None:
             handle.screenChanged.connect(self.fit_to_screen)
@@ -128,6 +122,14 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(0, self.close)
         return keeps
 
+    def _fit_panels(self) -> None:
+        """Fold what has no room."""
+        if self._workbench is not None and self._panels is not None:
+            self._panels.dock_layout.fit()
+            page = self._workbench.pages.page
+            if page is not None:
+                page.fit_into(self.width(), self.height())
+
     def _save(self, panels: Panels, bench: Workbench) -> None:
         self.settings.setValue("window/geometry", self.saveGeometry())
         panels.dock_layout.save(self.settings)
@@ -138,6 +140,10 @@ class MainWindow(QMainWindow):
         folders.close_settings(Path(self.settings.fileName()))
 
     # Qt overrides ------------------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_panels()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

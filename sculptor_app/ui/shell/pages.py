@@ -136,6 +136,8 @@ class Pages(QObject):
             shown.setFocus()
             return
         page = self._pages.get(key) or self._build(key)
+        window = self._stack.window()
+        page.fit_into(window.width(), window.height())
         self._bring_up(page)
         page.enter()
         focused = self._stack.window().focusWidget()

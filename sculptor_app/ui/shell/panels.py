@@ -22,11 +22,15 @@ from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.welcome import Welcome
+from sculptor_app.ui.playback.page import FILM_MARGINS, SCRUBBER_GAP_PX, SCRUBBER_MARGINS
+from sculptor_app.ui.playback.run_panel import LEAVES_PX as LEFT_LEAVES_PX
 from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel
-from sculptor_app.ui.plots.plots_panel import PlotsPanel
-from sculptor_app.ui.shell.docks import FILM_HEIGHT_PX, DockLayout
+from sculptor_app.ui.plots.plots_panel import PlotsPanel, plots_fold
+from sculptor_app.ui.shell.docks import DOCK_TAKES_PX, LEAST_LEFT_PX, DockLayout
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
-from sculptor_app.ui.widgets.basics import CompactStack, LayoutBarrier
+from sculptor_app.ui.widgets.basics import CompactStack, ElidedLabel, LayoutBarrier
+from sculptor_app.ui.widgets.filmstrip import FILM_PX
+from sculptor_app.ui.widgets.folding import FoldingPanel, Folds
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -56,8 +60,8 @@ class Panels(QObject):
         self.film_hint = QLabel(self.tr("Every step leaves a picture here, from the pure noise on."), window)
         self.film_hint.setProperty("tone", "muted")
         self.film_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.film_panel = _column(window, (self.film_hint,), (14, 2, 14, 4))
-        self.film_panel.setMinimumHeight(FILM_HEIGHT_PX)
+        self.film_hint.setFixedHeight(FILM_PX)  # of the filmstrip, so that nothing jumps when it comes
+        self.film_panel = _column(window, (self.film_hint,), FILM_MARGINS)
         self.middle = CompactStack(window)
         self.middle.addWidget(self.welcome)
         self.stack = CompactStack(window)
@@ -66,21 +70,14 @@ class Panels(QObject):
         self.centre = LayoutBarrier(_column(window, (self.messages, *bars, self.stack), (0, 0, 0, 0)))
         window.setCentralWidget(self.centre)
         self.dock_layout = self._make_docks(window)
-        self.status_line = QLabel(self.tr("no run yet"), window)
+        self.no_run_text = self.tr("no run yet")
+        self.status_line = ElidedLabel(self.no_run_text, window)
         self.memory_line = QLabel(window)
         self.status = self._make_status(window)
         self.run_control = RunControl(self.session, self.runner, self.controls, self.run_panel, self.messages)
         self.run_control.judged.connect(self.welcome.set_can_start)
         self.welcome.set_can_start(not self.controls.reason)
         self.welcome.start_requested.connect(self.run_control.start)
-
-    def make_compact(self) -> None:
-        """Let pages and docks scroll, so that the window fits a small screen."""
-        self.centre.make_compact()
-        for name, dock in self.dock_layout.docks.items():
-            barrier = dock.widget()
-            assert isinstance(barrier, LayoutBarrier)  # DockLayout puts each panel into one
-            barrier.make_compact(keeps_height=name in ("timeline", "film"))
 
     def add_filmstrip(self, film: QWidget) -> None:
         """Put the filmstrip where its hint is; hidden until there is a run."""
@@ -121,13 +118,22 @@ class Panels(QObject):
         bottom = Qt.DockWidgetArea.BottomDockWidgetArea
         block = BlockPanel(self.controls, self.controls.fit_into, self.run_panel, window)
         self.controls.rebuilt.connect(block.fit)
-        scrubber = _column(window, (self.transport, self.timeline), (14, 10, 14, 0), 8)
-        layout = DockLayout(window)
-        layout.add("block", self.tr("The block"), block, left)
-        layout.add("plots", self.tr("Frequencies"), self.plots, right)
-        timeline = layout.add("timeline", self.tr("Timeline"), scrubber, bottom)
-        film = layout.add("film", self.tr("Filmstrip"), self.film_panel, bottom)
-        window.splitDockWidget(timeline, film, Qt.Orientation.Vertical)
+        *sides, below = SCRUBBER_MARGINS
+        margins = sides[0], sides[1], sides[2], below + DOCK_TAKES_PX
+        scrubber = _column(window, (self.transport, self.timeline), margins, SCRUBBER_GAP_PX)
+        block_name, plots_name = self.tr("The block"), self.tr("Frequencies")
+        block_panel = FoldingPanel(
+            LayoutBarrier(block), (self.controls.title,), block_name, "left", LEAST_LEFT_PX, LEFT_LEAVES_PX
+        )
+        plots = plots_fold(LayoutBarrier(self.plots), self.plots, plots_name)
+        layout = DockLayout(window, Folds("carve", {"block": block_panel, "plots": plots}, window))
+        layout.add("block", block_name, block_panel, left)
+        layout.add("plots", plots_name, plots, right)
+        film_panel = LayoutBarrier(self.film_panel, keeps_height=True)
+        film = layout.add("film", self.tr("Filmstrip"), film_panel, bottom)
+        timeline = layout.add("timeline", self.tr("Timeline"), LayoutBarrier(scrubber, keeps_height=True), bottom)
+        layout.add_film_switch(self.transport.film_button)
+        window.splitDockWidget(film, timeline, Qt.Orientation.Vertical)
         return layout
 
     def _make_status(self, window: QMainWindow) -> QStatusBar:
@@ -138,7 +144,7 @@ class Panels(QObject):
         row.addWidget(self.memory_line)
         bar = window.statusBar()
         bar.setSizeGripEnabled(False)
-        bar.addWidget(LayoutBarrier(lines), 1)
+        bar.addWidget(LayoutBarrier(lines, keeps_height=True), 1)
         bar.setContentsMargins(12, 0, 12, 0)
         return bar
 

@@ -11,7 +11,7 @@ from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback import texts
-from sculptor_app.ui.playback.page import GridViews, Views
+from sculptor_app.ui.playback.page import GridViews, Page, Views
 from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.saving.files import Files
@@ -99,6 +99,8 @@ class Workbench(QObject):
         plots.follow(self.presenter.clock, self.plot_clock)
         session.running_changed.connect(self._show_settled)
         session.settling_rule_changed.connect(self._show_settled)
+        self.pages.changed.connect(self._show_status)
+        self.pages.built.connect(self._listen_to_page)
         self.presenter.clock.due.connect(self._show_status)
         self.presenter.clock.due.connect(run_control.show_progress)
         plots.step_requested.connect(session.go_to)
@@ -169,10 +171,19 @@ class Workbench(QObject):
         texts_of_marks = names.settled_text(rule), names.settled_summary(marks, rule), names.settled_notes()
         panels.timeline.set_settled(marks, *texts_of_marks)
 
+    @Slot(object)
+    def _listen_to_page(self, page: Page) -> None:
+        page.ability_changed.connect(self._show_status)
+
     @Slot()
     def _show_status(self) -> None:
-        panels, trajectory = self._panels, self._panels.session.trajectory
-        if trajectory is not None:
+        panels, trajectory, page = self._panels, self._panels.session.trajectory, self.pages.page
+        panels.memory_line.setVisible(page is None)
+        if page is not None:
+            panels.status_line.setText(page.status_text)
+        elif trajectory is None:
+            panels.status_line.setText(panels.no_run_text)
+        else:
             pace, step = panels.run_control.pace.mean_s, panels.session.position
             panels.status_line.setText(texts.status_line(trajectory, step, pace))
             panels.memory_line.setText(texts.memory_text(trajectory))

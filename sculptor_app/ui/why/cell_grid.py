@@ -325,7 +325,7 @@ class CellGrid(QWidget):
         return QSize(640, 420)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(260, 200)
+        return QSize(200, 120)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -76,7 +76,8 @@ class ExperimentControls(RunForm):
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 14, 16, 0)
         column.setSpacing(10)
-        for widget in (self.heading(self.tr("The experiment")), self.grid, self.problem):
+        self.title = self.heading(self.tr("The experiment"))
+        for widget in (self.title, self.grid, self.problem):
             column.addWidget(widget)
         column.addStretch(1)
 

@@ -12,8 +12,8 @@ from sculptor_app.core.requests.request import GridRequest, RequestError
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner
-from sculptor_app.ui.playback.page import GridViews, Page
-from sculptor_app.ui.playback.run_panel import LEFT_PANEL_PX, BlockPanel
+from sculptor_app.ui.playback.page import SCRUBBER_GAP_PX, SCRUBBER_MARGINS, GridViews, Page
+from sculptor_app.ui.playback.run_panel import BlockPanel, block_fold
 from sculptor_app.ui.why.cell_grid import CellGrid, GridPresenter
 from sculptor_app.ui.why.controls import ControlsStack, ExperimentControls
 from sculptor_app.ui.why.experiment_chooser import ExperimentChooser, GridHeader, Invitation, invitation, story
@@ -21,6 +21,7 @@ from sculptor_app.ui.why.experiments import Arrangement, Experiment, GridPlanner
 from sculptor_app.ui.why.paint_panel import PaintPanel
 from sculptor_app.ui.why.results import GridProgress, GridRunPanel, Results
 from sculptor_app.ui.widgets.bars import MessageBar
+from sculptor_app.ui.widgets.folding import Folds
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -56,6 +57,7 @@ class WhyPage(Page):
         self.paint_panel = PaintPanel(self)
         self.invitation = Invitation(self.grid)
         self.timeline, self.transport = Timeline(self), TransportBar(self)
+        self.transport.leave_out_film()
         self.run_panel = GridRunPanel(self)
         self.controls = {experiment: ExperimentControls(experiment, self) for experiment in Experiment}
         self.controls_stack = ControlsStack(self.controls.values(), self)
@@ -68,8 +70,12 @@ class WhyPage(Page):
         self._show_experiment()
 
     def _lay_out(self) -> None:
-        left = BlockPanel(self.controls_stack, self.controls_stack.fit_into, self.run_panel, self)
-        left.setFixedWidth(LEFT_PANEL_PX)
+        block = BlockPanel(self.controls_stack, self.controls_stack.fit_into, self.run_panel, self)
+        left = block_fold(
+            block, [controls.title for controls in self.controls.values()], self.tr("The experiment"), self
+        )
+        self.folds = Folds("why", {"block": left}, self)
+        self.folds.restore(self.settings)
         middle = QWidget(self)
         middle.setProperty("ground", "well")
         middle.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -81,8 +87,8 @@ class WhyPage(Page):
         stacked.addWidget(self.header)
         stacked.addWidget(_Bench(self.paint_panel, self.grid, middle), 1)
         lower = QVBoxLayout()
-        lower.setContentsMargins(14, 10, 14, 4)
-        lower.setSpacing(8)
+        lower.setContentsMargins(*SCRUBBER_MARGINS)
+        lower.setSpacing(SCRUBBER_GAP_PX)
         lower.addWidget(self.transport)
         lower.addWidget(self.timeline)
         column = QVBoxLayout(self)
@@ -120,6 +126,10 @@ class WhyPage(Page):
     @property
     def is_busy(self) -> bool:
         return self.results.is_busy
+
+    @property
+    def status_text(self) -> str:
+        return story(self.experiment)
 
     @property
     def can_start(self) -> bool:
@@ -166,6 +176,7 @@ class WhyPage(Page):
             self._show_all()
 
     def save_choices(self) -> None:
+        super().save_choices()
         self.settings.setValue("why/experiment", self.experiment.value)
         self.settings.setValue("why/kind", self.header.kind.value)
         for controls in self.controls.values():

@@ -146,48 +146,46 @@ class LayoutBarrier(QWidget):
 
     Every changed text makes Qt lay out all that is around it, up to the window, again, at every step. Here that stops,
     unless the least size or the height that the widget asks for has changed.
+
+    Args:
+        keeps_height: Be as high as the widget asks for, neither more nor less.
     """
 
-    ask_at_most = QSize(200, 80)
-    """What a compact one asks for at most."""
+    asks_at_most = QSize(200, 80)
+    """The least size is no more than this: what is around it must never need more than there is."""
 
-    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, content: QWidget, parent: QWidget | None = None, keeps_height: bool = False) -> None:
         super().__init__(parent)
-        self._content = content
+        self._content, self._keeps_height = content, keeps_height
         content.setParent(self)
-        self._bars: tuple[QScrollBar, QScrollBar] | None = None  # across and down, of a compact one
+        self._across = QScrollBar(Qt.Orientation.Horizontal, self)
+        self._down = QScrollBar(Qt.Orientation.Vertical, self)
+        for bar in (self._across, self._down):
+            bar.setSingleStep(20)
+            bar.valueChanged.connect(self._scroll)
+            bar.hide()
         self.setSizePolicy(content.sizePolicy())
+        if keeps_height:
+            self.setSizePolicy(content.sizePolicy().horizontalPolicy(), QSizePolicy.Policy.Fixed)
         self._asked = self._asks()
 
     def _asks(self) -> tuple[QSize, int]:
         return self._content.minimumSizeHint(), self._content.sizeHint().height()
 
+    @property
+    def needs_px(self) -> int:
+        """Width that the widget needs not to scroll."""
+        return self._content.minimumSizeHint().width()
+
     def sizeHint(self) -> QSize:
         return self._content.sizeHint()
 
-    def make_compact(self, keeps_height: bool = False) -> None:
-        """Ask for little room from now on, and scroll where the widget needs more than it is given.
-
-        Args:
-            keeps_height: go on to ask for all of its height.
-        """
-        if self._bars is None:
-            if keeps_height:
-                self.ask_at_most = QSize(self.ask_at_most.width(), QWIDGETSIZE_MAX)
-            self._bars = QScrollBar(Qt.Orientation.Horizontal, self), QScrollBar(Qt.Orientation.Vertical, self)
-            for bar in self._bars:
-                bar.setSingleStep(20)
-                bar.valueChanged.connect(self._scroll)
-            self.updateGeometry()
-            self._place()
-
     def _place(self) -> None:
         """Give the widget all the room, or what it needs at least behind scroll bars."""
-        if self._bars is None:
-            self._content.setGeometry(self.rect())
-            return
-        across, down = self._bars
-        least = self._least() - QSize(SLACK_PX, SLACK_PX)
+        across, down = self._across, self._down
+        least = self._content.minimumSizeHint() - QSize(SLACK_PX, SLACK_PX)
+        if self._keeps_height:
+            least.setHeight(0)
         is_short = self.height() < least.height()
         width = self.width() - (down.sizeHint().width() if is_short else 0)
         is_narrow = width < least.width()
@@ -203,26 +201,20 @@ class LayoutBarrier(QWidget):
             bar.setRange(0, max(0, needs - has))
             bar.setPageStep(max(1, has))
             bar.raise_()
-        self._content.resize(max(width, least.width()), max(height, least.height()))
+        high = self._content.sizeHint().height() if self._keeps_height else max(height, least.height())
+        self._content.resize(max(width, least.width()), high)
         self._scroll()
 
     @Slot()
     def _scroll(self) -> None:
-        if self._bars is not None:
-            across, down = self._bars
-            self._content.move(-across.value(), -down.value())
-
-    def _least(self) -> QSize:
-        return self._content.minimumSizeHint()
+        self._content.move(-self._across.value(), -self._down.value())
 
     def minimumSizeHint(self) -> QSize:
-        least = self._least()
-        if self._bars is None:
-            return least
-        across = self._bars[0]
-        if not across.isHidden():  # which takes its height beside what the widget keeps of it
-            least.setHeight(least.height() + across.height())
-        return least.boundedTo(self.ask_at_most)
+        least = self._content.minimumSizeHint().boundedTo(self.asks_at_most)
+        if self._keeps_height:
+            across = 0 if self._across.isHidden() else self._across.sizeHint().height()
+            least.setHeight(self._content.sizeHint().height() + across)
+        return least
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:
@@ -238,11 +230,10 @@ class LayoutBarrier(QWidget):
         self._place()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        if self._bars is None or self._bars[1].isHidden():
+        if self._down.isHidden():
             event.ignore()
             return
-        down = self._bars[1]
-        down.setValue(down.value() - event.angleDelta().y() // 2)
+        self._down.setValue(self._down.value() - event.angleDelta().y() // 2)
         event.accept()
 
 

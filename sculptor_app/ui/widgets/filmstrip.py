@@ -122,7 +122,8 @@ class CellPainter(QStyledItemDelegate):
 _Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 _AIR = 5
-_HEIGHT = _AIR + CELL_HEIGHT + 12
+FILM_PX = _AIR + CELL_HEIGHT + 12
+"""Height of a filmstrip, with or without pictures."""
 _LATER_MS = 20
 """Pictures that a painting had no time for come when the next one has not followed by then: while a film is dragged,
 each frame of the display makes its own share of them, and not two."""
@@ -232,7 +233,7 @@ class Filmstrip(QListView):
         # Opaque, so that Qt moves what is painted when the film scrolls, and asks for the new cells alone.
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setViewportMargins(0, _AIR, 0, 0)
-        self.setFixedHeight(_HEIGHT)
+        self.setFixedHeight(FILM_PX)
 
     # What it shows
 
@@ -343,10 +344,10 @@ class Filmstrip(QListView):
         self.step_requested.emit(current.row())
 
     def sizeHint(self) -> QSize:
-        return QSize(12 * CELL_WIDTH, _HEIGHT)
+        return QSize(12 * CELL_WIDTH, FILM_PX)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(3 * CELL_WIDTH, _HEIGHT)
+        return QSize(3 * CELL_WIDTH, FILM_PX)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         self.thumbnails.begin_painting()

@@ -3,9 +3,20 @@
 from typing import Literal, get_args
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QLabel, QMenu, QSpinBox, QToolButton, QWidget
+from PySide6.QtGui import QActionGroup, QResizeEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
 
+from sculptor_app.core.requests.request import MAX_STEPS
 from sculptor_app.ui.theme import fonts, icon, inset
 from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu
 from sculptor_app.ui.widgets.names import explained
@@ -13,6 +24,11 @@ from sculptor_app.ui.widgets.names import explained
 LoopMode = Literal["once", "loop", "ping_pong"]
 LOOP_MODES: tuple[LoopMode, ...] = get_args(LoopMode)
 _BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+LEAST_PX, SPEED_PX, NAMED_PX = 560, 720, 900
+"""Least width, and from which on there is room for the speed, and for the words of pinned and following."""
+
+BOX_PX = 31
+"""Height of the number fields: that of the buttons."""
 _ICONS = {"once": "once", "loop": "loop", "ping_pong": "ping-pong"}
 
 
@@ -47,9 +63,11 @@ class TransportBar(QWidget):
         self._make_buttons()
         self._make_loop_button()
         self._make_speed()
-        self._row.addStretch(1)
+        self._make_film_button()
         self._make_step()
         self._make_follow()
+        # All but the caption is as wide and high as it will ever be: nothing moves from under the pointer.
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.set_loop_mode("once")
         self.set_playing(0)
         self.set_range(0, 0)
@@ -118,11 +136,16 @@ class TransportBar(QWidget):
         self._row.addSpacing(4)
         self._row.addWidget(self.speed_box)
 
+    def _make_film_button(self) -> None:
+        self.film_button = self._button("filmstrip", self.tr("Show or hide the filmstrip"))
+        self.film_button.setCheckable(True)
+
     def _make_step(self) -> None:
         self._step_label = QLabel(self.tr("Step"), self)
         self._step_label.setFont(fonts.strong())
         self._step_label.setToolTip(explained("step"))
         self.step_box = QSpinBox(self)
+        self.step_box.setRange(0, MAX_STEPS)
         self.step_box.setKeyboardTracking(False)
         inset(self.step_box)
         self.step_box.setFont(fonts.tabular(fonts.strong()))
@@ -131,15 +154,27 @@ class TransportBar(QWidget):
         self.step_box.valueChanged.connect(self.step_requested)
         self._of_label = QLabel(self)
         self._of_label.setFont(fonts.tabular(fonts.strong()))
+        self._keep_step_size()
         self.caption = ElidedLabel("", self)
         self.caption.setProperty("tone", "muted")
         self.caption.setFont(fonts.tabular(fonts.body()))
         self.caption.set_tip(explained("snr"))
+        self._row.addSpacing(12)
         for widget in (self._step_label, self.step_box, self._of_label):
             self._row.addWidget(widget)
         self._row.addSpacing(6)
-        self._row.addWidget(self.caption)
+        self._row.addWidget(self.caption, 1)
         self._row.addSpacing(10)
+
+    def _keep_step_size(self) -> None:
+        """Make room for the longest run, whichever is shown."""
+        for box in (self.step_box, self.speed_box):
+            box.setFixedHeight(max(BOX_PX, box.fontMetrics().height() + 14))  # before and after it is styled
+            box.setFixedWidth(box.sizeHint().width())
+        words = self.tr("Step"), self.tr("Layer")
+        self._step_label.setFixedWidth(max(map(self._step_label.fontMetrics().horizontalAdvance, words)) + 2)
+        longest = self._of_label.fontMetrics().horizontalAdvance(self.tr("of {0}").format(MAX_STEPS))
+        self._of_label.setFixedWidth(longest + 2)
 
     def _make_follow(self) -> None:
         self.pin_button = self._segment("pin", self.tr("Pinned"), "left")
@@ -243,6 +278,13 @@ class TransportBar(QWidget):
         self.pin_button.hide()
         self.follow_button.hide()
 
+    def leave_out_film(self) -> None:
+        """Take the filmstrip's button away, where there is none; what is beside it stays where it is on other pages."""
+        policy = self.film_button.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.film_button.setSizePolicy(policy)
+        self.film_button.hide()
+
     def count_layers(self) -> None:
         """Count layers of noise from a picture on, instead of steps from the noise on."""
         self._step_label.setText(self.tr("Layer"))
@@ -261,6 +303,13 @@ class TransportBar(QWidget):
             button.setAccessibleName(text)
 
     # Inside
+
+    def _fit(self, width_px: int) -> None:
+        """In a narrow window, pinned and following are pictograms; in the narrowest there is no speed to choose."""
+        style = _BESIDE if width_px >= NAMED_PX else Qt.ToolButtonStyle.ToolButtonIconOnly
+        for button in (self.pin_button, self.follow_button):
+            button.setToolButtonStyle(style)
+        self.speed_box.setVisible(width_px >= SPEED_PX)
 
     def _play_clicked(self) -> None:
         self._play_or_pause(1)
@@ -282,3 +331,12 @@ class TransportBar(QWidget):
 
     def _follow_clicked(self) -> None:
         self.following_requested.emit(True)
+
+    # Qt overrides
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(LEAST_PX, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit(self.width())

@@ -314,3 +314,23 @@ def test_no_page_makes_the_window_grow(ready: Driver) -> None:
     ready.press(Qt.Key.Key_1, modifier=Qt.KeyboardModifier.ControlModifier)
     ready.qtbot.waitUntil(lambda: window.panels.dock_layout.docks["block"].isVisible())
     assert window.minimumSizeHint().width() == before
+
+
+def test_the_left_panel_stands_still_whatever_is_said_in_it(driver: Driver) -> None:
+    """While a picture is on its way and when it is there, with notes about it and without."""
+    driver.window.bench.pages.show("drown")
+    page = driver.window.bench.pages.page
+    controls = page.controls
+    fields = controls.open_button, controls.steps, controls.seed, controls.invert_button, controls.play_button
+
+    def stand() -> list[tuple[int, ...]]:
+        QApplication.processEvents()
+        return [(*field.mapTo(page, QPoint(0, 0)).toTuple(), *field.size().toTuple()) for field in fields]
+
+    before = stand()
+    enter(driver)
+    assert stand() == before
+    for about, progress in (("", ""), ("64×64 pixels · shrunk from 4000×3000", "step 12 of 50")):
+        controls.set_picture("a picture", about)
+        controls.show_reverse_runs(True, True, bool(progress), progress)
+        assert stand() == before

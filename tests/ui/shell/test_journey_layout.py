@@ -1,14 +1,15 @@
 """What the window remembers, and how it fits."""
 
 import pytest
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.stage import ROW
-from sculptor_app.ui.shell.main_window import FRAME_ROOM, LEFT_PX, ROOMY, MainWindow
+from sculptor_app.ui.shell.main_window import FRAME_ROOM, LEFT_PX, MainWindow
 from sculptor_app.ui.widgets.basics import LayoutBarrier
 from tests.helpers.window import Driver
 
@@ -30,7 +31,8 @@ def test_choices_and_panels_come_back(open_window) -> None:
     tick(menus.table.groups["settled"], "energy")
     window.bench.stage.set_kinds([FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.GUESS_CHIPS])
     window.panels.session.set_speed(24)
-    window.panels.dock_layout.docks["film"].hide()
+    window.panels.transport.film_button.click()
+    window.panels.dock_layout.docks["block"].widget().fold_buttons[0].click()
     window.close()
     again = open_window().window
     request = again.panels.controls.request()
@@ -41,9 +43,11 @@ def test_choices_and_panels_come_back(open_window) -> None:
     assert again.panels.session.speed == 24
     assert again.panels.session.settling_rule == "energy"
     assert not again.panels.dock_layout.docks["film"].isVisible()
+    assert not again.panels.dock_layout.docks["block"].widget().is_open
     assert theme.theme().is_dark
     again.bench.menus.actions["reset_layout"].trigger()
     assert again.panels.dock_layout.docks["film"].isVisible()
+    assert again.panels.dock_layout.docks["block"].widget().is_open
 
 
 def test_settings_that_were_edited_by_hand_are_no_trouble(open_window, settings) -> None:
@@ -88,29 +92,16 @@ def test_the_window_is_never_larger_than_the_screen(
         assert window.minimumSizeHint() == window.minimumSizeHint().boundedTo(room), entry.key
 
 
-def test_on_a_larger_screen_every_page_fits_as_it_is(open_window, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MainWindow, "room_on_screen", lambda window: ROOMY)
-    window = open_window().window
-    window.panels.plots.load()
-    for entry in window.bench.pages.entries:
-        window.bench.pages.show(entry.key)
-        QApplication.processEvents()
-        assert window.minimumSizeHint() == window.minimumSizeHint().boundedTo(ROOMY), entry.key
-    assert window.panels.centre.minimumSizeHint().width() > LayoutBarrier.ask_at_most.width()
-
-
 def test_a_panel_on_a_small_screen_scrolls_to_its_end(qtbot: QtBot) -> None:
     content = QLabel("x")
     content.setMinimumSize(1, 1)
     content.minimumSizeHint = lambda: QSize(500, 300)
     barrier = LayoutBarrier(content)
     qtbot.addWidget(barrier)
-    assert barrier.minimumSizeHint() == QSize(500, 300)
-    barrier.make_compact()
-    assert barrier.minimumSizeHint() == LayoutBarrier.ask_at_most
+    assert barrier.minimumSizeHint() == LayoutBarrier.asks_at_most
     barrier.resize(240, 120)
     barrier.show()
-    across, down = barrier._bars
+    across, down = barrier._across, barrier._down
     across.setValue(across.maximum())
     down.setValue(down.maximum())
     assert content.geometry().right() == down.geometry().left() - 1
@@ -205,3 +196,105 @@ def test_panels_come_back_as_wide_as_they_were_left(open_window, qtbot: QtBot) -
     window.close()
     again = open_window().window
     qtbot.waitUntil(lambda: [again.panels.dock_layout.docks[name].width() for name in ("block", "plots")] == left)
+
+
+def places(driver: Driver, **widgets: QWidget) -> dict[str, tuple[int, ...]]:
+    """Left, top, width and height of widgets, in the window."""
+    for _ in range(4):  # docks and plots are laid out one after the other
+        QApplication.processEvents()
+    corners = {name: widget.mapTo(driver.window, QPoint(0, 0)) for name, widget in widgets.items()}
+    return {name: (at.x(), at.y(), widgets[name].width(), widgets[name].height()) for name, at in corners.items()}
+
+
+def carve_places(driver: Driver) -> dict[str, tuple[int, ...]]:
+    panels = driver.window.panels
+    transport, plots = panels.transport, panels.plots
+    return places(
+        driver, start=panels.run_panel.button, seed=panels.controls.seed, step=transport.step_box,
+        follow=transport.follow_button, timeline=panels.timeline, film=panels.film_panel, middle=panels.stack,
+        bands=plots.band_plot.canvas, spectrum=plots.spectrum_plot.canvas,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1440, 900)])
+def test_nothing_moves_from_the_first_start_to_the_last_step(ready: Driver, size: tuple[int, int]) -> None:
+    ready.window.resize(*size)
+    ready.set_steps(12)
+    before = carve_places(ready)
+    ready.click_start()
+    ready.wait_for_step(1)
+    assert carve_places(ready) == before
+    ready.wait_for_end()
+    assert carve_places(ready) == before
+    frames = {f"frame {n}": panel for n, panel in enumerate(ready.window.bench.stage.panels)}
+    stood = places(ready, **frames)
+    for k in range(13):
+        ready.session.go_to(k)
+        ready.flush()
+        assert carve_places(ready) == before, k
+        assert places(ready, **frames) == stood, k
+
+
+def test_transport_and_timeline_stand_at_one_place_on_every_page(ready: Driver) -> None:
+    ready.window.resize(1440, 900)
+    seen = set()
+    for key in ("carve", "drown", "why", "carve"):
+        page = ready.window.bench.pages.show(key) or ready.window.panels
+        QApplication.processEvents()
+        found = places(ready, play=page.transport.play_button, step=page.transport.step_box, timeline=page.timeline)
+        seen.add(tuple(found.items()))
+    assert len(seen) == 1
+
+
+PICTURE_PX = {(1024, 700): 300, (1280, 720): 300, (1440, 900): 400, (792, 460): 120}
+"""Least edge of the large frame in a window of each size; the last is of a screen of 1600×1000 at 200 %."""
+
+
+@pytest.mark.parametrize("size", PICTURE_PX)
+def test_panels_fold_where_there_is_no_room_and_the_frames_keep_theirs(ready: Driver, size: tuple[int, int]) -> None:
+    """Nothing of a page is outside the window, and no page needs more than there is."""
+    window = ready.window
+    window.resize(*size)
+    ready.run(6)
+    for key in ("carve", "drown", "why", "learn"):
+        page = window.bench.pages.show(key)
+        for _ in range(3):
+            QApplication.processEvents()
+        assert (window.width(), window.height()) == size
+        front = window.panels.centre if page is None else page
+        assert window.rect().contains(QRect(front.mapTo(window, QPoint(0, 0)), front.size())), key
+        panels = page.folds if page is not None else window.panels.dock_layout.folds
+        for panel in panels.panels.values():
+            shown = panel.content if panel.is_open else panel.rail
+            assert shown.width() >= (panel.least_px if panel.is_open else 28), (key, panel.rail.text())
+    stage = window.bench.stage
+    window.bench.pages.show("carve")
+    QApplication.processEvents()
+    assert stage.panels[0].picture_view.width() >= PICTURE_PX[size]
+    for panel in stage.panels:
+        assert stage.rect().contains(panel.geometry())
+
+
+def test_a_person_decides_what_is_folded_as_long_as_there_is_room(ready: Driver) -> None:
+    layout = ready.window.panels.dock_layout
+    block, plots = layout.docks["block"].widget(), layout.docks["plots"].widget()
+    is_open = lambda: (block.is_open, plots.is_open)  # noqa: E731
+
+    def resize(width: int) -> None:
+        ready.window.resize(width, 760)
+        QApplication.processEvents()
+
+    resize(1300)
+    assert is_open() == (True, True)
+    resize(1024)
+    assert is_open() == (True, False)
+    QTest.mouseClick(plots.rail, Qt.MouseButton.LeftButton)
+    assert is_open() == (True, True)
+    QTest.mouseClick(block.fold_buttons[0], Qt.MouseButton.LeftButton)
+    assert is_open() == (False, True)
+    resize(1300)
+    assert is_open() == (False, True)
+    resize(600)
+    assert is_open() == (False, False)
+    resize(1024)
+    assert is_open() == (False, True)

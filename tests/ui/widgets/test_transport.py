@@ -140,3 +140,21 @@ def test_every_button_has_a_name(bar: TransportBar) -> None:
 def test_speed_has_a_decimal_only_where_it_needs_one(bar: TransportBar, speed: float, text: str) -> None:
     bar.speed_box.setValue(speed)
     assert bar.speed_box.text() == text
+
+
+def test_only_the_caption_changes_its_width(qtbot: QtBot) -> None:
+    """The number under the pointer stays there, whatever the run's length, step and phase; also on the page Drown."""
+    bars = TransportBar(), TransportBar()
+    bars[1].count_layers()
+    places = set()
+    for bar in bars:
+        qtbot.addWidget(bar)
+        bar.resize(900, bar.sizeHint().height())
+        bar.show()
+        for planned, step, caption in ((0, 0, ""), (1000, 1000, "Big decisions · signal-to-noise 0.0003"), (9, 9, "·")):
+            bar.set_range(planned, planned)
+            bar.set_step(step)
+            bar.set_caption(caption)
+            bar.layout().activate()
+            places.add((bar.height(), *bar.step_box.geometry().getRect(), *bar.follow_button.geometry().getRect()))
+    assert len(places) == 1
