@@ -56,6 +56,9 @@ class ForwardStage(Stage):
 
     first_kinds = (FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.PREDICTED_NOISE)
 
+    def empty_text(self) -> str:
+        return self.tr("The picture is on its way…")
+
     def known_kinds(self) -> list[FrameKind]:
         return [*self.first_kinds, FrameKind.STATE_CHIPS]
 
@@ -171,6 +174,7 @@ class DrownPage(Page):
         self.plot_clock = FrameClock(share=0.5, parent=self)
         self.views = Views(self.session, self.stage, self.presenter)
         self.transport.leave_out_following()
+        self.timeline.set_empty_text(self.stage.empty_text())
         for view in (self.timeline, self.film, self.transport):
             view.count_layers()
         self._edited = QTimer(self)

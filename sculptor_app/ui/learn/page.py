@@ -28,6 +28,7 @@ from sculptor_app.ui.learn.presenter import SamplesPresenter
 from sculptor_app.ui.learn.samples_view import SamplesView
 from sculptor_app.ui.learn.settings_panel import TrainingRunPanel, TrainingSettings, new_folder
 from sculptor_app.ui.playback.page import Page
+from sculptor_app.ui.playback.run_panel import LEAVES_PX
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ScrolledPanel
 from sculptor_app.ui.widgets.folding import FoldingPanel, Folds
@@ -59,7 +60,7 @@ class LearnPage(Page):
     def _lay_out(self) -> None:
         block = ScrolledPanel(self.settings_panel, self.run_panel, self)
         left = FoldingPanel(
-            block, (self.settings_panel.title,), self.tr("What to learn"), "left", LEAST_LEFT_PX, LEAST_MIDDLE_PX
+            block, (self.settings_panel.title,), self.tr("What to learn"), "left", LEAST_LEFT_PX, LEAVES_PX
         )
         right = FoldingPanel(
             self.details, (self.details.title,), self.tr("Up close"), "right", LEAST_WIDTH_PX, LEAST_MIDDLE_PX

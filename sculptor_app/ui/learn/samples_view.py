@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from sculptor_app.session.session import Session
 from sculptor_app.training.records.plan import NOISES
@@ -61,8 +70,9 @@ class SamplesView(QWidget):
     def _choices(self, panel: QWidget) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(0)
-        heading = QLabel(self.tr("The same noise, as it learns:"), panel)
+        heading = ElidedLabel(self.tr("The same noise, as it learns:"), panel)
         heading.setFont(fonts.strong())
+        heading.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         row.addWidget(heading)
         row.addSpacing(8)
         for number in range(NOISES):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QImage, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from sculptor_app.measures.frame_kinds import DEFAULT_KINDS, FrameKind
 from sculptor_app.ui.theme import fonts
@@ -65,7 +65,7 @@ def side_by_side(room: Room) -> tuple[Rect, Rect, Rect]:
     return first, second, third
 
 
-SMALLEST_PX = 150
+SMALLEST_PX = 110
 """A frame smaller than this shows too little: three of one size are better then."""
 
 
@@ -167,10 +167,15 @@ class Stage(QWidget):
             panel.kind_requested.connect(self._kind_requested)
             panel.view_changed.connect(self._share_view)
             panel.pixel_hovered.connect(self._share_marker)
+            panel.set_picture(None, "", self.empty_text())
         self.title = StageTitle(self)
-        self.remark = QLabel(self)
+        self.remark = ElidedLabel("", self)
         self.remark.setProperty("tone", "muted")
         self.remark.setAlignment(Qt.AlignmentFlag.AlignCenter)
+
+    def empty_text(self) -> str:
+        """What stands in the frames before there is a picture."""
+        return self.tr("The run is on its way…")
 
     def known_kinds(self) -> list[FrameKind]:
         """What can be chosen to be shown, in the order of the menu."""

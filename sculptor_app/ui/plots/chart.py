@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from sculptor_app.ui.plots.canvas import Canvas
 from sculptor_app.ui.theme import fonts, theme
-from sculptor_app.ui.widgets.basics import ElidedLabel, Subject
+from sculptor_app.ui.widgets.basics import ElidedLabel, Subject, paint_frame
 from sculptor_app.ui.widgets.timeline_paint import spread
 
 
@@ -236,13 +236,13 @@ class LegendRow(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._entries: tuple[tuple[str, QPen | None], ...] = ()
+        self._entries: tuple[tuple[str, QPen | QColor | None], ...] = ()
         self._reserved: tuple[str, ...] = ()
         self.setFont(fonts.small())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def set_entries(self, entries: Sequence[tuple[str, QPen | None]]) -> None:
-        """Pairs of a name and the pen of its curve; without a pen, the name of a curve that is still to come."""
+    def set_entries(self, entries: Sequence[tuple[str, QPen | QColor | None]]) -> None:
+        """Pairs of a name and the pen of its curve or the colour of its field; with neither, it is still to come."""
         self._entries = tuple(entries)
         self.setAccessibleDescription(", ".join(name for name, pen in entries if pen is not None))
         self._take_rows()
@@ -293,8 +293,13 @@ class LegendRow(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for (name, pen), place in zip(self._entries, self.places(self.width()), strict=True):
             middle = place.center().y()
-            painter.setPen(pen or QPen(QColor(theme().tokens.hairline), 1))  # of a curve: in device pixels, as it
-            painter.drawLine(QPointF(place.left(), middle), QPointF(place.left() + _SAMPLE, middle))
+            if isinstance(pen, QColor):
+                field = QRectF(place.left(), middle - 5, _SAMPLE, 10)
+                painter.fillRect(field, pen)
+                paint_frame(painter, field, theme().tokens.hairline_strong)
+            else:
+                painter.setPen(pen or QPen(QColor(theme().tokens.hairline), 1))  # of a curve: in device pixels, as it
+                painter.drawLine(QPointF(place.left(), middle), QPointF(place.left() + _SAMPLE, middle))
             painter.setPen(QColor(theme().tokens.muted if pen is not None else theme().tokens.disabled))
             painter.drawText(place.adjusted(_SAMPLE + _GAP, 0, 2, 0), Qt.AlignmentFlag.AlignVCenter, name)
         painter.end()

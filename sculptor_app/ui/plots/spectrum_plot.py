@@ -73,7 +73,8 @@ class SpectrumPlot(Chart):
         self._widest = 32.0
         self.title.setText(self.tr("Spectrum"))
         names = [phase_name(key).lower() for key in PHASE_KEYS]
-        self.legend.reserve([self._counted(MAX_STEPS), *names, *([self.tr("noise floor")] if self.has_floor else [])])
+        floor = [self.tr("noise floor"), self.tr("drowned")] if self.has_floor else []
+        self.legend.reserve([self._counted(MAX_STEPS), *names, *floor])
         self.set_curves(None, {})
 
     def set_curves(
@@ -182,12 +183,10 @@ class SpectrumPlot(Chart):
         if self._cutoff is None or self.is_empty:
             return []
         border = max(left, float(np.log2(max(self._cutoff, 1.0))))
-        veil = QColor(theme().tokens.muted)
-        veil.setAlphaF(0.2 if theme().is_dark else 0.14)
-        return [(border, right, veil)] if border < right else []
+        return [(border, right, _veil())] if border < right else []
 
     def _update_legend(self) -> None:
-        entries: list[tuple[str, QPen | None]] = []
+        entries: list[tuple[str, QPen | QColor | None]] = []
         if self._current is not None:
             entries.append((self._counted(self._step), self._current_pen))
         if not self.is_empty:
@@ -196,4 +195,13 @@ class SpectrumPlot(Chart):
             entries += [(phase_name(key).lower(), pens.get(key)) for key in PHASE_KEYS]
         if self._floor is not None:
             entries.append((self.tr("noise floor"), self._floor_pen))
+        if self._cutoff is not None and not self.is_empty:
+            entries.append((self.tr("drowned"), _veil()))
         self.legend.set_entries(entries)
+
+
+def _veil() -> QColor:
+    """Over the frequencies in which the noise is stronger than the picture."""
+    veil = QColor(theme().tokens.muted)
+    veil.setAlphaF(0.2 if theme().is_dark else 0.14)
+    return veil

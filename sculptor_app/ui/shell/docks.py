@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 
-from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QTimer, Slot
-from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QWidget
+from PySide6.QtCore import QByteArray, QObject, QSettings, QSize, Qt, QTimer, Slot
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QHBoxLayout, QLabel, QMainWindow, QToolButton, QWidget
 
 from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_PX, ROOMY_WINDOW_PX
+from sculptor_app.ui.theme import fonts, icon
 from sculptor_app.ui.widgets.basics import QWIDGETSIZE_MAX
 from sculptor_app.ui.widgets.folding import FilmSwitch, FoldingPanel, Folds
 
@@ -21,6 +22,38 @@ DOCK_TAKES_PX = 1
 """How much lower Qt makes a dock than the panel of fixed height in it asks for."""
 
 KEY = "window/layout"
+
+
+class _TitleBar(QWidget):
+    """Name of a dock, and buttons that take it out of the window or put it back, and close it.
+
+    Those of Qt's own title bar are 5 pixels wide under a style sheet, and a panel that floats without it has none.
+    """
+
+    def __init__(self, dock: QDockWidget) -> None:
+        super().__init__(dock)
+        name = QLabel(dock.windowTitle(), self)
+        name.setFont(fonts.strong())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(14, 4, 8, 2)
+        row.setSpacing(2)
+        row.addWidget(name, 1)
+        turn = lambda: dock.setFloating(not dock.isFloating())  # noqa: E731
+        for picture, text, act in (
+            ("float", self.tr("Take it out of the window, or put it back"), turn),
+            ("close", self.tr("Close; View > Panels brings it back"), dock.toggleViewAction().trigger),
+        ):
+            button = QToolButton(self)
+            button.setIcon(icon(picture, "muted"))
+            button.setIconSize(QSize(14, 14))
+            button.setFixedSize(TITLE_BUTTON_PX, TITLE_BUTTON_PX)
+            button.setToolTip(text)
+            button.setAccessibleName(text)
+            button.clicked.connect(act)
+            row.addWidget(button)
+
+
+TITLE_BUTTON_PX = 24
 
 
 class DockLayout(QObject):
@@ -48,6 +81,7 @@ class DockLayout(QObject):
         dock.setObjectName(name)
         dock.setWidget(panel)
         dock.setTitleBarWidget(QWidget(dock))  # none until panels are to be moved
+        dock.topLevelChanged.connect(functools.partial(self._give_title, dock))
         self._window.addDockWidget(area, dock)
         self.docks[name], self._areas[name] = dock, area
         dock.topLevelChanged.connect(self._refit)
@@ -154,8 +188,16 @@ class DockLayout(QObject):
             return
         self.is_movable = movable
         for dock in self.docks.values():
-            # WORKAROUND: PySide6 6.11's stubs do not know that None brings the native title bar back.
-            dock.setTitleBarWidget(None if movable else QWidget(dock))  # type: ignore[arg-type]
+            self._give_title(dock)
+
+    def _give_title(self, dock: QDockWidget, *_: bool) -> None:
+        """Give a dock a title bar while it can be moved, and always while it floats: its buttons are in it."""
+        has_title = self.is_movable or dock.isFloating()
+        old = dock.titleBarWidget()
+        if isinstance(old, _TitleBar) is not has_title:
+            dock.setTitleBarWidget(_TitleBar(dock) if has_title else QWidget(dock))
+            if old is not None:
+                old.deleteLater()
 
     # Other pages -------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QCoreApplication, Qt, Slot
+from PySide6.QtCore import QCoreApplication, QSize, Qt, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.texts import without_secrets
-from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.theme import fonts, icon
 from sculptor_app.ui.widgets.names import display
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,10 @@ def error_texts(error: BaseException, unforeseen: str, advice: str = "") -> tupl
     return message, advice or QCoreApplication.translate("Errors", "Help > Show log has the details.")
 
 
+MARK_PX = 20
+"""Edge of the mark at a message's beginning."""
+
+
 class MessageBar(QFrame):
     """Shows one message at a time until it is closed or replaced."""
 
@@ -39,7 +44,7 @@ class MessageBar(QFrame):
         self._mark = QLabel("!", self)
         self._mark.setObjectName("message_mark")
         self._mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._mark.setFixedSize(20, 20)
+        self._mark.setFixedSize(MARK_PX, MARK_PX)
         self._text = QLabel(self)
         self._text.setWordWrap(True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
@@ -48,18 +53,19 @@ class MessageBar(QFrame):
         self._action.clicked.connect(self._act)
         self._on_action: Callable[[], object] | None = None
         self._close = QToolButton(self)
-        self._close.setText("×")
+        self._close.setIcon(icon("close", "muted"))
+        self._close.setIconSize(QSize(14, 14))
+        self._close.setFixedSize(MARK_PX + 4, MARK_PX + 4)
         self._close.setAutoRaise(True)
         self._close.setToolTip(self.tr("Close this message"))
         self._close.setAccessibleName(self.tr("Close this message"))
         self._close.clicked.connect(self.clear)
-        row = QHBoxLayout(self)
+        self._row = row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(10)
-        row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(self._text, 1)
-        row.addWidget(self._action)
-        row.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        for widget in (self._mark, self._text, self._action, self._close):
+            row.addWidget(widget)
+        row.setStretchFactor(self._text, 1)
         self.hide()
 
     @property
@@ -90,9 +96,27 @@ class MessageBar(QFrame):
         self._action.setVisible(bool(action))
         self._mark.setText("!" if is_fault else "✓")
         self.setProperty("fault", is_fault)
-        self.style().unpolish(self)
-        self.style().polish(self)
+        for widget in (self, self._mark):
+            widget.style().unpolish(widget)
+            widget.style().polish(widget)
         self.show()
+        self._align()
+
+    def _align(self) -> None:
+        """Put mark and cross on the line of the text: of its first, where there are several."""
+        line_px = self._text.fontMetrics().lineSpacing()
+        is_one_line = self._text.heightForWidth(self._text.width()) < 2 * line_px
+        up = Qt.AlignmentFlag.AlignVCenter if is_one_line else Qt.AlignmentFlag.AlignTop
+        for widget, height in ((self._mark, MARK_PX), (self._close, self._close.height())):
+            self._row.setAlignment(widget, up)
+            over = 0 if is_one_line else max(0, (height - line_px) // 2)
+            if widget is self._mark:
+                self._text.setContentsMargins(0, over, 0, 0)
+        self._text.setAlignment(Qt.AlignmentFlag.AlignLeft | up)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._align()
 
     def show_error(
         self,

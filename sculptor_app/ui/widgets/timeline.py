@@ -40,6 +40,7 @@ class Timeline(QSlider):
         self._mark_text = self._summary = ""
         self._mark_notes: dict[str, str] = {}
         self._start_text = self.tr("the untouched block")
+        self._empty_text = self.tr("The phases of the run come here.")
         self._counts_layers = False
         self._snr: Sequence[float] = ()
         self._is_silent = False
@@ -107,6 +108,11 @@ class Timeline(QSlider):
         """Paint everything so many times as large, type and bar alike."""
         self._magnification = magnification
         self.updateGeometry()
+        self._dress()
+
+    def set_empty_text(self, text: str) -> None:
+        """Set what is said where nothing is planned."""
+        self._empty_text = text
         self._dress()
 
     def set_start_text(self, text: str) -> None:
@@ -206,6 +212,8 @@ class Timeline(QSlider):
             if self._planned and not self._spans:
                 text = self.tr("The noise levels of this run are not known, so it has no phases.")
                 timeline_paint.paint_unknown_label(painter, axis, text)
+            if self._planned and not self._counts_layers:
+                timeline_paint.paint_noise_label(painter, axis, self.tr("noise"))
             if self._marks:
                 below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
                 timeline_paint.paint_marks(painter, axis, self._marks, below)
@@ -233,7 +241,9 @@ class Timeline(QSlider):
         painter = QPainter(self)
         painter.scale(self._magnification, self._magnification)
         axis = self._axis()
-        if not self._counts_layers:
+        if not self._planned:
+            timeline_paint.paint_empty(painter, axis, self._empty_text)
+        elif not self._counts_layers:
             timeline_paint.paint_noise(painter, axis)
         if sum(span.last_step - span.first_step + 1 for span in self._spans) < self._planned:
             timeline_paint.paint_unknown(painter, axis)

@@ -114,6 +114,23 @@ def paint_noise(painter: QPainter, axis: Axis) -> None:
     _hatch(painter, cell, QColor(tokens.hairline_strong), 4)
 
 
+def paint_empty(painter: QPainter, axis: Axis, text: str) -> None:
+    """The bar of no run, and why it is empty."""
+    box = QRectF(axis.left, BAR_TOP, axis.right - axis.left - 1, BAR_HEIGHT)
+    painter.fillRect(box, QColor(theme().tokens.well))
+    painter.setFont(fonts.body())
+    painter.setPen(QColor(theme().tokens.muted))
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def paint_noise_label(painter: QPainter, axis: Axis, text: str) -> None:
+    """The word on that cell, where it is wide enough."""
+    if QFontMetricsF(fonts.small()).horizontalAdvance(text) + 6 <= axis.cell:
+        painter.setFont(fonts.small())
+        painter.setPen(QColor(theme().tokens.muted))
+        painter.drawText(QRectF(axis.left, BAR_TOP, axis.cell - 1, BAR_HEIGHT), Qt.AlignmentFlag.AlignCenter, text)
+
+
 def paint_unknown(painter: QPainter, axis: Axis) -> None:
     """A ground under all steps, seen where no phase covers it: the noise levels of those steps are not known."""
     box = QRectF(axis.start(1), BAR_TOP, axis.right - axis.start(1) - 1, BAR_HEIGHT)

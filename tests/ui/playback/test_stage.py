@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytestqt.qtbot import QtBot
 
-from sculptor_app.ui.playback.stage import Room, best, one_large, side_by_side
+from sculptor_app.ui.drown.page import ForwardStage
+from sculptor_app.ui.playback.stage import Room, Stage, best, one_large, side_by_side
 
 rooms = st.builds(
     Room,
@@ -34,5 +36,19 @@ def test_two_small_frames_stand_as_high_as_the_large_one(room: Room) -> None:
 
 
 def test_a_low_room_gets_a_row_and_a_high_one_a_large_frame() -> None:
-    assert best(Room(660, 360, 58, 16)) == side_by_side(Room(660, 360, 58, 16))
+    assert best(Room(660, 340, 58, 16)) == side_by_side(Room(660, 340, 58, 16))
+    assert best(Room(660, 360, 58, 16)) == one_large(Room(660, 360, 58, 16))
     assert best(Room(780, 560, 58, 16)) == one_large(Room(780, 560, 58, 16))
+
+
+@pytest.mark.parametrize("stage_type", [Stage, ForwardStage])
+def test_no_frame_is_empty_without_a_word_and_no_sentence_loses_its_beginning(qtbot: QtBot, stage_type) -> None:
+    stage = stage_type()
+    qtbot.addWidget(stage)
+    for panel in stage.panels:
+        assert panel.picture_view.accessibleDescription() == stage.empty_text() != ""
+    stage.resize(300, 300)
+    stage.set_remark("A sentence that is longer than there is room for it under the frames")
+    assert stage.remark.shown_text.startswith("A sentence")
+    assert stage.remark.shown_text.endswith("…")
+    assert stage.remark.toolTip() == stage.remark.text()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QFontMetricsF, QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -174,3 +174,25 @@ def test_a_curve_that_grew_step_by_step_looks_like_one_drawn_at_once(qtbot):
     kept = _pixels(_painted(grown)).astype(int)
     fresh = _pixels(_painted(at_once)).astype(int)
     assert np.mean(np.abs(kept - fresh) > 40) < 0.002
+
+
+def test_each_field_and_curve_of_the_plot_is_in_its_legend(plot: SpectrumPlot) -> None:
+    plot.set_curves(power_law(-2), {}, 12, power_law(0, gain=0.01), cutoff=8)
+    shown = {name for name, ink in plot.legend._entries if ink is not None}
+    assert {"step 12", "noise floor", "drowned"} <= shown
+    plot.set_curves(power_law(-2), {}, 12)
+    assert not {"noise floor", "drowned"} & {name for name, _ in plot.legend._entries}
+
+
+def test_a_last_number_at_the_right_end_is_not_cut(plot: SpectrumPlot) -> None:
+    plot.set_curves(power_law(-2, 1024), {}, 12)
+    right = plot.canvas.mapFromScene(plot.canvas.view.sceneBoundingRect()).boundingRect().right()
+    half = QFontMetricsF(theme.fonts.small()).horizontalAdvance("1024") / 2
+    assert right + half <= plot.canvas.width()
+
+
+def test_the_legend_keeps_its_rows(plot: SpectrumPlot) -> None:
+    before = plot.legend.height()
+    for step in (1, 999):
+        plot.set_curves(power_law(-2), {key: power_law(-1) for key in ("decisions", "structure", "polish")}, step)
+        assert plot.legend.height() == before

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.measures.frame_kinds import FrameKind
@@ -61,12 +61,17 @@ def test_settings_that_were_edited_by_hand_are_no_trouble(open_window, settings)
 def test_panels_can_be_moved_on_request(driver: Driver) -> None:
     dock = driver.window.panels.dock_layout.docks["plots"]
     move = driver.window.bench.menus.actions["move_panels"]
-    assert dock.titleBarWidget() is not None  # an empty one
+    buttons = lambda: dock.titleBarWidget().findChildren(QToolButton)  # noqa: E731
+    assert buttons() == []
     move.trigger()
-    assert dock.titleBarWidget() is None
-    dock.setFloating(True)
+    assert all(min(button.width(), button.height()) >= 20 for button in buttons())
+    buttons()[0].click()
+    assert dock.isFloating()
+    move.trigger()
+    QTest.mouseClick(buttons()[1], Qt.MouseButton.LeftButton)  # what floats can be closed, movable or not
+    assert not dock.isVisible()
     driver.window.panels.dock_layout.reset()
-    assert not dock.isFloating()
+    assert (dock.isFloating(), dock.isVisible(), buttons()) == (False, True, [])
 
 
 SMALL_SCREENS = {"1600x1000 at 1.5": (1067, 667), "1600x1000 at 2": (800, 500), "1280x720 at 1.5": (853, 480),

@@ -58,3 +58,20 @@ def test_the_message_bar_shows_one_message_and_its_action(qtbot: QtBot) -> None:
     assert bar.message == ""
     bar.show_message("Saved.", is_fault=False)
     assert not bar._action.isVisibleTo(bar)
+
+
+@pytest.mark.parametrize("text", ["One line.", "Many words that need more lines than one. " * 6])
+@pytest.mark.parametrize("action", ["", "Do it"])
+def test_mark_and_cross_of_a_message_stand_on_its_first_line(qtbot: QtBot, text: str, action: str) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    bar.resize(420, 40)
+    bar.show_message(text, action=action, on_action=lambda: None)
+    bar.resize(420, bar.heightForWidth(420))
+    bar.layout().activate()
+    label, line_px = bar._text, bar._text.fontMetrics().lineSpacing()
+    inner = label.contentsRect().translated(label.pos())
+    is_one_line = label.heightForWidth(label.width()) < 2 * line_px
+    first_line = inner.center().y() if is_one_line else inner.top() + line_px / 2
+    for widget in (bar._mark, bar._close):
+        assert abs(widget.geometry().center().y() - first_line) <= 3

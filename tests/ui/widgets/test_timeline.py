@@ -326,3 +326,14 @@ def test_a_tooltip_has_the_signal_to_noise_that_the_caption_has(line: Timeline) 
     line.set_plan((), 4, ratios)
     for step, ratio in enumerate(ratios):
         assert f"SNR {ratio_text(ratio)}" in line.describe(step).splitlines()
+
+
+def test_a_timeline_of_no_run_says_why_it_is_empty(qtbot: QtBot) -> None:
+    bare = Timeline()
+    qtbot.addWidget(bare)
+    bare.resize(700, bare.sizeHint().height())
+    bare.set_empty_text("")
+    silent = bare.grab().toImage()
+    bare.set_empty_text("The picture is on its way…")
+    assert bare.grab().toImage() != silent
+    assert bare.grab().toImage().pixelColor(30, MIDDLE) == QColor(theme.theme().tokens.well)  # no hatched field
