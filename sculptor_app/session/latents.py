@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,3 +156,11 @@ class Latents(QObject):
         if k == 0:
             self.decoding.emit(decoded, measures)
         self.decoded.emit(k)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDecoder:
+    """What decodes frames of a run in latents, and whether the model is at work for somebody else now."""
+
+    latents: Latents
+    is_in_the_way: Callable[[], bool]

@@ -75,7 +75,7 @@ class StepDecoding(QObject):
         run, step = self._run, self._session.position
         if run is None or not self._is_in_front():
             return
-        if self._is_in_the_way():
+        if self.is_in_the_way():
             text = self.tr("The model is at work for another page; stop that, or wait for its end.")
             self._messages.show_message(text)
             return
@@ -91,7 +91,7 @@ class StepDecoding(QObject):
             self._latents.decode_frames(run, wanted, self._decoder.folder)
             self._status.showMessage(self.tr("decoding step {0}…").format(step))
 
-    def _is_in_the_way(self) -> bool:
+    def is_in_the_way(self) -> bool:
         """Whether asking the worker now would end somebody's run."""
         own = self._latents.is_decoding_frames or self._latents.is_mapping
         return self._runner.is_running and not own

@@ -25,6 +25,7 @@ from sculptor_app.ui.widgets.names import filter_text
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.exports.animation.plan import RunGrid
+    from sculptor_app.session.latents import FrameDecoder
     from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 
 
@@ -163,8 +164,10 @@ class Files(QObject):
         bar: WorkBar,
         settings: QSettings,
         parent: QWidget,
+        decoder: FrameDecoder | None = None,
     ) -> None:
         super().__init__(parent)
+        self._decoder = decoder
         self._views, self._messages, self._status = views, messages, status
         self._settings, self._parent = settings, parent
         self._gif_dialog: ExportGifDialog | None = None
@@ -191,7 +194,9 @@ class Files(QObject):
         self._close_dialog()
         filmed, name = source
         session, path = views.session, self.folder() / name
-        dialog = ExportGifDialog(filmed, session.measures, self._settings, path, session.state, self._parent)
+        dialog = ExportGifDialog(
+            filmed, session.measures, self._settings, path, session.state, self._parent, self._decoder
+        )
         dialog.disclosure = self.disclosure
         dialog.set_settling_rule(session.settling_rule)
         session.settling_rule_changed.connect(dialog.set_settling_rule)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QCoreApplication, QSettings, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QImage
@@ -23,9 +24,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sculptor_app import folders
 from sculptor_app.core.files import expanded, is_file
 from sculptor_app.core.texts import byte_text, plural
-from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
+from sculptor_app.exports.animation.options import NONE, AnimationOptions, Disclosure
+from sculptor_app.exports.animation.plan import DecodedFrames, Wanted, frames_to_decode, latents_of, shown_states
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
 from sculptor_app.session.tasks import BackgroundTask, Progress
@@ -39,8 +42,12 @@ from sculptor_app.ui.widgets.names import filter_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.step import Frame
+    from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.exports.animation.plan import RunOrGrid
     from sculptor_app.measures.run_measures import RunMeasures
+    from sculptor_app.session.engine import DecodedFrame
+    from sculptor_app.session.latents import FrameDecoder
 
 SETTLE_MS = 150
 """How long a choice stands before its preview is made."""
@@ -106,11 +113,12 @@ def facts_text(options: AnimationOptions, shown: Preview, size: str) -> str:
 
 
 class ExportGifDialog(QDialog):
-    """Leaves the window free: it writes in a thread of its own.
+    """Leaves the window free: it writes in a thread of its own, and has frames decoded in the model's before.
 
     Args:
         filmed: the run, or many, as far as they are when the saving begins.
         measures: a run's measures; None for many.
+        decoder: of a run in latents; None shows all its frames through their linear map.
     """
 
     saved = Signal(str, int)  # path of the file that was written, and its size in bytes
@@ -123,8 +131,11 @@ class ExportGifDialog(QDialog):
         path: Path,
         position: int,
         parent: QWidget | None = None,
+        decoder: FrameDecoder | None = None,
     ) -> None:
         super().__init__(parent)
+        self._decoder, self._decoded = decoder, DecodedFrames(spill_folder=folders.spill())
+        self._wanted: dict[object, Wanted] = {}  # the frames that are being decoded, by step and kind
         self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position, self._formats = position, animation_formats()
         self._is_saving = False
@@ -143,7 +154,7 @@ class ExportGifDialog(QDialog):
     # Building ----------------------------------------------------------------------------------------------------
 
     def _make_parts(self, path: Path) -> None:
-        self.form = form_for(self._filmed, self)
+        self.form = form_for(self._filmed, self, self._decoder is not None)
         self.preview = PictureView(self)
         self.preview.setMinimumSize(QSize(300, 300))
         self.facts = QLabel(self)
@@ -206,6 +217,9 @@ class ExportGifDialog(QDialog):
         self._task.produced.connect(self._take)
         self._task.cancelled.connect(self._cancelled)
         self._task.failed.connect(self._fail)
+        if self._decoder is not None:
+            self._decoder.latents.frame_decoded.connect(self._keep_decoded)
+            self._decoder.latents.frames_ended.connect(self._write_decoded)
 
     # Choosing ----------------------------------------------------------------------------------------------------
 
@@ -291,11 +305,46 @@ class ExportGifDialog(QDialog):
         options = self.form.options()
         if isinstance(options, ExportError) or self._is_saving:
             return
+        wanted = self._frames_to_decode(options)
+        if wanted and self._decoder is not None and self._decoder.is_in_the_way():
+            self._show_problem(self.tr("The model is at work: wait for its end, or have no frame decoded."))
+            return
         self._alarm.stop()
         remember(self._settings, options, key_of(self._filmed))
         self._set_saving(True)
+        if not wanted or self._decoder is None:
+            self._write()
+            return
+        self._wanted = {(k, kind): (run, k, kind) for run, k, kind in wanted}
+        frames: list[tuple[object, Frame]] = [((k, kind), numbers) for (_, k, kind), numbers in latents_of(wanted)]
+        self._decoder.latents.decode_frames(cast("Trajectory", self._filmed), frames)
+
+    def _frames_to_decode(self, options: AnimationOptions) -> list[Wanted]:
+        """What the model's own decoder is to make before the file is written."""
+        if self._decoder is None or options.decode == NONE:
+            return []
+        with contextlib.suppress(ExportError):
+            own, _ = frames_to_decode(self._filmed, options, shown_states(self._filmed, options))
+            return [each for each in own if each not in self._decoded]
+        return []
+
+    @Slot(object, object)
+    def _keep_decoded(self, run: object, made: DecodedFrame) -> None:
+        if run is self._filmed and made.key in self._wanted:
+            self._decoded.keep(self._wanted.pop(made.key), made.frame)
+
+    @Slot()
+    def _write_decoded(self) -> None:
+        """Decoding is over; what of it failed, which the window says, is seen through the linear map."""
+        if self._is_saving and not self._task.is_busy:
+            self._wanted = {}
+            self._write()
+
+    def _write(self) -> None:
+        options = self.form.options()
+        assert isinstance(options, AnimationOptions)  # the form is locked since it was read
         export = Export(
-            self._filmed, options, self._position, self._measures, self._task.report_progress,
+            self._filmed, options, self._position, self._measures, self._task.report_progress, decoded=self._decoded,
             disclosure=self.disclosure,
         )  # fmt: skip
         self._task.start(export_job(self._row(), self.target(), export))
@@ -314,7 +363,10 @@ class ExportGifDialog(QDialog):
 
     @Slot()
     def _cancel(self) -> None:
-        if self._is_saving:
+        if self._is_saving and self._wanted:
+            self._wanted = {}
+            self._cancelled()
+        elif self._is_saving:
             self._task.stop()
         else:
             self.close()
@@ -365,6 +417,8 @@ class ExportGifDialog(QDialog):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._alarm.stop()
         self.hide()
+        if not self._is_saving:
+            self._decoded.close()
         self._task.retire()  # a frame, or an estimate, may take seconds
         super().closeEvent(event)
         self.deleteLater()

@@ -21,6 +21,7 @@ from sculptor_app.core.texts import plural
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.grid import fitting_size
 from sculptor_app.exports.animation.options import (
+    DECODINGS,
     FRAMES,
     GRID_FRAMES,
     MAX_DELAY_MS,
@@ -31,7 +32,7 @@ from sculptor_app.exports.animation.options import (
     NONE,
     AnimationOptions,
 )
-from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid
+from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid, decoder_factor
 from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.formats import FORMATS
 from sculptor_app.measures.frame_kinds import FrameKind
@@ -60,14 +61,22 @@ class GifForm(QWidget):
     Args:
         into_noise: it is a forward process, from the picture into the noise; only its states are of interest.
         most_px: of many runs, the largest picture that can be shown of each; 0 for a single run.
+        decodes: it is a run in latents whose frames can be decoded.
     """
 
     edited = Signal()  # some choice changed
 
     def __init__(
-        self, longer_px: int, planned: int, into_noise: bool = False, parent: QWidget | None = None, most_px: int = 0
+        self,
+        longer_px: int,
+        planned: int,
+        into_noise: bool = False,
+        parent: QWidget | None = None,
+        most_px: int = 0,
+        decodes: bool = False,
     ) -> None:
         super().__init__(parent)
+        self._decodes = decodes
         self._into_noise, self._is_grid = into_noise, bool(most_px)
         self.settling_rule = DEFAULT_SETTLING_RULE  # the window's, which is chosen in its View menu
         sizes = sizes_of(longer_px)
@@ -80,6 +89,8 @@ class GifForm(QWidget):
         self._unit = QLabel(self)
         form.addRow(self.tr("Every"), self._with_unit(self.every, self._unit))
         form.addRow(self.tr("Size"), self.picture_size)
+        if self._decodes:
+            form.addRow(self.tr("Decoded"), self.decode)
         form.addRow(self.tr("Time per frame"), self.delay)
         form.addRow(self.tr("Hold both ends") if into_noise else self.tr("Hold the last"), self.hold)
         column = QVBoxLayout(self)
@@ -100,6 +111,10 @@ class GifForm(QWidget):
         self.picture_size = ChoiceBox([], self)
         for size, factor in self._sizes:
             self.picture_size.addItem(self.tr("{0} px · {1}").format(size, factor), size)
+        self.decode = ChoiceBox([], self)
+        self.decode.setVisible(self._decodes)
+        for word, label in DECODINGS.items():
+            self.decode.addItem(display(label), word)
         self.delay = self._number(MIN_DELAY_MS, MAX_DELAY_MS, 10, self.tr(" ms"))
         self.hold = self._number(0, MAX_HOLD_MS, 100, self.tr(" ms"))
         self.loop = QCheckBox(self.tr("Play for ever"), self)
@@ -143,7 +158,7 @@ class GifForm(QWidget):
     def _connect(self) -> None:
         self.every.valueChanged.connect(self._name_unit)
         self._name_unit()
-        for choice in (self.frames, self.picture_size):
+        for choice in (self.frames, self.picture_size, self.decode):
             choice.currentIndexChanged.connect(self.edited)
         for number in (self.every, self.delay, self.hold):
             number.valueChanged.connect(self.edited)
@@ -159,7 +174,7 @@ class GifForm(QWidget):
                 ping_pong=self.ping_pong.isChecked(), caption=self.caption.isChecked(),
                 plot=self.plot.isChecked() and not self._is_grid,
                 dark=self.dark.isChecked(), into_noise=self._into_noise, settled_by=self.settling_rule,
-                decode=NONE,  # what is on screen is saved, decoded or not
+                decode=self.decode.currentData() if self._decodes else NONE,
             )  # fmt: skip
         except ExportError as error:
             return error
@@ -170,6 +185,7 @@ class GifForm(QWidget):
         sizes = [size for size, _ in self._sizes]
         nearest = min(sizes, key=lambda size: abs(size - options.size_px))
         self.picture_size.setCurrentIndex(sizes.index(nearest))
+        self.decode.setCurrentIndex(self.decode.findData(options.decode))
         self.every.setValue(options.every)
         self.delay.setValue(options.delay_ms)
         self.hold.setValue(options.hold_ms)
@@ -178,13 +194,15 @@ class GifForm(QWidget):
             box.setChecked(on)
 
 
-def form_for(filmed: RunOrGrid, parent: QWidget) -> GifForm:
-    """The form for a run, a forward process, or many runs."""
+def form_for(filmed: RunOrGrid, parent: QWidget, has_decoder: bool = False) -> GifForm:
+    """The form for a run, a forward process, or many runs; of latents with a decoder, for decoded pictures."""
     if isinstance(filmed, RunGrid):
         run = filmed.lead_run
         most_px = min(MAX_SIZE_PX, MOST_GRID_PX // max(filmed.shape_in_cells))
         return GifForm(max(run.shape[1:]), run.planned_steps, parent=parent, most_px=most_px)
-    return GifForm(max(filmed.shape[1:]), filmed.planned_steps, not filmed.info.is_of_a_model, parent)
+    factor = decoder_factor(filmed, AnimationOptions()) if has_decoder else 1
+    longer_px, into_noise = max(filmed.shape[1:]) * factor, not filmed.info.is_of_a_model
+    return GifForm(longer_px, filmed.planned_steps, into_noise, parent, decodes=factor > 1)
 
 
 RUN, GRID = "gif/options", "gif/grid_options"

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
 from sculptor_app import identity
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
+from sculptor_app.session.latents import FrameDecoder
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback import texts
@@ -55,7 +56,10 @@ class Workbench(QObject):
         self.models.opening.opened.connect(self.latent_views.find_map)
         self.models.opening.opened.connect(panels.run_control.take_model)
         panels.run_control.model_wanted.connect(self.models.open)
-        files = Files(self._views_in_front, panels.messages, panels.status, panels.saving_bar, settings, window)
+        decoder = FrameDecoder(self.latent_views.latents, self.latent_views.step.is_in_the_way)
+        files = Files(
+            self._views_in_front, panels.messages, panels.status, panels.saving_bar, settings, window, decoder
+        )  # fmt: skip
         self.full_screen = FullScreen(window, self._full_screen_parts, panels.messages)
         self.pages.changed.connect(self.full_screen.follow_page)
         self.menus = Menus(

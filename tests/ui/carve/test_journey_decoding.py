@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app.diffusion.latents.codec import LatentCodec
+from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.measures.colours import byte_picture
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.carve.decoder_choice import find_small_decoders
+from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 from tests.helpers.window import RUN_MS, Driver
 
 GUESS, STATE = FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE
@@ -163,3 +166,25 @@ def test_small_decoders_are_found_inside_the_models_folder_and_beside_it(tmp_pat
     (tmp_path / "taesd3").mkdir()
     assert find_small_decoders(model) == (model / "taesd", tmp_path / "taesdxl")
     assert find_small_decoders(tmp_path / "elsewhere" / "none") == ()
+
+
+@pytest.mark.parametrize(("word", "decoded"), [("last", [4]), ("none", [])])
+def test_the_last_frame_of_a_saved_gif_is_decoded(
+    carved: Driver, tmp_path: Path, word: str, decoded: list[int]
+) -> None:
+    bench, run = carved.window.bench, carved.session.trajectory
+    bench.menus.files.save_gif()
+    dialog = carved.window.findChild(ExportGifDialog)
+    dialog.form.set_options(AnimationOptions(size_px=16, caption=False, decode=word))
+    dialog.path.setText(str(tmp_path / "run.gif"))
+    with carved.qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
+        dialog.save_button.click()
+    with Image.open(tmp_path / "run.gif") as saved:
+        frames = [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(saved)]
+    assert len(frames) == run.last
+    own = codec(carved)
+    for k, seen in enumerate(frames, start=1):
+        want = byte_picture(own.decode(run.guess(k))).astype(int)
+        step = len(seen) // len(want) if len(seen) >= len(want) else 0
+        is_decoded = step > 0 and np.abs(seen[::step, ::step] - want).mean() < 12
+        assert is_decoded == (k in decoded), k
