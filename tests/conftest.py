@@ -1,6 +1,7 @@
 """What holds for every test: no window on screen, folders of its own, and nothing left running behind it."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +69,11 @@ def tried_once(own_folders: Path, trials_of_models: Path) -> None:
     """Tries a model in the sandbox once for many tests, like a person's second opening; not for the sandbox's own."""
     folder = own_folders / "cache" / COMMAND
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "models").symlink_to(trials_of_models, target_is_directory=True)
+    models = folder / "models"
+    if models.is_dir() and not models.is_symlink():  # of `tiny_model_has_passed`, whichever comes first
+        shutil.copytree(models, trials_of_models, dirs_exist_ok=True)
+        shutil.rmtree(models)
+    models.symlink_to(trials_of_models, target_is_directory=True)
 
 
 @pytest.fixture(scope="session")
