@@ -4,6 +4,7 @@ The standard library alone at import time: the installer asks here before anythi
 """
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,10 @@ from sculptor_app.commands.terminal import BAD_INPUT, UNEXPECTED, keep_streams, 
 
 _OWN_SCREENS = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs", "directfb")
 """Platforms of Qt's that need neither X11 nor Wayland."""
+
+
+LEAST_ADDRESSES = 1 << 30
+"""Bytes of addresses for the window alone; with fewer, Qt aborts the process."""
 
 
 def missing_display(environ: Mapping[str, str] | None = None, platform: str | None = None) -> str:
@@ -36,12 +41,24 @@ def missing_display(environ: Mapping[str, str] | None = None, platform: str | No
     )
 
 
+def _address_limit() -> float:
+    """Bytes of addresses that this process may have."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else limit
+
+
 def open_window(arguments: argparse.Namespace) -> int:
     """Open the window and stay until it is closed; returns the exit code."""
     missing = missing_display()
     if missing:
         say(missing, stderr())
         return UNEXPECTED
+    if _address_limit() < LEAST_ADDRESSES:
+        raise MemoryError
     try:
         from sculptor_app.ui.shell.app import main
     except ImportError as error:

@@ -14,7 +14,7 @@ from torch.nn.functional import conv2d, cross_entropy, interpolate, mse_loss, pa
 from sculptor_app import folders, resources
 from sculptor_app.core.texts import translate
 from sculptor_app.training.data.shards import SHARD, write_shard
-from sculptor_app.training.errors import JudgeSizeMismatch
+from sculptor_app.training.errors import JudgeError, JudgeSizeMismatch
 from sculptor_app.training.evaluation.figures import fit
 from sculptor_app.training.evaluation.judge import Judge, Standard, read, read_judge, scaled, write_judge
 from sculptor_app.training.evaluation.pictures import (
@@ -189,11 +189,26 @@ def share(right: torch.Tensor) -> float:
     return float(right.double().mean())
 
 
+SHIPPED_SIZE = 64
+"""Edge in pixels of the pictures that the judge in the resources reads."""
+
+
 def find_judge(size: int) -> Path | None:
-    """Folder of the judge of pictures of a size: the one that comes with the program, else one that was made here."""
+    """Folder of the judge of pictures of a size: the one that comes with the program, else one that was made here.
+
+    Raises:
+        JudgeError: The one that comes with the program is not there; making another takes up to an hour.
+    """
     for folder in (resources.root() / "models" / f"judge-{size}", own_judge(size)):
         if folder.is_dir():
             return folder
+    if size == SHIPPED_SIZE:
+        raise JudgeError(
+            translate("errors", "{0} is missing: this copy of Sculptor is not whole.").format(
+                resources.root() / "models" / f"judge-{size}"
+            ),
+            translate("errors", "Install it again, or add --train-judge to make another, which takes long."),
+        )
     return None
 
 

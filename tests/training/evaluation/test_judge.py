@@ -10,6 +10,7 @@ import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.core.errors import ModelFolderError
+from sculptor_app.training.errors import JudgeError
 from sculptor_app.training.evaluation import evaluate
 from sculptor_app.training.evaluation.figures import fit, frechet
 from sculptor_app.training.evaluation.judge import (
@@ -198,3 +199,10 @@ def test_the_judge_that_comes_with_the_program_is_found_and_good():
     assert measured.form_accuracy >= 0.93
     assert measured.material_accuracy >= 0.93
     assert (folder / WEIGHTS).stat().st_size < 1_500_000
+
+
+def test_a_copy_without_its_judge_says_so_and_makes_none(tmp_path, monkeypatch, own_folders):
+    monkeypatch.setattr("sculptor_app.resources.root", lambda: tmp_path)
+    with pytest.raises(JudgeError, match=r"judge-64 is missing: this copy .* Install it again"):
+        find_judge(64)
+    assert find_judge(16) is None
