@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.parameter import ModelParameter, UnsupportedParameter
 from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, RunRequest
 from sculptor_app.core.texts import translate
@@ -208,6 +209,19 @@ def model_facts(model: str | None) -> ModelFacts:
     """What a model's folder says of itself, without loading it."""
     facts: ModelFacts = _import_engine().model_facts(model)
     return facts
+
+
+def picture_for(model: str | None, picture: Frame) -> Frame | None:
+    """The middle of a picture at a model's size, as `fit_picture` hands it to a run, without loading the model.
+
+    None where the model is of another kind, or its folder cannot be read.
+    """
+    from sculptor_app.core.pictures.start import fit_square
+
+    try:
+        return fit_square(picture, model_facts(model).size)
+    except SculptorError:
+        return None
 
 
 def grid_noises(request: GridRequest) -> tuple[Trajectory, ...]:

@@ -90,10 +90,19 @@ class ForwardResult:
     measures: ForwardMeasures  # of the trajectory
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureForModel:
+    """A picture as a model that carves it gets it."""
+
+    source: Source  # where the picture came from
+    model: str | None  # as a `RunRequest` names it
+    picture: Frame | None  # (3, size, size): its middle square at the model's size; None where the model takes no such
+
+
 class ForwardProcessRunner(BackgroundTask):
     """Runner of the forward process of one picture at a time; a huge file never holds up the window.
 
-    It produces a `ForwardResult`; when it fails, what was there before stays.
+    It produces a `ForwardResult`, then a `PictureForModel`; when it fails, what was there before stays.
 
     Args:
         parent: the owner; call `shutdown` before it goes.
@@ -104,13 +113,19 @@ class ForwardProcessRunner(BackgroundTask):
         self.budget_bytes = budget_bytes
         self._opened: tuple[Source, int, _Opened] | None = None  # in the thread: what was opened last, and how large
 
-    def run(self, source: Source, options: ForwardProcessOptions) -> None:
-        """Open a picture and add noise to it; answered by `produced` or `failed`."""
-        self.start(lambda stop: self._job(source, options, stop))
+    def run(self, source: Source, options: ForwardProcessOptions, model: str | None = None) -> None:
+        """Open a picture and add noise to it; answered by `produced` or `failed`.
+
+        Args:
+            model: The one that is to carve it; None is the embedded one.
+        """
+        self.start(lambda stop: self._job(source, options, model, stop))
 
     # In the thread ----------------------------------------------------------------------------------------------------
 
-    def _job(self, source: Source, options: ForwardProcessOptions, stop: threading.Event) -> Iterator[ForwardResult]:
+    def _job(
+        self, source: Source, options: ForwardProcessOptions, model: str | None, stop: threading.Event
+    ) -> Iterator[ForwardResult | PictureForModel]:
         from sculptor_app.core.trajectory.forward import run_forward_process  # numpy comes with these
         from sculptor_app.measures.forward import ForwardMeasures
 
@@ -124,6 +139,7 @@ class ForwardProcessRunner(BackgroundTask):
         trajectory.draw(stop=stop)
         measures = ForwardMeasures.of(trajectory)
         yield ForwardResult(source, opened.picture, opened.name, opened.notes, trajectory, measures)
+        yield PictureForModel(source, model, access.picture_for(model, opened.picture))
 
     def _open(self, source: Source, longest_px: int) -> _Opened:
         if self._opened is not None and self._opened[:2] == (source, longest_px):

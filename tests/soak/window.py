@@ -413,13 +413,14 @@ class Person:
 def without_other_programs(folder: Path, chance: random.Random) -> Iterator[None]:
     """Files are asked for without a dialog, half of them in vain; no other program is started."""
     from PySide6.QtGui import QDesktopServices
-    from PySide6.QtWidgets import QFileDialog
+    from PySide6.QtWidgets import QFileDialog, QInputDialog
 
     def saved(*_: object, **__: object) -> tuple[str, str]:
         return (str(folder / f"file-{chance.randint(0, 9)}"), "") if chance.random() < 0.5 else ("", "")
 
     with (
         mock.patch.object(QFileDialog, "getSaveFileName", saved),
+        mock.patch.object(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True)),
         mock.patch.object(QFileDialog, "getOpenFileName", return_value=("", "")),
         mock.patch.object(QFileDialog, "getOpenFileNames", return_value=([], "")),
         mock.patch.object(QFileDialog, "getExistingDirectory", return_value=""),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.request import MAX_STEPS, RunRequest
 from sculptor_app.session.forward_process import ForwardProcessOptions
@@ -14,6 +15,10 @@ from sculptor_app.ui.fields.run_form import RunForm
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.names import explained
+from sculptor_app.ui.widgets.picture_view import PictureView
+
+MODEL_VIEW_PX = 64
+"""Edge of the picture as the model gets it, in logical pixels."""
 
 SIZES_PX = (64, 128, 256, 512, 1024)
 
@@ -27,6 +32,7 @@ class DrownControls(RunForm):
     open_requested = Signal()  # a picture from a file
     render_requested = Signal()  # a new render
     result_requested = Signal()  # the run's result
+    before_requested = Signal()  # the picture before this one
     play_requested = Signal()
     carve_requested = Signal()  # a run from the level shown
     invert_requested = Signal()  # an inversion
@@ -51,6 +57,12 @@ class DrownControls(RunForm):
         )
         self.result_button = QPushButton(self.tr("Carved"), self)
         self.result_button.setToolTip(self.tr("The end of the run on the page Carve."))
+        self.before_button = QToolButton(self)
+        self.before_button.setText(self.tr("← Before"))
+        self.before_button.setProperty("kind", "outlined")
+        self.before_button.setFont(fonts.small())
+        self.before_button.setToolTip(self.tr("Back to the picture before this one, and again for this one."))
+        self.before_button.setEnabled(False)
         self.name = ElidedLabel("", self)
         self.name.setFont(fonts.strong())
         self.about = ElidedLabel("", self)  # of one line, so that no other picture moves the rest
@@ -84,6 +96,12 @@ class DrownControls(RunForm):
         self.carve_button.setToolTip(explained("resculpt"))
         self.invert_button = QPushButton(self.tr("Find its noise"), self)
         self.invert_button.setToolTip(explained("inversion"))
+        self.model_view = PictureView(self)
+        self.model_view.setFixedSize(MODEL_VIEW_PX, MODEL_VIEW_PX)
+        self.model_note = QLabel(self)
+        self.model_note.setProperty("tone", "muted")
+        self.model_note.setFont(fonts.small())
+        self.model_note.setWordWrap(True)
         self.progress = ElidedLabel("", self)
         self.progress.setProperty("tone", "muted")
         self.progress.setFont(fonts.tabular(fonts.body()))
@@ -109,7 +127,10 @@ class DrownControls(RunForm):
         column.addWidget(self.title)
         column.addWidget(self.open_button)
         column.addLayout(others)
-        column.addWidget(self.name)
+        named = QHBoxLayout()
+        named.addWidget(self.name, 1)
+        named.addWidget(self.before_button)
+        column.addLayout(named)
         column.addWidget(self.about)
         column.addSpacing(6)
         column.addWidget(self.heading(self.tr("How it drowns")))
@@ -117,6 +138,11 @@ class DrownControls(RunForm):
         column.addWidget(self.problem)
         column.addSpacing(6)
         column.addWidget(self.heading(self.tr("The way back")))
+        as_model_gets_it = QHBoxLayout()
+        as_model_gets_it.setSpacing(10)
+        as_model_gets_it.addWidget(self.model_view)
+        as_model_gets_it.addWidget(self.model_note, 1)
+        column.addLayout(as_model_gets_it)
         column.addWidget(self.carve_button)
         column.addWidget(self.invert_button)
         column.addStretch(1)
@@ -132,6 +158,7 @@ class DrownControls(RunForm):
         self.render_button.clicked.connect(self.render_requested)
         self.result_button.clicked.connect(self.result_requested)
         self.play_button.clicked.connect(self.play_requested)
+        self.before_button.clicked.connect(self.before_requested)
         self.carve_button.clicked.connect(self.carve_requested)
         self.invert_button.clicked.connect(self.invert_requested)
         for box in (self.longer_side, self.layers):
@@ -154,6 +181,22 @@ class DrownControls(RunForm):
         """Show the name of the picture and notes about it."""
         self.name.setText(name)
         self.about.setText(about)
+
+    def show_picture_for_model(self, image: QImage | None, is_whole: bool = True) -> None:
+        """Show the picture at the size that the model works at; None where the model takes no picture from here.
+
+        Args:
+            is_whole: whether it is the whole picture, and not its middle square.
+        """
+        self.model_view.set_picture(image)
+        self.model_view.setVisible(image is not None)
+        if image is None:
+            self.model_note.setText(self.tr("This model takes pictures in its own way, or none."))
+            return
+        sentence = self.tr("The model works at {0} × {1} pixels, and gets the picture like this.")
+        if not is_whole:
+            sentence = self.tr("The model works at {0} × {1} pixels, and gets the middle of the picture like this.")
+        self.model_note.setText(sentence.format(image.width(), image.height()))
 
     def show_reverse_runs(self, can_carve: bool, can_invert: bool, is_inverting: bool, progress: str) -> None:
         """Enable the reverse runs that are possible, and show the progress of one."""

@@ -20,6 +20,7 @@ from sculptor_app.session.forward_process import (
     FreshRender,
     GivenPicture,
     PictureFile,
+    PictureForModel,
     Source,
 )
 from sculptor_app.session.runner import SamplingRunner
@@ -36,11 +37,13 @@ from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.folding import FilmSwitch, Folds
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.names import display, phase_name, ratio_name
+from sculptor_app.ui.widgets.picture_source import to_image
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.step import Frame
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
@@ -128,6 +131,12 @@ def _percents(share: float) -> tuple[str, str]:
     return f"{percent:.{digits}f} %", f"{100 - percent:.{digits}f} %"
 
 
+def _image_of(picture: Frame) -> QImage | None:
+    from sculptor_app.measures.pictures import coloured  # numpy comes with it; there is a picture by now
+
+    return to_image(coloured(picture, FrameKind.CURRENT_GUESS, "pixels"))
+
+
 class DrownPage(Page):
     """A picture, noise, and the mixture of both at every noise level.
 
@@ -146,11 +155,13 @@ class DrownPage(Page):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(settings, messages, parent)
-        self._result = carve_page.result
+        self._carve_page, self._result = carve_page, carve_page.result
         self._forward = ForwardProcessRunner(runner.budget_bytes, self)
         self._reverse_runs = ReverseRuns(runner, carve_page, messages, self)
         self._source: Source | None = None
         self._wanted: Source | None = None
+        self._before: Source | None = None
+        self._for_model: PictureForModel | None = None
         self.forward_result: ForwardResult | None = None
         self._make_parts()
         self._lay_out()
@@ -215,12 +226,13 @@ class DrownPage(Page):
         controls.open_requested.connect(self.open_file)
         controls.render_requested.connect(self.render_new)
         controls.result_requested.connect(self.take_result)
+        controls.before_requested.connect(self.take_before)
         controls.edited.connect(self._edited.start)
         self._edited.timeout.connect(self._run_again)
         controls.play_requested.connect(self.start)
         controls.carve_requested.connect(self.carve)
         controls.invert_requested.connect(self.invert)
-        self._forward.produced.connect(self._show)
+        self._forward.produced.connect(self._take)
         self._forward.failed.connect(self._fail)
         self._forward.busy_changed.connect(self._show_reverse_runs)
         self._reverse_runs.changed.connect(self._show_reverse_runs)
@@ -264,6 +276,8 @@ class DrownPage(Page):
                 self.take_result()
             else:
                 self._run(FreshRender("bust", "bronze", 7))
+        elif self._for_model is not None and self._for_model.model != self._carve_page.model():
+            self._run_again()
 
     @Slot()
     def start(self) -> None:
@@ -360,22 +374,46 @@ class DrownPage(Page):
         if result is not None:
             self._run(GivenPicture(*result))
 
+    @Slot()
+    def take_before(self) -> None:
+        """Open the picture that was here before this one."""
+        if self._before is not None:
+            self._run(self._before)
+
     def _run(self, source: Source) -> None:
         options = self.controls.options() or ForwardProcessOptions()
         self._wanted = source
         self._edited.stop()
-        self._forward.run(source, options)
+        self._forward.run(source, options, self._carve_page.model())
 
     @Slot()
     def _run_again(self) -> None:
         options = self.controls.options()
         if options is not None and self._wanted is not None:
-            self._forward.run(self._wanted, options)
+            self._forward.run(self._wanted, options, self._carve_page.model())
 
     @Slot(object)
+    def _take(self, item: ForwardResult | PictureForModel) -> None:
+        match item:
+            case ForwardResult():
+                self._show(item)
+            case PictureForModel():
+                self._show_for_model(item)
+
+    def _show_for_model(self, made: PictureForModel) -> None:
+        """Show the picture as the model gets it, before anything is carved."""
+        self._for_model = made
+        image = None if made.picture is None else _image_of(made.picture)
+        height, width = (1, 1) if self.forward_result is None else self.forward_result.picture.shape[1:]
+        self.controls.show_picture_for_model(image, is_whole=height == width)
+        self._show_reverse_runs()
+
     def _show(self, forward: ForwardResult) -> None:
         old = self.session.trajectory
         share = self.session.position / old.planned_steps if old is not None and self._source == forward.source else 0.0
+        if self._source is not None and self._source != forward.source:
+            self._before = self._source
+        self.controls.before_button.setEnabled(self._before is not None)
         self.forward_result, self._source = forward, forward.source
         self.messages.clear()
         self.session.show(forward.trajectory, forward.measures, running=False)
@@ -415,12 +453,13 @@ class DrownPage(Page):
     @Slot()
     def _show_reverse_runs(self) -> None:
         busy, there = self._reverse_runs.is_busy, self.forward_result is not None
+        takes_pictures = self._for_model is None or self._for_model.picture is not None
         progress = self._reverse_runs.progress_text or (
             self.tr("the picture is on its way…") if self._forward.is_busy else ""
         )
         self.controls.show_reverse_runs(
-            can_carve=there and not busy and self.session.position > 0,
-            can_invert=there, is_inverting=busy, progress=progress,
+            can_carve=there and not busy and takes_pictures and self.session.position > 0,
+            can_invert=there and takes_pictures, is_inverting=busy, progress=progress,
         )  # fmt: skip
         self.controls.play_button.setEnabled(there)
         self.ability_changed.emit()

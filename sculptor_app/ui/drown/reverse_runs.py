@@ -30,6 +30,7 @@ class CarvePage:
     run: Callable[[RunRequest, MakeStart], SampleRun]  # shows it and runs a request there, from what makes its start
     request: Callable[[], RunRequest | None]  # its settings
     labelled: Callable[[str, str], RunRequest | None]  # the same with form and material, as far as the model knows them
+    model: Callable[[], str | None]  # that its runs are made with; None is the embedded one
     result: Callable[[], tuple[Any, str] | None]  # its finished picture and that's name; None while there is none
 
 

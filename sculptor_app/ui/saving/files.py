@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QIODevice, QObject, QSettings, QUrl, Slot
+from PySide6.QtCore import QBuffer, QIODevice, QObject, QSettings, Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
-from PySide6.QtWidgets import QFileDialog, QStatusBar, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QStatusBar, QWidget
 
 from sculptor_app import folders, identity
 from sculptor_app.core.files import is_folder
@@ -63,6 +63,16 @@ def write_picture(image: QImage, path: Path) -> None:
         file.write(bytes(buffer.data().data()))
 
 
+def at_size(image: QImage, longer_px: int) -> QImage:
+    """A copy whose longer side is that, a whole multiple or fraction of what it is: pixels stay crisp."""
+    longer = max(image.width(), image.height())
+    if longer_px == longer:
+        return image.copy()
+    width, height = image.width() * longer_px // longer, image.height() * longer_px // longer
+    how = Qt.TransformationMode.FastTransformation if longer_px > longer else Qt.TransformationMode.SmoothTransformation
+    return image.scaled(max(1, width), max(1, height), Qt.AspectRatioMode.IgnoreAspectRatio, how)
+
+
 class RunSaver:
     """What the File menu saves of a single run."""
 
@@ -80,11 +90,15 @@ class RunSaver:
         if image is None or trajectory is None:
             return
         step = self._session.position
-        path = self._files.ask_picture(suggested_name(trajectory, ".png", step))
-        if path is not None:
+        from sculptor_app.ui.saving.gif_form import sizes_of
+
+        own_px = max(image.width(), image.height())
+        size_px = self._files.ask_size(sizes_of(own_px), own_px, "files/picture_size")
+        path = self._files.ask_picture(suggested_name(trajectory, ".png", step)) if size_px else None
+        if path is not None and size_px is not None:
             from sculptor_app.exports.settings import settings_text
 
-            image = image.copy()
+            image = at_size(image, size_px)
             told = {"state": self._session.state}
             text = settings_text(trajectory, told, self._session.measures, self._files.disclosure)
             image.setText("comment", text)
@@ -256,6 +270,27 @@ class Files(QObject):
         """Where files were saved last; the person's pictures at first, or when that folder is gone."""
         remembered = Path(str(self._settings.value("files/folder", "")))
         return remembered if is_folder(remembered) and str(remembered) != "." else folders.pictures()
+
+    def ask_size(self, sizes: list[tuple[int, str]], usual_px: int, key: str) -> int | None:
+        """The longer side of a picture in pixels, chosen of what is on offer; None where the saving was given up.
+
+        Args:
+            sizes: in pixels, and their names, as `gif_form.sizes_of` has them.
+            usual_px: the one that is offered first until another was chosen.
+            key: where the multiple that was chosen last is remembered.
+        """
+        names = [name for _, name in sizes]
+        remembered = str(self._settings.value(key, ""))
+        usual = min(range(len(sizes)), key=lambda index: abs(sizes[index][0] - usual_px))
+        first = names.index(remembered) if remembered in names else usual
+        texts = [self.tr("{0} px · {1}").format(size, name) for size, name in sizes]
+        title, label = self.tr("Save picture"), self.tr("Its longer side")
+        chosen, is_chosen = QInputDialog.getItem(self._parent, title, label, texts, first, False)
+        if not is_chosen:
+            return None
+        size, name = sizes[texts.index(chosen)]
+        self._settings.setValue(key, name)
+        return size
 
     def ask_picture(self, name: str) -> Path | None:
         return self._ask(self.tr("Save picture"), name, FORMATS["png"])

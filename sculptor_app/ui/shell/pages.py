@@ -214,7 +214,7 @@ class PageTable:
             return panels.run_control.sample(request, start)
 
         controls, result = panels.controls, functools.partial(_result, panels.session)
-        carve_page = CarvePage(carve, controls.request, controls.labelled, result)
+        carve_page = CarvePage(carve, controls.request, controls.labelled, lambda: controls.model, result)
         return DrownPage(panels.runner, carve_page, self._settings, panels.messages, self._parent)
 
     def _learn(self) -> Page:

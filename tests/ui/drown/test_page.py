@@ -9,7 +9,7 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog
 
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.drown.page import DrownPage
@@ -221,6 +221,7 @@ def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, mon
     page.session.go_to(20)
     page.presenter.clock.flush()
     numbers, picture = tmp_path / "x.csv", tmp_path / "x.png"
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True))
     for path, deed in ((numbers, "save_numbers"), (picture, "save_picture")):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path: (str(path), ""))
         driver.window.bench.menus.actions[deed].trigger()
@@ -243,6 +244,23 @@ def test_the_window_closes_while_a_picture_is_on_its_way(driver: Driver, tmp_pat
     page.open_path(save_picture(tmp_path / "large.png", 3000, 2000))
     driver.window.close()
     assert not page._forward.is_busy
+
+
+def test_the_picture_is_shown_at_the_models_size_before_it_is_carved_and_the_one_before_is_kept(
+    driver: Driver, tmp_path: Path
+) -> None:
+    page = enter(driver)
+    controls, render = page.controls, page.forward_result.source
+    driver.qtbot.waitUntil(lambda: controls.model_view.image is not None, timeout=RUN_MS)
+    assert controls.model_view.image.width() == 16  # the tiny model's
+    assert controls.model_note.text() == "The model works at 16 × 16 pixels, and gets the picture like this."
+    assert not controls.before_button.isEnabled()
+    wait_for_another(driver, page, lambda: page.open_path(save_picture(tmp_path / "wide.png", 40, 20)))
+    driver.qtbot.waitUntil(lambda: "the middle of the picture" in controls.model_note.text(), timeout=RUN_MS)
+    wait_for_another(driver, page, controls.before_button.click)
+    assert page.forward_result.source == render
+    wait_for_another(driver, page, controls.before_button.click)
+    assert page.forward_result.name == "wide.png"
 
 
 def test_the_model_carves_the_picture_out_again_from_the_level_shown(ready: Driver) -> None:

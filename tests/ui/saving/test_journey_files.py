@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QSettings, Qt, QThread, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
@@ -278,6 +278,7 @@ def finished(ready: Driver) -> Driver:
 
 
 def answer_dialog(monkeypatch, path: Path) -> None:
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True))
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, **options: (str(path), ""))
 
 
@@ -296,8 +297,18 @@ def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeyp
     trigger("save_picture")
     with Image.open(tmp_path / "step.png") as picture:
         assert picture.size == (16, 16)
+        pixels = picture.convert("RGB").copy()
         assert '"state": 6' in picture.text["comment"]
     assert "Saved" in finished.window.panels.messages.message
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *args: ("64 px · 4×", True))
+    trigger("save_picture")
+    with Image.open(tmp_path / "step.png") as picture:
+        assert picture.convert("RGB").tobytes() == pixels.resize((64, 64), Image.Resampling.NEAREST).tobytes()
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *args: (args[3][args[4]], False))
+    (tmp_path / "step.png").unlink()
+    trigger("save_picture")
+    assert not (tmp_path / "step.png").exists()
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True))
     menus.actions["copy_picture"].trigger()
     assert QGuiApplication.clipboard().image().width() == 16
     answer_dialog(monkeypatch, tmp_path / "gone" / "step.png")
