@@ -235,9 +235,9 @@ class Files(QObject):
 
     def set_disclosure(self, disclosure: Disclosure) -> None:
         """Tell so much of prompts and paths in whatever is saved from now on."""
-        self.disclosure = disclosure
+        self.disclosure = Disclosure(disclosure)  # Qt's actions hand a plain str on
         if self._gif_dialog is not None:
-            self._gif_dialog.disclosure = disclosure
+            self._gif_dialog.disclosure = self.disclosure
 
     def save_image(self, image: QImage | None, what: str, position: int | None = None) -> None:
         """Save a picture or a plot of the page in front.

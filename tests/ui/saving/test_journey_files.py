@@ -340,7 +340,7 @@ def test_what_saved_files_tell_is_chosen_once_for_all_of_them(
         return [header.get("model path", header["model"]), *told]
 
     assert saved() == [tiny_model.name] * 3
-    next(each for each in choice.actions() if each.data() is Disclosure.PATHS).trigger()
+    next(each for each in choice.actions() if each.data() == Disclosure.PATHS).trigger()
     assert saved() == [str(tiny_model)] * 3
     menus.save(finished.window.settings)
     assert finished.window.settings.value("choices/disclosure") == "paths"
