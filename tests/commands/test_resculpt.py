@@ -86,7 +86,8 @@ def test_the_noise_of_a_picture(tiny_model: Path, picture: Path, tmp_path: Path,
     assert told.err == ""
     said = re.fullmatch(
         r"ball\.png, carved as bust:\n8 steps undone with (\d+) evaluations of the network\n"
-        r"carved again from the noise found: (\d+\.\d) dB from the picture\n"
+        r"carved again from the noise found: the picture, with a peak signal-to-noise ratio of (\d+\.\d) dB "
+        r"\(more is nearer\)\n"
         r"the noise: mean (-?\d\.\d{3}), standard deviation (\d\.\d{3}), slope of its spectrum (-?\d\.\d\d) "
         r"\(drawn noise: 0, 1, 0\)\n",
         told.out,
@@ -113,7 +114,7 @@ def test_unsolved_steps_are_told(tiny_model: Path, picture: Path, capsys: Any) -
     assert call("invert", tiny_model, picture, "--iterations", 0, "--grain", 0) == 0
     told = capsys.readouterr().out
     assert "ball.png, carved as unconditional:\n8 steps undone with 8 evaluations" in told
-    assert told.endswith("8 steps are not solved; more --steps or --iterations may help\n")
+    assert told.endswith("not solved: 8 steps; more --steps or --iterations may help\n")
 
 
 @pytest.mark.parametrize("command", ["resculpt", "invert"])
