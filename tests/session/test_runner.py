@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader
-from sculptor_app.diffusion.models.verdict import LoadingStage
+from sculptor_app.diffusion.models.verdict import LoadingStage, Verdict
 from sculptor_app.session.runner import ModelRun, RunState, SampleRun, SamplingRunner
 from tests.helpers.diffusers_models import ddpm, save
 from tests.helpers.failing_engine import MissingSampling
@@ -139,8 +139,9 @@ def test_stop_before_the_engine_is_there_takes_the_work_back(qtbot: QtBot, runne
 
 
 def test_the_loading_of_a_model_is_reported_by_the_run_that_it_is_for(
-    qtbot: QtBot, runner: SamplingRunner, tiny_model: Path, tmp_path: Path
+    qtbot: QtBot, runner: SamplingRunner, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
     stages: list[str] = []
     runner.loading.connect(lambda progress: stages.append(str(progress)))
     ready(qtbot, runner)
@@ -150,7 +151,7 @@ def test_the_loading_of_a_model_is_reported_by_the_run_that_it_is_for(
     run.loading.connect(lambda progress: of_the_run.append(str(progress)))
     with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
         pass
-    assert of_the_run == ["checking the model", "reading the model", "moving the model"]
+    assert of_the_run == ["checking the model", "trying the model", "reading the model", "moving the model"]
     assert stages == 2 * of_the_run  # those of the preparing, too
 
 
@@ -158,12 +159,17 @@ def test_the_loading_of_a_model_is_reported_by_the_run_that_it_is_for(
 def test_the_loading_of_a_model_can_be_stopped(
     is_preparing: bool, qtbot: QtBot, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def wait_until_stopped(verdict: object, dtype: str, stop: threading.Event) -> None:
+    foreign = save(ddpm, tmp_path / "ddpm")
+    check_in_sandbox = loader.check_in_sandbox
+
+    def wait_until_stopped(verdict: Verdict, dtype: str, stop: threading.Event) -> None:
+        if verdict.path != foreign.resolve():  # the tiny model has passed
+            check_in_sandbox(verdict, dtype, stop)
+            return
         assert stop.wait(PATIENCE_MS / 1000)
         raise Cancelled
 
     monkeypatch.setattr(loader, "check_in_sandbox", wait_until_stopped)
-    foreign = save(ddpm, tmp_path / "ddpm")
     runner = SamplingRunner(str(foreign if is_preparing else tiny_model))
     is_tried = lambda progress: progress.stage is LoadingStage.SANDBOX  # noqa: E731
     failures: list[object] = []

@@ -54,7 +54,7 @@ _BUILDING: tuple[_Bound, ...] = (
 )  # fmt: skip
 _ANY: _Bound = (".*", -(10**12), 10**12)
 BOUNDS = {
-    kind: tuple((re.compile(pattern), least, most) for pattern, least, most in (*rows, _ANY))
+    kind: tuple((re.compile(pattern, re.DOTALL), least, most) for pattern, least, most in (*rows, _ANY))
     for kind, rows in {"data": _WORDS, "scheduler": _SAMPLING, "guider": _SAMPLING, "": _BUILDING}.items()
 }
 """Keys as patterns, the first that fits counts, and the numbers that are allowed for them; by kinds of components.
@@ -62,7 +62,7 @@ BOUNDS = {
 Networks, encoders and the index have those of "". Numbers that are not finite are allowed where a bound is none.
 """
 LISTS = (
-    (re.compile(".*(block_out_channels|block_types|channel_mult|ch_mult|channels_mult|dim_mult|downsample)"), 10),
+    (re.compile("(?s:.*)(block_out_channels|block_types|channel_mult|ch_mult|channels_mult|dim_mult|downsample)"), 10),
     (re.compile("trained_betas"), 10_000),
 )
 """Most items of lists, by patterns of their keys: each block of an autoencoder doubles the edge of a picture."""

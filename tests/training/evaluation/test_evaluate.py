@@ -132,7 +132,7 @@ def test_a_person_gets_a_table(model: Path, judge: Path, capsys: pytest.CaptureF
     assert evaluate(model, "--samples", 1, "--train-pictures", 5) == 0
     table = capsys.readouterr().out
     for words in (
-        "1 sample of model, 2 DDIM steps",
+        "1 sample of model, 2 steps of DDIM",
         "form as asked for",
         "Fréchet",
         "with 5 training pictures",

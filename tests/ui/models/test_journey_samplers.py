@@ -69,7 +69,7 @@ def test_more_steps_than_a_model_was_trained_on_are_refused_beside_the_field(
     )
     assert "Choose another number of steps" in controls.reason
     assert not panel.button.isEnabled()
-    assert not caplog.records
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
     ready.run(4)
     assert ready.session.trajectory.is_complete
     with ready.qtbot.waitSignal(ready.runner.plan_refused, timeout=RUN_MS):
