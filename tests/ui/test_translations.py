@@ -30,6 +30,11 @@ DEFINITIONS = ("core/texts.py", "ui/widgets/names.py")  # the two functions that
 MADE_UP = "Klingon: {}"
 
 
+def is_of_painter(call: ast.Call) -> bool:
+    """Whether it moves a painter's origin, which Qt calls translate, too."""
+    return isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "painter"
+
+
 def marking_calls() -> list[tuple[str, ast.Call, ast.expr]]:
     """Every call that marks a text: where, the call, and its text's expression."""
     found = []
@@ -41,7 +46,7 @@ def marking_calls() -> list[tuple[str, ast.Call, ast.expr]]:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name == "tr":
                 found.append((f"{where}:{node.lineno}", node, node.args[0]))
-            elif name == "translate" and len(node.args) > 1:
+            elif name == "translate" and len(node.args) > 1 and not is_of_painter(node):
                 found.append((f"{where}:{node.lineno}", node, node.args[1]))
     return found
 

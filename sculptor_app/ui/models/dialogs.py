@@ -133,7 +133,8 @@ class RefusalDialog(QDialog):
             notes_title = self.tr("No reasons, but found, too:")
             items += f"<li>{html.escape(notes_title)} {' '.join(notes)}</li>"
         if left_out:
-            items += f"<li>{html.escape(self.tr('And {0} more.').format(f'{left_out:,}'))}</li>"
+            more = self.tr("And {0} more.").format(f"{left_out:,}")
+            items += f"<li>{html.escape(more)}</li>"
         self.reasons.setHtml(f"<ul style='margin-left: -20px'>{items}</ul>")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         buttons.rejected.connect(self.reject)
