@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.request import MAX_STEPS, RunRequest
 from sculptor_app.session.forward_process import ForwardProcessOptions
@@ -115,6 +115,8 @@ class DrownControls(RunForm):
             ],
             self,
         )
+        # Number fields wish a little more than they need: a grid that gave way would move the rest when it grows back.
+        self.grid.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.seed.setAccessibleName(self.tr("Seed"))
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 14, 16, 4)

@@ -87,12 +87,14 @@ def test_the_panels_of_carving_step_aside_and_come_back(driver: Driver) -> None:
     window.panels.dock_layout.docks["plots"].hide()
     enter(driver)
     assert not any(dock.isVisible() for dock in window.panels.dock_layout.docks.values())
-    assert not window.statusBar().isVisible()
+    assert window.statusBar().isVisible()
+    assert not window.panels.memory_line.isVisible()  # of the run on the page Carve
     assert not window.bench.menus.actions["move_panels"].isEnabled()
     driver.press(Qt.Key.Key_1, modifier=Qt.KeyboardModifier.ControlModifier)
     assert window.panels.dock_layout.docks["block"].isVisible()
     assert not window.panels.dock_layout.docks["plots"].isVisible()
     assert window.statusBar().isVisible()
+    assert window.panels.memory_line.isVisible()
 
 
 def test_a_window_that_is_closed_on_the_page_remembers_the_panels_of_carving(open_window) -> None:
@@ -306,7 +308,7 @@ def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(
     wait_for_another(ready, page, lambda: page.controls.steps.set_text("6"))
     QTest.mouseClick(page.controls.invert_button, Qt.MouseButton.LeftButton)
     assert page.is_busy
-    ready.qtbot.waitUntil(lambda: "within" in (ready.window.panels.messages.message or ""), timeout=RUN_MS)
+    ready.qtbot.waitUntil(lambda: "ratio of" in (ready.window.panels.messages.message or ""), timeout=RUN_MS)
     said = ready.window.panels.messages.message
     assert "bust" in said
     assert float(said.split("ratio of ")[1].split(" dB")[0]) >= 30
