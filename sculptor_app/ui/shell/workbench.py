@@ -103,7 +103,7 @@ class Workbench(QObject):
         plots.follow(self.presenter.clock, self.plot_clock)
         session.running_changed.connect(self._show_settled)
         session.settling_rule_changed.connect(self._show_settled)
-        self.pages.changed.connect(self._show_status)
+        self.pages.changed.connect(self._show_page_status)
         self.pages.built.connect(self._listen_to_page)
         self.presenter.clock.due.connect(self._show_status)
         self.presenter.clock.due.connect(run_control.show_progress)
@@ -178,6 +178,12 @@ class Workbench(QObject):
     @Slot(object)
     def _listen_to_page(self, page: Page) -> None:
         page.ability_changed.connect(self._show_status)
+
+    @Slot()
+    def _show_page_status(self) -> None:
+        if self.pages.page is None:
+            self.presenter.clock.flush()  # all views of a run in one moment: the status line would be ahead of them
+        self._show_status()
 
     @Slot()
     def _show_status(self) -> None:
