@@ -80,7 +80,7 @@ def test_the_step_on_screen_is_decoded_and_stays_so(carved: Driver) -> None:
     carved.flush()
     assert panels[0].note.text() == "decoded"
     red = own.decode(run.guess(2))[0, 1, 3]
-    assert f"3, 1 · {red:+.2f}".replace("-", "−") in carved.window.bench.presenter.value_text(0, 3, 1)
+    assert f"3, 1 · R {red:+.2f}".replace("-", "−") in carved.window.bench.presenter.value_text(0, 3, 1)
 
 
 def test_a_picture_that_comes_late_is_not_shown_at_another_step_or_run(carved: Driver) -> None:

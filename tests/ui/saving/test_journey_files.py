@@ -89,7 +89,7 @@ def test_a_new_animation_format_is_offered_beside_gif(
     assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == ["GIF", "FILM"]
     dialog.format.setCurrentText("FILM")
     assert (dialog.windowTitle(), dialog.target()) == ("Save as FILM", tmp_path / "run.film")
-    qtbot.waitUntil(lambda: "about 7.0 MB" in dialog.facts.text(), timeout=RUN_MS)
+    qtbot.waitUntil(lambda: "about 7.3 MB" in dialog.facts.text(), timeout=RUN_MS)
     assert dialog.preview.image.width() == 40 + 12
     save(qtbot, dialog)
     assert (tmp_path / "run.film").read_text() == "film of guess"

@@ -113,6 +113,8 @@ def test_every_picture_cell_and_plot_has_a_menu(
 ) -> None:
     driver, window = run_of_one_step, run_of_one_step.window
     bench, plots = window.bench, window.panels.plots
+    window.resize(1300, 760)  # no panel is folded
+    QApplication.processEvents()
     view, film = bench.stage.panels[1].picture_view, bench.film
     cell = film.visualRect(film.model().index(1, 0)).center()
     for widget, place, wanted in (
