@@ -34,10 +34,9 @@ start_screen() {
     DISPLAY=$display openbox >/dev/null 2>&1 &
 }
 
-# The journeys through the whole window, and what is marked "window".
+# The journeys through the window, and what is marked "window".
 pytest_in_windows() {
-    DISPLAY=$display SCULPTOR_TEST_PLATFORM=xcb \
-        "$python" -m pytest -q -k "journey or window" tests/ui tests/commands/test_menu.py
+    DISPLAY=$display SCULPTOR_TEST_PLATFORM=xcb "$python" -m pytest -q -m journey tests/ui tests/commands/test_menu.py
 }
 
 check ruff "$python" -m ruff check .
@@ -54,6 +53,7 @@ elif [ $# -gt 0 ]; then
     echo "== windows: left out, particular tests were asked for"
 elif start_screen; then
     check windows pytest_in_windows
+    set -- $on_all_cores -m "not journey"  # one after another, the two would take too long
 else
     echo "== windows: left out, there is no Xvfb with openbox here"
 fi

@@ -133,6 +133,12 @@ def _is_slow(path: Path) -> bool:
     )
 
 
+def _is_journey(item: pytest.Item) -> bool:
+    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    named = any(word in f"{item.path.name} {item.name}" for word in ("journey", "window"))
+    return (place.startswith("ui/") and named) or item.get_closest_marker("window") is not None
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Not even import what is slow where it is not wanted: importing torch and models takes its time, too."""
     unwanted = collection_path.suffix == ".py" and "not slow" in config.option.markexpr
@@ -144,6 +150,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _is_slow(item.path):
             item.add_marker(pytest.mark.slow)
+        if _is_journey(item):
+            item.add_marker(pytest.mark.journey)
         if item.get_closest_marker("soak") and "soak" not in config.option.markexpr:
             item.add_marker(pytest.mark.skip(reason="takes minutes: -m soak"))
         if item.get_closest_marker("gpu") and not _has_gpu():
