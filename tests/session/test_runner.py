@@ -1,11 +1,12 @@
 """Runs of several pages through one worker thread: each ends once, by its own handle, and no page hears another's."""
 
+import contextlib
 import gc
 import itertools
 import shutil
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,21 @@ PATIENCE_MS = 60_000
 
 
 @pytest.fixture
-def runner(qtbot: QtBot, tiny_model: Path) -> Iterator[SamplingRunner]:
-    runner = SamplingRunner(str(tiny_model))
-    yield runner
-    runner.shutdown()
+def runner_of(qtbot: QtBot) -> Iterator[Callable[[Path], SamplingRunner]]:
+    """Makes a runner for a model, which ends with the test, also with one that fails."""
+    with contextlib.ExitStack() as runners:
+
+        def make(model: Path) -> SamplingRunner:
+            runner = SamplingRunner(str(model))
+            runners.callback(runner.shutdown)
+            return runner
+
+        yield make
+
+
+@pytest.fixture
+def runner(runner_of: Callable[[Path], SamplingRunner], tiny_model: Path) -> SamplingRunner:
+    return runner_of(tiny_model)
 
 
 @pytest.fixture
@@ -157,8 +169,9 @@ def test_the_loading_of_a_model_is_reported_by_the_run_that_it_is_for(
 
 @pytest.mark.parametrize("is_preparing", [True, False])
 def test_the_loading_of_a_model_can_be_stopped(
-    is_preparing: bool, qtbot: QtBot, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+    is_preparing: bool, qtbot: QtBot, runner_of: Callable[[Path], SamplingRunner], tiny_model: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
     foreign = save(ddpm, tmp_path / "ddpm")
     check_in_sandbox = loader.check_in_sandbox
 
@@ -170,7 +183,7 @@ def test_the_loading_of_a_model_can_be_stopped(
         raise Cancelled
 
     monkeypatch.setattr(loader, "check_in_sandbox", wait_until_stopped)
-    runner = SamplingRunner(str(foreign if is_preparing else tiny_model))
+    runner = runner_of(foreign if is_preparing else tiny_model)
     is_tried = lambda progress: progress.stage is LoadingStage.SANDBOX  # noqa: E731
     failures: list[object] = []
     runner.prepared.connect(lambda prepared: failures.append(prepared.error))
@@ -187,7 +200,6 @@ def test_the_loading_of_a_model_can_be_stopped(
     assert set(failures) == {None}
     with qtbot.waitSignal(runner.finished, timeout=PATIENCE_MS):
         runner.start(request(tiny_model))
-    runner.shutdown()
 
 
 def test_an_engine_that_cannot_be_had_ends_what_waits_for_it(qtbot: QtBot):
