@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sculptor_app.core.errors import ModelFolderError
@@ -369,6 +369,7 @@ CHANGES = st.dictionaries(
 
 
 @pytest.mark.parametrize("name", [INDEX, UNET, SCHEDULER])
+@example(changes={"": {"\n": 0}})
 @given(changes=CHANGES)
 @settings(max_examples=40)
 def test_no_settings_make_the_check_itself_fail(name: str, changes: dict[str, Any], whole_ddpm: Path) -> None:
