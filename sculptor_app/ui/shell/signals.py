@@ -65,7 +65,7 @@ class EndSignals(QObject):
 
     def stop(self) -> None:
         """Listen no more, and let the thread end; without `start` only what was opened is closed."""
-        if self._thread.is_alive():
+        if self._thread.ident is not None:  # it was started; after a signal it has ended by itself
             signal.set_wakeup_fd(-1)
         self._ended.set()
         self._writer.close()

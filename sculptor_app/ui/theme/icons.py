@@ -51,6 +51,8 @@ class ThemedIconEngine(QIconEngine):
     def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:
         # From Qt 6.8 on `size` is in logical pixels; QIcon sets the ratio on what it gets.
         result = QPixmap(size * scale)
+        if result.isNull():  # for a button that a small window leaves no room
+            return result
         result.fill(Qt.GlobalColor.transparent)
         painter = QPainter(result)
         self.paint(painter, QRect(QPoint(0, 0), result.size()), mode, state)

@@ -62,6 +62,7 @@ def test_the_process_ends_while_the_gui_thread_computes(
     watch._thread.join(5)  # no event is handled here
     assert (left, closed) == ([130], [])
     watch.stop()
+    assert signal.set_wakeup_fd(-1) == -1  # not that of a closed socket
 
 
 def test_a_checkpoint_is_waited_for_and_a_second_signal_is_not_patient(qtbot: QtBot, left: list[int]) -> None:

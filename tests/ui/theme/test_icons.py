@@ -79,6 +79,10 @@ def test_an_icon_outlives_its_python_owner(qapp: QApplication) -> None:
     assert all(not copy.pixmap(QSize(16, 16)).isNull() for copy in copies)
 
 
+def test_a_button_without_room_has_no_picture(qapp: QApplication) -> None:
+    assert theme.icon("play").pixmap(QSize(0, 16)).isNull()
+
+
 def test_an_unknown_icon_is_refused(qapp: QApplication) -> None:
     with pytest.raises(FileNotFoundError, match="hammer"):
         theme.icon("hammer")
