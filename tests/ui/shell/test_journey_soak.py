@@ -17,7 +17,7 @@ from tests.soak.window import LONGEST_PAUSE_MS, Watch, soak
 @pytest.mark.parametrize(
     ("seed", "actions", "longest_pause_ms"),
     [
-        pytest.param(1, 60, 3 * LONGEST_PAUSE_MS, id="some"),  # other tests run on this machine meanwhile
+        pytest.param(1, 60, 8 * LONGEST_PAUSE_MS, id="some"),  # other tests run on this machine meanwhile
         pytest.param(2, 2_000, LONGEST_PAUSE_MS, marks=pytest.mark.soak, id="two thousand"),
     ],
 )
