@@ -14,7 +14,7 @@ from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.glossary import CHAPTERS, TERMS
 from sculptor_app.measures.spectrum import BANDS
 from sculptor_app.ui.dialogs.help import GlossaryDialog
-from sculptor_app.ui.drown.page import ForwardStage
+from sculptor_app.ui.drown.frames import ForwardStage
 from sculptor_app.ui.fields.inputs import SamplerBox
 from sculptor_app.ui.playback.stage import Stage
 

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
 from sculptor_app.core.requests.request import FORMS, MATERIALS
-from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.forward_process import (
     ForwardProcessOptions,
@@ -25,24 +24,22 @@ from sculptor_app.session.forward_process import (
 )
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.drown.controls import DrownControls
+from sculptor_app.ui.drown.frames import ForwardPresenter, ForwardStage
 from sculptor_app.ui.drown.reverse_runs import CarvePage, ReverseRuns
 from sculptor_app.ui.playback.page import FILM_MARGINS, SCRUBBER_GAP_PX, SCRUBBER_MARGINS, Page, Views
-from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.run_panel import BlockPanel, block_fold
-from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_PX, ROOMY_WINDOW_PX, STATE, PlotsPanel, plots_fold
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import FileDrop
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.folding import FilmSwitch, Folds
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-from sculptor_app.ui.widgets.names import display, phase_name, ratio_name
+from sculptor_app.ui.widgets.names import display
 from sculptor_app.ui.widgets.picture_source import to_image
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
-    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.step import Frame
 
 translate = QCoreApplication.translate  # a name that lupdate knows
@@ -52,83 +49,6 @@ PASTED_FORMATS = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/
 
 EDITED_MS = 250
 """Pause in typing after which the forward process is run again."""
-
-
-class ForwardStage(Stage):
-    """Three frames at the same level: the noisy state, the clean picture, the noise."""
-
-    first_kinds = (FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.PREDICTED_NOISE)
-
-    def empty_text(self) -> str:
-        return self.tr("The picture is on its way…")
-
-    def known_kinds(self) -> list[FrameKind]:
-        return [*self.first_kinds, FrameKind.STATE_CHIPS]
-
-    def kind_name(self, kind: FrameKind) -> str:
-        return {
-            FrameKind.NOISY_STATE: self.tr("Drowning picture"),
-            FrameKind.CURRENT_GUESS: self.tr("Picture"),
-            FrameKind.PREDICTED_NOISE: self.tr("Noise"),
-            FrameKind.STATE_CHIPS: self.tr("Last layer"),
-        }.get(kind, super().kind_name(kind))
-
-    def kind_meaning(self, kind: FrameKind) -> str:
-        return {
-            FrameKind.NOISY_STATE: self.tr("The picture under all the noise that has been laid on it so far."),
-            FrameKind.CURRENT_GUESS: self.tr("The picture itself, without noise."),
-            FrameKind.PREDICTED_NOISE: self.tr("The noise that is laid on, alone."),
-            FrameKind.STATE_CHIPS: self.tr("What the last layer changed, on a colour scale centred on zero."),
-        }.get(kind, super().kind_meaning(kind))
-
-
-class ForwardPresenter(FramePresenter):
-    """Presenter of a forward process: the picture at the left end of the scrubber, pure noise at the right."""
-
-    first_film_kind = FrameKind.NOISY_STATE
-
-    def shown_step(self, kind: FrameKind, step: int) -> int:
-        """Picture and noise are shown at state 0, too, although no step leads to it."""
-        return max(1, step) if kind in (FrameKind.CURRENT_GUESS, FrameKind.PREDICTED_NOISE) else step
-
-    def note(self, trajectory: AnyTrajectory, kind: FrameKind, step: int, limit: float | None) -> str:
-        if kind is FrameKind.NOISY_STATE:
-            return super().note(trajectory, kind, step, limit)
-        return {
-            FrameKind.CURRENT_GUESS: self.tr("the original"),
-            FrameKind.PREDICTED_NOISE: self.tr("pure noise"),
-            FrameKind.STATE_CHIPS: self.tr("laid on last"),
-        }[kind]
-
-    def remark(self, trajectory: AnyTrajectory, step: int) -> str:
-        level = trajectory.levels[step]
-        share = level.signal**2 / level.scale**2
-        if level.noise == 0:
-            return self.tr("The picture, with no noise on it yet: press Play, or drag to the right, and it drowns.")
-        picture, noise = _percents(share)
-        return self.tr(
-            "{0} picture, {1} noise: the same mixture that a model meets when it carves at this level."
-        ).format(picture, noise)
-
-    def caption(self, trajectory: AnyTrajectory, step: int) -> str:
-        level = trajectory.levels[step]
-        snr, phase = ratio_name(level.snr), phase_of(level)
-        name = phase_name(phase.key) if phase else ""
-        if step in (0, trajectory.planned_steps):
-            name = self.tr("The picture") if step else self.tr("Pure noise")
-        return self.tr("{0} · signal-to-noise {1}").format(name, snr)
-
-
-def _percents(share: float) -> tuple[str, str]:
-    """A share and the rest of it as percentages that add up: "99.7 %", "0.3 %"; "less than 0.1 %"."""
-    percent = 100 * share
-    least, most = translate("Drown", "less than 0.1 %"), translate("Drown", "more than 99.9 %")
-    if percent < 0.1:
-        return least, most
-    if percent > 99.9:
-        return most, least
-    digits = 0 if 1 <= percent <= 99 else 1
-    return f"{percent:.{digits}f} %", f"{100 - percent:.{digits}f} %"
 
 
 def _image_of(picture: Frame) -> QImage | None:

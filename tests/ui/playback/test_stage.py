@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.ui.drown.page import ForwardStage
+from sculptor_app.ui.drown.frames import ForwardStage
 from sculptor_app.ui.playback.stage import Room, Stage, best, one_large, side_by_side
 
 rooms = st.builds(
