@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
+from PySide6.QtCore import QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -41,8 +41,6 @@ from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.step import Frame
-
-translate = QCoreApplication.translate  # a name that lupdate knows
 
 PASTED_FORMATS = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
 """Kinds of picture on the clipboard, the best first; Qt's own is written as a PNG."""
