@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 def _add_download(group: argparse._ActionsContainer) -> None:
     """Add the permission to fetch a model."""
-    group.add_argument("--download", action="store_true", help="fetch what of a model of the hub is not here; Ctrl-C "
-                       "keeps what has come")  # fmt: skip
+    group.add_argument("--download", action="store_true", help="ask the hub for a model owner/name, and fetch "
+                       "what of it is not here; Ctrl-C keeps what has come")  # fmt: skip
     group.add_argument("--convert-pickles", action="store_true", help="read weights that are pickles in a sandbox, "
                        "where nothing in them is run, and keep a copy without code")  # fmt: skip
 
@@ -52,20 +52,26 @@ def _add_download(group: argparse._ActionsContainer) -> None:
 def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> None:
     """Fetch what is missing of the model that was named, and convert its pickles, if that is wanted.
 
+    The hub is asked only after `--download`: a name of the hub may be a path that was mistyped.
+
     Raises:
         ModelRefused: A pickle holds more than weights.
-        ModelFolderError: It is not here, and to be fetched neither; says how large it is where that can be known.
+        ModelFolderError: It is not here, and to be fetched neither.
         Cancelled: It was interrupted.
     """
     if arguments.model is None:
         return
     from sculptor_app.diffusion.models.hub.cache import from_address
-    from sculptor_app.diffusion.models.hub.download import find_missing
 
     arguments.model = from_address(arguments.model)
-    offer = find_missing(arguments.model, arguments.convert_pickles)
-    if offer is not None:
-        _fetch_wanted(arguments, offer, interruption)
+    if arguments.download:
+        from sculptor_app.diffusion.models.hub.download import find_missing
+
+        offer = find_missing(arguments.model, arguments.convert_pickles)
+        if offer is not None:
+            _fetch(offer, interruption)
+    else:
+        _check_is_here(arguments.model)
     if arguments.convert_pickles:
         from sculptor_app.diffusion.models.loader import convert_pickles, find_model
 
@@ -73,12 +79,20 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
             convert_pickles(find_model(arguments.model), stop=interruption.event, report=bar.say)
 
 
-def _fetch_wanted(arguments: argparse.Namespace, offer: Offer, interruption: Interruption) -> None:
-    """Fetch what was offered, or say how that is done."""
-    if not arguments.download:
-        here = "Only a part of the model is" if offer.is_begun else "The model is not"
-        raise ModelFolderError(f"{here} on this computer. {offer.summary}.", "Add --download to fetch it.")
-    _fetch(offer, interruption)
+def _check_is_here(model: str) -> None:
+    """Refuse a name of the hub of which nothing is here, or only a part."""
+    from sculptor_app.diffusion.models.hub import cache
+
+    if not cache.is_of_the_hub(model) or cache.is_begun(model):  # what is not whole says itself what it lacks
+        return
+    if cache.is_partly_here(model):
+        raise ModelFolderError(
+            f"Only a part of the model {model} is on this computer.", "Add --download to fetch the rest from the hub."
+        )
+    raise ModelFolderError(
+        f"There is no folder {model}, and no model of that name from the hub is on this computer.",
+        f"Add --download to fetch it from the hub, or write ./{model} for a folder.",
+    )
 
 
 def _fetch(offer: Offer, interruption: Interruption) -> None:

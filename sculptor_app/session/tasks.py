@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.session.engine import Work
 from sculptor_app.session.runner import ModelRun, SamplingRunner
-from sculptor_app.session.worker import Job, JobThread, Run
+from sculptor_app.session.worker import Job, JobThread, RetiredThreads, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +127,9 @@ class BackgroundTask(Task):
         self._jobs.cancel()
         self._let_go()
 
-    @Slot()
-    def retire(self) -> None:
+    def retire(self, keeper: RetiredThreads) -> None:
         """Stop the job without waiting for it, and report nothing more; see `JobThread.retire`."""
-        self._jobs.retire()
+        self._jobs.retire(keeper)
         self._let_go()
 
     @Slot()

@@ -4,6 +4,8 @@ It knows nothing of diffusion: a job is a callable that is given an event and re
 generator workers.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -164,6 +166,11 @@ class JobThread(QObject):
         """Whether any run has not yet been reported as ended."""
         return bool(self._runs)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its thread runs no more."""
+        return not self._thread.isRunning()
+
     def start(self, job: Job, run: Run | None = None) -> Run:
         """Run a job as soon as the thread is free; a run that still goes on is cancelled.
 
@@ -194,10 +201,11 @@ class JobThread(QObject):
         for run in self._runs.values():
             run.stop_requested.set()
 
-    def retire(self) -> None:
+    def retire(self, keeper: RetiredThreads) -> None:
         """Cancel, report nothing more, and let the thread end by itself: nobody waits for the step that it computes.
 
-        `finish_retired` waits, before the program goes.
+        Args:
+            keeper: Holds this until the thread has ended; the owner may go before.
         """
         self._closed = True
         self.cancel()
@@ -205,8 +213,8 @@ class JobThread(QObject):
             run.ignore()
         if self._thread.isRunning():
             self.setParent(None)  # which goes, and would destroy a thread that runs
-            _RETIRED.add(self)
-            self._thread.finished.connect(self._let_go)
+            keeper.keep(self)
+            self._thread.finished.connect(keeper.let_go_of_ended)
             self._thread.quit()
 
     def shutdown(self) -> None:
@@ -226,10 +234,6 @@ class JobThread(QObject):
         for number in list(self._runs):  # the loop was left before these were begun
             self._end(number, Outcome.CANCELLED, None)
 
-    @Slot()
-    def _let_go(self) -> None:
-        _RETIRED.discard(self)
-
     @Slot(int, object)
     def _hand_on(self, number: int, item: object) -> None:
         if number == self._newest and not self._closed:
@@ -243,12 +247,33 @@ class JobThread(QObject):
             self.ended.emit()
 
 
-_RETIRED: set[JobThread] = set()
-"""Threads that nobody waits for, kept until they have ended."""
+class RetiredThreads(QObject):
+    """Threads that nobody waits for, kept until they have ended.
 
+    Args:
+        parent: the owner; call `finish` before it goes.
+    """
 
-def finish_retired() -> None:
-    """Wait for the threads that were retired and have not ended: a program must not go before them."""
-    for jobs in list(_RETIRED):
-        jobs.shutdown()
-        _RETIRED.discard(jobs)
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._kept: set[JobThread] = set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all of them have ended."""
+        return not self._kept
+
+    def keep(self, jobs: JobThread) -> None:
+        """Hold one that was retired."""
+        self._kept.add(jobs)
+
+    @Slot()
+    def let_go_of_ended(self) -> None:
+        """Drop those whose thread has ended."""
+        self._kept = {jobs for jobs in self._kept if not jobs.has_ended}
+
+    def finish(self) -> None:
+        """Wait for those that have not ended: a program must not go before them."""
+        for jobs in list(self._kept):
+            jobs.shutdown()
+        self._kept.clear()

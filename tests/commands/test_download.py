@@ -1,4 +1,4 @@
-"""Models of the hub on the command line: the size first, fetched when told to, kept when broken off."""
+"""Models of the hub on the command line: asked for and fetched when told to, kept when broken off."""
 
 import argparse
 import signal
@@ -34,15 +34,20 @@ def served(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     huggingface_hub.close_session()
 
 
-def test_the_size_is_said_before_anything_is_fetched(served: Hub, tmp_path: Path, capsys: Any) -> None:
+def test_the_hub_is_asked_for_nothing_before_a_person_has_said_so(
+    served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """What looks like a repository's name may be a path that was mistyped."""
+    tried = count_connections(monkeypatch)
     assert main(["sculpt", "--model", NAME, "--device", "cpu", "--out", str(tmp_path / "x.gif")]) == 3
-    said = capsys.readouterr().err
-    assert said.startswith(f"The model is not on this computer. {NAME}: ")
-    assert "kB in 4 files" in said
-    assert said.endswith("left. Add --download to fetch it.\n")
-    assert served.fetched == ["model_index.json"]
+    assert capsys.readouterr().err == (
+        f"There is no folder {NAME}, and no model of that name from the hub is on this computer. "
+        f"Add --download to fetch it from the hub, or write ./{NAME} for a folder.\n"
+    )
     assert main(CHECK) == 2
     assert "Add --download" in capsys.readouterr().err
+    assert tried == []
+    assert served.fetched == []
 
 
 @pytest.mark.parametrize("command", ["sculpt --out x.gif", "resculpt --render bust --out x.gif", "invert --render bust",
@@ -52,7 +57,10 @@ def test_every_command_that_opens_a_model_offers_the_same(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([*command.split(), "--model", NAME, "--device", "cpu"]) == 3
-    assert capsys.readouterr().err.endswith("left. Add --download to fetch it.\n")
+    assert capsys.readouterr().err.endswith(
+        f"Add --download to fetch it from the hub, or write ./{NAME} for a folder.\n"
+    )
+    assert served.fetched == []
 
 
 def test_every_command_with_a_model_takes_what_may_be_done_to_have_it() -> None:
@@ -115,9 +123,8 @@ def test_ctrl_c_keeps_what_has_come(served: Hub, capsys: Any) -> None:
     assert f"what has come of {NAME} is kept" in capsys.readouterr().err
     served.asked = lambda _: None
     assert main(CHECK) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("Only a part of the model is on this computer.")
-    assert "of it not here yet" in said
+    said, advice = f"Only a part of the model {NAME} is on this computer.", "Add --download to fetch the rest"
+    assert capsys.readouterr().err == f"{said} {advice} from the hub.\n"
     served.sent.clear()
     assert main([*CHECK, "--download"]) == 0
     size = len(served.files[WEIGHTS_FILE])

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QThread, QTimer
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.session.worker import Job, JobThread, Outcome, Run, finish_retired
+from sculptor_app.session.worker import Job, JobThread, Outcome, RetiredThreads, Run
 
 
 class Stopped(Exception):
@@ -267,7 +267,7 @@ def test_while_a_thread_is_waited_for_timers_go_on(qtbot: QtBot, qapp) -> None:
 
 def test_a_retired_thread_reports_nothing_and_outlives_its_owner(qtbot: QtBot, qapp) -> None:
     owner, begun, may_end, seen = QObject(), threading.Event(), threading.Event(), []
-    jobs = JobThread(parent=owner)
+    jobs, retired = JobThread(parent=owner), RetiredThreads()
 
     def job(stop: threading.Event) -> Iterator[object]:
         begun.set()
@@ -278,12 +278,14 @@ def test_a_retired_thread_reports_nothing_and_outlives_its_owner(qtbot: QtBot, q
     for signal in (run.produced, run.finished, run.cancelled, run.failed):
         signal.connect(lambda *args: seen.append(args))
     qtbot.waitUntil(begun.is_set)
-    jobs.retire()
+    jobs.retire(retired)
     owner.deleteLater()
     QCoreApplication.sendPostedEvents(owner, QEvent.Type.DeferredDelete.value)
     assert jobs._thread.isRunning()
     assert run.stop_requested.is_set()
+    assert not retired.is_empty
     may_end.set()
-    finish_retired()
-    assert not jobs._thread.isRunning()
+    retired.finish()
+    assert retired.is_empty
+    assert jobs.has_ended
     assert not seen

@@ -13,11 +13,12 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
+
+from sculptor_app.diffusion.pipelines.networks import MakeMethod, replaced_methods
 
 Scheduler = Any
 """A scheduler of diffusers, which ships no types."""
@@ -36,49 +37,17 @@ class SchedulerCalls(Protocol):
 
 
 _receiver: contextvars.ContextVar[SchedulerCalls | None] = contextvars.ContextVar("scheduler calls", default=None)
-_classes = threading.Lock()
 
 
 @contextlib.contextmanager
 def hooked(schedulers: Sequence[Scheduler], receiver: SchedulerCalls) -> Iterator[None]:
     """Hand every call of these schedulers, and of copies of them, to `receiver` while this context runs the block."""
-    kinds = list(dict.fromkeys(type(each) for each in schedulers))
-    for kind in kinds:
-        _install(kind)
     token = _receiver.set(receiver)
     try:
-        yield
+        with replaced_methods({type(each): _hooks_of(type(each)) for each in schedulers}):
+            yield
     finally:
         _receiver.reset(token)
-        for kind in kinds:
-            _remove(kind)
-
-
-def _install(kind: type) -> None:
-    with _classes:
-        for name, hook in _hooks_of(kind).items():
-            if not hasattr(kind, name):  # flow-matching schedulers scale nothing
-                continue
-            wrapper: Any = vars(kind).get(name)
-            if not hasattr(wrapper, "runs"):
-                wrapper = hook(kind, getattr(kind, name))
-                wrapper.runs, wrapper.replaced = 0, vars(kind).get(name)
-                wrapper.is_inherited = wrapper.replaced is None
-                setattr(kind, name, wrapper)
-            wrapper.runs += 1
-
-
-def _remove(kind: type) -> None:
-    with _classes:
-        for name in _hooks_of(kind):
-            wrapper: Any = vars(kind).get(name)
-            if wrapper is None:
-                continue
-            wrapper.runs -= 1
-            if wrapper.runs == 0 and wrapper.is_inherited:
-                delattr(kind, name)
-            elif wrapper.runs == 0:
-                setattr(kind, name, wrapper.replaced)
 
 
 def _receiver_of(scheduler: Scheduler, kind: type) -> SchedulerCalls | None:
@@ -139,7 +108,7 @@ def _corrector_hook(kind: type, original: Any) -> Any:
     return step_correct
 
 
-def _hooks_of(kind: type) -> dict[str, Callable[[type, Any], Any]]:
+def _hooks_of(kind: type) -> dict[str, MakeMethod]:
     """The hook of each method of a class that is watched."""
     if hasattr(kind, "step"):
         return {"step": _step_hook, "scale_model_input": _scaling_hook}

@@ -73,31 +73,24 @@ def stops_while_preparing(pipeline: Any, check: Callable[[], None]) -> Iterator[
     layers = {layer for each in encoders if each not in stepping for layer in each.modules()}
     hook = NetworkHook(lambda *_: check())
     handles = [each.register_forward_pre_hook(hook) for each in layers]
-    for part in pipeline.components.values():
-        if callable(getattr(part, "decode", None)) and not isinstance(part, torch.nn.Module):
-            _make_leavable(type(part))
+    readers = {
+        type(part): _READING
+        for part in pipeline.components.values()
+        if callable(getattr(part, "decode", None)) and not isinstance(part, torch.nn.Module)
+    }
     token = _check_stop.set(check)
     try:
-        yield
+        with replaced_methods(readers):
+            yield
     finally:
         _check_stop.reset(token)
         for each in handles:
             each.remove()
 
 
-_READING = ("__call__", "tokenize", "encode", "apply_chat_template")
-"""Methods by which pipelines let a tokenizer, or a processor with one, read words."""
+def _leavable(kind: type, read: Any) -> Any:
+    """A method by which a tokenizer reads words, in a form that can be left while it does."""
 
-
-def _make_leavable(kind: Any) -> None:
-    """Let the methods of a tokenizer's class that read be left while they do; outside of runs they stay as they are."""
-    for name in _READING:
-        read = getattr(kind, name, None)
-        if read is not None and not hasattr(read, "is_leavable"):
-            setattr(kind, name, _leavable(read))
-
-
-def _leavable(read: Any) -> Any:
     @functools.wraps(read)
     def read_leavable(self: Any, *given: Any, **named: Any) -> Any:
         check = _check_stop.get()
@@ -105,8 +98,53 @@ def _leavable(read: Any) -> Any:
             return read(self, *given, **named)
         return _left_at_stop(lambda: read(self, *given, **named), check)
 
-    read_leavable.is_leavable = True  # type: ignore[attr-defined]
     return read_leavable
+
+
+MakeMethod = Callable[[type, Any], Any]
+"""Makes what stands in for a method, given the class and that method."""
+
+_READING: Mapping[str, MakeMethod] = dict.fromkeys(("__call__", "tokenize", "encode", "apply_chat_template"), _leavable)
+"""Methods by which pipelines let a tokenizer, or a processor with one, read words."""
+
+_classes = threading.Lock()
+
+
+@contextlib.contextmanager
+def replaced_methods(kinds: Mapping[type, Mapping[str, MakeMethod]]) -> Iterator[None]:
+    """Other methods for classes while the block runs; those that a class has not are left out.
+
+    Blocks of one class may overlap, in any order: the first puts the methods there, the last takes them away.
+    """
+    with contextlib.ExitStack() as replaced:
+        for kind, methods in kinds.items():
+            for name, make in methods.items():
+                if hasattr(kind, name):  # flow-matching schedulers scale nothing
+                    _replace(kind, name, make)
+                    replaced.callback(_put_back, kind, name)
+        yield
+
+
+def _replace(kind: type, name: str, make: MakeMethod) -> None:
+    with _classes:
+        method: Any = vars(kind).get(name)
+        if not hasattr(method, "blocks"):
+            own, method = method, make(kind, getattr(kind, name))
+            method.blocks, method.replaced = 0, own  # None: it is inherited
+            setattr(kind, name, method)
+        method.blocks += 1
+
+
+def _put_back(kind: type, name: str) -> None:
+    with _classes:
+        method: Any = vars(kind).get(name)
+        if not hasattr(method, "blocks"):
+            return  # somebody else has replaced it meanwhile
+        method.blocks -= 1
+        if method.blocks == 0 and method.replaced is None:
+            delattr(kind, name)
+        elif method.blocks == 0:
+            setattr(kind, name, method.replaced)
 
 
 def _left_at_stop(work: Callable[[], Any], check: Callable[[], None]) -> Any:

@@ -17,6 +17,7 @@ from sculptor_app.core.texts import byte_text
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.session.worker import RetiredThreads
 from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.saving.file_writer import FileWriter
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
@@ -185,6 +186,7 @@ class Files(QObject):
         self._views, self._messages, self._status = views, messages, status
         self._settings, self._parent = settings, parent
         self._gif_dialog: ExportGifDialog | None = None
+        self._retired = RetiredThreads(self)
         self.disclosure = Disclosure.NAMES
         self.writer = FileWriter(messages, bar, self)
         self.writer.saved.connect(self._saved)
@@ -209,7 +211,7 @@ class Files(QObject):
         filmed, name = source
         session, path = views.session, self.folder() / name
         dialog = ExportGifDialog(
-            filmed, session.measures, self._settings, path, session.state, self._parent, self._decoder
+            filmed, session.measures, self._settings, path, session.state, self._retired, self._parent, self._decoder
         )
         dialog.disclosure = self.disclosure
         dialog.set_settling_rule(session.settling_rule)
@@ -332,6 +334,7 @@ class Files(QObject):
         """Close the GIF dialog, and stop whatever is being written."""
         self._close_dialog()
         self.writer.shutdown()
+        self._retired.finish()
 
     def _close_dialog(self) -> None:
         if self._gif_dialog is not None:

@@ -32,7 +32,7 @@ from sculptor_app.exports.animation.plan import DecodedFrames, Wanted, frames_to
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
 from sculptor_app.session.tasks import BackgroundTask, Progress
-from sculptor_app.session.worker import Job
+from sculptor_app.session.worker import Job, RetiredThreads
 from sculptor_app.ui import theme
 from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.playback.texts import duration_text
@@ -118,6 +118,7 @@ class ExportGifDialog(QDialog):
     Args:
         filmed: the run, or many, as far as they are when the saving begins.
         measures: a run's measures; None for many.
+        retired: keeps the thread while it ends, when the dialog has been closed.
         decoder: of a run in latents; None shows all its frames through their linear map.
     """
 
@@ -130,6 +131,7 @@ class ExportGifDialog(QDialog):
         settings: QSettings,
         path: Path,
         position: int,
+        retired: RetiredThreads,
         parent: QWidget | None = None,
         decoder: FrameDecoder | None = None,
     ) -> None:
@@ -138,7 +140,7 @@ class ExportGifDialog(QDialog):
         self._wanted: dict[object, Wanted] = {}  # the frames that are being decoded, by step and kind
         self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position, self._formats = position, animation_formats()
-        self._is_saving = False
+        self._retired, self._is_saving = retired, False
         self.disclosure = Disclosure.NAMES
         self._task = BackgroundTask("gif", self, cancelled_by=(ExportCancelled,))
         self._alarm = QTimer(self)
@@ -419,7 +421,7 @@ class ExportGifDialog(QDialog):
         self.hide()
         if not self._is_saving:
             self._decoded.close()
-        self._task.retire()  # a frame, or an estimate, may take seconds
+        self._task.retire(self._retired)  # a frame, or an estimate, may take seconds
         super().closeEvent(event)
         self.deleteLater()
 

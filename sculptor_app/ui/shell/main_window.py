@@ -10,7 +10,7 @@ from PySide6.QtGui import QCloseEvent, QColor, QContextMenuEvent, QPainter, QPai
 from PySide6.QtWidgets import QMainWindow
 
 from sculptor_app import folders, identity
-from sculptor_app.session.worker import JobThread, finish_retired
+from sculptor_app.session.worker import JobThread
 from sculptor_app.ui.shell.docks import LEFT_PX, RIGHT_PX
 from sculptor_app.ui.theme import theme
 
@@ -176,7 +176,6 @@ class MainWindow(QMainWindow):
         bench.close()
         panels.runner.shutdown()
         bench.pages.shutdown()
-        finish_retired()
         super().closeEvent(event)
         self.closed.emit()
 

@@ -1,6 +1,7 @@
 """The theme in force, chosen or followed from the system: palette, style sheet, and the colours of phases and bands."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from string import Template
 from typing import Literal
 
@@ -61,8 +62,10 @@ def system_is_dark() -> bool:
 def stylesheet(tokens: Tokens) -> str:
     """The application's style sheet for a theme, from the one template."""
     template = Template(resources.path("styles/sculptor.qss").read_text(encoding="utf-8"))
-    colours = {key: getattr(tokens, key) for key in Tokens.__slots__ if isinstance(getattr(tokens, key), str)}
-    return template.substitute(colours, pictures=resources.path(f"styles/{tokens.name}").as_posix())
+    colours = {each.name: getattr(tokens, each.name) for each in fields(tokens)}  # a mapping is not asked for
+    return template.substitute(
+        colours, window=tokens.window, pictures=resources.path(f"styles/{tokens.name}").as_posix()
+    )
 
 
 class Theme(QObject):

@@ -3,38 +3,34 @@
 Colours are "#rrggbb". Those of phases and bands are in `core.colours`, as exports draw with them, too.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
-from sculptor_app.core.colours import DARK_PAPER, LIGHT_PAPER
+from sculptor_app.core.colours import DARK_PAPER, LIGHT_PAPER, Paper
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """The colours of one theme.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens(Paper):
+    """The colours of one theme: those of its paper, which is the ground of the window, and those of the interface.
 
     Attributes:
         name: "light" or "dark"; also the folder of the style sheet's small pictures.
-        window: menu bar, docks, lower bar. well: the quieter ground that the frames lie on. field: inputs, plots.
+        well: the quieter ground that the frames lie on. field: inputs, plots.
         hover, pressed: grounds of quiet buttons under the pointer and when held.
         hairline, hairline_strong: separators and outlines of inputs.
-        text, muted, disabled: ink; `muted` keeps 4.5:1 on window, well and field.
+        disabled: ink; `muted` of the paper keeps 4.5:1 on window, well and field.
         accent, accent_hover, accent_pressed: the terracotta; on_accent is ink on it. accent_text is accent used as ink.
         accent_soft: ground of a selection. focus: focus ring. warning: ink of a warning.
         bubble, on_bubble: the cursor of timeline and plots.
-        phases, on_phase, on_phase_muted, phase_lines, bands: as of `core.colours.Paper`.
     """
 
     name: str
-    window: str
     well: str
     field: str
     hover: str
     pressed: str
     hairline: str
     hairline_strong: str
-    text: str
-    muted: str
     disabled: str
     accent: str
     accent_hover: str
@@ -46,24 +42,27 @@ class Tokens:
     warning: str
     bubble: str
     on_bubble: str
-    phases: Mapping[str, str]
-    on_phase: str
-    on_phase_muted: str
-    phase_lines: Mapping[str, str]
-    bands: Mapping[str, str]
+
+    @property
+    def window(self) -> str:
+        """Ground of menu bar, docks and lower bar."""
+        return self.paper
+
+
+def _of(paper: Paper) -> dict[str, Any]:
+    """The colours of a paper by name."""
+    return {each.name: getattr(paper, each.name) for each in fields(paper)}
 
 
 LIGHT = Tokens(
+    **_of(LIGHT_PAPER),
     name="light",
-    window=LIGHT_PAPER.paper,
     well="#f4f2ee",
     field="#ffffff",
     hover="#f3efe9",
     pressed="#e9e3da",
     hairline="#e3dfd8",
     hairline_strong="#cfc9bf",
-    text=LIGHT_PAPER.text,
-    muted=LIGHT_PAPER.muted,
     disabled="#a8a199",
     accent="#8c4a2f",
     accent_hover="#7c3f27",
@@ -75,24 +74,17 @@ LIGHT = Tokens(
     warning="#8a5a00",
     bubble="#262320",
     on_bubble="#fcfbf9",
-    phases=LIGHT_PAPER.phases,
-    on_phase=LIGHT_PAPER.on_phase,
-    on_phase_muted=LIGHT_PAPER.on_phase_muted,
-    phase_lines=LIGHT_PAPER.phase_lines,
-    bands=LIGHT_PAPER.bands,
 )
 
 DARK = Tokens(
+    **_of(DARK_PAPER),
     name="dark",
-    window=DARK_PAPER.paper,
     well="#191715",
     field="#2a2724",
     hover="#2f2b27",
     pressed="#3a352f",
     hairline="#37332e",
     hairline_strong="#4d4740",
-    text=DARK_PAPER.text,
-    muted=DARK_PAPER.muted,
     disabled="#6f685f",
     accent="#d08960",
     accent_hover="#dc9a73",
@@ -104,9 +96,4 @@ DARK = Tokens(
     warning="#e0b060",
     bubble="#ece7df",
     on_bubble="#211f1c",
-    phases=DARK_PAPER.phases,
-    on_phase=DARK_PAPER.on_phase,
-    on_phase_muted=DARK_PAPER.on_phase_muted,
-    phase_lines=DARK_PAPER.phase_lines,
-    bands=DARK_PAPER.bands,
 )

@@ -26,7 +26,7 @@ from sculptor_app.exports.settings import read_settings
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.engine import Sampling
-from sculptor_app.session.worker import _RETIRED
+from sculptor_app.session.worker import RetiredThreads
 from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 from sculptor_app.ui.saving.gif_form import remember, remembered
 from tests.helpers.runs import solid
@@ -40,12 +40,18 @@ def run():
 
 
 @pytest.fixture
-def dialog(qtbot: QtBot, settings: QSettings, run, tmp_path: Path):
-    made = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "run.gif", 12)
+def retired() -> RetiredThreads:
+    return RetiredThreads()
+
+
+@pytest.fixture
+def dialog(qtbot: QtBot, settings: QSettings, run, retired: RetiredThreads, tmp_path: Path):
+    made = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "run.gif", 12, retired)
     made.show()
     yield made
     if isValid(made):  # it deletes itself when it is closed
         made.close()
+    retired.finish()
 
 
 @pytest.fixture
@@ -106,7 +112,9 @@ def test_a_single_animation_format_is_no_choice(dialog: ExportGifDialog) -> None
     assert dialog.windowTitle() == "Save as GIF"
 
 
-def test_choices_are_in_the_file_and_are_remembered(qtbot: QtBot, dialog: ExportGifDialog, settings, tmp_path) -> None:
+def test_choices_are_in_the_file_and_are_remembered(
+    qtbot: QtBot, dialog: ExportGifDialog, settings, retired, tmp_path
+) -> None:
     dialog.form.frames.setCurrentIndex(dialog.form.frames.findData("noisy"))
     dialog.form.delay.setValue(120)
     dialog.form.loop.setChecked(False)
@@ -115,7 +123,7 @@ def test_choices_are_in_the_file_and_are_remembered(qtbot: QtBot, dialog: Export
         assert file.info["duration"] % 120 == 0
         assert "loop" not in file.info
     run = trajectory(3)
-    other = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "b.gif", 3)
+    other = ExportGifDialog(run, RunMeasures.of(run), settings, tmp_path / "b.gif", 3, retired)
     other.set_settling_rule("energy")
     options = other.form.options()
     assert options.settled_by == "energy"
@@ -123,11 +131,13 @@ def test_choices_are_in_the_file_and_are_remembered(qtbot: QtBot, dialog: Export
     other.close()
 
 
-def test_a_drowned_picture_is_saved_from_the_picture_into_the_noise(qtbot: QtBot, settings, tmp_path: Path) -> None:
+def test_a_drowned_picture_is_saved_from_the_picture_into_the_noise(
+    qtbot: QtBot, settings, retired, tmp_path: Path
+) -> None:
     """It has one kind of frame and one direction, and neither is remembered for the runs of a model."""
     remember(settings, AnimationOptions(frames="both", delay_ms=50))
     drowned = run_forward_process(solid(16), "x.png", steps=5)
-    dialog = ExportGifDialog(drowned, ForwardMeasures.of(drowned), settings, tmp_path / "x.gif", 5)
+    dialog = ExportGifDialog(drowned, ForwardMeasures.of(drowned), settings, tmp_path / "x.gif", 5, retired)
     dialog.show()
     assert [dialog.form.frames.itemData(index) for index in range(dialog.form.frames.count())] == ["noisy"]
     dialog.form.hold.setValue(300)
@@ -208,7 +218,9 @@ MAKERS = {"saving": "write_gif", "preview": "preview_gif", "estimate": "estimate
 
 
 @pytest.mark.parametrize("work", MAKERS)
-def test_escape_while_it_computes_closes_the_dialog_at_once(qtbot, dialog, tmp_path, monkeypatch, work) -> None:
+def test_escape_while_it_computes_closes_the_dialog_at_once(
+    qtbot, dialog, retired, tmp_path, monkeypatch, work
+) -> None:
     """At once, and with the thread when what it computes has ended: nobody waits for that in front of the window."""
     begun, may_end = threading.Event(), threading.Event()
 
@@ -228,7 +240,7 @@ def test_escape_while_it_computes_closes_the_dialog_at_once(qtbot, dialog, tmp_p
     assert thread.isRunning()
     may_end.set()
     qtbot.waitUntil(lambda: not thread.isRunning(), timeout=RUN_MS)
-    assert not _RETIRED
+    qtbot.waitUntil(lambda: retired.is_empty)
     assert not (tmp_path / "run.gif").exists()
 
 
@@ -260,7 +272,7 @@ def test_the_window_closes_in_mid_work_and_its_events_go_on(
     driver.window.close()
     assert not driver.window.isVisible()
     assert in_time == [True]
-    assert not _RETIRED
+    assert driver.window.bench.menus.files._retired.is_empty
 
 
 def test_an_estimate_ends_when_it_is_told_to() -> None:

@@ -1,8 +1,10 @@
 """Both themes can be read by everybody."""
 
+from dataclasses import asdict, fields
+
 import pytest
 
-from sculptor_app.core.colours import contrast, luminance
+from sculptor_app.core.colours import DARK_PAPER, LIGHT_PAPER, Paper, contrast, luminance
 from sculptor_app.ui.theme.tokens import DARK, LIGHT, Tokens
 
 THEMES = [pytest.param(LIGHT, id="light"), pytest.param(DARK, id="dark")]
@@ -43,3 +45,11 @@ def test_pairs_that_meet_are_readable(tokens: Tokens, ink: str, ground: str) -> 
 @pytest.mark.parametrize("ground", ["window", "well", "field"])
 def test_the_focus_ring_is_seen(tokens: Tokens, ground: str) -> None:
     assert contrast(tokens.focus, getattr(tokens, ground)) >= 3
+
+
+@pytest.mark.parametrize(("tokens", "paper"), [(LIGHT, LIGHT_PAPER), (DARK, DARK_PAPER)], ids=["light", "dark"])
+def test_what_is_drawn_on_in_the_window_is_the_paper_of_the_exports(tokens: Tokens, paper: Paper) -> None:
+    """By being one: no colour of it stands in a second table."""
+    assert isinstance(tokens, Paper)
+    assert {each.name: getattr(tokens, each.name) for each in fields(Paper)} == asdict(paper)
+    assert tokens.window == paper.paper

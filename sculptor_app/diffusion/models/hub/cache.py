@@ -197,9 +197,18 @@ def cached_names(cache: Path | None = None) -> tuple[str, ...]:
 
 
 def is_begun(name: str) -> bool:
-    """Whether a repository is in the cache, or a part of it."""
+    """Whether a repository's snapshot that would be opened is in the cache, or a part of it."""
     try:
         find_cached(name)
+    except NotInCache:
+        return False
+    return True
+
+
+def is_partly_here(name: str) -> bool:
+    """Whether anything of a repository is in the cache: it may be a snapshot of which only a part has come."""
+    try:
+        find_begun(name)
     except NotInCache:
         return False
     return True
