@@ -123,7 +123,10 @@ class Theme(QObject):
         tokens = self._chosen()
         if app.property("sculptor_theme") == tokens.name and tokens is self._tokens:
             return
-        if app.style().name().lower() != "fusion":
+        # WORKAROUND: a sheet put over another polishes each widget once for each of its parents (Qt 6.11,
+        # `updateObjects` of qstylesheetstyle.cpp): half a second for all pages. Off and on again are two times.
+        app.setStyleSheet("")
+        if app.style().name().lower() != "fusion":  # without a sheet: a style that wears one has no name
             app.setStyle("Fusion")
         fonts.install(app)
         self._tokens = tokens

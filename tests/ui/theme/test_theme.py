@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui import theme
@@ -90,6 +90,24 @@ def test_qt_understands_the_style_sheet(qapp: QApplication, qtbot: QtBot, mode: 
         qtbot.addWidget(widget)
         widget.show()
         widget.grab()
+
+
+def test_a_change_of_theme_polishes_no_widget_once_for_each_of_its_parents(qapp: QApplication, qtbot: QtBot) -> None:
+    class Polished(QWidget):
+        count = 0
+
+        def changeEvent(self, event: QEvent) -> None:
+            self.count += event.type() == QEvent.Type.StyleChange
+            super().changeEvent(event)
+
+    nested = [Polished()]
+    qtbot.addWidget(nested[0])
+    for _ in range(8):
+        nested.append(Polished(nested[-1]))
+    nested[0].show()
+    before = [each.count for each in nested]
+    theme.apply(qapp, "dark")
+    assert [each.count - had for each, had in zip(nested, before, strict=True)] == [2] * 9  # sheet off, sheet on
 
 
 def test_a_primary_button_wears_the_accent(qapp: QApplication, qtbot: QtBot) -> None:
