@@ -6,6 +6,8 @@ engine holds belongs to that thread and is never touched from another.
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -81,12 +83,18 @@ _importing = threading.Lock()
 def _import_engine() -> ModuleType:
     """Import the engine, and diffusers with it, in one thread at a time.
 
+    What exists then is taken out of garbage collection: half a million objects of torch and diffusers, none of which
+    ever goes. A full collection, in whichever thread, held up the window for a third of a second.
+
     WORKAROUND: diffusers 0.42 puts another module in its place while it is imported. A thread that comes to
     `from diffusers import …` meanwhile waits for the first, finds nothing in it, and fails with an ImportError.
     """
     with _importing:
+        is_first = "sculptor_app.diffusion.sampling.engine" not in sys.modules
         from sculptor_app.diffusion.sampling import engine
 
+        if is_first:
+            gc.freeze()
         return engine
 
 

@@ -105,6 +105,7 @@ def _visible_windows() -> list[Any]:
 
 
 def _let_go() -> None:
+    gc.unfreeze()  # what was there when torch was imported
     gc.collect()
     if "PySide6.QtCore" not in sys.modules:
         return
