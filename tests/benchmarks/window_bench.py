@@ -27,13 +27,12 @@ def parser(text: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def open_window(model: str | None) -> tuple[QApplication, MainWindow]:
-    """The whole window with its engine ready, as `main` makes it."""
+def open_window(model: str | None, folder: Path | None = None) -> tuple[QApplication, MainWindow]:
+    """The whole window with its engine ready, as `main` makes it; settings are in this folder or one of its own."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = make_application([])
     theme.apply(app, "light")
-    folder = tempfile.mkdtemp()
-    window = MainWindow(QSettings(f"{folder}/settings.ini", QSettings.Format.IniFormat), model)
+    window = MainWindow(QSettings(f"{folder or tempfile.mkdtemp()}/settings.ini", QSettings.Format.IniFormat), model)
     window.show()
     window.prepare()
     wait_until(lambda: window.panels.runner.is_ready and window.panels.runner.state is RunState.IDLE)

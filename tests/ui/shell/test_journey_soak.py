@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.helpers.window import Driver
-from tests.soak.window import LONGEST_PAUSE_MS, Watch, soak
+from tests.soak.watch import LONGEST_PAUSE_MS, Watch
+from tests.soak.window import soak
 
 
 @pytest.mark.parametrize(
