@@ -181,7 +181,8 @@ class Watch:
             if max(self.memory_mb) - self.memory_mb[0] > MOST_GROWTH_MB:
                 self.fault(f"memory grew from {self.memory_mb[0]} to {max(self.memory_mb)} MB")
             if self._says and self.done % 250 == 0:
-                print(f"  {self.figures()}, {len(QApplication.allWidgets()):,} widgets", flush=True)
+                widgets, objects = len(QApplication.allWidgets()), len(gc.get_objects())
+                print(f"  {self.figures()}; {widgets:,} widgets, {objects:,} objects of Python", flush=True)
 
     def figures(self) -> str:
         """The run so far, in one line."""

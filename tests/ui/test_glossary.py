@@ -4,7 +4,7 @@ import re
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.cli import main
@@ -79,12 +79,19 @@ def test_the_help_finds_and_goes_to_a_term(qtbot: QtBot) -> None:
     whole = dialog.text.toPlainText()
     assert all(term.text in whole for term in TERMS.values())
     dialog.word_line.setText("heun")
+    qtbot.waitUntil(lambda: TERMS["twin"].text not in dialog.text.toPlainText())
     assert TERMS["sampler-heun"].text in dialog.text.toPlainText()
-    assert TERMS["twin"].text not in dialog.text.toPlainText()
+    shown = []
+    dialog.text.textChanged.connect(lambda: shown.append(dialog.text.toPlainText()))
+    for letter in "no such word at all":  # typed faster than it can be shown
+        dialog.word_line.insert(letter)
     dialog.word_line.setText("no such word at all")
-    assert "no such word at all" in dialog.text.toPlainText()
+    qtbot.waitUntil(lambda: bool(shown))
+    assert len(shown) == 1
+    assert "no such word at all" in shown[0]
     dialog.show()
     dialog.go_to("sampler-heun")
+    QApplication.processEvents()
     assert dialog.word_line.text() == ""
     assert dialog.text.verticalScrollBar().value() > 0
 

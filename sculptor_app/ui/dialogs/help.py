@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from PySide6.QtCore import QObject, QSize, Qt, QUrl, Slot
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
@@ -91,7 +91,9 @@ class GlossaryDialog(QDialog):
         column.setSpacing(10)
         column.addWidget(self.word_line)
         column.addWidget(self.text, 1)
-        self.word_line.textChanged.connect(self._show)
+        self._soon = QTimer(self, interval=0, singleShot=True)  # once for keys that come faster than it is shown
+        self._soon.timeout.connect(self._show)
+        self.word_line.textChanged.connect(self._soon.start)
         theme().changed.connect(self._show)
         self.resize(QSize(560, 620).boundedTo(parent.window().screen().availableGeometry().size() * 0.85))
         self._show()
@@ -100,10 +102,12 @@ class GlossaryDialog(QDialog):
         """Bring a term to the top; nothing for an empty key."""
         if key:
             self.word_line.clear()
+            self._show()
             self.text.scrollToAnchor(key)
 
     @Slot()
     def _show(self) -> None:
+        self._soon.stop()
         word, tokens, parts = self.word_line.text(), theme().tokens, []
         for chapter in CHAPTERS:
             terms = [term for term in chapter.terms if matches(term, word, display)]
