@@ -41,7 +41,7 @@ def raise_one() -> None:
         pytest.param(raise_one, "ValueError: of the soak's own test", id="traceback"),
         pytest.param(lambda: qWarning("odd"), "Qt: odd", id="Qt warning"),
         pytest.param(lambda: logging.getLogger("sculptor_app.x").warning("odd"), "log, warning: odd", id="log"),
-        pytest.param(lambda: time.sleep(0.75), "the window paused in", id="pause"),
+        pytest.param(lambda: time.sleep(0.75), "the window paused in test_journey_soak.py:", id="pause"),
         pytest.param(lambda: None, "QWidget larger than the screen", id="size"),
     ],
 )
