@@ -27,7 +27,7 @@ from sculptor_app.ui.playback.run_panel import LEAVES_PX as LEFT_LEAVES_PX
 from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel
 from sculptor_app.ui.plots.plots_panel import PlotsPanel, plots_fold
 from sculptor_app.ui.shell.docks import DOCK_TAKES_PX, LEAST_LEFT_PX, DockLayout
-from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
+from sculptor_app.ui.widgets.bars import BarColumn, MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import CompactStack, ElidedLabel, LayoutBarrier
 from sculptor_app.ui.widgets.filmstrip import FILM_PX
 from sculptor_app.ui.widgets.folding import FoldingPanel, Folds
@@ -66,8 +66,10 @@ class Panels(QObject):
         self.middle.addWidget(self.welcome)
         self.stack = CompactStack(window)
         self.stack.addWidget(self.middle)
-        bars = self.opening_bar, self.download_bar, self.saving_bar
-        self.centre = LayoutBarrier(_column(window, (self.messages, *bars, self.stack), (0, 0, 0, 0)))
+        centre = _column(window, (self.stack,), (0, 0, 0, 0))
+        bars = self.messages, self.opening_bar, self.download_bar, self.saving_bar
+        self.bars = BarColumn(centre, bars)
+        self.centre = LayoutBarrier(centre)
         window.setCentralWidget(self.centre)
         self.dock_layout = self._make_docks(window)
         self.no_run_text = self.tr("no run yet")

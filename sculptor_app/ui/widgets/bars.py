@@ -1,13 +1,23 @@
-"""Bars over the frames: a message with what to do about it, and the progress of work with a way to end it."""
+"""Bars that lie over the frames: a message with what to do about it, and the progress of work with a way to end it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QCoreApplication, QSize, Qt, Slot
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt, Slot
+from PySide6.QtGui import QResizeEvent, QTextDocument, QTextOption
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.texts import without_secrets
@@ -34,6 +44,132 @@ def error_texts(error: BaseException, unforeseen: str, advice: str = "") -> tupl
 MARK_PX = 20
 """Edge of the mark at a message's beginning."""
 
+MOST_LINES = 6
+"""Of a text in a bar; it scrolls beyond them."""
+
+
+class BarText(QTextEdit):
+    """Plain text as high as it needs, up to `MOST_LINES`, then it scrolls; it can be selected and copied whole.
+
+    A word that is longer than a line, as a path may be, is broken.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("bar_text")
+        self.setReadOnly(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._measured = QTextDocument(self)  # the text once more: asking for its height must not lay it out anew
+        wrapping = QTextOption()
+        wrapping.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        for document in (self.document(), self._measured):
+            document.setDocumentMargin(0)
+            document.setDefaultTextOption(wrapping)
+        policy = self.sizePolicy()
+        policy.setHeightForWidth(True)
+        policy.setVerticalPolicy(policy.Policy.Fixed)
+        self.setSizePolicy(policy)
+        self._text = ""
+        self._top_px = 0
+
+    def set_top(self, top_px: int) -> None:
+        """Leave so much room over the first line."""
+        if top_px != self._top_px:
+            self._top_px = top_px
+            self.setViewportMargins(0, top_px, 0, 0)
+            self.updateGeometry()
+
+    def text(self) -> str:
+        """The whole text."""
+        return self._text
+
+    def setText(self, text: str) -> None:
+        if text != self._text:
+            self._text = text
+            self.setPlainText(text)
+            self._measured.setPlainText(text)
+            self.updateGeometry()
+
+    def lines(self, width_px: int) -> int:
+        """How many lines it needs in a width."""
+        self._measured.setDefaultFont(self.font())
+        self._measured.setTextWidth(max(1, width_px))
+        return max(1, round(self._measured.size().height() / self.fontMetrics().lineSpacing()))
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        lines = self.lines(width)
+        if lines > MOST_LINES:
+            return MOST_LINES * self.fontMetrics().lineSpacing() + self._top_px
+        return round(self._measured.size().height() + 0.5) + self._top_px
+
+    def sizeHint(self) -> QSize:
+        return QSize(min(600, self.fontMetrics().horizontalAdvance(self._text[:200])), self.minimumSizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, self.fontMetrics().lineSpacing())
+
+
+class BarColumn(QWidget):
+    """Bars above each other that lie over the upper end of what they belong to: nothing moves when one comes or goes.
+
+    Args:
+        parent: Somewhere around everything that they may lie over.
+    """
+
+    def __init__(self, parent: QWidget, bars: Sequence[QWidget] = ()) -> None:
+        super().__init__(parent)
+        self._around, self._over = parent, parent
+        self._bars: list[QWidget] = []
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        for bar in bars:
+            self.add(bar)
+        parent.installEventFilter(self)
+        self.place()
+
+    def add(self, bar: QWidget) -> None:
+        """Put one more bar below the others."""
+        self._bars.append(bar)
+        self._column.addWidget(bar)
+
+    def lie_over(self, widget: QWidget) -> None:
+        """Lie over the upper end of that widget from now on."""
+        if widget is not self._over:
+            if self._over is not self._around:
+                self._over.removeEventFilter(self)
+            self._over = widget
+            widget.installEventFilter(self)
+        self.place()
+
+    @Slot()
+    def place(self) -> None:
+        """Take the width of what it lies over, and the height that the bars need."""
+        around, over = self._around, self._over
+        is_in = around.isAncestorOf(over)  # else what it lay over is elsewhere for now, or all of it is meant
+        corner, width = (over.mapTo(around, QPoint()), over.width()) if is_in else (QPoint(), around.width())
+        needed = self._column.heightForWidth(width) if any(not bar.isHidden() for bar in self._bars) else 0
+        self.setGeometry(corner.x(), corner.y(), width, min(needed, around.height()))
+        self.raise_()
+
+    # Qt overrides
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # a bar has come, gone or grown
+            self.place()
+        return super().event(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.Move, QEvent.Type.Show):
+            self.place()
+        return False
+
 
 class MessageBar(QFrame):
     """Shows one message at a time until it is closed or replaced."""
@@ -45,10 +181,7 @@ class MessageBar(QFrame):
         self._mark.setObjectName("message_mark")
         self._mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._mark.setFixedSize(MARK_PX, MARK_PX)
-        self._text = QLabel(self)
-        self._text.setWordWrap(True)
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text = BarText(self)
         self._action = QPushButton(self)
         self._action.clicked.connect(self._act)
         self._on_action: Callable[[], object] | None = None
@@ -104,15 +237,13 @@ class MessageBar(QFrame):
 
     def _align(self) -> None:
         """Put mark and cross on the line of the text: of its first, where there are several."""
-        line_px = self._text.fontMetrics().lineSpacing()
-        is_one_line = self._text.heightForWidth(self._text.width()) < 2 * line_px
+        is_one_line = self._text.lines(self._text.width()) == 1
         up = Qt.AlignmentFlag.AlignVCenter if is_one_line else Qt.AlignmentFlag.AlignTop
-        for widget, height in ((self._mark, MARK_PX), (self._close, self._close.height())):
+        for widget in (self._mark, self._close):
             self._row.setAlignment(widget, up)
-            over = 0 if is_one_line else max(0, (height - line_px) // 2)
-            if widget is self._mark:
-                self._text.setContentsMargins(0, over, 0, 0)
-        self._text.setAlignment(Qt.AlignmentFlag.AlignLeft | up)
+        self._row.setAlignment(self._text, up)
+        over = (self._close.height() - self._text.fontMetrics().lineSpacing()) // 2
+        self._text.set_top(0 if is_one_line else max(0, over))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -155,9 +286,7 @@ class WorkBar(QFrame):
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("work_bar")
-        self.text = QLabel(self)
-        self.text.setWordWrap(True)
-        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        self.text = BarText(self)
         self.detail = QLabel(self)
         self.detail.setProperty("tone", "muted")
         self.detail.setFont(fonts.tabular(fonts.body()))
@@ -169,7 +298,7 @@ class WorkBar(QFrame):
         self._row = QHBoxLayout()
         self._row.setContentsMargins(12, 8, 12, 7)
         self._row.setSpacing(10)
-        self._row.addWidget(self.text, 1)
+        self._row.addWidget(self.text, 1, Qt.AlignmentFlag.AlignVCenter)  # else of one line, whatever it needs
         self._row.addWidget(self.detail)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -35,8 +35,8 @@ _LEAST_LETTERS = 5
 class ElidedLabel(QLabel):
     """One line of plain text; screen readers get it whole.
 
-    Parts between middle dots go one by one before the text is cut, and what is left of it is more than a few letters or
-    nothing.
+    Parts between middle dots go one by one before the text is cut, numbers stay whole, and what is left of it is more
+    than a few letters or nothing.
     """
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
@@ -67,6 +67,9 @@ class ElidedLabel(QLabel):
             if metrics.horizontalAdvance(text) <= width:
                 return text
         elided = metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, width)
+        kept, _, cut = elided.rpartition(" ")
+        if cut.lstrip("+−±")[:1].isdigit():  # the beginning of a number is another number
+            elided = f"{kept}…" if kept else ""
         return elided if len(elided) > _LEAST_LETTERS else ""
 
     def _update_tip(self) -> None:
@@ -260,11 +263,19 @@ class ScrolledPanel(QWidget):
         self._scroll.setWidget(settings)
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._below = QVBoxLayout()
+        self._below.addWidget(footer)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._scroll, 1)
-        column.addWidget(footer)
+        column.addLayout(self._below)
+        self._scroll.verticalScrollBar().rangeChanged.connect(self._align_footer)
+
+    @Slot(int, int)
+    def _align_footer(self, least: int, most: int) -> None:
+        """Have the lower one end where the upper does, beside a scroll bar."""
+        self._below.setContentsMargins(0, 0, self.bar_px if most > least else 0, 0)
 
     @property
     def room_px(self) -> int:

@@ -1,11 +1,15 @@
-"""Elided labels give way sensibly; a menu button is at rest once its menu is closed; a message has one action."""
+"""Elided labels give way sensibly; a menu button is at rest once its menu is closed; bars move nothing."""
+
+import functools
+from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QMenu, QToolButton
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from sculptor_app.ui.widgets.bars import MessageBar
+from sculptor_app.ui.widgets.bars import MOST_LINES, BarColumn, BarText, MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu
 
 
@@ -33,6 +37,8 @@ def test_it_is_not_lit_any_more_when_its_menu_closes_under_a_pointer_elsewhere(q
         ("SNR 0.16 · σ 2.5", "SNR 0.16 · σ", "SNR 0.16"),
         ("what the model sees", "what the mode…", "what the mode…"),
         ("SNR 0.16", "SNR", ""),
+        ("noise level 0.1625", "noise level 0.1…", "noise level…"),
+        ("picture_20241129.png", "picture_2024…", "picture_2024…"),
         ("", "anything", ""),
     ],
 )
@@ -70,8 +76,54 @@ def test_mark_and_cross_of_a_message_stand_on_its_first_line(qtbot: QtBot, text:
     bar.resize(420, bar.heightForWidth(420))
     bar.layout().activate()
     label, line_px = bar._text, bar._text.fontMetrics().lineSpacing()
-    inner = label.contentsRect().translated(label.pos())
+    inner = label.viewport().geometry().translated(label.pos())
     is_one_line = label.heightForWidth(label.width()) < 2 * line_px
     first_line = inner.center().y() if is_one_line else inner.top() + line_px / 2
     for widget in (bar._mark, bar._close):
         assert abs(widget.geometry().center().y() - first_line) <= 3
+
+
+@pytest.mark.parametrize("text", ["/" + "a" * 4000, "\n".join(f"line {number}" for number in range(300))])
+@pytest.mark.parametrize("make", [MessageBar, functools.partial(WorkBar, "Progress")])
+def test_a_text_of_any_length_stays_in_a_bar_and_is_copied_whole(
+    qtbot: QtBot, make: Callable[[], MessageBar | WorkBar], text: str
+) -> None:
+    bar = make()
+    qtbot.addWidget(bar)
+    show = bar.show_message if isinstance(bar, MessageBar) else bar.show_work
+    show("Short.")
+    one_line_px = bar.heightForWidth(420)
+    show(text)
+    QApplication.processEvents()
+    assert bar.minimumSizeHint().width() <= 420
+    assert one_line_px < bar.heightForWidth(420) <= one_line_px + MOST_LINES * bar.fontMetrics().lineSpacing()
+    shown = bar.findChild(BarText)
+    shown.selectAll()
+    shown.copy()
+    assert QGuiApplication.clipboard().text() == text
+
+
+def test_bars_lie_over_what_they_belong_to_and_move_nothing(qtbot: QtBot) -> None:
+    around = QWidget()
+    qtbot.addWidget(around)
+    row = QHBoxLayout(around)
+    left, right = QWidget(around), QWidget(around)
+    row.addWidget(left)
+    row.addWidget(right)
+    message, work = MessageBar(), WorkBar("Progress")
+    bars = BarColumn(around, (message, work))
+    bars.lie_over(right)
+    around.resize(800, 300)
+    around.show()
+    QApplication.processEvents()
+    before = left.geometry(), right.geometry()
+    assert bars.height() == 0
+    message.show_message("The disk is full. " * 12)
+    work.show_work("Saving…")
+    qtbot.waitUntil(lambda: bars.height() > 80)
+    assert (left.geometry(), right.geometry()) == before
+    assert (bars.x(), bars.y(), bars.width()) == (right.x(), right.y(), right.width())
+    assert message.height() >= message.heightForWidth(right.width())
+    message.clear()
+    work.hide()
+    qtbot.waitUntil(lambda: bars.height() == 0)
