@@ -49,11 +49,11 @@ class FrameKind(Enum):
     )  # fmt: skip
     STATE_CHIPS = FrameKindRow(
         "chips", translate("names", "Chips"), label="Chips of the noisy state", is_signed=True,
-        is_animated=True, note=translate("names", "taken off here"),
+        is_animated=True, note=translate("names", "taken off"),
     )  # fmt: skip
     GUESS_CHIPS = FrameKindRow(
         "guess-chips", translate("names", "Chips of the guess"), label="Chips of the current guess",
-        is_signed=True, note=translate("names", "changed here"),
+        is_signed=True, note=translate("names", "changed"),
     )  # fmt: skip
     TWIN = FrameKindRow(
         "twin", translate("names", "Twin"), is_picture=True,
@@ -93,9 +93,9 @@ GUIDANCE_KINDS = tuple(kind for kind in FrameKind if kind.is_of_guidance)
 ANIMATED_KINDS = tuple(dict.fromkeys((*DEFAULT_KINDS, *(kind for kind in FrameKind if kind.is_animated))))
 """The kinds that filmstrip and animations may show, in the order of menus."""
 
-_FORMER_WORDS = {"unguided": "unconditional"}
+_FORMER_WORDS = {"unguided": "unconditional", "1024": "1000", "2048": "2000", "4096": "4000"}
 
 
 def current_word(word: str) -> str:
-    """Today's word for a kind of frame, given one that older settings or commands may hold."""
+    """Today's word for a kind of frame, or for a size of memory, given one that older settings or commands may hold."""
     return _FORMER_WORDS.get(word, word)

@@ -99,24 +99,22 @@ _FRAME_TEXTS = {
 }  # fmt: skip
 
 _PHASE = Term("phase", translate("glossary", "Phase"), translate(
-    "glossary", "A stretch of signal-to-noise ratio with a sculptor's name. Its steps differ between samplers and are "
-    "computed for each run."))  # fmt: skip
+    "glossary", "A stretch of the signal-to-noise ratio (SNR) with a sculptor's name. A step belongs to the one that "
+    "it starts in, so the steps differ between samplers and are computed for each run."))  # fmt: skip
 _PHASE_TEXTS = (
-    translate("glossary", "Signal-to-noise ratio below {0}. As a rule: {1}."),
-    translate("glossary", "Signal-to-noise ratio of {0} to {1}. As a rule: {2}."),
-    translate("glossary", "Signal-to-noise ratio from {0} on. As a rule: {1}."),
+    translate("glossary", "SNR below {0}. As a rule: {1}."),
+    translate("glossary", "SNR of {0} to {1}. As a rule: {2}."),
+    translate("glossary", "SNR from {0} on. As a rule: {1}."),
 )
 
 _NOISE_LEVELS = (
     Term("snr", translate("glossary", "Signal-to-noise ratio (SNR)"), translate(
         "glossary", "How strong the picture is in a state beside its noise, as a ratio of their powers: 0 is pure "
-        "noise, 1 as much of the one as of the other. It says how far a run is, whatever the sampler.")),
+        "noise, 1 as much of the one as of the other. A step has two, where it starts and where it leads.")),
     Term("sigma", translate("glossary", "Noise level σ"), translate(
-        "glossary", "How strong the noise is beside the picture, as a ratio of their amplitudes: the signal-to-noise "
-        "ratio is 1 / σ².")),
+        "glossary", "How strong the noise is beside the picture, as a ratio of their amplitudes: the SNR is 1 / σ².")),
     Term("log-snr", translate("glossary", "log-SNR"), translate(
-        "glossary", "The natural logarithm of the signal-to-noise ratio: 0 is as much picture as noise, below it "
-        "there is more noise.")),
+        "glossary", "The natural logarithm of the SNR: 0 is as much picture as noise, below it there is more noise.")),
 )  # fmt: skip
 
 _BANDS = (

@@ -150,7 +150,7 @@ def frames() -> QWidget:
         panel.set_kind(kind)
     panels[0].set_picture(to_image(figure()), "what the model sees in the block")
     panels[1].set_picture(noisy(12), "SNR 0.16")
-    panels[2].set_picture(chips(), "taken off here")
+    panels[2].set_picture(chips(), "taken off")
     panels[2].set_legend(["#3369b8", "#9db9df", "#f7f7f7", "#e5a587", "#c45a1d"], 0.21)
     panels[3].set_picture(None, "", "The pure noise is nobody's guess: there is no predicted noise at state 0.")
     grid.addWidget(panels[0], 0, 0, 2, 1)

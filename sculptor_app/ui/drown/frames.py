@@ -10,7 +10,8 @@ from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
-from sculptor_app.ui.widgets.names import phase_name, ratio_name
+from sculptor_app.ui.playback.texts import level_text
+from sculptor_app.ui.widgets.names import phase_name
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -59,7 +60,7 @@ class ForwardPresenter(FramePresenter):
         if kind is FrameKind.NOISY_STATE:
             return super().note(trajectory, kind, step, limit)
         return {
-            FrameKind.CURRENT_GUESS: self.tr("the original"),
+            FrameKind.CURRENT_GUESS: self.tr("original"),
             FrameKind.PREDICTED_NOISE: self.tr("pure noise"),
             FrameKind.STATE_CHIPS: self.tr("laid on last"),
         }[kind]
@@ -76,11 +77,11 @@ class ForwardPresenter(FramePresenter):
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
         level = trajectory.levels[step]
-        snr, phase = ratio_name(level.snr), phase_of(level)
+        phase = phase_of(level)
         name = phase_name(phase.key) if phase else ""
         if step in (0, trajectory.planned_steps):
             name = self.tr("The picture") if step else self.tr("Pure noise")
-        return self.tr("{0} · signal-to-noise {1}").format(name, snr)
+        return " · ".join((name, level_text(level)))
 
 
 def _percents(share: float) -> tuple[str, str]:

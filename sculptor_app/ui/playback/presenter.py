@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QObject, Slot
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QImage
 
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
@@ -22,8 +22,6 @@ from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before it
     from sculptor_app.core.trajectory.base import AnyTrajectory
-
-translate = QCoreApplication.translate  # a name that lupdate knows
 
 
 class PlaybackPresenter(QObject):
@@ -73,10 +71,7 @@ class PlaybackPresenter(QObject):
 
     def caption(self, trajectory: AnyTrajectory, step: int) -> str:
         """The text beside the step's number."""
-        name, level = texts.phase_name(trajectory, step), trajectory.levels[step]
-        if not level.is_known:
-            return " · ".join(filter(None, (name, texts.level_text(level))))
-        return translate("Presenter", "{0} · signal-to-noise {1}").format(name, ratio_name(level.snr))
+        return " · ".join(filter(None, (texts.phase_name(trajectory, step), texts.step_level_text(trajectory, step))))
 
     # From the session to the views ---------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class RunPanel(QWidget):
             above.addWidget(widget)
         above.addWidget(self.take_over, 0, Qt.AlignmentFlag.AlignLeft)
         small = self.difference.fontMetrics().lineSpacing()
-        of_run = self.line.sizeHint().height() + self.bar.sizeHint().height() + small + 2 * GAP_PX
+        of_run = self.line.sizeHint().height() + self.bar.sizeHint().height() + 2 * small + 2 * GAP_PX
         status.setFixedHeight(max(of_run, 2 * small + self.take_over.sizeHint().height() + GAP_PX))
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 8, 16, 14)
@@ -145,12 +145,12 @@ class RunPanel(QWidget):
         self.button.setEnabled(not blocked and self._state is not RunState.STOPPING)
         self.line.setText(self.tr("Correct what is marked above.") if blocked else self._progress)
         self.bar.setVisible(self._running)
-        # In place of how long the run took.
-        differs = bool(self.difference.text()) and not self._running and not blocked
-        self.line.setVisible(not differs)
+        # In place of how long the run took; while it goes on in place of its pace, which the status bar says, too.
+        differs = bool(self.difference.text()) and not blocked
+        self.line.setVisible(self._running or not differs)
         self.pace.setVisible(bool(self.pace.text()) and not differs)
         self.difference.setVisible(differs)
-        self.take_over.setVisible(differs and self._can_take_over)
+        self.take_over.setVisible(differs and self._can_take_over and not self._running)
         if blocked:
             self.button.setToolTip(self._reason)
 

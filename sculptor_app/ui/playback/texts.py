@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from sculptor_app.core.texts import steps_text
+from sculptor_app.core.texts import byte_text, steps_text
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_of
 from sculptor_app.ui.widgets import names
 from sculptor_app.ui.widgets.names import display
@@ -26,7 +26,9 @@ def title_parts(info: RunInfo, source: str = "") -> tuple[str, ...]:
     """
     title = info.title
     what = display(title.what)
-    if info.is_of_a_model and (info.request.form or info.request.material):  # neither a prompt nor a file's name
+    request = info.request
+    if info.is_of_a_model and (request.form or request.material or not request.option_values.get("prompt")):
+        # neither a prompt nor a file's name
         what = what[:1].upper() + what[1:]
     parts = (what, display(title.beginning), source, display(title.seed))
     return tuple(filter(None, (*parts, *map(display, title.facts))))
@@ -127,13 +129,22 @@ def level_text(level: NoiseLevel) -> str:
     return translate("StatusText", "SNR {0}").format(names.ratio_name(level.snr))
 
 
-def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:
-    """As "step 12 of 50 · structure · SNR 0.09 · 31 ms per step · NVIDIA H200".
+def step_level_text(trajectory: AnyTrajectory, k: int) -> str:
+    """As "SNR 0.079 → 0.09": that of the state which step k starts from, and by which its phase goes, and of state k.
 
-    The phase is that of the state that step k starts from, the SNR that of state k, which is shown.
+    State 0 alone has one.
     """
+    start, level = trajectory.before(max(k, 1)), trajectory.levels[k]
+    if k == 0 or not (start.is_known and level.is_known):
+        return level_text(level)
+    ratios = names.ratio_name(start.snr), names.ratio_name(level.snr)
+    return translate("StatusText", "SNR {0} → {1}").format(*ratios)
+
+
+def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:
+    """As "step 12 of 50 · structure · SNR 0.079 → 0.09 · 31 ms per step · NVIDIA H200"; see `step_level_text`."""
     parts = [translate("StatusText", "step {0} of {1}").format(k, trajectory.planned_steps)]
-    parts += filter(None, [phase_name(trajectory, k).lower(), level_text(trajectory.levels[k])])
+    parts += filter(None, [phase_name(trajectory, k).lower(), step_level_text(trajectory, k)])
     if mean_s is not None:
         parts.append(pace_text(mean_s))
     if trajectory.info.device_name:
@@ -141,24 +152,12 @@ def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:
     return " · ".join(parts)
 
 
-def bytes_text(count: int) -> str:
-    """As "2.4 MB", "512 MB", "1.5 GB", in the binary units that memory is counted in."""
-    megabytes = count / 2**20
-    if megabytes >= 1024:
-        return translate("StatusText", "{0:.1f} GB").format(megabytes / 1024)
-    return (
-        translate("StatusText", "{0:.1f} MB").format(megabytes)
-        if megabytes < 99.95
-        else translate("StatusText", "{0:.0f} MB").format(megabytes)
-    )
-
-
 def memory_text(trajectory: AnyTrajectory) -> str:
     """As "trajectory 2.4 MB of 512 MB", and what lies on disk beyond it."""
-    budget = bytes_text(trajectory.budget_bytes).replace(".0 ", " ")
-    text = translate("StatusText", "trajectory {0} of {1}").format(bytes_text(trajectory.bytes_in_memory), budget)
+    budget = byte_text(trajectory.budget_bytes).replace(".0 ", " ")
+    text = translate("StatusText", "trajectory {0} of {1}").format(byte_text(trajectory.bytes_in_memory), budget)
     if trajectory.bytes_on_disk:
-        text += translate("StatusText", " · {0} on disk").format(bytes_text(trajectory.bytes_on_disk))
+        text += translate("StatusText", " · {0} on disk").format(byte_text(trajectory.bytes_on_disk))
     return text
 
 

@@ -31,7 +31,7 @@ def test_a_run_of_50_steps_from_start_to_gif(ready: Driver, tmp_path: Path) -> N
     assert window.panels.plots.band_plot is not None
     assert window.panels.status_line.text().startswith("step 50 of 50 · polish · SNR ")
     assert "ms per step" in window.panels.status_line.text()
-    assert window.panels.memory_line.text().startswith("trajectory 0.6 MB of 512 MB")  # 51 states, three guesses a step
+    assert window.panels.memory_line.text().startswith("trajectory 628 kB of 512 MB")  # 51 states, three guesses a step
     assert ready.ends == ["finished"]
 
     window.bench.menus.actions["save_gif"].trigger()
@@ -227,6 +227,11 @@ def test_which_run_is_on_screen_is_said_and_its_settings_and_the_run_before_are_
     window.bench.menus.actions["run_before"].trigger()
     assert session.trajectory.info.request.seed == 42
     ready.start_long_run()
+    assert not panel.difference.isVisible()
+    ready.type_into(controls.seed, "43")
+    assert panel.difference.text() == "Not the settings of the run on screen: seed"
+    assert panel.difference.isVisible()  # also while it goes on
+    assert (panel.height(), controls.height()) == heights
     window.bench.menus.actions["run_before"].trigger()  # stops the one that goes on, and leaves it a click away
     ready.wait_for_end()
     assert session.trajectory.info.request.steps == 5

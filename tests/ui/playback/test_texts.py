@@ -12,7 +12,6 @@ from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.ui.playback.texts import (
     StepClock,
-    bytes_text,
     changed_state,
     duration_text,
     pace_text,
@@ -73,11 +72,6 @@ def test_progress() -> None:
     assert progress_text(50, 50, 0.031) == "50 of 50"
 
 
-@pytest.mark.parametrize(("count", "memory"), [(512 * 2**20, "512 MB"), (2_516_582, "2.4 MB"), (3 * 2**29, "1.5 GB")])
-def test_bytes(count: int, memory: str) -> None:
-    assert bytes_text(count) == memory
-
-
 def test_the_first_step_does_not_spoil_the_pace() -> None:
     clock = StepClock()
     assert clock.mean_s is None
@@ -96,12 +90,14 @@ def test_the_pace_follows_a_machine_that_becomes_slower() -> None:
     assert clock.mean_s == pytest.approx(0.05, rel=0.02)
 
 
-def test_a_state_is_shown_with_its_own_level() -> None:
+def test_a_step_is_shown_with_both_of_its_levels() -> None:
     trajectory = made_run(steps=10)
     for k in range(1, 11):
         line = status_line(trajectory, k, None)
         assert line.startswith(f"step {k} of 10 · {phase_of(trajectory.levels[k - 1]).name.lower()} · ")
-        assert f" · SNR {ratio_text(trajectory.levels[k].snr)} · " in line
+        start, end = (ratio_text(trajectory.levels[at].snr) for at in (k - 1, k))
+        assert f" · SNR {start} → {end} · " in line
+    assert f" · SNR {ratio_text(trajectory.levels[0].snr)} · " in status_line(trajectory, 0, None)
 
 
 def test_a_state_that_the_pipeline_changed_is_said_to_be() -> None:

@@ -151,7 +151,11 @@ def test_only_the_caption_changes_its_width(qtbot: QtBot) -> None:
         qtbot.addWidget(bar)
         bar.resize(900, bar.sizeHint().height())
         bar.show()
-        for planned, step, caption in ((0, 0, ""), (1000, 1000, "Big decisions · signal-to-noise 0.0003"), (9, 9, "·")):
+        for planned, step, caption in (
+            (0, 0, ""),
+            (1000, 1000, "Big decisions · SNR below 0.0001 → 0.0003"),
+            (9, 9, "·"),
+        ):
             bar.set_range(planned, planned)
             bar.set_step(step)
             bar.set_caption(caption)
