@@ -140,6 +140,8 @@ class Welcome(QWidget):
         self._sentences: list[QLabel] = []  # over the whole width
         self._steps = {phase.key: QLabel(self) for phase in PHASES}
         self.strip, self._caveat = IdeaStrip(self), self._make_caveat()
+        self._phases = self._phase_grid()
+        self._folded = 0  # how much of it is left out
         heading = QLabel(self.tr("Every picture begins as a block of noise"), self)
         font = fonts.title()
         font.setPointSizeF(font.pointSizeF() * 1.5)
@@ -170,14 +172,14 @@ class Welcome(QWidget):
         column.addWidget(story)
         column.addWidget(self.strip)
         column.addSpacing(8)
-        column.addLayout(self._phase_grid())
+        column.addWidget(self._phases)
         column.addWidget(self._caveat)
         column.addSpacing(4)
         column.addLayout(row)
         column.addStretch(4)
 
-    def _phase_grid(self) -> QHBoxLayout:
-        grid = QGridLayout()
+    def _phase_grid(self) -> QWidget:
+        phases, grid = QWidget(self), QGridLayout()
         grid.setHorizontalSpacing(GAP_PX)
         grid.setVerticalSpacing(PHASE_GAP_PX)
         for column, phase in enumerate(PHASES):
@@ -195,11 +197,12 @@ class Welcome(QWidget):
             for line, label in ((1, name), (2, self._steps[phase.key]), (3, action)):
                 label.setAlignment(centre | Qt.AlignmentFlag.AlignTop)
                 grid.addWidget(label, line, column, centre | Qt.AlignmentFlag.AlignTop)
-        row = QHBoxLayout()
+        row = QHBoxLayout(phases)
+        row.setContentsMargins(0, 0, 0, 0)
         row.addStretch(1)
         row.addLayout(grid)
         row.addStretch(1)
-        return row
+        return phases
 
     def _make_caveat(self) -> QLabel:
         text = self.tr("So it goes as a rule. When a run is over, marks show what was measured on it.")
@@ -240,18 +243,28 @@ class Welcome(QWidget):
         """Height with all that is said, whether it is said now or not."""
         layout = self.layout()
         assert layout is not None
-        return layout.minimumSize().height() + (self._folded_px() if self._caveat.isHidden() else 0)
+        return layout.minimumSize().height() + sum(self._foldable_px()[: self._folded])
 
-    def _folded_px(self) -> int:
-        """Height that goes where the room is short: what a phase does is in its tooltip then."""
-        actions = max(label.minimumHeight() for label in self._actions)
-        return actions + self._caveat.minimumHeight() + PHASE_GAP_PX + SPACING_PX
+    def _foldable_px(self) -> tuple[int, int, int]:
+        """Heights of what goes where the room is short, in this order.
+
+        What the phases do, which is in their tooltips; the phases, which the timeline has; the idea in pictures.
+        """
+        actions = max(label.minimumHeight() for label in self._actions) + PHASE_GAP_PX
+        phases = self._phases.layout()
+        assert phases is not None
+        named = phases.minimumSize().height() - (0 if self._folded else actions)
+        return actions + self._caveat.minimumHeight() + SPACING_PX, named + SPACING_PX, self.strip.height() + SPACING_PX
 
     def _fold(self) -> None:
-        is_low = self.height() < self._whole_px()
-        if is_low != self._caveat.isHidden():
+        whole, parts = self._whole_px(), self._foldable_px()
+        folded = next((count for count in range(len(parts)) if whole - sum(parts[:count]) <= self.height()), len(parts))
+        if folded != self._folded:
+            self._folded = folded
             for label in (*self._actions, self._caveat):
-                label.setVisible(not is_low)
+                label.setVisible(folded < 1)
+            self._phases.setVisible(folded < 2)
+            self.strip.setVisible(folded < 3)
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:  # fonts or texts are others now
@@ -267,7 +280,7 @@ class Welcome(QWidget):
     def minimumSizeHint(self) -> QSize:
         count = len(self._actions)
         least = 2 * MARGIN_PX + max((count - 1) * GAP_PX + count * COLUMN_PX[0], self.strip.minimumSizeHint().width())
-        return QSize(least, self._whole_px() - self._folded_px())
+        return QSize(least, self._whole_px() - sum(self._foldable_px()))
 
     def sizeHint(self) -> QSize:
         return QSize(640, 420)
