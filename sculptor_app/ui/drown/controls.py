@@ -20,13 +20,16 @@ from sculptor_app.ui.widgets.picture_view import PictureView
 MODEL_VIEW_PX = 64
 """Edge of the picture as the model gets it, in logical pixels."""
 
+BEFORE_PX = 30
+"""Width of the button with the arrow."""
+
 SIZES_PX = (64, 128, 256, 512, 1024)
 
 
 class DrownControls(RunForm):
     """The settings of the page and its buttons.
 
-    `run_panel`, with Play and progress, stands below it, so that it is seen where the rest must scroll.
+    `run_panel`, with Play, stands below it, so that it is seen where the rest must scroll.
     """
 
     open_requested = Signal()  # a picture from a file
@@ -58,15 +61,18 @@ class DrownControls(RunForm):
         self.result_button = QPushButton(self.tr("Carved"), self)
         self.result_button.setToolTip(self.tr("The end of the run on the page Carve."))
         self.before_button = QToolButton(self)
-        self.before_button.setText(self.tr("← Before"))
+        self.before_button.setText("←")
         self.before_button.setProperty("kind", "outlined")
-        self.before_button.setFont(fonts.small())
+        self.before_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)  # as its neighbours
+        self.before_button.setFixedWidth(BEFORE_PX)
         self.before_button.setToolTip(self.tr("Back to the picture before this one, and again for this one."))
+        self.before_button.setAccessibleName(self.before_button.toolTip())
         self.before_button.setEnabled(False)
         self.name = ElidedLabel("", self)
         self.name.setFont(fonts.strong())
         self.about = ElidedLabel("", self)  # of one line, so that no other picture moves the rest
         self.about.setProperty("tone", "muted")
+        self.about.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def _make_fields(self) -> None:
         self.steps = self.steps_field("50")
@@ -104,7 +110,8 @@ class DrownControls(RunForm):
         self.model_note.setWordWrap(True)
         self.progress = ElidedLabel("", self)
         self.progress.setProperty("tone", "muted")
-        self.progress.setFont(fonts.tabular(fonts.body()))
+        self.progress.setFont(fonts.tabular(fonts.small()))
+        self.progress.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def _lay_out(self) -> None:
         self.grid = FieldGrid(
@@ -119,27 +126,33 @@ class DrownControls(RunForm):
         self.grid.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.seed.setAccessibleName(self.tr("Seed"))
         column = QVBoxLayout(self)
-        column.setContentsMargins(16, 14, 16, 4)
+        column.setContentsMargins(16, 14, 16, 2)
         column.setSpacing(6)
         others = QHBoxLayout()
         others.setSpacing(6)
-        others.addWidget(self.render_button, 1)
-        others.addWidget(self.result_button, 1)
+        for button in (self.render_button, self.result_button):
+            button.setProperty("kind", "tight")
+            others.addWidget(button, 1)
+        others.addWidget(self.before_button)
         self.title = self.heading(self.tr("The picture"))
         column.addWidget(self.title)
         column.addWidget(self.open_button)
         column.addLayout(others)
         named = QHBoxLayout()
-        named.addWidget(self.name, 1)
-        named.addWidget(self.before_button)
+        named.setSpacing(8)
+        for label in (self.name, self.about):
+            label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+            named.addWidget(label)
         column.addLayout(named)
-        column.addWidget(self.about)
-        column.addSpacing(6)
+        column.addSpacing(3)
         column.addWidget(self.heading(self.tr("How it drowns")))
         column.addWidget(self.grid)
         column.addWidget(self.problem)
-        column.addSpacing(6)
-        column.addWidget(self.heading(self.tr("The way back")))
+        column.addSpacing(3)
+        way_back = QHBoxLayout()
+        way_back.addWidget(self.heading(self.tr("The way back")))
+        way_back.addWidget(self.progress, 1)
+        column.addLayout(way_back)
         as_model_gets_it = QHBoxLayout()
         as_model_gets_it.setSpacing(10)
         as_model_gets_it.addWidget(self.model_view)
@@ -151,8 +164,6 @@ class DrownControls(RunForm):
         self.run_panel = QWidget(self)
         lower = QVBoxLayout(self.run_panel)
         lower.setContentsMargins(16, 8, 16, 14)
-        lower.setSpacing(6)
-        lower.addWidget(self.progress)
         lower.addWidget(self.play_button)
 
     def _connect(self) -> None:
@@ -195,9 +206,9 @@ class DrownControls(RunForm):
         if image is None:
             self.model_note.setText(self.tr("This model takes pictures in its own way, or none."))
             return
-        sentence = self.tr("The model works at {0} × {1} pixels, and gets the picture like this.")
+        sentence = self.tr("The model gets it like this, at {0} × {1} pixels.")
         if not is_whole:
-            sentence = self.tr("The model works at {0} × {1} pixels, and gets the middle of the picture like this.")
+            sentence = self.tr("The model gets its middle like this, at {0} × {1} pixels.")
         self.model_note.setText(sentence.format(image.width(), image.height()))
 
     def show_reverse_runs(self, can_carve: bool, can_invert: bool, is_inverting: bool, progress: str) -> None:

@@ -372,9 +372,7 @@ class DrownPage(Page):
     def _show_reverse_runs(self) -> None:
         busy, there = self._reverse_runs.is_busy, self.forward_result is not None
         takes_pictures = self._for_model is None or self._for_model.picture is not None
-        progress = self._reverse_runs.progress_text or (
-            self.tr("the picture is on its way…") if self._forward.is_busy else ""
-        )
+        progress = self._reverse_runs.progress_text or (self.tr("on its way…") if self._forward.is_busy else "")
         self.controls.show_reverse_runs(
             can_carve=there and not busy and takes_pictures and self.session.position > 0,
             can_invert=there and takes_pictures, is_inverting=busy, progress=progress,

@@ -65,7 +65,7 @@ class ReverseRuns(QObject):
         """Progress of the inversion; empty while there is none."""
         if not self.is_busy:
             return ""
-        return self.tr("looking for its noise: step {0} of {1}").format(self._inversion.done, self._inversion.planned)
+        return self.tr("step {0} of {1}").format(self._inversion.done, self._inversion.planned)
 
     def carve(self, forward: ForwardResult, position: int) -> None:
         """Run the model from the level of a state of a forward process."""

@@ -255,10 +255,10 @@ def test_the_picture_is_shown_at_the_models_size_before_it_is_carved_and_the_one
     controls, render = page.controls, page.forward_result.source
     driver.qtbot.waitUntil(lambda: controls.model_view.image is not None, timeout=RUN_MS)
     assert controls.model_view.image.width() == 16  # the tiny model's
-    assert controls.model_note.text() == "The model works at 16 × 16 pixels, and gets the picture like this."
+    assert controls.model_note.text() == "The model gets it like this, at 16 × 16 pixels."
     assert not controls.before_button.isEnabled()
     wait_for_another(driver, page, lambda: page.open_path(save_picture(tmp_path / "wide.png", 40, 20)))
-    driver.qtbot.waitUntil(lambda: "the middle of the picture" in controls.model_note.text(), timeout=RUN_MS)
+    driver.qtbot.waitUntil(lambda: "gets its middle" in controls.model_note.text(), timeout=RUN_MS)
     wait_for_another(driver, page, controls.before_button.click)
     assert page.forward_result.source == render
     wait_for_another(driver, page, controls.before_button.click)
@@ -325,6 +325,16 @@ def test_looking_for_the_noise_can_be_stopped(ready: Driver) -> None:
     ready.qtbot.waitUntil(lambda: not page.is_busy and not ready.runner.is_running, timeout=RUN_MS)
     assert ready.window.bench.pages.current == "drown"
     assert page.controls.invert_button.text() == "Find its noise"
+
+
+def test_the_left_panel_needs_no_scroll_bar_and_its_buttons_are_of_one_width(driver: Driver) -> None:
+    page = enter(driver)
+    controls, block = page.controls, page.controls.run_panel.parentWidget()
+    for height, scrolls in ((720, False), (480, True)):
+        driver.window.resize(1280, height)
+        QApplication.processEvents()
+        assert (controls.height() > block.room_px) == scrolls
+        assert controls.play_button.width() == controls.carve_button.width() == controls.open_button.width()
 
 
 def test_no_page_makes_the_window_grow(ready: Driver) -> None:
