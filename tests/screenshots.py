@@ -1,6 +1,7 @@
-"""Screenshots of all pages, lists, menus and dialogs, in both themes and four sizes, to be looked at.
+"""Screenshots of all pages, their states, lists, menus and dialogs, in both themes and four sizes, to be looked at.
 
-    python -m tests.screenshots FOLDER [--sizes 1024x700 1280x720x2 ...] [--model FOLDER] [--steps N]
+    python -m tests.screenshots FOLDER [--sizes 1024x700 1280x720x2 ...] [--only WORD ...] [--model FOLDER] [--steps N]
+    python -m tests.screenshots FOLDER --window   the README's picture: a finished run, the scrubber in its middle
 
 Needs no display: each size has a process and a screen of its own, which has just that room; a third number is the
 scale. Files are called SIZE-THEME-WHAT.png.
@@ -14,13 +15,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-OPENING = ("Save as GIF…", "Model from the hub…", "Keyboard shortcuts", "About Sculptor")
+OPENING = ("Save as GIF…", "Model from the hub…", "What am I seeing?", "Keyboard shortcuts", "About Sculptor")
 """Entries of menus that open dialogs of the program's own; the others ask the system's for a file."""
 SIZES = ("1024x700", "1280x720", "1440x900", "1280x720x2")
 FRAME = (8, 40)  # what the window leaves of a screen for its frame
+PARTS = ("pages", "running", "menus", "lists", "bars", "full-screen", "dialogs", "drown", "why", "learn", "loras")
+WINDOW = "1440x900"
+"""Size of the README's picture."""
+NO_HUB = "http://127.0.0.1:9"  # nobody listens there: what is asked of the hub fails at once
+LONG = 200
+"""Steps of a run that is shown while it goes on."""
 
 
 def main() -> int:
@@ -30,12 +38,17 @@ def main() -> int:
     parser.add_argument("--sizes", nargs="*", default=SIZES)
     parser.add_argument("--model", help="folder of a model; the embedded one if left out")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="parts of the set; all if left out")
+    parser.add_argument("--window", action="store_true", help="window.png alone, in the light theme")
     parser.add_argument("--here", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        Shots(options.folder, options.here, options.model, options.steps).take()
+        shots = Shots(options.folder, options.here, options.model, options.steps)
+        shots.take_window() if options.window else shots.take(options.only)
         return 0
     options.folder.mkdir(parents=True, exist_ok=True)
+    if options.window:
+        options.sizes, options.steps = (WINDOW,), 50
     return max(_in_a_process(options, size) for size in options.sizes)
 
 
@@ -50,10 +63,11 @@ def _in_a_process(options: argparse.Namespace, size: str) -> int:
                                     "screens": [screen]}))  # fmt: skip
         surroundings = os.environ | {
             "HOME": home, "XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home, "XDG_CACHE_HOME": home,
-            "HF_HUB_OFFLINE": "1", "QT_QPA_PLATFORM": f"offscreen:configfile={plan}", "QT_SCALE_FACTOR": str(factor),
+            "HF_ENDPOINT": NO_HUB, "QT_QPA_PLATFORM": f"offscreen:configfile={plan}", "QT_SCALE_FACTOR": str(factor),
         }  # fmt: skip
         command = [sys.executable, "-m", "tests.screenshots", str(options.folder), "--here", size]
         command += ["--steps", str(options.steps), *(["--model", options.model] if options.model else [])]
+        command += ["--only", *options.only, *(["--window"] if options.window else [])]
         return subprocess.run(command, env=surroundings, check=False).returncode
 
 
@@ -68,22 +82,178 @@ class Shots:
         width, height = (int(part) for part in size.split("x")[:2])
         self._window.resize(width, height)
 
-    def take(self) -> None:
-        """Everything before a run, then everything after one, in both themes."""
+    def take_window(self) -> None:
+        """The picture of the README, as a PNG of few colours."""
+        from PIL import Image
+
+        self._run()
+        path = self._folder / "window.png"
+        self._window.grab().save(str(path))
+        with Image.open(path) as picture:
+            picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        self._window.close()
+
+    def take(self, parts: Sequence[str]) -> None:
+        """Everything before a run, while one goes on, and after one, in both themes."""
+        if "pages" in parts:
+            self._take_pages()
+        if "running" in parts:
+            self._take_running()
+        self._run()
+        self._shoot("carve")
+        takers = {
+            "menus": self._take_menus, "lists": self._take_lists, "bars": self._take_bars,
+            "full-screen": self._take_full_screen, "dialogs": self._take_dialogs, "drown": self._take_drown,
+            "why": self._take_why, "learn": self._take_learn, "loras": self._take_loras,
+        }  # fmt: skip
+        for part in (part for part in takers if part in parts):
+            self._press("Ctrl+1")
+            takers[part]()
+        self._window.close()
+
+    # Parts of the set ------------------------------------------------------------------------------------------------
+
+    def _take_pages(self) -> None:
+        """The pages before a run."""
         self._shoot("carve-empty")
         for page, name in ((2, "drown"), (4, "why"), (3, "learn")):
             self._press(f"Ctrl+{page}")
             self._shoot(name, seconds=2.5)
         self._press("Ctrl+1")
-        self._run()
-        self._shoot("carve")
-        self._menus()
+
+    def _take_running(self) -> None:
+        """A run that goes on, with fields that differ from it, and one that was stopped."""
+        panels = self._window.panels
+        self._start(LONG)
+        self._wait(lambda: panels.session.last > LONG // 8)
+        self._shoot("carve-running")
+        panels.controls.seed.setText("99")
+        self._shoot("carve-running-others")
+        panels.run_panel.button.click()
+        self._wait(lambda: not panels.runner.is_running)
+        self._settle(0.5)
+        self._shoot("carve-stopped-others")
+        panels.controls.seed.setText("x")
+        self._shoot("carve-wrong-field")
+        panels.controls.seed.setText("7")
+
+    def _take_lists(self) -> None:
         for page, name in ((1, "carve"), (2, "drown"), (4, "why"), (3, "learn")):
             self._press(f"Ctrl+{page}")
             self._lists(name)
+
+    def _take_bars(self) -> None:
+        """Messages and the progress of work, short and long, over two pages."""
+        panels = self._window.panels
+        many = "\n".join(f"Reason {number} of those why it cannot be opened." for number in range(1, 31))
+        for page in (1, 2):
+            self._press(f"Ctrl+{page}")
+            self._settle(1)
+            panels.messages.show_message("The picture cannot be opened.", "Choose another one.")
+            self._shoot(f"bar-message-{page}")
+            panels.messages.show_message("Saved /home/me/bust.gif (386 kB).", action="Show", is_fault=False)
+            panels.opening_bar.show_work("reading unet (2 of 5)", [("Stop", lambda: None)])
+            panels.saving_bar.show_work("Saving bust.gif", [("Stop", lambda: None)])
+            panels.saving_bar.set_progress(0.4, "20 of 50")
+            self._shoot(f"bar-work-{page}")
+            panels.opening_bar.hide()
+            panels.saving_bar.hide()
+            panels.messages.show_message(f"{'/long' * 200} cannot be opened.\n{many}", action="All reasons")
+            self._shoot(f"bar-long-{page}")
+            panels.messages.clear()
         self._press("Ctrl+1")
-        self._take_dialogs()
-        self._window.close()
+        self._window.bench.models.downloads.suggest("owner/name")
+        self._shoot("bar-ask-the-hub")
+        self._window.bench.models.downloads.put_aside()
+
+    def _take_full_screen(self) -> None:
+        for page, name in ((1, "carve"), (2, "drown"), (4, "why"), (3, "learn")):
+            self._press(f"Ctrl+{page}")
+            self._press("F11")
+            self._shoot(f"full-screen-{name}")
+            self._press("F11")
+
+    def _take_drown(self) -> None:
+        """A picture that was dropped, half drowned; carved out from there, with the way back to the run before."""
+        from PIL import Image
+
+        panels, path = self._window.panels, Path(tempfile.mkdtemp()) / "a house by the sea in the evening.png"
+        Image.linear_gradient("L").resize((640, 360)).save(path)
+        self._press("Ctrl+2")
+        page = self._window.bench.pages.page
+        page.open_path(path)
+        self._wait(lambda: page.forward_result is not None and page.forward_result.name == path.name)
+        page.session.go_to(30)
+        self._settle(1)
+        self._shoot("drown-dropped")
+        page.controls.carve_button.click()
+        self._wait(lambda: not panels.runner.is_running)
+        self._settle(1)
+        self._shoot("carve-from-drown")
+        path.unlink()
+
+    def _take_why(self) -> None:
+        """Each experiment before and after its runs, and one of them opened."""
+        from sculptor_app.ui.why.experiments import Experiment
+
+        self._press("Ctrl+4")
+        page = self._window.bench.pages.page
+        for experiment in Experiment:
+            page.chooser.cards[experiment].click()
+            self._settle(1)
+            self._shoot(f"why-{experiment.value}-empty")
+            page.start()
+            self._wait(lambda: not page.is_busy)
+            page.session.go_to(page.session.last // 2)
+            self._settle(1)
+            self._shoot(f"why-{experiment.value}")
+        page.enlarge(0)
+        self._settle(1)
+        self._shoot("why-enlarged")
+
+    def _take_learn(self) -> None:
+        """While a model learns, and when it was stopped."""
+        self._press("Ctrl+3")
+        page = self._window.bench.pages.page
+        page.start()
+        self._wait(lambda: page.session.trajectory is not None or page.session.last > 0, 120)
+        self._settle(10)
+        self._shoot("learn-learning")
+        page.stop()
+        self._wait(lambda: not page.is_busy, 120)
+        self._settle(1)
+        self._shoot("learn-stopped")
+
+    def _take_loras(self) -> None:
+        """A tiny text-to-image model: its fields, LoRAs that are there, wrong and gone, and what its run looks like."""
+        from tests.helpers.loras import by_diffusers, pairs
+        from tests.helpers.stable_diffusion import stable_diffusion
+
+        panels, bench = self._window.panels, self._window.bench
+        with tempfile.TemporaryDirectory(prefix="sculptor-shots-") as folder:
+            pipeline = stable_diffusion()
+            pipeline.save_pretrained(Path(folder) / "tiny-sd")
+            file = by_diffusers(pipeline, pairs(pipeline, {"unet": ("to_q",)}), Path(folder) / "marble.safetensors")
+            bench.models.open(str(Path(folder) / "tiny-sd"))
+            self._settle(0.5)
+            self._shoot("model-opening")
+            self._wait(lambda: panels.controls.model is not None and panels.runner.is_ready, 180)
+            self._settle(1)
+            self._shoot("model-fields")
+            field = panels.controls.loras
+            for path in (file, Path(folder) / "a file that is not there any more.safetensors"):
+                field.add_file(path)
+            self._shoot("lora-gone")
+            field.rows[-1].removed.emit(field.rows[-1])
+            field.rows[0].weight.set_text("much")
+            self._shoot("lora-wrong")
+            field.rows[0].weight.set_text("0.8")
+            self._run()
+            self._shoot("model-run")
+            bench.models.open(None)
+            self._wait(lambda: panels.controls.model is None, 120)
+
+    # How ------------------------------------------------------------------------------------------------------------
 
     def _settle(self, seconds: float = 0.25) -> None:
         from tests.benchmarks.window_bench import settle
@@ -99,13 +269,20 @@ class Shots:
         self._action(keys).trigger()
         self._settle(1)
 
-    def _run(self) -> None:
+    def _wait(self, is_so: Callable[[], bool], seconds: float = 300) -> None:
         from tests.benchmarks.window_bench import wait_until
 
+        wait_until(is_so, seconds)
+
+    def _start(self, steps: int) -> None:
         panels = self._window.panels
-        panels.controls.steps.lineEdit().setText(str(self._steps))
+        panels.controls.steps.lineEdit().setText(str(steps))
         panels.run_panel.button.click()
-        wait_until(lambda: not panels.runner.is_running and panels.session.last == self._steps, 300)
+
+    def _run(self) -> None:
+        panels = self._window.panels
+        self._start(self._steps)
+        self._wait(lambda: not panels.runner.is_running and panels.session.last == self._steps)
         panels.session.go_to(self._steps // 2)
         self._settle(1)
 
@@ -128,15 +305,32 @@ class Shots:
             picture.save(str(self._folder / f"{self._size}-{mode}-{name}.png"))
         theme.apply(self._app, "light")
 
-    def _menus(self) -> None:
-        """Every menu of the menu bar."""
-        bar = self._window.menuBar()
+    def _take_menus(self) -> None:
+        """Every menu of the menu bar with its submenus, of the frames and of the transport bar, and context menus."""
+        bar, bench = self._window.menuBar(), self._window.bench
         for action in bar.actions():
-            menu = action.menu()
-            menu.popup(bar.mapToGlobal(bar.actionGeometry(action).bottomLeft()))
-            self._settle()
-            self._shoot(f"menu-{_word(action.text())}")
-            menu.close()
+            at = bar.mapToGlobal(bar.actionGeometry(action).bottomLeft())
+            self._menu(action.menu(), at, f"menu-{_word(action.text())}")
+            for entry in action.menu().actions():
+                if entry.menu() is not None and entry.isEnabled():
+                    self._menu(entry.menu(), at, f"menu-{_word(action.text())}-{_word(entry.text())}")
+        frame, transport = bench.stage.panels[0], self._window.panels.transport
+        buttons = {"frame": frame.title_button, "zoom": frame.zoom_button, "loop": transport.loop_button}
+        for name, button in buttons.items():
+            self._menu(button.menu(), button.mapToGlobal(button.rect().bottomLeft()), f"menu-of-{name}")
+        plot = self._window.panels.plots.band_plot
+        for name, widget in (("picture", frame), ("cell", bench.film), ("plot", plot)):
+            if widget is not None and not widget.visibleRegion().isEmpty():
+                middle = widget.rect().center()
+                subject = widget.subject_at(middle)
+                if subject is not None:
+                    self._menu(bench.picture_menu.menu_of(subject), widget.mapToGlobal(middle), f"menu-on-{name}")
+
+    def _menu(self, menu: Any, at: Any, name: str) -> None:
+        menu.popup(at)
+        self._settle()
+        self._shoot(name)
+        menu.close()
 
     def _lists(self, page: str, top: Any = None) -> None:
         """Every list of a page or a dialog."""
