@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.session.engine import Engine
 
-DEFAULT_BUDGET_BYTES = 512 * 2**20
+DEFAULT_BUDGET_BYTES = 512 * 10**6
 """Memory for one trajectory's frames; `Trajectory` has the same, but comes with numpy."""
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.levels import LevelSequence, NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, StepSummary
 
-DEFAULT_BUDGET_BYTES = 512 * 2**20
+DEFAULT_BUDGET_BYTES = 512 * 10**6
 """Memory that a trajectory's frames may take before older ones go to a file."""
 
 

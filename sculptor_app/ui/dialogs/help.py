@@ -112,10 +112,13 @@ class GlossaryDialog(QDialog):
         for chapter in CHAPTERS:
             terms = [term for term in chapter.terms if matches(term, word, display)]
             if terms:
-                parts.append(f'<h3 style="color: {tokens.accent_text}">{escape(display(chapter.title))}</h3>')
+                parts.append(
+                    f'<h3 style="color: {tokens.accent_text}">{fonts.strong_html(display(chapter.title))}</h3>'
+                )
             for term in terms:
-                title, text = escape(display(term.title)), escape(display(term.text))
-                parts.append(f'<p><a name="{term.key}"></a><b>{title[:1].upper()}{title[1:]}</b><br>{text}</p>')
+                title, text = display(term.title), escape(display(term.text))
+                title = fonts.strong_html(title[:1].upper() + title[1:])
+                parts.append(f'<p><a name="{term.key}"></a>{title}<br>{text}</p>')
         nothing = self.tr("No term has “{0}” in it.").format(escape(word))
         self.text.setHtml("".join(parts) or f"<p>{nothing}</p>")
 

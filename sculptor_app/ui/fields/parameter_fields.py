@@ -105,7 +105,7 @@ class ConditionField(QWidget):
         return read, lambda value: field.set_text("" if value is None else str(value) if whole else decimal_text(value))
 
     def _choice(self, row: QHBoxLayout) -> tuple[Callable[[], OptionValue], Callable[[OptionValue], None]]:
-        box = ChoiceBox([(self.tr("The model’s own"), None), *((name, name) for name in self.control.choices)], self)
+        box = ChoiceBox([(self.tr("Model’s own"), None), *((name, name) for name in self.control.choices)], self)
         box.currentIndexChanged.connect(lambda _: self.edited.emit())
         self._hold(row, box)
         return box.currentData, lambda value: box.setCurrentIndex(max(0, box.findData(_key(value))))

@@ -78,7 +78,7 @@ class RunForm(QWidget):
             chosen = box.currentData()
             box.blockSignals(True)
             box.clear()
-            box.addItem(self.tr("The model’s own"), None)
+            box.addItem(self.tr("Model’s own"), None)
             for key in keys:
                 if key in words:
                     box.addItem(name_of(key), key)
@@ -86,7 +86,7 @@ class RunForm(QWidget):
             box.blockSignals(False)
 
     def _label_box(self, keys: Sequence[str], name_of: Callable[[str], str]) -> ChoiceBox:
-        return ChoiceBox([(self.tr("The model’s own"), None), *((name_of(key), key) for key in keys)], self)
+        return ChoiceBox([(self.tr("Model’s own"), None), *((name_of(key), key) for key in keys)], self)
 
     def steps_field(self, steps: str) -> NumberField:
         """The number of steps, with a first value."""

@@ -114,7 +114,7 @@ class LearnPage(Page):
 
     @property
     def status_text(self) -> str:
-        return str(self.settings_panel.folder)
+        return self.tr("The run is kept in {0}").format(self.settings_panel.folder)
 
     @property
     def can_start(self) -> bool:

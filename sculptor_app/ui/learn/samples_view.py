@@ -44,6 +44,8 @@ class SamplesView(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self.setProperty("ground", "well")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.grid, self.timeline = SampleGrid(self), DenoisingTimeline(self)
         self.timeline.setAccessibleName(self.tr("Denoising time"))
         self.note = ElidedLabel("", self)

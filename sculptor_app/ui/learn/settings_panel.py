@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -251,6 +252,10 @@ class TrainingRunPanel(QWidget):
         self.go, self.halt, self.carve = QPushButton(self), QPushButton(self), QPushButton(self)
         self.go.setProperty("kind", "primary")
         self.halt.setText(self.tr("Stop"))
+        self.halt.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.MinimumExpanding)  # as high as Start
+        shown = self.bar.sizePolicy()
+        shown.setRetainSizeWhenHidden(True)
+        self.bar.setSizePolicy(shown)
         self.halt.setToolTip(self.tr("Keep a checkpoint and let go of the run (Esc); it can go on later"))
         self.carve.setText(self.tr("Carve with this model"))
         for button, signal in (
@@ -285,6 +290,7 @@ class TrainingRunPanel(QWidget):
         }
         self.go.setText(texts.get(state, self.tr("Pause")))
         at_rest = state in (TrainingState.IDLE, TrainingState.PAUSED)
+        self.bar.setVisible(has_run or state is not TrainingState.IDLE)
         self.go.setEnabled(state is TrainingState.LEARNING or (at_rest and not reason))
         self.go.setToolTip(reason or self._tip(state))
         self.halt.setEnabled(state in (TrainingState.PREPARING, TrainingState.LEARNING, TrainingState.PAUSED))

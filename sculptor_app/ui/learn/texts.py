@@ -46,7 +46,8 @@ def count_text(pictures: int) -> str:
     for unit, size in (("M", 1_000_000), ("k", 1_000)):
         if pictures >= size:
             value = pictures / size
-            return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"
+            shown = f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
+            return shown.removesuffix(".0") + unit
     return str(pictures)
 
 

@@ -84,14 +84,19 @@ class HubDialog(QDialog):
                 return f"{display(error.message)} {display(error.advice)}"
             return self.tr("A name has the form owner/name, with letters, digits, “-”, “_” and “.”.")
         if not self._may_ask:
-            return self.tr("It is not on this computer, and HF_HUB_OFFLINE forbids to ask the hub for it.")
+            return self.tr(
+                "It is not on this computer, and Sculptor works offline: the hub is not asked while the environment "
+                "variable HF_HUB_OFFLINE is set."
+            )
         return self.tr("It is not on this computer. The hub is asked how large it is before anything is downloaded.")
 
     def _invitation(self) -> str:
         """What may be done while the field is empty."""
         if not self._may_ask:
             here = self.tr("Choose one that is here.") if self._cached else self.tr("None is here.")
-            return self.tr("{0} HF_HUB_OFFLINE forbids to ask the hub for others.").format(here)
+            return self.tr(
+                "{0} Sculptor works offline: the hub is not asked while the environment variable HF_HUB_OFFLINE is set."
+            ).format(here)
         if not self._cached:
             return self.tr("None is on this computer yet. Type the name of the one to fetch.")
         return self.tr("Choose one that is on this computer, or type the name of any other.")
@@ -124,7 +129,7 @@ class RefusalDialog(QDialog):
         findings, left_out = listed(findings)
         items = "".join(
             "<li style='margin-bottom: 8px'>"
-            f"<b>{html.escape(display(each.message))}</b> {html.escape(display(each.explanation))}</li>"
+            f"{fonts.strong_html(display(each.message))} {html.escape(display(each.explanation))}</li>"
             for each in findings
             if each.severity.value != "note"
         )

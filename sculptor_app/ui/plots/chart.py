@@ -4,6 +4,7 @@ WORKAROUND: pyqtgraph 0.14's InfiniteLine leaves traces at fractional screen sca
 a move; the cursor here lives in pixels, with a margin around what it paints.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -328,7 +329,8 @@ class EndLabels(pg.AxisItem):
     def reserve(self, texts: Sequence[str]) -> None:
         """Keeps room for these names, so that the plot stands still when they come."""
         metrics = QFontMetricsF(fonts.small())
-        self.setWidth(_OFFSET + max(metrics.horizontalAdvance(text) for text in texts) + 4)
+        widest = max(metrics.horizontalAdvance(text) for text in texts)
+        self.setWidth(math.ceil(_OFFSET + widest + 4))  # whole, or the view's right edge would be two pixels wide
 
     def set_labels(self, labels: Sequence[EndLabel]) -> None:
         """Which names stand where."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QFont, QKeySequence, QShortcut
 from PySide6.QtWidgets import QLabel, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC, Stage
 from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.widgets.bars import BarColumn
 from sculptor_app.ui.widgets.timeline import Timeline
 
 USUAL_HEIGHT_PX = 720.0
@@ -60,7 +61,9 @@ class Loan:
         """Put the widget back; it may have been shown or hidden meanwhile."""
         hidden = self.widget.isHidden()
         swap(self._stand_in, self.widget)
-        self.widget.setVisible(not hidden)
+        around = self.widget.parentWidget()
+        if not isinstance(around, QStackedWidget):  # which shows what is in front, and hides the rest
+            self.widget.setVisible(not hidden)
         self._stand_in.deleteLater()
 
 
@@ -73,6 +76,8 @@ class FullScreen(QWidget):
         messages: the window's message bar, which is seen here, too.
     """
 
+    changed = Signal()  # it came or went
+
     def __init__(self, window: QMainWindow, parts: Callable[[], Sequence[QWidget]], messages: QWidget) -> None:
         super().__init__(window)
         self._window, self._parts, self._messages = window, parts, messages
@@ -84,6 +89,7 @@ class FullScreen(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(20, 16, 20, 20)
         self._column.setSpacing(12)
+        self._bars = BarColumn(self)
         self._hint = QLabel(self)
         self._hint.setObjectName("full_screen_hint")
         self._hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -138,6 +144,7 @@ class FullScreen(QWidget):
         self.show()
         self.raise_()
         self._show_hint()
+        self.changed.emit()
 
     @Slot()
     def leave(self) -> None:
@@ -150,23 +157,28 @@ class FullScreen(QWidget):
         self._give_back()
         self.hide()
         self._window.setWindowState(self._window.windowState() & ~Qt.WindowState.WindowFullScreen)
+        self.changed.emit()
 
     @Slot()
     def follow_page(self) -> None:
-        """Another page is in front: show that one, or leave where it has nothing to show."""
+        """Another page is in front, or it shows something else: show that, or leave where there is nothing."""
         if not self.is_on:
             return
-        if not self._parts():
+        parts = self._parts()
+        if parts and parts[0] is self._loans[0].widget:
+            return
+        if not parts:
             self.leave()
             return
         self._give_back()
         self._take()
+        self._show_hint()
 
     def _take(self) -> None:
         parts = self._parts()
         self._scale = min(MOST_SCALE, max(LEAST_SCALE, self._window.screen().size().height() / USUAL_HEIGHT_PX))
         self._loans = [Loan(part) for part in (*parts, self._messages)]
-        self._column.addWidget(self._messages)
+        self._bars.add(self._messages)
         for number, part in enumerate(parts):
             self._column.addWidget(part, 1 if number == 0 else 0)
             self._enlarge(part)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QSettings, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
+from sculptor_app.core.texts import byte_text
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, FrameKind, current_word
@@ -27,7 +28,12 @@ from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.widgets import names
 from sculptor_app.ui.widgets.actions import Action, ActionTable, Choice, MenuEntry, Switch
 
-MEMORY_MB = (128, 256, 512, 1024, 2048, 4096)
+MEMORY_MB = (128, 256, 512, 1000, 2000, 4000)
+"""In units of 10⁶ bytes, as all sizes on screen."""
+
+
+SPEEDS = (1.0, 2.0, 6.0, 12.0, 24.0, 60.0)
+"""Of playing, in steps or layers a second: those of the menu; the box beside the buttons takes any."""
 
 
 class Menus(QObject):
@@ -62,6 +68,7 @@ class Menus(QObject):
         pages.changed.connect(self._refresh)
         panels.run_control.busy_changed.connect(self._refresh)
         panels.run_control.judged.connect(self._refresh)
+        full_screen.changed.connect(self._refresh)  # left with Esc, too: else F11 would be taken for leaving
         self._refresh()
 
     def _fill(self, menu: str, entries: list[MenuEntry]) -> None:
@@ -170,7 +177,8 @@ class Menus(QObject):
             Action("new_seed", self.tr("&New seed"), controls.choose_new_seed, ("Ctrl+N",), self._is_carve),
             None,
             Choice(
-                "memory_mb", [(self._size_text(size), size) for size in MEMORY_MB], runner.budget_bytes // 2**20,
+                "memory_mb", [(byte_text(size * 10**6).replace(".0 ", " "), size) for size in MEMORY_MB],
+                runner.budget_bytes // 10**6,
                 self._set_memory, self.tr("&Memory for a run"),
                 tip=self.tr("Steps beyond it go to a temporary file. Holds from the next run on."),
             ),
@@ -181,9 +189,6 @@ class Menus(QObject):
                         "frames take as much memory as guess and state. Holds from the next run on."),
             ),
         ]  # fmt: skip
-
-    def _size_text(self, megabytes: int) -> str:
-        return self.tr("{0} GB").format(megabytes // 1024) if megabytes >= 1024 else self.tr("{0} MB").format(megabytes)
 
     def _page_entries(self) -> list[MenuEntry]:
         return [
@@ -283,6 +288,14 @@ class Menus(QObject):
             ),
             Action("play_back", self.tr("Play back&ward"), lambda: self._session.play(-1), ("Shift+Space",), can),
             Choice(
+                "playing_speed",
+                [(f"{speed:g}", speed) for speed in SPEEDS],
+                self._session.speed,
+                lambda speed: self._session.set_speed(speed),
+                self.tr("&Speed, a second"),
+                current=lambda: self._session.speed,
+            ),
+            Choice(
                 "loop", modes, LoopMode.ONCE, lambda mode: self._session.set_loop_mode(mode), self.tr("At the en&d"),
                 current=lambda: self._session.loop_mode,
             ),
@@ -314,7 +327,7 @@ class Menus(QObject):
         self.help.show_shortcuts(list(self._panels.menus.values()))
 
     def _set_memory(self, megabytes: int) -> None:
-        self._panels.runner.budget_bytes = megabytes * 2**20
+        self._panels.runner.budget_bytes = megabytes * 10**6
 
     def _set_watches_guidance(self, watches: bool) -> None:
         self._panels.runner.watches_guidance = watches

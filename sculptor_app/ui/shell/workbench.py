@@ -61,6 +61,7 @@ class Workbench(QObject):
             self._views_in_front, panels.messages, panels.status, panels.saving_bar, settings, window, decoder
         )  # fmt: skip
         self.full_screen = FullScreen(window, self._full_screen_parts, panels.messages)
+        self.pages.changed.connect(self._show_bars)
         self.pages.changed.connect(self.full_screen.follow_page)
         self.menus = Menus(
             panels, self.views, self.pages, self.models, self.latent_views, files, self.full_screen, window
@@ -94,11 +95,20 @@ class Workbench(QObject):
         page = self.pages.page
         if page is not None:
             return page.full_screen_parts()
-        return (self.stage, self._panels.timeline) if self._panels.session.trajectory is not None else ()
+        shown = self._panels.welcome if self._panels.session.trajectory is None else self.stage
+        return shown, self._panels.timeline
+
+    @Slot()
+    def _show_bars(self) -> None:
+        """Lay messages over what the page in front shows, and not over its settings."""
+        page = self.pages.page
+        parts = () if page is None else page.full_screen_parts()
+        self._panels.bars.lie_over(parts[0] if parts else self._panels.stack)
 
     def _connect(self, panels: Panels) -> None:
         session, plots, run_control = panels.session, panels.plots, panels.run_control
         session.trajectory_changed.connect(self._show_stage)
+        session.trajectory_changed.connect(self.full_screen.follow_page)  # from the invitation to the first run
         session.trajectory_changed.connect(plots.show_trajectory)
         plots.follow(self.presenter.clock, self.plot_clock)
         session.running_changed.connect(self._show_settled)

@@ -1,5 +1,7 @@
 """The type scale: Inter in sizes relative to the system's font, with tabular figures where numbers change."""
 
+from html import escape
+
 from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
@@ -49,6 +51,11 @@ def _scaled(factor: float, *, bold: bool = False) -> QFont:
 def small() -> QFont:
     """Notes, axis numbers, captions; figures of one width."""
     return tabular(_scaled(_SMALL))
+
+
+def strong_html(text: str) -> str:
+    """A text in the weight of `strong` for rich text, whose own bold is none of the files: it would be smeared."""
+    return f'<span style="font-weight: 600">{escape(text)}</span>'
 
 
 def strong() -> QFont:

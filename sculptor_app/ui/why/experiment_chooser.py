@@ -98,8 +98,7 @@ class ExperimentCard(QAbstractButton):
         painter.setFont(fonts.strong())
         painter.setPen(QColor(ink))
         upright = Qt.AlignmentFlag.AlignBottom if two_lines else Qt.AlignmentFlag.AlignVCenter
-        text = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, int(room.width()))
-        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | upright, text)
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignLeft | upright | Qt.TextFlag.TextWordWrap), self.text())
 
 
 class ExperimentChooser(QWidget):

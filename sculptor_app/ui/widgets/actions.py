@@ -148,7 +148,9 @@ class ActionTable(QObject):
     def save(self, settings: QSettings) -> None:
         """Remember what is ticked."""
         for choice in self._choices:
-            settings.setValue(f"choices/{choice.key}", _text(self.groups[choice.key].checkedAction().data()))
+            ticked = self.groups[choice.key].checkedAction()
+            if ticked is not None:  # a value that is none of the menu's is remembered by whoever holds it
+                settings.setValue(f"choices/{choice.key}", _text(ticked.data()))
         for switch in self._switches:
             settings.setValue(f"choices/{switch.key}", "on" if self.actions[switch.key].isChecked() else "off")
 

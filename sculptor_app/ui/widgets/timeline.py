@@ -212,7 +212,7 @@ class Timeline(QSlider):
             if self._planned and not self._spans:
                 text = self.tr("The noise levels of this run are not known, so it has no phases.")
                 timeline_paint.paint_unknown_label(painter, axis, text)
-            if self._planned and not self._counts_layers:
+            if self._planned and not self._counts_layers and self.value():  # else the cursor would cross it out
                 timeline_paint.paint_noise_label(painter, axis, self.tr("noise"))
             if self._marks:
                 below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)

@@ -79,7 +79,7 @@ def test_what_is_learned_is_the_mean_of_the_last_fifth():
 
 @pytest.mark.parametrize(
     ("pictures", "text"),
-    [(0, "0"), (640, "640"), (1000, "1.0k"), (2120, "2.1k"), (9960, "10k"), (31_400, "31k"), (1_240_000, "1.2M")],
+    [(0, "0"), (640, "640"), (1000, "1k"), (2120, "2.1k"), (9960, "10k"), (31_400, "31k"), (1_240_000, "1.2M")],
 )
 def test_counts(pictures: int, text: str):
     assert count_text(pictures) == text

@@ -41,8 +41,17 @@ def run_of_one_step(ready: Driver) -> Driver:
     return ready
 
 
-def test_the_page_in_front_fills_the_screen_and_goes_back(run_of_one_step: Driver) -> None:
-    driver, window = run_of_one_step, run_of_one_step.window
+def test_the_page_in_front_fills_the_screen_and_goes_back(ready: Driver) -> None:
+    driver, window = ready, ready.window
+    welcome, middle = window.panels.welcome, window.panels.middle
+    driver.press(Qt.Key.Key_F11, window)
+    assert window.bench.full_screen.isAncestorOf(welcome)  # there is no run yet
+    driver.run(1)
+    assert window.bench.full_screen.isAncestorOf(window.bench.stage)
+    assert middle.isAncestorOf(welcome)
+    assert not welcome.isVisible()
+    driver.press(Qt.Key.Key_Escape)
+    assert middle.currentWidget() is window.bench.stage
     assert [text for text in texts_of(window) if EXPONENT.search(text) or ONE_OF_SEVERAL.search(text)] == []
     bench, full, stage = window.bench, window.bench.full_screen, window.bench.stage
     title = stage.panels[0].title_button

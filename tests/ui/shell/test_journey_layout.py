@@ -27,10 +27,12 @@ def test_choices_and_panels_come_back(open_window) -> None:
     menus = window.bench.menus
     tick(menus.table.groups["arrangement"], ROW)
     tick(menus.table.groups["theme"], "dark")
-    tick(menus.table.groups["memory_mb"], 1024)
+    tick(menus.table.groups["memory_mb"], 1000)
     tick(menus.table.groups["settled"], "energy")
     window.bench.stage.set_kinds([FrameKind.NOISY_STATE, FrameKind.CURRENT_GUESS, FrameKind.GUESS_CHIPS])
-    window.panels.session.set_speed(24)
+    tick(menus.table.groups["playing_speed"], 2.0)
+    assert window.panels.session.speed == 2
+    window.panels.session.set_speed(25)  # which the menu does not have
     window.panels.transport.film_button.click()
     window.panels.dock_layout.docks["block"].widget().fold_buttons[0].click()
     window.close()
@@ -39,8 +41,8 @@ def test_choices_and_panels_come_back(open_window) -> None:
     assert (request.seed, request.steps, request.material) == (4242, 33, None)
     assert again.bench.stage.arrangement == ROW
     assert again.bench.stage.kinds[2] is FrameKind.GUESS_CHIPS
-    assert again.panels.runner.budget_bytes == 1024 * 2**20
-    assert again.panels.session.speed == 24
+    assert again.panels.runner.budget_bytes == 10**9
+    assert again.panels.session.speed == 25
     assert again.panels.session.settling_rule == "energy"
     assert not again.panels.dock_layout.docks["film"].isVisible()
     assert not again.panels.dock_layout.docks["block"].widget().is_open
