@@ -192,7 +192,9 @@ SETTLING_RULES = {
         ),
         SettlingRule(
             "energy", translate("Settled", "energy"),
-            translate("Settled", "its amplitude stays within {0:.0%} of that of the end").format(AMPLITUDE_TOLERANCE),
+            translate("Settled", "its amplitude stays within {0:.0f} % of that of the end").format(
+                100 * AMPLITUDE_TOLERANCE
+            ),
         ),
     )
 }  # fmt: skip

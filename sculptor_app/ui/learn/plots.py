@@ -216,13 +216,15 @@ class LearnedPlot(Chart):
             self.tr("log-SNR {0} to {1}").format(low, high),
             phase_name(phase_stretches()[phase_index(level)][0]),
         ]
-        lines.append(self.tr("nothing known yet") if share is None else self.tr("{0:.0%} learned").format(share))
+        lines.append(
+            self.tr("nothing known yet") if share is None else self.tr("{0:.0f} % learned").format(100 * share)
+        )
         return "\n".join(lines)
 
     def dress(self) -> None:
         """Apply the colours of the theme."""
         super().dress()
-        self.canvas.left.setWidth(self.canvas.fontMetrics().horizontalAdvance("100%") + 8)
+        self.canvas.left.setWidth(self.canvas.fontMetrics().horizontalAdvance("100 %") + 8)
         line = QPen(QColor(theme().tokens.text), 1.3 * self.canvas.devicePixelRatioF())
         line.setCosmetic(True)
         line.setDashPattern([3, 3])
@@ -236,7 +238,7 @@ class LearnedPlot(Chart):
         shades = [(left, right, phase_colour(key, opacity)) for key, left, right in phase_stretches()]
         levels = [(place_of(edge), decade_text(edge)) for edge in EDGES[::2]]
         self.canvas.bottom.set_numbers([(0.55, self.tr("noise")), *levels[1:], (LEVELS - 0.75, self.tr("picture"))])
-        shares = [] if self.is_empty else [(share, f"{share:.0%}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+        shares = [] if self.is_empty else [(share, f"{100 * share:.0f} %") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
         self.canvas.left.set_numbers(shares)
         self.canvas.grid.set_content(QRectF(0, LOW, LEVELS, HIGH - LOW), shades, [], [place for place, _ in shares])
 

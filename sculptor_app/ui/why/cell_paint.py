@@ -108,8 +108,8 @@ def cell_description(arrangement: Arrangement, cell: int) -> str:
     if chosen.material is not None:
         parts.append(material_name(chosen.material))
     if noise.towards is not None and noise.share > 0:
-        blend = translate("Why", "{0:.0%} of the way from seed {1} to seed {2}")
-        parts.append(blend.format(noise.share, noise.seed, noise.towards))
+        blend = translate("Why", "{0:.0f} % of the way from seed {1} to seed {2}")
+        parts.append(blend.format(100 * noise.share, noise.seed, noise.towards))
     else:
         parts.append(translate("Why", "seed {0}").format(noise.seed))
     if noise.strokes:

@@ -89,7 +89,7 @@ def _noises(choices: Choices) -> Arrangement:
 def _blend(choices: Choices) -> Arrangement:
     shares = [number / (choices.count - 1) for number in range(choices.count)]
     noises = [NoiseRecipe(choices.seed, choices.towards, share) for share in shares]
-    captions = [f"{share:.0%}" for share in shares]
+    captions = [f"{100 * share:.0f} %" for share in shares]
     captions[0] = translate("Why", "seed {0}").format(choices.seed)
     captions[-1] = translate("Why", "seed {0}").format(choices.towards)
     return Arrangement(tuple(Cell(noise, choices.form, choices.material) for noise in noises), tuple(captions))

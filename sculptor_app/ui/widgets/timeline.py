@@ -212,8 +212,6 @@ class Timeline(QSlider):
             if self._planned and not self._spans:
                 text = self.tr("The noise levels of this run are not known, so it has no phases.")
                 timeline_paint.paint_unknown_label(painter, axis, text)
-            if self._planned and not self._counts_layers and self.value():  # else the cursor would cross it out
-                timeline_paint.paint_noise_label(painter, axis, self.tr("noise"))
             if self._marks:
                 below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
                 timeline_paint.paint_marks(painter, axis, self._marks, below)
@@ -245,6 +243,8 @@ class Timeline(QSlider):
             timeline_paint.paint_empty(painter, axis, self._empty_text)
         elif not self._counts_layers:
             timeline_paint.paint_noise(painter, axis)
+            if self.value():  # else the cursor would cross it out
+                timeline_paint.paint_noise_label(painter, axis, self.tr("noise"))
         if sum(span.last_step - span.first_step + 1 for span in self._spans) < self._planned:
             timeline_paint.paint_unknown(painter, axis)
         for span in self._spans:

@@ -38,7 +38,7 @@ def test_neighbouring_seeds() -> None:
 def test_a_blend_goes_evenly_and_ends_at_both_seeds() -> None:
     arrangement = made(Experiment.BLEND, seed=3, towards=9, count=6)
     assert [cell.noise.share for cell in arrangement.cells] == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert arrangement.captions == ("seed 3", "20%", "40%", "60%", "80%", "seed 9")
+    assert arrangement.captions == ("seed 3", "20 %", "40 %", "60 %", "80 %", "seed 9")
 
 
 def test_painted_noises_stand_under_untouched_ones() -> None:

@@ -170,7 +170,7 @@ def test_a_settled_mark_is_told_where_it_stands(line: Timeline) -> None:
     assert "Measured" not in line.describe(5)
 
 
-@pytest.mark.parametrize(("rule", "meaning"), [("content", "correlation of 0.95"), ("energy", "within 10%")])
+@pytest.mark.parametrize(("rule", "meaning"), [("content", "correlation of 0.95"), ("energy", "within 10 %")])
 def test_what_was_measured_stands_beside_what_is_so_as_a_rule(line: Timeline, rule: str, meaning: str) -> None:
     marks = [("layout", 5), ("polish", 36)]
     line.set_settled(marks, names.settled_text(rule), names.settled_summary(marks, rule))
