@@ -154,14 +154,10 @@ class Workbench(QObject):
     @Slot()
     def _show_window_title(self) -> None:
         """Name the run that is in front: its labels, where it comes from, its seed."""
-        page = self.pages.page
-        session = self.pages.session
-        info = (
-            None
-            if session.trajectory is None or isinstance(page and page.views, GridViews)
-            else session.trajectory.info
-        )
-        parts = () if info is None else texts.title_parts(info, session.source)
+        views = self._views_in_front()  # where a model learns there are none, nor is there one run in a grid
+        session = views.session if isinstance(views, Views) else None
+        run = None if session is None else session.trajectory
+        parts = () if session is None or run is None else texts.title_parts(run.info, session.source)
         self._window.setWindowTitle(" · ".join(parts) or identity.NAME)
 
     @Slot()

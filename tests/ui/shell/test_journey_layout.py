@@ -6,6 +6,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.core.trajectory.levels import LevelSequence
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.stage import ROW
@@ -155,6 +156,11 @@ def test_a_plan_is_shown_before_the_first_run_and_follows_the_controls(ready: Dr
 
 def test_views_are_told_apart_for_screen_readers(ready: Driver) -> None:
     ready.run(3)
+    learn = ready.window.bench.pages.show("learn")
+    learn.session.show(LevelSequence(ready.session.trajectory.levels), None, running=True)  # as the first samples do
+    assert ready.window.windowTitle() == "Sculptor"
+    ready.window.bench.pages.show("carve")
+    assert ready.window.windowTitle().startswith("Bust · bronze")
     for panel, name in zip(ready.window.bench.stage.panels, ("Current guess", "Noisy state", "Chips"), strict=True):
         assert panel.picture_view.accessibleName() == name
     for widget in ready.window.panels.controls.findChildren(type(ready.window.panels.controls.form)):
