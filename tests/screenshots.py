@@ -83,14 +83,14 @@ class Shots:
         self._window.resize(width, height)
 
     def take_window(self) -> None:
-        """The picture of the README, as a PNG of few colours."""
+        """The picture of the README, packed as tightly as a PNG of all colours can be."""
         from PIL import Image
 
         self._run()
         path = self._folder / "window.png"
         self._window.grab().save(str(path))
         with Image.open(path) as picture:
-            picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+            picture.convert("RGB").save(path, optimize=True)
         self._window.close()
 
     def take(self, parts: Sequence[str]) -> None:
@@ -165,6 +165,7 @@ class Shots:
         self._window.bench.models.downloads.suggest("owner/name")
         self._shoot("bar-ask-the-hub")
         self._window.bench.models.downloads.put_aside()
+        panels.messages.clear()
 
     def _take_full_screen(self) -> None:
         for page, name in ((1, "carve"), (2, "drown"), (4, "why"), (3, "learn")):

@@ -72,7 +72,7 @@ class SamplesView(QWidget):
     def _choices(self, panel: QWidget) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(0)
-        heading = ElidedLabel(self.tr("The same noise, as it learns:"), panel)
+        heading = ElidedLabel(self.tr("The same noise:"), panel)
         heading.setFont(fonts.strong())
         heading.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         row.addWidget(heading)

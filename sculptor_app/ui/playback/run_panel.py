@@ -148,7 +148,7 @@ class RunPanel(QWidget):
         # In place of how long the run took; while it goes on in place of its pace, which the status bar says, too.
         differs = bool(self.difference.text()) and not blocked
         self.line.setVisible(self._running or not differs)
-        self.pace.setVisible(bool(self.pace.text()) and not differs)
+        self.pace.setVisible(bool(self.pace.text()) and not differs and not blocked)
         self.difference.setVisible(differs)
         self.take_over.setVisible(differs and self._can_take_over and not self._running)
         if blocked:

@@ -265,6 +265,8 @@ class PlotsPanel(QWidget):
         trajectory, text = self._session.trajectory, ""
         if trajectory is not None:
             text = self._why_empty(trajectory)
+        elif self._session.into_noise:
+            text = self.tr("The picture is on its way…")
         elif self._is_busy:
             text = self.tr("The run is on its way…")
         for plot in (self.band_plot, self.spectrum_plot):
