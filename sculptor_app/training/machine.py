@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import byte_text, translate
 from sculptor_app.diffusion.pipelines.devices import Device
 from sculptor_app.training.errors import TooManyPictures
 
@@ -55,9 +55,9 @@ def refuse_too_many(count: int, size: int, available: int | None = None) -> None
     needed = 3 * count * size * size
     if available is not None and needed > available - LEFT_TO_OTHERS:
         raise TooManyPictures(
-            translate(
-                "errors", "{0:,} pictures of {1} pixels take {2:.1f} GiB of memory, and {3:.1f} GiB are free."
-            ).format(count, size, needed / 2**30, available / 2**30)
+            translate("errors", "{0:,} pictures of {1} pixels take {2} of memory, and {3} are free.").format(
+                count, size, byte_text(needed), byte_text(available)
+            )
         )
 
 

@@ -16,7 +16,7 @@ import torch
 from diffusers import AutoencoderTiny
 
 from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import byte_text, translate
 from sculptor_app.diffusion.latents.codec import LatentCodec, area_average
 from sculptor_app.diffusion.latents.map_fitting import LATENT_SIDE, example_pictures
 from sculptor_app.diffusion.pipelines.layout import Pipeline
@@ -83,8 +83,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         )
     if size > MOST_BYTES:
         raise ModelFolderError(
-            translate("errors", "{0} has {1:,.0f} MB.").format(weights, size / 2**20),
-            translate("errors", "A small decoder has about 10."),
+            translate("errors", "{0} has {1}.").format(weights, byte_text(size)),
+            translate("errors", "A small decoder has about 10 MB."),
         )
     for name, (low, high) in BOUNDS.items():
         value = config.get(name, low if name != "latent_channels" else 4)

@@ -18,7 +18,7 @@ import torch
 from sculptor_app import resources
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.files import expanded, typed_path
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import byte_text, translate
 from sculptor_app.diffusion.models import builder, pickles, single_file
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.config_checks import check_settings
@@ -327,7 +327,6 @@ def _knows_bfloat16(device: str) -> bool:
 
 
 def _short(where: str, dtype: str, needed: int, free: int) -> str:
-    needed_gib, free_gib = needed / 2**30, max(0, free) / 2**30
-    return translate("errors", "The model takes {0:.1f} GiB of {1} as {2}, and {3:.1f} GiB are free.").format(
-        needed_gib, where, dtype, free_gib
+    return translate("errors", "The model takes {0} of {1} as {2}, and {3} are free.").format(
+        byte_text(needed), where, dtype, byte_text(max(0, free))
     )

@@ -25,7 +25,7 @@ from torch import nn
 from sculptor_app.core.errors import Cancelled, ModelFolderError, SculptorError
 from sculptor_app.core.files import expanded
 from sculptor_app.core.requests.request import Lora, RequestError
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import byte_text, translate
 from sculptor_app.diffusion.models.builder import is_finite, quiet
 from sculptor_app.diffusion.models.folder import File, Folder, parse_json
 from sculptor_app.diffusion.models.loader import LEFT_TO_OTHERS, free_bytes
@@ -249,11 +249,9 @@ def _check_memory(path: str, size: int) -> None:
     """Refuse a file that would fill the memory: its bytes, its tensors, and those beside the network's weights."""
     free = free_bytes("cpu")
     if 3 * size + LEFT_TO_OTHERS > free:
-        message = translate(
-            "errors", "{0} takes up to {1:.1f} GiB of memory while it is read, and {2:.1f} GiB are free."
-        )
+        message = translate("errors", "{0} takes up to {1} of memory while it is read, and {2} are free.")
         advice = translate("errors", "Close other programs, or leave it out.")
-        raise LoraRefused(message.format(path, 3 * size / 2**30, free / 2**30), advice)
+        raise LoraRefused(message.format(path, byte_text(3 * size), byte_text(free)), advice)
 
 
 def _content(file: File, stop: threading.Event | None) -> bytes:

@@ -20,7 +20,7 @@ import sculptor_app
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.files import atomic_file, make_private, temporary_folder
-from sculptor_app.core.texts import from_plain, translate
+from sculptor_app.core.texts import byte_text, from_plain, translate
 from sculptor_app.diffusion.models.folder import cache_folder, parse_json
 from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
 from sculptor_app.identity import VERSION
@@ -158,9 +158,9 @@ def _wait(
                 _AGAIN,
             )
         if _resident(process.pid) > memory_bytes + LIBRARY_BYTES:
-            message = translate(
-                "errors", "Loading the model in the sandbox took more than {0:.1f} GiB of memory."
-            ).format(memory_bytes / 2**30)
+            message = translate("errors", "Loading the model in the sandbox took more than {0} of memory.").format(
+                byte_text(memory_bytes)
+            )
             return Finding(message, _AGAIN)
 
 

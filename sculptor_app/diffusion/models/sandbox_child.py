@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.texts import to_plain, translate
+from sculptor_app.core.texts import byte_text, to_plain, translate
 from sculptor_app.diffusion.models.verdict import Finding, Unfit
 
 _FORBIDDEN = (
@@ -119,8 +119,8 @@ def _unforeseen(error: BaseException, memory: bool, memory_bytes: int) -> Findin
         return Finding(
             translate(
                 "errors",
-                "Opening the model, and one step of it, take more than {0:.1f} GiB, far more than its weights.",
-            ).format(memory_bytes / 2**30),
+                "Opening the model, and one step of it, take more than {0}, far more than its weights.",
+            ).format(byte_text(memory_bytes)),
             translate("errors", "Its settings ask for something huge; it would end the program."),
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -14,6 +14,7 @@ from diffusers import DDPMPipeline
 from sculptor_app import resources
 from sculptor_app.core.errors import Cancelled, ModelFolderError
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import byte_text
 from sculptor_app.diffusion.models import loader, sandbox
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.models.loader import (
@@ -218,8 +219,8 @@ def test_the_computer_without_a_gpu(free_gib: float, plan: LoadingPlan | None) -
     if plan is not None:
         assert plan_loading(verdict_on(6), "cpu", free) == plan
         return
-    shown = max(0, free_gib)
-    with pytest.raises(Unfit, match=rf"takes 6\.0 GiB of the computer's memory as bfloat16, and {shown:.1f} GiB are"):
+    shown = byte_text(max(0, free["cpu"]))
+    with pytest.raises(Unfit, match=rf"takes 6\.4 GB of the computer's memory as bfloat16, and {shown} are"):
         plan_loading(verdict_on(6), "cpu", free)
 
 
@@ -237,7 +238,7 @@ def test_the_largest_part_must_fit_onto_a_gpu(
     if plan is not None:
         assert plan_loading(verdict_on(*parts), "cuda:0", free) == plan
     else:
-        with pytest.raises(Unfit, match=r"6\.0 GiB of the memory of cuda:0 as bfloat16"):
+        with pytest.raises(Unfit, match=r"6\.4 GB of the memory of cuda:0 as bfloat16"):
             plan_loading(verdict_on(*parts), "cuda:0", free)
 
 
@@ -257,7 +258,7 @@ def test_a_file_that_is_read_whole_counts_twice() -> None:
     verdict = Verdict(Path("m"), components=(Component("x", "network", None, Path("x"), weights),))
     assert verdict.copied_bytes == GIB // 2
     assert plan_loading(verdict, "cpu", {"cpu": 3 * GIB // 2}) == LoadingPlan("float32")
-    with pytest.raises(Unfit, match=r"1\.0 GiB of the computer"):
+    with pytest.raises(Unfit, match=r"1\.1 GB of the computer"):
         plan_loading(verdict, "cpu", {"cpu": 3 * GIB // 2 - 1})
 
 

@@ -68,7 +68,7 @@ def test_settings_that_ask_for_gigabytes_end_the_trial_and_nothing_else(tmp_path
     folder = save(dit, tmp_path / "dit")
     edit_json(folder / "transformer" / "config.json", sample_size=4_096)  # a table of 2,048 x 2,048 for each channel
     inspect_model(folder).refuse()
-    with pytest.raises(ModelRefused, match=r"take more than 0\.6 GiB, far more than its weights|ended its process"):
+    with pytest.raises(ModelRefused, match=r"take more than \d+\.\d MB, far more than its weights|ended its process"):
         load_pipeline(folder)
     assert started[0].returncode is not None
 
@@ -127,7 +127,7 @@ def test_a_process_that_takes_too_much_memory_is_seen_from_outside() -> None:
     finally:
         sandbox._end(greedy)
     assert finding is not None
-    assert "GiB of memory" in finding.message
+    assert "took more than" in finding.message
     assert sandbox._resident(greedy.pid) == 0
 
 
