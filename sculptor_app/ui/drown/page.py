@@ -337,7 +337,7 @@ class DrownPage(Page):
         self.session.show(forward.trajectory, forward.measures, running=False)
         self.session.go_to(round(share * forward.trajectory.planned_steps))  # the same picture stays at its level
         height, width = forward.picture.shape[1:]
-        about = " · ".join((self.tr("{0}×{1} pixels").format(width, height), *map(display, forward.notes)))
+        about = " · ".join((self.tr("{0}×{1} px").format(width, height), *map(display, forward.notes)))
         self.controls.set_picture(forward.name, about)
         self.timeline.set_settled(self.plots.emerging_marks(), self.tr("{0} drowns here"))
         self._show_reverse_runs()

@@ -252,6 +252,9 @@ class LearnPage(Page):
     @Slot()
     def _show_state(self) -> None:
         state = self.learner.state
+        if state is TrainingState.IDLE and self._run is None:  # stopped before it began: nothing is on its way
+            self.samples.set_invitation("", "")
+            self.run_panel.show_progress(0, "", "")
         self.settings_panel.set_busy(state is not TrainingState.IDLE)
         self.run_panel.show_state(state, self._run is not None, self.settings_panel.reason or self._reason_to_rest())
         self.ability_changed.emit()

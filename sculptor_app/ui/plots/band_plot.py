@@ -194,7 +194,7 @@ class BandPlot(Chart):
         (left, right), (low, high) = self.canvas.view.viewRange()
         size = self.canvas.view.size()
         steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
-        self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps])
+        self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps] if self._planned else [])
         powers = power_ticks(low, high, max(2, int(size.height() / 26)))
         texts = [] if self.is_empty else [(power, decade_text(power)) for power in powers]
         self.canvas.number_left(texts)

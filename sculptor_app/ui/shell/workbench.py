@@ -111,8 +111,8 @@ class Workbench(QObject):
         session.trajectory_changed.connect(self.full_screen.follow_page)  # from the invitation to the first run
         session.trajectory_changed.connect(plots.show_trajectory)
         plots.follow(self.presenter.clock, self.plot_clock)
-        session.running_changed.connect(self._show_settled)
-        session.settling_rule_changed.connect(self._show_settled)
+        for settles in (session.running_changed, session.settling_rule_changed, session.trajectory_changed):
+            settles.connect(self._show_settled)
         self.pages.changed.connect(self._show_page_status)
         self.pages.built.connect(self._listen_to_page)
         self.presenter.clock.due.connect(self._show_status)

@@ -223,6 +223,7 @@ def test_which_run_is_on_screen_is_said_and_its_settings_and_the_run_before_are_
     assert panel.difference.isHidden()
     QTest.mouseClick(title.back, Qt.MouseButton.LeftButton)
     assert session.trajectory is first
+    assert list(window.panels.timeline._marks) == window.panels.plots.settled_marks() != []
     assert panel.difference.text() == "Not the settings of the run on screen: seed, steps"
     window.bench.menus.actions["run_before"].trigger()
     assert session.trajectory.info.request.seed == 42

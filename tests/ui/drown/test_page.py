@@ -56,7 +56,7 @@ def test_the_page_begins_with_a_sculpture_and_drowns_it_at_a_keypress(driver: Dr
     assert session.direction == 1
     driver.qtbot.waitUntil(lambda: session.state == 0, timeout=RUN_MS)
     page.presenter.clock.flush()
-    assert "less than 0.1 % picture, more than 99.9 % noise" in page.stage.remark.text()
+    assert "Less than 0.1 % picture, more than 99.9 % noise" in page.stage.remark.text()
     assert page.stage.panels[1].picture_view.image is not None  # the picture is known at pure noise, too
 
 
@@ -126,7 +126,7 @@ def test_a_file_is_opened_through_the_menu_of_the_page_and_by_dropping_it(
     click = lambda: QTest.mouseClick(page.controls.open_button, Qt.MouseButton.LeftButton)  # noqa: E731
     wait_for_another(driver, page, click)
     assert (page.forward_result.name, page.forward_result.picture.shape) == ("field.png", (3, 30, 40))
-    assert page.controls.about.text().startswith("40×30 pixels")
+    assert page.controls.about.text().startswith("40×30 px")
     other = save_picture(tmp_path / "other.png", 32, 32)
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(other))])

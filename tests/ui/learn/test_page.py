@@ -16,7 +16,7 @@ from sculptor_app.training.loop import live
 from sculptor_app.training.loop.checkpoint import load_checkpoint
 from sculptor_app.training.loop.live import Learning
 from sculptor_app.training.loop.trainer import Trainer
-from sculptor_app.training.records.events import Stepped
+from sculptor_app.training.records.events import Preparing, Stepped
 from sculptor_app.training.records.plan import OWN, TINY
 from sculptor_app.ui.learn.cells import GUESS, STATE
 from tests.training.loop.test_live import same
@@ -181,9 +181,13 @@ def test_a_paused_run_is_stopped(driver: LearnDriver) -> None:
 
 def test_a_stop_is_obeyed_before_anything_is_learned(driver: LearnDriver) -> None:
     driver.press_go()
+    driver.page._take(Preparing(is_rendering=True, done=360, of=480))
+    assert driver.run_panel.line.text() == "360 of 480"
     driver.page.stop()
     driver.wait_for(TrainingState.IDLE)
     assert driver.run_panel.go.isEnabled()
+    assert "what noise looks like" in driver.page.samples.title.text()  # nothing is on its way any more
+    assert driver.run_panel.line.text() == ""
 
 
 def test_carving_with_what_was_learned(driver: LearnDriver) -> None:
