@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `sculptor_app.commands.terminal`.
     """
-    if argv is None:
-        _leave_at_once_on_signals()
     from sculptor_app.commands import process
 
     if argv is None:
@@ -34,12 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(argv)
     except (Exception, KeyboardInterrupt) as error:
         return process.explained(error)
-
-
-def _leave_at_once_on_signals() -> None:
-    """Have Ctrl-C and a TERM signal end the process without a word of Python's while the rest is imported."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -51,7 +51,7 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     add_model(parser, "model")
     parser.add_argument("--no-trial", action="store_true", help="judge by the files alone")
-    parser.add_argument("--json", action="store_true", help="the verdict for a program to read")
+    parser.add_argument("--json", action="store_true", help="the verdict for a program to read, with all findings")
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -106,13 +106,10 @@ def _lines(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool)
     for finding in findings:
         yield f"  {'note: ' if finding.severity is Severity.NOTE else ''}{finding}"
     if left_out:
-        yield f"  and {left_out:,} more"
+        yield f"  and {left_out:,} more; --json lists all"
 
 
 def _as_dict(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: bool) -> dict[str, Any]:
-    from sculptor_app.diffusion.models.verdict import listed
-
-    findings, left_out = listed(verdict.findings)
     return {
         "model": str(verdict.path),
         "fit": verdict.fit,
@@ -137,7 +134,6 @@ def _as_dict(verdict: Verdict, plan: LoadingPlan | None, device: str, tried: boo
         ],
         "findings": [
             {"severity": each.severity.value, "what": each.message, "why_it_matters": each.explanation}
-            for each in findings
+            for each in verdict.findings
         ],
-        "findings_left_out": left_out,
     }

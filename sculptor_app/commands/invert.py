@@ -110,8 +110,9 @@ def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOption
 def _inverted(
     request: RunRequest, arguments: argparse.Namespace, interruption: Interruption
 ) -> tuple[Engine, Inversion]:
-    from sculptor_app.diffusion.sampling.engine import Engine, model_facts
-    from sculptor_app.diffusion.studies.inversion import Inversion, invert  # torch takes seconds to import
+    with interruption.at_once():  # torch takes seconds to import
+        from sculptor_app.diffusion.sampling.engine import Engine, model_facts
+        from sculptor_app.diffusion.studies.inversion import Inversion, invert
 
     opened = given_picture(arguments, model_facts(request.model).size)
     with ProgressBar("Undoing", request.steps, "step") as bar:

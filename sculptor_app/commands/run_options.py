@@ -61,11 +61,13 @@ def bring_model(arguments: argparse.Namespace, interruption: Interruption) -> No
     """
     if arguments.model is None:
         return
-    from sculptor_app.diffusion.models.hub.cache import from_address
+    with interruption.at_once():  # it may take seconds to import
+        from sculptor_app.diffusion.models.hub.cache import from_address
 
     arguments.model = from_address(arguments.model)
     if arguments.download:
-        from sculptor_app.diffusion.models.hub.download import find_missing
+        with interruption.at_once():
+            from sculptor_app.diffusion.models.hub.download import find_missing
 
         offer = find_missing(arguments.model, arguments.convert_pickles)
         if offer is not None:
@@ -204,7 +206,7 @@ _OF_THE_MODEL = ("sampler", "guidance")
 
 def with_models_own(request: RunRequest, arguments: argparse.Namespace) -> RunRequest:
     """The request with a model's own sampler and guidance where none is typed; the model must be here by now."""
-    from sculptor_app.diffusion.models.loader import is_of_embedded_kind  # torch takes seconds to import
+    from sculptor_app.diffusion.models.loader import is_of_embedded_kind
 
     if request.model is None or is_of_embedded_kind(request.model):
         return request

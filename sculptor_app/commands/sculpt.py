@@ -214,6 +214,8 @@ def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
     def work(checked: tuple[RunRequest, AnimationOptions], interruption: Interruption) -> None:
         request, _ = checked
         bring_model(arguments, interruption)
+        with interruption.at_once():  # torch takes seconds to import
+            import sculptor_app.diffusion.sampling.sample  # noqa: F401
         made = sample(with_models_own(request, arguments), arguments, interruption)
         run = made.trajectory
         options = _with_frames_that_are_there(arguments.out, options_of(arguments, run), run)
@@ -277,7 +279,7 @@ def _sampled(
     request: RunRequest, arguments: argparse.Namespace, interruption: Interruption, start: Start | None = None
 ) -> Sculpted:
     """Take all steps, from the noise of the seed or from another start."""
-    from sculptor_app.diffusion.sampling.engine import Engine  # torch takes seconds to import
+    from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.diffusion.sampling.sample import sample
     from sculptor_app.measures.run_measures import measured
 

@@ -5,6 +5,7 @@ A Windows program without a console has no streams: then nothing is written.
 
 import argparse
 import math
+import os
 import re
 import signal
 import sys
@@ -135,6 +136,24 @@ class Interruption:
     def __init__(self) -> None:
         self.event = threading.Event()
         self.code = 0
+        self._leaves_at_once = False
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a signal end the process within the block, which imports for seconds and holds nothing to tidy up."""
+        self._leaves_at_once = True
+        try:
+            yield
+        finally:
+            self._leaves_at_once = False
+
+    def ask(self, number: int) -> None:
+        """Take a signal by its number."""
+        self.code = 128 + number
+        self.event.set()
+        if self._leaves_at_once:
+            say("Interrupted; nothing was written.", stderr())
+            os._exit(self.code)
 
 
 @contextmanager
@@ -149,8 +168,7 @@ def stop_on_signal(patient: bool = False) -> Iterator[Interruption]:
     def ask(number: int, _: FrameType | None) -> None:
         if interruption.event.is_set() and not patient:
             raise KeyboardInterrupt
-        interruption.code = 128 + number
-        interruption.event.set()
+        interruption.ask(number)
 
     if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield interruption

@@ -15,7 +15,7 @@ from sculptor_app import logs
 from sculptor_app.cli import make_parser
 from sculptor_app.commands import process, terminal
 from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.diffusion.models.verdict import Finding, Severity, Verdict
+from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Severity, Verdict
 from sculptor_app.resources import ResourceError
 from tests.commands.test_cli import PROGRAM, ROOT, run
 
@@ -104,20 +104,29 @@ def test_no_stream_makes_python_complain(redirection: str, code: int, sentence: 
     assert (done.returncode, done.stderr) == (code, sentence)
 
 
-def test_a_signal_while_modules_are_imported_ends_without_a_word() -> None:
+@pytest.mark.parametrize(
+    ("module", "arguments", "sentence"),
+    [
+        ("sculptor_app.cli", ["--version"], ""),
+        ("sculptor_app.commands.process", ["--version"], ""),
+        ("sculptor_app.diffusion", ["sculpt", "--out", "x.gif"], "Interrupted; nothing was written.\n"),
+    ],
+)
+def test_a_signal_while_modules_are_imported_ends_at_once(module: str, arguments: list[str], sentence: str) -> None:
     program = (
-        "import os, signal, sys\n"
+        "import os, runpy, signal, sys\n"
         "class AtImport:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'sculptor_app.commands.process':\n"
+        f"        if name == {module!r}:\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == 'torch':\n"
+        "            os._exit(1)\n"
         "sys.meta_path.insert(0, AtImport())\n"
-        "from sculptor_app.cli import main\n"
-        "sys.argv = ['sculptor-app', '--version']\n"
-        "sys.exit(main())\n"
+        f"sys.argv = ['sculptor-app', *{arguments!r}]\n"
+        "runpy.run_module('sculptor_app', run_name='__main__')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", sentence)
 
 
 def test_a_current_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
@@ -185,13 +194,17 @@ def test_commands_write_to_the_programs_own_streams() -> None:
     assert users == {"terminal", "process"}
 
 
-def test_a_refusal_of_45_000_reasons_is_cut_to_ten_and_a_count() -> None:
+def test_a_refusal_of_45_000_reasons_is_cut_to_ten_and_a_count_and_json_has_all() -> None:
     from sculptor_app.commands.check_model import _as_dict, _lines
 
     notes = (Finding("A note.", "", Severity.NOTE),)
     verdict = Verdict(Path("m"), findings=notes + tuple(Finding(f"Part {n}.", "Bad.") for n in range(45_000)))
     lines = list(_lines(verdict, None, "CPU", tried=False))
     assert lines[1:3] == ["Refused, for 45000 reasons:", "  Part 0. Bad."]
-    assert lines[11:] == ["  Part 9. Bad.", "  and 44,991 more"]
-    told = _as_dict(verdict, None, "cpu", tried=False)
-    assert (len(told["findings"]), told["findings_left_out"]) == (10, 44_991)
+    assert lines[11:] == ["  Part 9. Bad.", "  and 44,991 more; --json lists all"]
+    assert len(_as_dict(verdict, None, "cpu", tried=False)["findings"]) == 45_001
+    assert str(ModelRefused(verdict.findings)) == (
+        "Part 0. Bad. There are 44,999 more; `sculptor-app check-model --json` lists all."
+    )
+    few = ModelRefused(verdict.findings[:10])
+    assert few.advice == "Bad. There are 8 more; `sculptor-app check-model` lists all."

@@ -28,6 +28,7 @@ from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.classes import OUR_PIPELINE
+from sculptor_app.diffusion.models.config_checks import MOST_LABELS, check_settings
 from sculptor_app.diffusion.models.folder import Folder, scan
 from sculptor_app.diffusion.models.tokenizers import check_tokenizer, check_vocabulary, sentencepiece_models
 from sculptor_app.diffusion.models.verdict import (
@@ -53,19 +54,12 @@ _SHAPE = re.compile(r"because (\S+) expected shape|size mismatch for (\S+):")
 
 Network = TypeVar("Network", UNet2DModel, LabelEmbedding)
 
-MOST_LABELS = 10_000
 MOST_PARAMETERS = 2_000_000_000
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 SCHEDULERS = (
     "DDIMScheduler", "DDPMScheduler", "DPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler",
     "EulerDiscreteScheduler", "HeunDiscreteScheduler", "UniPCMultistepScheduler",
 )  # fmt: skip
-ALLOWED = {
-    "sample_size": (1, 1024), "in_channels": (1, 4096), "out_channels": (1, 4096), "layers_per_block": (1, 16),
-    "attention_head_dim": (1, 1024), "norm_num_groups": (1, 512), "num_forms": (0, MOST_LABELS),
-    "num_materials": (0, MOST_LABELS), "width": (1, 16384), "num_train_timesteps": (1, 10_000),
-    "patch_size": (1, 32),
-}  # fmt: skip
 
 
 def build(verdict: Verdict, dtype: str, report: Report | None = None) -> Any:
@@ -301,7 +295,7 @@ def _read_components(
             )
         )
     patch_size = index.get("patch_size", 4)
-    _check_bounds(folder / "model_index.json", {"patch_size": patch_size})
+    _check_bounds(folder / "model_index.json", {"patch_size": patch_size}, used_by=SculptorPipeline)
     settings = {"patch_size": patch_size, "form_names": _names(folder, index, "form_names"),
                 "material_names": _names(folder, index, "material_names")}  # fmt: skip
     unet = _read_network(UNet2DModel, found, "unet", dtype)
@@ -321,32 +315,15 @@ def _names(folder: Path, index: dict[str, Any], key: str) -> list[str]:
     return names
 
 
-def _check_bounds(path: Path, config: dict[str, Any]) -> None:
-    for key, (least, most) in ALLOWED.items():
-        value = config.get(key)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ModelFolderError(
-                translate("errors", "{0} in {1} is {2}; allowed is {3} to {4}. Restore the file.").format(
-                    key, path, shown(value), least, most
-                )
-            )
-    channels = config.get("block_out_channels", (1,))
-    sane = isinstance(channels, (list, tuple)) and 1 <= len(channels) <= 8
-    if not sane or not all(type(width) is int and 1 <= width <= 4096 for width in channels):
-        raise ModelFolderError(
-            translate(
-                "errors",
-                "block_out_channels in {0} is {1}; allowed are 1 to 8 widths of 1 to 4096. Restore the file.",
-            ).format(path, shown(channels))
-        )
+def _check_bounds(path: Path, config: dict[str, Any], kind: str = "", used_by: Any = None) -> None:
+    for found in check_settings(shown_path(path), config, kind, used_by):
+        raise ModelFolderError(found.message, found.explanation)
 
 
 def _read_network(kind: type[Network], found: Folder, name: str, dtype: torch.dtype) -> Network:
     folder = found.root / name
     config = found.json(f"{name}/config.json")
-    _check_bounds(folder / "config.json", config)
+    _check_bounds(folder / "config.json", config, used_by=kind)
     try:
         with networks.BUILD_LOCK, torch.device("meta"):  # shapes only: a config that asks for terabytes gets none
             network: Network = kind.from_config(config)
@@ -408,8 +385,8 @@ def _check_fit(folder: Path, unet: UNet2DModel, table: LabelEmbedding, settings:
 def _read_scheduler(found: Folder) -> SchedulerMixin:
     path = found.root / "scheduler" / "scheduler_config.json"
     config = found.json("scheduler/scheduler_config.json")
-    _check_bounds(path, config)
     name = config.get("_class_name")
+    _check_bounds(path, config, "scheduler", getattr(diffusers, name) if name in SCHEDULERS else None)
     if name not in SCHEDULERS:
         raise ModelFolderError(
             translate("errors", "{0} names the scheduler {1}; known are {2}.").format(

@@ -11,6 +11,7 @@ import math
 import re
 import typing
 from collections.abc import Iterator
+from types import CodeType
 from typing import Any
 
 from sculptor_app.core.texts import translate
@@ -18,6 +19,8 @@ from sculptor_app.diffusion.models.verdict import Finding, shown
 
 MOST_ITEMS = 20_000
 MOST_LETTERS = 100_000
+MOST_LABELS = 10_000
+"""Forms or materials of a model of the embedded kind."""
 MOST_FINDINGS = 50
 """Of one file; whoever lists thousands helps nobody."""
 NO_LIMIT = 10**20
@@ -48,6 +51,7 @@ _BUILDING: tuple[_Bound, ...] = (
     (r"(.*_)?(sample|image)_(size|height|width)(_t)?", 0, 4_096),
     (r".*(vocab|token|position|num_embeds|num_classes|labels|n_embed|codebook|seq_len|max_length).*|.*_ids?",
      -(1 << 22), 1 << 22),
+    ("num_(forms|materials)", 0, MOST_LABELS),
     (r".*(layers|blocks|depth|num_stages|num_frames|heads|groups).*", -1_000, 4_096),
     (r".*(channels|dim|dims|width|hidden|size|features|rank|filters|kernel|stride|patch|scale_factor|experts).*",
      -1_000, 100_000),
@@ -101,6 +105,8 @@ def check_settings(path: str, settings: dict[str, Any], kind: str = "", used_by:
         if len(found) >= MOST_FINDINGS:
             break
     wrong = {} if used_by is None else dict(_wrong_types(path, settings, used_by))
+    if used_by is not None and kind == "scheduler":
+        wrong = dict(_unknown_words(path, settings, used_by)) | wrong
     yield from (wrong | found).values()
 
 
@@ -130,8 +136,8 @@ def _check_length(path: str, key: str, value: list[Any]) -> Iterator[Finding]:
 
 
 def _wrong_types(path: str, settings: dict[str, Any], used_by: Any) -> Iterator[tuple[str, Finding]]:
-    """Words and objects where a class of diffusers takes numbers alone, by the annotations of its settings."""
-    if not used_by.__module__.startswith("diffusers."):
+    """Words and objects where a class of diffusers, or of ours, takes numbers alone, by its settings' annotations."""
+    if not used_by.__module__.startswith(("diffusers.", "sculptor_app.")):
         return
     try:
         hints = typing.get_type_hints(inspect.unwrap(used_by.__init__))
@@ -147,6 +153,44 @@ def _wrong_types(path: str, settings: dict[str, Any], used_by: Any) -> Iterator[
                 _shown_key(key), path, shown(value)
             )
             yield key, Finding(message, translate("errors", "Restore the file from where it came."))
+
+
+_DECIDING = ("prediction_type", "beta_schedule", "timestep_spacing")
+"""Settings of schedulers that are one of some words, without which no step can be taken."""
+
+
+def _unknown_words(path: str, settings: dict[str, Any], scheduler: Any) -> Iterator[tuple[str, Finding]]:
+    """Words that the code of a scheduler's class does not know, where it looks for one of several."""
+    known = _words_in(scheduler)
+    taken = inspect.signature(scheduler.__init__).parameters
+    for key in _DECIDING:
+        value = settings.get(key)
+        is_read = key in taken and taken[key].default in known
+        if is_read and value is not None and not (isinstance(value, str) and value in known):
+            message = translate("errors", "{0} in {1} is {2}, which {3} does not know.")
+            yield (
+                key,
+                Finding(
+                    message.format(key, path, shown(value), scheduler.__name__),
+                    translate("errors", "No step could be taken; restore the file from where it came."),
+                ),
+            )
+
+
+def _words_in(kind: type) -> set[str]:
+    """The texts in the code of a class of diffusers and of those that it is made of."""
+    own = (each for base in kind.__mro__ if base.__module__.startswith("diffusers.") for each in vars(base).values())
+    waiting: list[Any] = [getattr(inspect.unwrap(each), "__code__", None) for each in own if inspect.isroutine(each)]
+    words: set[str] = set()
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            words.add(item)
+        elif isinstance(item, tuple | frozenset):
+            waiting += item
+        elif isinstance(item, CodeType):
+            waiting += item.co_consts
+    return words
 
 
 def _plain_types(hint: Any) -> set[Any]:

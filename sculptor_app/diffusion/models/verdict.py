@@ -68,10 +68,12 @@ class ModelRefused(ModelFolderError):
         advice = first.explanation
         if len(others) == 1:
             advice = translate("errors", "{0} There is 1 more; `sculptor-app check-model` lists all.").format(advice)
+        elif len(self.findings) <= MOST_LISTED and others:
+            more = translate("errors", "{0} There are {1} more; `sculptor-app check-model` lists all.")
+            advice = more.format(advice, len(others))
         elif others:
-            advice = translate("errors", "{0} There are {1} more; `sculptor-app check-model` lists all.").format(
-                advice, len(others)
-            )
+            more = translate("errors", "{0} There are {1} more; `sculptor-app check-model --json` lists all.")
+            advice = more.format(advice, f"{len(others):,}")
         super().__init__(first.message, advice)
 
 
@@ -185,7 +187,7 @@ class Verdict:
 
 
 MOST_LISTED = 10
-"""Findings that are listed of a model; a hostile one has tens of thousands."""
+"""Findings of a model that a person is told of; a hostile one has tens of thousands."""
 
 
 def listed(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], int]:

@@ -4,12 +4,14 @@ Whatever is refused here asked for gigabytes, or for hours, when it was opened o
 """
 
 import base64
+import inspect
 import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 
 from sculptor_app.core.errors import OutOfDeviceMemory, SamplerFailed
@@ -31,6 +33,7 @@ SETTINGS: list[tuple[str, str, Any]] = [
     (SCHEDULER, "num_train_timesteps", 10**8), (SCHEDULER, "num_train_timesteps", 0), (SCHEDULER, "beta_end", 1e300),
     (SCHEDULER, "beta_start", -1.0), (SCHEDULER, "sigma_max", float("inf")), (SCHEDULER, "shift", -(10**9)),
     (SCHEDULER, "num_train_timesteps", "x"), (SCHEDULER, "trained_betas", [0.1] * 10_001),
+    (SCHEDULER, "prediction_type", "x"), (SCHEDULER, "beta_schedule", ["linear"]), (SCHEDULER, "timestep_spacing", "x"),
     (UNET, "sample_size", 12_000), (UNET, "sample_size", [64, 12_000]), (UNET, "sample_size", "x"),
     (UNET, "sample_size", {"a": 64}), (UNET, "sample_size", -8), (UNET, "norm_eps", float("-inf")),
     (UNET, "layers_per_block", 10**6), (UNET, "in_channels", 10**6), (UNET, "time_embedding_dim", 10**7),
@@ -64,6 +67,14 @@ def test_a_setting_beyond_its_bound_is_refused_by_file_key_and_value(sd: Path, f
 def test_what_published_models_have_is_within_the_bounds(sd: Path, file: str, key: str, value: Any) -> None:
     edit_json(sd / file, **{key: value})
     inspect_model(sd).refuse()
+
+
+@pytest.mark.parametrize("name", [name for name in dir(diffusers) if name.endswith("Scheduler")])
+def test_a_scheduler_knows_the_words_that_diffusers_has_it_take_by_default(name: str) -> None:
+    kind = getattr(diffusers, name)
+    words = {each.name: each.default for each in inspect.signature(kind.__init__).parameters.values()}
+    assert not list(check_settings("x", {key: word for key, word in words.items() if isinstance(word, str)},
+                                   "scheduler", kind))  # fmt: skip
 
 
 def test_many_wrong_settings_are_told_once_each_and_not_by_thousands() -> None:
