@@ -27,6 +27,7 @@ PARTS = ("pages", "running", "menus", "lists", "bars", "full-screen", "dialogs",
 WINDOW = "1440x900"
 """Size of the README's picture."""
 NO_HUB = "http://127.0.0.1:9"  # nobody listens there: what is asked of the hub fails at once
+USUAL_COLOURS = 64
 LONG = 200
 """Steps of a run that is shown while it goes on."""
 
@@ -83,14 +84,11 @@ class Shots:
         self._window.resize(width, height)
 
     def take_window(self) -> None:
-        """The picture of the README, packed as tightly as a PNG of all colours can be."""
-        from PIL import Image
-
+        """The picture of the README, as a PNG of 256 colours."""
         self._run()
         path = self._folder / "window.png"
         self._window.grab().save(str(path))
-        with Image.open(path) as picture:
-            picture.convert("RGB").save(path, optimize=True)
+        _pack(path)
         self._window.close()
 
     def take(self, parts: Sequence[str]) -> None:
@@ -359,6 +357,26 @@ class Shots:
                             self._shoot(f"dialog-{_word(word)}", seconds=1, widget=dialog)
                             self._lists(f"dialog-{_word(word)}", dialog)
                             dialog.close()
+
+
+def _pack(path: Path) -> None:
+    """Reduce a PNG to 256 colours: those of most of its pixels, which the window is painted in, stay as they are."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    colours, places, counts = np.unique(
+        np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
+    )
+    usual = colours[np.argsort(-counts)[:USUAL_COLOURS]]
+    others = picture.quantize(256 - USUAL_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=8).getpalette() or []
+    palette = np.concatenate([usual, np.reshape(others, (-1, 3))])[:256].astype(np.int32)
+    parts = np.array_split(colours.astype(np.int32), 1 + len(colours) // 4096)
+    nearest = np.concatenate([((part[:, None] - palette) ** 2).sum(axis=2).argmin(axis=1) for part in parts])
+    packed = Image.fromarray(nearest[places].reshape(picture.height, picture.width).astype(np.uint8))
+    packed.putpalette(palette.astype(np.uint8).tobytes())
+    packed.save(path, optimize=True)
 
 
 def _word(text: str) -> str:
