@@ -20,6 +20,9 @@ from sculptor_app.ui.widgets.picture_view import PictureView
 MODEL_VIEW_PX = 64
 """Edge of the picture as the model gets it, in logical pixels."""
 
+GAP_PX, TIGHT_PX = 6, 3
+"""Between the parts of the panel, and where there is no room for that."""
+
 BEFORE_PX = 30
 """Width of the button with the arrow."""
 
@@ -125,9 +128,9 @@ class DrownControls(RunForm):
         # Number fields wish a little more than they need: a grid that gave way would move the rest when it grows back.
         self.grid.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.seed.setAccessibleName(self.tr("Seed"))
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(16, 14, 16, 2)
-        column.setSpacing(6)
+        column.setSpacing(GAP_PX)
         others = QHBoxLayout()
         others.setSpacing(6)
         for button in (self.render_button, self.result_button):
@@ -165,6 +168,13 @@ class DrownControls(RunForm):
         lower = QVBoxLayout(self.run_panel)
         lower.setContentsMargins(16, 8, 16, 14)
         lower.addWidget(self.play_button)
+
+    def fit_into(self, height_px: int) -> None:
+        """Fold the labels beside their fields, then draw everything together, where not all would be seen."""
+        self._column.setSpacing(GAP_PX)
+        super().fit_into(height_px)
+        if self.sizeHint().height() > height_px:
+            self._column.setSpacing(TIGHT_PX)
 
     def _connect(self) -> None:
         self.open_button.clicked.connect(self.open_requested)
