@@ -12,6 +12,7 @@ from sculptor_app.core.errors import SculptorError
 from sculptor_app.session.engine import Finding, cached_names, from_address, is_name, is_offline, listed
 from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.widgets.bars import BarText
 from sculptor_app.ui.widgets.names import display
 
 
@@ -35,12 +36,9 @@ class HubDialog(QDialog):
         line.setPlaceholderText("owner/name")
         line.setMaxLength(500)  # an address may be pasted
         self.name.setAccessibleName(self.tr("Name of the model"))
-        self.state = QLabel(self)
+        self.state = BarText(self)
         self.state.setProperty("tone", "muted")
-        self.state.setWordWrap(True)
-        self.state.setTextFormat(Qt.TextFormat.PlainText)
         self.state.setMinimumHeight(2 * self.state.fontMetrics().lineSpacing() + 4)
-        self.state.setAlignment(Qt.AlignmentFlag.AlignTop)
         buttons = QDialogButtonBox(self)
         self.accepting = buttons.addButton(self.tr("Open"), QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
@@ -52,6 +50,7 @@ class HubDialog(QDialog):
         column.setSpacing(10)
         for widget in (heading, self.name, self.state):
             column.addWidget(widget)
+        column.setAlignment(self.state, Qt.AlignmentFlag.AlignTop)  # else of two lines, whatever it needs
         column.addStretch(1)
         column.addWidget(buttons)
         self._judge()
@@ -120,10 +119,9 @@ class RefusalDialog(QDialog):
         self.setWindowTitle(self.tr("Why this model is refused"))
         heading = QLabel(self.tr("This model was not opened"), self)
         heading.setFont(fonts.title())
-        where = QLabel(model, self)
+        where = BarText(self)
         where.setProperty("tone", "muted")
-        where.setWordWrap(True)
-        where.setTextFormat(Qt.TextFormat.PlainText)
+        where.setText(model)
         self.reasons = QTextBrowser(self)
         self.reasons.setAccessibleName(self.tr("Reasons"))
         findings, left_out = listed(findings)
@@ -148,6 +146,7 @@ class RefusalDialog(QDialog):
         column.setSpacing(10)
         for widget in (heading, where, self.reasons, buttons):
             column.addWidget(widget)
+        column.setAlignment(where, Qt.AlignmentFlag.AlignTop)  # else of one line, whatever it needs
 
     def sizeHint(self) -> QSize:
         return QSize(560, 380)

@@ -209,13 +209,19 @@ RUN, GRID = "gif/options", "gif/grid_options"
 """Where the choices are remembered: of a GIF of one run, and of many."""
 
 
+MOST_NAME_PX = 360
+"""Width of a file's name in a question: a message box is as wide as its longest word."""
+
+
 def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) -> None:
     """Ask whether a file that is there may go; leaves the event loop running and calls `accept` if it may."""
     question = QMessageBox(parent)
     question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     question.setIcon(QMessageBox.Icon.Question)
     question.setWindowTitle(translate("GifTexts", "Replace the file?"))
-    question.setText(translate("GifTexts", "{0} is there already.").format(target.name))
+    question.setTextFormat(Qt.TextFormat.PlainText)
+    name = question.fontMetrics().elidedText(target.name, Qt.TextElideMode.ElideMiddle, MOST_NAME_PX)
+    question.setText(translate("GifTexts", "{0} is there already.").format(name))
     question.setInformativeText(translate("GifTexts", "Replace it? If the saving fails, the old file stays as it is."))
     replace = question.addButton(translate("GifTexts", "Replace"), QMessageBox.ButtonRole.AcceptRole)
     question.addButton(QMessageBox.StandardButton.Cancel)

@@ -2,13 +2,16 @@
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QMessageBox, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from sculptor_app.ui.models.dialogs import HubDialog, RefusalDialog
+from sculptor_app.ui.saving.gif_form import ask_to_replace
 from sculptor_app.ui.widgets.bars import MOST_LINES, BarColumn, BarText, MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu
 
@@ -101,6 +104,21 @@ def test_a_text_of_any_length_stays_in_a_bar_and_is_copied_whole(
     shown.selectAll()
     shown.copy()
     assert QGuiApplication.clipboard().text() == text
+
+
+def test_no_name_makes_a_dialog_wider_than_a_screen(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    hub, refusal = HubDialog(window), RefusalDialog("/" + "a" * 4000, [], window)
+    hub.name.setEditText("https://huggingface.co/" + "a" * 400)
+    ask_to_replace(Path("<b>" + "a" * 240 + ".gif"), lambda: None, window)
+    question = window.findChild(QMessageBox)
+    for dialog in (hub, refusal, question):
+        dialog.adjustSize()
+        assert dialog.minimumSizeHint().width() < 700
+        dialog.close()
+    assert question.text().startswith("<b>aaa")
+    assert question.textFormat() is Qt.TextFormat.PlainText
 
 
 def test_bars_lie_over_what_they_belong_to_and_move_nothing(qtbot: QtBot) -> None:
