@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt, Slot
-from PySide6.QtGui import QResizeEvent, QTextDocument, QTextOption
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QTextDocument, QTextOption
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -113,6 +113,17 @@ class BarText(QTextEdit):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(120, self.fontMetrics().lineSpacing())
+
+    def event(self, event: QEvent) -> bool:
+        is_key = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if not is_key or not self._copies(event):
+            return super().event(event)
+        event.accept()  # what is selected is meant, and not the picture that the menu copies
+        return True
+
+    def _copies(self, event: QEvent) -> bool:
+        assert isinstance(event, QKeyEvent)
+        return event.matches(QKeySequence.StandardKey.Copy) and self.textCursor().hasSelection()
 
 
 class BarColumn(QWidget):

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QMessageBox, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -102,6 +102,10 @@ def test_a_text_of_any_length_stays_in_a_bar_and_is_copied_whole(
     assert one_line_px < bar.heightForWidth(420) <= one_line_px + MOST_LINES * bar.fontMetrics().lineSpacing()
     shown = bar.findChild(BarText)
     shown.selectAll()
+    offered = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    offered.ignore()
+    QApplication.sendEvent(shown, offered)
+    assert offered.isAccepted()  # else the menu would copy the picture instead
     shown.copy()
     assert QGuiApplication.clipboard().text() == text
 
