@@ -169,7 +169,7 @@ class Person:
         return top.windowHandle(), widget.mapTo(top, point), f"{type(widget).__name__} {name[:24]!r}"
 
     def _note(self, what: str) -> None:
-        self._watch.last.append(what)
+        self._watch.note(what)
 
     def _modifier(self, none: int = 8) -> Any:
         from PySide6.QtCore import Qt

@@ -107,6 +107,7 @@ class Watch:
         self.done = 0
         self.beats = 0
         self.last: collections.deque[str] = collections.deque(maxlen=6)
+        self.tally: collections.Counter[str] = collections.Counter()
         self.longest_pause_ms = 0.0
         self.most_threads = 0
         self.widest = (0, "")
@@ -120,6 +121,11 @@ class Watch:
         self._beat.setInterval(BEAT_MS)
         self._beat.timeout.connect(self._beats)
         self._guard = threading.Thread(target=self._look_for_pauses, name="soak-guard")
+
+    def note(self, what: str) -> None:
+        """Note what the person does."""
+        self.last.append(what)
+        self.tally[what] += 1
 
     def fault(self, what: str) -> None:
         """Note a fault with what was done before it; the same one once."""

@@ -14,6 +14,7 @@ the time that the machine gave to other processes (Linux tells it), which is not
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import faulthandler
 import os
@@ -148,6 +149,23 @@ def main() -> int:
         figures = watch.figures()
         closed_s = close_during_a_run(window, watch)
         memory = " ".join(map(str, watch.memory_mb))
+        said = (
+            "menu",
+            "chose",
+            "dropped",
+            "pasted",
+            "pull",
+            "start",
+            "full",
+            "mini",
+            "tile",
+            "maxi",
+            "cancel",
+            "system",
+        )
+        done = collections.Counter(next((word for word in said if word in what), "") for what in watch.tally.elements())
+        pressed = collections.Counter(what for what in watch.tally.elements() if "Button" in what)
+        print(f"of these {dict(done)}, {dict(pressed.most_common(60))}")
         print(f"memory in MB, every 50 actions: {memory}\nseed {options.seed}, {len(watch.faults)} faults: {figures}; "
               f"closed during a run in {closed_s:.1f} s", flush=True)  # fmt: skip
         return 1 if watch.faults else 0
