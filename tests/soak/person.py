@@ -378,9 +378,12 @@ class Person:
         if self._window.isMinimized():
             self._note("restored")
             self._window.showNormal()
+        elif self._window.isMaximized() or self._window.isFullScreen():  # nobody can pull at its edges now
+            self._note("back from the whole screen")
+            self._window.showNormal()
         elif chance < 0.2:
-            self._note("maximised or back")
-            self._window.showNormal() if self._window.isMaximized() else self._window.showMaximized()
+            self._note("maximised")
+            self._window.showMaximized()
         elif chance < 0.3:
             self._note("minimised")
             self._window.showMinimized()

@@ -16,6 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
 
 BEAT_MS = 100
 LONGEST_PAUSE_MS = 500
@@ -95,13 +99,15 @@ class Watch:
 
     Args:
         longest_pause_ms: a beat that comes later is a fault, once the time that the machine took is taken off.
+        settles_s: how long a window may be too large, as a window manager takes its time to give it another size.
         says: prints a line of figures now and then.
     """
 
-    def __init__(self, longest_pause_ms: float = LONGEST_PAUSE_MS, says: bool = False) -> None:
+    def __init__(self, longest_pause_ms: float = LONGEST_PAUSE_MS, settles_s: float = 1.0, says: bool = False) -> None:
         from PySide6.QtCore import QTimer
 
-        self._allowed_pause_ms, self._says = longest_pause_ms, says
+        self._allowed_pause_ms, self._settles_s, self._says = longest_pause_ms, settles_s, says
+        self._too_large_since: dict[str, float] = {}
         self.faults: list[str] = []
         self.pauses: list[Pause] = []
         self.done = 0
@@ -173,12 +179,7 @@ class Watch:
 
         for widget in QApplication.topLevelWidgets():
             if widget.isVisible() and widget.isWindow():
-                room, size = widget.screen().availableGeometry().size(), widget.frameGeometry().size()
-                name = type(widget).__name__
-                self.widest = max(self.widest, (size.width(), name))
-                if size.width() > room.width() or size.height() > room.height():
-                    self.fault(f"{name} larger than the screen: {size.width()}×{size.height()} on a screen of "
-                               f"{room.width()}×{room.height()}")  # fmt: skip
+                self._measure(widget)
         if self.done % 50 == 0:
             self.most_threads = max(self.most_threads, threading.active_count())
             self.memory_mb.append(memory_mb())
@@ -189,6 +190,16 @@ class Watch:
             if self._says and self.done % 250 == 0:
                 widgets, objects = len(QApplication.allWidgets()), len(gc.get_objects())
                 print(f"  {self.figures()}; {widgets:,} widgets, {objects:,} objects of Python", flush=True)
+
+    def _measure(self, widget: QWidget) -> None:
+        name, now = type(widget).__name__, time.monotonic()
+        room, size = widget.screen().availableGeometry().size(), widget.frameGeometry().size()
+        self.widest = max(self.widest, (size.width(), name))
+        if size.width() <= room.width() and size.height() <= room.height():
+            self._too_large_since.pop(name, None)
+        elif now - self._too_large_since.setdefault(name, now) >= self._settles_s:
+            self.fault(f"{name} larger than the screen: {size.width()}×{size.height()} on a screen of "
+                       f"{room.width()}×{room.height()}")  # fmt: skip
 
     def figures(self) -> str:
         """The run so far, in one line."""
