@@ -8,11 +8,13 @@ import faulthandler
 import gc
 import logging
 import os
+import socket
+import struct
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -33,35 +35,64 @@ _OWN_MESSAGES = ("This plugin does not support", "Mouse event at")
 
 @dataclass(frozen=True)
 class Clock:
-    """Times of the thread that reads it, and of its process, in seconds since some moment each.
+    """Times of the thread that reads it, and of what it may have to wait for, in seconds since some moment each.
 
     Attributes:
         wall: of the wall.
         worked: processor time of this thread.
         queued: this thread could have run, and the machine ran something else; 0 where Linux does not tell.
         others: processor time of all other threads of this process.
+        queues: the same as `queued`, of each other thread, which may hold a lock, and of the X server, by its number.
     """
 
     wall: float
     worked: float
     queued: float
     others: float
+    queues: Mapping[str, float]
 
     @classmethod
-    def read(cls) -> Clock:
-        worked = time.thread_time()
-        return cls(time.perf_counter(), worked, _queued_s(), time.process_time() - worked)
+    def read(cls, server: int | None) -> Clock:
+        worked, own = time.thread_time(), str(threading.get_native_id())
+        paths = {path.name: path for path in Path("/proc/self/task").glob("*")}
+        if server:
+            paths["X"] = Path(f"/proc/{server}")
+        queues = {name: _queued_s(path) for name, path in paths.items()}
+        return cls(time.perf_counter(), worked, queues.pop(own, 0.0), time.process_time() - worked, queues)
 
-    def __sub__(self, before: Clock) -> Clock:
-        return Clock(self.wall - before.wall, self.worked - before.worked, self.queued - before.queued,
-                     self.others - before.others)  # fmt: skip
+    def since(self, before: Clock) -> Clock:
+        """Times that have passed; `queues` of what was there before."""
+        return Clock(
+            self.wall - before.wall, self.worked - before.worked, self.queued - before.queued,
+            self.others - before.others,
+            {name: queued - before.queues[name] for name, queued in self.queues.items() if name in before.queues},
+        )  # fmt: skip
+
+    @property
+    def waited(self) -> float:
+        """Neither worked nor queued: for an event, a lock, the screen, or a disk."""
+        return self.wall - self.worked - self.queued
+
+    @property
+    def own(self) -> float:
+        """The wall's time, without that in which the machine ran neither this thread nor what it waited for."""
+        return self.wall - self.queued - min(self.waited, max(self.queues.values(), default=0.0))
 
 
-def _queued_s() -> float:
+def _queued_s(process: Path) -> float:
     try:
-        return int(Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]) / 1e9
+        return int((process / "schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):
         return 0.0
+
+
+def _x_server() -> int | None:
+    """Number of the process that paints the screen, if it is an X server of this machine."""
+    display = os.environ.get("DISPLAY", "").partition(".")[0].removeprefix(":")
+    with contextlib.suppress(OSError, AttributeError), socket.socket(socket.AF_UNIX) as link:
+        link.connect(f"/tmp/.X11-unix/X{display}")
+        return struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]  # type: ignore[no-any-return]
+    return None
 
 
 @dataclass
@@ -70,7 +101,8 @@ class Pause:
 
     Attributes:
         ms: how late it was by the wall's clock. own_ms: without the time in which the machine ran something else.
-        worked_ms: processor time of the GUI thread. others_ms: of the program's other threads.
+        worked_ms: processor time of the GUI thread. waited_ms: for a lock, the screen or a disk.
+        others_ms: processor time of the program's other threads.
         load: processes that wanted to run on the machine, the mean of a minute.
         collected_ms: time that went into collecting garbage, in any thread.
         stacks: where the GUI thread stood, innermost call first, with the number of looks that saw it there.
@@ -80,6 +112,7 @@ class Pause:
     ms: float
     own_ms: float
     worked_ms: float
+    waited_ms: float
     others_ms: float
     load: float
     collected_ms: float
@@ -87,9 +120,9 @@ class Pause:
 
     def __str__(self) -> str:
         told = (
-            f"{self.ms:.0f} ms by the wall, {self.own_ms:.0f} of them the program's own: {self.worked_ms:.0f} of work "
-            f"in the GUI thread, {self.others_ms:.0f} in others, {self.collected_ms:.0f} of collecting garbage; "
-            f"load {self.load:.1f}"
+            f"{self.ms:.0f} ms by the wall, {self.own_ms:.0f} of them the program's own; the GUI thread worked "
+            f"{self.worked_ms:.0f} and waited {self.waited_ms:.0f}, other threads worked {self.others_ms:.0f}, "
+            f"garbage was collected for {self.collected_ms:.0f}; load {self.load:.1f}"
         )
         return "\n".join([told, *(f"    {count}× {stack}" for stack, count in self.stacks.most_common(4))])
 
@@ -120,7 +153,8 @@ class Watch:
         self.memory_mb = [memory_mb()]
         self._gui_thread = threading.get_ident()
         self._begun = time.monotonic()
-        self._beaten, self._collected_s, self._collecting = Clock.read(), 0.0, 0.0
+        self._server = _x_server()
+        self._beaten, self._collected_s, self._collecting = Clock.read(self._server), 0.0, 0.0
         self._stacks: collections.Counter[str] = collections.Counter()
         self._over = threading.Event()
         self._beat = QTimer()
@@ -159,7 +193,7 @@ class Watch:
         sys.unraisablehook = lambda args: self.raised(args.exc_value)  # type: ignore[assignment]
         threading.excepthook = lambda args: self.raised(args.exc_value)  # type: ignore[assignment]
         gc.callbacks.append(self._collects)
-        self._beaten = Clock.read()
+        self._beaten = Clock.read(self._server)
         self._beat.start()
         self._guard.start()
         try:
@@ -226,16 +260,15 @@ class Watch:
             self._collected_s += time.perf_counter() - self._collecting
 
     def _beats(self) -> None:
-        now = Clock.read()
-        took, self._beaten = now - self._beaten, now
-        pause_ms = 1000 * took.wall - BEAT_MS
-        own_ms = pause_ms - 1000 * took.queued
+        now = Clock.read(self._server)
+        took, self._beaten = now.since(self._beaten), now
+        pause_ms, own_ms = 1000 * took.wall - BEAT_MS, 1000 * took.own - BEAT_MS
         self.longest_pause_ms = max(self.longest_pause_ms, own_ms)
         stacks, self._stacks = self._stacks, collections.Counter()
         collected_ms, self._collected_s = 1000 * self._collected_s, 0.0
         if pause_ms > LONGEST_PAUSE_MS:
-            self._note(Pause(self.done, pause_ms, own_ms, 1000 * took.worked, 1000 * took.others, _load(), collected_ms,
-                             stacks))  # fmt: skip
+            self._note(Pause(self.done, pause_ms, own_ms, 1000 * took.worked, 1000 * took.waited, 1000 * took.others,
+                             _load(), collected_ms, stacks))  # fmt: skip
         self.beats += 1
 
     def _note(self, pause: Pause) -> None:
