@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.helpers.window import Driver
-from tests.soak.watch import LONGEST_PAUSE_MS, Watch
+from tests.soak.watch import LONGEST_PAUSE_MS, Clock, Watch
 from tests.soak.window import soak
 
 
@@ -60,3 +60,9 @@ def test_the_watch_sees_harm(qtbot: QtBot, harm: Callable[[], None], found: str)
     assert len(watch.faults) == 1
     assert found in watch.faults[0]
     assert QApplication.activePopupWidget() is None
+
+
+def test_what_the_machine_takes_is_no_pause_of_the_window() -> None:
+    took = Clock(wall=2.0, worked=0.3, queued=0.5, others=0.1, queues={"X": 0.7, "7": 0.2})
+    assert took.waited == pytest.approx(1.2)
+    assert took.own == pytest.approx(0.8)  # of the 1.2 seconds the X server, waited for, had no processor for 0.7
