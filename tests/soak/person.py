@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ _HOSTILE_TEXTS = (
     "", "-1", "0", "1e999", "nan", "3,5", "99999999999999999999", "ü𝔘\u202e", "a" * 400, "{0}%s", "7", "12", "50",
 )  # fmt: skip
 LONGEST_TYPED = 40  # letters in one action; who enters more pastes it
+DRAGS_S, STUCK_S = 1.0, 30.0
 _PICTURES = (
     "PictureView",
     "Filmstrip",
@@ -65,7 +67,7 @@ class Person:
 
         self._window, self._watch, self._random, self._is_over = window, watch, random.Random(seed), is_over
         self._loop, self._files = QEventLoop(), files
-        self._depth = 0
+        self._depth, self._begun = 0, time.monotonic()
         self._actions = (
             (self._click, 22), (self._key, 16), (self._drag, 7), (self._wheel, 7), (self._type, 7), (self._resize, 5),
             (self._switch_page, 6), (self._start_or_stop, 6), (self._use_menu, 7), (self._press, 10),
@@ -92,6 +94,7 @@ class Person:
             self._answer()
             return
         self._depth += 1
+        self._begun = time.monotonic()
         actions, weights = zip(*self._actions, strict=True)
         action = self._random.choices(actions, weights)[0]
         self._watch.done += 1
@@ -106,7 +109,7 @@ class Person:
 
     def _answer(self) -> None:
         """Choose of a menu, or let go of it or of a choice of files: the action under way waits for an answer."""
-        from PySide6.QtGui import QAction
+        from PySide6.QtGui import QAction, QDrag
         from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
 
         popup, dialog = QApplication.activePopupWidget(), QApplication.activeModalWidget()
@@ -123,6 +126,11 @@ class Person:
         elif isinstance(dialog, QFileDialog) and self._random.random() < 0.3:
             self._note("cancelled the choice of files")
             dialog.reject()
+        elif time.monotonic() - self._begun > DRAGS_S:  # text or a file is carried, and no real mouse lets go of it
+            QDrag.cancel()
+            if time.monotonic() - self._begun > STUCK_S:
+                self._watch.fault("the person waits for something that never ends")
+                self._loop.quit()
 
     def _leave(self) -> None:
         """Close what is open over the window, one after another, and end."""

@@ -132,15 +132,15 @@ class Watch:
 
     Args:
         longest_pause_ms: a beat that comes later is a fault, once the time that the machine took is taken off.
-        settles_s: how long a window may be too large, as a window manager takes its time to give it another size.
+        settle_beats: how long a window may be too large, as a window manager takes its time to give it another size.
         says: prints a line of figures now and then.
     """
 
-    def __init__(self, longest_pause_ms: float = LONGEST_PAUSE_MS, settles_s: float = 1.0, says: bool = False) -> None:
+    def __init__(self, longest_pause_ms: float = LONGEST_PAUSE_MS, settle_beats: int = 10, says: bool = False) -> None:
         from PySide6.QtCore import QTimer
 
-        self._allowed_pause_ms, self._settles_s, self._says = longest_pause_ms, settles_s, says
-        self._too_large_since: dict[str, float] = {}
+        self._allowed_pause_ms, self._settle_beats, self._says = longest_pause_ms, settle_beats, says
+        self._too_large_since: dict[str, int] = {}
         self.faults: list[str] = []
         self.pauses: list[Pause] = []
         self.done = 0
@@ -226,12 +226,12 @@ class Watch:
                 print(f"  {self.figures()}; {widgets:,} widgets, {objects:,} objects of Python", flush=True)
 
     def _measure(self, widget: QWidget) -> None:
-        name, now = type(widget).__name__, time.monotonic()
+        name = type(widget).__name__
         room, size = widget.screen().availableGeometry().size(), widget.frameGeometry().size()
         self.widest = max(self.widest, (size.width(), name))
         if size.width() <= room.width() and size.height() <= room.height():
             self._too_large_since.pop(name, None)
-        elif now - self._too_large_since.setdefault(name, now) >= self._settles_s:
+        elif self.beats - self._too_large_since.setdefault(name, self.beats) >= self._settle_beats:
             self.fault(f"{name} larger than the screen: {size.width()}×{size.height()} on a screen of "
                        f"{room.width()}×{room.height()}")  # fmt: skip
 

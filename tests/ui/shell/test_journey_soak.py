@@ -46,7 +46,7 @@ def raise_one() -> None:
     ],
 )
 def test_the_watch_sees_harm(qtbot: QtBot, harm: Callable[[], None], found: str) -> None:
-    watch, window = Watch(settles_s=0), QWidget()
+    watch, window = Watch(settle_beats=0), QWidget()
     qtbot.addWidget(window)
     if "larger" in found:
         window.setFixedSize(9_000, 300)
