@@ -4,7 +4,7 @@ import re
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.cli import main
@@ -13,7 +13,7 @@ from sculptor_app.core.trajectory.levels import PHASES
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.glossary import CHAPTERS, TERMS
 from sculptor_app.measures.spectrum import BANDS
-from sculptor_app.ui.dialogs.help import GlossaryDialog
+from sculptor_app.ui.dialogs.help import GlossaryDialog, ShortcutsDialog
 from sculptor_app.ui.drown.frames import ForwardStage
 from sculptor_app.ui.fields.inputs import SamplerBox
 from sculptor_app.ui.playback.stage import Stage
@@ -94,6 +94,21 @@ def test_the_help_finds_and_goes_to_a_term(qtbot: QtBot) -> None:
     QApplication.processEvents()
     assert dialog.word_line.text() == ""
     assert dialog.text.verticalScrollBar().value() > 0
+
+
+def test_the_sheet_of_keys_is_seen_whole_and_fits_a_small_screen(qtbot: QtBot) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    menu = window.menuBar().addMenu("Go")
+    for number in range(10):
+        menu.addAction(f"Step {number}").setShortcut(f"Ctrl+{number}")
+    dialog = ShortcutsDialog([menu], window)
+    dialog.show()
+    scroll = dialog.findChild(QScrollArea)
+    assert not scroll.verticalScrollBar().isVisible()
+    assert not scroll.horizontalScrollBar().isVisible()
+    assert dialog.height() > 250
+    assert dialog.minimumSizeHint().height() < 200
 
 
 def test_the_command_line_explains_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
+    QScrollArea,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
@@ -157,7 +158,9 @@ class ShortcutsDialog(QDialog):
             shorter = lines.index(min(lines))
             lines[shorter] += len(rows) + 2
             columns[shorter].addWidget(self._section(title, rows))
-        beside = QHBoxLayout()
+        content = QWidget(self)
+        beside = QHBoxLayout(content)
+        beside.setContentsMargins(0, 0, 0, 0)
         beside.setSpacing(40)
         for column in columns:
             column.setSpacing(16)
@@ -168,8 +171,13 @@ class ShortcutsDialog(QDialog):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(24, 20, 24, 16)
         outer.setSpacing(12)
-        outer.addLayout(beside)
+        scroll = QScrollArea(self)  # a small screen has no room for all of them
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(content)
+        outer.addWidget(scroll, 1)
         outer.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+        whole = outer.sizeHint() - scroll.sizeHint() + content.sizeHint()
+        self.resize(whole.boundedTo(parent.window().screen().availableGeometry().size() * 0.85))
 
     def _mouse(self) -> list[tuple[str, str]]:
         return [
