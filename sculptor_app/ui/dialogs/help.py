@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, QUrl, Slot
-from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
+from PySide6.QtGui import QAction, QDesktopServices, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
     QGridLayout,
@@ -158,8 +158,8 @@ class ShortcutsDialog(QDialog):
             shorter = lines.index(min(lines))
             lines[shorter] += len(rows) + 2
             columns[shorter].addWidget(self._section(title, rows))
-        content = QWidget(self)
-        beside = QHBoxLayout(content)
+        self._content = QWidget(self)
+        beside = QHBoxLayout(self._content)
         beside.setContentsMargins(0, 0, 0, 0)
         beside.setSpacing(40)
         for column in columns:
@@ -171,13 +171,12 @@ class ShortcutsDialog(QDialog):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(24, 20, 24, 16)
         outer.setSpacing(12)
-        scroll = QScrollArea(self)  # a small screen has no room for all of them
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(content)
-        outer.addWidget(scroll, 1)
+        self._scroll = QScrollArea(self)  # a small screen has no room for all of them
+        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setWidget(self._content)
+        outer.addWidget(self._scroll, 1)
         outer.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
-        whole = outer.sizeHint() - scroll.sizeHint() + content.sizeHint()
-        self.resize(whole.boundedTo(parent.window().screen().availableGeometry().size() * 0.85))
 
     def _mouse(self) -> list[tuple[str, str]]:
         return [
@@ -202,3 +201,8 @@ class ShortcutsDialog(QDialog):
             grid.addWidget(QLabel(action, section), line, 0)
             grid.addWidget(pressed, line, 1)
         return section
+
+    def showEvent(self, event: QShowEvent) -> None:
+        whole = self.sizeHint() - self._scroll.sizeHint() + self._content.sizeHint()
+        self.resize(whole.boundedTo(self.screen().availableGeometry().size() * 0.85))
+        super().showEvent(event)
