@@ -229,7 +229,8 @@ class Watch:
         name = type(widget).__name__
         room, size = widget.screen().availableGeometry().size(), widget.frameGeometry().size()
         self.widest = max(self.widest, (size.width(), name))
-        if size.width() <= room.width() and size.height() <= room.height():
+        fits = size.width() <= room.width() and size.height() <= room.height()
+        if fits or widget.isMaximized() or widget.isFullScreen():  # then the window manager has chosen its size
             self._too_large_since.pop(name, None)
         elif self.beats - self._too_large_since.setdefault(name, self.beats) >= self._settle_beats:
             self.fault(f"{name} larger than the screen: {size.width()}×{size.height()} on a screen of "
