@@ -16,7 +16,7 @@ _HOSTILE_TEXTS = (
     "", "-1", "0", "1e999", "nan", "3,5", "99999999999999999999", "ü𝔘\u202e", "a" * 400, "{0}%s", "7", "12", "50",
 )  # fmt: skip
 LONGEST_TYPED = 40  # letters in one action; who enters more pastes it
-DRAGS_S, STUCK_S = 1.0, 30.0
+ANSWERS_AFTER_S, DRAGS_S, STUCK_S = 0.2, 1.0, 30.0
 _PICTURES = (
     "PictureView",
     "Filmstrip",
@@ -108,10 +108,15 @@ class Person:
         self._watch.look()
 
     def _answer(self) -> None:
-        """Choose of a menu, or let go of it or of a choice of files: the action under way waits for an answer."""
+        """Choose of a menu, or let go of it or of a choice of files: the action under way waits for an answer.
+
+        Not at once: Qt's tests let events through between a modifier and its key, and go on with a window of theirs.
+        """
         from PySide6.QtGui import QAction, QDrag
         from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
 
+        if time.monotonic() - self._begun < ANSWERS_AFTER_S:
+            return
         popup, dialog = QApplication.activePopupWidget(), QApplication.activeModalWidget()
         if isinstance(popup, QMenu) and self._random.random() < 0.5:
             entries: list[QAction] = [each for each in popup.actions() if each.isEnabled() and each.menu() is None]
