@@ -26,6 +26,7 @@ from sculptor_app.diffusion.models.hub.cache import is_begun as is_begun
 from sculptor_app.diffusion.models.hub.cache import is_name as is_name
 from sculptor_app.diffusion.models.hub.cache import is_of_the_hub as is_of_the_hub
 from sculptor_app.diffusion.models.hub.cache import is_offline as is_offline
+from sculptor_app.diffusion.models.hub.cache import is_partial as is_partial
 from sculptor_app.diffusion.models.hub.file_download import DownloadFailed as DownloadFailed
 from sculptor_app.diffusion.models.verdict import Finding as Finding
 from sculptor_app.diffusion.models.verdict import LoadingProgress as LoadingProgress

@@ -44,10 +44,10 @@ def _clip_encoder(projects: bool = False, hidden: int = 16) -> Any:
     return (CLIPTextModelWithProjection if projects else CLIPTextModel)(config).eval()
 
 
-def _t5_encoder(width: int = 16) -> Any:
+def _t5_encoder(width: int = 16, words: int = 30) -> Any:
     from transformers import T5Config, T5EncoderModel
 
-    return T5EncoderModel(T5Config(vocab_size=30, d_model=width, d_kv=8, d_ff=16, num_layers=1, num_heads=2)).eval()
+    return T5EncoderModel(T5Config(vocab_size=words, d_model=width, d_kv=8, d_ff=16, num_layers=1, num_heads=2)).eval()
 
 
 def _vae(channels: int = 4, **changes: Any) -> Any:

@@ -79,6 +79,39 @@ def _mistral(name: str) -> Callable[..., Any]:
     return build
 
 
+_GLM_MARKS = {"image_token": "<|image_pad|>", "grid_bos_token": "<|vision_start|>",
+              "grid_eos_token": "<|vision_end|>"}  # fmt: skip
+_GLM_VOCABULARY = 32
+"""Tokens of pictures; the one that ends a text is none of them, as in the published model."""
+
+
+def _glm_processor(**changes: Any) -> Any:
+    from transformers.models.glm_image.image_processing_pil_glm_image import GlmImageImageProcessorPil
+    from transformers.models.glm_image.processing_glm_image import GlmImageProcessor
+
+    words = byte_tokenizer(bos_token="<bos>", extra_special_tokens=_GLM_MARKS)
+    chat = _CHAT.replace("picture", f"'{_GLM_MARKS['image_token']}'")
+    return GlmImageProcessor(GlmImageImageProcessorPil(patch_size=16), words, chat_template=chat)
+
+
+def _glm(**changes: Any) -> Any:
+    from transformers import GlmImageConfig, GlmImageForConditionalGeneration
+
+    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [1, 1, 2], "partial_rotary_factor": 1.0}
+    end = _GLM_VOCABULARY
+    text = {**_TEXT, "num_hidden_layers": 1, "vision_vocab_size": _GLM_VOCABULARY, "eos_token_id": end,
+            "rope_parameters": rope}  # fmt: skip
+    vision = {
+        "depth": 1, "hidden_size": 16, "num_heads": 2, "intermediate_size": 16, "image_size": 64, "patch_size": 16,
+    }  # fmt: skip
+    config = GlmImageConfig(
+        text_config=text, vision_config=vision, image_token_id=token_id(_GLM_MARKS["image_token"]),
+        vq_config={"embed_dim": 16, "num_embeddings": 16, "latent_channels": 16}, image_start_token_id=16,
+        image_end_token_id=end,
+    )  # fmt: skip
+    return GlmImageForConditionalGeneration(config)
+
+
 def _chatting(**changes: Any) -> Any:
     """A tokenizer in place of a processor, whose parts for pictures and videos need torchvision."""
     tokenizer = byte_tokenizer()
@@ -162,6 +195,8 @@ VISION_LANGUAGE: dict[str, Callable[..., Any]] = {
     "Mistral3ForConditionalGeneration": _mistral("Mistral3ForConditionalGeneration"),
     "Mistral3Model": _mistral("Mistral3Model"),
     "AutoProcessor": _chatting,
+    "GlmImageForConditionalGeneration": _glm,
+    "GlmImageProcessor": _glm_processor,
     "T5GemmaEncoder": _gemma_encoder,
     "Siglip2VisionModel": _siglip2,
     "Siglip2ImageProcessorPil": _siglip2_processor,

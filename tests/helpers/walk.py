@@ -39,6 +39,7 @@ SPECIAL: tuple[tuple[str, dict[str, Any]], ...] = (
         r"^(CogView4|Lumina)",
         {"negative_prompt": "a vase"},
     ),  # an empty one has no tokens at all here
+    (r"^GlmImage", {"height": 64, "width": 64}),
     (r"^FluxKontext", {"max_area": 256, "_auto_resize": False}),
     (r"^BriaFibo", {"height": 32, "width": 32, "prompt": '{"edit_instruction": "a bust"}'}),
     (r"^Ideogram4", {"max_sequence_length": 64, "height": 32, "width": 32}),

@@ -108,6 +108,11 @@ RARE: dict[str, Callable[..., Any]] = {
         down_block_types=("DownBlockFlat", "CrossAttnDownBlockFlat"), block_out_channels=(8, 16), layers_per_block=1,
         up_block_types=("CrossAttnUpBlockFlat", "UpBlockFlat"), norm_num_groups=4, cross_attention_dim=16,
     ),
+    "GlmImageTransformer2DModel": of(
+        "GlmImageTransformer2DModel", in_channels=4, out_channels=4, num_layers=1, num_attention_heads=2,
+        attention_head_dim=16, text_embed_dim=32, time_embed_dim=16, condition_dim=8,
+        prior_vq_quantizer_codebook_size=32,
+    ),
     "ZImageControlNetModel": of(
         "ZImageControlNetModel", control_layers_places=[0], control_refiner_layers_places=[0], control_in_dim=4,
         add_control_noise_refiner="control_noise_refiner", dim=32, n_refiner_layers=1, n_heads=2, n_kv_heads=2,
@@ -153,6 +158,9 @@ RARE_CHANGES: tuple[tuple[str, dict[str, dict[str, Any]]], ...] = (
      "unet": {"addition_embed_type": "text_image", "encoder_hid_dim": 16, "encoder_hid_dim_type": "text_image_proj",
      "cross_attention_dim": 16}}),
     (r"^KandinskyInpaintCombined", {"unet": {"in_channels": 9}}),
+    (r"^GlmImage", {"vae": {"latents_mean": [0.0] * 4, "latents_std": [1.0] * 4, "block_out_channels": (8,) * 4,
+     "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4},
+     "text_encoder": {"width": 32, "words": 384}}),
     (r"^ZImageOmni", {"transformer": {"siglip_feat_dim": 16}}),
 )  # fmt: skip
 """Other settings of components, by a pattern of the pipeline's name."""

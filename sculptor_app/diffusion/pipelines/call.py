@@ -25,6 +25,7 @@ from sculptor_app.diffusion.pipelines.parameters import (
     native_size,
     takes_only_lists,
     unsupported_parameters,
+    wants_list,
     why_not_callable,
 )
 
@@ -68,6 +69,7 @@ def call_of(pipeline: Pipeline, request: RunRequest, start: Start | None = None)
     options = _options(pipeline, request, controls)
     if "strength" in controls:
         check_strength(request.steps, options.get("strength", call_parameters(pipeline)["strength"].default))
+    options |= _size_left_to_callers(pipeline, controls, options)
     generator = torch.Generator("cpu").manual_seed(request.seed)
     size = _size(pipeline, options)
     notes: list[str] = []
@@ -101,6 +103,18 @@ def _options(pipeline: Pipeline, request: RunRequest, controls: dict[str, ModelP
         if name not in ("form", "material"):  # those have sentences of their own
             control.check(wanted.get(name))
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _size_left_to_callers(
+    pipeline: Pipeline, controls: dict[str, ModelParameter], options: dict[str, OptionValue]
+) -> dict[str, OptionValue]:
+    """The model's own size where its call fills in none: it neither reads its configs nor has a picture to go by."""
+    own, parameters = native_size(pipeline), call_parameters(pipeline)
+    reads_it = {"sample_size", "default_sample_size"} & code_names(pipeline) or hasattr(pipeline, "picture_size")
+    if own is None or reads_it or any(controls[name].kind is ParameterKind.PICTURE for name in options):
+        return {}
+    left = [name for name in ("height", "width") if name in controls and parameters[name].default is None]
+    return {name: own[name == "width"] for name in left if name not in options}
 
 
 def _unknown(pipeline: Pipeline, name: str, controls: dict[str, ModelParameter]) -> str:
@@ -142,7 +156,8 @@ def _argument(
     if control.kind is ParameterKind.TEXT and takes_only_lists(call_parameters(pipeline)[control.name]):
         return [value]
     if control.kind is ParameterKind.PICTURE:
-        return _picture(expanded(str(value)), max(size) if size else _USUAL_SIDE_PX, notes)
+        picture = _picture(expanded(str(value)), max(size) if size else _USUAL_SIDE_PX, notes)
+        return [picture] if wants_list(pipeline, control.name) else picture
     if control.kind is ParameterKind.CHOICE:
         return choices_of(call_parameters(pipeline)[control.name])[str(value)]
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import itertools
 import types
 import typing
 from enum import Enum
@@ -250,12 +251,26 @@ def function_of(pipeline: Any) -> Any:
 def fails_without(pipeline: Any, name: str) -> bool:
     """Whether a pipeline's call fails where a parameter is None, by its code.
 
-    It does where it uses the value and never asks whether it is there, or asks only to raise an error.
+    It does where it uses the value and never asks whether it is there, or asks only to raise an error. A method of its
+    own that the value is handed on to may ask, too; one that only checks it is left out.
     """
-    steps, is_used = list(dis.get_instructions(function_of(pipeline))), False
+    return _fails_without(function_of(pipeline), pipeline, name)
+
+
+def _fails_without(function: Any, pipeline: Any, name: str) -> bool:
+    steps, is_used, is_asked = list(dis.get_instructions(function)), False, False
     for place, step in enumerate(steps[:-1]):
+        if is_asked and not is_used and step.argval == name and _stores_another(steps, place):
+            return False
         if step.argval != name or not step.opname.startswith("LOAD"):
             continue
+        asks = _given_to(steps, place, pipeline)
+        if asks is not None and name in asks.__code__.co_varnames:
+            if asks.__name__ == "check_inputs":
+                continue
+            if not _fails_without(asks, pipeline, name):
+                is_asked = True
+                continue
         is_used = True
         test = steps[place + 1].opname
         if _is_opened_unless_list(steps, place):
@@ -270,6 +285,47 @@ def fails_without(pipeline: Any, name: str) -> bool:
             if "RAISE_VARARGS" not in branch:
                 return False
     return is_used
+
+
+def wants_list(pipeline: Any, name: str) -> bool:
+    """Whether a pipeline counts what it is given without a look at its type: one picture has no length."""
+    call = function_of(pipeline)
+    steps = list(dis.get_instructions(call))
+    given = [_given_to(steps, place, pipeline) for place, step in enumerate(steps) if step.argval == name]
+    return any(each is not None and _is_counted(each, name) for each in given)
+
+
+def _is_counted(function: types.FunctionType, name: str) -> bool:
+    """Whether the first function of Python's own that an argument is given to is `len`."""
+    for now, later in itertools.pairwise(dis.get_instructions(function)):
+        if later.argval == name and now.opname == "LOAD_GLOBAL":
+            return bool(now.argval == "len")
+    return False
+
+
+def _stores_another(steps: list[dis.Instruction], place: int) -> bool:
+    """Whether an instruction stores a variable in a statement that does not read it: what it was given is gone."""
+    if not steps[place].opname.startswith("STORE"):
+        return False
+    for step in reversed(steps[:place]):
+        if step.argval == steps[place].argval:
+            return step.opname.startswith("STORE")
+        if step.opname.startswith(("STORE", "POP_TOP", "RETURN")):
+            return True
+    return True
+
+
+def _given_to(steps: list[dis.Instruction], place: int, pipeline: Any) -> types.FunctionType | None:
+    """The method of a pipeline that a variable is an argument of: `self._validated(x, …)`; None if of none."""
+    for at in range(place - 1, 0, -1):
+        name = steps[at].opname
+        if name in ("LOAD_METHOD", "LOAD_ATTR") and steps[at - 1].argval == "self":
+            found = getattr(pipeline, str(steps[at].argval), None)
+            found = inspect.unwrap(getattr(found, "__func__", found)) if callable(found) else None
+            return found if isinstance(found, types.FunctionType) else None
+        if not name.startswith("LOAD"):
+            return None
+    return None
 
 
 def _is_opened_unless_list(steps: list[dis.Instruction], place: int) -> bool:

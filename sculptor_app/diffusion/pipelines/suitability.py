@@ -10,6 +10,7 @@ import dataclasses
 import dis
 import importlib.util
 import inspect
+import itertools
 import sys
 from collections.abc import Iterable, Mapping
 from types import CodeType, FunctionType
@@ -115,7 +116,8 @@ def obstacle_of_class(kind: PipelineClass) -> Obstacle | None:
             ),
             translate("errors", "Choose a model that makes pictures from words, classes or pictures."),
         )
-    found = _broken(kind) or _lost_dual_transformer(kind) or _other_process(kind) or _missing_argument(kind, kind)
+    found = _broken(kind) or _lost_dual_transformer(kind) or _lost_method(kind)
+    found = found or _other_process(kind) or _missing_argument(kind, kind)
     why_not = why_unknown_decoder(name, inspect.signature(kind.__init__).parameters)
     return found or (Obstacle("layout", why_not, PICTURES_ONLY) if why_not else _missing_package(kind))
 
@@ -256,6 +258,39 @@ def _broken_by(kind: PipelineClass, lacking: str) -> Obstacle:
         message.format(kind.__name__, diffusers.__version__, lacking),
         translate("errors", "Open the same folder as another pipeline: change _class_name in its model_index.json."),
     )
+
+
+def _lost_method(kind: PipelineClass) -> Obstacle | None:
+    """What an encoder of diffusers' own asks itself for, and transformers, which it is built on, has given up."""
+    import transformers
+
+    for part in inspect.signature(kind.__init__).parameters.values():
+        encoder = part.annotation
+        is_own = isinstance(encoder, type) and encoder.__module__.startswith("diffusers.")
+        if is_own and issubclass(encoder, transformers.PreTrainedModel) and (lost := _never_made(encoder)):
+            message = translate("errors", "{0} of diffusers {1} works with older transformers alone: {2} has no {3}.")
+            names = kind.__name__, diffusers.__version__, transformers.__version__, lost
+            advice = translate("errors", "Choose another model; a newer diffusers may have mended this one.")
+            return Obstacle("broken", message.format(*names), advice)
+    return None
+
+
+def _never_made(network: type) -> str:
+    """An attribute that a network's forward pass reads of it, and that nothing makes; empty where there is none."""
+    made = {
+        each.argval
+        for base in network.__mro__
+        if isinstance(init := inspect.unwrap(vars(base).get("__init__", object)), FunctionType)
+        for each in dis.get_instructions(init)
+        if each.opname == "STORE_ATTR"
+    }
+    steps = [each for each in dis.get_instructions(inspect.unwrap(network.forward)) if each.opname != "CACHE"]  # type: ignore[attr-defined]
+    asked = [
+        later.argval
+        for now, later in itertools.pairwise(steps)
+        if now.argval == "self" and now.opname.startswith("LOAD_") and later.opname in ("LOAD_ATTR", "LOAD_METHOD")
+    ]
+    return next((name for name in asked if name not in made and not hasattr(network, name)), "")
 
 
 def _missing_package(kind: PipelineClass) -> Obstacle | None:

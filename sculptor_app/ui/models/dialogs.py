@@ -9,7 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.session.engine import Finding, cached_names, from_address, is_name, is_offline, listed
+from sculptor_app.session.engine import Finding, cached_names, from_address, is_name, is_offline, is_partial, listed
 from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.widgets.bars import BarText
@@ -72,6 +72,8 @@ class HubDialog(QDialog):
         self.state.setText(self._said(is_here, is_valid))
 
     def _said(self, is_here: bool, is_valid: bool) -> str:
+        if is_valid and is_partial(self.text):
+            return self._said_of_a_part()
         if is_here:
             return self.tr("It is on this computer and opens without a network.")
         if not self.text:
@@ -88,6 +90,14 @@ class HubDialog(QDialog):
                 "variable HF_HUB_OFFLINE is set."
             )
         return self.tr("It is not on this computer. The hub is asked how large it is before anything is downloaded.")
+
+    def _said_of_a_part(self) -> str:
+        if not self._may_ask:
+            return self.tr(
+                "Only a part of it is on this computer, and Sculptor works offline: the hub is not asked while the "
+                "environment variable HF_HUB_OFFLINE is set."
+            )
+        return self.tr("Only a part of it is on this computer. The hub is asked for the rest when you agree.")
 
     def _invitation(self) -> str:
         """What may be done while the field is empty."""

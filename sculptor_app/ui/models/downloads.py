@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from sculptor_app.session.engine import DownloadFailed
+from sculptor_app.session.engine import DownloadFailed, is_partial
 from sculptor_app.session.models import ModelDownload
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.models.texts import TransferClock, offer_text, transfer_text
@@ -47,7 +47,8 @@ class Downloads(QObject):
         """
         if self.download.is_busy:
             return
-        here = self.tr("{0} may be here in part only.") if is_refused else self.tr("{0} is not on this computer.")
+        may_be_part = is_refused or is_partial(name)
+        here = self.tr("{0} may be here in part only.") if may_be_part else self.tr("{0} is not on this computer.")
         asks = [(self.tr("Ask the hub"), lambda: self.ask(name, is_refused)), (self.tr("Cancel"), self.put_aside)]
         self._bar.show_work(here.format(name), asks, is_busy=False)
 

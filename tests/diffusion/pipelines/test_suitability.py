@@ -48,7 +48,7 @@ MADE = {
     "parallel": ("StableDiffusionParadigmsPipeline",),
     "grid": ("VisualClozePipeline", "VisualClozeGenerationPipeline"),
     "no call": ("VersatileDiffusionPipeline",),
-    "broken": ("ChromaInpaintPipeline", "VersatileDiffusionDualGuidedPipeline"),
+    "broken": ("ChromaInpaintPipeline", "VersatileDiffusionDualGuidedPipeline", "BlipDiffusionPipeline"),
     "layout": ("StableCascadeCombinedPipeline", "WuerstchenCombinedPipeline", "UniDiffuserPipeline"),
     "": ("StableDiffusionPipeline", "FluxFillPipeline",
          "StableDiffusionAdapterPipeline", "DiTPipeline", "UnCLIPPipeline"),
@@ -80,6 +80,18 @@ def test_every_class_is_judged_with_a_cause_of_the_table(classes: dict[str, Any]
         for name in names:
             obstacle = found[name]
             assert (obstacle.cause if obstacle else "") == cause, name
+
+
+def test_an_encoder_is_broken_where_it_asks_itself_for_what_nothing_makes(classes: dict[str, Any]) -> None:
+    """Whether transformers has it is looked up: of 5.24 get_extended_attention_mask is there, another mask is not."""
+    kind = classes["BlipDiffusionPipeline"]
+    encoder = inspect.signature(kind.__init__).parameters["qformer"].annotation
+    lost = ("get_head_mask", "invert_attention_mask")
+    assert obstacle_of_class(kind).message.endswith("has no invert_attention_mask.")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in lost:
+            patch.setattr(encoder, name, None, raising=False)
+        assert obstacle_of_class(kind) is None
 
 
 def test_what_is_refused_by_its_class_is_refused_before_anything_is_opened(
@@ -143,6 +155,25 @@ def test_pictures_that_a_call_fails_without_are_fields_that_must_be_filled(
     assert [each for each in ("image", "mask_image") if fails_without(kind, each)][: len(needed)] == needed
     controls = {each.name: each for each in model_parameters(kind)}
     assert [each for each in needed if not controls[each].required] == []
+
+
+def test_a_call_that_leaves_pictures_and_size_to_others_is_read_as_that(
+    classes: dict[str, Any], pictures: Path
+) -> None:
+    """GLM-Image hands its pictures, a list, to a method that asks for None, and fills in no size."""
+    kind = classes["GlmImagePipeline"]
+    assert not fails_without(kind, "image")
+    assert not fails_without(classes["StableDiffusionPanoramaPipeline"], "negative_prompt")
+    with walk.quiet_libraries():
+        pipeline = walk_models.build_tiny(kind)
+    request = walk.request_of(pipeline, pictures, height=None, width=None)
+    arguments = call_of(pipeline, request).arguments
+    assert "image" not in arguments
+    assert [arguments[name] for name in ("height", "width")] == [128 * pipeline.vae_scale_factor] * 2
+    given = walk.request_of(pipeline, pictures, image=str(pictures / "picture.png"), height=None, width=None)
+    arguments = call_of(pipeline, given).arguments
+    assert [each.size for each in arguments["image"]] == [(32, 32)]
+    assert "height" not in arguments  # it goes by the picture
 
 
 def test_a_missing_picture_is_named_before_the_run(classes: dict[str, Any], pictures: Path) -> None:

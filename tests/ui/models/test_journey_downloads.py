@@ -220,11 +220,24 @@ def test_the_dialog_knows_what_is_here_and_judges_names(
     assert said[NAME][1:] == ("Open", "It is on this computer and opens without a network.")
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
         dialog.accept()
+    (cache.find_cached(NAME) / WEIGHTS_FILE).unlink()
+    models.ask_name()
+    dialog = next(child for child in ready.window.findChildren(HubDialog) if child.isVisible())
+    dialog.name.setEditText(NAME)
+    part = "Only a part of it is on this computer"
+    assert dialog.state.text() == f"{part}. The hub is asked for the rest when you agree."
+    assert dialog.accepting.text() == "Open"
+    dialog.close()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     offline = HubDialog(ready.window)
     offline.name.setEditText("some/body")
     assert not offline.accepting.isEnabled()
     assert "not asked while the environment variable HF_HUB_OFFLINE is set" in offline.state.text()
+    offline.name.setEditText(NAME)
+    assert offline.state.text().startswith(f"{part}, and Sculptor works offline: the hub is not asked")
+    (cache.find_cached(NAME).parents[1] / "refs" / "main").unlink()
+    models._open_recent(NAME)
+    assert bar(ready).text.text() == f"{NAME} may be here in part only."
     offline.close()
 
 

@@ -113,20 +113,20 @@ def is_commit(text: str) -> bool:
     return _COMMIT.fullmatch(text) is not None
 
 
+def find_cached(name: str, cache: Path | None = None) -> Path:
+    """Snapshot of a repository's main branch as last downloaded, perhaps incomplete; `NotInCache` if there is none."""
+    found = _snapshot(_repository(name, cache_folder() if cache is None else cache))
+    if found is None:
+        raise NotInCache(name)
+    return found
+
+
 def find_begun(name: str) -> Path:
     """The same, or else the newest snapshot of which only a part has come; `NotInCache` if there is none of either."""
     repository = _repository(name, cache_folder())
     found = _snapshot(repository)
     if found is None and not (repository / "refs" / MAIN).exists():
         found = max(_snapshots(repository), key=_age_key, default=None)
-    if found is None:
-        raise NotInCache(name)
-    return found
-
-
-def find_cached(name: str, cache: Path | None = None) -> Path:
-    """Snapshot of a repository's main branch as last downloaded, perhaps incomplete; `NotInCache` if there is none."""
-    found = _snapshot(_repository(name, cache_folder() if cache is None else cache))
     if found is None:
         raise NotInCache(name)
     return found
@@ -212,6 +212,14 @@ def is_partly_here(name: str) -> bool:
     except NotInCache:
         return False
     return True
+
+
+def is_partial(name: str) -> bool:
+    """Whether only a part of a repository is in the cache, by the names of its files."""
+    try:
+        return not _is_whole(find_begun(name))
+    except NotInCache:
+        return False
 
 
 def name_of(path: Path) -> str:
