@@ -309,7 +309,7 @@ def _stores_another(steps: list[dis.Instruction], place: int) -> bool:
         return False
     for step in reversed(steps[:place]):
         if step.argval == steps[place].argval:
-            return step.opname.startswith("STORE")
+            return bool(step.opname.startswith("STORE"))
         if step.opname.startswith(("STORE", "POP_TOP", "RETURN")):
             return True
     return True

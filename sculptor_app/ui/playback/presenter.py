@@ -147,7 +147,7 @@ class FramePresenter(PlaybackPresenter):
         self.pictures = PictureSource()
         self.film_kind = self.first_film_kind
         self._show_film()
-        film.step_requested.connect(session.go_to)
+        film.step_requested.connect(self._go_to_cell)
         stage.kinds_changed.connect(self.clock.request)
         for panel_index, panel in enumerate(stage.panels):
             panel.set_value_reader(functools.partial(self.value_text, panel_index))
@@ -231,6 +231,12 @@ class FramePresenter(PlaybackPresenter):
         self._film.set_following(running and self._session.is_following)
 
     # What people ask for ---------------------------------------------------------------------------------------------
+
+    @Slot(int)
+    def _go_to_cell(self, position: int) -> None:
+        """Go where a cell of the filmstrip was clicked: it is marked already, and the other views are not to lag."""
+        self._session.go_to(position)
+        self.clock.flush()
 
     def set_film_kind(self, kind: FrameKind) -> None:
         """Choose what the filmstrip shows."""

@@ -1,6 +1,7 @@
 """All views of a moment show one position, whatever was done before."""
 
 import re
+import time
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -106,3 +107,20 @@ def test_every_view_shows_the_position_of_the_session(driver: Driver) -> None:
         assert shown(driver) == dict.fromkeys(shown(driver), driver.session.position)
 
     check()
+
+
+def test_a_click_in_the_filmstrip_moves_all_views_at_once(driver: Driver) -> None:
+    """The strip marks its cell by itself; the others would follow when the pause after a slow drawing is over."""
+    driver.window.complete()
+    driver.window.panels.plots.load()
+    run = made_run(steps=STEPS)
+    driver.session.show(run, RunMeasures.of(run), running=True)
+    driver.session._last = STEPS
+    driver.session.length_changed.emit(STEPS)
+    driver.flush()
+    clock, film = driver.window.bench.presenter.clock, driver.window.bench.film
+    clock._next_s = time.monotonic() + 60
+    film.setCurrentIndex(film.model().index(4, 0))
+    together = shown(driver)
+    assert together == dict.fromkeys(together, 4)
+    driver.session.end_run()
