@@ -80,9 +80,10 @@ def _run_picture(
     parts = []
     for kind in kinds_of(options):
         shown = shown_picture(trajectory, k, kind, options, decoded)
-        if shown.rgb is None:
+        rgb = shown.rgb
+        if rgb is None:
             raise ExportError(shown.note, translate("errors", "Export the noisy state instead."))
-        image = Image.fromarray(shown.rgb)
+        image = Image.fromarray(rgb)
         sized = image.resize((size.width, size.height), Image.Resampling.NEAREST if size.shrink == 1 else None)
         parts += [np.full((size.height, GAP_PX, 3), _PAPER, np.uint8), np.asarray(sized)]
     return Image.fromarray(np.concatenate(parts[1:], axis=1))

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -19,7 +18,7 @@ from sculptor_app.core.trajectory.forward import ForwardTrajectory
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DECODED, Trajectory
-from sculptor_app.measures.colours import bands_of, byte_picture, diverging_colours, robust_limit
+from sculptor_app.measures.colours import Bytes, Rgb32, bands_of, diverging_rgb32, rgb32_picture, rgb_of, robust_limit
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.spectrum import luminance
 
@@ -64,10 +63,15 @@ NO_TWIN_NOISE = translate(
 class Picture:
     """A picture to show, or why there is none."""
 
-    rgb: NDArray[np.uint8] | None  # (H, W, 3) uint8, C-contiguous; None where there is nothing to show
+    rgb32: Rgb32 | None  # (H, W), 0xffRRGGBB each, as a screen takes it; None where there is nothing to show
     limit: float | None = None  # of chips, the value at either end of the colour scale; None for other kinds
     note: str = ""  # why it is empty, in plain words; empty where there is a picture
     seen: str = ""  # of latents, how their numbers became colours, in plain words; empty for pixels
+
+    @property
+    def rgb(self) -> Bytes | None:
+        """(H, W, 3) uint8, C-contiguous, made anew at each call: what files are made of."""
+        return None if self.rgb32 is None else rgb_of(self.rgb32)
 
 
 def frame(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Frame | None:
@@ -185,7 +189,7 @@ def coloured(
 
 
 def _coloured(numbers: Frame, kind: FrameKind, reach: float) -> Picture:
-    return _chips(numbers, None) if kind.is_signed else Picture(byte_picture(numbers, reach))
+    return _chips(numbers, None) if kind.is_signed else Picture(rgb32_picture(numbers, reach))
 
 
 def _is_decoded_noise(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
@@ -200,7 +204,7 @@ def _chips(more: Frame, less: Frame | None) -> Picture:
         part = more[:, rows] if less is None else more[:, rows] - less[:, rows]
         plane[rows] = luminance(part, np.float32)
     limit = robust_limit(plane)
-    return Picture(diverging_colours(plane, limit), limit)
+    return Picture(diverging_rgb32(plane, limit), limit)
 
 
 def _compared(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> tuple[Frame, Frame] | None:

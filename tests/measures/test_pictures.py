@@ -19,7 +19,15 @@ from sculptor_app.core.trajectory.trajectory import DecodedTrajectory, Trajector
 from sculptor_app.diffusion.observe.guidance import EVALUATED_ONCE
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.measures import pictures
-from sculptor_app.measures.colours import BAND_NUMBERS, TABLE, byte_picture, diverging_colours, robust_limit
+from sculptor_app.measures.colours import (
+    BAND_NUMBERS,
+    TABLE,
+    byte_picture,
+    diverging_colours,
+    rgb32_of,
+    rgb_of,
+    robust_limit,
+)
 from sculptor_app.measures.frame_kinds import GUIDANCE_KINDS, FrameKind
 from sculptor_app.measures.pictures import NO_MODEL, NO_STEP_YET, NOT_DECODED, NOT_KEPT, frame, picture
 from sculptor_app.measures.spectrum import frame_spectrum, luminance
@@ -44,6 +52,15 @@ def test_channels_become_red_green_and_blue() -> None:
 @given(st.integers(0, 255))
 def test_every_byte_survives_the_way_through_floats(value: int) -> None:
     assert byte_picture(np.full((1, 1, 1), value / 127.5 - 1, np.float32))[0, 0, 0] == value
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=9))
+def test_colours_of_one_number_per_pixel_are_those_of_three(pixels: list[tuple[int, int, int]]) -> None:
+    rgb = np.array([pixels], np.uint8)
+    rgb32 = rgb32_of(rgb)
+    assert [f"{colour:08x}" for colour in rgb32[0]] == [f"ff{r:02x}{g:02x}{b:02x}" for r, g, b in pixels]
+    np.testing.assert_array_equal(rgb_of(rgb32), rgb)
+    assert rgb_of(rgb32).flags.c_contiguous
 
 
 def test_diverging_colours_are_centred_on_zero() -> None:

@@ -137,9 +137,10 @@ class GridScenes(Scenes):
         step = min(k, run.last)
         kind = self._kind if step else FrameKind.NOISY_STATE
         shown = shown_picture(run, step, kind, self._options, self._decoded)
-        if shown.rgb is None:
+        rgb = shown.rgb
+        if rgb is None:
             raise ExportError(shown.note, translate("errors", "Export the noisy state instead."))
-        return shown.rgb
+        return rgb
 
     def _sample_sheet(self, k: int) -> Image.Image:
         sheet = self._ground.copy()

@@ -17,6 +17,7 @@ from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.exports.animation.options import FRAMES, LAST, NONE, AnimationOptions
 from sculptor_app.exports.files import ExportError
+from sculptor_app.measures.colours import rgb32_of
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import (
     NOT_DECODED_STEP,
@@ -211,16 +212,17 @@ def shown_picture(
     """
     factor = decoder_factor(run, options)
     rgb = decoded.rgb((run, k, kind)) if decoded is not None and factor > 1 else None
-    shown = picture(run, k, kind) if rgb is None else Picture(rgb)
-    if factor == 1 or shown.rgb is None:
+    shown = picture(run, k, kind) if rgb is None else Picture(rgb32_of(rgb))
+    if factor == 1 or shown.rgb32 is None:
         return shown
     _, height, width = run.shape
     size = (height * factor, width * factor)
     if rgb is None:
-        return replace(shown, rgb=shown.rgb.repeat(factor, 0).repeat(factor, 1))
+        return replace(shown, rgb32=shown.rgb32.repeat(factor, 0).repeat(factor, 1))
     if rgb.shape[:2] != size:  # a decoder that rounds the size
         rgb = np.asarray(Image.fromarray(rgb).resize(size[::-1], Image.Resampling.NEAREST))
-    return Picture(rgb)
+        return Picture(rgb32_of(rgb))
+    return shown
 
 
 def kinds_of(options: AnimationOptions) -> tuple[FrameKind, ...]:

@@ -105,7 +105,7 @@ class RunScenes(Scenes):
         """The scene of state k, which must hold every kind of picture that is shown."""
         pictures = [shown_picture(self._trajectory, k, kind, self._options, self._decoded) for kind in self._kinds]
         sheet = self._sheet(k, [shown.limit for shown in pictures])
-        small = [self._geometry.reduced(shown.rgb) for shown in pictures if shown.rgb is not None]
+        small = [self._geometry.reduced(rgb) for rgb in (shown.rgb for shown in pictures) if rgb is not None]
         width, scale = self._geometry.width, self._geometry.scale
         places = tuple(
             (index * width // scale, width // scale, index * (width + GAP_PX), 0) for index in range(len(pictures))

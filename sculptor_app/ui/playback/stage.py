@@ -170,6 +170,7 @@ class Stage(QWidget):
             panel.set_picture(None, "", self.empty_text())
         self.title = StageTitle(self)
         self.remark = ElidedLabel("", self)
+        self.remark.fill_place()
         self.remark.setProperty("tone", "muted")
         self.remark.setAlignment(Qt.AlignmentFlag.AlignCenter)
 

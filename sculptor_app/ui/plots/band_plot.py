@@ -68,7 +68,7 @@ class BandPlot(Chart):
         """A new run of `planned` steps with its phases; nothing is measured yet. 0 steps: no run."""
         self._spans, self._planned, self._range = tuple(spans), planned, None
         self._marks = ()
-        self._floor = np.full(0, np.nan)
+        self.set_noise_floor(None)
         self._cursor.set_step(0)
         self._measured = None
         self.caption.setText("")
@@ -108,7 +108,7 @@ class BandPlot(Chart):
         `power` is (n,) for the states 0..n-1, not yet logarithmic; None for no floor.
         """
         self._floor = np.full(0, np.nan) if power is None else log10_or_gap(np.asarray(power))
-        self._draw_curves()
+        self._floor_curve.setData(np.arange(len(self._floor), dtype=np.float64), self._floor)
 
     def set_step(self, step: int) -> None:
         self._cursor.set_step(step)
@@ -184,7 +184,6 @@ class BandPlot(Chart):
         for values, item in zip(self._log.T, self._curves, strict=True):
             kept = thinned(values, per_bin)
             item.setData(kept.astype(np.float64), values[kept])
-        self._floor_curve.setData(np.arange(len(self._floor), dtype=np.float64), self._floor)
 
     def _resized(self) -> None:
         self._draw_curves()
@@ -219,7 +218,8 @@ class BandPlot(Chart):
                 edge = QPen(QColor(theme().tokens.window), 1.5)
                 edge.setCosmetic(True)  # pyqtgraph scales a symbol and its pen
                 dots.append({"pos": (step, value), "size": 9, "brush": band_colour(key), "pen": edge, "symbol": "o"})
-        self._dots.setData(dots)
+        if dots or len(self._dots.data):
+            self._dots.setData(dots)
 
     def _nearest(self, x: float) -> int:
         return min(max(round(x), 0), self._planned)

@@ -28,9 +28,11 @@ class Chart(QWidget):
         super().__init__(parent)
         self.counts_layers = False  # of noise, instead of the steps that take it away
         self.title = ElidedLabel("", self)
+        self.title.fill_place()
         self.title.setFont(fonts.strong())
         self.canvas = Canvas(right_axis, head_px)
         self.caption = ElidedLabel("", self)
+        self.caption.fill_place()
         self.caption.setFont(fonts.small())
         self.caption.setProperty("tone", "muted")
         self._empty, self._first_text = QLabel("", self.canvas), ""

@@ -49,6 +49,7 @@ class SpectrumPlot(Chart):
         self.has_floor = False  # whether what is plotted has one: the noisy state has
         self._range: tuple[float, float] | None = None
         self._widest = 32.0
+        self._fitted: tuple[object, ...] = ()  # what the axes were last fitted to
         self._floor_curve = curve()
         self._end_curves = {key: KeptCurve() for key in PHASE_KEYS}
         self._current_curve = curve()
@@ -158,8 +159,12 @@ class SpectrumPlot(Chart):
         if found is not None:
             self._range = stable_range(*found, self._range)
             self._widest = max(2.0, *(float(np.max(s.frequencies)) for s in spectra))
-        self.canvas.view.setYRange(*(self._range or (-1.0, 1.0)), padding=0)
-        self.canvas.view.setXRange(0, np.log2(self._widest), padding=0)
+        fitted = self._range or (-1.0, 1.0), float(np.log2(self._widest)), self.is_empty, self._cutoff
+        if fitted == self._fitted:  # from step to step the axes stay as they are, as a rule
+            return
+        self._fitted = fitted
+        self.canvas.view.setYRange(*fitted[0], padding=0)
+        self.canvas.view.setXRange(0, fitted[1], padding=0)
         self._number_axes()
 
     def _number_axes(self) -> None:

@@ -74,6 +74,7 @@ class Panels(QObject):
         self.dock_layout = self._make_docks(window)
         self.no_run_text = self.tr("no run yet")
         self.status_line = ElidedLabel(self.no_run_text, window)
+        self.status_line.fill_place()
         self.memory_line = QLabel(window)
         self.status = self._make_status(window)
         self.run_control = RunControl(self.session, self.runner, self.controls, self.run_panel, self.messages)

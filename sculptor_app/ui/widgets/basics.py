@@ -42,8 +42,21 @@ class ElidedLabel(QLabel):
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)
         self._tip = ""
+        self._own_text: str | None = None  # of a label that fills its place; Qt's own label would lay all out anew
+        self._shown: tuple[tuple[str, int, str], str] | None = None  # text, width and font, and what is shown of it
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def fill_place(self) -> None:
+        """Be as wide as the place that others leave, whatever the text: one that changes at every step moves nothing.
+
+        A window that is laid out anew at each step takes longer for that than for its pictures.
+        """
+        self._own_text = super().text()
+        super().setText("")
+
+    def text(self) -> str:
+        return super().text() if self._own_text is None else self._own_text
 
     def set_tip(self, tip: str) -> None:
         """What the text means: its tooltip, after the whole text where that is cut."""
@@ -53,14 +66,26 @@ class ElidedLabel(QLabel):
     def setText(self, text: str) -> None:
         if text == self.text():
             return
-        super().setText(text)
-        self.updateGeometry()
+        if self._own_text is None:
+            super().setText(text)
+            self.updateGeometry()
+        else:
+            self._own_text = text
+            self.setAccessibleName(text)
+            self.update()
         self._update_tip()
 
     @property
     def shown_text(self) -> str:
         """What is painted: the text, or its first parts, or its beginning and an ellipsis, or nothing."""
-        metrics, width = self.fontMetrics(), self.contentsRect().width()
+        width = self.contentsRect().width()
+        key = self.text(), width, self.font().key()
+        if self._shown is None or self._shown[0] != key:
+            self._shown = key, self._fitting_text(width)
+        return self._shown[1]
+
+    def _fitting_text(self, width: int) -> str:
+        metrics = self.fontMetrics()
         parts = self.text().split(_BETWEEN)
         for count in range(len(parts), 0, -1):
             text = _BETWEEN.join(parts[:count])
@@ -74,10 +99,13 @@ class ElidedLabel(QLabel):
 
     def _update_tip(self) -> None:
         cut = self.text() if self.shown_text != self.text() else ""
-        self.setToolTip("\n".join(filter(None, (cut, self._tip))))
+        tip = "\n".join(filter(None, (cut, self._tip)))
+        if tip != self.toolTip():
+            self.setToolTip(tip)
 
     def sizeHint(self) -> QSize:
-        return QSize(self.fontMetrics().horizontalAdvance(self.text()) + 2, self.fontMetrics().height() + 2)
+        width = self.fontMetrics().horizontalAdvance(self.text()) + 2 if self._own_text is None else 0
+        return QSize(width, self.fontMetrics().height() + 2)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, self.fontMetrics().height() + 2)

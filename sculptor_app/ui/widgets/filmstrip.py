@@ -1,5 +1,6 @@
 """The filmstrip of a run: one thumbnail per state, with its phase and number, made only when it comes into view."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QColor, QFocusEvent, QImage, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import QColor, QFocusEvent, QImage, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -39,6 +40,8 @@ CELL_WIDTH = PICTURE_SIDE + 10
 _TOP = 9
 _NUMBER_HEIGHT = 19
 CELL_HEIGHT = _TOP + PICTURE_SIDE + 4 + _NUMBER_HEIGHT
+_CELLS_KEPT = 256
+"""Painted cells that are kept: more than the widest screen shows, 7 MB of them at the usual scale."""
 
 
 class _Phases(Protocol):
@@ -52,7 +55,9 @@ class CellPainter(QStyledItemDelegate):
         super().__init__(parent)
         self._thumbnails = thumbnails
         self._phases = phases
+        self._painted: OrderedDict[tuple[object, ...], QPixmap] = OrderedDict()  # cells that are nothing but themselves
         self.take_fonts()
+        theme().changed.connect(self._painted.clear)
 
     def take_fonts(self) -> None:
         """Look the type scale up once for all cells of a painting: a font for each takes as long as its text."""
@@ -66,31 +71,59 @@ class CellPainter(QStyledItemDelegate):
     ) -> None:
         cell: QRect = option.rect  # type: ignore[attr-defined]
         state = option.state  # type: ignore[attr-defined]
+        if not state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_MouseOver):
+            painter.drawPixmap(cell.topLeft(), self._plain_cell(painter.device().devicePixelRatio(), index.row()))
+            return
+        self._paint_cell(painter, cell, state, index.row())
+
+    def _plain_cell(self, ratio: float, row: int) -> QPixmap:
+        """A cell that is neither current nor pointed at, kept: when a state comes, Qt has the whole film painted."""
+        key = row, ratio, self._phases.phase_key(row), self._small.key(), self._thumbnails.generation
+        found = self._painted.get(key)
+        if found is not None:
+            self._painted.move_to_end(key)
+            return found
+        cell = QPixmap(QSize(CELL_WIDTH, CELL_HEIGHT) * ratio)
+        cell.setDevicePixelRatio(ratio)
+        cell.fill(QColor(theme().tokens.window))
+        painter = QPainter(cell)
+        has_picture = self._paint_cell(painter, QRect(0, 0, CELL_WIDTH, CELL_HEIGHT), QStyle.StateFlag.State_None, row)
+        painter.end()
+        if has_picture:
+            self._painted[key] = cell
+            if len(self._painted) > _CELLS_KEPT:
+                self._painted.popitem(last=False)
+        return cell
+
+    def _paint_cell(self, painter: QPainter, cell: QRect, state: QStyle.StateFlag, row: int) -> bool:
+        """Paint a cell; whether there was a picture for it."""
         picture = QRect(cell.left() + 5, cell.top() + _TOP, PICTURE_SIDE, PICTURE_SIDE)
         painter.save()
-        self._paint_phase(painter, picture, index.row())
-        self._paint_picture(painter, picture, index.row())
+        self._paint_phase(painter, picture, row)
+        has_picture = self._paint_picture(painter, picture, row)
         current = bool(state & QStyle.StateFlag.State_Selected)
         self._paint_frame(painter, picture, current, bool(state & QStyle.StateFlag.State_MouseOver))
         below = QRect(cell.left(), picture.bottom() + 4, cell.width(), _NUMBER_HEIGHT)
-        self._paint_number(painter, below, index.row(), current, bool(state & QStyle.StateFlag.State_HasFocus))
+        self._paint_number(painter, below, row, current, bool(state & QStyle.StateFlag.State_HasFocus))
         painter.restore()
+        return has_picture
 
     def _paint_phase(self, painter: QPainter, picture: QRect, row: int) -> None:
         key = self._phases.phase_key(row)
         if key is not None:
             painter.fillRect(picture.left() - 5, picture.top() - _TOP, CELL_WIDTH, 3, phase_colour(key))
 
-    def _paint_picture(self, painter: QPainter, picture: QRect, row: int) -> None:
+    def _paint_picture(self, painter: QPainter, picture: QRect, row: int) -> bool:
         ratio = painter.device().devicePixelRatio()
         small = self._thumbnails.get(row, round(PICTURE_SIDE * ratio))
         if small is None:
             painter.fillRect(picture, QColor(theme().tokens.well))
-            return
+            return False
         width, height = small.width() / ratio, small.height() / ratio
         target = QRectF(0, 0, width, height)
         target.moveCenter(QRectF(picture).center())
         painter.drawImage(target, small)
+        return True
 
     def _paint_frame(self, painter: QPainter, picture: QRect, current: bool, hovered: bool) -> None:
         tokens = theme().tokens

@@ -30,6 +30,8 @@ class LegendBar(QWidget):
         super().__init__(parent)
         self._colours: tuple[QColor, ...] = ()
         self._limit = 0.0
+        self._room = QSize()
+        self._gradient: tuple[QRectF, QLinearGradient] | None = None  # of hundreds of stops, for the bar painted last
         self._key: tuple[tuple[QColor | str, ...], float | None] = ((), None)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setFont(fonts.small())
@@ -42,7 +44,7 @@ class LegendBar(QWidget):
         if key == self._key:
             return
         if key[0] != self._key[0]:
-            self._colours = tuple(QColor(colour) for colour in colours)
+            self._colours, self._gradient = tuple(QColor(colour) for colour in colours), None
         self._key, self._limit = key, limit or 0.0
         shown = bool(self._colours) and limit is not None
         self.setVisible(shown)
@@ -52,7 +54,10 @@ class LegendBar(QWidget):
         self.setToolTip(
             self.tr("Amount taken off, centred on zero: {0} to {1}").format(signed(-self._limit), signed(self._limit))
         )
-        self.updateGeometry()
+        room = self.sizeHint()
+        if room != self._room:
+            self._room = room
+            self.updateGeometry()
         self.update()
 
     @property
@@ -60,11 +65,13 @@ class LegendBar(QWidget):
         """The two numbers at the ends."""
         return signed(-self._limit), signed(self._limit)
 
-    def _gradient(self, bar: QRectF) -> QLinearGradient:
-        gradient = QLinearGradient(bar.topLeft(), bar.topRight())
-        for index, colour in enumerate(self._colours):
-            gradient.setColorAt(index / max(1, len(self._colours) - 1), colour)
-        return gradient
+    def _gradient_of(self, bar: QRectF) -> QLinearGradient:
+        if self._gradient is None or self._gradient[0] != bar:
+            gradient = QLinearGradient(bar.topLeft(), bar.topRight())
+            for index, colour in enumerate(self._colours):
+                gradient.setColorAt(index / max(1, len(self._colours) - 1), colour)
+            self._gradient = bar, gradient
+        return self._gradient[1]
 
     def _paint_narrow(self, painter: QPainter) -> None:
         """The limits alone, where there is no room for a bar."""
@@ -94,7 +101,7 @@ class LegendBar(QWidget):
             return
         width = min(_BAR_WIDTH, self.width() - 2 * (self._number_width() + _GAP))
         bar = QRectF((self.width() - width) // 2, (self.height() - _BAR_HEIGHT) // 2, width, _BAR_HEIGHT)
-        painter.fillRect(bar, self._gradient(bar))
+        painter.fillRect(bar, self._gradient_of(bar))
         paint_frame(painter, bar, tokens.hairline_strong)
         painter.setPen(QColor(tokens.text))
         middle = bar.center().x()
@@ -145,6 +152,7 @@ class FramePanel(QWidget):
         self._kind_group = QActionGroup(self._kinds)
         give_menu(self.title_button, self._kinds)
         self.note = ElidedLabel("", header)
+        self.note.fill_place()
         self.note.setProperty("tone", "muted")
         self.note.setFont(fonts.tabular(fonts.body()))
         self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -158,6 +166,7 @@ class FramePanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         self.readout = ElidedLabel("", footer)
+        self.readout.fill_place()
         self.readout.setProperty("tone", "muted")
         self.readout.setFont(fonts.small())
         self.legend = LegendBar(footer)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from PySide6.QtGui import QImage
 from sculptor_app.measures.frame_kinds import FrameKind
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.measures.pictures import Picture
@@ -23,6 +26,11 @@ THUMBNAIL_PX = 128
 
 DECODED_BYTES = 96 * 2**20
 """Most bytes of frames that were decoded one by one: about 20 of 512×512."""
+
+
+_SIDE_BY_SIDE_NUMBERS = 3 * 256 * 256
+"""Numbers of a frame from which on it is worth it to have another thread make the second and third picture of a step:
+numpy lets go of the interpreter while it computes. Handing one over takes about as long as a picture of 64 pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,13 +45,12 @@ class Shown:
 
 
 def to_image(picture: Picture) -> QImage | None:
-    """Copy a picture's bytes into an image of its own."""
-    if picture.rgb is None:
+    """A picture's colours in an image of its own."""
+    if picture.rgb32 is None:
         return None
-    height, width, _ = picture.rgb.shape
-    # QImage only borrows the array; the conversion makes the copy that outlives it.
-    borrowed = QImage(picture.rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    return borrowed.convertToFormat(QImage.Format.Format_RGB32)
+    height, width = picture.rgb32.shape
+    # QImage only borrows the array; the copy outlives it.
+    return QImage(picture.rgb32.data, width, height, 4 * width, QImage.Format.Format_RGB32).copy()
 
 
 class PictureSource:
@@ -55,6 +62,7 @@ class PictureSource:
         self._kept: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
         self._decoded: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
         self._trajectory: AnyTrajectory | None = None
+        self._pool: ThreadPoolExecutor | None = None
 
     def set_trajectory(self, trajectory: AnyTrajectory | None) -> None:
         """Look at another trajectory from now on; pictures of the one before are forgotten."""
@@ -71,21 +79,44 @@ class PictureSource:
 
     def shown(self, k: int, kind: FrameKind) -> Shown:
         """The picture of state or step k; nothing to show while there is no trajectory."""
-        if self._trajectory is None:
-            return Shown(None)
+        return self.shown_together([(k, kind)])[0]
+
+    def shown_together(self, wanted: Sequence[tuple[int, FrameKind]]) -> list[Shown]:
+        """Pictures that come on screen in one moment: large ones are made side by side, by this thread and another."""
+        trajectory = self._trajectory
+        if trajectory is None:
+            return [Shown(None) for _ in wanted]
+        found = [self._found(trajectory, *each) for each in wanted]
+        missing = [index for index, each in enumerate(found) if each is None]
+        if len(missing) > 1 and math.prod(trajectory.shape) >= _SIDE_BY_SIDE_NUMBERS:
+            helper = self._helper()
+            made = [helper.submit(_made, trajectory, *wanted[index]) for index in missing[1:]]
+            pictures = [_made(trajectory, *wanted[missing[0]]), *(each.result() for each in made)]
+        else:
+            pictures = [_made(trajectory, *wanted[index]) for index in missing]
+        for index, made_one in zip(missing, pictures, strict=True):
+            found[index] = made_one
+            if made_one.image is not None:  # what is empty now may come: a twin when the run is finished
+                self._keep(_key(trajectory, *wanted[index]), made_one)
+        return [each for each in found if each is not None]
+
+    def _found(self, trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Shown | None:
+        """What is kept of a picture, now the youngest of all."""
         if (k, kind) in self._decoded:
             self._decoded.move_to_end((k, kind))
             return self._decoded[k, kind]
-        key = (1 if k and _is_same_throughout(self._trajectory, kind) else k, kind)
-        found = self._kept.get(key)
-        if found is not None:
+        key = _key(trajectory, k, kind)
+        if key in self._kept:
             self._kept.move_to_end(key)
-            return found
-        picture = _picture(self._trajectory, k, kind)
-        made = Shown(to_image(picture), picture.limit, picture.note, picture.seen)
-        if made.image is not None:  # what is empty now may come: a twin when the run is finished
-            self._keep(key, made)
-        return made
+        return self._kept.get(key)
+
+    def _helper(self) -> ThreadPoolExecutor:
+        """The other thread, which ends with this object."""
+        from concurrent.futures import ThreadPoolExecutor  # not needed before there are large pictures
+
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "pictures")
+        return self._pool
 
     def has_decoded(self, k: int, kind: FrameKind) -> bool:
         """Whether `keep_decoded` was given that picture, and it is still kept."""
@@ -122,6 +153,16 @@ class PictureSource:
         while self._bytes > self._budget_bytes and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._bytes -= _bytes_of(dropped)
+
+
+def _key(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> tuple[int, FrameKind]:
+    """What a picture is kept under: of a kind that never changes, one for all steps."""
+    return (1 if k and _is_same_throughout(trajectory, kind) else k), kind
+
+
+def _made(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Shown:
+    picture = _picture(trajectory, k, kind)
+    return Shown(to_image(picture), picture.limit, picture.note, picture.seen)
 
 
 def _is_same_throughout(trajectory: AnyTrajectory, kind: FrameKind) -> bool:
@@ -196,6 +237,7 @@ class Thumbnails:
         self._kept: OrderedDict[tuple[int, int], QImage] = OrderedDict()
         self._bytes = 0
         self.made = 0
+        self.generation = 0  # another one has other pictures of the same states
 
     @property
     def size_bytes(self) -> int:
@@ -209,6 +251,7 @@ class Thumbnails:
 
     def clear(self) -> None:
         """Forgets every picture."""
+        self.generation += 1
         self._kept.clear()
         self.owed.clear()
         self._bytes = 0

@@ -113,7 +113,9 @@ class PictureView(QWidget):
         if shown is self._image and empty_text == self._empty_text:
             return
         self._image, self._empty_text = shown, empty_text
-        self.setToolTip(empty_text if self._image is None else "")
+        tip = empty_text if shown is None else ""
+        if tip != self.toolTip():
+            self.setToolTip(tip)
         self.update()
 
     def set_view(self, view: View) -> None:

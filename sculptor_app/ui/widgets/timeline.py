@@ -1,7 +1,7 @@
 """The scrubber: the run's states 0..N under the sculptor's four phases, with a cursor to drag."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
@@ -46,7 +46,7 @@ class Timeline(QSlider):
         self._is_silent = False
         self._wheel = 0
         self._magnification = 1.0
-        self._labels: QPixmap | None = None  # kept: they cost more than all the rest, and stay while the cursor moves
+        self._layers: tuple[QPixmap, QPixmap] | None = None  # kept: they cost most, and stay while the cursor moves
         self.setRange(0, 0)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -192,31 +192,46 @@ class Timeline(QSlider):
             self.step_requested.emit(step)
 
     def _dress(self) -> None:
-        """Labels, marks or colours are others now."""
-        self._labels = None
+        """Phases, labels, marks or colours are others now."""
+        self._layers = None
         self.update()
 
-    def _painted_labels(self) -> QPixmap:
-        """Labels and measured marks on a clear ground."""
-        ratio = self.devicePixelRatioF()
-        if self._labels is None or self._labels.devicePixelRatio() != ratio:
-            self._labels = QPixmap(self.size() * ratio)
-            self._labels.setDevicePixelRatio(ratio)
-            self._labels.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(self._labels)
-            painter.scale(self._magnification, self._magnification)
-            painter.setFont(self.font())
-            axis = self._axis()
-            for span in self._spans:
-                timeline_paint.paint_label(painter, axis, span)
-            if self._planned and not self._spans:
-                text = self.tr("The noise levels of this run are not known, so it has no phases.")
-                timeline_paint.paint_unknown_label(painter, axis, text)
-            if self._marks:
-                below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
-                timeline_paint.paint_marks(painter, axis, self._marks, below)
-            painter.end()
-        return self._labels
+    def _painted_layers(self) -> tuple[QPixmap, QPixmap]:
+        """The phases, and over what hatches the missing steps the labels and measured marks, each on a clear ground."""
+        if self._layers is None or self._layers[0].devicePixelRatio() != self.devicePixelRatioF():
+            self._layers = self._painted_layer(self._paint_phases), self._painted_layer(self._paint_labels)
+        return self._layers
+
+    def _painted_layer(self, paint: Callable[[QPainter, Axis], None]) -> QPixmap:
+        layer = QPixmap(self.size() * self.devicePixelRatioF())
+        layer.setDevicePixelRatio(self.devicePixelRatioF())
+        layer.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(layer)
+        painter.scale(self._magnification, self._magnification)
+        painter.setFont(self.font())
+        paint(painter, self._axis())
+        painter.end()
+        return layer
+
+    def _paint_phases(self, painter: QPainter, axis: Axis) -> None:
+        if not self._planned:
+            timeline_paint.paint_empty(painter, axis, self._empty_text)
+        elif not self._counts_layers:
+            timeline_paint.paint_noise(painter, axis)
+        if sum(span.last_step - span.first_step + 1 for span in self._spans) < self._planned:
+            timeline_paint.paint_unknown(painter, axis)
+        for span in self._spans:
+            timeline_paint.paint_phase(painter, axis, span)
+
+    def _paint_labels(self, painter: QPainter, axis: Axis) -> None:
+        for span in self._spans:
+            timeline_paint.paint_label(painter, axis, span)
+        if self._planned and not self._spans:
+            text = self.tr("The noise levels of this run are not known, so it has no phases.")
+            timeline_paint.paint_unknown_label(painter, axis, text)
+        if self._marks:
+            below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
+            timeline_paint.paint_marks(painter, axis, self._marks, below)
 
     def _describe(self) -> None:
         self.setAccessibleDescription(self.describe(self.value()).replace("\n", ", "))
@@ -237,30 +252,24 @@ class Timeline(QSlider):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.scale(self._magnification, self._magnification)
+        phases, labels = self._painted_layers()
         axis = self._axis()
-        if not self._planned:
-            timeline_paint.paint_empty(painter, axis, self._empty_text)
-        elif not self._counts_layers:
-            timeline_paint.paint_noise(painter, axis)
-            if self.value():  # else the cursor would cross it out
-                timeline_paint.paint_noise_label(painter, axis, self.tr("noise"))
-        if sum(span.last_step - span.first_step + 1 for span in self._spans) < self._planned:
-            timeline_paint.paint_unknown(painter, axis)
-        for span in self._spans:
-            timeline_paint.paint_phase(painter, axis, span)
+        painter.drawPixmap(0, 0, phases)
+        painter.scale(self._magnification, self._magnification)
         if self._planned:
             timeline_paint.paint_missing(painter, axis, self._available)
         painter.resetTransform()
-        painter.drawPixmap(0, 0, self._painted_labels())
+        painter.drawPixmap(0, 0, labels)
         painter.scale(self._magnification, self._magnification)
+        if self._planned and not self._counts_layers and self.value():  # else the cursor would cross it out
+            timeline_paint.paint_noise_label(painter, axis, self.tr("noise"))
         if self._planned:
             timeline_paint.paint_cursor(painter, axis, self.value(), self.hasFocus())
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._labels = None
+        self._layers = None
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:

@@ -156,6 +156,7 @@ class TransportBar(QWidget):
         self._of_label.setFont(fonts.tabular(fonts.strong()))
         self._keep_step_size()
         self.caption = ElidedLabel("", self)
+        self.caption.fill_place()
         self.caption.setProperty("tone", "muted")
         self.caption.setFont(fonts.tabular(fonts.body()))
         self.caption.set_tip(explained("snr"))

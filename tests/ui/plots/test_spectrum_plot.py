@@ -44,6 +44,24 @@ def test_a_power_law_is_a_straight_line_of_its_slope(plot: SpectrumPlot, slope: 
     assert np.polyfit(decades, y, 1)[0] == pytest.approx(slope, abs=1e-9)
 
 
+def test_axes_are_numbered_anew_only_where_they_change(plot: SpectrumPlot, monkeypatch: pytest.MonkeyPatch) -> None:
+    plot.set_curves(power_law(-2), {}, step=1)
+    numbered = []
+    number = SpectrumPlot._number_axes
+    monkeypatch.setattr(SpectrumPlot, "_number_axes", lambda self: (numbered.append(1), number(self))[1])
+    plot.set_curves(power_law(-2, gain=1.05), {}, step=2)
+    assert not numbered
+    plot.set_curves(power_law(-2), {}, step=3, cutoff=8.0)
+    assert numbered
+    del numbered[:]
+    plot.set_curves(power_law(-2, gain=1e6), {}, step=4, cutoff=8.0)
+    assert numbered
+    del numbered[:]
+    plot.set_curves(None, {})
+    assert numbered
+    assert plot.canvas.left._numbers == []
+
+
 def test_octaves_are_named(plot: SpectrumPlot) -> None:
     plot.set_curves(power_law(-2), {}, step=1)
     assert [text for _, text in plot.canvas.bottom._numbers] == ["1", "2", "4", "8", "16", "32"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtGui import QAccessible, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QMessageBox, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -54,6 +54,36 @@ def test_shown_text(qtbot: QtBot, text: str, room: str, shown: str) -> None:
     assert label.toolTip() == ("" if shown == text else text)
     assert label.text() == text
     label.grab()
+
+
+def test_a_label_that_fills_its_place_lays_nothing_out_anew(qtbot: QtBot) -> None:
+    asked: list[QEvent.Type] = []
+
+    class Row(QWidget):
+        def event(self, event: QEvent) -> bool:
+            asked.append(event.type())
+            return super().event(event)
+
+    row = Row()
+    qtbot.addWidget(row)
+    layout = QHBoxLayout(row)
+    moving, filling = ElidedLabel("", row), ElidedLabel("first", row)
+    filling.fill_place()
+    for label in (moving, filling):
+        layout.addWidget(label, 1)
+    row.resize(400, 40)
+    row.show()
+    qtbot.waitExposed(row)
+    for label, lays_out in ((moving, True), (filling, False)):
+        QApplication.processEvents()
+        asked.clear()
+        label.setText("SNR 0.16 · σ 2.5")
+        QApplication.processEvents()
+        assert (QEvent.Type.LayoutRequest in asked) is lays_out
+        assert label.text() == label.shown_text == "SNR 0.16 · σ 2.5"
+        spoken = QAccessible.queryAccessibleInterface(label).text(QAccessible.Text.Name)
+        assert spoken == "SNR 0.16 · σ 2.5"
+    assert row.grab().toImage() != (filling.setText("") or row.grab().toImage())
 
 
 def test_the_message_bar_shows_one_message_and_its_action(qtbot: QtBot) -> None:

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
-from sculptor_app.ui.widgets.filmstrip import CELL_WIDTH, Filmstrip
+from sculptor_app.ui import theme
+from sculptor_app.ui.widgets.filmstrip import CELL_WIDTH, CellPainter, Filmstrip
 from tests.ui.widgets.conftest import spans_of
 
 WIDTH = 10 * CELL_WIDTH
@@ -244,3 +245,47 @@ def test_cells_that_one_painting_has_no_time_for_come_with_the_next(strip: Films
     assert len(made) < 10
     qtbot.waitUntil(lambda: set(visible(strip)) <= set(made))
     assert not strip.thumbnails.owed
+
+
+def test_cells_that_stay_the_same_are_painted_once(strip: Filmstrip, monkeypatch: pytest.MonkeyPatch) -> None:
+    painted: list[int] = []
+    paint = CellPainter._paint_number
+    monkeypatch.setattr(
+        CellPainter, "_paint_number", lambda self, *rest: (painted.append(rest[2]), paint(self, *rest))[1]
+    )
+    strip.set_count(8)
+    strip.set_current(3)
+    paint_all(strip)
+    painted.clear()
+    before = strip.grab().toImage()
+    assert painted == [3]  # with the frame of the current one
+    strip.set_current(4)
+    painted.clear()
+    strip.grab()
+    assert set(painted) == {3, 4}
+    strip.set_current(3)
+    assert strip.grab().toImage() == before
+
+
+@pytest.mark.parametrize("change", ["source", "spans", "theme", "run"])
+def test_kept_cells_follow_what_they_show(strip: Filmstrip, qapp: QApplication, change: str) -> None:
+    strip.set_count(8)
+    strip.set_current(7)
+    paint_all(strip)
+    place = strip.visualRect(strip.model().index(2, 0)).center()
+    before = strip.grab().toImage()
+    match change:
+        case "source":
+            strip.set_source(lambda index: picture(index + 100))
+        case "spans":
+            strip.set_spans(spans_of(1, 2, 3, 4))
+        case "theme":
+            theme.apply(qapp, "dark")
+        case "run":
+            strip.set_count(0)
+            strip.set_source(lambda index: picture(index + 50))
+            strip.set_count(8)
+    paint_all(strip)
+    after = strip.grab().toImage()
+    column = [(before.pixelColor(place.x(), y), after.pixelColor(place.x(), y)) for y in range(after.height())]
+    assert any(old != new for old, new in column)

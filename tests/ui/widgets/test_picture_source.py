@@ -1,11 +1,16 @@
 """Pictures and thumbnails are made once, and no more of them is kept than was allowed."""
 
+import threading
+
 import numpy as np
+import pytest
 from PySide6.QtGui import QColor, QImage
 
 from sculptor_app.core.trajectory.step import Step
+from sculptor_app.measures.colours import rgb32_of
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.measures.pictures import Picture
+from sculptor_app.measures.pictures import NO_STEP_YET, Picture
+from sculptor_app.ui.widgets import picture_source
 from sculptor_app.ui.widgets.picture_source import SPARE_MS, PictureSource, Thumbnails, shrunk, to_image
 from tests.helpers.runs import made_run
 from tests.session.test_session import trajectory
@@ -106,7 +111,7 @@ def test_one_painting_makes_no_more_than_it_has_time_for() -> None:
 
 def test_an_image_keeps_its_pixels_when_the_array_is_gone() -> None:
     rgb = np.random.default_rng(7).integers(0, 256, (5, 7, 3), np.uint8)
-    image = to_image(Picture(rgb.copy()))
+    image = to_image(Picture(rgb32_of(rgb)))
     assert image.format() == QImage.Format.Format_RGB32  # paints three times as fast
     found = np.array([[image.pixelColor(x, y).getRgb()[:3] for x in range(7)] for y in range(5)])
     np.testing.assert_array_equal(found, rgb)
@@ -133,3 +138,40 @@ def test_what_is_empty_in_mid_run_comes_when_it_is_finished() -> None:
     assert "not finished" in source.shown(2, FrameKind.TWIN).why_empty
     run.append(Step(4, 0, True, 0.0, run.levels[3], run.levels[4], whole.state(4), whole.guess(4), "", 0.0))
     assert source.shown(2, FrameKind.TWIN).image is not None
+
+
+KINDS = (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS)
+
+
+def test_large_pictures_of_a_step_are_made_side_by_side_and_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, threads = made_run(steps=3), []
+    made = picture_source._made
+
+    def noted(*asked: object) -> object:
+        threads.append(threading.current_thread())
+        return made(*asked)
+
+    alone = PictureSource()
+    alone.set_trajectory(run)
+    wanted = [alone.shown(2, kind) for kind in KINDS]
+    monkeypatch.setattr(picture_source, "_made", noted)
+    monkeypatch.setattr(picture_source, "_SIDE_BY_SIDE_NUMBERS", 1)
+    source = PictureSource()
+    source.set_trajectory(run)
+    found = source.shown_together([(2, kind) for kind in KINDS])
+    assert [each.image for each in found] == [each.image for each in wanted]
+    assert [each.limit for each in found] == [each.limit for each in wanted]
+    assert len(set(threads)) == 2
+    assert source.shown_together([(2, kind) for kind in KINDS]) == found  # the very same: they are kept
+    assert len(threads) == 3
+
+
+def test_an_empty_picture_among_large_ones_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_source, "_SIDE_BY_SIDE_NUMBERS", 1)
+    source = PictureSource()
+    source.set_trajectory(made_run(steps=3))
+    guess, state, chips = source.shown_together([(0, kind) for kind in KINDS])
+    assert guess.image is None
+    assert guess.why_empty == NO_STEP_YET
+    assert state.image is not None
+    assert chips.image is None

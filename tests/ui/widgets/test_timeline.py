@@ -248,23 +248,23 @@ def test_phases_wear_their_colours_and_missing_ones_are_veiled(line: Timeline) -
     assert QColor(shot.pixelColor(at(0).x(), y)).name() != theme.phase_colour("decisions").name()
 
 
-def test_labels_are_kept_while_the_cursor_moves_and_follow_what_they_show(line: Timeline, qapp: QApplication) -> None:
+def test_layers_are_kept_while_the_cursor_moves_and_follow_what_they_show(line: Timeline, qapp: QApplication) -> None:
     line.grab()
-    kept = line._painted_labels()
+    kept = line._painted_layers()
     line.set_step(7)
     line.set_available(20)
     line.grab()
-    assert line._painted_labels() is kept
+    assert line._painted_layers() is kept
     for change in (
         lambda: line.set_settled([("layout", 12)]),
         lambda: theme.apply(qapp, "dark"),
         lambda: line.resize(700, line.height()),
         lambda: line.set_plan((), 10),
     ):
-        before = line._painted_labels()
+        before = line._painted_layers()
         change()
         QApplication.processEvents()
-        assert line._painted_labels() is not before
+        assert line._painted_layers() is not before
 
 
 def test_known_places() -> None:
