@@ -59,6 +59,7 @@ class PlotsPanel(QWidget):
         self._drawn: dict[str, tuple[int, int]] = {}  # of each plot, the step that it shows and the newest one
         self._next = BANDS
         self._moment = 0  # position at which all views were drawn last, while states come or are played
+        self._views: FrameClock | None = None  # of the views that are drawn with the plots
         self._is_busy = False
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(14, 12, 14, 10)
@@ -123,7 +124,7 @@ class PlotsPanel(QWidget):
         While states come or are played, all views are drawn in the same moment, of one position. Who scrubs by hand is
         not held up by the plots: they come in the frames after the others'.
         """
-        session = self._session
+        session, self._views = self._session, views
         for signal in (session.length_changed, session.step_changed, session.running_changed, session.playback_changed):
             signal.connect(own.request)
         views.due.connect(self._draw_with_views)
@@ -147,7 +148,9 @@ class PlotsPanel(QWidget):
             self.draw()
 
     def set_source(self, source: Source) -> None:
-        """Plot the guess or the noisy state."""
+        """Plot the guess or the noisy state, of the step that the other views show in the same moment."""
+        if self._views is not None:
+            self._views.flush()
         self.source = source
         for button in self._choice.buttons():
             button.setChecked(button.property("source") == source)
