@@ -4,7 +4,6 @@ import math
 import os
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from numbers import Real
 from pathlib import PurePath
 from string import Formatter
@@ -221,6 +220,8 @@ def spread_text(limit: float) -> str:
 
 def decimal_text(value: float) -> str:
     """A number as it can be typed in again, without an exponent: "0.00001"."""
+    from decimal import Decimal  # takes longer to import than all of this, and the window is to be on screen before
+
     return format(Decimal(f"{value:g}"), "f")
 
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QV
 
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.ui.theme import fonts
+from sculptor_app.ui.theme.tokens import RIGHT_PANEL_PX
 from sculptor_app.ui.widgets.folding import BUTTON_PX, FoldingPanel
 from sculptor_app.ui.widgets.names import display, explained, settled_notes, settled_text
 
@@ -30,7 +31,7 @@ BANDS, SPECTRUM = "bands", "spectrum"
 CLEAN_SNR = 100
 """A last state with less noise than this is taken for the picture itself."""
 
-ROOMY_WINDOW_PX, ROOMY_PX, NARROW_PX = 1180, 400, 336
+ROOMY_WINDOW_PX, ROOMY_PX, NARROW_PX = 1180, RIGHT_PANEL_PX, 336
 """A window from which on the panel has the greater width, and both widths."""
 
 LEAVES_PX = 560

@@ -7,15 +7,16 @@ import functools
 from PySide6.QtCore import QByteArray, QObject, QSettings, QSize, Qt, QTimer, Slot
 from PySide6.QtWidgets import QAbstractButton, QDockWidget, QHBoxLayout, QLabel, QMainWindow, QToolButton, QWidget
 
-from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_PX, ROOMY_WINDOW_PX
+from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_WINDOW_PX
 from sculptor_app.ui.theme import fonts, icon
+from sculptor_app.ui.theme.tokens import LEFT_PANEL_PX, RIGHT_PANEL_PX
 from sculptor_app.ui.widgets.basics import QWIDGETSIZE_MAX
 from sculptor_app.ui.widgets.folding import FilmSwitch, FoldingPanel, Folds
 
 LAYOUT_VERSION = 2
 """Raised when panels come, go or change places, so that an older remembered layout is not put on them."""
 
-LEFT_PX, LEAST_LEFT_PX, RIGHT_PX = 240, 200, ROOMY_PX
+LEFT_PX, LEAST_LEFT_PX, RIGHT_PX = LEFT_PANEL_PX, 200, RIGHT_PANEL_PX
 """Widths of the docks beside the frames."""
 
 DOCK_TAKES_PX = 1

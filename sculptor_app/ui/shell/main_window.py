@@ -9,10 +9,9 @@ from PySide6.QtCore import QByteArray, QSettings, QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QColor, QContextMenuEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow
 
-from sculptor_app import folders, identity
-from sculptor_app.session.worker import JobThread
-from sculptor_app.ui.shell.docks import LEFT_PX, RIGHT_PX
+from sculptor_app import identity
 from sculptor_app.ui.theme import theme
+from sculptor_app.ui.theme.tokens import LEFT_PANEL_PX, RIGHT_PANEL_PX
 
 if TYPE_CHECKING:
     from sculptor_app.session.engine import Sampling
@@ -49,7 +48,6 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle(identity.NAME)
         self.settings = settings or QSettings(identity.COMMAND, identity.COMMAND)
-        folders.close_settings(Path(self.settings.fileName()))
         self._model, self._sampling = model, sampling
         self._panels: Panels | None = None
         self._workbench: Workbench | None = None
@@ -91,9 +89,11 @@ class MainWindow(QMainWindow):
         """Build everything that is in the frame. Once."""
         if self._workbench is not None:
             return
+        from sculptor_app import folders
         from sculptor_app.ui.shell.panels import Panels
         from sculptor_app.ui.shell.workbench import Workbench
 
+        folders.close_settings(Path(self.settings.fileName()))
         panels = self._panels = Panels(self, self._model, self._sampling)
         panels.dock_layout.restore(self.settings)
         panels.controls.restore(self.settings)
@@ -131,6 +131,8 @@ class MainWindow(QMainWindow):
                 page.fit_into(self.width(), self.height())
 
     def _save(self, panels: Panels, bench: Workbench) -> None:
+        from sculptor_app import folders
+
         self.settings.setValue("window/geometry", self.saveGeometry())
         panels.dock_layout.save(self.settings)
         bench.pages.save_choices()
@@ -149,7 +151,7 @@ class MainWindow(QMainWindow):
         super().paintEvent(event)
         if self._workbench is None:
             painter = QPainter(self)
-            middle = self.rect().adjusted(LEFT_PX, TOP_PX, -RIGHT_PX, -BOTTOM_PX)
+            middle = self.rect().adjusted(LEFT_PANEL_PX, TOP_PX, -RIGHT_PANEL_PX, -BOTTOM_PX)
             painter.fillRect(middle, QColor(theme().tokens.well))
             painter.end()
         if not self._was_painted:
@@ -166,6 +168,8 @@ class MainWindow(QMainWindow):
             super().closeEvent(event)
             self.closed.emit()
             return
+        from sculptor_app.session.worker import JobThread
+
         bench.full_screen.leave()
         self._save(panels, bench)
         self.hide()  # at once: the step that is being computed may take seconds

@@ -1,7 +1,5 @@
 """The type scale: Inter in sizes relative to the system's font, with tabular figures where numbers change."""
 
-from html import escape
-
 from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
@@ -55,6 +53,8 @@ def small() -> QFont:
 
 def strong_html(text: str) -> str:
     """A text in the weight of `strong` for rich text, whose own bold is none of the files: it would be smeared."""
+    from html import escape  # with a table of thousands of names, which no first paint needs
+
     return f'<span style="font-weight: 600">{escape(text)}</span>'
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from sculptor_app.core.colours import DARK_PAPER, LIGHT_PAPER, Paper
 
+LEFT_PANEL_PX, RIGHT_PANEL_PX = 240, 400
+"""Widths of the panels beside the frames: the bare window shows their grounds before there are panels."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens(Paper):

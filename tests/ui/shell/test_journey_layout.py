@@ -10,7 +10,8 @@ from sculptor_app.core.trajectory.levels import LevelSequence
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
 from sculptor_app.ui.playback.stage import ROW
-from sculptor_app.ui.shell.main_window import FRAME_ROOM, LEFT_PX, MainWindow
+from sculptor_app.ui.shell.main_window import FRAME_ROOM, MainWindow
+from sculptor_app.ui.theme.tokens import LEFT_PANEL_PX
 from sculptor_app.ui.widgets.basics import LayoutBarrier
 from tests.helpers.window import Driver
 
@@ -202,9 +203,9 @@ def test_escape_stops_only_what_runs(driver: Driver) -> None:
 def test_panels_come_back_as_wide_as_they_were_left(open_window, qtbot: QtBot) -> None:
     window = open_window().window
     docks = [window.panels.dock_layout.docks["block"], window.panels.dock_layout.docks["plots"]]
-    qtbot.waitUntil(lambda: docks[0].width() == LEFT_PX)
-    window.resizeDocks(docks, [LEFT_PX + 60, 330], Qt.Orientation.Horizontal)
-    qtbot.waitUntil(lambda: docks[0].width() == LEFT_PX + 60)
+    qtbot.waitUntil(lambda: docks[0].width() == LEFT_PANEL_PX)
+    window.resizeDocks(docks, [LEFT_PANEL_PX + 60, 330], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: docks[0].width() == LEFT_PANEL_PX + 60)
     left = [dock.width() for dock in docks]
     window.close()
     again = open_window().window
