@@ -56,6 +56,11 @@ _PATCH = 2
 """Edge of the patch that becomes one token, in every model whose levels depend on the size of the picture."""
 _NAMED = 4
 """How many of the samplers that work are named where one does not."""
+_NO_SAMPLER = translate(
+    "errors",
+    "No sampler works with these settings of the model: in its scheduler_config.json, set rescale_betas_zero_snr to "
+    "false.",
+)
 _LATER = translate("errors", "The phases are shown when the run has begun.")
 Pipeline = Any
 """A pipeline of diffusers; it ships no types."""
@@ -199,7 +204,7 @@ class Engine:
         requests = (replace(request, sampler=each) for each in others if each != request.sampler)
         working = list(islice((each for each in requests if self._plan_problem(each) is None), _NAMED))
         names = ", ".join(f"{SAMPLERS[each.sampler].label} ({each.sampler})" for each in working)
-        steps = translate("errors", "Choose another number of steps.") if problem.is_of_steps else ""
+        steps = translate("errors", "Choose another number of steps.") if problem.is_of_steps else _NO_SAMPLER
         named = translate("errors", "Choose one of these samplers: {0}.").format(names)
         either = translate("errors", "Choose another number of steps, or one of these samplers: {0}.")
         both = either.format(names) if problem.is_of_steps else named

@@ -260,6 +260,22 @@ def test_a_scheduler_that_its_pipeline_cannot_call_is_told_before_the_run_with_t
         pipeline(num_inference_steps=4, output_type="np")
 
 
+@pytest.mark.parametrize("kind", [diffusers.TCDScheduler, diffusers.LCMScheduler])
+def test_where_no_sampler_works_the_setting_to_be_changed_is_named(kind: Any) -> None:
+    advice = []
+    for begins_with_noise in (True, False):
+        made = kind(rescale_betas_zero_snr=begins_with_noise, timestep_spacing="trailing")
+        pipeline = diffusers.DDPMPipeline(unet(), made)
+        engine = Engine(lambda *_, pipeline=pipeline, **__: pipeline)
+        engine.load(None, "cpu")
+        try:
+            engine.check_plan(RunRequest(sampler=OWN_SAMPLER, steps=4))
+        except RequestError as refused:
+            advice.append(refused.advice)
+    assert len(advice) == 1  # as advised, it runs
+    assert advice[0].endswith("in its scheduler_config.json, set rescale_betas_zero_snr to false.")
+
+
 @pytest.mark.parametrize("kind", [diffusers.DDIMScheduler, diffusers.EulerDiscreteScheduler, diffusers.PNDMScheduler])
 def test_pipelines_can_call_the_schedulers_that_they_say_they_work_with(kind: Any, classes: dict[str, Any]) -> None:
     usual = diffusers.schedulers.KarrasDiffusionSchedulers
