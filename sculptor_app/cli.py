@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = ("sculpt", "invert", "forward", "check_model", "explain", "menu", "atelier", "train", "evaluate")
 """Modules of `sculptor_app.commands`, in the order in which the help lists them."""
+_WITHOUT_TORCH = ("explain", "menu")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,6 +43,8 @@ def _run(argv: Sequence[str] | None) -> int:
         terminal.say("The current folder is gone; change to another one and start again.", terminal.stderr())
         return terminal.BAD_INPUT
     if argv is None and arguments.run is not open_window:
+        if arguments.run.__module__.rpartition(".")[2] not in _WITHOUT_TORCH:
+            terminal.require_addresses(terminal.LEAST_ADDRESSES)
         terminal.keep_streams()
     return int(arguments.run(arguments))
 

@@ -95,6 +95,21 @@ def say(text: str, stream: TextIO | None) -> None:
             raise OutputFailed(getattr(error, "strerror", None) or str(error)) from error
 
 
+LEAST_ADDRESSES = 1 << 30
+"""Bytes of addresses for a command that computes; with fewer, torch aborts the process without a word."""
+
+
+def require_addresses(least: int) -> None:
+    """Raise `MemoryError` if this process may have fewer bytes of addresses, as by `ulimit -v`."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < least:
+        raise MemoryError
+
+
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person looks at the stream."""
     return stream is not None and not stream.closed and stream.isatty()

@@ -4,19 +4,18 @@ The standard library alone at import time: the installer asks here before anythi
 """
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Mapping
 
-from sculptor_app.commands.terminal import BAD_INPUT, UNEXPECTED, keep_streams, say, stderr
+from sculptor_app.commands.terminal import BAD_INPUT, UNEXPECTED, keep_streams, require_addresses, say, stderr
 
 _OWN_SCREENS = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs", "directfb")
 """Platforms of Qt's that need neither X11 nor Wayland."""
 
 
-LEAST_ADDRESSES = 1 << 30
-"""Bytes of addresses for the window alone; with fewer, Qt aborts the process."""
+LEAST_ADDRESSES = 3 << 29
+"""Bytes of addresses for the window; with fewer, Qt or torch aborts the process."""
 
 
 def missing_display(environ: Mapping[str, str] | None = None, platform: str | None = None) -> str:
@@ -41,24 +40,13 @@ def missing_display(environ: Mapping[str, str] | None = None, platform: str | No
     )
 
 
-def _address_limit() -> float:
-    """Bytes of addresses that this process may have."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return math.inf
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return math.inf if limit == resource.RLIM_INFINITY else limit
-
-
 def open_window(arguments: argparse.Namespace) -> int:
     """Open the window and stay until it is closed; returns the exit code."""
     missing = missing_display()
     if missing:
         say(missing, stderr())
         return UNEXPECTED
-    if _address_limit() < LEAST_ADDRESSES:
-        raise MemoryError
+    require_addresses(LEAST_ADDRESSES)
     try:
         from sculptor_app.ui.shell.app import main
     except ImportError as error:

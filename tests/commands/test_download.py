@@ -27,7 +27,7 @@ def cache(tmp_path: Path) -> Path:
 def served(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     import huggingface_hub
 
-    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)  # as if it had passed before
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: ())  # as if it had passed before
     with serving(files_of(save(ddpm, tmp_path / "ddpm"))) as small_hub:
         make_usual(small_hub, cache, monkeypatch)
         yield small_hub
@@ -91,7 +91,7 @@ def test_nobody_is_asked_about_what_is_here(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """Of all that a folder may make libraries do; a name of the hub is asked for, which shows that it is counted."""
-    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: ())
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     folder = save(ddpm, tmp_path / "ddpm")

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.diffusion.models import loader
-from sculptor_app.diffusion.models.verdict import LoadingStage, Verdict
+from sculptor_app.diffusion.models.verdict import Finding, LoadingStage, Verdict
 from sculptor_app.session.runner import ModelRun, RunState, SampleRun, SamplingRunner
 from tests.helpers.diffusers_models import ddpm, save
 from tests.helpers.failing_engine import MissingSampling
@@ -153,7 +153,7 @@ def test_stop_before_the_engine_is_there_takes_the_work_back(qtbot: QtBot, runne
 def test_the_loading_of_a_model_is_reported_by_the_run_that_it_is_for(
     qtbot: QtBot, runner: SamplingRunner, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: ())
     stages: list[str] = []
     runner.loading.connect(lambda progress: stages.append(str(progress)))
     ready(qtbot, runner)
@@ -175,10 +175,9 @@ def test_the_loading_of_a_model_can_be_stopped(
     foreign = save(ddpm, tmp_path / "ddpm")
     check_in_sandbox = loader.check_in_sandbox
 
-    def wait_until_stopped(verdict: Verdict, dtype: str, stop: threading.Event) -> None:
+    def wait_until_stopped(verdict: Verdict, dtype: str, stop: threading.Event) -> tuple[Finding, ...]:
         if verdict.path != foreign.resolve():  # the tiny model has passed
-            check_in_sandbox(verdict, dtype, stop)
-            return
+            return check_in_sandbox(verdict, dtype, stop)
         assert stop.wait(PATIENCE_MS / 1000)
         raise Cancelled
 

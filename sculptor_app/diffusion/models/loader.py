@@ -158,7 +158,9 @@ def check_model(
         plan = plan_loading(verdict, device) if dtype is None else LoadingPlan(dtype)
         if sandbox and (sandbox_own or not _is_own(verdict.path)):
             report(LoadingProgress(LoadingStage.SANDBOX))
-            check_in_sandbox(verdict, plan.dtype, stop)
+            notes = check_in_sandbox(verdict, plan.dtype, stop)
+            if device == "cpu":  # what it was tried on
+                verdict = replace(verdict, findings=(*verdict.findings, *notes))
     except Unfit as unfit:
         return replace(verdict, findings=(*verdict.findings, unfit.finding)), None
     except ModelRefused as refused:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,15 +14,15 @@ import threading
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import sculptor_app
 from sculptor_app import folders
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.files import atomic_file, make_private, temporary_folder
-from sculptor_app.core.texts import byte_text, from_plain, translate
+from sculptor_app.core.texts import byte_text, from_plain, to_plain, translate
 from sculptor_app.diffusion.models.folder import cache_folder, parse_json
-from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Verdict, shown_path
+from sculptor_app.diffusion.models.verdict import Finding, ModelRefused, Severity, Verdict, shown_path
 from sculptor_app.identity import VERSION
 
 LEAST_SECONDS = 6
@@ -33,8 +33,11 @@ LIBRARY_SECONDS = 30
 BYTES_PER_SECOND = 20 << 20
 """Slower than any disk that a model should be read from."""
 SMALL_PARAMETERS = 150_000_000
-"""A model of so many takes a step of a picture of its own size on a single core within STEP_SECONDS."""
-STEP_SECONDS = 60
+"""A model of up to so many makes pictures of its own size."""
+STEP_SECONDS = 6
+"""Of computing in which it does so; what takes longer is worked out from smaller ones."""
+LARGE_STEP_SECONDS = 60
+"""The same for a larger model and its small picture."""
 CONVERTING_SECONDS = 120
 CONVERTING_BYTES = 2 << 30
 """What it takes to read pickles, besides what follows from their size."""
@@ -43,11 +46,15 @@ SPARE_BYTES = 640 << 20
 MOST_SPARE_BYTES = 4 << 30
 LIBRARY_BYTES = 1 << 30
 """What the libraries themselves take, at most."""
+LIBRARY_ADDRESSES = 3 << 30
 MOST_ANSWER = 1 << 20
 CONVERTED_VARIABLE = "SCULPTOR_CONVERTED_WEIGHTS"
 """Of the subprocess's environment, as its cache folder is another."""
 FOLDER_PREFIX = "sculptor-sandbox-"
 _POLL_S = 0.05
+TAKES_MUCH = translate(
+    "errors", "Opening the model, and one step of it, take more than {0}, far more than its weights."
+)
 _AGAIN = translate("errors", "It would have ended the program; copy the model again, or choose another.")
 
 _OFFLINE = {
@@ -58,25 +65,30 @@ _OFFLINE = {
 _SECRETS = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY", "HF_HOME", "HF_HUB_CACHE", "PYTHONSTARTUP")
 
 
-def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None = None) -> None:
+def check_in_sandbox(verdict: Verdict, dtype: str, stop: threading.Event | None = None) -> tuple[Finding, ...]:
     """Load a model in the sandbox and take a step of it, unless just this one has passed before.
 
     The subprocess has no network, no secrets, no GPU, may write nothing, and its memory and time are bounded by what
-    the weights need. A small model makes a picture of its own size there, a large one a small picture. What it passes
-    is remembered in the cache folder, by its fingerprint.
+    the weights need. A small model makes a picture of its own size there, if that is quick, a large one a small
+    picture. What it passes is remembered in the cache folder, by its fingerprint.
+
+    Returns:
+        Notes about what a step of it takes, where that is much.
 
     Raises:
         ModelRefused: It failed, or took too much.
         Cancelled: It was stopped.
     """
     passed = _remembered(verdict, dtype)
-    if passed is not None and passed.is_file():
-        return
-    refused = _load(verdict, dtype, stop)
-    if refused:
-        raise ModelRefused(refused)
+    notes = None if passed is None else _notes_in(passed)
+    if notes is not None:
+        return notes
+    found = _load(verdict, dtype, stop)
+    if any(each.severity is Severity.REFUSED for each in found):
+        raise ModelRefused(found)
     if passed is not None:
-        _remember(passed, verdict.path)
+        _remember(passed, verdict.path, found)
+    return tuple(found)
 
 
 def _load(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Finding]:
@@ -84,12 +96,9 @@ def _load(verdict: Verdict, dtype: str, stop: threading.Event | None) -> list[Fi
     largest = max((weights.largest_bytes for weights in verdict.weights), default=0)
     memory_bytes = held + largest + verdict.copied_bytes + min(MOST_SPARE_BYTES, SPARE_BYTES + 4 * held)
     is_small = verdict.parameter_count <= SMALL_PARAMETERS
-    step_seconds = STEP_SECONDS * min(1, verdict.parameter_count / SMALL_PARAMETERS)
-    seconds = (
-        LEAST_SECONDS + verdict.stored_bytes // BYTES_PER_SECOND + math.ceil((1 if is_small else 2) * step_seconds)
-    )
-    patience_s = 0 if is_small else STEP_SECONDS
-    task = ["load", str(verdict.path), verdict.wanted_variant or "", dtype, str(patience_s)]
+    step_seconds = STEP_SECONDS if is_small else LARGE_STEP_SECONDS
+    seconds = LEAST_SECONDS + verdict.stored_bytes // BYTES_PER_SECOND + (1 if is_small else 2) * step_seconds
+    task = ["load", str(verdict.path), verdict.wanted_variant or "", dtype, str(step_seconds)]
     return run(task, memory_bytes, seconds, stop)
 
 
@@ -108,7 +117,27 @@ def run(task: list[str], memory_bytes: int, seconds: int, stop: threading.Event 
             finding = _wait(process, PATIENCE * (LIBRARY_SECONDS + seconds), memory_bytes, stop)
         finally:
             _end(process)
-        return [finding] if finding is not None else _findings(process.returncode, answer)
+        found = [finding] if finding is not None else _findings(process.returncode, answer)
+    ended = process.returncode != 0 or any(getattr(each.message, "template", "") == TAKES_MUCH for each in found)
+    too_little = _too_little(memory_bytes)
+    return [too_little] if ended and finding is None and too_little is not None else found
+
+
+def _too_little(memory_bytes: int) -> Finding | None:
+    """The finding that this program itself may have less memory than a trial; None where it may have enough."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY or limit > memory_bytes + LIBRARY_ADDRESSES:
+        return None
+    return Finding(
+        translate("errors", "There is too little memory to try the model: a limit leaves {0}.").format(
+            byte_text(limit)
+        ),
+        translate("errors", "Raise the limit that Sculptor was started with (`ulimit -v unlimited`), and try again."),
+    )
 
 
 def converted_folder() -> Path:
@@ -185,9 +214,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _findings(code: int, answer: IO[bytes]) -> list[Finding]:
     answer.seek(0)
     try:
-        refused = parse_json(answer.read(MOST_ANSWER))["refused"]
-        return [Finding(from_plain(message), from_plain(explanation)) for message, explanation in refused]
+        return _from_plain(parse_json(answer.read(MOST_ANSWER))["findings"])
     except (ValueError, TypeError, KeyError):
+        if -code == getattr(signal, "SIGXCPU", 0):
+            return [
+                Finding(translate("errors", "Opening the model, and one step of it, take too long."),
+                        translate("errors", "Its settings ask for something huge; it may never end."))
+            ]  # fmt: skip
         how = (
             translate("errors", "signal {0}").format(-code)
             if code < 0
@@ -198,6 +231,13 @@ def _findings(code: int, answer: IO[bytes]) -> list[Finding]:
                 translate("errors", "Loading the model in the sandbox ended its process with {0}.").format(how), _AGAIN
             )
         ]
+
+
+def _from_plain(told: list[list[Any]]) -> list[Finding]:
+    return [
+        Finding(from_plain(message), from_plain(explanation), Severity(severity))
+        for message, explanation, severity in told
+    ]
 
 
 def _remembered(verdict: Verdict, dtype: str) -> Path | None:
@@ -217,10 +257,19 @@ def _version(name: str) -> str:
         return "none"
 
 
-def _remember(passed: Path, model: Path) -> None:
+def _notes_in(passed: Path) -> tuple[Finding, ...] | None:
+    """The notes of a trial that was passed before; None where it was not."""
+    try:
+        return tuple(_from_plain(parse_json(passed.read_bytes())["notes"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _remember(passed: Path, model: Path, notes: list[Finding]) -> None:
     """Note that a model has passed; without room for it, it is loaded here again the next time."""
+    told = [[to_plain(each.message), to_plain(each.explanation), each.severity.value] for each in notes]
     with contextlib.suppress(OSError):
         passed.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(passed) as file:
             make_private(Path(file.name))  # it names a path
-            file.write(json.dumps({"model": shown_path(model), "passed": "trial"}).encode())
+            file.write(json.dumps({"model": shown_path(model), "passed": "trial", "notes": told}).encode())

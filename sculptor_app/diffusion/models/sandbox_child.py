@@ -1,9 +1,9 @@
 """The sandbox's subprocess: reads what is not trusted under limits on memory, time, files and network; reports in JSON.
 
 Started by `sandbox`, never by a person, with the arguments BYTES SECONDS and a task: `load PATH VARIANT DTYPE PATIENCE`
-builds a model and takes a step of it, VARIANT being empty for the plain files; a large model is let off after PATIENCE
-seconds, if these are more than 0. `convert FOLDER STEM PICKLE...` writes their weights into FOLDER. The step is that of
-`diffusion.sampling.trial`, which is the program that is run.
+builds a model and takes a step of it, VARIANT being empty for the plain files; one whose networks compute for more than
+PATIENCE seconds is let off as slow. `convert FOLDER STEM PICKLE...` writes their weights into FOLDER. The step is that
+of `diffusion.sampling.trial`, which is the program that is run.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.texts import byte_text, to_plain, translate
-from sculptor_app.diffusion.models.verdict import Finding, Unfit
+from sculptor_app.diffusion.models.sandbox import TAKES_MUCH
+from sculptor_app.diffusion.models.verdict import Finding, Severity, Unfit
 
 _FORBIDDEN = (
     "socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile",
@@ -32,12 +34,13 @@ _FORBIDDEN = (
 """Audit events, or beginnings of them, that end in a `Forbidden`."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 LIBRARY_BYTES = 2 << 30
+_POLL_S = 0.05
 MOST_WRITTEN_BYTES = 512 << 20
 """Of one file: a checkpoint's settings and vocabularies are copied."""
 
 
-Rehearse = Callable[[Any], object]
-"""Called with a pipeline that was built, to take a step of it; returns None, or raises what that raised."""
+Rehearse = Callable[[Any, int], Sequence[Finding]]
+"""Called with a pipeline that was built and what it may take, to take a step of it; returns notes, or raises."""
 
 
 def main(arguments: Sequence[str], rehearse: Rehearse) -> None:
@@ -49,24 +52,45 @@ def main(arguments: Sequence[str], rehearse: Rehearse) -> None:
     limits, end = (int(memory_bytes), int(seconds)), functools.partial(_answer, answer)
     if task == "load":
         path, variant, dtype, patience_s = others
-        end_after = functools.partial(_end_after, float(patience_s), end)
-        end(_load(limits, lambda pipeline: (end_after(), rehearse(pipeline)), path, variant, dtype))
+
+        def rehearse_patiently(pipeline: Any, memory_bytes: int) -> Sequence[Finding]:
+            _end_after(float(patience_s), pipeline, end)
+            return rehearse(pipeline, memory_bytes)
+
+        end(_load(limits, rehearse_patiently, path, variant, dtype))
     end(_convert(limits, *others))
 
 
-def _answer(answer: IO[str], refused: Sequence[Finding]) -> NoReturn:
+def _answer(answer: IO[str], findings: Sequence[Finding]) -> NoReturn:
     """Write the result, and end the process at once: nothing that was loaded has a say in how it ends."""
-    json.dump({"refused": [[to_plain(each.message), to_plain(each.explanation)] for each in refused]}, answer)
+    told = [[to_plain(each.message), to_plain(each.explanation), each.severity.value] for each in findings]
+    json.dump({"findings": told}, answer)
     answer.flush()
     os._exit(0)
 
 
-def _end_after(seconds: float, end: Callable[[Sequence[Finding]], NoReturn]) -> None:
-    """End the process, with nothing found, after so many seconds, if they are more than 0."""
-    if seconds:
-        timer = threading.Timer(seconds, end, [()])
-        timer.daemon = True
-        timer.start()
+def _end_after(seconds: float, pipeline: Any, end: Callable[[Sequence[Finding]], NoReturn]) -> None:
+    """End the process after so many seconds of computing, with a note if a network computes, else with a refusal."""
+    computing: list[bool] = []
+    networks = [each for each in pipeline.components.values() if hasattr(each, "register_forward_pre_hook")]
+    for part in (inner for each in networks for inner in (each, *each.children())):  # some are called by their parts
+        part.register_forward_pre_hook(lambda *_: computing.append(True))
+        part.register_forward_hook(lambda *_: computing.pop() and None, always_call=True)
+
+    def watch() -> None:
+        last = time.process_time() + seconds
+        while time.process_time() < last:
+            time.sleep(_POLL_S)
+        if computing:
+            slow = translate("errors", "It is slow: a step takes more than {0:.0f} seconds.").format(seconds)
+            finding = Finding(slow, "", Severity.NOTE)
+        else:
+            stuck = translate("errors", "Before the network is asked, a step takes more than {0:.0f} seconds.")
+            advice = translate("errors", "A run may never end; choose another model.")
+            finding = Finding(stuck.format(seconds), advice)
+        end([finding])
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _load(limits: tuple[int, int], rehearse: Rehearse, path: str, variant: str, dtype: str) -> Sequence[Finding]:
@@ -79,10 +103,10 @@ def _load(limits: tuple[int, int], rehearse: Rehearse, path: str, variant: str, 
     limit_resources(*limits)
     forbid(Path(tempfile.gettempdir()))
 
-    def read() -> None:
+    def read() -> Sequence[Finding]:
         pipeline = build(verdict, dtype)
         check_suitable(pipeline)
-        rehearse(pipeline)
+        return rehearse(pipeline, limits[0])
 
     return _refused(read, limits[0])
 
@@ -93,10 +117,15 @@ def _convert(limits: tuple[int, int], folder: str, stem: str, *files: str) -> Se
 
     limit_resources(*limits, most_written_bytes=limits[0])
     forbid(Path(folder))
-    return _refused(lambda: convert_files([Path(each) for each in files], Path(folder), stem), limits[0])
+
+    def convert() -> Sequence[Finding]:
+        convert_files([Path(each) for each in files], Path(folder), stem)
+        return []
+
+    return _refused(convert, limits[0])
 
 
-def _refused(read: Callable[[], object], memory_bytes: int) -> Sequence[Finding]:
+def _refused(read: Callable[[], Sequence[Finding]], memory_bytes: int) -> Sequence[Finding]:
     """The findings of a task that reads something, whatever it raises."""
     import torch
 
@@ -104,23 +133,19 @@ def _refused(read: Callable[[], object], memory_bytes: int) -> Sequence[Finding]
 
     torch.set_num_threads(1)
     try:
-        read()
+        return read()
     except Unfit as unfit:
         return [unfit.finding]
     except SculptorError as error:
         return [Finding(error.message, error.advice)]
     except (Exception, MemoryError) as error:
         return [_unforeseen(error, is_out_of_memory(error), memory_bytes)]
-    return []
 
 
 def _unforeseen(error: BaseException, memory: bool, memory_bytes: int) -> Finding:
     if memory:
         return Finding(
-            translate(
-                "errors",
-                "Opening the model, and one step of it, take more than {0}, far more than its weights.",
-            ).format(byte_text(memory_bytes)),
+            TAKES_MUCH.format(byte_text(memory_bytes)),
             translate("errors", "Its settings ask for something huge; it would end the program."),
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -150,8 +175,7 @@ def limit_resources(memory_bytes: int, seconds: int, most_written_bytes: int = M
     except ImportError:  # Windows
         return
     used_s = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-    bounds = [(resource.RLIMIT_CPU, used_s + seconds), (resource.RLIMIT_FSIZE, most_written_bytes)]
-    bounds.append((resource.RLIMIT_CORE, 0))
+    bounds = [(resource.RLIMIT_FSIZE, most_written_bytes), (resource.RLIMIT_CORE, 0)]
     taken = _address_space()
     if taken is not None:
         addresses, data = taken
@@ -164,6 +188,9 @@ def limit_resources(memory_bytes: int, seconds: int, most_written_bytes: int = M
         _, hard = resource.getrlimit(limit)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(limit, (most, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if hard == resource.RLIM_INFINITY or hard > used_s + seconds:  # the soft limit's signal says what it was
+        resource.setrlimit(resource.RLIMIT_CPU, (used_s + seconds, used_s + seconds + 1))
 
 
 def _address_space() -> tuple[int, int] | None:

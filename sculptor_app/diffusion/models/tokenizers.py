@@ -45,6 +45,10 @@ _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 """An escaped letter or a class of letters in a pattern, within which a bracket is just a letter."""
 _ENDLESS = re.compile(r"\)(?:[*+]|\{\d*,?\d*\})")
 """A group that repeats: with anything in it that repeats, too, a search may take for ever."""
+_REPEATED = re.compile(r"[()|]|(?:[*+]|\{\d*,(?:\d{2,})?\})[?+]?")
+"""What groups and parts alternatives, and what repeats without end or at least ten times."""
+MOST_REPEATED = 3
+"""Parts that repeat in a row: a search among n letters takes n to their power; published patterns have two."""
 _LITTLE = translate("errors", "It makes much out of little: a prompt would fill the memory, or take for ever.")
 
 MOST_PIECES = 1 << 21
@@ -191,8 +195,31 @@ def _pattern_excesses(pattern: Any) -> Iterator[tuple[str, object, object]]:
     for name, text in pattern.items() if isinstance(pattern, dict) else ():
         if isinstance(text, str) and len(text) > MOST_PATTERN_LETTERS:
             yield "pattern", len(text), MOST_PATTERN_LETTERS
-        elif isinstance(text, str) and name == "Regex" and _ENDLESS.search(_ATOM.sub("x", text)):
-            yield "pattern", text, translate("errors", "one without groups that repeat")
+        elif isinstance(text, str) and name == "Regex":
+            plain = _ATOM.sub("x", text)
+            if _ENDLESS.search(plain):
+                yield "pattern", text, translate("errors", "one without groups that repeat")
+            elif _repeated_in_a_row(plain) > MOST_REPEATED:
+                most = translate("errors", "one with {0} parts that repeat, one after the other")
+                yield "pattern", text, most.format(MOST_REPEATED)
+
+
+def _repeated_in_a_row(pattern: str) -> int:
+    """The most parts that repeat in one alternative of a pattern, its groups with their own."""
+    most, current = [0], [0]
+    for found in _REPEATED.finditer(pattern):
+        token = found.group()
+        if token == "(":
+            most.append(0)
+            current.append(0)
+        elif token == ")" and len(most) > 1:
+            inner = max(most.pop(), current.pop())
+            current[-1] += inner
+        elif token == "|":
+            most[-1], current[-1] = max(most[-1], current[-1]), 0
+        elif token not in "()":
+            current[-1] += 1
+    return max(*most, sum(current))
 
 
 def _growth(rules: Any) -> int:

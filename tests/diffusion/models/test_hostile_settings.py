@@ -9,6 +9,7 @@ import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers
@@ -128,6 +129,8 @@ TOKENIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "a pattern that takes for ever": ({"pre_tokenizer": split("(a+)+$")}, r"pattern in .* is '\(a\+\)\+\$'"),
     "another": ({"normalizer": replace("", {"Regex": "(?:x|xx){9}y"})}, "pattern in .* is"),
     "one behind a class of letters": ({"pre_tokenizer": split(r"[\])](a|a)*b")}, "pattern in .* is"),
+    "a pattern that takes the fourth power": ({"pre_tokenizer": split("q*q*q*q*z")}, "one with 3 parts that repeat"),
+    "the same in groups": ({"pre_tokenizer": split("(b|(a+))(a*?|c)x{9}a{0,999}a*z")}, "one with 3 parts that repeat"),
     "a huge pattern": ({"pre_tokenizer": split("a?" * 1001)}, "pattern in .* has 2,002"),
     "a text many times over": ({"post_processor": template(65)}, "single in .* has 65"),
     "a long frame": ({"post_processor": template(1, 10**5)}, "special_tokens in .* has 100,000"),
@@ -223,7 +226,7 @@ def test_a_trial_does_all_that_a_run_does_and_lets_large_models_fail_unless_memo
     monkeypatch.setattr(
         pipeline.vae, "decode", lambda *given, **named: (done.append("decoded"), decode(*given, **named))[1]
     )
-    trial.rehearse(pipeline)
+    trial.rehearse(pipeline, 1 << 30)
     assert list(dict.fromkeys(done)) == ["text_encoder", "unet", "decoded", "map"]
     assert done.count("unet") <= 2  # PNDM takes two calls for the first step
     for error, is_told in ((TypeError("a size"), False), (MemoryError(), True)):
@@ -236,10 +239,71 @@ def test_a_trial_does_all_that_a_run_does_and_lets_large_models_fail_unless_memo
             hook = pipeline.unet.register_forward_pre_hook(fail)
             if is_small or is_told:
                 with pytest.raises(MemoryError if is_told else SamplerFailed):
-                    trial.rehearse(pipeline)
+                    trial.rehearse(pipeline, 1 << 30)
             else:
-                trial.rehearse(pipeline)
+                trial.rehearse(pipeline, 1 << 30)
             hook.remove()
+
+
+def by_side(power: int, fits: int = 1 << 20, takes: int = 0) -> Callable[[int], float]:
+    """Seconds of a step of an edge; too much for the memory beyond one edge, of no use below another."""
+
+    def seconds(side_px: int) -> float:
+        if side_px > fits:
+            raise MemoryError
+        if side_px < takes:
+            raise ValueError("it has no such size")
+        return 0.1 * (side_px / 128) ** power
+
+    return seconds
+
+
+TRIALS: dict[str, tuple[int, Callable[[int], float], list[int], str]] = {
+    "quick": (128, by_side(2), [128], ""),
+    "quick, and of more than one size": (512, by_side(2), [128, 256, 512], ""),
+    "convolutions": (1024, by_side(2), [128, 256, 512], "a step at its own size, 1,024 pixels, takes about 6 seconds"),
+    "attention": (1024, by_side(4), [128, 256], "1,024 pixels, takes about 410 seconds"),
+    "without end": (4096, by_side(4), [128, 256], "4,096 pixels, takes 29 hours on one core"),
+    "memory": (512, by_side(2, fits=256), [128, 256, 512], "may take 4.3 GB of memory."),
+    "memory that nobody has": (1024, by_side(2, fits=128), [128, 256], "may take 68.7 GB of memory, and 34.4 GB are"),
+    "memory of the only size": (512, by_side(2, fits=256, takes=512), [128, 256, 512], "MemoryError"),
+    "of one size": (1024, by_side(1, takes=1024), [128, 256, 512, 1024], ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_what_a_step_takes_is_found_out_by_growing_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_px, seconds, sides, words = TRIALS[name]
+    clock, tried = [0.0], []
+
+    def take_step(_: Any, side_px: int) -> None:
+        tried.append(side_px or own_px)
+        clock[0] += seconds(side_px or own_px)
+
+    monkeypatch.setattr(trial, "take_step", take_step)
+    monkeypatch.setattr(trial, "native_size", lambda _: (own_px, own_px // 2))
+    monkeypatch.setattr(trial, "_peak_bytes", lambda: 0)
+    monkeypatch.setattr(trial.time, "process_time", lambda: clock[0])
+    monkeypatch.setattr(trial.psutil, "virtual_memory", lambda: SimpleNamespace(available=32 << 30))
+    try:
+        found = [each.message for each in trial._Growing(None, 1 << 30).findings()]
+    except Unfit as unfit:
+        assert "hours" in words or "nobody" in name
+        found = [unfit.finding.message]
+    except MemoryError:
+        found = ["MemoryError"]
+    assert tried == sides
+    assert len(found) == bool(words)
+    assert words in "".join(found)
+
+
+def test_a_network_whose_pipeline_is_asked_for_no_size_makes_smaller_pictures_for_a_while() -> None:
+    pipeline = ddpm()
+    pipeline.unet.register_to_config(sample_size=1024)
+    with trial._sized(pipeline, 250):
+        assert pipeline.unet.config.sample_size == 252  # a multiple of what its blocks halve
+        trial.take_step(pipeline, 16)
+    assert pipeline.unet.config.sample_size == 1024
 
 
 def test_memory_that_runs_out_for_the_latent_map_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def seen_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every model had passed the sandbox."""
-    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: ())
 
 
 def test_the_program_s_own_model_alone_needs_no_sandbox_and_makes_the_same_picture(

@@ -6,16 +6,25 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from torch import nn
 
 from sculptor_app.core.errors import Cancelled
-from sculptor_app.core.texts import Text
-from sculptor_app.diffusion.models import sandbox
+from sculptor_app.core.texts import Text, translate
+from sculptor_app.diffusion.models import sandbox, sandbox_child
 from sculptor_app.diffusion.models.folder import cache_folder
-from sculptor_app.diffusion.models.loader import inspect_model, load_pipeline
-from sculptor_app.diffusion.models.verdict import LoadingProgress, LoadingStage, ModelRefused, shown_path
+from sculptor_app.diffusion.models.loader import check_model, inspect_model, load_pipeline
+from sculptor_app.diffusion.models.verdict import (
+    Finding,
+    LoadingProgress,
+    LoadingStage,
+    ModelRefused,
+    Severity,
+    shown_path,
+)
 from tests.helpers.diffusers_models import WEIGHTS, dit, edit_json, edit_weights, save
 
 ROOT = Path(__file__).parents[3]
@@ -88,8 +97,8 @@ def test_findings_of_the_sandbox_keep_their_template_and_facts(model: Path, star
 @pytest.mark.parametrize(
     "answer",
     [
-        b"", b"[]", b'{"refused": 1}', b'{"refused": [["a"]]}', b"[" * 100_000,
-        b'{"refused": [[{"context": "errors", "template": "{0:>9999999999}", "facts": ["a"]}, ""]]}',
+        b"", b"[]", b'{"findings": 1}', b'{"findings": [["a"]]}', b'{"findings": [["a", "b", "c"]]}', b"[" * 100_000,
+        b'{"findings": [[{"context": "errors", "template": "{0:>9999999999}", "facts": ["a"]}, "", "note"]]}',
     ],
 )  # fmt: skip
 def test_an_answer_that_is_none_counts_as_a_refusal(answer: bytes) -> None:
@@ -107,6 +116,51 @@ def test_a_trial_that_takes_too_long_is_ended(model: Path, started: list[Any], m
     with pytest.raises(ModelRefused, match=r"took more than 0 seconds\. It would have ended the program"):
         load_pipeline(model)
     assert started[0].returncode < 0
+
+
+def test_notes_of_a_trial_are_remembered_with_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = Finding(
+        translate("errors", "It is slow: a step takes more than {0:.0f} seconds.").format(6), "", Severity.NOTE
+    )
+    tried: list[Any] = []
+    monkeypatch.setattr(sandbox, "_load", lambda *_: [tried.append(1) or note])
+    told = [check_model(model, "cpu")[0].findings for _ in range(2)]
+    assert told == [(note,), (note,)]
+    assert tried == [1]
+
+
+def test_a_limit_of_memory_on_the_program_itself_is_blamed_on_that_and_not_on_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resource = pytest.importorskip("resource")
+    assert sandbox._too_little(1 << 30) is None
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1000 << 20, 1000 << 20))
+    monkeypatch.setattr(sandbox, "_start", lambda *_: subprocess.Popen(["false"], stdin=subprocess.PIPE))
+    (finding,) = sandbox.run(["load"], 1 << 30, 1)
+    assert finding.message == "There is too little memory to try the model: a limit leaves 1.0 GB."
+
+
+@pytest.mark.parametrize("is_computing", [True, False])
+def test_a_network_that_computes_for_long_is_slow_and_all_else_that_does_is_refused(is_computing: bool) -> None:
+    told: list[Finding] = []
+    ended = threading.Event()
+
+    def end(findings: Any) -> Any:
+        told.extend(findings)
+        ended.set()
+
+    class Decoder(nn.Module):
+        def forward(self) -> None:
+            while not ended.is_set():
+                pass
+
+    network = nn.Sequential(Decoder())
+    pipeline = SimpleNamespace(components={"vae": network, "scheduler": object()})
+    sandbox_child._end_after(0.05 if is_computing else 0, pipeline, end)
+    if is_computing:
+        network[0]()  # as an autoencoder's parts are called, not the whole
+    assert ended.wait(20)
+    assert [each.severity for each in told] == [Severity.NOTE if is_computing else Severity.REFUSED]
 
 
 def test_a_trial_can_be_stopped(model: Path, started: list[Any]) -> None:

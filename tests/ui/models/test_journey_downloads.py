@@ -30,7 +30,7 @@ def ddpm_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def served(ddpm_files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     import huggingface_hub
 
-    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)  # as if it had passed before
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: ())  # as if it had passed before
     with serving(dict(ddpm_files)) as small_hub:
         make_usual(small_hub, tmp_path / "cache", monkeypatch)
         yield small_hub
@@ -265,10 +265,11 @@ def test_opening_says_what_is_done_and_can_be_stopped(
 ) -> None:
     folder = tmp_path / "ddpm"
 
-    def wait_until_stopped(verdict: Verdict, dtype: str, stop: threading.Event) -> None:
+    def wait_until_stopped(verdict: Verdict, dtype: str, stop: threading.Event) -> tuple[()]:
         if verdict.path == folder.resolve():  # the tiny model has passed
             assert stop.wait(RUN_MS / 1000)
             raise Cancelled
+        return ()
 
     monkeypatch.setattr(loader, "check_in_sandbox", wait_until_stopped)
     for name, content in ddpm_files.items():
@@ -289,7 +290,7 @@ def test_opening_says_what_is_done_and_can_be_stopped(
     assert ready.runner.engine.device is None
     ready.run(3)
     assert ready.session.trajectory.is_complete
-    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: ())
     said: list[str] = []
     models.opening.loading.connect(lambda _: said.append(opening_bar.text.text()))
     with ready.qtbot.waitSignal(models.opening.opened, timeout=RUN_MS):
