@@ -30,6 +30,12 @@ _TOO_LITTLE = (
     "There is too little memory for this. Close other programs, or raise the limit that this one was started with "
     "(`ulimit -v unlimited`)."
 )
+_NO_ROOM = "There is no room for what the program writes while it works. Free some space,"
+_FULL = {
+    errno.ENOSPC: "and try again.",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "and try again.",
+    errno.EFBIG: "or raise the limit of a file's size (`ulimit -f unlimited`).",
+}
 _ended_by = 0
 """Number of the signal that ends the process; 0 before."""
 
@@ -137,6 +143,10 @@ def _sentence(error: BaseException) -> tuple[str, int]:
     is_out_of_memory = isinstance(error, OSError) and error.errno == errno.ENOMEM
     if isinstance(error, MemoryError) or is_out_of_memory or any(word in str(error).lower() for word in _NO_MEMORY):
         return _TOO_LITTLE, terminal.UNEXPECTED
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # tempfile's own words
+        return f"{_NO_ROOM} or name another folder with TMPDIR.", terminal.NOT_WRITTEN
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"{_NO_ROOM} {_FULL[error.errno]}", terminal.NOT_WRITTEN
     from sculptor_app.core.errors import SculptorError
 
     if isinstance(error, SculptorError):
