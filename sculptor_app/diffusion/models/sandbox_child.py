@@ -82,10 +82,10 @@ def _end_after(seconds: float, pipeline: Any, end: Callable[[Sequence[Finding]],
         while time.process_time() < last:
             time.sleep(_POLL_S)
         if computing:
-            slow = translate("errors", "It is slow: a step takes more than {0:.0f} seconds.").format(seconds)
+            slow = translate("errors", "It is slow: a step takes more than {0:.0f} s.").format(seconds)
             finding = Finding(slow, "", Severity.NOTE)
         else:
-            stuck = translate("errors", "Before the network is asked, a step takes more than {0:.0f} seconds.")
+            stuck = translate("errors", "Before the network is asked, a step takes more than {0:.0f} s.")
             advice = translate("errors", "A run may never end; choose another model.")
             finding = Finding(stuck.format(seconds), advice)
         end([finding])

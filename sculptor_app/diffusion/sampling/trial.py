@@ -123,21 +123,23 @@ class _Growing:
 
     def _slow(self, seconds: float) -> Finding:
         if seconds > MOST_STEP_SECONDS:
-            message = translate("errors", "A step at its own size, {0:,} pixels, takes {1:,.0f} hours on one core.")
+            message = translate("errors", "A step at its own size, {0:,} px, takes {1:,.0f} h on one core.")
             raise Unfit(message.format(self._own_px, seconds / 3600), _ENDLESS)
-        message = translate("errors", "It is slow: a step at its own size, {0:,} pixels, takes about {1:,.0f} seconds.")
+        message = translate(
+            "errors", "It is slow: a step at its own size, {0:,} px, takes about {1:,.0f} s on one core."
+        )
         return Finding(message.format(self._own_px, seconds), "", Severity.NOTE)
 
     def _greedy(self, step_bytes: int) -> Sequence[Finding]:
         free_bytes = psutil.virtual_memory().available
         if step_bytes > free_bytes:
             message = translate(
-                "errors", "A step at its own size, {0:,} pixels, may take {1} of memory, and {2} are free."
+                "errors", "A step at its own size, {0:,} px, may take {1} of memory, and {2} are free."
             ).format(self._own_px, byte_text(step_bytes), byte_text(free_bytes))
             raise Unfit(message, translate("errors", "It would end the program; choose a model of smaller pictures."))
         if step_bytes <= MUCH_BYTES:
             return ()
-        message = translate("errors", "A step at its own size, {0:,} pixels, may take {1} of memory.")
+        message = translate("errors", "A step at its own size, {0:,} px, may take {1} of memory.")
         return [Finding(message.format(self._own_px, byte_text(step_bytes)), "", Severity.NOTE)]
 
 

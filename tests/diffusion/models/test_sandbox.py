@@ -119,9 +119,7 @@ def test_a_trial_that_takes_too_long_is_ended(model: Path, started: list[Any], m
 
 
 def test_notes_of_a_trial_are_remembered_with_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    note = Finding(
-        translate("errors", "It is slow: a step takes more than {0:.0f} seconds.").format(6), "", Severity.NOTE
-    )
+    note = Finding(translate("errors", "It is slow: a step takes more than {0:.0f} s.").format(6), "", Severity.NOTE)
     tried: list[Any] = []
     monkeypatch.setattr(sandbox, "_load", lambda *_: [tried.append(1) or note])
     told = [check_model(model, "cpu")[0].findings for _ in range(2)]
