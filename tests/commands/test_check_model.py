@@ -127,7 +127,7 @@ def test_a_model_that_does_not_fit_into_memory(whole: Path, monkeypatch: Any, ca
         (["/gone"], "There is no folder /gone. Choose a folder that holds a model."),
         (
             ["some/body"],
-            "some/body is no folder and not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub for it.",
+            "There is no folder some/body, and no model of that name from the hub is on this computer. Add --download",
         ),
         ([".", "--device", "tpu"], "The device 'tpu' is not available here."),
     ],
