@@ -15,8 +15,6 @@ from PySide6.QtGui import QImage
 from sculptor_app.measures.frame_kinds import FrameKind
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.step import Frame
     from sculptor_app.measures.pictures import Picture
@@ -62,7 +60,6 @@ class PictureSource:
         self._kept: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
         self._decoded: OrderedDict[tuple[int, FrameKind], Shown] = OrderedDict()
         self._trajectory: AnyTrajectory | None = None
-        self._pool: ThreadPoolExecutor | None = None
 
     def set_trajectory(self, trajectory: AnyTrajectory | None) -> None:
         """Look at another trajectory from now on; pictures of the one before are forgotten."""
@@ -89,9 +86,11 @@ class PictureSource:
         found = [self._found(trajectory, *each) for each in wanted]
         missing = [index for index, each in enumerate(found) if each is None]
         if len(missing) > 1 and math.prod(trajectory.shape) >= _SIDE_BY_SIDE_NUMBERS:
-            helper = self._helper()
-            made = [helper.submit(_made, trajectory, *wanted[index]) for index in missing[1:]]
-            pictures = [_made(trajectory, *wanted[missing[0]]), *(each.result() for each in made)]
+            from concurrent.futures import ThreadPoolExecutor  # not needed before there are large pictures
+
+            with ThreadPoolExecutor(1, "pictures") as helper:  # to start a thread takes a tenth of a millisecond
+                made = [helper.submit(_made, trajectory, *wanted[index]) for index in missing[1:]]
+                pictures = [_made(trajectory, *wanted[missing[0]]), *(each.result() for each in made)]
         else:
             pictures = [_made(trajectory, *wanted[index]) for index in missing]
         for index, made_one in zip(missing, pictures, strict=True):
@@ -109,14 +108,6 @@ class PictureSource:
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
-
-    def _helper(self) -> ThreadPoolExecutor:
-        """The other thread, which ends with this object."""
-        from concurrent.futures import ThreadPoolExecutor  # not needed before there are large pictures
-
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, "pictures")
-        return self._pool
 
     def has_decoded(self, k: int, kind: FrameKind) -> bool:
         """Whether `keep_decoded` was given that picture, and it is still kept."""
