@@ -167,7 +167,7 @@ class Menus(QObject):
             ),
             Action(
                 "stop", self.tr("S&top after this step"), lambda: self._runs.stop(), ("Esc", "Ctrl+."),
-                lambda: self._runs.is_busy,
+                lambda: self._runs.is_busy and not self._full_screen.is_on,  # whose Esc leaves it first
             ),
             None,
             Action(

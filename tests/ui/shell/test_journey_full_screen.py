@@ -70,7 +70,13 @@ def test_the_page_in_front_fills_the_screen_and_goes_back(ready: Driver) -> None
     assert driver.session.position == 0
     driver.press(Qt.Key.Key_3)
     assert (stage.arrangement, stage.panels[1].isVisible()) == (AUTOMATIC, True)
-    driver.run(2)  # a new run keeps the screen
+    driver.start_long_run()  # a new run keeps the screen
+    assert full.is_on
+    driver.press(Qt.Key.Key_Escape)
+    assert (full.is_on, driver.session.is_running) == (False, True)  # it leaves, and stops nothing
+    driver.press(Qt.Key.Key_Escape)
+    driver.wait_for_end()
+    bench.menus.actions["full_screen"].trigger()
     assert full.is_on
     assert stage.isVisible()
     window.bench.pages.show("drown")
