@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QSettings, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
-from sculptor_app.core.texts import byte_text
+from sculptor_app.core.texts import byte_text, number_text
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, FrameKind, current_word
@@ -289,7 +289,7 @@ class Menus(QObject):
             Action("play_back", self.tr("Play back&ward"), lambda: self._session.play(-1), ("Shift+Space",), can),
             Choice(
                 "playing_speed",
-                [(f"{speed:g}", speed) for speed in SPEEDS],
+                [(number_text(speed), speed) for speed in SPEEDS],
                 self._session.speed,
                 lambda speed: self._session.set_speed(speed),
                 self.tr("&Speed, a second"),

@@ -201,7 +201,7 @@ def test_greys_that_were_scaled_are_said_beside_the_picture(driver: Driver, tmp_
     Image.fromarray(np.tile(np.arange(0, 4096, 64, np.uint16), (32, 1))).save(tmp_path / "scan.tif")
     wait_for_another(driver, page, lambda: page.open_path(tmp_path / "scan.tif"))
     note = "its greys are scaled to their own range: 0 is black, 4095 is white"
-    assert page.controls.about.text() == f"64×32 pixels · {note}"
+    assert page.controls.about.text() == f"64×32 px · {note}"
 
 
 def test_other_layers_drown_the_same_picture_anew_where_it_was_looked_at(driver: Driver) -> None:
