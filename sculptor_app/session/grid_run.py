@@ -1,4 +1,4 @@
-"""A grid of runs in the model's worker thread, and a preview of the noises that it starts from in the background."""
+"""A grid of runs in the model's worker thread; in the background a preview of its noises, and measures of one run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.session.tasks import BackgroundTask, ModelTask
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
 
 
@@ -39,15 +40,19 @@ class GridRunner(ModelTask):
 
     def __init__(self, runner: SamplingRunner, parent: QObject | None = None) -> None:
         super().__init__(runner, parent)
-        self._budget_bytes = runner.budget_bytes // 2  # there may be a trajectory of a single run beside it
         self.produced.connect(self._hand_on)
         self.finished.connect(self._report_finished)
         self.cancelled.connect(self._report_cancelled)
         self.failed.connect(self._report_failed)
 
+    @property
+    def budget_bytes(self) -> int:
+        """Memory for the frames of a grid: half of that for a run, of which there may be one beside it."""
+        return self._runner.budget_bytes // 2
+
     def start(self, request: GridRequest) -> None:
         """Run a grid; any other run of the model is cancelled for it; an older grid is not reported."""
-        budget_bytes = self._budget_bytes
+        budget_bytes = self.budget_bytes
         self.submit(lambda engine, stop: access.sample_grid(engine, request, stop, budget_bytes))
 
     @Slot(object)
@@ -99,12 +104,17 @@ class NoisePreview(BackgroundTask):
         super().__init__("noise preview", parent)
         self.produced.connect(self._hand_on)
 
-    def draw(self, request: GridRequest) -> None:
-        """Draw the noises of a grid; what was asked before and is not there yet is dropped."""
+    def draw(self, model: str | None, request: GridRequest | None) -> None:
+        """Read a model's facts, and draw the noises of a grid; what was asked before and is not there yet is dropped.
+
+        Args:
+            request: None where there is no grid whose noises are to be seen.
+        """
 
         def job(stop: threading.Event) -> Iterator[object]:
-            yield access.model_facts(request.model)
-            yield _Noises(request, access.grid_noises(request))
+            yield access.model_facts(model)
+            if request is not None:
+                yield _Noises(request, access.grid_noises(request))
 
         self.start(job)
 
@@ -115,3 +125,39 @@ class NoisePreview(BackgroundTask):
                 self.drawn.emit(item.request, item.trajectories)
             case _:
                 self.facts_known.emit(item)
+
+
+class Measuring(BackgroundTask):
+    """Measuring of a run that came without measures, as those of a grid do, in the background; the newest wins.
+
+    Args:
+        parent: the owner; call `shutdown` before it goes.
+
+    Signals:
+        measured: the trajectory and its `RunMeasures`.
+    """
+
+    measured = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__("measures", parent)
+        self.produced.connect(self._hand_on)
+
+    def measure(self, trajectory: AnyTrajectory) -> None:
+        """Measure all states that a run has so far."""
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.measures.run_measures import RunMeasures  # numpy comes with it
+
+            measures = RunMeasures(trajectory.planned_steps, trajectory.info.space)
+            for k in range(trajectory.last + 1):
+                if stop.is_set():
+                    return
+                measures.append(trajectory, k)
+            yield trajectory, measures
+
+        self.start(job)
+
+    @Slot(object)
+    def _hand_on(self, item: tuple[AnyTrajectory, object]) -> None:
+        self.measured.emit(*item)

@@ -138,7 +138,7 @@ class SamplingRunner(QObject):
     one cancels the one before. The runner's own signals are for those who follow all runs.
 
     Args:
-        model: folder of the model to prepare; None is the embedded one.
+        model: folder of the model to prepare; None is the embedded one. Requests name theirs, as the fields have it.
         sampling: makes the engine and runs it; None is the real one.
         parent: the owner; call `shutdown` before it goes.
 
@@ -184,7 +184,7 @@ class SamplingRunner(QObject):
         self._newest: Callable[[], ModelRun | None] = lambda: None  # the run that was asked for last
         self.budget_bytes = DEFAULT_BUDGET_BYTES
         self.watches_guidance = True
-        self.model = model
+        self._first_model = model
         self._jobs = JobThread(cancelled_by=(Cancelled,), parent=self, name="sampling")
         self._jobs.ended.connect(self._go_on)
 
@@ -281,13 +281,13 @@ class SamplingRunner(QObject):
         if self._waiting is not None:  # a run, which loads what it needs
             return
         try:
-            engine.load(self.model, "auto", stop)
+            engine.load(self._first_model, "auto", stop)
         except Cancelled:
             raise
         except Exception as error:  # a run on another device may still work, and says so itself if not
             yield Prepared(devices, "", error)
         else:
-            yield Prepared(devices, self.model or "embedded")
+            yield Prepared(devices, self._first_model or "embedded")
 
     def _sampling_job(self, request: RunRequest, make_start: MakeStart | None) -> Job:
         """Sample and measure; it yields the events of the sampler with the run's measures."""

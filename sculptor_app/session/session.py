@@ -96,6 +96,7 @@ class Session(QObject):
         running_changed: whether a run still adds states to the trajectory shown.
         settling_rule_changed: by which rule marks say that a band has settled.
         run_before_changed: whether there is a run before this one to go back to.
+        measured: what is shown came without measures, and has them now.
     """
 
     trajectory_changed = Signal()
@@ -106,6 +107,7 @@ class Session(QObject):
     running_changed = Signal(bool)
     settling_rule_changed = Signal(str)
     run_before_changed = Signal(bool)
+    measured = Signal()
 
     def __init__(self, parent: QObject | None = None, into_noise: bool = False) -> None:
         super().__init__(parent)
@@ -243,6 +245,17 @@ class Session(QObject):
         self.length_changed.emit(last)
         if self._following and not self._direction:
             self._move_to(last)
+
+    def take_measures(self, trajectory: AnyTrajectory, measures: RunMeasures) -> None:
+        """Take what was measured on a run that is on screen, or was before it."""
+        run, before = self._run, self._run_before
+        if run is not None and run.trajectory is trajectory:
+            self._run = replace(run, measures=measures)
+        if before is not None and before.trajectory is trajectory:
+            self._run_before = replace(before, measures=measures)
+        if self._trajectory is trajectory:
+            self._measures = measures
+            self.measured.emit()
 
     @Slot()
     def show_run_before(self) -> None:

@@ -158,6 +158,11 @@ class ModelTask(Task):
         """Begin to work with the model; the run before is stopped for it."""
         self._follow(lambda: self._submitted(work))
 
+    def drop(self) -> None:
+        """Stop the work, and report nothing more of it."""
+        self.stop()
+        self._let_go()
+
     def _submitted(self, work: Work) -> ModelRun:
         run = self._runner.submit(work)
         run.loading.connect(self.loading)

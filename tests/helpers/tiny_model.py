@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
+from sculptor_app.core.requests.request import FORMS, MATERIALS
+
 PICTURE_SIZE = 16
 SEED = 20_260_101
 
 
-def write_tiny_model(folder: Path) -> Path:
-    """Write a complete model folder with weights that are random but always the same."""
+def write_tiny_model(folder: Path, forms: tuple[str, ...] = FORMS) -> Path:
+    """Write a complete model folder with weights that are random but always the same, of a model that knows forms."""
     import torch
     from diffusers import UNet2DModel
 
-    from sculptor_app.core.requests.request import FORMS, MATERIALS
     from sculptor_app.diffusion.label_embedding import LabelEmbedding
     from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
     from sculptor_app.training.network import new_scheduler
@@ -30,6 +31,6 @@ def write_tiny_model(folder: Path) -> Path:
             add_attention=False,
             class_embed_type="identity",
         )
-        table = LabelEmbedding(len(FORMS), len(MATERIALS), 64)
-    SculptorPipeline(unet, table, new_scheduler(), 4, FORMS, MATERIALS).save_pretrained(folder)
+        table = LabelEmbedding(len(forms), len(MATERIALS), 64)
+    SculptorPipeline(unet, table, new_scheduler(), 4, forms, MATERIALS).save_pretrained(folder)
     return folder

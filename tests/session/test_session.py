@@ -286,6 +286,21 @@ def test_a_run_that_is_looked_at_decoded_takes_no_others_place(session: Session)
     assert session.run_before.trajectory is second  # as it was before it was decoded
 
 
+def test_measures_that_come_later_find_their_run_wherever_it_is(session: Session) -> None:
+    told: list[object] = []
+    session.measured.connect(lambda: told.append(session.measures))
+    first, second = trajectory(3), trajectory(4)
+    session.show(first, None, running=False)
+    session.go_to(1)
+    measures = RunMeasures.of(first)
+    session.take_measures(first, measures)
+    assert (told, session.measures, session.position) == ([measures], measures, 1)  # it is where it was
+    session.show(second, None, running=False)
+    later = RunMeasures.of(first)
+    session.take_measures(first, later)  # of the run before
+    assert (session.measures, session.run_before.measures, len(told)) == (None, later, 1)
+
+
 def test_the_run_before_goes_where_both_are_more_than_the_memory_for_a_run(session: Session) -> None:
     first = trajectory(10)
     second = Trajectory(RunInfo(RunRequest()), FRAME, levels(), budget_bytes=first.bytes_in_memory + 5 * FRAME.nbytes)

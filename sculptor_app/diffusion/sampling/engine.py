@@ -22,6 +22,7 @@ from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.diffusion.models import loader
 from sculptor_app.diffusion.models import lora as lora_files
+from sculptor_app.diffusion.models.classes import OUR_PIPELINE
 from sculptor_app.diffusion.models.hub.cache import name_of
 from sculptor_app.diffusion.models.loader import find_model, is_movable, load_pipeline, scheduler_settings
 from sculptor_app.diffusion.models.verdict import Report, Unfit
@@ -258,13 +259,23 @@ class ModelFacts:
 
 
 def model_facts(model: str | None) -> ModelFacts:
-    """Facts of a model, read from its folder; `ModelFolderError` if that cannot be read."""
+    """Facts of a model, read from its folder.
+
+    Raises:
+        ModelFolderError: It cannot be read.
+        RequestError: It is of another kind, which takes no noise from outside.
+    """
     folder = model_folder(model)
     try:
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        index = {} if folder.is_file() else json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        if index.get("_class_name") != OUR_PIPELINE:
+            sentence = translate("errors", "The model takes no noise from outside, which is needed here.")
+            raise RequestError(sentence, translate("errors", "Open the embedded model, or one that was learned here."))
         unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
         size = int(unet["sample_size"]) * int(index.get("patch_size", 4))
         forms, materials = (tuple(map(str, index.get(f"{kind}_names", ()))) for kind in ("form", "material"))
+    except RequestError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ModelFolderError(
             translate("errors", "The model in {0} cannot be read ({1}).").format(folder, error),

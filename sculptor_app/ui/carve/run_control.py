@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import OutOfDeviceMemory, SculptorError
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.session.grid_run import Measuring
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
@@ -47,6 +48,8 @@ class RunControl(QObject):
         self._run: SampleRun | None = None
         self._to_use: RunRequest | None = None  # settings that wait for their model
         self.pace = StepClock()
+        self._measuring = Measuring(self)
+        self._measuring.measured.connect(session.take_measures)
         runner.state_changed.connect(self._show_state)
         runner.prepared.connect(self._take_prepared)
         runner.planned.connect(self._take_plan)
@@ -88,10 +91,21 @@ class RunControl(QObject):
         self.begun.emit()
         return run
 
-    def show_run(self, trajectory: Trajectory, measures: RunMeasures, source: str = "") -> None:
-        """Put a run on screen that was made elsewhere, at `source`; one that goes on here is stopped."""
+    def show_run(self, trajectory: Trajectory, source: str = "") -> None:
+        """Put a run on screen that was made elsewhere, at `source`; its measures follow, and one that goes on stops."""
         self._let_go()
-        self._session.show(trajectory, measures, running=False, source=source)
+        self._session.show(trajectory, None, running=False, source=source)
+        self._measure_shown()
+
+    def _measure_shown(self) -> None:
+        """Measure the run on screen where it came without measures, or has gone on since; it is seen meanwhile."""
+        trajectory, measures = self._session.trajectory, self._session.measures
+        if trajectory is not None and (measures is None or measures.last < trajectory.last):
+            self._measuring.measure(trajectory)
+
+    def shutdown(self) -> None:
+        """End what goes on in the background, and wait for it; called when the window closes."""
+        self._measuring.shutdown()
 
     @Slot()
     def show_run_before(self) -> None:
@@ -99,6 +113,12 @@ class RunControl(QObject):
         if self._session.run_before is not None:
             self._let_go()
             self._session.show_run_before()
+            self._measure_shown()
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether there is a run before to go back to."""
+        return self._session.run_before is not None
 
     def _let_go(self) -> None:
         """Stop the run that goes on here, and hear nothing more of it: another one comes on screen."""

@@ -39,6 +39,7 @@ class GridViews:
     grid: Callable[[], RunGrid | None]  # the runs that are seen now; None where there are none
     frames: Callable[[], str]  # what is seen of each, as `AnimationOptions.frames` has it
     name: Callable[[], str]  # what a file of them is called, without its ending
+    title: Callable[[], tuple[str, ...]]  # what they are and what made them; empty where nothing has been made
 
 
 class Page(QWidget):
@@ -47,7 +48,8 @@ class Page(QWidget):
     A page is built when it is first entered; what takes long in it (numpy, pyqtgraph, pictures) comes in `enter`.
     """
 
-    ability_changed = Signal()  # `is_busy` or `can_start`
+    ability_changed = Signal()  # `is_busy`, `can_start` or `can_go_back`
+    status_changed = Signal()  # `status_text`
     into_noise = False  # whether playing forward goes from a picture into the noise
 
     def __init__(self, settings: QSettings, messages: MessageBar, parent: QWidget | None = None) -> None:
@@ -71,13 +73,18 @@ class Page(QWidget):
 
     @property
     def status_text(self) -> str:
-        """What the status bar says while the page is in front; told anew at `ability_changed`."""
+        """What the status bar says while the page is in front; told anew at `status_changed` and `ability_changed`."""
         return ""
 
     @property
     def can_start(self) -> bool:
         """Whether `start` would do something."""
         return True
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether `show_run_before` would do something."""
+        return False
 
     def full_screen_parts(self) -> tuple[QWidget, ...]:
         """What fills the screen of a lecture room: the largest part first, a timeline last; none for nothing."""
@@ -100,6 +107,9 @@ class Page(QWidget):
 
     def stop(self) -> None:
         """Stop what the page has begun: Esc."""
+
+    def show_run_before(self) -> None:
+        """Put what was on screen before the last start back: Ctrl+B."""
 
     def save_choices(self) -> None:
         """Remember the page's choices in `settings`; called when the window closes."""

@@ -267,7 +267,9 @@ class PlotsPanel(QWidget):
 
     def _say_why_empty(self) -> None:
         trajectory, text = self._session.trajectory, ""
-        if trajectory is not None:
+        if trajectory is not None and trajectory.last > 0 and self._session.measures is None:
+            text = self.tr("The run is being measured…")
+        elif trajectory is not None:
             text = self._why_empty(trajectory)
         elif self._session.into_noise:
             text = self.tr("The picture is on its way…")

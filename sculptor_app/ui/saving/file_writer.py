@@ -54,10 +54,16 @@ class FileWriter(QObject):
     # Files -------------------------------------------------------------------------------------------------------
 
     def write_sheet(
-        self, path: Path, views: GridViews, grid: RunGrid, step: int, disclosure: Disclosure = Disclosure.NAMES
+        self,
+        path: Path,
+        views: GridViews,
+        grid: RunGrid,
+        step: int,
+        size_px: int,
+        disclosure: Disclosure = Disclosure.NAMES,
     ) -> None:
-        """Write the grid at a step as one picture."""
-        options = self._options(views, grid)
+        """Write the grid at a step as one picture; `size_px` is the longer side of each in it."""
+        options = replace(self._options(views, grid), size_px=size_px)
 
         def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
             FORMATS["png"].write(target, Export(grid, options, step, disclosure=disclosure))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QIODevice, QObject, QSettings, Qt, QUrl, Slot
+from PySide6.QtCore import QBuffer, QIODevice, QObject, QSettings, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QStatusBar, QWidget
 
@@ -91,10 +91,7 @@ class RunSaver:
         if image is None or trajectory is None:
             return
         step = self._session.position
-        from sculptor_app.ui.saving.gif_form import sizes_of
-
-        own_px = max(image.width(), image.height())
-        size_px = self._files.ask_size(sizes_of(own_px), own_px, "files/picture_size")
+        size_px = self._files.ask_picture_size(image)
         path = self._files.ask_picture(suggested_name(trajectory, ".png", step)) if size_px else None
         if path is not None and size_px is not None:
             from sculptor_app.exports.settings import settings_text
@@ -146,9 +143,10 @@ class GridSaver:
         grid, step = self._views.grid(), self._views.session.position
         if grid is None:
             return
-        path = self._files.ask_picture(f"{self._views.name()}-step-{step}.png")
-        if path is not None:
-            self._writer.write_sheet(path, self._views, grid, step, self._files.disclosure)
+        size_px = self._files.ask_grid_size(grid)
+        path = self._files.ask_picture(f"{self._views.name()}-step-{step}.png") if size_px else None
+        if path is not None and size_px is not None:
+            self._writer.write_sheet(path, self._views, grid, step, size_px, self._files.disclosure)
 
     def save_numbers(self) -> None:
         grid = self._views.grid()
@@ -169,7 +167,12 @@ class Files(QObject):
 
     Attributes:
         disclosure: what saved files tell of prompts and paths, as a person has chosen.
+
+    Signals:
+        disclosure_changed: that.
     """
+
+    disclosure_changed = Signal()
 
     def __init__(
         self,
@@ -213,11 +216,12 @@ class Files(QObject):
         dialog = ExportGifDialog(
             filmed, session.measures, self._settings, path, session.state, self._retired, self._parent, self._decoder
         )
-        dialog.disclosure = self.disclosure
+        dialog.set_disclosure(self.disclosure)
+        dialog.disclosure_chosen.connect(self.set_disclosure)
         dialog.set_settling_rule(session.settling_rule)
         session.settling_rule_changed.connect(dialog.set_settling_rule)
         dialog.saved.connect(self._gif_saved)
-        dialog.destroyed.connect(self._forget_dialog)
+        dialog.closed.connect(self._forget_dialog)
         session.running_changed.connect(dialog.refresh)
         session.step_changed.connect(dialog.set_position)
         self._gif_dialog = dialog
@@ -235,14 +239,18 @@ class Files(QObject):
     def copy_picture(self) -> None:
         self._saver().copy_picture()
 
+    @Slot(object)
     def set_disclosure(self, disclosure: Disclosure) -> None:
         """Tell so much of prompts and paths in whatever is saved from now on."""
         self.disclosure = Disclosure(disclosure)  # Qt's actions hand a plain str on
         if self._gif_dialog is not None:
-            self._gif_dialog.disclosure = self.disclosure
+            self._gif_dialog.set_disclosure(self.disclosure)
+        self.disclosure_changed.emit()
 
-    def save_image(self, image: QImage | None, what: str, position: int | None = None) -> None:
-        """Save a picture or a plot of the page in front.
+    def save_image(
+        self, image: QImage | None, what: str, position: int | None = None, *, is_plot: bool = False
+    ) -> None:
+        """Save a picture or a plot of the page in front, a picture in the size that is chosen.
 
         Args:
             what: it shows, as part of the file's name.
@@ -251,7 +259,10 @@ class Files(QObject):
         views = self._views()
         if image is None:
             return
-        image, stem = image.copy(), identity.NAME.lower()
+        size_px = None if is_plot else self.ask_picture_size(image)
+        if size_px is None and not is_plot:
+            return
+        image, stem = image.copy() if size_px is None else at_size(image, size_px), identity.NAME.lower()
         if isinstance(views, Views) and views.session.trajectory is not None:
             from sculptor_app.exports.settings import settings_text
 
@@ -273,20 +284,38 @@ class Files(QObject):
         remembered = Path(str(self._settings.value("files/folder", "")))
         return remembered if is_folder(remembered) and str(remembered) != "." else folders.pictures()
 
-    def ask_size(self, sizes: list[tuple[int, str]], usual_px: int, key: str) -> int | None:
+    def ask_picture_size(self, image: QImage) -> int | None:
+        """The longer side that a picture is to be saved with, of the crisp ones; None where the saving was given up."""
+        from sculptor_app.ui.saving.gif_form import sizes_of
+
+        own_px = max(image.width(), image.height())
+        sizes = sizes_of(own_px)
+        own = [] if any(size == own_px for size, _ in sizes) else [(own_px, "1×")]  # larger than GIFs are made
+        return self.ask_size(sizes + own, own_px, "files/picture_size")
+
+    def ask_grid_size(self, grid: RunGrid) -> int | None:
+        """The longer side that each picture of many runs is to be saved with; None where the saving was given up."""
+        from sculptor_app.exports.animation.grid import fitting_size
+        from sculptor_app.ui.saving.gif_form import grid_sizes
+
+        usual_px = fitting_size(grid, FORMATS["png"].sheet_px)
+        return self.ask_size(grid_sizes(grid), usual_px, "files/grid_size", self.tr("The longer side of each picture"))
+
+    def ask_size(self, sizes: list[tuple[int, str]], usual_px: int, key: str, label: str = "") -> int | None:
         """The longer side of a picture in pixels, chosen of what is on offer; None where the saving was given up.
 
         Args:
             sizes: in pixels, and their names, as `gif_form.sizes_of` has them.
             usual_px: the one that is offered first until another was chosen.
             key: where the multiple that was chosen last is remembered.
+            label: which side is asked about; empty for that of the picture.
         """
         names = [name for _, name in sizes]
         remembered = str(self._settings.value(key, ""))
         usual = min(range(len(sizes)), key=lambda index: abs(sizes[index][0] - usual_px))
         first = names.index(remembered) if remembered in names else usual
         texts = [self.tr("{0} px · {1}").format(size, name) for size, name in sizes]
-        title, label = self.tr("Save picture"), self.tr("Its longer side")
+        title, label = self.tr("Save picture"), label or self.tr("Its longer side")
         chosen, is_chosen = QInputDialog.getItem(self._parent, title, label, texts, first, False)
         if not is_chosen:
             return None
@@ -328,7 +357,8 @@ class Files(QObject):
 
     @Slot()
     def _forget_dialog(self) -> None:
-        self._gif_dialog = None
+        if self.sender() is self._gif_dialog:
+            self._gif_dialog = None
 
     def close(self) -> None:
         """Close the GIF dialog, and stop whatever is being written."""
@@ -339,4 +369,3 @@ class Files(QObject):
     def _close_dialog(self) -> None:
         if self._gif_dialog is not None:
             self._gif_dialog.close()
-            self._forget_dialog()

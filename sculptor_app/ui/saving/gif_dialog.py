@@ -38,7 +38,7 @@ from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.playback.texts import duration_text
 from sculptor_app.ui.saving.gif_form import ask_to_replace, form_for, key_of, remember, remembered_for
 from sculptor_app.ui.widgets.bars import error_texts
-from sculptor_app.ui.widgets.names import filter_text
+from sculptor_app.ui.widgets.names import disclosure_tip, disclosure_title, disclosures, filter_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ class ExportGifDialog(QDialog):
     """
 
     saved = Signal(str, int)  # path of the file that was written, and its size in bytes
+    disclosure_chosen = Signal(object)  # a Disclosure: what saved files are to tell from now on
+    closed = Signal()  # it goes
 
     def __init__(
         self,
@@ -141,7 +143,6 @@ class ExportGifDialog(QDialog):
         self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position, self._formats = position, animation_formats()
         self._retired, self._is_saving = retired, False
-        self.disclosure = Disclosure.NAMES
         self._task = BackgroundTask("gif", self, cancelled_by=(ExportCancelled,))
         self._alarm = QTimer(self)
         self._alarm.setSingleShot(True)
@@ -168,6 +169,8 @@ class ExportGifDialog(QDialog):
         self.format.setAccessibleName(self.tr("Format"))
         self.format.setVisible(len(self._formats) > 1)
         self.browse = QPushButton(self.tr("Browse…"), self)
+        self.told = ChoiceBox([(text.replace("&", ""), word.value) for text, word in disclosures()], self)
+        self.told.setToolTip(disclosure_tip())
         self.problem = QLabel(self)
         self.problem.setProperty("tone", "warning")
         self.problem.setWordWrap(True)
@@ -187,6 +190,11 @@ class ExportGifDialog(QDialog):
         file_row.addWidget(self.path, 1)
         file_row.addWidget(self.format)
         file_row.addWidget(self.browse)
+        told_row = QHBoxLayout()
+        told_label = QLabel(disclosure_title(), self)
+        told_label.setBuddy(self.told)
+        told_row.addWidget(told_label)
+        told_row.addWidget(self.told, 1)
         foot = QHBoxLayout()
         foot.setSpacing(10)
         foot.addWidget(self.progress, 1)
@@ -204,12 +212,14 @@ class ExportGifDialog(QDialog):
         column.setContentsMargins(20, 18, 20, 16)
         column.setSpacing(12)
         column.addLayout(grid, 1)
+        column.addLayout(told_row)
         column.addLayout(file_row)
         column.addWidget(self.problem)
         column.addLayout(foot)
 
     def _connect(self) -> None:
         self.form.edited.connect(self.refresh)
+        self.told.currentIndexChanged.connect(self._choose_disclosure)
         self.format.currentIndexChanged.connect(self._change_format)
         self.path.textChanged.connect(self._judge)
         self.browse.clicked.connect(self._browse)
@@ -241,6 +251,20 @@ class ExportGifDialog(QDialog):
         if path.suffix.lower() in {row.suffix for row in self._formats}:
             self.path.setText(str(path.with_suffix(self._row().suffix)))
         self._show_format()
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What the file will tell of prompts and paths."""
+        return Disclosure(self.told.currentData())
+
+    def set_disclosure(self, disclosure: Disclosure) -> None:
+        """Show what saved files tell, as it is chosen elsewhere."""
+        self.told.setCurrentIndex(self.told.findData(disclosure.value))
+
+    @Slot()
+    def _choose_disclosure(self) -> None:
+        self.disclosure_chosen.emit(self.disclosure)
+        self.refresh()  # captions tell it, too
 
     @Slot(int)
     def set_position(self, position: int) -> None:
@@ -275,7 +299,9 @@ class ExportGifDialog(QDialog):
         options = self.form.options()
         if isinstance(options, AnimationOptions) and not self._is_saving:
             self.facts.setText(self.tr("estimating…"))
-            export = Export(self._filmed, options, self._position, self._measures)
+            export = Export(
+                self._filmed, options, self._position, self._measures, disclosure=self.disclosure
+            )  # fmt: skip
             self._task.start(preview_job(self._row(), export))
 
     @Slot()
@@ -354,6 +380,7 @@ class ExportGifDialog(QDialog):
     def _set_saving(self, saving: bool) -> None:
         self._is_saving = saving
         self.form.setEnabled(not saving)
+        self.told.setEnabled(not saving)
         self.path.setEnabled(not saving)
         self.format.setEnabled(not saving)
         self.browse.setEnabled(not saving)
@@ -423,6 +450,7 @@ class ExportGifDialog(QDialog):
             self._decoded.close()
         self._task.retire(self._retired)  # a frame, or an estimate, may take seconds
         super().closeEvent(event)
+        self.closed.emit()
         self.deleteLater()
 
     def reject(self) -> None:

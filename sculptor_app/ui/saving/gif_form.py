@@ -55,12 +55,21 @@ def sizes_of(longer_px: int) -> list[tuple[int, str]]:
     return shrunk + [(size, name) for size, name in grown if MIN_SIZE_PX <= size <= MAX_SIZE_PX]
 
 
+def grid_sizes(grid: RunGrid) -> list[tuple[int, str]]:
+    """Sizes on offer of each picture of many runs: those at which all of them together are no larger than allowed."""
+    most_px = min(MAX_SIZE_PX, MOST_GRID_PX // max(grid.shape_in_cells))
+    sizes = sizes_of(max(grid.lead_run.shape[1:]))
+    return [size for size in sizes if size[0] <= most_px] or sizes[:1]
+
+
 class GifForm(QWidget):
     """Reads and writes AnimationOptions.
 
     Args:
+        sizes: that are on offer for the longer side of a picture, in pixels, and their names.
+        planned: steps of the run.
         into_noise: it is a forward process, from the picture into the noise; only its states are of interest.
-        most_px: of many runs, the largest picture that can be shown of each; 0 for a single run.
+        is_grid: it is many runs.
         decodes: it is a run in latents whose frames can be decoded.
     """
 
@@ -68,19 +77,17 @@ class GifForm(QWidget):
 
     def __init__(
         self,
-        longer_px: int,
+        sizes: list[tuple[int, str]],
         planned: int,
         into_noise: bool = False,
         parent: QWidget | None = None,
-        most_px: int = 0,
+        is_grid: bool = False,
         decodes: bool = False,
     ) -> None:
         super().__init__(parent)
-        self._decodes = decodes
-        self._into_noise, self._is_grid = into_noise, bool(most_px)
+        self._decodes, self._sizes = decodes, sizes
+        self._into_noise, self._is_grid = into_noise, is_grid
         self.settling_rule = DEFAULT_SETTLING_RULE  # the window's, which is chosen in its View menu
-        sizes = sizes_of(longer_px)
-        self._sizes = [size for size in sizes if not most_px or size[0] <= most_px] or sizes[:1]
         self._make_fields(planned)
         form = QFormLayout()
         form.setHorizontalSpacing(14)
@@ -197,12 +204,10 @@ class GifForm(QWidget):
 def form_for(filmed: RunOrGrid, parent: QWidget, has_decoder: bool = False) -> GifForm:
     """The form for a run, a forward process, or many runs; of latents with a decoder, for decoded pictures."""
     if isinstance(filmed, RunGrid):
-        run = filmed.lead_run
-        most_px = min(MAX_SIZE_PX, MOST_GRID_PX // max(filmed.shape_in_cells))
-        return GifForm(max(run.shape[1:]), run.planned_steps, parent=parent, most_px=most_px)
+        return GifForm(grid_sizes(filmed), filmed.lead_run.planned_steps, parent=parent, is_grid=True)
     factor = decoder_factor(filmed, AnimationOptions()) if has_decoder else 1
-    longer_px, into_noise = max(filmed.shape[1:]) * factor, not filmed.info.is_of_a_model
-    return GifForm(longer_px, filmed.planned_steps, into_noise, parent, decodes=factor > 1)
+    sizes, into_noise = sizes_of(max(filmed.shape[1:]) * factor), not filmed.info.is_of_a_model
+    return GifForm(sizes, filmed.planned_steps, into_noise, parent, decodes=factor > 1)
 
 
 RUN, GRID = "gif/options", "gif/grid_options"

@@ -53,7 +53,7 @@ class PictureMenu(QObject):
         copy = menu.addAction(self.tr("&Copy plot") if is_plot else self.tr("&Copy picture"), lambda: self._copy(image))
         save = menu.addAction(
             self.tr("&Save plot…") if is_plot else self.tr("&Save picture…"),
-            lambda: self._files.save_image(image, subject.name, subject.position),
+            lambda: self._files.save_image(image, subject.name, subject.position, is_plot=is_plot),
         )
         menu.addSeparator()
         if subject.open_run is not None:

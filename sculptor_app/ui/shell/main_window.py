@@ -179,6 +179,7 @@ class MainWindow(QMainWindow):
         bench.pages.stop()  # at once, as a checkpoint takes its time, too
         bench.close()
         panels.runner.shutdown()
+        panels.run_control.shutdown()
         bench.pages.shutdown()
         super().closeEvent(event)
         self.closed.emit()

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from sculptor_app.core.texts import byte_text, number_text
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
-from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, FrameKind, current_word
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
@@ -69,6 +68,7 @@ class Menus(QObject):
         panels.run_control.busy_changed.connect(self._refresh)
         panels.run_control.judged.connect(self._refresh)
         full_screen.changed.connect(self._refresh)  # left with Esc, too: else F11 would be taken for leaving
+        files.disclosure_changed.connect(self._refresh)
         self._refresh()
 
     def _fill(self, menu: str, entries: list[MenuEntry]) -> None:
@@ -132,11 +132,6 @@ class Menus(QObject):
 
     def _file_entries(self) -> list[MenuEntry]:
         files, can = self.files, self._can_save
-        told = [
-            (self.tr("Prompts, and files by their &names"), Disclosure.NAMES),
-            (self.tr("Prompts, and &where files lie"), Disclosure.PATHS),
-            (self.tr("Neither &prompts nor names of pictures"), Disclosure.PRIVATE),
-        ]
         return [
             Action("save_gif", self.tr("Save as &GIF…"), files.save_gif, ("Ctrl+E",), can),
             Action("save_picture", self.tr("Save &picture…"), files.save_picture, ("Ctrl+S",), can),
@@ -145,13 +140,12 @@ class Menus(QObject):
             Action("copy_picture", self.tr("&Copy picture"), files.copy_picture, ("Ctrl+C",), can),
             Choice(
                 "disclosure",
-                told,
+                names.disclosures(),
                 files.disclosure,
                 files.set_disclosure,
-                self.tr("Saved files &tell"),
-                tip=self.tr(
-                    "Model and LoRAs are named in each of them, with their hashes, so that a run can be made again."
-                ),
+                names.disclosure_title(),
+                current=lambda: files.disclosure,
+                tip=names.disclosure_tip(),
             ),
             None,
             Action("quit", self.tr("&Quit"), self._window.close, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
@@ -171,8 +165,8 @@ class Menus(QObject):
             ),
             None,
             Action(
-                "run_before", self.tr("&Back to the run before"), self._panels.run_control.show_run_before, ("Ctrl+B",),
-                lambda: self._is_carve() and self._panels.session.run_before is not None,
+                "run_before", self.tr("&Back to the run before"), lambda: self._runs.show_run_before(), ("Ctrl+B",),
+                lambda: self._runs.can_go_back,
             ),
             Action("new_seed", self.tr("&New seed"), controls.choose_new_seed, ("Ctrl+N",), self._is_carve),
             None,

@@ -234,13 +234,14 @@ class PageTable:
         panels = self._panels
 
         def show_run(trajectory: Trajectory, place: str) -> None:
-            from sculptor_app.measures.run_measures import RunMeasures
-
             self._pages.show(CARVE)
-            panels.run_control.show_run(trajectory, RunMeasures.of(trajectory), place)
+            panels.run_control.show_run(trajectory, place)
 
-        page = WhyPage(panels.runner, self._settings, panels.messages, self._parent)
-        device = panels.controls.device
+        controls = panels.controls
+        page = WhyPage(panels.runner, lambda: controls.model, self._settings, panels.messages, self._parent)
+        self._models.opening.opened.connect(page.take_model)
+        page.model_wanted.connect(self._models.open)
+        device = controls.device
         page.set_device(device.currentData())
         device.currentIndexChanged.connect(lambda _: page.set_device(device.currentData()))
         page.open_requested.connect(show_run)

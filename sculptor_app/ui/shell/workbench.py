@@ -111,7 +111,10 @@ class Workbench(QObject):
         session.trajectory_changed.connect(self.full_screen.follow_page)  # from the invitation to the first run
         session.trajectory_changed.connect(plots.show_trajectory)
         plots.follow(self.presenter.clock, self.plot_clock)
-        for settles in (session.running_changed, session.settling_rule_changed, session.trajectory_changed):
+        session.measured.connect(plots.show_trajectory)
+        for settles in (
+            session.running_changed, session.settling_rule_changed, session.trajectory_changed, session.measured,
+        ):  # fmt: skip
             settles.connect(self._show_settled)
         self.pages.changed.connect(self._show_page_status)
         self.pages.built.connect(self._listen_to_page)
@@ -121,8 +124,8 @@ class Workbench(QObject):
         plots.loaded.connect(run_control.plan)
         session.run_before_changed.connect(self._show_way_back)
         session.trajectory_changed.connect(self._show_way_back)
-        for signal in (session.trajectory_changed, self.pages.changed):
-            signal.connect(self._show_window_title)
+        for changed in (session.trajectory_changed, self.pages.changed):
+            changed.connect(self._show_window_title)
         self.pages.built.connect(lambda page: page.session.trajectory_changed.connect(self._show_window_title))
         self.stage.title.back_requested.connect(run_control.show_run_before)
         run_control.busy_changed.connect(plots.set_busy)
@@ -153,11 +156,13 @@ class Workbench(QObject):
 
     @Slot()
     def _show_window_title(self) -> None:
-        """Name the run that is in front: its labels, where it comes from, its seed."""
-        views = self._views_in_front()  # where a model learns there are none, nor is there one run in a grid
-        session = views.session if isinstance(views, Views) else None
-        run = None if session is None else session.trajectory
-        parts = () if session is None or run is None else texts.title_parts(run.info, session.source)
+        """Name the run, or the grid of runs, that is in front: its labels, where it comes from, its seed."""
+        views = self._views_in_front()  # where a model learns there are none
+        if isinstance(views, GridViews):
+            parts = views.title()
+        else:
+            run = None if views is None else views.session.trajectory
+            parts = () if views is None or run is None else texts.title_parts(run.info, views.session.source)
         self._window.setWindowTitle(" · ".join(parts) or identity.NAME)
 
     @Slot()
@@ -184,6 +189,7 @@ class Workbench(QObject):
     @Slot(object)
     def _listen_to_page(self, page: Page) -> None:
         page.ability_changed.connect(self._show_status)
+        page.status_changed.connect(self._show_status)
 
     @Slot()
     def _show_page_status(self) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFont,
+    QFontInfo,
     QHelpEvent,
     QImage,
     QKeyEvent,
@@ -26,6 +28,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import Session
 from sculptor_app.ui.playback.presenter import PlaybackPresenter
+from sculptor_app.ui.playback.texts import pixel_text
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.why import cell_paint
 from sculptor_app.ui.why.experiments import Arrangement
@@ -47,7 +50,7 @@ LEAST_PX, ENLARGED_SHARE = 24.0, 0.62
 PICTURES_BYTES = 48 * 2**20
 """Most bytes of images that are kept, of all cells together."""
 
-MARGIN, GAP, CAPTION, SPREAD = 16, 12, 32, 42
+MARGIN, GAP, SPREAD = 16, 12, 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class CellGrid(QWidget):
 
     enlarge_requested = Signal(int)  # number of the cell that is to be shown large; -1 for none
     open_requested = Signal(int)  # number of the cell whose run is to be opened by itself
+    pixel_hovered = Signal(str)  # cell and pixel under the pointer, and its values, in words; empty where there is none
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -143,6 +147,7 @@ class CellGrid(QWidget):
         self._step, self._kind = 0, FrameKind.CURRENT_GUESS
         self._enlarged = -1
         self._hovered = -1
+        self._pointer: QPointF | None = None  # where it is in this widget
         self._layout = CellLayout((), 1)
         self._background: QPixmap | None = None  # kept: it costs more than the pictures
         self.setMouseTracking(True)
@@ -182,10 +187,12 @@ class CellGrid(QWidget):
             self._step = step
             self.update()
             self._describe()
+            self._tell_pixel()
 
     def set_kind(self, kind: FrameKind) -> None:
         self._kind = kind
         self.update()
+        self._tell_pixel()
 
     def set_enlarged(self, cell: int) -> None:
         """Show a cell large beside the others; -1 for none."""
@@ -225,7 +232,7 @@ class CellGrid(QWidget):
         large = self.enlarged_rect
         if large is not None and large.contains(point):
             return self._enlarged
-        caption = CAPTION if self._arrangement.captions else 0
+        caption = self._caption_px
         for cell in range(len(self._layout.pictures)):
             if self.cell_rect(cell).adjusted(0, 0, 0, caption).contains(point):
                 return cell
@@ -235,9 +242,25 @@ class CellGrid(QWidget):
         """The picture of a cell as it is shown; None where there is none."""
         if cell >= len(self._runs):
             return None
-        step = min(self._step, self._runs[cell].last)
-        kind = FrameKind.NOISY_STATE if step == 0 else self._kind
-        return self._sources[cell].shown(step, kind).image
+        return self._sources[cell].shown(*self._shown_of(cell)).image
+
+    def pixel_text(self, point: QPointF) -> str:
+        """The pixel under a point and its values, in the pipeline's own scale; empty where there is none."""
+        cell = self.cell_at(point)
+        if not 0 <= cell < len(self._runs):
+            return ""
+        large = self.enlarged_rect
+        box = large if large is not None and large.contains(point) else self.cell_rect(cell)
+        from sculptor_app.measures import pictures  # numpy comes with it; there is a picture by now
+
+        numbers = pictures.frame(self._runs[cell], *self._shown_of(cell))
+        if numbers is None or not box.contains(point):
+            return ""
+        height, width = numbers.shape[1:]
+        column = min(int((point.x() - box.left()) / box.width() * width), width - 1)
+        row = min(int((point.y() - box.top()) / box.height() * height), height - 1)
+        is_of_latents = self._runs[cell].info.space == "latents"
+        return pixel_text(column, row, [float(value) for value in numbers[:, row, column]], is_of_latents)
 
     def describe(self, cell: int) -> str:
         """The description of a cell: its labels and its noise."""
@@ -254,6 +277,36 @@ class CellGrid(QWidget):
 
     # Inside
 
+    def _shown_of(self, cell: int) -> tuple[int, FrameKind]:
+        """State and kind of the frame that is shown of a cell: the newest of those that have not come so far."""
+        step = min(self._step, self._runs[cell].last)
+        return step, FrameKind.NOISY_STATE if step == 0 else self._kind
+
+    @property
+    def _type_scale(self) -> float:
+        """How much larger than usual its type is: it fills the screen of a lecture room, too."""
+        return self.fontInfo().pointSizeF() / QFontInfo(fonts.body()).pointSizeF()
+
+    @property
+    def _caption_px(self) -> float:
+        """Height of a caption; 0 where there are none."""
+        return round(cell_paint.CAPTION * self._type_scale) if self._arrangement.captions else 0
+
+    @property
+    def _small_font(self) -> QFont:
+        """Of captions and titles."""
+        font = fonts.small()
+        font.setPointSizeF(QFontInfo(font).pointSizeF() * self._type_scale)
+        return font
+
+    def _tell_pixel(self) -> None:
+        """Say which pixel is under the pointer, and its values, which may be others now."""
+        point = self._pointer
+        text = "" if point is None else self.pixel_text(point)
+        if point is not None and text:
+            text = f"{self.describe(self.cell_at(point))} · {text}"
+        self.pixel_hovered.emit(text)
+
     def _shifted(self, rect: tuple[float, float, float, float]) -> QRectF:
         return QRectF(*rect).translated(MARGIN, MARGIN)
 
@@ -268,8 +321,8 @@ class CellGrid(QWidget):
             self.width() - 2 * MARGIN,
             self.height() - 2 * MARGIN,
             GAP if count <= 24 else GAP / 2,
-            CAPTION if arrangement.captions else 0,
-            22 if arrangement.column_titles else 0,
+            self._caption_px,
+            round(cell_paint.HEAD * self._type_scale) if arrangement.column_titles else 0,
             left,
             SPREAD if arrangement.columns > 4 else 0,
         )
@@ -289,11 +342,11 @@ class CellGrid(QWidget):
             self._background.fill(QColor(theme().tokens.well))
             painter = QPainter(self._background)
             boxes = self._boxes()
+            painter.setFont(self._small_font)
             cell_paint.paint_titles(painter, self._arrangement, boxes, self._layout.columns)
-            painter.setFont(fonts.small())
             for cell, box in enumerate(boxes if self._arrangement.captions else ()):
                 block = self._sources[cell].shown(0, FrameKind.NOISY_STATE).image if self._sources else None
-                below = QRectF(box.left(), box.bottom(), box.width(), CAPTION)
+                below = QRectF(box.left(), box.bottom(), box.width(), self._caption_px)
                 cell_paint.paint_caption(painter, below, self._arrangement, cell, block)
             painter.end()
         return self._background
@@ -350,10 +403,14 @@ class CellGrid(QWidget):
         self._lay_out()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._pointer = event.position()
         self._hover(self.cell_at(event.position()))
+        self._tell_pixel()
 
     def leaveEvent(self, event: object) -> None:
+        self._pointer = None
         self._hover(-1)
+        self._tell_pixel()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
@@ -387,10 +444,12 @@ class CellGrid(QWidget):
 
     def event(self, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.LanguageChange):
+            self._lay_out()  # captions need another room
             self._invalidate()
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             cell = self.cell_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), self.describe(cell) if cell >= 0 else "", self)
+            lines = (self.describe(cell), self.pixel_text(QPointF(event.pos()))) if cell >= 0 else ()
+            QToolTip.showText(event.globalPos(), "\n".join(filter(None, lines)), self)
             return True
         return super().event(event)
 

@@ -22,7 +22,8 @@ _BORDER = 3.0
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
-SWATCH = 22.0
+CAPTION, SWATCH, HEAD = 32.0, 22.0, 22.0
+"""Heights of a caption, of the swatch in it, and of the titles over the columns, with the usual type."""
 
 
 def seed_colour(seed: int) -> QColor:
@@ -69,23 +70,33 @@ def paint_picture(painter: QPainter, box: QRectF, image: QImage | None) -> None:
 
 
 def paint_caption(painter: QPainter, box: QRectF, arrangement: Arrangement, cell: int, block: QImage | None) -> None:
-    """The caption under a cell: a swatch of its noise, and the text that sets it apart."""
-    square = QRectF(box.left(), box.top() + (box.height() - SWATCH) / 2, SWATCH, SWATCH)
-    paint_swatch(painter, square, arrangement.cells[cell].noise, block)
-    room = box.adjusted(SWATCH + 7, 0, 0, 0)
+    """The caption under a cell, in the painter's font: a swatch of its noise, and the text that sets it apart.
+
+    Where only one of the two has room, and the text of every cell has it, that is what is there.
+    """
+    side = SWATCH / CAPTION * box.height()
+    longest_px = max(map(painter.fontMetrics().horizontalAdvance, arrangement.captions))
+    room = box.adjusted(side + 7, 0, 0, 0)
+    if room.width() < longest_px <= box.width():
+        room = box
+    else:
+        square = QRectF(box.left(), box.top() + (box.height() - side) / 2, side, side)
+        paint_swatch(painter, square, arrangement.cells[cell].noise, block)
     text = painter.fontMetrics().elidedText(arrangement.captions[cell], Qt.TextElideMode.ElideRight, int(room.width()))
     painter.setPen(QColor(theme().tokens.text))
     painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
 
 def paint_titles(painter: QPainter, arrangement: Arrangement, boxes: Sequence[QRectF], columns: int) -> None:
-    """Column titles over the first row, row titles left of the first column."""
-    painter.setFont(fonts.small())
+    """Column titles over the first row, row titles left of the first column, in the painter's font."""
     painter.setPen(QColor(theme().tokens.muted))
     metrics = painter.fontMetrics()
+    head = HEAD * metrics.height() / QFontMetrics(fonts.small()).height()
     between = boxes[1].left() - boxes[0].right() if columns > 1 else 0.0
     for box, title in zip(boxes, arrangement.column_titles, strict=False):
-        room = QRectF(box.left(), box.top() - 22, box.width(), 20).adjusted(3 - between / 2, 0, between / 2 - 3, 0)
+        room = QRectF(box.left(), box.top() - head, box.width(), head - 2).adjusted(
+            3 - between / 2, 0, between / 2 - 3, 0
+        )
         text = metrics.elidedText(title, Qt.TextElideMode.ElideRight, int(room.width()))
         painter.drawText(room, Qt.AlignmentFlag.AlignCenter, text)
     for box, title in zip(boxes[::columns], arrangement.row_titles, strict=False):

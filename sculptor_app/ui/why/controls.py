@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QSettings, QSize, Slot
 from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
-from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, RunRequest, Stroke
+from sculptor_app.core.requests.request import FORMS, MATERIALS, GridRequest, RequestError, RunRequest, Stroke
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
@@ -46,6 +48,8 @@ class ExperimentControls(RunForm):
         self.form, self.material = self.form_box(), self.material_box()
         self.form.setCurrentIndex(self.form.findData(_FIRST_FORM[self.experiment]))
         self.labels = ChoiceBox([(text, labels.value) for text, labels in self._kinds_of_labels()], self)
+        # What a person has chosen: kept where a model does not know it, for the next one that does.
+        self._wished = {name: getattr(self, name).currentData() for name in ("form", "material", "labels")}
         self.count = ChoiceBox([(str(count), str(count)) for count in COUNTS.get(self.experiment, ())], self)
         self.count.setCurrentIndex(self.count.findData(str(_FIRST_COUNT.get(self.experiment))))
         self._seeds, self._ends = SeedRow(self, _FIRST_SEED[self.experiment]), SeedRow(self, "17")
@@ -56,7 +60,7 @@ class ExperimentControls(RunForm):
         self.sampler = self.sampler_box()
 
     def _lay_out(self) -> None:
-        names = {
+        names = self._names = {
             "labels": self.tr("Labels"),
             "form": self.tr("Form"),
             "material": self.tr("Material"),
@@ -68,8 +72,12 @@ class ExperimentControls(RunForm):
             names["seed"] = self.tr("From seed")
         chosen = _FIELDS[self.experiment]
         rows = [[(names[key], self._row_of(key))] for key in chosen]
-        rows.append([(self.tr("Steps"), self.steps), (self.tr("Guidance"), self.guidance)])
-        rows.append([(self.tr("Sampler"), self.sampler)])
+        self._names |= {
+            "steps": self.tr("Steps"), "guidance": self.tr("Guidance"), "sampler": self.tr("Sampler"),
+            "model": self.tr("Model"), "painting": self.tr("Painting"),
+        }  # fmt: skip
+        rows.append([(names["steps"], self.steps), (names["guidance"], self.guidance)])
+        rows.append([(names["sampler"], self.sampler)])
         for key in {"labels", "form", "material", "seed", "towards", "count"} - set(chosen):
             self._row_of(key).hide()
         self.grid = FieldGrid(rows, self)
@@ -87,11 +95,16 @@ class ExperimentControls(RunForm):
         return field
 
     def _connect(self) -> None:
+        for name in self._wished:
+            getattr(self, name).currentIndexChanged.connect(functools.partial(self._note_wish, name))
         for box in (self.form, self.material, self.labels, self.count, self.sampler):
             box.currentIndexChanged.connect(self._validate)
         for field in (self.seed, self.towards, self.steps.lineEdit(), self.guidance.lineEdit()):
             field.textChanged.connect(self._validate)
             field.returnPressed.connect(self.submitted)
+
+    def _note_wish(self, name: str, _: int = 0) -> None:
+        self._wished[name] = getattr(self, name).currentData()
 
     # Values
 
@@ -118,17 +131,39 @@ class ExperimentControls(RunForm):
             stays_noise,
         )
 
+    def names_of(self, keys: Sequence[str]) -> list[str]:
+        """What settings are called, in a sentence."""
+        return [self._names[key].lower() for key in keys]
+
+    def use(self, choices: Choices, request: GridRequest) -> None:
+        """Fill the fields with the settings of a grid of this experiment."""
+        chosen = {
+            "form": choices.form, "material": choices.material, "labels": choices.labels.value,
+            "count": str(choices.count), "sampler": request.sampler,
+        }  # fmt: skip
+        for name, key in chosen.items():
+            box: ChoiceBox = getattr(self, name)
+            if box.findData(key) >= 0:
+                box.setCurrentIndex(box.findData(key))
+        self.seed.setText(str(choices.seed))
+        self.towards.setText(str(choices.towards))
+        self.steps.set_text(str(request.steps))
+        self.guidance.set_text(decimal_text(request.guidance))
+
     def set_labels(self, forms: tuple[str, ...], materials: tuple[str, ...]) -> None:
         """Offer the forms and materials that the model knows, and the grids that can be made of them."""
         self._forms, self._materials = forms, materials
         self.offer_labels(forms, materials)
-        chosen = self.labels.currentData()
         self.labels.blockSignals(True)
         self.labels.clear()
         for text, labels in self._kinds_of_labels():
             self.labels.addItem(text, labels.value)
-        self.labels.setCurrentIndex(max(0, self.labels.findData(chosen)))
         self.labels.blockSignals(False)
+        for name, key in self._wished.items():
+            box: ChoiceBox = getattr(self, name)
+            box.blockSignals(True)  # what the model does not know is still wished for
+            box.setCurrentIndex(max(0, box.findData(key)))
+            box.blockSignals(False)
         self._validate()
 
     def _kinds_of_labels(self) -> list[tuple[str, Labels]]:
@@ -143,11 +178,11 @@ class ExperimentControls(RunForm):
     # Remembering
 
     def save(self, settings: QSettings) -> None:
-        """Remember the contents, if they can be run."""
+        """Remember the contents, if they can be run; of labels what was chosen, whether this model knows it or not."""
         if self.request() is None:
             return
         for name in ("form", "material", "labels", "count", "sampler"):
-            settings.setValue(self._key(name), getattr(self, name).currentData() or "")
+            settings.setValue(self._key(name), self._wished.get(name, getattr(self, name).currentData()) or "")
         for name in ("seed", "towards", "steps", "guidance"):
             settings.setValue(self._key(name), getattr(self, name).text())
 

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui.playback.stage import StageTitle
 from sculptor_app.ui.theme import fonts, paint_icon, theme
 from sculptor_app.ui.why.experiments import Experiment
-from sculptor_app.ui.widgets.basics import ElidedLabel
 
 _HEIGHT, _ICON, _PAD = 60, 34.0, 12.0
 
@@ -151,7 +151,7 @@ class ExperimentChooser(QWidget):
 
 
 class GridHeader(QWidget):
-    """A sentence about the grid, and buttons for frames and for the enlarged run."""
+    """Which grid is on screen, or a sentence about the experiment, and buttons for frames and the enlarged run."""
 
     kind_chosen = Signal(object)  # a FrameKind
     back_requested = Signal()  # show all cells at the same size again
@@ -159,9 +159,11 @@ class GridHeader(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._story = ""
-        self.story = ElidedLabel("", self)
-        self.story.setFont(fonts.strong())
+        self._story = self._enlarged = ""
+        self._parts: tuple[str, ...] = ()
+        self._way_back = ""
+        self.title = StageTitle(self)
+        self.title.back.setText(self.tr("← Grid before"))
         self.back = QPushButton(self.tr("Show all"), self)
         self.back.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.back.clicked.connect(self.back_requested)
@@ -176,7 +178,7 @@ class GridHeader(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 12, 16, 0)
         row.setSpacing(8)
-        row.addWidget(self.story, 1)
+        row.addWidget(self.title, 1)
         row.addWidget(self.open)
         row.addWidget(self.back)
         pair = QHBoxLayout()
@@ -208,14 +210,32 @@ class GridHeader(QWidget):
         self._choose()
 
     def set_story(self, text: str) -> None:
+        """Set the sentence about the experiment, which is seen until there is a grid."""
         self._story = text
-        self.story.setText(text)
+        self._render()
+
+    def set_title(self, parts: tuple[str, ...]) -> None:
+        """Set what the grid on screen shows, and what made it; empty where nothing has been made."""
+        self._parts = parts
+        self._render()
+
+    def set_way_back(self, tip: str) -> None:
+        """Set what the button that leads to the grid before says of it; empty where there is none."""
+        self._way_back = tip
+        self._render()
 
     def set_enlarged(self, description: str) -> None:
         """Set the description of the enlarged run; empty for none."""
+        self._enlarged = description
         self.back.setVisible(bool(description))
         self.open.setVisible(bool(description))
-        self.story.setText(description or self._story)
+        self._render()
+
+    def _render(self) -> None:
+        what, *facts = self._parts or (self._story,)
+        self.title.set_parts((self._enlarged or what, *facts))
+        # Beside the buttons of an enlarged run a small window has no room for it.
+        self.title.set_way_back(bool(self._way_back) and not self._enlarged, self._way_back)
 
     @Slot()
     def _choose(self) -> None:

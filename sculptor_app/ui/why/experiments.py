@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS, Cell, GridRequest, NoiseRecipe, RunRequest, Stroke
+from sculptor_app.core.texts import plural
 from sculptor_app.ui.widgets.names import form_name, material_name
 
 translate = QCoreApplication.translate  # a name that lupdate knows
@@ -105,14 +107,85 @@ def _paint(choices: Choices) -> Arrangement:
     return Arrangement(cells, (), choices.count, titles, rows)
 
 
-class GridPlanner:
-    """Requests for grids of runs that share model (None: the embedded one), labels and device."""
+def grid_title(cells: Sequence[Cell]) -> str:
+    """What a grid shows, for people: "8 forms · Bronze · seed 21", "Bust · seeds 12–17"."""
+    forms, materials = [dict.fromkeys(each.form for each in cells), dict.fromkeys(each.material for each in cells)]
+    if len(forms) > 1 and len(materials) > 1:
+        parts = [translate("Why", "{0} forms × {1} materials").format(len(forms), len(materials))]
+    else:
+        parts = [
+            _shared([*forms], form_name, translate("Why", "{0} forms")),
+            _shared([*materials], material_name, translate("Why", "{0} materials")),
+        ]
+    first, last = cells[0].noise, cells[-1].noise
+    if last.towards is not None:
+        parts.append(translate("Why", "from seed {0} to seed {1}").format(first.seed, last.towards))
+    elif first.seed != last.seed:
+        parts.append(translate("Why", "seeds {0}–{1}").format(first.seed, last.seed))
+    else:
+        parts.append(translate("Why", "seed {0}").format(first.seed))
+    if last.strokes:
+        count = len(last.strokes)
+        painted = plural(count, translate("Why", "painted with 1 stroke"), translate("Why", "painted with {0} strokes"))
+        parts.append(painted.format(count))
+    return " · ".join(filter(None, parts))
 
-    def __init__(self, model: str | None) -> None:
-        self.model = model
+
+def _shared(words: Sequence[str | None], name_of: Callable[[str], str], many: str) -> str:
+    """The one label of all cells, or how many there are; empty where the model chooses."""
+    if len(words) > 1:
+        return many.format(len(words))
+    return "" if words[0] is None else name_of(words[0])
+
+
+@dataclass(frozen=True, slots=True)
+class GridPlan:
+    """A grid that can be run: what was chosen, its cells, and the request for them."""
+
+    choices: Choices
+    arrangement: Arrangement
+    request: GridRequest
+
+    def differences(self, other: GridPlan) -> tuple[str, ...]:
+        """Keys of the settings in which two plans of one experiment ask for other pictures; the device is none."""
+        mine, others = self.request, other.request
+        if mine == replace(others, device=mine.device):
+            return ()
+        shared = ("model", "steps", "guidance", "sampler")
+        of_all = [key for key in shared if getattr(mine, key) != getattr(others, key)]
+        own, theirs = self.choices, other.choices
+        chosen = [key for key in self._own_keys if getattr(own, key) != getattr(theirs, key)]
+        is_repainted = (own.strokes, own.stays_noise) != (theirs.strokes, theirs.stays_noise)
+        return (*chosen, *(["painting"] if is_repainted else []), *of_all)
+
+    @property
+    def _own_keys(self) -> tuple[str, ...]:
+        """Keys of the choices that its experiment has a field for, one that counts."""
+        choices = self.choices
+        if choices.experiment is Experiment.LABELS:
+            kept = {Labels.FORMS: ("material",), Labels.MATERIALS: ("form",)}.get(choices.labels, ())
+            return ("labels", *kept, "seed")
+        ends = ("towards",) if choices.experiment is Experiment.BLEND else ()
+        return ("form", "material", "seed", *ends, "count")
+
+
+class GridPlanner:
+    """Requests for grids of runs that share model, labels and device.
+
+    Args:
+        model: Says which model is at hand, as a request names it; None is the embedded one.
+    """
+
+    def __init__(self, model: Callable[[], str | None]) -> None:
+        self._model = model
         self.device = "auto"
         self._forms: tuple[str, ...] = FORMS
         self._materials: tuple[str, ...] = MATERIALS
+
+    @property
+    def model(self) -> str | None:
+        """The model at hand."""
+        return self._model()
 
     @property
     def labels(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -126,8 +199,8 @@ class GridPlanner:
         self._materials = tuple(material for material in MATERIALS if material in materials)
         return before != (self._forms, self._materials)
 
-    def plan(self, common: RunRequest, choices: Choices) -> tuple[Arrangement, GridRequest]:
-        """The cells of an experiment and the request for them.
+    def plan(self, common: RunRequest, choices: Choices) -> GridPlan:
+        """The grid of an experiment.
 
         Raises:
             RequestError: The fields are right one by one, but not together.
@@ -135,4 +208,5 @@ class GridPlanner:
         arrangement = arrange(choices, self._forms, self._materials)
         assert common.guidance is not None  # the page has a field for it
         cells, steps, sampler, guidance = arrangement.cells, common.steps, common.sampler, common.guidance
-        return arrangement, GridRequest(cells, steps, sampler, guidance, self.device, self.model)
+        request = GridRequest(cells, steps, sampler, guidance, self.device, self.model)
+        return GridPlan(choices, arrangement, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
@@ -17,11 +18,12 @@ from sculptor_app.ui.playback.run_panel import BlockPanel, block_fold
 from sculptor_app.ui.why.cell_grid import CellGrid, GridPresenter
 from sculptor_app.ui.why.controls import ControlsStack, ExperimentControls
 from sculptor_app.ui.why.experiment_chooser import ExperimentChooser, GridHeader, Invitation, invitation, story
-from sculptor_app.ui.why.experiments import Arrangement, Experiment, GridPlanner
+from sculptor_app.ui.why.experiments import Experiment, GridPlan, GridPlanner
 from sculptor_app.ui.why.paint_panel import PaintPanel
 from sculptor_app.ui.why.results import GridProgress, GridRunPanel, Results
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.folding import Folds
+from sculptor_app.ui.widgets.names import display
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.exports.animation.plan import RunGrid
     from sculptor_app.session.engine import ModelFacts
+
+MOST_NAMED = 3
+"""Fields that differ, as far as they are named in the panel; its tip names all."""
 
 _FILE_NAMES = {
     Experiment.LABELS: "one-block",
@@ -39,16 +44,30 @@ _FILE_NAMES = {
 
 
 class WhyPage(Page):
-    """Four experiments with noise, each a grid of runs that one scrubber moves."""
+    """Four experiments with noise, each a grid of runs that one scrubber moves.
+
+    Args:
+        runner: Does the model's work.
+        model: Says which model is at hand, as a request names it; None is the embedded one.
+    """
 
     open_requested = Signal(object, str)  # the trajectory of one cell, to be opened by itself, and which cell it is
+    model_wanted = Signal(object)  # the model of the grid on screen is to be opened, for its settings
 
     def __init__(
-        self, runner: SamplingRunner, settings: QSettings, messages: MessageBar, parent: QWidget | None = None
+        self,
+        runner: SamplingRunner,
+        model: Callable[[], str | None],
+        settings: QSettings,
+        messages: MessageBar,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(settings, messages, parent)
-        self._runner = runner
-        self._planner = GridPlanner(runner.model)
+        self._planner = GridPlanner(model)
+        self._model = model()  # the one that the page shows
+        self._pixel = ""  # what is under the pointer, in words
+        self._obstacle = ""  # why the model at hand makes no grids; empty where it does
+        self._to_use: GridPlan | None = None  # settings that wait for their model
         self.results = Results(runner, self)
         self.noise_preview = NoisePreview(self)
         self.chooser = ExperimentChooser(self)
@@ -64,7 +83,7 @@ class WhyPage(Page):
         self._lay_out()
         self.presenter = GridPresenter(self.session, self.grid, self.timeline, self.transport)
         self.progress = GridProgress(runner, self.results, self.run_panel)
-        self.views = GridViews(self.session, self._shown_runs, self._shown_frames, self._file_name)
+        self.views = GridViews(self.session, self._shown_runs, self._shown_frames, self._file_name, self._title_parts)
         self._restore()
         self._connect()
         self._show_experiment()
@@ -103,6 +122,8 @@ class WhyPage(Page):
         self.header.kind_chosen.connect(self.grid.set_kind)
         self.header.back_requested.connect(self._show_all)
         self.header.open_requested.connect(lambda: self._open(self.grid.enlarged))
+        self.header.title.back_requested.connect(self.show_run_before)
+        self.grid.pixel_hovered.connect(self._show_pixel)
         self.grid.enlarge_requested.connect(self.enlarge)
         self.grid.open_requested.connect(self._open)
         self.invitation.start_requested.connect(self.start)
@@ -112,9 +133,10 @@ class WhyPage(Page):
         self.paint_panel.edited.connect(self._take_painting)
         self.run_panel.start_requested.connect(self.start)
         self.run_panel.stop_requested.connect(self.results.stop)
+        self.run_panel.settings_requested.connect(self.use_settings)
         self.noise_preview.drawn.connect(self._take_noises)
         self.noise_preview.facts_known.connect(self._take_facts)
-        self.noise_preview.failed.connect(self._show_error)
+        self.noise_preview.failed.connect(self._take_failure)
         self.results.busy_changed.connect(self._show_invitation)
         self.results.busy_changed.connect(self.ability_changed)
         self.results.appeared.connect(self._take_result)
@@ -129,26 +151,44 @@ class WhyPage(Page):
 
     @property
     def status_text(self) -> str:
-        return story(self.experiment)
+        return self._pixel or story(self.experiment)
 
     @property
     def can_start(self) -> bool:
-        return self._planned() is not None
+        return self._planned() is not None and not self._obstacle
+
+    @property
+    def can_go_back(self) -> bool:
+        return self.results.before(self.experiment) is not None
 
     def full_screen_parts(self) -> tuple[QWidget, ...]:
         return self.grid, self.timeline
 
     def enter(self) -> None:
-        """Draw the noises; for another model than before, start over."""
+        """Draw the noises; for another model than before, those of that one."""
         screen = self.screen()
         if screen is not None:
             self.presenter.clock.set_frame_rate(screen.refreshRate())
-        if self._runner.model != self._planner.model:
-            self._planner.model = self._runner.model
-            self.results.forget()
-            self._show_experiment()
-        else:
+        self._follow_model()
+
+    @Slot()
+    def take_model(self) -> None:
+        """Another model has been opened; while another page is in front it is looked at by `enter`."""
+        if self.isVisible():
+            self._follow_model()
+
+    def _follow_model(self) -> None:
+        if self._planner.model == self._model:
             self._draw_noises()
+            return
+        self._model = self._planner.model
+        self._set_obstacle("")
+        self.results.take_model(self._model)
+        self._show_experiment()
+        plan, self._to_use = self._to_use, None
+        if plan is not None and plan.request.model == self._model:
+            self._use(plan)
+        self.noise_preview.draw(self._model, self._wanted_noises())  # whatever is shown: labels may be others now
 
     @Slot()
     def start(self) -> None:
@@ -161,9 +201,15 @@ class WhyPage(Page):
         except RequestError as error:
             self.messages.show_message(error.message, error.advice)
             return
-        if planned is not None:
+        if planned is not None and not self._obstacle:
             self.messages.clear()
-            self.results.make(self.experiment, *planned, reuse=reuse)
+            self.results.make(planned, reuse=reuse)
+
+    @Slot()
+    def show_run_before(self) -> None:
+        """Put the grid before back, and this one in its place; one that is running is stopped."""
+        self.results.show_before(self.experiment)
+        self.progress.show_experiment(self.experiment)
 
     @Slot()
     def stop(self) -> None:
@@ -204,14 +250,14 @@ class WhyPage(Page):
     def experiment(self) -> Experiment:
         return self.chooser.experiment
 
-    def _planned(self) -> tuple[Arrangement, GridRequest] | None:
+    def _planned(self) -> GridPlan | None:
         """The grid that Start would run; None while a field is wrong."""
         try:
             return self._plan_or_raise()
         except RequestError:
             return None
 
-    def _plan_or_raise(self) -> tuple[Arrangement, GridRequest] | None:
+    def _plan_or_raise(self) -> GridPlan | None:
         strokes, stays_noise = self.paint_panel.strokes, self.paint_panel.stays_noise.isChecked()
         controls = self.controls[self.experiment]
         common, choices = controls.request(), controls.choices(strokes, stays_noise)
@@ -219,9 +265,54 @@ class WhyPage(Page):
 
     @Slot()
     def _take_edit(self) -> None:
-        self.run_panel.set_reason(self.controls[self.experiment].reason)
+        controls = self.controls[self.experiment]
+        if self._obstacle and not controls.reason:
+            controls.show_refusal(self._obstacle)
+        self.run_panel.set_reason(controls.reason)
+        self._compare()
         self._draw_noises()
         self.ability_changed.emit()
+
+    def _set_obstacle(self, sentence: str) -> None:
+        """Say why the model at hand makes no grids; empty where it does."""
+        if sentence != self._obstacle:
+            self._obstacle = sentence
+            for controls in self.controls.values():
+                controls.show_refusal(sentence)
+            self.run_panel.set_reason(self.controls[self.experiment].reason)
+            self._show_invitation()
+            self.ability_changed.emit()
+
+    @Slot()
+    def _compare(self) -> None:
+        """Say in what the fields differ from the grid on screen."""
+        result, planned = self.results.of(self.experiment), self._planned()
+        keys = () if result is None or planned is None else planned.differences(result.plan)
+        if not keys:
+            self.run_panel.set_difference("")
+            return
+        named = self.controls[self.experiment].names_of(keys)
+        short = named if len(named) <= MOST_NAMED else [*named[:MOST_NAMED], "…"]
+        sentence = self.tr("Not the settings of the grid on screen: {0}")
+        tip = self.tr("These settings are not those of the grid on screen: {0}.")
+        self.run_panel.set_difference(
+            sentence.format(", ".join(short)), tip.format(", ".join(named)), can_take_over=keys != ("painting",)
+        )
+
+    @Slot()
+    def use_settings(self) -> None:
+        """Fill the fields with the settings of the grid on screen; its model is opened first where it is another."""
+        result = self.results.of(self.experiment)
+        if result is None:
+            return
+        if result.request.model == self._model:
+            self._use(result.plan)
+        else:
+            self._to_use = result.plan
+            self.model_wanted.emit(result.request.model)
+
+    def _use(self, plan: GridPlan) -> None:
+        self.controls[plan.choices.experiment].use(plan.choices, plan.request)
 
     @Slot()
     def _take_painting(self) -> None:
@@ -231,24 +322,38 @@ class WhyPage(Page):
 
     def _draw_noises(self) -> None:
         """Draw the noises that the next run would start from, where they are shown."""
+        wanted = self._wanted_noises()
+        if wanted is not None:
+            self.noise_preview.draw(self._model, wanted)
+
+    def _wanted_noises(self) -> GridRequest | None:
         planned = self._planned()
         if planned is None or (self.results.of(self.experiment) and self.experiment is not Experiment.PAINT):
-            return
-        self.noise_preview.draw(planned[1])
+            return None
+        return planned.request
 
     @Slot(object, object)
     def _take_noises(self, request: GridRequest, runs: tuple[Trajectory, ...]) -> None:
         planned = self._planned()
-        if planned is None or planned[1] != request:
+        if planned is None or planned.request != request:
             return
         if self.experiment is Experiment.PAINT:
             self.paint_panel.set_noise(runs[len(runs) // 2].state(0) / runs[0].levels[0].scale)
         if self.results.of(self.experiment) is None:
             self.session.show(runs[0], None, running=False)
-            self.grid.set_grid(planned[0], runs)
+            self.grid.set_grid(planned.arrangement, runs)
+
+    @Slot(object)
+    def _take_failure(self, error: Exception) -> None:
+        """A model of another kind is no fault: the page says what it needs."""
+        if isinstance(error, RequestError):
+            self._set_obstacle(f"{display(error.message)} {display(error.advice)}".strip())
+        else:
+            self._show_error(error)
 
     @Slot(object)
     def _take_facts(self, facts: ModelFacts) -> None:
+        self._set_obstacle("")
         if not self._planner.take_labels(facts.forms, facts.materials):
             return
         has_labels = any(self._planner.labels)
@@ -281,28 +386,49 @@ class WhyPage(Page):
         if self.results.of(experiment) is not None:
             self._show_result()
         elif planned is not None:
-            self.grid.set_grid(planned[0], ())  # until the noises are there
+            self.grid.set_grid(planned.arrangement, ())  # until the noises are there
         self._draw_noises()
+        self._show_title()
         self._show_invitation()
         self.ability_changed.emit()
+
+    def _show_title(self) -> None:
+        """Say which grid is on screen, in what the fields differ from it, and which was before it."""
+        self.header.set_title(self._title_parts())
+        before = self.results.before(self.experiment)
+        tip = self.tr("Back to the grid before (Ctrl+B): {0}")
+        self.header.set_way_back("" if before is None else tip.format(" · ".join(before.title_parts)))
+        self._compare()
+
+    def _title_parts(self) -> tuple[str, ...]:
+        result = self.results.of(self.experiment)
+        return () if result is None else result.title_parts
 
     def _show_result(self) -> None:
         result = self.results.of(self.experiment)
         assert result is not None
         running = self.results.running is self.experiment
         self.session.show(result.runs[result.lead], None, running=running)
-        self.grid.set_grid(result.arrangement, result.runs)
+        self.grid.set_grid(result.plan.arrangement, result.runs)
 
     @Slot()
     def _show_invitation(self) -> None:
         is_starting = self.results.is_busy and self.results.running is self.experiment
-        self.invitation.setVisible(self.results.of(self.experiment) is None and not is_starting)
+        is_empty = self.results.of(self.experiment) is None and not is_starting
+        self.invitation.setVisible(is_empty and not self._obstacle)
 
     @Slot(int)
     def enlarge(self, cell: int) -> None:
         """Show a cell large; -1 for none."""
         self.grid.set_enlarged(cell)
         self.header.set_enlarged(self.grid.describe(cell) if self.grid.enlarged >= 0 else "")
+
+    @Slot(str)
+    def _show_pixel(self, text: str) -> None:
+        """Name the pixel under the pointer, and its values, in the status bar, which has room for them."""
+        if text != self._pixel:
+            self._pixel = text
+            self.status_changed.emit()
 
     @Slot()
     def _show_all(self) -> None:
@@ -324,7 +450,9 @@ class WhyPage(Page):
     def _take_result(self, experiment: Experiment) -> None:
         if experiment is self.experiment:
             self._show_result()
+            self._show_title()
             self._show_invitation()
+            self.ability_changed.emit()
 
     @Slot(int)
     def _take_step(self, number: int) -> None:
@@ -335,6 +463,7 @@ class WhyPage(Page):
     def _take_end(self, experiment: Experiment, outcome: str, error: Exception | None) -> None:
         if experiment is self.experiment:
             self.session.end_run()
+        self._show_title()  # the one before may have gone
         if error is not None:
             self._show_error(error)
 

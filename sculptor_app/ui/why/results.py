@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -14,30 +15,44 @@ from sculptor_app.session.grid_run import GridRunner
 from sculptor_app.session.runner import RunState, SamplingRunner
 from sculptor_app.ui.playback.run_panel import RunPanel
 from sculptor_app.ui.playback.texts import StepClock, duration_text
-from sculptor_app.ui.why.experiments import Arrangement, Experiment
+from sculptor_app.ui.why.experiments import Experiment, GridPlan, grid_title
 from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Result:
     """The grid of runs of an experiment."""
 
-    arrangement: Arrangement  # of its cells
-    request: GridRequest  # with all cells
+    plan: GridPlan  # of all cells
     runs: tuple[Trajectory, ...]  # of all cells, complete or not
     new: tuple[int, ...] = (0,)  # numbers of the cells that were run this time; the others had been there before
+
+    @property
+    def request(self) -> GridRequest:
+        """The request with all cells."""
+        return self.plan.request
 
     @property
     def lead(self) -> int:
         """Number of a cell that was run this time."""
         return self.new[0]
 
+    @property
+    def title_parts(self) -> tuple[str, ...]:
+        """What it shows, and what made it: sampler, steps, and the model where it is not the embedded one."""
+        return (grid_title(self.request.cells), *map(display, self.runs[self.lead].info.title.facts))
+
+    @property
+    def memory_bytes(self) -> dict[int, int]:
+        """Memory that each of its runs takes, by the run's identity: grids may share runs."""
+        return {id(run): run.bytes_in_memory for run in self.runs}
+
 
 class Results(QObject):
-    """Runs grids for the experiments, one at a time."""
+    """Runs grids for the experiments, one at a time, and keeps of each experiment the grid before the newest."""
 
     busy_changed = Signal(bool)  # whether a grid is being made
     appeared = Signal(object)  # an Experiment that has a new Result
@@ -49,13 +64,14 @@ class Results(QObject):
         super().__init__(parent)
         self._grid_run = GridRunner(runner, self)
         self._results: dict[Experiment, Result] = {}
+        self._before: dict[Experiment, Result] = {}
         self._asked: tuple[Experiment, Result] | None = None
         self._taken_over: dict[Cell, Trajectory] = {}
         self.running: Experiment | None = None
         self._grid_run.busy_changed.connect(self.busy_changed)
         self._grid_run.started.connect(self._start)
         self._grid_run.went_on.connect(self.went_on)
-        self._grid_run.stepped.connect(self.stepped)
+        self._grid_run.stepped.connect(self._take_step)
         self._grid_run.ended.connect(self._end)
 
     @property
@@ -66,18 +82,44 @@ class Results(QObject):
         """The newest grid of an experiment."""
         return self._results.get(experiment)
 
-    def forget(self) -> None:
-        """Drop all grids: the model has changed."""
-        self._results.clear()
+    def before(self, experiment: Experiment) -> Result | None:
+        """The grid that was there before the newest, while the memory for a grid holds both; else None."""
+        return self._before.get(experiment)
 
-    def make(self, experiment: Experiment, arrangement: Arrangement, request: GridRequest, reuse: bool = False) -> None:
+    def show_before(self, experiment: Experiment) -> None:
+        """Put the grid before in the place of the newest, and that one in its; one that is running is stopped."""
+        before = self._before.get(experiment)
+        if before is None:
+            return
+        if self.running is experiment:
+            self.running = None
+            self._grid_run.drop()
+        self._keep(experiment)
+        self._results[experiment] = before
+        self._bound_memory(experiment)
+        self.appeared.emit(experiment)
+
+    def take_model(self, model: str | None) -> None:
+        """Another model is at hand: grids of others are kept as those before, its own come back."""
+        for experiment in Experiment:
+            before, shown = self._before.get(experiment), self._results.get(experiment)
+            if shown is not None and shown.request.model != model:
+                self._keep(experiment)
+                del self._results[experiment]
+            if before is not None and before.request.model == model and experiment not in self._results:
+                self._results[experiment] = before
+                if self._before[experiment] is before:
+                    del self._before[experiment]
+
+    def make(self, plan: GridPlan, reuse: bool = False) -> None:
         """Run a grid; one that is running is cancelled. `reuse` keeps finished cells that would come out the same."""
+        experiment, request = plan.choices.experiment, plan.request
         kept = self._complete_runs(experiment, request) if reuse else {}
         wanted = tuple(dict.fromkeys(cell for cell in request.cells if cell not in kept))
         if not wanted:
             wanted, kept = tuple(dict.fromkeys(request.cells)), {}
         new = tuple(number for number, cell in enumerate(request.cells) if cell in wanted)
-        self._asked = experiment, Result(arrangement, request, (), new)
+        self._asked = experiment, Result(plan, (), new)
         self._taken_over = kept
         self.running = experiment
         self._grid_run.start(replace(request, cells=wanted))
@@ -103,8 +145,30 @@ class Results(QObject):
         experiment, asked = self._asked
         new = [cell for cell in dict.fromkeys(asked.request.cells) if cell not in self._taken_over]
         runs = self._taken_over | dict(zip(new, trajectories, strict=True))
+        self._keep(experiment)
         self._results[experiment] = replace(asked, runs=tuple(runs[cell] for cell in asked.request.cells))
+        self._bound_memory(experiment)
         self.appeared.emit(experiment)
+
+    def _keep(self, experiment: Experiment) -> None:
+        """Take the newest grid as the one before, if it has any step."""
+        shown = self._results.get(experiment)
+        if shown is not None and shown.runs[shown.lead].last:
+            self._before[experiment] = shown
+
+    def _bound_memory(self, experiment: Experiment) -> None:
+        """Forget the grid before where it and the newest are more than the memory for a grid."""
+        before, shown = self._before.get(experiment), self._results.get(experiment)
+        if before is None or shown is None:
+            return
+        if sum((before.memory_bytes | shown.memory_bytes).values()) > self._grid_run.budget_bytes:
+            del self._before[experiment]
+
+    @Slot(int)
+    def _take_step(self, number: int) -> None:
+        if self.running is not None:
+            self._bound_memory(self.running)
+        self.stepped.emit(number)
 
     @Slot(str, object)
     def _end(self, outcome: str, error: object) -> None:
@@ -138,7 +202,7 @@ class GridProgress(QObject):
         self._began_s = self._stepped_s = 0.0
         self._pace = StepClock()
         self._shown = Experiment.LABELS
-        self._endings: dict[Experiment, str] = {}
+        self._endings: WeakKeyDictionary[Result, str] = WeakKeyDictionary()
         runner.state_changed.connect(self._show_state)
         results.busy_changed.connect(self._show_state)
         results.appeared.connect(self._begin)
@@ -150,7 +214,12 @@ class GridProgress(QObject):
         """Show how the grid of another experiment ended, while none is running."""
         self._shown = experiment
         if not self._results.is_busy:
-            self._panel.set_grid_ended(self._endings.get(experiment, ""))
+            self._panel.set_grid_ended(self._shown_ending)
+
+    @property
+    def _shown_ending(self) -> str:
+        result = self._results.of(self._shown)
+        return "" if result is None else self._endings.get(result, "")
 
     @Slot()
     def _show_state(self) -> None:
@@ -187,8 +256,8 @@ class GridProgress(QObject):
     def _end(self, experiment: Experiment, outcome: str, error: object) -> None:
         result = self._results.of(experiment)
         if result is not None:
-            self._endings[experiment] = self._ending(result, outcome)
-        self._panel.set_grid_ended(self._endings.get(self._shown, ""))
+            self._endings[result] = self._ending(result, outcome)
+        self._panel.set_grid_ended(self._shown_ending)
 
     def _ending(self, result: Result, outcome: str) -> str:
         """The text about how a grid ended."""

@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.texts import Text, fill, ratio_text
 from sculptor_app.core.trajectory.levels import PHASES, SETTLING_RULES, PhaseSpan
+from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.measures.glossary import TERMS
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
@@ -141,3 +142,24 @@ def neighbour_phase_step(spans: tuple[PhaseSpan, ...], step: int, direction: int
     if direction > 0:
         return min((start for start in starts if start > step), default=planned)
     return max((start for start in starts if start < step), default=0)
+
+
+def disclosures() -> list[tuple[str, Disclosure]]:
+    """What saved files may tell of prompts and paths, with the mnemonics that a menu shows."""
+    return [
+        (translate("Names", "Prompts, and files by their &names"), Disclosure.NAMES),
+        (translate("Names", "Prompts, and &where files lie"), Disclosure.PATHS),
+        (translate("Names", "Neither &prompts nor names of pictures"), Disclosure.PRIVATE),
+    ]
+
+
+def disclosure_title() -> str:
+    """Name of that choice, with the mnemonic that a menu shows."""
+    return translate("Names", "Saved files &tell")
+
+
+def disclosure_tip() -> str:
+    """What all saved files tell, whatever is chosen."""
+    return translate(
+        "Names", "Model and LoRAs are named in each of them, with their hashes, so that a run can be made again."
+    )

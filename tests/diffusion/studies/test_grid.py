@@ -209,6 +209,12 @@ def test_the_facts_of_a_model(tiny_model: Path, unlabelled: Path, tmp_path: Path
     (tmp_path / "empty").mkdir()
     with pytest.raises(Exception, match="Choose a whole model"):
         model_facts(str(tmp_path / "empty"))
+    (tmp_path / "flux.safetensors").touch()
+    (tmp_path / "flux").mkdir()
+    (tmp_path / "flux" / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    for other in ("flux", "flux.safetensors"):  # whole models, of another kind
+        with pytest.raises(RequestError, match="takes no noise from outside"):
+            model_facts(str(tmp_path / other))
 
 
 def test_a_model_of_the_hub_is_called_by_its_name(

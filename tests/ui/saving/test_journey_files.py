@@ -4,6 +4,7 @@ import io
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -366,3 +367,30 @@ def test_saving_leaves_the_window_free(finished: Driver, tmp_path: Path) -> None
     assert dialog._position == 2  # the preview goes along
     finished.window.close()
     assert not dialog.isVisible()
+
+
+def test_what_saved_files_tell_is_chosen_in_the_dialog_in_the_menus_words(finished: Driver, film, tmp_path) -> None:
+    menus, told = finished.window.bench.menus, []
+    menu = menus.table.groups["disclosure"]
+    film_preview = film.preview
+    FORMATS[film.id] = replace(film, preview=lambda export: (told.append(export.disclosure), film_preview(export))[1])
+
+    def opened():
+        menus.actions["save_gif"].trigger()
+        return menus.files._gif_dialog
+
+    opened().close()
+    dialog = opened()  # the one before goes later, and is not taken for this one
+    finished.qtbot.wait(1)
+    box = dialog.told
+    assert [box.itemText(i) for i in range(box.count())] == [act.text().replace("&", "") for act in menu.actions()]
+    dialog.format.setCurrentText("FILM")
+    finished.qtbot.waitUntil(lambda: Disclosure.NAMES in told, timeout=RUN_MS)
+    box.setCurrentIndex(box.findData("private"))
+    finished.qtbot.waitUntil(lambda: told[-1] is Disclosure.PRIVATE, timeout=RUN_MS)  # the caption tells it, too
+    assert menus.files.disclosure is Disclosure.PRIVATE
+    assert menu.checkedAction().data() == Disclosure.PRIVATE
+    menu.actions()[1].trigger()
+    assert dialog.disclosure is Disclosure.PATHS
+    dialog.close()
+    assert opened().disclosure is Disclosure.PATHS

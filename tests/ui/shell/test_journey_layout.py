@@ -1,7 +1,9 @@
 """What the window remembers, and how it fits."""
 
+from collections import Counter
+
 import pytest
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QAbstractAnimation, QCoreApplication, QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -12,8 +14,9 @@ from sculptor_app.ui import theme
 from sculptor_app.ui.playback.stage import ROW
 from sculptor_app.ui.shell.main_window import FRAME_ROOM, MainWindow
 from sculptor_app.ui.theme.tokens import LEFT_PANEL_PX
+from sculptor_app.ui.why.experiments import Experiment
 from sculptor_app.ui.widgets.basics import LayoutBarrier
-from tests.helpers.window import Driver
+from tests.helpers.window import RUN_MS, Driver
 
 
 def tick(group, value) -> None:
@@ -247,6 +250,86 @@ def test_nothing_moves_from_the_first_start_to_the_last_step(ready: Driver, size
         ready.flush()
         assert carve_places(ready) == before, k
         assert places(ready, **frames) == stood, k
+
+
+def why_places(driver: Driver) -> dict[str, tuple[int, ...]]:
+    page = driver.window.bench.pages.page
+    controls, header = page.controls[page.experiment], page.header
+    return places(
+        driver, start=page.run_panel.button, seed=controls.seed, sampler=controls.sampler, grid=page.grid,
+        guess=header.guess, title=header.title, chooser=page.chooser, step=page.transport.step_box,
+        follow=page.transport.follow_button, timeline=page.timeline,
+    )  # fmt: skip
+
+
+def test_nothing_moves_on_the_page_of_many_runs_from_the_first_start_to_the_way_back(ready: Driver) -> None:
+    ready.window.resize(1024, 700)
+    page = ready.window.bench.pages.show("why")
+    page.chooser.choose(Experiment.NOISES)
+    controls = page.controls[Experiment.NOISES]
+    controls.steps.set_text("12")
+    ready.qtbot.waitUntil(lambda: not page.noise_preview.is_busy and bool(page.grid.runs), timeout=RUN_MS)
+    before, cells = why_places(ready), [page.grid.cell_rect(cell) for cell in range(12)]
+    for start in range(2):
+        page.start()
+        assert why_places(ready) == before, start
+        ready.qtbot.waitUntil(lambda: page.session.is_running and page.session.last > 0, timeout=RUN_MS)
+        assert why_places(ready) == before, start
+        ready.qtbot.waitUntil(lambda: not page.is_busy, timeout=RUN_MS)
+    controls.steps.set_text("5")  # the fields differ, and there is a way back
+    assert page.run_panel.take_over.isVisible()
+    assert page.header.title.back.isVisible()
+    assert why_places(ready) == before
+    assert [page.grid.cell_rect(cell) for cell in range(12)] == cells
+
+
+def inventory(window: MainWindow) -> tuple[Counter[str], int, int, QSize]:
+    """The objects of a window by class, items painted in plots, timers that run, and its size."""
+    from pyqtgraph import GraphicsView
+
+    for _ in range(4):
+        QApplication.processEvents()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    lasting = (each for each in window.findChildren(QObject) if not isinstance(each, QAbstractAnimation))
+    kinds = Counter(type(each).__name__ for each in lasting)
+    painted = sum(len(each.scene().items()) for each in window.findChildren(GraphicsView))
+    return kinds, painted, sum(each.isActive() for each in window.findChildren(QTimer)), window.size()
+
+
+def test_pages_entered_and_left_again_and_again_leave_nothing_behind(driver: Driver) -> None:
+    """Before they are ready, when they are, and while a run goes on: no second plot, marker, timer or widget."""
+    window, pages = driver.window, driver.window.bench.pages
+
+    def walk(times: int = 5) -> None:
+        for _ in range(times):
+            for key in ("drown", "learn", "why", "carve"):
+                pages.show(key)
+                QApplication.processEvents()
+
+    walk()
+    driver.prepare()
+    walk(1)
+    drown = pages.show("drown")
+    driver.qtbot.waitUntil(lambda: drown.plots.band_plot is not None and drown.session.last > 0, timeout=RUN_MS)
+    why = pages.show("why")
+    driver.qtbot.waitUntil(lambda: not why.noise_preview.is_busy and bool(why.grid.runs), timeout=RUN_MS)
+    pages.show("carve")
+    driver.qtbot.waitUntil(lambda: inventory(window)[2] == 0, timeout=RUN_MS)
+    before = inventory(window)
+    walk()
+    driver.qtbot.waitUntil(lambda: inventory(window)[2] == 0, timeout=RUN_MS)
+    assert inventory(window) == before
+    driver.start_long_run()
+    during, _, timers, size = inventory(window)
+    walk()
+    assert driver.session.is_running
+    again = inventory(window)
+    assert again[0] == during
+    assert again[2] <= timers + 1  # those of views that are drawn soon come and go
+    assert again[3] == size == before[3]
+    driver.click_stop()
+    driver.wait_for_end()
+    driver.qtbot.waitUntil(lambda: inventory(window)[2] == 0, timeout=RUN_MS)
 
 
 def test_transport_and_timeline_stand_at_one_place_on_every_page(ready: Driver) -> None:

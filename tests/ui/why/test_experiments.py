@@ -2,8 +2,17 @@
 
 import pytest
 
-from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, NoiseRecipe, RequestError, Stroke
-from sculptor_app.ui.why.experiments import Arrangement, Choices, Experiment, Labels, arrange
+from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_SEED, NoiseRecipe, RequestError, RunRequest, Stroke
+from sculptor_app.ui.why.experiments import (
+    Arrangement,
+    Choices,
+    Experiment,
+    GridPlan,
+    GridPlanner,
+    Labels,
+    arrange,
+    grid_title,
+)
 
 
 def made(experiment: Experiment, **choices) -> Arrangement:
@@ -52,3 +61,37 @@ def test_painted_noises_stand_under_untouched_ones() -> None:
     ]
     assert not arrangement.cells[2].noise.stays_noise
     assert (arrangement.columns, len(arrangement.row_titles)) == (2, 2)
+
+
+STROKE = Stroke(((0.5, 0.5),), 0.2, (1.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(("experiment", "choices", "title"), [
+    (Experiment.LABELS, {"material": "bronze", "seed": 5}, "8 forms · Bronze · seed 5"),
+    (Experiment.LABELS, {"labels": Labels.MATERIALS, "form": "vase"}, "Vase · 6 materials · seed 7"),
+    (Experiment.LABELS, {"labels": Labels.BOTH}, "8 forms × 6 materials · seed 7"),
+    (Experiment.NOISES, {"form": "bust", "seed": 12, "count": 6}, "Bust · seeds 12–17"),
+    (Experiment.BLEND, {"seed": 3, "towards": 9}, "from seed 3 to seed 9"),
+    (Experiment.PAINT, {"seed": 3, "count": 1, "strokes": (STROKE,)}, "seed 3 · painted with 1 stroke"),
+    (Experiment.PAINT, {"count": 2, "strokes": (STROKE, STROKE)}, "seeds 7–8 · painted with 2 strokes"),
+])  # fmt: skip
+def test_a_grid_has_a_title(experiment: Experiment, choices: dict, title: str) -> None:
+    assert grid_title(made(experiment, **choices).cells) == title
+
+
+def planned(experiment: Experiment, steps: int = 20, model: str | None = None, **choices: object) -> GridPlan:
+    return GridPlanner(lambda: model).plan(RunRequest(steps=steps), Choices(experiment, **choices))
+
+
+@pytest.mark.parametrize(("experiment", "choices", "keys"), [
+    (Experiment.LABELS, {"form": "vase"}, ()),  # all forms are in it, whatever the field says
+    (Experiment.LABELS, {"material": "bronze"}, ("material",)),
+    (Experiment.LABELS, {"labels": Labels.BOTH}, ("labels",)),
+    (Experiment.NOISES, {"seed": 8, "count": 6, "steps": 5}, ("seed", "count", "steps")),
+    (Experiment.NOISES, {"towards": 80}, ()),
+    (Experiment.BLEND, {"towards": 80}, ("towards",)),
+    (Experiment.PAINT, {"strokes": (STROKE,)}, ("painting",)),
+    (Experiment.NOISES, {"model": "/elsewhere"}, ("model",)),
+])  # fmt: skip
+def test_in_what_two_grids_differ(experiment: Experiment, choices: dict, keys: tuple[str, ...]) -> None:
+    assert planned(experiment, **choices).differences(planned(experiment)) == keys

@@ -8,7 +8,7 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QInputDialog
 from shiboken6 import isValid
 
 from sculptor_app.exports import numbers
@@ -16,6 +16,7 @@ from sculptor_app.exports.animation.grid import fitting_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.formats import FORMATS
 from sculptor_app.exports.settings import read_settings
+from sculptor_app.ui.saving.gif_form import grid_sizes
 from sculptor_app.ui.why.experiments import Experiment
 from tests.helpers.window import RUN_MS, Driver
 
@@ -38,6 +39,7 @@ class Grids:
             self.menus.actions["start"].trigger()
 
     def answer(self, path: Path) -> None:
+        self.monkeypatch.setattr(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True))
         self.monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, **options: (str(path), ""))
 
     def wait(self) -> None:
@@ -56,12 +58,14 @@ def test_sheet_table_and_copy_of_the_step_shown(grids: Grids, tmp_path: Path) ->
     grids.carve()
     grids.page.session.go_to(2)
     grid = grids.page.views.grid()
-    size = places_of(grid, AnimationOptions(size_px=fitting_size(grid, FORMATS["png"].sheet_px)))
+    fitting_px = fitting_size(grid, FORMATS["png"].sheet_px)
+    nearest_px = min((size for size, _ in grid_sizes(grid)), key=lambda size: abs(size - fitting_px))
+    size, offered = (places_of(grid, AnimationOptions(size_px=each)) for each in (fitting_px, nearest_px))
     grids.answer(tmp_path / "sheet")
     grids.menus.actions["save_picture"].trigger()
     grids.wait()
     with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.size == (size.width, size.height)
+        assert sheet.size == (offered.width, offered.height)
     told = read_settings(tmp_path / "sheet.png")
     assert told["export"]["state"] == 2
     assert [run["noise"]["seed"] for run in told["runs"]] == list(range(12, 18))
@@ -77,6 +81,39 @@ def test_sheet_table_and_copy_of_the_step_shown(grids: Grids, tmp_path: Path) ->
     grids.wait()
     assert QGuiApplication.clipboard().image().width() == size.width
     assert "copied" in grids.window.panels.messages.message
+
+
+def test_a_sheet_and_a_cell_of_it_are_saved_in_the_size_that_is_chosen(grids: Grids, tmp_path: Path) -> None:
+    grids.carve(2)
+    asked: list[tuple] = []
+
+    def choose(parent: object, title: str, label: str, sizes: list[str], *others: object) -> tuple[str, bool]:
+        asked.append((label, sizes))
+        return "64 px · 4×", True
+
+    grids.answer(tmp_path / "sheet.png")
+    grids.monkeypatch.setattr(QInputDialog, "getItem", choose)
+    grids.menus.actions["save_picture"].trigger()
+    grids.wait()
+    size = places_of(grids.page.views.grid(), AnimationOptions(size_px=64))
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (size.width, size.height)
+    assert asked[0][0] == "The longer side of each picture"
+    assert asked[0][1][:2] == ["16 px · 1×", "32 px · 2×"]
+    assert all(int(text.split()[0]) * 3 <= 4096 for text in asked[0][1])  # together, in rows of 3 at least
+
+    grids.answer(tmp_path / "cell.png")
+    grids.monkeypatch.setattr(QInputDialog, "getItem", choose)
+    subject = grids.page.grid.subject_at(grids.page.grid.cell_rect(1).center().toPoint())
+    menu = grids.window.bench.picture_menu.menu_of(subject)
+    next(action for action in menu.actions() if action.text() == "&Save picture…").trigger()
+    grids.wait()
+    with Image.open(tmp_path / "cell.png") as cell:
+        assert cell.size == (64, 64)
+    (tmp_path / "cell.png").unlink()
+    grids.monkeypatch.setattr(QInputDialog, "getItem", lambda *args: ("", False))
+    grids.menus.actions["save_picture"].trigger()
+    assert not grids.files.is_busy
 
 
 def test_the_whole_grid_is_saved_as_an_animation_with_choices_of_its_own(grids: Grids, tmp_path: Path) -> None:

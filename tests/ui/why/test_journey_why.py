@@ -18,6 +18,8 @@ from sculptor_app.core.trajectory.events import GridStep
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui import theme
+from sculptor_app.ui.why import cell_paint
+from sculptor_app.ui.why.experiment_chooser import story
 from sculptor_app.ui.why.experiments import Experiment, Labels
 from sculptor_app.ui.why.page import WhyPage
 from sculptor_app.ui.widgets.bars import MessageBar
@@ -88,7 +90,7 @@ def open_page(
 
     def open_one(model: Path = tiny_model) -> Visitor:
         runner, messages = SamplingRunner(str(model)), MessageBar()
-        page = WhyPage(runner, settings, messages)
+        page = WhyPage(runner, lambda: str(model), settings, messages)
         qtbot.addWidget(page)
         qtbot.addWidget(messages)
         page.resize(1200, 800)
@@ -318,7 +320,7 @@ def test_a_click_enlarges_a_cell_and_another_opens_its_run(visitor: Visitor) -> 
     visitor.run()
     QTest.mouseClick(page.grid, Qt.MouseButton.LeftButton, pos=page.grid.cell_rect(2).center().toPoint())
     assert page.grid.enlarged == 2
-    assert page.header.story.text() == "Bust · seed 14"
+    assert page.header.title.what.text() == "Bust · seed 14"
     QTest.mouseClick(page.grid, Qt.MouseButton.LeftButton, pos=page.grid.enlarged_rect.center().toPoint())
     assert opened == [page.grid.runs[2]]
     row, column = divmod(2, page.grid.columns)
@@ -427,3 +429,124 @@ def test_what_was_painted_is_there_the_next_time_and_can_be_taken_back(open_page
     assert len(panel.strokes) == 1
     again.page.settings.setValue("why/paint/strokes", "[[")
     assert open_page().page.paint_panel.strokes == ()
+
+
+def test_the_header_says_which_grid_is_on_screen_and_the_panel_in_what_the_fields_differ(visitor: Visitor) -> None:
+    page, panel = visitor.page, visitor.page.run_panel
+    visitor.choose(Experiment.NOISES, steps=3, count="6")
+    assert page.header.title.what.text().startswith("Every block holds")  # nothing has been made
+    assert page.views.title() == ()
+    visitor.run()
+    title = ("Bust · seeds 12–17", "DDIM", "3 steps", "tiny")
+    assert page.views.title() == title
+    assert page.header.title.accessibleName() == " · ".join(title)
+    assert panel.difference.isHidden()
+    controls = page.controls[Experiment.NOISES]
+    controls.steps.set_text("5")
+    controls.seed.setText("40")
+    assert panel.difference.text() == "Not the settings of the grid on screen: first seed, steps"
+    assert panel.difference.isVisible()
+    QTest.mouseClick(panel.take_over, Qt.MouseButton.LeftButton)
+    assert (controls.steps.text(), controls.seed.text()) == ("3", "12")
+    assert panel.difference.isHidden()
+
+
+def test_the_grid_before_is_a_click_away(visitor: Visitor) -> None:
+    page, back = visitor.page, visitor.page.header.title.back
+    visitor.choose(Experiment.NOISES, steps=3, count="6")
+    visitor.run()
+    first = page.grid.runs
+    assert not back.isVisible()
+    assert not page.can_go_back
+    page.controls[Experiment.NOISES].seed.setText("40")
+    visitor.run()
+    second = page.grid.runs
+    assert back.toolTip() == "Back to the grid before (Ctrl+B): Bust · seeds 12–17 · DDIM · 3 steps · tiny"
+    QTest.mouseClick(back, Qt.MouseButton.LeftButton)
+    assert page.grid.runs == first
+    assert page.header.title.what.text() == "Bust · seeds 12–17"
+    assert page.run_panel.difference.text().endswith(": first seed")
+    page.show_run_before()
+    assert page.grid.runs == second
+    visitor.choose(Experiment.LABELS)
+    assert not back.isVisible()
+
+
+def test_going_back_stops_the_grid_that_runs_and_keeps_what_it_has(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.NOISES, steps=3, count="6")
+    visitor.run()
+    first = page.grid.runs
+    visitor.choose(Experiment.NOISES, steps=1000)
+    visitor.click_start()
+    visitor.qtbot.waitUntil(lambda: page.session.is_running and page.session.last >= 2, timeout=RUN_MS)
+    broken = page.grid.runs
+    page.show_run_before()
+    assert (page.grid.runs, page.session.last, page.is_busy) == (first, 3, False)
+    assert page.run_panel.line.text() or page.run_panel.difference.isVisible()
+    visitor.qtbot.waitUntil(lambda: not visitor.runner.is_running, timeout=RUN_MS)
+    assert (page.session.last, page.timeline.maximum()) == (3, 3)
+    page.show_run_before()
+    assert page.grid.runs == broken
+    assert page.session.last == broken[0].last
+    page.results._grid_run._runner.budget_bytes = 2  # as of two much larger grids
+    page.results._take_step(2)
+    page.results.running = Experiment.NOISES
+    page.results._take_step(2)
+    page.results.running = None
+    assert not page.can_go_back
+
+
+def test_the_pixel_under_the_pointer_is_named_with_its_values(visitor: Visitor) -> None:
+    page, grid = visitor.page, visitor.page.grid
+    visitor.choose(Experiment.NOISES, steps=3, count="6")
+    visitor.run()
+    box = grid.cell_rect(2)
+    point = QPoint(int(box.left() + 5.5 / 16 * box.width()), int(box.top() + 9.5 / 16 * box.height()))
+
+    def text(numbers: np.ndarray) -> str:
+        red, green, blue = (f"{value:+.2f}".replace("-", "−") for value in numbers[:, 9, 5])
+        return f"Bust · seed 14 · 5, 9 · R {red}  G {green}  B {blue}"
+
+    QTest.mouseMove(grid, point)
+    assert page.status_text == text(grid.runs[2].guess(3))
+    visitor.go_to(1)
+    assert page.status_text == text(grid.runs[2].guess(1))
+    page.header.choose_kind(FrameKind.NOISY_STATE)
+    with visitor.qtbot.waitSignal(page.status_changed):
+        visitor.go_to(2)
+    assert page.status_text == text(grid.runs[2].state(2))
+    QTest.mouseMove(grid, QPoint(2, 2))
+    assert page.status_text == story(Experiment.NOISES)
+    page.enlarge(0)
+    QTest.mouseMove(grid, grid.enlarged_rect.bottomRight().toPoint() - QPoint(2, 2))
+    assert page.status_text.startswith("Bust · seed 12 · 15, 15 · R ")
+    assert page.header.title.facts.text() == "DDIM · 3 steps · tiny"
+
+
+def test_captions_and_titles_grow_with_the_type(visitor: Visitor) -> None:
+    """As in full screen, for a lecture room."""
+    grid = visitor.page.grid
+    visitor.choose(Experiment.NOISES, steps=2, count="6")
+    visitor.wait_for_noises()
+    visitor.page.invitation.hide()  # it lies over the captions
+
+    def caption_heights() -> tuple[float, int]:
+        """Of the room under a picture, and of the letters in it."""
+        box, below = grid.cell_rect(0), grid.cell_rect(grid.columns).top()
+        image = grid.grab().toImage()
+        rows = range(int(box.bottom()) + 2, int(below) - 2)
+        swatch_px = grid._caption_px * cell_paint.SWATCH / cell_paint.CAPTION
+        left, right = int(box.left() + swatch_px) + 2, int(box.right())
+        ground = image.pixel(2, 2)
+        inked = [y for y in rows if any(image.pixel(x, y) != ground for x in range(left, right))]
+        return below - box.bottom(), inked[-1] - inked[0] if inked else 0
+
+    room, letters = caption_heights()
+    font = grid.font()
+    font.setPointSizeF(font.pointSizeF() * 2)
+    grid.setFont(font)
+    larger_room, larger_letters = caption_heights()
+    assert larger_room - room == pytest.approx(cell_paint.CAPTION, abs=2)
+    assert letters > 5
+    assert larger_letters == pytest.approx(2 * letters, abs=3)
