@@ -150,16 +150,17 @@ class SamplesView(QWidget):
     # Content
 
     def set_invitation(self, title: str, text: str) -> None:
-        """Set the text while there is no row; empty for the invitation."""
-        self.title.setText(title or self.tr("Watch a model learn what noise looks like"))
-        self.text.setText(
-            text
-            or self.tr(
-                "It is shown pictures drowned in noise and learns to tell one from the other. As it learns, the same "
-                "four noises are sculpted again and again: from top to bottom you see what it has learned, from left "
-                "to right how it takes the noise away. Press Start; the window stays yours meanwhile."
-            )
+        """Set the text while there is no row; empty for the invitation, or what of it holds while the model learns."""
+        idea = self.tr(
+            "It is shown pictures drowned in noise and learns to tell one from the other. As it learns, the same "
+            "four noises are sculpted again and again: from top to bottom you see what it has learned, from left "
+            "to right how it takes the noise away."
         )
+        stays = (
+            self.tr("The window stays yours meanwhile.") if title else self.tr("Press Start; the window stays yours.")
+        )
+        self.title.setText(title or self.tr("Watch a model learn what noise looks like"))
+        self.text.setText(text or f"{idea} {stays}")
 
     def set_has_samples(self, has_samples: bool) -> None:
         """Show the grid, or the invitation."""

@@ -200,7 +200,11 @@ def test_carving_with_what_was_learned(driver: LearnDriver) -> None:
 
 
 def test_an_empty_page_invites_and_says_what_is_missing(driver: LearnDriver) -> None:
-    assert "what noise looks like" in driver.page.samples.title.text()
+    samples = driver.page.samples
+    assert "what noise looks like" in samples.title.text()
+    assert "Press Start" in samples.text.text()
+    samples.set_invitation("The pictures are on their way", "")
+    assert "Press Start" not in samples.text.text()  # it has been
     assert driver.page.samples._stack.currentIndex() == 0
     driver.settings_panel.total.set_text("12")
     assert "choose 1,000 to" in driver.settings_panel.problem.text()

@@ -283,6 +283,11 @@ def test_nothing_moves_on_the_page_of_many_runs_from_the_first_start_to_the_way_
     assert [page.grid.cell_rect(cell) for cell in range(12)] == cells
 
 
+def timers_of(window: MainWindow) -> int:
+    """Timers of a window that run."""
+    return sum(each.isActive() for each in window.findChildren(QTimer))
+
+
 def inventory(window: MainWindow) -> tuple[Counter[str], int, int, QSize]:
     """The objects of a window by class, items painted in plots, timers that run, and its size."""
     from pyqtgraph import GraphicsView
@@ -293,14 +298,14 @@ def inventory(window: MainWindow) -> tuple[Counter[str], int, int, QSize]:
     lasting = (each for each in window.findChildren(QObject) if not isinstance(each, QAbstractAnimation))
     kinds = Counter(type(each).__name__ for each in lasting)
     painted = sum(len(each.scene().items()) for each in window.findChildren(GraphicsView))
-    return kinds, painted, sum(each.isActive() for each in window.findChildren(QTimer)), window.size()
+    return kinds, painted, timers_of(window), window.size()
 
 
 def test_pages_entered_and_left_again_and_again_leave_nothing_behind(driver: Driver) -> None:
     """Before they are ready, when they are, and while a run goes on: no second plot, marker, timer or widget."""
     window, pages = driver.window, driver.window.bench.pages
 
-    def walk(times: int = 5) -> None:
+    def walk(times: int = 3) -> None:
         for _ in range(times):
             for key in ("drown", "learn", "why", "carve"):
                 pages.show(key)
@@ -314,10 +319,10 @@ def test_pages_entered_and_left_again_and_again_leave_nothing_behind(driver: Dri
     why = pages.show("why")
     driver.qtbot.waitUntil(lambda: not why.noise_preview.is_busy and bool(why.grid.runs), timeout=RUN_MS)
     pages.show("carve")
-    driver.qtbot.waitUntil(lambda: inventory(window)[2] == 0, timeout=RUN_MS)
+    driver.qtbot.waitUntil(lambda: timers_of(window) == 0, timeout=RUN_MS)
     before = inventory(window)
     walk()
-    driver.qtbot.waitUntil(lambda: inventory(window)[2] == 0, timeout=RUN_MS)
+    driver.qtbot.waitUntil(lambda: timers_of(window) == 0, timeout=RUN_MS)
     assert inventory(window) == before
     driver.start_long_run()
     during, _, timers, size = inventory(window)
@@ -329,7 +334,7 @@ def test_pages_entered_and_left_again_and_again_leave_nothing_behind(driver: Dri
     assert again[3] == size == before[3]
     driver.click_stop()
     driver.wait_for_end()
-    driver.qtbot.waitUntil(lambda: inventory(window)[2] == 0, timeout=RUN_MS)
+    driver.qtbot.waitUntil(lambda: timers_of(window) == 0, timeout=RUN_MS)
 
 
 def test_transport_and_timeline_stand_at_one_place_on_every_page(ready: Driver) -> None:
