@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QMen
 
 from sculptor_app.ui.learn.page import LearnPage
 from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC
+from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.saving.picture_menu import subject_of
 from tests.helpers.window import Driver
 
@@ -145,6 +146,7 @@ def test_every_picture_cell_and_plot_has_a_menu(
     bench.picture_menu.menu_of(subject).actions()[0].trigger()
     assert QGuiApplication.clipboard().image().size() == subject.image.size()
     target = tmp_path / "cell.png"
+    monkeypatch.setattr(Files, "ask_size", lambda self, sizes, usual_px, *rest: usual_px)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *arguments: (str(target), ""))
     bench.picture_menu.menu_of(subject).actions()[1].trigger()
     driver.qtbot.waitUntil(target.exists)
