@@ -64,7 +64,8 @@ def stop() -> None:
     """Write out and close the log file; without one nothing happens."""
     for handler in [item for item in _package_log.handlers if isinstance(item, RotatingFileHandler)]:
         _package_log.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):  # of a full disk: what was not written yet has nowhere to go
+            handler.close()
 
 
 class _LogFile(RotatingFileHandler):

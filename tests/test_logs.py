@@ -117,3 +117,14 @@ def test_messages_of_libraries_go_to_the_log(tmp_path: Path, capsys: pytest.Capt
     logs.stop()
     assert capsys.readouterr().err == ""
     assert (tmp_path / logs.FILE_NAME).read_text().count("some_library.models: something is deprecated") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full: /dev/full of Linux")
+def test_a_log_on_a_disk_that_is_full_can_be_closed_and_begun_again(tmp_path: Path) -> None:
+    assert logs.start(tmp_path) is not None
+    handler = next(each for each in logging.getLogger("sculptor_app").handlers if hasattr(each, "maxBytes"))
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        handler.stream.close()
+        handler.stream = full
+        full.write("what was logged")
+        assert logs.start(tmp_path) is not None
