@@ -94,7 +94,7 @@ def tiny_model_has_passed(own_folders: Path, request: pytest.FixtureRequest) -> 
     if "tiny_model" in request.fixturenames:
         passed = own_folders / "cache" / COMMAND / "models" / request.getfixturevalue("trial_of_tiny_model")
         passed.parent.mkdir(parents=True, exist_ok=True)
-        passed.touch()
+        passed.write_text('{"notes": []}', encoding="utf-8")
 
 
 def _point_settings_at(folder: Path) -> None:

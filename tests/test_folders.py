@@ -88,5 +88,5 @@ def test_settings_are_read_by_their_owner_alone(tmp_path: Path, wide_open: None,
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such rights")
 def test_what_notes_a_models_path_is_read_by_its_owner_alone(tmp_path: Path, wide_open: None) -> None:
-    sandbox._remember(tmp_path / "models" / "x.json", tmp_path)
+    sandbox._remember(tmp_path / "models" / "x.json", tmp_path, [])
     assert mode(tmp_path / "models" / "x.json") == 0o600

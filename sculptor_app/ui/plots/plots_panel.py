@@ -128,6 +128,8 @@ class PlotsPanel(QWidget):
         session, self._views = self._session, views
         for signal in (session.length_changed, session.step_changed, session.running_changed, session.playback_changed):
             signal.connect(own.request)
+        for signal in (session.running_changed, session.playback_changed):
+            signal.connect(self._catch_up)
         views.due.connect(self._draw_with_views)
         own.due.connect(self._draw_after_views)
         self.more_due.connect(own.request)
@@ -135,6 +137,13 @@ class PlotsPanel(QWidget):
     @property
     def _is_moving(self) -> bool:
         return self._session.is_running or bool(self._session.direction)
+
+    @Slot()
+    def _catch_up(self) -> None:
+        """Begin to move from one position: at rest, the plots come after the other views."""
+        if self._is_moving and self._views is not None:
+            self._views.flush()
+            self._draw_with_views()
 
     @Slot()
     def _draw_with_views(self) -> None:

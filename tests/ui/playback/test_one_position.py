@@ -86,6 +86,7 @@ def test_every_view_shows_the_position_of_the_session(driver: Driver) -> None:
     @example(
         [("grow", 1), ("events", 3), ("grow", 4), ("events", 2), ("page", "drown"), ("grow", 2), ("page", "carve")]
     )
+    @example([("go_to", 0), ("end", 0), ("events", 2), ("play", -1)])
     @example([("go_to", 0), ("end", 0), ("plot", "guess"), ("play", -1)])
     @example([("play", 1), ("tick", 2), ("page", "drown"), ("end", 0), ("page", "carve")])
     @given(st.lists(MOVES, max_size=12))
