@@ -43,7 +43,7 @@ def noises(ready: Driver) -> Driver:
 def test_another_model_is_shown_and_used_at_once(
     noises: Driver, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: None)  # as if it had passed before
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: ())  # as if it had passed before
     few = write_tiny_model(tmp_path / "few", FORMS[:3])
     window, page = noises.window, noises.window.bench.pages.page
     form = page.controls[Experiment.NOISES].form
