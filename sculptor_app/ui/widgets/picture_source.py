@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -24,11 +23,6 @@ THUMBNAIL_PX = 128
 
 DECODED_BYTES = 96 * 2**20
 """Most bytes of frames that were decoded one by one: about 20 of 512×512."""
-
-
-_SIDE_BY_SIDE_NUMBERS = 3 * 256 * 256
-"""Numbers of a frame from which on it is worth it to have another thread make the second and third picture of a step:
-numpy lets go of the interpreter while it computes. Handing one over takes about as long as a picture of 64 pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,20 +73,13 @@ class PictureSource:
         return self.shown_together([(k, kind)])[0]
 
     def shown_together(self, wanted: Sequence[tuple[int, FrameKind]]) -> list[Shown]:
-        """Pictures that come on screen in one moment: large ones are made side by side, by this thread and another."""
+        """Pictures that come on screen in one moment; two threads would wait for each other, and take longer."""
         trajectory = self._trajectory
         if trajectory is None:
             return [Shown(None) for _ in wanted]
         found = [self._found(trajectory, *each) for each in wanted]
         missing = [index for index, each in enumerate(found) if each is None]
-        if len(missing) > 1 and math.prod(trajectory.shape) >= _SIDE_BY_SIDE_NUMBERS:
-            from concurrent.futures import ThreadPoolExecutor  # not needed before there are large pictures
-
-            with ThreadPoolExecutor(1, "pictures") as helper:  # to start a thread takes a tenth of a millisecond
-                made = [helper.submit(_made, trajectory, *wanted[index]) for index in missing[1:]]
-                pictures = [_made(trajectory, *wanted[missing[0]]), *(each.result() for each in made)]
-        else:
-            pictures = [_made(trajectory, *wanted[index]) for index in missing]
+        pictures = [_made(trajectory, *wanted[index]) for index in missing]
         for index, made_one in zip(missing, pictures, strict=True):
             found[index] = made_one
             if made_one.image is not None:  # what is empty now may come: a twin when the run is finished

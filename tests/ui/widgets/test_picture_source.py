@@ -1,16 +1,12 @@
 """Pictures and thumbnails are made once, and no more of them is kept than was allowed."""
 
-import threading
-
 import numpy as np
-import pytest
 from PySide6.QtGui import QColor, QImage
 
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.measures.colours import rgb32_of
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import NO_STEP_YET, Picture
-from sculptor_app.ui.widgets import picture_source
 from sculptor_app.ui.widgets.picture_source import SPARE_MS, PictureSource, Thumbnails, shrunk, to_image
 from tests.helpers.runs import made_run
 from tests.session.test_session import trajectory
@@ -143,31 +139,19 @@ def test_what_is_empty_in_mid_run_comes_when_it_is_finished() -> None:
 KINDS = (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS)
 
 
-def test_large_pictures_of_a_step_are_made_side_by_side_and_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, threads = made_run(steps=3), []
-    made = picture_source._made
-
-    def noted(*asked: object) -> object:
-        threads.append(threading.current_thread())
-        return made(*asked)
-
-    alone = PictureSource()
-    alone.set_trajectory(run)
+def test_pictures_of_a_moment_are_those_of_each_and_kept() -> None:
+    run = made_run(steps=3)
+    alone, source = PictureSource(), PictureSource()
+    for each in (alone, source):
+        each.set_trajectory(run)
     wanted = [alone.shown(2, kind) for kind in KINDS]
-    monkeypatch.setattr(picture_source, "_made", noted)
-    monkeypatch.setattr(picture_source, "_SIDE_BY_SIDE_NUMBERS", 1)
-    source = PictureSource()
-    source.set_trajectory(run)
     found = source.shown_together([(2, kind) for kind in KINDS])
     assert [each.image for each in found] == [each.image for each in wanted]
     assert [each.limit for each in found] == [each.limit for each in wanted]
-    assert len(set(threads)) == 2
     assert source.shown_together([(2, kind) for kind in KINDS]) == found  # the very same: they are kept
-    assert len(threads) == 3
 
 
-def test_an_empty_picture_among_large_ones_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_source, "_SIDE_BY_SIDE_NUMBERS", 1)
+def test_an_empty_picture_among_others_keeps_its_place() -> None:
     source = PictureSource()
     source.set_trajectory(made_run(steps=3))
     guess, state, chips = source.shown_together([(0, kind) for kind in KINDS])
