@@ -184,7 +184,7 @@ class FramePresenter(PlaybackPresenter):
         self._film.set_count(last + 1)
         self._film.set_current(self._session.position)
         kinds = self._stage.kinds
-        shown = self.pictures.shown_together([(self.shown_step(kind, step), kind) for kind in kinds])
+        shown = [self.pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
         notes = [
             display(picture.seen)
             if picture.seen and (kind is FrameKind.CURRENT_GUESS or picture.numbers is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,31 +70,21 @@ class PictureSource:
 
     def shown(self, k: int, kind: FrameKind) -> Shown:
         """The picture of state or step k; nothing to show while there is no trajectory."""
-        return self.shown_together([(k, kind)])[0]
-
-    def shown_together(self, wanted: Sequence[tuple[int, FrameKind]]) -> list[Shown]:
-        """Pictures that come on screen in one moment; two threads would wait for each other, and take longer."""
-        trajectory = self._trajectory
-        if trajectory is None:
-            return [Shown(None) for _ in wanted]
-        found = [self._found(trajectory, *each) for each in wanted]
-        missing = [index for index, each in enumerate(found) if each is None]
-        pictures = [_made(trajectory, *wanted[index]) for index in missing]
-        for index, made_one in zip(missing, pictures, strict=True):
-            found[index] = made_one
-            if made_one.image is not None:  # what is empty now may come: a twin when the run is finished
-                self._keep(_key(trajectory, *wanted[index]), made_one)
-        return [each for each in found if each is not None]
-
-    def _found(self, trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Shown | None:
-        """What is kept of a picture, now the youngest of all."""
+        if self._trajectory is None:
+            return Shown(None)
         if (k, kind) in self._decoded:
             self._decoded.move_to_end((k, kind))
             return self._decoded[k, kind]
-        key = _key(trajectory, k, kind)
-        if key in self._kept:
+        key = (1 if k and _is_same_throughout(self._trajectory, kind) else k, kind)
+        found = self._kept.get(key)
+        if found is not None:
             self._kept.move_to_end(key)
-        return self._kept.get(key)
+            return found
+        picture = _picture(self._trajectory, k, kind)
+        made = Shown(to_image(picture), picture.limit, picture.note, picture.seen)
+        if made.image is not None:  # what is empty now may come: a twin when the run is finished
+            self._keep(key, made)
+        return made
 
     def has_decoded(self, k: int, kind: FrameKind) -> bool:
         """Whether `keep_decoded` was given that picture, and it is still kept."""
@@ -131,16 +121,6 @@ class PictureSource:
         while self._bytes > self._budget_bytes and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._bytes -= _bytes_of(dropped)
-
-
-def _key(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> tuple[int, FrameKind]:
-    """What a picture is kept under: of a kind that never changes, one for all steps."""
-    return (1 if k and _is_same_throughout(trajectory, kind) else k), kind
-
-
-def _made(trajectory: AnyTrajectory, k: int, kind: FrameKind) -> Shown:
-    picture = _picture(trajectory, k, kind)
-    return Shown(to_image(picture), picture.limit, picture.note, picture.seen)
 
 
 def _is_same_throughout(trajectory: AnyTrajectory, kind: FrameKind) -> bool:

@@ -6,7 +6,7 @@ from PySide6.QtGui import QColor, QImage
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.measures.colours import rgb32_of
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.measures.pictures import NO_STEP_YET, Picture
+from sculptor_app.measures.pictures import Picture
 from sculptor_app.ui.widgets.picture_source import SPARE_MS, PictureSource, Thumbnails, shrunk, to_image
 from tests.helpers.runs import made_run
 from tests.session.test_session import trajectory
@@ -134,28 +134,3 @@ def test_what_is_empty_in_mid_run_comes_when_it_is_finished() -> None:
     assert "not finished" in source.shown(2, FrameKind.TWIN).why_empty
     run.append(Step(4, 0, True, 0.0, run.levels[3], run.levels[4], whole.state(4), whole.guess(4), "", 0.0))
     assert source.shown(2, FrameKind.TWIN).image is not None
-
-
-KINDS = (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS)
-
-
-def test_pictures_of_a_moment_are_those_of_each_and_kept() -> None:
-    run = made_run(steps=3)
-    alone, source = PictureSource(), PictureSource()
-    for each in (alone, source):
-        each.set_trajectory(run)
-    wanted = [alone.shown(2, kind) for kind in KINDS]
-    found = source.shown_together([(2, kind) for kind in KINDS])
-    assert [each.image for each in found] == [each.image for each in wanted]
-    assert [each.limit for each in found] == [each.limit for each in wanted]
-    assert source.shown_together([(2, kind) for kind in KINDS]) == found  # the very same: they are kept
-
-
-def test_an_empty_picture_among_others_keeps_its_place() -> None:
-    source = PictureSource()
-    source.set_trajectory(made_run(steps=3))
-    guess, state, chips = source.shown_together([(0, kind) for kind in KINDS])
-    assert guess.image is None
-    assert guess.why_empty == NO_STEP_YET
-    assert state.image is not None
-    assert chips.image is None
