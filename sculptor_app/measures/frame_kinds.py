@@ -93,9 +93,9 @@ GUIDANCE_KINDS = tuple(kind for kind in FrameKind if kind.is_of_guidance)
 ANIMATED_KINDS = tuple(dict.fromkeys((*DEFAULT_KINDS, *(kind for kind in FrameKind if kind.is_animated))))
 """The kinds that filmstrip and animations may show, in the order of menus."""
 
-_FORMER_WORDS = {"unguided": "unconditional", "1024": "1000", "2048": "2000", "4096": "4000"}
+_FORMER_WORDS = {"unguided": "unconditional"}
 
 
 def current_word(word: str) -> str:
-    """Today's word for a kind of frame, or for a size of memory, given one that older settings or commands may hold."""
+    """Today's word for a kind of frame, given one that older settings or commands may hold."""
     return _FORMER_WORDS.get(word, word)

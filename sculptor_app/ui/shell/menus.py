@@ -29,6 +29,7 @@ from sculptor_app.ui.widgets.actions import Action, ActionTable, Choice, MenuEnt
 
 MEMORY_MB = (128, 256, 512, 1000, 2000, 4000)
 """In units of 10⁶ bytes, as all sizes on screen."""
+_FORMER_MEMORY = {"1024": "1000", "2048": "2000", "4096": "4000"}
 
 
 SPEEDS = (1.0, 2.0, 6.0, 12.0, 24.0, 60.0)
@@ -175,6 +176,7 @@ class Menus(QObject):
                 runner.budget_bytes // 10**6,
                 self._set_memory, self.tr("&Memory for a run"),
                 tip=self.tr("Steps beyond it go to a temporary file. Holds from the next run on."),
+                current_word=lambda word: _FORMER_MEMORY.get(word, word),
             ),
             Switch(
                 "keep_guesses", self.tr("Keep both guesses of &guidance"), runner.watches_guidance,
@@ -219,7 +221,13 @@ class Menus(QObject):
             ),
             None,
             Choice(
-                "film", film, presenter.film_kind, presenter.set_film_kind, self.tr("Filmst&rip shows"), self._is_carve
+                "film",
+                film,
+                presenter.film_kind,
+                presenter.set_film_kind,
+                self.tr("Filmst&rip shows"),
+                self._is_carve,
+                current_word=current_word,
             ),
             Choice("plots", plots, GUESS, self._panels.plots.set_source, self.tr("&Plots show"), self._is_carve),
             Choice(

@@ -10,8 +10,6 @@ from PySide6.QtCore import QObject, QSettings
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu
 
-from sculptor_app.measures.frame_kinds import current_word
-
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -52,6 +50,7 @@ class Choice:
     is_enabled: Callable[[], bool] | None = None  # whether it can be chosen now; None where it always can
     current: Callable[[], object] | None = None  # value that is ticked now, where others change it, too
     tip: str = ""  # of each value
+    current_word: Callable[[str], str] = str  # what is remembered for it now, given what older programs remembered
 
 
 Fill = Callable[[QMenu], object]
@@ -157,7 +156,7 @@ class ActionTable(QObject):
     def restore(self, settings: QSettings) -> None:
         """Tick what was remembered; what is not known any more stays as it is."""
         for choice in self._choices:
-            remembered = current_word(str(settings.value(f"choices/{choice.key}", "")))
+            remembered = choice.current_word(str(settings.value(f"choices/{choice.key}", "")))
             for action in self.groups[choice.key].actions():
                 if _text(action.data()) == remembered and not action.isChecked():
                     action.setChecked(True)

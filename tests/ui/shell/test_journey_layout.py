@@ -23,6 +23,17 @@ def tick(group, value) -> None:
     next(action for action in group.actions() if action.data() == value).trigger()
 
 
+def test_choices_of_an_older_program_are_understood(open_window) -> None:
+    first = open_window().window
+    settings = first.settings
+    first.close()
+    settings.setValue("choices/memory_mb", "2048")
+    settings.setValue("choices/film", "unguided")
+    again = open_window().window
+    assert again.panels.runner.budget_bytes == 2 * 10**9
+    assert again.bench.presenter.film_kind is FrameKind.UNCONDITIONAL_GUESS
+
+
 def test_choices_and_panels_come_back(open_window) -> None:
     first = open_window()
     window = first.window
