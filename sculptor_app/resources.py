@@ -1,6 +1,6 @@
 """Paths of the files that travel with the program: icons, styles, translations, the embedded model."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _PACKAGE = Path(__file__).resolve().parent
 _IN_WHEEL = _PACKAGE / "_resources"
@@ -26,10 +26,10 @@ def path(relative: str) -> Path:
         ResourceError: There is no such file or folder; the installation is not whole.
         ValueError: The path leads out of the resources folder.
     """
-    base = root()
-    found = (base / relative).resolve()
-    if not found.is_relative_to(base.resolve()):
+    asked = PurePosixPath(relative)
+    if asked.is_absolute() or ".." in asked.parts:
         raise ValueError(f"{relative!r} leads out of the resources folder")
+    found = root() / asked
     if not found.exists():
         raise ResourceError(f"{found} is missing: this copy of Sculptor is not whole. Install it again.")
     return found

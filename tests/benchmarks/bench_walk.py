@@ -24,6 +24,8 @@ from sculptor_app.diffusion.pipelines.suitability import obstacle_of_class
 from sculptor_app.diffusion.sampling.trial import rehearse
 from tests.helpers import walk, walk_models
 
+TRIAL_BYTES = 1 << 30
+
 
 def main() -> None:
     """Print a line for each class, then the counts."""
@@ -31,19 +33,21 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a pattern of the classes' names")
     options = parser.parse_args()
     counts: Counter[str] = Counter()
+    failed: list[str] = []
     with walk.quiet_libraries():
         for name, kind in walk_models.pipeline_classes().items():
             if re.search(options.only, name):
-                ending, group = _ending(kind)
+                ending, group = _ending(kind, failed)
                 counts[group] += 1
                 print(f"{name:48} {ending.answer:9} {ending.why}", flush=True)
     print()
     for group, count in counts.most_common():
         print(f"{count:4} {group}")
+    print(f"{len(failed):4} of them with a tiny model that is too small for its trial: {', '.join(failed) or 'none'}")
 
 
-def _ending(kind: Any) -> tuple[walk.Ending, str]:
-    """What becomes of a class, and the group that it is counted in."""
+def _ending(kind: Any, failed: list[str]) -> tuple[walk.Ending, str]:
+    """What becomes of a class, and the group that it is counted in; the name goes to `failed` if its trial does."""
     obstacle = obstacle_of_class(kind)
     if obstacle is not None:
         return walk.Ending("refused", obstacle.message), f"refused ({obstacle.cause})"
@@ -64,8 +68,11 @@ def _ending(kind: Any) -> tuple[walk.Ending, str]:
         except Unfit as unfit:
             return walk.Ending("fault", str(unfit.finding)), "fault"
         try:
-            rehearse(built)
+            rehearse(built, TRIAL_BYTES)
+        except TypeError:  # of this program's own calls, too
+            raise
         except Exception as error:  # a tiny model may want more than a real one, as a size of its own
+            failed.append(kind.__name__)
             print(f"{kind.__name__:48} its trial failed ({type(error).__name__}: {error})", flush=True)
         try:
             ending = walk.run(pipeline, folder)
