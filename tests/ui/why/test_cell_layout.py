@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.why.cell_grid import GridSpace, Rect, cell_layout, enlarged_layout
+from sculptor_app.ui.why.cell_layout import GridSpace, Rect, cell_layout, enlarged_layout
 
 SPACES = st.builds(
     GridSpace, st.floats(400, 2000), st.floats(360, 1200), st.just(10.0), st.sampled_from([0.0, 30.0]),
