@@ -12,7 +12,7 @@ from sculptor_app.session.grid_run import Measuring
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
-from sculptor_app.ui.playback.run_panel import RunPanel
+from sculptor_app.ui.playback.run_panel import RunPanel, few_names
 from sculptor_app.ui.playback.texts import StepClock, steps_took_text
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.names import display
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.measures.run_measures import RunMeasures
     from sculptor_app.session.engine import MakeStart
-
-
-MOST_NAMED = 3
-"""Fields that differ, as far as they are named in the panel; its tip names all."""
 
 
 class RunControl(QObject):
@@ -171,13 +167,12 @@ class RunControl(QObject):
             self._panel.set_difference("")
             return
         named = [*names, *([self.tr("its beginning")] if begins_otherwise else [])]
-        sentence = self.tr("Not the settings of the run on screen: {0}")
-        short = named if len(named) <= MOST_NAMED else [*named[:MOST_NAMED], "…"]
+        sentence = self.tr("Not the settings of the run on screen: {0}").format(few_names(named))
         tip = self.tr("These settings are not those of the run on screen: {0}.").format(", ".join(named))
         if begins_otherwise:
             start = self.tr("Start begins with the noise of the seed; this run was carved out of {0}.")
             tip = f"{tip}\n{start.format(display(info.origin))}"
-        self._panel.set_difference(sentence.format(", ".join(short)), tip, can_take_over=bool(names))
+        self._panel.set_difference(sentence, tip, can_take_over=bool(names))
 
     @property
     def _is_mine(self) -> bool:

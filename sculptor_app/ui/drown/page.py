@@ -26,7 +26,7 @@ from sculptor_app.session.runner import SamplingRunner
 from sculptor_app.ui.drown.controls import DrownControls
 from sculptor_app.ui.drown.frames import ForwardPresenter, ForwardStage
 from sculptor_app.ui.drown.reverse_runs import CarvePage, ReverseRuns
-from sculptor_app.ui.playback.page import FILM_MARGINS, SCRUBBER_GAP_PX, SCRUBBER_MARGINS, Page, Views
+from sculptor_app.ui.playback.page import FILM_MARGINS, Page, Views, scrubber_column
 from sculptor_app.ui.playback.run_panel import BlockPanel, block_fold
 from sculptor_app.ui.plots.plots_panel import NARROW_PX, ROOMY_PX, ROOMY_WINDOW_PX, STATE, PlotsPanel, plots_fold
 from sculptor_app.ui.widgets.bars import MessageBar
@@ -127,17 +127,12 @@ class DrownPage(Page):
         film.addWidget(self.film)
         self.film_switch = FilmSwitch("drown", self.transport.film_button, self._film_row.setVisible, self)
         self.film_switch.restore(self.settings)
-        lower = QVBoxLayout()
-        lower.setContentsMargins(*SCRUBBER_MARGINS)
-        lower.setSpacing(SCRUBBER_GAP_PX)
-        lower.addWidget(self.transport)
-        lower.addWidget(self.timeline)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(upper, 1)
         column.addWidget(self._film_row)
-        column.addLayout(lower)
+        column.addLayout(scrubber_column(self.transport, self.timeline))
 
     def _connect(self) -> None:
         controls, session = self.controls, self.session

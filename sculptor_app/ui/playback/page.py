@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from sculptor_app.session.session import Session
 from sculptor_app.ui.playback.presenter import FramePresenter
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 FILM_MARGINS, SCRUBBER_MARGINS, SCRUBBER_GAP_PX = (14, 2, 14, 4), (14, 10, 14, 4), 8
 """Around a filmstrip, and around and between transport bar and timeline: these stand at one height on all pages."""
+
+
+def scrubber_column(transport: QWidget, timeline: QWidget) -> QVBoxLayout:
+    """The foot of a page."""
+    column = QVBoxLayout()
+    column.setContentsMargins(*SCRUBBER_MARGINS)
+    column.setSpacing(SCRUBBER_GAP_PX)
+    column.addWidget(transport)
+    column.addWidget(timeline)
+    return column
 
 
 @dataclass(frozen=True, slots=True)

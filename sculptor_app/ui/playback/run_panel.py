@@ -16,6 +16,14 @@ from sculptor_app.ui.widgets.folding import FoldingPanel
 
 GAP_PX = 6
 
+MOST_NAMED = 3
+"""Fields that differ, as far as they are named in the panel; its tip names all."""
+
+
+def few_names(names: Sequence[str]) -> str:
+    """Names of fields that differ, as many as the panel has room for."""
+    return ", ".join(names if len(names) <= MOST_NAMED else [*names[:MOST_NAMED], "…"])
+
 
 class RunPanel(QWidget):
     """One button that starts or stops, and how far the run is."""

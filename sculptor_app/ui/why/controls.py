@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QSettings, QSize, Slot
 from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
@@ -235,21 +235,46 @@ class ExperimentControls(RunForm):
 class ControlsStack(QStackedWidget):
     """The controls of all experiments, one on top; only that one counts for the size."""
 
-    def __init__(self, controls: Iterable[ExperimentControls], parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._controls = tuple(controls)
-        for each in self._controls:
+        self.controls = {experiment: ExperimentControls(experiment, self) for experiment in Experiment}
+        self._shown = self.controls[Experiment.LABELS]
+        for each in self.controls.values():
             self.addWidget(each)
+
+    def show_controls(self, experiment: Experiment) -> None:
+        """Bring those of an experiment to the front."""
+        self._shown = self.controls[experiment]
+        self.setCurrentWidget(self._shown)
+        self.updateGeometry()
+
+    def show_refusal(self, sentence: str) -> None:
+        """Say below the fields of all why nothing can be started; empty where it can."""
+        for each in self.controls.values():
+            each.show_refusal(sentence)
+
+    def set_labels(self, forms: tuple[str, ...], materials: tuple[str, ...]) -> None:
+        """Offer the forms and materials that the model knows."""
+        for each in self.controls.values():
+            each.set_labels(forms, materials)
+
+    def save(self, settings: QSettings) -> None:
+        for each in self.controls.values():
+            each.save(settings)
+
+    def restore(self, settings: QSettings) -> None:
+        for each in self.controls.values():
+            each.restore(settings)
 
     def fit_into(self, height_px: int) -> None:
         """Fold the labels beside their fields where they would not all be seen otherwise."""
-        for each in self._controls:
+        for each in self.controls.values():
             each.fit_into(height_px)
 
     # Qt overrides
 
     def sizeHint(self) -> QSize:
-        return self._controls[self.currentIndex()].sizeHint()
+        return self._shown.sizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        return self._controls[self.currentIndex()].minimumSizeHint()
+        return self._shown.minimumSizeHint()

@@ -1,8 +1,8 @@
-"""The choice of an experiment, the header over its grid, and the invitation before its first run."""
+"""The choice of an experiment, and the invitation before its first run."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRectF, QSettings, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -12,13 +12,10 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.ui.playback.stage import StageTitle
 from sculptor_app.ui.theme import fonts, paint_icon, theme
 from sculptor_app.ui.why.experiments import Experiment
 
@@ -139,107 +136,26 @@ class ExperimentChooser(QWidget):
             self.cards[experiment].setChecked(True)
             self.chosen.emit(experiment)
 
-    def set_available(self, experiment: Experiment, available: bool, reason: str = "") -> None:
-        """Set whether this model can run an experiment, and why not."""
-        card = self.cards[experiment]
-        card.setEnabled(available)
-        card.setToolTip(card.accessibleDescription() if available else reason)
+    def save(self, settings: QSettings) -> None:
+        settings.setValue("why/experiment", self.experiment.value)
+
+    def restore(self, settings: QSettings) -> None:
+        remembered = str(settings.value("why/experiment", ""))
+        if remembered in [experiment.value for experiment in Experiment]:
+            self.choose(Experiment(remembered))
+
+    def set_has_labels(self, has_labels: bool) -> None:
+        """Set whether the model knows forms or materials; another experiment takes the place of what needs them."""
+        card = self.cards[Experiment.LABELS]
+        card.setEnabled(has_labels)
+        reason = self.tr("This model knows no forms and no materials.")
+        card.setToolTip(card.accessibleDescription() if has_labels else reason)
+        if not has_labels and self.experiment is Experiment.LABELS:
+            self.choose(Experiment.NOISES)
 
     @Slot()
     def _clicked(self) -> None:
         self.chosen.emit(self.experiment)
-
-
-class GridHeader(QWidget):
-    """Which grid is on screen, or a sentence about the experiment, and buttons for frames and the enlarged run."""
-
-    kind_chosen = Signal(object)  # a FrameKind
-    back_requested = Signal()  # show all cells at the same size again
-    open_requested = Signal()  # open the run that is shown large
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._story = self._enlarged = ""
-        self._parts: tuple[str, ...] = ()
-        self._way_back = ""
-        self.title = StageTitle(self)
-        self.title.back.setText(self.tr("← Grid before"))
-        self.back = QPushButton(self.tr("Show all"), self)
-        self.back.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.back.clicked.connect(self.back_requested)
-        self.open = QPushButton(self.tr("Open in Carve"), self)
-        self.open.setToolTip(self.tr("Look at this very run with all its frames and frequencies"))
-        self.open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.open.clicked.connect(self.open_requested)
-        self.guess = self._segment(self.tr("Current guess"), "left")
-        self.state = self._segment(self.tr("Noisy state"), "right")
-        self.guess.setChecked(True)
-        group = QButtonGroup(self)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 12, 16, 0)
-        row.setSpacing(8)
-        row.addWidget(self.title, 1)
-        row.addWidget(self.open)
-        row.addWidget(self.back)
-        pair = QHBoxLayout()
-        pair.setSpacing(0)
-        for button in (self.guess, self.state):
-            group.addButton(button)
-            pair.addWidget(button)
-            button.clicked.connect(self._choose)
-        row.addLayout(pair)
-        self.setMinimumHeight(self.open.sizeHint().height() + 12)  # the same with the buttons and without
-        self.set_enlarged("")
-
-    def _segment(self, text: str, side: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(text)
-        button.setCheckable(True)
-        button.setProperty("segment", side)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        return button
-
-    @property
-    def kind(self) -> FrameKind:
-        """Which frame of every run is to be seen."""
-        return FrameKind.CURRENT_GUESS if self.guess.isChecked() else FrameKind.NOISY_STATE
-
-    def choose_kind(self, kind: FrameKind) -> None:
-        """Choose a kind as a click does."""
-        (self.guess if kind is FrameKind.CURRENT_GUESS else self.state).setChecked(True)
-        self._choose()
-
-    def set_story(self, text: str) -> None:
-        """Set the sentence about the experiment, which is seen until there is a grid."""
-        self._story = text
-        self._render()
-
-    def set_title(self, parts: tuple[str, ...]) -> None:
-        """Set what the grid on screen shows, and what made it; empty where nothing has been made."""
-        self._parts = parts
-        self._render()
-
-    def set_way_back(self, tip: str) -> None:
-        """Set what the button that leads to the grid before says of it; empty where there is none."""
-        self._way_back = tip
-        self._render()
-
-    def set_enlarged(self, description: str) -> None:
-        """Set the description of the enlarged run; empty for none."""
-        self._enlarged = description
-        self.back.setVisible(bool(description))
-        self.open.setVisible(bool(description))
-        self._render()
-
-    def _render(self) -> None:
-        what, *facts = self._parts or (self._story,)
-        self.title.set_parts((self._enlarged or what, *facts))
-        # Beside the buttons of an enlarged run a small window has no room for it.
-        self.title.set_way_back(bool(self._way_back) and not self._enlarged, self._way_back)
-
-    @Slot()
-    def _choose(self) -> None:
-        self.kind_chosen.emit(self.kind)
 
 
 class Invitation(QFrame):

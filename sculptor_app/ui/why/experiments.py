@@ -131,6 +131,22 @@ def grid_title(cells: Sequence[Cell]) -> str:
     return " · ".join(filter(None, parts))
 
 
+_FILE_NAMES = {
+    Experiment.LABELS: "one-block",
+    Experiment.NOISES: "many-blocks",
+    Experiment.BLEND: "block-to-block",
+    Experiment.PAINT: "painted-block",
+}
+
+
+def file_name(experiment: Experiment, cells: Sequence[Cell]) -> str:
+    """What a file of a grid is called: the experiment, the labels that all cells share, and the first seed."""
+    labels = [{cell.form for cell in cells}, {cell.material for cell in cells}]
+    shared = [next(iter(values)) for values in labels if len(values) == 1]
+    seed = str(cells[0].noise.seed) if cells else ""
+    return "-".join(part for part in (_FILE_NAMES[experiment], *shared, seed) if part)
+
+
 def _shared(words: Sequence[str | None], name_of: Callable[[str], str], many: str) -> str:
     """The one label of all cells, or how many there are; empty where the model chooses."""
     if len(words) > 1:

@@ -6,20 +6,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.request import GridRequest, RequestError
-from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.grid_run import NoisePreview
 from sculptor_app.session.runner import SamplingRunner
-from sculptor_app.ui.playback.page import SCRUBBER_GAP_PX, SCRUBBER_MARGINS, GridViews, Page
+from sculptor_app.ui.playback.page import GridViews, Page, scrubber_column
 from sculptor_app.ui.playback.run_panel import BlockPanel, block_fold
 from sculptor_app.ui.why.cell_grid import CellGrid, GridPresenter
-from sculptor_app.ui.why.controls import ControlsStack, ExperimentControls
-from sculptor_app.ui.why.experiment_chooser import ExperimentChooser, GridHeader, Invitation, invitation, story
-from sculptor_app.ui.why.experiments import Experiment, GridPlan, GridPlanner
-from sculptor_app.ui.why.paint_panel import PaintPanel
+from sculptor_app.ui.why.controls import ControlsStack
+from sculptor_app.ui.why.experiment_chooser import ExperimentChooser, Invitation, invitation, story
+from sculptor_app.ui.why.experiments import Experiment, GridPlan, GridPlanner, file_name
+from sculptor_app.ui.why.grid_header import GridHeader
+from sculptor_app.ui.why.paint_panel import PaintingBench, PaintPanel
 from sculptor_app.ui.why.results import GridProgress, GridRunPanel, Results
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.folding import Folds
@@ -31,16 +31,6 @@ if TYPE_CHECKING:
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.exports.animation.plan import RunGrid
     from sculptor_app.session.engine import ModelFacts
-
-MOST_NAMED = 3
-"""Fields that differ, as far as they are named in the panel; its tip names all."""
-
-_FILE_NAMES = {
-    Experiment.LABELS: "one-block",
-    Experiment.NOISES: "many-blocks",
-    Experiment.BLEND: "block-to-block",
-    Experiment.PAINT: "painted-block",
-}
 
 
 class WhyPage(Page):
@@ -78,12 +68,13 @@ class WhyPage(Page):
         self.timeline, self.transport = Timeline(self), TransportBar(self)
         self.transport.leave_out_film()
         self.run_panel = GridRunPanel(self)
-        self.controls = {experiment: ExperimentControls(experiment, self) for experiment in Experiment}
-        self.controls_stack = ControlsStack(self.controls.values(), self)
+        self.controls_stack = ControlsStack(self)
+        self.controls = self.controls_stack.controls
         self._lay_out()
         self.presenter = GridPresenter(self.session, self.grid, self.timeline, self.transport)
         self.progress = GridProgress(runner, self.results, self.run_panel)
-        self.views = GridViews(self.session, self._shown_runs, self._shown_frames, self._file_name, self._title_parts)
+        frames = lambda: self.header.kind.value  # noqa: E731
+        self.views = GridViews(self.session, self._shown_runs, frames, self._file_name, self._title_parts)
         self._restore()
         self._connect()
         self._show_experiment()
@@ -104,15 +95,10 @@ class WhyPage(Page):
         stacked = QVBoxLayout(middle)
         stacked.addWidget(self.chooser)
         stacked.addWidget(self.header)
-        stacked.addWidget(_Bench(self.paint_panel, self.grid, middle), 1)
-        lower = QVBoxLayout()
-        lower.setContentsMargins(*SCRUBBER_MARGINS)
-        lower.setSpacing(SCRUBBER_GAP_PX)
-        lower.addWidget(self.transport)
-        lower.addWidget(self.timeline)
+        stacked.addWidget(PaintingBench(self.paint_panel, self.grid, middle), 1)
         column = QVBoxLayout(self)
         column.addLayout(upper, 1)
-        column.addLayout(lower)
+        column.addLayout(scrubber_column(self.transport, self.timeline))
         for layout in (upper, stacked, column):
             layout.setContentsMargins(0, 0, 0, 0)
             layout.setSpacing(0)
@@ -223,22 +209,17 @@ class WhyPage(Page):
 
     def save_choices(self) -> None:
         super().save_choices()
-        self.settings.setValue("why/experiment", self.experiment.value)
-        self.settings.setValue("why/kind", self.header.kind.value)
-        for controls in self.controls.values():
-            controls.save(self.settings)
+        self.controls_stack.save(self.settings)
         self.paint_panel.save(self.settings)
+        self.chooser.save(self.settings)
+        self.header.save(self.settings)
 
     def _restore(self) -> None:
-        for controls in self.controls.values():
-            controls.restore(self.settings)
+        self.controls_stack.restore(self.settings)
         self.paint_panel.restore(self.settings)
-        remembered = str(self.settings.value("why/experiment", ""))
-        if remembered in [experiment.value for experiment in Experiment]:
-            self.chooser.choose(Experiment(remembered))
-        if self.settings.value("why/kind") == FrameKind.NOISY_STATE.value:
-            self.header.choose_kind(FrameKind.NOISY_STATE)
-            self.grid.set_kind(FrameKind.NOISY_STATE)
+        self.chooser.restore(self.settings)
+        self.header.restore(self.settings)
+        self.grid.set_kind(self.header.kind)
 
     def shutdown(self) -> None:
         self.presenter.clock.stop()
@@ -277,8 +258,7 @@ class WhyPage(Page):
         """Say why the model at hand makes no grids; empty where it does."""
         if sentence != self._obstacle:
             self._obstacle = sentence
-            for controls in self.controls.values():
-                controls.show_refusal(sentence)
+            self.controls_stack.show_refusal(sentence)
             self.run_panel.set_reason(self.controls[self.experiment].reason)
             self._show_invitation()
             self.ability_changed.emit()
@@ -288,16 +268,7 @@ class WhyPage(Page):
         """Say in what the fields differ from the grid on screen."""
         result, planned = self.results.of(self.experiment), self._planned()
         keys = () if result is None or planned is None else planned.differences(result.plan)
-        if not keys:
-            self.run_panel.set_difference("")
-            return
-        named = self.controls[self.experiment].names_of(keys)
-        short = named if len(named) <= MOST_NAMED else [*named[:MOST_NAMED], "…"]
-        sentence = self.tr("Not the settings of the grid on screen: {0}")
-        tip = self.tr("These settings are not those of the grid on screen: {0}.")
-        self.run_panel.set_difference(
-            sentence.format(", ".join(short)), tip.format(", ".join(named)), can_take_over=keys != ("painting",)
-        )
+        self.run_panel.set_differing(keys, self.controls[self.experiment].names_of(keys))
 
     @Slot()
     def use_settings(self) -> None:
@@ -356,13 +327,8 @@ class WhyPage(Page):
         self._set_obstacle("")
         if not self._planner.take_labels(facts.forms, facts.materials):
             return
-        has_labels = any(self._planner.labels)
-        reason = self.tr("This model knows no forms and no materials.")
-        self.chooser.set_available(Experiment.LABELS, has_labels, reason)
-        if not has_labels and self.experiment is Experiment.LABELS:
-            self.chooser.choose(Experiment.NOISES)
-        for controls in self.controls.values():
-            controls.set_labels(*self._planner.labels)
+        self.chooser.set_has_labels(any(self._planner.labels))
+        self.controls_stack.set_labels(*self._planner.labels)
 
     def set_device(self, device: str) -> None:
         """Set the device for the next grids; its id as in a `RunRequest`."""
@@ -374,8 +340,7 @@ class WhyPage(Page):
     def _show_experiment(self) -> None:
         """Show the grid of the chosen experiment, or the noises it would start from."""
         experiment = self.experiment
-        self.controls_stack.setCurrentWidget(self.controls[experiment])
-        self.controls_stack.updateGeometry()
+        self.controls_stack.show_controls(experiment)
         self.paint_panel.setVisible(experiment is Experiment.PAINT)
         self.header.set_story(story(experiment))
         self.invitation.set_heading(invitation(experiment))
@@ -394,10 +359,8 @@ class WhyPage(Page):
 
     def _show_title(self) -> None:
         """Say which grid is on screen, in what the fields differ from it, and which was before it."""
-        self.header.set_title(self._title_parts())
         before = self.results.before(self.experiment)
-        tip = self.tr("Back to the grid before (Ctrl+B): {0}")
-        self.header.set_way_back("" if before is None else tip.format(" · ".join(before.title_parts)))
+        self.header.set_titles(self._title_parts(), () if before is None else before.title_parts)
         self._compare()
 
     def _title_parts(self) -> tuple[str, ...]:
@@ -438,10 +401,8 @@ class WhyPage(Page):
     def _open(self, cell: int) -> None:
         if 0 <= cell < len(self.grid.runs) and self.grid.runs[cell].last:
             self.session.pause()
-            columns = self.grid.columns
-            place = self.tr("opened from cell ({0}, {1}) of “Why noise?”").format(
-                cell % columns + 1, cell // columns + 1
-            )
+            row, column = divmod(cell, self.grid.columns)
+            place = self.tr("opened from cell ({0}, {1}) of “Why noise?”").format(column + 1, row + 1)
             self.open_requested.emit(self.grid.runs[cell], place)
 
     # Results ------------------------------------------------------------------------------------------------------
@@ -474,26 +435,11 @@ class WhyPage(Page):
     # What the File menu saves --------------------------------------------------------------------------------------
 
     def _shown_runs(self) -> RunGrid | None:
-        from sculptor_app.exports.animation.plan import RunGrid
-
-        shown, runs = self.grid.arrangement, self.grid.runs
-        if not runs or len(runs) != len(shown.cells):
-            return None
         result = self.results.of(self.experiment)
-        lead = result.lead if result is not None and result.runs == runs else 0
-        titles = shown.column_titles, shown.row_titles
-        return RunGrid(runs, shown.cells, shown.captions, shown.columns, *titles, lead)
-
-    def _shown_frames(self) -> str:
-        return "guess" if self.header.kind is FrameKind.CURRENT_GUESS else "noisy"
+        return self.grid.run_grid(result.lead if result is not None and result.runs == self.grid.runs else 0)
 
     def _file_name(self) -> str:
-        """The experiment, the labels that all cells share, and the first seed."""
-        cells = self.grid.arrangement.cells
-        labels = [{cell.form for cell in cells}, {cell.material for cell in cells}]
-        shared = [next(iter(values)) for values in labels if len(values) == 1]
-        seed = str(cells[0].noise.seed) if cells else ""
-        return "-".join(part for part in (_FILE_NAMES[self.experiment], *shared, seed) if part)
+        return file_name(self.experiment, self.grid.arrangement.cells)
 
     # Qt overrides
 
@@ -502,20 +448,3 @@ class WhyPage(Page):
             self.stop()
         else:
             super().keyPressEvent(event)
-
-
-class _Bench(QWidget):
-    """The canvas, as large as its height allows, and the grid beside it."""
-
-    def __init__(self, paint_panel: PaintPanel, grid: CellGrid, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._paint_panel = paint_panel
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addWidget(paint_panel)
-        row.addWidget(grid, 1)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._paint_panel.fit_into(self.width(), self.height())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, QSettings, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QImage, QKeySequence, QPainter, QPaintEvent, QPen, QPolygonF, QShortcut
+from PySide6.QtGui import QColor, QImage, QKeySequence, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.request import Stroke
@@ -329,3 +329,20 @@ class PaintPanel(QWidget):
         self.strokes = tuple(stroke for stroke, _ in painted)
         self._brushes = tuple(brush for _, brush in painted)
         self._render()
+
+
+class PaintingBench(QWidget):
+    """The canvas, as large as its height allows, and the grid beside it."""
+
+    def __init__(self, paint_panel: PaintPanel, grid: QWidget, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._paint_panel = paint_panel
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(paint_panel)
+        row.addWidget(grid, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._paint_panel.fit_into(self.width(), self.height())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -13,7 +14,7 @@ from sculptor_app.core.requests.request import Cell, GridRequest
 from sculptor_app.core.texts import pictures_text
 from sculptor_app.session.grid_run import GridRunner
 from sculptor_app.session.runner import RunState, SamplingRunner
-from sculptor_app.ui.playback.run_panel import RunPanel
+from sculptor_app.ui.playback.run_panel import RunPanel, few_names
 from sculptor_app.ui.playback.texts import StepClock, duration_text
 from sculptor_app.ui.why.experiments import Experiment, GridPlan, grid_title
 from sculptor_app.ui.widgets.names import display
@@ -186,6 +187,12 @@ class GridRunPanel(RunPanel):
         self.bar.setRange(0, planned * of)
         self.bar.setValue(steps * of + cells)
         self.bar.setUpdatesEnabled(True)
+
+    def set_differing(self, keys: Sequence[str], names: Sequence[str]) -> None:
+        """Say in what the fields differ from the grid on screen, by key and by name; empty for nothing."""
+        sentence = self.tr("Not the settings of the grid on screen: {0}").format(few_names(names)) if names else ""
+        tip = self.tr("These settings are not those of the grid on screen: {0}.").format(", ".join(names))
+        self.set_difference(sentence, tip, can_take_over=tuple(keys) != ("painting",))
 
     def set_grid_ended(self, text: str) -> None:
         """Show how the shown grid ended; the pace was that of the last one."""
