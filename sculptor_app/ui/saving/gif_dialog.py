@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QCoreApplication, QSettings, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QSettings, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QImage
 from PySide6.QtWidgets import (
     QDialog,
@@ -26,17 +23,17 @@ from PySide6.QtWidgets import (
 
 from sculptor_app import folders
 from sculptor_app.core.files import expanded, is_file
-from sculptor_app.core.texts import byte_text, plural
+from sculptor_app.core.texts import byte_text
 from sculptor_app.exports.animation.options import NONE, AnimationOptions, Disclosure
 from sculptor_app.exports.animation.plan import DecodedFrames, Wanted, frames_to_decode, latents_of, shown_states
 from sculptor_app.exports.files import ExportCancelled, ExportError
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
 from sculptor_app.session.tasks import BackgroundTask, Progress
-from sculptor_app.session.worker import Job, RetiredThreads
+from sculptor_app.session.worker import RetiredThreads
 from sculptor_app.ui import theme
 from sculptor_app.ui.fields.inputs import ChoiceBox
-from sculptor_app.ui.playback.texts import duration_text
 from sculptor_app.ui.saving.gif_form import ask_to_replace, form_for, key_of, remember, remembered_for
+from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, facts_text, preview_job
 from sculptor_app.ui.widgets.bars import error_texts
 from sculptor_app.ui.widgets.names import disclosure_tip, disclosure_title, disclosures, filter_text
 from sculptor_app.ui.widgets.picture_view import PictureView
@@ -51,65 +48,6 @@ if TYPE_CHECKING:
 
 SETTLE_MS = 150
 """How long a choice stands before its preview is made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """One frame as a picture file of its own, how many frames there will be, and their size in pixels."""
-
-    picture: bytes
-    frames: int
-    width_px: int
-    height_px: int
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """About how large the file will be."""
-
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """The file is written."""
-
-    path: Path
-
-
-def preview_job(row: AnimationFormat, export: Export) -> Job:
-    """A job that yields a Preview of the frame nearest to the export's state, then an Estimate."""
-
-    def job(stop: threading.Event) -> Iterator[object]:
-        from sculptor_app.exports.animation.plan import frame_count
-        from sculptor_app.exports.animation.scenes import image_size
-
-        wanted = replace(export, stop=stop)
-        picture = row.preview(wanted)
-        yield Preview(picture, frame_count(export.source, export.options), *image_size(export.source, export.options))
-        yield Estimate(row.estimate_bytes(wanted))
-
-    return job
-
-
-def export_job(row: AnimationFormat, path: Path, export: Export) -> Job:
-    """A job that writes the file, reports its progress from its own thread, and yields Saved."""
-
-    def job(stop: threading.Event) -> Iterator[object]:
-        row.write(path, replace(export, stop=stop))
-        yield Saved(path)
-
-    return job
-
-
-def facts_text(options: AnimationOptions, shown: Preview, size: str) -> str:
-    """As "51 frames · 5.4 s · 256 × 305 · about 840 KB"."""
-    held = min(shown.frames, 2 if options.into_noise else 1)
-    seconds = (options.delay_ms * (shown.frames - held) + max(options.hold_ms, options.delay_ms) * held) / 1000
-    measure = f"{shown.width_px} × {shown.height_px}"
-    translate = QCoreApplication.translate
-    frames = plural(shown.frames, translate("GifTexts", "1 frame"), translate("GifTexts", "{0} frames"))
-    return " · ".join((frames.format(shown.frames), duration_text(seconds), measure, size))
 
 
 class ExportGifDialog(QDialog):
