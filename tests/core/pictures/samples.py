@@ -3,10 +3,11 @@
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 SIDE = 32
 ORANGE = (200, 120, 40)
@@ -34,6 +35,27 @@ def orange(mode: str = "RGB") -> Image.Image:
         return Image.fromarray(np.full((SIDE, SIDE), value))
     picture = Image.new("RGB", (SIDE, SIDE), ORANGE)
     return picture.quantize(4) if mode == "P" else picture.convert(mode)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A part of a PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, packed: bytes, colours: int = 6) -> bytes:
+    """A PNG whose header tells a size, whatever its packed rows hold; `colours` is its colour type."""
+    head = struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def swapped_profile(size: int = 0) -> bytes:
+    """sRGB's profile with red and green exchanged, so that its use shows, made as large as is wanted."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for at in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12):
+        name = bytes(profile[at : at + 4])
+        profile[at : at + 4] = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}.get(name, name)
+    text = bytes(profile).replace("sRGB".encode("utf-16-be"), "odd!".encode("utf-16-be")).ljust(size, b"\0")
+    return struct.pack(">I", len(text)) + text[4:]
 
 
 def _card(key: str, value: str) -> bytes:

@@ -14,13 +14,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from sculptor_app.core.errors import PictureError
 from sculptor_app.core.pictures import formats
 from sculptor_app.core.pictures.file import OpenedPicture, open_picture
 from sculptor_app.core.pictures.formats import NOT_READ, READERS, READERS_WITHOUT_SIGNATURE
-from tests.core.pictures.samples import BUILT, GREY, ORANGE, SIDE, WRITTEN, encoded, every_sample, orange
+from tests.core.pictures.samples import (
+    BUILT,
+    GREY,
+    ORANGE,
+    SIDE,
+    WRITTEN,
+    chunk,
+    encoded,
+    every_sample,
+    orange,
+    png,
+    swapped_profile,
+)
 
 GREYS = {"CUR": False, "PCD": None, "XVTHUMB": None, "FITS": True, "GBR": True, "IMT": True, "MCIDAS": True}
 """Which of the built samples are grey; None where the format itself changes the colour."""
@@ -242,10 +254,6 @@ def test_libtiff_does_not_write_to_the_terminal_and_nobody_else_is_silenced(
 # Text and profiles beside the pixels ----------------------------------------------------------------------------------
 
 
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
 def with_chunks(*chunks: bytes, after: bytes = b"") -> bytes:
     """A PNG of one colour with more parts in front of its pixels, and behind them."""
     whole = encoded(orange(), "PNG")
@@ -269,19 +277,9 @@ def test_text_in_a_png_does_no_harm_however_much_there_is(tmp_path: Path, conten
     assert found.notes == ()
 
 
-def swapped(size: int) -> bytes:
-    """sRGB's profile with red and green exchanged, so that its use shows, made as large as is wanted."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for at in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12):
-        name = bytes(profile[at : at + 4])
-        profile[at : at + 4] = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}.get(name, name)
-    text = bytes(profile).replace("sRGB".encode("utf-16-be"), "odd!".encode("utf-16-be")).ljust(size, b"\0")
-    return struct.pack(">I", len(text)) + text[4:]
-
-
 @pytest.mark.parametrize(("size", "is_used"), [(0, True), (1_300_000, True), (5_000_000, True), (17_000_000, False)])
 def test_a_large_profile_in_a_png_is_used_up_to_a_bound(tmp_path: Path, size: int, is_used: bool) -> None:
-    found = opened(tmp_path, with_chunks(chunk(b"iCCP", b"odd\0\0" + zlib.compress(swapped(size), 1))))
+    found = opened(tmp_path, with_chunks(chunk(b"iCCP", b"odd\0\0" + zlib.compress(swapped_profile(size), 1))))
     assert np.abs(bytes_of(found)[:, 0, 0] - ((120, 200, 40) if is_used else ORANGE)).max() < 5
     used, left_out = "colours converted from the profile odd!", "its colour profile cannot be used and was left out"
     assert len(found.notes) == 1
@@ -291,7 +289,7 @@ def test_a_large_profile_in_a_png_is_used_up_to_a_bound(tmp_path: Path, size: in
 def test_a_profile_that_is_cut_off_at_the_bound_is_left_out_with_a_note(tmp_path: Path) -> None:
     """Of noise, which cannot be packed: what is read of it ends in mid-profile, and would pass for a whole one."""
     size = 17_000_000
-    content = swapped(0) + np.random.default_rng(0).bytes(size)
+    content = swapped_profile(0) + np.random.default_rng(0).bytes(size)
     profile = struct.pack(">I", len(content)) + content[4:]
     found = opened(tmp_path, with_chunks(chunk(b"iCCP", b"odd\0\0" + zlib.compress(profile, 0))))
     assert found.notes == ("its colour profile cannot be used and was left out",)
@@ -299,7 +297,7 @@ def test_a_profile_that_is_cut_off_at_the_bound_is_left_out_with_a_note(tmp_path
 
 
 def test_a_profile_of_a_jpeg_of_which_a_part_lacks_is_left_out_with_a_note(tmp_path: Path) -> None:
-    whole = encoded(Image.new("RGB", (4, 4), ORANGE), "JPEG", icc_profile=swapped(100_000))
+    whole = encoded(Image.new("RGB", (4, 4), ORANGE), "JPEG", icc_profile=swapped_profile(100_000))
     second = whole.index(b"ICC_PROFILE\0\2") - 4
     length = struct.unpack_from(">H", whole, second + 2)[0]
     found = opened(tmp_path, whole[:second] + whole[second + 2 + length :])
@@ -352,7 +350,7 @@ def test_the_orientation_is_found_beside_much_text(tmp_path: Path, where: str) -
 def test_large_notes_in_other_formats_do_no_harm(tmp_path: Path, kind: str) -> None:
     exif = Image.Exif()
     exif[0x010E] = "x" * 60_000
-    options = {"exif": exif.tobytes(), "icc_profile": swapped(3_000_000)}
+    options = {"exif": exif.tobytes(), "icc_profile": swapped_profile(3_000_000)}
     options |= {} if kind in ("JPEG", "TIFF") else {"xmp": b" " * 3_000_000}
     content = encoded(orange(), kind, **options)
     if kind == "JPEG":  # as cameras write long XMP: in many segments
@@ -392,10 +390,7 @@ def test_a_picture_takes_no_more_memory_than_its_pixels_and_a_bound(tmp_path: Pa
     palette = Image.new("P", (8000, 5000))
     palette.save(tmp_path / "a.png", transparency=0, compress_level=1)
     rows = zlib.compress(bytes(1_000_000), 1)
-    (tmp_path / "b.png").write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 19_500, 20_000, 8, 6, 0, 0, 0))
-        + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )  # fmt: skip
+    (tmp_path / "b.png").write_bytes(png(19_500, 20_000, rows))
     paths = [str(tmp_path / "b.png"), str(tmp_path / "a.png")]
     done = subprocess.run([sys.executable, "-c", PEAK, *paths], capture_output=True, text=True, check=True)
     bomb, large = map(int, done.stdout.split())
@@ -405,8 +400,7 @@ def test_a_picture_takes_no_more_memory_than_its_pixels_and_a_bound(tmp_path: Pa
 
 
 def test_an_icon_may_not_hold_more_than_it_says(tmp_path: Path) -> None:
-    inner = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 10_000, 10_000, 8, 6, 0, 0, 0))
-    inner += chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    inner = png(10_000, 10_000, zlib.compress(bytes(1000)))
     head = struct.pack("<HHH", 0, 1, 1) + struct.pack("<BBBBHHII", 32, 32, 0, 0, 1, 32, len(inner), 22)
     assert "there is more in it than its header says" in refused(tmp_path, head + inner).message
 

@@ -1,7 +1,6 @@
 """A person's own picture: known colours in, known numbers out, and one clear sentence for every file that is none."""
 
 import os
-import struct
 import sys
 import zlib
 from pathlib import Path
@@ -16,8 +15,7 @@ from sculptor_app.core.errors import PictureError, SculptorError
 from sculptor_app.core.pictures import formats
 from sculptor_app.core.pictures.file import OpenedPicture, open_picture
 from sculptor_app.core.pictures.start import fit_square
-
-ORANGE = (200, 120, 40)
+from tests.core.pictures.samples import ORANGE, png, swapped_profile
 
 
 def saved(folder: Path, picture: Image.Image, name: str = "x.png", **options: object) -> Path:
@@ -110,17 +108,6 @@ def test_a_picture_that_lies_on_its_side_is_turned_upright(tmp_path: Path, orien
     np.testing.assert_array_equal(np.rint((opened.frame + 1) * 127.5), upright)
     assert opened.original_size == upright.shape[:0:-1]
     assert any("upright" in note for note in opened.notes) == (orientation > 1)
-
-
-def swapped_profile() -> bytes:
-    """sRGB's own profile in which red and green have changed places: what is written red is meant as green."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for index in range(struct.unpack_from(">I", profile, 128)[0]):
-        at = 132 + 12 * index
-        name = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}.get(bytes(profile[at : at + 4]))
-        if name:
-            profile[at : at + 4] = name
-    return bytes(profile).replace("sRGB".encode("utf-16-be"), "odd!".encode("utf-16-be"))
 
 
 def test_colours_of_a_profile_are_converted(tmp_path: Path) -> None:
@@ -225,17 +212,6 @@ def refused(path: Path, **options: int) -> PictureError:
     return error
 
 
-def bomb(width: int, height: int) -> bytes:
-    """A PNG whose header tells a size that its few bytes do not hold."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 999)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + content
-
-
 def test_what_is_no_picture_is_said_in_one_sentence(tmp_path: Path) -> None:
     assert "there is no such file" in refused(tmp_path / "gone.png").message
     assert "it is a folder" in refused(tmp_path).message
@@ -293,7 +269,7 @@ def test_a_strip_of_which_nothing_would_be_left_is_refused(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("size", [(20_001, 10_000), (2**31 - 1, 2**31 - 1)])
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path, size: tuple[int, int]) -> None:
-    (tmp_path / "bomb.png").write_bytes(bomb(*size))
+    (tmp_path / "bomb.png").write_bytes(png(*size, zlib.compress(b"\0" * 999), colours=2))
     assert "and 187,500,000 are the most of its kind" in refused(tmp_path / "bomb.png", longest_px=256).message
 
 
