@@ -2,115 +2,21 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QSettings, Qt
-from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.requests.request import FORMS, RunRequest
 from sculptor_app.core.trajectory.events import GridStep
 from sculptor_app.measures.frame_kinds import FrameKind
-from sculptor_app.session.runner import SamplingRunner
-from sculptor_app.ui import theme
 from sculptor_app.ui.why import cell_paint
 from sculptor_app.ui.why.experiment_chooser import story
 from sculptor_app.ui.why.experiments import Experiment, Labels
-from sculptor_app.ui.why.page import WhyPage
-from sculptor_app.ui.widgets.bars import MessageBar
-
-RUN_MS = 60_000
-
-
-class Visitor:
-    """A person at the page."""
-
-    def __init__(self, qtbot: QtBot, page: WhyPage, runner: SamplingRunner) -> None:
-        self.qtbot, self.page, self.runner = qtbot, page, runner
-        self.ends: list[tuple[Experiment, str]] = []
-        page.results.ended.connect(lambda experiment, outcome, error: self.ends.append((experiment, outcome)))
-
-    def choose(self, experiment: Experiment, steps: int = 4, **boxes: str) -> None:
-        QTest.mouseClick(self.page.chooser.cards[experiment], Qt.MouseButton.LeftButton)
-        controls = self.page.controls[experiment]
-        controls.steps.set_text(str(steps))
-        for name, key in boxes.items():
-            box = getattr(controls, name)
-            box.setCurrentIndex(box.findData(key))
-
-    def wait_for_noises(self) -> None:
-        self.qtbot.waitUntil(lambda: not self.page.noise_preview.is_busy, timeout=RUN_MS)
-        self.page.presenter.clock.flush()
-
-    def click_start(self) -> None:
-        QTest.mouseClick(self.page.run_panel.button, Qt.MouseButton.LeftButton)
-
-    def run(self) -> None:
-        with self.qtbot.waitSignal(self.page.results.ended, timeout=RUN_MS):
-            self.click_start()
-        self.page.presenter.clock.flush()
-
-    def go_to(self, step: int) -> None:
-        self.page.session.go_to(step)
-        self.page.presenter.clock.flush()
-
-    def image(self, cell: int) -> bytes:
-        image = self.page.grid.image_of(cell)
-        assert isinstance(image, QImage)
-        return bytes(image.constBits())
-
-    def images(self) -> list[bytes]:
-        return [self.image(cell) for cell in range(len(self.page.grid.runs))]
-
-    def paint(self, *places: tuple[float, float], release: bool = True) -> None:
-        canvas = self.page.paint_panel.canvas
-        points = [canvas.point_of(place).toPoint() for place in places]
-        QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=points[0])
-        for point in points[1:]:
-            QTest.mouseMove(canvas, point)
-        if release:
-            QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=points[-1])
-
-    def wait_for_end(self) -> None:
-        self.qtbot.waitUntil(lambda: not self.page.results.is_busy, timeout=RUN_MS)
-        self.wait_for_noises()
-
-
-@pytest.fixture
-def open_page(
-    qtbot: QtBot, qapp: QApplication, settings: QSettings, tiny_model: Path
-) -> Iterator[Callable[..., Visitor]]:
-    theme.apply(qapp, "light")
-    opened: list[tuple[WhyPage, SamplingRunner]] = []
-
-    def open_one(model: Path = tiny_model) -> Visitor:
-        runner, messages = SamplingRunner(str(model)), MessageBar()
-        page = WhyPage(runner, lambda: str(model), settings, messages)
-        qtbot.addWidget(page)
-        qtbot.addWidget(messages)
-        page.resize(1200, 800)
-        page.show()
-        page.enter()
-        opened.append((page, runner))
-        visitor = Visitor(qtbot, page, runner)
-        visitor.wait_for_noises()
-        return visitor
-
-    yield open_one
-    for page, runner in opened:
-        page.session.pause()
-        page.shutdown()
-        runner.shutdown()
-
-
-@pytest.fixture
-def visitor(open_page: Callable[..., Visitor]) -> Visitor:
-    return open_page()
+from tests.ui.why.conftest import RUN_MS, Visitor
 
 
 def test_the_blocks_are_there_before_anything_is_carved(visitor: Visitor) -> None:
@@ -180,73 +86,6 @@ def test_forms_times_materials_is_one_table(visitor: Visitor) -> None:
     rects = [visitor.page.grid.cell_rect(cell) for cell in range(48)]
     assert len({rect.left() for rect in rects}) == 8
     assert len({rect.top() for rect in rects}) == 6
-
-
-def test_a_stroke_carves_what_was_painted_and_keeps_the_untouched_ones(visitor: Visitor) -> None:
-    page = visitor.page
-    visitor.choose(Experiment.PAINT, count="2")
-    visitor.wait_for_noises()
-    visitor.paint((0.3, 0.3), (0.4, 0.5), (0.5, 0.6))
-    assert page.results.is_busy
-    visitor.wait_for_end()
-    first = page.results.of(Experiment.PAINT)
-    assert first.new == (0, 1, 2, 3)
-    page.presenter.clock.flush()
-    images = visitor.images()
-    assert images[0] != images[2]
-    assert len(page.paint_panel.strokes) == 1
-    assert len(page.paint_panel.strokes[0].points) >= 3
-
-    visitor.paint((0.8, 0.8), (0.7, 0.7))
-    visitor.wait_for_end()
-    second = page.results.of(Experiment.PAINT)
-    assert second.new == (2, 3)  # the untouched ones are there already
-    assert second.runs[:2] == first.runs[:2]
-    assert not np.array_equal(second.runs[2].state(0), first.runs[2].state(0))
-
-    QTest.mouseClick(page.paint_panel.undo_button, Qt.MouseButton.LeftButton)
-    visitor.wait_for_end()
-    np.testing.assert_array_equal(page.results.of(Experiment.PAINT).runs[2].state(4), first.runs[2].state(4))
-    assert "painted on with 1 stroke" in page.grid.runs[2].info.conditions
-
-
-def test_what_is_painted_stays_noise_unless_it_need_not(visitor: Visitor) -> None:
-    page = visitor.page
-    visitor.choose(Experiment.PAINT, count="1")
-    page.paint_panel.brushes.reach.setValue(30)
-    visitor.paint((0.5, 0.5))
-    visitor.wait_for_end()
-    held = page.paint_panel.whiteness.excess
-    assert held < 1.5
-    assert page.paint_panel.verdict.text().startswith("Noise like any other")
-    QTest.mouseClick(
-        page.paint_panel.stays_noise,
-        Qt.MouseButton.LeftButton,
-        pos=QPoint(8, page.paint_panel.stays_noise.height() // 2),
-    )
-    visitor.wait_for_end()
-    assert page.paint_panel.whiteness.excess > 2 * held
-    assert page.paint_panel.verdict.text().startswith("No noise is like this")
-
-
-def test_escape_drops_a_stroke_and_ctrl_z_takes_one_back(visitor: Visitor) -> None:
-    page, panel = visitor.page, visitor.page.paint_panel
-    visitor.choose(Experiment.PAINT, count="1")
-    visitor.paint((0.2, 0.2), (0.4, 0.4), release=False)
-    assert panel.canvas.is_painting
-    QTest.keyClick(page, Qt.Key.Key_Escape)
-    QTest.mouseRelease(panel.canvas, Qt.MouseButton.LeftButton, pos=QPoint(50, 50))
-    assert panel.strokes == ()
-    assert not page.results.is_busy
-    visitor.paint((0.2, 0.2))
-    visitor.paint((0.6, 0.2))  # a new stroke stops the runs of the one before
-    visitor.wait_for_end()
-    assert len(panel.strokes) == 2
-    panel.undo()
-    panel.clear()
-    visitor.wait_for_end()
-    assert panel.strokes == ()
-    assert not panel.undo_button.isEnabled()
 
 
 def test_stop_keeps_what_is_there_and_start_begins_anew(visitor: Visitor) -> None:
@@ -406,29 +245,6 @@ def test_everything_that_can_be_focused_has_a_name(visitor: Visitor) -> None:
         and not widget.objectName().startswith("qt_")
     ]
     assert [type(widget).__name__ for widget in nameless if type(widget).__name__ != "QScrollArea"] == []
-
-
-def test_what_was_painted_is_there_the_next_time_and_can_be_taken_back(open_page: Callable[..., Visitor]) -> None:
-    visitor = open_page()
-    visitor.choose(Experiment.PAINT, steps=2, count="1")
-    for key, places in (("red", ((0.2, 0.3), (0.4, 0.5))), ("other", ((0.7, 0.7),))):
-        QTest.mouseClick(visitor.page.paint_panel.brushes.buttons[key], Qt.MouseButton.LeftButton)
-        visitor.paint(*places)
-        visitor.wait_for_end()
-    painted = visitor.page.results.of(Experiment.PAINT).runs[1]
-    visitor.page.save_choices()
-
-    again = open_page()
-    panel = again.page.paint_panel
-    assert panel.strokes == visitor.page.paint_panel.strokes
-    assert [colour.name() for _, colour in panel.canvas._strokes] == ["#d8452e", "#9a8f80"]
-    again.run()
-    np.testing.assert_array_equal(again.page.results.of(Experiment.PAINT).runs[1].state(0), painted.state(0))
-    QTest.mouseClick(panel.undo_button, Qt.MouseButton.LeftButton)
-    again.wait_for_end()
-    assert len(panel.strokes) == 1
-    again.page.settings.setValue("why/paint/strokes", "[[")
-    assert open_page().page.paint_panel.strokes == ()
 
 
 def test_the_header_says_which_grid_is_on_screen_and_the_panel_in_what_the_fields_differ(visitor: Visitor) -> None:
