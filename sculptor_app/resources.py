@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 _PACKAGE = Path(__file__).resolve().parent
 _IN_WHEEL = _PACKAGE / "_resources"
 _IN_CHECKOUT = _PACKAGE.parent / "resources"
+_missed: dict[str, None] = {}  # in the order in which they were looked for
 
 
 class ResourceError(FileNotFoundError):
@@ -33,3 +34,22 @@ def path(relative: str) -> Path:
     if not found.exists():
         raise ResourceError(f"{found} is missing: this copy of Sculptor is not whole. Install it again.")
     return found
+
+
+def find(relative: str) -> Path | None:
+    """Where a resource lies that the program can do without; None if it is not there, and `missed` tells of it then."""
+    try:
+        return path(relative)
+    except ResourceError:
+        miss(relative)
+        return None
+
+
+def miss(relative: str) -> None:
+    """Take note that a resource which the program can do without is missing or damaged."""
+    _missed[relative] = None
+
+
+def missed() -> tuple[Path, ...]:
+    """What was looked for with `find` and is not there."""
+    return tuple(root() / each for each in _missed)

@@ -33,6 +33,8 @@ def _install(_: argparse.Namespace) -> int:
         say(str(error), stderr())
         return NOT_WRITTEN
     say(f"Sculptor is in your start menu ({written[0]}).", stdout())
+    for file in resources.missed():
+        say(f"It has no icon there: {file} is missing. Install Sculptor again.", stderr())
     return DONE
 
 
@@ -79,7 +81,7 @@ def remove() -> list[Path]:
     """
     _require_linux()
     base = _data_home()
-    files = [base / "applications" / f"{identity.APP_ID}.desktop", *(target for _, target in _icons(base))]
+    files = [base / "applications" / f"{identity.APP_ID}.desktop", *_icons_in_menu(base)]
     gone = [file for file in files if file.exists()]
     try:
         for file in gone:
@@ -145,9 +147,15 @@ def _quoted(argument: str) -> str:
 
 
 def _icons(base: Path) -> list[tuple[Path, Path]]:
-    ours = resources.path("icons/app")
+    ours = resources.find("icons/app")
+    if ours is None:
+        return []
     files = sorted(file for file in ours.rglob(f"{identity.APP_ID}.*") if file.is_file())
     return [(file, base / "icons" / "hicolor" / file.relative_to(ours)) for file in files]
+
+
+def _icons_in_menu(base: Path) -> list[Path]:
+    return sorted((base / "icons" / "hicolor").glob(f"*/apps/{identity.APP_ID}.*"))
 
 
 def _data_home() -> Path:

@@ -33,6 +33,7 @@ from sculptor_app.diffusion.models.verdict import (
     LoadingStage,
     ModelRefused,
     Report,
+    Severity,
     Unfit,
     Verdict,
     shown_path,
@@ -88,7 +89,7 @@ def inspect_model(path: Path, variant: str | None = None) -> Verdict:
         path = Path(os.path.realpath(path))
         with builder.quiet():  # libraries speak when they are first imported
             if path.is_dir():
-                return inspect_folder(path, variant)
+                return _of_this_copy(inspect_folder(path, variant))
             if path.suffix == ".safetensors":
                 return single_file.inspect_checkpoint(path)
             if path.suffix in single_file.PICKLED and path.is_file():
@@ -101,6 +102,17 @@ def inspect_model(path: Path, variant: str | None = None) -> Verdict:
                 Finding(translate("errors", "{0} cannot be read ({1}).").format(shown_path(path), error), _CHANGED),
             ),
         )
+
+
+def _of_this_copy(verdict: Verdict) -> Verdict:
+    """The verdict; what refuses a model that came with the program is mended by installing that again."""
+    if verdict.fit or not _is_own(verdict.path):
+        return verdict
+    advice = translate("errors", "This copy of Sculptor is not whole: install it again.")
+    findings = (
+        replace(each, explanation=advice) if each.severity is Severity.REFUSED else each for each in verdict.findings
+    )
+    return replace(verdict, findings=tuple(findings))
 
 
 def _no_model(path: Path) -> Finding:

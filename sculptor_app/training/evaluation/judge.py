@@ -186,6 +186,8 @@ def _read_facts(path: Path) -> dict[str, Any]:
         facts = json.loads(path.read_text(encoding="utf-8"))
         found = {name: facts[name] for name in (*_COUNTS, *_SHARES)}
         labels = (facts["forms"], facts["materials"])
+    except FileNotFoundError as error:
+        raise JudgeError(translate("errors", "{0} is missing.").format(path)) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise JudgeError(translate("errors", "{0} cannot be read ({1!r}).").format(path, error)) from error
     if labels != (list(FORMS), list(MATERIALS)):
@@ -205,8 +207,10 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
         tensors = safetensors.torch.load(path.read_bytes())
+    except FileNotFoundError as error:
+        raise JudgeError(translate("errors", "{0} is missing.").format(path)) from error
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise JudgeError(translate("errors", "{0} is missing or damaged ({1}).").format(path, error)) from error
+        raise JudgeError(translate("errors", "{0} is damaged ({1}).").format(path, error)) from error
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted:
         raise JudgeError(translate("errors", "{0} holds the weights of something else.").format(path))
     broken = [name for name, tensor in tensors.items() if not math.isfinite(float(tensor.double().abs().sum()))]

@@ -206,8 +206,7 @@ def find_judge(size: int) -> Path | None:
         raise JudgeError(
             translate("errors", "{0} is missing: this copy of Sculptor is not whole.").format(
                 resources.root() / "models" / f"judge-{size}"
-            ),
-            translate("errors", "Install it again, or add --train-judge to make another, which takes long."),
+            )
         )
     return None
 

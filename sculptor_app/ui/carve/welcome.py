@@ -51,7 +51,8 @@ class IdeaStrip(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._sheet = QImage(str(resources.path("styles/welcome.png")))
+        file = resources.find("styles/welcome.png")
+        self._sheet = QImage() if file is None else QImage(str(file))
         self._side = MOST_TILE_PX
         self.sentences = (
             self.tr("Pictures drown in noise."),

@@ -225,8 +225,18 @@ class _AfterFirstPaint(QObject):
         self._errors.reporter = CrashReporter(self._window.panels.messages)
         icon = QIcon.fromTheme(identity.APP_ID)
         if icon.isNull():
-            try:
-                icon = QIcon(str(resources.path(f"icons/app/scalable/apps/{identity.APP_ID}.svg")))
-            except resources.ResourceError:
-                return
+            file = resources.find(f"icons/app/scalable/apps/{identity.APP_ID}.svg")
+            icon = QIcon() if file is None else QIcon(str(file))
         self._app.setWindowIcon(icon)
+        self._tell_of_missing_parts()
+
+    def _tell_of_missing_parts(self) -> None:
+        missed = resources.missed()
+        if missed:
+            logging.getLogger(__name__).warning("Missing: %s", ", ".join(map(str, missed)))
+            self._window.panels.messages.show_message(
+                self.tr("This copy of Sculptor is not whole: {0} is missing.").format(missed[0])
+                if len(missed) == 1
+                else self.tr("This copy of Sculptor is not whole: {0} and more files are missing.").format(missed[0]),
+                self.tr("Everything works, but it may look bare; install it again."),
+            )

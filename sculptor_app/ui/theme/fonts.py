@@ -13,15 +13,15 @@ _TITLE = 1.12
 
 
 def install(app: QApplication) -> None:
-    """Makes Inter the application's font; where it cannot be loaded, the system's font stays.
+    """Makes Inter the application's font; where it is missing or cannot be loaded, the system's font stays.
 
     The system's own family remains behind it, for scripts that Inter has not got.
     """
     if app.property("sculptor_font"):
         return
     app.setProperty("sculptor_font", True)
-    loaded = [QFontDatabase.addApplicationFont(str(resources.path(f"styles/fonts/{name}"))) for name in _FILES]
-    if -1 in loaded:
+    files = [resources.find(f"styles/fonts/{name}") for name in _FILES]
+    if None in files or -1 in [QFontDatabase.addApplicationFont(str(file)) for file in files]:
         return
     font = QFont(app.font())
     font.setFamilies([FAMILY, *font.families()])

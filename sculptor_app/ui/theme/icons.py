@@ -11,21 +11,27 @@ from sculptor_app.ui.theme import manager
 
 
 @lru_cache(maxsize=256)
-def _renderer(name: str, colour: str) -> QSvgRenderer:
-    drawing = resources.path(f"icons/{name}.svg").read_text(encoding="utf-8").replace("currentColor", colour)
-    renderer = QSvgRenderer(QByteArray(drawing.encode()))
-    if not renderer.isValid():
-        raise ValueError(f"the icon {name!r} is not an SVG that Qt can draw")
-    return renderer
+def _renderer(name: str, colour: str) -> QSvgRenderer | None:
+    """None for an icon that is missing or damaged."""
+    file = resources.find(f"icons/{name}.svg")
+    if file is None:
+        return None
+    renderer = QSvgRenderer(QByteArray(file.read_bytes().replace(b"currentColor", colour.encode())))
+    if renderer.isValid():
+        return renderer
+    resources.miss(f"icons/{name}.svg")
+    return None
 
 
 def paint_icon(painter: QPainter, name: str, rect: QRectF, colour: QColor | str) -> None:
-    """Draws an icon of resources/icons into `rect` in one colour (its alpha is kept)."""
+    """Draws an icon of resources/icons into `rect` in one colour (its alpha is kept); nothing if it is missing."""
     ink = QColor(colour)
-    opacity = painter.opacity()
-    painter.setOpacity(opacity * ink.alphaF())
-    _renderer(name, ink.name()).render(painter, rect)
-    painter.setOpacity(opacity)
+    renderer = _renderer(name, ink.name())
+    if renderer is not None:
+        opacity = painter.opacity()
+        painter.setOpacity(opacity * ink.alphaF())
+        renderer.render(painter, rect)
+        painter.setOpacity(opacity)
 
 
 class ThemedIconEngine(QIconEngine):
@@ -64,15 +70,13 @@ class ThemedIconEngine(QIconEngine):
 
 
 def icon(name: str, role: str = "text") -> QIcon:
-    """An icon of resources/icons, tinted with a token.
+    """An icon of resources/icons, tinted with a token; a missing one is null, and its button shows its text.
 
     Args:
         role: a colour token: "text", "muted", "accent_text", "on_accent", ...
 
     Raises:
-        FileNotFoundError: there is no such icon.
         AttributeError: there is no such token.
     """
-    resources.path(f"icons/{name}.svg")
     getattr(manager.theme().tokens, role)
-    return QIcon(ThemedIconEngine(name, role))
+    return QIcon() if resources.find(f"icons/{name}.svg") is None else QIcon(ThemedIconEngine(name, role))

@@ -1,5 +1,6 @@
 """The theme in force, chosen or followed from the system: palette, style sheet, and the colours of phases and bands."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from string import Template
@@ -15,6 +16,7 @@ from sculptor_app.ui.theme import fonts
 from sculptor_app.ui.theme.tokens import DARK, LIGHT, Tokens
 
 _Role = QPalette.ColorRole
+_PICTURE = re.compile(r"pictures\}?/([\w-]+\.svg)")
 
 
 def palette_of(tokens: Tokens) -> QPalette:
@@ -60,12 +62,16 @@ def system_is_dark() -> bool:
 
 
 def stylesheet(tokens: Tokens) -> str:
-    """The application's style sheet for a theme, from the one template."""
-    template = Template(resources.path("styles/sculptor.qss").read_text(encoding="utf-8"))
+    """The application's style sheet for a theme, from the one template; empty if that is missing."""
+    file = resources.find("styles/sculptor.qss")
+    if file is None:
+        return ""
+    text = file.read_text(encoding="utf-8")
+    for name in _PICTURE.findall(text):
+        resources.find(f"styles/{tokens.name}/{name}")  # Qt itself leaves out what it cannot read
     colours = {each.name: getattr(tokens, each.name) for each in fields(tokens)}  # a mapping is not asked for
-    return template.substitute(
-        colours, window=tokens.window, pictures=resources.path(f"styles/{tokens.name}").as_posix()
-    )
+    pictures = resources.root() / "styles" / tokens.name
+    return Template(text).substitute(colours, window=tokens.window, pictures=pictures.as_posix())
 
 
 class Theme(QObject):

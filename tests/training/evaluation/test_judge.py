@@ -203,6 +203,6 @@ def test_the_judge_that_comes_with_the_program_is_found_and_good():
 
 def test_a_copy_without_its_judge_says_so_and_makes_none(tmp_path, monkeypatch, own_folders):
     monkeypatch.setattr("sculptor_app.resources.root", lambda: tmp_path)
-    with pytest.raises(JudgeError, match=r"judge-64 is missing: this copy .* Install it again"):
+    with pytest.raises(JudgeError, match=r"judge-64 is missing: this copy of Sculptor is not whole"):
         find_judge(64)
     assert find_judge(16) is None
