@@ -76,11 +76,15 @@ class CellGrid(QWidget):
 
     def set_grid(self, arrangement: Arrangement, runs: Sequence[Trajectory]) -> None:
         """Show other runs, as many as the arrangement has cells; none while they are being drawn."""
-        if arrangement.cells != self._arrangement.cells:
+        is_other = arrangement.cells != self._arrangement.cells
+        was_enlarged = self._enlarged >= 0
+        if is_other:
             self._enlarged = self._hovered = -1
         self._arrangement = arrangement
         self.set_runs(runs)
         self._lay_out()
+        if is_other and was_enlarged:
+            self.enlarge_requested.emit(-1)  # whoever names the large cell learns that it is gone
 
     def set_runs(self, runs: Sequence[Trajectory]) -> None:
         """Show other runs of the same cells; pictures of those that stay are kept."""
@@ -147,7 +151,7 @@ class CellGrid(QWidget):
         large = self.enlarged_rect
         if large is not None and large.contains(point):
             return self._enlarged
-        caption = self._caption_px
+        caption = self._layout.caption
         for cell in range(len(self._layout.pictures)):
             if self.cell_rect(cell).adjusted(0, 0, 0, caption).contains(point):
                 return cell
@@ -218,7 +222,7 @@ class CellGrid(QWidget):
 
     @property
     def _caption_px(self) -> float:
-        """Height of a caption; 0 where there are none."""
+        """Height that a caption wants; 0 where there are none."""
         return round(cell_paint.CAPTION * self._type_scale) if self._arrangement.captions else 0
 
     @property
@@ -273,9 +277,9 @@ class CellGrid(QWidget):
             boxes = self._boxes()
             painter.setFont(self._small_font)
             cell_paint.paint_titles(painter, self._arrangement, boxes, self._layout.columns)
-            for cell, box in enumerate(boxes if self._arrangement.captions else ()):
+            for cell, box in enumerate(boxes if self._layout.caption else ()):
                 block = self._sources[cell].shown(0, FrameKind.NOISY_STATE).image if self._sources else None
-                below = QRectF(box.left(), box.bottom(), box.width(), self._caption_px)
+                below = QRectF(box.left(), box.bottom(), box.width(), self._layout.caption)
                 cell_paint.paint_caption(painter, below, self._arrangement, cell, block)
             painter.end()
         return self._background

@@ -1,13 +1,13 @@
 """The layout of a grid's cells: the largest equal squares that fit, beside a large one or not."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Rect = tuple[float, float, float, float]
 """Left, top, width, height, in logical pixels."""
 
-LEAST_PX, ENLARGED_SHARE = 24.0, 0.62
-"""The smallest picture; how much of the space an enlarged one gets at most."""
+LEAST_PX, TIGHT_GAP, ENLARGED_SHARE = 24.0, 2.0, 0.62
+"""Picture below which captions go and gaps shrink; to what; how much of the space an enlarged one gets at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +29,37 @@ class CellLayout:
 
     pictures: tuple[Rect, ...]  # of each cell, square
     columns: int  # in a row
+    caption: float = 0.0  # height of the line under each; 0 where there is none, or no room for it
     enlarged: Rect | None = None  # of the picture that is shown large; None for none
 
 
 def cell_layout(count: int, space: GridSpace, columns: int = 0) -> CellLayout:
-    """The largest equal squares that fit, centred as a whole.
+    """The largest equal squares that fit, all of them in the space, centred as a whole.
 
     Args:
         columns: In a row; 0 for the number that gives the largest squares, whole rows where they cost little.
     """
     chosen = columns or max(range(1, count + 1), key=lambda each: _merit(count, space, each))
-    return CellLayout(_squares(count, space, chosen), chosen)
+    if _edge(count, space, chosen) < LEAST_PX and (space.caption or space.gap > TIGHT_GAP):
+        return cell_layout(count, replace(space, caption=0.0, gap=min(space.gap, TIGHT_GAP)), columns)
+    return CellLayout(_squares(count, space, chosen), chosen, space.caption)
 
 
 def enlarged_layout(count: int, space: GridSpace, columns: int = 0) -> CellLayout:
-    """One picture large at the left, all cells in a grid beside it."""
-    large = max(LEAST_PX, min(space.height - space.caption, space.width * ENLARGED_SHARE))
-    shift = large + 2 * space.gap
-    rest = GridSpace(
-        space.width - shift, space.height, space.gap / 2, space.caption, space.head, space.left, space.spread
-    )
-    beside = cell_layout(count, rest, columns)
-    top = max(0.0, (space.height - space.caption - large) / 2)
-    moved = tuple((left + shift, upper, width, height) for left, upper, width, height in beside.pictures)
-    return CellLayout(moved, beside.columns, (0.0, top, large, large))
+    """One picture large at the left, all cells in a grid beside it; in a space that is taller than wide below it."""
+    is_tall = space.height > space.width
+    if is_tall:
+        large = max(LEAST_PX, min(space.width, space.height * ENLARGED_SHARE))
+        across, down = 0.0, large + 2 * space.gap
+        corner = max(0.0, (space.width - large) / 2), 0.0
+    else:
+        large = max(LEAST_PX, min(space.height - space.caption, space.width * ENLARGED_SHARE))
+        across, down = large + 2 * space.gap, 0.0
+        corner = 0.0, max(0.0, (space.height - space.caption - large) / 2)
+    rest = replace(space, width=space.width - across, height=space.height - down, gap=space.gap / 2)
+    others = cell_layout(count, rest, columns)
+    moved = tuple((left + across, top + down, width, height) for left, top, width, height in others.pictures)
+    return replace(others, pictures=moved, enlarged=(*corner, large, large))
 
 
 def _edge(count: int, space: GridSpace, columns: int) -> float:
@@ -60,7 +67,7 @@ def _edge(count: int, space: GridSpace, columns: int) -> float:
     rows = math.ceil(count / columns)
     wide = (space.width - space.left - (columns - 1) * space.gap) / columns
     high = (space.height - space.head - (rows - 1) * space.gap) / rows - space.caption
-    return max(LEAST_PX, min(wide, high))
+    return max(1.0, min(wide, high))
 
 
 def _merit(count: int, space: GridSpace, columns: int) -> float:

@@ -175,6 +175,23 @@ def test_a_click_enlarges_a_cell_and_another_opens_its_run(visitor: Visitor) -> 
     assert not page.header.open.isVisible()
 
 
+def test_other_cells_put_an_enlarged_one_back_in_the_header_too(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.choose(Experiment.NOISES, steps=2, count="12")
+    visitor.wait_for_noises()
+    page.enlarge(11)
+    visitor.choose(Experiment.NOISES, count="6")
+    visitor.wait_for_noises()
+    assert page.grid.enlarged == -1
+    assert not page.header.open.isVisible()
+    visitor.run()
+    page.enlarge(5)
+    page.controls[Experiment.NOISES].seed.setText("40")
+    visitor.run()
+    assert page.grid.enlarged == -1
+    assert page.header.title.what.text() == "Bust · seeds 40–45"
+
+
 def test_wrong_settings_are_explained_and_nothing_starts(visitor: Visitor) -> None:
     page = visitor.page
     visitor.choose(Experiment.BLEND)
