@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
@@ -105,6 +106,11 @@ def open_private(path: Path, mode: str = "w", encoding: str | None = "utf-8", er
 _LEFTOVER = re.compile(r"\..{0,40}\.sculptor-[0-9a-f]{8}\.part", re.DOTALL)
 _OWNER = ".sculptor-owner"
 """Name of the file in a temporary folder that its process holds a lock of."""
+_MAKING_S = 600.0
+"""Between making such a folder, and that file in it, or between removing the two, lie moments."""
+TEMPORARY = ("sculptor-pasted-", "sculptor-sandbox-", "sculptor-settings-")
+"""Beginnings of the names of the program's temporary folders."""
+SWEEP_S = 1.0
 
 
 def temporary_beside(path: Path) -> Path:
@@ -166,19 +172,40 @@ def _open_owned(path: Path) -> IO[bytes]:
         file.close()
 
 
+def sweep_temporary(prefixes: tuple[str, ...] = TEMPORARY) -> None:
+    """Remove the temporary folders that processes which are gone have left, for `SWEEP_S` at most; never raises.
+
+    Args:
+        prefixes: Beginnings of their names.
+    """
+    end = time.monotonic() + SWEEP_S
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if time.monotonic() > end:
+                return
+            if entry.name.startswith(prefixes):
+                with contextlib.suppress(OSError):
+                    if _is_left(Path(entry.path)):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_left(place: Path) -> bool:
+    """Whether a temporary folder is ours and its process is gone; without a lock's file, after `_MAKING_S` alone."""
+    status = place.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (os.name == "posix" and status.st_uid != os.getuid()):
+        return False
+    owner = place / _OWNER
+    return _remove_unowned(owner) if os.path.lexists(owner) else time.time() - status.st_mtime > _MAKING_S
+
+
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
     """A new folder among the system's temporary files, removed at the end; first, those of processes that were killed.
 
     Args:
-        prefix: Beginning of its name, which no other program uses.
+        prefix: Beginning of its name, which no other program uses; one of `TEMPORARY`.
     """
-    root = Path(tempfile.gettempdir())
-    for each in root.glob(f"{prefix}*"):
-        with contextlib.suppress(OSError):
-            is_own = not each.is_symlink() and (os.name != "posix" or each.lstat().st_uid == os.getuid())
-            if is_own and _remove_unowned(each / _OWNER):
-                shutil.rmtree(each, ignore_errors=True)
+    sweep_temporary((prefix,))
     place = Path(tempfile.mkdtemp(prefix=prefix))
     try:
         with _open_owned(place / _OWNER):

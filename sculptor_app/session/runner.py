@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from sculptor_app.core.errors import Cancelled, SculptorError
+from sculptor_app.core.files import sweep_temporary
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.trajectory.events import Started, StepTaken
 from sculptor_app.session.engine import LoadingProgress, MakeStart, Sampling, Work
@@ -278,6 +279,7 @@ class SamplingRunner(QObject):
         engine = self._made_engine()
         devices = tuple((device.id, device.name) for device in engine.devices())
         yield Prepared(devices, "")
+        sweep_temporary()
         if self._waiting is not None:  # a run, which loads what it needs
             return
         try:

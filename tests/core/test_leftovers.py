@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sculptor_app.core import files
 from sculptor_app.core.files import atomic_file, temporary_folder
+from sculptor_app.diffusion.models.sandbox import FOLDER_PREFIX
 from sculptor_app.training.records.run_folder import locked_folder
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +72,31 @@ def test_leftovers_of_the_killed_go_and_what_lives_or_is_foreign_stays(
     assert {each.name for each in out.iterdir()} == kept | {"mine.gif"}
     assert [each.name for each in tmp.iterdir()] == ["sculptor-test-of-somebody"]
     assert (out / "mine.gif").read_bytes() == b"whole"
+
+
+def test_a_folder_without_its_lock_goes_once_it_cannot_be_in_the_making(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert FOLDER_PREFIX in files.TEMPORARY
+    for prefix in (*files.TEMPORARY, "sculptor-app-"):
+        for name in ("old", "new", "newer"):
+            (tmp_path / f"{prefix}{name}").mkdir()
+        (tmp_path / f"{prefix}old" / "x").mkdir()
+        os.utime(tmp_path / f"{prefix}old", (1, 1))
+    (tmp_path / "sculptor-pasted-link").symlink_to("sculptor-app-old", target_is_directory=True)
+    monkeypatch.setattr(files, "SWEEP_S", -1)
+    files.sweep_temporary()
+    assert len(list(tmp_path.glob("sculptor-*-old"))) == 4
+    monkeypatch.setattr(files, "SWEEP_S", 60)
+    files.sweep_temporary()
+    assert [each.name for each in tmp_path.glob("sculptor-*-old")] == ["sculptor-app-old"]
+    assert len(list(tmp_path.iterdir())) == 10
+    if os.name == "posix":
+        os.utime(tmp_path / "sculptor-pasted-new", (1, 1))
+        monkeypatch.setattr(os, "getuid", lambda: -1)  # all that is there is another's
+        files.sweep_temporary()
+        assert (tmp_path / "sculptor-pasted-new").is_dir()
 
 
 def test_a_run_sweeps_its_folder_once_it_holds_the_lock(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import itertools
 import shutil
+import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -58,6 +59,17 @@ def listen(heard: list[tuple], run: ModelRun) -> ModelRun:
 def ready(qtbot: QtBot, runner: SamplingRunner) -> None:
     runner.prepare()
     qtbot.waitUntil(lambda: runner.is_ready and runner.state is RunState.IDLE, timeout=PATIENCE_MS)
+
+
+def test_preparing_sweeps_what_killed_windows_left(
+    qtbot: QtBot, runner: SamplingRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "sculptor-pasted-left"
+    left.mkdir()
+    (left / ".sculptor-owner").touch()  # which nobody holds
+    ready(qtbot, runner)
+    assert not left.exists()
 
 
 def counting(engine: object, stop: threading.Event) -> Iterator[int]:

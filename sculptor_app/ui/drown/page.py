@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRandomGenerator, QSettings, Qt, QTemporaryDir, QTimer, Slot
+from PySide6.QtCore import QRandomGenerator, QSettings, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from sculptor_app import folders
+from sculptor_app.core.files import temporary_folder
 from sculptor_app.core.requests.request import FORMS, MATERIALS
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.forward_process import (
@@ -89,7 +91,8 @@ class DrownPage(Page):
         paste = QShortcut(QKeySequence(QKeySequence.StandardKey.Paste), self)
         paste.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         paste.activated.connect(self.paste)
-        self._pasted: QTemporaryDir | None = None  # goes with the page
+        self._pasted: Path | None = None  # a folder, which goes with the page
+        self._kept = ExitStack()
         self._paste_count = 0
 
     # Making
@@ -220,6 +223,7 @@ class DrownPage(Page):
         self.presenter.clock.stop()
         self.plot_clock.stop()
         self._forward.shutdown()
+        self._kept.close()
 
     # Source -------------------------------------------------------------------------------------------------------
 
@@ -251,20 +255,25 @@ class DrownPage(Page):
     def open_image(self, image: QImage, name: str) -> None:
         """Open a picture that is on screen."""
         path = self._new_file(name)
-        if image.save(str(path)):
+        if path is not None and image.save(str(path)):
             self.open_path(path)
 
-    def _new_file(self, name: str) -> Path:
-        """A path for a picture that is kept as long as the page."""
+    def _new_file(self, name: str) -> Path | None:
+        """A path for a picture that is kept as long as the page; None if there is no room for its folder."""
         if self._pasted is None:
-            self._pasted = QTemporaryDir()
+            try:
+                self._pasted = self._kept.enter_context(temporary_folder("sculptor-pasted-"))
+            except OSError:
+                return None
         self._paste_count += 1
-        return Path(self._pasted.filePath(f"{name} {self._paste_count}.png"))
+        return self._pasted / f"{name} {self._paste_count}.png"
 
     def _write_pasted(self) -> Path | None:
         """A file of its own for what is pasted; None if there is no room for it."""
         path, clipboard = self._new_file(self.tr("clipboard")), QGuiApplication.clipboard()
         kind = next(filter(clipboard.mimeData().hasFormat, PASTED_FORMATS), None)
+        if path is None:
+            return None
         try:
             if kind is not None:
                 path.write_bytes(clipboard.mimeData().data(kind).data())

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog
 
+from sculptor_app.core.files import TEMPORARY
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.drown.page import DrownPage
 from tests.helpers.window import RUN_MS, Driver
@@ -186,6 +187,7 @@ def test_what_is_on_the_clipboard_is_pasted_and_read_like_a_file(driver: Driver,
     clipboard.setMimeData(script)
     wait_for_another(driver, page, lambda: driver.press(Qt.Key.Key_V, **keys))
     assert page.forward_result.name == "x.png"
+    assert page._pasted.name.startswith(TEMPORARY)  # those of a window that was killed are swept
     for kind, content, words in (("image/png", b"%!PS\n{} loop", "PostScript"), ("text/plain", b"x", "no picture on")):
         mime = QMimeData()
         mime.setData(kind, content)
@@ -194,6 +196,8 @@ def test_what_is_on_the_clipboard_is_pasted_and_read_like_a_file(driver: Driver,
         driver.qtbot.waitUntil(lambda words=words: words in driver.window.panels.messages.message, timeout=RUN_MS)
     assert page.forward_result.name == "x.png"
     clipboard.clear()
+    driver.window.close()
+    assert not page._pasted.exists()
 
 
 def test_greys_that_were_scaled_are_said_beside_the_picture(driver: Driver, tmp_path: Path) -> None:
