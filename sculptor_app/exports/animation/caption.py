@@ -80,8 +80,8 @@ def _titles(title: RunTitle) -> tuple[str, ...]:
     parts = title.parts
     forms = [" · ".join(parts[:count]) for count in range(len(parts), 0, -1)]
     named = [
-        f"{title.what} · {title.seed}",
-        *(f"{title.what[:count]}… · {title.seed}" for count in (60, 40, 24, 12, 6)),
+        " · ".join(filter(None, (what, title.seed)))
+        for what in (title.what, *(f"{title.what[:count]}…" for count in (60, 40, 24, 12, 6)))
     ]
     return (*forms[: len(title.facts) + 1], *(named if title.what else []), title.seed)
 
@@ -89,8 +89,8 @@ def _titles(title: RunTitle) -> tuple[str, ...]:
 def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:
     """The first line, from the fullest form to the shortest.
 
-    A step has the phase of the state that it starts from, a layer of noise that of the state that it leads to; the SNR
-    is that of the state that is shown.
+    A step has the phase of the state that it starts from, so both SNRs are said: that one, and the one of the state
+    that is shown. A layer of noise has the phase of the state that it leads to, and that is shown.
     """
     count = trajectory.planned_steps
     number, word = (count - k, "Layer") if into_noise else (k, "Step")
@@ -102,11 +102,14 @@ def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tu
     if into_noise and k == count:
         phase = "The picture"
     snr = f"SNR {ratio_text(level.snr, 'infinite')}" if level.is_known else "noise level not known"
+    if k and not into_noise and start.is_known and level.is_known:
+        snr = f"from SNR {ratio_text(start.snr, 'infinite')} to {ratio_text(level.snr, 'infinite')}"
     step = f"{word} {number} of {count}"
     full, short = (DOT.join(filter(None, parts)) for parts in ((step, phase, snr), (step, phase)))
     counted = f"{number}/{count}"
     shorter = " · ".join(filter(None, (counted, phase)))
-    return (full, full.replace(DOT, " · "), short, shorter, step, counted, str(number))
+    narrow = " · ".join(filter(None, (counted, phase, snr.removeprefix("from "))))
+    return (full, full.replace(DOT, " · "), narrow, short, shorter, step, counted, str(number))
 
 
 def _draw_bar(

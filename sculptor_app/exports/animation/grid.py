@@ -62,7 +62,7 @@ def places_of(grid: RunGrid, options: AnimationOptions) -> GridPlaces:
     pictures = tuple((left + n % columns * across, top + n // columns * down) for n in range(len(grid.runs)))
     width = left + (columns - 1) * across + size.width + MARGIN
     foot = pictures[-1][1] + size.height + (caption + _GAP // 2 if caption else MARGIN)
-    height = foot + (caption_height(width) if has_words else 0)
+    height = foot + (caption_height(width, titled=True) if has_words else 0)
     if max(width, height) > MOST_SHEET_PX:
         what = translate("errors", "The sheet would have {0} × {1} pixels, and {2} are the most on a side.").format(
             width, height, MOST_SHEET_PX
@@ -146,8 +146,9 @@ class GridScenes(Scenes):
         sheet = self._ground.copy()
         if self._options.caption:
             kind = self._kind if k else FrameKind.NOISY_STATE
-            cell = CaptionCell(0, self.width, kind.label, self._grid.common_words)
-            draw_caption(sheet, self._grid.lead_run, k, self._places.foot, (cell,), self._inks, margin=MARGIN)
+            cell, foot = CaptionCell(0, self.width, kind.label, ""), self._places.foot
+            run, title = self._grid.lead_run, self._grid.title
+            draw_caption(sheet, run, k, foot, (cell,), self._inks, margin=MARGIN, title=title)
         return sheet
 
     def _drawn_ground(self) -> Image.Image:

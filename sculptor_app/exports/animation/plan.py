@@ -12,7 +12,7 @@ from PIL import Image
 from sculptor_app.core.requests.request import Cell
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.array_store import ArrayStore
-from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, RunTitle
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.exports.animation.options import FRAMES, LAST, NONE, AnimationOptions
@@ -65,8 +65,8 @@ class RunGrid:
         return columns, math.ceil(count / columns)
 
     @property
-    def common_words(self) -> str:
-        """In plain English, what all runs have in common: labels, seed."""
+    def title(self) -> RunTitle:
+        """What all runs have in common: labels, seed, sampler, steps, and a model that is not the embedded one."""
         parts = []
         for values in ({cell.form for cell in self.cells}, {cell.material for cell in self.cells}):
             word = values.pop()
@@ -74,9 +74,8 @@ class RunGrid:
                 parts.append(word)
         noises = {(cell.noise.seed, cell.noise.towards) for cell in self.cells}
         seed, towards = noises.pop()
-        if not noises:
-            parts.append(f"seed {seed}" if towards is None else f"seed {seed} to {towards}")
-        return ", ".join(parts)
+        words = "" if noises else f"seed {seed}" if towards is None else f"seed {seed} to {towards}"
+        return RunTitle(" · ".join(parts), "", words, self.lead_run.info.title.facts)
 
 
 def _misfit(count: int, columns: int) -> float:

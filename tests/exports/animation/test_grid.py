@@ -12,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sculptor_app.core.trajectory.base import RunTitle
+from sculptor_app.exports.animation import grid as grids
+from sculptor_app.exports.animation.caption import _titles
 from sculptor_app.exports.animation.drawing import DARK, LIGHT
 from sculptor_app.exports.animation.grid import MOST_SHEET_PX, fitting_size, places_of
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -92,6 +95,18 @@ def test_captions_stand_under_their_pictures_and_titles_at_the_edges(dark: bool)
     first_left, first_top = painted.pictures[0]
     assert (titled[: first_top - 1] != inks.paper).any()
     assert (titled[first_top : first_top + 112, : first_left - 1] != inks.paper).any()
+
+
+def test_a_sheet_says_what_its_runs_have_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[RunTitle] = []
+    monkeypatch.setattr(grids, "draw_caption", lambda *_, title, **__: said.append(title))
+    for grid in (made_grid(steps=5), painted_grid(), made_grid(1)):
+        grid_picture(grid, 2, AnimationOptions(size_px=48))
+    named = [_titles(title) for title in said]
+    assert [each[0] for each in named] == [
+        "bronze · seed 7 · DDIM · 5 steps", "vase · DDIM · 4 steps", "bust · bronze · seed 7 · DDIM · 5 steps"
+    ]  # fmt: skip
+    assert "vase" in named[1]
 
 
 def test_a_caption_that_is_too_long_is_cut_and_keeps_out_of_its_neighbour() -> None:
@@ -214,12 +229,3 @@ def test_the_table_holds_what_the_table_of_each_run_does(tmp_path: Path) -> None
 @pytest.mark.parametrize(("count", "png", "gif"), [(1, 2000, 896), (8, 496, 224), (48, 240, 112)])
 def test_sheets_are_of_a_size_to_print_or_to_send(count: int, png: int, gif: int) -> None:
     assert tuple(fitting_size(made_grid(count, 1), FORMATS[id].sheet_px) for id in ("png", "gif")) == (png, gif)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [({}, "bronze, seed 7"), ({"cells": made_grid(2).cells[:1] * 2}, "bust, bronze, seed 7"),
-     ({"cells": painted_grid().cells[:2]}, "vase")],
-)  # fmt: skip
-def test_the_foot_says_what_all_runs_have_in_common(changes: dict[str, object], words: str) -> None:
-    assert replace(made_grid(2), **changes).common_words == words

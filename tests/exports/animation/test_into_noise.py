@@ -65,19 +65,21 @@ def test_caption_counts_layers() -> None:
     trajectory = drowned(steps=50)
     first, last, middle = (_headings(trajectory, k, into_noise=True) for k in (50, 0, 38))
     assert first[0] == "Layer 0 of 50  ·  The picture  ·  SNR infinite"
-    assert last[2] == "Layer 50 of 50  ·  Pure noise"
-    assert middle[2] == "Layer 12 of 50  ·  Polish"
-    assert middle[3] == "12/50 · Polish"
+    assert last[3] == "Layer 50 of 50  ·  Pure noise"
+    assert middle[3] == "Layer 12 of 50  ·  Polish"
+    assert middle[4] == "12/50 · Polish"
 
 
-def test_caption_has_the_state_s_own_level() -> None:
-    """Step 9 of 10 begins with an SNR of 28, and leads to a state of 24,000 or so: that one is shown."""
+def test_caption_has_the_level_of_the_phase_and_the_state_s_own() -> None:
+    """Step 9 of 10 begins with an SNR of 28, by which its phase goes, and leads to a state of 24,000 or so."""
     trajectory = made_run(steps=10)
-    for k in range(11):
-        heading = _headings(trajectory, k)[0]
-        assert heading.endswith(f"SNR {ratio_text(trajectory.levels[k].snr, 'infinite')}")
-        if k:
-            assert f"  {phase_of(trajectory.levels[k - 1]).name}  " in heading
+    ratios = [ratio_text(level.snr, "infinite") for level in trajectory.levels]
+    assert _headings(trajectory, 0)[0] == f"Step 0 of 10  ·  Pure noise  ·  SNR {ratios[0]}"
+    for k in range(1, 11):
+        phase = phase_of(trajectory.levels[k - 1]).name
+        assert _headings(trajectory, k)[0] == f"Step {k} of 10  ·  {phase}  ·  from SNR {ratios[k - 1]} to {ratios[k]}"
+        layer, own = _headings(trajectory, k, into_noise=True)[0], phase_of(trajectory.levels[k])
+        assert layer == f"Layer {10 - k} of 10  ·  {own.name if k < 10 else 'The picture'}  ·  SNR {ratios[k]}"
 
 
 def test_bar_has_the_phases_the_other_way_round() -> None:

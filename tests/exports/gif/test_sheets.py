@@ -31,8 +31,8 @@ def test_theme_has_an_ink_for_every_phase_and_band() -> None:
 
 def test_caption_says_step_and_phase() -> None:
     trajectory = made_run(steps=50, taken=12)
-    assert _headings(trajectory, 12)[2] == "Step 12 of 50  ·  Structure"
-    assert _headings(trajectory, 0)[2] == "Step 0 of 50  ·  Pure noise"
+    assert _headings(trajectory, 12)[3] == "Step 12 of 50  ·  Structure"
+    assert _headings(trajectory, 0)[3] == "Step 0 of 50  ·  Pure noise"
 
 
 @pytest.mark.parametrize("width", [16, 40, 64, 100, 140, 220, 256, 1000])
