@@ -28,12 +28,17 @@ from sculptor_app.diffusion.models.verdict import Finding, Severity, Unfit
 
 _FORBIDDEN = (
     "socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile",
-    "os.kill", "pty.", "webbrowser.", "pickle.", "ftplib.", "urllib.", "smtplib.", "os.remove", "os.rmdir", "os.rename",
-    "os.link", "os.symlink", "os.chmod", "os.chown", "os.mkdir", "os.truncate", "shutil.",
+    "os.kill", "pty.", "webbrowser.", "pickle.", "ftplib.", "urllib.", "smtplib.",
 )  # fmt: skip
 """Audit events, or beginnings of them, that end in a `Forbidden`."""
+_CHANGING = (
+    "os.remove", "os.rmdir", "os.rename", "os.link", "os.symlink", "os.chmod", "os.chown", "os.mkdir", "os.truncate",
+    "shutil.",
+)  # fmt: skip
+"""The same, unless all of their paths are below the allowed folder."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 LIBRARY_BYTES = 2 << 30
+"""Addresses that libraries may yet take."""
 _POLL_S = 0.05
 MOST_WRITTEN_BYTES = 512 << 20
 """Of one file: a checkpoint's settings and vocabularies are copied."""
@@ -182,7 +187,7 @@ def limit_resources(memory_bytes: int, seconds: int, most_written_bytes: int = M
         # Libraries that are only loaded by then have addresses, too, but hardly data of their own.
         bounds += [
             (resource.RLIMIT_DATA, data + memory_bytes),
-            (resource.RLIMIT_AS, addresses + memory_bytes + (2 << 30)),
+            (resource.RLIMIT_AS, addresses + memory_bytes + LIBRARY_BYTES),
         ]
     for limit, most in bounds:
         _, hard = resource.getrlimit(limit)
@@ -208,17 +213,23 @@ def forbid(allowed: Path) -> None:
     A second line of defence: what was inspected before has no way to ask for any of these.
     """
     below = os.path.realpath(allowed) + os.sep
-    harmless = (below, os.devnull)
+
+    def is_harmless(path: Any) -> bool:
+        """Whether it leads below the folder, whatever it names on its way; nobody knows where a relative one begins."""
+        name = os.fsdecode(path)
+        return name == os.devnull or (Path(name).is_absolute() and os.path.realpath(name).startswith(below))
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
             writes = isinstance(flags, int) and flags & _WRITING and not isinstance(path, int)
-            if writes and not os.fsdecode(path).startswith(harmless):
+            if writes and not is_harmless(path):
                 _refuse(f"to write to {path!r}")
         elif event.startswith(_FORBIDDEN):
-            paths = [each for each in arguments if isinstance(each, str)]
-            if not paths or not all(path.startswith(harmless) for path in paths):
+            _refuse(event)
+        elif event.startswith(_CHANGING):
+            paths = [each for each in arguments if isinstance(each, str | bytes)]
+            if not paths or not all(map(is_harmless, paths)):
                 _refuse(event)
 
     sys.addaudithook(watch)

@@ -195,6 +195,12 @@ DEEDS = {
     "a folder elsewhere": "os.mkdir(elsewhere)",
     "a removal": "os.remove(__file__)",
     "a signal": "os.kill(os.getppid(), 0)",
+    "a file that is reached from below": "open(mine + '/../elsewhere', 'w')",
+    "a removal from below": "os.remove(mine + '/../program.py')",
+    "a folder from below": "os.mkdir(mine + '/../elsewhere')",
+    "a program of its own": "subprocess.Popen([mine + '/a'])",
+    "a program in its place": "os.posix_spawn(mine + '/a', [mine + '/a'], {})",
+    "a file with the beginning of the null device's name": "open(os.devnull + 'x', 'w')",
 }
 
 
@@ -213,18 +219,25 @@ def test_the_process_may_do_little(tmp_path: Path) -> None:
         "import os, pathlib, pickle, socket, subprocess\n"
         "from sculptor_app.diffusion.models import sandbox_child as limits\n"
         f"data, elsewhere = pickle.dumps(pathlib.Path()), {str(tmp_path / 'elsewhere')!r}\n"
-        f"limits.forbid(pathlib.Path({str(tmp_path / 'mine')!r}))\n"
-        f"open({str(tmp_path / 'mine' / 'a')!r}, 'w').close()\n"
+        f"mine = {str(tmp_path / 'mine')!r}\n"
+        "limits.forbid(pathlib.Path(mine))\n"
+        "open(mine + '/a', 'w').close()\n"
+        "os.mkdir(mine + '/b')\n"
+        "os.chmod(mine + '/a', 0o700)\n"
+        "open(os.devnull, 'w').close()\n"
         "open(__file__).close()\n"
         f"for name, deed in {DEEDS!r}.items():\n"
         "    try:\n"
         "        exec(deed)\n"
         "    except limits.Forbidden as error:\n"
         "        continue\n"
+        "    except OSError:\n"
+        "        pass\n"
         "    print(name)\n"
     )
     assert in_a_process(program, tmp_path) == ""
     assert not (tmp_path / "elsewhere").exists()
+    assert (tmp_path / "program.py").exists()
     assert (tmp_path / "mine" / "a").exists()
 
 
