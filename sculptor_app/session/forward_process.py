@@ -149,7 +149,7 @@ class ForwardProcessRunner(BackgroundTask):
                 opened = _Opened(source.frame, source.name)
             case FreshRender(form, material, seed):
                 picture = access.render_sculpture(form, material, seed, min(RENDER_PX, longest_px))
-                opened = _Opened(picture, f"{form} · {material}")
+                opened = _Opened(picture, f"{form.capitalize()} · {material}")
             case PictureFile():
                 from sculptor_app.core.pictures.file import open_picture
 

@@ -314,7 +314,7 @@ def test_the_noise_of_a_picture_is_found_and_the_picture_carved_out_of_it_again(
     assert page.is_busy
     ready.qtbot.waitUntil(lambda: "ratio of" in (ready.window.panels.messages.message or ""), timeout=RUN_MS)
     said = ready.window.panels.messages.message
-    assert "bust" in said
+    assert "Bust" in said
     assert float(said.split("ratio of ")[1].split(" dB")[0]) >= 30
     assert ready.window.bench.pages.current == "carve"
 
