@@ -85,6 +85,8 @@ class CellGrid(QWidget):
         self._lay_out()
         if is_other and was_enlarged:
             self.enlarge_requested.emit(-1)  # whoever names the large cell learns that it is gone
+        if self._pointer is not None:
+            self._tell_pixel()
 
     def set_runs(self, runs: Sequence[Trajectory]) -> None:
         """Show other runs of the same cells; pictures of those that stay are kept."""

@@ -209,6 +209,7 @@ class GridProgress(QObject):
         self._began_s = self._stepped_s = 0.0
         self._pace = StepClock()
         self._shown = Experiment.LABELS
+        self._begun: Result | None = None  # the grid that is running
         self._endings: WeakKeyDictionary[Result, str] = WeakKeyDictionary()
         runner.state_changed.connect(self._show_state)
         results.busy_changed.connect(self._show_state)
@@ -226,7 +227,10 @@ class GridProgress(QObject):
     @property
     def _shown_ending(self) -> str:
         result = self._results.of(self._shown)
-        return "" if result is None else self._endings.get(result, "")
+        if result is None:
+            return ""
+        is_stopped = not result.runs[result.lead].is_complete  # for another grid, which is not reported
+        return self._endings.get(result) or (self._ending(result, "cancelled") if is_stopped else "")
 
     @Slot()
     def _show_state(self) -> None:
@@ -237,6 +241,9 @@ class GridProgress(QObject):
 
     @Slot(object)
     def _begin(self, experiment: Experiment) -> None:
+        if self._results.running is not experiment:  # one that was there before has come back
+            return
+        self._begun = self._results.of(experiment)
         self._pace = StepClock()
         self._began_s = self._stepped_s = time.monotonic()
         self._show(0, 0)
@@ -262,8 +269,9 @@ class GridProgress(QObject):
     @Slot(object, str, object)
     def _end(self, experiment: Experiment, outcome: str, error: object) -> None:
         result = self._results.of(experiment)
-        if result is not None:
+        if result is not None and result is self._begun:  # one may end before its grid has come in its place
             self._endings[result] = self._ending(result, outcome)
+        self._begun = None
         self._panel.set_grid_ended(self._shown_ending)
 
     def _ending(self, result: Result, outcome: str) -> str:

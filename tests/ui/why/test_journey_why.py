@@ -10,9 +10,11 @@ import pytest
 from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtTest import QTest
 
+from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.request import FORMS, RunRequest
 from sculptor_app.core.trajectory.events import GridStep
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.session import engine as access
 from sculptor_app.ui.why import cell_paint
 from sculptor_app.ui.why.experiment_chooser import story
 from sculptor_app.ui.why.experiments import Experiment, Labels
@@ -330,6 +332,41 @@ def test_going_back_stops_the_grid_that_runs_and_keeps_what_it_has(visitor: Visi
     assert not page.can_go_back
 
 
+def test_a_grid_that_failed_before_it_began_says_nothing_of_the_one_on_screen(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise SculptorError("There is no memory.", "Close something.")
+
+    page = visitor.page
+    visitor.choose(Experiment.NOISES, steps=3, count="6")
+    visitor.run()
+    ended = page.run_panel.line.text()
+    assert ended.startswith("6 pictures in ")
+    monkeypatch.setattr(access, "sample_grid", fails)
+    visitor.run()
+    assert visitor.ends[-1] == (Experiment.NOISES, "failed")
+    assert "There is no memory." in page.messages.message
+    assert page.run_panel.line.text() == ended
+
+
+def test_going_back_in_one_experiment_leaves_the_progress_of_another(visitor: Visitor) -> None:
+    page = visitor.page
+    for steps in (3, 2):
+        visitor.choose(Experiment.NOISES, steps=steps, count="6")
+        visitor.run()
+    visitor.choose(Experiment.LABELS, steps=1000)
+    visitor.click_start()
+    visitor.qtbot.waitUntil(lambda: page.session.is_running and page.session.last >= 3, timeout=RUN_MS)
+    visitor.choose(Experiment.NOISES, steps=2)
+    page.show_run_before()
+    assert page.run_panel.bar.value() >= 3 * len(FORMS)
+    visitor.run()  # in place of the labels
+    stopped = page.results.of(Experiment.LABELS).runs[0]
+    visitor.choose(Experiment.LABELS, steps=1000)
+    assert page.run_panel.line.text() == f"Stopped at step {stopped.last} of 1000"
+
+
 def test_the_pixel_under_the_pointer_is_named_with_its_values(visitor: Visitor) -> None:
     page, grid = visitor.page, visitor.page.grid
     visitor.choose(Experiment.NOISES, steps=3, count="6")
@@ -343,6 +380,14 @@ def test_the_pixel_under_the_pointer_is_named_with_its_values(visitor: Visitor) 
 
     QTest.mouseMove(grid, point)
     assert page.status_text == text(grid.runs[2].guess(3))
+    visitor.go_to(1)
+    assert page.status_text == text(grid.runs[2].guess(1))
+    page.controls[Experiment.NOISES].seed.setText("20")
+    visitor.run()
+    visitor.go_to(1)
+    QTest.mouseMove(grid, point)
+    assert page.status_text.startswith("Bust · seed 22")
+    page.show_run_before()  # under a pointer that rests
     visitor.go_to(1)
     assert page.status_text == text(grid.runs[2].guess(1))
     page.header.choose_kind(FrameKind.NOISY_STATE)
