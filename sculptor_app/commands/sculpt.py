@@ -293,6 +293,7 @@ def _sampled(
                 options_of(arguments, event.trajectory)
             if trajectory is None:
                 bar.say("")
+                bar.note(engine.notes)  # before the steps, which may take hours then
             trajectory, measures = event.trajectory, event.measures
             bar.move_to(trajectory.last)
     assert trajectory is not None

@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -137,6 +137,14 @@ class ProgressBar:
     def say(self, what: object) -> None:
         """Show beside it what is being done meanwhile; nothing where it goes on by itself."""
         self._bar.set_postfix_str(str(what))
+
+    def note(self, sentences: Iterable[str]) -> None:
+        """Write sentences above the bar."""
+        if sentences := tuple(sentences):
+            self._bar.clear()
+            for sentence in sentences:
+                say(sentence, stderr())
+            self._bar.refresh()
 
     def __enter__(self) -> "ProgressBar":
         return self

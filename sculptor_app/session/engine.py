@@ -68,6 +68,7 @@ class OpenedModel:
     unsupported: tuple[UnsupportedParameter, ...]  # what its call takes besides, and why that is not on offer
     samplers: tuple[str, ...]  # it can be run with these, the first being the one to begin with
     takes_loras: bool = False  # whether diffusers loads LoRAs into it
+    notes: tuple[str, ...] = ()  # sentences about its runs: that they are slow, or take much memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,7 @@ def describe_model(engine: Engine, pipeline: Any, model: str | None) -> OpenedMo
         unsupported=parameters.unsupported_parameters(pipeline),
         samplers=samplers_for(pipeline, engine.settings),
         takes_loras=takes_loras(pipeline),
+        notes=engine.notes,
     )
 
 

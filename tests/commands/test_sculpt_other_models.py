@@ -11,8 +11,10 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from PIL import Image
 
 from sculptor_app.cli import main, make_parser
+from sculptor_app.commands import terminal
 from sculptor_app.commands.run_options import request_of
 from sculptor_app.diffusion.models import loader
+from sculptor_app.diffusion.models.verdict import Finding, Severity
 from tests.helpers.any_pipeline import write_pictures
 from tests.helpers.loras import by_diffusers, pairs
 from tests.helpers.tiny_pipelines import build
@@ -59,6 +61,18 @@ def test_a_prompt_is_carved_and_kept_in_the_file(foreign: Path, tmp_path: Path):
     with Image.open(out) as gif:
         assert gif.n_frames == 3
         assert json.loads(gif.info["comment"])["request"]["options"] == {"eta": 0.5, "prompt": "a lion"}
+
+
+def test_what_the_trial_says_of_its_runs_is_said_before_the_steps(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    slow = Finding("It is slow: a step takes more than 60 s.", "", Severity.NOTE)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: (slow,))
+    said: list[str] = []
+    monkeypatch.setattr(terminal.ProgressBar, "move_to", lambda *_: said.append(capsys.readouterr().err))
+    command = ["sculpt", "--model", str(foreign), "--device", "cpu", "--sampler", "model", "--steps", "2"]
+    assert main([*command, "--out", str(tmp_path / "x.png")]) == 0
+    assert said[:3] == [f"{slow.message}\n", "", ""]
 
 
 def test_sampler_and_guidance_are_the_models_own_where_none_is_typed(foreign: Path, tiny_model: Path, tmp_path: Path):

@@ -61,6 +61,7 @@ class LoadingPlan:
 
     dtype: str  # as torch names it: "float32", "float16", "bfloat16"
     offload: bool = False  # whether only the part that computes is on the GPU at a time
+    notes: tuple[str, ...] = ()  # sentences of the trial about its runs: that they are slow, or take much memory
 
 
 def find_model(model: str) -> Path:
@@ -173,6 +174,8 @@ def check_model(
             notes = check_in_sandbox(verdict, plan.dtype, stop)
             if device == "cpu":  # what it was tried on
                 verdict = replace(verdict, findings=(*verdict.findings, *notes))
+                told = (part for each in notes for part in (each.message, each.explanation) if part)
+                plan = replace(plan, notes=tuple(told))
     except Unfit as unfit:
         return replace(verdict, findings=(*verdict.findings, unfit.finding)), None
     except ModelRefused as refused:
@@ -190,7 +193,8 @@ def load_pipeline(
 ) -> Any:
     """Open any model that diffusers can run, ready on the device, or offloaded: one part at a time is on the GPU.
 
-    The pipeline has an attribute more than diffusers gives it, `weights_hash`, for the records of its runs.
+    The pipeline has two attributes more than diffusers gives it: `weights_hash`, for the records of its runs, and
+    `trial_notes`, those of its `LoadingPlan`.
 
     Args:
         path: A diffusers folder, or one safetensors file.
@@ -218,6 +222,7 @@ def load_pipeline(
             translate("errors", "{0} changed while it was read.").format(shown_path(verdict.path)), _CHANGED
         )
     pipeline.weights_hash = weights_hash(verdict.weights)
+    pipeline.trial_notes = plan.notes
     report(LoadingProgress(LoadingStage.MOVING))
     if plan.offload:
         pipeline.enable_model_cpu_offload(device=device)

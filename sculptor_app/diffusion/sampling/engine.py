@@ -103,6 +103,11 @@ class Engine:
         return str(getattr(self._pipeline, "weights_hash", ""))
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the loaded model's runs: that they are slow, or take much memory; mostly none."""
+        return tuple(getattr(self._pipeline, "trial_notes", ()))
+
+    @property
     def sampler_settings(self) -> Mapping[str, Any]:
         """Config of the scheduler that the loaded model samples with now; of several, by their names."""
         schedulers = {} if self._pipeline is None else schedulers_of(self._pipeline)

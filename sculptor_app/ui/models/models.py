@@ -273,6 +273,9 @@ class Models(QObject):
         self._remember(opened.model)
         unsupported = "\n".join(f"{each.name}: {each.why}" for each in opened.unsupported)
         log.info("opened %s (%s); not on offer:\n%s", opened.model, opened.kind, unsupported)
+        if opened.notes:
+            notes = " ".join(map(display, opened.notes))
+            self._messages.show_message(self.tr("{0} is open.").format(opened.name), notes)
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:

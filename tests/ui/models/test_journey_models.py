@@ -9,6 +9,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
 from sculptor_app.core.requests.request import Lora
+from sculptor_app.core.texts import translate
+from sculptor_app.diffusion.models import loader
+from sculptor_app.diffusion.models.verdict import Finding, Severity
 from sculptor_app.ui.models.dialogs import RefusalDialog
 from sculptor_app.ui.shell.pages import _result
 from tests.helpers.loras import by_diffusers, pairs
@@ -236,6 +239,20 @@ def test_a_model_that_is_named_at_the_start_brings_its_fields(open_window, forei
     driver.prepare()
     driver.qtbot.waitUntil(lambda: bool(driver.window.panels.controls.conditions), timeout=RUN_MS)
     assert field(driver, "prompt").isVisible()
+
+
+@pytest.mark.parametrize("is_named_at_the_start", [True, False])
+def test_what_the_trial_says_of_its_runs_is_said_when_it_is_open(
+    open_window, foreign: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, is_named_at_the_start: bool
+) -> None:
+    slow = Finding(translate("errors", "It is slow: a step takes more than {0:.0f} s.").format(60.0), "", Severity.NOTE)
+    monkeypatch.setattr(loader, "check_in_sandbox", lambda verdict, *_: (slow,) if verdict.path == foreign else ())
+    driver = open_window(model=foreign if is_named_at_the_start else tiny_model)
+    driver.prepare()
+    if not is_named_at_the_start:
+        open_model(driver, str(foreign))
+    said = "stable-diffusion is open. It is slow: a step takes more than 60 s."
+    driver.qtbot.waitUntil(lambda: driver.window.panels.messages.message == said, timeout=RUN_MS)
 
 
 def test_latents_are_seen_through_their_map_and_decoded_on_request(ready: Driver, foreign: Path) -> None:
