@@ -146,6 +146,11 @@ class Latents(QObject):
         """Give up decoding; what is decoded stays."""
         self._decoding.stop()
 
+    @Slot()
+    def stop_frames(self) -> None:
+        """Give up single frames that are being decoded."""
+        self._frames.stop()
+
     @Slot(object)
     def _take_frame(self, made: tuple[Trajectory, DecodedFrame]) -> None:
         self.frame_decoded.emit(*made)

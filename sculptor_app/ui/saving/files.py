@@ -204,9 +204,13 @@ class Files(QObject):
 
     @Slot()
     def save_gif(self) -> None:
-        """Open the dialog that saves a GIF; it leaves the window free."""
+        """Open the dialog that saves a GIF; it leaves the window free. One that is saving comes to the front."""
         from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 
+        if self._gif_dialog is not None and self._gif_dialog.is_saving:
+            self._gif_dialog.raise_()
+            self._gif_dialog.activateWindow()
+            return
         source, views = self._saver().gif_source(), self._views()
         if source is None or views is None:
             return

@@ -81,6 +81,7 @@ class ExportGifDialog(QDialog):
         self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position, self._formats = position, animation_formats()
         self._retired, self._is_saving = retired, False
+        self._is_decoding = False  # for the file: the first part of the saving
         self._task = BackgroundTask("gif", self, cancelled_by=(ExportCancelled,))
         self._alarm = QTimer(self)
         self._alarm.setSingleShot(True)
@@ -195,6 +196,11 @@ class ExportGifDialog(QDialog):
         """What the file will tell of prompts and paths."""
         return Disclosure(self.told.currentData())
 
+    @property
+    def is_saving(self) -> bool:
+        """Whether a file is being made."""
+        return self._is_saving
+
     def set_disclosure(self, disclosure: Disclosure) -> None:
         """Show what saved files tell, as it is chosen elsewhere."""
         self.told.setCurrentIndex(self.told.findData(disclosure.value))
@@ -276,12 +282,13 @@ class ExportGifDialog(QDialog):
             self._show_problem(self.tr("The model is at work: wait for its end, or have no frame decoded."))
             return
         self._alarm.stop()
+        self._task.drop()  # a preview or an estimate: nobody waits for it any more
         remember(self._settings, options, key_of(self._filmed))
         self._set_saving(True)
         if not wanted or self._decoder is None:
             self._write()
             return
-        self._wanted = {(k, kind): (run, k, kind) for run, k, kind in wanted}
+        self._is_decoding, self._wanted = True, {(k, kind): (run, k, kind) for run, k, kind in wanted}
         frames: list[tuple[object, Frame]] = [((k, kind), numbers) for (_, k, kind), numbers in latents_of(wanted)]
         self._decoder.latents.decode_frames(cast("Trajectory", self._filmed), frames)
 
@@ -302,9 +309,14 @@ class ExportGifDialog(QDialog):
     @Slot()
     def _write_decoded(self) -> None:
         """Decoding is over; what of it failed, which the window says, is seen through the linear map."""
-        if self._is_saving and not self._task.is_busy:
-            self._wanted = {}
+        if self._is_decoding:
+            self._is_decoding, self._wanted = False, {}
             self._write()
+
+    def _stop_decoding(self) -> None:
+        if self._is_decoding and self._decoder is not None:
+            self._is_decoding, self._wanted = False, {}
+            self._decoder.latents.stop_frames()
 
     def _write(self) -> None:
         options = self.form.options()
@@ -330,8 +342,8 @@ class ExportGifDialog(QDialog):
 
     @Slot()
     def _cancel(self) -> None:
-        if self._is_saving and self._wanted:
-            self._wanted = {}
+        if self._is_decoding:
+            self._stop_decoding()
             self._cancelled()
         elif self._is_saving:
             self._task.stop()
@@ -384,6 +396,7 @@ class ExportGifDialog(QDialog):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._alarm.stop()
         self.hide()
+        self._stop_decoding()
         if not self._is_saving:
             self._decoded.close()
         self._task.retire(self._retired)  # a frame, or an estimate, may take seconds

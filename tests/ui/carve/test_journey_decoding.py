@@ -1,5 +1,7 @@
 """One step decoded on demand, by the model's own decoder or a small one, in the real window."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,14 @@ from PIL import Image, ImageSequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
+from sculptor_app.core.errors import Cancelled
 from sculptor_app.diffusion.latents.codec import LatentCodec
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.measures.colours import byte_picture
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.session import engine as access
 from sculptor_app.ui.carve.decoder_choice import find_small_decoders
+from sculptor_app.ui.saving import gif_dialog
 from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 from tests.helpers.window import RUN_MS, Driver
 
@@ -188,3 +193,55 @@ def test_the_last_frame_of_a_saved_gif_is_decoded(
         step = len(seen) // len(want) if len(seen) >= len(want) else 0
         is_decoded = step > 0 and np.abs(seen[::step, ::step] - want).mean() < 12
         assert is_decoded == (k in decoded), k
+
+
+def until_stopped(*arguments: object) -> Iterator[object]:
+    """A job, or the decoding of frames, that goes on until it is stopped."""
+    stop = next(each for each in arguments if isinstance(each, threading.Event))
+    assert stop.wait(2 * RUN_MS / 1000)
+    raise Cancelled
+    yield
+
+
+def opened_dialog(driver: Driver, path: Path) -> ExportGifDialog:
+    driver.window.bench.menus.files.save_gif()
+    dialog = driver.window.bench.menus.files._gif_dialog
+    dialog.form.set_options(AnimationOptions(size_px=16, caption=False, decode="last"))
+    dialog.path.setText(str(path))
+    return dialog
+
+
+def test_a_gif_is_saved_while_its_size_is_still_being_estimated(
+    carved: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gif_dialog, "preview_job", lambda *_: until_stopped)
+    dialog = opened_dialog(carved, tmp_path / "run.gif")
+    carved.qtbot.waitUntil(lambda: dialog._task.is_busy, timeout=RUN_MS)
+    with carved.qtbot.waitSignal(dialog.saved, timeout=RUN_MS):
+        dialog.save_button.click()
+
+
+@pytest.mark.parametrize("way", ["cancel_button", "close"])
+def test_what_is_decoded_for_a_gif_that_is_given_up_is_given_up_too(
+    carved: Driver, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "decode_frames", until_stopped)
+    dialog, latents = opened_dialog(carved, tmp_path / "run.gif"), carved.window.bench.latent_views.latents
+    dialog.save_button.click()
+    assert latents.is_decoding_frames
+    dialog.close() if way == "close" else dialog.cancel_button.click()
+    carved.qtbot.waitUntil(lambda: not latents.is_decoding_frames, timeout=RUN_MS)
+    assert not (tmp_path / "run.gif").exists()
+
+
+def test_asking_for_a_gif_again_does_not_end_the_one_that_is_being_saved(
+    carved: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "decode_frames", until_stopped)
+    dialog = opened_dialog(carved, tmp_path / "run.gif")
+    dialog.save_button.click()
+    carved.window.bench.menus.files.save_gif()
+    assert carved.window.bench.menus.files._gif_dialog is dialog
+    assert dialog.is_saving
+    assert dialog.isVisible()
+    dialog.close()
