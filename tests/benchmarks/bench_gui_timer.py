@@ -1,6 +1,6 @@
 """How live the window stays while a run computes: a 16 ms timer in the GUI thread, and how soon a stop is obeyed.
 
-    python tests/benchmarks/bench_gui_timer.py [--steps 200] [--model FOLDER] [--goal-ms 33]
+    python tests/benchmarks/bench_gui_timer.py [--steps 200] [--model FOLDER] [--goal-ms 20]
 
 The timer's gaps are taken while the window follows the run and draws each step, and again while it is scrubbed.
 """
@@ -83,7 +83,7 @@ def main() -> int:
     """Print the figures; 1 if a goal is missed."""
     options = bench.parser(__doc__)
     options.add_argument("--steps", type=int, default=200)
-    options.add_argument("--goal-ms", type=float, default=33)
+    options.add_argument("--goal-ms", type=float, default=20)
     options.add_argument("--cancels", type=int, default=5)
     chosen = options.parse_args()
     _app, window = bench.open_window(chosen.model)

@@ -1,6 +1,6 @@
 """Scrubbing a long run of large frames through the real window: time per frame, and memory.
 
-    python tests/benchmarks/bench_scrub.py [--states 1001] [--side 512] [--budget-mb 512] [--moves 300] [--goal-ms 16]
+    python tests/benchmarks/bench_scrub.py [--states 1001] [--side 512] [--budget-mb 512] [--moves 300] [--goal-ms 10]
                                            [--forward]
 
 The states are made, not sampled: what is measured is showing them. A frame's time is from asking for a step to the end
@@ -80,7 +80,7 @@ def main() -> int:
     options.add_argument("--side", type=int, default=512)
     options.add_argument("--budget-mb", type=int, default=512)
     options.add_argument("--moves", type=int, default=300)
-    options.add_argument("--goal-ms", type=float, default=16)
+    options.add_argument("--goal-ms", type=float, default=10)
     options.add_argument("--forward", action="store_true")
     chosen = options.parse_args()
     _app, window = bench.open_window(chosen.model)
