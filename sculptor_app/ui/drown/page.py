@@ -152,7 +152,7 @@ class DrownPage(Page):
         self._forward.failed.connect(self._fail)
         self._forward.busy_changed.connect(self._show_reverse_runs)
         self._reverse_runs.changed.connect(self._show_reverse_runs)
-        self._reverse_runs.failed.connect(self._fail)
+        self._reverse_runs.failed.connect(self._show_error)
         session.trajectory_changed.connect(self.plots.show_trajectory)
         for signal in (session.length_changed, session.step_changed):
             signal.connect(self._show_reverse_runs)
@@ -350,6 +350,10 @@ class DrownPage(Page):
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._wanted = self._source
+        self._show_error(error)
+
+    @Slot(object)
+    def _show_error(self, error: Exception) -> None:
         unforeseen = self.tr("The picture could not be drowned, for a reason that nobody foresaw ({0}: {1}).")
         self.messages.show_error(error, unforeseen)
         self._show_reverse_runs()

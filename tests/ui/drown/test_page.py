@@ -174,6 +174,20 @@ def test_what_cannot_be_opened_is_said_in_a_sentence_and_the_picture_stays(
     assert page.forward_result.name == before.name
 
 
+def test_an_inversion_that_fails_does_not_bring_back_the_picture_before(driver: Driver, tmp_path: Path) -> None:
+    page = enter(driver)
+    path = save_picture(tmp_path / "new.png")
+
+    def open_while_it_fails() -> None:
+        page.open_path(path)
+        page._reverse_runs.failed.emit(RuntimeError("no memory"))
+
+    wait_for_another(driver, page, open_while_it_fails)
+    assert page.forward_result.name == "new.png"
+    wait_for_another(driver, page, page._run_again)  # as after an edit
+    assert page.forward_result.name == "new.png"
+
+
 def test_what_is_on_the_clipboard_is_pasted_and_read_like_a_file(driver: Driver, tmp_path: Path) -> None:
     page, clipboard = enter(driver), QApplication.clipboard()
     script, image = QMimeData(), QImage(40, 30, QImage.Format.Format_RGB32)
