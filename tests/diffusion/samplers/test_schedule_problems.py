@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from sculptor_app.diffusion.samplers.schedulers import ScheduleProblem, schedule_problem, why_not_planned
+from sculptor_app.core.requests.samplers import SAMPLERS, Networks
+from sculptor_app.diffusion.samplers.schedulers import (
+    ScheduleProblem,
+    make_scheduler,
+    schedule_problem,
+    why_not_planned,
+)
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
 
 # WORKAROUND: diffusers 0.42.1 calls numpy functions on tensors in some set_timesteps, and numpy 2 warns about it.
@@ -127,3 +133,43 @@ def test_every_known_class_that_is_there_can_be_rehearsed() -> None:
         accepted = inspect.signature(scheduler.set_timesteps).parameters
         scheduler.set_timesteps(5, **({"intermediate_timesteps": None} if "intermediate_timesteps" in accepted else {}))
         assert schedule_problem(scheduler, kind, 5) is None, kind
+
+
+OF_OTHERS = {Networks.FLOW: "FlowMatchEulerDiscreteScheduler", Networks.EDM: "EDMEulerScheduler"}
+
+
+def most_steps_of(sampler: str) -> Any:
+    """A scheduler for 1,000 steps: a sampler's over a model that it is for, or of a class that a model brings."""
+    if sampler not in SAMPLERS:
+        return getattr(diffusers, sampler)()
+    kind = OF_OTHERS.get(SAMPLERS[sampler].networks)
+    base = getattr(diffusers, kind)() if kind else scheduler_of("DDPMScheduler", {"timestep_spacing": "trailing"})
+    return make_scheduler(sampler, base.config, 1000)
+
+
+def stays_finite(scheduler: Any, steps: int) -> bool:
+    """Whether diffusers alone, with a network that halves its input, comes to finite numbers."""
+    chance = torch.Generator().manual_seed(1)
+    state = torch.randn(1, 3, 4, 4, generator=chance)
+    try:
+        scheduler.set_timesteps(steps)
+        state = state * getattr(scheduler, "init_noise_sigma", 1.0)
+        drawn = {"generator": chance} if "generator" in inspect.signature(scheduler.step).parameters else {}
+        for timestep in scheduler.timesteps:
+            scaled = scheduler.scale_model_input(state, timestep) if hasattr(scheduler, "scale_model_input") else state
+            state = scheduler.step(scaled / 2, timestep, state, **drawn).prev_sample
+    except (ValueError, IndexError, ZeroDivisionError, AssertionError):
+        return False
+    return bool(torch.isfinite(state).all())
+
+
+SLOW = ("lms",)
+"""It integrates its coefficients anew at each step: ten seconds for so many."""
+AT_MOST = (*(each for each, row in SAMPLERS.items() if row.scheduler and each not in SLOW), "IPNDMScheduler")
+
+
+@pytest.mark.parametrize("sampler", AT_MOST)
+def test_the_most_steps_run_with_every_sampler_or_are_refused_before(sampler: str) -> None:
+    with np.errstate(all="ignore"):
+        problem = found_before(most_steps_of(sampler), 1000)
+        assert (problem is None) == stays_finite(most_steps_of(sampler), 1000), problem
