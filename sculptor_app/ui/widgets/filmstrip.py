@@ -346,10 +346,17 @@ class Filmstrip(QListView):
     # Inside
 
     def _paint_owed(self) -> None:
-        owed = [self._states.index(row) for row in self.thumbnails.owed]
-        self.thumbnails.owed.clear()  # what has been scrolled away is not wanted any more
-        for index in owed:
-            self.viewport().update(self.visualRect(index))
+        """Make as many of the pictures that are left as one painting has time for, and paint those cells alone."""
+        owed, side_px = sorted(self.thumbnails.owed), round(PICTURE_SIDE * self.devicePixelRatio())
+        self.thumbnails.begin_painting()
+        for row in owed:
+            index = self._states.index(row)
+            if not self._is_visible(index):  # what has been scrolled away is not wanted any more
+                self.thumbnails.owed.discard(row)
+            elif self.thumbnails.get(row, side_px) is not None:
+                self.viewport().update(self.visualRect(index))
+        if self.thumbnails.owed:
+            self._later.start()
 
     def _is_visible(self, index: _Index) -> bool:
         return index.isValid() and self.viewport().rect().intersects(self.visualRect(index))

@@ -247,6 +247,31 @@ def test_cells_that_one_painting_has_no_time_for_come_with_the_next(strip: Films
     assert not strip.thumbnails.owed
 
 
+def test_a_cell_whose_picture_came_late_is_painted_twice_and_no_more(
+    strip: Filmstrip, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its picture and with it, however many paintings the pictures of its neighbours take."""
+    painted: list[int] = []
+    paint = CellPainter._paint_number
+    monkeypatch.setattr(
+        CellPainter, "_paint_number", lambda self, *rest: (painted.append(rest[2]), paint(self, *rest))[1]
+    )
+
+    def slow(index: int) -> QImage:
+        end = time.thread_time() + 0.004
+        while time.thread_time() < end:
+            pass
+        return picture(index)
+
+    strip.set_source(slow)
+    strip.set_count(8)
+    strip.set_current(0)
+    QApplication.processEvents()
+    qtbot.waitUntil(lambda: strip.thumbnails.made == 8)
+    QApplication.processEvents()
+    assert [painted.count(row) for row in range(1, 8)] == [2] * 7
+
+
 def test_cells_that_stay_the_same_are_painted_once(strip: Filmstrip, monkeypatch: pytest.MonkeyPatch) -> None:
     painted: list[int] = []
     paint = CellPainter._paint_number
