@@ -334,9 +334,17 @@ class Files(QObject):
         return self._ask(self.tr("Save numbers"), name, FORMATS["csv"])
 
     def _ask(self, title: str, name: str, row: ExportFormat) -> Path | None:
-        """A path with the right ending; asking about a file that is there already is the file dialog's own."""
-        chosen, _ = QFileDialog.getSaveFileName(self._parent, title, str(self.folder() / name), filter_text(row))
-        return row.named(Path(chosen)) if chosen else None
+        """A path with the right ending; None where none was chosen, or what is there under it is not to be replaced."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._parent, title, str(self.folder() / name), filter_text(row),
+            options=QFileDialog.Option.DontConfirmOverwrite,  # asked here, of the name with its ending
+        )  # fmt: skip
+        if not chosen:
+            return None
+        target = row.named(Path(chosen))
+        from sculptor_app.ui.saving.gif_form import may_replace
+
+        return target if may_replace(target, self._parent) else None
 
     # What came of it ---------------------------------------------------------------------------------------------
 

@@ -11,12 +11,14 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMessageBox,
+    QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.files import is_file
 from sculptor_app.core.texts import plural
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.grid import fitting_size
@@ -220,8 +222,25 @@ MOST_NAME_PX = 360
 
 def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) -> None:
     """Ask whether a file that is there may go; leaves the event loop running and calls `accept` if it may."""
-    question = QMessageBox(parent)
+    question, replace = _question(target, parent)
     question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    replace.clicked.connect(accept)
+    question.open()
+
+
+def may_replace(target: Path, parent: QWidget) -> bool:
+    """Whether a file may be written: none is there, or a person, who is waited for, says that it may go."""
+    if not is_file(target):  # nor is a name that no file can have; the saving says so
+        return True
+    question, replace = _question(target, parent)
+    question.exec()
+    question.deleteLater()
+    return question.clickedButton() is replace
+
+
+def _question(target: Path, parent: QWidget) -> tuple[QMessageBox, QPushButton]:
+    """Whether a file may go, and the button that says so."""
+    question = QMessageBox(parent)
     question.setIcon(QMessageBox.Icon.Question)
     question.setWindowTitle(translate("GifTexts", "Replace the file?"))
     question.setTextFormat(Qt.TextFormat.PlainText)
@@ -230,8 +249,7 @@ def ask_to_replace(target: Path, accept: Callable[[], None], parent: QWidget) ->
     question.setInformativeText(translate("GifTexts", "Replace it? If the saving fails, the old file stays as it is."))
     replace = question.addButton(translate("GifTexts", "Replace"), QMessageBox.ButtonRole.AcceptRole)
     question.addButton(QMessageBox.StandardButton.Cancel)
-    replace.clicked.connect(accept)
-    question.open()
+    return question, replace
 
 
 def remember(settings: QSettings, options: AnimationOptions, key: str = RUN) -> None:

@@ -243,7 +243,7 @@ def test_files_are_saved_of_what_is_in_front(driver: Driver, tmp_path: Path, mon
     numbers, picture = tmp_path / "x.csv", tmp_path / "x.png"
     monkeypatch.setattr(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True))
     for path, deed in ((numbers, "save_numbers"), (picture, "save_picture")):
-        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path: (str(path), ""))
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path, **options: (str(path), ""))
         driver.window.bench.menus.actions[deed].trigger()
         driver.qtbot.waitUntil(lambda: not driver.window.bench.menus.files.writer.is_busy, timeout=RUN_MS)
     assert len(numbers.read_text().splitlines()) >= 52

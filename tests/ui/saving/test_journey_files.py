@@ -290,9 +290,38 @@ def finished(ready: Driver) -> Driver:
     return ready
 
 
-def answer_dialog(monkeypatch, path: Path) -> None:
+ASKED = QMessageBox.exec
+
+
+def answer_dialog(monkeypatch, path: Path, replaces: bool = True) -> None:
     monkeypatch.setattr(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True))
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, **options: (str(path), ""))
+
+    def answer(question: QMessageBox) -> int:
+        role = QMessageBox.ButtonRole.AcceptRole if replaces else QMessageBox.ButtonRole.RejectRole
+        button = next(each for each in question.buttons() if question.buttonRole(each) is role)
+        QTimer.singleShot(0, button.click)
+        return ASKED(question)
+
+    monkeypatch.setattr(QMessageBox, "exec", answer)
+
+
+@pytest.mark.parametrize(("action", "ending"), [("save_picture", ".png"), ("save_numbers", ".csv")])
+def test_a_name_typed_without_its_ending_replaces_no_file_unasked(
+    finished: Driver, tmp_path: Path, monkeypatch, action: str, ending: str
+) -> None:
+    """The name that was typed is that of no file; the one that is written has its ending."""
+    menus, old = finished.window.bench.menus, tmp_path / f"photo{ending}"
+    old.write_bytes(b"old")
+
+    def trigger(replaces: bool) -> bytes:
+        answer_dialog(monkeypatch, tmp_path / "photo", replaces)
+        menus.actions[action].trigger()
+        finished.qtbot.waitUntil(lambda: not menus.files.writer.is_busy, timeout=RUN_MS)
+        return old.read_bytes()
+
+    assert trigger(replaces=False) == b"old"
+    assert trigger(replaces=True) != b"old"
 
 
 def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeypatch) -> None:

@@ -147,7 +147,7 @@ def test_every_picture_cell_and_plot_has_a_menu(
     assert QGuiApplication.clipboard().image().size() == subject.image.size()
     target = tmp_path / "cell.png"
     monkeypatch.setattr(Files, "ask_size", lambda self, sizes, usual_px, *rest: usual_px)
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *arguments: (str(target), ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *arguments, **options: (str(target), ""))
     bench.picture_menu.menu_of(subject).actions()[1].trigger()
     driver.qtbot.waitUntil(target.exists)
     from sculptor_app.exports.settings import read_settings

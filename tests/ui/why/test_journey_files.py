@@ -41,6 +41,7 @@ class Grids:
     def answer(self, path: Path) -> None:
         self.monkeypatch.setattr(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True))
         self.monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, **options: (str(path), ""))
+        self.monkeypatch.setattr("sculptor_app.ui.saving.gif_form.may_replace", lambda *_: True)
 
     def wait(self) -> None:
         self.driver.qtbot.waitUntil(lambda: not self.files.is_busy, timeout=RUN_MS)
