@@ -18,25 +18,30 @@ check() {
     "$@" || failed="$failed $name"
 }
 
-# A screen that nobody sees, with a window manager, for the tests that want a real window.
-start_screen() {
+# Two screens that nobody sees, each with a window manager, for the tests that want a real window: on one, windows would
+# take the keyboard from each other.
+start_screens() {
     command -v Xvfb >/dev/null && command -v openbox >/dev/null || return 1
-    number=$(mktemp)
-    Xvfb -displayfd 3 -screen 0 1920x1200x24 -nolisten tcp 3>"$number" 2>/dev/null &
-    screen=$!
-    trap 'kill "$screen" 2>/dev/null || true; rm -f "$number"' EXIT
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        [ -s "$number" ] && break
-        sleep 1
+    screens= displays= number=$(mktemp)
+    trap 'kill $screens 2>/dev/null || true; rm -f "$number"' EXIT
+    for _ in 1 2; do
+        : >"$number"
+        Xvfb -displayfd 3 -screen 0 1920x1200x24 -nolisten tcp 3>"$number" 2>/dev/null &
+        screens="$screens $!"
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            [ -s "$number" ] && break
+            sleep 1
+        done
+        [ -s "$number" ] || return 1
+        displays="$displays :$(cat "$number")"
+        DISPLAY=:$(cat "$number") openbox >/dev/null 2>&1 &
     done
-    [ -s "$number" ] || return 1
-    display=:$(cat "$number")
-    DISPLAY=$display openbox >/dev/null 2>&1 &
 }
 
 # The journeys through the window, and what is marked "window".
 pytest_in_windows() {
-    DISPLAY=$display SCULPTOR_TEST_PLATFORM=xcb "$python" -m pytest -q -m journey tests/ui tests/commands/test_menu.py
+    SCULPTOR_TEST_DISPLAYS=$displays SCULPTOR_TEST_PLATFORM=xcb \
+        "$python" -m pytest -q -n 2 --dist worksteal -m journey tests/ui tests/commands/test_menu.py
 }
 
 check ruff "$python" -m ruff check .
@@ -51,7 +56,7 @@ if [ "${1-}" = quick ]; then
     echo "== windows: left out, they are not quick"
 elif [ $# -gt 0 ]; then
     echo "== windows: left out, particular tests were asked for"
-elif start_screen; then
+elif start_screens; then
     check windows pytest_in_windows
     set -- $on_all_cores -m "not journey"  # one after another, the two would take too long
 else

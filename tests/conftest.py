@@ -8,6 +8,9 @@ from pathlib import Path
 
 # Before Qt, numpy or torch is imported: they read these once.
 os.environ["QT_QPA_PLATFORM"] = os.environ.get("SCULPTOR_TEST_PLATFORM", "offscreen")
+_displays = os.environ.get("SCULPTOR_TEST_DISPLAYS", "").split()
+if _displays:  # a screen for each of pytest-xdist's processes
+    os.environ["DISPLAY"] = _displays[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % len(_displays)]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches for the network
 _SESSION_HOME = tempfile.TemporaryDirectory(prefix="sculptor-tests-")
