@@ -13,7 +13,7 @@ from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingR
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.playback.run_panel import RunPanel, few_names
-from sculptor_app.ui.playback.texts import StepClock, steps_took_text
+from sculptor_app.ui.playback.texts import StepClock, steps_took_text, time_taken_s
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.names import display
 
@@ -43,7 +43,8 @@ class RunControl(QObject):
         self._busy = self._is_starting = False
         self._run: SampleRun | None = None
         self._to_use: RunRequest | None = None  # settings that wait for their model
-        self.pace = StepClock()
+        self._clock = StepClock()  # of the run that goes on
+        self._measured_s: float | None = None  # per step of the run on screen, where it is over
         self._measuring = Measuring(self)
         self._measuring.measured.connect(session.take_measures)
         runner.state_changed.connect(self._show_state)
@@ -55,6 +56,7 @@ class RunControl(QObject):
         panel.start_requested.connect(self.start)
         panel.stop_requested.connect(self.stop)
         panel.settings_requested.connect(self.use_settings)
+        session.trajectory_changed.connect(self._show_own_time)
         session.trajectory_changed.connect(self._compare)
         self._judge()
 
@@ -62,6 +64,16 @@ class RunControl(QObject):
     def is_busy(self) -> bool:
         """Whether a run was asked for and has not ended."""
         return self._busy
+
+    @property
+    def pace_s(self) -> float | None:
+        """Seconds per step of the run on screen, by its own steps; None where none was timed."""
+        return self._clock.mean_s if self._is_shown_run_mine else self._measured_s
+
+    @property
+    def _is_shown_run_mine(self) -> bool:
+        """Whether the run on screen is the one that goes on here."""
+        return self._session.is_running and self._run is not None and self._run.trajectory is self._session.trajectory
 
     @Slot()
     def start(self) -> None:
@@ -219,7 +231,7 @@ class RunControl(QObject):
 
     @Slot(object, object)
     def _take_trajectory(self, trajectory: Trajectory, measures: RunMeasures) -> None:
-        self.pace = StepClock()
+        self._clock = StepClock()
         self._session.show(trajectory, measures)
         self._panel.set_progress(0, trajectory.planned_steps, None)
         if trajectory.info.note:
@@ -235,7 +247,7 @@ class RunControl(QObject):
     @Slot(int)
     def _take_step(self, k: int) -> None:
         trajectory = self._trajectory
-        self.pace.add(trajectory.step(k).duration_s)
+        self._clock.add(trajectory.step(k).duration_s)
         self._session.grow(k)
         self.pace_changed.emit()
 
@@ -244,22 +256,20 @@ class RunControl(QObject):
         """Show how far the run is; asked for at most once per drawing, since steps can be shorter than that."""
         if self._session.is_running:
             planned = self._trajectory.planned_steps
-            self._panel.set_progress(self._session.last, planned, self.pace.mean_s)
+            self._panel.set_progress(self._session.last, planned, self._clock.mean_s)
 
     @Slot()
     def _finish(self) -> None:
         self._session.end_run()
-        trajectory = self._trajectory
-        took = sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
-        self.pace.settle(took / trajectory.last)
-        self._panel.set_progress(trajectory.last, trajectory.planned_steps, self.pace.mean_s)
-        self._panel.set_ended(steps_took_text(trajectory.last, took))
+        self._show_own_time()
         self.pace_changed.emit()
 
     @Slot()
     def _cancel(self) -> None:
         was_shown = self._session.is_running
         self._session.end_run()
+        if was_shown:
+            self._show_own_time()
         if was_shown and not self._trajectory.is_complete:
             self._show_end(self.tr("Stopped at step {0} of {1}"))
 
@@ -268,8 +278,21 @@ class RunControl(QObject):
         was_shown = self._session.is_running
         self._session.end_run()
         if was_shown:
+            self._show_own_time()
             self._show_end(self.tr("Failed after step {0} of {1}"))
         self._show_error(error)
+
+    @Slot()
+    def _show_own_time(self) -> None:
+        """Say of a run that is over how long its steps took, and nothing of another's."""
+        trajectory = self._session.trajectory
+        if trajectory is None:
+            return
+        run = trajectory.undecoded
+        took = time_taken_s(run)
+        self._measured_s = took / run.last if took else None
+        self._panel.set_pace(self._measured_s)
+        self._panel.set_ended(steps_took_text(run.last, took) if took and run.is_complete else "")
 
     def _show_end(self, sentence: str) -> None:
         trajectory = self._trajectory

@@ -117,6 +117,10 @@ class RunPanel(QWidget):
         self._set_bar(done, planned)
         if self._state is not RunState.STOPPING:
             self._progress = progress_text(done, planned, mean_s)
+        self.set_pace(mean_s)
+
+    def set_pace(self, mean_s: float | None) -> None:
+        """Say how long a step takes, or took; None where it is not known."""
         self.pace.setText("" if mean_s is None else pace_text(mean_s))
         self._render()
 

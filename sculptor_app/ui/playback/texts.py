@@ -51,10 +51,6 @@ class StepClock:
         """Seconds per step, None before the first."""
         return self._mean_s if self._count else None
 
-    def settle(self, mean_s: float) -> None:
-        """The run is over: from now on its mean over all steps counts."""
-        self._mean_s = mean_s
-
     def add(self, duration_s: float) -> None:
         """Count one step in; the newest tenth or so of them decide."""
         self._count += 1
@@ -63,6 +59,11 @@ class StepClock:
         else:
             weight = max(self._WEIGHT, 1 / (self._count - 1))
             self._mean_s += weight * (duration_s - self._mean_s)
+
+
+def time_taken_s(trajectory: AnyTrajectory) -> float:
+    """Seconds that the steps of a run took, all that are there."""
+    return sum(trajectory.step(k).duration_s for k in range(1, trajectory.last + 1))
 
 
 def duration_text(seconds: float) -> str:

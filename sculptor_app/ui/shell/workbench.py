@@ -206,7 +206,7 @@ class Workbench(QObject):
         elif trajectory is None:
             panels.status_line.setText(panels.no_run_text)
         else:
-            pace, step = panels.run_control.pace.mean_s, panels.session.position
+            pace, step = panels.run_control.pace_s, panels.session.position
             panels.status_line.setText(texts.status_line(trajectory, step, pace))
             panels.memory_line.setText(texts.memory_text(trajectory))
 

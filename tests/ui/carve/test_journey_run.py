@@ -237,3 +237,21 @@ def test_which_run_is_on_screen_is_said_and_its_settings_and_the_run_before_are_
     ready.wait_for_end()
     assert session.trajectory.info.request.steps == 5
     assert (session.is_running, session.run_before.trajectory.info.request.steps) == (False, 1000)
+
+
+def test_the_pace_that_is_said_is_that_of_the_run_on_screen(ready: Driver) -> None:
+    window, runs = ready.window, []
+    for steps, seconds in ((3, 0.25), (4, 3.4)):
+        ready.run(steps)
+        run = ready.session.trajectory
+        run._summaries[:] = [replace(step, duration_s=seconds) for step in run._summaries]
+        runs.append(run)
+    panel, status = window.panels.run_panel, window.panels.status_line
+    for ended, pace in (("3 steps in 0.8 s", "250 ms per step"), ("4 steps in 14 s", "3.4 s per step")):
+        window.bench.menus.actions["run_before"].trigger()
+        ready.flush()
+        assert pace in status.text()
+        assert (panel.pace.text(), panel.line.text()) == (pace, ended)
+    window.panels.run_control.show_run(runs[0], "cell (3, 2)")  # of a grid
+    ready.flush()
+    assert "250 ms per step" in status.text()
