@@ -117,6 +117,8 @@ def _inverted(
     opened = given_picture(arguments, model_facts(request.model).size)
     with ProgressBar("Undoing", request.steps, "step") as bar:
         engine = Engine(report=bar.say)
+        engine.load(request.model, request.device, interruption.event)
+        bar.note(engine.notes)  # before the steps, which may take hours then
         for found in invert(engine, request, opened.frame, interruption.event, opened.name, arguments.iterations,
                             arguments.tolerance, arguments.grain):  # fmt: skip
             if isinstance(found, Inversion):

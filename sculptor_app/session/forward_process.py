@@ -51,6 +51,11 @@ class GivenPicture:
     frame: Frame  # (3, H, W) float32 in [-1, 1]
     name: str
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GivenPicture) or (self.name, self.frame.shape) != (other.name, other.frame.shape):
+            return False
+        return bool((self.frame == other.frame).all())
+
 
 Source = PictureFile | FreshRender | GivenPicture
 

@@ -63,15 +63,24 @@ def test_a_prompt_is_carved_and_kept_in_the_file(foreign: Path, tmp_path: Path):
         assert json.loads(gif.info["comment"])["request"]["options"] == {"eta": 0.5, "prompt": "a lion"}
 
 
+@pytest.mark.parametrize("command", ["sculpt", "invert"])
 def test_what_the_trial_says_of_its_runs_is_said_before_the_steps(
-    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    foreign: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
 ):
     slow = Finding("It is slow: a step takes more than 60 s.", "", Severity.NOTE)
     monkeypatch.setattr(loader, "check_in_sandbox", lambda *_: (slow,))
     said: list[str] = []
     monkeypatch.setattr(terminal.ProgressBar, "move_to", lambda *_: said.append(capsys.readouterr().err))
-    command = ["sculpt", "--model", str(foreign), "--device", "cpu", "--sampler", "model", "--steps", "2"]
-    assert main([*command, "--out", str(tmp_path / "x.png")]) == 0
+    options = ["--device", "cpu", "--steps", "2", "--out", str(tmp_path / "x.png")]
+    if command == "sculpt":
+        assert main(["sculpt", "--model", str(foreign), "--sampler", "model", *options]) == 0
+    else:
+        assert main(["invert", "--render", "bust", "--model", str(tiny_model), *options]) == 0
     assert said[:3] == [f"{slow.message}\n", "", ""]
 
 

@@ -166,6 +166,11 @@ class RunControl(QObject):
             self._controls.use(request)
 
     @Slot()
+    def forget_settings(self) -> None:
+        """The model was not opened that settings may wait for."""
+        self._to_use = None
+
+    @Slot()
     def _compare(self) -> None:
         """Say in what the fields differ from the run on screen."""
         trajectory = self._session.trajectory

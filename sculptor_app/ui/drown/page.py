@@ -81,6 +81,7 @@ class DrownPage(Page):
         self._source: Source | None = None
         self._wanted: Source | None = None
         self._before: Source | None = None
+        self._model: str | None = None  # that the picture was last made ready for
         self._for_model: PictureForModel | None = None
         self.forward_result: ForwardResult | None = None
         self._make_parts()
@@ -152,7 +153,7 @@ class DrownPage(Page):
         self._forward.failed.connect(self._fail)
         self._forward.busy_changed.connect(self._show_reverse_runs)
         self._reverse_runs.changed.connect(self._show_reverse_runs)
-        self._reverse_runs.failed.connect(self._show_error)
+        self._reverse_runs.failed.connect(self._fail_to_invert)
         session.trajectory_changed.connect(self.plots.show_trajectory)
         for signal in (session.length_changed, session.step_changed):
             signal.connect(self._show_reverse_runs)
@@ -186,14 +187,28 @@ class DrownPage(Page):
             self.plot_clock.set_frame_rate(screen.refreshRate())
         if self.plots.band_plot is None:
             QTimer.singleShot(0, self.plots.load)
+        self.offer_result()
+        if self._wanted is not None:
+            self._follow_model()
+        elif self._result() is not None:
+            self.take_result()
+        else:
+            self._run(FreshRender("bust", "bronze", 7))
+
+    @Slot()
+    def offer_result(self) -> None:
+        """Offer the result of the page Carve, if there is one now."""
         self.controls.result_button.setEnabled(self._result() is not None)
-        if self._wanted is None:
-            if self._result() is not None:
-                self.take_result()
-            else:
-                self._run(FreshRender("bust", "bronze", 7))
-        elif self._for_model is not None and self._for_model.model != self._carve_page.model():
-            self._run_again()
+
+    @Slot()
+    def take_model(self) -> None:
+        """Another model has been opened; while another page is in front it is looked at by `enter`."""
+        if self.isVisible():
+            self._follow_model()
+
+    def _follow_model(self) -> None:
+        if self._model != self._carve_page.model():
+            self._drown_wanted()
 
     @Slot()
     def start(self) -> None:
@@ -303,16 +318,21 @@ class DrownPage(Page):
             self._run(self._before)
 
     def _run(self, source: Source) -> None:
-        options = self.controls.options() or ForwardProcessOptions()
+        self.messages.clear()
         self._wanted = source
         self._edited.stop()
-        self._forward.run(source, options, self._carve_page.model())
+        self._drown_wanted()
 
     @Slot()
     def _run_again(self) -> None:
-        options = self.controls.options()
-        if options is not None and self._wanted is not None:
-            self._forward.run(self._wanted, options, self._carve_page.model())
+        if self.controls.options() is not None:
+            self.messages.clear()
+            self._drown_wanted()
+
+    def _drown_wanted(self) -> None:
+        if self._wanted is not None:
+            self._model = self._carve_page.model()
+            self._forward.run(self._wanted, self.controls.options() or ForwardProcessOptions(), self._model)
 
     @Slot(object)
     def _take(self, item: ForwardResult | PictureForModel) -> None:
@@ -337,7 +357,6 @@ class DrownPage(Page):
             self._before = self._source
         self.controls.before_button.setEnabled(self._before is not None)
         self.forward_result, self._source = forward, forward.source
-        self.messages.clear()
         self.session.show(forward.trajectory, forward.measures, running=False)
         self.session.go_to(round(share * forward.trajectory.planned_steps))  # the same picture stays at its level
         height, width = forward.picture.shape[1:]
@@ -350,13 +369,14 @@ class DrownPage(Page):
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._wanted = self._source
-        self._show_error(error)
-
-    @Slot(object)
-    def _show_error(self, error: Exception) -> None:
         unforeseen = self.tr("The picture could not be drowned, for a reason that nobody foresaw ({0}: {1}).")
         self.messages.show_error(error, unforeseen)
         self._show_reverse_runs()
+
+    @Slot(object)
+    def _fail_to_invert(self, error: Exception) -> None:
+        unforeseen = self.tr("The picture's noise could not be found, for a reason that nobody foresaw ({0}: {1}).")
+        self.messages.show_error(error, unforeseen)
 
     # Reverse runs -------------------------------------------------------------------------------------------------
 

@@ -31,12 +31,13 @@ Write = Callable[[Path, ReportProgress, threading.Event], object]
 @dataclass(frozen=True, slots=True)
 class _Written:
     path: Path
+    size_bytes: int  # measured in the thread: the file may be gone at any time
 
 
 class FileWriter(QObject):
     """Writes one file at a time in a thread of its own; call `shutdown` before its parent goes."""
 
-    saved = Signal(object)  # A file that was written
+    saved = Signal(object, object)  # a file that was written, and its size in bytes, which may outgrow a C int
 
     def __init__(self, messages: MessageBar, bar: WorkBar, parent: QObject) -> None:
         super().__init__(parent)
@@ -83,7 +84,7 @@ class FileWriter(QObject):
 
         def job(stop: threading.Event) -> Iterator[object]:
             write(path, self._task.report_progress, stop)
-            yield _Written(path)
+            yield _Written(path, path.stat().st_size)
 
         self._start(self.tr("Writing {0}").format(path.name), job)
 
@@ -137,7 +138,7 @@ class FileWriter(QObject):
                 QGuiApplication.clipboard().setImage(item)
                 self._messages.show_message(self.tr("Picture copied."), is_fault=False)
             case _Written():
-                self.saved.emit(item.path)
+                self.saved.emit(item.path, item.size_bytes)
 
     @Slot()
     def _end(self) -> None:

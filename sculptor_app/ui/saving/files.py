@@ -192,7 +192,7 @@ class Files(QObject):
         self._retired = RetiredThreads(self)
         self.disclosure = Disclosure.NAMES
         self.writer = FileWriter(messages, bar, self)
-        self.writer.saved.connect(self._saved)
+        self.writer.saved.connect(self._show_saved)
 
     def _saver(self) -> RunSaver | GridSaver:
         """For one run or many, whichever is in front."""
@@ -224,7 +224,7 @@ class Files(QObject):
         dialog.disclosure_chosen.connect(self.set_disclosure)
         dialog.set_settling_rule(session.settling_rule)
         session.settling_rule_changed.connect(dialog.set_settling_rule)
-        dialog.saved.connect(self._gif_saved)
+        dialog.saved.connect(self._show_saved)
         dialog.closed.connect(self._forget_dialog)
         session.running_changed.connect(dialog.refresh)
         session.step_changed.connect(dialog.set_position)
@@ -352,14 +352,7 @@ class Files(QObject):
         """Say that a picture is on the clipboard."""
         self._status.showMessage(self.tr("Picture copied"), 2000)
 
-    @Slot(object)
-    def _saved(self, path: Path) -> None:
-        self._show_saved(path, path.stat().st_size)
-
-    @Slot(str, int)
-    def _gif_saved(self, path: str, size_bytes: int) -> None:
-        self._show_saved(Path(path), size_bytes)
-
+    @Slot(object, object)
     def _show_saved(self, path: Path, size_bytes: int) -> None:
         self._settings.setValue("files/folder", str(path.parent))
         self._messages.show_message(

@@ -60,7 +60,7 @@ class ExportGifDialog(QDialog):
         decoder: of a run in latents; None shows all its frames through their linear map.
     """
 
-    saved = Signal(str, int)  # path of the file that was written, and its size in bytes
+    saved = Signal(object, object)  # path of the file that was written, and its size in bytes
     disclosure_chosen = Signal(object)  # a Disclosure: what saved files are to tell from now on
     closed = Signal()  # it goes
 
@@ -366,7 +366,7 @@ class ExportGifDialog(QDialog):
                 self.progress.setValue(item.done)
             case Saved():
                 self._set_saving(False)
-                self.saved.emit(str(item.path), item.path.stat().st_size)
+                self.saved.emit(item.path, item.size_bytes)
                 self.close()
 
     def _facts(self, size: str) -> str:

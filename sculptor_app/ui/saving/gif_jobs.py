@@ -38,6 +38,7 @@ class Saved:
     """The file is written."""
 
     path: Path
+    size_bytes: int  # measured in the thread: the file may be gone at any time
 
 
 def preview_job(row: AnimationFormat, export: Export) -> Job:
@@ -60,7 +61,7 @@ def export_job(row: AnimationFormat, path: Path, export: Export) -> Job:
 
     def job(stop: threading.Event) -> Iterator[object]:
         row.write(path, replace(export, stop=stop))
-        yield Saved(path)
+        yield Saved(path, path.stat().st_size)
 
     return job
 

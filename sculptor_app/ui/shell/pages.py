@@ -166,7 +166,7 @@ class PageTable:
     Args:
         panels: What the pages take from Carve, and hand to it.
         pages: Bring Carve to the front when a page hands it something.
-        models: Open the model that the page Learn has exported.
+        models: Open the models that pages name; the pages follow the one that is opened.
         settings: Where the pages' choices are remembered.
         parent: The window.
     """
@@ -215,7 +215,11 @@ class PageTable:
 
         controls, result = panels.controls, functools.partial(_result, panels.session)
         carve_page = CarvePage(carve, controls.request, controls.labelled, lambda: controls.model, result)
-        return DrownPage(panels.runner, carve_page, self._settings, panels.messages, self._parent)
+        page = DrownPage(panels.runner, carve_page, self._settings, panels.messages, self._parent)
+        for changed in (panels.session.running_changed, panels.session.trajectory_changed):
+            changed.connect(page.offer_result)
+        self._models.opening.opened.connect(page.take_model)
+        return page
 
     def _learn(self) -> Page:
         from sculptor_app.ui.learn.page import LearnPage
@@ -239,7 +243,10 @@ class PageTable:
 
         controls = panels.controls
         page = WhyPage(panels.runner, lambda: controls.model, self._settings, panels.messages, self._parent)
-        self._models.opening.opened.connect(page.take_model)
+        opening = self._models.opening
+        opening.opened.connect(page.take_model)
+        for unopened in (opening.failed, opening.cancelled):
+            unopened.connect(page.forget_settings)
         page.model_wanted.connect(self._models.open)
         device = controls.device
         page.set_device(device.currentData())

@@ -55,6 +55,8 @@ class Workbench(QObject):
         )  # fmt: skip
         self.models.opening.opened.connect(self.latent_views.find_map)
         self.models.opening.opened.connect(panels.run_control.take_model)
+        for unopened in (self.models.opening.failed, self.models.opening.cancelled):
+            unopened.connect(panels.run_control.forget_settings)
         panels.run_control.model_wanted.connect(self.models.open)
         decoder = FrameDecoder(self.latent_views.latents, self.latent_views.step.is_in_the_way)
         files = Files(

@@ -14,7 +14,7 @@ from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.form import FieldError, FormFields, read_form
 from sculptor_app.ui.fields.inputs import ChoiceBox, SeedRow
 from sculptor_app.ui.fields.run_form import RunForm
-from sculptor_app.ui.why.experiments import Choices, Experiment, Labels
+from sculptor_app.ui.why.experiments import Choices, Experiment, GridPlan, Labels
 from sculptor_app.ui.widgets.names import display
 
 COUNTS = {Experiment.NOISES: (6, 12, 24, 48), Experiment.BLEND: (6, 12, 24, 48), Experiment.PAINT: (1, 2, 3, 4)}
@@ -247,6 +247,10 @@ class ControlsStack(QStackedWidget):
         self._shown = self.controls[experiment]
         self.setCurrentWidget(self._shown)
         self.updateGeometry()
+
+    def use(self, plan: GridPlan) -> None:
+        """Fill the fields of a grid's experiment with its settings."""
+        self.controls[plan.choices.experiment].use(plan.choices, plan.request)
 
     def show_refusal(self, sentence: str) -> None:
         """Say below the fields of all why nothing can be started; empty where it can."""

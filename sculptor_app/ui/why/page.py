@@ -74,7 +74,8 @@ class WhyPage(Page):
         self.presenter = GridPresenter(self.session, self.grid, self.timeline, self.transport)
         self.progress = GridProgress(runner, self.results, self.run_panel)
         frames = lambda: self.header.kind.value  # noqa: E731
-        self.views = GridViews(self.session, self._shown_runs, frames, self._file_name, self._title_parts)
+        name = lambda: file_name(self.experiment, self.grid.arrangement.cells)  # noqa: E731
+        self.views = GridViews(self.session, self._shown_runs, frames, name, self._title_parts)
         self._restore()
         self._connect()
         self._show_experiment()
@@ -173,7 +174,7 @@ class WhyPage(Page):
         self._show_experiment()
         plan, self._to_use = self._to_use, None
         if plan is not None and plan.request.model == self._model:
-            self._use(plan)
+            self.controls_stack.use(plan)
         self.noise_preview.draw(self._model, self._wanted_noises())  # whatever is shown: labels may be others now
 
     @Slot()
@@ -277,13 +278,14 @@ class WhyPage(Page):
         if result is None:
             return
         if result.request.model == self._model:
-            self._use(result.plan)
+            self.controls_stack.use(result.plan)
         else:
             self._to_use = result.plan
             self.model_wanted.emit(result.request.model)
 
-    def _use(self, plan: GridPlan) -> None:
-        self.controls[plan.choices.experiment].use(plan.choices, plan.request)
+    @Slot()
+    def forget_settings(self) -> None:
+        self._to_use = None  # their model was not opened
 
     @Slot()
     def _take_painting(self) -> None:
@@ -437,9 +439,6 @@ class WhyPage(Page):
     def _shown_runs(self) -> RunGrid | None:
         result = self.results.of(self.experiment)
         return self.grid.run_grid(result.lead if result is not None and result.runs == self.grid.runs else 0)
-
-    def _file_name(self) -> str:
-        return file_name(self.experiment, self.grid.arrangement.cells)
 
     # Qt overrides
 

@@ -1,5 +1,6 @@
 """A picture drowns on a page of the real window, on a session of its own, and carving goes on undisturbed."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,28 @@ def test_the_result_of_a_run_drowns_as_it_is(ready: Driver) -> None:
     assert page.forward_result.name.startswith("carved: ")
 
 
+def test_a_run_that_ends_behind_the_page_can_be_taken_and_twice_is_once(ready: Driver) -> None:
+    ready.start_long_run(steps=40, until=1)
+    page = enter(ready)
+    button, render = page.controls.result_button, page.forward_result.source
+    ready.qtbot.waitUntil(lambda: not ready.runner.is_running and button.isEnabled(), timeout=RUN_MS)
+    wait_for_another(ready, page, button.click)
+    wait_for_another(ready, page, button.click)
+    assert page.forward_result.name.startswith("carved: ")
+    wait_for_another(ready, page, page.controls.before_button.click)
+    assert page.forward_result.source == render
+
+
+def test_the_page_in_front_follows_the_model(ready: Driver, tiny_model: Path, tmp_path: Path) -> None:
+    page = enter(ready)
+    ready.qtbot.waitUntil(lambda: page._for_model is not None, timeout=RUN_MS)
+    picture, other = page.forward_result.name, tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    ready.window.bench.models.open(str(other))
+    ready.qtbot.waitUntil(lambda: page._for_model.model == str(other), timeout=RUN_MS)
+    assert page.forward_result.name == picture
+
+
 def test_a_file_is_opened_through_the_menu_of_the_page_and_by_dropping_it(
     driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +204,7 @@ def test_an_inversion_that_fails_does_not_bring_back_the_picture_before(driver: 
     def open_while_it_fails() -> None:
         page.open_path(path)
         page._reverse_runs.failed.emit(RuntimeError("no memory"))
+        assert "noise could not be found" in driver.window.panels.messages.message
 
     wait_for_another(driver, page, open_while_it_fails)
     assert page.forward_result.name == "new.png"

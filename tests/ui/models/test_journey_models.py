@@ -255,6 +255,21 @@ def test_what_the_trial_says_of_its_runs_is_said_when_it_is_open(
     driver.qtbot.waitUntil(lambda: driver.window.panels.messages.message == said, timeout=RUN_MS)
 
 
+def test_settings_whose_model_cannot_be_opened_are_forgotten(ready: Driver, tiny_model: Path, tmp_path: Path) -> None:
+    window, models, first = ready.window, ready.window.bench.models, tmp_path / "first"
+    shutil.copytree(tiny_model, first)
+    open_model(ready, str(first))
+    ready.run(4)
+    ready.set_steps(9)
+    open_model(ready, str(tiny_model))
+    first.rename(tmp_path / "away")
+    with ready.qtbot.waitSignal(models.opening.failed, timeout=RUN_MS):
+        window.panels.run_panel.take_over.click()
+    (tmp_path / "away").rename(first)
+    open_model(ready, str(first))  # a person's own wish, later
+    assert window.panels.controls.request().steps == 9
+
+
 def test_latents_are_seen_through_their_map_and_decoded_on_request(ready: Driver, foreign: Path) -> None:
     window = ready.window
     latents = window.bench.latent_views.latents

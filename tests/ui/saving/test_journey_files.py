@@ -359,6 +359,18 @@ def test_numbers_picture_and_clipboard(finished: Driver, tmp_path: Path, monkeyp
     assert menus.files.folder() == tmp_path
 
 
+def test_a_file_that_is_gone_at_once_is_said_in_a_sentence(finished: Driver, film, tmp_path: Path, monkeypatch) -> None:
+    menus, gone = finished.window.bench.menus, tmp_path / "gone.film"
+    menus.files.writer.write(gone, lambda *_: None)
+    finished.qtbot.waitUntil(lambda: "could not be made" in finished.window.panels.messages.message, timeout=RUN_MS)
+    monkeypatch.setitem(FORMATS, film.id, replace(film, write=lambda *_: None))
+    menus.actions["save_gif"].trigger()
+    dialog = menus.files._gif_dialog
+    dialog.format.setCurrentText("FILM")
+    QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
+    finished.qtbot.waitUntil(lambda: "could not be made" in dialog.problem.text(), timeout=RUN_MS)
+
+
 def test_what_saved_files_tell_is_chosen_once_for_all_of_them(
     finished: Driver, tmp_path: Path, tiny_model: Path, monkeypatch
 ) -> None:

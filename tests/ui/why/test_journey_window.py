@@ -1,5 +1,6 @@
 """The page of many runs in the real window, with the other pages: the model at hand, and what it hands to Carve."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -75,6 +76,22 @@ def test_another_model_is_shown_and_used_at_once(
         QTest.mouseClick(page.run_panel.take_over, Qt.MouseButton.LeftButton)
     assert page.controls[Experiment.NOISES].request().model is None  # which the planner names
     assert page._planned().request.model == str(few)
+
+
+def test_settings_whose_model_cannot_be_opened_are_forgotten(noises: Driver, tiny_model: Path, tmp_path: Path) -> None:
+    page, models, other = noises.window.bench.pages.page, noises.window.bench.models, tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    open_model(noises, other)
+    carve(noises)
+    open_model(noises, tiny_model)
+    page.show_run_before()
+    other.rename(tmp_path / "away")
+    with noises.qtbot.waitSignal(models.opening.failed, timeout=RUN_MS):
+        page.run_panel.take_over.click()
+    (tmp_path / "away").rename(other)
+    page.controls[Experiment.NOISES].seed.setText("43")
+    open_model(noises, other)  # a person's own wish, later
+    assert page.controls[Experiment.NOISES].seed.text() == "43"
 
 
 def test_a_model_of_another_kind_is_told_what_it_lacks(noises: Driver, tiny_model: Path, tmp_path: Path) -> None:
