@@ -78,6 +78,7 @@ class ShownRun:
     trajectory: AnyTrajectory
     measures: RunMeasures | None
     source: str  # where it was opened from, for people; empty for a run that was made here
+    number: int = 0  # in the order in which they came on screen first
     position: int = 0  # the state shown when another run took its place
 
 
@@ -95,7 +96,7 @@ class Session(QObject):
         playback_changed: direction, loop mode or speed.
         running_changed: whether a run still adds states to the trajectory shown.
         settling_rule_changed: by which rule marks say that a band has settled.
-        run_before_changed: whether there is a run before this one to go back to.
+        runs_before_changed: there are other runs to go back to than before.
         measured: what is shown came without measures, and has them now.
     """
 
@@ -106,7 +107,7 @@ class Session(QObject):
     playback_changed = Signal()
     running_changed = Signal(bool)
     settling_rule_changed = Signal(str)
-    run_before_changed = Signal(bool)
+    runs_before_changed = Signal()
     measured = Signal()
 
     def __init__(self, parent: QObject | None = None, into_noise: bool = False) -> None:
@@ -115,7 +116,9 @@ class Session(QObject):
         self._trajectory: AnyTrajectory | None = None
         self._measures: RunMeasures | None = None
         self._run: ShownRun | None = None  # on screen, as it was before it was decoded
-        self._run_before: ShownRun | None = None
+        self._runs_before: list[ShownRun] = []  # the one that was on screen last comes first
+        self._growing: AnyTrajectory | None = None  # the run that goes on, on screen or not
+        self._shown_runs = 0
         self._last = 0
         self._position = 0
         self._following = True
@@ -147,7 +150,17 @@ class Session(QObject):
     @property
     def run_before(self) -> ShownRun | None:
         """The run that was on screen before this one, while the memory for a run holds both; else None."""
-        return self._run_before
+        return self._runs_before[0] if self._runs_before else None
+
+    @property
+    def run(self) -> ShownRun | None:
+        """The run on screen, as it was before it was decoded."""
+        return self._run
+
+    @property
+    def runs_before(self) -> tuple[ShownRun, ...]:
+        """All other runs that were on screen, as far as the memory for one holds them; the last one first."""
+        return tuple(self._runs_before)
 
     @property
     def last(self) -> int:
@@ -218,14 +231,16 @@ class Session(QObject):
     ) -> None:
         """Put another trajectory on screen, at its newest state; a run that adds to it is followed.
 
-        The run that was there is kept as `run_before`; the same run decoded, or not any more, takes no other's place.
+        The run that was there is kept in `runs_before`; the same run decoded, or not any more, takes no other's place.
 
         Args:
             source: where it was opened from, for people.
         """
         self.pause()
+        if running and trajectory is trajectory.undecoded:
+            self._growing = trajectory
         if self._run is None or self._run.trajectory is not trajectory.undecoded:
-            self._keep(ShownRun(trajectory, measures, source))
+            self._keep(trajectory, measures, source)
         self._trajectory, self._measures = trajectory, measures
         self._last = trajectory.last
         self._position = 0 if self.into_noise else self._last
@@ -241,18 +256,18 @@ class Session(QObject):
         if last <= self._last:
             return
         self._last = last
-        self._bound_memory()
+        self.bound_memory()
         self.length_changed.emit(last)
         if self._following and not self._direction:
             self._move_to(last)
 
     def take_measures(self, trajectory: AnyTrajectory, measures: RunMeasures) -> None:
         """Take what was measured on a run that is on screen, or was before it."""
-        run, before = self._run, self._run_before
-        if run is not None and run.trajectory is trajectory:
-            self._run = replace(run, measures=measures)
-        if before is not None and before.trajectory is trajectory:
-            self._run_before = replace(before, measures=measures)
+        if self._run is not None and self._run.trajectory is trajectory:
+            self._run = replace(self._run, measures=measures)
+        for place, before in enumerate(self._runs_before):
+            if before.trajectory is trajectory:
+                self._runs_before[place] = replace(before, measures=measures)
         if self._trajectory is trajectory:
             self._measures = measures
             self.measured.emit()
@@ -260,37 +275,63 @@ class Session(QObject):
     @Slot()
     def show_run_before(self) -> None:
         """Put the run before this one on screen, where it was left, and this one in its place."""
-        before = self._run_before
-        if before is not None:
-            self.show(before.trajectory, before.measures, running=False, source=before.source)
-            self._move_to(before.position)
+        if self._runs_before:
+            self.show_again(self._runs_before[0])
 
-    def _keep(self, run: ShownRun) -> None:
+    def show_again(self, run: ShownRun) -> None:
+        """Put one of `runs_before` on screen, where it was left; one that goes on is followed."""
+        goes_on = run.trajectory is self._growing
+        self.show(run.trajectory, run.measures, running=goes_on, source=run.source)
+        if not goes_on:
+            self._move_to(run.position)
+
+    def _keep(self, trajectory: AnyTrajectory, measures: RunMeasures | None, source: str) -> None:
         """Take a run as the one on screen, and the one that was there as the one before."""
-        shown, self._run = self._run, run
-        if self.into_noise or shown is None or not shown.trajectory.last:
+        shown = self._run
+        there = next((run for run in self._runs_before if run.trajectory is trajectory), None)
+        self._shown_runs += there is None
+        number = self._shown_runs if there is None else there.number
+        self._run = ShownRun(trajectory, measures, source, number)
+        if self.into_noise or shown is None:
             return
-        self._set_run_before(replace(shown, position=self._position))
-        self._bound_memory()
+        runs = [run for run in self._runs_before if run is not there]
+        if shown.trajectory.last or shown.trajectory is self._growing:
+            runs.insert(0, replace(shown, position=self._position))
+        self._set_runs_before(self._within_memory(runs))
 
-    def _bound_memory(self) -> None:
-        """Forget the run before where it and this one are more than the memory for a run."""
-        before, run = self._run_before, self._run
-        if before is None or run is None:
-            return
-        both = before.trajectory.bytes_in_memory + run.trajectory.bytes_in_memory
-        if both > run.trajectory.budget_bytes:
-            self._set_run_before(None)
+    def bound_memory(self) -> None:
+        """Forget the runs that were looked at longest ago where all are more than the memory for a run."""
+        runs = self._within_memory(self._runs_before)
+        if len(runs) < len(self._runs_before):
+            self._set_runs_before(runs)
 
-    def _set_run_before(self, run: ShownRun | None) -> None:
-        was_there = self._run_before is not None
-        self._run_before = run
-        if was_there is (run is None):
-            self.run_before_changed.emit(run is not None)
+    def _within_memory(self, runs: list[ShownRun]) -> list[ShownRun]:
+        """As many runs as the memory for one holds beside that on screen; one that goes on is always kept."""
+        if self._run is None or not runs:
+            return runs
+        trajectory = self._run.trajectory
+        left = trajectory.budget_bytes - trajectory.bytes_in_memory
+        left -= sum(run.trajectory.bytes_in_memory for run in runs if run.trajectory is self._growing)
+        kept, is_full = [], False
+        for run in runs:
+            if run.trajectory is not self._growing:
+                left -= run.trajectory.bytes_in_memory
+                is_full = is_full or left < 0
+            if not is_full or run.trajectory is self._growing:
+                kept.append(run)
+        return kept
 
-    def end_run(self) -> None:
-        """No more states will come."""
-        self._set_running(False)
+    def _set_runs_before(self, runs: list[ShownRun]) -> None:
+        were, self._runs_before = self._runs_before, runs
+        if len(runs) != len(were) or any(run is not other for run, other in zip(runs, were, strict=True)):
+            self.runs_before_changed.emit()
+
+    def end_run(self, trajectory: AnyTrajectory | None = None) -> None:
+        """No more states will come to a run; None is that on screen."""
+        if trajectory is None or trajectory is self._trajectory:
+            self._set_running(False)
+        if trajectory is None or trajectory is self._growing:
+            self._growing = None
 
     @Slot(int)
     def go_to(self, position: int) -> None:

@@ -1,5 +1,7 @@
 """Playback state while a run grows, is scrubbed and played, with a real trajectory of tiny frames."""
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -262,7 +264,7 @@ def test_a_session_into_noise_begins_at_the_picture_and_counts_layers(qtbot: QtB
 
 def test_the_run_before_is_one_step_away_and_back_again(session: Session) -> None:
     first, second, told = trajectory(10), trajectory(5), []
-    session.run_before_changed.connect(told.append)
+    session.runs_before_changed.connect(lambda: told.append(session.run_before))
     session.show(first, RunMeasures.of(first), running=False, source="cell (3, 2)")
     session.go_to(4)
     assert (session.run_before, session.source) == (None, "cell (3, 2)")
@@ -273,7 +275,7 @@ def test_the_run_before_is_one_step_away_and_back_again(session: Session) -> Non
     assert session.measures is not None
     session.show_run_before()
     assert (session.trajectory, session.run_before.trajectory) == (second, first)
-    assert told == [True]
+    assert [run.trajectory for run in told] == [first, second, first]
 
 
 def test_a_run_that_is_looked_at_decoded_takes_no_others_place(session: Session) -> None:
@@ -316,3 +318,43 @@ def test_the_run_before_goes_where_both_are_more_than_the_memory_for_a_run(sessi
     session.end_run()
     session.show(trajectory(2), None, running=False)
     assert session.run_before.trajectory is second
+
+
+def test_all_runs_are_kept_as_far_as_the_memory_for_one_holds_them_and_those_go_that_were_left_first(
+    session: Session,
+) -> None:
+    small = trajectory(3)  # 4 states, 3 guesses
+    room = 4 * small.bytes_in_memory
+    runs = [Trajectory(RunInfo(RunRequest()), FRAME, levels(), budget_bytes=room) for _ in range(5)]
+    for run in runs:
+        for k in (1, 2, 3):
+            take(run, k)
+        session.show(run, None, running=False)
+    assert [run.trajectory for run in session.runs_before] == [runs[3], runs[2], runs[1]]
+    session.show_again(session.runs_before[2])
+    assert [run.trajectory for run in session.runs_before] == [runs[4], runs[3], runs[2]]
+    assert [run.number for run in session.runs_before] == [5, 4, 3]
+    gone = weakref.ref(runs[2])
+    del runs, run
+    last = Trajectory(RunInfo(RunRequest()), FRAME, levels(), budget_bytes=room)
+    session.show(last, None, running=False)
+    assert gone() is None  # and its frames, in memory or in a file, with it
+
+
+def test_a_run_that_goes_on_unseen_is_kept_whatever_it_takes_and_followed_when_it_comes_back(session: Session) -> None:
+    first = trajectory(3)
+    long = Trajectory(RunInfo(RunRequest()), FRAME, levels(), budget_bytes=first.bytes_in_memory + 3 * FRAME.nbytes)
+    session.show(first, None, running=False)
+    session.show(long, None)
+    session.show_run_before()
+    for k in (1, 2, 3):
+        take(long, k)
+        session.bound_memory()
+    assert (session.last, session.is_running, session.run_before.trajectory) == (3, False, long)
+    session.show_run_before()
+    assert (session.trajectory, session.last, session.position, session.is_running) == (long, 3, 3, True)
+    assert session.run_before is None  # both are too much
+    session.end_run()
+    session.show(first, None, running=False)
+    session.show_run_before()
+    assert not session.is_running

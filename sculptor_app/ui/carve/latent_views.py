@@ -75,7 +75,7 @@ class LatentViews(QObject):
         space = "" if trajectory is None else trajectory.info.space
         is_decoded = space not in ("", "pixels", "latents")
         self.action.setChecked(is_decoded)
-        self.action.setEnabled(is_decoded or (space == "latents" and not self._session.is_running))
+        self.action.setEnabled(is_decoded or (space == "latents" and not self._runner.is_running))
         if not is_decoded:
             self._source = None
 

@@ -10,22 +10,26 @@ from sculptor_app.core.errors import OutOfDeviceMemory, SculptorError
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.session.grid_run import Measuring
 from sculptor_app.session.runner import Prepared, RunState, SampleRun, SamplingRunner
-from sculptor_app.session.session import Session
+from sculptor_app.session.session import Session, ShownRun
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.playback.run_panel import RunPanel, few_names
-from sculptor_app.ui.playback.texts import StepClock, steps_took_text, time_taken_s
+from sculptor_app.ui.playback.texts import StepClock, end_text, run_title, steps_took_text, time_taken_s
 from sculptor_app.ui.widgets.bars import MessageBar
+from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
-    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.measures.run_measures import RunMeasures
     from sculptor_app.session.engine import MakeStart
 
 
+HIDDEN_MS = 100
+"""Least time between two looks at how far a run is that is not on screen."""
+
+
 class RunControl(QObject):
-    """Starts and stops runs as people ask and shows how they go."""
+    """Starts and stops runs as people ask and shows how they go, also while another one is looked at."""
 
     busy_changed = Signal(bool)  # whether a run was asked for and has not ended
     begun = Signal()  # a run was asked for, now
@@ -44,6 +48,9 @@ class RunControl(QObject):
         self._run: SampleRun | None = None
         self._to_use: RunRequest | None = None  # settings that wait for their model
         self._clock = StepClock()  # of the run that goes on
+        self._newest = 0  # step of it
+        self._hidden_clock = FrameClock(frame_ms=HIDDEN_MS, parent=self)
+        self._hidden_clock.due.connect(self.show_progress)
         self._measured_s: float | None = None  # per step of the run on screen, where it is over
         self._measuring = Measuring(self)
         self._measuring.measured.connect(session.take_measures)
@@ -54,7 +61,8 @@ class RunControl(QObject):
         controls.edited.connect(self._judge)
         controls.submitted.connect(self.start)
         panel.start_requested.connect(self.start)
-        panel.stop_requested.connect(self.stop)
+        panel.stop_requested.connect(self._stop_now)
+        panel.going_on_requested.connect(self.show_going_on)
         panel.settings_requested.connect(self.use_settings)
         session.trajectory_changed.connect(self._show_own_time)
         session.trajectory_changed.connect(self._compare)
@@ -68,12 +76,18 @@ class RunControl(QObject):
     @property
     def pace_s(self) -> float | None:
         """Seconds per step of the run on screen, by its own steps; None where none was timed."""
-        return self._clock.mean_s if self._is_shown_run_mine else self._measured_s
+        going_on = self.going_on
+        return self._clock.mean_s if going_on and going_on is self._session.trajectory else self._measured_s
 
     @property
-    def _is_shown_run_mine(self) -> bool:
-        """Whether the run on screen is the one that goes on here."""
-        return self._session.is_running and self._run is not None and self._run.trajectory is self._session.trajectory
+    def going_on(self) -> Trajectory | None:
+        """The run that goes on here, on screen or not; None where none has begun."""
+        return self._run.trajectory if self._busy and self._run is not None else None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether a run goes on here while another one is looked at."""
+        return self.going_on is not None and self.going_on is not self._session.trajectory
 
     @Slot()
     def start(self) -> None:
@@ -87,6 +101,8 @@ class RunControl(QObject):
         self._messages.clear()
         if self._run is not None:
             self._run.ignore()
+            if self.is_hidden:
+                self._session.end_run(self.going_on)
         self._is_starting = True
         run = self._run = self._runner.start(request, start)
         self._is_starting = False
@@ -100,15 +116,16 @@ class RunControl(QObject):
         return run
 
     def show_run(self, trajectory: Trajectory, source: str = "") -> None:
-        """Put a run on screen that was made elsewhere, at `source`; its measures follow, and one that goes on stops."""
-        self._let_go()
+        """Put a run on screen that was made elsewhere, at `source`; its measures follow."""
         self._session.show(trajectory, None, running=False, source=source)
         self._measure_shown()
 
     def _measure_shown(self) -> None:
         """Measure the run on screen where it came without measures, or has gone on since; it is seen meanwhile."""
         trajectory, measures = self._session.trajectory, self._session.measures
-        if trajectory is not None and (measures is None or measures.last < trajectory.last):
+        if trajectory is None or self._session.is_running:
+            return
+        if measures is None or measures.last < trajectory.last:
             self._measuring.measure(trajectory)
 
     def shutdown(self) -> None:
@@ -117,29 +134,38 @@ class RunControl(QObject):
 
     @Slot()
     def show_run_before(self) -> None:
-        """Put the run that was on screen before back; one that goes on is stopped, and is the one before then."""
+        """Put the run that was on screen before back; one that goes on does so, and is the one before then."""
         if self._session.run_before is not None:
-            self._let_go()
-            self._session.show_run_before()
-            self._measure_shown()
+            self.show_again(self._session.run_before)
+
+    def show_again(self, run: ShownRun) -> None:
+        """Put one of the session's `runs_before` back on screen."""
+        self._session.show_again(run)
+        self._measure_shown()
+
+    @Slot()
+    def show_going_on(self) -> None:
+        """Put the run that goes on back on screen."""
+        for run in self._session.runs_before:
+            if run.trajectory is self.going_on:
+                self.show_again(run)
+                return
 
     @property
     def can_go_back(self) -> bool:
         """Whether there is a run before to go back to."""
         return self._session.run_before is not None
 
-    def _let_go(self) -> None:
-        """Stop the run that goes on here, and hear nothing more of it: another one comes on screen."""
-        self.stop()
-        if self._run is not None:
-            self._run.ignore()  # what the stopped one still says is not for this trajectory
-            self._run = None
-        self._show_state(self._runner.state)
-        self._panel.set_ended("")
-
     @Slot()
     def stop(self) -> None:
-        """Stop after the step that is being computed."""
+        """Stop after the step that is being computed; a run that is not on screen comes there instead."""
+        if self.is_hidden:
+            self.show_going_on()
+        else:
+            self._stop_now()
+
+    @Slot()
+    def _stop_now(self) -> None:
         if self._is_mine:
             self._runner.stop()
 
@@ -236,72 +262,79 @@ class RunControl(QObject):
 
     @Slot(object, object)
     def _take_trajectory(self, trajectory: Trajectory, measures: RunMeasures) -> None:
-        self._clock = StepClock()
+        self._clock, self._newest = StepClock(), 0
         self._session.show(trajectory, measures)
         self._panel.set_progress(0, trajectory.planned_steps, None)
         if trajectory.info.note:
             self._messages.show_message(trajectory.info.note, is_fault=False)
 
-    @property
-    def _trajectory(self) -> AnyTrajectory:
-        """The run on screen, which has begun."""
-        trajectory = self._session.trajectory
-        assert trajectory is not None
-        return trajectory
-
     @Slot(int)
     def _take_step(self, k: int) -> None:
-        trajectory = self._trajectory
-        self._clock.add(trajectory.step(k).duration_s)
-        self._session.grow(k)
-        self.pace_changed.emit()
+        assert self._run is not None
+        assert self._run.trajectory is not None  # it has begun
+        self._newest = k
+        self._clock.add(self._run.trajectory.step(k).duration_s)
+        if self.is_hidden:
+            self._session.bound_memory()
+            self._hidden_clock.request()
+        else:
+            self._session.grow(k)
+            self.pace_changed.emit()
 
     @Slot()
     def show_progress(self) -> None:
         """Show how far the run is; asked for at most once per drawing, since steps can be shorter than that."""
-        if self._session.is_running:
-            planned = self._trajectory.planned_steps
-            self._panel.set_progress(self._session.last, planned, self._clock.mean_s)
+        going_on = self.going_on
+        if going_on is not None:
+            self._panel.set_progress(self._newest, going_on.planned_steps, self._clock.mean_s)
 
     @Slot()
     def _finish(self) -> None:
-        self._session.end_run()
-        self._show_own_time()
-        self.pace_changed.emit()
+        self._end()
 
     @Slot()
     def _cancel(self) -> None:
-        was_shown = self._session.is_running
-        self._session.end_run()
-        if was_shown:
-            self._show_own_time()
-        if was_shown and not self._trajectory.is_complete:
-            self._show_end(self.tr("Stopped at step {0} of {1}"))
+        self._end()
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:
-        was_shown = self._session.is_running
-        self._session.end_run()
-        if was_shown:
-            self._show_own_time()
-            self._show_end(self.tr("Failed after step {0} of {1}"))
+        failed = None if self._run is None else self._run.trajectory
+        self._end()
+        if failed is not None and failed is self._session.trajectory:
+            self._panel.set_ended(end_text(failed, has_failed=True))
         self._show_error(error)
+
+    def _end(self) -> None:
+        """The run has ended; of one that is not on screen a message says so."""
+        trajectory = None if self._run is None else self._run.trajectory
+        self._run = None
+        self._session.end_run(trajectory)
+        self._show_own_time()
+        self.pace_changed.emit()
+        kept = next((run for run in self._session.runs_before if run.trajectory is trajectory), None)
+        if kept is not None and trajectory is not None:
+            what = " · ".join(run_title(trajectory, kept.source))
+            took = "" if end_text(trajectory) else steps_took_text(trajectory.last, time_taken_s(trajectory))
+            self._messages.show_message(
+                " · ".join(filter(None, [what, took])), action=self.tr("Show it"),
+                on_action=lambda: self.show_again(kept), is_fault=False,
+            )  # fmt: skip
 
     @Slot()
     def _show_own_time(self) -> None:
-        """Say of a run that is over how long its steps took, and nothing of another's."""
+        """Say of a run that is over how long its steps took, or how it stopped, unless one goes on."""
         trajectory = self._session.trajectory
         if trajectory is None:
             return
+        self._panel.set_hidden(self.is_hidden)
         run = trajectory.undecoded
         took = time_taken_s(run)
         self._measured_s = took / run.last if took else None
-        self._panel.set_pace(self._measured_s)
-        self._panel.set_ended(steps_took_text(run.last, took) if took and run.is_complete else "")
-
-    def _show_end(self, sentence: str) -> None:
-        trajectory = self._trajectory
-        self._panel.set_ended(sentence.format(trajectory.last, trajectory.planned_steps))
+        if self.going_on is not None:
+            self.show_progress()
+        elif not self._busy:
+            self._panel.set_pace(self._measured_s)
+            self._panel.set_ended(steps_took_text(run.last, took) if took and run.is_complete else end_text(run))
 
     def _show_error(self, error: BaseException) -> None:
         action = self.tr("Use the CPU") if isinstance(error, OutOfDeviceMemory) else ""

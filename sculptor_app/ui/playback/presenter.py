@@ -163,11 +163,16 @@ class FramePresenter(PlaybackPresenter):
 
     def show_trajectory(self, trajectory: AnyTrajectory) -> None:
         self.pictures.set_trajectory(trajectory)
-        self._stage.title.set_parts(texts.title_parts(trajectory.info, self._session.source))
+        self._show_title()
         # Fewer states than before make the filmstrip begin again; as many or more would keep the older run's pictures.
         self._film.set_count(0)
         self._film.set_planned(trajectory.planned_steps)
         self._film.set_spans(self._session.spans)
+
+    def _show_title(self) -> None:
+        trajectory = self._session.trajectory
+        if trajectory is not None:
+            self._stage.title.set_parts(texts.run_title(trajectory, self._session.source))
 
     def _plan_again(self, trajectory: AnyTrajectory) -> None:
         super()._plan_again(trajectory)
@@ -229,6 +234,7 @@ class FramePresenter(PlaybackPresenter):
     def _show_running(self, running: bool) -> None:
         super()._show_running(running)
         self._film.set_following(running and self._session.is_following)
+        self._show_title()  # it may have been stopped
 
     # What people ask for ---------------------------------------------------------------------------------------------
 

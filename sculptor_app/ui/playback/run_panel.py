@@ -30,6 +30,7 @@ class RunPanel(QWidget):
 
     start_requested = Signal()
     stop_requested = Signal()
+    going_on_requested = Signal()  # show the run that goes on
     settings_requested = Signal()  # fill the fields with the settings of the run on screen
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -37,6 +38,12 @@ class RunPanel(QWidget):
         self.line = QLabel(self)
         self.line.setProperty("tone", "muted")
         self.line.setFont(fonts.tabular(fonts.body()))
+        self.going_on = QLabel(self)  # in the line's place while another run is on screen
+        self.going_on.setFont(fonts.tabular(fonts.body()))
+        self.going_on.setToolTip(self.tr("Show the run that goes on"))
+        self.going_on.linkActivated.connect(self.going_on_requested)
+        link = Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+        self.going_on.setTextInteractionFlags(link)
         self.pace = QLabel(self)
         self.pace.setProperty("tone", "muted")
         self.pace.setFont(fonts.small())
@@ -61,7 +68,7 @@ class RunPanel(QWidget):
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._pressed)
         self._lay_out()
-        self._running = self._can_take_over = False
+        self._running = self._can_take_over = self._hidden = False
         self._progress = ""
         self._reason = ""
         self._state = RunState.IDLE
@@ -74,7 +81,7 @@ class RunPanel(QWidget):
         above.setContentsMargins(0, 0, 0, 0)
         above.setSpacing(GAP_PX)
         above.addStretch(1)
-        for widget in (self.line, self.bar, self.pace, self.difference):
+        for widget in (self.line, self.going_on, self.bar, self.pace, self.difference):
             above.addWidget(widget)
         above.addWidget(self.take_over, 0, Qt.AlignmentFlag.AlignLeft)
         small = self.difference.fontMetrics().lineSpacing()
@@ -119,6 +126,11 @@ class RunPanel(QWidget):
             self._progress = progress_text(done, planned, mean_s)
         self.set_pace(mean_s)
 
+    def set_hidden(self, hidden: bool) -> None:
+        """Whether the run that goes on is not the one on screen; a click leads to it then."""
+        self._hidden = hidden
+        self._render()
+
     def set_pace(self, mean_s: float | None) -> None:
         """Say how long a step takes, or took; None where it is not known."""
         self.pace.setText("" if mean_s is None else pace_text(mean_s))
@@ -159,7 +171,11 @@ class RunPanel(QWidget):
         self.bar.setVisible(self._running)
         # In place of how long the run took; while it goes on in place of its pace, which the status bar says, too.
         differs = bool(self.difference.text()) and not blocked
-        self.line.setVisible(self._running or not differs)
+        is_hidden = self._running and self._hidden
+        carving = self.tr("carving · {0}") if self._state is RunState.RUNNING else "{0}"
+        self.going_on.setText(f'<a href="#">{carving.format(self._progress)}</a>' if is_hidden else "")
+        self.going_on.setVisible(is_hidden)
+        self.line.setVisible(not is_hidden and (self._running or not differs))
         self.pace.setVisible(bool(self.pace.text()) and not differs and not blocked)
         self.difference.setVisible(differs)
         self.take_over.setVisible(differs and self._can_take_over and not self._running)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QImage, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
 
 from sculptor_app.measures.frame_kinds import DEFAULT_KINDS, FrameKind
 from sculptor_app.ui.theme import fonts
-from sculptor_app.ui.widgets.basics import ElidedLabel, Subject
+from sculptor_app.ui.widgets.basics import ElidedLabel, Subject, give_menu
 from sculptor_app.ui.widgets.frame_panel import FramePanel
 from sculptor_app.ui.widgets.names import display, explained
 from sculptor_app.ui.widgets.picture_source import Shown
@@ -112,6 +112,12 @@ class StageTitle(QWidget):
         self.back.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.back.clicked.connect(self.back_requested)
         self.back.hide()
+        self.runs = QToolButton(self)  # a menu of all of them, where there is one
+        self.runs.setText(self.tr("Runs"))
+        self.runs.setProperty("kind", "small")
+        self.runs.setFont(fonts.small())
+        self.runs.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.runs.hide()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
@@ -120,6 +126,11 @@ class StageTitle(QWidget):
             row.addWidget(label)
         row.addStretch(1)
         row.addWidget(self.back)
+        row.addWidget(self.runs)
+
+    def set_menu(self, menu: QMenu) -> None:
+        """Give it a menu of all runs, which is seen where there is a way back."""
+        give_menu(self.runs, menu)
 
     def set_parts(self, parts: tuple[str, ...]) -> None:
         """Show a run's title; empty for none."""
@@ -128,9 +139,12 @@ class StageTitle(QWidget):
         self.setAccessibleName(" · ".join(parts))
         self._divide()
 
-    def set_way_back(self, is_there: bool, tip: str = "") -> None:
-        """Whether there is a run to go back to, and which."""
+    def set_way_back(self, is_there: bool, tip: str = "", text: str = "") -> None:
+        """Whether there is a run to go back to, and which; `text` says where it leads if not to the one before."""
         self.back.setVisible(is_there)
+        self.runs.setVisible(is_there and self.runs.menu() is not None)
+        if text:
+            self.back.setText(text)
         self.back.setToolTip(tip)
 
     def _divide(self) -> None:

@@ -34,6 +34,21 @@ def title_parts(info: RunInfo, source: str = "") -> tuple[str, ...]:
     return tuple(filter(None, (*parts, *map(display, title.facts))))
 
 
+def end_text(trajectory: AnyTrajectory, has_failed: bool = False) -> str:
+    """How a run stopped before its end, as "stopped after 38 of 50"; empty where it did not."""
+    run = trajectory.undecoded
+    if not run.ended or run.is_complete:
+        return ""
+    stopped = translate("StatusText", "stopped after {0} of {1}")
+    failed = translate("StatusText", "failed after {0} of {1}")
+    return (stopped if run.ended == "cancelled" and not has_failed else failed).format(run.last, run.planned_steps)
+
+
+def run_title(trajectory: AnyTrajectory, source: str = "") -> tuple[str, ...]:
+    """The title of a run, and how it stopped before its end; see `title_parts`."""
+    return (*title_parts(trajectory.info, source), *filter(None, [end_text(trajectory)]))
+
+
 class StepClock:
     """Running mean of the time per step.
 

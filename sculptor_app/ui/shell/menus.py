@@ -15,6 +15,7 @@ from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.carve.run_control import RunControl
+from sculptor_app.ui.carve.runs_menu import RunsMenu
 from sculptor_app.ui.dialogs.help import Help
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback.page import Page, Views
@@ -54,6 +55,7 @@ class Menus(QObject):
         self._panels, self._views, self._pages, self._window = panels, views, pages, window
         self._full_screen = full_screen
         self.files, self.help = files, Help(panels.messages, window)
+        self.runs = RunsMenu(panels.session, panels.run_control, window)
         self.table = ActionTable(self)
         self.actions = self.table.actions
         self._fill("file", [*models.entries(), None, *self._file_entries()])
@@ -81,7 +83,7 @@ class Menus(QObject):
         session.playback_changed.connect(self._refresh)
         session.running_changed.connect(self._refresh)
         session.following_changed.connect(self._refresh)
-        session.run_before_changed.connect(self._refresh)
+        session.runs_before_changed.connect(self._refresh)
 
     @Slot(object)
     def _listen_to_page(self, page: Page) -> None:
@@ -169,6 +171,7 @@ class Menus(QObject):
                 "run_before", self.tr("&Back to the run before"), lambda: self._runs.show_run_before(), ("Ctrl+B",),
                 lambda: self._runs.can_go_back,
             ),
+            lambda menu: menu.addMenu(self.runs),
             Action("new_seed", self.tr("&New seed"), controls.choose_new_seed, ("Ctrl+N",), self._is_carve),
             None,
             Choice(

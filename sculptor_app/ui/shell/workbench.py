@@ -124,9 +124,10 @@ class Workbench(QObject):
         self.presenter.clock.due.connect(run_control.show_progress)
         plots.step_requested.connect(session.go_to)
         plots.loaded.connect(run_control.plan)
-        session.run_before_changed.connect(self._show_way_back)
+        session.runs_before_changed.connect(self._show_way_back)
+        self.stage.title.set_menu(self.menus.runs)
         session.trajectory_changed.connect(self._show_way_back)
-        for changed in (session.trajectory_changed, self.pages.changed):
+        for changed in (session.trajectory_changed, session.running_changed, self.pages.changed):
             changed.connect(self._show_window_title)
         self.pages.built.connect(lambda page: page.session.trajectory_changed.connect(self._show_window_title))
         self.stage.title.back_requested.connect(run_control.show_run_before)
@@ -151,10 +152,15 @@ class Workbench(QObject):
 
     @Slot()
     def _show_way_back(self) -> None:
-        before = self._panels.session.run_before
-        parts = () if before is None else texts.title_parts(before.trajectory.info, before.source)
-        tip = self.tr("Back to the run before (Ctrl+B): {0}").format(" · ".join(parts))
-        self.stage.title.set_way_back(before is not None, tip)
+        session = self._panels.session
+        run, before = session.run, session.run_before
+        if run is None or before is None:
+            self.stage.title.set_way_back(False)
+            return
+        is_older = before.number < run.number
+        tip = self.tr("Back to the run before (Ctrl+B): {0}") if is_older else self.tr("To the run after (Ctrl+B): {0}")
+        tip = tip.format(" · ".join(texts.run_title(before.trajectory, before.source)))
+        self.stage.title.set_way_back(True, tip, self.tr("← Run before") if is_older else self.tr("Run after →"))
 
     @Slot()
     def _show_window_title(self) -> None:
@@ -164,7 +170,7 @@ class Workbench(QObject):
             parts = views.title()
         else:
             run = None if views is None else views.session.trajectory
-            parts = () if views is None or run is None else texts.title_parts(run.info, views.session.source)
+            parts = () if views is None or run is None else texts.run_title(run, views.session.source)
         self._window.setWindowTitle(" · ".join(parts) or identity.NAME)
 
     @Slot()

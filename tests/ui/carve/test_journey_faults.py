@@ -42,7 +42,7 @@ def test_a_sampler_that_fails_in_mid_run_leaves_its_steps_and_says_what_to_do(
     assert (failing.session.last, window.bench.film.count) == (3, 4)
     assert not failing.session.is_running
     assert window.bench.stage.panels[0].picture_view.image is not None
-    assert window.panels.run_panel.line.text() == "Failed after step 3 of 9"
+    assert window.panels.run_panel.line.text() == "failed after 3 of 9"
     assert window.panels.run_panel.button.text() == "Start"
     sampling.error = None
     failing.run(5)  # and the next one works

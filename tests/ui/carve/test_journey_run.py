@@ -105,7 +105,7 @@ def test_stop_lands_within_a_step_and_keeps_what_is_there(ready: Driver) -> None
     assert ready.session.last == trajectory.last
     assert trajectory.ended == "cancelled"
     assert ready.ends == ["cancelled"]
-    assert ready.window.panels.run_panel.line.text() == f"Stopped at step {trajectory.last} of 1000"
+    assert ready.window.panels.run_panel.line.text() == f"stopped after {trajectory.last} of 1000"
     ready.press(Qt.Key.Key_Home)
     ready.flush()
     assert ready.session.position == 0
@@ -233,10 +233,76 @@ def test_which_run_is_on_screen_is_said_and_its_settings_and_the_run_before_are_
     assert panel.difference.text() == "Not the settings of the run on screen: seed"
     assert panel.difference.isVisible()  # also while it goes on
     assert (panel.height(), controls.height()) == heights
-    window.bench.menus.actions["run_before"].trigger()  # stops the one that goes on, and leaves it a click away
+    ready.click_stop()
     ready.wait_for_end()
-    assert session.trajectory.info.request.steps == 5
-    assert (session.is_running, session.run_before.trajectory.info.request.steps) == (False, 1000)
+
+
+def test_a_run_goes_on_in_sight_while_the_run_before_is_looked_at(ready: Driver) -> None:
+    window, session, back = ready.window, ready.session, ready.window.bench.menus.actions["run_before"]
+    panel, title = window.panels.run_panel, window.bench.stage.title
+    ready.run(5)
+    first = session.trajectory
+    ready.start_long_run()
+    long = session.trajectory
+    back.trigger()
+    assert (session.trajectory, session.is_running, session.last) == (first, False, 5)
+    assert (panel.button.text(), panel.bar.isVisible(), title.back.text()) == ("Stop", True, "Run after →")
+    seen = long.last
+    ready.qtbot.waitUntil(lambda: panel.bar.value() > seen)
+    assert f"carving · {panel.bar.value()} of 1000" in panel.going_on.text()
+    assert (panel.going_on.isVisible(), panel.line.isVisible(), session.last) == (True, False, 5)
+    panel.going_on.linkActivated.emit("#")
+    assert (session.trajectory, session.is_running, session.is_following) == (long, True, True)
+    assert (panel.going_on.isVisible(), title.back.text()) == (False, "← Run before")
+    ready.wait_for_step(session.last + 2)
+    back.trigger()
+    ready.press(Qt.Key.Key_Escape)  # leads to it, and does not end it unseen
+    assert (session.trajectory, session.is_running, ready.runner.is_running) == (long, True, True)
+    back.trigger()
+    ready.click_stop()
+    ready.wait_for_end()
+    ended = f"stopped after {long.last} of 1000"
+    assert (session.trajectory, long.ended) == (first, "cancelled")
+    assert panel.line.text().startswith("5 steps in ")
+    assert ended in window.panels.messages.message
+    assert (panel.button.text(), panel.going_on.isVisible()) == ("Start", False)
+    QTest.mouseClick(title.back, Qt.MouseButton.LeftButton)
+    assert (session.trajectory, session.is_running, session.last) == (long, False, long.last)
+    assert panel.line.text() == ended
+    assert ended in title.facts.text()
+    assert ended in window.windowTitle()
+
+
+def test_a_run_that_comes_to_its_end_while_another_is_looked_at_says_so(ready: Driver) -> None:
+    ready.run(3)
+    ready.start_long_run(150, until=1)
+    long = ready.session.trajectory
+    ready.window.bench.menus.actions["run_before"].trigger()
+    ready.wait_for_end()
+    assert ready.ends == ["finished", "finished"]
+    assert "150 steps in" in ready.window.panels.messages.message
+    assert ready.session.last == 3
+    ready.window.bench.menus.actions["run_before"].trigger()
+    assert (ready.session.trajectory, ready.session.last, ready.session.measures.last) == (long, 150, 150)
+
+
+def test_all_runs_in_memory_are_in_a_menu(ready: Driver) -> None:
+    window, session, menu = ready.window, ready.session, ready.window.bench.menus.runs
+    assert not menu.menuAction().isEnabled()
+    runs = []
+    for steps in (3, 4, 5):
+        ready.run(steps)
+        runs.append(session.trajectory)
+    assert window.bench.stage.title.runs.isVisible()
+    menu.aboutToShow.emit()
+    texts = [action.text() for action in menu.actions()]
+    assert [text.split(" · ")[4] for text in texts] == ["5 steps", "4 steps", "3 steps"]
+    assert [action.isChecked() for action in menu.actions()] == [True, False, False]
+    menu.actions()[2].trigger()
+    assert (session.trajectory, session.run_before.trajectory) == (runs[0], runs[2])
+    menu.aboutToShow.emit()
+    assert [action.text() for action in menu.actions()] == texts  # they keep their places
+    assert [action.isChecked() for action in menu.actions()] == [False, False, True]
 
 
 def test_the_pace_that_is_said_is_that_of_the_run_on_screen(ready: Driver) -> None:
