@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from sculptor_app.core.files import expanded, make_private, open_private, private_folder
+from sculptor_app.core.files import expanded, is_folder, make_private, open_private, private_folder
 from sculptor_app.identity import COMMAND
 
 
@@ -66,4 +66,4 @@ def close_settings(file: Path) -> None:
 def pictures() -> Path:
     """Where a person keeps pictures: the folder that an export offers first. Not made when it is missing."""
     found = platformdirs.user_pictures_path()
-    return found if found.is_dir() else expanded("~")
+    return found if is_folder(found) else expanded("~")

@@ -1,7 +1,10 @@
 """What holds for every test: no window on screen, folders of its own, and nothing left running behind it."""
 
+import contextlib
+import ctypes
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +62,47 @@ def own_folders(
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     _point_settings_at(home / "config")
     return home
+
+
+@pytest.fixture
+def closed_folder(own_folders: Path, tmp_path: Path) -> Iterator[Path]:
+    """A folder that nobody may enter, this thread as root neither: a foreign home, or a mount that was lost."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0)
+    with without_rights_of_root():
+        if _can_enter(folder):
+            pytest.skip("this system lets everybody in")
+        yield folder
+    folder.chmod(0o700)
+
+
+def _can_enter(folder: Path) -> bool:
+    try:
+        (folder / "x").exists()
+    except PermissionError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def without_rights_of_root() -> Iterator[None]:
+    """Permissions hold for this thread, too, where it is root's (Linux: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    rights = (ctypes.c_uint32 * 6)()  # twice: effective, permitted, inheritable
+    libc.capget(header, rights)
+    effective = rights[0]
+    rights[0] = effective & ~0b110
+    libc.capset(header, rights)
+    try:
+        yield
+    finally:
+        rights[0] = effective
+        libc.capset(header, rights)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.commands.train_recipe import AGAIN, sentence
 from sculptor_app.core.errors import Cancelled, SculptorError
-from sculptor_app.core.files import without_folder
+from sculptor_app.core.files import is_folder, without_folder
 from sculptor_app.core.requests.request import MAX_GUIDANCE, MAX_SEED, MAX_STEPS, RequestError
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.exports.files import check_target, replacing
@@ -126,7 +126,7 @@ def _request(arguments: argparse.Namespace) -> EvaluationRequest:
     from sculptor_app.training.evaluation.evaluate import EvaluationRequest
 
     renders = arguments.train_renders
-    if renders is not None and not renders.is_dir():
+    if renders is not None and not is_folder(renders):
         raise RequestError(f"There is no folder {renders}. Choose another with --train-renders.")
     return EvaluationRequest(
         arguments.model, arguments.samples, arguments.seed, arguments.steps, arguments.guidance, arguments.exact,

@@ -1,6 +1,7 @@
 """`sculptor-app menu install` and `menu remove`: the entry in the start menu of a Linux desktop."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from sculptor_app import identity, resources
 from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, Parser, say, stderr, stdout
-from sculptor_app.core.files import expanded
+from sculptor_app.core.files import expanded, is_folder
 
 SEARCH_WORDS = ("diffusion", "noise", "sampling", "spectrum", "machine learning", "denoise", "scheduler")
 _RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
@@ -81,9 +82,9 @@ def remove() -> list[Path]:
     """
     _require_linux()
     base = _data_home()
-    files = [base / "applications" / f"{identity.APP_ID}.desktop", *_icons_in_menu(base)]
-    gone = [file for file in files if file.exists()]
     try:
+        files = [base / "applications" / f"{identity.APP_ID}.desktop", *_icons_in_menu(base)]
+        gone = [file for file in files if file.exists()]
         for file in gone:
             file.unlink()
     except OSError as error:
@@ -173,10 +174,10 @@ def _require_linux() -> None:
 def _refresh(base: Path) -> None:
     """Notify the desktop, where it wants to be notified; an entry works without, only later."""
     icons = base / "icons" / "hicolor"
-    if icons.is_dir():
+    with contextlib.suppress(OSError):
         os.utime(icons)  # desktops that watch the folder read it again
     program = shutil.which("update-desktop-database")
-    if program and (base / "applications").is_dir():
+    if program and is_folder(base / "applications"):
         import subprocess  # the window does not wait for it
 
         subprocess.run([program, str(base / "applications")], check=False, capture_output=True, timeout=30)

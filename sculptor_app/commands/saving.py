@@ -191,6 +191,7 @@ EXIT_CODES: tuple[tuple[type[SculptorError], int], ...] = (
     (DeviceMissing, BAD_INPUT),
     (OptionError, BAD_INPUT),
     (PictureError, BAD_INPUT),
+    (errors.FolderNotWritable, NOT_WRITTEN),
     (errors.BadInput, BAD_INPUT),
     (ModelFolderError, NO_MODEL),
     (ExportError, NOT_WRITTEN),

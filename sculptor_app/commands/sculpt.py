@@ -47,6 +47,7 @@ from sculptor_app.commands.terminal import (
     whole_number,
 )
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.files import is_file
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.texts import plural
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES
@@ -262,7 +263,7 @@ def _check_decoding(arguments: argparse.Namespace) -> None:
     folder = getattr(arguments, "decoder", None)
     if folder is not None and arguments.decode == NONE:
         raise OptionError("There is nothing to do for --decoder.", "Leave it out, or choose --decode last or all.")
-    if folder is not None and not (folder / "config.json").is_file():
+    if folder is not None and not is_file(folder / "config.json"):
         raise OptionError(f"{folder} holds no small decoder.", "Name a folder with config.json and its weights.")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.errors import SculptorError
+from sculptor_app.core.files import is_file
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.training import errors
 from sculptor_app.training.errors import BadInput
@@ -108,7 +109,7 @@ def _advice_on(error: SculptorError, arguments: argparse.Namespace) -> str:
     from sculptor_app.training.records.run_folder import CHECKPOINT  # numpy comes with it
 
     checkpoint = arguments.out / CHECKPOINT
-    go_on = f"{checkpoint} is whole: {AGAIN} to go on from it" if checkpoint.exists() else AGAIN.capitalize()
+    go_on = f"{checkpoint} is whole: {AGAIN} to go on from it" if is_file(checkpoint) else AGAIN.capitalize()
     match error:
         case errors.TooManyPictures() if arguments.folder is not None:
             return "Choose a smaller --size, or a folder with fewer pictures."

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from sculptor_app.core.files import atomic_file, sync_folder
+from sculptor_app.core.files import atomic_file, is_there, sync_folder
 from sculptor_app.core.texts import translate
 from sculptor_app.training.errors import NotWritten
 
@@ -59,7 +59,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         _swap(beside, folder, before)
     except Exception as error:  # safetensors has an error of its own for a full disk
         raise not_written(
-            folder, error, translate("errors", "What was there before is whole.") if folder.exists() else ""
+            folder, error, translate("errors", "What was there before is whole.") if is_there(folder) else ""
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -323,3 +323,43 @@ def test_without_a_display_it_says_what_to_do(environ):
     word = missing_display(environ, "linux")
     assert "no display" in word
     assert "sculptor-app sculpt" in word
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ("sculpt --decoder {0}/x --out {1}/a.gif", 2, "{0}/x holds no small decoder."),
+        ("sculpt --model {0}/x --out {1}/a.gif", 3, "There is no folder {0}/x."),
+        ("sculpt --model one/two --out {1}/a.gif", 3, "There is no folder one/two,"),
+        ("sculpt --lora {0}/x.safetensors --out {1}/a.gif", 2, "There is no file {0}/x.safetensors;"),
+        ("sculpt --out {0}/a.gif", 2, "{0}/a.gif may not be written here."),
+        ("sculpt --csv {0}/a.csv", 2, "{0}/a.csv may not be written here."),
+        ("resculpt {0}/x.png --out {1}/a.gif", 2, "x.png cannot be opened: it may not be read."),
+        ("invert {0}/x.png --out {1}/a.gif", 2, "x.png cannot be opened: it may not be read."),
+        ("forward {0}/x.png --out {1}/a.gif", 2, "x.png cannot be opened: it may not be read."),
+        ("check-model {0}/x", 2, "There is no folder {0}/x."),
+        ("check-model one/two", 2, "There is no folder one/two,"),
+        ("train --out {0}/run", 5, "The folder {0}/run cannot be written to (Permission denied)."),
+        ("train --out {1}/run --from {0}/x", 2, "There is no folder {0}/x."),
+        ("train --out {1}/run --start-from {0}/x", 3, "{0}/x/model_index.json is missing."),
+        ("train --out {0}/run --export {1}/model", 2, "There is no checkpoint {0}/run/checkpoint.pt."),
+        ("evaluate --train-renders {0}/x", 2, "There is no folder {0}/x."),
+        ("evaluate --out {0}/x.json", 5, "{0}/x.json may not be written here."),
+        ("atelier sheet --out {0}/x.png", 5, "{0}/x.png may not be written here."),
+        ("menu install", 5, "The start menu's folder {0}/.local/share cannot be written"),
+        ("menu remove", 5, "An entry in {0}/.local/share cannot be removed"),
+    ],
+)  # fmt: skip
+def test_a_place_that_may_not_be_entered_is_said_in_a_sentence(
+    arguments: str, code: int, sentence: str, closed_folder: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """In the arguments, and as the home that a foreign person's variable names."""
+    monkeypatch.setenv("HOME", str(closed_folder))
+    for name in ("DATA", "CACHE"):
+        monkeypatch.delenv(f"XDG_{name}_HOME")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(closed_folder / "hub"))
+    assert main(arguments.format(closed_folder, tmp_path).split()) == code
+    said = capsys.readouterr().err
+    assert said.startswith(sentence.format(closed_folder))
+    assert said.count("\n") == 1

@@ -217,7 +217,7 @@ def test_a_checkpoint_can_be_looked_at_as_a_model(tmp_path: Path, capsys: pytest
 
 def test_a_place_that_cannot_be_written_is_named_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "file").write_text("")
-    assert train("--out", tmp_path / "file", *TINY) == 2
+    assert train("--out", tmp_path / "file", *TINY) == 5
     assert "file cannot be written to (File exists). Choose another --out." in capsys.readouterr().err
     (tmp_path / "run" / "model").mkdir(parents=True)
     (tmp_path / "run" / "model" / "thesis.txt").write_text("")

@@ -107,6 +107,7 @@ def test_times_are_told_as_a_person_reads_them(seconds: float, text: str):
         (errors.OtherProcessFailed("It happened."), "", 4),
         (errors.CheckpointDamaged("It happened."),
          "Delete it to start from the beginning, or choose another --out.", 4),
+        (errors.FolderNotWritable("It happened."), "Choose another --out.", 5),
         (errors.FolderInUse("It happened."), "Wait for its end, or choose another --out.", 2),
         (errors.NoCheckpoint("It happened."), "Give the --out folder of a run that has begun.", 2),
         (errors.TooManyPictures("It happened."), "Choose fewer --renders, or a smaller --size.", 2),

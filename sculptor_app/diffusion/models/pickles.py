@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sculptor_app.core.errors import Cancelled, ModelFolderError
+from sculptor_app.core.files import is_folder, is_there
 from sculptor_app.core.texts import byte_text, translate
 from sculptor_app.diffusion.models import sandbox
 from sculptor_app.diffusion.models.folder import HEAD_BYTES, mistaken
@@ -77,7 +78,7 @@ def find_copy(pickled: PickledWeights) -> Path | None:
         folder = sandbox.converted_folder() / _key(pickled, sums)
     except (OSError, ValueError):
         return None
-    if not folder.is_dir():
+    if not is_folder(folder):
         return None
     with contextlib.suppress(OSError):
         os.utime(folder)  # it is used
@@ -140,7 +141,7 @@ def _make_copy(pickled: PickledWeights, folder: Path, stop: threading.Event | No
 
 
 def _check_room(root: Path, needed: int) -> None:
-    there = next(each for each in (root, *root.parents) if each.exists())
+    there = next(each for each in (root, *root.parents) if is_there(each))
     free = shutil.disk_usage(there).free
     if needed > free:
         raise ModelFolderError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sculptor_app.core.files import is_folder
 from sculptor_app.core.pictures.file import Fit, decode
 from sculptor_app.core.pictures.formats import Unreadable as Unreadable  # also read from here
 from sculptor_app.core.texts import pictures_text, translate
@@ -120,7 +121,7 @@ def read_folder(
     Returns:
         (N, size, size, 3) uint8.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise BadInput(
             translate("errors", "There is no folder {0}.").format(folder),
             translate("errors", "Give a folder that holds pictures."),

@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import conv2d, cross_entropy, interpolate, mse_loss, pad
 
 from sculptor_app import folders, resources
+from sculptor_app.core.files import is_folder
 from sculptor_app.core.texts import translate
 from sculptor_app.training.data.shards import SHARD, write_shard
 from sculptor_app.training.errors import JudgeError, JudgeSizeMismatch
@@ -200,7 +201,7 @@ def find_judge(size: int) -> Path | None:
         JudgeError: The one that comes with the program is not there; making another takes up to an hour.
     """
     for folder in (resources.root() / "models" / f"judge-{size}", own_judge(size)):
-        if folder.is_dir():
+        if is_folder(folder):
             return folder
     if size == SHIPPED_SIZE:
         raise JudgeError(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sculptor_app import __version__
+from sculptor_app.core.files import is_file, is_folder, is_there
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.errors import (
@@ -21,7 +22,7 @@ from sculptor_app.training.errors import (
     SettingsChanged,
 )
 from sculptor_app.training.evaluation.pictures import TRAINING_FILE
-from sculptor_app.training.files import whole_file, whole_folder
+from sculptor_app.training.files import not_written, whole_file, whole_folder
 from sculptor_app.training.network import TrainableModule, build, with_weights_of
 from sculptor_app.training.records.events import EDGES
 from sculptor_app.training.records.plan import Recipe
@@ -140,7 +141,7 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> None:
         CheckpointError: It cannot be read.
         NotWritten: The disk did not take the model.
     """
-    if not checkpoint.is_file():
+    if not is_file(checkpoint):
         raise NoCheckpoint(translate("errors", "There is no checkpoint {0}.").format(checkpoint))
     state = load_checkpoint(checkpoint)
     pipeline = build(state["blueprint"])
@@ -166,8 +167,18 @@ def write_model(pipeline: SculptorPipeline, folder: Path, facts: dict[str, Any])
 
 
 def refuse_other_folder(folder: Path) -> None:
-    """Refuse (`BadInput`) to put a model where a file, or a folder with anything but a model, is."""
-    if folder.exists() and not (folder / INDEX).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+    """Refuse (`BadInput`) to put a model where a file, or a folder with anything but a model, is.
+
+    Raises:
+        NotWritten: It may not be looked into.
+    """
+    if not is_there(folder) or is_file(folder / INDEX):
+        return
+    try:
+        is_empty = is_folder(folder) and not any(folder.iterdir())
+    except OSError as error:
+        raise not_written(folder, error) from error
+    if not is_empty:
         raise BadInput(
             translate("errors", "{0} is there already and is no model.").format(folder),
             translate("errors", "Choose another name, or move it away."),

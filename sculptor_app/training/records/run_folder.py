@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from sculptor_app.core.files import is_file, is_folder, is_there
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.levels import NoiseLevel
 from sculptor_app.training.errors import BadInput, FolderInUse, FolderNotWritable
@@ -141,20 +142,34 @@ def refuse_other_contents(folder: Path) -> None:
     Raises:
         BadInput: It is a file, or something other than a run of a window, or the renders for one, is in it.
     """
-    if folder.is_file():
+    if is_file(folder):
         raise BadInput(
             translate("errors", "{0} is a file.").format(folder), translate("errors", "Choose a folder for the run.")
         )
-    if (folder / CHECKPOINT).exists():
+    if is_there(folder / CHECKPOINT):
         raise BadInput(
             translate("errors", "The run in {0} was begun by `sculptor-app train`.").format(folder),
             translate("errors", "Go on with it there, or choose another folder."),
         )
-    if folder.is_dir() and any(not path.name.startswith(".") and path.name != RENDERS for path in folder.iterdir()):
+    if is_folder(folder) and any(not path.name.startswith(".") and path.name != RENDERS for path in _content(folder)):
         raise BadInput(
             translate("errors", "{0} holds other things already.").format(folder),
             translate("errors", "Choose an empty or a new folder for the run."),
         )
+
+
+def _content(folder: Path) -> tuple[Path, ...]:
+    """What is in a folder; `FolderNotWritable` where nobody may look."""
+    try:
+        return tuple(folder.iterdir())
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+
+
+def _not_writable(folder: Path, error: OSError) -> FolderNotWritable:
+    return FolderNotWritable(
+        translate("errors", "The folder {0} cannot be written to ({1}).").format(folder, error.strerror)
+    )
 
 
 @contextmanager
@@ -176,9 +191,7 @@ def locked_folder(folder: Path, needed: bool = True) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("wb")
     except OSError as error:
-        raise FolderNotWritable(
-            translate("errors", "The folder {0} cannot be written to ({1}).").format(folder, error.strerror)
-        ) from error
+        raise _not_writable(folder, error) from error
     with file:
         if not _locked(file.fileno()):
             raise FolderInUse(translate("errors", "Another run is going on in {0}.").format(folder))

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QSettings, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from sculptor_app.core.files import is_folder
+from sculptor_app.core.files import is_file, is_folder
 
 DECODER_FOLDERS = ("taesd", "taesdxl", "taesd3", "taef1", "vae_tiny")
 """Folders that are looked for inside a model's folder and beside it."""
@@ -18,7 +18,7 @@ DECODER_FOLDERS = ("taesd", "taesdxl", "taesd3", "taef1", "vae_tiny")
 def find_small_decoders(model_folder: Path) -> tuple[Path, ...]:
     """Folders of small decoders inside a model's folder or beside it, by name; what is in them is not looked at."""
     places = [folder / name for folder in (model_folder, model_folder.parent) for name in DECODER_FOLDERS]
-    return tuple(place for place in places if (place / "config.json").is_file())
+    return tuple(place for place in places if is_file(place / "config.json"))
 
 
 REMEMBERED, AT_ONCE = "latents/decoders", "latents/look_at_once"

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app import folders
+from sculptor_app.core.files import is_there
 from sculptor_app.session.training import TrainingState
 from sculptor_app.training.records.plan import OWN, OWN_SIZES, PRESETS, TINY, Plan, plan_of
 from sculptor_app.ui.fields.field_grid import FieldGrid
@@ -228,7 +229,7 @@ def new_folder(preset: str = TINY) -> Path:
     """A folder for a new run, whose name nobody has yet."""
     root = folders.runs()
     names = (preset if number == 1 else f"{preset}-{number}" for number in range(1, 10**6))
-    return next(root / name for name in names if not (root / name).exists())
+    return next(root / name for name in names if not is_there(root / name))
 
 
 class TrainingRunPanel(QWidget):

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QSettings, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog, QMenu, QStatusBar, QWidget
 
 from sculptor_app.core.errors import SculptorError
-from sculptor_app.core.files import expanded, is_folder
+from sculptor_app.core.files import expanded, is_folder, is_there
 from sculptor_app.session.engine import (
     LoadingProgress,
     ModelRefused,
@@ -312,7 +312,7 @@ class Models(QObject):
     def _remember(self, model: str) -> None:
         models = [model, *(each for each in self.recent() if each != model)][:MOST_RECENT]
         self._settings.setValue("models/recent", models)
-        if Path(model).exists():
+        if is_there(model):
             self._settings.setValue("models/folder", str(Path(model).parent))
         if self._recent_menu is not None:
             self._recent_menu.setEnabled(True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QCoreApplication, QObject, QSettings, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QTabBar, QWidget
 
 from sculptor_app.core.requests.request import RunRequest
@@ -85,14 +85,19 @@ class Pages(QObject):
         return self._session if page is None else page.session
 
     def show(self, key: str) -> Page | None:
-        """Bring a page to the front."""
+        """Bring a page to the front; the one that is there stays where the other cannot be built, which raises."""
         if key != self._current:
+            if key != CARVE and key not in self._pages:
+                self._build(key)
             self._leave()
             self._current = key
             self._enter(key)
-            self._tabs.setCurrentIndex([entry.key for entry in self._entries].index(key))
-            self.changed.emit()
+            self._show_current()
         return self.page
+
+    def _show_current(self) -> None:
+        self._tabs.setCurrentIndex([entry.key for entry in self._entries].index(self._current))
+        self.changed.emit()
 
     def save_choices(self) -> None:
         """Have every page remember its choices."""
@@ -135,7 +140,7 @@ class Pages(QObject):
             assert shown is not None  # the invitation or the stage
             shown.setFocus()
             return
-        page = self._pages.get(key) or self._build(key)
+        page = self._pages[key]
         window = self._stack.window()
         page.fit_into(window.width(), window.height())
         self._bring_up(page)
@@ -151,13 +156,19 @@ class Pages(QObject):
             each.setSizePolicy(policy, policy)
         self._stack.setCurrentWidget(widget)
 
-    def _build(self, key: str) -> Page:
+    def _build(self, key: str) -> None:
         build = next(entry.build for entry in self._entries if entry.key == key)
         assert build is not None
-        page = self._pages[key] = build()
+        try:
+            page = build()
+        except BaseException:
+            for half in self._stack.window().findChildren(Page, options=Qt.FindChildOption.FindDirectChildrenOnly):
+                half.deleteLater()
+            self._show_current()  # the tab and the tick are those of the page that was asked for
+            raise
+        self._pages[key] = page
         self._stack.addWidget(page)
         self.built.emit(page)
-        return page
 
 
 class PageTable:

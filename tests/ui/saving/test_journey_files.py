@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -28,6 +29,7 @@ from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.engine import Sampling
 from sculptor_app.session.worker import RetiredThreads
+from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 from sculptor_app.ui.saving.gif_form import remember, remembered
 from tests.helpers.runs import solid
@@ -435,3 +437,44 @@ def test_what_saved_files_tell_is_chosen_in_the_dialog_in_the_menus_words(finish
     assert dialog.disclosure is Disclosure.PATHS
     dialog.close()
     assert opened().disclosure is Disclosure.PATHS
+
+
+def test_with_a_home_that_may_not_be_entered_every_page_opens_and_files_are_saved(
+    finished: Driver, tmp_path: Path, closed_folder: Path, monkeypatch
+) -> None:
+    """A home that another person's variable names, or one on a mount that was lost."""
+    monkeypatch.setenv("HOME", str(closed_folder))
+    for name in ("DATA", "CACHE"):
+        monkeypatch.delenv(f"XDG_{name}_HOME")
+    pages, menus = finished.window.bench.pages, finished.window.bench.menus
+    answer_dialog(monkeypatch, tmp_path / "step.png")
+    menus.actions["save_picture"].trigger()
+    finished.qtbot.waitUntil(lambda: not menus.files.writer.is_busy, timeout=RUN_MS)
+    assert (tmp_path / "step.png").is_file()
+    finished.window.settings.remove("files/folder")
+    menus.actions["save_gif"].trigger()
+    assert menus.files._gif_dialog.target().parent == closed_folder
+    menus.files._gif_dialog.close()
+    finished.window.bench.models._remember(str(closed_folder / "model"))
+    for entry in pages.entries:
+        pages.show(entry.key)
+        assert pages.current == entry.key
+    learn = pages.show("learn")
+    assert learn.settings_panel.folder.is_relative_to(closed_folder)
+    finished.qtbot.waitUntil(lambda: "cannot be read" in finished.window.panels.messages.message, timeout=RUN_MS)
+
+
+def test_a_page_that_cannot_be_built_leaves_the_one_in_front(finished: Driver, monkeypatch) -> None:
+    window, pages = finished.window, finished.window.bench.pages
+    monkeypatch.setattr("sculptor_app.ui.learn.settings_panel.new_folder", Mock(side_effect=OSError("lost")))
+    monkeypatch.setattr("sculptor_app.ui.learn.page.new_folder", Mock(side_effect=OSError("lost")))
+    with pytest.raises(OSError, match="lost"):
+        pages.show("learn")
+    assert (pages.current, pages.page) == ("carve", None)
+    assert window.bench.stage.isVisible()
+    assert window.panels.tabs.currentIndex() == 0
+    assert window.bench.menus.actions["page_carve"].isChecked()
+    assert not window.bench.menus.actions["page_learn"].isChecked()
+    finished.qtbot.waitUntil(lambda: not window.findChildren(Page), timeout=RUN_MS)
+    monkeypatch.undo()
+    assert pages.show("learn").isVisible()

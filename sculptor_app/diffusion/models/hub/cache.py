@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sculptor_app.core.errors import ModelFolderError
-from sculptor_app.core.files import atomic_file, expanded
+from sculptor_app.core.files import atomic_file, expanded, is_folder, is_there
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, parse_json, repository_name
 from sculptor_app.diffusion.models.folder import cache_folder as cache_folder
@@ -125,7 +125,7 @@ def find_begun(name: str) -> Path:
     """The same, or else the newest snapshot of which only a part has come; `NotInCache` if there is none of either."""
     repository = _repository(name, cache_folder())
     found = _snapshot(repository)
-    if found is None and not (repository / "refs" / MAIN).exists():
+    if found is None and not is_there(repository / "refs" / MAIN):
         found = max(_snapshots(repository), key=_age_key, default=None)
     if found is None:
         raise NotInCache(name)
@@ -136,15 +136,23 @@ def _snapshot(repository: Path) -> Path | None:
     """The snapshot of a cached repository that is opened: that of its main branch, else the newest whole one."""
     reference = repository / "refs" / MAIN
     commit = _commit(reference)
-    if commit is not None or reference.exists():
+    if commit is not None or is_there(reference):
         found = repository / "snapshots" / (commit or "none")
-        return found if commit is not None and found.is_dir() else None
+        return found if commit is not None and is_folder(found) else None
     # A download of one commit or of another branch notes no main branch.
     return max(filter(_is_whole, _snapshots(repository)), key=_age_key, default=None)
 
 
 def _snapshots(repository: Path) -> list[Path]:
-    return [each for each in repository.glob("snapshots/*") if is_commit(each.name) and (each / INDEX).exists()]
+    return [each for each in _found(repository, "snapshots/*") if is_commit(each.name) and is_there(each / INDEX)]
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    """What is in a folder; nothing in one that may not be entered."""
+    try:
+        return list(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def _age_key(snapshot: Path) -> int:
@@ -188,10 +196,10 @@ def cached_names(cache: Path | None = None) -> tuple[str, ...]:
     """The names of all pipelines in the cache, in order."""
     root = cache_folder() if cache is None else cache
     names = []
-    for folder in sorted(root.glob(f"{_PREFIX}*")):
+    for folder in sorted(_found(root, f"{_PREFIX}*")):
         name = folder.name.removeprefix(_PREFIX).replace("--", "/", 1)
         snapshot = _snapshot(folder)
-        if is_name(name) and snapshot is not None and (snapshot / INDEX).exists():
+        if is_name(name) and snapshot is not None and is_there(snapshot / INDEX):
             names.append(name)
     return tuple(names)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.files import is_there
 from sculptor_app.core.texts import byte_text, plural, translate
 from sculptor_app.diffusion.models.folder import INDEX, MOST_JSON_BYTES, parse_json
 from sculptor_app.diffusion.models.hub import cache as hub
@@ -145,9 +146,9 @@ def _list_files(snapshot: RemoteSnapshot) -> dict[str, tuple[int, str]]:
 
 def _cached_bytes(snapshot: RemoteSnapshot, file: str, size: int, sha256: str) -> int:
     part = snapshot.blobs / f"{sha256}{PART}"
-    if (snapshot.folder / file).exists() or (sha256 and (snapshot.blobs / sha256).exists()):
+    if is_there(snapshot.folder / file) or (sha256 and is_there(snapshot.blobs / sha256)):
         return size
-    return min(size, part.stat().st_size) if sha256 and part.exists() else 0
+    return min(size, part.stat().st_size) if sha256 and is_there(part) else 0
 
 
 def _choose_files(
