@@ -236,7 +236,7 @@ def pictures_text(count: int) -> Text:
 
 
 def ratio_text(ratio: float, infinite: str = "∞") -> str:
-    """A ratio, 0 and more, with two figures that mean something: "0.0021", "0.09", "1.9", "12", "4300", "below 0.0001".
+    """A ratio, 0 and more, with two figures that mean something: "0.0021", "0.09", "1.9", "12", "4300", "< 0.0001".
 
     Args:
         ratio: as a signal-to-noise ratio, or a noise level σ.
@@ -245,7 +245,7 @@ def ratio_text(ratio: float, infinite: str = "∞") -> str:
     if ratio == 0 or math.isinf(ratio):
         return "0" if ratio == 0 else infinite
     if ratio < 1e-4:
-        return translate("Numbers", "below {0}").format("0.0001")
+        return "< 0.0001"
     if ratio >= 1e6:
         return translate("Numbers", "over {0} million").format(f"{math.floor(ratio / 1e6):,}")
     if ratio >= 100:

@@ -134,6 +134,9 @@ _MEASURES = (
         Term(f"band-{key}", title, (_LAST_BAND_TEXT.format(low) if high is None else _BAND_TEXT.format(low, high)))
         for key, title, low, high in _BANDS
     ),
+    Term("hann", translate("glossary", "Hann window"), translate(
+        "glossary", "Fades a picture out towards its edges before its frequencies are measured: the jump from one edge "
+        "to the opposite one would else count as fine detail.")),
     Term("energy", translate("glossary", "Energy per band"), translate(
         "glossary", "The mean power of the waves in a band, as a power of ten; white noise of variance 1 has 0 in "
         "every band. What has much of it is plainly seen.")),

@@ -18,7 +18,7 @@ from sculptor_app.core.texts import MOST_TEMPLATE, Text, from_plain, ratio_text,
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [(0, "0"), (math.inf, "∞"), (0.0912, "0.091"), (0.0021, "0.0021"), (1.94, "1.9"), (12.3, "12"), (168, "170"),
-     (432.1, "430"), (24000, "24000"), (3e7, "over 30 million"), (2.4e-9, "below 0.0001"), (0.5, "0.50"), (1, "1.0")],
+     (432.1, "430"), (24000, "24000"), (3e7, "over 30 million"), (2.4e-9, "< 0.0001"), (0.5, "0.50"), (1, "1.0")],
 )  # fmt: skip
 def test_ratios_have_two_figures(ratio: float, text: str) -> None:
     assert ratio_text(ratio) == text

@@ -159,7 +159,7 @@ def test_sentences_from_below_are_shown_in_the_chosen_language(made_up_language:
     assert display(sentence) == MADE_UP.format("The disk is full: a.gif was not written.")
     inner = translate("errors", "The disk is full: {0} was not written.").format(sentence)
     assert display(inner).count("Klingon") == 2
-    assert ratio_name(1e-7) == MADE_UP.format("below 0.0001")
+    assert ratio_name(2e7) == MADE_UP.format("over 20 million")
     assert level_text(NoiseLevel(1, 1e-4)) == "Klingon: SNR Klingon: over 100 million"
 
 

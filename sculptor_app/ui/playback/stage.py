@@ -182,6 +182,7 @@ class Stage(QWidget):
             panel.view_changed.connect(self._share_view)
             panel.pixel_hovered.connect(self._share_marker)
             panel.set_picture(None, "", self.empty_text())
+        self._explain_notes()
         self.title = StageTitle(self)
         self.remark = ElidedLabel("", self)
         self.remark.fill_place()
@@ -209,6 +210,7 @@ class Stage(QWidget):
         self.kinds = list(kinds)
         for panel, kind in zip(self.panels, kinds, strict=True):
             panel.set_kind(kind)
+        self._explain_notes()
         self.kinds_changed.emit()
 
     @property
@@ -249,6 +251,12 @@ class Stage(QWidget):
             self._colours = [QColor(*map(int, rgb)) for rgb in TABLE]
         return self._colours
 
+    def _explain_notes(self) -> None:
+        """What stands beside the titles of noisy states: SNR and σ."""
+        for panel, kind in zip(self.panels, self.kinds, strict=True):
+            is_level = kind is FrameKind.NOISY_STATE
+            panel.note.set_tip(f"{explained('snr')}\n\n{explained('sigma')}" if is_level else "")
+
     @property
     def _sending_panel(self) -> FramePanel:
         """The panel whose signal is being answered."""
@@ -259,6 +267,7 @@ class Stage(QWidget):
     @Slot(object)
     def _kind_requested(self, kind: FrameKind) -> None:
         self.kinds[self.panels.index(self._sending_panel)] = kind
+        self._explain_notes()
         self.kinds_changed.emit()
 
     @Slot(object)

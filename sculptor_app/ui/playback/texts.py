@@ -177,6 +177,15 @@ def memory_text(trajectory: AnyTrajectory) -> str:
     return text
 
 
+def memory_tip() -> str:
+    """What that means."""
+    return translate(
+        "StatusText",
+        "Memory that the recorded steps of this run take, of what they may take. What is beyond that lies in a "
+        "temporary file.",
+    )
+
+
 MOST_CHANNELS = 4
 """Of latents under the pointer; the others would not find room."""
 

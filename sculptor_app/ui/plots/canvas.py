@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -17,14 +17,19 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPen,
+    QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QGraphicsGridLayout, QToolTip
+from PySide6.QtWidgets import QGraphicsGridLayout
 
 from sculptor_app.core.texts import number_text
 from sculptor_app.ui.theme import fonts, theme
+from sculptor_app.ui.widgets.basics import show_tip
 
 _CORNER_PX = 7
+LEAST_FOR_UNIT_PX = 120
+"""A lower plot has no room for a line below its numbers."""
+UNIT_PX = 14
 
 
 class Axis(pg.AxisItem):
@@ -102,6 +107,7 @@ class Canvas(pg.GraphicsView):
     pressed = Signal(float)  # in units of the x axis
     dragged = Signal(float)  # in units of the x axis
     wheeled = Signal(int)  # notches
+    _unit = ""
 
     def __init__(self, right_axis: pg.AxisItem | None = None, head_px: int = 4) -> None:
         super().__init__()
@@ -165,16 +171,36 @@ class Canvas(pg.GraphicsView):
             axis.setTextPen(QColor(tokens.muted))
             axis.setStyle(tickFont=fonts.small())
         self.view.setBorder(edge)
-        line = self.fontMetrics().height()
-        self.bottom.setHeight(line + 4)
+        self._dress_unit()
         if not self._has_right_axis:  # a last number at the right end hangs over by half its width
             self._set_right_margin(math.ceil(QFontMetricsF(fonts.small()).horizontalAdvance("1000") / 2) + 2)
         self.left.setWidth(self.fontMetrics().horizontalAdvance("\N{MINUS SIGN}88") + 8)
         self.grid.update()
 
+    def set_unit(self, text: str) -> None:
+        """What the bottom axis counts, below its numbers where there is room."""
+        self._unit = text
+        self._dress_unit()
+
+    @property
+    def shows_unit(self) -> bool:
+        """Whether the unit has room."""
+        return bool(self._unit) and self.height() >= LEAST_FOR_UNIT_PX
+
+    def _dress_unit(self) -> None:
+        self.bottom.label.setFont(fonts.small())
+        self.bottom.setLabel(self._unit if self.shows_unit else "")
+        self.bottom.setHeight(self.fontMetrics().height() + 4 + (UNIT_PX if self.shows_unit else 0))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._unit and self.shows_unit != self.bottom.label.isVisible():
+            self._dress_unit()
+
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.tooltip_text(self.x_at(event.pos())), self)
+            whole = QRect(self.mapToGlobal(QPoint()), self.size())  # a tip beside it leaves its curves to be seen
+            show_tip(event.globalPos(), self.tooltip_text(self.x_at(event.pos())), self, whole)
             return True
         return bool(super().viewportEvent(event))
 

@@ -14,7 +14,7 @@ from sculptor_app.core.requests.request import MAX_STEPS
 from sculptor_app.core.texts import plural
 from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap
-from sculptor_app.ui.theme import fonts, phase_pen, theme
+from sculptor_app.ui.theme import phase_pen, theme
 from sculptor_app.ui.widgets.names import explained, phase_name
 
 
@@ -26,10 +26,6 @@ class SpectrumLike(Protocol):
 
     @property
     def power(self) -> np.ndarray: ...
-
-
-LEAST_FOR_UNIT_PX = 80
-"""A lower plot has no room for a word beside its curves."""
 
 
 class SpectrumPlot(Chart):
@@ -55,8 +51,7 @@ class SpectrumPlot(Chart):
         self._current_curve = curve()
         for item in (self._floor_curve, *self._end_curves.values(), self._current_curve):
             self.canvas.add(item)
-        self._unit = pg.TextItem(self.tr("cycles per image, along its longer side"), anchor=(0, 1))
-        self.canvas.add(self._unit)
+        self.canvas.set_unit(self.tr("cycles per image, along its longer side"))
         self.legend = LegendRow(self)
         self._column.addWidget(self.legend)
         self.canvas.view.sigResized.connect(self._number_axes)
@@ -136,8 +131,6 @@ class SpectrumPlot(Chart):
         self._current_pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
         self._current_curve.setPen(self._current_pen)
         self._floor_curve.setPen(self._floor_pen)
-        self._unit.setColor(QColor(tokens.muted))
-        self._unit.setFont(fonts.small())
         for key, item in self._end_curves.items():
             item.setPen(phase_pen(key, 1.5 * ratio))
         self._number_axes()
@@ -178,8 +171,6 @@ class SpectrumPlot(Chart):
         texts = [] if self.is_empty else [(power, decade_text(power)) for power in powers]
         self.canvas.number_left(texts)
         inner = [place for place, _ in numbers if left < place < right and not self.is_empty]
-        self._unit.setPos(left, low)
-        self._unit.setVisible(not self.is_empty and size.height() >= LEAST_FOR_UNIT_PX)
         box = QRectF(left, low, right - left, high - low)
         self.canvas.grid.set_content(box, self._shades(left, right), inner, [place for place, _ in texts])
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QFont, QKeySequence, QShortcut
-from PySide6.QtWidgets import QLabel, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QLabel, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC, Stage
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.widgets.bars import BarColumn
+from sculptor_app.ui.widgets.picture_view import PictureView
 from sculptor_app.ui.widgets.timeline import Timeline
 
 USUAL_HEIGHT_PX = 720.0
@@ -22,6 +23,7 @@ LEAST_SCALE, MOST_SCALE = 1.25, 2.5
 """Of the type, which grows with the height of the screen."""
 
 HINT_MS = 6000
+EDGE_PX = 6
 
 
 def swap(old: QWidget, new: QWidget) -> None:
@@ -251,7 +253,36 @@ class FullScreen(QWidget):
         self._hint_end.start()
 
     def _place_hint(self) -> None:
-        self._hint.move((self.width() - self._hint.width()) // 2, 14)
+        self._hint.move(self.free_place(self._hint.size()))
+
+    def free_place(self, size: QSize) -> QPoint:
+        """Where something of a size covers no text, and no picture if it can be; at the top where it must."""
+        self._column.activate()
+        texts, pictures = self._shown_rects()
+        lefts = (self.width() - size.width()) // 2, EDGE_PX, self.width() - size.width() - EDGE_PX
+        tops = range(EDGE_PX, max(EDGE_PX + 1, self.height() - size.height()), 4)
+        places = [QRect(QPoint(left, top), size) for left in lefts for top in tops]
+        for shunned in ([*texts, *pictures], texts):
+            for place in places:
+                if not any(place.intersects(each) for each in shunned):
+                    return place.topLeft()
+        return QPoint(lefts[0], EDGE_PX)
+
+    def _shown_rects(self) -> tuple[list[QRect], list[QRect]]:
+        """Places of texts, and of pictures."""
+        texts: list[QRect] = []
+        pictures: list[QRect] = []
+        for widget in self.findChildren(QWidget):
+            if widget is self._hint or not widget.isVisibleTo(self):
+                continue
+            place = QRect(widget.mapTo(self, QPoint()), widget.size())
+            if isinstance(widget, PictureView):
+                pictures.append(place)
+            elif isinstance(widget, (QLabel, QAbstractButton, Timeline)) and (
+                isinstance(widget, Timeline) or widget.text()
+            ):
+                texts.append(place)
+        return texts, pictures
 
     # Qt overrides ----------------------------------------------------------------------------------------------------
 

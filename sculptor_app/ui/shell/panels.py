@@ -25,12 +25,14 @@ from sculptor_app.ui.carve.welcome import Welcome
 from sculptor_app.ui.playback.page import FILM_MARGINS, SCRUBBER_GAP_PX, SCRUBBER_MARGINS
 from sculptor_app.ui.playback.run_panel import LEAVES_PX as LEFT_LEAVES_PX
 from sculptor_app.ui.playback.run_panel import BlockPanel, RunPanel
+from sculptor_app.ui.playback.texts import memory_tip
 from sculptor_app.ui.plots.plots_panel import PlotsPanel, plots_fold
 from sculptor_app.ui.shell.docks import DOCK_TAKES_PX, LEAST_LEFT_PX, DockLayout
 from sculptor_app.ui.widgets.bars import BarColumn, MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import CompactStack, ElidedLabel, LayoutBarrier
 from sculptor_app.ui.widgets.filmstrip import FILM_PX
 from sculptor_app.ui.widgets.folding import FoldingPanel, Folds
+from sculptor_app.ui.widgets.names import explained
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -75,7 +77,9 @@ class Panels(QObject):
         self.no_run_text = self.tr("no run yet")
         self.status_line = ElidedLabel(self.no_run_text, window)
         self.status_line.fill_place()
+        self.status_line.set_tip(explained("snr"))
         self.memory_line = QLabel(window)
+        self.memory_line.setToolTip(memory_tip())
         self.status = self._make_status(window)
         self.run_control = RunControl(self.session, self.runner, self.controls, self.run_panel, self.messages)
         self.run_control.judged.connect(self.welcome.set_can_start)

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QDropEvent, QImage, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QColor,
+    QDropEvent,
+    QFont,
+    QFontMetrics,
+    QImage,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
+    QApplication,
     QLabel,
     QMenu,
     QScrollArea,
@@ -19,6 +30,7 @@ from PySide6.QtWidgets import (
     QStackedWidget,
     QStyle,
     QToolButton,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +42,7 @@ SLACK_PX = 2
 
 _BETWEEN = " · "
 _LEAST_LETTERS = 5
+_SHRUNK = 0.85
 
 
 class ElidedLabel(QLabel):
@@ -44,6 +57,7 @@ class ElidedLabel(QLabel):
         self._tip = ""
         self._own_text: str | None = None  # of a label that fills its place; Qt's own label would lay all out anew
         self._shown: tuple[tuple[str, int, str], str] | None = None  # text, width and font, and what is shown of it
+        self._shrinks = False
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
@@ -54,6 +68,22 @@ class ElidedLabel(QLabel):
         """
         self._own_text = super().text()
         super().setText("")
+
+    def shrink(self) -> None:
+        """Write the first part in smaller type before it is cut."""
+        self._shrinks = True
+
+    def _smaller_font(self) -> QFont:
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() * _SHRUNK)
+        return font
+
+    @property
+    def shown_font(self) -> QFont:
+        """What the text is painted in: the label's own font, or a smaller one where it would be cut in that."""
+        first, shown = self.text().split(_BETWEEN)[0], self.shown_text
+        is_wide = self.fontMetrics().horizontalAdvance(shown) > self.contentsRect().width()
+        return self._smaller_font() if self._shrinks and shown == first and is_wide else self.font()
 
     def text(self) -> str:
         return super().text() if self._own_text is None else self._own_text
@@ -91,6 +121,8 @@ class ElidedLabel(QLabel):
             text = _BETWEEN.join(parts[:count])
             if metrics.horizontalAdvance(text) <= width:
                 return text
+        if self._shrinks and QFontMetrics(self._smaller_font()).horizontalAdvance(parts[0]) <= width:
+            return parts[0]
         elided = metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, width)
         kept, _, cut = elided.rpartition(" ")
         if cut.lstrip("+−±")[:1].isdigit():  # the beginning of a number is another number
@@ -116,6 +148,7 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.setFont(self.shown_font)
         flags = QStyle.visualAlignment(self.layoutDirection(), self.alignment())
         palette = self.palette()
         self.style().drawItemText(
@@ -156,6 +189,30 @@ def paint_frame(painter: QPainter, rect: QRectF, ink: QColor | str) -> None:
     painter.fillRect(QRectF(rect.left(), rect.bottom() - width, rect.width(), width), colour)
     painter.fillRect(QRectF(rect.left(), rect.top(), width, rect.height()), colour)
     painter.fillRect(QRectF(rect.right() - width, rect.top(), width, rect.height()), colour)
+
+
+def show_tip(at: QPoint, text: str, owner: QWidget, shun: QRect) -> None:
+    """A tooltip that covers nothing of a rectangle: above it, at one of its sides, or below it.
+
+    Args:
+        at: the pointer; at, shun: in pixels of the screens.
+    """
+    QToolTip.showText(at, text, owner)
+    label = next((each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel")), None)
+    screen = owner.screen().availableGeometry()
+    if label is None or not text:
+        return
+    size = label.size()
+    x = min(max(at.x() - size.width() // 2, screen.left()), screen.right() + 1 - size.width())
+    y = min(max(at.y() - size.height() // 2, screen.top()), screen.bottom() + 1 - size.height())
+    sides = QPoint(shun.left() - size.width() - TIP_GAP_PX, y), QPoint(shun.right() + 1 + TIP_GAP_PX, y)
+    over, under = QPoint(x, shun.top() - size.height() - TIP_GAP_PX), QPoint(x, shun.bottom() + 1 + TIP_GAP_PX)
+    places = (*sides, over, under) if shun.width() < screen.width() // 2 else (over, under)
+    fitting = (place for place in places if screen.contains(QRect(place, size)))
+    label.move(next(fitting, over))
+
+
+TIP_GAP_PX = 6
 
 
 def give_menu(button: QToolButton, menu: QMenu) -> None:

@@ -153,6 +153,7 @@ class FramePanel(QWidget):
         give_menu(self.title_button, self._kinds)
         self.note = ElidedLabel("", header)
         self.note.fill_place()
+        self.note.shrink()
         self.note.setProperty("tone", "muted")
         self.note.setFont(fonts.tabular(fonts.body()))
         self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

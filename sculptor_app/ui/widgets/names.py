@@ -55,6 +55,11 @@ def phase_name(key: str) -> str:
     return display(_PHASES[key].name)
 
 
+def short_phase_name(key: str) -> str:
+    """A phase's name where there is little room."""
+    return translate("Phase", "Decisions") if key == "decisions" else phase_name(key)
+
+
 def phase_action(key: str) -> str:
     """What the sculptor does in a phase as a rule, translated; what a run did in it is measured."""
     return display(_PHASES[key].action)

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QSizePolicy, QSlider, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets import timeline_paint
+from sculptor_app.ui.widgets.basics import show_tip
 from sculptor_app.ui.widgets.names import (
     band_name,
     neighbour_phase_step,
@@ -146,9 +147,8 @@ class Timeline(QSlider):
             lines = [one.format(step, self._planned)]
         span = self._span_of(step)
         if span is not None:
-            steps = step_range(span.first_step, span.last_step)
-            named = phase_name(span.phase.key), steps, phase_action(span.phase.key)
-            lines.append(self.tr("{0} ({1}), as a rule: {2}").format(*named))
+            lines[0] += f" · {phase_name(span.phase.key)} ({step_range(span.first_step, span.last_step)})"
+            lines.append(self.tr("As a rule: {0}").format(phase_action(span.phase.key)))
         if step < len(self._snr):
             lines += self._level_lines(step)
         for band, at in self._marks:
@@ -164,14 +164,13 @@ class Timeline(QSlider):
     # Inside
 
     def _level_lines(self, step: int) -> list[str]:
-        """The level of the state shown; of a step also that of the state it starts from, which its phase goes by."""
+        """The level of the state shown; of a step first that of the state it starts from, which its phase goes by."""
         if math.isnan(self._snr[step]):
             return [self.tr("noise level not known")]
-        lines = [self.tr("SNR {0}").format(ratio_name(self._snr[step]))]
+        after = ratio_name(self._snr[step])
         if step and not self._counts_layers and not math.isnan(self._snr[step - 1]):
-            start = ratio_name(self._snr[step - 1])
-            lines.append(self.tr("SNR {0} where the step starts: its phase goes by that").format(start))
-        return lines
+            return [self.tr("SNR {0} before it, {1} after").format(ratio_name(self._snr[step - 1]), after)]
+        return [self.tr("SNR {0}").format(after)]
 
     def _axis(self) -> Axis:
         return Axis(_SIDE, max(1.0, self.width() / self._magnification - 2.0 * _SIDE), self._planned)
@@ -314,7 +313,7 @@ class Timeline(QSlider):
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             text = self.describe(self.step_at(event.pos())) if self._planned else ""
-            QToolTip.showText(event.globalPos(), text, self)
+            show_tip(event.globalPos(), text, self, QRect(self.mapToGlobal(QPoint()), self.size()))
             return True
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.LanguageChange):
             self._dress()

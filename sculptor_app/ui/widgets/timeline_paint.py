@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import band_colour, fonts, paint_icon, phase_colour, theme
-from sculptor_app.ui.widgets.names import band_name, phase_name, step_range
+from sculptor_app.ui.widgets.names import band_name, phase_name, short_phase_name, step_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,13 @@ def spread(
 
 BUBBLE_HEIGHT = 19.0
 BAR_TOP = 23.0
-BAR_HEIGHT = 38.0
+BAR_HEIGHT = 35.0
 MARKS_TOP = BAR_TOP + BAR_HEIGHT + 3
 HEIGHT = 86
+_MARK_TEXT_TOP = MARKS_TOP + 9
 _ICON = 20.0
 _PAD = 8.0
+_LEAST_PAD = 3.0
 _GAP = 6.0
 
 
@@ -91,18 +93,34 @@ class Label:
     pictogram: bool
     name: str
     steps: str
+    type_scale: int = 0  # of the name: usual, small, or small and narrow
+
+    @property
+    def name_font(self) -> QFont:
+        font = fonts.small_strong() if self.type_scale else fonts.strong()
+        if self.type_scale > 1:
+            font.setStretch(85)
+        return font
 
 
 def label_that_fits(span: PhaseSpan, width: float) -> Label:
-    """The longest label for a stretch of `width` pixels: all, without the steps, the pictogram alone, nothing."""
-    name = phase_name(span.phase.key)
+    """The longest label for a stretch of `width` pixels.
+
+    All, without the steps, a short name, that in small type with and without the pictogram, in narrow type, the
+    pictogram, nothing.
+    """
+    name, short = phase_name(span.phase.key), short_phase_name(span.phase.key)
     steps = step_range(span.first_step, span.last_step)
     room = width - 2 * _PAD
-    named = _ICON + _GAP + QFontMetricsF(fonts.strong()).horizontalAdvance(name)
-    if room >= named + _GAP + QFontMetricsF(fonts.small()).horizontalAdvance(steps):
-        return Label(True, name, steps)
-    if room >= named:
-        return Label(True, name, "")
+    for label in (
+        Label(True, name, steps), Label(True, name, ""), Label(True, short, ""), Label(True, short, "", 1),
+        Label(False, short, "", 1), Label(False, short, "", 2),
+    ):  # fmt: skip
+        needed = QFontMetricsF(label.name_font).horizontalAdvance(label.name)
+        if label.steps:
+            needed += _GAP + QFontMetricsF(fonts.small()).horizontalAdvance(label.steps)
+        if (room - _ICON - _GAP if label.pictogram else width - 2 * _LEAST_PAD) >= needed:
+            return label
     return Label(width >= _ICON + 6, "", "")
 
 
@@ -163,16 +181,19 @@ def paint_label(painter: QPainter, axis: Axis, span: PhaseSpan) -> None:
     if label.pictogram:
         place = QRectF(x, box.center().y() - _ICON / 2, _ICON, _ICON)
         paint_icon(painter, f"phase-{span.phase.key}", place, tokens.on_phase)
-    flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        x += _ICON + _GAP
+    name_font = label.name_font
+    if label.name and not label.pictogram:
+        x = box.center().x() - QFontMetricsF(name_font).horizontalAdvance(label.name) / 2
+    flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextDontClip
     for text, font, ink in (
-        (label.name, fonts.strong(), tokens.on_phase),
+        (label.name, name_font, tokens.on_phase),
         (label.steps, fonts.small(), tokens.on_phase_muted),
     ):
-        x += _ICON + _GAP if font.weight() > 500 else _GAP
         painter.setFont(font)
         painter.setPen(QColor(ink))
         painter.drawText(QRectF(x, box.top(), box.right() - x, box.height()), flags, text)
-        x += QFontMetricsF(font).horizontalAdvance(text)
+        x += QFontMetricsF(font).horizontalAdvance(text) + _GAP
 
 
 def paint_missing(painter: QPainter, axis: Axis, available: int) -> None:
@@ -230,33 +251,78 @@ def paint_cursor(painter: QPainter, axis: Axis, step: int, has_focus: bool) -> N
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
-def mark_texts(marks: Sequence[tuple[str, int]], room: float) -> list[str] | None:
-    """Texts of the measured marks that fit side by side into `room` pixels: named, in figures alone, or none."""
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The bands that stayed settled from one step on, in the order of their frequencies, and what is written of it."""
+
+    step: int
+    bands: tuple[str, ...]
+    parts: tuple[str, ...]  # of its text: the names of the bands, the last one with the step, or the step alone
+    left: float = 0.0
+    width: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts)
+
+
+def placed_marks(axis: Axis, marks: Sequence[tuple[str, int]], left: float, right: float) -> list[Mark]:
+    """One mark for each step, rising, with its text: named, in figures alone, or none, as far as there is room.
+
+    Texts stand as near to their marks as their neighbours let them, in the same order, in [left, right].
+    """
+    steps: dict[int, list[str]] = {}
+    for band, step in marks:
+        steps.setdefault(step, []).append(band)
+    ordered = sorted(steps.items())
     metrics = QFontMetricsF(fonts.small())
-    for texts in ([f"{band_name(band)} {step}" for band, step in marks], [str(step) for _, step in marks]):
-        if sum(metrics.horizontalAdvance(text) for text in texts) + 12 * len(texts) <= room:
-            return texts
-    return None
+    centres = [axis.centre(step) for step, _ in ordered]
+    for is_named in (True, False):
+        parts = [_mark_parts(bands, step) if is_named else (str(step),) for step, bands in ordered]
+        widths = [sum(metrics.horizontalAdvance(part) for part in each) for each in parts]
+        places = spread(centres, widths, left, right, 12)
+        if places is not None:
+            rows = zip(ordered, parts, places, widths, strict=True)
+            return [Mark(step, tuple(bands), each, x, width) for (step, bands), each, x, width in rows]
+    return [Mark(step, tuple(bands), ()) for step, bands in ordered]
+
+
+def _mark_parts(bands: Sequence[str], step: int) -> tuple[str, ...]:
+    names = [band_name(band) for band in bands]
+    return *(f"{name}, " for name in names[:-1]), f"{names[-1]} {step}"
 
 
 def paint_marks(painter: QPainter, axis: Axis, marks: Sequence[tuple[str, int]], room: QRectF) -> None:
-    """For each band a tick at the step from which it stayed settled, with its name as near as there is room."""
-    ordered = sorted(marks, key=lambda mark: mark[1])
+    """Triangles at the steps from which bands stayed settled, their names below; a line leads to one that is aside."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(fonts.small())
-    texts = mark_texts(ordered, room.width())
     metrics = QFontMetricsF(fonts.small())
-    widths = [metrics.horizontalAdvance(text) for text in texts] if texts else []
-    centres = [axis.centre(step) for _, step in ordered]
-    places = spread(centres, widths, room.left(), room.right(), 12) if texts else None
-    for index, (band, step) in enumerate(ordered):
-        ink = band_colour(band)
-        x = axis.centre(step)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(ink)
-        painter.drawPolygon([QPointF(x, MARKS_TOP - 1), QPointF(x - 4, MARKS_TOP + 5), QPointF(x + 4, MARKS_TOP + 5)])
-        if places is not None and texts is not None:
-            painter.setPen(ink)
-            box = QRectF(places[index] - 2, MARKS_TOP + 5, widths[index] + 4, room.bottom() - MARKS_TOP - 5)
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextDontClip, texts[index])
+    for mark in placed_marks(axis, marks, room.left(), room.right()):
+        x = axis.centre(mark.step)
+        _paint_triangle(painter, x, mark.bands)
+        if not mark.parts:
+            continue
+        nearest = min(max(x, mark.left + 4), mark.left + mark.width - 4)
+        if abs(nearest - x) > 4 or len(mark.bands) > 1 or abs(mark.left + mark.width / 2 - x) > 4:
+            painter.setPen(QPen(QColor(theme().tokens.muted), 1))
+            painter.drawLine(QPointF(x, MARKS_TOP + 5), QPointF(nearest, _MARK_TEXT_TOP + 3))
+        left = mark.left
+        for index, part in enumerate(mark.parts):
+            painter.setPen(band_colour(mark.bands[index]))
+            width = metrics.horizontalAdvance(part)
+            box = QRectF(left, _MARK_TEXT_TOP, width, room.bottom() - _MARK_TEXT_TOP)
+            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, part)
+            left += width
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def _paint_triangle(painter: QPainter, x: float, bands: Sequence[str]) -> None:
+    """A triangle with a stripe in the colour of each band."""
+    painter.save()
+    painter.setPen(Qt.PenStyle.NoPen)
+    stripe = 8 / len(bands)
+    for index, band in enumerate(bands):
+        painter.setClipRect(QRectF(x - 4 + index * stripe, MARKS_TOP - 2, stripe, 8))
+        painter.setBrush(band_colour(band))
+        painter.drawPolygon([QPointF(x, MARKS_TOP - 1), QPointF(x - 4, MARKS_TOP + 5), QPointF(x + 4, MARKS_TOP + 5)])
+    painter.restore()

@@ -148,13 +148,18 @@ def test_no_number_stands_in_the_corner(plot: SpectrumPlot) -> None:
         assert (lowest - low) / (high - low) * plot.canvas.view.size().height() >= 7
 
 
-def test_a_low_plot_has_no_word_over_its_curves(plot: SpectrumPlot, qtbot: QtBot) -> None:
+def test_the_unit_stands_below_the_numbers_where_there_is_room(plot: SpectrumPlot, qtbot: QtBot) -> None:
+    unit = plot.canvas.bottom.label
     plot.set_curves(power_law(-2), {}, step=1)
-    assert plot._unit.isVisible()
+    assert unit.toPlainText().startswith("cycles per image")
+    assert unit.isVisible()
+    place = unit.mapRectToScene(unit.boundingRect())
+    assert place.top() > plot.canvas.view.sceneBoundingRect().bottom() + plot.fontMetrics().height() / 2
+    assert place.top() + unit.boundingRect().height() - 5 <= plot.canvas.height()
     plot.resize(420, 140)
-    qtbot.waitUntil(lambda: not plot._unit.isVisible())
+    qtbot.waitUntil(lambda: not unit.isVisible())
     plot.resize(420, 320)
-    qtbot.waitUntil(plot._unit.isVisible)
+    qtbot.waitUntil(unit.isVisible)
 
 
 def _pixels(image: QImage) -> np.ndarray:

@@ -65,6 +65,12 @@ def test_the_page_in_front_fills_the_screen_and_goes_back(ready: Driver) -> None
     assert all(full.isAncestorOf(part) and part.isVisible() for part, _, _ in before)
     assert title.font().pointSizeF() >= 1.2 * points
     assert bench.menus.actions["full_screen"].isChecked()
+    hint = full.findChild(QLabel, "full_screen_hint")
+    texts = [each for panel in stage.panels for each in (panel.title_button, panel.note)] + [window.panels.timeline]
+    assert hint.isVisible()
+    window.resize(1280, 600)  # the frames are as high as the room
+    for each in texts:
+        assert not hint.geometry().intersects(each.rect().translated(each.mapTo(full, QPoint()))), each
     driver.press(Qt.Key.Key_1)
     assert (stage.arrangement, stage.panels[1].isVisible()) == (ALONE, False)
     driver.press(Qt.Key.Key_Home)

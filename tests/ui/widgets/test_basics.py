@@ -5,15 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QAccessible, QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QMessageBox, QToolButton, QWidget
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtGui import QAccessible, QFontMetrics, QGuiApplication, QKeyEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMenu, QMessageBox, QToolButton, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.ui.models.dialogs import HubDialog, RefusalDialog
 from sculptor_app.ui.saving.gif_form import ask_to_replace
 from sculptor_app.ui.widgets.bars import MOST_LINES, BarColumn, BarText, MessageBar, WorkBar
-from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu
+from sculptor_app.ui.widgets.basics import ElidedLabel, give_menu, show_tip
 
 
 def test_it_is_not_lit_any_more_when_its_menu_closes_under_a_pointer_elsewhere(qtbot: QtBot) -> None:
@@ -54,6 +54,32 @@ def test_shown_text(qtbot: QtBot, text: str, room: str, shown: str) -> None:
     assert label.toolTip() == ("" if shown == text else text)
     assert label.text() == text
     label.grab()
+
+
+def test_a_label_may_shrink_before_it_is_cut(qtbot: QtBot) -> None:
+    label = ElidedLabel("SNR < 0.0001 · σ 157")
+    qtbot.addWidget(label)
+    label.shrink()
+    whole = label.fontMetrics().horizontalAdvance("SNR < 0.0001")
+    label.resize(whole + 2, 20)
+    assert (label.shown_text, label.shown_font) == ("SNR < 0.0001", label.font())
+    label.resize(round(0.9 * whole), 20)
+    assert label.shown_text == "SNR < 0.0001"
+    assert label.shown_font.pointSizeF() < label.font().pointSizeF()
+    assert QFontMetrics(label.shown_font).horizontalAdvance(label.shown_text) <= label.width()
+    label.grab()
+
+
+@pytest.mark.parametrize("shun", [QRect(20, 300, 760, 90), QRect(500, 100, 200, 150), QRect(0, 0, 300, 200)])
+def test_a_tooltip_leaves_free_what_it_is_about(qtbot: QtBot, shun: QRect) -> None:
+    owner = QWidget()
+    qtbot.addWidget(owner)
+    owner.setGeometry(shun)
+    owner.show()
+    show_tip(shun.center(), "Step 12 of 50 · Structure (6–15)\nSNR 0.067 before it, 0.086 after", owner, shun)
+    tip = next(each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel"))
+    assert not tip.geometry().intersects(shun)
+    QToolTip.hideText()
 
 
 def test_a_label_that_fills_its_place_lays_nothing_out_anew(qtbot: QtBot) -> None:

@@ -144,6 +144,16 @@ def test_following_keeps_the_newest_in_view(strip: Filmstrip) -> None:
         assert count - 1 in visible(strip)
 
 
+def test_the_current_state_is_seen_whole_when_the_room_changes(strip: Filmstrip) -> None:
+    strip.set_count(51)
+    strip.set_current(50)
+    width = strip.width()
+    for width_px in (2 * width, width):
+        strip.resize(width_px, strip.height())
+        QApplication.processEvents()
+        assert strip.visualRect(strip.currentIndex()).right() <= strip.viewport().width()
+
+
 def test_following_does_not_pull_a_person_back(strip: Filmstrip) -> None:
     strip.set_following(True)
     strip.set_count(200)

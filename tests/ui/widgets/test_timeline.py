@@ -148,7 +148,7 @@ def test_screen_readers_hear_and_set_the_step(line: Timeline, qtbot: QtBot) -> N
     ("step", "parts"),
     [
         (0, ["the untouched block"]),
-        (12, ["Step 12 of 50", "Structure (6–15), as a rule: limbs, posture", "SNR 0.12"]),
+        (12, ["Step 12 of 50 · Structure (6–15)\n", "As a rule: limbs, posture", "SNR 0.11 before it, 0.12 after"]),
         (50, ["Step 50 of 50", "Polish (31–50)"]),
     ],
 )
@@ -160,6 +160,8 @@ def test_words(line: Timeline, step: int, parts: list[str]) -> None:
 def test_the_tooltip_tells_of_the_place_under_the_pointer(line: Timeline) -> None:
     QApplication.sendEvent(line, QHelpEvent(QEvent.Type.ToolTip, at(20), line.mapToGlobal(at(20))))
     assert "Refinement (16–30)" in QToolTip.text()
+    tip = next(each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel"))
+    assert not tip.geometry().intersects(line.geometry().translated(line.mapToGlobal(QPoint()) - line.pos()))
     QToolTip.hideText()
 
 
@@ -190,14 +192,11 @@ def test_layout_that_settles_late_is_explained_where_it_does(line: Timeline) -> 
 def test_two_levels_of_a_step_are_told_apart(line: Timeline) -> None:
     """It goes from one to the other, its phase by the first, and what is shown has the second."""
     line.set_plan((), 2, [0.01, 0.5, math.nan])
-    assert [text for text in line.describe(1).splitlines() if "SNR" in text] == [
-        "SNR 0.50",
-        "SNR 0.010 where the step starts: its phase goes by that",
-    ]
-    assert "where the step starts" not in line.describe(0)
-    assert "where the step starts" not in line.describe(2)
+    assert [text for text in line.describe(1).splitlines() if "SNR" in text] == ["SNR 0.010 before it, 0.50 after"]
+    assert "before it" not in line.describe(0)
+    assert "before it" not in line.describe(2)
     line.count_layers()
-    assert "where the step starts" not in line.describe(1)
+    assert "before it" not in line.describe(1)
 
 
 def test_another_plan_starts_again(line: Timeline, spans: tuple[PhaseSpan, ...]) -> None:
@@ -234,8 +233,46 @@ def test_labels_give_way_to_pictograms_and_to_colour(qapp: QApplication, spans: 
     labels = [timeline_paint.label_that_fits(span, width) for width in widths]
     stages = list(dict.fromkeys(labels))
     assert [(bool(label.pictogram), bool(label.name), bool(label.steps)) for label in stages] == [
-        (True, True, True), (True, True, False), (True, False, False), (False, False, False),
+        (True, True, True), (True, True, False), (True, True, False), (False, True, False), (False, True, False),
+        (True, False, False), (False, False, False),
     ]  # fmt: skip
+    assert [label.type_scale for label in stages] == [0, 0, 1, 1, 2, 0, 0]
+
+
+def test_every_phase_has_its_name_on_sixty_pixels(qapp: QApplication, spans: tuple[PhaseSpan, ...]) -> None:
+    names_ = [timeline_paint.label_that_fits(span, 64).name for span in spans]
+    assert names_ == ["Decisions", "Structure", "Refinement", "Polish"]
+    assert timeline_paint.label_that_fits(spans[0], 200).name == "Big decisions"
+
+
+MARKS = [("layout", 1), ("structure", 1), ("detail", 2), ("polish", 30)]
+
+
+def test_marks_of_one_step_are_one_in_order(qapp: QApplication) -> None:
+    axis = Axis(1, 1020, 50)
+    marks = timeline_paint.placed_marks(axis, MARKS, 0, 1020)
+    assert [mark.text for mark in marks] == ["layout, structure 1", "detail 2", "polish 30"]
+    assert marks[0].bands == ("layout", "structure")
+    assert all(first.left + first.width < second.left for first, second in itertools.pairwise(marks))
+    assert marks[2].left + marks[2].width / 2 == pytest.approx(axis.centre(30))
+    assert [mark.text for mark in timeline_paint.placed_marks(axis, MARKS, 0, 120)] == ["1", "2", "30"]
+    assert [mark.text for mark in timeline_paint.placed_marks(axis, MARKS, 0, 20)] == ["", "", ""]
+
+
+def test_a_line_leads_to_a_label_that_is_aside(line: Timeline) -> None:
+    """Between the triangles and the texts nothing else is painted."""
+    y = int(timeline_paint.MARKS_TOP) + 7
+
+    def painted() -> list[int]:
+        shot = line.grab().toImage()
+        return [x for x in range(shot.width()) if shot.pixelColor(x, y) != shot.pixelColor(900, y)]
+
+    line.set_settled([("polish", 30)])
+    assert painted() == []
+    line.set_settled(MARKS)
+    xs = painted()
+    assert any(abs(x - at(1).x()) <= 1 for x in xs)  # it stands over its own label
+    assert any(at(2).x() + 4 < x < at(2).x() + 70 for x in xs)  # its label had to go aside
 
 
 def test_phases_wear_their_colours_and_missing_ones_are_veiled(line: Timeline) -> None:
@@ -324,6 +361,7 @@ def test_labels_never_overlap(labels: list[tuple[float, float]]) -> None:
 def test_a_tooltip_has_the_signal_to_noise_that_the_caption_has(line: Timeline) -> None:
     ratios = [2.4e-9, 0.0021, 4300.0, 24000.0, math.inf]
     line.set_plan((), 4, ratios)
+    line.count_layers()
     for step, ratio in enumerate(ratios):
         assert f"SNR {ratio_text(ratio)}" in line.describe(step).splitlines()
 

@@ -153,7 +153,7 @@ def test_only_the_caption_changes_its_width(qtbot: QtBot) -> None:
         bar.show()
         for planned, step, caption in (
             (0, 0, ""),
-            (1000, 1000, "Big decisions · SNR below 0.0001 → 0.0003"),
+            (1000, 1000, "Big decisions · SNR < 0.0001 → 0.0003"),
             (9, 9, "·"),
         ):
             bar.set_range(planned, planned)
