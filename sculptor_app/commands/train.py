@@ -13,6 +13,7 @@ from sculptor_app.training.records.plan import Recipe
 
 PRECISIONS = ("bf16", "fp16", "no")
 OPTIMIZERS = ("muon", "adamw")
+FINISHES = ("none", "overlap", "head")
 SMALLEST, LARGEST = 8, 512
 USUAL = Recipe(total_pictures=500_000)
 WIDTH_STEP, WIDEST, MOST_LEVELS = 32, 2048, 6
@@ -88,6 +89,9 @@ def _add_network(group: argparse._ArgumentGroup) -> list[argparse.Action]:
                            "(64,128,192,224)"),
         group.add_argument("--layers", type=whole_number("number of layers", 1, 8), metavar="N",
                            help="residual blocks per level (1)"),
+        group.add_argument("--finish", action=OneOf, known=FINISHES, name="finish",
+                           help="how neighbouring patches are joined: none, overlap (patches of twice the edge, added "
+                           "up) or head (residual blocks on pixels) (none)"),
         group.add_argument("--start-from", type=file_path, metavar="FOLDER",
                            help="begin with the weights of this model, and with its patch, channels and layers"),
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, UNet2DModel
+from diffusers import DDIMScheduler
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
@@ -18,6 +18,7 @@ from sculptor_app.diffusion.label_embedding import LabelEmbedding
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines import networks
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.pixel_unet import PIXEL_CHANNELS, PixelUNet2DModel, network_class, patch_unet
 from sculptor_app.training.errors import UnsuitableModel
 
 
@@ -42,48 +43,37 @@ def new_pipeline(
     patch_size: int = 2,
     channels: tuple[int, ...] = (64, 128, 192, 224),
     layers: int = 1,
+    finish: str = "none",
 ) -> SculptorPipeline:
     """An untrained pipeline.
 
     Args:
         size: Edge of the pictures in pixels.
-        patch_size: Edge in pixels of the patch that becomes one position of the U-Net.
-        channels: Width of each level; each level but the last halves the edge. The lowest two, but never the first,
-            have attention.
-        layers: Residual blocks per level.
+        patch_size, channels, layers, finish: See `PixelUNet2DModel`; with the finish "none", every position of a plain
+            U-Net says its own patch.
     """
-    has_attention = [0 < level >= len(channels) - 2 for level in range(len(channels))]
     width = 4 * channels[min(1, len(channels) - 1)]
     with networks.BUILD_LOCK:
-        unet = UNet2DModel(
-            sample_size=size // patch_size,
-            in_channels=3 * patch_size**2,
-            out_channels=3 * patch_size**2,
-            block_out_channels=channels,
-            layers_per_block=layers,
-            down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
-            up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(has_attention)),
-            attention_head_dim=32,
-            class_embed_type="identity",
-            norm_num_groups=32,
-            attn_norm_num_groups=32,  # else the middle block attends to what is not normalised, and saturates
-            time_embedding_dim=width,
-            resnet_time_scale_shift="scale_shift",
-            num_train_timesteps=1000,
-        )
+        if finish == "none":
+            numbers = PIXEL_CHANNELS * patch_size**2
+            unet = patch_unet(size // patch_size, numbers, numbers, channels, layers, width)
+        else:
+            unet = PixelUNet2DModel(size, patch_size, channels, layers, width, finish)
         table = LabelEmbedding(len(form_names), len(material_names), width=width)
-    return SculptorPipeline(unet, table, new_scheduler(), patch_size, list(form_names), list(material_names))
+    patch = patch_size if finish == "none" else 1
+    return SculptorPipeline(unet, table, new_scheduler(), patch, list(form_names), list(material_names))
 
 
 def fixed_settings(pipeline: SculptorPipeline) -> dict[str, Any]:
     """The settings of a network that stay as they are while it learns, by the names that checkpoints keep them by."""
     unet = pipeline.unet.config
-    return {
+    settings = {
         "--size": pipeline.picture_size,
-        "--patch": pipeline.config.patch_size,
+        "--patch": pipeline.patch,
         "--channels": list(unet.block_out_channels),
         "--layers": unet.layers_per_block,
     }
+    return settings | ({"--finish": unet.finish} if "finish" in unet else {})  # runs from before it know none
 
 
 def blueprint_of(pipeline: SculptorPipeline) -> dict[str, Any]:
@@ -100,7 +90,7 @@ def blueprint_of(pipeline: SculptorPipeline) -> dict[str, Any]:
 def build(blueprint: dict[str, Any]) -> SculptorPipeline:
     """An untrained pipeline of this architecture."""
     with networks.BUILD_LOCK:
-        unet = UNet2DModel.from_config(blueprint["unet"])
+        unet = network_class(blueprint["unet"]).from_config(blueprint["unet"])
         table = LabelEmbedding.from_config(blueprint["label_embedding"])
     return SculptorPipeline(
         unet,

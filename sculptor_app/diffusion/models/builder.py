@@ -45,6 +45,7 @@ from sculptor_app.diffusion.models.weights import checked_header
 from sculptor_app.diffusion.pipelines import networks
 from sculptor_app.diffusion.pipelines.errors import is_out_of_memory
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
+from sculptor_app.diffusion.pixel_unet import PixelUNet2DModel, network_class
 
 ALIGNMENT = 64
 _OTHER = translate("errors", "Its settings belong to another model; copy the folder again.")
@@ -52,7 +53,7 @@ _NEVER_STORED = re.compile(r"(^|\.)(position_ids|inv_freq)$")
 """Tables that older versions of transformers wrote beside the weights, and that each model makes for itself."""
 _SHAPE = re.compile(r"because (\S+) expected shape|size mismatch for (\S+):")
 
-Network = TypeVar("Network", UNet2DModel, LabelEmbedding)
+Network = TypeVar("Network", UNet2DModel, PixelUNet2DModel, LabelEmbedding)
 
 MOST_PARAMETERS = 2_000_000_000
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -284,7 +285,7 @@ def load_sculptor(
 
 def _read_components(
     folder: Path, dtype: torch.dtype
-) -> tuple[UNet2DModel, LabelEmbedding, SchedulerMixin, dict[str, Any]]:
+) -> tuple[UNet2DModel | PixelUNet2DModel, LabelEmbedding, SchedulerMixin, dict[str, Any]]:
     """The U-Net, the label tables, the scheduler and the pipeline's own settings; checked before any is built."""
     found = scan(folder)
     index = found.json("model_index.json")
@@ -298,7 +299,7 @@ def _read_components(
     _check_bounds(folder / "model_index.json", {"patch_size": patch_size}, used_by=SculptorPipeline)
     settings = {"patch_size": patch_size, "form_names": _names(folder, index, "form_names"),
                 "material_names": _names(folder, index, "material_names")}  # fmt: skip
-    unet = _read_network(UNet2DModel, found, "unet", dtype)
+    unet = _read_network(network_class(found.json("unet/config.json")), found, "unet", dtype)
     table = _read_network(LabelEmbedding, found, "label_embedding", dtype)
     _check_fit(folder, unet, table, settings)
     return unet, table, _read_scheduler(found), settings
@@ -360,16 +361,20 @@ def _read_weights(
     return {name: tensor.to(dtype, copy=True) for name, tensor in safetensors.torch.load(path.read_bytes()).items()}
 
 
-def _check_fit(folder: Path, unet: UNet2DModel, table: LabelEmbedding, settings: dict[str, Any]) -> None:
+def _check_fit(
+    folder: Path, unet: UNet2DModel | PixelUNet2DModel, table: LabelEmbedding, settings: dict[str, Any]
+) -> None:
     channels = 3 * settings["patch_size"] ** 2
-    if (unet.config.in_channels, unet.config.out_channels) != (channels, channels):
+    taken = (unet.config.in_channels, unet.config.out_channels) if isinstance(unet, UNet2DModel) else (3, 3)
+    if taken != (channels, channels):
         raise ModelFolderError(
             translate("errors", "{0}: patch_size {1} needs a U-Net of {2} channels.").format(
                 folder, settings["patch_size"], channels
             )
         )
-    width = unet.time_embedding.linear_2.out_features
-    if unet.config.class_embed_type != "identity" or table.config.width != width:
+    embedding: Any = unet.time_embedding
+    width = embedding.linear_2.out_features
+    if unet.config.get("class_embed_type", "identity") != "identity" or table.config.width != width:
         raise ModelFolderError(
             translate("errors", "{0}: the label embedding and the U-Net belong to different models.").format(folder)
         )

@@ -25,6 +25,7 @@ from torch import nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sculptor_app.diffusion.label_embedding import LabelEmbedding
+from sculptor_app.diffusion.pixel_unet import PixelUNet2DModel
 from sculptor_app.diffusion.samplers.levels import level_of
 
 OUTPUT_TYPES = ("np", "pil", "pt")
@@ -53,7 +54,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
     Args:
         unet: Predicts v from (B, 3·patch², size/patch, size/patch); takes the label embedding as its class label.
         scheduler: Any diffusers scheduler made `from_config` of the model's own.
-        patch_size: Edge in pixels of the patch that becomes one position of the U-Net's input.
+        patch_size: Edge in pixels of the patches that the U-Net is given; 1 for one that makes patches of its own.
         form_names, material_names: English ids, in the order of their labels.
     """
 
@@ -61,7 +62,7 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def __init__(
         self,
-        unet: UNet2DModel,
+        unet: UNet2DModel | PixelUNet2DModel,
         label_embedding: LabelEmbedding,
         scheduler: SchedulerMixin,
         patch_size: int = 4,
@@ -79,9 +80,14 @@ class SculptorPipeline(DiffusionPipeline):  # type: ignore[misc]
         return int(self.unet.config.sample_size * self.config.patch_size)
 
     @property
+    def patch(self) -> int:
+        """Edge in pixels of the patch that becomes one position of the U-Net."""
+        return int(self.config.patch_size * getattr(self.unet.config, "patch_size", 1))
+
+    @property
     def grain(self) -> int:
         """A picture's edge in pixels is a multiple of it."""
-        return int(self.config.patch_size * 2 ** (len(self.unet.config.block_out_channels) - 1))
+        return int(self.patch * 2 ** (len(self.unet.config.block_out_channels) - 1))
 
     @torch.no_grad()
     def __call__(
