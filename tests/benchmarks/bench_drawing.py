@@ -1,6 +1,6 @@
 """How long the interface's own drawing takes: plots, frames, timeline, filmstrip, on a 1,000-step run.
 
-    python tests/benchmarks/bench_drawing.py
+    python -m tests.benchmarks.bench_drawing
 
 Each row is a setter and a painting of the whole widget after it (in the window only what changed is painted), in
 milliseconds of the GUI thread's own computing time, which a busy machine stretches less than the clock.
@@ -10,11 +10,9 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 import numpy as np
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
@@ -67,6 +65,14 @@ def plain(side: int) -> QImage:
     return image
 
 
+def move_cursor(plot: BandPlot, steps: int, index: int) -> None:
+    plot.set_step(index % steps)
+
+
+def show_picture(view: PictureView, picture: QImage, index: int) -> None:
+    view.set_picture(picture)
+
+
 def main() -> None:
     """Print the table."""
     app = QApplication([])
@@ -76,14 +82,14 @@ def main() -> None:
         first = steps + 1 - min(steps, ROUNDS)
         grow = lambda i, p=plot, e=energies, f=first: p.set_energies(e[: f + i], "guess", "pixels", "Hann")  # noqa: E731
         measure(f"band plot, {steps} steps: one step more", plot, (420, 300), grow)
-        measure(f"band plot, {steps} steps: cursor", plot, (420, 300), lambda i, p=plot, n=steps: p.set_step(i % n))
+        measure(f"band plot, {steps} steps: cursor", plot, (420, 300), partial(move_cursor, plot, steps))
     ends = {key: power_law(-2 - share, 256) for share, key in enumerate(("decisions", "structure", "refinement"))}
     curves = [power_law(-1 - index / ROUNDS, 256) for index in range(ROUNDS)]
     spectrum = SpectrumPlot()
     measure("spectrum of 512² pixels", spectrum, (420, 300), lambda i: spectrum.set_curves(curves[i], ends, step=i))
     for side, place in ((64, 500), (512, 500), (512, 1024)):
-        view, image = PictureView(), plain(side)
-        measure(f"{side}² picture in {place} px", view, (place, place), lambda i, v=view, p=image: v.set_picture(p))
+        view = PictureView()
+        measure(f"{side}² picture in {place} px", view, (place, place), partial(show_picture, view, plain(side)))
     line = Timeline()
     line.set_plan(spans_of(100, 300, 600, 1000), 1000)
     line.set_available(1000)

@@ -1,6 +1,6 @@
 """A 51-state GIF at 256 px: size, nearness and time, beside gifski at quality 100 and Pillow's own writer.
 
-    python tests/benchmarks/bench_gif.py [--model FOLDER | --render SEED] [--gifski PATH] [--frames noisy|guess|chips]
+    python -m tests.benchmarks.bench_gif [--model FOLDER | --render SEED] [--gifski PATH] [--frames noisy|guess|chips]
 
 With --render there is no model: a rendered sculpture is seen through fixed noise at every level of the cosine schedule,
 and the guess is its Wiener estimate for power f⁻², sharp as far as that level lets it be.
@@ -20,8 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 import numpy as np
 from PIL import Image
 
@@ -93,10 +91,10 @@ def measured(name: str, path: Path, wanted: list[np.ndarray], make: Callable[[],
     return (
         name,
         path.stat().st_size / 1024,
-        np.mean(noise),
+        float(np.mean(noise)),
         min(noise),
         noise[-1],
-        np.mean(alike),
+        float(np.mean(alike)),
         alike[-1],
         min(times),
     )

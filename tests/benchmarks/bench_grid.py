@@ -1,6 +1,6 @@
 """A grid of runs: time per frame while it is scrubbed, and time per picture and step in chunks of several sizes.
 
-    python tests/benchmarks/bench_grid.py [--cells 24] [--moves 150] [--goal-ms 16] [--chunks 1 2 4 8 16]
+    python -m tests.benchmarks.bench_grid [--cells 24] [--moves 150] [--goal-ms 16] [--chunks 1 2 4 8 16]
 
 The grid that is scrubbed is made, not sampled: 51 states of 64×64 pixels in each cell. A frame's time is from asking
 for a step to the end of painting grid, timeline and transport bar; its processor time is shown, too, as a busy machine
@@ -8,15 +8,10 @@ takes the rest. In chunks the embedded model takes guided steps; each figure is 
 """
 
 import random
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
-import window_bench as bench
 from PySide6.QtWidgets import QApplication
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS, NoiseRecipe
 from sculptor_app.session.session import Session
@@ -25,6 +20,7 @@ from sculptor_app.ui.why.cell_grid import CellGrid, GridPresenter
 from sculptor_app.ui.why.experiments import Choices, Experiment, arrange
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
+from tests.benchmarks import window_bench as bench
 from tests.helpers.runs import made_run
 
 STATES = 51
@@ -70,6 +66,7 @@ def chunk_times(sizes: list[int]) -> dict[int, float]:
     import threading
 
     from sculptor_app.core.requests.request import Cell, GridRequest
+    from sculptor_app.core.trajectory.events import GridStarted
     from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.diffusion.studies import grid
 
@@ -78,7 +75,9 @@ def chunk_times(sizes: list[int]) -> dict[int, float]:
         grid.CHUNK_ON_CPU = grid.CHUNK_ON_GPU = size
         cells = tuple(Cell(NoiseRecipe(seed), "bust") for seed in range(size))
         events = grid.sample_grid(engine, GridRequest(cells, steps=8), threading.Event())
-        runs = next(events).trajectories
+        begun = next(events)
+        assert isinstance(begun, GridStarted)
+        runs = begun.trajectories
         list(events)
         found[size] = min(runs[0].step(k).duration_s for k in range(2, 9)) / size
     return found
@@ -92,7 +91,7 @@ def main() -> int:
     options.add_argument("--goal-ms", type=float, default=16)
     options.add_argument("--chunks", type=int, nargs="*", default=[1, 2, 4, 8, 16])
     chosen = options.parse_args()
-    app = QApplication.instance() or QApplication([])
+    app = QApplication([])
     theme.apply(app, "light")
     print(bench.machine())
     worst = 0.0

@@ -74,7 +74,7 @@ def main() -> None:
 
 def rows() -> list[tuple[str, str, dict[str, Any], bool]]:
     """Title, class, settings, and whether the sampler rounds what the network is given."""
-    plain = [(name, name, {}, False) for name in (*OF_BETAS, *OTHERS)]
+    plain: list[tuple[str, str, dict[str, Any], bool]] = [(name, name, {}, False) for name in (*OF_BETAS, *OTHERS)]
     plain.insert(5, ("PNDMScheduler without warm-up", "PNDMScheduler", {"skip_prk_steps": True}, False))
     spaced = [
         (f"{name}, {word}", name, {setting: True}, True) for name in WITH_SPACINGS for word, setting in SPACINGS.items()

@@ -1,15 +1,18 @@
 """How live the window stays while a run computes: a 16 ms timer in the GUI thread, and how soon a stop is obeyed.
 
-    python tests/benchmarks/bench_gui_timer.py [--steps 200] [--model FOLDER] [--goal-ms 20]
+    python -m tests.benchmarks.bench_gui_timer [--steps 200] [--model FOLDER] [--goal-ms 20]
 
 The timer's gaps are taken while the window follows the run and draws each step, and again while it is scrubbed.
 """
 
 import random
 import time
+from collections.abc import Callable
 
-import window_bench as bench
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
+
+from sculptor_app.ui.shell.main_window import MainWindow
+from tests.benchmarks import window_bench as bench
 
 TICK_MS = 16
 
@@ -42,7 +45,7 @@ class Ticker(QObject):
         self._last = now
 
 
-def run(window: object, steps: int, while_running: object = None) -> list[float]:
+def run(window: MainWindow, steps: int, while_running: Callable[[], None] | None = None) -> list[float]:
     """Gaps of the timer during one whole run, its first two steps left out."""
     window.panels.controls.steps.set_text(str(steps))
     window.panels.run_control.start()
@@ -58,15 +61,17 @@ def run(window: object, steps: int, while_running: object = None) -> list[float]
     return ticker.stop()
 
 
-def cancel_latency(window: object, steps: int) -> int:
+def cancel_latency(window: MainWindow, steps: int) -> int:
     """Steps that were still taken after a stop was asked for."""
     window.panels.controls.steps.set_text(str(steps))
     window.panels.run_control.start()
     bench.wait_until(lambda: window.panels.session.is_running and window.panels.session.last >= 3)
-    before = window.panels.session.trajectory.last
+    trajectory = window.panels.session.trajectory
+    assert trajectory is not None
+    before = trajectory.last
     window.panels.run_control.stop()
     bench.wait_until(lambda: not window.panels.runner.is_running)
-    return int(window.panels.session.trajectory.last - before)
+    return trajectory.last - before
 
 
 def report(name: str, gaps_s: list[float]) -> float:
@@ -102,6 +107,7 @@ def main() -> int:
     scrubbed = report("run, scrubbed at random", run(window, chosen.steps, jump))
     late = [cancel_latency(window, chosen.steps) for _ in range(chosen.cancels)]
     trajectory = window.panels.session.trajectory
+    assert trajectory is not None
     print(f"device {trajectory.info.device_name}; steps taken after a stop: {late}")
     worst = max(following, scrubbed)
     print(f"p99 {worst:.1f} ms, goal <= {chosen.goal_ms} ms; stop within {max(late)} step(s), goal <= 1")

@@ -15,6 +15,7 @@ import argparse
 import statistics
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -48,9 +49,10 @@ def main() -> None:
         for way, how in WAYS.items():
             begun, rows = time.perf_counter(), []
             for form, material, picture in zip(forms, materials, pictures, strict=True):
-                named = (FORMS[form], MATERIALS[material]) if labels == "given" else (None, None)
-                request = RunRequest(*named, steps=options.steps, guidance=options.guidance, device=options.device,
-                                        model=options.model)  # fmt: skip
+                request = RunRequest(steps=options.steps, guidance=options.guidance, device=options.device,
+                                     model=options.model)  # fmt: skip
+                if labels == "given":
+                    request = replace(request, form=FORMS[form], material=MATERIALS[material])
                 rows.append(_measured(engine, request, picture.numpy(), how))
             _report(f"labels {labels}, {way}", rows, (time.perf_counter() - begun) / len(rows))
 

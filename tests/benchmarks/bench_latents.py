@@ -58,12 +58,16 @@ def made(channels: int, side: int) -> tuple[LatentMap, np.ndarray]:
     return LatentMap(weights, np.zeros(3, np.float32), (1, 1, 1), 1), latents
 
 
+def _coloured(seen: LatentMap, latents: np.ndarray) -> np.ndarray:
+    return byte_picture(seen.to_rgb(latents))
+
+
 def print_map_times() -> None:
     """Rows of the map alone, and with the colours that a window shows."""
     for channels, side in ((4, 64), (4, 128), (16, 64), (16, 128)):
         seen, latents = made(channels, side)
         mapped = best_ms(partial(seen.to_rgb, latents), 50)
-        coloured = best_ms(lambda seen=seen, latents=latents: byte_picture(seen.to_rgb(latents)), 50)
+        coloured = best_ms(partial(_coloured, seen, latents), 50)
         print(f"map, {channels:2d} × {side} × {side}: {mapped:.3f} ms, with 8-bit colours {coloured:.3f} ms")
 
 

@@ -1,6 +1,6 @@
 """How live the window stays while a model learns in it, and how much of its pace learning keeps.
 
-    python tests/benchmarks/bench_learning.py [--rounds 4] [--seconds 20] [--goal-ms 33] [--goal-ratio 0.9]
+    python -m tests.benchmarks.bench_learning [--rounds 4] [--seconds 20] [--goal-ms 33] [--goal-ratio 0.9]
 
 Learning goes on in the page and in a process without a window, by turns, from the same checkpoint each time; the page
 shows what it learns, is watched, then scrubbed at random, then paused. Rows of samples count in all of them.
@@ -16,8 +16,6 @@ import threading
 import time
 from pathlib import Path
 
-import window_bench as bench
-from bench_gui_timer import TICK_MS, Ticker, report
 from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -28,6 +26,8 @@ from sculptor_app.ui import theme
 from sculptor_app.ui.learn.page import LearnPage
 from sculptor_app.ui.shell.app import SWITCH_INTERVAL_S, make_application
 from sculptor_app.ui.widgets.bars import MessageBar
+from tests.benchmarks import window_bench as bench
+from tests.benchmarks.bench_gui_timer import TICK_MS, Ticker, report
 
 LONG = 10**7
 """Pictures to see: the run never ends by itself."""
@@ -122,7 +122,7 @@ def turn_alone(folder: Path, copy: Path, seconds: float) -> float:
     """A turn of a process without a window, from the same checkpoint."""
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder, copy)
-    command = [sys.executable, __file__, "--alone", str(copy), "--seconds", str(seconds)]
+    command = [sys.executable, "-m", __spec__.name, "--alone", str(copy), "--seconds", str(seconds)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 

@@ -14,14 +14,14 @@ import argparse
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 
 import torch
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
 from sculptor_app.diffusion.sampling.engine import Engine
-from sculptor_app.diffusion.sampling.sample import sample
+from sculptor_app.diffusion.sampling.sample import Event, sample
 from sculptor_app.measures.run_measures import measured
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         _report(clock, [[both[column] / options.steps for both in times[name]] for name in ("observed", "bare")])
 
 
-def _sculpted(engine: Engine, request: RunRequest, guesses: bool) -> Iterable[object]:
+def _sculpted(engine: Engine, request: RunRequest, guesses: bool) -> Generator[Event, None, None]:
     return sample(engine, request, threading.Event(), watch_guidance=guesses)
 
 

@@ -1,6 +1,6 @@
 """Scrubbing a long run of large frames through the real window: time per frame, and memory.
 
-    python tests/benchmarks/bench_scrub.py [--states 1001] [--side 512] [--budget-mb 512] [--moves 300] [--goal-ms 10]
+    python -m tests.benchmarks.bench_scrub [--states 1001] [--side 512] [--budget-mb 512] [--moves 300] [--goal-ms 10]
                                            [--forward]
 
 The states are made, not sampled: what is measured is showing them. A frame's time is from asking for a step to the end
@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import window_bench as bench
 from PySide6.QtCore import QCoreApplication
 
 from sculptor_app.core.requests.request import RunRequest
@@ -28,6 +27,7 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.measures.forward import ForwardMeasures
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.ui.playback.page import Views
+from tests.benchmarks import window_bench as bench
 
 
 def made_run(states: int, side: int, budget_bytes: int, folder: Path) -> tuple[Trajectory, RunMeasures]:
@@ -91,7 +91,10 @@ def main() -> int:
         before = memory_mb()
         views = window.bench.views
         if chosen.forward:
-            views = window.bench.pages.show("drown").views
+            page = window.bench.pages.show("drown")
+            assert page is not None
+            assert isinstance(page.views, Views)
+            views = page.views
             bench.settle(3)  # plots are loaded, and the page drowns a picture of its own
         views.session.show(run, measures, running=False)
         bench.settle(1)

@@ -51,7 +51,7 @@ class HalvingPipeline(DiffusionPipeline):  # type: ignore[misc]
         shape: (C, H, W) of the states.
     """
 
-    def __init__(self, unet: Halving, scheduler: DDIMScheduler, shape: tuple[int, int, int]) -> None:
+    def __init__(self, unet: Halving, scheduler: DDIMScheduler, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
         self.register_to_config(shape=shape)

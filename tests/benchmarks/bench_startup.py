@@ -8,7 +8,7 @@ All run in fresh processes, by turns, so that a busy machine slows all; what is 
 floor of the second is a window of as many plain Qt widgets of the same kinds, without a word, a layout, a style or a
 module of this program: what PySide takes for them.
 
-    python tests/benchmarks/bench_startup.py [--rounds 9] [--goal 1.2]
+    python -m tests.benchmarks.bench_startup [--rounds 9] [--goal 1.2]
 """
 
 import argparse
