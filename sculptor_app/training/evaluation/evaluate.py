@@ -16,7 +16,16 @@ from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pipelines.devices import Device, find_device
 from sculptor_app.diffusion.pipelines.errors import memory_errors, run_errors
 from sculptor_app.diffusion.sampling.engine import model_folder, model_name
-from sculptor_app.training.evaluation.figures import Evaluation, Measured, count_confusions, fit, frechet, nearest
+from sculptor_app.training.evaluation.figures import (
+    Evaluation,
+    Measured,
+    count_confusions,
+    fit,
+    frechet,
+    lattice,
+    nearest,
+    octave_powers,
+)
 from sculptor_app.training.evaluation.judge import Reading, Standard, describe_judge, read
 from sculptor_app.training.evaluation.judge_training import JudgeRecipe, find_judge, make_judge, open_judge, share
 from sculptor_app.training.evaluation.pictures import (
@@ -77,7 +86,7 @@ def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evalua
             drawn = draw_samples(pipeline, *labels, request.seed, request.steps, request.guidance, dtype)
             samples = torch.cat(list(with_progress(listener, "Sampling", request.samples, drawn)))
         of_samples, of_renders, reading = _compare(
-            request, standard, samples, labels, blocks, _render_device(device), listener
+            request, standard, samples, labels, blocks, pipeline.patch, _render_device(device), listener
         )
     asked = {name: getattr(request, name) for name in ("samples", "steps", "guidance", "seed")}
     return Evaluation(
@@ -135,7 +144,7 @@ def _judge_folder(size: int, device: str, is_new: bool, listener: EvaluationList
 
 def _compare(
     request: EvaluationRequest, standard: Standard, samples: torch.Tensor, labels: Labels, blocks: Blocks,
-    device: str, listener: EvaluationListener,
+    patch: int, device: str, listener: EvaluationListener,
 ) -> tuple[Measured, Measured, Reading]:  # fmt: skip
     """Figures of the samples and of as many fresh renders of the same labels, and what was read off the samples."""
     rendered = fresh_renders(request.seed, *labels, standard.size, device)
@@ -145,17 +154,20 @@ def _compare(
     distances = nearest(torch.cat([samples, renders]), watched)
     of_samples, of_renders = read(standard.judge, samples), read(standard.judge, renders)
     return (
-        measure(standard, of_samples, labels, distances[: len(samples)]),
-        measure(standard, of_renders, labels, distances[len(samples) :]),
+        measure(standard, samples, patch, of_samples, labels, distances[: len(samples)]),
+        measure(standard, renders, patch, of_renders, labels, distances[len(samples) :]),
         of_samples,
     )
 
 
-def measure(standard: Standard, reading: Reading, labels: Labels, distances: torch.Tensor) -> Measured:
-    """The figures of a set of pictures.
+def measure(
+    standard: Standard, pictures: torch.Tensor, patch: int, reading: Reading, labels: Labels, distances: torch.Tensor
+) -> Measured:
+    """The figures of a set of pictures (N, 3, S, S) uint8.
 
     Args:
         standard: What read them, with its features of clean renders.
+        patch: Edge in pixels of the patches that the model works on.
         distances: (N,), to the nearest training picture; infinite if none is known.
     """
     forms, materials = (torch.tensor(asked) for asked in labels)
@@ -168,4 +180,6 @@ def measure(standard: Standard, reading: Reading, labels: Labels, distances: tor
         nearest=None if middle == torch.inf else middle,
         noise=noise,
         blur=blur,
+        lattice=lattice(pictures, patch),
+        octaves=octave_powers(pictures),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 
 from sculptor_app.atelier import FORMS, MATERIALS
 from sculptor_app.core.texts import number_text, plural, steps_text
+from sculptor_app.measures.spectrum import LUMINANCE_WEIGHTS
 
 SHOWN_MISTAKES = 5
 
@@ -29,6 +31,8 @@ class Measured:
     nearest: float | None
     noise: float  # median of the noise that is read, 0 to 1
     blur: float  # median of the blur that is read, 0 to 1
+    lattice: tuple[float, ...]  # see `lattice`; empty for a model without patches
+    octaves: tuple[float, ...]  # see `octave_powers`
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class Evaluation:
     machine: str  # what it ran on
     seconds: float  # how long it took
 
+    @property
+    def octave_ratios(self) -> tuple[float, ...]:
+        """Power of the samples over that of the renders, per octave."""
+        pairs = zip(self.samples.octaves, self.renders.octaves, strict=True)
+        return tuple(one / other if other > 0 else float("inf") for one, other in pairs)
+
     def as_dict(self) -> dict[str, Any]:
         """The figures by name, as they are written as JSON; the keys are always the same."""
         forms, materials = self.confusions
@@ -63,6 +73,9 @@ class Evaluation:
             "training_compared": self.training_compared,
             **{f"{name}_{kind}": _rounded(asdict(found)[name]) for name in ("noise", "blur")
                for kind, found in (("samples", self.samples), ("renders", self.renders))},
+            "lattice_samples": [round(each, 2) for each in self.samples.lattice],
+            "lattice_renders": [round(each, 2) for each in self.renders.lattice],
+            "octave_powers_of_renders": [round(each, 3) for each in self.octave_ratios],
             "form_accuracy_renders": _rounded(self.renders.form_accuracy),
             "material_accuracy_renders": _rounded(self.renders.material_accuracy),
             **self.judge,
@@ -101,6 +114,9 @@ def as_table(evaluation: Evaluation) -> str:
         ("noise, 0 to 1", f"{s.noise:.3f}", f"{r.noise:.3f}"),
         ("blur, 0 to 1", f"{s.blur:.3f}", f"{r.blur:.3f}"),
     ]
+    for times, (ours, theirs) in enumerate(zip(s.lattice, r.lattice, strict=True), 1):
+        name = "lattice of patches" if times == 1 else f"the same, {times} times as fine"
+        rows.append((name, f"{ours:.2f}", f"{theirs:.2f}"))
     if s.nearest is not None and r.nearest is not None:
         rows.append(("nearest training picture", f"{s.nearest:.4f}", f"{r.nearest:.4f}"))
     count = settings["samples"]
@@ -108,6 +124,8 @@ def as_table(evaluation: Evaluation) -> str:
     head = f"{counted} of {settings['model']}, {steps} of DDIM, guidance "
     lines = [f"{head}{number_text(settings['guidance'])}, seed {settings['seed']}, beside as many fresh renders", ""]
     lines += [f"  {'':28}{'samples':>10}{'renders':>10}", *(f"  {name:28}{a:>10}{b:>10}" for name, a, b in rows), ""]
+    octaves = ", ".join(f"{each:.2f}" for each in evaluation.octave_ratios)
+    lines.append(f"Power of the samples over the renders', by octave from the slowest waves on: {octaves}.")
     if evaluation.training_compared:
         lines.append(f"Compared with {evaluation.training_compared:,} training pictures.")
     else:
@@ -115,6 +133,70 @@ def as_table(evaluation: Evaluation) -> str:
     for title, found, names in zip(("Forms", "Materials"), evaluation.confusions, (FORMS, MATERIALS), strict=True):
         lines += [f"{title} read wrongly most often: {_mistakes(found, names)}."]
     return "\n".join([*lines, f"Took {evaluation.seconds:.0f} s on {evaluation.machine}."])
+
+
+def lattice(pictures: torch.Tensor, patch: int) -> tuple[float, ...]:
+    """How much a lattice of patches stands out of pictures: 1 is not at all.
+
+    Of the mean power spectrum of the luminances (Hann window), the power at the patches' own frequency, across, down
+    and aslant, over that of the frequencies beside it; on an axis, where pictures with upright edges have more power
+    than beside it, those along the axis.
+
+    Args:
+        pictures: (N, 3, S, S) uint8; S is a multiple of the patch.
+        patch: Edge of a patch in pixels.
+
+    Returns:
+        For the patches' frequency and each multiple of it up to the Nyquist frequency; empty for a patch of 1.
+    """
+    size = pictures.shape[-1]
+    power, step = _mean_power(pictures), size // patch
+    found = []
+    for times in range(1, patch // 2 + 1):
+        around = [(down, across) for down in range(-times, times + 1) for across in range(-times, times + 1)]
+        here = [pair for pair in around if max(map(abs, pair)) == times]
+        found.append(sum(_stands_out(power, down * step, across * step) for down, across in here) / len(here))
+    return tuple(found)
+
+
+_BESIDE = (-3, -2, 2, 3)
+"""Frequencies beside one, as far away as a Hann window does not smear it."""
+
+
+def _stands_out(power: torch.Tensor, down: int, across: int) -> float:
+    size = len(power)
+    if down == 0 or across == 0:
+        beside = [(down + (down != 0) * far, across + (across != 0) * far) for far in _BESIDE]
+    else:
+        whole = range(-3, 4)
+        beside = [(down + y, across + x) for y in whole for x in whole if max(abs(y), abs(x)) >= 2]
+    others = torch.stack([power[y % size, x % size] for y, x in beside]).mean()
+    return float(power[down % size, across % size] / others.clamp(min=1e-12))
+
+
+def octave_powers(pictures: torch.Tensor) -> tuple[float, ...]:
+    """Mean power of the luminances of (N, 3, S, S) uint8 per octave: from 1, 2, 4, … to 2, 4, 8, … cycles per picture.
+
+    The last octave ends at the Nyquist frequency.
+    """
+    power, size = _mean_power(pictures), pictures.shape[-1]
+    waves = torch.fft.fftfreq(size) * size
+    radius = torch.hypot(waves[:, None], waves[None, :])
+    ends = [2**n for n in range(size.bit_length()) if 2**n <= size // 2]
+    return tuple(float(power[(radius >= low) & (radius < high)].mean()) for low, high in pairwise(ends))
+
+
+def _mean_power(pictures: torch.Tensor) -> torch.Tensor:
+    """(S, S) float64, the mean over the pictures of the power of their luminance under a Hann window."""
+    size = pictures.shape[-1]
+    window = torch.sin(torch.pi * (torch.arange(size, dtype=torch.float64) + 0.5) / size) ** 2
+    weights = torch.tensor(LUMINANCE_WEIGHTS, dtype=torch.float64).reshape(1, 3, 1, 1)
+    total = torch.zeros((size, size), dtype=torch.float64)
+    for part in torch.split(pictures, AT_ONCE):
+        plane = (part.double() / 127.5 * weights).sum(dim=1)
+        plane = (plane - plane.mean(dim=(1, 2), keepdim=True)) * window[:, None] * window[None, :]
+        total += torch.fft.fft2(plane).abs().square().sum(dim=0)
+    return total / max(1, len(pictures))
 
 
 def _percent(share: float) -> str:

@@ -16,15 +16,19 @@ from sculptor_app.training.evaluation.figures import (
     count_confusions,
     fit,
     frechet,
+    lattice,
     nearest,
+    octave_powers,
 )
 
 NAMES = ("bust", "figure", "seated", "head", "vase", "ring", "animal", "column")
-PERFECT = Measured(form_accuracy=1.0, material_accuracy=1.0, frechet=0.05, nearest=0.15, noise=0.03, blur=0.09)
+PERFECT = Measured(form_accuracy=1.0, material_accuracy=1.0, frechet=0.05, nearest=0.15, noise=0.03, blur=0.09,
+                   lattice=(1.02,), octaves=(8.0, 2.0))  # fmt: skip
 
 
 def some_evaluation() -> Evaluation:
-    samples = Measured(form_accuracy=0.625, material_accuracy=1.0, frechet=12.34567, nearest=None, noise=0.5, blur=0.25)
+    samples = Measured(form_accuracy=0.625, material_accuracy=1.0, frechet=12.34567, nearest=None, noise=0.5, blur=0.25,
+                       lattice=(6.251,), octaves=(4.0, 2.5))  # fmt: skip
     asked, read = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2]), torch.tensor([0, 3, 3, 1, 1, 0, 2, 2])
     materials = {"marble": {"marble": 8}}
     settings = {"model": "m", "samples": 8, "steps": 50, "guidance": 2.0, "seed": 7}
@@ -45,6 +49,8 @@ def test_the_json_has_shares_per_label_and_rounded_figures():
     assert (figures["nearest_train"], figures["nearest_renders"]) == (None, 0.15)
     assert (figures["noise_samples"], figures["blur_samples"], figures["noise_renders"]) == (0.5, 0.25, 0.03)
     assert (figures["form_accuracy"], figures["form_accuracy_renders"]) == (0.625, 1.0)
+    assert (figures["lattice_samples"], figures["lattice_renders"]) == ([6.25], [1.02])
+    assert figures["octave_powers_of_renders"] == [0.5, 1.25]
 
 
 def test_the_table_names_the_mistakes_and_not_what_was_right():
@@ -53,8 +59,52 @@ def test_the_table_names_the_mistakes_and_not_what_was_right():
     assert "Materials read wrongly most often: none." in table
     assert "62.5 %   100.0 %" in table
     assert "12.346" in table
+    assert "lattice of patches" in table
+    assert "6.25      1.02" in table
+    assert "by octave from the slowest waves on: 0.50, 1.25." in table
     assert "it has no training.json" in table
     assert "nearest" not in table
+
+
+def grey_noise(count: int, deviation: float) -> torch.Tensor:
+    """(count, 3, 32, 32) float32 about 128, the same in all channels."""
+    noise = torch.randn((count, 1, 32, 32), generator=torch.Generator().manual_seed(5))
+    return 128 + deviation * noise.expand(-1, 3, -1, -1)
+
+
+def test_white_noise_has_no_lattice_and_the_same_power_in_every_octave() -> None:
+    noise = grey_noise(600, 20.0).round().to(torch.uint8)
+    assert len(lattice(noise, 8)) == 4
+    assert lattice(noise, 8) == pytest.approx([1.0] * 4, abs=0.12)
+    powers = torch.tensor(octave_powers(noise))
+    assert len(powers) == 4
+    assert (powers[1:] / powers.mean() - 1).abs().max() < 0.1
+    assert lattice(noise, 1) == ()
+
+
+@pytest.mark.parametrize(("patch", "times", "place"), [(4, 1, 0), (4, 2, 1), (2, 1, 0)])
+def test_a_lattice_stands_out_by_as_much_as_it_was_put_in(patch: int, times: int, place: int) -> None:
+    """A wave of amplitude A down has the power (A/2 Σw)² at two frequencies of noise's deviation² Σw²."""
+    deviation, amplitude = 10.0, 6.0
+    rows = torch.cos(2 * torch.pi * times * torch.arange(32) / patch)
+    pictures = (grey_noise(600, deviation) + amplitude * rows[:, None]).clamp(0, 255).round().to(torch.uint8)
+    window = torch.sin(torch.pi * (torch.arange(32, dtype=torch.float64) + 0.5) / 32) ** 2
+    both = torch.outer(window, window)
+    share = 1.0 if times * 2 == patch else 0.5  # at the Nyquist frequency both halves of a wave are one
+    ratio = (share * amplitude * float(both.sum())) ** 2 / (deviation**2 * float(both.square().sum()))
+    points = (2 * times + 1) ** 2 - (2 * times - 1) ** 2
+    expected = 1 + 2 * ratio / points  # of all points around, the two upright ones have it
+    assert lattice(pictures, patch)[place] == pytest.approx(expected, rel=0.08)
+
+
+def test_blurred_pictures_have_less_power_in_the_fine_octaves() -> None:
+    noise = grey_noise(50, 30.0)
+    blurred = torch.nn.functional.avg_pool2d(noise, 3, stride=1, padding=1, count_include_pad=False)
+    sharp, soft = (torch.tensor(octave_powers(each.clamp(0, 255).to(torch.uint8))) for each in (noise, blurred))
+    ratios = soft / sharp
+    assert (ratios[1:] < ratios[:-1]).all()
+    assert ratios[0] > 0.9
+    assert ratios[-1] < 0.3
 
 
 def some_pictures(count: int, seed: int = 0) -> torch.Tensor:
