@@ -18,7 +18,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FILES = {"requirements.txt": "", "requirements-test.txt": "test"}
 OF_ONE_GPU = re.compile(r"nvidia-|cuda-|triton")
-ELSEWHERE = {"hf-xet": 'platform_machine in "x86_64 amd64 AMD64 arm64 aarch64"'}
+ELSEWHERE = {
+    "hf-xet": 'platform_machine in "x86_64 amd64 AMD64 arm64 aarch64"',
+    "llvmlite": 'platform_machine in "x86_64 AMD64 arm64 aarch64"',
+    "numba": 'platform_machine in "x86_64 AMD64 arm64 aarch64"',
+}
 """Packages that are not made for every system, with the systems that they are made for."""
 
 

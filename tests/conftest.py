@@ -16,6 +16,8 @@ if _displays:  # a screen for each of pytest-xdist's processes
     os.environ["DISPLAY"] = _displays[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % len(_displays)]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches for the network
+# What numba compiles is kept from run to run: it takes ten seconds, and every test has a cache of its own.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "kernels"))
 _SESSION_HOME = tempfile.TemporaryDirectory(prefix="sculptor-tests-")
 for _name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
     os.environ[_name] = str(Path(_SESSION_HOME.name) / _name.lower())

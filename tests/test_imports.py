@@ -3,6 +3,7 @@
 import pkgutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import sculptor_app
 
 ROOT = Path(__file__).parent.parent
-TORCH = ("torch", "diffusers", "accelerate", "safetensors", "peft")
+TORCH = ("torch", "diffusers", "accelerate", "safetensors", "peft", "numba")
 QT = ("PySide6", "shiboken6", "pyqtgraph")
 
 
@@ -51,7 +52,15 @@ def test_records_of_runs_need_no_pictures_library_and_no_coroutines(package):
 
 def test_what_computes_needs_no_qt():
     packages = ("sculptor_app.diffusion", "sculptor_app.training", "sculptor_app.atelier")
-    assert brought_along([module for package in packages for module in modules_below(package)], QT) == []
+    modules = [module for package in packages for module in modules_below(package)]
+    if find_spec("numba") is None:  # not every processor has it
+        modules = [module for module in modules if not module.startswith("sculptor_app.atelier.kernel")]
+    assert brought_along(modules, QT) == []
+
+
+def test_nothing_is_compiled_before_something_is_rendered():
+    modules = [module for module in modules_below("sculptor_app.atelier") if "kernel" not in module]
+    assert brought_along([*modules, "sculptor_app.training.loop.live"], ("numba",)) == []
 
 
 def test_the_session_knows_no_widgets_and_no_torch():
@@ -82,7 +91,7 @@ def test_the_window_is_painted_before_torch_is_imported():
         "        super().__init__(*arguments)\n"
         "        self.painted.connect(self._tell)\n"
         "    def _tell(self):\n"
-        "        print('painted', [name for name in ('torch', 'diffusers') if name in sys.modules])\n"
+        "        print('painted', [name for name in ('torch', 'diffusers', 'numba') if name in sys.modules])\n"
         "        self.close()\n"
         "main_window.MainWindow = Window\n"
         "from sculptor_app.ui.shell.app import main\n"

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from sculptor_app.commands.saving import code_of, refused
-from sculptor_app.commands.terminal import DONE, file_path, say, stdout, stop_on_signal, whole_number
+from sculptor_app.commands.terminal import DONE, file_path, say, stderr, stdout, stop_on_signal, whole_number
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import MAX_SEED
 from sculptor_app.core.texts import pictures_text
@@ -40,10 +40,13 @@ def write_sheet(arguments: argparse.Namespace) -> int:
     """Render the sheet, say how fast it was, and return the exit code; target and device are checked first."""
     try:
         _check(arguments)
+        from sculptor_app.atelier import compiled
         from sculptor_app.atelier.renderer import contact_sheet  # torch takes seconds to import
         from sculptor_app.diffusion.pipelines.devices import find_device
 
         device = find_device(arguments.device)
+        if sentence := compiled.notice(device.id):
+            say(sentence, stderr())
         with stop_on_signal() as interruption:
             sheet, taken_ms = contact_sheet(
                 arguments.size, arguments.columns, arguments.rows, arguments.seed, arguments.zoom, device.id,

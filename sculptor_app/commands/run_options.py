@@ -285,5 +285,5 @@ def rendered(form: str, material: str | None, seed: int, size_px: int) -> Opened
     from sculptor_app.core.pictures.file import OpenedPicture
 
     material = material or MATERIALS[0]
-    picture = render([seed], [FORMS.index(form)], [MATERIALS.index(material)], size_px)[0]
+    picture = render([seed], [FORMS.index(form)], [MATERIALS.index(material)], size_px, may_compile=False)[0]
     return OpenedPicture(picture.numpy(), f"{form} · {material}", (size_px, size_px), ())

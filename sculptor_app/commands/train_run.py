@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.atelier import FORMS, MATERIALS, compiled
 from sculptor_app.commands.process import interrupted_code, interruptible
 from sculptor_app.commands.saving import code_of
 from sculptor_app.commands.terminal import (
@@ -209,6 +209,8 @@ def choose_pictures(
     names = [shard_name(first + number * SHARD) for number in range(count)]
     if not all((folder / name).exists() for name in names):
         listener.message(f"Rendering {count * SHARD:,} sculptures into {folder}.")
+        if sentence := compiled.notice(str(accelerator.device)):
+            listener.message(sentence)
         share = (accelerator.process_index, accelerator.num_processes)
         agreed(accelerator, lambda: _render_shards(folder, count, size, first, str(accelerator.device), share))
     others = {path.name for path in folder.glob("shard-*.npz")} - set(names)

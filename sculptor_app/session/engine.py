@@ -284,10 +284,11 @@ def invert(
 
 
 def render_sculpture(form: str, material: str, seed: int, size_px: int) -> Frame:
-    """A rendered sculpture, (3, size_px, size_px) float32 in [-1, 1]."""
+    """A rendered sculpture, (3, size_px, size_px) float32 in [-1, 1]; nobody waits for a compiler for one picture."""
     from sculptor_app.atelier.renderer import render
 
-    picture: Frame = render([seed], [FORMS.index(form)], [MATERIALS.index(material)], size=size_px)[0].numpy()
+    labels = [FORMS.index(form)], [MATERIALS.index(material)]
+    picture: Frame = render([seed], *labels, size=size_px, may_compile=False)[0].numpy()
     return picture
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sculptor_app.session.engine import Engine, Inversion, MakeStart
 
 RENDER_PX = 256
-"""Edge of a fresh render: large enough to look at, made in about a second on one core."""
+"""Edge of a fresh render: large enough to look at, made in a second at most on one core."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from sculptor_app.atelier import FORMS, MATERIALS
+from sculptor_app.atelier import FORMS, MATERIALS, compiled
 from sculptor_app.core.requests.request import RequestError
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.loader import load_pipeline
@@ -80,6 +80,8 @@ def evaluate(request: EvaluationRequest, listener: EvaluationListener) -> Evalua
     with memory_errors(device.name):
         pipeline = load_pipeline(folder, device.id)
         _check_model(folder, pipeline, request.steps)
+        if sentence := compiled.notice(_render_device(device)):
+            listener.message(sentence)
         judge = _judge_folder(pipeline.picture_size, _render_device(device), request.makes_judge, listener)
         standard = open_judge(judge, pipeline.picture_size)
         with run_errors(device.name):
