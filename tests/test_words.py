@@ -33,6 +33,7 @@ NEVER_ONE = {
     "a tensor's name has {0} letters": "it is refused for having so many",
     "trained on {1} timesteps": "no model is trained on one",
     "the first three of {0} channels": "three and more",
+    "the last {0} of {1} steps": "it left out one and more",
     "the {2} timesteps that this model": "no model is trained on one",
     "reads pictures of {1} pixels": "a bound",
     "holds pictures of {1} pixels": "a bound",

@@ -75,7 +75,7 @@ _FRAME_TEXTS = {
         "lays the known part of the picture over it."),
     FrameKind.CURRENT_GUESS: translate(
         "glossary", "The clean picture that the model has in mind at this step. Early on much is still possible, "
-        "and the guess is a blurred mean of it."),
+        "and the guess is a blurred mean of it; a shorter run ends in another picture."),
     FrameKind.PREDICTED_NOISE: translate(
         "glossary", "What the model takes for noise in the noisy state. Current guess and predicted noise make up that "
         "state together."),

@@ -38,6 +38,7 @@ class RunTitle:
     beginning: str  # what it began with where that was not the noise of its seed: "carved out of layer 21 of bust.jpg"
     seed: str  # "seed 42"
     facts: tuple[str, ...]  # sampler, number of steps, and the model where it is not the embedded one
+    briefly: str = ""  # the beginning in fewer words: "carved out of bust.jpg"
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -92,9 +93,11 @@ class RunInfo:
         model = (self.model_name,) if request.model is not None and self.model_name else ()
         taken = steps_text(request.steps)
         if self.first_step > 1:
-            taken = translate("names", "steps {0}–{1}").format(self.first_step, request.steps)
+            count = request.steps - self.first_step + 1
+            taken = translate("names", "the last {0} of {1} steps").format(count, request.steps)
         facts = (self.sampler_name, taken, *model)
-        return RunTitle(self.conditions, self._beginning, seed, tuple(filter(None, facts)))
+        briefly = translate("names", "carved out of {0}").format(self.origin) if self.origin else ""
+        return RunTitle(self.conditions, self._beginning, seed, tuple(filter(None, facts)), briefly)
 
     @property
     def _beginning(self) -> str:

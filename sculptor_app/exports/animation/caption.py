@@ -83,7 +83,10 @@ def _titles(title: RunTitle) -> tuple[str, ...]:
         " · ".join(filter(None, (what, title.seed)))
         for what in (title.what, *(f"{title.what[:count]}…" for count in (60, 40, 24, 12, 6)))
     ]
-    return (*forms[: len(title.facts) + 1], *(named if title.what else []), title.seed)
+    whence = (title.beginning, title.briefly) if title.beginning else ()
+    begun = [" · ".join(filter(None, (title.what, each, title.seed))) for each in whence]
+    begun += [" · ".join((each, title.seed)) for each in (*whence, *(f"{title.briefly[:30]}…",) * bool(whence))]
+    return (*forms[: len(title.facts) + 1], *begun, *(named if title.what else []), title.seed)
 
 
 def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:

@@ -172,7 +172,7 @@ class Controls(RunForm):
         self.seed.setText(str(request.seed))
         self.steps.set_text(str(request.steps))
         if request.guidance is not None:
-            self.guidance.set_text(decimal_text(request.guidance))
+            self.guidance.set_number(request.guidance)
         options = request.option_values
         for field in self.conditions:
             field.set_value(options.get(field.control.name, field.control.default))

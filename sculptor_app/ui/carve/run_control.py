@@ -206,16 +206,17 @@ class RunControl(QObject):
         names = self._controls.differences(info.request)
         own_picture = str(info.request.option_values.get("image") or "")  # of img2img: one of the fields
         begins_otherwise = bool(info.origin) and not own_picture.endswith(info.origin)
-        if not names and not begins_otherwise:
+        start = self.tr("Start begins with the noise of the seed; this run was carved out of {0}.")
+        beginning = start.format(display(info.origin)) if begins_otherwise else ""
+        if names:
+            sentence = self.tr("Not the settings of the run on screen: {0}").format(few_names(names))
+            tip = self.tr("These settings are not those of the run on screen: {0}.").format(", ".join(names))
+            self._panel.set_difference(sentence, f"{tip}\n{beginning}".strip(), can_take_over=True)
+        elif begins_otherwise:  # which no field can say
+            sentence = self.tr("Start begins with the noise of the seed; this run began with a picture.")
+            self._panel.set_difference(sentence, beginning)
+        else:
             self._panel.set_difference("")
-            return
-        named = [*names, *([self.tr("its beginning")] if begins_otherwise else [])]
-        sentence = self.tr("Not the settings of the run on screen: {0}").format(few_names(named))
-        tip = self.tr("These settings are not those of the run on screen: {0}.").format(", ".join(named))
-        if begins_otherwise:
-            start = self.tr("Start begins with the noise of the seed; this run was carved out of {0}.")
-            tip = f"{tip}\n{start.format(display(info.origin))}"
-        self._panel.set_difference(sentence, tip, can_take_over=bool(names))
 
     @property
     def _is_mine(self) -> bool:
@@ -317,7 +318,7 @@ class RunControl(QObject):
             took = "" if end_text(trajectory) else steps_took_text(trajectory.last, time_taken_s(trajectory))
             self._messages.show_message(
                 " · ".join(filter(None, [what, took])), action=self.tr("Show it"),
-                on_action=lambda: self.show_again(kept), is_fault=False,
+                on_action=lambda: self.show_again(kept), is_fault=False, passes=True,
             )  # fmt: skip
 
     @Slot()

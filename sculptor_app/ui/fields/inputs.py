@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.core.requests.samplers import SAMPLERS
+from sculptor_app.core.texts import decimal_text
 from sculptor_app.ui.theme import inset
 from sculptor_app.ui.widgets.names import display, explained
 
@@ -151,8 +152,9 @@ class NumberField(QAbstractSpinBox):
         self.lineEdit().setText(text)
 
     def set_number(self, number: float) -> None:
-        """Write a number the way the arrows do."""
-        self.set_text(f"{number:.{self._decimals}f}")
+        """Write a number the way the arrows do, with more decimals where it has them."""
+        text = f"{number:.{self._decimals}f}"
+        self.set_text(text if float(text) == number else decimal_text(number))
 
     def number(self) -> float | None:
         """The number that stands there, None where none does."""

@@ -205,7 +205,7 @@ class FramePresenter(PlaybackPresenter):
 
     def remark(self, trajectory: AnyTrajectory, step: int) -> str:
         """The line under the frames."""
-        return texts.changed_state(trajectory, step) or texts.not_a_short_run(trajectory, step)
+        return texts.changed_state(trajectory, step)
 
     def note(self, trajectory: AnyTrajectory, kind: FrameKind, step: int, limit: float | None) -> str:
         """The word beside a frame's title: the level of the state shown, or what it stands for."""

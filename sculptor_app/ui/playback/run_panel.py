@@ -175,7 +175,7 @@ class RunPanel(QWidget):
         carving = self.tr("carving · {0}") if self._state is RunState.RUNNING else "{0}"
         self.going_on.setText(f'<a href="#">{carving.format(self._progress)}</a>' if is_hidden else "")
         self.going_on.setVisible(is_hidden)
-        self.line.setVisible(not is_hidden and (self._running or not differs))
+        self.line.setVisible(not is_hidden and (self._running or not differs or not self._can_take_over))
         self.pace.setVisible(bool(self.pace.text()) and not differs and not blocked)
         self.difference.setVisible(differs)
         self.take_over.setVisible(differs and self._can_take_over and not self._running)

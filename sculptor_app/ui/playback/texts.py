@@ -211,12 +211,3 @@ def changed_state(trajectory: AnyTrajectory, k: int) -> str:
         "StatusText",
         "The model changed this state: “After the step” shows what the sampler returned.",
     )
-
-
-def not_a_short_run(trajectory: AnyTrajectory, k: int) -> str:
-    """The sentence where a person might take step k of N for the result of k steps; empty at the two ends."""
-    if not 0 < k < trajectory.planned_steps:
-        return ""
-    return translate(
-        "StatusText", "A look inside the {1}-step run: a run of {0} ends in another picture than this."
-    ).format(names.display(steps_text(k)), trajectory.planned_steps)

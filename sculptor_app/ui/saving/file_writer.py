@@ -136,7 +136,7 @@ class FileWriter(QObject):
                 self._bar.set_progress(item.done / item.total, text)
             case QImage():
                 QGuiApplication.clipboard().setImage(item)
-                self._messages.show_message(self.tr("Picture copied."), is_fault=False)
+                self._messages.show_message(self.tr("Picture copied."), is_fault=False, passes=True)
             case _Written():
                 self.saved.emit(item.path, item.size_bytes)
 
@@ -147,7 +147,7 @@ class FileWriter(QObject):
     @Slot()
     def _show_stopped(self) -> None:
         self._bar.hide()
-        self._messages.show_message(self.tr("Stopped; no file was written."), is_fault=False)
+        self._messages.show_message(self.tr("Stopped; no file was written."), is_fault=False, passes=True)
 
     @Slot(object)
     def _fail(self, error: Exception) -> None:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QStatusBar, QWidget
 
 from sculptor_app import folders, identity
 from sculptor_app.core.files import is_folder
-from sculptor_app.core.texts import byte_text
+from sculptor_app.core.texts import Text, byte_text, without_secrets
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
 from sculptor_app.measures.frame_kinds import FrameKind
@@ -24,24 +24,54 @@ from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.names import filter_text
 
 if TYPE_CHECKING:
-    from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
     from sculptor_app.exports.animation.plan import RunGrid
     from sculptor_app.session.latents import FrameDecoder
     from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 
 
-def suggested_name(trajectory: AnyTrajectory, ending: str, step: int | None = None) -> str:
-    """As "bust-bronze-7.gif", "bust-bronze-7-step-12.png", or of a drowned picture "holiday-drowned-7.gif"."""
-    request = trajectory.info.request
-    if not trajectory.info.is_of_a_model:
-        name, how = trajectory.info.origin.rsplit(", ", 1)
-        words = re.findall(r"\w+", f"{PurePath(name).stem} {how}")  # what every file system takes
-        parts = [*words, str(request.seed)]
-    else:
-        parts = [word for word in (request.form, request.material, str(request.seed)) if word]
+MOST_NAMED = 30
+"""Letters of a prompt in a suggested name."""
+
+
+def suggested_name(
+    trajectory: AnyTrajectory, ending: str, step: int | None = None, disclosure: Disclosure = Disclosure.NAMES
+) -> str:
+    """As "bust-bronze-7.gif", "bust-bronze-7-step-12.png", or of a drowned picture "holiday-drowned-7.gif".
+
+    Of one that was carved out of a picture "holiday-carved-7.gif", of a prompt its first words.
+    """
+    info = trajectory.info
+    parts = [*_named(info, disclosure), str(info.request.seed)]
     if step is not None:
-        parts += ["step" if trajectory.info.is_of_a_model else "layer", str(step)]
+        parts += ["step" if info.is_of_a_model else "layer", str(step)]
     return "-".join(parts) + ending
+
+
+def _named(info: RunInfo, disclosure: Disclosure) -> list[str]:
+    """The words for what a run was, as far as they may be told."""
+    from sculptor_app.exports.settings import SOME_PICTURE, told_conditions, told_origin  # numpy comes with it
+
+    name, how = told_origin(info, disclosure), "carved"
+    if not info.is_of_a_model:
+        how = info.origin.rsplit(", ", 1)[1]
+        name = name.removesuffix(f", {how}")
+    elif isinstance(info.origin, Text) and info.origin.facts and name != SOME_PICTURE:  # the noise found for a picture
+        name = without_secrets(str(info.origin.facts[0]))
+    if name:
+        return _words(f"{PurePath(name.removeprefix('carved: ')).stem} {how}")
+    labels = [word for word in (info.request.form, info.request.material) if word]
+    if labels:
+        return labels
+    words = _words(told_conditions(info, disclosure)) or ["run"]
+    while len(words) > 1 and len("-".join(words)) > MOST_NAMED:
+        words.pop()
+    return [word[:MOST_NAMED] for word in words]
+
+
+def _words(text: str) -> list[str]:
+    """What every file system takes of a text."""
+    return re.findall(r"\w+", text)
 
 
 def show_folder(folder: Path) -> None:
@@ -83,7 +113,9 @@ class RunSaver:
     def gif_source(self) -> tuple[AnyTrajectory, str] | None:
         """The run and a name for its GIF; None where there is none."""
         trajectory = self._session.trajectory
-        return None if trajectory is None else (trajectory, suggested_name(trajectory, ".gif"))
+        if trajectory is None:
+            return None
+        return trajectory, suggested_name(trajectory, ".gif", disclosure=self._files.disclosure)
 
     def save_picture(self) -> None:
         """Save what the first frame shows as a PNG, pixel for pixel."""
@@ -92,7 +124,8 @@ class RunSaver:
             return
         step = self._session.position
         size_px = self._files.ask_picture_size(image)
-        path = self._files.ask_picture(suggested_name(trajectory, ".png", step)) if size_px else None
+        name = suggested_name(trajectory, ".png", step, self._files.disclosure)
+        path = self._files.ask_picture(name) if size_px else None
         if path is not None and size_px is not None:
             from sculptor_app.exports.settings import settings_text
 
@@ -106,7 +139,7 @@ class RunSaver:
         trajectory, measures = self._session.trajectory, self._session.measures
         if trajectory is None:
             return
-        path = self._files.ask_numbers(suggested_name(trajectory, ".csv"))
+        path = self._files.ask_numbers(suggested_name(trajectory, ".csv", disclosure=self._files.disclosure))
         if path is not None:
             export = Export(trajectory, measures=measures, disclosure=self._files.disclosure)
             self._files.writer.write_numbers(path, export)
@@ -271,7 +304,8 @@ class Files(QObject):
             from sculptor_app.exports.settings import settings_text
 
             session, trajectory = views.session, views.session.trajectory
-            stem = suggested_name(trajectory, "", session.position if position is None else position)
+            shown = session.position if position is None else position
+            stem = suggested_name(trajectory, "", shown, self.disclosure)
             state = session.state if position is None else session.state_at(position)
             text = settings_text(trajectory, {"state": state}, session.measures, self.disclosure)
             image.setText("comment", text)
@@ -357,7 +391,7 @@ class Files(QObject):
         self._settings.setValue("files/folder", str(path.parent))
         self._messages.show_message(
             self.tr("Saved {0} ({1}).").format(path, byte_text(size_bytes)),
-            is_fault=False, action=self.tr("Show folder"), on_action=lambda: show_folder(path.parent),
+            is_fault=False, passes=True, action=self.tr("Show folder"), on_action=lambda: show_folder(path.parent),
         )  # fmt: skip
 
     @Slot()

@@ -64,6 +64,7 @@ class Workbench(QObject):
         )  # fmt: skip
         self.full_screen = FullScreen(window, self._full_screen_parts, panels.messages)
         self.pages.changed.connect(self._show_bars)
+        self.pages.changed.connect(panels.messages.pass_by)
         self.pages.changed.connect(self.full_screen.follow_page)
         self.menus = Menus(
             panels, self.views, self.pages, self.models, self.latent_views, files, self.full_screen, window

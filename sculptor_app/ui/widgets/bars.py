@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QTextDocument, QTextOption
 from PySide6.QtWidgets import (
     QFrame,
@@ -182,8 +182,12 @@ class BarColumn(QWidget):
         return False
 
 
+PASSES_MS = 8000
+"""How long a message stays that passes by itself."""
+
+
 class MessageBar(QFrame):
-    """Shows one message at a time until it is closed or replaced."""
+    """Shows one message at a time until it is closed or replaced; one that something went well may pass by itself."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -193,6 +197,10 @@ class MessageBar(QFrame):
         self._mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._mark.setFixedSize(MARK_PX, MARK_PX)
         self._text = BarText(self)
+        self._passing = QTimer(self)
+        self._passing.setSingleShot(True)
+        self._passing.setInterval(PASSES_MS)
+        self._passing.timeout.connect(self._pass_unless_read)
         self._action = QPushButton(self)
         self._action.clicked.connect(self._act)
         self._on_action: Callable[[], object] | None = None
@@ -225,6 +233,7 @@ class MessageBar(QFrame):
         action: str = "",
         on_action: Callable[[], object] | None = None,
         is_fault: bool = True,
+        passes: bool = False,
     ) -> None:
         """Show what happened and, in the next sentence, what to do about it.
 
@@ -232,7 +241,9 @@ class MessageBar(QFrame):
             action: Label of a button, none if empty.
             on_action: Called when that button is pressed, after the message is closed.
             is_fault: Whether it warns, or only informs.
+            passes: Whether it goes by itself after a while, and when another page comes.
         """
+        (self._passing.start if passes else self._passing.stop)()
         self._text.setText(without_secrets(f"{display(message)} {display(advice)}".strip()))
         self.setAccessibleName(self._text.text())
         self._on_action = on_action
@@ -281,7 +292,21 @@ class MessageBar(QFrame):
 
     @Slot()
     def clear(self) -> None:
+        self._passing.stop()
         self.hide()
+
+    @Slot()
+    def pass_by(self) -> None:
+        """Close a message that passes; any other stays."""
+        if self._passing.isActive():
+            self.clear()
+
+    @Slot()
+    def _pass_unless_read(self) -> None:
+        if self.underMouse():
+            self._passing.start()
+        else:
+            self.clear()
 
 
 STEPS = 1000

@@ -347,7 +347,8 @@ class Filmstrip(QListView):
 
     def _paint_owed(self) -> None:
         """Make as many of the pictures that are left as one painting has time for, and paint those cells alone."""
-        owed, side_px = sorted(self.thumbnails.owed), round(PICTURE_SIDE * self.devicePixelRatio())
+        owed, side_px = list(self.thumbnails.owed), round(PICTURE_SIDE * self.devicePixelRatio())
+        owed.sort(key=lambda row: (abs(row - self.current), row))
         self.thumbnails.begin_painting()
         for row in owed:
             index = self._states.index(row)
@@ -391,6 +392,8 @@ class Filmstrip(QListView):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         self.thumbnails.begin_painting()
+        if self._is_visible(self.currentIndex()):  # first of all, whatever there is no time for then
+            self.thumbnails.get(self.current, round(PICTURE_SIDE * self.devicePixelRatio()))
         self._cells.take_fonts()
         painter = QPainter(self.viewport())
         painter.fillRect(event.rect(), QColor(theme().tokens.window))

@@ -49,8 +49,13 @@ def test_the_strip_says_which_run_it_is_as_far_as_there_is_room() -> None:
     run.info = replace(run.info, origin="astronaut.png, drowned", first_step=30)
     title = told_title(run.info, Disclosure.NAMES)
     titles = _titles(title)
-    assert titles[0] == "bust · bronze · carved out of layer 21 of astronaut.png, drowned · seed 7 · DDIM · steps 30–50"
-    assert "bust · bronze · seed 7" in titles
+    begun = "bust · bronze · carved out of layer 21 of astronaut.png, drowned"
+    assert titles[0] == f"{begun} · seed 7 · DDIM · the last 21 of 50 steps"
+    assert "bust · bronze · carved out of astronaut.png, drowned · seed 7" in titles
+    assert titles.index("carved out of astronaut.png, drowned · seed 7") < titles.index("bust · bronze · seed 7")
+    private = _titles(told_title(run.info, Disclosure.PRIVATE))
+    assert "carved out of a picture · seed 7" in private
+    assert "astronaut" not in " ".join(private)
     assert titles[-1] == "seed 7"
     assert caption_height(256, titled=True) > caption_height(256)
     for width, is_said in ((256, True), (16, False)):

@@ -321,6 +321,15 @@ def test_the_model_carves_the_picture_out_again_from_the_level_shown(ready: Driv
     assert run.levels[0].snr == pytest.approx(page.forward_result.trajectory.levels[4].snr, rel=1e-3)
     assert (run.info.request.form, run.info.request.material) == ("bust", "bronze")  # the render's own labels
     assert page.forward_result.name in run.info.origin
+    panel, controls = ready.window.panels.run_panel, ready.window.panels.controls
+    assert panel.line.text().startswith("6 steps in ")
+    assert panel.difference.text().startswith("Not the settings of the run on screen: steps")
+    assert "beginning" not in panel.difference.text()
+    guidance = controls.guidance.text()
+    QTest.mouseClick(panel.take_over, Qt.MouseButton.LeftButton)
+    assert (controls.steps.text(), controls.guidance.text()) == ("10", guidance)
+    assert panel.difference.text() == "Start begins with the noise of the seed; this run began with a picture."
+    assert (panel.take_over.isVisible(), panel.line.isVisible()) == (False, True)
     again = enter(ready)
     assert again is page
     assert page.session.position == 6

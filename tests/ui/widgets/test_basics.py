@@ -205,3 +205,17 @@ def test_bars_lie_over_what_they_belong_to_and_move_nothing(qtbot: QtBot) -> Non
     message.clear()
     work.hide()
     qtbot.waitUntil(lambda: bars.height() == 0)
+
+
+def test_a_success_passes_and_a_fault_stays(qtbot: QtBot) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    bar.show_message("Saved x.gif.", is_fault=False, passes=True)
+    assert bar._passing.isActive()
+    bar.pass_by()
+    assert bar.message == ""
+    bar.show_message("Saved x.gif.", is_fault=False, passes=True)
+    bar.show_message("The disk is full.")
+    assert not bar._passing.isActive()
+    bar.pass_by()
+    assert bar.message == "The disk is full."

@@ -324,3 +324,21 @@ def test_kept_cells_follow_what_they_show(strip: Filmstrip, qapp: QApplication, 
     after = strip.grab().toImage()
     column = [(before.pixelColor(place.x(), y), after.pixelColor(place.x(), y)) for y in range(after.height())]
     assert any(old != new for old, new in column)
+
+
+def test_the_current_state_has_its_picture_first(strip: Filmstrip) -> None:
+    made: list[int] = []
+    now_s = 0.0
+
+    def slow(index: int) -> QImage:
+        nonlocal now_s
+        now_s += 1.0  # longer than one painting has time for
+        made.append(index)
+        return picture(index)
+
+    strip.thumbnails._clock = lambda: now_s
+    strip.set_source(slow)
+    strip.set_count(9)
+    strip.set_current(6)
+    strip.grab()
+    assert made == [6]
