@@ -27,7 +27,8 @@ from sculptor_app.core.texts import translate
 
 _log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
-SOURCES = ("kernels.py", "kernel_light.py", "kernel_rays.py")
+SOURCES = ("kernels.py", "kernel_light.py", "kernel_rays.py", "scene.py", "trace.py")
+"""What the kernels are made of, with the constants that they take from other modules."""
 KEPT = "sculptor-kernels-"
 """How the names of folders begin that hold what was compiled; a hash of the sources follows."""
 ROW_STEP = 2

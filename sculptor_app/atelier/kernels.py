@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numba import njit
 
+from sculptor_app.atelier import trace
+
 F = np.float32
 I32 = np.int32
 LANES = 16
@@ -20,7 +22,7 @@ kernel = njit(fastmath=FAST, error_model="numpy", nogil=True, no_cpython_wrapper
 """Compiles a function that only other kernels call."""
 entry = njit(fastmath=FAST, error_model="numpy", nogil=True, no_cfunc_wrapper=True)
 """Compiles a function that Python calls, too, without its lock."""
-NEVER = F(1e4)
+NEVER = F(trace.NEVER)
 TINY = F(1e-12)
 NEGLIGIBLE = F(7.0)
 """A solid that is further than the nearest by this over the sharpness adds less than a thousandth to what melts."""

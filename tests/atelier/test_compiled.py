@@ -1,6 +1,7 @@
 """The compiled kernels: the pictures of torch, whatever else is rendered meanwhile, and torch where there are none."""
 
 import importlib.util
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -137,6 +138,13 @@ def test_what_was_compiled_of_other_sources_goes(anew: Path, monkeypatch: pytest
     before = compiled._cache_folder()
     monkeypatch.setattr(compiled, "SOURCES", compiled.SOURCES[1:])
     assert compiled._cache_folder() != before
+
+
+def test_every_source_of_the_kernels_counts():
+    sources = [(compiled.HERE / name).read_text(encoding="utf-8") for name in compiled.SOURCES[:3]]
+    taken = re.findall(r"from sculptor_app\.atelier(?:\.(\w+))? import (\w+)", "\n".join(sources))
+    assert {f"{module or name}.py" for module, name in taken} <= set(compiled.SOURCES)
+    assert len(taken) > 5
 
 
 def test_what_is_damaged_is_made_again(anew: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
