@@ -11,14 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
-from sculptor_app.atelier import FORMS, MATERIALS, render
+from sculptor_app.atelier import FORMS, MATERIALS, compiled, render
 from sculptor_app.atelier.renderer import _rays, contact_sheet, lay_out, to_bytes
 from sculptor_app.atelier.scene import pack, sculpt
 from sculptor_app.atelier.shape import RandomStream
 from sculptor_app.atelier.trace import NEVER, march, slab
 from sculptor_app.cli import main
 from sculptor_app.commands import atelier
+from sculptor_app.commands.run_options import rendered
 from sculptor_app.core.requests import request
+from sculptor_app.session.engine import render_sculpture
 
 EVERY = [(form, material) for form in range(len(FORMS)) for material in (form % 6, (form + 3) % 6)]
 
@@ -197,6 +199,23 @@ def test_the_command_writes_a_sheet_and_says_how_fast(tmp_path, capsys):
     assert "ms a picture" in capsys.readouterr().out
 
 
+def test_the_command_says_that_it_compiles(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(compiled, "notice", {"cpu": "The renderer is compiled."}.get)
+    assert main(["atelier", "sheet", "--out", str(tmp_path / "x.png"), "--size", "8", "--rows", "1"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "The renderer is compiled.\n"
+    assert "compiled" not in said.out
+
+
+def test_one_picture_waits_for_no_compiler(monkeypatch):
+    """Of the page Drown and of `drown`; torch renders it in less time than compiling takes."""
+    asked = []
+    monkeypatch.setattr(compiled, "kernel", lambda may_compile: asked.append(may_compile))
+    assert render_sculpture("vase", "marble", 3, 16).shape == (3, 16, 16)
+    assert rendered("vase", None, 3, 16).frame.shape == (3, 16, 16)
+    assert asked == [False, False]
+
+
 @pytest.mark.parametrize(
     ("wrong", "code", "sentence"),
     [
@@ -232,7 +251,7 @@ def test_a_sheet_that_fails_half_written_leaves_the_one_before(tmp_path, monkeyp
 
     monkeypatch.setattr(Image.Image, "save", fill_the_disk)
     assert main(["atelier", "sheet", "--out", str(target), "--size", "8", "--rows", "1", "--columns", "1"]) == 5
-    assert capsys.readouterr().err.startswith("The disk is full:")
+    assert "The disk is full:" in capsys.readouterr().err
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("x.png", b"before")]
 
 

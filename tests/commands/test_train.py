@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sculptor_app.atelier import compiled
 from sculptor_app.cli import main, make_parser
 from sculptor_app.commands import train_run
 from sculptor_app.commands.train_recipe import recipe_of
@@ -123,8 +124,9 @@ def test_a_folder_of_pictures_becomes_a_model_that_the_program_runs(tmp_path: Pa
 
 
 def test_from_nothing_to_a_model_of_rendered_sculptures(
-    small_shards: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_shards: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(compiled, "notice", {"cpu": "The renderer is compiled."}.get)
     words = [
         "--out",
         tmp_path,
@@ -140,7 +142,8 @@ def test_from_nothing_to_a_model_of_rendered_sculptures(
         "--no-flip",
     ]
     assert train(*words) == 0
-    assert f"Rendering 12 sculptures into {tmp_path / 'renders'}." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"Rendering 12 sculptures into {tmp_path / 'renders'}.\nThe renderer is compiled.\n" in said
     pipeline = load_sculptor(tmp_path / "model")
     assert (pipeline.picture_size, pipeline.config.patch_size, pipeline.unet.config.layers_per_block) == (16, 2, 2)
     assert len(pipeline.config.form_names) == 8

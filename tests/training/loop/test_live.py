@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from sculptor_app.atelier import compiled
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.errors import BadInput, NotWritten, SettingsChanged, TooFewPictures, TrainingFailed
 from sculptor_app.training.loop import live
@@ -34,7 +35,8 @@ TOTAL = 256
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every step is told; torch gets its threads back."""
+    """Every step is told, and no compiler; torch gets its threads back."""
+    monkeypatch.setattr(compiled, "notice", lambda device: "")
     monkeypatch.setattr(live, "EMIT_EVERY_S", 0.0)
     monkeypatch.setattr(run_folder, "HEAD_START_S", 1e9)  # rows come however busy the machine is
     threads = torch.get_num_threads()
@@ -157,6 +159,17 @@ def test_renders_are_made_once(tmp_path: Path, plan: Plan):
     assert next(event for event in events if isinstance(event, Begun)).different == 30
     again = once(tmp_path / "run", rendered, until=32)
     assert not any(isinstance(event, Preparing) for event in again)
+
+
+def test_what_takes_longer_than_rendering_is_said_first(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch):
+    sentences = ["The renderer is compiled.", ""]
+    monkeypatch.setattr(compiled, "notice", lambda device: sentences.pop(0))
+    rendered = replace(plan, preset="tiny", pictures="", forms=("bust",), renders=30)
+    events = once(tmp_path / "run", rendered, until=16)
+    assert isinstance(events[0], Message)
+    assert events[0].sentence == "The renderer is compiled."
+    assert isinstance(events[1], Preparing)
+    assert sentences == []
 
 
 def test_a_stop_while_pictures_are_made_leaves_nothing_begun(tmp_path: Path, plan: Plan):
