@@ -10,7 +10,7 @@ from sculptor_app.commands.terminal import DONE, file_path, say, stderr, stdout,
 from sculptor_app.core.errors import Cancelled, SculptorError
 from sculptor_app.core.requests.request import MAX_SEED
 from sculptor_app.core.texts import pictures_text
-from sculptor_app.exports.files import OptionError, check_target, replacing
+from sculptor_app.exports.files import OptionError, check_target, refuse_folder, replacing
 
 MOST_PIXELS = 1 << 26
 """Pixels of a sheet; rendering takes about 50 bytes for each."""
@@ -64,6 +64,7 @@ def write_sheet(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    refuse_folder(arguments.out)
     if arguments.out.suffix.lower() != ".png":
         raise OptionError(f"{arguments.out} is no .png.", "Choose such a name.")
     pixels = arguments.columns * arguments.rows * (arguments.size * arguments.zoom) ** 2

@@ -38,7 +38,7 @@ from sculptor_app.exports.animation.options import (
     AnimationOptions,
     Disclosure,
 )
-from sculptor_app.exports.files import ExportCancelled, ExportError, OptionError, check_target
+from sculptor_app.exports.files import ExportCancelled, ExportError, OptionError, check_target, refuse_folder
 from sculptor_app.exports.formats import FORMATS, Export, Kind, picture_format, picture_formats
 from sculptor_app.training import errors
 
@@ -133,6 +133,9 @@ def check_files(arguments: argparse.Namespace) -> None:
     out, numbers = arguments.out, arguments.csv
     if out is None and numbers is None:
         raise OptionError("There is nothing to save.", "Add --out FILE or --csv FILE.")
+    for path in (out, numbers):
+        if path is not None:
+            refuse_folder(path)
     if out is not None and picture_format(out) is None:
         known = " nor a ".join(row.suffix for row in picture_formats())
         raise OptionError(f"{out} is neither a {known}.", "Choose one of them.")

@@ -67,6 +67,12 @@ def check_target(path: Path) -> None:
         raise _sentence(path, error) from error
 
 
+def refuse_folder(path: str | Path) -> None:
+    """Refuse (`ExportError`) what names a folder: one that is there, or a path whose end is no file's name."""
+    if str(path).endswith(("/", os.sep)) or Path(path).name in ("", "..") or is_folder(path):
+        raise ExportError(translate("errors", "{0} is a folder.").format(path), translate("errors", "Add a file name."))
+
+
 def _refuse_wrong_place(path: Path, target: Path) -> None:
     folder = target.parent
     if target.is_symlink():  # realpath follows a link as far as it leads
@@ -74,8 +80,7 @@ def _refuse_wrong_place(path: Path, target: Path) -> None:
             translate("errors", "{0} is a link that leads to itself.").format(path),
             translate("errors", "Choose another name."),
         )
-    if target.is_dir():
-        raise ExportError(translate("errors", "{0} is a folder.").format(path), translate("errors", "Add a file name."))
+    refuse_folder(path)
     if not folder.exists():
         raise ExportError(
             translate("errors", "The folder {0} does not exist.").format(folder),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sculptor_app.core.texts import translate
 from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
-from sculptor_app.exports.files import Progress
+from sculptor_app.exports.files import Progress, refuse_folder
 
 if TYPE_CHECKING:
     from sculptor_app.exports.animation.plan import DecodedFrames, RunOrGrid
@@ -66,7 +66,8 @@ class ExportFormat:
         return f".{self.id}"
 
     def named(self, path: Path) -> Path:
-        """The path with the ending of this format, added where it has another or none."""
+        """The path with the ending of this format, added where it has another or none; `ExportError` for a folder's."""
+        refuse_folder(path)
         return path if path.suffix.lower() == self.suffix else path.with_name(path.name + self.suffix)
 
 

@@ -363,3 +363,21 @@ def test_a_place_that_may_not_be_entered_is_said_in_a_sentence(
     said = capsys.readouterr().err
     assert said.startswith(sentence.format(closed_folder))
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        *((f"{command} {option} {{0}}", 2) for command in ("sculpt", "resculpt --render bust", "invert --render bust",
+                                                          "forward --render bust") for option in ("--out", "--csv")),
+        ("evaluate --out {0}", 5),
+        ("atelier sheet --out {0}", 5),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["/", ".", "{0}"])
+def test_a_folder_in_place_of_a_file_is_called_that(
+    arguments: str, code: int, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = name.format(tmp_path)
+    assert main(arguments.format(path).split()) == code
+    assert capsys.readouterr().err == f"{path} is a folder. Add a file name.\n"

@@ -9,6 +9,7 @@ from PIL import Image
 
 from sculptor_app.cli import make_parser
 from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat, picture_format, picture_formats
 from sculptor_app.exports.settings import read_settings
 from tests.helpers.grids import made_grid
@@ -34,6 +35,14 @@ def test_an_ending_names_its_format() -> None:
     assert picture_format(Path("x.csv")) is picture_format(Path("gif")) is None
     gif = FORMATS["gif"]
     assert [gif.named(Path(name)).name for name in ("a", "a.png", "a.GIF")] == ["a.gif", "a.png.gif", "a.GIF"]
+
+
+@pytest.mark.parametrize("name", ["/", ".", "..", "folder", "folder/.."])
+def test_a_folder_gets_no_ending(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExportError, match=r"is a folder\. Add a file name\."):
+        FORMATS["gif"].named(Path(name))
 
 
 @pytest.mark.parametrize("command", ["sculpt", "resculpt", "invert", "forward"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QIODevice, QObject, QSettings, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QObject, QSettings, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QStatusBar, QWidget
 
@@ -22,6 +22,7 @@ from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.saving.file_writer import FileWriter
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.names import filter_text
+from sculptor_app.ui.widgets.picture_source import png_of
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
@@ -87,11 +88,9 @@ def write_picture(image: QImage, path: Path) -> None:
     """
     from sculptor_app.exports.files import replacing
 
-    buffer = QBuffer()
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, Qt takes both
+    content = png_of(image)
     with replacing(path) as file:
-        file.write(bytes(buffer.data().data()))
+        file.write(content)
 
 
 def at_size(image: QImage, longer_px: int) -> QImage:
@@ -375,9 +374,14 @@ class Files(QObject):
         )  # fmt: skip
         if not chosen:
             return None
-        target = row.named(Path(chosen))
+        from sculptor_app.exports.files import ExportError
         from sculptor_app.ui.saving.gif_form import may_replace
 
+        try:
+            target = row.named(Path(chosen))
+        except ExportError as error:
+            self._messages.show_message(error.message, error.advice)
+            return None
         return target if may_replace(target, self._parent) else None
 
     # What came of it ---------------------------------------------------------------------------------------------

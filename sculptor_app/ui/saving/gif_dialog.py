@@ -26,7 +26,7 @@ from sculptor_app.core.files import expanded, is_file
 from sculptor_app.core.texts import byte_text
 from sculptor_app.exports.animation.options import NONE, AnimationOptions, Disclosure
 from sculptor_app.exports.animation.plan import DecodedFrames, Wanted, frames_to_decode, latents_of, shown_states
-from sculptor_app.exports.files import ExportCancelled, ExportError
+from sculptor_app.exports.files import ExportCancelled, ExportError, refuse_folder
 from sculptor_app.exports.formats import AnimationFormat, Export, animation_formats
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import RetiredThreads
@@ -80,7 +80,7 @@ class ExportGifDialog(QDialog):
         self._wanted: dict[object, Wanted] = {}  # the frames that are being decoded, by step and kind
         self._filmed, self._measures, self._settings = filmed, measures, settings
         self._position, self._formats = position, animation_formats()
-        self._retired, self._is_saving = retired, False
+        self._retired, self._is_saving, self._target = retired, False, path
         self._is_decoding = False  # for the file: the first part of the saving
         self._task = BackgroundTask("gif", self, cancelled_by=(ExportCancelled,))
         self._alarm = QTimer(self)
@@ -258,15 +258,21 @@ class ExportGifDialog(QDialog):
             self.path.setText(chosen)
 
     def target(self) -> Path:
-        """The file to write, with its ending."""
-        return self._row().named(expanded(self.path.text().strip()))
+        """The file to write, with its ending; `ExportError` where a folder's name is typed."""
+        typed = self.path.text().strip()
+        refuse_folder(typed)
+        return self._row().named(expanded(typed))
 
     # Saving ------------------------------------------------------------------------------------------------------
 
     @Slot()
     def save(self) -> None:
         """Write the file; asks first where there is one already."""
-        target = self.target()
+        try:
+            self._target = target = self.target()
+        except ExportError as error:
+            self._show_problem(str(error))
+            return
         if not is_file(target):  # nor is a name that no file can have; the saving says so
             self._begin_saving()
             return
@@ -325,7 +331,7 @@ class ExportGifDialog(QDialog):
             self._filmed, options, self._position, self._measures, self._task.report_progress, decoded=self._decoded,
             disclosure=self.disclosure,
         )  # fmt: skip
-        self._task.start(export_job(self._row(), self.target(), export))
+        self._task.start(export_job(self._row(), self._target, export))
 
     def _set_saving(self, saving: bool) -> None:
         self._is_saving = saving

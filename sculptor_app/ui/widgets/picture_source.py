@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QBuffer, QIODevice, Qt
 from PySide6.QtGui import QImage
 
 from sculptor_app.measures.frame_kinds import FrameKind
@@ -43,6 +43,14 @@ def to_image(picture: Picture) -> QImage | None:
     height, width = picture.rgb32.shape
     # QImage only borrows the array; the copy outlives it.
     return QImage(picture.rgb32.data, width, height, 4 * width, QImage.Format.Format_RGB32).copy()
+
+
+def png_of(image: QImage) -> bytes:
+    """The file that holds an image; empty for none."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, Qt takes both
+    return bytes(buffer.data().data())
 
 
 class PictureSource:

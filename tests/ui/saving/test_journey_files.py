@@ -173,16 +173,21 @@ def test_an_old_file_is_replaced_only_when_that_was_said(qtbot: QtBot, dialog: E
 
 @pytest.mark.parametrize(
     ("target", "sentence"),
-    [("gone/run.gif", "does not exist"), ("folder.gif", "is a folder"), ("x" * 300 + ".gif", "too long")],
-)
+    [
+        ("gone/run.gif", "does not exist"), ("x" * 300 + ".gif", "too long"),
+        *((name, "is a folder. Add a file name.") for name in ("folder.gif", "folder.gif/", "pics", "pics/", "new/")),
+        *((name, "is a folder. Add a file name.") for name in ("/", "..", "pics/..")),
+    ],
+)  # fmt: skip
 def test_a_file_that_cannot_be_written_is_said_in_a_sentence(qtbot, dialog, tmp_path, target, sentence) -> None:
     (tmp_path / "folder.gif").mkdir()
-    dialog.path.setText(str(tmp_path / target))
+    (tmp_path / "pics").mkdir()
+    dialog.path.setText(target if target == "/" else f"{tmp_path}/{target}")
     QTest.mouseClick(dialog.save_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: sentence in dialog.problem.text(), timeout=RUN_MS)
     assert dialog.isVisible()
     assert dialog.save_button.isEnabled()
-    assert list(tmp_path.glob("*.part")) == []
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".ini") == ["folder.gif", "pics"]
 
 
 def test_a_delay_that_gif_cannot_count_is_said_before(dialog: ExportGifDialog) -> None:
