@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import errno
+import tempfile
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +39,7 @@ from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.folding import FilmSwitch, Folds
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.names import display
-from sculptor_app.ui.widgets.picture_source import to_image
+from sculptor_app.ui.widgets.picture_source import png_of, to_image
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
 
@@ -258,44 +260,47 @@ class DrownPage(Page):
         """Open the picture, or the file, that is on the clipboard, by the readers of all other doors."""
         mime = QGuiApplication.clipboard().mimeData()
         path = next((Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()), None)
-        if path is None and (mime.hasImage() or any(map(mime.hasFormat, PASTED_FORMATS))):
-            path = self._write_pasted()
-        if path is None:
+        if path is not None:
+            self.open_path(path)
+            return
+        kind = next(filter(mime.hasFormat, PASTED_FORMATS), None)
+        content = bytes(mime.data(kind).data()) if kind else png_of(QGuiApplication.clipboard().image())
+        if content:
+            self._open_kept(content, self.tr("clipboard"))
+        else:
             self.messages.show_message(
                 self.tr("There is no picture on the clipboard."), self.tr("Copy one first, or open a file.")
             )
-            return
-        self.open_path(path)
 
     def open_image(self, image: QImage, name: str) -> None:
         """Open a picture that is on screen."""
-        path = self._new_file(name)
-        if path is not None and image.save(str(path)):
-            self.open_path(path)
+        self._open_kept(png_of(image), name)
 
-    def _new_file(self, name: str) -> Path | None:
-        """A path for a picture that is kept as long as the page; None if there is no room for its folder."""
-        if self._pasted is None:
-            try:
-                self._pasted = self._kept.enter_context(temporary_folder("sculptor-pasted-"))
-            except OSError:
-                return None
-        self._paste_count += 1
-        return self._pasted / f"{name} {self._paste_count}.png"
-
-    def _write_pasted(self) -> Path | None:
-        """A file of its own for what is pasted; None if there is no room for it."""
-        path, clipboard = self._new_file(self.tr("clipboard")), QGuiApplication.clipboard()
-        kind = next(filter(clipboard.mimeData().hasFormat, PASTED_FORMATS), None)
-        if path is None:
-            return None
+    def _open_kept(self, content: bytes, name: str) -> None:
+        """Open a picture that is no file, from one that is kept as long as the page; a message if there is no room."""
+        path = None
         try:
-            if kind is not None:
-                path.write_bytes(clipboard.mimeData().data(kind).data())
-                return path
-        except OSError:
-            return None
-        return path if clipboard.image().save(str(path)) else None
+            if self._pasted is None:
+                self._pasted = self._kept.enter_context(temporary_folder("sculptor-pasted-"))
+            self._paste_count += 1
+            path = self._pasted / f"{name} {self._paste_count}.png"
+            path.write_bytes(content)
+        except OSError as error:
+            if path is not None:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+            self._say_no_room(error)
+            return
+        self.open_path(path)
+
+    def _say_no_room(self, error: OSError) -> None:
+        folder = self._pasted.parent if self._pasted is not None else tempfile.tempdir or ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = self.tr("There is no room for the picture in the temporary folder {0}.").format(folder)
+        else:
+            reason = error.strerror or error
+            message = self.tr("The picture cannot be kept in the temporary folder {0} ({1}).").format(folder, reason)
+        self.messages.show_message(message, self.tr("Free some space there, or open a file."))
 
     @Slot()
     def render_new(self) -> None:

@@ -1,5 +1,6 @@
 """A picture drowns on a page of the real window, on a session of its own, and carving goes on undisturbed."""
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog
 from sculptor_app.core.files import TEMPORARY
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui.drown.page import DrownPage
+from sculptor_app.ui.widgets.picture_source import png_of
 from tests.helpers.window import RUN_MS, Driver
 
 
@@ -236,6 +238,33 @@ def test_what_is_on_the_clipboard_is_pasted_and_read_like_a_file(driver: Driver,
     clipboard.clear()
     driver.window.close()
     assert not page._pasted.exists()
+
+
+@pytest.mark.parametrize("door", ["image", "png", "on screen"])
+def test_a_picture_that_has_no_room_among_temporary_files_is_said_and_leaves_nothing(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    page, clipboard, real = enter(driver), QApplication.clipboard(), Path.write_bytes
+    image, mime = QImage(40, 30, QImage.Format.Format_RGB32), QMimeData()
+    image.fill(QColor(200, 120, 40))
+
+    def write_half(path: Path, content: bytes) -> int:
+        real(path, content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    if door == "on screen":
+        page.open_image(image, "noisy")
+    else:
+        mime.setData("image/png", png_of(image)) if door == "png" else mime.setImageData(image)
+        clipboard.setMimeData(mime)
+        page.paste()
+    message = driver.window.panels.messages.message
+    clipboard.clear()
+    assert message.startswith(f"There is no room for the picture in the temporary folder {page._pasted.parent}.")
+    assert not list(page._pasted.glob("*.png"))
+    monkeypatch.undo()
+    wait_for_another(driver, page, lambda: page.open_image(image, "noisy"))
 
 
 def test_greys_that_were_scaled_are_said_beside_the_picture(driver: Driver, tmp_path: Path) -> None:
