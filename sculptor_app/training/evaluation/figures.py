@@ -125,7 +125,7 @@ def as_table(evaluation: Evaluation) -> str:
     lines = [f"{head}{number_text(settings['guidance'])}, seed {settings['seed']}, beside as many fresh renders", ""]
     lines += [f"  {'':28}{'samples':>10}{'renders':>10}", *(f"  {name:28}{a:>10}{b:>10}" for name, a, b in rows), ""]
     octaves = ", ".join(f"{each:.2f}" for each in evaluation.octave_ratios)
-    lines.append(f"Power of the samples over the renders', by octave from the slowest waves on: {octaves}.")
+    lines.append(f"Power of the samples over the renders', by octave from the lowest frequencies on: {octaves}.")
     if evaluation.training_compared:
         lines.append(f"Compared with {evaluation.training_compared:,} training pictures.")
     else:

@@ -117,7 +117,9 @@ def test_zero_terminal_snr_suits_a_network_that_predicts_v() -> None:
 def test_a_rehearsal_draws_nothing_of_torchs_numbers() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    assert found_before(scheduler_of("KDPM2AncestralDiscreteScheduler", {}), 10) is None
+    # Not the cosine schedule: diffusers' first interpolated sigma is a difference that some processors round to zero.
+    own = scheduler_of("KDPM2AncestralDiscreteScheduler", {"beta_schedule": "scaled_linear"})
+    assert found_before(own, 10) is None
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -61,7 +61,7 @@ def test_the_table_names_the_mistakes_and_not_what_was_right():
     assert "12.346" in table
     assert "lattice of patches" in table
     assert "6.25      1.02" in table
-    assert "by octave from the slowest waves on: 0.50, 1.25." in table
+    assert "by octave from the lowest frequencies on: 0.50, 1.25." in table
     assert "it has no training.json" in table
     assert "nearest" not in table
 
