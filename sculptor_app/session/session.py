@@ -295,8 +295,11 @@ class Session(QObject):
         if self.into_noise or shown is None:
             return
         runs = [run for run in self._runs_before if run is not there]
-        if shown.trajectory.last or shown.trajectory is self._growing:
-            runs.insert(0, replace(shown, position=self._position))
+        goes_on = shown.trajectory is self._growing
+        if shown.trajectory.last or goes_on:
+            is_followed = goes_on and self._following  # then it comes back at what is its newest state by then
+            position = shown.trajectory.planned_steps if is_followed else self._position
+            runs.insert(0, replace(shown, position=position))
         self._set_runs_before(self._within_memory(runs))
 
     def bound_memory(self) -> None:

@@ -140,8 +140,16 @@ class RunControl(QObject):
 
     def show_again(self, run: ShownRun) -> None:
         """Put one of the session's `runs_before` back on screen."""
+        self._messages.pass_by()  # perhaps that very run's
         self._session.show_again(run)
         self._measure_shown()
+
+    def show_number(self, number: int) -> None:
+        """Put a run back on screen by its number, if it has not been forgotten meanwhile."""
+        for run in self._session.runs_before:
+            if run.number == number:
+                self.show_again(run)
+                return
 
     @Slot()
     def show_going_on(self) -> None:
@@ -314,11 +322,11 @@ class RunControl(QObject):
         self.pace_changed.emit()
         kept = next((run for run in self._session.runs_before if run.trajectory is trajectory), None)
         if kept is not None and trajectory is not None:
-            what = " · ".join(run_title(trajectory, kept.source))
+            what, number = " · ".join(run_title(trajectory, kept.source)), kept.number
             took = "" if end_text(trajectory) else steps_took_text(trajectory.last, time_taken_s(trajectory))
             self._messages.show_message(
                 " · ".join(filter(None, [what, took])), action=self.tr("Show it"),
-                on_action=lambda: self.show_again(kept), is_fault=False, passes=True,
+                on_action=lambda: self.show_number(number), is_fault=False, passes=True,
             )  # fmt: skip
 
     @Slot()

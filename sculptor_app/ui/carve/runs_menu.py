@@ -45,6 +45,4 @@ class RunsMenu(QMenu):
                 action.triggered.connect(functools.partial(self._show, run.number))
 
     def _show(self, number: int, _: bool = False) -> None:
-        run = next((run for run in self._session.runs_before if run.number == number), None)
-        if run is not None:  # else it has been forgotten while the menu was open
-            self._run_control.show_again(run)
+        self._run_control.show_number(number)

@@ -296,6 +296,8 @@ def test_a_run_that_comes_to_its_end_while_another_is_looked_at_says_so(ready: D
     assert ready.session.last == 3
     ready.window.bench.menus.actions["run_before"].trigger()
     assert (ready.session.trajectory, ready.session.last, ready.session.measures.last) == (long, 150, 150)
+    assert ready.session.position == 150  # it was followed when it was left
+    assert ready.window.panels.messages.message == ""  # what it said has been done
 
 
 def test_all_runs_in_memory_are_in_a_menu(ready: Driver) -> None:
