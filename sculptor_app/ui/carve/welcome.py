@@ -44,7 +44,7 @@ LEAST_TILE_PX, MOST_TILE_PX, BETWEEN_TILES_PX, BETWEEN_PARTS_PX = 28, 84, 14, 28
 
 
 class IdeaStrip(QWidget):
-    """Pictures drown in noise; a model learns to take noise off; so it can begin with nothing but noise.
+    """Pictures drown in noise; a model learns to take noise off; so it can begin with pure noise.
 
     The pictures are of real runs of the embedded model: `packaging/welcome.py` makes them.
     """
@@ -57,7 +57,7 @@ class IdeaStrip(QWidget):
         self.sentences = (
             self.tr("Pictures drown in noise."),
             self.tr("A model learns to take noise off."),
-            self.tr("So it can begin with nothing but noise."),
+            self.tr("So it can begin with pure noise."),
         )
         self.setAccessibleName(" ".join(self.sentences))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -91,7 +91,7 @@ class IdeaStrip(QWidget):
         painter.setPen(QColor(tokens.text))
         painter.setFont(fonts.strong())
         above = QRectF(left, 0, self._part_px(side), top - 8)
-        flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom
+        flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
         painter.drawText(above, int(flags), self.sentences[part])
         tile_px = self._sheet.height()
         for place, tile in enumerate(TILES[part]):
@@ -158,7 +158,6 @@ class Welcome(QWidget):
         story.setWordWrap(True)
         self._sentences.append(story)
         self.button = QPushButton(self.tr("Start"), self)
-        self.button.setProperty("kind", "primary")
         self.button.setMinimumWidth(160)
         self.button.clicked.connect(self.start_requested)
         row = QHBoxLayout()
@@ -191,6 +190,7 @@ class Welcome(QWidget):
             action.setProperty("tone", "muted")
             action.setWordWrap(True)
             self._actions.append(action)
+            self._steps[phase.key].hide()
             self._steps[phase.key].setFont(fonts.small())
             self._steps[phase.key].setProperty("tone", "muted")
             centre = Qt.AlignmentFlag.AlignHCenter
@@ -222,6 +222,8 @@ class Welcome(QWidget):
         for span in spans:
             text = self.tr("step {0}") if span.first_step == span.last_step else self.tr("steps {0}")
             self._steps[span.phase.key].setText(text.format(names.step_range(span.first_step, span.last_step)))
+        for label in self._steps.values():  # an empty line would part names from what is said of them
+            label.setVisible(bool(spans))
 
     def set_can_start(self, can: bool) -> None:
         self.button.setEnabled(can)

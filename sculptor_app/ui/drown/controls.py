@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from sculptor_app.core.requests.request import MAX_STEPS, RunRequest
@@ -82,13 +82,19 @@ class DrownControls(RunForm):
         self.steps.setToolTip(
             self.tr("Layers of noise between the picture and pure noise, 1 to {0}.").format(MAX_STEPS)
         )
-        self.longer_side = ChoiceBox([(self.tr("{0} px").format(size), str(size)) for size in SIZES_PX], self)
+        self.longer_side = ChoiceBox([(self.tr("≤ {0} px").format(size), str(size)) for size in SIZES_PX], self)
         self.longer_side.setCurrentIndex(self.longer_side.findData("512"))
-        self.longer_side.setToolTip(self.tr("A larger picture is shrunk until its longer side is this."))
+        self.longer_side.setToolTip(
+            self.tr("A larger picture is shrunk until its longer side is this; a smaller one stays as it is.")
+        )
         self._seeds = SeedRow(self)
         self.seed = self._seeds.line
         self.seed.setToolTip(explained("seed"))
-        self.layers = ChoiceBox([(self.tr("The same"), "one"), (self.tr("Fresh layers"), "fresh")], self)
+        self.layers = ChoiceBox(
+            [(self.tr("One for all layers"), "one"), (self.tr("Fresh in each layer"), "fresh")], self
+        )
+        for box in (self.longer_side, self.layers):
+            box.setMinimumContentsLength(6)  # or the panel would be wider than that of other pages
         self.layers.setToolTip(
             self.tr(
                 "The same noise growing stronger, or fresh noise laid on in every layer. "
@@ -141,7 +147,7 @@ class DrownControls(RunForm):
         column.addWidget(self.title)
         column.addWidget(self.open_button)
         column.addLayout(others)
-        named = QHBoxLayout()
+        named = self._named = QHBoxLayout()
         named.setSpacing(8)
         for label in (self.name, self.about):
             label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
@@ -204,6 +210,19 @@ class DrownControls(RunForm):
         """Show the name of the picture and notes about it."""
         self.name.setText(name)
         self.about.setText(about)
+        self.about.set_tip(name)
+        self._divide()
+
+    def _divide(self) -> None:
+        """The picture's name takes its room first, all but that of its size."""
+        size = self.about.fontMetrics().horizontalAdvance(self.about.text().split(" · ")[0])
+        margins = self._column.contentsMargins()
+        room = self.width() - margins.left() - margins.right() - self._named.spacing() - size - 2
+        self.name.setMinimumWidth(max(0, min(self.name.sizeHint().width(), room)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._divide()
 
     def show_picture_for_model(self, image: QImage | None, is_whole: bool = True) -> None:
         """Show the picture at the size that the model works at; None where the model takes no picture from here.

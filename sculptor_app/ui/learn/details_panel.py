@@ -100,5 +100,7 @@ class DetailsPanel(QWidget):
         earlier = self._seen // EARLIER
         before = learned_at(self._reports, earlier) if self._reports[0].pictures <= earlier else [None] * 9
         at = self.tr("after {0}").format(display(pictures_text(self._seen)))
+        shares = learned_at(self._reports, self._seen)
+        is_seen = any(share is not None and share != now for share, now in zip(before, shares, strict=True))
         line = self.tr("dashed: after {0:,}").format(earlier)
-        self.learned.set_shares(learned_at(self._reports, self._seen), before, f"{at} · {line}")
+        self.learned.set_shares(shares, before, f"{at} · {line}" if is_seen else at)

@@ -22,6 +22,7 @@ from sculptor_app.training.records.events import (
     Sampled,
     Stepped,
 )
+from sculptor_app.training.records.plan import OWN
 from sculptor_app.ui.learn import texts
 from sculptor_app.ui.learn.details_panel import LEAST_WIDTH_PX, WIDTH_PX, DetailsPanel
 from sculptor_app.ui.learn.presenter import SamplesPresenter
@@ -197,7 +198,18 @@ class LearnPage(Page):
         done = self.tr("{0:,} of {1:,}").format(event.done, event.of)
         activity = self.tr("rendering sculptures") if event.is_rendering else self.tr("reading pictures")
         self.run_panel.show_progress(event.done / max(1, event.of), done, activity)
-        self.samples.set_invitation(self.tr("The pictures to learn from are on their way"), "")
+        self._invite()
+
+    def _invite(self) -> None:
+        """What stands where the grid will: how to begin, or what is going on until there is a row."""
+        reads = self.settings_panel.preset.currentData() == OWN
+        title = ""
+        if self.learner.state is not TrainingState.IDLE and self._run is not None:
+            title = self.tr("Learning has begun: its first pictures are on their way…")
+        elif self.learner.state is not TrainingState.IDLE:
+            title = self.tr("Starting: reading the pictures…") if reads else ""
+            title = title or self.tr("Starting: rendering the first pictures…")
+        self.samples.set_invitation(title, "")
 
     def _show_learned(self, event: Learned) -> None:
         self._seen = event.pictures  # not every step is reported
@@ -221,7 +233,6 @@ class LearnPage(Page):
     def _show_run(self, run: RunSummary) -> None:
         self._run, self._seen, self._reports = run, run.pictures, list(run.reports)
         self.settings_panel.show_plan(run.plan)
-        self.samples.set_invitation("", "")
         self.details.set_reports(self._reports)
         self.presenter.set_run(run)
         total = run.plan.recipe.total_pictures
@@ -231,7 +242,6 @@ class LearnPage(Page):
     def _forget_run(self) -> None:
         self._run, self._seen, self._reports = None, 0, []
         self.settings_panel.show_plan(None)
-        self.samples.set_invitation("", "")
         self.details.clear()
         self.presenter.set_run(None)
         self.run_panel.show_progress(0, "", "")
@@ -253,8 +263,8 @@ class LearnPage(Page):
     def _show_state(self) -> None:
         state = self.learner.state
         if state is TrainingState.IDLE and self._run is None:  # stopped before it began: nothing is on its way
-            self.samples.set_invitation("", "")
             self.run_panel.show_progress(0, "", "")
+        self._invite()
         self.settings_panel.set_busy(state is not TrainingState.IDLE)
         self.run_panel.show_state(state, self._run is not None, self.settings_panel.reason or self._reason_to_rest())
         self.ability_changed.emit()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -19,7 +19,7 @@ from sculptor_app.session.session import Session
 from sculptor_app.training.records.plan import NOISES
 from sculptor_app.ui.learn.cells import GUESS, STATE
 from sculptor_app.ui.learn.grid import SampleGrid
-from sculptor_app.ui.theme import fonts, icon
+from sculptor_app.ui.theme import fonts, icon, theme
 from sculptor_app.ui.widgets.basics import ElidedLabel
 from sculptor_app.ui.widgets.timeline import Timeline
 
@@ -32,6 +32,50 @@ class DenoisingTimeline(Timeline):
             event.ignore()
         else:
             super().keyPressEvent(event)
+
+
+SKETCH_ROWS, SKETCH_COLUMNS, SKETCH_CELL_PX, SKETCH_GAP_PX = 4, 7, 34, 5
+
+
+class GridSketch(QWidget):
+    """The grid that will grow, with empty cells: what it counts downwards and to the right."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.setAccessibleName(self.tr("Sketch of the grid: pictures seen downwards, denoising steps to the right"))
+        theme().changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        pitch, line = SKETCH_CELL_PX + SKETCH_GAP_PX, self.fontMetrics().height() + 4
+        return QSize(SKETCH_COLUMNS * pitch + 2 * line, SKETCH_ROWS * pitch + line)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, 0)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        line = self.fontMetrics().height() + 4
+        pitch = min(SKETCH_CELL_PX + SKETCH_GAP_PX, (self.height() - line) / SKETCH_ROWS, self.width() / 9)
+        if pitch < 2 * SKETCH_GAP_PX:
+            return
+        tokens, side = theme().tokens, pitch - SKETCH_GAP_PX
+        wide, high = SKETCH_COLUMNS * pitch, SKETCH_ROWS * pitch
+        left, top = (self.width() - wide) / 2, float(line)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(tokens.hairline_strong), 1))
+        painter.setBrush(QColor(tokens.pressed))
+        for row in range(SKETCH_ROWS):
+            for column in range(SKETCH_COLUMNS):
+                painter.drawRoundedRect(QRectF(left + column * pitch, top + row * pitch, side, side), 3, 3)
+        painter.setPen(QColor(tokens.muted))
+        painter.setFont(fonts.small())
+        middle = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextDontClip)
+        painter.drawText(QRectF(left, 0, wide, line), middle, self.tr("denoising steps →"))
+        painter.translate(left - line / 2 - 2, top + high / 2)
+        painter.rotate(-90)
+        painter.drawText(QRectF(-high / 2, -line / 2, high, line), middle, self.tr("← pictures seen"))
+        painter.end()
 
 
 class SamplesView(QWidget):
@@ -134,12 +178,15 @@ class SamplesView(QWidget):
         self.text.setWordWrap(True)
         for label in (self.title, self.text):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.sketch = GridSketch(panel)
         self.set_invitation("", "")
         inner = QWidget(panel)
         inner.setMaximumWidth(480)
         column = QVBoxLayout(inner)
         column.setSpacing(10)
         column.addStretch(2)
+        column.addWidget(self.sketch)
+        column.addSpacing(8)
         column.addWidget(self.title)
         column.addWidget(self.text)
         column.addStretch(3)

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from sculptor_app import folders
 from sculptor_app.core.files import is_there
 from sculptor_app.session.training import TrainingState
-from sculptor_app.training.records.plan import OWN, OWN_SIZES, PRESETS, TINY, Plan, plan_of
+from sculptor_app.training.records.plan import OWN, OWN_SIZES, PRESETS, SMALL, TINY, Plan, plan_of
 from sculptor_app.ui.fields.field_grid import FieldGrid
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
 from sculptor_app.ui.learn.texts import preset_name, preset_note
@@ -206,6 +206,8 @@ class TrainingSettings(QWidget):
         self._own.setVisible(key == OWN)
         if self._begun is None:
             self.total.set_text(str(PRESETS[key].recipe.total_pictures))
+            if self.run.path and self.folder.parent == folders.runs() and not is_there(self.folder):
+                self.run.set_path(str(new_folder(key)))
         self._validate()
 
     @Slot(str)
@@ -225,10 +227,13 @@ class TrainingSettings(QWidget):
         self.edited.emit()
 
 
+FOLDER_WORDS = {TINY: "busts", SMALL: "sculptures", OWN: "own-pictures"}
+
+
 def new_folder(preset: str = TINY) -> Path:
     """A folder for a new run, whose name nobody has yet."""
-    root = folders.runs()
-    names = (preset if number == 1 else f"{preset}-{number}" for number in range(1, 10**6))
+    root, word = folders.runs(), FOLDER_WORDS[preset]
+    names = (word if number == 1 else f"{word}-{number}" for number in range(1, 10**6))
     return next(root / name for name in names if not is_there(root / name))
 
 

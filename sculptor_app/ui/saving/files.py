@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 
 
+USUAL_PICTURE_PX = 512
+"""A saved picture is at least as large as this at first: one of 64 pixels is a stamp on a slide."""
+
 MOST_NAMED = 30
 """Letters of a prompt in a suggested name."""
 
@@ -328,7 +331,8 @@ class Files(QObject):
         own_px = max(image.width(), image.height())
         sizes = sizes_of(own_px)
         own = [] if any(size == own_px for size, _ in sizes) else [(own_px, "1×")]  # larger than GIFs are made
-        return self.ask_size(sizes + own, own_px, "files/picture_size")
+        usual_px = own_px * max(1, -(-USUAL_PICTURE_PX // own_px))
+        return self.ask_size(sizes + own, usual_px, "files/picture_size")
 
     def ask_grid_size(self, grid: RunGrid) -> int | None:
         """The longer side that each picture of many runs is to be saved with; None where the saving was given up."""
@@ -352,7 +356,10 @@ class Files(QObject):
         usual = min(range(len(sizes)), key=lambda index: abs(sizes[index][0] - usual_px))
         first = names.index(remembered) if remembered in names else usual
         texts = [self.tr("{0} px · {1}").format(size, name) for size, name in sizes]
-        title, label = self.tr("Save picture"), label or self.tr("Its longer side")
+        title, label = (
+            self.tr("Save picture"),
+            label or self.tr("How large is the longer side of the picture in the file?"),
+        )
         chosen, is_chosen = QInputDialog.getItem(self._parent, title, label, texts, first, False)
         if not is_chosen:
             return None

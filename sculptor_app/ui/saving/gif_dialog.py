@@ -102,6 +102,8 @@ class ExportGifDialog(QDialog):
         self.facts = QLabel(self)
         self.facts.setProperty("tone", "muted")
         self.facts.setFont(theme.fonts.tabular(theme.fonts.body()))
+        self.facts.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.facts.setFixedHeight(2 * self.facts.fontMetrics().lineSpacing() + 2)
         self.path = QLineEdit(str(path), self)
         self.path.setAccessibleName(self.tr("File"))
         self.format = ChoiceBox([(row.short_name, row.short_name) for row in self._formats], self)

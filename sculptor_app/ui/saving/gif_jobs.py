@@ -67,10 +67,10 @@ def export_job(row: AnimationFormat, path: Path, export: Export) -> Job:
 
 
 def facts_text(options: AnimationOptions, shown: Preview, size: str) -> str:
-    """As "51 frames · 5.4 s · 256 × 305 · about 840 KB"."""
+    """As "51 frames · 5.4 s" over "256 × 305 · about 840 KB"."""
     held = min(shown.frames, 2 if options.into_noise else 1)
     seconds = (options.delay_ms * (shown.frames - held) + max(options.hold_ms, options.delay_ms) * held) / 1000
     measure = f"{shown.width_px} × {shown.height_px}"
     translate = QCoreApplication.translate
     frames = plural(shown.frames, translate("GifTexts", "1 frame"), translate("GifTexts", "{0} frames"))
-    return " · ".join((frames.format(shown.frames), duration_text(seconds), measure, size))
+    return f"{frames.format(shown.frames)} · {duration_text(seconds)}\n{measure} · {size}"

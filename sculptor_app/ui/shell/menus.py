@@ -204,10 +204,10 @@ class Menus(QObject):
     def _frame_entries(self) -> list[MenuEntry]:
         stage, presenter = self._views.stage, self._views.presenter
         arrangements = [
-            (self.tr("Frames as they &fit"), AUTOMATIC),
-            (self.tr("One frame &large"), LARGE),
-            (self.tr("Frames side by &side"), ROW),
-            (self.tr("&One frame alone"), ALONE),
+            (self.tr("Frames laid out to &fit"), AUTOMATIC),
+            (self.tr("One &large frame, two small"), LARGE),
+            (self.tr("Three frames &side by side"), ROW),
+            (self.tr("&Only the first frame"), ALONE),
         ]
         film = [(stage.kind_name(kind), kind) for kind in ANIMATED_KINDS]
         session = self._panels.session
@@ -297,7 +297,7 @@ class Menus(QObject):
                 [(number_text(speed), speed) for speed in SPEEDS],
                 self._session.speed,
                 lambda speed: self._session.set_speed(speed),
-                self.tr("&Speed, a second"),
+                self.tr("&Speed of playing (steps a second)"),
                 current=lambda: self._session.speed,
             ),
             Choice(

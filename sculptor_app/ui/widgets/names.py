@@ -160,7 +160,7 @@ def disclosures() -> list[tuple[str, Disclosure]]:
 
 def disclosure_title() -> str:
     """Name of that choice, with the mnemonic that a menu shows."""
-    return translate("Names", "Saved files &tell")
+    return translate("Names", "What saved files &tell of")
 
 
 def disclosure_tip() -> str:

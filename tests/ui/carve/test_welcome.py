@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from sculptor_app import resources
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.trajectory.forward import run_forward_process
+from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 from sculptor_app.diffusion.sampling.noise import seed_noise
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.pictures import frame
 from sculptor_app.ui.carve.welcome import CARVE, DROWN, LEAST_TILE_PX, TILES, Welcome
+from sculptor_app.ui.theme import fonts
 from tests.helpers.window import Driver
 
 
@@ -44,6 +47,7 @@ def test_it_says_less_where_there_is_less_room(qtbot: QtBot, width: int, height:
     window = QWidget()
     qtbot.addWidget(window)
     welcome = Welcome(window)
+    welcome.set_plan([PhaseSpan(phase, 1 + phase.index, 1 + phase.index) for phase in PHASES])
     window.resize(width, height)
     welcome.resize(width, height)
     window.show()
@@ -56,6 +60,19 @@ def test_it_says_less_where_there_is_less_room(qtbot: QtBot, width: int, height:
     actions = [part for part in shown if "polish" in part.toolTip() or "crisp" in getattr(part, "text", str)()]
     assert welcome.minimumSizeHint().height() <= height
     assert (welcome.strip.isVisible(), welcome._phases.isVisible(), bool(actions)) == (said > 0, said > 1, said > 2)
+
+
+def test_its_sentences_take_a_line_each_and_its_phases_no_empty_one(qtbot: QtBot) -> None:
+    welcome = Welcome()
+    qtbot.addWidget(welcome)
+    welcome.resize(800, 620)
+    welcome.show()
+    QApplication.processEvents()
+    assert welcome.strip._text_px() <= 1.5 * QFontMetrics(fonts.strong()).height()
+    assert not any(label.isVisible() for label in welcome._steps.values())
+    welcome.set_plan((PhaseSpan(PHASES[0], 1, 5), PhaseSpan(PHASES[1], 6, 15)))
+    assert all(label.isVisible() for label in welcome._steps.values())
+    assert welcome.button.property("kind") != "primary"  # the panel's Start is
 
 
 def test_start_is_off_while_the_run_is_refused(driver: Driver) -> None:

@@ -181,6 +181,8 @@ def test_a_paused_run_is_stopped(driver: LearnDriver) -> None:
 
 def test_a_stop_is_obeyed_before_anything_is_learned(driver: LearnDriver) -> None:
     driver.press_go()
+    assert driver.page.samples.title.text().startswith("Starting: ")  # at once
+    assert "Press Start" not in driver.page.samples.text.text()
     driver.page._take(Preparing(is_rendering=True, done=360, of=480))
     assert driver.run_panel.line.text() == "360 of 480"
     driver.page.stop()
@@ -203,6 +205,7 @@ def test_an_empty_page_invites_and_says_what_is_missing(driver: LearnDriver) -> 
     samples = driver.page.samples
     assert "what noise looks like" in samples.title.text()
     assert "Press Start" in samples.text.text()
+    assert samples.sketch.isVisible()
     samples.set_invitation("The pictures are on their way", "")
     assert "Press Start" not in samples.text.text()  # it has been
     assert driver.page.samples._stack.currentIndex() == 0
