@@ -2,6 +2,7 @@
 
 import os
 import threading
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sculptor_app.core.trajectory import forward
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
-from tests.core.pictures.test_opening import bomb
+from tests.core.pictures.samples import png
 
 SIZE = (48, 32)
 GIF = ("--out", "x.gif")
@@ -186,7 +187,7 @@ def write_bad_pictures(folder: Path) -> None:
     (folder / "empty.png").write_bytes(b"")
     (folder / "letter.txt").write_text("Dear reader")
     (folder / "script.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n{} loop\n")
-    (folder / "bomb.png").write_bytes(bomb(40_000, 40_000))
+    (folder / "bomb.png").write_bytes(png(40_000, 40_000, zlib.compress(b"\0" * 999), colours=2))
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     Image.new("RGB", (2000, 3)).save(folder / "strip.png")
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
