@@ -248,7 +248,7 @@ def _question(target: Path, parent: QWidget) -> tuple[QMessageBox, QPushButton]:
     question.setText(translate("GifTexts", "{0} is there already.").format(name))
     question.setInformativeText(translate("GifTexts", "Replace it? If the saving fails, the old file stays as it is."))
     replace = question.addButton(translate("GifTexts", "Replace"), QMessageBox.ButtonRole.AcceptRole)
-    question.addButton(QMessageBox.StandardButton.Cancel)
+    question.setDefaultButton(question.addButton(QMessageBox.StandardButton.Cancel))  # Return, pressed once too often
     return question, replace
 
 

@@ -179,6 +179,7 @@ def test_no_name_makes_a_dialog_wider_than_a_screen(qtbot: QtBot) -> None:
         dialog.close()
     assert question.text().startswith("<b>aaa")
     assert question.textFormat() is Qt.TextFormat.PlainText
+    assert question.buttonRole(question.defaultButton()) is QMessageBox.ButtonRole.RejectRole  # Return replaces nothing
 
 
 def test_bars_lie_over_what_they_belong_to_and_move_nothing(qtbot: QtBot) -> None:
