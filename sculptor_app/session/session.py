@@ -237,9 +237,10 @@ class Session(QObject):
             source: where it was opened from, for people.
         """
         self.pause()
-        if running and trajectory is trajectory.undecoded:
+        is_same_run = self._run is not None and self._run.trajectory is trajectory.undecoded
+        if running and (not is_same_run or trajectory is trajectory.undecoded):  # else it is decoded, and is over
             self._growing = trajectory
-        if self._run is None or self._run.trajectory is not trajectory.undecoded:
+        if not is_same_run:
             self._keep(trajectory, measures, source)
         self._trajectory, self._measures = trajectory, measures
         self._last = trajectory.last
