@@ -42,7 +42,7 @@ SLACK_PX = 2
 
 _BETWEEN = " · "
 _LEAST_LETTERS = 5
-_SHRUNK = 0.85
+_SHRUNK = 0.87, 0.75, 0.68
 
 
 class ElidedLabel(QLabel):
@@ -73,17 +73,22 @@ class ElidedLabel(QLabel):
         """Write the first part in smaller type before it is cut."""
         self._shrinks = True
 
-    def _smaller_font(self) -> QFont:
-        font = QFont(self.font())
-        font.setPointSizeF(font.pointSizeF() * _SHRUNK)
-        return font
+    def _smaller_font(self, text: str) -> QFont | None:
+        """The largest of the smaller fonts in which a text has room."""
+        for factor in _SHRUNK if self._shrinks else ():
+            font = QFont(self.font())
+            font.setPointSizeF(font.pointSizeF() * factor)
+            if QFontMetrics(font).horizontalAdvance(text) <= self.contentsRect().width():
+                return font
+        return None
 
     @property
     def shown_font(self) -> QFont:
         """What the text is painted in: the label's own font, or a smaller one where it would be cut in that."""
-        first, shown = self.text().split(_BETWEEN)[0], self.shown_text
-        is_wide = self.fontMetrics().horizontalAdvance(shown) > self.contentsRect().width()
-        return self._smaller_font() if self._shrinks and shown == first and is_wide else self.font()
+        shown = self.shown_text
+        if self.fontMetrics().horizontalAdvance(shown) <= self.contentsRect().width():
+            return self.font()
+        return self._smaller_font(shown) or self.font()
 
     def text(self) -> str:
         return super().text() if self._own_text is None else self._own_text
@@ -121,7 +126,7 @@ class ElidedLabel(QLabel):
             text = _BETWEEN.join(parts[:count])
             if metrics.horizontalAdvance(text) <= width:
                 return text
-        if self._shrinks and QFontMetrics(self._smaller_font()).horizontalAdvance(parts[0]) <= width:
+        if self._smaller_font(parts[0]) is not None:
             return parts[0]
         elided = metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, width)
         kept, _, cut = elided.rpartition(" ")

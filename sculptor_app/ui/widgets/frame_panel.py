@@ -143,7 +143,7 @@ class FramePanel(QWidget):
         header = QWidget(self)
         row = QHBoxLayout(header)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
+        row.setSpacing(4)
         self.title_button = QToolButton(header)
         self.title_button.setProperty("kind", "title")
         self.title_button.setFont(fonts.strong())

@@ -63,7 +63,7 @@ def test_a_label_may_shrink_before_it_is_cut(qtbot: QtBot) -> None:
     whole = label.fontMetrics().horizontalAdvance("SNR < 0.0001")
     label.resize(whole + 2, 20)
     assert (label.shown_text, label.shown_font) == ("SNR < 0.0001", label.font())
-    label.resize(round(0.9 * whole), 20)
+    label.resize(round(0.72 * whole), 20)
     assert label.shown_text == "SNR < 0.0001"
     assert label.shown_font.pointSizeF() < label.font().pointSizeF()
     assert QFontMetrics(label.shown_font).horizontalAdvance(label.shown_text) <= label.width()
