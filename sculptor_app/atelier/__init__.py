@@ -1,7 +1,7 @@
-"""The atelier: rendered sculptures that the default model learns from. Qt-free, torch on CPU or GPU.
+"""The atelier: rendered sculptures that the default model learns from. Qt-free.
 
-Everything in a picture is a pure function of (seed, form, material). `render` is looked up on first use, so that the
-labels and the command line cost no import of torch.
+On a CPU compiled kernels render them, on a GPU torch. Everything in a picture is a pure function of (seed, form,
+material). `render` is looked up on first use, so that the labels and the command line cost no import of torch.
 """
 
 from typing import TYPE_CHECKING, Any

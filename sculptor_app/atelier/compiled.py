@@ -1,4 +1,4 @@
-"""Rendering on a CPU by compiled kernels: the pictures of torch to one level of 255, in a fifth of its time.
+"""Rendering on a CPU by compiled kernels: the pictures of torch, in 8 bits to one level, in a fifth of its time.
 
 numba compiles them for the processor at their first use and keeps what it made: in the package's `__pycache__`, or in
 the program's cache where that cannot be written; NUMBA_CACHE_DIR names another place. Without numba torch renders.
@@ -37,6 +37,7 @@ Kernel = Callable[..., None]
 Tables = tuple[Any, np.ndarray]
 """A sculpture's solids and its scene, as `kernel_rays.rows` takes them."""
 
+_FAILED = "The compiled renderer could not be kept: %s", "The renderer could not be compiled, so torch renders: %r"
 _lock = threading.Lock()
 _found: list[Kernel | None] = []  # one, once it was looked for
 
@@ -58,7 +59,7 @@ def notice(device: str) -> str:
     with _lock:
         if _found or device != "cpu" or not _must_compile():
             return ""
-    return translate("errors", "The renderer is compiled for this processor first: some seconds, once.")
+    return translate("errors", "The renderer is compiled for this processor first: about ten seconds, once.")
 
 
 def _must_compile() -> bool:
@@ -95,14 +96,16 @@ def _load() -> Kernel | None:
     if config.DISABLE_JIT:
         return None
     folder = _cache_folder()
-    for place in [None] if folder is None else [folder, folder, None]:  # again, once what is damaged has been deleted
+    places = [None] if folder is None else [folder, folder, None]  # again, once what is damaged has been deleted
+    for attempt, place in enumerate(places):
         made = entry(rows)
         try:
             if place is not None:
                 _keep_in(place, made, config)
             made(*_tables_of(Shape()), 8, 0, 0, np.empty((3, 8, 8), np.float32))  # no rows: it is only compiled
         except Exception as error:  # what numba raises for a damaged file or a full disk is anything
-            _log.warning("The compiled renderer could not be %s: %r", "made" if place is None else "kept", error)
+            is_mended = attempt == 0 and place is not None and not made.overloads
+            _log.log(logging.INFO if is_mended else logging.WARNING, _FAILED[place is None], error)
             if place is not None:
                 shutil.rmtree(place, ignore_errors=True)
         if made.overloads:  # compiled it is, even if it was not kept

@@ -153,19 +153,31 @@ def test_what_is_damaged_is_made_again(anew: Path, monkeypatch: pytest.MonkeyPat
         path.write_bytes(path.read_bytes()[:7])
     monkeypatch.setattr(compiled, "_found", [])
     assert compiled.kernel() is not None
-    assert "could not be kept" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]  # nobody has to do anything
     monkeypatch.setattr(compiled, "_found", [])
     assert sum(compiled.kernel().stats.cache_hits.values()) == 1
 
 
-def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(anew: Path, monkeypatch: pytest.MonkeyPatch):
+def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(
+    anew: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
     anew.write_bytes(b"a file in place of the folder")
     made = compiled.kernel()
     assert made.overloads
     assert made.stats.cache_path is None
+    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said.startswith("The compiled renderer could not be kept: ")
     monkeypatch.setattr(compiled, "_found", [])
     monkeypatch.setattr(compiled, "_cache_folder", lambda: None)
     assert compiled.kernel().overloads
+
+
+def test_what_cannot_be_compiled_torch_renders(anew: Path, monkeypatch: pytest.MonkeyPatch):
+    from sculptor_app.atelier import kernel_rays
+
+    monkeypatch.setattr(kernel_rays, "rows", lambda *_: nothing_of_that_name)  # noqa: F821
+    assert compiled.kernel() is None
+    assert torch.equal(render([3], [0], [1], 16), render_by_torch([3], [0], [1], 16, CPU))
 
 
 def test_a_full_disk_costs_the_kept_file_alone(anew: Path, monkeypatch: pytest.MonkeyPatch):
