@@ -223,7 +223,7 @@ def test_one_picture_waits_for_no_compiler(monkeypatch):
         (["--out", ""], 2, "The path is empty; write the name of a file or folder."),
         (["--out", "~nobody-of-that-name/x.png"], 5, "does not exist. Create it, or choose another."),
         (["--out", "x.gif"], 2, "x.gif is no .png. Choose such a name."),
-        (["--out", "."], 2, ". is no .png."),
+        (["--out", "."], 5, ". is a folder. Add a file name."),
         (["--device", "abacus"], 2, "The device 'abacus' is not available here."),
         (["--size", "1024", "--rows", "64"], 2, "The sheet would have 805 million pixels."),
     ],
