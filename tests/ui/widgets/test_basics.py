@@ -202,7 +202,7 @@ def test_bars_lie_over_what_they_belong_to_and_move_nothing(qtbot: QtBot) -> Non
     qtbot.waitUntil(lambda: bars.height() > 80)
     assert (left.geometry(), right.geometry()) == before
     assert (bars.x(), bars.y(), bars.width()) == (right.x(), right.y(), right.width())
-    assert message.height() >= message.heightForWidth(right.width())
+    qtbot.waitUntil(lambda: message.height() >= message.heightForWidth(right.width()))
     message.clear()
     work.hide()
     qtbot.waitUntil(lambda: bars.height() == 0)
