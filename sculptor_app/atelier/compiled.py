@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,10 @@ def _must_compile() -> bool:
 
 
 def _cache_folder() -> Path | None:
-    """Where what was compiled of exactly these sources is kept; None where nothing can be."""
-    made_of = hashlib.sha256(b"\0".join((HERE / name).read_bytes() for name in SOURCES))
+    """Where what this numba and Python compiled of these sources is kept; None where nothing can be."""
+    made_of = hashlib.sha256(f"{version('numba')} {sys.implementation.cache_tag}".encode())
+    for name in SOURCES:
+        made_of.update((HERE / name).read_bytes())
     name, beside = f"{KEPT}{made_of.hexdigest()[:16]}", HERE / "__pycache__"
     if named := os.environ.get("NUMBA_CACHE_DIR"):
         return Path(named) / name
@@ -162,7 +165,10 @@ def _pack(seed: int, form: int, material: int) -> Tables:
 
 
 def _tables_of(shape: Shape, scene: dict[str, np.ndarray] | None = None) -> Tables:
-    """Solids and scene in the layout of the kernels; the padding of `scene.pack` is not needed here."""
+    """Solids and scene in the layout of the kernels, without the padding of `scene.pack`.
+
+    The last columns of cones and ellipsoids are the kernels' own scratch: what one thread renders from is its alone.
+    """
     from sculptor_app.atelier.kernel_light import FIELDS
 
     cones = [
