@@ -1,4 +1,4 @@
-"""Rendering on a CPU by compiled kernels: the pictures of torch, in 8 bits to one level, in a fifth of its time.
+"""Rendering on a CPU by compiled kernels: the pictures of torch, in 8 bits to one level, in a quarter of its time.
 
 numba compiles them for the processor at their first use and keeps what it made: in the package's `__pycache__`, or in
 the program's cache where that cannot be written; NUMBA_CACHE_DIR names another place. Without numba torch renders.
