@@ -44,6 +44,10 @@ class TrajectoryStorageError(SculptorError):
     """Frames could not be written to the spill file; everything recorded so far stays readable."""
 
 
+class TrajectoryFileError(SculptorError):
+    """A saved run cannot be opened, or a run cannot be saved as it is."""
+
+
 class PictureError(SculptorError):
     """A file cannot be opened as a picture."""
 

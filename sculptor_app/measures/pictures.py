@@ -17,7 +17,7 @@ from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.forward import ForwardTrajectory
 from sculptor_app.core.trajectory.latent_map import LatentMap
 from sculptor_app.core.trajectory.step import Frame
-from sculptor_app.core.trajectory.trajectory import DECODED, Trajectory
+from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.measures.colours import Bytes, Rgb32, bands_of, diverging_rgb32, rgb32_picture, rgb_of, robust_limit
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.spectrum import luminance
@@ -263,8 +263,6 @@ def _why_no_twin(trajectory: AnyTrajectory, k: int) -> str:
 
 def guidance_guesses(trajectory: AnyTrajectory, k: int) -> tuple[Frame, Frame] | None:
     """The unconditional guess of step k and the conditional one, (C, H, W) float32; None where there are not both."""
-    if not isinstance(trajectory, Trajectory):
-        return None
     unconditional, conditional = trajectory.guess_unconditional(k), trajectory.guess_conditional(k)
     return None if unconditional is None or conditional is None else (unconditional, conditional)
 

@@ -192,6 +192,22 @@ class AnyTrajectory(LevelSequence, ABC):
         self._check(k, first=0)
         return None
 
+    def guess_unconditional(self, k: int) -> Frame | None:
+        """The guess of step k of the network's answer without the condition, (C, H, W) float32, read-only.
+
+        None where guidance was not watched, or the two predictions are not known (`step(k).guidance_note` says why).
+
+        Raises:
+            IndexError: There is no such state yet.
+        """
+        self._check(k, first=0)
+        return None
+
+    def guess_conditional(self, k: int) -> Frame | None:
+        """The guess of step k of the network's answer with the condition, as `guess_unconditional` otherwise."""
+        self._check(k, first=0)
+        return None
+
     @abstractmethod
     def step(self, k: int) -> StepSummary:
         """The summary of step k, 1..last; `IndexError` if there is no such step, or not yet."""

@@ -160,17 +160,11 @@ class Trajectory(AnyTrajectory):
         return None if number is None else self._frames[number]
 
     def guess_unconditional(self, k: int) -> Frame | None:
-        """The guess of step k of the network's answer without the condition, (C, H, W) float32, read-only.
-
-        None where guidance was not watched, or the two predictions are not known (`step(k).guidance_note` says why).
-
-        Raises:
-            IndexError: There is no such state yet.
-        """
+        """The guess of step k without the condition, where guidance was watched."""
         return self._of_pair(k, 0)
 
     def guess_conditional(self, k: int) -> Frame | None:
-        """The guess of step k of the network's answer with the condition, as `guess_unconditional` otherwise."""
+        """The guess of step k with the condition, where guidance was watched."""
         return self._of_pair(k, 1)
 
     def _of_pair(self, k: int, which: int) -> Frame | None:
