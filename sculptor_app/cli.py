@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sculptor_app.commands.terminal import Parser
 
-_COMMANDS = ("sculpt", "invert", "forward", "check_model", "explain", "menu", "atelier", "train", "evaluate")
+_COMMANDS = (
+    "sculpt", "invert", "forward", "saved_run", "check_model", "explain", "menu", "atelier", "train", "evaluate",
+)  # fmt: skip
 """Modules of `sculptor_app.commands`, in the order in which the help lists them."""
-_WITHOUT_TORCH = ("explain", "menu")
+_WITHOUT_TORCH = ("saved_run", "explain", "menu")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

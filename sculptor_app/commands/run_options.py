@@ -254,7 +254,7 @@ def check_picture(
     for option in of_the_sculpture:
         if arguments.render is None and getattr(arguments, option.replace("-", "_")) is not None:
             raise OptionError(f"--{option} is that of a sculpture.", "Add --render FORM, or leave it out.")
-    for path in (arguments.out, arguments.csv):
+    for path in (arguments.out, arguments.csv, getattr(arguments, "save", None)):
         if path is not None and arguments.picture is not None and is_same_place(path, arguments.picture):
             raise OptionError(f"{path} is the picture itself.", "Choose another name to save under.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -25,7 +26,14 @@ from sculptor_app.commands.terminal import (
     stop_on_signal,
     whole_number,
 )
-from sculptor_app.core.errors import Cancelled, DeviceMissing, ModelFolderError, PictureError, SculptorError
+from sculptor_app.core.errors import (
+    Cancelled,
+    DeviceMissing,
+    ModelFolderError,
+    PictureError,
+    SculptorError,
+    TrajectoryFileError,
+)
 from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import MAX_STEPS, RequestError
 from sculptor_app.core.texts import byte_text
@@ -128,22 +136,52 @@ def animation_options(
     )
 
 
+def add_save(group: argparse._ArgumentGroup) -> None:
+    """Add `--save` and `--compact`."""
+    group.add_argument("--save", type=file_path, metavar="FILE", help="x.sculpt: everything that is recorded, for "
+                       "`sculptor-app info` and `export`, which need no model")  # fmt: skip
+    group.add_argument("--compact", action="store_true", help="save frames as 16-bit numbers, in half the space")
+
+
 def check_files(arguments: argparse.Namespace) -> None:
-    """Refuse (`ExportError`) `--out` and `--csv` that cannot be written, before any time is spent."""
-    out, numbers = arguments.out, arguments.csv
-    if out is None and numbers is None:
-        raise OptionError("There is nothing to save.", "Add --out FILE or --csv FILE.")
-    for path in (out, numbers):
-        if path is not None:
-            refuse_folder(path)
+    """Refuse (`ExportError`) files that cannot be written, before any time is spent."""
+    out, numbers, run = arguments.out, arguments.csv, getattr(arguments, "save", None)
+    paths = [path for path in (out, numbers, run) if path is not None]
+    if not paths:
+        more = ", --csv FILE or --save FILE" if hasattr(arguments, "save") else " or --csv FILE"
+        raise OptionError("There is nothing to save.", f"Add --out FILE{more}.")
+    if run is None and getattr(arguments, "compact", False):
+        raise OptionError("There is no run to be saved compact.", "Add --save FILE, or leave --compact out.")
+    for path in paths:
+        refuse_folder(path)
     if out is not None and picture_format(out) is None:
         known = " nor a ".join(row.suffix for row in picture_formats())
         raise OptionError(f"{out} is neither a {known}.", "Choose one of them.")
-    if out is not None and numbers is not None and is_same_place(out, numbers):
-        raise OptionError(f"{out} is to be a picture and numbers at once.", "Choose two names.")
-    for path in (out, numbers):
-        if path is not None:
-            check_target(path)
+    if run is not None and run.suffix.lower() != FORMATS["sculpt"].suffix:
+        raise OptionError(f"{run} is no {FORMATS['sculpt'].suffix}.", "Let the name end with it.")
+    for one, other in itertools.combinations(paths, 2):
+        if is_same_place(one, other):
+            what = "a picture and numbers" if one == out and other == numbers else "two files"
+            raise OptionError(f"{one} is to be {what} at once.", "Choose two names.")
+    for path in paths:
+        check_target(path)
+
+
+def save_run(arguments: argparse.Namespace, trajectory: AnyTrajectory, interruption: Interruption) -> None:
+    """Write `--save`, where that is asked for; errors are those of `write_files`."""
+    path: Path | None = getattr(arguments, "save", None)
+    if path is None:
+        return
+    with ProgressBar("Saving", 0, "frame") as bar:
+        export = Export(
+            trajectory,
+            progress=lambda done, _: bar.move_to(done),
+            stop=interruption.event,
+            disclosure=Disclosure(arguments.metadata),
+            is_compact=arguments.compact,
+        )
+        FORMATS["sculpt"].write(path, export)
+    _say_size(path)
 
 
 def write_files(
@@ -185,8 +223,13 @@ def write_files(
         export = Export(trajectory, measures=measures, disclosure=Disclosure(arguments.metadata))
         FORMATS["csv"].write(arguments.csv, export)
     for path in (out, arguments.csv):
-        if path is not None and is_terminal(stdout()):
-            say(f"{path}: {byte_text(path.stat().st_size)}", stdout())
+        if path is not None:
+            _say_size(path)
+
+
+def _say_size(path: Path) -> None:
+    if is_terminal(stdout()):
+        say(f"{path}: {byte_text(path.stat().st_size)}", stdout())
 
 
 EXIT_CODES: tuple[tuple[type[SculptorError], int], ...] = (
@@ -194,6 +237,7 @@ EXIT_CODES: tuple[tuple[type[SculptorError], int], ...] = (
     (DeviceMissing, BAD_INPUT),
     (OptionError, BAD_INPUT),
     (PictureError, BAD_INPUT),
+    (TrajectoryFileError, BAD_INPUT),
     (errors.FolderNotWritable, NOT_WRITTEN),
     (errors.BadInput, BAD_INPUT),
     (ModelFolderError, NO_MODEL),

@@ -27,9 +27,11 @@ from sculptor_app.commands.run_options import (
 from sculptor_app.commands.saving import (
     add_files,
     add_look,
+    add_save,
     animation_options,
     check_files,
     run_checked,
+    save_run,
     scale,
     write_files,
 )
@@ -66,6 +68,7 @@ from sculptor_app.measures.frame_kinds import current_word
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.start import Start
+    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.diffusion.sampling.engine import Engine
     from sculptor_app.exports.animation.plan import DecodedFrames, Wanted
@@ -87,6 +90,7 @@ SCULPT_EXAMPLES = """examples:
   sculptor-app sculpt --form vase --steps 100 --sampler dpmpp-2m --frames both --plot --out vase.gif
   sculptor-app sculpt --seed 3 --csv energies.csv
   sculptor-app sculpt --form ring --out ring.png
+  sculptor-app sculpt --form head --save head.sculpt
   sculptor-app sculpt --model FOLDER --guidance 7.5 --prompt "a marble lion" --out lion.gif
 """
 RESCULPT_EXAMPLES = """examples:
@@ -139,6 +143,13 @@ def _add_resculpt(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_output(parser: Parser) -> argparse._ArgumentGroup:
+    files, look = add_output(parser)
+    add_save(files)
+    return look
+
+
+def add_output(parser: Parser) -> tuple[argparse._ArgumentGroup, argparse._ArgumentGroup]:
+    """Add the files that show a run, and how a GIF of it looks; returns the two groups."""
     files = parser.add_argument_group("what to save")
     add_files(
         files, {"animation": "the run", "still": "its last picture"}, "energy per band and step, SNR, phase and times"
@@ -156,7 +167,7 @@ def _add_output(parser: Parser) -> argparse._ArgumentGroup:
     look.add_argument("--settled-by", action=OneOf, known=tuple(SETTLING_RULES), name="rule",
                       default=DEFAULT_SETTLING_RULE, help="what the plot marks on each band as the first step from "
                       f"which on it stays so: {rules} ({DEFAULT_SETTLING_RULE}; files say both)")  # fmt: skip
-    return look
+    return files, look
 
 
 def _add_decoding(look: argparse._ArgumentGroup) -> None:
@@ -194,7 +205,7 @@ def run_resculpt(arguments: argparse.Namespace) -> int:
     return _run(arguments, checked, sampled)
 
 
-def options_of(arguments: argparse.Namespace, run: Trajectory | None = None) -> AnimationOptions:
+def options_of(arguments: argparse.Namespace, run: AnyTrajectory | None = None) -> AnimationOptions:
     """The animation's options as they were typed.
 
     Args:
@@ -219,7 +230,10 @@ def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
             import sculptor_app.diffusion.sampling.sample  # noqa: F401
         made = sample(with_models_own(request, arguments), arguments, interruption)
         run = made.trajectory
-        options = _with_frames_that_are_there(arguments.out, options_of(arguments, run), run)
+        options = with_frames_that_are_there(arguments.out, options_of(arguments, run), run)
+        if arguments.save is not None and run.info.space == "latents":
+            _find_map(made.engine, run, interruption)  # by which they are seen without the model
+        save_run(arguments, run, interruption)
         decoded = _decoded(made.engine, run, options, arguments, interruption)
         write_files(arguments, options, run, made.measures, run.last, interruption, decoded)
         _say_settled(made.measures, options.settled_by)
@@ -227,8 +241,8 @@ def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
     return run_checked(lambda: check(arguments), work)
 
 
-def _with_frames_that_are_there(
-    out: Path | None, options: AnimationOptions, trajectory: Trajectory
+def with_frames_that_are_there(
+    out: Path | None, options: AnimationOptions, trajectory: AnyTrajectory
 ) -> AnimationOptions:
     """The noisy state in place of the guess where the model's sampler gives none, which is said: a run takes long."""
     from sculptor_app.exports.animation.plan import has_guesses
@@ -286,7 +300,7 @@ def _sampled(
 
     trajectory = measures = None
     steps = request.steps + 1 - (1 if start is None else start.first_step)
-    both = FRAMES[arguments.frames].is_of_guidance
+    both = FRAMES[arguments.frames].is_of_guidance or arguments.save is not None
     with ProgressBar("Sculpting", steps, "step") as bar:
         engine = Engine(report=bar.say)
         for event in measured(sample(engine, request, interruption.event, start=start, watch_guidance=both)):
@@ -339,22 +353,24 @@ def _decoded(
         before = len(decoded)
         failure = _decode(engine, run, wanted, folder, decoded, interruption)
         if len(decoded) > before:
-            told.append(f"{_frames(len(decoded) - before)} decoded by {name}")
+            told.append(f"{frames_text(len(decoded) - before)} decoded by {name}")
         if failure:
             say(failure, stderr())
     rest = len(states) * len(kinds_of(options)) - len(decoded)
     if rest:
-        _find_map(engine, run, interruption)
-        told.append(f"{_frames(rest)} {_seen(run, options, states[-1])}")
+        if run.info.latent_map is None:
+            _find_map(engine, run, interruption)
+        told.append(f"{frames_text(rest)} {seen_text(run, options, states[-1])}")
     say(f"Of latents: {'; '.join(told)}.", stderr())
     return decoded
 
 
-def _frames(count: int) -> str:
+def frames_text(count: int) -> str:
+    """A number of frames, in words."""
     return plural(count, "1 frame", f"{count} frames")
 
 
-def _seen(run: Trajectory, options: AnimationOptions, k: int) -> str:
+def seen_text(run: AnyTrajectory, options: AnimationOptions, k: int) -> str:
     """How a frame became colours that was not decoded."""
     from sculptor_app.exports.animation.plan import decoder_factor, kinds_of
     from sculptor_app.measures.pictures import picture

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sculptor_app.exports.animation.plan import DecodedFrames, RunOrGrid
     from sculptor_app.measures.run_measures import RunMeasures
 
-Kind = Literal["animation", "still", "table"]
-"""What a file holds: all states one after the other, one of them, or the numbers of all."""
+Kind = Literal["animation", "still", "table", "run"]
+"""What a file holds: all states one after the other, one of them, the numbers of all, or everything recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Export:
     stop: Event | None = None  # set to give up before the next one
     decoded: DecodedFrames | None = None  # what was decoded of runs in latents; the rest is seen through their map
     disclosure: Disclosure = Disclosure.NAMES
+    is_compact: bool = False  # of a saved run: frames rounded to half the size
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class ExportFormat:
         write: makes or replaces the file; whole or untouched, whatever happens. Raises ExportError where it cannot be
             written or there is nothing to show, ExportCancelled where it was stopped.
         sheet_px: longer side up to which the pictures of a grid are made larger unless a person says otherwise; 0 for
-            tables.
+            what is no picture.
     """
 
     id: str  # short name, as in file names' endings
@@ -120,6 +121,12 @@ def _write_csv(path: Path, export: Export) -> None:
     write_csv(path, export.source, export.measures, export.progress, export.stop, export.disclosure)
 
 
+def _write_sculpt(path: Path, export: Export) -> None:
+    from sculptor_app.exports.saved_run import write_sculpt
+
+    write_sculpt(path, export.source, export.is_compact, export.progress, export.stop, export.disclosure)
+
+
 FORMATS: dict[str, ExportFormat] = {
     row.id: row
     for row in (
@@ -129,6 +136,7 @@ FORMATS: dict[str, ExportFormat] = {
         ),
         ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
         ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),
+        ExportFormat("sculpt", translate("names", "Run"), "run", _write_sculpt),
     )
 }  # fmt: skip
 """All formats by id; of a kind the first is the one that is offered first."""
@@ -136,7 +144,7 @@ FORMATS: dict[str, ExportFormat] = {
 
 def picture_formats() -> tuple[ExportFormat, ...]:
     """Those that show what a run looks like."""
-    return tuple(row for row in FORMATS.values() if row.kind != "table")
+    return tuple(row for row in FORMATS.values() if row.kind in ("animation", "still"))
 
 
 def animation_formats() -> tuple[AnimationFormat, ...]:

@@ -39,7 +39,7 @@ def test_version_and_help_need_neither_torch_nor_qt_nor_numpy() -> None:
         "heavy = {'torch', 'diffusers', 'PySide6', 'numpy', 'PIL', 'pyqtgraph'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    for arguments in (["--version"], ["--help"], ["sculpt", "--help"], ["forward", "--help"]):
+    for arguments in (["--version"], ["--help"], ["sculpt", "--help"], ["forward", "--help"], ["info", "--help"]):
         done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, done.stderr
     assert f"Sculptor {__version__}" in run("--version").stdout
@@ -95,7 +95,7 @@ def test_bad_input_is_answered_by_one_sentence(
 
 def test_nothing_to_save(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sculpt(tiny_model) == 2
-    assert capsys.readouterr().err == "There is nothing to save. Add --out FILE or --csv FILE.\n"
+    assert capsys.readouterr().err == "There is nothing to save. Add --out FILE, --csv FILE or --save FILE.\n"
 
 
 def test_too_large_a_scale_is_refused_before_the_first_step(

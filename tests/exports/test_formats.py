@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from sculptor_app.cli import make_parser
+from sculptor_app.core.trajectory.file import open_run
 from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.plan import RunGrid
 from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat, picture_format, picture_formats
 from sculptor_app.exports.settings import read_settings
@@ -20,9 +22,16 @@ from tests.helpers.runs import made_run
 @pytest.mark.parametrize("row", FORMATS.values(), ids=FORMATS)
 def test_every_format_writes_a_run_and_a_grid(tmp_path: Path, row: ExportFormat, source: object) -> None:
     path = row.named(tmp_path / "x")
+    if row.kind == "run" and isinstance(source, RunGrid):
+        with pytest.raises(ExportError, match="Many runs cannot be saved as one"):
+            row.write(path, Export(source))
+        return
     row.write(path, Export(source, AnimationOptions(size_px=32), 2))
     if row.kind == "table":
         assert len(path.read_text("utf-8").splitlines()) > 4, "a table has a line for each state"
+        return
+    if row.kind == "run":
+        assert open_run(path).last == 3
         return
     with Image.open(path) as image:
         assert image.format == row.id.upper()
@@ -32,7 +41,7 @@ def test_every_format_writes_a_run_and_a_grid(tmp_path: Path, row: ExportFormat,
 
 def test_an_ending_names_its_format() -> None:
     assert [picture_format(Path(f"x{row.suffix.upper()}")) for row in picture_formats()] == list(picture_formats())
-    assert picture_format(Path("x.csv")) is picture_format(Path("gif")) is None
+    assert picture_format(Path("x.csv")) is picture_format(Path("x.sculpt")) is picture_format(Path("gif")) is None
     gif = FORMATS["gif"]
     assert [gif.named(Path(name)).name for name in ("a", "a.png", "a.GIF")] == ["a.gif", "a.png.gif", "a.GIF"]
 
@@ -45,7 +54,7 @@ def test_a_folder_gets_no_ending(name: str, tmp_path: Path, monkeypatch: pytest.
         FORMATS["gif"].named(Path(name))
 
 
-@pytest.mark.parametrize("command", ["sculpt", "resculpt", "invert", "forward"])
+@pytest.mark.parametrize("command", ["sculpt", "resculpt", "invert", "forward", "export"])
 def test_commands_offer_every_format_that_shows_a_picture(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         make_parser().parse_args([command, "--help"])

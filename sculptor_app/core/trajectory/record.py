@@ -29,7 +29,7 @@ _FLOAT = "$float"
 _NOT_KEPT = "_name_or_path"
 """Where a scheduler's settings lay on the disk, which diffusers keeps among them."""
 _TEXTS = (
-    "model_name", "device_name", "sampler_name", "space", "conditions", "created", "app_version", "origin",
+    "model_name", "device_name", "sampler_name", "space", "conditions", "created", "app_version",
     "weights_hash",
 )  # fmt: skip
 
@@ -83,6 +83,7 @@ def _plain_info(info: RunInfo) -> dict[str, Any]:
         "request": info.request.as_dict(),
         **{name: str(getattr(info, name)) for name in _TEXTS},
         "first_step": info.first_step,
+        "origin": to_plain(info.origin),
         "note": to_plain(info.note),
         "forks": [{"step": each.step, "request": each.request.as_dict()} for each in info.forks],
         "decoder_factor": info.decoder_factor,
@@ -97,6 +98,7 @@ def _info(plain: Mapping[str, Any]) -> RunInfo:
         request=_request(plain["request"]),
         **{name: _text(plain[name]) for name in _TEXTS},
         first_step=_whole(plain["first_step"], 1, MOST_STATES),
+        origin=from_plain(plain["origin"]),
         note=from_plain(plain["note"]),
         forks=tuple(
             Fork(_whole(each["step"], 0, MOST_STATES), _request(each["request"]))

@@ -1,0 +1,186 @@
+"""`sculptor-app info` and `export`: what a saved run holds, and the files made of it, without its model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sculptor_app.commands.saving import check_files, run_checked, write_files
+from sculptor_app.commands.sculpt import add_output, frames_text, options_of, seen_text, with_frames_that_are_there
+from sculptor_app.commands.terminal import (
+    Interruption,
+    Parser,
+    ProgressBar,
+    file_path,
+    say,
+    stderr,
+    stdout,
+    whole_number,
+)
+from sculptor_app.core.files import is_same_place
+from sculptor_app.core.requests.request import MAX_STEPS
+from sculptor_app.core.texts import byte_text
+from sculptor_app.exports.animation.options import NONE
+from sculptor_app.exports.files import OptionError
+from sculptor_app.exports.formats import picture_format
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.file import SavedTrajectory
+
+INFO_EXAMPLES = """examples:
+  sculptor-app info bust.sculpt
+  sculptor-app info bust.sculpt --check --json
+"""
+EXPORT_EXAMPLES = """examples:
+  sculptor-app export bust.sculpt --frames both --plot --caption --out bust.gif
+  sculptor-app export bust.sculpt --step 12 --out step-12.png --csv energies.csv
+"""
+_WORDS = {
+    "states": "noisy states",
+    "guesses": "guesses",
+    "guesses_unconditional": "unconditional guesses",
+    "guesses_conditional": "conditional guesses",
+    "returned": "states before the pipeline changed them",
+}
+
+
+def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add both commands to the program's parser."""
+    info = commands.add_parser(
+        "info",
+        help="say what a saved run holds",
+        description="Say what a saved run holds: what was asked for, what made it, its states and their sizes. Neither "
+        "its model nor torch is needed.",
+        epilog=INFO_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    info.add_argument("run_file", type=file_path, metavar="FILE", help="a run that `--save` wrote")
+    info.add_argument("--check", action="store_true", help="read every frame, and compare it with its check-sum")
+    info.add_argument("--json", action="store_true", help="for a program to read, with all settings")
+    info.set_defaults(run=run_info, parser=info)
+    export = commands.add_parser(
+        "export",
+        help="make a GIF, a picture or a table of a saved run",
+        description="Make a GIF, a picture or a table of a saved run, without its model. A run in latents is seen "
+        "through its linear map.",
+        epilog=EXPORT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    export.add_argument("run_file", type=file_path, metavar="FILE", help="a run that `--save` wrote")
+    files, _ = add_output(export)
+    files.add_argument("--step", type=whole_number("step", 0, MAX_STEPS), metavar="N",
+                       help="that a picture shows (the last)")  # fmt: skip
+    export.set_defaults(run=run_export, parser=export)
+
+
+def run_info(arguments: argparse.Namespace) -> int:
+    """Run `info`; returns the exit code, and what went wrong is said on the error stream."""
+
+    def work(_: None, interruption: Interruption) -> None:
+        run = _opened(arguments)
+        if arguments.check:
+            run.check_frames(interruption.event)
+        say(json.dumps(_facts(run), indent=2) if arguments.json else "\n".join(_lines(run, arguments.check)), stdout())
+
+    return run_checked(lambda: None, work)
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Run `export`; returns the exit code, and what went wrong is said on the error stream."""
+
+    def check() -> None:
+        check_files(arguments)
+        options_of(arguments)
+        if any(path is not None and is_same_place(path, arguments.run_file) for path in (arguments.out, arguments.csv)):
+            raise OptionError(f"{arguments.run_file} is the saved run itself.", "Choose another name to save under.")
+
+    def work(_: None, interruption: Interruption) -> None:
+        run = _opened(arguments)
+        step = run.last if arguments.step is None else arguments.step
+        if step > run.last:
+            raise OptionError(f"The step is {step}; the run has {run.last}.", "Choose one that it has.")
+        options = options_of(arguments, run)
+        if run.last:
+            options = with_frames_that_are_there(arguments.out, options, run)
+        if run.info.space == "latents":  # what would decode them is not here
+            options = replace(options, decode=NONE)
+        row = None if arguments.out is None else picture_format(arguments.out)
+        if row is not None and run.info.space == "latents":
+            from sculptor_app.exports.animation.plan import kinds_of, shown_states
+
+            states = (step,) if row.kind == "still" else shown_states(run, options)
+            shown = frames_text(len(states) * len(kinds_of(options)))
+            say(f"Of latents: {shown} {seen_text(run, options, states[-1])}.", stderr())
+        write_files(arguments, options, run, _measures(run, interruption), step, interruption)
+
+    return run_checked(check, work)
+
+
+def _opened(arguments: argparse.Namespace) -> SavedTrajectory:
+    from sculptor_app.core.trajectory.file import open_run  # numpy comes with it
+
+    return open_run(arguments.run_file)
+
+
+def _measures(run: SavedTrajectory, interruption: Interruption) -> Any:
+    from sculptor_app.core.errors import Cancelled
+    from sculptor_app.measures.run_measures import RunMeasures
+
+    measures = RunMeasures(run.planned_steps, run.info.space)
+    with ProgressBar("Measuring", run.last, "step") as bar:
+        for k in range(run.last + 1):
+            if interruption.event.is_set():
+                raise Cancelled
+            measures.append(run, k)
+            bar.move_to(k)
+    measures.release_contents()
+    return measures
+
+
+def _facts(run: SavedTrajectory) -> dict[str, Any]:
+    from sculptor_app.core.trajectory.record import RunRecord
+
+    told = RunRecord.of(run).plain()["info"]
+    told.pop("latent_map")
+    return {
+        "title": list(run.info.title.parts),
+        **told,
+        "schema": run.schema,
+        "compact": run.is_compact,
+        "size_bytes": run.size_bytes,
+        "shape": list(run.shape),
+        "states": run.last + 1,
+        "planned_states": run.planned_steps + 1,
+        "ended": run.ended,
+        "phases": {span.phase.key: [span.first_step, span.last_step] for span in run.spans},
+        "has_latent_map": run.info.latent_map is not None,
+        "part_bytes": run.part_bytes,
+    }
+
+
+def _lines(run: SavedTrajectory, is_checked: bool) -> Iterator[str]:
+    info, request = run.info, run.info.request
+    yield ", ".join(run.info.title.parts)
+    made_by = [info.model_name, f"SHA-256 {info.weights_hash[:12]}…" if info.weights_hash else "", info.device_name]
+    settings = {name: value for name, value in request.as_dict().items() if value not in (None, (), [], {})}
+    libraries = [f"{name} {version}" for name, version in info.libraries.items()]
+    facts = {
+        "made by": ", ".join(filter(None, made_by)),
+        "made": info.created,
+        "with": ", ".join(filter(None, [f"Sculptor {info.app_version}" if info.app_version else "", *libraries])),
+        "settings": json.dumps(settings, ensure_ascii=False) if info.is_of_a_model else "",
+        "states": f"{run.last + 1} of {run.planned_steps + 1}, {' × '.join(map(str, run.shape))}, {info.space}",
+        "ended": run.ended,
+        "phases": "; ".join(f"{span.phase.name} {span.first_step}–{span.last_step}" for span in run.spans),
+        "holds": "; ".join(f"{_WORDS[name]}: {byte_text(size)}" for name, size in run.part_bytes.items()),
+        "note": info.note,
+        "file": f"{byte_text(run.size_bytes)}, schema {run.schema}, frames as "
+        f"{'float16, rounded' if run.is_compact else 'float32, as recorded'}",
+        "check": "every frame is what was saved" if is_checked else "",
+    }
+    for name, fact in facts.items():
+        if fact:
+            yield f"  {name + ':':10}{fact}"

@@ -1,0 +1,190 @@
+"""`sculpt --save`, and what `info` and `export` make of the file without its model."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sculptor_app.cli import main
+from sculptor_app.core import files as core_files
+from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.trajectory.file import open_run
+from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.exports.animation.options import Disclosure
+from sculptor_app.exports.files import ExportError
+from sculptor_app.exports.saved_run import write_sculpt
+from tests.helpers.runs import made_run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "made.sculpt"
+    write_sculpt(path, made_run(guidance=3.0))
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main(list(map(str, arguments)))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_run_is_saved_and_exported_as_it_would_have_been_at_once(tiny_model: Path, tmp_path: Path) -> None:
+    made = {name: tmp_path / f"{name}.{name}" for name in ("gif", "csv", "sculpt")}
+    look = ["--frames", "both", "--plot", "--caption", "--every", "2"]
+    files = ["--out", made["gif"], "--csv", made["csv"], "--save", made["sculpt"]]
+    model = ["--model", tiny_model, "--device", "cpu", "--steps", 3]
+    assert main(list(map(str, ["sculpt", *model, "--form", "bust", "--guidance", 3, *look, *files]))) == 0
+    run = open_run(made["sculpt"])
+    run.check_frames()
+    assert (run.last, run.is_complete, run.info.request.steps) == (3, True, 3)
+    assert run.info.request.model == run.info.model_name == tiny_model.name, "where it lies is nobody's business"
+    assert run.guess_unconditional(2) is not None
+    again = [tmp_path / "again.gif", tmp_path / "again.csv"]
+    assert main(list(map(str, ["export", made["sculpt"], *look, "--out", again[0], "--csv", again[1]]))) == 0
+    assert again[0].read_bytes() == made["gif"].read_bytes()
+    assert again[1].read_bytes() == made["csv"].read_bytes()
+
+
+def test_info_says_what_it_holds(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "info", saved)
+    assert code == 0
+    for words in ("bust · bronze, seed 7, DDIM, 8 steps", "9 of 9, 3 × 16 × 16, pixels", "conditional guesses: ",
+                  "schema 1, frames as float32, as recorded", "Structure 2–3"):  # fmt: skip
+        assert words in out
+    assert "check" not in out
+    assert "every frame is what was saved" in said(capsys, "info", "--check", saved)[1]
+    told = json.loads(said(capsys, "info", "--json", saved)[1])
+    assert (told["states"], told["shape"], told["request"]["form"]) == (9, [3, 16, 16], "bust")
+    assert told["size_bytes"] == saved.stat().st_size
+    assert set(told["part_bytes"]) == {"states", "guesses", "guesses_unconditional", "guesses_conditional"}
+
+
+def test_info_says_that_a_run_was_stopped_and_is_compact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, path = made_run(taken=3), tmp_path / "x.sculpt"
+    run.end("cancelled")
+    write_sculpt(path, run, is_compact=True)
+    out = said(capsys, "info", path)[1]
+    assert "4 of 9" in out
+    assert "cancelled" in out
+    assert "float16, rounded" in out
+
+
+def test_a_state_is_exported_as_a_picture(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "x.png"
+    pictures = []
+    for step in (2, 8):
+        code, _, error = said(capsys, "export", saved, "--step", step, "--scale", 1, "--out", out)
+        assert (code, error) == (0, "")
+        pictures.append(np.asarray(Image.open(out)))
+    assert pictures[0].shape == (16, 16, 3)
+    assert (pictures[0] != pictures[1]).any()
+    assert said(capsys, "export", saved, "--step", 9, "--out", out)[::2] == (
+        2, "The step is 9; the run has 8. Choose one that it has.\n",
+    )  # fmt: skip
+
+
+def test_latents_are_seen_as_far_as_they_can_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "x.sculpt", tmp_path / "x.gif"
+    write_sculpt(path, made_run(channels=4, space="latents"))
+    code, _, error = said(capsys, "export", path, "--out", out)
+    assert code == 0
+    assert error.startswith("Of latents: 8 frames ")
+    with Image.open(out) as image:
+        assert image.n_frames == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["export", "{}/made.sculpt"], "There is nothing to save. Add --out FILE or --csv FILE."),
+        (["export", "{}/made.sculpt", "--csv", "{}/made.sculpt"], "is the saved run itself"),
+        (["export", "{}/none.sculpt", "--csv", "{}/x.csv"], "none.sculpt cannot be read (No such file or directory)."),
+        (["info", "{}"], "is no file."),
+        (["info", "{}/other.sculpt"], "other.sculpt is no run that was saved here."),
+        (["sculpt", "--save", "{}/x.zip"], "x.zip is no .sculpt. Let the name end with it."),
+        (["sculpt", "--save", "{}/no/x.sculpt"], "/no does not exist."),
+        (["sculpt", "--compact", "--csv", "{}/x.csv"], "There is no run to be saved compact."),
+        (["sculpt"], "Add --out FILE, --csv FILE or --save FILE."),
+        (["resculpt", "{}/x.sculpt", "--save", "{}/x.sculpt"], "x.sculpt is the picture itself."),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(
+    saved: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (saved.parent / "other.sculpt").write_bytes(b"GIF89a")
+    code, out, error = said(capsys, *(each.format(saved.parent) for each in arguments))
+    assert (code, out) == (2, "")
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert sorted(entry.name for entry in saved.parent.iterdir()) == ["made.sculpt", "other.sculpt"]
+
+
+def test_neither_command_imports_torch_or_qt(saved: Path) -> None:
+    code = (
+        "import sys\nfrom sculptor_app.cli import main\n"
+        "assert main(['info', sys.argv[1]]) == 0\nassert main(['export', sys.argv[1], '--out', sys.argv[2]]) == 0\n"
+        "heavy = {'torch', 'diffusers', 'safetensors', 'PySide6'} & set(sys.modules)\nassert not heavy, heavy\n"
+    )
+    command = [sys.executable, "-c", code, str(saved), str(saved.with_name("x.gif"))]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
+# What is told, and disks that are full --------------------------------------------------------------------------------
+
+
+def test_a_file_tells_no_more_than_it_may(tmp_path: Path) -> None:
+    run, path = made_run(), tmp_path / "x.sculpt"
+    request = RunRequest(model="/home/ann/models/lion", options={"prompt": "my secret", "image": "/home/ann/me.jpg"})
+    info = run.info.__class__(request, "lion", conditions="my secret", origin="me.jpg")
+    run = Trajectory(info, run.state(0), run.levels)
+    for disclosure, words, others in (
+        (Disclosure.NAMES, (b"my secret", b"me.jpg"), (b"/home/ann",)),
+        (Disclosure.PATHS, (b"/home/ann/models/lion", b"/home/ann/me.jpg", b"my secret"), ()),
+        (Disclosure.PRIVATE, (), (b"my secret", b"me.jpg", b"/home/ann")),
+    ):
+        write_sculpt(path, run, disclosure=disclosure)
+        content = path.read_bytes()
+        assert all(word in content for word in words)
+        assert not any(word in content for word in others)
+        assert open_run(path).info.model_name == "lion"
+
+
+class FullDisk:
+    """A file on a disk that takes so many bytes."""
+
+    def __init__(self, file, room: int) -> None:
+        self._file, self._room = file, room
+
+    def write(self, content) -> int:
+        size = memoryview(content).nbytes
+        if self._file.tell() + size > self._room:
+            raise OSError(28, "No space left on device")
+        return self._file.write(content)
+
+    def __getattr__(self, name: str):
+        return getattr(self._file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+
+
+@pytest.mark.parametrize("room", [0, 100, 5_000, 30_000, 53_000])
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, open_owned = tmp_path / "x.sculpt", core_files._open_owned
+    path.write_bytes(b"old")
+    monkeypatch.setattr(core_files, "_open_owned", lambda temporary: FullDisk(open_owned(temporary), room))
+    with pytest.raises(ExportError, match=r"The disk is full: .*x.sculpt was not written. Free some space"):
+        write_sculpt(path, made_run(size=16))
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.sculpt"]
