@@ -68,6 +68,7 @@ class Person:
         self._window, self._watch, self._random, self._is_over = window, watch, random.Random(seed), is_over
         self._loop, self._files = QEventLoop(), files
         self._depth, self._begun = 0, time.monotonic()
+        self._typed_into: Any = None  # what keys are sent to just now
         self._actions = (
             (self._click, 22), (self._key, 16), (self._drag, 7), (self._wheel, 7), (self._type, 7), (self._resize, 5),
             (self._switch_page, 6), (self._start_or_stop, 6), (self._use_menu, 7), (self._press, 10),
@@ -118,6 +119,8 @@ class Person:
         if time.monotonic() - self._begun < ANSWERS_AFTER_S:
             return
         popup, dialog = QApplication.activePopupWidget(), QApplication.activeModalWidget()
+        if self._typed_into is not None and self._typed_into in (popup, dialog):
+            return  # however slow the machine is
         if isinstance(popup, QMenu) and self._random.random() < 0.5:
             entries: list[QAction] = [each for each in popup.actions() if each.isEnabled() and each.menu() is None]
             if entries:
@@ -348,10 +351,14 @@ class Person:
     def _send(self, key: Any, modifier: Any) -> None:
         from PySide6.QtTest import QTest
 
-        handle = self._target().windowHandle()
-        for send in (QTest.keyPress, QTest.keyRelease):
-            if _is_open(handle):
-                send(handle, key, modifier)
+        self._typed_into = self._target()
+        handle = self._typed_into.windowHandle()
+        try:
+            for send in (QTest.keyPress, QTest.keyRelease):
+                if _is_open(handle):
+                    send(handle, key, modifier)
+        finally:
+            self._typed_into = None
 
     def _key(self) -> None:
         from PySide6.QtCore import Qt

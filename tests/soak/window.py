@@ -38,7 +38,7 @@ CLOSES_WITHIN_S = 10.0
 def without_other_programs(folder: Path, files: list[Path], chance: random.Random) -> Iterator[None]:
     """Files are asked for in a dialog that is cancelled, or without one and half in vain; nothing else is started."""
     from PySide6.QtGui import QDesktopServices
-    from PySide6.QtWidgets import QFileDialog, QInputDialog
+    from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
     def asked(name: str, nothing: object, found: Callable[[], object]) -> Any:
         real = getattr(QFileDialog, name)
@@ -63,6 +63,7 @@ def without_other_programs(folder: Path, files: list[Path], chance: random.Rando
         asked("getOpenFileNames", ([], ""), lambda: ([odd(), odd()], "")),
         asked("getExistingDirectory", "", lambda: str(folder)),
         mock.patch.object(QInputDialog, "getItem", lambda *args: (args[3][args[4]], True)),
+        mock.patch.object(QMessageBox, "exec", lambda box: box.defaultButton().click()),
         mock.patch.object(QDesktopServices, "openUrl", return_value=True),
     ):
         yield
