@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from sculptor_app.core.errors import Cancelled, TrajectoryFileError
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.archive import DAMAGES, Member, Source, damaged, explained, find_members, no_run
-from sculptor_app.core.trajectory.base import AnyTrajectory, Memory, RunInfo
+from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, Memory, RunInfo
 from sculptor_app.core.trajectory.record import RunRecord
 from sculptor_app.core.trajectory.step import Frame, StepSummary
 
@@ -195,7 +195,7 @@ class SavedTrajectory(AnyTrajectory):
     """
 
     def __init__(self, source: Source, record: RunRecord, parts: dict[str, tuple[_Part, int]], schema: int) -> None:
-        super().__init__(record.info, record.levels, parts["states"][0].shape, 0)
+        super().__init__(record.info, record.levels, parts["states"][0].shape, DEFAULT_BUDGET_BYTES)
         self.path, self.size_bytes, self.schema = source.path, source.size, schema
         self.is_compact = parts["states"][0].dtype == _COMPACT
         self._source, self._record, self._parts = source, record, parts
