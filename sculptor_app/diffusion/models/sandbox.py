@@ -111,13 +111,18 @@ def run(task: list[str], memory_bytes: int, seconds: int, stop: threading.Event 
         seconds: Of computing.
     """
     arguments = [str(memory_bytes), str(seconds), *task]
-    with temporary_folder(FOLDER_PREFIX) as place, tempfile.TemporaryFile() as answer:
-        process = _start(arguments, str(place), answer)
-        try:
-            finding = _wait(process, PATIENCE * (LIBRARY_SECONDS + seconds), memory_bytes, stop)
-        finally:
-            _end(process)
-        found = [finding] if finding is not None else _findings(process.returncode, answer)
+    try:
+        with temporary_folder(FOLDER_PREFIX) as place, tempfile.TemporaryFile() as answer:
+            process = _start(arguments, str(place), answer)
+            try:
+                finding = _wait(process, PATIENCE * (LIBRARY_SECONDS + seconds), memory_bytes, stop)
+            finally:
+                _end(process)
+            found = [finding] if finding is not None else _findings(process.returncode, answer)
+    except OSError as error:  # a full or lost temporary folder, or no more processes for this user
+        message = translate("errors", "The model could not be tried in a process of its own ({0}).")
+        advice = translate("errors", "See whether the temporary folder is there and has room, and open it again.")
+        return [Finding(message.format(error.strerror or error), advice)]
     ended = process.returncode != 0 or any(getattr(each.message, "template", "") == TAKES_MUCH for each in found)
     too_little = _too_little(memory_bytes)
     return [too_little] if ended and finding is None and too_little is not None else found

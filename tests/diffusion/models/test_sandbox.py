@@ -1,5 +1,6 @@
 """The sandbox: real subprocesses, bounded in memory, time and actions, and remembered when passed."""
 
+import errno
 import io
 import os
 import subprocess
@@ -159,6 +160,20 @@ def test_a_network_that_computes_for_long_is_slow_and_all_else_that_does_is_refu
         network[0]()  # as an autoencoder's parts are called, not the whole
     assert ended.wait(20)
     assert [each.severity for each in told] == [Severity.NOTE if is_computing else Severity.REFUSED]
+
+
+@pytest.mark.parametrize("lacking", ["room", "folder"])
+def test_a_temporary_folder_that_cannot_be_used_is_said(
+    lacking: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*_: object) -> object:
+        raise OSError(errno.ENOSPC if lacking == "room" else errno.ENOENT, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sandbox, "temporary_folder" if lacking == "room" else "_start", make)
+    with pytest.raises(ModelRefused) as refused:
+        load_pipeline(model)
+    assert "could not be tried in a process of its own (No space left on device)" in str(refused.value)
+    assert "temporary folder" in str(refused.value)
 
 
 def test_a_trial_can_be_stopped(model: Path, started: list[Any]) -> None:
