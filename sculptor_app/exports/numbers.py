@@ -178,7 +178,8 @@ def _header(run: AnyTrajectory, measures: RunMeasures, disclosure: Disclosure) -
     further = {name: value for name, value in request.items() if name not in _SAID_OTHERWISE}
     of_all = {
         "application": APPLICATION, "version": info.app_version or __version__, "libraries": info.libraries,
-        "created": info.created, "origin": told_origin(info, disclosure), "seed": request["seed"], **steps,
+        "created": info.created, "origin": told_origin(info, disclosure),
+        "seed": request["seed"] if info.has_seed else None, **steps,
         "ended": run.ended,
         "space": info.space, "power of": _POWER_OF.get(info.space, "the luminance"), "window": measures.window,
         "channels": channels, "height": height, "width": width,

@@ -117,6 +117,8 @@ def settings_text(
 def _request(run: AnyTrajectory, disclosure: Disclosure) -> dict[str, Any]:
     info = run.info
     request = told_request(info.request, info.model_name, disclosure)
+    if not info.has_seed:
+        request["seed"] = None
     if not info.is_of_a_model:  # no model took part: what else a request holds would be untrue
         request = {name: request[name] for name in ("seed", "steps")}
     return {

@@ -77,6 +77,16 @@ class ArrayStore:
             self._bytes_in_memory += array.nbytes
         return number
 
+    def shrink(self, budget_bytes: int) -> None:
+        """Keep no more than so many bytes in memory from now on; only the one writer thread may call this.
+
+        Raises:
+            TrajectoryStorageError: The file could not be written; all arrays are readable.
+        """
+        self._budget_bytes = min(self._budget_bytes, budget_bytes)
+        while self._in_memory and self._bytes_in_memory > self._budget_bytes:
+            self._spill_oldest()
+
     def __getitem__(self, number: int) -> NDArray[Any]:
         with self._lock:
             if number >= len(self._places):

@@ -58,6 +58,7 @@ class RunInfo:
         weights_hash: of the model's weight files, as `weights.weights_hash` has it; empty where there are none.
         sampler_settings: the config of the scheduler, its class as `_class_name`; of several, by their names.
         libraries: versions of what computed it, by name: "diffusers", "torch".
+        has_seed: whether the request's seed is that of the noise; a run that somebody else made may not tell it.
     """
 
     request: RunRequest  # the settings as asked for
@@ -77,6 +78,7 @@ class RunInfo:
     weights_hash: str = ""
     sampler_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     libraries: Mapping[str, str] = field(default_factory=dict, hash=False)
+    has_seed: bool = True
 
     @property
     def is_of_a_model(self) -> bool:
@@ -86,7 +88,8 @@ class RunInfo:
     @property
     def title(self) -> RunTitle:
         """What it is, what it began with, and what it was made by."""
-        request, seed = self.request, translate("names", "seed {0}").format(self.request.seed)
+        request = self.request
+        seed = translate("names", "seed {0}").format(request.seed) if self.has_seed else ""
         if not self.is_of_a_model:
             layers = plural(request.steps, translate("names", "1 layer"), translate("names", "{0} layers"))
             return RunTitle(self.origin, "", seed, (layers.format(request.steps),))

@@ -89,6 +89,7 @@ def _plain_info(info: RunInfo) -> dict[str, Any]:
         "decoder_factor": info.decoder_factor,
         "sampler_settings": _plain_settings(info.sampler_settings),
         "libraries": {str(name): str(version) for name, version in info.libraries.items()},
+        "has_seed": info.has_seed,
         "latent_map": None if info.latent_map is None else _plain_map(info.latent_map),
     }
 
@@ -96,6 +97,7 @@ def _plain_info(info: RunInfo) -> dict[str, Any]:
 def _info(plain: Mapping[str, Any]) -> RunInfo:
     return RunInfo(
         request=_request(plain["request"]),
+        has_seed=plain.get("has_seed", True) is True,  # files of before it have one
         **{name: _text(plain[name]) for name in _TEXTS},
         first_step=_whole(plain["first_step"], 1, MOST_STATES),
         origin=from_plain(plain["origin"]),

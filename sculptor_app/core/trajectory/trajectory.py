@@ -105,6 +105,11 @@ class Trajectory(AnyTrajectory):
         )
         self._complete(state, guess, pair, returned, summary)
 
+    def shrink(self, budget_bytes: int) -> None:
+        """Keep no more bytes of frames than so many in memory, as `ArrayStore.shrink`."""
+        self.budget_bytes = min(self.budget_bytes, budget_bytes)
+        self._frames.shrink(budget_bytes)
+
     def share(self, other: Trajectory, steps: int) -> None:
         """Begin with the first steps of another run; this one must be as new.
 

@@ -75,11 +75,14 @@ class FrameConverter:
                 self._size = height, width
             return prepare(*given, **named)
 
+        own = vars(pipeline).get("prepare_latents")  # somebody else may have put one there
         pipeline.prepare_latents = noted
         try:
             yield
         finally:
             del pipeline.prepare_latents
+            if own is not None:
+                pipeline.prepare_latents = own
 
     def is_picture(self, batch: torch.Tensor) -> bool:
         """Whether `frames` can convert such a tensor."""

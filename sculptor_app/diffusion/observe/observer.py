@@ -118,6 +118,16 @@ class BatchObserver:
         return 1 + self._skipped
 
     @property
+    def scheduler(self) -> Scheduler | None:
+        """The scheduler that is observed; None before the run has begun."""
+        return self._scheduler
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all calls that were planned are taken; never where they are counted as they come."""
+        return self.has_begun and not self._is_going_on(self._scheduler)
+
+    @property
     def is_plan_open(self) -> bool:
         """Whether the calls are counted as they come: the scheduler is none whose steps are known."""
         return bool(self._why_no_guess)
@@ -335,17 +345,19 @@ class _TakenStep:
     version: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "version", self.returned._version)
+        if self.returned.is_inference():  # such tensors do not count their changes: a copy is held against them
+            object.__setattr__(self, "returned", self.returned.clone())
+        object.__setattr__(self, "version", _version(self.returned))
 
     def is_unchanged(self, given: torch.Tensor) -> bool:
         """Whether this is the tensor that `step` returned, or holds the same numbers but for a rounding to its type."""
         if given is self.returned:
-            return self.version == given._version
+            return self.version == _version(given)
         return given.shape == self.returned.shape and torch.equal(given, self.returned.to(given))
 
     def is_part_of(self, value: Any) -> bool:
         """Whether a network's argument begins with the state: alone, doubled for guidance, or beside other inputs."""
-        if not isinstance(value, torch.Tensor) or self.version != self.returned._version:
+        if not isinstance(value, torch.Tensor) or self.version != _version(self.returned):
             return False
         if value is self.returned:
             return True
@@ -363,6 +375,11 @@ class _TakenStep:
             return None
         parts: tuple[torch.Tensor, ...] = torch.split(sample, count)
         return parts[0] if all(torch.equal(parts[0], each) for each in parts[1:]) else None
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """How often a tensor was changed in place; always 0 where torch does not count it."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _with_state(step: Step, state: Frame) -> Step:

@@ -13,7 +13,7 @@ import contextlib
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -42,9 +42,16 @@ _receiver: contextvars.ContextVar[SchedulerCalls | None] = contextvars.ContextVa
 @contextlib.contextmanager
 def hooked(schedulers: Sequence[Scheduler], receiver: SchedulerCalls) -> Iterator[None]:
     """Hand every call of these schedulers, and of copies of them, to `receiver` while this context runs the block."""
+    with hooked_kinds([type(each) for each in schedulers], receiver):
+        yield
+
+
+@contextlib.contextmanager
+def hooked_kinds(kinds: Iterable[type], receiver: SchedulerCalls | None) -> Iterator[None]:
+    """Hand every call of any scheduler of these classes to `receiver`, as `hooked`; None has nobody watch."""
     token = _receiver.set(receiver)
     try:
-        with replaced_methods({type(each): _hooks_of(type(each)) for each in schedulers}):
+        with replaced_methods({kind: _hooks_of(kind) for kind in kinds}):
             yield
     finally:
         _receiver.reset(token)

@@ -130,7 +130,8 @@ def _replace(kind: type, name: str, make: MakeMethod) -> None:
         method: Any = vars(kind).get(name)
         if not hasattr(method, "blocks"):
             own, method = method, make(kind, getattr(kind, name))
-            method.blocks, method.replaced = 0, own  # None: it is inherited
+            method.blocks, method.replaced = 0, own
+            method.is_inherited = own is None
             setattr(kind, name, method)
         method.blocks += 1
 
@@ -141,7 +142,7 @@ def _put_back(kind: type, name: str) -> None:
         if not hasattr(method, "blocks"):
             return  # somebody else has replaced it meanwhile
         method.blocks -= 1
-        if method.blocks == 0 and method.replaced is None:
+        if method.blocks == 0 and method.is_inherited:
             delattr(kind, name)
         elif method.blocks == 0:
             setattr(kind, name, method.replaced)

@@ -98,16 +98,9 @@ def obstacle_of_class(kind: PipelineClass) -> Obstacle | None:
     name = kind.__name__
     if hasattr(kind, "picture_size"):  # of the embedded kind
         return None
-    if not isinstance(inspect.unwrap(kind.__call__), FunctionType):
-        return Obstacle(
-            "no call",
-            translate("errors", "{0} bundles several pipelines and makes nothing by itself.").format(name),
-            translate("errors", "Open the same folder as one of them: change _class_name in its model_index.json."),
-        )
-    made = what_it_makes(kind)
-    if made != "picture":
-        message, advice = _MAKES[made]
-        return Obstacle(made, message.format(name), advice)
+    found = _makes_no_picture(kind)
+    if found is not None:
+        return found
     if callable(getattr(kind, "invert", None)):
         return Obstacle(
             "inversion",
@@ -137,6 +130,36 @@ def obstacle_of(pipeline: Any) -> Obstacle | None:
         return Obstacle("scheduler", why_not, advice)
     why_not = latent_layout_of(pipeline).why_not
     return Obstacle("layout", why_not, PICTURES_ONLY) if why_not else _too_large(pipeline)
+
+
+def watching_obstacle_of(pipeline: Any) -> Obstacle | None:
+    """The cause why the calls that somebody else makes to a pipeline cannot be watched; None if there is none.
+
+    What a call needs, and whether this program could make it, does not count then.
+    """
+    kind = type(pipeline)
+    if hasattr(kind, "picture_size"):
+        return None
+    found = _makes_no_picture(kind) or _other_process(kind)
+    if found is not None:
+        return found
+    why_not = latent_layout_of(pipeline).why_not
+    return Obstacle("layout", why_not, PICTURES_ONLY) if why_not else None
+
+
+def _makes_no_picture(kind: PipelineClass) -> Obstacle | None:
+    name = kind.__name__
+    if not isinstance(inspect.unwrap(kind.__call__), FunctionType):
+        return Obstacle(
+            "no call",
+            translate("errors", "{0} bundles several pipelines and makes nothing by itself.").format(name),
+            translate("errors", "Open the same folder as one of them: change _class_name in its model_index.json."),
+        )
+    made = what_it_makes(kind)
+    if made == "picture":
+        return None
+    message, advice = _MAKES[made]
+    return Obstacle(made, message.format(name), advice)
 
 
 def _too_large(pipeline: Any) -> Obstacle | None:

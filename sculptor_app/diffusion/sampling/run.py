@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
 import diffusers
@@ -134,17 +135,20 @@ def run_info(request: RunRequest, engine: Engine, start: Start | None = None) ->
 
 def _info_of(info: RunInfo, call: PipelineCall, layout: StateLayout, stages: list[str]) -> RunInfo:
     """Facts of a run, with those that follow from the loaded model."""
-    several = translate("errors", "This model works in stages ({0}); the first that makes a picture is shown.").format(
-        ", ".join(stages)
-    )
     return replace(
         info,
         space=layout.space,
         decoder_factor=layout.factor,
         conditions=" · ".join((call.conditions, *(lora.words for lora in info.request.loras))),
         origin=info.origin or call.origin,
-        note=" ".join([*([several] if len(stages) > 1 else []), *call.notes]),
+        note=" ".join(filter(None, (stages_note(stages), *call.notes))),
     )
+
+
+def stages_note(stages: Sequence[str]) -> str:
+    """What is shown of a model with several schedulers, which have these names; empty where it has one."""
+    shown = translate("errors", "This model works in stages ({0}); the first that makes a picture is shown.")
+    return shown.format(", ".join(stages)) if len(stages) > 1 else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -125,6 +125,12 @@ def test_what_is_read_is_what_was_recorded(tmp_path: Path, run: AnyTrajectory) -
     assert_same(reopened(tmp_path, run), run)
 
 
+def test_a_seed_that_nobody_knew_is_not_known_afterwards(tmp_path: Path) -> None:
+    run = made_run()
+    run.info = replace(run.info, has_seed=False)
+    assert_same(reopened(tmp_path, run), run)
+
+
 def test_a_run_whose_frames_are_on_the_disk(tmp_path: Path) -> None:
     run = rich_run(tmp_path)
     assert run.bytes_on_disk > 0
