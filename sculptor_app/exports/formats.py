@@ -136,7 +136,7 @@ FORMATS: dict[str, ExportFormat] = {
         ),
         ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
         ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),
-        ExportFormat("sculpt", translate("names", "Run"), "run", _write_sculpt),
+        ExportFormat("sculpt", translate("names", "Saved run"), "run", _write_sculpt),
     )
 }  # fmt: skip
 """All formats by id; of a kind the first is the one that is offered first."""

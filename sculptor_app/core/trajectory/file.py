@@ -244,13 +244,20 @@ class SavedTrajectory(AnyTrajectory):
         """The arrays that there are, by name, and their sizes."""
         return {name: part.size for name, (part, _) in self._parts.items()}
 
-    def check_frames(self, stop: threading.Event | None = None) -> None:
-        """Read every frame once; `TrajectoryFileError` if one is damaged, `Cancelled` once `stop` is set."""
-        for name, rows in self._rows.items():
-            for k in rows:
-                if stop is not None and stop.is_set():
-                    raise Cancelled
-                self._frame(name, k)
+    def check_frames(self, stop: threading.Event | None = None, progress: Progress | None = None) -> None:
+        """Read every frame once, and tell how many of them are read.
+
+        Raises:
+            TrajectoryFileError: One is damaged.
+            Cancelled: `stop` was set.
+        """
+        frames = [(name, k) for name, rows in self._rows.items() for k in rows]
+        for done, (name, k) in enumerate(frames, start=1):
+            if stop is not None and stop.is_set():
+                raise Cancelled
+            self._frame(name, k)
+            if progress is not None:
+                progress(done, len(frames))
 
     def close(self) -> None:
         """Close the file; frames that were handed out stay valid."""

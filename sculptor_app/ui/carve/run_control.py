@@ -19,6 +19,7 @@ from sculptor_app.ui.widgets.frame_clock import FrameClock
 from sculptor_app.ui.widgets.names import display
 
 if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
     from sculptor_app.measures.run_measures import RunMeasures
     from sculptor_app.session.engine import MakeStart
@@ -115,7 +116,7 @@ class RunControl(QObject):
         self.begun.emit()
         return run
 
-    def show_run(self, trajectory: Trajectory, source: str = "") -> None:
+    def show_run(self, trajectory: AnyTrajectory, source: str = "") -> None:
         """Put a run on screen that was made elsewhere, at `source`; its measures follow."""
         self._session.show(trajectory, None, running=False, source=source)
         self._measure_shown()

@@ -373,6 +373,9 @@ class Files(QObject):
     def ask_numbers(self, name: str) -> Path | None:
         return self._ask(self.tr("Save numbers"), name, FORMATS["csv"])
 
+    def ask_run(self, name: str) -> Path | None:
+        return self._ask(self.tr("Save run"), name, FORMATS["sculpt"])
+
     def _ask(self, title: str, name: str, row: ExportFormat) -> Path | None:
         """A path with the right ending; None where none was chosen, or what is there under it is not to be replaced."""
         chosen, _ = QFileDialog.getSaveFileName(

@@ -22,6 +22,7 @@ from sculptor_app.ui.playback.page import Page, Views
 from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC, LARGE, ROW
 from sculptor_app.ui.plots.plots_panel import GUESS, STATE
 from sculptor_app.ui.saving.files import Files
+from sculptor_app.ui.saving.saved_runs import SavedRuns
 from sculptor_app.ui.shell.full_screen import FullScreen
 from sculptor_app.ui.shell.pages import CARVE, Pages
 from sculptor_app.ui.shell.panels import Panels
@@ -48,12 +49,14 @@ class Menus(QObject):
         models: Models,
         latent_views: LatentViews,
         files: Files,
+        saved_runs: SavedRuns,
         full_screen: FullScreen,
         window: QWidget,
     ) -> None:
         super().__init__(window)
         self._panels, self._views, self._pages, self._window = panels, views, pages, window
         self._full_screen = full_screen
+        self._saved_runs = saved_runs
         self.files, self.help = files, Help(panels.messages, window)
         self.runs = RunsMenu(panels.session, panels.run_control, window)
         self.table = ActionTable(self)
@@ -131,11 +134,17 @@ class Menus(QObject):
         page = self._pages.page
         return self._session.trajectory is not None and (page is None or page.views is not None)
 
+    def _can_save_run(self) -> bool:
+        return self._is_carve() and self._session.trajectory is not None
+
     # The tables ------------------------------------------------------------------------------------------------------
 
     def _file_entries(self) -> list[MenuEntry]:
         files, can = self.files, self._can_save
         return [
+            Action("open_run", self.tr("Open a run…"), self._saved_runs.ask, ("Ctrl+Shift+O",)),
+            Action("save_run", self.tr("&Save run…"), self._saved_runs.save, ("Ctrl+Alt+S",), self._can_save_run),
+            None,
             Action("save_gif", self.tr("Save as &GIF…"), files.save_gif, ("Ctrl+E",), can),
             Action("save_picture", self.tr("Save &picture…"), files.save_picture, ("Ctrl+S",), can),
             Action("save_numbers", self.tr("Save &numbers…"), files.save_numbers, ("Ctrl+Shift+S",), can),

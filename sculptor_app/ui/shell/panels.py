@@ -52,6 +52,7 @@ class Panels(QObject):
         self.messages = MessageBar(window)
         self.opening_bar = WorkBar(self.tr("Progress of opening a model"), window)
         self.download_bar = WorkBar(self.tr("Progress of the download"), window)
+        self.run_bar = WorkBar(self.tr("Progress of opening a run"), window)
         self.saving_bar = WorkBar(self.tr("Progress of the saving"), window)
         self.welcome = Welcome(window)
         self.controls = Controls(model, window)
@@ -69,7 +70,7 @@ class Panels(QObject):
         self.stack = CompactStack(window)
         self.stack.addWidget(self.middle)
         centre = _column(window, (self.stack,), (0, 0, 0, 0))
-        bars = self.messages, self.opening_bar, self.download_bar, self.saving_bar
+        bars = self.messages, self.opening_bar, self.download_bar, self.run_bar, self.saving_bar
         self.bars = BarColumn(centre, bars)
         self.centre = LayoutBarrier(centre)
         window.setCentralWidget(self.centre)

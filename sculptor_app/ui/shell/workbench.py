@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, QSettings, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
@@ -17,14 +19,18 @@ from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.saving.picture_menu import PictureMenu
+from sculptor_app.ui.saving.saved_runs import SavedRuns
 from sculptor_app.ui.shell.full_screen import FullScreen
 from sculptor_app.ui.shell.menus import Menus
-from sculptor_app.ui.shell.pages import Pages, PageTable
+from sculptor_app.ui.shell.pages import CARVE, Pages, PageTable
 from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.shell.step_keys import StepKeys
 from sculptor_app.ui.widgets import names
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
 
 PLOTS_AT_REST = 0.5
 """Share of the GUI thread's time that the plots may take while no run goes on."""
@@ -62,12 +68,23 @@ class Workbench(QObject):
         files = Files(
             self._views_in_front, panels.messages, panels.status, panels.saving_bar, settings, window, decoder
         )  # fmt: skip
+        self.saved_runs = SavedRuns(
+            session, files, self._show_saved_run, panels.messages, panels.run_bar, window
+        )  # fmt: skip
         self.full_screen = FullScreen(window, self._full_screen_parts, panels.messages)
         self.pages.changed.connect(self._show_bars)
         self.pages.changed.connect(panels.messages.pass_by)
         self.pages.changed.connect(self.full_screen.follow_page)
         self.menus = Menus(
-            panels, self.views, self.pages, self.models, self.latent_views, files, self.full_screen, window
+            panels,
+            self.views,
+            self.pages,
+            self.models,
+            self.latent_views,
+            files,
+            self.saved_runs,
+            self.full_screen,
+            window,
         )
         self.picture_menu = PictureMenu(
             files, self._drown, self.menus.help.show_glossary, self.menus.actions["full_screen"], window
@@ -85,6 +102,11 @@ class Workbench(QObject):
     def _views_in_front(self) -> Views | GridViews | None:
         page = self.pages.page
         return self.views if page is None else page.views
+
+    def _show_saved_run(self, run: AnyTrajectory, name: str) -> None:
+        """Put a run that was opened on screen, on the page Carve."""
+        self.pages.show(CARVE)
+        self._panels.run_control.show_run(run, name)
 
     def _drown(self, image: QImage, name: str) -> None:
         """Open a picture that is on screen on the page Drown."""
@@ -231,4 +253,5 @@ class Workbench(QObject):
         self.plot_clock.stop()
         self.menus.close_dialogs()
         self.models.close()
+        self.saved_runs.shutdown()
         self._keys.stop()

@@ -1,0 +1,126 @@
+"""Runs kept as files, and opened again without their model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from sculptor_app.exports.formats import FORMATS, Export
+from sculptor_app.session.session import Session
+from sculptor_app.session.tasks import BackgroundTask, Progress
+from sculptor_app.ui.saving.files import Files, suggested_name
+from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
+from sculptor_app.ui.widgets.names import filter_text
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.base import AnyTrajectory
+
+
+class SavedRuns(QObject):
+    """The actions of the File menu that save a session's run and open one; call `shutdown` before its parent goes.
+
+    Args:
+        show: Puts a run on screen that was opened; it is given the name of its file, too.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        files: Files,
+        show: Callable[[AnyTrajectory, str], None],
+        messages: MessageBar,
+        bar: WorkBar,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._files, self._show = session, files, show
+        self._messages, self._bar, self._parent = messages, bar, parent
+        self._task = BackgroundTask("saved runs", self)
+        self._task.produced.connect(self._take)
+        self._task.finished.connect(bar.hide)
+        self._task.cancelled.connect(self._show_stopped)
+        self._task.failed.connect(self._fail)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is being opened."""
+        return self._task.is_busy
+
+    @Slot()
+    def save(self) -> None:
+        """Save the run on screen as far as it has come; of one that is seen decoded, its latents."""
+        trajectory = self._session.trajectory
+        if trajectory is None:
+            return
+        disclosure = self._files.disclosure
+        path = self._files.ask_run(suggested_name(trajectory, FORMATS["sculpt"].suffix, disclosure=disclosure))
+        if path is None:
+            return
+
+        def write(target: Path, progress: Callable[[int, int], None], stop: threading.Event) -> None:
+            export = Export(trajectory, progress=progress, stop=stop, disclosure=disclosure)
+            FORMATS["sculpt"].write(target, export)
+
+        self._files.writer.write(path, write)
+
+    @Slot()
+    def ask(self) -> None:
+        """Have a file chosen, and open it."""
+        chosen, _ = QFileDialog.getOpenFileName(
+            self._parent, self.tr("Open a run"), str(self._files.folder()), filter_text(FORMATS["sculpt"])
+        )
+        if chosen:
+            self.open(Path(chosen))
+
+    def open(self, path: Path) -> None:
+        """Open a saved run; every frame is read once, so that none turns out to be damaged while it is looked at."""
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.core.trajectory.file import open_run  # numpy comes with it
+
+            run = open_run(path)
+            try:
+                run.check_frames(stop, self._task.report_progress)
+            except BaseException:
+                run.close()
+                raise
+            yield run
+
+        self._messages.clear()
+        text = self.tr("Opening {0}").format(path.name)
+        self._bar.show_work(text, [(self.tr("Stop"), self.stop)])
+        self._task.start(job)
+
+    @Slot()
+    def stop(self) -> None:
+        """Give up what is being opened."""
+        self._bar.show_stopping(self.tr("Stopping…"))
+        self._task.stop()
+
+    def shutdown(self) -> None:
+        """Give up, and wait for the thread."""
+        self._task.shutdown()
+
+    @Slot(object)
+    def _take(self, item: object) -> None:
+        from sculptor_app.core.trajectory.file import SavedTrajectory
+
+        if isinstance(item, Progress):
+            self._bar.set_progress(item.done / item.total, self.tr("{0} of {1}").format(item.done, item.total))
+        elif isinstance(item, SavedTrajectory):
+            self._show(item, item.path.name)
+
+    @Slot()
+    def _show_stopped(self) -> None:
+        self._bar.hide()
+        self._messages.show_message(self.tr("Stopped; no run was opened."), is_fault=False, passes=True)
+
+    @Slot(object)
+    def _fail(self, error: Exception) -> None:
+        self._bar.hide()
+        self._messages.show_error(error, self.tr("The run could not be opened ({0}: {1})."))

@@ -1,0 +1,120 @@
+"""A run is saved from the File menu and opened again, on screen as it was; a broken file is refused in a sentence."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtWidgets import QFileDialog
+
+from sculptor_app.core.trajectory.file import SavedTrajectory, open_run
+from sculptor_app.exports.saved_run import write_sculpt
+from sculptor_app.measures.frame_kinds import FrameKind
+from tests.helpers.runs import made_run
+from tests.helpers.window import RUN_MS, Driver
+
+
+@pytest.fixture
+def finished(ready: Driver) -> Driver:
+    ready.run(6)
+    return ready
+
+
+def open_by_menu(driver: Driver, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    bench = driver.window.bench
+    bench.menus.actions["open_run"].trigger()
+    driver.qtbot.waitUntil(lambda: not bench.saved_runs.is_busy, timeout=RUN_MS)
+    driver.flush()
+
+
+def test_a_run_is_kept_and_comes_back(finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    window, session = finished.window, finished.session
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "kept"), ""))
+    window.bench.menus.actions["save_run"].trigger()
+    finished.qtbot.waitUntil(lambda: not window.bench.menus.files.writer.is_busy, timeout=RUN_MS)
+    path, run, measures = tmp_path / "kept.sculpt", session.trajectory, session.measures
+    assert f"Saved {path}" in window.panels.messages.message
+    open_run(path).check_frames()
+
+    open_by_menu(finished, path, monkeypatch)
+    opened = session.trajectory
+    assert isinstance(opened, SavedTrajectory)
+    assert (session.source, session.last, session.position) == ("kept.sculpt", run.last, run.last)
+    assert "kept.sculpt" in window.windowTitle()
+    assert window.panels.run_bar.isHidden()
+    finished.qtbot.waitUntil(lambda: session.measures is not None, timeout=RUN_MS)
+    np.testing.assert_array_equal(session.measures.energies("guess"), measures.energies("guess"))
+    for k in range(run.last + 1):
+        session.go_to(k)
+        finished.flush()
+        np.testing.assert_array_equal(opened.state(k), run.state(k))
+    assert window.bench.presenter.picture(FrameKind.CURRENT_GUESS) is not None
+
+    assert session.run_before is not None
+    assert session.run_before.trajectory is run
+    window.bench.menus.actions["run_before"].trigger()
+    assert session.trajectory is run
+
+
+def test_an_opened_run_is_saved_again_and_exported(
+    ready: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, menus = tmp_path / "made.sculpt", ready.window.bench.menus
+    write_sculpt(path, made_run(guidance=3.0))
+    assert not menus.actions["save_run"].isEnabled()
+    open_by_menu(ready, path, monkeypatch)
+    assert menus.actions["save_run"].isEnabled()
+    for key, name in (("save_run", "again.sculpt"), ("save_numbers", "x.csv")):
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, name=name, **__: (str(tmp_path / name), ""))
+        menus.actions[key].trigger()
+        ready.qtbot.waitUntil(lambda: not menus.files.writer.is_busy, timeout=RUN_MS)
+    assert (tmp_path / "again.sculpt").read_bytes() == path.read_bytes()
+    assert len((tmp_path / "x.csv").read_text("utf-8").splitlines()) > 9
+
+
+def test_it_is_shown_on_carve_whichever_page_is_in_front(
+    ready: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, bench = tmp_path / "made.sculpt", ready.window.bench
+    write_sculpt(path, made_run())
+    bench.pages.show("drown")
+    assert not bench.menus.actions["save_run"].isEnabled()
+    open_by_menu(ready, path, monkeypatch)
+    assert bench.pages.page is None
+    assert ready.session.source == "made.sculpt"
+
+
+@pytest.mark.parametrize("place", [0.3, 0.7])
+def test_a_damaged_file_is_refused_and_what_is_on_screen_stays(
+    finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: float
+) -> None:
+    path, run = tmp_path / "made.sculpt", finished.session.trajectory
+    write_sculpt(path, made_run())
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    open_by_menu(finished, path, monkeypatch)
+    assert "made.sculpt is damaged" in finished.window.panels.messages.message
+    assert finished.session.trajectory is run
+    assert finished.window.panels.run_bar.isHidden()
+
+
+def test_opening_can_be_stopped(ready: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, bench, read = tmp_path / "made.sculpt", ready.window.bench, threading.Event()
+    write_sculpt(path, made_run())
+    check = SavedTrajectory.check_frames
+
+    def waiting(run: SavedTrajectory, stop: threading.Event, progress: object) -> None:
+        read.set()
+        stop.wait(30)
+        check(run, stop, progress)
+
+    monkeypatch.setattr(SavedTrajectory, "check_frames", waiting)
+    bench.saved_runs.open(path)
+    ready.qtbot.waitUntil(read.is_set, timeout=RUN_MS)
+    assert ready.window.panels.run_bar.isVisible()
+    bench.saved_runs.stop()
+    ready.qtbot.waitUntil(lambda: not bench.saved_runs.is_busy, timeout=RUN_MS)
+    assert "no run was opened" in ready.window.panels.messages.message
+    assert ready.session.trajectory is None
