@@ -86,7 +86,7 @@ def test_what_the_panel_shows_is_saved(guided: Driver, tmp_path: Path, monkeypat
     from PIL import Image
 
     files = guided.window.bench.menus.files
-    monkeypatch.setattr(files, "ask_size", lambda sizes, usual_px, key: usual_px)
+    monkeypatch.setattr(files, "ask_size", lambda sizes, usual_px, key: min(sizes)[0])  # the picture's own
     monkeypatch.setattr(files, "_ask", lambda *_: tmp_path / "x.png")
     files.save_picture()
     guided.qtbot.waitUntil(lambda: not files.writer.is_busy, timeout=RUN_MS)
