@@ -226,6 +226,17 @@ def test_other_programs_take_it_apart(tmp_path: Path) -> None:
     assert record["parts"][0]["sha256"][2] == hashlib.sha256(run.state(2).tobytes()).hexdigest()
 
 
+def test_a_file_of_more_than_four_gigabytes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has zip's larger directory, which is written here as if so much were two kilobytes."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 2_000)
+    run = made_run(guidance=3.0)
+    content = content_of(run)
+    assert b"PK\x06\x06" in content, "the end of a directory in 64 bits"
+    assert_same(open_run(saved(tmp_path, content)), run)
+    for length in range(len(content) - 400, len(content)):
+        refused(saved(tmp_path, content[:length]))
+
+
 def test_opening_needs_neither_torch_nor_a_model_nor_qt(tmp_path: Path) -> None:
     path = saved(tmp_path, content_of(made_run(guidance=2.0)))
     code = (
