@@ -25,6 +25,10 @@ MOST_STATES = 20_000
 _MOST_LETTERS = 100_000
 _MOST_CHANNELS = 1_024
 """Of latents that a map is read for."""
+_MOST_NUMBER = 1e30
+"""Of any number: what is computed from one within it stays a number, in float32, too."""
+_LEAST_FACTOR = 1e-75
+"""Of a level's factors that are not 0: the square of the other one divided by it is a number."""
 _FLOAT = "$float"
 _NOT_KEPT = "_name_or_path"
 """Where a scheduler's settings lay on the disk, which diffusers keeps among them."""
@@ -174,7 +178,12 @@ def _plain_level(level: NoiseLevel) -> list[float] | None:
 
 
 def _level(plain: Any) -> NoiseLevel:
-    return UNKNOWN if plain is None else NoiseLevel(*_numbers(plain, 2))
+    if plain is None:
+        return UNKNOWN
+    factors = _numbers(plain, 2)
+    if any(0 < each < _LEAST_FACTOR for each in factors):
+        raise ValueError("a level in it is none")
+    return NoiseLevel(*factors)
 
 
 def _plain_step(step: StepSummary) -> dict[str, Any]:
@@ -229,7 +238,7 @@ def _whole(value: Any, low: int, high: int) -> int:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST_NUMBER:
         raise ValueError("a number in it is none")
     return float(value)
 

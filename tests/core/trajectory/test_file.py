@@ -367,6 +367,13 @@ DAMAGES: dict[str, bytes] = {
     "no levels": rewritten(set_in("levels", to=[])),
     "many levels": rewritten(set_in("levels", to=[[1.0, 0.0]] * 30_000)),
     "level below zero": rewritten(set_in("levels", 0, to=[-1.0, 0.0])),
+    "level without bounds": rewritten(set_in("levels", 0, to=[1e308, 1e-3])),
+    "level next to nothing": rewritten(set_in("levels", 0, to=[1.0, 1e-300])),
+    "time without bounds": rewritten(set_in("steps", 0, "duration_s", to=1e308)),
+    "latent map without bounds": rewritten(
+        set_in("info", "latent_map", to={"channels": 1, "weights": [1e300] * 27, "bias": [0.0] * 3, "r2": [0.5] * 3,
+                                         "r2_overall": 0.5, "fitted_pictures": 1, "held_out_pictures": 1})
+    ),
     "level of words": rewritten(set_in("levels", 0, to=["a", "b"])),
     "fewer steps": rewritten(lambda record: record["steps"].pop()),
     "steps of words": rewritten(set_in("steps", 1, to="x")),
