@@ -33,8 +33,9 @@ start_screens() {
             sleep 1
         done
         [ -s "$number" ] || return 1
-        displays="$displays :$(cat "$number")"
-        DISPLAY=:$(cat "$number") openbox >/dev/null 2>&1 &
+        display=:$(cat "$number")  # not in the background: by then the file is that of the next screen
+        displays="$displays $display"
+        DISPLAY=$display openbox >/dev/null 2>&1 &
     done
 }
 
