@@ -63,10 +63,12 @@ class Person:
     """Random actions, each done in the event loop by a timer, also while a dialog or a menu is open."""
 
     def __init__(self, window: Any, watch: Watch, seed: int, files: list[Path], is_over: Callable[[], bool]) -> None:
-        from PySide6.QtCore import QEventLoop
+        from PySide6.QtCore import QEventLoop, QTimer
 
         self._window, self._watch, self._random, self._is_over = window, watch, random.Random(seed), is_over
         self._loop, self._files = QEventLoop(), files
+        self._timer = QTimer(singleShot=True)
+        self._timer.timeout.connect(self._act)
         self._depth, self._begun = 0, time.monotonic()
         self._typed_into: Any = None  # what keys are sent to just now
         self._actions = (
@@ -80,11 +82,10 @@ class Person:
         """Act until it is over."""
         self._next()
         self._loop.exec()
+        self._timer.stop()
 
     def _next(self) -> None:
-        from PySide6.QtCore import QTimer
-
-        QTimer.singleShot(self._random.choice((0, 0, 1, 5, 20, 60)), self._loop, self._act)
+        self._timer.start(self._random.choice((0, 0, 1, 5, 20, 60)))
 
     def _act(self) -> None:
         self._next()
