@@ -313,8 +313,10 @@ class Session(QObject):
         """As many runs as the memory for one holds beside that on screen; one that goes on is always kept."""
         if self._run is None or not runs:
             return runs
-        trajectory = self._run.trajectory
-        left = trajectory.budget_bytes - trajectory.bytes_in_memory
+        everything = [self._run, *runs]
+        made = [run for run in everything if not run.source] or everything  # a grid's cell has but a share of a run's
+        newest = max(made, key=lambda run: run.number).trajectory
+        left = newest.budget_bytes - self._run.trajectory.bytes_in_memory
         left -= sum(run.trajectory.bytes_in_memory for run in runs if run.trajectory is self._growing)
         kept, is_full = [], False
         for run in runs:

@@ -341,6 +341,18 @@ def test_all_runs_are_kept_as_far_as_the_memory_for_one_holds_them_and_those_go_
     assert gone() is None  # and its frames, in memory or in a file, with it
 
 
+def test_a_cell_of_a_grid_whose_share_of_memory_is_small_takes_no_other_runs_place(session: Session) -> None:
+    runs = [trajectory(3) for _ in range(3)]
+    for run in runs:
+        session.show(run, None, running=False)
+    cell = Trajectory(RunInfo(RunRequest()), FRAME, levels(), budget_bytes=3 * FRAME.nbytes)
+    take(cell, 1)
+    session.show(cell, None, running=False, source="opened from cell (1, 1)")
+    assert [run.trajectory for run in session.runs_before] == [runs[2], runs[1], runs[0]]
+    session.show_run_before()
+    assert [run.trajectory for run in session.runs_before] == [cell, runs[1], runs[0]]
+
+
 def test_a_run_that_goes_on_unseen_is_kept_whatever_it_takes_and_followed_when_it_comes_back(session: Session) -> None:
     first = trajectory(3)
     long = Trajectory(RunInfo(RunRequest()), FRAME, levels(), budget_bytes=first.bytes_in_memory + 3 * FRAME.nbytes)
