@@ -17,7 +17,7 @@ def add_parsers(commands: "argparse._SubParsersAction[Parser]") -> None:
         description="Say what frames, measures, samplers and other terms mean: all of them, or those that have WORD in "
         "them.",
     )
-    parser.add_argument("word", nargs="?", metavar="WORD", default="", help="such as guidance, chips, snr or ddim")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="such as guidance, chips, snr, ddim or hann window")
     parser.set_defaults(run=run)
 
 
@@ -25,9 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the terms; returns the exit code."""
     from sculptor_app.measures.glossary import CHAPTERS, matches
 
-    width, found = min(WIDEST, shutil.get_terminal_size().columns), 0
+    width, found, word = min(WIDEST, shutil.get_terminal_size().columns), 0, " ".join(arguments.words)
     for chapter in CHAPTERS:
-        terms = [term for term in chapter.terms if matches(term, arguments.word)]
+        terms = [term for term in chapter.terms if matches(term, word)]
         found += len(terms)
         if terms:
             say(f"{chapter.title}\n", stdout())
@@ -35,5 +35,5 @@ def run(arguments: argparse.Namespace) -> int:
             text = textwrap.fill(term.text, width, initial_indent="    ", subsequent_indent="    ")
             say(f"  {term.title}\n{text}\n", stdout())
     if not found:
-        say(f"No term has {arguments.word!r} in it. `sculptor-app explain` lists all.", stderr())
+        say(f"No term has {word!r} in it. `sculptor-app explain` lists all.", stderr())
     return DONE if found else BAD_INPUT

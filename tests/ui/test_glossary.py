@@ -116,5 +116,7 @@ def test_the_command_line_explains_too(capsys: pytest.CaptureFixture[str]) -> No
     told = capsys.readouterr().out
     assert " ".join(TERMS["twin"].text.split()[:6]) in told
     assert "Heun" not in told
+    assert main(["explain", "hann", "window"]) == 0  # as people type it, without quotes
+    assert "Fades a picture out" in capsys.readouterr().out
     assert main(["explain", "nosuchword"]) == 2
     assert "nosuchword" in capsys.readouterr().err
