@@ -5,6 +5,7 @@ State lives here once; widgets render it and ask for changes. Every signal is em
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -88,6 +89,9 @@ class Session(QObject):
     Positions are those of playing forward: the states 0..N from the noise to the picture; `into_noise`, the layers of
     noise 0..N from the picture to the noise, as an animation into noise counts them.
 
+    Args:
+        memory_bytes: tells what all runs that can be gone back to may take; None is what the one on screen may.
+
     Signals:
         trajectory_changed: another trajectory (or none) is shown; position and length have been set for it.
         length_changed: the newest state that can be shown.
@@ -110,9 +114,15 @@ class Session(QObject):
     runs_before_changed = Signal()
     measured = Signal()
 
-    def __init__(self, parent: QObject | None = None, into_noise: bool = False) -> None:
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        into_noise: bool = False,
+        memory_bytes: Callable[[], int] | None = None,
+    ) -> None:
         super().__init__(parent)
         self.into_noise = into_noise
+        self._memory_bytes = memory_bytes
         self._trajectory: AnyTrajectory | None = None
         self._measures: RunMeasures | None = None
         self._run: ShownRun | None = None  # on screen, as it was before it was decoded
@@ -313,10 +323,9 @@ class Session(QObject):
         """As many runs as the memory for one holds beside that on screen; one that goes on is always kept."""
         if self._run is None or not runs:
             return runs
-        everything = [self._run, *runs]
-        made = [run for run in everything if not run.source] or everything  # a grid's cell has but a share of a run's
-        newest = max(made, key=lambda run: run.number).trajectory
-        left = newest.budget_bytes - self._run.trajectory.bytes_in_memory
+        trajectory = self._run.trajectory
+        room = trajectory.budget_bytes if self._memory_bytes is None else self._memory_bytes()
+        left = room - trajectory.bytes_in_memory
         left -= sum(run.trajectory.bytes_in_memory for run in runs if run.trajectory is self._growing)
         kept, is_full = [], False
         for run in runs:

@@ -341,7 +341,9 @@ def test_all_runs_are_kept_as_far_as_the_memory_for_one_holds_them_and_those_go_
     assert gone() is None  # and its frames, in memory or in a file, with it
 
 
-def test_a_cell_of_a_grid_whose_share_of_memory_is_small_takes_no_other_runs_place(session: Session) -> None:
+def test_a_cell_of_a_grid_whose_share_of_memory_is_small_takes_no_other_runs_place() -> None:
+    room = [10**6]
+    session = Session(memory_bytes=lambda: room[0])
     runs = [trajectory(3) for _ in range(3)]
     for run in runs:
         session.show(run, None, running=False)
@@ -351,6 +353,9 @@ def test_a_cell_of_a_grid_whose_share_of_memory_is_small_takes_no_other_runs_pla
     assert [run.trajectory for run in session.runs_before] == [runs[2], runs[1], runs[0]]
     session.show_run_before()
     assert [run.trajectory for run in session.runs_before] == [cell, runs[1], runs[0]]
+    room[0] = runs[2].bytes_in_memory + cell.bytes_in_memory  # a person allows less
+    session.bound_memory()
+    assert [run.trajectory for run in session.runs_before] == [cell]
 
 
 def test_a_run_that_goes_on_unseen_is_kept_whatever_it_takes_and_followed_when_it_comes_back(session: Session) -> None:

@@ -342,6 +342,7 @@ class Menus(QObject):
 
     def _set_memory(self, megabytes: int) -> None:
         self._panels.runner.budget_bytes = megabytes * 10**6
+        self._panels.session.bound_memory()
 
     def _set_watches_guidance(self, watches: bool) -> None:
         self._panels.runner.watches_guidance = watches

@@ -45,8 +45,8 @@ class Panels(QObject):
 
     def __init__(self, window: QMainWindow, model: str | None, sampling: Sampling | None) -> None:
         super().__init__(window)
-        self.session = Session(window)
         self.runner = SamplingRunner(model, sampling, window)
+        self.session = Session(window, memory_bytes=lambda: self.runner.budget_bytes)
         self.menus = self._make_menu_titles(window)
         self.tabs = self._make_tabs(window)
         self.messages = MessageBar(window)
