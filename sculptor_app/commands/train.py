@@ -93,7 +93,8 @@ def _add_network(group: argparse._ArgumentGroup) -> list[argparse.Action]:
                            help="how neighbouring patches are joined: none, overlap (patches of twice the edge, added "
                            "up) or head (residual blocks on pixels) (none)"),
         group.add_argument("--start-from", type=file_path, metavar="FOLDER",
-                           help="begin with the weights of this model, and with its patch, channels and layers"),
+                           help="begin with the weights of this model, and with its channels and layers; its patch and "
+                                "finish, too, unless --patch (a multiple of its own) or --finish say otherwise"),
     ]  # fmt: skip
 
 

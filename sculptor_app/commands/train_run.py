@@ -147,13 +147,13 @@ def begin_pipeline(arguments: argparse.Namespace) -> SculptorPipeline:
         ModelFolderError: The model to start from cannot be used.
     """
     forms, materials = (FORMS, MATERIALS) if arguments.folder is None else ((), ())
+    torch.manual_seed(arguments.seed)
     if arguments.start_from is not None:
-        pipeline = start_from(arguments.start_from, forms, materials, arguments.size)
+        pipeline = start_from(arguments.start_from, forms, materials, arguments.size, arguments.patch, arguments.finish)
         _refuse_unlike(arguments, pipeline)
     else:
         chosen = {"patch_size": arguments.patch, "channels": arguments.channels, "layers": arguments.layers,
                   "finish": arguments.finish}  # fmt: skip
-        torch.manual_seed(arguments.seed)
         pipeline = new_pipeline(
             forms, materials, arguments.size or SIZE, **{k: v for k, v in chosen.items() if v is not None}
         )
@@ -170,9 +170,8 @@ def begin_pipeline(arguments: argparse.Namespace) -> SculptorPipeline:
 
 
 def _refuse_unlike(arguments: argparse.Namespace, pipeline: SculptorPipeline) -> None:
-    wanted = {"--patch": arguments.patch, "--channels": arguments.channels, "--layers": arguments.layers,
-              "--finish": arguments.finish}  # fmt: skip
-    for option, there in ({"--finish": "none"} | fixed_settings(pipeline)).items():
+    wanted = {"--channels": arguments.channels, "--layers": arguments.layers}
+    for option, there in fixed_settings(pipeline).items():
         asked = wanted.get(option)
         if asked is not None and (list(asked) if isinstance(asked, tuple) else asked) != there:
             shown = ",".join(map(str, there)) if isinstance(there, list) else there

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from diffusers import ConfigMixin, ModelMixin, UNet2DModel
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.unets.unet_2d import UNet2DOutput
 from torch import nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu
@@ -19,6 +20,8 @@ PIXEL_CHANNELS = 3
 FINISHES = ("head", "overlap")
 FEATURES = 5
 """Channels that the U-Net says of each pixel beside its first guess, for the full-resolution head."""
+GROUPS = 4
+"""Of the head's group normalisation."""
 
 
 class PixelUNet2DModel(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers ships no types
@@ -46,7 +49,7 @@ class PixelUNet2DModel(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffus
         time_embedding_dim: int = 512,
         finish: str = "head",
         head_channels: int = 16,
-        head_blocks: int = 1,
+        head_blocks: int = 2,
     ) -> None:
         super().__init__()
         if finish not in FINISHES:
@@ -58,7 +61,9 @@ class PixelUNet2DModel(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffus
         )  # fmt: skip
         # Not called as the setting: diffusers would hand that out in its place.
         head = finish == "head"
-        self.to_pixels = _Head(patch_size, head_channels, head_blocks) if head else _Overlap(patch_size)
+        self.to_pixels: _Head | _Overlap = (
+            _Head(patch_size, head_channels, head_blocks, time_embedding_dim) if head else _Overlap(patch_size)
+        )
 
     @property
     def time_embedding(self) -> Any:
@@ -80,8 +85,16 @@ class PixelUNet2DModel(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffus
         """
         patches = pixel_unshuffle(sample, self.config.patch_size)
         said = self.unet(patches, timestep, class_labels=class_labels, return_dict=False)[0]
-        v = self.to_pixels(said, sample)
+        v = self.to_pixels(said, sample, self._embedding(sample, timestep, class_labels))
         return UNet2DOutput(sample=v) if return_dict else (v,)
+
+    def _embedding(
+        self, sample: torch.Tensor, timestep: torch.Tensor | float | int, class_labels: torch.Tensor | None
+    ) -> torch.Tensor:
+        """(B, time_embedding_dim) of time and labels, as the U-Net makes it for its own blocks."""
+        times = torch.as_tensor(timestep, device=sample.device).reshape(-1).expand(len(sample))
+        embedding: torch.Tensor = self.unet.time_embedding(self.unet.time_proj(times).to(sample.dtype))
+        return embedding if class_labels is None else embedding + class_labels.to(embedding.dtype)
 
 
 def patch_unet(
@@ -136,41 +149,36 @@ class _Overlap(nn.Module):
             self.spread.weight.copy_(plain + 0.02 * torch.randn_like(plain))
             self.spread.bias = nn.Parameter(torch.zeros(PIXEL_CHANNELS))
 
-    def forward(self, said: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    def forward(self, said: torch.Tensor, state: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         spread: torch.Tensor = self.spread(said)
         return spread
 
 
 class _Head(nn.Module):
-    """Residual blocks on pixels, which see the state and what the U-Net says of each pixel; they add to its v."""
+    """Residual blocks on pixels, which see the state and what the U-Net says of each pixel; they add to its v.
 
-    def __init__(self, patch: int, channels: int, blocks: int) -> None:
+    As in the U-Net's own blocks, the embedding of time and labels scales and shifts the features: what is to be done
+    with a pixel's noise depends on its level.
+    """
+
+    def __init__(self, patch: int, channels: int, blocks: int, width: int) -> None:
         super().__init__()
         self._patch = patch
         self.enter = nn.Conv2d(2 * PIXEL_CHANNELS + FEATURES, channels, 3, padding=1)
-        self.blocks = nn.ModuleList(_ResidualBlock(channels) for _ in range(blocks))
+        self.blocks = nn.ModuleList(
+            ResnetBlock2D(
+                in_channels=channels, temb_channels=width, groups=min(GROUPS, channels), eps=1e-5,
+                time_embedding_norm="scale_shift",
+            )
+            for _ in range(blocks)
+        )  # fmt: skip
         self.leave = nn.Conv2d(channels, PIXEL_CHANNELS, 3, padding=1)
         _silence(self.leave)
 
-    def forward(self, said: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    def forward(self, said: torch.Tensor, state: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         shuffled = pixel_shuffle(said, self._patch)
         x = self.enter(torch.cat([shuffled, state], dim=1))
         for block in self.blocks:
-            x = block(x)
+            x = block(x, embedding)
         v: torch.Tensor = shuffled[:, :PIXEL_CHANNELS] + self.leave(silu(x))
         return v
-
-
-class _ResidualBlock(nn.Module):
-    """Two convolutions of 3×3 beside a short cut."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.GroupNorm(min(4, channels), channels)
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        _silence(self.second)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        changed: torch.Tensor = x + self.second(silu(self.first(silu(self.norm(x)))))
-        return changed

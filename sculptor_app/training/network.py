@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, UNet2DModel
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
@@ -62,6 +62,16 @@ def new_pipeline(
         table = LabelEmbedding(len(form_names), len(material_names), width=width)
     patch = patch_size if finish == "none" else 1
     return SculptorPipeline(unet, table, new_scheduler(), patch, list(form_names), list(material_names))
+
+
+def finish_of(pipeline: SculptorPipeline) -> str:
+    """How a network's neighbouring patches are joined; "none" for a plain U-Net."""
+    return str(pipeline.unet.config.get("finish", "none"))
+
+
+def patches_of(unet: PixelUNet2DModel | UNet2DModel) -> UNet2DModel:
+    """The U-Net on patches inside a network, or the network where it is one."""
+    return unet.unet if isinstance(unet, PixelUNet2DModel) else unet
 
 
 def fixed_settings(pipeline: SculptorPipeline) -> dict[str, Any]:
@@ -182,7 +192,10 @@ def _make_contiguous(_: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.T
     return (inputs[0].contiguous(),)
 
 
-def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], size: int | None) -> SculptorPipeline:
+def start_from(
+    folder: Path, forms: Sequence[str], materials: Sequence[str], size: int | None, patch: int | None = None,
+    finish: str | None = None,
+) -> SculptorPipeline:  # fmt: skip
     """A pipeline with another model's weights, to be trained on.
 
     Args:
@@ -190,10 +203,13 @@ def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], siz
         forms: Of the pictures to learn. Without any the run begins with what the model makes of the null labels.
         materials: Likewise.
         size: Edge of the pictures to learn; None is the model's own.
+        patch: See `PixelUNet2DModel`; None is the model's own, else a multiple of it (see `_with_other_ends`).
+        finish: Likewise; None is the model's own.
 
     Raises:
         ModelFolderError: The folder cannot be used.
-        UnsuitableModel: The model knows other labels, or another noise schedule than the one that is learned here.
+        UnsuitableModel: The model knows other labels, or another noise schedule than the one that is learned here, or
+            its patches do not go into those asked for.
     """
     model = load_sculptor(folder)
     _refuse_other_schedule(folder, model)
@@ -208,9 +224,48 @@ def start_from(folder: Path, forms: Sequence[str], materials: Sequence[str], siz
                 "errors", "The model in {0} does not know the forms and materials of the rendered sculptures."
             ).format(folder)
         )
+    patch, finish = patch or model.patch, finish or finish_of(model)
+    if patch % model.patch:
+        raise UnsuitableModel(
+            translate("errors", "The model in {0} works on patches of {1} pixels, which do not go into {2}.").format(
+                folder, model.patch, patch
+            )
+        )
+    if (patch, finish) != (model.patch, finish_of(model)):
+        return _with_other_ends(model, table, list(forms), list(materials), size or model.picture_size, patch, finish)
     if size is not None:
         model.unet.register_to_config(sample_size=size // model.config.patch_size)
     return SculptorPipeline(model.unet, table, new_scheduler(), model.config.patch_size, list(forms), list(materials))
+
+
+def _with_other_ends(
+    model: SculptorPipeline, table: LabelEmbedding, forms: list[str], materials: list[str], size: int, patch: int,
+    finish: str,
+) -> SculptorPipeline:  # fmt: skip
+    """A network on other patches, or with another finish, with a model's inner layers.
+
+    Its first layer sees each patch scaled down to the model's, and its last one says each pixel of the model's patches
+    as often as it is wide, so that a run begins with what the model makes of smaller pictures.
+    """
+    there = model.unet.config
+    made = new_pipeline(forms, materials, size, patch, tuple(there.block_out_channels), there.layers_per_block, finish)
+    inner, old = patches_of(made.unet), patches_of(model.unet)
+    ends = ("conv_in.", "conv_out.")
+    inner.load_state_dict({k: v for k, v in old.state_dict().items() if not k.startswith(ends)}, strict=False)
+    wide = patch // model.patch
+    with torch.no_grad():
+        first = old.conv_in.weight.unflatten(1, (PIXEL_CHANNELS, model.patch, model.patch))
+        # Noise averaged over wide × wide pixels is `wide` times weaker; pictures are not: the root lies between.
+        spread = first.repeat_interleave(wide, 2).repeat_interleave(wide, 3) / wide**1.5
+        inner.conv_in.weight.copy_(spread.flatten(1, 3))
+        inner.conv_in.bias.copy_(old.conv_in.bias)
+        pixels = PIXEL_CHANNELS * patch**2
+        for name in ("weight", "bias"):
+            last = getattr(old.conv_out, name)[: PIXEL_CHANNELS * model.patch**2]
+            last = last.unflatten(0, (PIXEL_CHANNELS, model.patch, model.patch))
+            widened = last.repeat_interleave(wide, 1).repeat_interleave(wide, 2).flatten(0, 2)
+            getattr(inner.conv_out, name)[:pixels].copy_(widened)
+    return SculptorPipeline(made.unet, table, new_scheduler(), made.config.patch_size, forms, materials)
 
 
 def _refuse_other_schedule(folder: Path, model: SculptorPipeline) -> None:

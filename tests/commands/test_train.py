@@ -206,6 +206,11 @@ def test_a_model_of_ones_own_pictures_begins_with_the_default_ones_network(tmp_p
     assert train(*words, "--out", tmp_path / "c", "--start-from", model, "--channels", "64") == 2
     assert f"The model in {model} has --channels 32,32. Leave --channels out" in capsys.readouterr().err
     assert train(*words, "--out", tmp_path / "c", "--start-from", tmp_path / "nowhere") == 3
+    wider = ("--patch", str(2 * before.patch), "--finish", "head")
+    assert train(*words, "--out", tmp_path / "d", "--start-from", model, *wider) == 0
+    assert load_sculptor(tmp_path / "d" / "model").patch == 2 * before.patch
+    assert train(*words, "--out", tmp_path / "e", "--start-from", model, "--patch", "3") == 2
+    assert "which do not go into 3. Start from another" in capsys.readouterr().err
 
 
 def test_a_checkpoint_can_be_looked_at_as_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -31,7 +31,7 @@ def test_the_overlap_begins_as_plain_patches() -> None:
     finish = network("overlap").to_pixels
     said = torch.randn(1, 48, 6, 5)
     with torch.no_grad():
-        assert (finish(said, said) - pixel_shuffle(said, 4)).abs().mean() < 0.25
+        assert (finish(said, said, torch.zeros(1, 128)) - pixel_shuffle(said, 4)).abs().mean() < 0.25
 
 
 @pytest.mark.parametrize("finish", FINISHES)
@@ -41,14 +41,29 @@ def test_a_pixel_depends_on_what_the_position_beside_its_own_says(finish: str) -
     for parameter in part.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     channels = 48 if finish == "overlap" else 128
-    said, state = torch.zeros(1, channels, 4, 4), torch.zeros(1, 3, 16, 16)
+    said, state, embedding = torch.zeros(1, channels, 4, 4), torch.zeros(1, 3, 16, 16), torch.zeros(1, 128)
     with torch.no_grad():
-        before = part(said, state)
+        before = part(said, state, embedding)
         said[:, :, 1, 1] = 1.0
-        changed = (part(said, state) - before).abs().sum(dim=(0, 1)) > 1e-6
+        changed = (part(said, state, embedding) - before).abs().sum(dim=(0, 1)) > 1e-6
     assert changed[4:8, 4:8].all()
     assert changed[3, 4:8].all()  # the row above the patch
     assert changed[4:8, 8].all()  # the column beside it
+
+
+def test_what_the_head_does_depends_on_time_and_labels() -> None:
+    whole = network("head")
+    for parameter in whole.to_pixels.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    said, state = torch.randn(1, 128, 4, 4), torch.randn(1, 3, 16, 16)
+    with torch.no_grad():
+        asked = ((5, None), (900, None), (5, torch.ones(1, 128)))
+        embeddings = [whole._embedding(state, *each) for each in asked]
+        first, later, labelled = (whole.to_pixels(said, state, each) for each in embeddings)
+        from_unet = whole.unet.time_embedding(whole.unet.time_proj(torch.tensor([5])))
+    assert torch.equal(embeddings[0], from_unet)
+    assert (first - later).abs().mean() > 0.01
+    assert (first - labelled).abs().mean() > 0.01
 
 
 def test_an_unknown_finish_is_refused() -> None:

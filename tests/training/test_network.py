@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sculptor_app.core.errors import ModelFolderError
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.diffusion.pipelines.sculptor import SculptorPipeline
 from sculptor_app.training.errors import BadInput
-from sculptor_app.training.network import Float32Attention, start_from
+from sculptor_app.training.network import Float32Attention, finish_of, patches_of, start_from
 from tests.training.tiny import tiny_pipeline
 
 
@@ -43,6 +44,38 @@ def test_another_size_is_learned_with_the_same_weights(model: Path, tmp_path: Pa
     assert begun.picture_size == 32
     begun.save_pretrained(tmp_path / "larger")
     assert load_sculptor(tmp_path / "larger").picture_size == 32
+
+
+@pytest.mark.parametrize("finish", ["none", "head", "overlap"])
+def test_on_wider_patches_a_run_begins_with_what_the_model_makes_of_smaller_pictures(model: Path, finish: str):
+    before = load_sculptor(model)
+    assert before.patch == 2
+    begun = start_from(model, ["a", "b"], ["x", "y", "z"], 2 * before.picture_size, 4, finish)
+    assert (begun.picture_size, begun.patch) == (2 * before.picture_size, 4)
+    inner = patches_of(begun.unet)
+    ends = ("conv_in", "conv_out")
+    for name, weights in before.unet.state_dict().items():
+        assert name.startswith(ends) or torch.equal(inner.state_dict()[name], weights), name
+    small = torch.randn(1, 3, 8, 8)
+    doubled = small.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    seen = inner.conv_in(pixel_unshuffle(doubled, 4)) - inner.conv_in.bias[:, None, None]
+    wanted = before.unet.conv_in(pixel_unshuffle(small, 2)) - before.unet.conv_in.bias[:, None, None]
+    torch.testing.assert_close(seen, 2**0.5 * wanted, atol=1e-5, rtol=1e-5)
+    features = torch.randn(1, 32, 4, 4)
+    said = pixel_shuffle(inner.conv_out(features)[:, :48], 4)
+    wanted = pixel_shuffle(before.unet.conv_out(features), 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(said, wanted)
+
+
+def test_with_another_finish_a_run_begins_with_the_same_pictures(model: Path):
+    begun = start_from(model, ["a", "b"], ["x", "y", "z"], None, finish="head")
+    assert (finish_of(begun), begun.picture_size) == ("head", load_sculptor(model).picture_size)
+    torch.testing.assert_close(picture(begun, form=1), picture(load_sculptor(model), form=1))
+
+
+def test_patches_that_do_not_go_into_the_wanted_ones_are_refused(model: Path):
+    with pytest.raises(BadInput, match="works on patches of 2 pixels, which do not go into 3"):
+        start_from(model, ["a", "b"], ["x", "y", "z"], 24, 3)
 
 
 def test_other_labels_are_refused(model: Path):
