@@ -38,6 +38,8 @@ TEST_PROGRAMS = {
     "desktop-file-validate": "desktop-file-utils",
     "appstreamcli": "appstream",
     "gio": "libglib2.0-bin",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
 }
 FONT = "fonts-dejavu-core"
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")

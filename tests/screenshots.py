@@ -19,7 +19,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-OPENING = ("Save as GIF…", "Model from the hub…", "What am I seeing?", "Keyboard shortcuts", "About Sculptor")
+OPENING = (
+    "Save as GIF or web page…",
+    "Model from the hub…",
+    "What am I seeing?",
+    "Keyboard shortcuts",
+    "About Sculptor",
+)
 """Entries of menus that open dialogs of the program's own; the others ask the system's for a file."""
 SIZES = ("1024x700", "1280x720", "1440x900", "1280x720x2")
 FRAME = (8, 40)  # what the window leaves of a screen for its frame

@@ -155,8 +155,8 @@ def check_files(arguments: argparse.Namespace) -> None:
     for path in paths:
         refuse_folder(path)
     if out is not None and picture_format(out) is None:
-        known = " nor a ".join(row.suffix for row in picture_formats())
-        raise OptionError(f"{out} is neither a {known}.", "Choose one of them.")
+        known = ", ".join(row.suffix for row in picture_formats())
+        raise OptionError(f"{out} ends in none of {known}.", "Choose one of them.")
     if run is not None and run.suffix.lower() != FORMATS["sculpt"].suffix:
         raise OptionError(f"{run} is no {FORMATS['sculpt'].suffix}.", "Let the name end with it.")
     for one, other in itertools.combinations(paths, 2):

@@ -55,11 +55,12 @@ class ExportFormat:
     kind: Kind  # what it holds
     write: Callable[[Path, Export], None]
     sheet_px: int = 0
+    spoken: str = ""  # how its files are called, where that is not the id, as "web page"; English, marked likewise
 
     @property
     def short_name(self) -> str:
-        """The name that a choice of formats shows, as "GIF"."""
-        return self.id.upper()
+        """The name that a choice of formats shows, as "GIF"; English."""
+        return self.spoken or self.id.upper()
 
     @property
     def suffix(self) -> str:
@@ -81,11 +82,13 @@ class AnimationFormat(ExportFormat):
             state, or else the nearest that is shown. Raises ExportError where there is nothing to show.
         estimate_bytes: about how large the file becomes. Raises ExportError where there is nothing to show,
             ExportCancelled where it was stopped.
+        always: names of options (`caption`, `plot`) that its files have in any case.
     """
 
     kind: Kind = field(default="animation", init=False)
     preview: Callable[[Export], bytes]
     estimate_bytes: Callable[[Export], int]
+    always: frozenset[str] = frozenset()
 
 
 def _write_gif(path: Path, export: Export) -> None:
@@ -107,6 +110,27 @@ def _estimate_gif(export: Export) -> int:
     from sculptor_app.exports.gif.writer import estimate_bytes
 
     return estimate_bytes(export.source, export.measures, export.options, export.stop)
+
+
+def _write_html(path: Path, export: Export) -> None:
+    from sculptor_app.exports.page import write_page
+
+    write_page(
+        path, export.source, export.measures, export.options, export.progress, export.stop, export.decoded,
+        export.disclosure,
+    )  # fmt: skip
+
+
+def _preview_html(export: Export) -> bytes:
+    from sculptor_app.exports.page import preview_page
+
+    return preview_page(export.source, export.measures, export.options, export.state, export.disclosure)
+
+
+def _estimate_html(export: Export) -> int:
+    from sculptor_app.exports.page import estimate_page_bytes
+
+    return estimate_page_bytes(export.source, export.measures, export.options, export.stop)
 
 
 def _write_png(path: Path, export: Export) -> None:
@@ -133,6 +157,11 @@ FORMATS: dict[str, ExportFormat] = {
         AnimationFormat(
             "gif", translate("names", "GIF animation"), _write_gif, sheet_px=900,
             preview=_preview_gif, estimate_bytes=_estimate_gif,
+        ),
+        AnimationFormat(
+            "html", translate("names", "Web page"), _write_html, sheet_px=900,
+            spoken=translate("names", "web page"),
+            preview=_preview_html, estimate_bytes=_estimate_html, always=frozenset({"caption", "plot"}),
         ),
         ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
         ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),

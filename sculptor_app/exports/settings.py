@@ -146,14 +146,17 @@ def _runs(grid: RunGrid, disclosure: Disclosure) -> dict[str, Any]:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a GIF or PNG that was exported here; `ExportError` if it cannot be read or holds none."""
+    """The settings in a GIF, PNG or web page that was exported here.
+
+    Raises:
+        ExportError: It cannot be read, or holds none.
+    """
     try:
-        with Image.open(path, formats=("GIF", "PNG")) as image:  # what is exported here
-            text = image.info.get("comment", b"")
+        text = _settings_of_page(path) if path.suffix.lower() == ".html" else _comment(path)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ExportError(
             translate("errors", "{0} cannot be read as a picture.").format(path),
-            translate("errors", "Choose a GIF or PNG."),
+            translate("errors", "Choose a GIF, a PNG or a web page that {0} exported.").format(APPLICATION),
         ) from error
     try:
         content = json.loads(text)
@@ -165,3 +168,22 @@ def read_settings(path: Path) -> dict[str, Any]:
             translate("errors", "Choose a picture that {0} exported.").format(APPLICATION),
         )
     return content
+
+
+def _comment(path: Path) -> str | bytes:
+    with Image.open(path, formats=("GIF", "PNG")) as image:  # what is exported here
+        found: str | bytes = image.info.get("comment", b"")
+    return found
+
+
+SETTINGS_ID = "settings"
+"""Of the element of a web page that holds them."""
+_MOST_PAGE_BYTES = 2**28
+
+
+def _settings_of_page(path: Path) -> str:
+    """What stands in the page's element of settings, which is written before the pictures."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        text = file.read(_MOST_PAGE_BYTES)
+    _, _, rest = text.partition(f'<script type="application/json" id="{SETTINGS_ID}">')
+    return rest.partition("</script>")[0]

@@ -227,7 +227,7 @@ def start_from(
     patch, finish = patch or model.patch, finish or finish_of(model)
     if patch % model.patch:
         raise UnsuitableModel(
-            translate("errors", "The model in {0} works on patches of {1} pixels, which do not go into {2}.").format(
+            translate("errors", "The model in {0} works on {1}×{1} patches, which do not go into {2}×{2}.").format(
                 folder, model.patch, patch
             )
         )

@@ -210,7 +210,7 @@ def test_a_model_of_ones_own_pictures_begins_with_the_default_ones_network(tmp_p
     assert train(*words, "--out", tmp_path / "d", "--start-from", model, *wider) == 0
     assert load_sculptor(tmp_path / "d" / "model").patch == 2 * before.patch
     assert train(*words, "--out", tmp_path / "e", "--start-from", model, "--patch", "3") == 2
-    assert "which do not go into 3. Start from another" in capsys.readouterr().err
+    assert "which do not go into 3×3. Start from another" in capsys.readouterr().err
 
 
 def test_a_checkpoint_can_be_looked_at_as_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -18,7 +18,7 @@ from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.core.trajectory.levels import UNKNOWN
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.exports.animation.caption import _headings
+from sculptor_app.exports.animation.caption import headings
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.numbers import COLUMNS, GRID_COLUMNS, read_csv, write_csv
@@ -220,4 +220,4 @@ def test_what_is_not_known_of_a_level_is_left_empty_and_said_in_the_caption(tmp_
     assert len(unknown) == 6
     assert all(row[name] == "" for name in unknown)
     assert float(row[next(name for name in COLUMNS if name.startswith("noisy layout"))]) > 0
-    assert _headings(run, 2)[0] == "Step 2 of 4  ·  noise level not known"
+    assert headings(run, 2)[0] == "Step 2 of 4  ·  noise level not known"

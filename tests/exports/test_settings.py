@@ -51,9 +51,9 @@ def test_what_a_model_was_told_and_where_a_run_left_another(tmp_path: Path) -> N
 def test_captions_call_a_noised_picture_so() -> None:
     made = made_run(steps=4)
     late = Trajectory(dataclasses.replace(made.info, first_step=3), made.state(2), made.levels[2:])
-    assert caption._headings(made, 0)[0].startswith("Step 0 of 4")
-    assert "Pure noise" in caption._headings(made, 0)[0]
-    assert "Noised picture" in caption._headings(late, 0)[0]
+    assert caption.headings(made, 0)[0].startswith("Step 0 of 4")
+    assert "Pure noise" in caption.headings(made, 0)[0]
+    assert "Noised picture" in caption.headings(late, 0)[0]
 
 
 # What files tell of a person ------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def test_with_another_finish_a_run_begins_with_the_same_pictures(model: Path):
 
 
 def test_patches_that_do_not_go_into_the_wanted_ones_are_refused(model: Path):
-    with pytest.raises(BadInput, match="works on patches of 2 pixels, which do not go into 3"):
+    with pytest.raises(BadInput, match="works on 2×2 patches, which do not go into 3×3"):
         start_from(model, ["a", "b"], ["x", "y", "z"], 24, 3)
 
 

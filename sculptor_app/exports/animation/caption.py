@@ -58,7 +58,7 @@ def draw_caption(
     size = _type_size(width)
     font, margin = typeface(size), margin or max(2, size // 2)
     first_line, second_line = top + BAR_PX + size + 4, top + BAR_PX + 2 * size + 9
-    heading = first_that_fits(_headings(trajectory, k, into_noise), font, width - 2 * margin)
+    heading = first_that_fits(headings(trajectory, k, into_noise), font, width - 2 * margin)
     draw.text((margin, first_line), heading, inks.text, font, anchor="ls")
     for cell in cells:
         room = cell.width - 2 * margin
@@ -89,7 +89,7 @@ def _titles(title: RunTitle) -> tuple[str, ...]:
     return (*forms[: len(title.facts) + 1], *begun, *(named if title.what else []), title.seed)
 
 
-def _headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:
+def headings(trajectory: AnyTrajectory, k: int, into_noise: bool = False) -> tuple[str, ...]:
     """The first line, from the fullest form to the shortest.
 
     A step has the phase of the state that it starts from, so both SNRs are said: that one, and the one of the state

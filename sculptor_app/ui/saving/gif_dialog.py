@@ -35,7 +35,7 @@ from sculptor_app.ui.fields.inputs import ChoiceBox
 from sculptor_app.ui.saving.gif_form import ask_to_replace, form_for, key_of, remember, remembered_for
 from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, facts_text, preview_job
 from sculptor_app.ui.widgets.bars import error_texts
-from sculptor_app.ui.widgets.names import disclosure_tip, disclosure_title, disclosures, filter_text
+from sculptor_app.ui.widgets.names import disclosure_tip, disclosure_title, disclosures, display, filter_text
 from sculptor_app.ui.widgets.picture_view import PictureView
 
 if TYPE_CHECKING:
@@ -106,7 +106,10 @@ class ExportGifDialog(QDialog):
         self.facts.setFixedHeight(2 * self.facts.fontMetrics().lineSpacing() + 2)
         self.path = QLineEdit(str(path), self)
         self.path.setAccessibleName(self.tr("File"))
-        self.format = ChoiceBox([(row.short_name, row.short_name) for row in self._formats], self)
+        self.format = ChoiceBox([], self)
+        for row in self._formats:
+            shown = display(row.short_name)
+            self.format.addItem(shown[:1].upper() + shown[1:], row.id)
         self.format.setAccessibleName(self.tr("Format"))
         self.format.setVisible(len(self._formats) > 1)
         self.browse = QPushButton(self.tr("Browse…"), self)
@@ -180,10 +183,11 @@ class ExportGifDialog(QDialog):
         return self._formats[self.format.currentIndex()]
 
     def _title(self) -> str:
-        return self.tr("Save as {0}").format(self._row().short_name)
+        return self.tr("Save as {0}").format(display(self._row().short_name))
 
     def _show_format(self) -> None:
         self.setWindowTitle(self._title())
+        self.form.offer(self._row())
         self.refresh()
 
     @Slot()

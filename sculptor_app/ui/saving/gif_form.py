@@ -36,7 +36,7 @@ from sculptor_app.exports.animation.options import (
 )
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid, decoder_factor
 from sculptor_app.exports.files import ExportError
-from sculptor_app.exports.formats import FORMATS
+from sculptor_app.exports.formats import FORMATS, AnimationFormat
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.ui import theme
 from sculptor_app.ui.fields.inputs import ChoiceBox
@@ -173,6 +173,11 @@ class GifForm(QWidget):
             number.valueChanged.connect(self.edited)
         for box in self._boxes():
             box.toggled.connect(self.edited)
+
+    def offer(self, row: AnimationFormat) -> None:
+        """Hide the boxes of what files of a format have in any case."""
+        self.caption.setVisible("caption" not in row.always)
+        self.plot.setVisible("plot" not in row.always and not self._is_grid)
 
     def options(self) -> AnimationOptions | ExportError:
         """The choices, or what is wrong with them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -45,12 +46,15 @@ def preview_job(row: AnimationFormat, export: Export) -> Job:
     """A job that yields a Preview of the frame nearest to the export's state, then an Estimate."""
 
     def job(stop: threading.Event) -> Iterator[object]:
+        from PIL import Image
+
         from sculptor_app.exports.animation.plan import frame_count
-        from sculptor_app.exports.animation.scenes import image_size
 
         wanted = replace(export, stop=stop)
         picture = row.preview(wanted)
-        yield Preview(picture, frame_count(export.source, export.options), *image_size(export.source, export.options))
+        with Image.open(io.BytesIO(picture), formats=("GIF", "PNG")) as image:
+            size = image.size
+        yield Preview(picture, frame_count(export.source, export.options), *size)
         yield Estimate(row.estimate_bytes(wanted))
 
     return job

@@ -9,7 +9,7 @@ from PIL import Image
 from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.core.trajectory.levels import phase_of
-from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _headings, caption_height, draw_caption
+from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, caption_height, draw_caption, headings
 from sculptor_app.exports.animation.chart import EnergyChart
 from sculptor_app.exports.animation.drawing import LIGHT
 from sculptor_app.exports.animation.options import AnimationOptions
@@ -63,7 +63,7 @@ def test_every_nth_layer_counts_from_the_picture(every: int, shown: tuple[int, .
 
 def test_caption_counts_layers() -> None:
     trajectory = drowned(steps=50)
-    first, last, middle = (_headings(trajectory, k, into_noise=True) for k in (50, 0, 38))
+    first, last, middle = (headings(trajectory, k, into_noise=True) for k in (50, 0, 38))
     assert first[0] == "Layer 0 of 50  ·  The picture  ·  SNR infinite"
     assert last[3] == "Layer 50 of 50  ·  Pure noise"
     assert middle[3] == "Layer 12 of 50  ·  Polish"
@@ -74,11 +74,11 @@ def test_caption_has_the_level_of_the_phase_and_the_state_s_own() -> None:
     """Step 9 of 10 begins with an SNR of 28, by which its phase goes, and leads to a state of 24,000 or so."""
     trajectory = made_run(steps=10)
     ratios = [ratio_text(level.snr, "infinite") for level in trajectory.levels]
-    assert _headings(trajectory, 0)[0] == f"Step 0 of 10  ·  Pure noise  ·  SNR {ratios[0]}"
+    assert headings(trajectory, 0)[0] == f"Step 0 of 10  ·  Pure noise  ·  SNR {ratios[0]}"
     for k in range(1, 11):
         phase = phase_of(trajectory.levels[k - 1]).name
-        assert _headings(trajectory, k)[0] == f"Step {k} of 10  ·  {phase}  ·  from SNR {ratios[k - 1]} to {ratios[k]}"
-        layer, own = _headings(trajectory, k, into_noise=True)[0], phase_of(trajectory.levels[k])
+        assert headings(trajectory, k)[0] == f"Step {k} of 10  ·  {phase}  ·  from SNR {ratios[k - 1]} to {ratios[k]}"
+        layer, own = headings(trajectory, k, into_noise=True)[0], phase_of(trajectory.levels[k])
         assert layer == f"Layer {10 - k} of 10  ·  {own.name if k < 10 else 'The picture'}  ·  SNR {ratios[k]}"
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.levels import PHASES
-from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _headings, _titles, caption_height, draw_caption
+from sculptor_app.exports.animation.caption import BAR_PX, CaptionCell, _titles, caption_height, draw_caption, headings
 from sculptor_app.exports.animation.chart import EnergyChart, _apart, _step_ticks
 from sculptor_app.exports.animation.drawing import DARK, LIGHT, first_that_fits, polyline, typeface
 from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
@@ -31,8 +31,8 @@ def test_theme_has_an_ink_for_every_phase_and_band() -> None:
 
 def test_caption_says_step_and_phase() -> None:
     trajectory = made_run(steps=50, taken=12)
-    assert _headings(trajectory, 12)[3] == "Step 12 of 50  ·  Structure"
-    assert _headings(trajectory, 0)[3] == "Step 0 of 50  ·  Pure noise"
+    assert headings(trajectory, 12)[3] == "Step 12 of 50  ·  Structure"
+    assert headings(trajectory, 0)[3] == "Step 0 of 50  ·  Pure noise"
 
 
 @pytest.mark.parametrize("width", [16, 40, 64, 100, 140, 220, 256, 1000])

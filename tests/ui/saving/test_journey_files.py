@@ -96,7 +96,7 @@ def test_a_new_animation_format_is_offered_beside_gif(
     qtbot: QtBot, film: AnimationFormat, dialog: ExportGifDialog, tmp_path: Path
 ) -> None:
     assert dialog.format.isVisible()
-    assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == ["GIF", "FILM"]
+    assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == ["GIF", "Web page", "FILM"]
     dialog.format.setCurrentText("FILM")
     assert (dialog.windowTitle(), dialog.target()) == ("Save as FILM", tmp_path / "run.film")
     qtbot.waitUntil(lambda: "about 7.3 MB" in dialog.facts.text(), timeout=RUN_MS)
@@ -111,9 +111,31 @@ def test_a_new_animation_format_is_known_to_the_command_line(film: AnimationForm
     assert (tmp_path / "x.film").read_text() == "film of noisy"
 
 
-def test_a_single_animation_format_is_no_choice(dialog: ExportGifDialog) -> None:
+def test_a_single_animation_format_is_no_choice(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    for row in animation_formats()[1:]:
+        monkeypatch.delitem(FORMATS, row.id)
+    dialog = request.getfixturevalue("dialog")
     assert not dialog.format.isVisible()
     assert dialog.windowTitle() == "Save as GIF"
+
+
+def test_a_web_page_has_no_boxes_for_what_it_always_shows(
+    qtbot: QtBot, dialog: ExportGifDialog, tmp_path: Path
+) -> None:
+    assert dialog.form.caption.isVisible()
+    assert dialog.form.plot.isVisible()
+    dialog.format.setCurrentText("Web page")
+    assert (dialog.windowTitle(), dialog.target()) == ("Save as web page", tmp_path / "run.html")
+    assert not dialog.form.caption.isVisible()
+    assert not dialog.form.plot.isVisible()
+    qtbot.waitUntil(lambda: "about" in dialog.facts.text(), timeout=RUN_MS)
+    dialog.format.setCurrentText("GIF")
+    assert dialog.form.caption.isVisible()
+    dialog.format.setCurrentText("Web page")
+    save(qtbot, dialog)
+    assert (tmp_path / "run.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_choices_are_in_the_file_and_are_remembered(
