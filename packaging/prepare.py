@@ -27,12 +27,12 @@ from environment import Environment  # noqa: E402
 from progress import follow, say  # noqa: E402
 from systempackages import SetupError, require_for_tests, require_for_window, require_venv  # noqa: E402
 
-from sculptor_app.commands.window import missing_display  # noqa: E402
+from sculptor_app.display import missing_display  # noqa: E402
 
 REQUIREMENTS = {"start": HERE / "requirements.txt", "test": HERE / "requirements-test.txt"}
 NO_WINDOW, NOT_READY, BROKEN_OFF = 1, 6, 130
 """Exit codes; 1 and 130 are what the program itself would say, 6 is the set-up's own."""
-WITH_VALUE = ("--model",)
+WITH_VALUE = ("--model", "--open")
 """Options of the window's that take the next argument as their value."""
 
 
@@ -63,6 +63,8 @@ def main(arguments: list[str]) -> int:
 
 def opens_window(arguments: list[str]) -> bool:
     """Whether the program will open a window: it does unless it is given a command, or asked about itself."""
+    if len(arguments) == 1 and arguments[0].lower().endswith(".sculpt"):  # a saved run
+        return True
     rest = iter(arguments)
     for argument in rest:
         if argument in WITH_VALUE:

@@ -38,6 +38,7 @@ TEST_PROGRAMS = {
     "desktop-file-validate": "desktop-file-utils",
     "appstreamcli": "appstream",
     "gio": "libglib2.0-bin",
+    "update-mime-database": "shared-mime-info",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ _COMMANDS = (
     "sculpt", "invert", "forward", "saved_run", "check_model", "explain", "menu", "atelier", "train", "evaluate",
 )  # fmt: skip
 """Modules of `sculptor_app.commands`, in the order in which the help lists them."""
+RUN_SUFFIX = ".sculpt"
+"""Of saved runs, as in `exports.formats`, which this must not import."""
 _WITHOUT_TORCH = ("saved_run", "explain", "menu")
 
 
@@ -40,7 +43,7 @@ def _run(argv: Sequence[str] | None) -> int:
     from sculptor_app.commands import terminal
     from sculptor_app.commands.window import open_window
 
-    arguments = make_parser().parse_args(argv)
+    arguments = make_parser().parse_args(_with_option(sys.argv[1:] if argv is None else list(argv)))
     if argv is None and not _has_current_folder():
         terminal.say("The current folder is gone; change to another one and start again.", terminal.stderr())
         return terminal.BAD_INPUT
@@ -49,6 +52,13 @@ def _run(argv: Sequence[str] | None) -> int:
             terminal.require_addresses(terminal.LEAST_ADDRESSES)
         terminal.keep_streams()
     return int(arguments.run(arguments))
+
+
+def _with_option(arguments: list[str]) -> list[str]:
+    """A saved run by itself, as file managers give it, stands for `--open` and that run."""
+    if len(arguments) == 1 and arguments[0].lower().endswith(RUN_SUFFIX) and not arguments[0].startswith("-"):
+        return ["--open", *arguments]
+    return arguments
 
 
 def _has_current_folder() -> bool:
@@ -81,6 +91,10 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--model", type=terminal.model_address, metavar="FOLDER", help="open the window with this model"
     )
+    parser.add_argument(
+        "--open", type=terminal.file_path, metavar=f"FILE{RUN_SUFFIX}", dest="opened",
+        help=f"open the window on a saved run; `{identity.COMMAND} FILE{RUN_SUFFIX}` does the same",
+    )  # fmt: skip
     parser.set_defaults(run=open_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for name in _COMMANDS:

@@ -8,8 +8,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import html
 import logging
+import os
+import subprocess
+import sys
+import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Hashable
 from dataclasses import replace
@@ -30,7 +37,7 @@ from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.latents.decoding import decode_frames, find_latent_map
 from sculptor_app.diffusion.pipelines.errors import run_errors
 from sculptor_app.diffusion.sampling.recorder import Recorder
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import NONE, AnimationOptions
 from sculptor_app.exports.animation.plan import (
     DecodedFrames,
     Wanted,
@@ -42,12 +49,17 @@ from sculptor_app.exports.animation.plan import (
 )
 from sculptor_app.exports.files import OptionError, check_target, refuse_folder
 from sculptor_app.exports.formats import FORMATS, Export
+from sculptor_app.exports.page import page
 from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import BANDS
 
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
+SHOWN, SHOWN_DAYS = "shown", 7
+"""Folder of the runs that were given to windows, and how long they are kept there: a window reads on from them."""
+NOTEBOOK_STATES, NOTEBOOK_PX = 50, 760
+"""Of the page that a notebook shows: most of its states, about, and its height."""
 
 
 def record(pipeline: Any, *, both_guesses: bool = False, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> Recording:
@@ -184,6 +196,53 @@ class RecordedRun:
         decoded = None if row.kind == "table" else self._decoded(options, row.kind == "still")
         row.write(path, Export(run, options, run.last, self._measured(), decoded=decoded))
 
+    def save(self, path: str | Path, *, compact: bool = False) -> None:
+        """Write everything that was recorded into a .sculpt file, which the window and `sculptor-app info` open.
+
+        Args:
+            path: The file to make or replace; whole or untouched, whatever happens.
+            compact: Frames rounded to 16 bits: half as large, and no longer bit for bit what was recorded.
+
+        Raises:
+            SculptorError: The file cannot be written.
+        """
+        path = FORMATS["sculpt"].named(Path(path))
+        check_target(path)
+        FORMATS["sculpt"].write(path, Export(self._trajectory, is_compact=compact))
+
+    def show(self) -> None:
+        """Open the window on the run, or bring it into the window that is open; returns at once.
+
+        The window is a program of its own: it stays when this one ends, and needs a display and Qt, which this does
+        not. The run goes there as a file in the program's cache, which is deleted after a week.
+
+        Raises:
+            SculptorError: There is no display, or no room for the file.
+        """
+        from sculptor_app.display import missing_display
+
+        if missing := missing_display():
+            raise SculptorError(missing.splitlines()[0], translate("errors", "Save the run, and open it elsewhere."))
+        folder = folders.spill() / SHOWN
+        folder.mkdir(exist_ok=True, mode=0o700)
+        _sweep(folder)
+        handle, path = tempfile.mkstemp(FORMATS["sculpt"].suffix, "run-", folder)
+        os.close(handle)
+        self.save(path)
+        command = [sys.executable, "-P", "-m", "sculptor_app", "--open", path]
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def _repr_html_(self) -> str:
+        """The run as a page of its own inside a notebook, with about 50 of its states."""
+        run = self._trajectory
+        every = max(1, -(-run.last // NOTEBOOK_STATES))
+        frames = "both" if run.last and has_guesses(run) else "noisy"
+        options = AnimationOptions(frames=frames, every=every, decode=NONE)
+        decoded = self._decoded(options, False)
+        text = page(run, self._measured(), options, shown_states(run, options), decoded)
+        look = f"width:100%;height:{NOTEBOOK_PX}px;border:0"
+        return f'<iframe sandbox="allow-scripts" style="{look}" srcdoc="{html.escape(text)}"></iframe>'
+
     def _measured(self) -> RunMeasures:
         run = self._trajectory
         if self._measures is None:
@@ -217,6 +276,15 @@ class RecordedRun:
             except SculptorError as error:
                 log.warning("%s No linear map can be found for the latents.", error.message)
         return decoded
+
+
+def _sweep(folder: Path) -> None:
+    """Delete runs that were shown long ago."""
+    oldest = time.time() - SHOWN_DAYS * 24 * 3600
+    for path in folder.glob("run-*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 class Recording:
@@ -285,6 +353,18 @@ class Recording:
     def export(self, path: str | Path, **look: Any) -> None:
         """`RecordedRun.export` of the last run."""
         self._last.export(path, **look)
+
+    def save(self, path: str | Path, *, compact: bool = False) -> None:
+        """`RecordedRun.save` of the last run."""
+        self._last.save(path, compact=compact)
+
+    def show(self) -> None:
+        """`RecordedRun.show` of the last run."""
+        self._last.show()
+
+    def _repr_html_(self) -> str | None:
+        """The last run in a notebook; None, and so `repr`, where there is none."""
+        return self._last._repr_html_() if self.runs else None
 
     @property
     def _last(self) -> RecordedRun:

@@ -58,6 +58,7 @@ def test_the_wheel_carries_all_resources_and_the_menu_entry(wheel):
     share = f"sculptor_app-{identity.VERSION}.data/data/share"
     assert f"{share}/applications/{identity.APP_ID}.desktop" in names
     assert f"{share}/metainfo/{identity.APP_ID}.metainfo.xml" in names
+    assert f"{share}/mime/packages/{identity.APP_ID}.xml" in names
     assert f"{share}/icons/hicolor/48x48/apps/{identity.APP_ID}.png" in names
     assert not [name for name in names if name.startswith(("tests/", "packaging/"))]
 

@@ -47,6 +47,9 @@ def environment(setup_modules, tmp_path):
         (["sculpt", "--out", "x.gif"], False),
         (["menu", "install"], False),
         (["--model=bust"], True),
+        (["runs/bust.sculpt"], True),
+        (["--open", "runs/bust.sculpt"], True),
+        (["info", "bust.sculpt"], False),
     ],
 )
 def test_whether_a_window_will_be_opened(setup_modules, arguments, opens):

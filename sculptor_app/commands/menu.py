@@ -1,4 +1,4 @@
-"""`sculptor-app menu install` and `menu remove`: the entry in the start menu of a Linux desktop."""
+"""`sculptor-app menu install` and `menu remove`: the start menu of a Linux desktop, and what opens saved runs there."""
 
 import argparse
 import contextlib
@@ -12,6 +12,8 @@ from sculptor_app.commands.terminal import DONE, NOT_WRITTEN, Parser, say, stder
 from sculptor_app.core.files import expanded, is_folder
 
 SEARCH_WORDS = ("diffusion", "noise", "sampling", "spectrum", "machine learning", "denoise", "scheduler")
+RUN_TYPE = "application/x-sculptor-run"
+"""The MIME type of a saved run."""
 _RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
 
 
@@ -66,6 +68,10 @@ def install() -> list[Path]:
         entry = base / "applications" / f"{identity.APP_ID}.desktop"
         entry.parent.mkdir(parents=True, exist_ok=True)
         entry.write_text(entry_text(exec_line(launcher())), encoding="utf-8")
+        kind = _file_kind(base)
+        kind.parent.mkdir(parents=True, exist_ok=True)
+        kind.write_text(file_kind_text(), encoding="utf-8")
+        written.append(kind)
     except OSError as error:
         raise MenuError(
             f"The start menu's folder {base} cannot be written ({error}). Check its permissions."
@@ -83,7 +89,7 @@ def remove() -> list[Path]:
     _require_linux()
     base = _data_home()
     try:
-        files = [base / "applications" / f"{identity.APP_ID}.desktop", *_icons_in_menu(base)]
+        files = [base / "applications" / f"{identity.APP_ID}.desktop", _file_kind(base), *_icons_in_menu(base)]
         gone = [file for file in files if file.exists()]
         for file in gone:
             file.unlink()
@@ -105,13 +111,32 @@ def entry_text(command: str) -> str:
         f"Name={identity.NAME}\n"
         "GenericName=Diffusion model viewer\n"
         f"Comment={identity.SUMMARY}\n"
-        f"Exec={command}\n"
+        f"Exec={command} %f\n"
         f"Icon={identity.APP_ID}\n"
         "Terminal=false\n"
         "Categories=Science;ArtificialIntelligence;DataVisualization;\n"
+        f"MimeType={RUN_TYPE};\n"
         f"Keywords={';'.join(SEARCH_WORDS)};\n"
         "StartupNotify=true\n"
         f"StartupWMClass={identity.COMMAND}\n"
+    )
+
+
+def file_kind_text() -> str:
+    """What saved runs are, for file managers.
+
+    Source: Shared MIME-info Database specification 0.21, freedesktop.org.
+    """
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info">\n'
+        f'  <mime-type type="{RUN_TYPE}">\n'
+        f"    <comment>{identity.NAME} run</comment>\n"
+        '    <sub-class-of type="application/zip"/>\n'
+        '    <glob pattern="*.sculpt"/>\n'
+        f'    <icon name="{identity.APP_ID}"/>\n'
+        "  </mime-type>\n"
+        "</mime-info>\n"
     )
 
 
@@ -159,6 +184,10 @@ def _icons_in_menu(base: Path) -> list[Path]:
     return sorted((base / "icons" / "hicolor").glob(f"*/apps/{identity.APP_ID}.*"))
 
 
+def _file_kind(base: Path) -> Path:
+    return base / "mime" / "packages" / f"{identity.APP_ID}.xml"
+
+
 def _data_home() -> Path:
     named = os.environ.get("XDG_DATA_HOME", "")
     return Path(named) if Path(named).is_absolute() else expanded("~") / ".local" / "share"
@@ -176,8 +205,9 @@ def _refresh(base: Path) -> None:
     icons = base / "icons" / "hicolor"
     with contextlib.suppress(OSError):
         os.utime(icons)  # desktops that watch the folder read it again
-    program = shutil.which("update-desktop-database")
-    if program and is_folder(base / "applications"):
-        import subprocess  # the window does not wait for it
+    import subprocess  # the window does not wait for it
 
-        subprocess.run([program, str(base / "applications")], check=False, capture_output=True, timeout=30)
+    for name, folder in (("update-desktop-database", base / "applications"), ("update-mime-database", base / "mime")):
+        program = shutil.which(name)
+        if program and is_folder(folder):
+            subprocess.run([program, str(folder)], check=False, capture_output=True, timeout=30)

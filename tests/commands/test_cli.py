@@ -12,8 +12,8 @@ from PIL import Image
 
 from sculptor_app import __version__
 from sculptor_app.cli import main, make_parser
-from sculptor_app.commands.window import missing_display
 from sculptor_app.core.texts import byte_text
+from sculptor_app.display import missing_display
 from sculptor_app.exports.numbers import read_csv
 from sculptor_app.exports.settings import read_settings
 

@@ -65,6 +65,8 @@ def test_a_path_with_a_line_break_is_refused():
 def test_the_packaged_entry_is_the_one_that_the_program_writes():
     packaged = ROOT / "packaging" / f"{identity.APP_ID}.desktop"
     assert packaged.read_text(encoding="utf-8") == menu.entry_text(identity.COMMAND)
+    kind = ROOT / "packaging" / f"{identity.APP_ID}.mime.xml"
+    assert kind.read_text(encoding="utf-8") == menu.file_kind_text()
 
 
 @linux_only
@@ -72,10 +74,24 @@ def test_install_writes_the_entry_and_every_icon(own_folders):
     written = menu.install()
     data = own_folders / "data"
     assert written[0] == data / "applications" / f"{identity.APP_ID}.desktop"
-    names = {str(file.relative_to(data / "icons" / "hicolor").parent) for file in written[1:]}
+    assert written[-1] == data / "mime" / "packages" / f"{identity.APP_ID}.xml"
+    names = {str(file.relative_to(data / "icons" / "hicolor").parent) for file in written[1:-1]}
     sizes = {f"{size}x{size}/apps" for size in (16, 22, 24, 32, 48, 64, 128, 256, 512)}
     assert names == {*sizes, "scalable/apps"}
     assert all(file.stat().st_size > 0 for file in written)
+
+
+@linux_only
+@pytest.mark.skipif(not shutil.which("update-mime-database"), reason="shared-mime-info is not installed")
+def test_file_managers_know_a_saved_run_and_what_opens_it(own_folders, monkeypatch):
+    menu.install()
+    (own_folders / "x.sculpt").write_bytes(b"PK\3\4")
+    monkeypatch.setenv("XDG_DATA_DIRS", f"{own_folders}/none:/usr/share")
+    asked = ["gio", "info", "-a", "standard::content-type", own_folders / "x.sculpt"]
+    said = subprocess.run(asked, capture_output=True, text=True)
+    assert menu.RUN_TYPE in said.stdout
+    opens = subprocess.run(["gio", "mime", menu.RUN_TYPE], capture_output=True, text=True)
+    assert f"{identity.APP_ID}.desktop" in opens.stdout
 
 
 @linux_only
@@ -140,7 +156,7 @@ def test_the_entry_starts_this_program_from_anywhere(started_by_command, tmp_pat
     entry = configparser.ConfigParser(interpolation=None, delimiters="=")
     entry.optionxform = str
     entry.read(menu.install()[0], encoding="utf-8")
-    command = unquoted(entry["Desktop Entry"]["Exec"])
+    command = unquoted(entry["Desktop Entry"]["Exec"].removesuffix(" %f"))
     said = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
     assert identity.VERSION in said.stdout

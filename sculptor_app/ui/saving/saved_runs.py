@@ -15,6 +15,7 @@ from sculptor_app.session.session import Session
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.ui.saving.files import Files, suggested_name
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
+from sculptor_app.ui.widgets.basics import FileDrop
 from sculptor_app.ui.widgets.names import filter_text
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class SavedRuns(QObject):
         self._task.finished.connect(bar.hide)
         self._task.cancelled.connect(self._show_stopped)
         self._task.failed.connect(self._fail)
+        FileDrop(parent, FORMATS["sculpt"].suffix).dropped.connect(self.open)
 
     @property
     def is_busy(self) -> bool:
@@ -77,6 +79,7 @@ class SavedRuns(QObject):
         if chosen:
             self.open(Path(chosen))
 
+    @Slot(object)
     def open(self, path: Path) -> None:
         """Open a saved run; every frame is read once, so that none turns out to be damaged while it is looked at."""
 

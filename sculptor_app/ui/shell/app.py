@@ -76,6 +76,8 @@ def main(
 ) -> int:
     """Open the window, with `--model FOLDER` for another model, and stay until it is closed.
 
+    With `--open FILE`, a saved run, it goes to the window that is open already, if there is one.
+
     Args:
         say: Tells a person why no window can be opened; None writes to the error stream.
         shown: Called once the window has been painted.
@@ -84,7 +86,9 @@ def main(
         The exit code.
     """
     rest = list(argv)
-    model = _taken(rest, "--model")
+    model, opened = _taken(rest, "--model"), _taken(rest, "--open")
+    if opened is not None and _is_handed_over(Path(opened)):
+        return 0
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     _take_qt_messages(say or _write_error)
     app = make_application(rest)
@@ -105,10 +109,19 @@ def main(
         window.completed.connect(shown)
     window.completed.connect(_AfterFirstPaint(app, window, hook).begin)
     window.completed.connect(window.prepare)
+    if opened is not None:
+        window.completed.connect(lambda: window.bench.saved_runs.open(Path(opened)))
     window.closed.connect(app.quit)  # Qt quits by itself only for windows that are still visible when they close
     window.show()
     code = app.exec()
     return signals.code or code
+
+
+def _is_handed_over(path: Path) -> bool:
+    """Whether a window that is open has taken a saved run."""
+    from sculptor_app.ui.shell.handover import hand_over
+
+    return hand_over(path)
 
 
 def _close_all(app: QApplication) -> bool:
@@ -228,7 +241,24 @@ class _AfterFirstPaint(QObject):
             file = resources.find(f"icons/app/scalable/apps/{identity.APP_ID}.svg")
             icon = QIcon() if file is None else QIcon(str(file))
         self._app.setWindowIcon(icon)
+        self._listen()
         self._tell_of_missing_parts()
+
+    def _listen(self) -> None:
+        from sculptor_app.ui.shell.handover import HandoverServer
+
+        server = HandoverServer(self)
+        server.opened.connect(self._open)
+        server.listen()
+        self._window.closed.connect(server.close)
+
+    @Slot(object)
+    def _open(self, path: Path) -> None:
+        """Bring the window to the front with a run that another start was given."""
+        self._window.setWindowState(self._window.windowState() & ~Qt.WindowState.WindowMinimized)
+        self._window.raise_()
+        self._window.activateWindow()
+        self._window.bench.saved_runs.open(path)
 
     def _tell_of_missing_parts(self) -> None:
         missed = resources.missed()
