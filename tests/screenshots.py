@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 OPENING = (
-    "Save as GIF or web page…",
+    "Save as GIF, film or web page…",
     "Model from the hub…",
     "What am I seeing?",
     "Keyboard shortcuts",

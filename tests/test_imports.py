@@ -87,11 +87,9 @@ def test_the_window_is_painted_before_torch_is_imported():
         "import sys\n"
         "from sculptor_app.ui.shell import main_window\n"
         "class Window(main_window.MainWindow):\n"
-        "    def __init__(self, *arguments):\n"
-        "        super().__init__(*arguments)\n"
-        "        self.painted.connect(self._tell)\n"
-        "    def _tell(self):\n"
+        "    def complete(self):\n"  # called once it has been painted
         "        print('painted', [name for name in ('torch', 'diffusers', 'numba') if name in sys.modules])\n"
+        "        super().complete()\n"
         "        self.close()\n"
         "main_window.MainWindow = Window\n"
         "from sculptor_app.ui.shell.app import main\n"

@@ -24,7 +24,7 @@ from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import MAX_STEPS
 from sculptor_app.core.texts import byte_text
 from sculptor_app.exports.animation.options import NONE
-from sculptor_app.exports.files import OptionError
+from sculptor_app.exports.files import ExportError, OptionError
 from sculptor_app.exports.formats import picture_format
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 INFO_EXAMPLES = """examples:
   sculptor-app info bust.sculpt
   sculptor-app info bust.sculpt --check --json
+  sculptor-app info bust.gif
 """
 EXPORT_EXAMPLES = """examples:
   sculptor-app export bust.sculpt --frames both --plot --caption --out bust.gif
@@ -51,13 +52,14 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add both commands to the program's parser."""
     info = commands.add_parser(
         "info",
-        help="say what a saved run holds",
+        help="say what a saved run holds, or what an exported file was made with",
         description="Say what a saved run holds: what was asked for, what made it, its states and their sizes. Neither "
-        "its model nor torch is needed.",
+        "its model nor torch is needed. Of an exported picture, film or web page: the settings that it carries.",
         epilog=INFO_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    info.add_argument("run_file", type=file_path, metavar="FILE", help="a run that `--save` wrote")
+    info.add_argument("run_file", type=file_path, metavar="FILE",
+                      help="a run that `--save` wrote, or a file that `--out` wrote")  # fmt: skip
     info.add_argument("--check", action="store_true", help="read every frame, and compare it with its check-sum")
     info.add_argument("--json", action="store_true", help="for a program to read, with all settings")
     info.set_defaults(run=run_info, parser=info)
@@ -79,13 +81,48 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
 def run_info(arguments: argparse.Namespace) -> int:
     """Run `info`; returns the exit code, and what went wrong is said on the error stream."""
 
+    def check() -> None:
+        if arguments.check and _is_exported(arguments):
+            raise OptionError(f"{arguments.run_file} is no saved run.", "Leave --check out.")
+
     def work(_: None, interruption: Interruption) -> None:
+        if _is_exported(arguments):
+            told = _settings(arguments)
+            say(json.dumps(told, indent=2) if arguments.json else "\n".join(_told_lines(told)), stdout())
+            return
         run = _opened(arguments)
         if arguments.check:
             run.check_frames(interruption.event)
         say(json.dumps(_facts(run), indent=2) if arguments.json else "\n".join(_lines(run, arguments.check)), stdout())
 
-    return run_checked(lambda: None, work)
+    return run_checked(check, work)
+
+
+def _is_exported(arguments: argparse.Namespace) -> bool:
+    """Whether the file is one that shows a run, and carries settings alone."""
+    return picture_format(arguments.run_file) is not None
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    from sculptor_app.exports.settings import read_settings  # numpy and Pillow come with it
+
+    try:
+        return read_settings(arguments.run_file)
+    except ExportError as error:
+        raise OptionError(error.message, error.advice) from error
+
+
+def _told_lines(told: dict[str, Any]) -> Iterator[str]:
+    """Settings as lines, those inside others indented."""
+    for name, value in told.items():
+        if value in (None, "", [], {}):
+            continue
+        shown = name.replace("_", " ")
+        if isinstance(value, dict):
+            yield f"{shown}:"
+            yield from (f"  {line}" for line in _told_lines(value))
+        else:
+            yield f"{shown}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
 
 
 def run_export(arguments: argparse.Namespace) -> int:

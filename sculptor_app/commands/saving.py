@@ -67,7 +67,8 @@ def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: s
         shown: what a format's file shows, by the kind of format.
         numbers: what a table holds.
     """
-    out = "; ".join(f"x{row.suffix}: {shown[row.kind]}" for row in picture_formats())
+    by_kind = {kind: [f"x{row.suffix}" for row in picture_formats() if row.kind == kind] for kind in shown}
+    out = "; ".join(f"{', '.join(names)}: {shown[kind]}" for kind, names in by_kind.items() if names)
     group.add_argument("--out", type=file_path, metavar="FILE", help=out)
     group.add_argument("--csv", type=file_path, metavar="FILE", help=numbers)
     group.add_argument("--metadata", action=OneOf, known=tuple(Disclosure), name="metadata",
@@ -102,6 +103,8 @@ def add_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: str)
     group.add_argument("--caption", action="store_true", help=f"write {unit} and phase below")
     group.add_argument("--plot", action="store_true", help="draw the energy per band beside")
     group.add_argument("--dark", action="store_true", help="dark paper for caption and plot")
+    group.add_argument("--full-colour", action="store_true",
+                       help="of .mp4, .webm and .webp: each pixel's own colour, which some players refuse")  # fmt: skip
 
 
 def animation_options(
@@ -131,6 +134,7 @@ def animation_options(
         caption=arguments.caption,
         plot=arguments.plot,
         dark=arguments.dark,
+        full_colour=arguments.full_colour,
         into_noise=into_noise,
         settled_by=settled_by,
     )

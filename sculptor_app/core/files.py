@@ -165,7 +165,7 @@ def _locked(handle: int, patient: bool) -> bool:
 def _open_owned(path: Path) -> IO[bytes]:
     """A new file of that name, with its lock; another process that swept between the two is outrun."""
     while True:
-        file = path.open("wb")
+        file = path.open("w+b")  # read, too: some formats are completed in place
         _locked(file.fileno(), patient=True)
         if path.is_symlink() or path.exists():
             return file

@@ -82,13 +82,13 @@ class AnimationFormat(ExportFormat):
             state, or else the nearest that is shown. Raises ExportError where there is nothing to show.
         estimate_bytes: about how large the file becomes. Raises ExportError where there is nothing to show,
             ExportCancelled where it was stopped.
-        always: names of options (`caption`, `plot`) that its files have in any case.
+        hides: names of options that make no difference to its files.
     """
 
     kind: Kind = field(default="animation", init=False)
     preview: Callable[[Export], bytes]
     estimate_bytes: Callable[[Export], int]
-    always: frozenset[str] = frozenset()
+    hides: frozenset[str] = frozenset()
 
 
 def _write_gif(path: Path, export: Export) -> None:
@@ -133,6 +133,53 @@ def _estimate_html(export: Export) -> int:
     return estimate_page_bytes(export.source, export.measures, export.options, export.stop)
 
 
+def _film(id: str, label: str, spoken: str, *hides: str) -> AnimationFormat:
+    """A row of a kind of film."""
+
+    def write(path: Path, export: Export) -> None:
+        from sculptor_app.exports.film import write_film
+
+        write_film(
+            path, export.source, export.measures, export.options, export.progress, export.stop, export.decoded,
+            export.disclosure, id,
+        )  # fmt: skip
+
+    def preview(export: Export) -> bytes:
+        from sculptor_app.exports.film import preview_film
+
+        return preview_film(export.source, export.measures, export.options, export.state, export.disclosure, id)
+
+    def estimate(export: Export) -> int:
+        from sculptor_app.exports.film import estimate_film_bytes
+
+        return estimate_film_bytes(export.source, export.measures, export.options, export.stop, id)
+
+    return AnimationFormat(
+        id, label, write, sheet_px=900, spoken=spoken, preview=preview, estimate_bytes=estimate, hides=frozenset(hides)
+    )
+
+
+def _write_zip(path: Path, export: Export) -> None:
+    from sculptor_app.exports.film import write_pngs
+
+    write_pngs(
+        path, export.source, export.measures, export.options, export.progress, export.stop, export.decoded,
+        export.disclosure,
+    )  # fmt: skip
+
+
+def _preview_zip(export: Export) -> bytes:
+    from sculptor_app.exports.film import preview_png
+
+    return preview_png(export.source, export.measures, export.options, export.state, export.disclosure)
+
+
+def _estimate_zip(export: Export) -> int:
+    from sculptor_app.exports.film import estimate_png_bytes
+
+    return estimate_png_bytes(export.source, export.measures, export.options, export.stop)
+
+
 def _write_png(path: Path, export: Export) -> None:
     from sculptor_app.exports.stills import write_png
 
@@ -156,12 +203,21 @@ FORMATS: dict[str, ExportFormat] = {
     for row in (
         AnimationFormat(
             "gif", translate("names", "GIF animation"), _write_gif, sheet_px=900,
-            preview=_preview_gif, estimate_bytes=_estimate_gif,
+            preview=_preview_gif, estimate_bytes=_estimate_gif, hides=frozenset({"full_colour"}),
         ),
         AnimationFormat(
             "html", translate("names", "Web page"), _write_html, sheet_px=900,
             spoken=translate("names", "web page"),
-            preview=_preview_html, estimate_bytes=_estimate_html, always=frozenset({"caption", "plot"}),
+            preview=_preview_html, estimate_bytes=_estimate_html, hides=frozenset({"caption", "plot", "full_colour"}),
+        ),
+        _film("mp4", translate("names", "MP4 film"), translate("names", "MP4 film"), "loop"),
+        _film("webm", translate("names", "WebM film"), translate("names", "WebM film"), "loop"),
+        _film("webp", translate("names", "Animated WebP"), translate("names", "animated WebP")),
+        _film("apng", translate("names", "Animated PNG"), translate("names", "animated PNG"), "full_colour"),
+        AnimationFormat(
+            "zip", translate("names", "PNG pictures in a ZIP"), _write_zip, sheet_px=900,
+            spoken=translate("names", "PNG pictures in a ZIP"), preview=_preview_zip, estimate_bytes=_estimate_zip,
+            hides=frozenset({"loop", "full_colour"}),
         ),
         ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
         ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),

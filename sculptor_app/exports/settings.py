@@ -1,9 +1,12 @@
 """The settings that travel in exported files, so that a picture can be made again."""
 
+import html
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from PIL import Image, UnidentifiedImageError
 
@@ -146,17 +149,17 @@ def _runs(grid: RunGrid, disclosure: Disclosure) -> dict[str, Any]:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a GIF, PNG or web page that was exported here.
+    """The settings in a file that was exported here: a picture, a film, a web page, a ZIP of pictures.
 
     Raises:
         ExportError: It cannot be read, or holds none.
     """
     try:
-        text = _settings_of_page(path) if path.suffix.lower() == ".html" else _comment(path)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        text = _READERS.get(path.suffix.lower(), _comment)(path)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, BadZipFile, KeyError) as error:
         raise ExportError(
             translate("errors", "{0} cannot be read as a picture.").format(path),
-            translate("errors", "Choose a GIF, a PNG or a web page that {0} exported.").format(APPLICATION),
+            translate("errors", "Choose a file that {0} exported.").format(APPLICATION),
         ) from error
     try:
         content = json.loads(text)
@@ -165,13 +168,15 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("application") != APPLICATION:
         raise ExportError(
             translate("errors", "{0} carries no settings of a run.").format(path),
-            translate("errors", "Choose a picture that {0} exported.").format(APPLICATION),
+            translate("errors", "Choose a file that {0} exported.").format(APPLICATION),
         )
     return content
 
 
 def _comment(path: Path) -> str | bytes:
-    with Image.open(path, formats=("GIF", "PNG")) as image:  # what is exported here
+    with Image.open(path, formats=("GIF", "PNG", "WEBP")) as image:  # what is exported here
+        if packet := image.info.get("xmp", b""):
+            return html.unescape(packet.decode("utf-8", "replace").partition('settings="')[2].partition('"')[0])
         found: str | bytes = image.info.get("comment", b"")
     return found
 
@@ -187,3 +192,39 @@ def _settings_of_page(path: Path) -> str:
         text = file.read(_MOST_PAGE_BYTES)
     _, _, rest = text.partition(f'<script type="application/json" id="{SETTINGS_ID}">')
     return rest.partition("</script>")[0]
+
+
+def _settings_of_film(path: Path) -> str:
+    import av  # 100 MB of libraries: not before they are needed
+
+    with av.open(str(path), metadata_errors="replace") as container:  # FFmpeg's errors are OSErrors, or ValueErrors
+        tags = {name.lower(): text for name, text in container.metadata.items()}
+    return tags.get("comment", "")
+
+
+def _settings_of_apng(path: Path) -> bytes:
+    """The comment, which stands behind the frames: Pillow does not read so far."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[:4], "big")
+            if head[4:] == b"tEXt":
+                name, _, text = file.read(min(size, _MOST_PAGE_BYTES)).partition(b"\0")
+                if name == b"comment":
+                    return text
+                file.seek(4, 1)
+            else:
+                file.seek(size + 4, 1)
+    return b""
+
+
+def _settings_of_zip(path: Path) -> bytes:
+    with ZipFile(path) as archive, archive.open("settings.json") as file:
+        return file.read(_MOST_PAGE_BYTES)
+
+
+_READERS: dict[str, Callable[[Path], str | bytes]] = {
+    ".html": _settings_of_page, ".apng": _settings_of_apng, ".zip": _settings_of_zip, ".mp4": _settings_of_film,
+    ".webm": _settings_of_film,
+}  # fmt: skip
+"""By ending; the others are pictures with a comment."""

@@ -66,6 +66,27 @@ def test_info_says_what_it_holds(saved: Path, capsys: pytest.CaptureFixture[str]
     assert set(told["part_bytes"]) == {"states", "guesses", "guesses_unconditional", "guesses_conditional"}
 
 
+@pytest.mark.parametrize("name", ["x.gif", "x.png", "x.html", "x.mp4", "x.webp", "x.apng", "x.zip"])
+def test_info_says_what_an_exported_file_was_made_with(
+    name: str, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    assert said(capsys, "export", saved, "--out", path)[0] == 0
+    code, out, _ = said(capsys, "info", path)
+    assert code == 0
+    assert "request:\n  form: bust\n  material: bronze\n" in out
+    assert json.loads(said(capsys, "info", "--json", path)[1])["request"]["form"] == "bust"
+
+
+def test_info_says_what_it_cannot_read(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "mine.png")
+    for name in ("mine.png", "none.gif"):
+        code, out, err = said(capsys, "info", tmp_path / name)
+        assert (code, out) == (2, "")
+        assert "carries no settings of a run" in err or "cannot be read as a picture" in err
+    assert "is no saved run. Leave --check out." in said(capsys, "info", "--check", tmp_path / "mine.png")[2]
+
+
 def test_info_says_that_a_run_was_stopped_and_is_compact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, path = made_run(taken=3), tmp_path / "x.sculpt"
     run.end("cancelled")

@@ -96,6 +96,7 @@ class AnimationOptions:
     plot: bool = False  # draw the energy per band beside the picture
     dark: bool = False  # dark paper for caption and plot
     into_noise: bool = False
+    full_colour: bool = False  # of a film: each pixel's own colour (4:4:4, WebP lossless), which some players refuse
     decode: str = LAST  # one of DECODINGS: which frames of a run in latents a decoder makes
     settled_by: str = DEFAULT_SETTLING_RULE  # by which of SETTLING_RULES the plot's marks say that a band has settled
 

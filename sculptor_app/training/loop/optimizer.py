@@ -146,8 +146,10 @@ class GradientGuard:
         """Whether a gradient of this length may be followed; it is counted. `Diverged` if too many in a row may not."""
         if self.usual == 0.0 and math.isfinite(norm):
             self.usual = norm
-        if norm <= SPIKE * self.usual:
-            self.usual += FOLLOWS * (norm - self.usual)
+        is_usual = norm <= SPIKE * self.usual
+        if math.isfinite(norm):  # refused ones count, too: what a finished model is learned on with grows step by step
+            self.usual += FOLLOWS * (min(norm, SPIKE * self.usual) - self.usual)
+        if is_usual:
             self.refused = 0
             return True
         self.refused += 1

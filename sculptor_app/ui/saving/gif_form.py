@@ -44,6 +44,8 @@ from sculptor_app.ui.widgets.names import display
 
 translate = QCoreApplication.translate  # a name that lupdate knows
 
+BOXES = ("loop", "ping_pong", "caption", "plot", "dark", "full_colour")
+"""Names of the options that are boxes, from top to bottom."""
 FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 LEAST_SHRUNK_PX = 64
 MOST_GRID_PX = 4096
@@ -131,6 +133,10 @@ class GifForm(QWidget):
         self.caption = QCheckBox(self._caption_text(), self)
         self.plot = QCheckBox(self.tr("Energy per band beside the picture"), self)
         self.dark = QCheckBox(self.tr("Dark paper"), self)
+        self.full_colour = QCheckBox(self.tr("Each pixel's own colour"), self)
+        self.full_colour.setToolTip(
+            self.tr("Films usually keep one colour for four pixels, which noise shows. Some players refuse the others.")
+        )
 
     def _caption_text(self) -> str:
         if self._is_grid:
@@ -162,7 +168,7 @@ class GifForm(QWidget):
         return row
 
     def _boxes(self) -> tuple[QCheckBox, ...]:
-        return self.loop, self.ping_pong, self.caption, self.plot, self.dark
+        return self.loop, self.ping_pong, self.caption, self.plot, self.dark, self.full_colour
 
     def _connect(self) -> None:
         self.every.valueChanged.connect(self._name_unit)
@@ -175,9 +181,9 @@ class GifForm(QWidget):
             box.toggled.connect(self.edited)
 
     def offer(self, row: AnimationFormat) -> None:
-        """Hide the boxes of what files of a format have in any case."""
-        self.caption.setVisible("caption" not in row.always)
-        self.plot.setVisible("plot" not in row.always and not self._is_grid)
+        """Hide the boxes of what makes no difference to files of a format."""
+        for name, box in zip(BOXES, self._boxes(), strict=True):
+            box.setVisible(name not in row.hides and not (name == "plot" and self._is_grid))
 
     def options(self) -> AnimationOptions | ExportError:
         """The choices, or what is wrong with them."""
@@ -189,6 +195,7 @@ class GifForm(QWidget):
                 plot=self.plot.isChecked() and not self._is_grid,
                 dark=self.dark.isChecked(), into_noise=self._into_noise, settled_by=self.settling_rule,
                 decode=self.decode.currentData() if self._decodes else NONE,
+                full_colour=self.full_colour.isChecked(),
             )  # fmt: skip
         except ExportError as error:
             return error
@@ -203,9 +210,8 @@ class GifForm(QWidget):
         self.every.setValue(options.every)
         self.delay.setValue(options.delay_ms)
         self.hold.setValue(options.hold_ms)
-        chosen = (options.loop, options.ping_pong, options.caption, options.plot, options.dark)
-        for box, on in zip(self._boxes(), chosen, strict=True):
-            box.setChecked(on)
+        for name, box in zip(BOXES, self._boxes(), strict=True):
+            box.setChecked(getattr(options, name))
 
 
 def form_for(filmed: RunOrGrid, parent: QWidget, has_decoder: bool = False) -> GifForm:

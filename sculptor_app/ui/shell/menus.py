@@ -145,7 +145,7 @@ class Menus(QObject):
             Action("open_run", self.tr("Open a run…"), self._saved_runs.ask, ("Ctrl+Shift+O",)),
             Action("save_run", self.tr("&Save run…"), self._saved_runs.save, ("Ctrl+Alt+S",), self._can_save_run),
             None,
-            Action("save_gif", self.tr("Save as &GIF or web page…"), files.save_gif, ("Ctrl+E",), can),
+            Action("save_gif", self.tr("Save as &GIF, film or web page…"), files.save_gif, ("Ctrl+E",), can),
             Action("save_picture", self.tr("Save &picture…"), files.save_picture, ("Ctrl+S",), can),
             Action("save_numbers", self.tr("Save &numbers…"), files.save_numbers, ("Ctrl+Shift+S",), can),
             None,

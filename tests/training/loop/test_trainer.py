@@ -127,6 +127,23 @@ def test_a_first_gradient_that_overflows_is_not_taken_for_the_usual_one():
     assert watch.usual == 3.0
 
 
+def test_a_model_that_was_learned_before_has_small_gradients_at_first():
+    """They grow fivefold while the learning rate rises: the guard must not refuse them for ever."""
+    watch = optimizer.GradientGuard()
+    assert watch.is_usual(0.2)
+    followed = [watch.is_usual(1.0) for _ in range(optimizer.MOST_REFUSED - 1)]
+    assert not followed[0]
+    assert followed[-1]
+
+
+def test_gradients_that_came_apart_stay_refused():
+    watch = optimizer.GradientGuard()
+    watch.is_usual(1.0)
+    assert not any(watch.is_usual(1e3) for _ in range(optimizer.MOST_REFUSED - 1))
+    with pytest.raises(TrainingFailed, match="gradients in a row"):
+        watch.is_usual(1e3)
+
+
 def test_fp16_overflows_are_stepped_over_and_the_scale_travels():
     """On a CPU, with the scaler that accelerate would make on a GPU."""
     accelerator = new_accelerator("fp16")

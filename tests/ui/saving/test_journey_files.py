@@ -96,13 +96,27 @@ def test_a_new_animation_format_is_offered_beside_gif(
     qtbot: QtBot, film: AnimationFormat, dialog: ExportGifDialog, tmp_path: Path
 ) -> None:
     assert dialog.format.isVisible()
-    assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == ["GIF", "Web page", "FILM"]
+    assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == [
+        "GIF", "Web page", "MP4 film", "WebM film", "Animated WebP", "Animated PNG", "PNG pictures in a ZIP", "FILM",
+    ]  # fmt: skip
     dialog.format.setCurrentText("FILM")
     assert (dialog.windowTitle(), dialog.target()) == ("Save as FILM", tmp_path / "run.film")
     qtbot.waitUntil(lambda: "about 7.3 MB" in dialog.facts.text(), timeout=RUN_MS)
     assert dialog.preview.image.width() == 40 + 12
     save(qtbot, dialog)
     assert (tmp_path / "run.film").read_text() == "film of guess"
+
+
+def test_a_film_is_saved_with_its_own_choices(qtbot: QtBot, dialog: ExportGifDialog, tmp_path: Path) -> None:
+    assert not dialog.form.full_colour.isVisible()
+    dialog.format.setCurrentText("MP4 film")
+    assert dialog.form.full_colour.isVisible()
+    assert not dialog.form.loop.isVisible()
+    dialog.form.full_colour.setChecked(True)
+    qtbot.waitUntil(lambda: "about" in dialog.facts.text(), timeout=RUN_MS)
+    assert dialog.preview.image.width() == 128
+    save(qtbot, dialog)
+    assert read_settings(tmp_path / "run.mp4")["export"]["full_colour"]
 
 
 def test_a_new_animation_format_is_known_to_the_command_line(film: AnimationFormat, tmp_path: Path) -> None:
