@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from sculptor_app.cli import main
 from sculptor_app.diffusion.models.builder import load_sculptor
+from sculptor_app.diffusion.models.loader import load_pipeline
 from sculptor_app.diffusion.pixel_unet import FINISHES, PixelUNet2DModel
 from sculptor_app.training.network import TrainableModule, blueprint_of, build, new_pipeline
 
@@ -86,6 +88,14 @@ def test_a_model_with_it_is_saved_opened_and_runs(finish: str, tmp_path: Path) -
     assert torch.equal(*pictures)
     again = build(blueprint_of(opened))
     assert [p.shape for p in again.unet.parameters()] == [p.shape for p in made.unet.parameters()]
+
+
+@pytest.mark.parametrize("finish", FINISHES)
+def test_a_model_with_it_opens_as_any_other(finish: str, tmp_path: Path) -> None:
+    """By the door that inspects first: it lets in no class that it does not know."""
+    new_pipeline(["bust"], ["marble"], 32, 4, (32, 64), finish=finish).save_pretrained(tmp_path / "model")
+    assert load_pipeline(tmp_path / "model", "cpu").picture_size == 32
+    assert main(["check-model", str(tmp_path / "model")]) == 0
 
 
 @pytest.mark.parametrize("finish", FINISHES)

@@ -19,7 +19,11 @@ from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models.verdict import Unfit, shown
 
 OUR_PIPELINE = "SculptorPipeline"
-OUR_LABELS = ("sculptor_app.diffusion.label_embedding", "LabelEmbedding")
+OUR_NETWORKS = (
+    ("sculptor_app.diffusion.label_embedding", "LabelEmbedding"),
+    ("sculptor_app.diffusion.pixel_unet", "PixelUNet2DModel"),
+)
+"""Modules and classes of our own that models of the embedded kind name."""
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
 _DATA_CLASSES = (
@@ -63,10 +67,9 @@ def component_class(library: object, name: object, pipeline: Any = None) -> tupl
     Args:
         pipeline: The class of the pipeline that it is for; None where that is not known.
     """
-    if (library, name) == OUR_LABELS:
-        from sculptor_app.diffusion.label_embedding import LabelEmbedding
-
-        return LabelEmbedding, "network"
+    for ours in OUR_NETWORKS:
+        if (library, name) == ours:
+            return getattr(importlib.import_module(ours[0]), ours[1]), "network"
     found = _imported_by(pipeline, name) if _is_own_module(library) else None
     found = found or _look_up(_library(library, name), name)
     kind = _kind(found) if isinstance(found, type) else None
