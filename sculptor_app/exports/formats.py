@@ -159,6 +159,33 @@ def _film(id: str, label: str, spoken: str, *hides: str) -> AnimationFormat:
     )
 
 
+def _poster(id: str, label: str) -> AnimationFormat:
+    """A row of a kind of poster."""
+
+    def write(path: Path, export: Export) -> None:
+        from sculptor_app.exports.poster import write_poster
+
+        write_poster(
+            path, export.source, export.measures, export.options, export.progress, export.stop, export.decoded,
+            export.disclosure, id,
+        )  # fmt: skip
+
+    def preview(export: Export) -> bytes:
+        from sculptor_app.exports.poster import preview_poster
+
+        return preview_poster(export.source, export.measures, export.options, export.state, export.disclosure)
+
+    def estimate(export: Export) -> int:
+        from sculptor_app.exports.poster import estimate_poster_bytes
+
+        return estimate_poster_bytes(export.source, export.measures, export.options, export.stop, id)
+
+    hides = frozenset({"every", "delay_ms", "hold_ms", "loop", "ping_pong", "caption", "plot", "full_colour"})
+    return AnimationFormat(
+        id, label, write, sheet_px=300, spoken=label, preview=preview, estimate_bytes=estimate, hides=hides
+    )
+
+
 def _write_zip(path: Path, export: Export) -> None:
     from sculptor_app.exports.film import write_pngs
 
@@ -219,6 +246,8 @@ FORMATS: dict[str, ExportFormat] = {
             spoken=translate("names", "PNG pictures in a ZIP"), preview=_preview_zip, estimate_bytes=_estimate_zip,
             hides=frozenset({"loop", "full_colour"}),
         ),
+        _poster("svg", translate("names", "SVG poster")),
+        _poster("pdf", translate("names", "PDF poster")),
         ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
         ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),
         ExportFormat("sculpt", translate("names", "Saved run"), "run", _write_sculpt),

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path, PureWindowsPath
@@ -202,6 +203,21 @@ def _settings_of_film(path: Path) -> str:
     return tags.get("comment", "")
 
 
+def _settings_of_svg(path: Path) -> str:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return html.unescape(text.partition("<metadata>")[2].partition("</metadata>")[0])
+
+
+def _settings_of_pdf(path: Path) -> str:
+    """The keywords of the document, as fpdf2 writes them: a string in brackets, or in hexadecimal UTF-16."""
+    found = re.search(rb"/Keywords (\((?:[^\\)]|\\.)*\)|<[0-9A-Fa-f]*>)", path.read_bytes(), re.DOTALL)
+    if found is None:
+        return ""
+    if found[1].startswith(b"<"):
+        return bytes.fromhex(found[1][1:-1].decode()).decode("utf-16", "replace")
+    return re.sub(rb"\\(.)", rb"\1", found[1][1:-1], flags=re.DOTALL).decode("latin-1")
+
+
 def _settings_of_apng(path: Path) -> bytes:
     """The comment, which stands behind the frames: Pillow does not read so far."""
     with path.open("rb") as file:
@@ -224,7 +240,12 @@ def _settings_of_zip(path: Path) -> bytes:
 
 
 _READERS: dict[str, Callable[[Path], str | bytes]] = {
-    ".html": _settings_of_page, ".apng": _settings_of_apng, ".zip": _settings_of_zip, ".mp4": _settings_of_film,
+    ".apng": _settings_of_apng,
+    ".html": _settings_of_page,
+    ".mp4": _settings_of_film,
+    ".pdf": _settings_of_pdf,
+    ".svg": _settings_of_svg,
     ".webm": _settings_of_film,
-}  # fmt: skip
+    ".zip": _settings_of_zip,
+}
 """By ending; the others are pictures with a comment."""

@@ -34,7 +34,10 @@ def test_every_format_writes_a_run_and_a_grid(tmp_path: Path, row: ExportFormat,
         assert open_run(path).last == 3
         return
     assert read_settings(path)["export"]["size_px"] == 32
-    begins = {"html": b"<!DOCTYPE html>", "mp4": b"\0\0\0", "webm": b"\x1aE\xdf\xa3", "zip": b"PK"}
+    begins = {
+        "html": b"<!DOCTYPE html>", "mp4": b"\0\0\0", "webm": b"\x1aE\xdf\xa3", "zip": b"PK", "svg": b"<svg",
+        "pdf": b"%PDF",
+    }  # fmt: skip
     if row.id in begins:
         assert path.read_bytes().startswith(begins[row.id])
         return

@@ -78,6 +78,8 @@ def test_the_help_finds_and_goes_to_a_term(qtbot: QtBot) -> None:
     dialog = GlossaryDialog(parent)
     whole = dialog.text.toPlainText()
     assert all(term.text in whole for term in TERMS.values())
+    links = dialog.text.toHtml()
+    assert all(f'href="#chapter-{each.key}"' in links and f'name="chapter-{each.key}"' in links for each in CHAPTERS)
     dialog.word_line.setText("heun")
     qtbot.waitUntil(lambda: TERMS["twin"].text not in dialog.text.toPlainText())
     assert TERMS["sampler-heun"].text in dialog.text.toPlainText()
@@ -94,6 +96,8 @@ def test_the_help_finds_and_goes_to_a_term(qtbot: QtBot) -> None:
     QApplication.processEvents()
     assert dialog.word_line.text() == ""
     assert dialog.text.verticalScrollBar().value() > 0
+    dialog.close_button.click()
+    assert not dialog.isVisible()
 
 
 def test_the_sheet_of_keys_is_seen_whole_and_fits_a_small_screen(qtbot: QtBot) -> None:

@@ -90,8 +90,12 @@ class GlossaryDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 16, 20, 16)
         column.setSpacing(10)
+        self.close_button = QPushButton(self.tr("Close"), self)
+        self.close_button.setAutoDefault(False)
+        self.close_button.clicked.connect(self.close)
         column.addWidget(self.word_line)
         column.addWidget(self.text, 1)
+        column.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignRight)
         self._soon = QTimer(self, interval=0, singleShot=True)  # once for keys that come faster than it is shown
         self._soon.timeout.connect(self._show)
         self.word_line.textChanged.connect(self._soon.start)
@@ -110,12 +114,16 @@ class GlossaryDialog(QDialog):
     def _show(self) -> None:
         self._soon.stop()
         word, tokens, parts = self.word_line.text(), theme().tokens, []
+        if not word.strip():
+            look = f'style="color: {tokens.accent_text}"'
+            ways = [f'<a href="#chapter-{each.key}" {look}>{escape(display(each.title))}</a>' for each in CHAPTERS]
+            parts.append(f"<p>{' · '.join(ways)}</p>")
         for chapter in CHAPTERS:
             terms = [term for term in chapter.terms if matches(term, word, display)]
             if terms:
-                parts.append(
-                    f'<h3 style="color: {tokens.accent_text}">{fonts.strong_html(display(chapter.title))}</h3>'
-                )
+                heading = fonts.strong_html(display(chapter.title))
+                anchor = f'<a name="chapter-{chapter.key}"></a>'
+                parts.append(f'<h3 style="color: {tokens.accent_text}">{anchor}{heading}</h3>')
             for term in terms:
                 title, text = display(term.title), escape(display(term.text))
                 title = fonts.strong_html(title[:1].upper() + title[1:])

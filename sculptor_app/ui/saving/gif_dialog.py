@@ -383,7 +383,7 @@ class ExportGifDialog(QDialog):
 
     def _facts(self, size: str) -> str:
         options = self.form.options()
-        return "" if isinstance(options, ExportError) else facts_text(options, self._frames, size)
+        return "" if isinstance(options, ExportError) else facts_text(options, self._frames, size, self._row())
 
     @Slot()
     def _cancelled(self) -> None:

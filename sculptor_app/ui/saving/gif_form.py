@@ -93,12 +93,13 @@ class GifForm(QWidget):
         self._into_noise, self._is_grid = into_noise, is_grid
         self.settling_rule = DEFAULT_SETTLING_RULE  # the window's, which is chosen in its View menu
         self._make_fields(planned)
-        form = QFormLayout()
+        form = self._rows = QFormLayout()
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(9)
         form.addRow(self.tr("Show"), self.frames)
         self._unit = QLabel(self)
-        form.addRow(self.tr("Every"), self._with_unit(self.every, self._unit))
+        self._every_row = self._with_unit(self.every, self._unit)
+        form.addRow(self.tr("Every"), self._every_row)
         form.addRow(self.tr("Size"), self.picture_size)
         if self._decodes:
             form.addRow(self.tr("Decoded"), self.decode)
@@ -181,9 +182,12 @@ class GifForm(QWidget):
             box.toggled.connect(self.edited)
 
     def offer(self, row: AnimationFormat) -> None:
-        """Hide the boxes of what makes no difference to files of a format."""
+        """Hide what makes no difference to files of a format."""
         for name, box in zip(BOXES, self._boxes(), strict=True):
             box.setVisible(name not in row.hides and not (name == "plot" and self._is_grid))
+        self._rows.setRowVisible(self._every_row, "every" not in row.hides)
+        self._rows.setRowVisible(self.delay, "delay_ms" not in row.hides)
+        self._rows.setRowVisible(self.hold, "hold_ms" not in row.hides)
 
     def options(self) -> AnimationOptions | ExportError:
         """The choices, or what is wrong with them."""

@@ -70,8 +70,10 @@ def export_job(row: AnimationFormat, path: Path, export: Export) -> Job:
     return job
 
 
-def facts_text(options: AnimationOptions, shown: Preview, size: str) -> str:
-    """As "51 frames · 5.4 s" over "256 × 305 · about 840 KB"."""
+def facts_text(options: AnimationOptions, shown: Preview, size: str, row: AnimationFormat) -> str:
+    """As "51 frames · 5.4 s" over "256 × 305 · about 840 KB"; of what does not move only the size of the file."""
+    if "delay_ms" in row.hides:
+        return size
     held = min(shown.frames, 2 if options.into_noise else 1)
     seconds = (options.delay_ms * (shown.frames - held) + max(options.hold_ms, options.delay_ms) * held) / 1000
     measure = f"{shown.width_px} × {shown.height_px}"

@@ -14,6 +14,7 @@ from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, Fra
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.carve.latent_views import LatentViews
+from sculptor_app.ui.carve.reproduction import Reproduction
 from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.runs_menu import RunsMenu
 from sculptor_app.ui.dialogs.help import Help
@@ -50,13 +51,14 @@ class Menus(QObject):
         latent_views: LatentViews,
         files: Files,
         saved_runs: SavedRuns,
+        reproduction: Reproduction,
         full_screen: FullScreen,
         window: QWidget,
     ) -> None:
         super().__init__(window)
         self._panels, self._views, self._pages, self._window = panels, views, pages, window
         self._full_screen = full_screen
-        self._saved_runs = saved_runs
+        self._saved_runs, self._reproduction = saved_runs, reproduction
         self.files, self.help = files, Help(panels.messages, window)
         self.runs = RunsMenu(panels.session, panels.run_control, window)
         self.table = ActionTable(self)
@@ -181,6 +183,11 @@ class Menus(QObject):
                 lambda: self._runs.can_go_back,
             ),
             lambda menu: menu.addMenu(self.runs),
+            Action(
+                "reproduce", self.tr("&Make this saved run again"), self._reproduction.start, (),
+                lambda: self._is_carve() and self._reproduction.can_start,
+                tip=self.tr("Runs it with the settings of its file, and says whether every state is the same."),
+            ),
             Action("new_seed", self.tr("&New seed"), controls.choose_new_seed, ("Ctrl+N",), self._is_carve),
             None,
             Choice(

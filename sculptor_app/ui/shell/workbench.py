@@ -12,6 +12,7 @@ from sculptor_app import identity
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.session.latents import FrameDecoder
 from sculptor_app.ui.carve.latent_views import LatentViews
+from sculptor_app.ui.carve.reproduction import Reproduction
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback import texts
 from sculptor_app.ui.playback.page import GridViews, Page, Views
@@ -71,6 +72,7 @@ class Workbench(QObject):
         self.saved_runs = SavedRuns(
             session, files, self._show_saved_run, panels.messages, panels.run_bar, window
         )  # fmt: skip
+        self.reproduction = Reproduction(session, panels.run_control, panels.controls, panels.messages, window)
         self.full_screen = FullScreen(window, self._full_screen_parts, panels.messages)
         self.pages.changed.connect(self._show_bars)
         self.pages.changed.connect(panels.messages.pass_by)
@@ -83,6 +85,7 @@ class Workbench(QObject):
             self.latent_views,
             files,
             self.saved_runs,
+            self.reproduction,
             self.full_screen,
             window,
         )
@@ -254,4 +257,5 @@ class Workbench(QObject):
         self.menus.close_dialogs()
         self.models.close()
         self.saved_runs.shutdown()
+        self.reproduction.shutdown()
         self._keys.stop()

@@ -97,7 +97,8 @@ def test_a_new_animation_format_is_offered_beside_gif(
 ) -> None:
     assert dialog.format.isVisible()
     assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == [
-        "GIF", "Web page", "MP4 film", "WebM film", "Animated WebP", "Animated PNG", "PNG pictures in a ZIP", "FILM",
+        "GIF", "Web page", "MP4 film", "WebM film", "Animated WebP", "Animated PNG", "PNG pictures in a ZIP",
+        "SVG poster", "PDF poster", "FILM",
     ]  # fmt: skip
     dialog.format.setCurrentText("FILM")
     assert (dialog.windowTitle(), dialog.target()) == ("Save as FILM", tmp_path / "run.film")

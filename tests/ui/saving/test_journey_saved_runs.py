@@ -1,11 +1,14 @@
 """A run is saved from the File menu and opened again, on screen as it was; a broken file is refused in a sentence."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QFileDialog
 
 from sculptor_app.core.trajectory.file import SavedTrajectory, open_run
 from sculptor_app.exports.saved_run import write_sculpt
@@ -118,3 +121,54 @@ def test_opening_can_be_stopped(ready: Driver, tmp_path: Path, monkeypatch: pyte
     ready.qtbot.waitUntil(lambda: not bench.saved_runs.is_busy, timeout=RUN_MS)
     assert "no run was opened" in ready.window.panels.messages.message
     assert ready.session.trajectory is None
+
+
+def test_a_saved_run_is_made_again_and_found_the_same(
+    finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, session, made = finished.window, finished.session, finished.session.trajectory
+    reproduce = window.bench.menus.actions["reproduce"]
+    assert not reproduce.isEnabled()
+    write_sculpt(tmp_path / "kept.sculpt", made)
+    open_by_menu(finished, tmp_path / "kept.sculpt", monkeypatch)
+    assert reproduce.isEnabled()
+    reproduce.trigger()
+    finished.qtbot.waitUntil(lambda: "The same as the saved run" in window.panels.messages.message, timeout=RUN_MS)
+    assert f"bit for bit: {made.last + 1} states." in window.panels.messages.message
+    assert not isinstance(session.trajectory, SavedTrajectory)
+    assert not reproduce.isEnabled()
+
+
+def test_a_run_that_parts_says_where(finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = finished.session.trajectory
+    other = made_run(steps=made.planned_steps, size=made.shape[1])
+    other.info = made.info
+    write_sculpt(tmp_path / "kept.sculpt", other)
+    open_by_menu(finished, tmp_path / "kept.sculpt", monkeypatch)
+    finished.window.bench.menus.actions["reproduce"].trigger()
+    messages = finished.window.panels.messages
+    finished.qtbot.waitUntil(lambda: "Parts from the saved run" in messages.message, timeout=RUN_MS)
+    assert "at the noise itself" in messages.message
+
+
+def test_a_run_that_cannot_be_made_again_says_why(
+    finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = made_run(steps=3)
+    other.info = replace(other.info, origin="me.png")
+    write_sculpt(tmp_path / "kept.sculpt", other)
+    open_by_menu(finished, tmp_path / "kept.sculpt", monkeypatch)
+    finished.window.bench.menus.actions["reproduce"].trigger()
+    assert "This run began with me.png" in finished.window.panels.messages.message
+
+
+def test_a_run_is_dropped_on_the_window(ready: Driver, tmp_path: Path) -> None:
+    write_sculpt(tmp_path / "kept.sculpt", made_run(steps=3))
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "kept.sculpt"))])
+    given = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    entered = QDragEnterEvent(QPoint(9, 9), *given)
+    QApplication.sendEvent(ready.window, entered)
+    assert entered.isAccepted()
+    QApplication.sendEvent(ready.window, QDropEvent(QPointF(9, 9), *given))
+    ready.qtbot.waitUntil(lambda: isinstance(ready.session.trajectory, SavedTrajectory), timeout=RUN_MS)

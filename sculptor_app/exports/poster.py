@@ -1,0 +1,512 @@
+"""A poster of a run or a grid, for a slide or a paper: chosen states under their phases, the energy plot, the settings.
+
+It is laid out once, as marks on a page, and drawn by three hands: SVG, PDF (fpdf2) and Pillow. Pictures keep their own
+pixels; all else are lines and text.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, PngImagePlugin
+
+from sculptor_app import resources
+from sculptor_app.core.colours import BAND_DASHES, DARK_PAPER, LIGHT_PAPER, Paper
+from sculptor_app.core.texts import translate
+from sculptor_app.core.trajectory.base import AnyTrajectory, RunTitle
+from sculptor_app.core.trajectory.levels import SETTLING_RULES, PhaseSpan, layer_spans
+from sculptor_app.exports.animation.drawing import polyline, typeface
+from sculptor_app.exports.animation.grid import GridScenes
+from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
+from sculptor_app.exports.animation.plan import (
+    DecodedFrames,
+    RunGrid,
+    RunOrGrid,
+    geometry,
+    kinds_of,
+    share_done,
+    shown_picture,
+    shown_states,
+)
+from sculptor_app.exports.files import ExportCancelled, ExportError, Progress, replacing
+from sculptor_app.exports.settings import settings_text, told_title
+from sculptor_app.measures.run_measures import RunMeasures, Source
+from sculptor_app.measures.spectrum import BANDS
+
+Bytes = NDArray[np.uint8]
+Place = tuple[float, float]
+
+WIDTH = 1200.0
+"""Of the page, in its own unit: CSS pixels in SVG, three quarters of a point in PDF."""
+_MARGIN, _GAP, _LABEL = 40.0, 10.0, 96.0
+_PLOT_HEIGHT = 230.0
+_PER_PHASE = 2
+"""States that are shown of each phase: one in its middle, and its last one."""
+_WITHOUT_PHASES = 8
+_DECADES = 8
+_PREVIEW_PX = 900
+_PT = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words on one line."""
+
+    at: Place  # left, middle or right end of the base line
+    words: str
+    size: float
+    ink: str
+    anchor: str = "start"  # "start", "middle" or "end", as SVG calls them
+    is_bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A filled rectangle."""
+
+    at: Place
+    width: float
+    height: float
+    ink: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line through points."""
+
+    points: tuple[Place, ...]
+    ink: str
+    width: float
+    dash: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A circle with the paper inside."""
+
+    at: Place
+    radius: float
+    ink: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture (h, w, 3), stretched to a rectangle with its pixels crisp."""
+
+    at: Place
+    width: float
+    height: float
+    rgb: Bytes
+
+
+Mark = Text | Box | Line | Ring | Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Poster:
+    """A page with its marks, from the lowest to the topmost."""
+
+    height: float
+    paper: Paper
+    marks: tuple[Mark, ...]
+    title: str
+
+
+def write_poster(
+    path: Path,
+    source: RunOrGrid,
+    measures: RunMeasures | None,
+    options: AnimationOptions,
+    progress: Progress | None = None,
+    stop: Event | None = None,
+    decoded: DecodedFrames | None = None,
+    disclosure: Disclosure = Disclosure.NAMES,
+    kind: str = "svg",
+) -> None:
+    """Write a poster; arguments and errors are those of `write_gif`.
+
+    Args:
+        kind: "svg" or "pdf".
+    """
+    states = chosen_states(source, options)
+    settings = settings_text(source, options.as_dict(), measures, disclosure)
+    with replacing(path) as file:
+        poster = lay_out(source, measures, options, states, decoded, disclosure, progress, stop)
+        file.write(as_svg(poster, settings).encode() if kind == "svg" else as_pdf(poster, settings))
+
+
+def preview_poster(
+    source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, k: int,
+    disclosure: Disclosure = Disclosure.NAMES,
+) -> bytes:  # fmt: skip
+    """The poster as a PNG, whatever the state; otherwise as `preview_gif`."""
+    poster = lay_out(source, measures, options, chosen_states(source, options), None, disclosure)
+    file = io.BytesIO()
+    as_image(poster, _PREVIEW_PX / WIDTH).save(file, "PNG", pnginfo=PngImagePlugin.PngInfo())
+    return file.getvalue()
+
+
+def estimate_poster_bytes(
+    source: RunOrGrid, measures: RunMeasures | None, options: AnimationOptions, stop: Event | None = None,
+    kind: str = "svg",
+) -> int:  # fmt: skip
+    """How large the poster becomes: it is made; otherwise as `estimate_bytes`."""
+    poster = lay_out(source, measures, options, chosen_states(source, options), None, Disclosure.NAMES, None, stop)
+    return len(as_svg(poster, "").encode() if kind == "svg" else as_pdf(poster, ""))
+
+
+def chosen_states(source: RunOrGrid, options: AnimationOptions) -> tuple[int, ...]:
+    """Of the states that can be shown the first, and of each phase one in its middle and the last."""
+    run = source.lead_run if isinstance(source, RunGrid) else source
+    shown = shown_states(source, options)
+    wanted = {0}
+    for span in run.spans:
+        wanted |= {(span.first_step + span.last_step) // 2, span.last_step}
+    if not run.spans:
+        wanted = {round(n * run.planned_steps / (_WITHOUT_PHASES - 1)) for n in range(_WITHOUT_PHASES)}
+    near = {min(shown, key=lambda state: abs(state - k)) for k in wanted if k <= run.last or k == min(wanted)}
+    return tuple(sorted(near | {shown[-1]}))
+
+
+def lay_out(
+    source: RunOrGrid,
+    measures: RunMeasures | None,
+    options: AnimationOptions,
+    states: tuple[int, ...],
+    decoded: DecodedFrames | None = None,
+    disclosure: Disclosure = Disclosure.NAMES,
+    progress: Progress | None = None,
+    stop: Event | None = None,
+) -> Poster:
+    """Put everything in its place; errors are those of `write_gif`."""
+    run = source.lead_run if isinstance(source, RunGrid) else source
+    paper = DARK_PAPER if options.dark else LIGHT_PAPER
+    title = source.title if isinstance(source, RunGrid) else told_title(source.info, disclosure)
+    marks: list[Mark] = list(_heading(title, paper))
+    order = states[::-1] if options.into_noise else states
+    rows = list(_rows(source, options, order, decoded, progress, stop))
+    label = _LABEL if any(name for name, _ in rows) else 0.0
+    column = (WIDTH - 2 * _MARGIN - label - _GAP * (len(order) - 1)) / len(order)
+    lefts = [_MARGIN + label + number * (column + _GAP) for number in range(len(order))]
+    top = 106.0
+    marks += _phase_heads(run, order, lefts, column, top, options.into_noise, paper)
+    top += 52.0
+    for name, pictures in rows:
+        tall = max(column * picture.shape[0] / picture.shape[1] for picture in pictures)
+        if name:
+            marks += [
+                Text((_MARGIN, top + tall / 2 + 4 + 16 * line), words, 13, paper.muted)
+                for line, words in enumerate(name.split(" ", 1))
+            ]
+        marks += [
+            Picture((left, top), column, column * picture.shape[0] / picture.shape[1], picture)
+            for left, picture in zip(lefts, pictures, strict=True)
+        ]
+        top += tall + _GAP
+    top += 14.0
+    if isinstance(source, AnyTrajectory):
+        plot = list(_plot(source, measures, options, top, paper))
+        if plot:
+            marks += plot
+            top += _PLOT_HEIGHT + 54.0
+    marks.append(Text((_MARGIN, top + 8), _footer(run, options), 11, paper.muted))
+    return Poster(top + 36.0, paper, tuple(marks), " · ".join(title.parts))
+
+
+def _heading(title: RunTitle, paper: Paper) -> Iterator[Mark]:
+    first, *others = title.parts
+    yield Text((_MARGIN, 58), _cut(first, 64), 30, paper.text, is_bold=True)
+    yield Text((_MARGIN, 84), _cut(" · ".join(others), 150), 15, paper.muted)
+
+
+def _cut(words: str, most: int) -> str:
+    return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def _rows(
+    source: RunOrGrid, options: AnimationOptions, states: tuple[int, ...], decoded: DecodedFrames | None,
+    progress: Progress | None, stop: Event | None,
+) -> Iterator[tuple[str, list[Bytes]]]:  # fmt: skip
+    """What each row is, and its pictures; a grid has one row of sheets."""
+    done = 0
+
+    def looked_up() -> None:
+        nonlocal done
+        if stop is not None and stop.is_set():
+            raise ExportCancelled
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    if isinstance(source, RunGrid):
+        total = len(states)
+        scenes, sheets = GridScenes(source, options, states, decoded), []
+        for k in states:
+            looked_up()
+            sheets.append(scenes.scene(k).rgb())
+        yield "", sheets
+        return
+    run, size, kinds = source, geometry(source, options), kinds_of(options)
+    total = len(states) * len(kinds)
+    for kind in kinds:
+        pictures = []
+        for k in states:
+            looked_up()
+            shown = shown_picture(run, k, kind, options, decoded)
+            if shown.rgb is None:
+                raise ExportError(shown.note, translate("errors", "Export the noisy state instead."))
+            pictures.append(size.reduced(shown.rgb))
+        yield (kind.title if len(kinds) > 1 else ""), pictures
+
+
+def _phase_heads(
+    run: AnyTrajectory, states: tuple[int, ...], lefts: list[float], column: float, top: float, into_noise: bool,
+    paper: Paper,
+) -> Iterator[Mark]:  # fmt: skip
+    """A bar over the columns of each phase with its name and steps, and the number of each state."""
+    counted = layer_spans(run.spans, run.planned_steps) if into_noise else run.spans
+    named: dict[PhaseSpan, list[int]] = {}
+    for number, k in enumerate(states):
+        span = next((each for each in run.spans if each.first_step <= k <= each.last_step), None)
+        if span is not None:
+            named.setdefault(span, []).append(number)
+    for span, numbers in named.items():
+        told = next(each for each in counted if each.phase is span.phase)
+        left, right = lefts[numbers[0]], lefts[numbers[-1]] + column
+        yield Box((left, top), right - left, 24, paper.phases[span.phase.key])
+        steps = f"{told.first_step}–{told.last_step}" if told.first_step < told.last_step else str(told.first_step)
+        room = int((right - left - 12) / 7.2)
+        full = f"{span.phase.name} {steps}"
+        yield Text((left + 7, top + 16.5), full if len(full) <= room else _cut(span.phase.name, max(2, room)), 13,
+                   paper.on_phase)  # fmt: skip
+    for left, k in zip(lefts, states, strict=True):
+        count = run.planned_steps - k if into_noise else k
+        word = "layer" if into_noise else "step"
+        words = "pure noise" if k == 0 and run.info.first_step == 1 else f"{word} {count}"
+        yield Text((left + column / 2, top + 43), words, 12, paper.muted, "middle")
+
+
+def _plot(
+    run: AnyTrajectory, measures: RunMeasures | None, options: AnimationOptions, top: float, paper: Paper
+) -> Iterator[Mark]:
+    """The energy of each band over the steps, on a logarithmic axis; nothing where there is none."""
+    measures = measures or RunMeasures.of(run)
+    kind: Source = "state" if options.frames == "noisy" else "guess"
+    with np.errstate(divide="ignore"):
+        values = np.log10(measures.energies(kind))
+    values = np.where(np.isfinite(values), values, np.nan)
+    if np.isnan(values).all():
+        return
+    high = float(np.nanmax(values)) + 0.1
+    low = max(float(np.nanmin(values)) - 0.1, high - _DECADES)
+    left, right, bottom = _MARGIN + 60, WIDTH - _MARGIN - 130, top + 22 + _PLOT_HEIGHT - 22
+    upper = top + 22
+
+    def x(k: float) -> float:
+        return left + share_done(k, run.planned_steps, options.into_noise) * (right - left)  # type: ignore[arg-type]
+
+    def y(value: float) -> float:
+        return upper + (high - max(value, low)) / (high - low) * (bottom - upper)
+
+    what = "current guess" if kind == "guess" else "noisy state"
+    yield Text((_MARGIN, top + 8), f"Energy per band of the {what}", 15, paper.text, is_bold=True)
+    for power in range(math.ceil(low), math.floor(high) + 1, 2 if high - low > 4 else 1):
+        yield Line(((left, y(power)), (right, y(power))), _mixed(paper, 0.14), 1)
+        yield Text((left - 8, y(power) + 4), f"1e{power}" if power else "1", 12, paper.muted, "end")
+    for span in run.spans:
+        ends = sorted((x(span.first_step - 1), x(span.last_step)))
+        yield Box((ends[0], bottom), ends[1] - ends[0], 7, paper.phases[span.phase.key])
+    every = max(1, round(run.planned_steps / 10))
+    for k in range(0, run.planned_steps + 1, every):
+        count = str(run.planned_steps - k if options.into_noise else k)
+        yield Text((x(k), bottom + 24), count, 12, paper.muted, "middle")
+    unit = "layer of noise" if options.into_noise else "step"
+    yield Text(((left + right) / 2, bottom + 42), unit, 12, paper.muted, "middle")
+    settled = measures.settled(options.settled_by) if kind == "guess" and not options.into_noise else (None,) * 4
+    tags: list[tuple[float, str, str]] = []
+    for number, band in enumerate(BANDS):
+        ink, dash = paper.bands[band.key], tuple(2 * each for each in BAND_DASHES[band.key])
+        points = [(x(k), y(value)) for k, value in enumerate(values[:, number]) if not math.isnan(value)]
+        if len(points) < 2:
+            continue
+        yield Line(tuple(points), ink, 2.2, dash)
+        step = settled[number]
+        if step is not None and not math.isnan(values[step, number]):
+            yield Ring((x(step), y(values[step, number])), 5, ink)
+        tags.append((points[-1][1] if not options.into_noise else points[0][1], band.name, ink))
+    for place, name, ink in _apart(tags):
+        yield Text((right + 12, place + 4), name, 13, ink)
+    if any(step is not None for step in settled):
+        meaning = f"rings: settled by {SETTLING_RULES[options.settled_by].name}"
+        yield Text((right, bottom + 42), meaning, 12, paper.muted, "end")
+
+
+def _apart(tags: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
+    """Names beside the ends of lines, from the top on, none nearer to the next than a line of text."""
+    placed: list[tuple[float, str, str]] = []
+    for place, name, ink in sorted(tags):
+        placed.append((max(place, placed[-1][0] + 16 if placed else place), name, ink))
+    return placed
+
+
+def _mixed(paper: Paper, share: float) -> str:
+    """So much of the ink on the paper, "#rrggbb"."""
+    one, other = (bytes.fromhex(each[1:]) for each in (paper.text, paper.paper))
+    return "#" + bytes(round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True)).hex()
+
+
+def _footer(run: AnyTrajectory, options: AnimationOptions) -> str:
+    info = run.info
+    model = f"{info.model_name}" + (f" (SHA-256 {info.weights_hash[:12]}…)" if info.weights_hash else "")
+    libraries = ", ".join(f"{name} {version}" for name, version in info.libraries.items())
+    made = f"Made with Sculptor {info.app_version}".strip()
+    return _cut(" · ".join(filter(None, [model if info.is_of_a_model else "", libraries, made])), 190)
+
+
+# Three hands ---------------------------------------------------------------------------------------------------------
+
+
+def as_svg(poster: Poster, settings: str) -> str:
+    """The poster as SVG, its settings in the metadata."""
+    size = f'width="{WIDTH:.0f}" height="{poster.height:.1f}" viewBox="0 0 {WIDTH:.0f} {poster.height:.1f}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="Inter, Helvetica, Arial, sans-serif">',
+        f"<title>{escape(poster.title)}</title>",
+        f"<metadata>{escape(settings)}</metadata>" if settings else "",
+        f'<rect width="100%" height="100%" fill="{poster.paper.paper}"/>',
+        *(_svg_of(mark, poster.paper) for mark in poster.marks),
+        "</svg>\n",
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def _svg_of(mark: Mark, paper: Paper) -> str:
+    match mark:
+        case Text():
+            bold = ' font-weight="600"' if mark.is_bold else ""
+            return (
+                f'<text x="{mark.at[0]:.1f}" y="{mark.at[1]:.1f}" font-size="{mark.size:.1f}" fill="{mark.ink}" '
+                f'text-anchor="{mark.anchor}"{bold}>{escape(mark.words)}</text>'
+            )
+        case Box():
+            return (
+                f'<rect x="{mark.at[0]:.1f}" y="{mark.at[1]:.1f}" width="{mark.width:.1f}" height="{mark.height:.1f}" '
+                f'fill="{mark.ink}"/>'
+            )
+        case Line():
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in mark.points)
+            dash = f' stroke-dasharray="{" ".join(f"{each:.1f}" for each in mark.dash)}"' if mark.dash else ""
+            return (
+                f'<polyline points="{points}" fill="none" stroke="{mark.ink}" stroke-width="{mark.width:.1f}"{dash}/>'
+            )
+        case Ring():
+            return (
+                f'<circle cx="{mark.at[0]:.1f}" cy="{mark.at[1]:.1f}" r="{mark.radius:.1f}" fill="{paper.paper}" '
+                f'stroke="{mark.ink}" stroke-width="2"/>'
+            )
+        case Picture():
+            png = base64.b64encode(_png(mark.rgb)).decode()
+            return (
+                f'<image x="{mark.at[0]:.1f}" y="{mark.at[1]:.1f}" width="{mark.width:.1f}" '
+                f'height="{mark.height:.1f}" image-rendering="pixelated" preserveAspectRatio="none" '
+                f'href="data:image/png;base64,{png}"/>'
+            )
+
+
+def as_pdf(poster: Poster, settings: str) -> bytes:
+    """The poster as one page of PDF, its settings among the document's keywords."""
+    from fpdf import FPDF  # not before it is needed
+
+    logging.getLogger("fpdf").setLevel(logging.ERROR)  # it warns of letters that the typeface lacks
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+
+    pdf = FPDF(unit="pt", format=(WIDTH * _PT, poster.height * _PT))
+    pdf.set_auto_page_break(False)
+    pdf.set_title(poster.title)
+    pdf.set_creator("Sculptor")
+    if settings:
+        pdf.set_keywords(settings)
+    for style, name in (("", "Inter-Regular.otf"), ("B", "Inter-SemiBold.otf")):
+        pdf.add_font("Inter", style, resources.path(f"styles/fonts/{name}"))
+    pdf.add_page()
+    pdf.set_fill_color(poster.paper.paper)
+    pdf.rect(0, 0, WIDTH * _PT, poster.height * _PT, style="F")
+    for mark in poster.marks:
+        _draw_in_pdf(pdf, mark, poster.paper)
+    return bytes(pdf.output())
+
+
+def _draw_in_pdf(pdf: Any, mark: Mark, paper: Paper) -> None:
+    left, top = mark.points[0] if isinstance(mark, Line) else mark.at
+    match mark:
+        case Text():
+            pdf.set_font("Inter", "B" if mark.is_bold else "", mark.size * _PT)
+            pdf.set_text_color(mark.ink)
+            shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.anchor] * pdf.get_string_width(mark.words)
+            pdf.text(left * _PT - shift, top * _PT, mark.words)
+        case Box():
+            pdf.set_fill_color(mark.ink)
+            pdf.rect(left * _PT, top * _PT, mark.width * _PT, mark.height * _PT, style="F")
+        case Line():
+            pdf.set_draw_color(mark.ink)
+            pdf.set_line_width(mark.width * _PT)
+            dash = mark.dash
+            with pdf.local_context():
+                if dash:  # of a pattern with several strokes PDF's simple call has the first
+                    pdf.set_dash_pattern(dash[0] * _PT, dash[1] * _PT)
+                pdf.polyline([(x * _PT, y * _PT) for x, y in mark.points])
+        case Ring():
+            pdf.set_draw_color(mark.ink)
+            pdf.set_fill_color(paper.paper)
+            pdf.set_line_width(2 * _PT)
+            radius = mark.radius * _PT
+            pdf.ellipse(left * _PT - radius, top * _PT - radius, 2 * radius, 2 * radius, style="DF")
+        case Picture():
+            times = max(1, math.ceil(2 * mark.width / mark.rgb.shape[1]))  # else readers blur what is enlarged
+            crisp = mark.rgb.repeat(times, 0).repeat(times, 1)
+            pdf.image(io.BytesIO(_png(crisp)), left * _PT, top * _PT, mark.width * _PT, mark.height * _PT)
+
+
+def as_image(poster: Poster, scale: float) -> Image.Image:
+    """The poster in RGB, `scale` pixels for each of its units."""
+    image = Image.new("RGB", (round(WIDTH * scale), round(poster.height * scale)), poster.paper.paper)
+    draw = ImageDraw.Draw(image)
+    for mark in poster.marks:
+        left, top = (scale * each for each in (mark.points[0] if isinstance(mark, Line) else mark.at))
+        match mark:
+            case Text():
+                anchor = {"start": "ls", "middle": "ms", "end": "rs"}[mark.anchor]
+                draw.text((left, top), mark.words, mark.ink, typeface(max(6, round(mark.size * scale))), anchor=anchor)
+            case Box():
+                draw.rectangle((left, top, left + mark.width * scale, top + mark.height * scale), fill=mark.ink)
+            case Line():
+                ink = tuple(bytes.fromhex(mark.ink[1:]))
+                points = [(x * scale, y * scale) for x, y in mark.points]
+                dash = [each * scale for each in mark.dash]
+                polyline(draw, points, (ink[0], ink[1], ink[2]), max(1, round(mark.width * scale)), dash)
+            case Ring():
+                radius = mark.radius * scale
+                box = (left - radius, top - radius, left + radius, top + radius)
+                draw.ellipse(box, fill=poster.paper.paper, outline=mark.ink, width=max(1, round(2 * scale)))
+            case Picture():
+                size = (max(1, round(mark.width * scale)), max(1, round(mark.height * scale)))
+                way = Image.Resampling.NEAREST if size[0] >= mark.rgb.shape[1] else Image.Resampling.BOX
+                image.paste(Image.fromarray(mark.rgb).resize(size, way), (round(left), round(top)))
+    return image
+
+
+def _png(rgb: Bytes) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(rgb)).save(file, "PNG")
+    return file.getvalue()
