@@ -203,6 +203,11 @@ def number_text(value: float) -> str:
     return f"{mantissa} · 10{str(int(exponent)).translate(_RAISED)}"
 
 
+def power_of_ten_text(power: int) -> str:
+    """As "10⁻²"; "1" for 0."""
+    return f"10{str(power).translate(_RAISED)}" if power else "1"
+
+
 def plural(count: float, one: AnyText, several: AnyText) -> AnyText:
     """The text for one thing, or the text for none or several; either takes the count as any other fact."""
     return one if count == 1 else several

@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from sculptor_app import resources
 from sculptor_app.core.colours import BAND_DASHES, DARK_PAPER, LIGHT_PAPER, Paper
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import power_of_ten_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory, RunTitle
 from sculptor_app.core.trajectory.levels import SETTLING_RULES, PhaseSpan, layer_spans
-from sculptor_app.exports.animation.drawing import polyline, typeface
+from sculptor_app.exports.animation.drawing import polyline
 from sculptor_app.exports.animation.grid import GridScenes
 from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.animation.plan import (
@@ -57,6 +57,8 @@ _WITHOUT_PHASES = 8
 _DECADES = 8
 _PREVIEW_PX = 900
 _PT = 0.75
+_TYPEFACES = {"": "styles/fonts/Inter-Regular.otf", "B": "styles/fonts/Inter-SemiBold.otf"}
+"""Resources, by fpdf2's words for styles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +325,7 @@ def _plot(
     yield Text((_MARGIN, top + 8), f"Energy per band of the {what}", 15, paper.text, is_bold=True)
     for power in range(math.ceil(low), math.floor(high) + 1, 2 if high - low > 4 else 1):
         yield Line(((left, y(power)), (right, y(power))), _mixed(paper, 0.14), 1)
-        yield Text((left - 8, y(power) + 4), f"1e{power}" if power else "1", 12, paper.muted, "end")
+        yield Text((left - 8, y(power) + 4), power_of_ten_text(power), 12, paper.muted, "end")
     for span in run.spans:
         ends = sorted((x(span.first_step - 1), x(span.last_step)))
         yield Box((ends[0], bottom), ends[1] - ends[0], 7, paper.phases[span.phase.key])
@@ -437,8 +439,8 @@ def as_pdf(poster: Poster, settings: str) -> bytes:
     pdf.set_creator("Sculptor")
     if settings:
         pdf.set_keywords(settings)
-    for style, name in (("", "Inter-Regular.otf"), ("B", "Inter-SemiBold.otf")):
-        pdf.add_font("Inter", style, resources.path(f"styles/fonts/{name}"))
+    for style, file in _TYPEFACES.items():
+        pdf.add_font("Inter", style, resources.path(file))
     pdf.add_page()
     pdf.set_fill_color(poster.paper.paper)
     pdf.rect(0, 0, WIDTH * _PT, poster.height * _PT, style="F")
@@ -487,7 +489,7 @@ def as_image(poster: Poster, scale: float) -> Image.Image:
         match mark:
             case Text():
                 anchor = {"start": "ls", "middle": "ms", "end": "rs"}[mark.anchor]
-                draw.text((left, top), mark.words, mark.ink, typeface(max(6, round(mark.size * scale))), anchor=anchor)
+                draw.text((left, top), mark.words, mark.ink, _inter(mark, scale), anchor=anchor)
             case Box():
                 draw.rectangle((left, top, left + mark.width * scale, top + mark.height * scale), fill=mark.ink)
             case Line():
@@ -504,6 +506,12 @@ def as_image(poster: Poster, scale: float) -> Image.Image:
                 way = Image.Resampling.NEAREST if size[0] >= mark.rgb.shape[1] else Image.Resampling.BOX
                 image.paste(Image.fromarray(mark.rgb).resize(size, way), (round(left), round(top)))
     return image
+
+
+def _inter(mark: Text, scale: float) -> ImageFont.FreeTypeFont:
+    """The window's own typeface, which has superscripts; Pillow's has none."""
+    file = resources.path(_TYPEFACES["B" if mark.is_bold else ""])
+    return ImageFont.truetype(str(file), max(6, round(mark.size * scale)))
 
 
 def _png(rgb: Bytes) -> bytes:

@@ -80,13 +80,11 @@ def test_pictures_stand_under_their_phases_with_their_own_pixels() -> None:
 @pytest.mark.parametrize("made", [{}, {"size": 16, "steps": 3}, {"taken": 7}, {"steps": 1000}, {"channels": 1}])
 @pytest.mark.parametrize("frames", ["guess", "both", "noisy"])
 def test_nothing_leaves_the_page(made: dict[str, int], frames: str) -> None:
-    from sculptor_app.exports.animation.drawing import typeface
-
     poster = laid_out(replace(BOTH, frames=frames), **made)
     for mark in poster.marks:
         match mark:
             case Text():
-                wide = typeface(round(mark.size)).getlength(mark.words)
+                wide = poster_module._inter(mark, 1.0).getlength(mark.words)
                 shift = {"start": 0, "middle": 0.5, "end": 1}[mark.anchor] * wide
                 left, right, top, bottom = (
                     mark.at[0] - shift,
