@@ -104,6 +104,7 @@ class RunControl(QObject):
             self._run.ignore()
             if self.is_hidden:
                 self._session.end_run(self.going_on)
+        is_of_another = self._runner.is_running and not self._is_mine
         self._is_starting = True
         run = self._run = self._runner.start(request, start)
         self._is_starting = False
@@ -114,6 +115,10 @@ class RunControl(QObject):
         run.failed.connect(self._fail)
         self._show_state(self._runner.state)
         self.begun.emit()
+        if is_of_another:
+            self._messages.show_message(
+                self.tr("What another page was making was stopped for this run."), is_fault=False, passes=True
+            )
         return run
 
     def show_run(self, trajectory: AnyTrajectory, source: str = "") -> None:

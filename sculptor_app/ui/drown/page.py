@@ -38,7 +38,7 @@ from sculptor_app.ui.widgets.basics import FileDrop
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.folding import FilmSwitch, Folds
 from sculptor_app.ui.widgets.frame_clock import FrameClock
-from sculptor_app.ui.widgets.names import display
+from sculptor_app.ui.widgets.names import display, picture_filter
 from sculptor_app.ui.widgets.picture_source import png_of, to_image
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
@@ -247,7 +247,7 @@ class DrownPage(Page):
     @Slot()
     def open_file(self) -> None:
         folder = str(self.settings.value("drown/folder", "")) or str(folders.pictures())
-        chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Open a picture"), folder)
+        chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Open a picture"), folder, picture_filter())
         if chosen:
             self.settings.setValue("drown/folder", str(Path(chosen).parent))
             self.open_path(Path(chosen))

@@ -14,7 +14,7 @@ from sculptor_app.core.requests.request import OptionValue, RequestError
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.ui.fields.field_grid import WIDE
 from sculptor_app.ui.fields.inputs import ChoiceBox, NumberField
-from sculptor_app.ui.widgets.names import display
+from sculptor_app.ui.widgets.names import display, picture_filter
 
 TEXT_LINES = 3
 FAR = 10**6
@@ -140,7 +140,7 @@ class ConditionField(QWidget):
     def _choose_picture(self) -> None:
         there = expanded(self._path.text())
         folder = there.parent if is_file(there) else folders.pictures()
-        chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Choose a picture"), str(folder))
+        chosen, _ = QFileDialog.getOpenFileName(self, self.tr("Choose a picture"), str(folder), picture_filter())
         if chosen:
             self._path.setText(chosen)
 

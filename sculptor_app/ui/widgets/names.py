@@ -42,12 +42,20 @@ def explained(key: str) -> str:
     return display(TERMS[key].text)
 
 
+PICTURE_ENDINGS = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "gif", "bmp", "avif", "jp2", "ppm", "tga")
+"""Of the pictures that people have; what else is read, "All files" shows."""
 _PHASES = {phase.key: phase for phase in PHASES}
 
 
 def filter_text(row: ExportFormat) -> str:
     """A format as a file dialog lists it, as "PNG picture (*.png)"."""
     return f"{display(row.label)} (*{row.suffix})"
+
+
+def picture_filter() -> str:
+    """What a file dialog lists where a picture is opened: pictures, or else everything."""
+    pictures = " ".join(f"*.{ending} *.{ending.upper()}" for ending in PICTURE_ENDINGS)
+    return f"{translate('names', 'Pictures')} ({pictures});;{translate('names', 'All files')} (*)"
 
 
 def phase_name(key: str) -> str:

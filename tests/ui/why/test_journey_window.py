@@ -166,3 +166,14 @@ def test_ctrl_b_brings_the_grid_before_back(noises: Driver) -> None:
     assert page.grid.runs == first
     window.bench.pages.show("learn")
     assert not action.isEnabled()
+
+
+def test_a_run_on_carve_says_that_it_stopped_the_grid(noises: Driver) -> None:
+    window, page = noises.window, noises.window.bench.pages.page
+    page.controls[Experiment.NOISES].steps.set_text("900")
+    window.bench.menus.actions["start"].trigger()
+    noises.qtbot.waitUntil(lambda: page.is_busy and page.grid.runs[0].last > 0, timeout=RUN_MS)
+    window.bench.pages.show("carve")
+    window.bench.menus.actions["start"].trigger()
+    assert window.panels.messages.message.startswith("What another page was making was stopped for this run.")
+    noises.qtbot.waitUntil(lambda: not page.is_busy, timeout=RUN_MS)
