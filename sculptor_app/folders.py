@@ -32,6 +32,11 @@ def logs() -> Path:
     return _own(platformdirs.user_log_path(COMMAND, appauthor=False))
 
 
+def journals() -> Path:
+    """Journals of the runs that go on, and of those whose process died. Not made when it is missing."""
+    return platformdirs.user_state_path(COMMAND, appauthor=False) / "journals"
+
+
 def runs() -> Path:
     """Runs that are learned in the window, a folder each. Not made when it is missing."""
     data = platformdirs.user_data_path(COMMAND, appauthor=False)

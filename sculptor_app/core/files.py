@@ -134,7 +134,7 @@ def _remove_unowned(path: Path) -> bool:
     """Whether a file was removed: it is not where a process holds its lock (or, on Windows, has it open)."""
     try:
         with path.open("rb") as file:
-            if not _locked(file.fileno(), patient=False):
+            if not lock_file(file.fileno(), patient=False):
                 return False
             if os.name == "posix":
                 path.unlink()
@@ -145,7 +145,7 @@ def _remove_unowned(path: Path) -> bool:
     return True
 
 
-def _locked(handle: int, patient: bool) -> bool:
+def lock_file(handle: int, patient: bool) -> bool:
     """Whether an open file is locked for this process now; False, too, where the system knows no locks.
 
     Args:
@@ -166,7 +166,7 @@ def _open_owned(path: Path) -> IO[bytes]:
     """A new file of that name, with its lock; another process that swept between the two is outrun."""
     while True:
         file = path.open("w+b")  # read, too: some formats are completed in place
-        _locked(file.fileno(), patient=True)
+        lock_file(file.fileno(), patient=True)
         if path.is_symlink() or path.exists():
             return file
         file.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from sculptor_app import folders
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.requests.parameter import ModelParameter, UnsupportedParameter
 from sculptor_app.core.requests.request import FORMS, MATERIALS, RequestError, RunRequest
@@ -125,7 +126,10 @@ class Sampling:
         """Run a request; see `diffusion.sampling.sample.sample`."""
         from sculptor_app.diffusion.sampling.sample import sample
 
-        return sample(engine, request, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=start)
+        return sample(
+            engine, request, stop, budget_bytes=budget_bytes, watch_guidance=watch_guidance, start=start,
+            journal_folder=folders.journals(),
+        )  # fmt: skip
 
 
 # Models ---------------------------------------------------------------------------------------------------------------

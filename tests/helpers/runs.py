@@ -21,7 +21,8 @@ def solid(size: int, channels: int = 3) -> Frame:
 
 
 def made_run(steps: int = 8, size: int = 16, channels: int = 3, fresh_noise: bool = False, taken: int | None = None,
-             guesses: bool = True, space: str = "pixels", guidance: float | None = None) -> Trajectory:  # fmt: skip
+             guesses: bool = True, space: str = "pixels", guidance: float | None = None,
+             **kept: Any) -> Trajectory:  # fmt: skip
     """A run whose guesses sharpen towards `solid` and whose noise is the same at every level, or new at each.
 
     Args:
@@ -33,12 +34,13 @@ def made_run(steps: int = 8, size: int = 16, channels: int = 3, fresh_noise: boo
         guesses: without them the run is that of a scheduler that is not known.
         space: "pixels" or "latents".
         guidance: with it the run keeps the two guesses of guidance, whose mixture each guess is.
+        kept: how it is kept, as `Trajectory` takes it.
     """
     generator = np.random.default_rng(7)
     levels, picture = cosine_levels(steps), solid(size, channels)
     noise = generator.standard_normal(picture.shape).astype(np.float32)
     info = RunInfo(RunRequest("bust", "bronze", steps=steps), "made", "CPU, 1 thread", "DDIM", space, "bust · bronze")
-    trajectory = Trajectory(info, noise, levels)
+    trajectory = Trajectory(info, noise, levels, **kept)
     for k in range(1, (steps if taken is None else taken) + 1):
         if fresh_noise:
             noise = generator.standard_normal(picture.shape).astype(np.float32)

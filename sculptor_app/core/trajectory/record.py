@@ -62,8 +62,8 @@ class RunRecord:
         """The values that `from_plain` reads."""
         return {
             "info": _plain_info(self.info),
-            "levels": [_plain_level(level) for level in self.levels],
-            "steps": [_plain_step(step) for step in self.steps],
+            "levels": [plain_level(level) for level in self.levels],
+            "steps": [plain_step(step) for step in self.steps],
             "ended": to_plain(self.ended),
         }
 
@@ -173,7 +173,8 @@ def _map(plain: Mapping[str, Any]) -> LatentMap:
     )
 
 
-def _plain_level(level: NoiseLevel) -> list[float] | None:
+def plain_level(level: NoiseLevel) -> list[float] | None:
+    """A level as `RunRecord.from_plain` reads it."""
     return [float(level.signal), float(level.noise)] if level.is_known else None
 
 
@@ -186,12 +187,13 @@ def _level(plain: Any) -> NoiseLevel:
     return NoiseLevel(*factors)
 
 
-def _plain_step(step: StepSummary) -> dict[str, Any]:
+def plain_step(step: StepSummary) -> dict[str, Any]:
+    """A step as `RunRecord.from_plain` reads it."""
     return {
         "calls": step.calls,
         "timestep": None if math.isnan(step.timestep) else float(step.timestep),
-        "before": _plain_level(step.before),
-        "after": _plain_level(step.after),
+        "before": plain_level(step.before),
+        "after": plain_level(step.after),
         "duration_s": float(step.duration_s),
         "guess_note": to_plain(step.guess_note),
         "guidance": None if step.guidance is None else float(step.guidance),

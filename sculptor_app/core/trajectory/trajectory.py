@@ -11,6 +11,7 @@ from typing import Protocol
 from sculptor_app.core.errors import Cancelled
 from sculptor_app.core.trajectory.array_store import ArrayStore, FrameStore
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, Memory, RunInfo, SnapshotStore
+from sculptor_app.core.trajectory.journal import Journal
 from sculptor_app.core.trajectory.levels import UNKNOWN, NoiseLevel
 from sculptor_app.core.trajectory.step import Frame, Step, StepSummary
 
@@ -27,6 +28,7 @@ class Trajectory(AnyTrajectory):
         budget_bytes: Most bytes of frames in memory; older ones go to a temporary file beyond it.
         spill_folder: Folder of that file; None is the system's folder for temporary files.
         snapshots: What a fork can start from, if the run keeps it; takes a share of the budget.
+        journal: What the run is read again from if the process dies; `finish_journal` says that it has not.
     """
 
     def __init__(
@@ -37,14 +39,20 @@ class Trajectory(AnyTrajectory):
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         spill_folder: Path | None = None,
         snapshots: SnapshotStore | None = None,
+        journal: Journal | None = None,
     ) -> None:
         channels, height, width = start.shape
         super().__init__(info, levels, (channels, height, width), budget_bytes)
         self.snapshots = snapshots
         of_snapshots = 0 if snapshots is None else snapshots.budget_bytes
         self._lock = threading.Lock()
-        self._frames = FrameStore(self.shape, budget_bytes - of_snapshots, spill_folder)
+        self._journal = journal
+        self._frames = FrameStore(self.shape, budget_bytes - of_snapshots, spill_folder, journal)
+        if journal is not None:
+            journal.begin(info, levels, self.shape)
         self._states = [self._frames.append(start)]
+        if journal is not None:
+            journal.note_step(None, {"states": self._states[0]})
         self._guesses: list[int | None] = [None]
         self._guidance_guesses: list[tuple[int, int] | None] = [None]
         self._returned: list[int | None] = [None]
@@ -67,6 +75,11 @@ class Trajectory(AnyTrajectory):
         """Say why the run stopped before its end; see `ended`."""
         self._ended = reason
 
+    def finish_journal(self) -> None:
+        """The run has ended while its process lives, so that nothing needs to be read again."""
+        if self._journal is not None:
+            self._journal.finish()
+
     def plan_again(self, steps: int) -> None:
         """Expect another number of steps, as a run does whose steps are counted as they come.
 
@@ -74,6 +87,8 @@ class Trajectory(AnyTrajectory):
         """
         known = self.levels[: steps + 1]
         self._set_levels((*known, *[UNKNOWN] * (steps + 1 - len(known))))
+        if self._journal is not None:
+            self._journal.note_levels(self.levels)
 
     def append(self, step: Step) -> None:
         """Keep one call of the scheduler; a state counts when the call that completes it is here.
@@ -140,6 +155,11 @@ class Trajectory(AnyTrajectory):
         returned: int | None,
         summary: StepSummary,
     ) -> None:
+        if self._journal is not None:
+            without, with_it = pair or (None, None)
+            places = {"states": state, "guesses": guess, "returned": returned, "guesses_unconditional": without,
+                      "guesses_conditional": with_it}  # fmt: skip
+            self._journal.note_step(summary, places)
         with self._lock:
             self._returned.append(returned)
             self._guesses.append(guess)

@@ -23,6 +23,7 @@ from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES
 from sculptor_app.core.trajectory.events import Started, StepTaken
+from sculptor_app.core.trajectory.journal import new_journal
 from sculptor_app.core.trajectory.step import Frame, Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import Observer
@@ -44,6 +45,7 @@ def sample(
     start: Start | None = None,
     watch_guidance: bool = False,
     forkable: bool = True,
+    journal_folder: Path | None = None,
 ) -> Generator[Event, None, None]:
     """Events of a run of a request; the generator ends when the run is complete.
 
@@ -60,13 +62,16 @@ def sample(
         watch_guidance: Keep the guesses of the unconditional and the conditional prediction, too; they take twice the
             memory of the guess.
         forkable: Keep the snapshots that `fork` needs of every step.
+        journal_folder: Where what is recorded is written as it comes, to be read again if the process dies meanwhile;
+            None keeps no journal.
 
     Raises:
         Cancelled: `stop` was set; the trajectory so far stays valid, here and below.
         SculptorError: The run failed; the text says why and what to do.
         RequestError: The model does not know what is asked for, or the start does not fit it.
     """
-    run, budget = PipelineRun(engine, request, start, watch_guidance, stop), StorageBudget(budget_bytes, spill_folder)
+    run = PipelineRun(engine, request, start, watch_guidance, stop)
+    budget = StorageBudget(budget_bytes, spill_folder, journal_folder)
     if not forkable:
         yield from stream_events(run, TrajectoryWriter(run, None, stop, budget))
         return
@@ -93,6 +98,8 @@ def stream_events(
     except SculptorError as error:
         writer.end(f"failed: {error}")
         raise
+    finally:
+        writer.finish_journal()
     writer.check_complete()
 
 
@@ -102,6 +109,7 @@ class StorageBudget:
 
     budget_bytes: int = DEFAULT_BUDGET_BYTES  # most bytes in memory
     spill_folder: Path | None = None  # of the temporary files for those beyond it; None is the program's cache folder
+    journal_folder: Path | None = None  # of the run's journal; None keeps none
 
     @property
     def folder(self) -> Path:
@@ -137,6 +145,11 @@ class TrajectoryWriter:
         if self._trajectory is not None and not self._trajectory.is_complete:
             self._trajectory.end(reason)
 
+    def finish_journal(self) -> None:
+        """The run has ended, and the process lives."""
+        if self._trajectory is not None:
+            self._trajectory.finish_journal()
+
     def check_complete(self) -> None:
         """Refuse a run that came back without having taken its steps; steps that were counted are all there are."""
         trajectory = self._trajectory
@@ -153,7 +166,8 @@ class TrajectoryWriter:
         levels = levels_of(calls)
         info = replace(self._run.info, first_step=self.observer.first_step)
         budget = self._budget
-        self._trajectory = Trajectory(info, start, levels, budget.budget_bytes, budget.folder, self._snapshots)
+        journal = None if budget.journal_folder is None else new_journal(budget.journal_folder)
+        self._trajectory = Trajectory(info, start, levels, budget.budget_bytes, budget.folder, self._snapshots, journal)
         self._on_start(self._trajectory)
         self._yield(Started(self._trajectory))
 

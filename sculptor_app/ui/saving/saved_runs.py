@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.session.session import Session
 from sculptor_app.session.tasks import BackgroundTask, Progress
+from sculptor_app.ui.playback.texts import title_parts
 from sculptor_app.ui.saving.files import Files, suggested_name
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import FileDrop
@@ -20,6 +22,7 @@ from sculptor_app.ui.widgets.names import filter_text
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.journal import JournalTrajectory
 
 
 class SavedRuns(QObject):
@@ -46,6 +49,10 @@ class SavedRuns(QObject):
         self._task.finished.connect(bar.hide)
         self._task.cancelled.connect(self._show_stopped)
         self._task.failed.connect(self._fail)
+        self._leftovers: list[JournalTrajectory] = []
+        self._opened_journals: list[JournalTrajectory] = []
+        self._search = BackgroundTask("journals", self)
+        self._search.produced.connect(self._offer)
         FileDrop(parent, FORMATS["sculpt"].suffix).dropped.connect(self.open)
 
     @property
@@ -99,6 +106,37 @@ class SavedRuns(QObject):
         self._bar.show_work(text, [(self.tr("Stop"), self.stop)])
         self._task.start(job)
 
+    def offer_leftovers(self, folder: Path) -> None:
+        """Look for journals of runs whose program died meanwhile, and offer to open them, the newest first."""
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.core.trajectory.journal import leftovers, open_journal
+
+            yield [open_journal(path) for path in leftovers(folder)]
+
+        self._search.start(job)
+
+    @Slot(object)
+    def _offer(self, found: list[JournalTrajectory]) -> None:
+        self._leftovers = found
+        if not found:
+            return
+        run = found[0]
+        what = " · ".join(title_parts(run.info)[:2])
+        steps = self.tr("{0} of {1} steps").format(run.last, run.planned_steps)
+        self._messages.show_message(
+            self.tr("A run was broken off when the program ended: {0}, {1}.").format(what, steps),
+            self.tr("It is offered again at the next start, for two weeks."),
+            action=self.tr("Open it"), on_action=self._open_leftover, is_fault=False,
+        )  # fmt: skip
+
+    def _open_leftover(self) -> None:
+        run, *others = self._leftovers
+        self._opened_journals.append(run)
+        self._messages.clear()
+        self._show(run, self.tr("a run that was broken off"))
+        self._offer(others)
+
     @Slot()
     def stop(self) -> None:
         """Give up what is being opened."""
@@ -106,8 +144,15 @@ class SavedRuns(QObject):
         self._task.stop()
 
     def shutdown(self) -> None:
-        """Give up, and wait for the thread."""
+        """Give up, and wait for the threads; journals that were opened have done their work."""
         self._task.shutdown()
+        self._search.shutdown()
+        for run in self._leftovers:
+            run.close()
+        for run in self._opened_journals:
+            run.close()
+            with contextlib.suppress(OSError):
+                run.path.unlink()
 
     @Slot(object)
     def _take(self, item: object) -> None:

@@ -26,7 +26,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-from sculptor_app import identity, resources
+from sculptor_app import folders, identity, resources
 from sculptor_app.ui.shell.signals import EndSignals
 
 if TYPE_CHECKING:
@@ -242,6 +242,7 @@ class _AfterFirstPaint(QObject):
             icon = QIcon() if file is None else QIcon(str(file))
         self._app.setWindowIcon(icon)
         self._listen()
+        self._window.bench.saved_runs.offer_leftovers(folders.journals())
         self._tell_of_missing_parts()
 
     def _listen(self) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 
+from sculptor_app import folders
 from sculptor_app.core.trajectory.file import SavedTrajectory, open_run
+from sculptor_app.core.trajectory.journal import JournalTrajectory, new_journal
 from sculptor_app.exports.saved_run import write_sculpt
 from sculptor_app.measures.frame_kinds import FrameKind
 from tests.helpers.runs import made_run
@@ -172,3 +174,29 @@ def test_a_run_is_dropped_on_the_window(ready: Driver, tmp_path: Path) -> None:
     assert entered.isAccepted()
     QApplication.sendEvent(ready.window, QDropEvent(QPointF(9, 9), *given))
     ready.qtbot.waitUntil(lambda: isinstance(ready.session.trajectory, SavedTrajectory), timeout=RUN_MS)
+
+
+def test_a_run_that_was_broken_off_is_offered_and_comes_back(ready: Driver, tmp_path: Path) -> None:
+    kept = new_journal(tmp_path)
+    made_run(steps=5, taken=3, journal=kept).close()
+    window, messages = ready.window, ready.window.panels.messages
+    window.bench.saved_runs.offer_leftovers(tmp_path)
+    ready.qtbot.waitUntil(lambda: messages.message.startswith("A run was broken off"), timeout=RUN_MS)
+    assert "Bust · bronze · seed 7, 3 of 5 steps." in messages.message
+    next(each for each in messages.findChildren(QPushButton) if each.text() == "Open it").click()
+    run = ready.session.trajectory
+    assert isinstance(run, JournalTrajectory)
+    assert (run.last, ready.session.position) == (3, 3)
+    np.testing.assert_array_equal(run.state(3), made_run(steps=5, taken=3).state(3))
+    assert kept.path.exists()
+    window.close()
+    assert not kept.path.exists()
+
+
+def test_a_run_keeps_a_journal_until_it_ends(ready: Driver) -> None:
+    seen = []
+    ready.window.panels.session.length_changed.connect(lambda _: seen.append(len(list(folders.journals().iterdir()))))
+    ready.run(6)
+    assert seen
+    assert 1 in seen
+    assert list(folders.journals().iterdir()) == []
