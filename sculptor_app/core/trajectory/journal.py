@@ -187,7 +187,7 @@ def leftovers(folder: Path) -> list[Path]:
 def _is_owned(path: Path) -> bool:
     """Whether a process that lives writes it."""
     if os.name != "posix":
-        import psutil
+        import psutil  # type: ignore[import-untyped]
 
         pid = path.name.removesuffix(SUFFIX).rpartition("-")[2]
         return pid.isdecimal() and bool(psutil.pid_exists(int(pid)))
