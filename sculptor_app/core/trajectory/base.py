@@ -165,6 +165,11 @@ class AnyTrajectory(LevelSequence, ABC):
         return self
 
     @property
+    def file_bytes(self) -> int:
+        """Bytes of the file that its frames are read from when they are asked for; 0 where the run keeps them."""
+        return 0
+
+    @property
     def ended(self) -> str:
         """Why it stopped before its end: "cancelled", "failed: " and a sentence; empty otherwise."""
         return ""

@@ -208,6 +208,11 @@ class SavedTrajectory(AnyTrajectory):
         return -1 if self._source.is_closed else len(self._record.steps)
 
     @property
+    def file_bytes(self) -> int:
+        """Size of the file."""
+        return self.size_bytes
+
+    @property
     def ended(self) -> str:
         """Why the run stopped before its end."""
         return self._record.ended

@@ -224,6 +224,11 @@ class JournalTrajectory(AnyTrajectory):
         return -1 if self._source.is_closed else len(self._record.steps)
 
     @property
+    def file_bytes(self) -> int:
+        """Size of the file."""
+        return self._source.size
+
+    @property
     def ended(self) -> str:
         """That it was broken off, unless it has all steps."""
         return "" if self.is_complete else "failed: the program ended before the run did"

@@ -169,7 +169,9 @@ def status_line(trajectory: AnyTrajectory, k: int, mean_s: float | None) -> str:
 
 
 def memory_text(trajectory: AnyTrajectory) -> str:
-    """As "trajectory 2.4 MB of 512 MB", and what lies on disk beyond it."""
+    """As "trajectory 2.4 MB of 512 MB", and what lies on disk beyond it; of a run in a file "file of 4.9 MB"."""
+    if trajectory.undecoded.file_bytes and not trajectory.bytes_in_memory:
+        return translate("StatusText", "file of {0}").format(byte_text(trajectory.undecoded.file_bytes))
     budget = byte_text(trajectory.budget_bytes).replace(".0 ", " ")
     text = translate("StatusText", "trajectory {0} of {1}").format(byte_text(trajectory.bytes_in_memory), budget)
     if trajectory.bytes_on_disk:
@@ -182,7 +184,7 @@ def memory_tip() -> str:
     return translate(
         "StatusText",
         "Memory that the recorded steps of this run take, of what they may take. What is beyond that lies in a "
-        "temporary file.",
+        "temporary file. A saved run is read from its file.",
     )
 
 

@@ -50,6 +50,7 @@ MARGIN, GAP, SPREAD = 16, 12, 42
 class CellGrid(QWidget):
     """A grid of pictures, one frame of every run at the same step."""
 
+    laid_out = Signal()  # the pictures have their places
     enlarge_requested = Signal(int)  # number of the cell that is to be shown large; -1 for none
     open_requested = Signal(int)  # number of the cell whose run is to be opened by itself
     pixel_hovered = Signal(str)  # cell and pixel under the pointer, and its values, in words; empty where there is none
@@ -147,6 +148,15 @@ class CellGrid(QWidget):
     def cell_rect(self, cell: int) -> QRectF:
         """Where the picture of a cell is."""
         return self._shifted(self._layout.pictures[cell])
+
+    def middle_without_captions(self, height_px: int) -> int:
+        """The y in the middle of a row of pictures that something of a height can lie over, captions left free.
+
+        Of the rows the one nearest to the middle of the grid that is high enough; else the middle itself.
+        """
+        half = self.height() / 2
+        rows = {box.center().y() for box in self._boxes() if box.height() >= height_px}
+        return round(min(rows, key=lambda y: (abs(y - half), -y), default=half))
 
     def cell_at(self, point: QPointF) -> int:
         """The cell under a point, -1 for none; the large picture is its cell's."""
@@ -264,6 +274,7 @@ class CellGrid(QWidget):
         chosen = cell_layout if self._enlarged < 0 else enlarged_layout
         self._layout = chosen(count, space, arrangement.columns)
         self._invalidate()
+        self.laid_out.emit()
 
     def _boxes(self) -> list[QRectF]:
         return [self.cell_rect(cell) for cell in range(len(self._layout.pictures))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QRectF, QSettings, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QRectF, QSettings, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from sculptor_app.ui.theme import fonts, paint_icon, theme
+from sculptor_app.ui.why.cell_grid import CellGrid
 from sculptor_app.ui.why.experiments import Experiment
 
 _HEIGHT, _ICON, _PAD = 60, 34.0, 12.0
@@ -40,7 +41,7 @@ def invitation(experiment: Experiment) -> str:
         Experiment.LABELS: translate("Why", "The same block, over and over. What is in it?"),
         Experiment.NOISES: translate("Why", "Block beside block. What is in them?"),
         Experiment.BLEND: translate("Why", "One block turns into another. What is in between?"),
-        Experiment.PAINT: translate("Why", "Draw on the block, and see what it becomes"),
+        Experiment.PAINT: translate("Why", "Draw on the block: it is carved at once"),
     }[experiment]
 
 
@@ -159,11 +160,11 @@ class ExperimentChooser(QWidget):
 
 
 class Invitation(QFrame):
-    """A card in the middle of a widget, with one button."""
+    """A card over the pictures of a grid, with one button; their captions stay free where there is room."""
 
     start_requested = Signal()
 
-    def __init__(self, over: QWidget) -> None:
+    def __init__(self, over: CellGrid) -> None:
         super().__init__(over)
         self._over = over
         self.heading = QLabel(self)
@@ -178,13 +179,13 @@ class Invitation(QFrame):
         column.setSpacing(14)
         column.addWidget(self.heading)
         column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignCenter)
-        over.installEventFilter(self)
+        over.laid_out.connect(self.place)
         theme().changed.connect(self._dress)
         self._dress()
 
     def set_heading(self, text: str) -> None:
         self.heading.setText(text)
-        self._centre()
+        self.place()
 
     def _dress(self) -> None:
         tokens = theme().tokens
@@ -194,16 +195,14 @@ class Invitation(QFrame):
             " border-radius: 12px; }"
         )
 
-    def _centre(self) -> None:
+    @Slot()
+    def place(self) -> None:
+        """Lie over the pictures as they are laid out now."""
         self.adjustSize()
-        self.move((self._over.width() - self.width()) // 2, (self._over.height() - self.height()) // 2)
+        middle = self._over.middle_without_captions(self.height())
+        self.move((self._over.width() - self.width()) // 2, middle - self.height() // 2)
 
     # Qt overrides
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Resize:
-            self._centre()
-        return False
-
     def showEvent(self, event: object) -> None:
-        self._centre()
+        self.place()

@@ -381,6 +381,7 @@ class WhyPage(Page):
         is_starting = self.results.is_busy and self.results.running is self.experiment
         is_empty = self.results.of(self.experiment) is None and not is_starting
         self.invitation.setVisible(is_empty and not self._obstacle)
+        self.invitation.place()
 
     @Slot(int)
     def enlarge(self, cell: int) -> None:

@@ -1,19 +1,23 @@
 """Numbers in words, by table."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sculptor_app.core.requests.request import RunRequest
-from sculptor_app.core.texts import ratio_text, translate
+from sculptor_app.core.texts import byte_text, ratio_text, translate
 from sculptor_app.core.trajectory.base import RunInfo
+from sculptor_app.core.trajectory.file import open_run
 from sculptor_app.core.trajectory.levels import phase_of
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.exports.saved_run import write_sculpt
 from sculptor_app.ui.playback.texts import (
     StepClock,
     changed_state,
     duration_text,
+    memory_text,
     pace_text,
     pixel_text,
     progress_text,
@@ -126,3 +130,10 @@ def test_a_state_that_the_pipeline_changed_is_said_to_be() -> None:
 )
 def test_numbers_under_the_pointer_have_names(values: list[float], is_of_latents: bool, text: str) -> None:
     assert pixel_text(3, 4, values, is_of_latents) == text
+
+
+def test_a_saved_run_takes_no_memory_and_says_what_it_is_read_from(tmp_path: Path) -> None:
+    write_sculpt(tmp_path / "x.sculpt", made_run(steps=3))
+    run = open_run(tmp_path / "x.sculpt")
+    assert memory_text(run) == f"file of {byte_text((tmp_path / 'x.sculpt').stat().st_size)}"
+    assert memory_text(made_run(steps=3)).startswith("trajectory ")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QSettings, Qt
+from PySide6.QtCore import QPoint, QRect, QSettings, Qt
 from PySide6.QtTest import QTest
 
 from sculptor_app.core.errors import SculptorError
@@ -24,6 +24,11 @@ from tests.ui.why.conftest import RUN_MS, Visitor
 def test_the_blocks_are_there_before_anything_is_carved(visitor: Visitor) -> None:
     page = visitor.page
     assert page.invitation.isVisible()
+    card = page.invitation.geometry()
+    for cell in range(len(page.grid.runs)):
+        box = page.grid.cell_rect(cell)
+        below = QRect(round(box.left()), round(box.bottom()) + 1, round(box.width()), 20)
+        assert not card.intersects(below), f"the caption of cell {cell}"
     assert len(page.grid.runs) == len(FORMS)
     assert len(set(visitor.images())) == 1  # one block, over and over
     assert (page.session.last, page.timeline.maximum()) == (0, 0)
