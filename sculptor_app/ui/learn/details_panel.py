@@ -18,7 +18,7 @@ from sculptor_app.ui.widgets.names import display, explained
 if TYPE_CHECKING:
     from sculptor_app.training.records.events import Report
 
-WIDTH_PX, LEAST_WIDTH_PX = 360, 320
+WIDTH_PX, LEAST_WIDTH_PX = 360, 280
 EARLIER = 4
 """The faint line is of a time at which so many times fewer pictures had been seen."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from sculptor_app.core.errors import SculptorError
@@ -32,7 +31,7 @@ from sculptor_app.ui.playback.page import Page
 from sculptor_app.ui.playback.run_panel import LEAVES_PX
 from sculptor_app.ui.widgets.bars import MessageBar
 from sculptor_app.ui.widgets.basics import ScrolledPanel
-from sculptor_app.ui.widgets.folding import FoldingPanel, Folds
+from sculptor_app.ui.widgets.folding import RAIL_PX, FoldingPanel, Folds
 from sculptor_app.ui.widgets.names import display
 
 LEFT_PX, LEAST_LEFT_PX, LEAST_MIDDLE_PX = 248, 216, 660
@@ -68,8 +67,8 @@ class LearnPage(Page):
         )
         self.folds = Folds("learn", {"block": left, "details": right}, self)
         self.folds.restore(self.settings)
-        for panel, width in ((left, LEFT_PX), (right, WIDTH_PX)):
-            panel.unfolded.connect(functools.partial(self._give_width, panel, width))
+        self._sides = {left: LEFT_PX, right: WIDTH_PX}
+        self.folds.changed.connect(self._share_width)
         self.splitter = QSplitter(self)
         self.splitter.setHandleWidth(1)
         self.splitter.setChildrenCollapsible(False)
@@ -78,20 +77,37 @@ class LearnPage(Page):
             self.splitter.setStretchFactor(place, stretch)
         self.splitter.setSizes([LEFT_PX, 10_000, WIDTH_PX])
         remembered = self.settings.value("learn/splitter")
-        if isinstance(remembered, QByteArray):
-            self.splitter.restoreState(remembered)
+        if isinstance(remembered, QByteArray) and self.splitter.restoreState(remembered):
+            self._take_widths()
+        self.splitter.splitterMoved.connect(self._take_widths)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.splitter)
 
-    def _give_width(self, panel: FoldingPanel, width_px: int) -> None:
-        """Give an unfolded panel the width that it had, at the cost of the samples."""
-        widths = self.splitter.sizes()
-        at = self.splitter.indexOf(panel)
-        wanted = panel.open_px or width_px
-        widths[1] += widths[at] - wanted
-        widths[at] = wanted
-        self.splitter.setSizes(widths)
+    @Slot()
+    def _take_widths(self) -> None:
+        """Remember how wide a person has made the panels at the sides; those that are folded stay as they were."""
+        for panel, width in zip(self._sides, self.splitter.sizes()[::2], strict=True):
+            if panel.is_open and width >= panel.least_px:
+                self._sides[panel] = width
+
+    @Slot()
+    def _share_width(self) -> None:
+        """Give the panels at the sides their widths, or their rails', and the rest to the samples."""
+        widths = [max(panel.least_px, wanted) if panel.is_open else RAIL_PX for panel, wanted in self._sides.items()]
+        most = self.width() - LEAST_MIDDLE_PX
+        if sum(widths) > most:  # as wide as they need, where there is no room for what was wanted
+            widths = [panel.least_px if panel.is_open else RAIL_PX for panel in self._sides]
+        self.splitter.setSizes([widths[0], max(1, self.width() - sum(widths) - 2), widths[1]])
+
+    def fit_into(self, width_px: int, height_px: int) -> None:
+        """Fold what has no room, and share the width out again."""
+        super().fit_into(width_px, height_px)
+        self._share_width()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share_width()
 
     def _connect(self) -> None:
         learner = self.learner

@@ -16,6 +16,7 @@ from sculptor_app.ui.shell.main_window import FRAME_ROOM, MainWindow
 from sculptor_app.ui.theme.tokens import LEFT_PANEL_PX
 from sculptor_app.ui.why.experiments import Experiment
 from sculptor_app.ui.widgets.basics import LayoutBarrier
+from sculptor_app.ui.widgets.folding import RAIL_PX
 from tests.helpers.window import RUN_MS, Driver
 
 
@@ -412,3 +413,24 @@ def test_a_person_decides_what_is_folded_as_long_as_there_is_room(ready: Driver)
     assert is_open() == (False, False)
     resize(1024)
     assert is_open() == (False, True)
+
+
+def test_the_sides_of_learn_fold_to_rails_and_get_their_widths_back(ready: Driver) -> None:
+    window, page = ready.window, ready.window.bench.pages.show("learn")
+
+    def widths(width: int) -> list[int]:
+        window.resize(width, 660)
+        ready.qtbot.waitUntil(lambda: abs(page.width() - width) < 20, timeout=RUN_MS)
+        QApplication.processEvents()
+        return page.splitter.sizes()
+
+    wide = widths(1432)
+    narrow = widths(1016)
+    assert narrow[2] == RAIL_PX
+    assert narrow[0] == wide[0]
+    assert widths(1432) == wide
+    widths(1016)
+    page.folds.panels["details"].rail.click()
+    QApplication.processEvents()
+    assert page.minimumSizeHint().width() <= 1016, "opened, everything has room"
+    assert page.splitter.sizes()[2] > 10 * RAIL_PX - 20
