@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from sculptor_app import resources
 from sculptor_app.core.errors import SculptorError
 from sculptor_app.core.files import atomic_file, is_folder, temporary_beside
 from sculptor_app.core.texts import translate
@@ -50,6 +51,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             yield file
     except OSError as error:
         raise _sentence(path, error) from error
+
+
+def resource(relative: str) -> Path:
+    """A file of the program's own that an export is made with; `ExportError` if this copy of the program lacks it."""
+    try:
+        return resources.path(relative)
+    except resources.ResourceError as error:
+        raise ExportError(str(error)) from error
 
 
 def check_target(path: Path) -> None:

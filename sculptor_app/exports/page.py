@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sculptor_app import __version__, resources
+from sculptor_app import __version__
 from sculptor_app.core.colours import DARK_PAPER, LIGHT_PAPER, Paper
 from sculptor_app.core.texts import spread_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory, RunTitle
@@ -37,7 +37,7 @@ from sculptor_app.exports.animation.plan import (
     shown_picture,
     shown_states,
 )
-from sculptor_app.exports.files import ExportCancelled, ExportError, Progress, replacing
+from sculptor_app.exports.files import ExportCancelled, ExportError, Progress, replacing, resource
 from sculptor_app.exports.settings import settings_text, told_title
 from sculptor_app.measures.glossary import CHAPTERS, TERMS
 from sculptor_app.measures.run_measures import RunMeasures, Source
@@ -146,7 +146,7 @@ _PARTS = ("page.html", "page.css", "page.js")
 
 
 def _part(name: str) -> str:
-    return resources.path(f"page/{name}").read_text(encoding="utf-8")
+    return resource(f"page/{name}").read_text(encoding="utf-8")
 
 
 def _filled(contents: dict[str, str]) -> str:

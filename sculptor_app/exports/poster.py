@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from sculptor_app import resources
 from sculptor_app.core.colours import BAND_DASHES, DARK_PAPER, LIGHT_PAPER, Paper
 from sculptor_app.core.texts import power_of_ten_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory, RunTitle
@@ -39,7 +38,7 @@ from sculptor_app.exports.animation.plan import (
     shown_picture,
     shown_states,
 )
-from sculptor_app.exports.files import ExportCancelled, ExportError, Progress, replacing
+from sculptor_app.exports.files import ExportCancelled, ExportError, Progress, replacing, resource
 from sculptor_app.exports.settings import settings_text, told_title
 from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import BANDS
@@ -440,7 +439,7 @@ def as_pdf(poster: Poster, settings: str) -> bytes:
     if settings:
         pdf.set_keywords(settings)
     for style, file in _TYPEFACES.items():
-        pdf.add_font("Inter", style, resources.path(file))
+        pdf.add_font("Inter", style, resource(file))
     pdf.add_page()
     pdf.set_fill_color(poster.paper.paper)
     pdf.rect(0, 0, WIDTH * _PT, poster.height * _PT, style="F")
@@ -510,7 +509,7 @@ def as_image(poster: Poster, scale: float) -> Image.Image:
 
 def _inter(mark: Text, scale: float) -> ImageFont.FreeTypeFont:
     """The window's own typeface, which has superscripts; Pillow's has none."""
-    file = resources.path(_TYPEFACES["B" if mark.is_bold else ""])
+    file = resource(_TYPEFACES["B" if mark.is_bold else ""])
     return ImageFont.truetype(str(file), max(6, round(mark.size * scale)))
 
 

@@ -15,7 +15,7 @@ from sculptor_app.ui.theme import icons
 from tests.helpers.window import Driver
 
 WHOLE = resources.root()
-OTHERS = ("models", "screenshots")
+OTHERS = ("models", "screenshots", "page")
 """Folders that the window's look takes nothing from."""
 FOLDERS = sorted(
     each.relative_to(WHOLE).as_posix()
@@ -116,6 +116,8 @@ def test_a_damaged_icon_is_as_good_as_none(lose: Callable[[str], None], qapp: QA
         ("models/judge-64", "evaluate --samples 2", 3, f"/judge-64 is missing: .* is not whole. {JUDGE}"),
         ("models/judge-64/judge.json", "evaluate --samples 2", 3, f"/judge.json is missing. {JUDGE}"),
         ("models/judge-64/judge.safetensors", "evaluate --samples 2", 3, f"/judge.safetensors is missing. {JUDGE}"),
+        ("page", "forward --render bust --steps 2 --out x.html", 5, f"/page.html {SENTENCE}"),
+        ("styles/fonts", "forward --render bust --steps 2 --out x.pdf", 5, f"/Inter-Regular.otf {SENTENCE}"),
         ("icons", "menu install", 0, "It has no icon there: .*/icons/app is missing. Install Sculptor again.\n"),
     ],
 )  # fmt: skip
