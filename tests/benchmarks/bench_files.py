@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def journal_ms(folder: Path, rounds: int, edge: int) -> tuple[float, float]:
         bare = seconds(lambda: made_run(steps=steps, size=edge))
         kept = new_journal(folder)
         assert kept is not None
-        with_journal = seconds(lambda kept=kept: made_run(steps=steps, size=edge, journal=kept))
+        with_journal = seconds(partial(made_run, steps=steps, size=edge, journal=kept))
         size = kept.path.stat().st_size
         kept.finish()
         kept.close()

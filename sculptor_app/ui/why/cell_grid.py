@@ -156,7 +156,10 @@ class CellGrid(QWidget):
         """
         half = self.height() / 2
         rows = {box.center().y() for box in self._boxes() if box.height() >= height_px}
-        return round(min(rows, key=lambda y: (abs(y - half), -y), default=half))
+        if not rows:
+            return round(half)
+        nearest = min(abs(y - half) for y in rows)
+        return round(max(y for y in rows if abs(y - half) < nearest + 1))
 
     def cell_at(self, point: QPointF) -> int:
         """The cell under a point, -1 for none; the large picture is its cell's."""
