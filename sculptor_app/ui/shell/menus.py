@@ -15,6 +15,7 @@ from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.carve.reproduction import Reproduction
+from sculptor_app.ui.carve.run_again_menu import RunAgainMenu
 from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.runs_menu import RunsMenu
 from sculptor_app.ui.dialogs.help import Help
@@ -61,6 +62,7 @@ class Menus(QObject):
         self._saved_runs, self._reproduction = saved_runs, reproduction
         self.files, self.help = files, Help(panels.messages, window)
         self.runs = RunsMenu(panels.session, panels.run_control, window)
+        self.run_again = RunAgainMenu(panels.session, panels.run_control, panels.controls, window)
         self.table = ActionTable(self)
         self.actions = self.table.actions
         self._fill("file", [*models.entries(), None, *self._file_entries()])
@@ -183,6 +185,7 @@ class Menus(QObject):
                 lambda: self._runs.can_go_back,
             ),
             lambda menu: menu.addMenu(self.runs),
+            lambda menu: menu.addMenu(self.run_again),
             Action(
                 "reproduce", self.tr("&Make this saved run again"), self._reproduction.start, (),
                 lambda: self._is_carve() and self._reproduction.can_start,

@@ -1,0 +1,89 @@
+"""The menu that runs what is on screen again, with one setting changed: everything else stays, the noise as well."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QComboBox, QMenu, QWidget
+
+from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
+from sculptor_app.core.texts import number_text
+from sculptor_app.session.session import Session
+from sculptor_app.ui.carve.controls import Controls
+from sculptor_app.ui.carve.run_control import RunControl
+
+STEPS = (5, 10, 20, 50, 100, 200)
+GUIDANCES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
+
+
+class RunAgainMenu(QMenu):
+    """Submenus of samplers, steps, guidance and labels; the run before stays a key away."""
+
+    def __init__(self, session: Session, run_control: RunControl, controls: Controls, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setTitle(self.tr("Run &again with"))
+        self.setToolTipsVisible(True)
+        self._session, self._run_control, self._controls = session, run_control, controls
+        session.trajectory_changed.connect(self._judge)
+        controls.edited.connect(self._judge)  # another model, perhaps
+        self.aboutToShow.connect(self._fill)
+        self._judge()
+
+    @property
+    def _request(self) -> RunRequest | None:
+        """What the run on screen was asked for, where that alone makes it again with the model that is open."""
+        trajectory = self._session.trajectory
+        if trajectory is None:
+            return None
+        info = trajectory.info
+        is_whole = info.is_of_a_model and info.has_seed and not info.origin and not info.forks
+        return info.request if is_whole and info.request.model == self._controls.model else None
+
+    @Slot()
+    def _judge(self) -> None:
+        self.menuAction().setEnabled(self._request is not None)
+
+    @Slot()
+    def _fill(self) -> None:
+        self.clear()
+        request, controls = self._request, self._controls
+        if request is None:
+            return
+        self._add(self.tr("&Sampler"), "sampler", request, _entries(controls.sampler))
+        steps = [(str(count), count) for count in STEPS if count <= MAX_STEPS]
+        self._add(self.tr("S&teps"), "steps", request, steps)
+        if request.guidance is not None:
+            guidances = [(number_text(each), each) for each in GUIDANCES]
+            self._add(self.tr("&Guidance"), "guidance", request, guidances)
+        for title, name, box in (
+            (self.tr("&Form"), "form", controls.form), (self.tr("&Material"), "material", controls.material),
+        ):  # fmt: skip
+            if box.isVisibleTo(controls):
+                self._add(title, name, request, _entries(box))
+        if request.seed < MAX_SEED:
+            self.addSeparator()
+            following = self.addAction(self.tr("The next seed, {0}").format(request.seed + 1))
+            following.triggered.connect(functools.partial(self._run, {"seed": request.seed + 1}))
+
+    def _add(self, title: str, name: str, request: RunRequest, entries: list[tuple[str, Any]]) -> None:
+        """A submenu of the values of one setting, with a tick at the run's own."""
+        menu = self.addMenu(title)
+        for text, value in entries:
+            action = menu.addAction(text.replace("&", "&&"))
+            is_own = value == getattr(request, name)
+            action.setCheckable(is_own)
+            action.setChecked(is_own)
+            action.setEnabled(not is_own)
+            action.triggered.connect(functools.partial(self._run, {name: value}))
+
+    def _run(self, change: dict[str, Any], _: bool = False) -> None:
+        request = self._request
+        if request is not None:
+            self._run_control.sample(replace(request, **change))
+
+
+def _entries(box: QComboBox) -> list[tuple[str, Any]]:
+    return [(box.itemText(row), box.itemData(row)) for row in range(box.count())]
