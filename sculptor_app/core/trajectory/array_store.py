@@ -156,6 +156,18 @@ class ArrayStore:
             file, offset, dtype, shape = self._written[number]
             return file.read(offset, dtype, shape)
 
+    def forget_journal(self) -> None:
+        """Close the journal, if no array is there alone: all are in memory then. Only the one writer may call this."""
+        with self._lock:
+            noted = [number for number, place in self._written.items() if place[0] is not self._spill]
+            if all(number in self._in_memory for number in noted):
+                for number in noted:
+                    del self._written[number]
+                self._journal = None
+                for file in self._files[1:]:
+                    file.close()
+                del self._files[1:]
+
     def close(self) -> None:
         """Forget all arrays and delete the files; arrays that were handed out stay valid."""
         with self._lock:

@@ -79,6 +79,7 @@ class Trajectory(AnyTrajectory):
         """The run has ended while its process lives, so that nothing needs to be read again."""
         if self._journal is not None:
             self._journal.finish()
+            self._frames.forget_journal()
 
     def plan_again(self, steps: int) -> None:
         """Expect another number of steps, as a run does whose steps are counted as they come.

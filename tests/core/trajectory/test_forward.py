@@ -44,7 +44,13 @@ def test_it_is_read_as_a_run_is() -> None:
     assert (summary.number, summary.calls, summary.guess_note) == (3, 1, "")
     assert (summary.before, summary.after) == (PRESERVING[2], PRESERVING[3]) == (trajectory.before(3), PRESERVING[3])
     public = {name for name in vars(Trajectory(trajectory.info, solid(4), PRESERVING)) if not name.startswith("_")}
-    public |= {name for name in dir(Trajectory) if not name.startswith("_")} - {"append", "end", "plan_again", "shrink"}
+    public |= {name for name in dir(Trajectory) if not name.startswith("_")} - {
+        "append",
+        "end",
+        "finish_journal",
+        "plan_again",
+        "shrink",
+    }
     of_models = {
         "share",
         "snapshots",

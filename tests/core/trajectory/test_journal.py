@@ -100,6 +100,18 @@ def test_a_run_that_ended_well_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_ended_and_is_in_memory_takes_no_room_on_the_disk(tmp_path: Path) -> None:
+    kept = begun(tmp_path / "journals")
+    run = made_run(steps=6, journal=kept, spill_folder=tmp_path / "spill")
+    run.finish_journal()
+    assert kept._file is None
+    assert_same(run, made_run(steps=6), 6)
+    run.shrink(1)  # what goes out of memory later goes where it always did
+    assert (tmp_path / "spill").exists()
+    assert_same(run, made_run(steps=6), 6)
+    run.close()
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[AnyTrajectory, bytes]:
     run, path = journaled(tmp_path_factory.mktemp("whole"), size=8, guidance=2.0)

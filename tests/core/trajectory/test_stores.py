@@ -81,7 +81,7 @@ def test_full_disk_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr(array_store, "_write_all", refuse)
+        disk.setattr(array_store, "write_all", refuse)
         with pytest.raises(TrajectoryStorageError, match=r"No space left on device\)\. Free some disk space"):
             store.append(frame(5))
     assert len(store) == 5
@@ -100,9 +100,9 @@ def test_a_disk_that_takes_a_part_is_full_when_it_takes_nothing() -> None:
             self.room -= taken
             return taken
 
-    array_store._write_all(Disk(), memoryview(bytes(10)))  # type: ignore[arg-type]
+    array_store.write_all(Disk(), memoryview(bytes(10)))  # type: ignore[arg-type]
     with pytest.raises(OSError, match="no more"):
-        array_store._write_all(Disk(), memoryview(bytes(11)))  # type: ignore[arg-type]
+        array_store.write_all(Disk(), memoryview(bytes(11)))  # type: ignore[arg-type]
 
 
 def test_unwritable_folder_is_told_plainly(tmp_path: Path) -> None:

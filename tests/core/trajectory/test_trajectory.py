@@ -134,7 +134,7 @@ def test_memory_stays_within_the_budget(tmp_path: Path) -> None:
 def test_a_dropped_trajectory_leaves_no_file(tmp_path: Path) -> None:
     trajectory = long_run(tmp_path, 20, (3, 16, 16), 0)
     assert trajectory.bytes_on_disk > 0
-    file = trajectory._frames._file
+    file = trajectory._frames._spill._file
     assert file is not None
     del trajectory
     gc.collect()

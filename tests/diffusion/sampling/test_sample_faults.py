@@ -76,7 +76,7 @@ def test_a_full_disk_ends_the_run_and_keeps_its_steps(tmp_path: Path, monkeypatc
     def refuse(file: Any, content: memoryview) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(array_store, "_write_all", refuse)
+    monkeypatch.setattr(array_store, "write_all", refuse)
     request = RunRequest(steps=8, model=str(tmp_path))
     engine, budget_bytes = gaussian_engine(gaussian_pipeline(16)), 5 * 3 * 16 * 16 * 4
     seen: list[Any] = []
