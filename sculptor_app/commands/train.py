@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from sculptor_app.commands.terminal import OneOf, file_path, number, whole_number
-from sculptor_app.commands.train_recipe import HIGHEST_SEED, RENDERS, SIZE
+from sculptor_app.commands.train_recipe import FINISH, HIGHEST_SEED, PATCH, RENDERS, SIZE
 from sculptor_app.core.requests.request import MAX_SEED
 from sculptor_app.core.texts import decimal_text
 from sculptor_app.training.records.plan import Recipe
@@ -83,7 +83,7 @@ def _add_network(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     return [
         group.add_argument("--patch", type=whole_number("patch", 1, 16), metavar="N",
                            help="edge in pixels of what becomes one position of the U-Net; a smaller one is slower "
-                           "and finer (2)"),
+                           f"and finer ({PATCH})"),
         group.add_argument("--channels", type=widths, metavar="N,N,…",
                            help=f"width per level, multiples of {WIDTH_STEP}; each level but the last halves the edge "
                            "(64,128,192,224)"),
@@ -91,7 +91,7 @@ def _add_network(group: argparse._ArgumentGroup) -> list[argparse.Action]:
                            help="residual blocks per level (1)"),
         group.add_argument("--finish", action=OneOf, known=FINISHES, name="finish",
                            help="how neighbouring patches are joined: none, overlap (patches of twice the edge, added "
-                           "up) or head (residual blocks on pixels) (none)"),
+                           f"up) or head (residual blocks on pixels) ({FINISH})"),
         group.add_argument("--start-from", type=file_path, metavar="FOLDER",
                            help="begin with the weights of this model, and with its channels and layers; its patch and "
                                 "finish, too, unless --patch (a multiple of its own) or --finish say otherwise"),

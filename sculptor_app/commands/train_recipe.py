@@ -14,7 +14,8 @@ from sculptor_app.training import errors
 from sculptor_app.training.errors import BadInput
 from sculptor_app.training.records.plan import Recipe
 
-RENDERS, SIZE = 20_000, 64
+RENDERS = 48_000
+SIZE, PATCH, FINISH = 128, 4, "head"
 HIGHEST_SEED = 2**40 - 1
 """Of renders to learn from; those above are kept for measuring, so that no model is measured with what it has seen."""
 

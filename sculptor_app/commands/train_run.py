@@ -31,6 +31,8 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.commands.train_recipe import (
     AGAIN,
+    FINISH,
+    PATCH,
     RENDERS,
     SIZE,
     command_line,
@@ -152,8 +154,8 @@ def begin_pipeline(arguments: argparse.Namespace) -> SculptorPipeline:
         pipeline = start_from(arguments.start_from, forms, materials, arguments.size, arguments.patch, arguments.finish)
         _refuse_unlike(arguments, pipeline)
     else:
-        chosen = {"patch_size": arguments.patch, "channels": arguments.channels, "layers": arguments.layers,
-                  "finish": arguments.finish}  # fmt: skip
+        chosen = {"patch_size": arguments.patch or PATCH, "channels": arguments.channels, "layers": arguments.layers,
+                  "finish": arguments.finish or FINISH}  # fmt: skip
         pipeline = new_pipeline(
             forms, materials, arguments.size or SIZE, **{k: v for k, v in chosen.items() if v is not None}
         )

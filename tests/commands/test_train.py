@@ -11,7 +11,7 @@ from PIL import Image
 
 from sculptor_app.atelier import compiled
 from sculptor_app.cli import main, make_parser
-from sculptor_app.commands import train_run
+from sculptor_app.commands import train_recipe, train_run
 from sculptor_app.commands.train_recipe import recipe_of
 from sculptor_app.diffusion.models.builder import load_sculptor
 from sculptor_app.training.data import shards
@@ -96,7 +96,8 @@ def test_help_reads_in_eighty_columns_and_names_every_option(
     assert "accelerate launch" in text
     usual = {name: parameter.default for name, parameter in inspect.signature(new_pipeline).parameters.items()}
     shown = text[text.index("the network:") : text.index("how to learn:")].split()
-    assert f"({usual['patch_size']})" in shown
+    assert f"({train_recipe.PATCH})" in shown
+    assert f"({train_recipe.FINISH})" in shown
     assert f"({usual['layers']})" in shown
     assert f"({','.join(map(str, usual['channels']))})" in shown
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -145,7 +146,7 @@ def test_from_nothing_to_a_model_of_rendered_sculptures(
     said = capsys.readouterr().out
     assert f"Rendering 12 sculptures into {tmp_path / 'renders'}.\nThe renderer is compiled.\n" in said
     pipeline = load_sculptor(tmp_path / "model")
-    assert (pipeline.picture_size, pipeline.config.patch_size, pipeline.unet.config.layers_per_block) == (16, 2, 2)
+    assert (pipeline.picture_size, pipeline.patch, pipeline.unet.config.layers_per_block) == (16, 4, 2)
     assert len(pipeline.config.form_names) == 8
     story = json.loads((tmp_path / "model" / "training.json").read_text())
     assert (story["render_seeds"], story["pictures"]) == ([[100, 12]], 12)
@@ -201,7 +202,7 @@ def test_a_model_of_ones_own_pictures_begins_with_the_default_ones_network(tmp_p
     words = ("--from", mine, "--batch", "4", "--pictures", "4", "--sample-every", "0", "--learning-rate", "1e-8")
     assert train(*words, "--out", tmp_path / "b", "--start-from", model) == 0
     begun, before = (load_sculptor(folder) for folder in (tmp_path / "b" / "model", model))
-    assert torch.allclose(begun.unet.conv_in.weight, before.unet.conv_in.weight, atol=1e-3)
+    assert torch.allclose(begun.unet.unet.conv_in.weight, before.unet.unet.conv_in.weight, atol=1e-3)
     capsys.readouterr()
     assert train(*words, "--out", tmp_path / "c", "--start-from", model, "--channels", "64") == 2
     assert f"The model in {model} has --channels 32,32. Leave --channels out" in capsys.readouterr().err

@@ -62,7 +62,7 @@ class RunInfo:
     """
 
     request: RunRequest  # the settings as asked for
-    model_name: str = ""  # "atelier-64", or the name of the model's folder
+    model_name: str = ""  # "atelier-128", or the name of the model's folder
     device_name: str = ""  # "NVIDIA H200", "Apple M2 GPU", "CPU, 1 thread"
     sampler_name: str = ""  # "DPM-Solver++ 2M", as the interface writes it
     space: str = "pixels"

@@ -52,7 +52,7 @@ from sculptor_app.diffusion.samplers.schedulers import (
 from sculptor_app.resources import ResourceError
 from sculptor_app.resources import path as resource
 
-EMBEDDED_MODEL = "models/atelier-64"
+EMBEDDED_MODEL = "models/atelier-128"
 _PATCH = 2
 """Edge of the patch that becomes one token, in every model whose levels depend on the size of the picture."""
 _NAMED = 4

@@ -190,7 +190,7 @@ def share(right: torch.Tensor) -> float:
     return float(right.double().mean())
 
 
-SHIPPED_SIZE = 64
+SHIPPED_SIZE = 128
 """Edge in pixels of the pictures that the judge in the resources reads."""
 
 

@@ -94,6 +94,8 @@ class IdeaStrip(QWidget):
         flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
         painter.drawText(above, int(flags), self.sentences[part])
         tile_px = self._sheet.height()
+        # Larger than its place a tile would lose rows of pixels.
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, tile_px > side)
         for place, tile in enumerate(TILES[part]):
             box = QRectF(left + place * (side + BETWEEN_TILES_PX), top, side, side)
             if tile is None:

@@ -33,7 +33,7 @@ def some_evaluation() -> Evaluation:
     materials = {"marble": {"marble": 8}}
     settings = {"model": "m", "samples": 8, "steps": 50, "guidance": 2.0, "seed": 7}
     return Evaluation(settings, samples, PERFECT, 0, (count_confusions(NAMES, asked, read), materials),
-                      {"judge": "judge-64 abc"}, "sculptor-app evaluate", "a machine", 3.21)  # fmt: skip
+                      {"judge": "judge-128 abc"}, "sculptor-app evaluate", "a machine", 3.21)  # fmt: skip
 
 
 def test_confusions_are_counted_by_what_was_asked_and_what_was_read():

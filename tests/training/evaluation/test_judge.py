@@ -25,6 +25,7 @@ from sculptor_app.training.evaluation.judge import (
     write_judge,
 )
 from sculptor_app.training.evaluation.judge_training import (
+    SHIPPED_SIZE,
     JudgeRecipe,
     Pictures,
     degrade,
@@ -189,13 +190,13 @@ def test_a_folder_that_is_gone_is_refused(folder: Path):
 
 def test_the_judge_that_comes_with_the_program_is_found_and_good():
     """Its own word about itself is checked on 48 renders that it has not seen."""
-    folder = find_judge(64)
+    folder = find_judge(SHIPPED_SIZE)
     assert folder is not None
     kept = read_judge(folder)
     assert min(kept.form_accuracy, kept.material_accuracy) >= 0.97
     labels = cycle_labels(48)
-    pictures = torch.cat(list(fresh_renders(20_261_125, *labels, 64)))
-    measured = evaluate.measure(kept, pictures, 2, evaluate.read(kept.judge, pictures), labels, torch.zeros(48))
+    pictures = torch.cat(list(fresh_renders(20_261_125, *labels, SHIPPED_SIZE)))
+    measured = evaluate.measure(kept, pictures, 4, evaluate.read(kept.judge, pictures), labels, torch.zeros(48))
     assert measured.form_accuracy >= 0.93
     assert measured.material_accuracy >= 0.93
     assert (folder / WEIGHTS).stat().st_size < 1_500_000
@@ -203,6 +204,6 @@ def test_the_judge_that_comes_with_the_program_is_found_and_good():
 
 def test_a_copy_without_its_judge_says_so_and_makes_none(tmp_path, monkeypatch, own_folders):
     monkeypatch.setattr("sculptor_app.resources.root", lambda: tmp_path)
-    with pytest.raises(JudgeError, match=r"judge-64 is missing: this copy of Sculptor is not whole"):
-        find_judge(64)
+    with pytest.raises(JudgeError, match=r"judge-128 is missing: this copy of Sculptor is not whole"):
+        find_judge(SHIPPED_SIZE)
     assert find_judge(16) is None

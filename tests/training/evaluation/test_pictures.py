@@ -61,7 +61,7 @@ def test_a_model_that_does_not_say_has_none(tmp_path: Path):
 def test_the_embedded_model_says_so():
     from sculptor_app import resources
 
-    blocks = training_blocks(resources.path("models/atelier-64"))
+    blocks = training_blocks(resources.path("models/atelier-128"))
     assert sum(count for _, count in blocks) > 0
     assert all(first + count <= JUDGE_SEEDS for first, count in blocks)
 

@@ -27,7 +27,7 @@ from sculptor_app.ui.playback.texts import (
 )
 from tests.helpers.runs import made_run
 
-BUST = RunInfo(RunRequest("bust", "bronze", seed=42), "atelier-64", "CPU", "DDIM", conditions="bust · bronze")
+BUST = RunInfo(RunRequest("bust", "bronze", seed=42), "atelier-128", "CPU", "DDIM", conditions="bust · bronze")
 LION = RunRequest(seed=1, steps=1, model="/models/sd", options={"prompt": "a lion"})
 FOUND = translate("errors", "the noise found for {0}").format("x.png")
 
