@@ -146,7 +146,7 @@ def test_from_nothing_to_a_model_of_rendered_sculptures(
     said = capsys.readouterr().out
     assert f"Rendering 12 sculptures into {tmp_path / 'renders'}.\nThe renderer is compiled.\n" in said
     pipeline = load_sculptor(tmp_path / "model")
-    assert (pipeline.picture_size, pipeline.patch, pipeline.unet.config.layers_per_block) == (16, 4, 2)
+    assert (pipeline.picture_size, pipeline.patch, pipeline.unet.config.layers_per_block) == (16, 2, 2)
     assert len(pipeline.config.form_names) == 8
     story = json.loads((tmp_path / "model" / "training.json").read_text())
     assert (story["render_seeds"], story["pictures"]) == ([[100, 12]], 12)

@@ -116,7 +116,7 @@ def test_a_damaged_icon_is_as_good_as_none(lose: Callable[[str], None], qapp: QA
         ("models/judge-128", "evaluate --samples 2", 3, f"/judge-128 is missing: .* is not whole. {JUDGE}"),
         ("models/judge-128/judge.json", "evaluate --samples 2", 3, f"/judge.json is missing. {JUDGE}"),
         ("models/judge-128/judge.safetensors", "evaluate --samples 2", 3, f"/judge.safetensors is missing. {JUDGE}"),
-        ("page", "forward --render bust --steps 2 --out x.html", 5, f"/page.html {SENTENCE}"),
+        ("page", "forward --render bust --steps 2 --out x.html", 5, f"/page.css {SENTENCE}"),
         ("styles/fonts", "forward --render bust --steps 2 --out x.pdf", 5, f"/Inter-Regular.otf {SENTENCE}"),
         ("icons", "menu install", 0, "It has no icon there: .*/icons/app is missing. Install Sculptor again.\n"),
     ],

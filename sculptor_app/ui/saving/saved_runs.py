@@ -123,7 +123,7 @@ class SavedRuns(QObject):
             return
         run = found[0]
         what = " · ".join(title_parts(run.info)[:2])
-        steps = self.tr("{0} of {1} steps").format(run.last, run.planned_steps)
+        steps = self.tr("step {0} of {1}").format(run.last, run.planned_steps)
         self._messages.show_message(
             self.tr("A run was broken off when the program ended: {0}, {1}.").format(what, steps),
             self.tr("It is offered again at the next start, for two weeks."),

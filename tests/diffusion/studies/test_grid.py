@@ -204,7 +204,7 @@ def unlabelled(tiny_model: Path, tmp_path: Path) -> Path:
 def test_the_facts_of_a_model(tiny_model: Path, unlabelled: Path, tmp_path: Path) -> None:
     facts = model_facts(str(tiny_model))
     assert (facts.size, facts.forms[0], len(facts.materials)) == (16, "bust", 6)
-    assert model_facts(None).size == 64
+    assert model_facts(None).size == 128
     assert model_facts(str(unlabelled)).forms == ()
     (tmp_path / "empty").mkdir()
     with pytest.raises(Exception, match="Choose a whole model"):

@@ -182,7 +182,7 @@ def test_a_run_that_was_broken_off_is_offered_and_comes_back(ready: Driver, tmp_
     window, messages = ready.window, ready.window.panels.messages
     window.bench.saved_runs.offer_leftovers(tmp_path)
     ready.qtbot.waitUntil(lambda: messages.message.startswith("A run was broken off"), timeout=RUN_MS)
-    assert "Bust · bronze · seed 7, 3 of 5 steps." in messages.message
+    assert "Bust · bronze · seed 7, step 3 of 5." in messages.message
     next(each for each in messages.findChildren(QPushButton) if each.text() == "Open it").click()
     run = ready.session.trajectory
     assert isinstance(run, JournalTrajectory)
