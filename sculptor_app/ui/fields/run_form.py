@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QLabel, QScrollArea, QWidget
 
 from sculptor_app.core.requests.request import FORMS, MATERIALS, MAX_GUIDANCE, MAX_STEPS
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS
@@ -48,14 +48,27 @@ class RunForm(QWidget):
         wrong = {error.field for error in errors}
         for name, field in fields.items():
             mark(field, name in wrong)
-        self.problem.setText("\n".join(dict.fromkeys(error.sentence for error in errors)))
-        self.problem.setVisible(bool(errors))
+        self._show_problem("\n".join(dict.fromkeys(error.sentence for error in errors)))
         self.edited.emit()
 
     def show_refusal(self, sentence: str) -> None:
         """Say why the run that the fields describe would end without a picture, until they are edited."""
-        self.problem.setText(sentence)
-        self.problem.setVisible(bool(sentence))
+        self._show_problem(sentence)
+
+    def _show_problem(self, text: str) -> None:
+        is_new = text not in ("", self.problem.text())
+        self.problem.setText(text)
+        self.problem.setVisible(bool(text))
+        if is_new:
+            QTimer.singleShot(0, self.problem, self._bring_problem_into_view)  # once it has been laid out
+
+    def _bring_problem_into_view(self) -> None:
+        """Scroll the panel to the end of the sentence, where it has no room for all."""
+        parent = self.parentWidget()
+        while parent is not None and not isinstance(parent, QScrollArea):
+            parent = parent.parentWidget()
+        if parent is not None and self.problem.isVisible():
+            parent.ensureWidgetVisible(self.problem, 0, 4)
 
     # Parts for subclasses
 

@@ -55,7 +55,7 @@ class LossPlot(Chart):
         self.canvas.dragged.connect(self._asked)
         self.canvas.view.sigResized.connect(self._number_axes)
         self.canvas.setAccessibleName(self.tr("Plot of the loss over the pictures seen"))
-        self.caption.setText(self.tr("mean squared error of v · pictures seen"))
+        self.caption.setText(self.tr("mean squared error of the prediction, v · pictures seen"))
         self.title.set_tip(explained(self.term))
         self.caption.set_tip(explained("v"))
         self.dress()

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from sculptor_app.core.colours import BAND_KEYS
 from sculptor_app.core.trajectory.levels import PhaseSpan
-from sculptor_app.ui.plots.canvas import decade_text, power_ticks, stable_range, thinned, whole_ticks
+from sculptor_app.ui.plots.canvas import power_text, power_ticks, stable_range, thinned, whole_ticks
 from sculptor_app.ui.plots.chart import (
     PILL_HEIGHT,
     Chart,
@@ -96,7 +96,7 @@ class BandPlot(Chart):
             raise ValueError(f"energies have the shape (states, {len(BAND_KEYS)}); got {energies.shape}")
         self.title.setText(self.tr("Energy per band of the {0}").format(source))
         steps = (self.tr("layers 1–{0}") if self.counts_layers else self.tr("steps 1–{0}")).format(self._planned)
-        self._measured = (self.tr("log₁₀ power"), space, window), steps
+        self._measured = (self.tr("power"), space, window), steps
         self._write_caption()
         log = log10_or_gap(energies)
         if not np.array_equal(log, self._log, equal_nan=True):
@@ -144,7 +144,7 @@ class BandPlot(Chart):
         if step < len(self._log):
             for name, value in zip(map(band_name, BAND_KEYS), self._log[step], strict=True):
                 if np.isfinite(value):
-                    lines.append(f"{name} {decade_text(round(float(value), 2))}")
+                    lines.append(f"{name} {power_text(float(value))}")
         for band, at in self._marks:
             if at == step:
                 lines += [self._mark_text.format(band_name(band)), *filter(None, [self._mark_notes.get(band)])]
@@ -195,7 +195,7 @@ class BandPlot(Chart):
         steps = whole_ticks(max(left, 0), right, max(2, int(size.width() / 36)))
         self.canvas.bottom.set_numbers([(float(step), str(step)) for step in steps] if self._planned else [])
         powers = power_ticks(low, high, max(2, int(size.height() / 26)))
-        texts = [] if self.is_empty else [(power, decade_text(power)) for power in powers]
+        texts = [] if self.is_empty else [(power, power_text(power)) for power in powers]
         self.canvas.number_left(texts)
         opacity = 0.34 if theme().is_dark else 0.26
         shades = [(s.first_step - 0.5, s.last_step + 0.5, phase_colour(s.phase.key, opacity)) for s in self._spans]

@@ -22,7 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGraphicsGridLayout
 
-from sculptor_app.core.texts import number_text
+from sculptor_app.core.texts import number_text, power_of_ten_text
 from sculptor_app.ui.theme import fonts, theme
 from sculptor_app.ui.widgets.basics import show_tip
 
@@ -320,6 +320,13 @@ def octave_ticks(low: float, high: float) -> list[int]:
 def decade_text(value: float) -> str:
     """A power of ten as its exponent, with a real minus sign."""
     return number_text(value).replace("-", _MINUS)
+
+
+def power_text(exponent: float) -> str:
+    """Ten to this exponent for an axis or a tooltip: "10⁻³" for whole ones, else as "0.35"."""
+    if float(exponent).is_integer():
+        return power_of_ten_text(int(exponent))
+    return number_text(float(f"{10.0**exponent:.2g}")).replace("-", _MINUS)
 
 
 def stable_range(low: float, high: float, known: tuple[float, float] | None) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from sculptor_app.core.colours import PHASE_KEYS
 from sculptor_app.core.requests.request import MAX_STEPS
 from sculptor_app.core.texts import plural
-from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_ticks, stable_range
+from sculptor_app.ui.plots.canvas import power_text, octave_ticks, power_ticks, stable_range
 from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap
 from sculptor_app.ui.theme import phase_pen, theme
 from sculptor_app.ui.widgets.names import explained, phase_name
@@ -104,7 +104,7 @@ class SpectrumPlot(Chart):
 
     def set_labels(self, source: str, space: str, window: str) -> None:
         """What was measured ("current guess"), in which space ("pixels"), through which window ("Hann window")."""
-        parts = (source, self.tr("log₁₀ power"), space, window)
+        parts = (source, self.tr("power"), space, window)
         self.caption.setText(" · ".join(part for part in parts if part))
 
     def tooltip_at(self, x: float) -> str:
@@ -118,7 +118,7 @@ class SpectrumPlot(Chart):
         for name, spectrum in named:
             if spectrum is not None and frequency <= len(spectrum.power):
                 value = log10_or_gap(np.asarray(spectrum.power)[frequency - 1 : frequency])[0]
-                lines.append(f"{name} {decade_text(round(float(value), 2))}")
+                lines.append(f"{name} {power_text(float(value))}")
         return "\n".join(lines)
 
     def dress(self) -> None:
@@ -168,7 +168,7 @@ class SpectrumPlot(Chart):
         numbers = [(float(np.log2(octave)), str(octave)) for octave in octaves[::every]]
         self.canvas.bottom.set_numbers(numbers)
         powers = power_ticks(low, high, max(2, int(size.height() / 26)))
-        texts = [] if self.is_empty else [(power, decade_text(power)) for power in powers]
+        texts = [] if self.is_empty else [(power, power_text(power)) for power in powers]
         self.canvas.number_left(texts)
         inner = [place for place, _ in numbers if left < place < right and not self.is_empty]
         box = QRectF(left, low, right - left, high - low)

@@ -58,6 +58,7 @@ class ElidedLabel(QLabel):
         self._own_text: str | None = None  # of a label that fills its place; Qt's own label would lay all out anew
         self._shown: tuple[tuple[str, int, str], str] | None = None  # text, width and font, and what is shown of it
         self._shrinks = False
+        self._widest = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
@@ -73,6 +74,10 @@ class ElidedLabel(QLabel):
         """Write the first part in smaller type before it is cut."""
         self._shrinks = True
 
+    def keep_size_for(self, text: str) -> None:
+        """Take the size of type that this text, the widest to come, has room in: what changes does not also shrink."""
+        self._widest = text
+
     def _smaller_font(self, text: str) -> QFont | None:
         """The largest of the smaller fonts in which a text has room."""
         for factor in _SHRUNK if self._shrinks else ():
@@ -85,10 +90,12 @@ class ElidedLabel(QLabel):
     @property
     def shown_font(self) -> QFont:
         """What the text is painted in: the label's own font, or a smaller one where it would be cut in that."""
-        shown = self.shown_text
-        if self.fontMetrics().horizontalAdvance(shown) <= self.contentsRect().width():
-            return self.font()
-        return self._smaller_font(shown) or self.font()
+        advance, room = self.fontMetrics().horizontalAdvance, self.contentsRect().width()
+        for text in (max(self.shown_text, self._widest, key=advance), self.shown_text):
+            font = self.font() if advance(text) <= room else self._smaller_font(text)
+            if font is not None:
+                return font
+        return self.font()
 
     def text(self) -> str:
         return super().text() if self._own_text is None else self._own_text

@@ -1,5 +1,6 @@
 """One labelled frame: a choice of what is shown, the picture, and under it the pixel, the zoom and a colour scale."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal, Slot
@@ -117,6 +118,8 @@ class LegendBar(QWidget):
 _GAP = 6
 _OLD_WORDS = {"state": "noisy"}
 """Of frames of the page Learn, in the glossary."""
+_NUMBER, _WIDEST_NUMBER = re.compile(r"[<≈] ?\d[\d.,]*|\d[\d.,]*"), "0.0088"
+"""What changes from step to step in a note, and the widest that it becomes."""
 _ZOOMS = (1, 2, 4, 8, 16, 32)
 
 
@@ -245,6 +248,7 @@ class FramePanel(QWidget):
         self.picture_view.set_picture(image, empty_text)
         self.picture_view.setAccessibleDescription(note if image is not None else empty_text)
         self.note.setText(note)
+        self.note.keep_size_for(_NUMBER.sub(_WIDEST_NUMBER, note))
         if image is not None and image.width() / image.height() != self._aspect:
             self._aspect = image.width() / image.height()
             self._place()

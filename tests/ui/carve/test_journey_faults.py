@@ -124,3 +124,11 @@ def test_bad_input_is_said_in_the_panel_and_start_waits_for_better(driver: Drive
     driver.type_into(getattr(window.panels.controls, field), "5")
     assert not window.panels.controls.problem.isVisible()
     assert window.panels.run_panel.button.isEnabled()
+
+
+def test_a_sentence_about_a_field_is_seen_whole_in_a_low_window(driver: Driver) -> None:
+    window = driver.window
+    window.resize(1280, 720)
+    driver.type_into(window.panels.controls.seed, "x")
+    problem = window.panels.controls.problem
+    driver.qtbot.waitUntil(lambda: problem.visibleRegion().boundingRect() == problem.rect())

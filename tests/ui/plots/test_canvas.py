@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_ticks, stable_range, thinned, whole_ticks
+from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_text, power_ticks, stable_range, thinned, whole_ticks
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,13 @@ def test_octaves(low: float, high: float, expected: list[int]) -> None:
 @pytest.mark.parametrize(("value", "text"), [(-3, "−3"), (0, "0"), (0.5, "0.5"), (-2.25, "−2.25")])
 def test_decades(value: float, text: str) -> None:
     assert decade_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("exponent", "text"), [(-3, "10⁻³"), (0.0, "1"), (12, "10¹²"), (-2.76, "0.0017"), (0.24, "1.7"), (-7.5, "3.2 · 10⁻⁸")]
+)
+def test_powers_of_ten(exponent: float, text: str) -> None:
+    assert power_text(exponent) == text
 
 
 def test_a_range_stands_still_while_it_holds_what_comes() -> None:

@@ -70,6 +70,21 @@ def test_a_label_may_shrink_before_it_is_cut(qtbot: QtBot) -> None:
     label.grab()
 
 
+def test_a_label_keeps_its_size_of_type_for_what_is_to_come(qtbot: QtBot) -> None:
+    label = ElidedLabel("SNR 1.1")
+    qtbot.addWidget(label)
+    label.shrink()
+    label.resize(label.fontMetrics().horizontalAdvance("SNR 0.008"), 20)
+    assert label.shown_font == label.font()
+    label.keep_size_for("SNR 0.0088")
+    small = label.shown_font
+    assert small.pointSizeF() < label.font().pointSizeF()
+    label.setText("SNR 0.062")
+    assert label.shown_font == small
+    label.keep_size_for("a text that has no room in any size of type")
+    assert label.shown_font == label.font()
+
+
 @pytest.mark.parametrize("shun", [QRect(20, 300, 760, 90), QRect(500, 100, 200, 150), QRect(0, 0, 300, 200)])
 def test_a_tooltip_leaves_free_what_it_is_about(qtbot: QtBot, shun: QRect) -> None:
     owner = QWidget()

@@ -54,6 +54,16 @@ def test_kinds_can_be_set_again(panel: FramePanel) -> None:
     assert len(panel.title_button.menu().actions()) == 2
 
 
+def test_a_note_keeps_its_size_of_type_while_its_number_changes(panel: FramePanel) -> None:
+    panel.resize(panel.title_button.sizeHint().width() + panel.note.fontMetrics().horizontalAdvance("SNR 0.0") + 8, 300)
+    sizes = set()
+    for text in ("SNR 1.1", "SNR 12", "SNR 0.062", "SNR 0.0021"):
+        panel.set_picture(plain(), text)
+        assert panel.note.shown_text == text
+        sizes.add(panel.note.shown_font.pointSizeF())
+    assert len(sizes) == 1
+
+
 def test_a_long_note_gives_way_and_is_told_by_its_tooltip(panel: FramePanel) -> None:
     note = "what the model sees in the block at this very moment, and why"
     panel.set_picture(plain(), note)
