@@ -29,7 +29,20 @@ OPENING = (
 """Entries of menus that open dialogs of the program's own; the others ask the system's for a file."""
 SIZES = ("1024x700", "1280x720", "1440x900", "1280x720x2")
 FRAME = (8, 40)  # what the window leaves of a screen for its frame
-PARTS = ("pages", "running", "menus", "lists", "bars", "full-screen", "dialogs", "drown", "why", "learn", "loras")
+PARTS = (
+    "pages",
+    "running",
+    "menus",
+    "lists",
+    "bars",
+    "full-screen",
+    "dialogs",
+    "drown",
+    "why",
+    "learn",
+    "loras",
+    "compare",
+)
 WINDOW = "1440x900"
 """Size of the README's picture."""
 NO_HUB = "http://127.0.0.1:9"  # nobody listens there: what is asked of the hub fails at once
@@ -108,7 +121,7 @@ class Shots:
         takers = {
             "menus": self._take_menus, "lists": self._take_lists, "bars": self._take_bars,
             "full-screen": self._take_full_screen, "dialogs": self._take_dialogs, "drown": self._take_drown,
-            "why": self._take_why, "learn": self._take_learn, "loras": self._take_loras,
+            "why": self._take_why, "learn": self._take_learn, "loras": self._take_loras, "compare": self._take_compare,
         }  # fmt: skip
         for part in (part for part in takers if part in parts):
             self._press("Ctrl+1")
@@ -196,6 +209,23 @@ class Shots:
         self._settle(1)
         self._shoot("carve-from-drown")
         path.unlink()
+
+    def _take_compare(self) -> None:
+        """Two runs on one scrubber: of another seed, and of another sampler and number of steps, as a wipe."""
+        panels = self._window.panels
+        panels.controls.seed.setText("8")
+        self._run()
+        panels.session.compare_with(panels.session.run_before)
+        panels.session.go_to(self._steps // 2)
+        self._shoot("compare-seeds")
+        panels.controls.sampler.setCurrentIndex(panels.controls.sampler.findData("heun"))
+        self._start(2 * self._steps)
+        self._wait(lambda: not panels.runner.is_running and panels.session.last == 2 * self._steps)
+        panels.session.set_lock("snr")
+        panels.session.go_to(self._steps)
+        self._window.bench.stage.contrast_requested.emit("wipe")
+        self._shoot("compare-wipe")
+        panels.session.compare_with(None)
 
     def _take_why(self) -> None:
         """Each experiment before and after its runs, and one of them opened."""

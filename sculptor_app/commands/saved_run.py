@@ -1,17 +1,20 @@
-"""`sculptor-app info` and `export`: what a saved run holds, and the files made of it, without its model."""
+"""`sculptor-app info`, `export` and `compare`: what saved runs hold, and the files made of them, without a model."""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sculptor_app.commands.saving import check_files, run_checked, write_files
 from sculptor_app.commands.sculpt import add_output, frames_text, options_of, seen_text, with_frames_that_are_there
 from sculptor_app.commands.terminal import (
     Interruption,
+    OneOf,
     Parser,
     ProgressBar,
     file_path,
@@ -22,7 +25,8 @@ from sculptor_app.commands.terminal import (
 )
 from sculptor_app.core.files import is_same_place
 from sculptor_app.core.requests.request import MAX_STEPS
-from sculptor_app.core.texts import byte_text
+from sculptor_app.core.texts import amount_text, byte_text
+from sculptor_app.core.trajectory.levels import LOCKS, matching_state
 from sculptor_app.exports.animation.options import NONE
 from sculptor_app.exports.files import ExportError, OptionError
 from sculptor_app.exports.formats import picture_format
@@ -38,6 +42,11 @@ INFO_EXAMPLES = """examples:
 EXPORT_EXAMPLES = """examples:
   sculptor-app export bust.sculpt --frames both --plot --caption --out bust.gif
   sculptor-app export bust.sculpt --step 12 --out step-12.png --csv energies.csv
+"""
+COMPARE_EXAMPLES = """examples:
+  sculptor-app compare ddim.sculpt heun.sculpt
+  sculptor-app compare ddim-20.sculpt ddim-50.sculpt --lock snr --caption --out both.mp4
+  sculptor-app compare seed-7.sculpt seed-8.sculpt --json
 """
 _WORDS = {
     "states": "noisy states",
@@ -76,6 +85,22 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     files.add_argument("--step", type=whole_number("step", 0, MAX_STEPS), metavar="N",
                        help="that a picture shows (the last)")  # fmt: skip
     export.set_defaults(run=run_export, parser=export)
+    compare = commands.add_parser(
+        "compare",
+        help="say in what two saved runs differ, and show both side by side",
+        description="Say in what the settings of two saved runs differ, and how far their pictures are apart at the "
+        "end of each phase; show them side by side on one count of steps, the first run's.",
+        epilog=COMPARE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    compare.add_argument("run_file", type=file_path, metavar="FILE", help="a run that `--save` wrote")
+    compare.add_argument("other_file", type=file_path, metavar="OTHER", help="another one")
+    compare.add_argument("--lock", action=OneOf, known=LOCKS, name="lock", default=LOCKS[0],
+                         help="which of their states go together: those of the same number (step), or those of the "
+                         "nearest signal-to-noise ratio (snr; step)")  # fmt: skip
+    compare.add_argument("--json", action="store_true", help="for a program to read, step by step")
+    add_output(compare)
+    compare.set_defaults(run=run_compare, parser=compare)
 
 
 def run_info(arguments: argparse.Namespace) -> int:
@@ -154,6 +179,92 @@ def run_export(arguments: argparse.Namespace) -> int:
         write_files(arguments, options, run, _measures(run, interruption), step, interruption)
 
     return run_checked(check, work)
+
+
+def run_compare(arguments: argparse.Namespace) -> int:
+    """Run `compare`; returns the exit code, and what went wrong is said on the error stream."""
+
+    def check() -> None:
+        if arguments.out is None and arguments.csv is None:
+            return
+        check_files(arguments)
+        options_of(arguments)
+        for path, file in itertools.product((arguments.out, arguments.csv), _compared_files(arguments)):
+            if path is not None and is_same_place(path, file):
+                raise OptionError(f"{file} is one of the saved runs.", "Choose another name to save under.")
+
+    def work(_: None, interruption: Interruption) -> None:
+        from sculptor_app.core.trajectory.file import open_run  # numpy comes with it
+        from sculptor_app.exports.animation.plan import compared_runs
+
+        one, other = (open_run(file) for file in _compared_files(arguments))
+        _say_compared(arguments, one, other, interruption)
+        if arguments.out is None and arguments.csv is None:
+            return
+        grid = compared_runs(one, other, arguments.lock)
+        options = options_of(arguments, one)
+        if one.last:
+            options = with_frames_that_are_there(arguments.out, options, one)
+        if "latents" in (one.info.space, other.info.space):  # what would decode them is not here
+            options = replace(options, decode=NONE)
+        write_files(arguments, options, grid, None, one.last, interruption)
+
+    return run_checked(check, work)
+
+
+def _compared_files(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    return arguments.run_file, arguments.other_file
+
+
+def _say_compared(
+    arguments: argparse.Namespace, one: SavedTrajectory, other: SavedTrajectory, interruption: Interruption
+) -> None:
+    """Say in what two runs differ, and by how much their guesses do: at every step, or at the end of each phase."""
+    from sculptor_app.core.trajectory.comparison import differing_settings
+
+    settings = differing_settings(one.info, other.info)
+    apart = list(_apart(one, other, arguments.lock, interruption))
+    if arguments.json:
+        told = {
+            "runs": [list(run.info.title.parts) for run in (one, other)],
+            "lock": arguments.lock,
+            "settings": {each.name: [each.one, each.other] for each in settings},
+            "steps": [
+                {"step": k, "other_step": j, "rms_of_guesses": guesses, "rms_of_states": states}
+                for k, j, guesses, states in apart
+            ],
+        }  # fmt: skip
+        say(json.dumps(told, indent=2), stdout())
+        return
+    for run in (one, other):
+        say(", ".join(run.info.title.parts), stdout())
+    differ = "; ".join(f"{each.name} {each.one or '—'} and {each.other or '—'}" for each in settings)
+    say(f"They differ in: {differ}." if differ else "Their settings are the same.", stdout())
+    if one.shape != other.shape:
+        say("Their frames are of different sizes, so there is no difference of them.", stdout())
+        return
+    ends = {span.last_step: span.phase.name for span in one.spans}
+    for k, j, guesses, states in apart:
+        if k in ends:
+            kind, far = ("guesses", guesses) if guesses is not None else ("noisy states", states)
+            say(f"  {ends[k]}, step {k} beside step {j}: {kind} apart by {amount_text(far or 0)} (rms)", stdout())
+
+
+def _apart(
+    one: SavedTrajectory, other: SavedTrajectory, lock: str, interruption: Interruption
+) -> Iterator[tuple[int, int, float | None, float | None]]:
+    """For each state of a run the other one's that goes with it, and how far guesses and states are apart (rms)."""
+    from sculptor_app.core.errors import Cancelled
+    from sculptor_app.measures.frame_kinds import FrameKind
+    from sculptor_app.measures.pictures import difference, rms
+
+    for k in range(one.last + 1):
+        if interruption.event.is_set():
+            raise Cancelled
+        j = matching_state(one.levels, k, other.levels, other.last, lock)
+        parts = [difference(one, k, other, j, kind) for kind in (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE)]
+        guesses, states = (None if part is None else rms(part) for part in parts)
+        yield k, j, guesses, states
 
 
 def _opened(arguments: argparse.Namespace) -> SavedTrajectory:

@@ -52,7 +52,7 @@ from sculptor_app.training import errors
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
-    from sculptor_app.exports.animation.plan import DecodedFrames
+    from sculptor_app.exports.animation.plan import DecodedFrames, RunOrGrid
     from sculptor_app.measures.run_measures import RunMeasures
 
 Checked = TypeVar("Checked")
@@ -191,8 +191,8 @@ def save_run(arguments: argparse.Namespace, trajectory: AnyTrajectory, interrupt
 def write_files(
     arguments: argparse.Namespace,
     options: AnimationOptions,
-    trajectory: AnyTrajectory,
-    measures: RunMeasures,
+    source: RunOrGrid,
+    measures: RunMeasures | None,
     still: int,
     interruption: Interruption,
     decoded: DecodedFrames | None = None,
@@ -213,7 +213,7 @@ def write_files(
     if out is not None and row is not None:
         with ProgressBar("Writing", 0, "frame") as bar:
             export = Export(
-                trajectory,
+                source,
                 options,
                 still,
                 measures,
@@ -224,7 +224,7 @@ def write_files(
             )
             row.write(out, export)
     if arguments.csv is not None:
-        export = Export(trajectory, measures=measures, disclosure=Disclosure(arguments.metadata))
+        export = Export(source, measures=measures, disclosure=Disclosure(arguments.metadata))
         FORMATS["csv"].write(arguments.csv, export)
     for path in (out, arguments.csv):
         if path is not None:

@@ -204,8 +204,8 @@ def number_text(value: float) -> str:
 
 
 def power_of_ten_text(power: int) -> str:
-    """As "10⁻²"; "1" for 0."""
-    return f"10{str(power).translate(_RAISED)}" if power else "1"
+    """As "10⁻²"; "1" for 0, "10" for 1."""
+    return ("1", "10")[power] if power in (0, 1) else f"10{str(power).translate(_RAISED)}"
 
 
 def plural(count: float, one: AnyText, several: AnyText) -> AnyText:

@@ -37,6 +37,7 @@ LATENT_RANGE = 2.5
 UNIT_SCALE = 1e-6
 """A scale so near to 1 is 1: schedulers that keep the variance give a² + s² = 1 with a last figure of rounding."""
 
+OTHER_SIZE = translate("errors", "The two runs have frames of different sizes, so there is no difference to be seen.")
 NO_STEP_YET = translate("errors", "No step has been taken yet: this is the untouched block.")
 SUB_STAGES = translate(
     "errors", "This sampler asks the network more than once in a step, so no one noise goes with the guess."
@@ -259,6 +260,29 @@ def _why_no_twin(trajectory: AnyTrajectory, k: int) -> str:
     if summary.guess_note:
         return summary.guess_note
     return TWIN_SUB_STAGES if summary.calls > 1 else NO_TWIN_NOISE
+
+
+def difference(one: AnyTrajectory, k: int, other: AnyTrajectory, j: int, kind: FrameKind) -> Frame | None:
+    """The numbers of a kind of frame of one run at k less those of another run at j; None where there are not both."""
+    first, second = frame(one, k, kind), frame(other, j, kind)
+    return None if first is None or second is None or first.shape != second.shape else first - second
+
+
+def rms(numbers: Frame) -> float:
+    """Root mean square over all elements of a frame."""
+    flat = numbers.ravel().astype(np.float64)
+    return math.sqrt(float(flat @ flat) / flat.size)
+
+
+def difference_picture(one: AnyTrajectory, k: int, other: AnyTrajectory, j: int, kind: FrameKind) -> Picture:
+    """The same as colours on the scale centred on zero; the note says why there is none."""
+    numbers = difference(one, k, other, j, kind)
+    if numbers is not None:
+        return coloured(numbers, FrameKind.STATE_CHIPS, one.info.space, one.info.latent_map)
+    for run, state in ((one, k), (other, j)):
+        if frame(run, state, kind) is None:
+            return Picture(None, note=why_empty(run, state, kind))
+    return Picture(None, note=OTHER_SIZE)
 
 
 def guidance_guesses(trajectory: AnyTrajectory, k: int) -> tuple[Frame, Frame] | None:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
-from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE, SETTLING_RULES, PhaseSpan, layer_spans
+from sculptor_app.core.trajectory.levels import (
+    DEFAULT_SETTLING_RULE,
+    LOCKS,
+    SETTLING_RULES,
+    PhaseSpan,
+    layer_spans,
+    matching_state,
+)
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -101,6 +108,7 @@ class Session(QObject):
         running_changed: whether a run still adds states to the trajectory shown.
         settling_rule_changed: by which rule marks say that a band has settled.
         runs_before_changed: there are other runs to go back to than before.
+        compared_changed: another run, or none, is compared with that on screen, or by another lock.
         measured: what is shown came without measures, and has them now.
     """
 
@@ -112,6 +120,7 @@ class Session(QObject):
     running_changed = Signal(bool)
     settling_rule_changed = Signal(str)
     runs_before_changed = Signal()
+    compared_changed = Signal()
     measured = Signal()
 
     def __init__(
@@ -127,6 +136,8 @@ class Session(QObject):
         self._measures: RunMeasures | None = None
         self._run: ShownRun | None = None  # on screen, as it was before it was decoded
         self._runs_before: list[ShownRun] = []  # the one that was on screen last comes first
+        self._compared: ShownRun | None = None
+        self._lock = LOCKS[0]
         self._growing: AnyTrajectory | None = None  # the run that goes on, on screen or not
         self._shown_runs = 0
         self._last = 0
@@ -171,6 +182,41 @@ class Session(QObject):
     def runs_before(self) -> tuple[ShownRun, ...]:
         """All other runs that were on screen, as far as the memory for one holds them; the last one first."""
         return tuple(self._runs_before)
+
+    @property
+    def compared(self) -> ShownRun | None:
+        """The run that is compared with that on screen; None for none."""
+        return self._compared
+
+    @property
+    def lock(self) -> str:
+        """How the states of both go together, one of `LOCKS`."""
+        return self._lock
+
+    @property
+    def compared_state(self) -> int:
+        """The state of the compared run that goes with the one shown; it is to be there."""
+        assert self._compared is not None
+        assert self._trajectory is not None
+        other = self._compared.trajectory
+        return matching_state(self._trajectory.levels, self.state, other.levels, other.last, self._lock)
+
+    def compare_with(self, run: ShownRun | None) -> None:
+        """Compare a run with whatever is on screen from now on; None for none, as is the run on screen itself."""
+        if run is not None and self._run is not None and run.trajectory is self._run.trajectory:
+            run = None
+        if run is not self._compared:
+            self._compared = run
+            self.compared_changed.emit()
+
+    @Slot(str)
+    def set_lock(self, lock: str) -> None:
+        """Have the states of both runs go together by another rule; `ValueError` if there is no such."""
+        if lock not in LOCKS:
+            raise ValueError(f"{lock!r} is none of {LOCKS}")
+        if lock != self._lock:
+            self._lock = lock
+            self.compared_changed.emit()
 
     @property
     def last(self) -> int:
@@ -250,12 +296,15 @@ class Session(QObject):
         is_same_run = self._run is not None and self._run.trajectory is trajectory.undecoded
         if running and (not is_same_run or trajectory is trajectory.undecoded):  # else it is decoded, and is over
             self._growing = trajectory
+        compared = self._compared
         if not is_same_run:
             self._keep(trajectory, measures, source)
         self._trajectory, self._measures = trajectory, measures
         self._last = trajectory.last
         self._position = 0 if self.into_noise else self._last
         self.trajectory_changed.emit()
+        if self._compared is not compared:
+            self.compared_changed.emit()
         self._set_running(running)
         if not self.into_noise:
             self.set_following(True)
@@ -279,6 +328,8 @@ class Session(QObject):
         for place, before in enumerate(self._runs_before):
             if before.trajectory is trajectory:
                 self._runs_before[place] = replace(before, measures=measures)
+        if self._compared is not None and self._compared.trajectory is trajectory:
+            self.compare_with(replace(self._compared, measures=measures))
         if self._trajectory is trajectory:
             self._measures = measures
             self.measured.emit()
@@ -303,6 +354,8 @@ class Session(QObject):
         self._shown_runs += there is None
         number = self._shown_runs if there is None else there.number
         self._run = ShownRun(trajectory, measures, source, number)
+        if self._compared is not None and self._compared.trajectory is trajectory:  # the two change places
+            self._compared = shown
         if self.into_noise or shown is None:
             return
         runs = [run for run in self._runs_before if run is not there]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from sculptor_app.core import files as core_files
 from sculptor_app.core.requests.request import RunRequest
 from sculptor_app.core.trajectory.file import open_run
 from sculptor_app.core.trajectory.trajectory import Trajectory
-from sculptor_app.exports.animation.options import Disclosure
+from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.files import ExportError
+from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.exports.saved_run import write_sculpt
 from tests.helpers.runs import made_run
 
@@ -209,3 +211,103 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, room: int, monkeypatc
         write_sculpt(path, made_run(size=16))
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.sculpt"]
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A run of another sampler, seed and number of steps."""
+    run = made_run(steps=16)
+    run.info = replace(run.info, request=replace(run.info.request, seed=8), sampler_name="Heun")
+    path = tmp_path / "other.sculpt"
+    write_sculpt(path, run)
+    return path
+
+
+def test_two_runs_are_compared_in_words(saved: Path, other: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "compare", saved, other, "--lock", "snr")
+    assert code == 0
+    assert "They differ in: seed 7 and 8; sampler DDIM and Heun; steps 8 and 16." in out
+    assert "  Polish, step 8 beside step 16: guesses apart by 0 (rms)\n" in out
+    told = json.loads(said(capsys, "compare", saved, other, "--json")[1])
+    assert told["settings"]["seed"] == ["7", "8"]
+    assert [each["other_step"] for each in told["steps"]] == list(range(9))
+    assert told["steps"][0]["rms_of_guesses"] is None  # of pure noise there is none
+    step = told["steps"][8]
+    expected = open_run(saved).guess(8) - open_run(other).guess(8)
+    assert step["rms_of_guesses"] == pytest.approx(float(np.sqrt(np.mean(np.square(expected)))), rel=1e-5)
+
+
+def test_the_same_run_differs_in_nothing(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = said(capsys, "compare", saved, saved)
+    assert "Their settings are the same." in out
+    assert "apart by 0 (rms)" in out
+
+
+@pytest.mark.parametrize("name", ["both.gif", "both.png", "both.html", "both.svg", "both.mp4"])
+def test_two_runs_are_shown_side_by_side(saved: Path, other: Path, tmp_path: Path, name: str, capsys) -> None:
+    path = tmp_path / name
+    assert said(capsys, "compare", saved, other, "--lock", "snr", "--caption", "--out", path)[0] == 0
+    runs = json.loads(said(capsys, "info", "--json", path)[1])["runs"]
+    assert [run["request"]["seed"] for run in runs] == [7, 8]
+
+
+def test_side_by_side_are_the_states_of_one_level(saved: Path, other: Path, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "both.gif"
+    options = ["--lock", "snr", "--size-px", "16", "--frames", "noisy", "--out", path]
+    assert said(capsys, "compare", saved, other, *options)[0] == 0
+    with Image.open(path) as film:
+        assert film.n_frames == 9
+        film.seek(film.n_frames - 1)
+        last = np.asarray(film.convert("RGB"))
+    ends = [np.asarray(_png_of(open_run(file), tmp_path)) for file in (saved, other)]
+    found = [find(last, end) for end in ends]
+    assert len(set(found)) == 2 or np.array_equal(*ends)
+    assert None not in found
+
+
+def _png_of(run: Trajectory, folder: Path) -> Image.Image:
+    FORMATS["png"].write(folder / "end.png", Export(run, AnimationOptions(size_px=16, frames="noisy"), run.last))
+    return Image.open(folder / "end.png").convert("RGB")
+
+
+def find(sheet: np.ndarray, part: np.ndarray) -> tuple[int, int] | None:
+    """Where a picture stands in a sheet, colours within a GIF's palette; None for nowhere."""
+    height, width = part.shape[:2]
+    for top in range(sheet.shape[0] - height + 1):
+        for left in range(sheet.shape[1] - width + 1):
+            if np.abs(sheet[top : top + height, left : left + width].astype(int) - part).mean() < 4:
+                return top, left
+    return None
+
+
+def test_two_sizes_stand_not_side_by_side(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    large = tmp_path / "large.sculpt"
+    write_sculpt(large, made_run(size=24))
+    code, out, err = said(capsys, "compare", saved, large, "--out", tmp_path / "both.gif")
+    assert code == 5
+    assert "Their frames are of different sizes" in out
+    assert "have pictures of different sizes, 16 × 16 and 24 × 24. Export each by itself." in err
+    assert not (tmp_path / "both.gif").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out", "other.sculpt"], "ends in none of"),
+        (["--csv", "other.sculpt"], "is one of the saved runs"),
+        (["--out", "x.gif", "--plot"], "no plot"),
+        (["--lock", "time"], "time"),
+    ],
+)
+def test_what_cannot_be_compared_so_is_refused(
+    saved: Path, other: Path, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = other.read_bytes()
+    try:
+        code, _, err = said(capsys, "compare", saved, other, *options)
+    except SystemExit as refused:
+        code, err = refused.code, capsys.readouterr().err
+    assert code
+    assert words in err
+    assert other.read_bytes() == before

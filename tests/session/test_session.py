@@ -375,3 +375,62 @@ def test_a_run_that_goes_on_unseen_is_kept_whatever_it_takes_and_followed_when_i
     session.show(first, None, running=False)
     session.show_run_before()
     assert not session.is_running
+
+
+def compared(session: Session) -> list[object]:
+    told: list[object] = []
+    session.compared_changed.connect(lambda: told.append(session.compared))
+    return told
+
+
+def test_a_run_is_compared_with_whatever_comes_on_screen(session: Session) -> None:
+    one, other, third = trajectory(STEPS), trajectory(30), trajectory(STEPS)
+    session.show(one, None, running=False)
+    session.show(other, None, running=False)
+    told = compared(session)
+    session.compare_with(session.run_before)
+    assert session.compared.trajectory is one
+    session.go_to(12)
+    assert session.compared_state == 12
+    session.show(third, None, running=False)
+    assert session.compared.trajectory is one
+    assert len(told) == 1
+    session.compare_with(None)
+    assert told[1:] == [None]
+    assert session.compared is None
+
+
+def test_a_run_and_the_one_compared_with_it_change_places(session: Session) -> None:
+    one, other = trajectory(STEPS), trajectory(STEPS)
+    session.show(one, None, running=False)
+    session.show(other, None, running=False)
+    session.compare_with(session.run_before)
+    told = compared(session)
+    session.show_run_before()
+    assert (session.trajectory, session.compared.trajectory) == (one, other)
+    assert len(told) == 1
+
+
+def test_a_run_is_not_compared_with_itself(session: Session) -> None:
+    session.show(trajectory(STEPS), None, running=False)
+    session.compare_with(session.run)
+    assert session.compared is None
+
+
+def test_measures_of_the_compared_run_may_come_later(session: Session) -> None:
+    one = trajectory(STEPS)
+    session.show(one, None, running=False)
+    session.show(trajectory(STEPS), None, running=False)
+    session.compare_with(session.run_before)
+    measures = RunMeasures.of(one)
+    session.take_measures(one, measures)
+    assert session.compared.measures is measures
+
+
+def test_states_go_together_by_number_or_by_level(session: Session) -> None:
+    told = compared(session)
+    session.set_lock("snr")
+    session.set_lock("snr")
+    assert len(told) == 1
+    with pytest.raises(ValueError, match="'time'"):
+        session.set_lock("time")

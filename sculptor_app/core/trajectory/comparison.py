@@ -1,4 +1,4 @@
-"""Comparison of a run with a saved one that it should repeat, state by state."""
+"""Comparison of runs: in what their settings differ, and whether one repeats another, state by state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sculptor_app.core.texts import translate
+from sculptor_app.core.texts import number_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo
 from sculptor_app.core.trajectory.file import SavedTrajectory
 from sculptor_app.core.trajectory.step import Frame
@@ -78,3 +78,56 @@ def changed_since(saved: RunInfo, made: RunInfo) -> list[str]:
         if before != now:
             changes.append(f"{before} → {now}")
     return changes
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDifference:
+    """A setting in which two runs differ."""
+
+    name: str  # in English, marked for translation: "seed"
+    one: str  # its value in the first run; empty where it has none
+    other: str
+
+
+def told_apart(differences: list[SettingDifference], values: list[str]) -> str:
+    """What tells one of two runs from the other, given its value of each: "seed 8 · Heun"; a value in letters alone."""
+    words = []
+    for difference, value in zip(differences, values, strict=True):
+        words.append(value if value[:1].isalpha() else f"{difference.name} {value or '—'}")
+    return " · ".join(words)
+
+
+def differing_settings(one: RunInfo, other: RunInfo) -> list[SettingDifference]:
+    """In what two runs differ that decides how they come out: what was asked for, and what it was made by."""
+    told, others = _settings_told(one), _settings_told(other)
+    names = [*told, *(name for name in others if name not in told)]
+    found = [SettingDifference(name, told.get(name, ""), others.get(name, "")) for name in names]
+    return [each for each in found if each.one != each.other]
+
+
+def _settings_told(info: RunInfo) -> dict[str, str]:
+    """The settings of a run in words, by name."""
+    request = info.request
+    prompt = request.option_values.get("prompt")
+    told: dict[str, str] = {
+        translate("names", "prompt"): str(prompt or ""),
+        translate("names", "form"): request.form or "",
+        translate("names", "material"): request.material or "",
+        translate("names", "seed"): str(request.seed) if info.has_seed else "",
+        translate("names", "begun with"): info.origin,
+        translate("names", "sampler"): info.sampler_name,
+        translate("names", "steps"): str(request.steps),
+        translate("names", "first step"): str(info.first_step) if info.first_step > 1 else "",
+        translate("names", "guidance"): "" if request.guidance is None else number_text(request.guidance),
+        translate("names", "LoRAs"): ", ".join(lora.words for lora in request.loras),
+        translate("names", "model"): info.model_name,
+        translate("names", "device"): info.device_name,
+    }
+    if info.weights_hash:
+        told[translate("names", "weights")] = info.weights_hash[:12]
+    for name, value in request.option_values.items():
+        if name != "prompt":
+            told[name.replace("_", " ")] = number_text(value) if isinstance(value, float) else str(value)
+    for fork in info.forks:
+        told[translate("names", "left another run")] = str(fork.step)
+    return told if info.is_of_a_model else {name: told[name] for name in list(told)[3:5]}

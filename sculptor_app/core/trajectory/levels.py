@@ -14,6 +14,8 @@ The level of a state that a sampler of unknown arithmetic made is not known: bot
 whatever follows from them. Such a state is in no phase.
 """
 
+import bisect
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -164,6 +166,57 @@ def layer_spans(spans: Sequence[PhaseSpan], planned: int) -> tuple[PhaseSpan, ..
     return tuple(
         PhaseSpan(span.phase, planned - span.last_step + 1, planned - span.first_step + 1) for span in reversed(spans)
     )
+
+
+LOCKS = ("step", "snr")
+"""How the states of two runs go together: those of the same number, or those of the nearest signal-to-noise ratio."""
+
+_FARTHEST_LOG_SNR = 40.0
+"""Pure noise and the finished picture, which lie at infinity, are taken for levels so far away."""
+
+
+def matching_state(levels: Sequence[NoiseLevel], k: int, others: Sequence[NoiseLevel], last: int, lock: str) -> int:
+    """The state of another run that goes with state k of a run.
+
+    Args:
+        levels, others: The levels of the states of both, noise first.
+        last: The newest state that the other one has.
+        lock: One of `LOCKS`; by SNR a state of unknown level goes with that of its number.
+    """
+    known = [j for j in range(last + 1) if others[j].is_known]
+    if lock == "step" or not levels[k].is_known or not known:
+        return min(k, last)
+    wanted = _bounded_log_snr(levels[k])
+    return min(known, key=lambda j: abs(_bounded_log_snr(others[j]) - wanted))
+
+
+def matching_places(levels: Sequence[NoiseLevel], others: Sequence[NoiseLevel], lock: str) -> list[float]:
+    """Where the states of another run lie on the axis of a run's states, by the same rule, between two of them, too.
+
+    Returns:
+        A number for each of `others`; NaN where its level is not known, or no state of the run is so deep in noise.
+    """
+    if lock == "step":
+        return [float(j) for j in range(len(others))]
+    known = [k for k, level in enumerate(levels) if level.is_known]
+    values = list(itertools.accumulate((_bounded_log_snr(levels[k]) for k in known), max))  # some samplers go back
+    places = []
+    for level in others:
+        value = _bounded_log_snr(level) if level.is_known else math.nan
+        if not values or not values[0] <= value <= values[-1]:
+            places.append(math.nan)
+            continue
+        upper = bisect.bisect_left(values, value)
+        if values[upper] == value:
+            places.append(float(known[upper]))
+        else:
+            low, high = values[upper - 1], values[upper]
+            places.append(known[upper - 1] + (value - low) / (high - low) * (known[upper] - known[upper - 1]))
+    return places
+
+
+def _bounded_log_snr(level: NoiseLevel) -> float:
+    return max(-_FARTHEST_LOG_SNR, min(_FARTHEST_LOG_SNR, level.log_snr))
 
 
 LEAST_CORRELATION = 0.95

@@ -134,7 +134,7 @@ class GridScenes(Scenes):
 
     def _rgb(self, run: AnyTrajectory, k: int) -> Bytes:
         """What a run shows at state k: of pure noise there is no guess, so the noise itself."""
-        step = min(k, run.last)
+        step = self._grid.state_of(run, k)
         kind = self._kind if step else FrameKind.NOISY_STATE
         shown = shown_picture(run, step, kind, self._options, self._decoded)
         rgb = shown.rgb

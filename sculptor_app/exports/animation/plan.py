@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sculptor_app.core.requests.request import Cell
+from sculptor_app.core.requests.request import Cell, NoiseRecipe
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.array_store import ArrayStore
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, AnyTrajectory, RunTitle
+from sculptor_app.core.trajectory.comparison import differing_settings, told_apart
+from sculptor_app.core.trajectory.levels import matching_state
 from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import DECODED
 from sculptor_app.exports.animation.options import FRAMES, LAST, NONE, AnimationOptions
@@ -51,11 +53,18 @@ class RunGrid:
     column_titles: tuple[str, ...] = ()
     row_titles: tuple[str, ...] = ()
     lead: int = 0  # number of the run whose steps are counted
+    lock: str = "step"  # of `LOCKS`: which state of the others goes with one of that run
 
     @property
     def lead_run(self) -> AnyTrajectory:
-        """The run whose steps are counted; those of the others are alike."""
+        """The run whose steps are counted."""
         return self.runs[self.lead]
+
+    def state_of(self, run: AnyTrajectory, k: int) -> int:
+        """The state of a run that is shown with state k of the lead; of one that has not come so far its newest."""
+        if run is self.lead_run:
+            return min(k, run.last)
+        return matching_state(self.lead_run.levels, k, run.levels, run.last, self.lock)
 
     @property
     def shape_in_cells(self) -> tuple[int, int]:
@@ -75,7 +84,30 @@ class RunGrid:
         noises = {(cell.noise.seed, cell.noise.towards) for cell in self.cells}
         seed, towards = noises.pop()
         words = "" if noises else f"seed {seed}" if towards is None else f"seed {seed} to {towards}"
-        return RunTitle(" · ".join(parts), "", words, self.lead_run.info.title.facts)
+        told = [run.info.title.facts for run in self.runs]
+        facts = tuple(fact for fact in self.lead_run.info.title.facts if all(fact in each for each in told))
+        return RunTitle(" · ".join(parts), "", words, facts)
+
+
+def compared_runs(one: AnyTrajectory, other: AnyTrajectory, lock: str) -> RunGrid:
+    """Two runs side by side, each over what tells it from the other; the first one's steps are counted.
+
+    Raises:
+        ExportError: their pictures are of different sizes.
+    """
+    if one.shape[1:] != other.shape[1:]:
+        sizes = [f"{run.shape[2]} × {run.shape[1]}" for run in (one, other)]
+        raise ExportError(
+            translate("errors", "The two runs have pictures of different sizes, {0} and {1}.").format(*sizes),
+            translate("errors", "Export each by itself."),
+        )
+    differences = differing_settings(one.info, other.info)
+    words = [[each.one for each in differences], [each.other for each in differences]]
+    captions = tuple(told_apart(differences, values) or " · ".join(run.info.title.parts)
+                     for run, values in zip((one, other), words, strict=True))  # fmt: skip
+    requests = [run.info.request for run in (one, other)]
+    cells = tuple(Cell(NoiseRecipe(each.seed), each.form, each.material) for each in requests)
+    return RunGrid((one, other), cells, captions, columns=2, lock=lock)
 
 
 def _misfit(count: int, columns: int) -> float:
@@ -197,9 +229,13 @@ def _frames(source: RunOrGrid, options: AnimationOptions, states: tuple[int, ...
         (run, k, kind if k else FrameKind.NOISY_STATE)
         for run in runs
         if decoder_factor(run, options) > 1
-        for k in dict.fromkeys(min(state, run.last) for state in states)
+        for k in dict.fromkeys(_state_in(source, run, state) for state in states)
         for kind in kinds_of(options)
     ]
+
+
+def _state_in(source: RunOrGrid, run: AnyTrajectory, k: int) -> int:
+    return source.state_of(run, k) if isinstance(source, RunGrid) else min(k, run.last)
 
 
 def shown_picture(

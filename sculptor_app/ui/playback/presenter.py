@@ -22,6 +22,7 @@ from sculptor_app.ui.widgets.transport import TransportBar
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before it
     from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.step import Frame
 
 
 class PlaybackPresenter(QObject):
@@ -188,6 +189,10 @@ class FramePresenter(PlaybackPresenter):
     def draw_views(self, trajectory: AnyTrajectory, step: int, last: int) -> None:
         self._film.set_count(last + 1)
         self._film.set_current(self._session.position)
+        self.draw_frames(trajectory, step)
+
+    def draw_frames(self, trajectory: AnyTrajectory, step: int) -> None:
+        """Show a step in the frames."""
         kinds = self._stage.kinds
         shown = [self.pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
         notes = [
@@ -269,15 +274,18 @@ class FramePresenter(PlaybackPresenter):
         trajectory = self._session.trajectory
         if trajectory is None:
             return ""
-        from sculptor_app.measures import pictures  # numpy comes with it; there is a picture by now
-
-        kind = self._stage.kinds[panel_index]
-        step = self.shown_step(kind, self._session.state)
-        numbers = self.pictures.shown(step, kind).numbers
-        if numbers is None:
-            numbers = pictures.frame(trajectory, step, kind)
+        numbers = self.numbers_behind(trajectory, panel_index)
         if numbers is None or not (0 <= row < numbers.shape[1] and 0 <= column < numbers.shape[2]):
             return ""
         is_decoded = numbers.shape[1:] != trajectory.shape[1:]
         is_of_latents = trajectory.info.space == "latents" and not is_decoded
         return texts.pixel_text(column, row, [float(value) for value in numbers[:, row, column]], is_of_latents)
+
+    def numbers_behind(self, trajectory: AnyTrajectory, panel_index: int) -> Frame | None:
+        """The numbers of what a panel shows, (C, H, W); None where it shows nothing."""
+        from sculptor_app.measures import pictures  # numpy comes with it; there is a picture by now
+
+        kind = self._stage.kinds[panel_index]
+        step = self.shown_step(kind, self._session.state)
+        numbers = self.pictures.shown(step, kind).numbers
+        return pictures.frame(trajectory, step, kind) if numbers is None else numbers

@@ -89,18 +89,22 @@ def alone(room: Room) -> tuple[Rect]:
 MARGIN = 16
 GAP = 16
 AUTOMATIC, LARGE, ROW, ALONE = "automatic", "large", "row", "alone"
+DIFFERENCE, WIPE = "difference", "wipe"
+"""How two runs are contrasted."""
 _PLACES: dict[str, Callable[[Room], tuple[Rect, ...]]] = {
     AUTOMATIC: best, LARGE: one_large, ROW: side_by_side, ALONE: alone,
 }  # fmt: skip
 
 
 class StageTitle(QWidget):
-    """Says which run is on screen, in one line, and leads back to the one before it."""
+    """Says which run is on screen, in one line, and leads back to the one before it, or away from a comparison."""
 
     back_requested = Signal()
+    end_requested = Signal()  # no more comparing
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self._has_way_back = False
         self.what, self.facts = ElidedLabel("", self), ElidedLabel("", self)
         self.what.setFont(fonts.strong())
         self.facts.setProperty("tone", "muted")
@@ -118,6 +122,8 @@ class StageTitle(QWidget):
         self.runs.setFont(fonts.small())
         self.runs.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.runs.hide()
+        self.lock, self.end = (self._small_button(text) for text in ("", self.tr("Stop comparing")))
+        self.end.clicked.connect(self.end_requested)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
@@ -125,8 +131,25 @@ class StageTitle(QWidget):
             label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
             row.addWidget(label)
         row.addStretch(1)
-        row.addWidget(self.back)
-        row.addWidget(self.runs)
+        for button in (self.lock, self.end, self.back, self.runs):
+            row.addWidget(button)
+
+    def _small_button(self, text: str) -> QToolButton:
+        """A button that is there while two runs are compared."""
+        button = QToolButton(self)
+        button.setText(text)
+        button.setProperty("kind", "small")
+        button.setFont(fonts.small())
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.hide()
+        return button
+
+    def set_comparing(self, lock: str = "") -> None:
+        """Offer what can be done while two runs are compared; `lock` says how their states go together, or nothing."""
+        self.lock.setText(lock)
+        for button in (self.lock, self.end):
+            button.setVisible(bool(lock))
+        self._offer_way_back()
 
     def set_menu(self, menu: QMenu) -> None:
         """Give it a menu of all runs, which is seen where there is a way back."""
@@ -141,11 +164,16 @@ class StageTitle(QWidget):
 
     def set_way_back(self, is_there: bool, tip: str = "", text: str = "") -> None:
         """Whether there is a run to go back to, and which; `text` says where it leads if not to the one before."""
-        self.back.setVisible(is_there)
-        self.runs.setVisible(is_there and self.runs.menu() is not None)
+        self._has_way_back = is_there
+        self._offer_way_back()
         if text:
             self.back.setText(text)
         self.back.setToolTip(tip)
+
+    def _offer_way_back(self) -> None:
+        """While runs are compared, their names and the other buttons need the room; the menus lead back, too."""
+        self.back.setVisible(self._has_way_back and self.end.isHidden())
+        self.runs.setVisible(self._has_way_back and self.runs.menu() is not None)
 
     def _divide(self) -> None:
         """What it is takes its room first, up to half of it: labels, or the beginning of a long prompt."""
@@ -163,6 +191,9 @@ class Stage(QWidget):
     """Three frames under their run's title and, below them, a line about what a step in the middle of a run is."""
 
     kinds_changed = Signal()  # a person chose to see something else in one of them
+    compared_requested = Signal(object)  # the value of another run, to be compared with that on screen
+    contrast_requested = Signal(object)  # DIFFERENCE or WIPE
+    wiped = Signal(float)  # the share of the picture, from the left on, at which the pointer is over a wipe
     first_kinds = DEFAULT_KINDS
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -172,12 +203,12 @@ class Stage(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._arrangement = AUTOMATIC
         self._aspect = 1.0
+        self._is_comparing = False
         self._colours: list[QColor] = []
         self.kinds: list[FrameKind] = list(self.first_kinds)
         self.panels = [FramePanel(self) for _ in range(3)]
-        for index, panel in enumerate(self.panels):
-            panel.set_kinds([(kind, self.kind_name(kind), self.kind_meaning(kind)) for kind in self.known_kinds()])
-            panel.set_kind(self.kinds[index])
+        for panel in self.panels:
+            self._offer_kinds(panel)
             panel.kind_requested.connect(self._kind_requested)
             panel.view_changed.connect(self._share_view)
             panel.pixel_hovered.connect(self._share_marker)
@@ -188,6 +219,10 @@ class Stage(QWidget):
         self.remark.fill_place()
         self.remark.setProperty("tone", "muted")
         self.remark.setAlignment(Qt.AlignmentFlag.AlignCenter)
+
+    def _offer_kinds(self, panel: FramePanel) -> None:
+        panel.set_kinds([(kind, self.kind_name(kind), self.kind_meaning(kind)) for kind in self.known_kinds()])
+        panel.set_kind(self.kinds[self.panels.index(panel)])
 
     def empty_text(self) -> str:
         """What stands in the frames before there is a picture."""
@@ -208,10 +243,46 @@ class Stage(QWidget):
     def set_kinds(self, kinds: list[FrameKind]) -> None:
         """Choose what the three frames show."""
         self.kinds = list(kinds)
-        for panel, kind in zip(self.panels, kinds, strict=True):
+        for panel, kind in zip(self._panels_of_kinds, kinds, strict=False):
             panel.set_kind(kind)
         self._explain_notes()
         self.kinds_changed.emit()
+
+    @property
+    def _panels_of_kinds(self) -> list[FramePanel]:
+        """Those whose kind can be chosen: while runs are compared the first one's is that of all."""
+        return self.panels[:1] if self._is_comparing else self.panels
+
+    def compare(self, runs: list[tuple[object, str, str]], compared: object, contrast: str) -> None:
+        """Show two runs and their contrast instead of three kinds of frame.
+
+        Args:
+            runs: those that can be compared with the one on screen: each a value, its title and a tooltip.
+            compared: the value of the one that is.
+            contrast: DIFFERENCE or WIPE.
+        """
+        self._is_comparing = True
+        second, third = self.panels[1:]
+        second.set_kinds(runs)
+        second.set_kind(compared)
+        second.title_button.setText(self.tr("Compared run"))
+        second.picture_view.setAccessibleName(self.tr("Compared run"))
+        third.set_kinds([
+            (DIFFERENCE, self.tr("Difference"), self.tr("What this run has more of, and less, than the compared one.")),
+            (WIPE, self.tr("Wipe"), self.tr("This run at the left of the pointer, the compared one at its right.")),
+        ])  # fmt: skip
+        third.set_kind(contrast)
+        self._explain_notes()
+        self._place()
+
+    def end_comparing(self) -> None:
+        """Show three kinds of frame again."""
+        if self._is_comparing:
+            self._is_comparing = False
+            for panel in self.panels[1:]:
+                self._offer_kinds(panel)
+            self._explain_notes()
+            self._place()
 
     @property
     def arrangement(self) -> str:
@@ -253,7 +324,9 @@ class Stage(QWidget):
 
     def _explain_notes(self) -> None:
         """What stands beside the titles of noisy states: SNR and σ."""
-        for panel, kind in zip(self.panels, self.kinds, strict=True):
+        for panel in self.panels[1:]:
+            panel.note.set_tip("")
+        for panel, kind in zip(self._panels_of_kinds, self.kinds, strict=False):
             is_level = kind is FrameKind.NOISY_STATE
             panel.note.set_tip(f"{explained('snr')}\n\n{explained('sigma')}" if is_level else "")
 
@@ -266,7 +339,11 @@ class Stage(QWidget):
 
     @Slot(object)
     def _kind_requested(self, kind: FrameKind) -> None:
-        self.kinds[self.panels.index(self._sending_panel)] = kind
+        index = self.panels.index(self._sending_panel)
+        if self._is_comparing and index:
+            (self.compared_requested if index == 1 else self.contrast_requested).emit(kind)
+            return
+        self.kinds[index] = kind
         self._explain_notes()
         self.kinds_changed.emit()
 
@@ -279,6 +356,8 @@ class Stage(QWidget):
     @Slot(int, int)
     def _share_marker(self, column: int, row: int) -> None:
         of = self._sending_panel.picture_view.image
+        if self._is_comparing and self._sending_panel is self.panels[2] and of is not None and column >= 0:
+            self.wiped.emit((column + 0.5) / of.width())
         for panel in self.panels:
             if panel is not self._sending_panel:
                 panel.set_marker(*_same_place(column, row, of, panel.picture_view.image))
@@ -289,7 +368,8 @@ class Stage(QWidget):
         panel = self.panels[0]
         overhead = panel.sizeHint().height() - 280  # its size hint is that of a picture of 280 pixels
         room = Room(self.width() - 2 * MARGIN, self.height() - 2 * MARGIN - line - below, overhead, GAP, self._aspect)
-        rects = _PLACES[self._arrangement](room)
+        is_row = self._is_comparing and self._arrangement != ALONE
+        rects = _PLACES[ROW if is_row else self._arrangement](room)
         for panel, (left, top, width, height) in zip(self.panels, rects, strict=False):
             panel.setGeometry(left + MARGIN, top + MARGIN + below, width, height)
         self.title.setGeometry(MARGIN, MARGIN // 2, self.width() - 2 * MARGIN, head)

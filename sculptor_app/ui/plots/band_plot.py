@@ -21,6 +21,7 @@ from sculptor_app.ui.plots.chart import (
     floor_pen,
     limits,
     log10_or_gap,
+    pale_pen,
 )
 from sculptor_app.ui.theme import band_colour, band_pen, phase_colour, theme
 from sculptor_app.ui.widgets.names import band_name, explained
@@ -47,10 +48,12 @@ class BandPlot(Chart):
         self._mark_notes: dict[str, str] = {}
         self._measured: tuple[tuple[str, str, str], str] | None = None  # quantity and units, and the steps
         self._range: tuple[float, float] | None = None
+        self._compared = np.empty(0), np.full((0, 4), np.nan)
+        self._compared_curves = [KeptCurve() for _ in BAND_KEYS]
         self._curves = [KeptCurve() for _ in BAND_KEYS]
         self._dots = pg.ScatterPlotItem(pxMode=True, antialias=True)
         self._floor_curve = KeptCurve()
-        for item in (self._floor_curve, *self._curves, self._dots):
+        for item in (self._floor_curve, *self._compared_curves, *self._curves, self._dots):
             self.canvas.add(item)
         self._cursor = Cursor(self.canvas)
         self.canvas.pressed.connect(self._asked)
@@ -69,6 +72,7 @@ class BandPlot(Chart):
         self._spans, self._planned, self._range = tuple(spans), planned, None
         self._marks = ()
         self.set_noise_floor(None)
+        self._compared = np.empty(0), np.full((0, len(BAND_KEYS)), np.nan)
         self._cursor.set_step(0)
         self._measured = None
         self.caption.setText("")
@@ -101,6 +105,17 @@ class BandPlot(Chart):
         log = log10_or_gap(energies)
         if not np.array_equal(log, self._log, equal_nan=True):
             self._show(log)
+
+    def set_compared(self, places: np.ndarray, energies: np.ndarray) -> None:
+        """The same of a run that is compared with this one, drawn pale.
+
+        Args:
+            places: where its states lie on the axis of steps, shape (n,); NaN where nowhere. Empty for no such run.
+            energies: as for `set_energies`, of its states 0..n-1, shape (n, 4).
+        """
+        self._compared = places, log10_or_gap(energies)
+        self._show(self._log)
+        self._write_caption()
 
     def set_noise_floor(self, power: np.ndarray | None) -> None:
         """The power that the noise in each state has, dotted: a band that has come down to it has drowned.
@@ -135,7 +150,8 @@ class BandPlot(Chart):
             return
         quantity, steps = self._measured
         dots = [self.tr("dots: {0}").format(self._mark_rule)] if self._marks and self._mark_rule else []
-        self.caption.setText(" · ".join((*quantity, *dots, steps)))
+        pale = [self.tr("pale: compared run")] if len(self._compared[0]) else []
+        self.caption.setText(" · ".join((*quantity, *pale, *dots, steps)))
 
     def tooltip_at(self, x: float) -> str:
         """The bands' powers at a step."""
@@ -152,8 +168,10 @@ class BandPlot(Chart):
 
     def dress(self) -> None:
         super().dress()
-        for key, item in zip(BAND_KEYS, self._curves, strict=True):
-            item.setPen(band_pen(key, 1.75 * self.canvas.devicePixelRatioF()))
+        ratio = self.canvas.devicePixelRatioF()
+        for key, item, pale in zip(BAND_KEYS, self._curves, self._compared_curves, strict=True):
+            item.setPen(band_pen(key, 1.75 * ratio))
+            pale.setPen(pale_pen(band_pen(key, 1.5 * ratio)))
         self._floor_curve.setPen(floor_pen(1.4 * self.canvas.devicePixelRatioF()))
         self._ends.reserve([band_name(key) for key in BAND_KEYS])
         self._label_ends()
@@ -168,6 +186,8 @@ class BandPlot(Chart):
         self._draw_curves()
         found = limits(log)
         self.show_empty(found is None)
+        if found is not None and len(self._compared[0]):
+            found = limits(np.concatenate([log, self._compared[1]]))
         self._cursor.setVisible(found is not None)
         shape = Qt.CursorShape.PointingHandCursor if found is not None else Qt.CursorShape.ArrowCursor
         self.canvas.viewport().setCursor(shape)
@@ -184,6 +204,10 @@ class BandPlot(Chart):
         for values, item in zip(self._log.T, self._curves, strict=True):
             kept = thinned(values, per_bin)
             item.setData(kept.astype(np.float64), values[kept])
+        places, compared = self._compared
+        for values, item in zip(compared.T, self._compared_curves, strict=True):
+            there = np.flatnonzero(np.isfinite(places))
+            item.setData(places[there], values[there])
 
     def _resized(self) -> None:
         self._draw_curves()

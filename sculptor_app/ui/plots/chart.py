@@ -157,6 +157,14 @@ def curve() -> pg.PlotCurveItem:
     return pg.PlotCurveItem(antialias=True, connect="finite")
 
 
+def pale_pen(pen: QPen) -> QPen:
+    """The same pen for what a run is compared with: half as strong."""
+    ink = pen.color()
+    ink.setAlphaF(0.45)
+    pen.setColor(ink)
+    return pen
+
+
 def floor_pen(width_px: float) -> QPen:
     """Of the noise floor: dotted, in quiet ink."""
     pen = QPen(QColor(theme().tokens.muted), width_px, Qt.PenStyle.DotLine)

@@ -130,6 +130,7 @@ class PlotsPanel(QWidget):
             signal.connect(own.request)
         for signal in (session.running_changed, session.playback_changed):
             signal.connect(self._catch_up)
+        session.compared_changed.connect(self._mark_again)
         views.due.connect(self._draw_with_views)
         own.due.connect(self._draw_after_views)
         self.more_due.connect(own.request)
@@ -172,9 +173,9 @@ class PlotsPanel(QWidget):
 
     @Slot()
     def _mark_again(self) -> None:
-        """Another rule says when a band has settled."""
+        """Another rule says when a band has settled, or another run is compared."""
         self._plotted = -1
-        self._drawn.pop(BANDS, None)
+        self._drawn.clear()
         self.draw()
 
     @Slot()
@@ -248,7 +249,30 @@ class PlotsPanel(QWidget):
                 words = self.tr("drowned") if self._session.into_noise else self.tr("out of the noise")
                 plot.set_settled(self.emerging_marks(), self._emerging_text(), words)
                 plot.set_noise_floor(self._in_order(noise_floors(measures, trajectory.levels)))
+            self._draw_compared(plot, trajectory, measures)
         plot.set_step(step)
+
+    def _draw_compared(self, plot: BandPlot, trajectory: AnyTrajectory, measures: RunMeasures) -> None:
+        """The energies of the run that is compared with this one, where they are in the same units."""
+        import numpy as np
+
+        from sculptor_app.core.trajectory.levels import matching_places
+
+        compared = self._session.compared
+        others = None if compared is None else compared.measures
+        if compared is None or others is None or others.last < 0 or others.space != measures.space:
+            plot.set_compared(np.empty(0), np.empty((0, 4)))
+            return
+        levels = compared.trajectory.levels[: others.last + 1]
+        places = np.array(matching_places(trajectory.levels, levels, self._session.lock))
+        plot.set_compared(places, others.energies(self.source))
+
+    def _compared_spectrum(self, measures: RunMeasures) -> Spectrum | None:
+        compared = self._session.compared
+        others = None if compared is None else compared.measures
+        if others is None or others.space != measures.space:
+            return None
+        return others.spectrum(self.source, min(self._session.compared_state, others.last))
 
     def _draw_spectrum(self, plot: SpectrumPlot, trajectory: AnyTrajectory, measures: RunMeasures, step: int) -> None:
         if measures.last != self._ended:
@@ -266,7 +290,7 @@ class PlotsPanel(QWidget):
             clean = self._clean(trajectory, measures)
             floor = forward.floor_spectrum(spectrum, level)
             covered_from = None if clean is None else forward.noise_floor_cutoff(clean, level)
-        plot.set_curves(spectrum, self._ends, step, floor, covered_from)
+        plot.set_curves(spectrum, self._ends, step, floor, covered_from, self._compared_spectrum(measures))
 
     @Slot(bool)
     def set_busy(self, busy: bool) -> None:

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QWidget
 from sculptor_app.core.colours import PHASE_KEYS
 from sculptor_app.core.requests.request import MAX_STEPS
 from sculptor_app.core.texts import plural
-from sculptor_app.ui.plots.canvas import power_text, octave_ticks, power_ticks, stable_range
-from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap
+from sculptor_app.ui.plots.canvas import octave_ticks, power_text, power_ticks, stable_range
+from sculptor_app.ui.plots.chart import Chart, KeptCurve, LegendRow, curve, floor_pen, limits, log10_or_gap, pale_pen
 from sculptor_app.ui.theme import phase_pen, theme
 from sculptor_app.ui.widgets.names import explained, phase_name
 
@@ -40,6 +40,7 @@ class SpectrumPlot(Chart):
         self._current: SpectrumLike | None = None
         self._ends: dict[str, SpectrumLike] = {}
         self._floor: SpectrumLike | None = None
+        self._compared: SpectrumLike | None = None
         self._cutoff: float | None = None
         self._step = 0
         self.has_floor = False  # whether what is plotted has one: the noisy state has
@@ -48,8 +49,8 @@ class SpectrumPlot(Chart):
         self._fitted: tuple[object, ...] = ()  # what the axes were last fitted to
         self._floor_curve = curve()
         self._end_curves = {key: KeptCurve() for key in PHASE_KEYS}
-        self._current_curve = curve()
-        for item in (self._floor_curve, *self._end_curves.values(), self._current_curve):
+        self._current_curve, self._compared_curve = curve(), curve()
+        for item in (self._floor_curve, *self._end_curves.values(), self._compared_curve, self._current_curve):
             self.canvas.add(item)
         self.canvas.set_unit(self.tr("cycles per image, along its longer side"))
         self.legend = LegendRow(self)
@@ -80,6 +81,7 @@ class SpectrumPlot(Chart):
         step: int = 0,
         noise_floor: SpectrumLike | None = None,
         cutoff: float | None = None,
+        compared: SpectrumLike | None = None,
     ) -> None:
         """The spectra to compare.
 
@@ -88,11 +90,14 @@ class SpectrumPlot(Chart):
             phase_ends: spectra at the last step of the phases that are over, by phase key.
             noise_floor: the power of the noise in this step's state, dotted.
             cutoff: the frequency from which on the noise is stronger than the picture; shaded from there.
+            compared: of a run that is compared with this one, pale.
         """
         self._cutoff = cutoff
         before = self._ends
         self._step, self._current, self._ends, self._floor = step, current, dict(phase_ends), noise_floor
+        self._compared = compared
         self._draw(self._current_curve, current)
+        self._draw(self._compared_curve, compared)
         self._draw(self._floor_curve, noise_floor)
         for key, item in self._end_curves.items():
             if self._ends.get(key) is not before.get(key):  # another step leaves them, and their painted copies, alone
@@ -113,7 +118,7 @@ class SpectrumPlot(Chart):
         lines = [unit.format(frequency)]
         if self._cutoff is not None and frequency >= self._cutoff:
             lines.append(self.tr("drowned: the noise is stronger here than the picture"))
-        named = [(self._counted(self._step), self._current)]
+        named = [(self._counted(self._step), self._current), (self.tr("compared run"), self._compared)]
         named += [(phase_name(key), self._ends.get(key)) for key in PHASE_KEYS]
         for name, spectrum in named:
             if spectrum is not None and frequency <= len(spectrum.power):
@@ -130,6 +135,8 @@ class SpectrumPlot(Chart):
         self._current_pen.setCosmetic(True)
         self._current_pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
         self._current_curve.setPen(self._current_pen)
+        self._compared_pen = pale_pen(QPen(self._current_pen))
+        self._compared_curve.setPen(self._compared_pen)
         self._floor_curve.setPen(self._floor_pen)
         for key, item in self._end_curves.items():
             item.setPen(phase_pen(key, 1.5 * ratio))
@@ -145,7 +152,7 @@ class SpectrumPlot(Chart):
             item.setData(np.log2(np.asarray(spectrum.frequencies, dtype=np.float64)), log10_or_gap(spectrum.power))
 
     def _fit(self) -> None:
-        spectra = [s for s in (self._current, *self._ends.values()) if s is not None]
+        spectra = [s for s in (self._current, self._compared, *self._ends.values()) if s is not None]
         values = np.concatenate([log10_or_gap(s.power) for s in spectra]) if spectra else np.empty(0)
         found = limits(values)
         self.show_empty(found is None)
@@ -185,6 +192,8 @@ class SpectrumPlot(Chart):
         entries: list[tuple[str, QPen | QColor | None]] = []
         if self._current is not None:
             entries.append((self._counted(self._step), self._current_pen))
+        if self._compared is not None:
+            entries.append((self.tr("compared run"), self._compared_pen))
         if not self.is_empty:
             # Phases that are not over keep their place, or the plot would shrink when they come.
             pens = {key: item.opts["pen"] for key, item in self._end_curves.items() if key in self._ends}

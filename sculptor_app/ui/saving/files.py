@@ -112,12 +112,17 @@ class RunSaver:
     def __init__(self, views: Views, files: Files) -> None:
         self._views, self._session, self._files = views, views.session, files
 
-    def gif_source(self) -> tuple[AnyTrajectory, str] | None:
-        """The run and a name for its GIF; None where there is none."""
-        trajectory = self._session.trajectory
+    def gif_source(self) -> tuple[AnyTrajectory | RunGrid, str] | None:
+        """The run, or it and the one that it is compared with, and a name for the GIF; None where there is none."""
+        trajectory, compared = self._session.trajectory, self._session.compared
         if trajectory is None:
             return None
-        return trajectory, suggested_name(trajectory, ".gif", disclosure=self._files.disclosure)
+        name = suggested_name(trajectory, ".gif", disclosure=self._files.disclosure)
+        if compared is None:
+            return trajectory, name
+        from sculptor_app.exports.animation.plan import compared_runs
+
+        return compared_runs(trajectory, compared.trajectory, self._session.lock), f"compared-{name}"
 
     def save_picture(self) -> None:
         """Save what the first frame shows as a PNG, pixel for pixel."""
@@ -246,7 +251,13 @@ class Files(QObject):
             self._gif_dialog.raise_()
             self._gif_dialog.activateWindow()
             return
-        source, views = self._saver().gif_source(), self._views()
+        from sculptor_app.exports.files import ExportError
+
+        try:
+            source, views = self._saver().gif_source(), self._views()
+        except ExportError as error:
+            self._messages.show_message(error.message, error.advice)
+            return
         if source is None or views is None:
             return
         self._close_dialog()

@@ -13,6 +13,7 @@ from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, FrameKind, current_word
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
+from sculptor_app.ui.carve.comparing import CompareMenu
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.carve.reproduction import Reproduction
 from sculptor_app.ui.carve.run_again_menu import RunAgainMenu
@@ -62,6 +63,7 @@ class Menus(QObject):
         self._saved_runs, self._reproduction = saved_runs, reproduction
         self.files, self.help = files, Help(panels.messages, window)
         self.runs = RunsMenu(panels.session, panels.run_control, window)
+        self.compare = CompareMenu(panels.session, window)
         self.run_again = RunAgainMenu(panels.session, panels.run_control, panels.controls, window)
         self.table = ActionTable(self)
         self.actions = self.table.actions
@@ -91,6 +93,7 @@ class Menus(QObject):
         session.running_changed.connect(self._refresh)
         session.following_changed.connect(self._refresh)
         session.runs_before_changed.connect(self._refresh)
+        session.compared_changed.connect(self._refresh)
 
     @Slot(object)
     def _listen_to_page(self, page: Page) -> None:
@@ -138,6 +141,10 @@ class Menus(QObject):
         page = self._pages.page
         return self._session.trajectory is not None and (page is None or page.views is not None)
 
+    def _can_compare(self) -> bool:
+        session = self._panels.session
+        return self._is_carve() and (session.run_before is not None or session.compared is not None)
+
     def _can_save_run(self) -> bool:
         return self._is_carve() and self._session.trajectory is not None
 
@@ -184,7 +191,13 @@ class Menus(QObject):
                 "run_before", self.tr("&Back to the run before"), lambda: self._runs.show_run_before(), ("Ctrl+B",),
                 lambda: self._runs.can_go_back,
             ),
+            Action(
+                "compare_before", self.tr("Compare with the run &before"), self._compare_with_run_before,
+                ("Ctrl+Shift+B",), self._can_compare,
+                is_checked=lambda: self._panels.session.compared is not None,
+            ),
             lambda menu: menu.addMenu(self.runs),
+            lambda menu: menu.addMenu(self.compare),
             lambda menu: menu.addMenu(self.run_again),
             Action(
                 "reproduce", self.tr("&Make this saved run again"), self._reproduction.start, (),
@@ -349,6 +362,11 @@ class Menus(QObject):
     @Slot()
     def _show_shortcuts(self) -> None:
         self.help.show_shortcuts(list(self._panels.menus.values()))
+
+    def _compare_with_run_before(self, is_wanted: bool = True) -> None:
+        session = self._panels.session
+        session.compare_with(session.run_before if is_wanted else None)
+        self._refresh()
 
     def _set_memory(self, megabytes: int) -> None:
         self._panels.runner.budget_bytes = megabytes * 10**6

@@ -11,12 +11,12 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 from sculptor_app import identity
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.session.latents import FrameDecoder
+from sculptor_app.ui.carve.comparing import ComparingPresenter
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.carve.reproduction import Reproduction
 from sculptor_app.ui.models.models import Models
 from sculptor_app.ui.playback import texts
 from sculptor_app.ui.playback.page import GridViews, Page, Views
-from sculptor_app.ui.playback.presenter import FramePresenter
 from sculptor_app.ui.playback.stage import Stage
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.saving.picture_menu import PictureMenu
@@ -27,6 +27,7 @@ from sculptor_app.ui.shell.pages import CARVE, Pages, PageTable
 from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.shell.step_keys import StepKeys
 from sculptor_app.ui.widgets import names
+from sculptor_app.ui.widgets.basics import give_menu
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
 from sculptor_app.ui.widgets.frame_clock import FrameClock
 
@@ -47,7 +48,7 @@ class Workbench(QObject):
         panels.middle.addWidget(self.stage)
         panels.add_filmstrip(self.film)
         session = panels.session
-        self.presenter = FramePresenter(session, self.stage, panels.timeline, panels.transport, self.film)
+        self.presenter = ComparingPresenter(session, self.stage, panels.timeline, panels.transport, self.film)
         self.views = Views(session, self.stage, self.presenter)
         self.plot_clock = FrameClock(share=PLOTS_AT_REST, parent=self)
         self.models = Models(
@@ -152,6 +153,7 @@ class Workbench(QObject):
         plots.loaded.connect(run_control.plan)
         session.runs_before_changed.connect(self._show_way_back)
         self.stage.title.set_menu(self.menus.runs)
+        give_menu(self.stage.title.lock, self.menus.compare.locks)
         session.trajectory_changed.connect(self._show_way_back)
         for changed in (session.trajectory_changed, session.running_changed, self.pages.changed):
             changed.connect(self._show_window_title)

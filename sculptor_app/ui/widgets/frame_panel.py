@@ -118,7 +118,7 @@ class LegendBar(QWidget):
 _GAP = 6
 _OLD_WORDS = {"state": "noisy"}
 """Of frames of the page Learn, in the glossary."""
-_NUMBER, _WIDEST_NUMBER = re.compile(r"[<≈] ?\d[\d.,]*|\d[\d.,]*"), "0.0088"
+_LEVEL, _WIDEST_LEVEL = re.compile(r"(SNR|σ|rms) (?:[<≈] ?)?[\d.,]+"), r"\1 0.0088"
 """What changes from step to step in a note, and the widest that it becomes."""
 _ZOOMS = (1, 2, 4, 8, 16, 32)
 
@@ -248,7 +248,7 @@ class FramePanel(QWidget):
         self.picture_view.set_picture(image, empty_text)
         self.picture_view.setAccessibleDescription(note if image is not None else empty_text)
         self.note.setText(note)
-        self.note.keep_size_for(_NUMBER.sub(_WIDEST_NUMBER, note))
+        self.note.keep_size_for(_LEVEL.sub(_WIDEST_LEVEL, note))
         if image is not None and image.width() / image.height() != self._aspect:
             self._aspect = image.width() / image.height()
             self._place()

@@ -171,7 +171,8 @@ def test_settled_marks_sit_on_their_curves(plot: BandPlot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "parts"), [(12.4, ["step 12", "layout 1.7", "polish 0.0017"]), (0, ["step 0"]), (99, ["step 50", "layout 10"])]
+    ("x", "parts"),
+    [(12.4, ["step 12", "layout 1.7", "polish 0.0017"]), (0, ["step 0"]), (99, ["step 50", "layout 10"])],
 )
 def test_values_in_words(plot: BandPlot, x: float, parts: list[str]) -> None:
     show(plot)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sculptor_app.ui.plots.canvas import decade_text, octave_ticks, power_text, power_ticks, stable_range, thinned, whole_ticks
+from sculptor_app.ui.plots.canvas import (
+    decade_text,
+    octave_ticks,
+    power_text,
+    power_ticks,
+    stable_range,
+    thinned,
+    whole_ticks,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,8 @@ def test_decades(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("exponent", "text"), [(-3, "10⁻³"), (0.0, "1"), (12, "10¹²"), (-2.76, "0.0017"), (0.24, "1.7"), (-7.5, "3.2 · 10⁻⁸")]
+    ("exponent", "text"),
+    [(-3, "10⁻³"), (0.0, "1"), (12, "10¹²"), (-2.76, "0.0017"), (0.24, "1.7"), (-7.5, "3.2 · 10⁻⁸")],
 )
 def test_powers_of_ten(exponent: float, text: str) -> None:
     assert power_text(exponent) == text
