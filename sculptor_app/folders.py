@@ -39,10 +39,19 @@ def journals() -> Path:
 
 def runs() -> Path:
     """Runs that are learned in the window, a folder each. Not made when it is missing."""
+    return _data() / "runs"
+
+
+def library() -> Path:
+    """Runs that were made in the window, a file each. Not made when it is missing."""
+    return _data() / "library"
+
+
+def _data() -> Path:
     data = platformdirs.user_data_path(COMMAND, appauthor=False)
-    with contextlib.suppress(OSError):  # what is learned says so
+    with contextlib.suppress(OSError):  # what is kept there says so
         private_folder(data)
-    return data / "runs"
+    return data
 
 
 def _own(folder: Path) -> Path:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 OPENING = (
+    "Library…",
     "Save as GIF, film or web page…",
     "Model from the hub…",
     "What am I seeing?",

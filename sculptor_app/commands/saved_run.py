@@ -1,4 +1,4 @@
-"""`sculptor-app info`, `export` and `compare`: what saved runs hold, and the files made of them, without a model."""
+"""`sculptor-app info`, `export`, `compare` and `library`: saved runs, and the files made of them, without a model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sculptor_app import folders
 from sculptor_app.commands.saving import check_files, run_checked, write_files
 from sculptor_app.commands.sculpt import add_output, frames_text, options_of, seen_text, with_frames_that_are_there
 from sculptor_app.commands.terminal import (
@@ -33,6 +34,7 @@ from sculptor_app.exports.formats import picture_format
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.file import SavedTrajectory
+    from sculptor_app.core.trajectory.library import Library
 
 INFO_EXAMPLES = """examples:
   sculptor-app info bust.sculpt
@@ -48,6 +50,12 @@ COMPARE_EXAMPLES = """examples:
   sculptor-app compare ddim-20.sculpt ddim-50.sculpt --lock snr --caption --out both.mp4
   sculptor-app compare seed-7.sculpt seed-8.sculpt --json
 """
+LIBRARY_EXAMPLES = """examples:
+  sculptor-app library
+  sculptor-app library bust bronze
+  sculptor-app library --rename "bust-bronze-7 2026-11-29 18-32-10" "My first bust"
+  sculptor-app library --remove "My first bust"
+"""
 _WORDS = {
     "states": "noisy states",
     "guesses": "guesses",
@@ -58,7 +66,7 @@ _WORDS = {
 
 
 def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
-    """Add both commands to the program's parser."""
+    """Add the commands to the program's parser."""
     info = commands.add_parser(
         "info",
         help="say what a saved run holds, or what an exported file was made with",
@@ -101,6 +109,73 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
     compare.add_argument("--json", action="store_true", help="for a program to read, step by step")
     add_output(compare)
     compare.set_defaults(run=run_compare, parser=compare)
+    _add_library(commands)
+
+
+def _add_library(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = commands.add_parser(
+        "library",
+        help="list the runs that the window has kept",
+        description="List the runs that were made in the window and are still in its library, the newest first. Each "
+        "is a file that `info`, `export`, `compare` and `reproduce` take.",
+        epilog=LIBRARY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="*", metavar="WORD", help="those alone that have all of these words")
+    parser.add_argument("--json", action="store_true", help="for a program to read")
+    change = parser.add_mutually_exclusive_group()
+    change.add_argument("--rename", nargs=2, metavar=("RUN", "NAME"),
+                        help="give a run a name; it then stays until it is removed")  # fmt: skip
+    change.add_argument("--remove", metavar="RUN", help="delete a run, for good")
+    parser.set_defaults(run=run_library, parser=parser)
+
+
+def run_library(arguments: argparse.Namespace) -> int:
+    """Run `library`; returns the exit code, and what went wrong is said on the error stream."""
+
+    def work(_: None, interruption: Interruption) -> None:
+        from sculptor_app.core.trajectory.library import Library  # numpy comes with it
+
+        library = Library(folders.library(), 0)
+        if arguments.rename:
+            run, name = arguments.rename
+            say(str(library.rename(library.find(run).path, name)), stdout())
+        elif arguments.remove:
+            library.remove(library.find(arguments.remove).path)
+            library.forget_removed()
+        else:
+            found = [each for each in _listed(library, interruption) if _has_words(each, arguments.words)]
+            say(json.dumps(found, indent=2) if arguments.json else "\n".join(map(_listed_line, found)), stdout())
+
+    return run_checked(lambda: None, work)
+
+
+def _listed(library: Library, interruption: Interruption) -> Iterator[dict[str, Any]]:
+    from sculptor_app.core.errors import Cancelled, TrajectoryFileError
+    from sculptor_app.core.trajectory.file import open_run
+
+    for kept in library.runs():
+        if interruption.event.is_set():
+            raise Cancelled
+        told: dict[str, Any] = {"name": kept.name, "path": str(kept.path), "size_bytes": kept.size_bytes,
+                                "is_named": kept.is_named}  # fmt: skip
+        try:
+            run = open_run(kept.path)
+        except TrajectoryFileError as error:
+            yield told | {"title": [], "fault": str(error)}
+            continue
+        yield told | {"title": list(run.info.title.parts), "steps": run.last, "planned_steps": run.planned_steps}
+        run.close()
+
+
+def _has_words(told: dict[str, Any], words: list[str]) -> bool:
+    text = " ".join((told["name"], *told["title"])).lower()
+    return all(word.lower() in text for word in words)
+
+
+def _listed_line(told: dict[str, Any]) -> str:
+    what = ", ".join(told["title"]) or told["fault"]
+    return f"{told['path']}: {what} ({byte_text(told['size_bytes'])})"
 
 
 def run_info(arguments: argparse.Namespace) -> int:

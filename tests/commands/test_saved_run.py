@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sculptor_app import folders
 from sculptor_app.cli import main
 from sculptor_app.core import files as core_files
 from sculptor_app.core.requests.request import RunRequest
+from sculptor_app.core.texts import byte_text
 from sculptor_app.core.trajectory.file import open_run
+from sculptor_app.core.trajectory.library import Library
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.files import ExportError
@@ -311,3 +314,38 @@ def test_what_cannot_be_compared_so_is_refused(
     assert code
     assert words in err
     assert other.read_bytes() == before
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    monkeypatch.setattr(folders, "library", lambda: tmp_path / "library")
+    made = Library(tmp_path / "library", 10**8)
+    made.keep(made_run())
+    return made
+
+
+def test_the_library_is_listed_searched_and_put_in_order(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
+    path = library.runs()[0].path
+    code, out, _ = said(capsys, "library")
+    assert code == 0
+    assert out == f"{path}: bust · bronze, seed 7, DDIM, 8 steps ({byte_text(path.stat().st_size)})\n"
+    assert said(capsys, "library", "BRONZE", "ddim")[1] == out
+    assert said(capsys, "library", "vase")[1].strip() == ""
+    told = json.loads(said(capsys, "library", "--json")[1])
+    assert (told[0]["name"], told[0]["steps"], told[0]["is_named"]) == (path.stem, 8, False)
+    code, out, _ = said(capsys, "library", "--rename", path.stem, "My first")
+    assert (code, out) == (0, f"{path.with_name('My first.sculpt')}\n")
+    assert said(capsys, "library", "--remove", "My first")[0] == 0
+    assert library.runs() == []
+    assert list(library.folder.iterdir()) == []
+    code, _, err = said(capsys, "library", "--remove", "My first")
+    assert code == 2
+    assert "no run called My first" in err
+
+
+def test_a_file_of_the_library_that_is_no_run_is_told(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
+    (library.folder / "broken.sculpt").write_bytes(b"x")
+    code, out, _ = said(capsys, "library", "broken")
+    assert code == 0
+    assert "broken.sculpt: " in out
+    assert "is no run that was saved here" in out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRect, Slot
+from PySide6.QtCore import QCoreApplication, QRect, Slot
 from PySide6.QtGui import QActionGroup, QColor, QImage, QPainter
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -21,6 +21,8 @@ from sculptor_app.ui.widgets.names import display
 from sculptor_app.ui.widgets.picture_source import PictureSource, Shown, to_image
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.transport import TransportBar
+
+translate = QCoreApplication.translate  # a name that lupdate knows
 
 if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen before
     from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -165,8 +167,7 @@ def _entry(run: ShownRun) -> tuple[object, str, str]:
 
 def lock_name(lock: str) -> str:
     """How the states of two runs go together, for people."""
-    tr = texts.translate
-    return tr("Comparing", "Same step") if lock == "step" else tr("Comparing", "Same SNR")
+    return translate("Comparing", "Same step") if lock == "step" else translate("Comparing", "Same SNR")
 
 
 class CompareMenu(QMenu):

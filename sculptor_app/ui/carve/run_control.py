@@ -34,6 +34,7 @@ class RunControl(QObject):
 
     busy_changed = Signal(bool)  # whether a run was asked for and has not ended
     begun = Signal()  # a run was asked for, now
+    ended = Signal(object)  # a run has ended, whichever way; its trajectory
     planned = Signal(object)  # the noise levels of the states of the run that the controls describe
     pace_changed = Signal()  # a step has been timed
     model_wanted = Signal(object)  # the model of the run on screen is to be opened, for its settings
@@ -326,6 +327,8 @@ class RunControl(QObject):
         self._session.end_run(trajectory)
         self._show_own_time()
         self.pace_changed.emit()
+        if trajectory is not None:
+            self.ended.emit(trajectory)
         kept = next((run for run in self._session.runs_before if run.trajectory is trajectory), None)
         if kept is not None and trajectory is not None:
             what, number = " · ".join(run_title(trajectory, kept.source)), kept.number

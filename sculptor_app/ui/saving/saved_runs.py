@@ -49,6 +49,7 @@ class SavedRuns(QObject):
         self._task.finished.connect(bar.hide)
         self._task.cancelled.connect(self._show_stopped)
         self._task.failed.connect(self._fail)
+        self._compares = False
         self._leftovers: list[JournalTrajectory] = []
         self._opened_journals: list[JournalTrajectory] = []
         self._search = BackgroundTask("journals", self)
@@ -87,8 +88,13 @@ class SavedRuns(QObject):
             self.open(Path(chosen))
 
     @Slot(object)
-    def open(self, path: Path) -> None:
-        """Open a saved run; every frame is read once, so that none turns out to be damaged while it is looked at."""
+    def open(self, path: Path, compares: bool = False) -> None:
+        """Open a saved run; every frame is read once, so that none turns out to be damaged while it is looked at.
+
+        Args:
+            compares: Whether what is on screen stays there, and the opened run comes beside it.
+        """
+        self._compares = compares and self._session.trajectory is not None
 
         def job(stop: threading.Event) -> Iterator[object]:
             from sculptor_app.core.trajectory.file import open_run  # numpy comes with it
@@ -162,6 +168,10 @@ class SavedRuns(QObject):
             self._bar.set_progress(item.done / item.total, self.tr("{0} of {1}").format(item.done, item.total))
         elif isinstance(item, SavedTrajectory):
             self._show(item, item.path.name)
+            before = self._session.run_before
+            if self._compares and before is not None:
+                self._session.show_again(before)
+                self._session.compare_with(self._session.run_before)
 
     @Slot()
     def _show_stopped(self) -> None:

@@ -180,6 +180,7 @@ class MainWindow(QMainWindow):
         bench.close()
         panels.runner.shutdown()
         panels.run_control.shutdown()
+        bench.library.shutdown()  # which keeps the run that has just been stopped
         bench.pages.shutdown()
         super().closeEvent(event)
         self.closed.emit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSettings, Qt, Slot
 from PySide6.QtGui import QAction
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from sculptor_app.core.texts import byte_text, number_text
 from sculptor_app.core.trajectory.levels import SETTLING_RULES
 from sculptor_app.measures.frame_kinds import ANIMATED_KINDS, DEFAULT_KINDS, FrameKind, current_word
+from sculptor_app.session.library import LibraryWriter
 from sculptor_app.session.session import LoopMode, Session
 from sculptor_app.ui import theme
 from sculptor_app.ui.carve.comparing import CompareMenu
@@ -32,8 +34,13 @@ from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.widgets import names
 from sculptor_app.ui.widgets.actions import Action, ActionTable, Choice, MenuEntry, Switch
 
+if TYPE_CHECKING:
+    from sculptor_app.ui.saving.library import LibraryDialog
+
 MEMORY_MB = (128, 256, 512, 1000, 2000, 4000)
 """In units of 10⁶ bytes, as all sizes on screen."""
+LIBRARY_MB = (250, 1000, 4000, 16000)
+"""Room for the library in units of 10⁶ bytes; the second is the usual one, and 0 keeps no run."""
 _FORMER_MEMORY = {"1024": "1000", "2048": "2000", "4096": "4000"}
 
 
@@ -54,13 +61,15 @@ class Menus(QObject):
         files: Files,
         saved_runs: SavedRuns,
         reproduction: Reproduction,
+        library: LibraryWriter,
         full_screen: FullScreen,
         window: QWidget,
     ) -> None:
         super().__init__(window)
         self._panels, self._views, self._pages, self._window = panels, views, pages, window
         self._full_screen = full_screen
-        self._saved_runs, self._reproduction = saved_runs, reproduction
+        self._saved_runs, self._reproduction, self._library = saved_runs, reproduction, library
+        self._library_dialog: LibraryDialog | None = None
         self.files, self.help = files, Help(panels.messages, window)
         self.runs = RunsMenu(panels.session, panels.run_control, window)
         self.compare = CompareMenu(panels.session, window)
@@ -154,6 +163,7 @@ class Menus(QObject):
         files, can = self.files, self._can_save
         return [
             Action("open_run", self.tr("Open a run…"), self._saved_runs.ask, ("Ctrl+Shift+O",)),
+            Action("library", self.tr("&Library…"), self._show_library, ("Ctrl+Shift+L",)),
             Action("save_run", self.tr("&Save run…"), self._saved_runs.save, ("Ctrl+Alt+S",), self._can_save_run),
             None,
             Action("save_gif", self.tr("Save as &GIF, film or web page…"), files.save_gif, ("Ctrl+E",), can),
@@ -169,6 +179,17 @@ class Menus(QObject):
                 names.disclosure_title(),
                 current=lambda: files.disclosure,
                 tip=names.disclosure_tip(),
+            ),
+            Choice(
+                "library_mb",
+                [(self.tr("None"), 0), *((byte_text(size * 10**6).replace(".0 ", " "), size) for size in LIBRARY_MB)],
+                self._library.budget_bytes // 10**6,
+                self._set_library_budget,
+                self.tr("Room for the &library"),
+                tip=self.tr(
+                    "Runs that end in Carve are kept there. Where it is full, the oldest ones go that have no "
+                    "name of yours."
+                ),
             ),
             None,
             Action("quit", self.tr("&Quit"), self._window.close, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
@@ -367,6 +388,27 @@ class Menus(QObject):
         session = self._panels.session
         session.compare_with(session.run_before if is_wanted else None)
         self._refresh()
+
+    def _show_library(self) -> None:
+        """The runs of before, beside the window."""
+        from sculptor_app.ui.saving.library import LibraryDialog
+
+        dialog = self._library_dialog
+        if dialog is None:
+            dialog = self._library_dialog = LibraryDialog(self._library, self._window)
+            dialog.destroyed.connect(self._forget_library_dialog)
+            dialog.open_requested.connect(self._saved_runs.open)
+            dialog.compare_requested.connect(functools.partial(self._saved_runs.open, compares=True))
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
+
+    @Slot()
+    def _forget_library_dialog(self) -> None:
+        self._library_dialog = None
+
+    def _set_library_budget(self, megabytes: int) -> None:
+        self._library.budget_bytes = megabytes * 10**6
 
     def _set_memory(self, megabytes: int) -> None:
         self._panels.runner.budget_bytes = megabytes * 10**6

@@ -8,9 +8,10 @@ from PySide6.QtCore import QObject, QSettings, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
-from sculptor_app import identity
+from sculptor_app import folders, identity
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.session.latents import FrameDecoder
+from sculptor_app.session.library import LibraryWriter
 from sculptor_app.ui.carve.comparing import ComparingPresenter
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.carve.reproduction import Reproduction
@@ -22,7 +23,7 @@ from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.saving.picture_menu import PictureMenu
 from sculptor_app.ui.saving.saved_runs import SavedRuns
 from sculptor_app.ui.shell.full_screen import FullScreen
-from sculptor_app.ui.shell.menus import Menus
+from sculptor_app.ui.shell.menus import LIBRARY_MB, Menus
 from sculptor_app.ui.shell.pages import CARVE, Pages, PageTable
 from sculptor_app.ui.shell.panels import Panels
 from sculptor_app.ui.shell.step_keys import StepKeys
@@ -73,6 +74,9 @@ class Workbench(QObject):
         self.saved_runs = SavedRuns(
             session, files, self._show_saved_run, panels.messages, panels.run_bar, window
         )  # fmt: skip
+        self.library = LibraryWriter(folders.library(), LIBRARY_MB[1] * 10**6, self)
+        panels.run_control.ended.connect(self.library.keep)
+        self.library.failed.connect(self._show_not_kept)
         self.reproduction = Reproduction(session, panels.run_control, panels.controls, panels.messages, window)
         self.full_screen = FullScreen(window, self._full_screen_parts, panels.messages)
         self.pages.changed.connect(self._show_bars)
@@ -87,6 +91,7 @@ class Workbench(QObject):
             files,
             self.saved_runs,
             self.reproduction,
+            self.library,
             self.full_screen,
             window,
         )
@@ -111,6 +116,14 @@ class Workbench(QObject):
         """Put a run that was opened on screen, on the page Carve."""
         self.pages.show(CARVE)
         self._panels.run_control.show_run(run, name)
+
+    @Slot(object)
+    def _show_not_kept(self, error: Exception) -> None:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        self._panels.messages.show_message(
+            self.tr("This run could not be kept in the library: {0}.").format(str(why).rstrip(".")),
+            self.tr("It stays in memory; File > Save run… keeps it elsewhere."),
+        )
 
     def _drown(self, image: QImage, name: str) -> None:
         """Open a picture that is on screen on the page Drown."""
