@@ -30,6 +30,7 @@ from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.session.engine import Sampling
 from sculptor_app.session.worker import RetiredThreads
 from sculptor_app.ui.playback.page import Page
+from sculptor_app.ui.saving import gif_dialog
 from sculptor_app.ui.saving.gif_dialog import ExportGifDialog
 from sculptor_app.ui.saving.gif_form import remember, remembered
 from tests.helpers.runs import solid
@@ -129,8 +130,8 @@ def test_a_new_animation_format_is_known_to_the_command_line(film: AnimationForm
 def test_a_single_animation_format_is_no_choice(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    for row in animation_formats()[1:]:
-        monkeypatch.delitem(FORMATS, row.id)
+    only = animation_formats()[:1]  # never taken out of FORMATS one by one: put back, they would stand in another order
+    monkeypatch.setattr(gif_dialog, "animation_formats", lambda: only)
     dialog = request.getfixturevalue("dialog")
     assert not dialog.format.isVisible()
     assert dialog.windowTitle() == "Save as GIF"
@@ -455,11 +456,14 @@ def test_saving_leaves_the_window_free(finished: Driver, tmp_path: Path) -> None
     assert not dialog.isVisible()
 
 
-def test_what_saved_files_tell_is_chosen_in_the_dialog_in_the_menus_words(finished: Driver, film, tmp_path) -> None:
+def test_what_saved_files_tell_is_chosen_in_the_dialog_in_the_menus_words(
+    finished: Driver, film, tmp_path, monkeypatch
+) -> None:
     menus, told = finished.window.bench.menus, []
     menu = menus.table.groups["disclosure"]
     film_preview = film.preview
-    FORMATS[film.id] = replace(film, preview=lambda export: (told.append(export.disclosure), film_preview(export))[1])
+    watched = replace(film, preview=lambda export: (told.append(export.disclosure), film_preview(export))[1])
+    monkeypatch.setitem(FORMATS, film.id, watched)
 
     def opened():
         menus.actions["save_gif"].trigger()
