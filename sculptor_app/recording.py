@@ -170,11 +170,14 @@ class RecordedRun:
     def export(self, path: str | Path, **look: Any) -> None:
         """Write the run as the ending of `path` says: .gif of all steps, .png of the last state, .csv of the numbers.
 
+        All of `sculpt --out` and `--numbers` are known, as .html, .mp4, .pdf and .parquet.
+
         Args:
             path: The file to make or replace; whole or untouched, whatever happens.
             **look: How a GIF or PNG looks, by the names of `sculpt`'s options: frames ("guess", "noisy", "both", ...),
-                every, size_px, delay_ms, hold_ms, loop, ping_pong, caption, plot, dark, decode ("last", "all", "none":
-                which frames of latents the model's own decoder makes; the others are seen through a linear map).
+                every, size_px, delay_ms, hold_ms, loop, ping_pong, caption, plot, dark, layout, decode ("last", "all",
+                "none": which frames of latents the model's own decoder makes; the others are seen through a linear
+                map).
 
         Raises:
             SculptorError: The file cannot be written, a value is not allowed, or there is nothing to show.
@@ -182,11 +185,12 @@ class RecordedRun:
         """
         path, run = Path(path), self._trajectory
         refuse_folder(path)
-        row = next((each for each in FORMATS.values() if each.suffix == path.suffix.lower()), None)
+        row = FORMATS.get(path.suffix.lower()[1:])
         if row is None:
+            known = dict.fromkeys(each.suffix for each in FORMATS.values())
             raise OptionError(
                 translate("errors", "{0} has no ending that is known.").format(path),
-                translate("errors", "Choose one of {0}.").format(", ".join(each.suffix for each in FORMATS.values())),
+                translate("errors", "Choose one of {0}.").format(", ".join(known)),
             )
         check_target(path)
         options = AnimationOptions(**({"caption": False} | look))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   sculptor-app forward holiday.jpg --out drowned.gif
-  sculptor-app forward holiday.jpg --noise fresh --caption --plot --out drowned.gif --csv energies.csv
+  sculptor-app forward holiday.jpg --noise fresh --caption --plot --out drowned.gif --numbers energies.csv
   sculptor-app forward --render bust --material bronze --seed 3 --out bust.gif
 """
 ONE, FRESH = "one", "fresh"

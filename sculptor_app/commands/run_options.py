@@ -34,7 +34,7 @@ from sculptor_app.core.requests.request import (
 )
 from sculptor_app.core.requests.samplers import EMBEDDED_SAMPLERS, OWN_SAMPLER, SAMPLERS
 from sculptor_app.core.texts import decimal_text
-from sculptor_app.exports.files import OptionError
+from sculptor_app.exports.files import ExportError, OptionError
 
 if TYPE_CHECKING:
     from sculptor_app.core.pictures.file import OpenedPicture
@@ -198,6 +198,47 @@ def add_model(group: argparse._ActionsContainer, option: str = "--model") -> Non
     group.add_argument(option, type=model_address, metavar="MODEL",
                        help=what if option == "model" else f"{what} (the embedded one)")  # fmt: skip
     _add_download(group)
+
+
+class LikeFile(argparse.Action):
+    """Takes over the settings of a file; what was typed to another value than the usual one stays."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Set what the file says, or refuse a file that says nothing."""
+        from sculptor_app.exports.made_with import read_made_with  # Pillow comes with it
+
+        try:
+            made = read_made_with(values)
+        except ExportError as error:
+            parser.error(f"--like: {error.message} {error.advice}".strip())
+        for name, value in made.fields.items():
+            if name == "options":
+                namespace.options = {**value, **(namespace.options or {})}
+            elif getattr(namespace, name) == parser.get_default(name):
+                setattr(namespace, name, value)
+        setattr(namespace, self.dest, made)
+
+
+def add_like(group: argparse._ArgumentGroup) -> None:
+    """Add the file whose settings are taken over."""
+    group.add_argument("--like", action=LikeFile, type=file_path, metavar="FILE",
+                       help="take over what a picture, film or page says that it was made with: one of this program, "
+                       "or a picture of ComfyUI or AUTOMATIC1111’s web UI; options beside it go before")  # fmt: skip
+
+
+def check_like(arguments: argparse.Namespace) -> None:
+    """Say what of a file is not taken over, and refuse one whose model is not named."""
+    made = getattr(arguments, "like", None)
+    if made is None:
+        return
+    if made.model and arguments.model is None:
+        raise OptionError(f"It was made by the model {made.model}.", "Say with --model where that is.")
+    if made.left_out:
+        say(f"Not taken over: {', '.join(made.left_out)}.", stderr())
+    if not made.is_own:
+        say(f"{made.program} makes its noise otherwise: expect a picture of the kind, not the same.", stderr())
 
 
 _OF_THE_MODEL = ("sampler", "guidance")

@@ -30,7 +30,7 @@ from sculptor_app.core.texts import amount_text, byte_text
 from sculptor_app.core.trajectory.levels import LOCKS, matching_state
 from sculptor_app.exports.animation.options import NONE
 from sculptor_app.exports.files import ExportError, OptionError
-from sculptor_app.exports.formats import picture_format
+from sculptor_app.exports.formats import picture_format, settings_suffixes
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.file import SavedTrajectory
@@ -43,7 +43,7 @@ INFO_EXAMPLES = """examples:
 """
 EXPORT_EXAMPLES = """examples:
   sculptor-app export bust.sculpt --frames both --plot --caption --out bust.gif
-  sculptor-app export bust.sculpt --step 12 --out step-12.png --csv energies.csv
+  sculptor-app export bust.sculpt --step 12 --out step-12.png --numbers energies.csv
 """
 COMPARE_EXAMPLES = """examples:
   sculptor-app compare ddim.sculpt heun.sculpt
@@ -71,7 +71,8 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
         "info",
         help="say what a saved run holds, or what an exported file was made with",
         description="Say what a saved run holds: what was asked for, what made it, its states and their sizes. Neither "
-        "its model nor torch is needed. Of an exported picture, film or web page: the settings that it carries.",
+        "its model nor torch is needed. Of an exported picture, film or web page: the settings that it carries, also "
+        "of pictures that ComfyUI or AUTOMATIC1111’s web UI made.",
         epilog=INFO_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -200,14 +201,15 @@ def run_info(arguments: argparse.Namespace) -> int:
 
 def _is_exported(arguments: argparse.Namespace) -> bool:
     """Whether the file is one that shows a run, and carries settings alone."""
-    return picture_format(arguments.run_file) is not None
+    return arguments.run_file.suffix.lower() in settings_suffixes()
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    from sculptor_app.exports.settings import read_settings  # numpy and Pillow come with it
+    """What the file says that it was made with, this program's or another one's."""
+    from sculptor_app.exports.made_with import read_made_with  # numpy and Pillow come with it
 
     try:
-        return read_settings(arguments.run_file)
+        return dict(read_made_with(arguments.run_file).settings)
     except ExportError as error:
         raise OptionError(error.message, error.advice) from error
 

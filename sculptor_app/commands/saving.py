@@ -40,14 +40,23 @@ from sculptor_app.core.texts import byte_text
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.options import (
     LAST,
+    LAYOUTS,
     MAX_DELAY_MS,
     MAX_HOLD_MS,
     MIN_DELAY_MS,
+    USUAL,
     AnimationOptions,
     Disclosure,
 )
-from sculptor_app.exports.files import ExportCancelled, ExportError, OptionError, check_target, refuse_folder
-from sculptor_app.exports.formats import FORMATS, Export, Kind, picture_format, picture_formats
+from sculptor_app.exports.files import (
+    ExportCancelled,
+    ExportError,
+    OptionError,
+    check_parquet,
+    check_target,
+    refuse_folder,
+)
+from sculptor_app.exports.formats import FORMATS, Export, Kind, picture_format, picture_formats, table_format
 from sculptor_app.training import errors
 
 if TYPE_CHECKING:
@@ -58,10 +67,12 @@ if TYPE_CHECKING:
 Checked = TypeVar("Checked")
 
 MAX_SCALE = 256
+PAGES = (".svg", ".pdf", ".png")
+"""Endings of what can have a layout."""
 
 
 def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: str) -> None:
-    """Add `--out` and `--csv`, and what of a person's own they tell.
+    """Add `--out` and `--numbers`, and what of a person's own they tell.
 
     Args:
         shown: what a format's file shows, by the kind of format.
@@ -70,7 +81,8 @@ def add_files(group: argparse._ArgumentGroup, shown: dict[Kind, str], numbers: s
     by_kind = {kind: [f"x{row.suffix}" for row in picture_formats() if row.kind == kind] for kind in shown}
     out = "; ".join(f"{', '.join(names)}: {shown[kind]}" for kind, names in by_kind.items() if names)
     group.add_argument("--out", type=file_path, metavar="FILE", help=out)
-    group.add_argument("--csv", type=file_path, metavar="FILE", help=numbers)
+    group.add_argument("--numbers", "--csv", dest="csv", type=file_path, metavar="FILE",
+                       help=f"{numbers}, as CSV, or as Parquet where the name ends in .parquet")  # fmt: skip
     group.add_argument("--metadata", action=OneOf, known=tuple(Disclosure), name="metadata",
                        default=Disclosure.NAMES.value, help="what the files tell: prompts, and models and "
                        "pictures by their names; where these lie, too (paths); neither prompts nor names of pictures "
@@ -95,6 +107,9 @@ def add_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: str)
         whole_number("time per frame", MIN_DELAY_MS, MAX_DELAY_MS),
         whole_number("hold on the last frame", 0, MAX_HOLD_MS),
     )
+    group.add_argument("--layout", action=OneOf, known=tuple(LAYOUTS), name="layout", default=USUAL,
+                       help="of .svg, .pdf and .png: a poster with chosen states of each phase and the plot, a sheet "
+                       "of all states phase by phase, or the plot alone (poster; of .png one picture)")  # fmt: skip
     group.add_argument("--every", type=every, default=1, metavar="N", help=f"show every N-th {unit} (1)")
     group.add_argument("--delay-ms", type=delay, default=80, metavar="N", help="per frame, whole 10 ms (80)")
     group.add_argument("--hold-ms", type=hold, default=1500, metavar="N", help=f"for {held} (1500)")
@@ -123,6 +138,7 @@ def animation_options(
         OptionError: a value is outside what is allowed.
     """
     return AnimationOptions(
+        layout=arguments.layout,
         decode=getattr(arguments, "decode", LAST),
         frames=frames,
         every=arguments.every,
@@ -152,7 +168,7 @@ def check_files(arguments: argparse.Namespace) -> None:
     out, numbers, run = arguments.out, arguments.csv, getattr(arguments, "save", None)
     paths = [path for path in (out, numbers, run) if path is not None]
     if not paths:
-        more = ", --csv FILE or --save FILE" if hasattr(arguments, "save") else " or --csv FILE"
+        more = ", --numbers FILE or --save FILE" if hasattr(arguments, "save") else " or --numbers FILE"
         raise OptionError("There is nothing to save.", f"Add --out FILE{more}.")
     if run is None and getattr(arguments, "compact", False):
         raise OptionError("There is no run to be saved compact.", "Add --save FILE, or leave --compact out.")
@@ -161,6 +177,10 @@ def check_files(arguments: argparse.Namespace) -> None:
     if out is not None and picture_format(out) is None:
         known = ", ".join(row.suffix for row in picture_formats())
         raise OptionError(f"{out} ends in none of {known}.", "Choose one of them.")
+    if getattr(arguments, "layout", USUAL) != USUAL and (out is None or out.suffix.lower() not in PAGES):
+        raise OptionError("A --layout is one of a page.", f"Add --out FILE that ends in one of {', '.join(PAGES)}.")
+    if numbers is not None and table_format(numbers).id == "parquet":
+        check_parquet()
     if run is not None and run.suffix.lower() != FORMATS["sculpt"].suffix:
         raise OptionError(f"{run} is no {FORMATS['sculpt'].suffix}.", "Let the name end with it.")
     for one, other in itertools.combinations(paths, 2):
@@ -197,7 +217,7 @@ def write_files(
     interruption: Interruption,
     decoded: DecodedFrames | None = None,
 ) -> None:
-    """Write `--out` and `--csv`; a stop before the last is whole leaves the ones that are.
+    """Write `--out` and `--numbers`; a stop before the last is whole leaves the ones that are.
 
     Args:
         still: the state that a PNG shows.
@@ -225,7 +245,7 @@ def write_files(
             row.write(out, export)
     if arguments.csv is not None:
         export = Export(source, measures=measures, disclosure=Disclosure(arguments.metadata))
-        FORMATS["csv"].write(arguments.csv, export)
+        table_format(arguments.csv).write(arguments.csv, export)
     for path in (out, arguments.csv):
         if path is not None:
             _say_size(path)

@@ -13,12 +13,14 @@ from sculptor_app.commands.run_options import (
     add_conditions,
     add_guidance,
     add_labels,
+    add_like,
     add_model,
     add_picture,
     add_sampler,
     add_seed,
     add_steps,
     bring_model,
+    check_like,
     check_picture,
     given_picture,
     request_of,
@@ -88,7 +90,8 @@ Sample = Callable[[RunRequest, argparse.Namespace, Interruption], "Sculpted"]
 SCULPT_EXAMPLES = """examples:
   sculptor-app sculpt --form bust --material bronze --seed 7 --out bust.gif
   sculptor-app sculpt --form vase --steps 100 --sampler dpmpp-2m --frames both --plot --out vase.gif
-  sculptor-app sculpt --seed 3 --csv energies.csv
+  sculptor-app sculpt --seed 3 --numbers energies.csv
+  sculptor-app sculpt --like bust.gif --sampler heun --out heun.gif
   sculptor-app sculpt --form ring --out ring.png
   sculptor-app sculpt --form head --save head.sculpt
   sculptor-app sculpt --model FOLDER --guidance 7.5 --prompt "a marble lion" --out lion.gif
@@ -110,6 +113,7 @@ def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     make = sculpt.add_argument_group("what to make")
+    add_like(make)
     add_labels(make)
     add_seed(make, "the noise at the start")
     for add in (add_steps, add_sampler, add_guidance, add_model, add_conditions):
@@ -267,6 +271,7 @@ def _say_settled(measures: RunMeasures, rule: str) -> None:
 
 def _checked(arguments: argparse.Namespace) -> tuple[RunRequest, AnimationOptions]:
     """What is wanted, and that it can be written, found out before any time is spent."""
+    check_like(arguments)
     request = request_of(arguments)
     check_files(arguments)
     _check_decoding(arguments)

@@ -108,7 +108,7 @@ _OWNER = ".sculptor-owner"
 """Name of the file in a temporary folder that its process holds a lock of."""
 _MAKING_S = 600.0
 """Between making such a folder, and that file in it, or between removing the two, lie moments."""
-TEMPORARY = ("sculptor-pasted-", "sculptor-sandbox-", "sculptor-settings-")
+TEMPORARY = ("sculptor-pasted-", "sculptor-dragged-", "sculptor-sandbox-", "sculptor-settings-")
 """Beginnings of the names of the program's temporary folders."""
 SWEEP_S = 1.0
 

@@ -1,6 +1,7 @@
 """Files that are either whole or not there, and the errors of exports; paths are checked before hours of work."""
 
 import errno
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,20 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             yield file
     except OSError as error:
         raise _sentence(path, error) from error
+
+
+def has_parquet() -> bool:
+    """Whether the package that writes Parquet is installed; it is not imported."""
+    return importlib.util.find_spec("pyarrow") is not None
+
+
+def check_parquet() -> None:
+    """Refuse (`OptionError`) a Parquet file where the package that writes it is missing."""
+    if not has_parquet():
+        raise OptionError(
+            translate("errors", "A Parquet file needs the Python package pyarrow, which is not here."),
+            translate("errors", "Install it (pip install pyarrow), or save as .csv."),
+        )
 
 
 def resource(relative: str) -> Path:

@@ -13,7 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal
 
 from sculptor_app.core.texts import translate
-from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
+from sculptor_app.exports.animation.options import USUAL, AnimationOptions, Disclosure
 from sculptor_app.exports.files import Progress, refuse_folder
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class ExportFormat:
     kind: Kind  # what it holds
     write: Callable[[Path, Export], None]
     sheet_px: int = 0
+    ending: str = ""  # of its files' names, where that is not the id
     spoken: str = ""  # how its files are called, where that is not the id, as "web page"; English, marked likewise
 
     @property
@@ -65,7 +66,7 @@ class ExportFormat:
     @property
     def suffix(self) -> str:
         """The ending of its files, as ".gif"."""
-        return f".{self.id}"
+        return f".{self.ending or self.id}"
 
     def named(self, path: Path) -> Path:
         """The path with the ending of this format, added where it has another or none; `ExportError` for a folder's."""
@@ -83,12 +84,14 @@ class AnimationFormat(ExportFormat):
         estimate_bytes: about how large the file becomes. Raises ExportError where there is nothing to show,
             ExportCancelled where it was stopped.
         hides: names of options that make no difference to its files.
+        is_page: whether it shows one page, laid out as one of LAYOUTS.
     """
 
     kind: Kind = field(default="animation", init=False)
     preview: Callable[[Export], bytes]
     estimate_bytes: Callable[[Export], int]
     hides: frozenset[str] = frozenset()
+    is_page: bool = False
 
 
 def _write_gif(path: Path, export: Export) -> None:
@@ -159,15 +162,20 @@ def _film(id: str, label: str, spoken: str, *hides: str) -> AnimationFormat:
     )
 
 
-def _poster(id: str, label: str) -> AnimationFormat:
-    """A row of a kind of poster."""
+def _poster(id: str, label: str, kind: str = "") -> AnimationFormat:
+    """A row of a kind of page.
+
+    Args:
+        kind: that `write_poster` knows, and the ending of its files, where that is not the id.
+    """
+    kind = kind or id
 
     def write(path: Path, export: Export) -> None:
         from sculptor_app.exports.poster import write_poster
 
         write_poster(
             path, export.source, export.measures, export.options, export.progress, export.stop, export.decoded,
-            export.disclosure, id,
+            export.disclosure, kind,
         )  # fmt: skip
 
     def preview(export: Export) -> bytes:
@@ -178,12 +186,13 @@ def _poster(id: str, label: str) -> AnimationFormat:
     def estimate(export: Export) -> int:
         from sculptor_app.exports.poster import estimate_poster_bytes
 
-        return estimate_poster_bytes(export.source, export.measures, export.options, export.stop, id)
+        return estimate_poster_bytes(export.source, export.measures, export.options, export.stop, kind)
 
     hides = frozenset({"every", "delay_ms", "hold_ms", "loop", "ping_pong", "caption", "plot", "full_colour"})
     return AnimationFormat(
-        id, label, write, sheet_px=300, spoken=label, preview=preview, estimate_bytes=estimate, hides=hides
-    )
+        id, label, write, sheet_px=300, ending=kind, spoken=label, preview=preview, estimate_bytes=estimate,
+        hides=hides, is_page=True,
+    )  # fmt: skip
 
 
 def _write_zip(path: Path, export: Export) -> None:
@@ -208,6 +217,10 @@ def _estimate_zip(export: Export) -> int:
 
 
 def _write_png(path: Path, export: Export) -> None:
+    """The picture of one state; a page where a layout is asked for."""
+    if export.options.layout != USUAL:
+        FORMATS["png-page"].write(path, export)
+        return
     from sculptor_app.exports.stills import write_png
 
     write_png(path, export.source, export.state, export.options, export.decoded, export.measures, export.disclosure)
@@ -217,6 +230,12 @@ def _write_csv(path: Path, export: Export) -> None:
     from sculptor_app.exports.numbers import write_csv
 
     write_csv(path, export.source, export.measures, export.progress, export.stop, export.disclosure)
+
+
+def _write_parquet(path: Path, export: Export) -> None:
+    from sculptor_app.exports.numbers import write_parquet
+
+    write_parquet(path, export.source, export.measures, export.progress, export.stop, export.disclosure)
 
 
 def _write_sculpt(path: Path, export: Export) -> None:
@@ -248,8 +267,10 @@ FORMATS: dict[str, ExportFormat] = {
         ),
         _poster("svg", translate("names", "SVG poster")),
         _poster("pdf", translate("names", "PDF poster")),
+        _poster("png-page", translate("names", "PNG poster"), "png"),
         ExportFormat("png", translate("names", "PNG picture"), "still", _write_png, sheet_px=2000),
         ExportFormat("csv", translate("names", "Comma-separated values"), "table", _write_csv),
+        ExportFormat("parquet", translate("names", "Parquet table"), "table", _write_parquet),
         ExportFormat("sculpt", translate("names", "Saved run"), "run", _write_sculpt),
     )
 }  # fmt: skip
@@ -257,8 +278,24 @@ FORMATS: dict[str, ExportFormat] = {
 
 
 def picture_formats() -> tuple[ExportFormat, ...]:
-    """Those that show what a run looks like."""
-    return tuple(row for row in FORMATS.values() if row.kind in ("animation", "still"))
+    """Those that show what a run looks like, one for each ending of a file's name."""
+    of_its_own = (row for row in FORMATS.values() if row.id == row.suffix[1:])
+    return tuple(row for row in of_its_own if row.kind in ("animation", "still"))
+
+
+def table_formats() -> tuple[ExportFormat, ...]:
+    """Those that hold numbers."""
+    return tuple(row for row in FORMATS.values() if row.kind == "table")
+
+
+def table_format(path: Path) -> ExportFormat:
+    """The format of numbers that a path's ending names; CSV where it names none."""
+    return next((row for row in table_formats() if row.suffix == path.suffix.lower()), FORMATS["csv"])
+
+
+def settings_suffixes() -> tuple[str, ...]:
+    """Endings of the files that can say what they were made with: those of pictures, and of other programs' photos."""
+    return (*(row.suffix for row in picture_formats()), ".jpg", ".jpeg")
 
 
 def animation_formats() -> tuple[AnimationFormat, ...]:

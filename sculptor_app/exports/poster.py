@@ -1,6 +1,6 @@
-"""A poster of a run or a grid, for a slide or a paper: chosen states under their phases, the energy plot, the settings.
+"""Pages of a run or a grid, for a slide or a paper: posters, contact sheets by phase, and the energy plot alone.
 
-It is laid out once, as marks on a page, and drawn by three hands: SVG, PDF (fpdf2) and Pillow. Pictures keep their own
+A page is laid out once, as marks, and drawn by three hands: SVG, PDF (fpdf2) and Pillow. Pictures keep their own
 pixels; all else are lines and text.
 """
 
@@ -11,7 +11,7 @@ import io
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from threading import Event
@@ -26,8 +26,8 @@ from sculptor_app.core.texts import power_of_ten_text, translate
 from sculptor_app.core.trajectory.base import AnyTrajectory, RunTitle
 from sculptor_app.core.trajectory.levels import SETTLING_RULES, PhaseSpan, layer_spans
 from sculptor_app.exports.animation.drawing import polyline
-from sculptor_app.exports.animation.grid import GridScenes
-from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
+from sculptor_app.exports.animation.grid import GridScenes, fitting_size
+from sculptor_app.exports.animation.options import CONTACT_SHEET, MIN_SIZE_PX, PLOT, AnimationOptions, Disclosure
 from sculptor_app.exports.animation.plan import (
     DecodedFrames,
     RunGrid,
@@ -50,8 +50,15 @@ WIDTH = 1200.0
 """Of the page, in its own unit: CSS pixels in SVG, three quarters of a point in PDF."""
 _MARGIN, _GAP, _LABEL = 40.0, 10.0, 96.0
 _PLOT_HEIGHT = 230.0
-_PER_PHASE = 2
-"""States that are shown of each phase: one in its middle, and its last one."""
+_PLOT_ALONE_HEIGHT = 520.0
+_COLUMNS = ((12, 6), (32, 8), (60, 10), (120, 12))
+"""Of a contact sheet: so many states at most, and how many stand in a row; 16 of more."""
+_MOST_COLUMNS = 16
+_COLUMNS_OF_MANY = 3
+MOST_ON_SHEET, MOST_OF_MANY = 240, 48
+"""States on a contact sheet of one run, and of many; of a longer run they are chosen evenly."""
+PNG_SCALE = 2
+"""Pixels for each unit of a page."""
 _WITHOUT_PHASES = 8
 _DECADES = 8
 _PREVIEW_PX = 900
@@ -138,13 +145,26 @@ def write_poster(
     """Write a poster; arguments and errors are those of `write_gif`.
 
     Args:
-        kind: "svg" or "pdf".
+        kind: "svg", "pdf" or "png".
     """
     states = chosen_states(source, options)
     settings = settings_text(source, options.as_dict(), measures, disclosure)
     with replacing(path) as file:
         poster = lay_out(source, measures, options, states, decoded, disclosure, progress, stop)
-        file.write(as_svg(poster, settings).encode() if kind == "svg" else as_pdf(poster, settings))
+        file.write(_content(poster, settings, kind))
+
+
+def _content(poster: Poster, settings: str, kind: str) -> bytes:
+    """The file that shows a page."""
+    match kind:
+        case "svg":
+            return as_svg(poster, settings).encode()
+        case "pdf":
+            return as_pdf(poster, settings)
+    file, told = io.BytesIO(), PngImagePlugin.PngInfo()
+    told.add_text("comment", settings)
+    as_image(poster, PNG_SCALE).save(file, "PNG", pnginfo=told)
+    return file.getvalue()
 
 
 def preview_poster(
@@ -164,13 +184,23 @@ def estimate_poster_bytes(
 ) -> int:  # fmt: skip
     """How large the poster becomes: it is made; otherwise as `estimate_bytes`."""
     poster = lay_out(source, measures, options, chosen_states(source, options), None, Disclosure.NAMES, None, stop)
-    return len(as_svg(poster, "").encode() if kind == "svg" else as_pdf(poster, ""))
+    return len(_content(poster, "", kind))
 
 
 def chosen_states(source: RunOrGrid, options: AnimationOptions) -> tuple[int, ...]:
-    """Of the states that can be shown the first, and of each phase one in its middle and the last."""
+    """Of the states that can be shown the first, and of each phase one in its middle and the last.
+
+    A contact sheet has all of them, up to MOST_ON_SHEET or MOST_OF_MANY, and the plot alone has none.
+    """
     run = source.lead_run if isinstance(source, RunGrid) else source
+    if options.layout == PLOT:
+        return ()
     shown = shown_states(source, options)
+    if options.layout == CONTACT_SHEET:
+        most = MOST_OF_MANY if isinstance(source, RunGrid) else MOST_ON_SHEET
+        if len(shown) <= most:
+            return shown
+        return tuple(shown[round(n * (len(shown) - 1) / (most - 1))] for n in range(most))
     wanted = {0}
     for span in run.spans:
         wanted |= {(span.first_step + span.last_step) // 2, span.last_step}
@@ -195,6 +225,19 @@ def lay_out(
     paper = DARK_PAPER if options.dark else LIGHT_PAPER
     title = source.title if isinstance(source, RunGrid) else told_title(source.info, disclosure)
     marks: list[Mark] = list(_heading(title, paper))
+    if options.layout == PLOT:
+        if not isinstance(source, AnyTrajectory):
+            raise _no_plot_of_many()
+        plot = list(_plot(source, measures, options, 116.0, paper, _PLOT_ALONE_HEIGHT))
+        if not plot:
+            raise ExportError(
+                translate("errors", "This run has no guesses, so there is no plot of them."),
+                translate("errors", "Export that of the noisy state instead."),
+            )
+        return _page([*marks, *plot], 106.0 + _PLOT_ALONE_HEIGHT + 76.0, run, options, paper, title)
+    if options.layout == CONTACT_SHEET:
+        sheet, below = _contact_sheet(source, options, states, paper, decoded, progress, stop)
+        return _page([*marks, *sheet], below, run, options, paper, title)
     order = states[::-1] if options.into_noise else states
     rows = list(_rows(source, options, order, decoded, progress, stop))
     label = _LABEL if any(name for name, _ in rows) else 0.0
@@ -221,8 +264,67 @@ def lay_out(
         if plot:
             marks += plot
             top += _PLOT_HEIGHT + 54.0
-    marks.append(Text((_MARGIN, top + 8), _footer(run, options), 11, paper.muted))
-    return Poster(top + 36.0, paper, tuple(marks), " · ".join(title.parts))
+    return _page(marks, top, run, options, paper, title)
+
+
+def _page(
+    marks: list[Mark], top: float, run: AnyTrajectory, options: AnimationOptions, paper: Paper, title: RunTitle
+) -> Poster:
+    """The page with its last line."""
+    footer = Text((_MARGIN, top + 8), _footer(run, options), 11, paper.muted)
+    return Poster(top + 36.0, paper, (*marks, footer), " · ".join(title.parts))
+
+
+def _no_plot_of_many() -> ExportError:
+    return ExportError(
+        translate("errors", "A grid of runs has no plot of its own."),
+        translate("errors", "Choose a poster or a contact sheet."),
+    )
+
+
+def _contact_sheet(
+    source: RunOrGrid, options: AnimationOptions, states: tuple[int, ...], paper: Paper,
+    decoded: DecodedFrames | None, progress: Progress | None, stop: Event | None,
+) -> tuple[list[Mark], float]:  # fmt: skip
+    """All states under the bars of their phases, in rows, and where they end."""
+    run = source.lead_run if isinstance(source, RunGrid) else source
+    count = next((columns for most, columns in _COLUMNS if len(states) <= most), _MOST_COLUMNS)
+    if isinstance(source, RunGrid):
+        count = _COLUMNS_OF_MANY
+    column = (WIDTH - 2 * _MARGIN - _GAP * (count - 1)) / count
+    most_px = 2 * round(column)  # what is larger could not be seen
+    if isinstance(source, RunGrid):
+        small = replace(options, size_px=fitting_size(source, most_px), caption=False)
+    else:
+        small = replace(options, size_px=max(MIN_SIZE_PX, min(options.size_px, most_px)))
+    order = states[::-1] if options.into_noise else states
+    rows = list(_rows(source, small, order, decoded, progress, stop))  # one of each kind of frame
+    counted = layer_spans(run.spans, run.planned_steps) if options.into_noise else run.spans
+    marks: list[Mark] = []
+    top, place, shown = 106.0, 0, None
+    for number, k in enumerate(order):
+        span = next((each for each in run.spans if each.first_step <= max(k, 1) <= each.last_step), None)
+        cells = [rows_of[number] for _, rows_of in rows]
+        heights = [column * picture.shape[0] / picture.shape[1] for picture in cells]
+        tall = sum(heights) + 2 * (len(cells) - 1)
+        if span is not shown or place == count:
+            if number:
+                top += tall + 24
+            place = 0
+        if span is not shown and span is not None:
+            told = next(each for each in counted if each.phase is span.phase)
+            marks.append(Box((_MARGIN, top), WIDTH - 2 * _MARGIN, 24, paper.phases[span.phase.key]))
+            marks.append(Text((_MARGIN + 7, top + 16.5), f"{span.phase.name} {_steps_of(told)}", 13, paper.on_phase))
+            top += 24 + _GAP
+        shown = span
+        left, upper = _MARGIN + place * (column + _GAP), top
+        for picture, height in zip(cells, heights, strict=True):
+            marks.append(Picture((left, upper), column, height, picture))
+            upper += height + 2
+        words = _state_words(run, k, options.into_noise, column > 80)
+        marks.append(Text((left + column / 2, upper + 12), words, 11, paper.muted, "middle"))
+        place += 1
+    return marks, top + tall + 40
 
 
 def _heading(title: RunTitle, paper: Paper) -> Iterator[Mark]:
@@ -286,20 +388,35 @@ def _phase_heads(
         told = next(each for each in counted if each.phase is span.phase)
         left, right = lefts[numbers[0]], lefts[numbers[-1]] + column
         yield Box((left, top), right - left, 24, paper.phases[span.phase.key])
-        steps = f"{told.first_step}–{told.last_step}" if told.first_step < told.last_step else str(told.first_step)
+        steps = _steps_of(told)
         room = int((right - left - 12) / 7.2)
         full = f"{span.phase.name} {steps}"
         yield Text((left + 7, top + 16.5), full if len(full) <= room else _cut(span.phase.name, max(2, room)), 13,
                    paper.on_phase)  # fmt: skip
     for left, k in zip(lefts, states, strict=True):
-        count = run.planned_steps - k if into_noise else k
-        word = "layer" if into_noise else "step"
-        words = "pure noise" if k == 0 and run.info.first_step == 1 else f"{word} {count}"
+        words = _state_words(run, k, into_noise, True)
         yield Text((left + column / 2, top + 43), words, 12, paper.muted, "middle")
 
 
+def _steps_of(span: PhaseSpan) -> str:
+    return f"{span.first_step}–{span.last_step}" if span.first_step < span.last_step else str(span.first_step)
+
+
+def _state_words(run: AnyTrajectory, k: int, into_noise: bool, has_room: bool) -> str:
+    """What stands at a state: the number of its step or layer, with the word where there is room."""
+    if k == 0 and run.info.first_step == 1:
+        return "pure noise" if has_room else "noise"
+    count = run.planned_steps - k if into_noise else k
+    return f"{'layer' if into_noise else 'step'} {count}" if has_room else str(count)
+
+
 def _plot(
-    run: AnyTrajectory, measures: RunMeasures | None, options: AnimationOptions, top: float, paper: Paper
+    run: AnyTrajectory,
+    measures: RunMeasures | None,
+    options: AnimationOptions,
+    top: float,
+    paper: Paper,
+    height: float = _PLOT_HEIGHT,
 ) -> Iterator[Mark]:
     """The energy of each band over the steps, on a logarithmic axis; nothing where there is none."""
     measures = measures or RunMeasures.of(run)
@@ -311,7 +428,7 @@ def _plot(
         return
     high = float(np.nanmax(values)) + 0.1
     low = max(float(np.nanmin(values)) - 0.1, high - _DECADES)
-    left, right, bottom = _MARGIN + 60, WIDTH - _MARGIN - 130, top + 22 + _PLOT_HEIGHT - 22
+    left, right, bottom = _MARGIN + 60, WIDTH - _MARGIN - 80, top + height
     upper = top + 22
 
     def x(k: float) -> float:
@@ -322,18 +439,24 @@ def _plot(
 
     what = "current guess" if kind == "guess" else "noisy state"
     yield Text((_MARGIN, top + 8), f"Energy per band of the {what}", 15, paper.text, is_bold=True)
+    yield Text((right, top + 8), "mean power per frequency, white noise = 1", 12, paper.muted, "end")
     for power in range(math.ceil(low), math.floor(high) + 1, 2 if high - low > 4 else 1):
         yield Line(((left, y(power)), (right, y(power))), _mixed(paper, 0.14), 1)
         yield Text((left - 8, y(power) + 4), power_of_ten_text(power), 12, paper.muted, "end")
+    is_alone = height > _PLOT_HEIGHT  # no bars with the names of the phases stand over it
+    strip = 20 if is_alone else 7
     for span in run.spans:
         ends = sorted((x(span.first_step - 1), x(span.last_step)))
-        yield Box((ends[0], bottom), ends[1] - ends[0], 7, paper.phases[span.phase.key])
+        yield Box((ends[0], bottom), ends[1] - ends[0], strip, paper.phases[span.phase.key])
+        if is_alone and ends[1] - ends[0] > 7.2 * len(span.phase.name):
+            yield Text((sum(ends) / 2, bottom + 14.5), span.phase.name, 12, paper.on_phase, "middle")
+    below = bottom + strip - 7  # where the numbers of the steps stand under
     every = max(1, round(run.planned_steps / 10))
     for k in range(0, run.planned_steps + 1, every):
         count = str(run.planned_steps - k if options.into_noise else k)
-        yield Text((x(k), bottom + 24), count, 12, paper.muted, "middle")
+        yield Text((x(k), below + 24), count, 12, paper.muted, "middle")
     unit = "layer of noise" if options.into_noise else "step"
-    yield Text(((left + right) / 2, bottom + 42), unit, 12, paper.muted, "middle")
+    yield Text(((left + right) / 2, below + 42), unit, 12, paper.muted, "middle")
     settled = measures.settled(options.settled_by) if kind == "guess" and not options.into_noise else (None,) * 4
     tags: list[tuple[float, str, str]] = []
     for number, band in enumerate(BANDS):
@@ -350,7 +473,7 @@ def _plot(
         yield Text((right + 12, place + 4), name, 13, ink)
     if any(step is not None for step in settled):
         meaning = f"rings: settled by {SETTLING_RULES[options.settled_by].name}"
-        yield Text((right, bottom + 42), meaning, 12, paper.muted, "end")
+        yield Text((right, below + 42), meaning, 12, paper.muted, "end")
 
 
 def _apart(tags: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:

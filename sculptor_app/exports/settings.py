@@ -3,6 +3,8 @@
 import html
 import json
 import re
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path, PureWindowsPath
@@ -12,7 +14,7 @@ from zipfile import BadZipFile, ZipFile
 from PIL import Image, UnidentifiedImageError
 
 from sculptor_app import __version__
-from sculptor_app.core.files import without_folder
+from sculptor_app.core.files import is_there, without_folder
 from sculptor_app.core.requests.request import OptionValue, RunRequest
 from sculptor_app.core.texts import translate, without_secrets
 from sculptor_app.core.trajectory.base import AnyTrajectory, RunInfo, RunTitle
@@ -24,6 +26,11 @@ from sculptor_app.measures.run_measures import RunMeasures
 from sculptor_app.measures.spectrum import BANDS
 
 APPLICATION = "Sculptor"
+BROKEN_FILE = (
+    OSError, ValueError, SyntaxError, KeyError, TypeError, OverflowError, struct.error, zlib.error, EOFError,
+    UnidentifiedImageError, Image.DecompressionBombError, BadZipFile,
+)  # fmt: skip
+"""What Pillow and zipfile raise of files that are not what their names say."""
 
 
 def settled_steps(measures: RunMeasures) -> dict[str, dict[str, int | None]]:
@@ -155,9 +162,11 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         ExportError: It cannot be read, or holds none.
     """
+    if not is_there(path):
+        raise ExportError(translate("errors", "There is no file {0}.").format(path))
     try:
         text = _READERS.get(path.suffix.lower(), _comment)(path)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, BadZipFile, KeyError) as error:
+    except BROKEN_FILE as error:
         raise ExportError(
             translate("errors", "{0} cannot be read as a picture.").format(path),
             translate("errors", "Choose a file that {0} exported.").format(APPLICATION),
@@ -175,7 +184,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def _comment(path: Path) -> str | bytes:
-    with Image.open(path, formats=("GIF", "PNG", "WEBP")) as image:  # what is exported here
+    with Image.open(path, formats=("GIF", "PNG", "WEBP", "JPEG")) as image:  # what is exported here
         if packet := image.info.get("xmp", b""):
             return html.unescape(packet.decode("utf-8", "replace").partition('settings="')[2].partition('"')[0])
         found: str | bytes = image.info.get("comment", b"")

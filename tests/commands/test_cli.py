@@ -95,7 +95,7 @@ def test_bad_input_is_answered_by_one_sentence(
 
 def test_nothing_to_save(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sculpt(tiny_model) == 2
-    assert capsys.readouterr().err == "There is nothing to save. Add --out FILE, --csv FILE or --save FILE.\n"
+    assert capsys.readouterr().err == "There is nothing to save. Add --out FILE, --numbers FILE or --save FILE.\n"
 
 
 def test_too_large_a_scale_is_refused_before_the_first_step(
@@ -381,3 +381,20 @@ def test_a_folder_in_place_of_a_file_is_called_that(
     path = name.format(tmp_path)
     assert main(arguments.format(path).split()) == code
     assert capsys.readouterr().err == f"{path} is a folder. Add a file name.\n"
+
+
+def test_a_run_like_that_of_a_file(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made, like = tmp_path / "x.gif", tmp_path / "y.png"
+    assert sculpt(tiny_model, "--form", "vase", "--seed", 12, "--guidance", 3, "--out", made) == 0
+    assert main(["sculpt", "--like", str(made), "--out", str(like)]) == 2
+    assert f"It was made by the model {tiny_model.name}. Say with --model where that is." in capsys.readouterr().err
+    for typed, seed in (((), 12), (("--seed", "13"), 13)):
+        for arguments in ((*typed, "--like", str(made)), ("--like", str(made), *typed)):
+            assert main(["sculpt", "--model", str(tiny_model), *arguments, "--out", str(like)]) == 0
+            asked = read_settings(like)["request"]
+            wanted = {"form": "vase", "seed": seed, "steps": 3, "guidance": 3.0}
+            assert {name: asked[name] for name in wanted} == wanted
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="2"):
+        main(["sculpt", "--like", str(tmp_path / "none.gif"), "--out", str(like)])
+    assert "--like: There is no file" in capsys.readouterr().err

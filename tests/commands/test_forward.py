@@ -141,7 +141,7 @@ def test_greys_that_were_scaled_are_said_on_the_error_stream(tmp_path: Path, cap
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["holiday.png"], "There is nothing to save. Add --out FILE or --csv FILE."),
+        (["holiday.png"], "There is nothing to save. Add --out FILE or --numbers FILE."),
         ([*GIF], "There is nothing to drown. Name a PICTURE, or add --render FORM."),
         (["holiday.png", "--render", "bust", *GIF], "There are a PICTURE and --render. Choose one of them."),
         (["holiday.png", "--material", "bronze", *GIF], "--material is that of a sculpture. Add --render"),

@@ -155,7 +155,7 @@ def test_bad_input_is_answered_by_one_sentence(
     [
         ("resculpt", ["--from-level", "0", "--out", "x.gif"], "The level is 0; choose above 0, where nothing would be"),
         ("resculpt", ["--from-level", "1.5", "--out", "x.gif"], "The level is 1.5; choose a number, 0 to 1."),
-        ("resculpt", [], "There is nothing to save. Add --out FILE, --csv FILE or --save FILE."),
+        ("resculpt", [], "There is nothing to save. Add --out FILE, --numbers FILE or --save FILE."),
         ("invert", ["--steps", "1"], "The number of steps is 1; choose a whole number, 2 to 1000."),
         ("invert", ["--iterations", "-1"], "The number of iterations is -1; choose a whole number, 0 to 1000."),
         ("invert", ["--grain", "0.6"], "The grain is 0.6; choose a number, 0 to 0.5."),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sculptor_app import folders
 from sculptor_app.cli import main
@@ -88,8 +89,18 @@ def test_info_says_what_it_cannot_read(saved: Path, tmp_path: Path, capsys: pyte
     for name in ("mine.png", "none.gif"):
         code, out, err = said(capsys, "info", tmp_path / name)
         assert (code, out) == (2, "")
-        assert "carries no settings of a run" in err or "cannot be read as a picture" in err
+        assert "carries no settings of a run" in err or "There is no file" in err
     assert "is no saved run. Leave --check out." in said(capsys, "info", "--check", tmp_path / "mine.png")[2]
+
+
+def test_info_reads_pictures_of_other_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = PngInfo()
+    text.add_text("parameters", "a lion\nSteps: 5, Sampler: Euler a, Seed: 44")
+    Image.new("RGB", (8, 8)).save(tmp_path / "lion.png", pnginfo=text)
+    code, out, _ = said(capsys, "info", tmp_path / "lion.png")
+    assert code == 0
+    assert "prompt: a lion\n" in out
+    assert json.loads(said(capsys, "info", "--json", tmp_path / "lion.png")[1])["Sampler"] == "Euler a"
 
 
 def test_info_says_that_a_run_was_stopped_and_is_compact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +140,7 @@ def test_latents_are_seen_as_far_as_they_can_be(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["export", "{}/made.sculpt"], "There is nothing to save. Add --out FILE or --csv FILE."),
+        (["export", "{}/made.sculpt"], "There is nothing to save. Add --out FILE or --numbers FILE."),
         (["export", "{}/made.sculpt", "--csv", "{}/made.sculpt"], "is the saved run itself"),
         (["export", "{}/none.sculpt", "--csv", "{}/x.csv"], "none.sculpt cannot be read (No such file or directory)."),
         (["info", "{}"], "is no file."),
@@ -137,7 +148,7 @@ def test_latents_are_seen_as_far_as_they_can_be(tmp_path: Path, capsys: pytest.C
         (["sculpt", "--save", "{}/x.zip"], "x.zip is no .sculpt. Let the name end with it."),
         (["sculpt", "--save", "{}/no/x.sculpt"], "/no does not exist."),
         (["sculpt", "--compact", "--csv", "{}/x.csv"], "There is no run to be saved compact."),
-        (["sculpt"], "Add --out FILE, --csv FILE or --save FILE."),
+        (["sculpt"], "Add --out FILE, --numbers FILE or --save FILE."),
         (["resculpt", "{}/x.sculpt", "--save", "{}/x.sculpt"], "x.sculpt is the picture itself."),
     ],
 )

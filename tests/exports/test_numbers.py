@@ -18,10 +18,11 @@ from sculptor_app.core.trajectory.forward import run_forward_process
 from sculptor_app.core.trajectory.levels import UNKNOWN
 from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
+from sculptor_app.exports import files
 from sculptor_app.exports.animation.caption import headings
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.files import ExportError
-from sculptor_app.exports.numbers import COLUMNS, GRID_COLUMNS, read_csv, write_csv
+from sculptor_app.exports.numbers import COLUMNS, GRID_COLUMNS, read_csv, write_csv, write_parquet
 from sculptor_app.exports.settings import read_settings
 from sculptor_app.exports.stills import write_png
 from sculptor_app.measures.forward import ForwardMeasures, emerging_steps
@@ -221,3 +222,37 @@ def test_what_is_not_known_of_a_level_is_left_empty_and_said_in_the_caption(tmp_
     assert all(row[name] == "" for name in unknown)
     assert float(row[next(name for name in COLUMNS if name.startswith("noisy layout"))]) > 0
     assert headings(run, 2)[0] == "Step 2 of 4  ·  noise level not known"
+
+
+# Parquet --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [made_run(steps=12, size=16), painted_grid()], ids=["run", "grid"])
+def test_a_parquet_table_says_what_the_csv_says(tmp_path: Path, source: Any) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_csv(tmp_path / "x.csv", source)
+    write_parquet(tmp_path / "x.parquet", source)
+    table = parquet.read_table(tmp_path / "x.parquet")
+    header, rows = read_csv(tmp_path / "x.csv")
+    columns = header.pop("columns")
+    assert json.loads(table.schema.metadata[b"sculptor"]) == header
+    assert {field.name: field.metadata[b"unit"].decode() for field in table.schema} == columns
+    assert table.num_rows == len(rows)
+    for row, told in zip(table.to_pylist(), rows, strict=True):
+        assert list(row) == list(told)
+        for name, value in row.items():
+            if told[name] == "":
+                assert value is None
+            elif isinstance(value, str):
+                assert value == told[name]
+            else:
+                assert value == float(told[name])
+    kinds = {field.name: str(field.type) for field in table.schema}
+    assert [kinds[name] for name in ("step", "phase", "time (ms)")] == ["int64", "string", "double"]
+
+
+def test_parquet_without_its_package_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "has_parquet", lambda: False)
+    with pytest.raises(ExportError, match="needs the Python package pyarrow, which is not here"):
+        write_parquet(tmp_path / "x.parquet", made_run())
+    assert list(tmp_path.iterdir()) == []

@@ -14,8 +14,9 @@ from PIL import Image
 
 from sculptor_app.core.colours import DARK_PAPER, LIGHT_PAPER
 from sculptor_app.exports import poster as poster_module
-from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
+from sculptor_app.exports.animation.options import CONTACT_SHEET, PLOT, POSTER, AnimationOptions, Disclosure
 from sculptor_app.exports.files import ExportCancelled, ExportError
+from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.exports.poster import (
     WIDTH,
     Box,
@@ -203,3 +204,76 @@ def test_the_preview_is_the_poster(monkeypatch: pytest.MonkeyPatch) -> None:
         run.info, conditions="my secret", request=replace(run.info.request, options={"prompt": "my secret"})
     )
     assert preview_poster(run, None, BOTH, 3, Disclosure.PRIVATE) != preview_poster(run, None, BOTH, 3)
+
+
+# Contact sheets and plots ---------------------------------------------------------------------------------------------
+
+SHEET = AnimationOptions(frames="guess", layout=CONTACT_SHEET, size_px=64)
+
+
+def test_a_contact_sheet_has_every_state_under_its_phase() -> None:
+    run = made_run(steps=50, size=32)
+    poster = laid_out(SHEET)
+    pictures = [mark for mark in poster.marks if isinstance(mark, Picture)]
+    assert len(pictures) == 50
+    wanted = picture(run, 17, FrameKind.CURRENT_GUESS).rgb
+    assert np.array_equal(pictures[16].rgb, wanted)
+    bars = [mark for mark in poster.marks if isinstance(mark, Box)]
+    assert [bar.ink for bar in bars] == list(LIGHT_PAPER.phases.values())
+    words = words_of(poster)
+    assert [f"step {k}" in words for k in range(1, 51)] == [True] * 50
+    ends = [5, 15, 30, 50]
+    for bar, first, last in zip(bars, [0, 5, 15, 30], ends, strict=True):  # each phase between its bar and the next
+        tops = [each.at[1] for each in pictures[first:last]]
+        assert min(tops) > bar.at[1]
+        assert all(bar.at[1] >= each.at[1] + each.height for each in pictures[:first])
+    places = {(each.at[0], each.at[1]) for each in pictures}
+    assert len(places) == 50
+
+
+@pytest.mark.parametrize("layout", [CONTACT_SHEET, PLOT])
+@pytest.mark.parametrize("made", [{}, {"size": 16, "steps": 3}, {"taken": 7}, {"steps": 1000}, {"channels": 1}])
+def test_nothing_of_a_sheet_or_plot_leaves_the_page(made: dict[str, int], layout: str) -> None:
+    poster = laid_out(replace(BOTH, layout=layout), **made)
+    for mark in poster.marks:
+        places = mark.points if isinstance(mark, Line) else (mark.at,)
+        assert all(0 <= x <= WIDTH and 0 <= y <= poster.height for x, y in places)
+        if isinstance(mark, Picture | Box):
+            assert mark.at[0] + mark.width <= WIDTH - 39
+            assert mark.at[1] + mark.height <= poster.height - 20
+
+
+def test_the_curves_of_a_plot_stay_above_its_strip_of_phases() -> None:
+    poster = laid_out(replace(BOTH, layout=PLOT))
+    strip = min(mark.at[1] for mark in poster.marks if isinstance(mark, Box))
+    assert max(y for mark in poster.marks if isinstance(mark, Line) for _, y in mark.points) <= strip
+    assert ["Polish" in words_of(poster), any(isinstance(mark, Picture) for mark in poster.marks)] == [True, False]
+
+
+def test_a_sheet_of_a_long_run_is_bounded_and_keeps_both_ends() -> None:
+    run = made_run(steps=1000)
+    states = chosen_states(run, SHEET)
+    assert (len(states), states[0], states[-1]) == (poster_module.MOST_ON_SHEET, 1, 1000)
+    assert chosen_states(run, replace(SHEET, every=100)) == (1, *range(100, 1001, 100))
+
+
+def test_many_runs_have_a_sheet_and_no_plot(tmp_path: Path) -> None:
+    grid = made_grid(2, 3)
+    write_poster(tmp_path / "x.png", grid, None, SHEET, kind="png")
+    with Image.open(tmp_path / "x.png") as image:
+        assert image.size[0] == 2 * WIDTH
+    with pytest.raises(ExportError, match="no plot of its own"):
+        write_poster(tmp_path / "y.svg", grid, None, replace(SHEET, layout=PLOT))
+    assert not (tmp_path / "y.svg").exists()
+
+
+@pytest.mark.parametrize("layout", [POSTER, CONTACT_SHEET, PLOT])
+def test_a_png_with_a_layout_is_a_page(tmp_path: Path, layout: str) -> None:
+    path, run = tmp_path / "x.png", made_run(steps=6, size=32)
+    FORMATS["png"].write(path, Export(run, AnimationOptions(layout=layout), 6))
+    with Image.open(path) as image:
+        assert image.width == 2 * WIDTH
+    assert read_settings(path)["export"]["layout"] == layout
+    FORMATS["png"].write(path, Export(run, AnimationOptions(size_px=32), 6))
+    with Image.open(path) as image:
+        assert image.size == (32, 32)

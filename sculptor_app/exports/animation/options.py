@@ -61,6 +61,16 @@ DECODINGS: Mapping[str, str] = MappingProxyType(
 )
 """Which frames of a run in latents are decoded, by the words for it; the others are seen through the latents' map."""
 
+USUAL, POSTER, CONTACT_SHEET, PLOT = "usual", "poster", "contact-sheet", "plot"
+LAYOUTS: Mapping[str, str] = MappingProxyType(
+    {
+        POSTER: translate("names", "Poster: chosen states of each phase, and the plot"),
+        CONTACT_SHEET: translate("names", "Contact sheet: all states, phase by phase"),
+        PLOT: translate("names", "The energy plot alone"),
+    }
+)
+"""What a page (SVG, PDF, PNG) shows, by the words for it; USUAL is a poster, and of a PNG the picture of one state."""
+
 GRID_FRAMES = (FrameKind.CURRENT_GUESS.value, FrameKind.NOISY_STATE.value)
 """What an animation of many runs shows of each."""
 
@@ -97,6 +107,7 @@ class AnimationOptions:
     dark: bool = False  # dark paper for caption and plot
     into_noise: bool = False
     full_colour: bool = False  # of a film: each pixel's own colour (4:4:4, WebP lossless), which some players refuse
+    layout: str = USUAL  # of a page: USUAL, or one of LAYOUTS
     decode: str = LAST  # one of DECODINGS: which frames of a run in latents a decoder makes
     settled_by: str = DEFAULT_SETTLING_RULE  # by which of SETTLING_RULES the plot's marks say that a band has settled
 
@@ -118,6 +129,11 @@ class AnimationOptions:
                 translate("errors", "Choose 1 or more."),
             )
         _one_of_decodings(self.decode)
+        if self.layout != USUAL and self.layout not in LAYOUTS:
+            raise OptionError(
+                translate("errors", "The layout {0!r} is not known.").format(self.layout),
+                translate("errors", "Choose one of {0}.").format(", ".join(LAYOUTS)),
+            )
         _within("size", self.size_px, MIN_SIZE_PX, MAX_SIZE_PX, "pixels")
         _time(translate("errors", "time per frame"), self.delay_ms, MIN_DELAY_MS, MAX_DELAY_MS)
         _time(translate("errors", "hold on the last frame"), self.hold_ms, 0, MAX_HOLD_MS)

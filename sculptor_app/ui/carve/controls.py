@@ -1,6 +1,8 @@
 """The left panel of the page Carve: what to carve and how, Start and Stop, and how far the run is."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from PySide6.QtCore import QSettings, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
@@ -179,14 +181,27 @@ class Controls(RunForm):
         if self._takes_loras:
             self.loras.recall({each.file: [decimal_text(each.weight), True] for each in request.loras})
 
+    def without_field(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of settings, by those of `RunRequest`, that this model's fields cannot take, as people call them."""
+        boxes = {"form": self.form, "material": self.material, "sampler": self.sampler}
+        missing = [name for name, box in boxes.items() if fields.get(name) and box.findData(fields[name]) < 0]
+        if fields.get("guidance") is not None and not self._has_guidance:
+            missing.append("guidance")
+        own = {field.control.name for field in self.conditions}
+        missing += [name for name in fields.get("options", {}) if name not in own]
+        size = {"width", "height"} & set(missing)
+        words = [self._label_of(name) for name in missing if name not in size]
+        return (*words, self.tr("size")) if size else tuple(words)
+
     def _label_of(self, name: str) -> str:
         own = {field.control.name: display(field.control.title) for field in self.conditions}
         labels = {
             "model": self.tr("model"), "form": self.tr("form"), "material": self.tr("material"),
             "seed": self.tr("seed"), "steps": self.tr("steps"), "sampler": self.tr("sampler"),
-            "guidance": self.tr("guidance"), "loras": self.tr("LoRAs"),
+            "guidance": self.tr("guidance"), "loras": self.tr("LoRAs"), "prompt": self.tr("prompt"),
+            "negative_prompt": self.tr("negative prompt"),
         }  # fmt: skip
-        return labels.get(name) or own.get(name, name)
+        return own.get(name) or labels.get(name, name)
 
     # Another model ------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -21,6 +22,7 @@ from sculptor_app.ui.widgets.names import display
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
     from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.exports.made_with import MadeWith
     from sculptor_app.measures.run_measures import RunMeasures
     from sculptor_app.session.engine import MakeStart
 
@@ -49,6 +51,7 @@ class RunControl(QObject):
         self._busy = self._is_starting = False
         self._run: SampleRun | None = None
         self._to_use: RunRequest | None = None  # settings that wait for their model
+        self._file_to_use: tuple[MadeWith, str, str | None] | None = None  # likewise, of a file: its name, its model
         self._clock = StepClock()  # of the run that goes on
         self._newest = 0  # step of it
         self._hidden_clock = FrameClock(frame_ms=HIDDEN_MS, parent=self)
@@ -199,17 +202,50 @@ class RunControl(QObject):
             self._to_use = request
             self.model_wanted.emit(request.model)
 
+    def use_file(self, made: MadeWith, name: str, model: str | None) -> None:
+        """Fill the fields with what a file was made with, and offer to start; its model is opened first.
+
+        Args:
+            name: of the file.
+            model: that is to run it, None for the embedded one.
+        """
+        self._messages.clear()
+        self._file_to_use = made, name, model
+        if model == self._controls.model:
+            self._fill_from_file()
+        else:
+            self.model_wanted.emit(model)
+
+    def _fill_from_file(self) -> None:
+        waiting, self._file_to_use = self._file_to_use, None
+        if waiting is None or waiting[2] != self._controls.model:
+            return
+        made, name, model = waiting
+        base = self._controls.request() or RunRequest(model=model)
+        self._controls.use(replace(made.over(base), model=model))
+        left_out = [display(each) for each in made.left_out]
+        left_out += self._controls.without_field(made.fields)
+        said = [self.tr("The settings of {0} are in the fields.").format(name)]
+        if left_out:
+            said.append(self.tr("Without: {0}.").format(", ".join(left_out)))
+        if not made.is_own:
+            said.append(self.tr("{0} draws its noise otherwise: expect a picture of the kind.").format(made.program))
+        self._messages.show_message(
+            " ".join(said), action=self.tr("Start"), on_action=self.start, is_fault=False
+        )  # fmt: skip
+
     @Slot()
     def take_model(self) -> None:
         """Another model has been opened, perhaps for the settings of a run."""
         request, self._to_use = self._to_use, None
         if request is not None and request.model == self._controls.model:
             self._controls.use(request)
+        self._fill_from_file()
 
     @Slot()
     def forget_settings(self) -> None:
         """The model was not opened that settings may wait for."""
-        self._to_use = None
+        self._to_use = self._file_to_use = None
 
     @Slot()
     def _compare(self) -> None:

@@ -304,6 +304,16 @@ class Models(QObject):
 
     # Remembering -------------------------------------------------------------------------------------------------
 
+    def find(self, name: str) -> str | None:
+        """Where the model of that name is: the one that is open, or one of the recent ones; None if it is neither."""
+        known = [self._controls.model, *self.recent()]
+        wanted = (name, name.rpartition("/")[2].rpartition("\\")[2])
+        for model in filter(None, known):
+            path = Path(model)
+            if model in wanted or path.name in wanted or (path.suffix == ".safetensors" and path.stem in wanted):
+                return model
+        return name if is_there(name) and is_folder(name) else None
+
     def recent(self) -> list[str]:
         """The models opened last, the newest first."""
         kept = self._settings.value("models/recent", [])

@@ -13,7 +13,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from sculptor_app.exports.animation.options import Disclosure
 from sculptor_app.exports.files import ExportCancelled
-from sculptor_app.exports.formats import FORMATS, Export
+from sculptor_app.exports.formats import FORMATS, Export, table_format
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import Job
 from sculptor_app.ui.playback.page import GridViews
@@ -75,7 +75,7 @@ class FileWriter(QObject):
         """Write a table; of many runs every state is measured first."""
 
         def write(target: Path, progress: ReportProgress, stop: threading.Event) -> None:
-            FORMATS["csv"].write(target, replace(export, progress=progress, stop=stop))
+            table_format(target).write(target, replace(export, progress=progress, stop=stop))
 
         self.write(path, write)
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QSettings, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QMimeData, QObject, QSettings, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QStatusBar, QWidget
 
 from sculptor_app import folders, identity
-from sculptor_app.core.files import is_folder
+from sculptor_app.core.files import is_folder, temporary_folder
 from sculptor_app.core.texts import Text, byte_text, without_secrets
 from sculptor_app.exports.animation.options import Disclosure
-from sculptor_app.exports.formats import FORMATS, Export, ExportFormat
+from sculptor_app.exports.files import has_parquet
+from sculptor_app.exports.formats import FORMATS, Export, ExportFormat, table_formats
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.worker import RetiredThreads
 from sculptor_app.ui.playback.page import GridViews, Views
 from sculptor_app.ui.saving.file_writer import FileWriter
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
+from sculptor_app.ui.widgets.basics import Subject
 from sculptor_app.ui.widgets.names import filter_text
 from sculptor_app.ui.widgets.picture_source import png_of
 
@@ -231,6 +234,8 @@ class Files(QObject):
         self._gif_dialog: ExportGifDialog | None = None
         self._retired = RetiredThreads(self)
         self.disclosure = Disclosure.NAMES
+        self._kept = ExitStack()
+        self._dragged: Path | None = None  # folder of files that were dragged to other programs
         self.writer = FileWriter(messages, bar, self)
         self.writer.saved.connect(self._show_saved)
 
@@ -306,27 +311,51 @@ class Files(QObject):
             what: it shows, as part of the file's name.
             position: of the state that it shows; None for that on screen.
         """
-        views = self._views()
         if image is None:
             return
         size_px = None if is_plot else self.ask_picture_size(image)
         if size_px is None and not is_plot:
             return
-        image, stem = image.copy() if size_px is None else at_size(image, size_px), identity.NAME.lower()
+        image = image.copy() if size_px is None else at_size(image, size_px)
+        path = self.ask_picture(f"{self._told(image, position)}-{what}.png")
+        if path is not None:
+            self.writer.write(path, lambda target, progress, stop: write_picture(image, target))
+
+    def _told(self, image: QImage, position: int | None) -> str:
+        """Give a picture of the page in front the settings of its run; returns the beginning of a name for its file."""
+        views = self._views()
         if isinstance(views, Views) and views.session.trajectory is not None:
             from sculptor_app.exports.settings import settings_text
 
             session, trajectory = views.session, views.session.trajectory
             shown = session.position if position is None else position
-            stem = suggested_name(trajectory, "", shown, self.disclosure)
             state = session.state if position is None else session.state_at(position)
             text = settings_text(trajectory, {"state": state}, session.measures, self.disclosure)
             image.setText("comment", text)
-        elif isinstance(views, GridViews):
-            stem = f"{views.name()}-step-{views.session.position}"
-        path = self.ask_picture(f"{stem}-{what}.png")
-        if path is not None:
-            self.writer.write(path, lambda target, progress, stop: write_picture(image, target))
+            return suggested_name(trajectory, "", shown, self.disclosure)
+        if isinstance(views, GridViews):
+            return f"{views.name()}-step-{views.session.position}"
+        return identity.NAME.lower()
+
+    def dragged(self, subject: Subject) -> QMimeData | None:
+        """A picture to be carried to another program, as itself and as a file, which stays until the program ends.
+
+        The file is a PNG with the settings of its run; where there is no room for it, there is the picture alone.
+        """
+        if subject.image is None:
+            return None
+        image = subject.image.copy()
+        name, carried = f"{self._told(image, subject.position)}-{subject.name}.png", QMimeData()
+        carried.setImageData(image)
+        try:
+            if self._dragged is None:
+                self._dragged = self._kept.enter_context(temporary_folder("sculptor-dragged-"))
+            path = self._dragged / name
+            path.write_bytes(png_of(image))
+        except OSError:
+            return carried
+        carried.setUrls([QUrl.fromLocalFile(str(path))])
+        return carried
 
     # Folders -----------------------------------------------------------------------------------------------------
 
@@ -382,15 +411,20 @@ class Files(QObject):
         return self._ask(self.tr("Save picture"), name, FORMATS["png"])
 
     def ask_numbers(self, name: str) -> Path | None:
-        return self._ask(self.tr("Save numbers"), name, FORMATS["csv"])
+        rows = [row for row in table_formats() if row.id != "parquet" or has_parquet()]
+        return self._ask(self.tr("Save numbers"), name, *rows)
 
     def ask_run(self, name: str) -> Path | None:
         return self._ask(self.tr("Save run"), name, FORMATS["sculpt"])
 
-    def _ask(self, title: str, name: str, row: ExportFormat) -> Path | None:
-        """A path with the right ending; None where none was chosen, or what is there under it is not to be replaced."""
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._parent, title, str(self.folder() / name), filter_text(row),
+    def _ask(self, title: str, name: str, *rows: ExportFormat) -> Path | None:
+        """A path with the right ending; None where none was chosen, or what is there under it is not to be replaced.
+
+        Of several formats the ending says which, or else the filter that was chosen.
+        """
+        filters = [filter_text(row) for row in rows]
+        chosen, filtered = QFileDialog.getSaveFileName(
+            self._parent, title, str(self.folder() / name), ";;".join(filters),
             options=QFileDialog.Option.DontConfirmOverwrite,  # asked here, of the name with its ending
         )  # fmt: skip
         if not chosen:
@@ -398,6 +432,8 @@ class Files(QObject):
         from sculptor_app.exports.files import ExportError
         from sculptor_app.ui.saving.gif_form import may_replace
 
+        of_filter = rows[filters.index(filtered)] if filtered in filters else rows[0]
+        row = next((each for each in rows if each.suffix == Path(chosen).suffix.lower()), of_filter)
         try:
             target = row.named(Path(chosen))
         except ExportError as error:
@@ -429,6 +465,7 @@ class Files(QObject):
         self._close_dialog()
         self.writer.shutdown()
         self._retired.finish()
+        self._kept.close()
 
     def _close_dialog(self) -> None:
         if self._gif_dialog is not None:

@@ -23,15 +23,19 @@ from sculptor_app.core.texts import plural
 from sculptor_app.core.trajectory.levels import DEFAULT_SETTLING_RULE
 from sculptor_app.exports.animation.grid import fitting_size
 from sculptor_app.exports.animation.options import (
+    CONTACT_SHEET,
     DECODINGS,
     FRAMES,
     GRID_FRAMES,
+    LAYOUTS,
     MAX_DELAY_MS,
     MAX_HOLD_MS,
     MAX_SIZE_PX,
     MIN_DELAY_MS,
     MIN_SIZE_PX,
     NONE,
+    PLOT,
+    USUAL,
     AnimationOptions,
 )
 from sculptor_app.exports.animation.plan import RunGrid, RunOrGrid, decoder_factor
@@ -92,10 +96,12 @@ class GifForm(QWidget):
         self._decodes, self._sizes = decodes, sizes
         self._into_noise, self._is_grid = into_noise, is_grid
         self.settling_rule = DEFAULT_SETTLING_RULE  # the window's, which is chosen in its View menu
+        self._row: AnimationFormat | None = None  # the format that is offered
         self._make_fields(planned)
         form = self._rows = QFormLayout()
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(9)
+        form.addRow(self.tr("Page"), self.layout_choice)
         form.addRow(self.tr("Show"), self.frames)
         self._unit = QLabel(self)
         self._every_row = self._with_unit(self.every, self._unit)
@@ -119,6 +125,10 @@ class GifForm(QWidget):
         self.frames = ChoiceBox([], self)
         for word in (FrameKind.NOISY_STATE.value,) if self._into_noise else GRID_FRAMES if self._is_grid else FRAMES:
             self.frames.addItem(display(FRAMES[word].label), word)
+        self.layout_choice = ChoiceBox([], self)
+        for word, label in LAYOUTS.items():
+            if not (self._is_grid and word == PLOT):  # many runs have none of their own
+                self.layout_choice.addItem(display(label), word)
         self.every = self._number(1, max(1, planned), 1)
         self.picture_size = ChoiceBox([], self)
         for size, factor in self._sizes:
@@ -174,6 +184,7 @@ class GifForm(QWidget):
     def _connect(self) -> None:
         self.every.valueChanged.connect(self._name_unit)
         self._name_unit()
+        self.layout_choice.currentIndexChanged.connect(self._offer_again)
         for choice in (self.frames, self.picture_size, self.decode):
             choice.currentIndexChanged.connect(self.edited)
         for number in (self.every, self.delay, self.hold):
@@ -181,11 +192,23 @@ class GifForm(QWidget):
         for box in self._boxes():
             box.toggled.connect(self.edited)
 
+    @Slot()
+    def _offer_again(self) -> None:
+        if self._row is not None:
+            self.offer(self._row)
+        self.edited.emit()
+
     def offer(self, row: AnimationFormat) -> None:
         """Hide what makes no difference to files of a format."""
+        self._row = row
+        layout = self._layout
+        self._rows.setRowVisible(self.layout_choice, row.is_page)
+        self._rows.setRowVisible(self.picture_size, layout != PLOT)
+        if self._decodes:
+            self._rows.setRowVisible(self.decode, layout != PLOT)
         for name, box in zip(BOXES, self._boxes(), strict=True):
             box.setVisible(name not in row.hides and not (name == "plot" and self._is_grid))
-        self._rows.setRowVisible(self._every_row, "every" not in row.hides)
+        self._rows.setRowVisible(self._every_row, "every" not in row.hides or layout == CONTACT_SHEET)
         self._rows.setRowVisible(self.delay, "delay_ms" not in row.hides)
         self._rows.setRowVisible(self.hold, "hold_ms" not in row.hides)
 
@@ -199,13 +222,19 @@ class GifForm(QWidget):
                 plot=self.plot.isChecked() and not self._is_grid,
                 dark=self.dark.isChecked(), into_noise=self._into_noise, settled_by=self.settling_rule,
                 decode=self.decode.currentData() if self._decodes else NONE,
-                full_colour=self.full_colour.isChecked(),
+                full_colour=self.full_colour.isChecked(), layout=self._layout,
             )  # fmt: skip
         except ExportError as error:
             return error
 
+    @property
+    def _layout(self) -> str:
+        is_page = self._row is not None and self._row.is_page
+        return str(self.layout_choice.currentData()) if is_page else USUAL
+
     def set_options(self, options: AnimationOptions) -> None:
         """Show choices; of the sizes on offer the nearest. The direction is that of what is saved."""
+        self.layout_choice.setCurrentIndex(max(0, self.layout_choice.findData(options.layout)))
         self.frames.setCurrentIndex(max(0, self.frames.findData(options.frames)))
         sizes = [size for size, _ in self._sizes]
         nearest = min(sizes, key=lambda size: abs(size - options.size_px))

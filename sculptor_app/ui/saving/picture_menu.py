@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QPoint
-from PySide6.QtGui import QAction, QContextMenuEvent, QGuiApplication, QImage
+from PySide6.QtCore import QObject, QPoint, Qt
+from PySide6.QtGui import QAction, QContextMenuEvent, QDrag, QGuiApplication, QImage, QPixmap
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.widgets.basics import Pictured, Subject
 
+DRAGGED_PX = 96
+"""Longer side of a picture under the pointer that carries it."""
+
 
 class PictureMenu(QObject):
-    """Answers the window's context menu events, by mouse and by the keyboard's menu key.
+    """Answers the window's context menu events, by mouse and by the keyboard's menu key; drags pictures out of it.
 
     Args:
         drown: opens a picture on the page Drown, given its name.
@@ -44,6 +47,24 @@ class PictureMenu(QObject):
         menu = self.menu_of(subject)
         menu.popup(owner.mapToGlobal(owner.rect().center()) if by_keyboard else event.globalPos())
         return True
+
+    def drag(self, widget: QWidget, place: QPoint) -> None:
+        """Carry the picture that a widget shows at a place of it to another program."""
+        found = subject_of(widget, widget.mapToGlobal(place))
+        if found is None or found[0].image is None or found[0].is_plot:
+            return
+        image = found[0].image
+        carried = self._files.dragged(found[0])
+        if carried is None:
+            return
+        drag = QDrag(self._window)
+        drag.setMimeData(carried)
+        small = QPixmap.fromImage(image).scaled(
+            DRAGGED_PX, DRAGGED_PX, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+        drag.setPixmap(small)
+        drag.setHotSpot(QPoint(small.width() // 2, small.height() // 2))
+        drag.exec(Qt.DropAction.CopyAction)
 
     def menu_of(self, subject: Subject) -> QMenu:
         """The menu of a picture or a plot; it goes when it is closed."""

@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from sculptor_app.exports.formats import FORMATS, Export
+from sculptor_app.exports.files import ExportError
+from sculptor_app.exports.formats import FORMATS, Export, settings_suffixes
 from sculptor_app.session.session import Session
 from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.ui.playback.texts import title_parts
 from sculptor_app.ui.saving.files import Files, suggested_name
 from sculptor_app.ui.widgets.bars import MessageBar, WorkBar
 from sculptor_app.ui.widgets.basics import FileDrop
-from sculptor_app.ui.widgets.names import filter_text
+from sculptor_app.ui.widgets.names import PICTURE_ENDINGS, run_filter
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
@@ -30,7 +31,14 @@ class SavedRuns(QObject):
 
     Args:
         show: Puts a run on screen that was opened; it is given the name of its file, too.
+
+    Signals:
+        settings_found: What an exported file was made with, and its name.
+        picture_found: The path of a picture that says nothing of a run, and that somebody wants to see drown.
     """
+
+    settings_found = Signal(object, str)
+    picture_found = Signal(object)
 
     def __init__(
         self,
@@ -50,11 +58,12 @@ class SavedRuns(QObject):
         self._task.cancelled.connect(self._show_stopped)
         self._task.failed.connect(self._fail)
         self._compares = False
+        self._path = Path()  # of the file that is being opened
         self._leftovers: list[JournalTrajectory] = []
         self._opened_journals: list[JournalTrajectory] = []
         self._search = BackgroundTask("journals", self)
         self._search.produced.connect(self._offer)
-        FileDrop(parent, FORMATS["sculpt"].suffix).dropped.connect(self.open)
+        FileDrop(parent, FORMATS["sculpt"].suffix, *settings_suffixes()).dropped.connect(self.open)
 
     @property
     def is_busy(self) -> bool:
@@ -82,7 +91,7 @@ class SavedRuns(QObject):
     def ask(self) -> None:
         """Have a file chosen, and open it."""
         chosen, _ = QFileDialog.getOpenFileName(
-            self._parent, self.tr("Open a run"), str(self._files.folder()), filter_text(FORMATS["sculpt"])
+            self._parent, self.tr("Open a run"), str(self._files.folder()), run_filter()
         )
         if chosen:
             self.open(Path(chosen))
@@ -90,6 +99,8 @@ class SavedRuns(QObject):
     @Slot(object)
     def open(self, path: Path, compares: bool = False) -> None:
         """Open a saved run; every frame is read once, so that none turns out to be damaged while it is looked at.
+
+        Of an exported picture, film or page, the settings are read.
 
         Args:
             compares: Whether what is on screen stays there, and the opened run comes beside it.
@@ -107,10 +118,16 @@ class SavedRuns(QObject):
                 raise
             yield run
 
+        def settings_job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.exports.made_with import read_made_with  # numpy comes with it
+
+            yield read_made_with(path)
+
         self._messages.clear()
+        self._path = path
         text = self.tr("Opening {0}").format(path.name)
         self._bar.show_work(text, [(self.tr("Stop"), self.stop)])
-        self._task.start(job)
+        self._task.start(settings_job if path.suffix.lower() in settings_suffixes() else job)
 
     def offer_leftovers(self, folder: Path) -> None:
         """Look for journals of runs whose program died meanwhile, and offer to open them, the newest first."""
@@ -163,8 +180,11 @@ class SavedRuns(QObject):
     @Slot(object)
     def _take(self, item: object) -> None:
         from sculptor_app.core.trajectory.file import SavedTrajectory
+        from sculptor_app.exports.made_with import MadeWith
 
-        if isinstance(item, Progress):
+        if isinstance(item, MadeWith):
+            self.settings_found.emit(item, self._path.name)
+        elif isinstance(item, Progress):
             self._bar.set_progress(item.done / item.total, self.tr("{0} of {1}").format(item.done, item.total))
         elif isinstance(item, SavedTrajectory):
             self._show(item, item.path.name)
@@ -181,4 +201,15 @@ class SavedRuns(QObject):
     @Slot(object)
     def _fail(self, error: Exception) -> None:
         self._bar.hide()
-        self._messages.show_error(error, self.tr("The run could not be opened ({0}: {1})."))
+        path = self._path
+        if (
+            isinstance(error, ExportError)
+            and path.suffix.lower().removeprefix(".") in PICTURE_ENDINGS
+            and path.exists()
+        ):
+            self._messages.show_message(
+                error.message, action=self.tr("Open it in Drown"), on_action=lambda: self.picture_found.emit(path),
+                is_fault=False,
+            )  # fmt: skip
+        else:
+            self._messages.show_error(error, self.tr("The run could not be opened ({0}: {1})."))

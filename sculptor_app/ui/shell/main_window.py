@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSettings, QSize, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QPoint, QSettings, QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QColor, QContextMenuEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QMainWindow
+from PySide6.QtWidgets import QMainWindow, QWidget
 
 from sculptor_app import identity
 from sculptor_app.ui.theme import theme
@@ -161,6 +161,11 @@ class MainWindow(QMainWindow):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if self._workbench is None or not self._workbench.picture_menu.show_for(event):
             super().contextMenuEvent(event)
+
+    def drag_picture(self, widget: QWidget, place: QPoint) -> None:
+        """Drag a picture of this window out of it; see `DragSource`."""
+        if self._workbench is not None:
+            self._workbench.picture_menu.drag(widget, place)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         panels, bench = self._panels, self._workbench

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSettings, Slot
@@ -34,6 +36,7 @@ from sculptor_app.ui.widgets.frame_clock import FrameClock
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.exports.made_with import MadeWith
 
 PLOTS_AT_REST = 0.5
 """Share of the GUI thread's time that the plots may take while no run goes on."""
@@ -74,6 +77,8 @@ class Workbench(QObject):
         self.saved_runs = SavedRuns(
             session, files, self._show_saved_run, panels.messages, panels.run_bar, window
         )  # fmt: skip
+        self.saved_runs.settings_found.connect(self._take_settings)
+        self.saved_runs.picture_found.connect(self._drown_file)
         self.library = LibraryWriter(folders.library(), LIBRARY_MB[1] * 10**6, self)
         panels.run_control.ended.connect(self.library.keep)
         self.library.failed.connect(self._show_not_kept)
@@ -116,6 +121,34 @@ class Workbench(QObject):
         """Put a run that was opened on screen, on the page Carve."""
         self.pages.show(CARVE)
         self._panels.run_control.show_run(run, name)
+
+    @Slot(object, str)
+    def _take_settings(self, made: MadeWith, name: str) -> None:
+        """Fill the fields of the page Carve with what a file was made with, if its model can be found."""
+        self.pages.show(CARVE)
+        run_control, open_model = self._panels.run_control, self._panels.controls.model
+        if "model" in made.fields:
+            run_control.use_file(made, name, None)
+        elif not made.model:
+            run_control.use_file(made, name, open_model)
+        elif (found := self.models.find(made.model)) is not None:
+            run_control.use_file(made, name, found)
+        elif not made.is_own:  # its prompt, seed and steps may be wanted with another one
+            left_out = (self.tr("the model {0}").format(made.model), *made.left_out)
+            run_control.use_file(replace(made, left_out=left_out), name, open_model)
+        else:
+            self._panels.messages.show_message(
+                self.tr("{0} was made by the model {1}, which was not open lately.").format(name, made.model),
+                self.tr("Open that model, and then the file again."),
+            )
+
+    @Slot(object)
+    def _drown_file(self, path: Path) -> None:
+        from sculptor_app.ui.drown.page import DrownPage
+
+        page = self.pages.show("drown")
+        assert isinstance(page, DrownPage)
+        page.open_path(path)
 
     @Slot(object)
     def _show_not_kept(self, error: Exception) -> None:

@@ -189,6 +189,14 @@ class Pictured(Protocol):
         """What is shown at a place of the widget; None is where the keyboard's focus is in it."""
 
 
+@runtime_checkable
+class DragSource(Protocol):
+    """A window out of which the pictures in it can be dragged, into another program."""
+
+    def drag_picture(self, widget: QWidget, place: QPoint) -> None:
+        """Begin to drag what a widget shows at a place of it; returns when it was dropped, or let go."""
+
+
 def paint_frame(painter: QPainter, rect: QRectF, ink: QColor | str) -> None:
     """Paints a frame along the inside of `rect`, as many whole device pixels wide as fit into one logical pixel.
 
@@ -389,7 +397,7 @@ class FileDrop(QObject):
     """Lets local files be dropped onto a widget and its children.
 
     Args:
-        suffix: of the files that are taken, all of those that are dropped; empty for the first file of whatever kind.
+        suffixes: of the files that are taken, all of those that are dropped; none for the first file of whatever kind.
 
     Signals:
         dropped: the path of each file.
@@ -397,9 +405,9 @@ class FileDrop(QObject):
 
     dropped = Signal(object)
 
-    def __init__(self, target: QWidget, suffix: str = "") -> None:
+    def __init__(self, target: QWidget, *suffixes: str) -> None:
         super().__init__(target)
-        self._suffix = suffix
+        self._suffixes = suffixes
         target.setAcceptDrops(True)
         target.installEventFilter(self)
 
@@ -407,6 +415,8 @@ class FileDrop(QObject):
         if event.type() not in (QEvent.Type.DragEnter, QEvent.Type.Drop):
             return False
         assert isinstance(event, QDropEvent)
+        if event.source() is not None:  # a picture of this window, on its way out
+            return False
         paths = self._paths(event)
         if not paths:
             return False
@@ -418,4 +428,4 @@ class FileDrop(QObject):
 
     def _paths(self, event: QDropEvent) -> list[Path]:
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-        return [path for path in paths if path.suffix.lower() == self._suffix] if self._suffix else paths[:1]
+        return [path for path in paths if path.suffix.lower() in self._suffixes] if self._suffixes else paths[:1]

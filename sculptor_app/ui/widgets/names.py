@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from sculptor_app.core.texts import Text, fill, ratio_text
 from sculptor_app.core.trajectory.levels import PHASES, SETTLING_RULES, PhaseSpan
 from sculptor_app.exports.animation.options import Disclosure
+from sculptor_app.exports.formats import FORMATS, settings_suffixes
 from sculptor_app.measures.glossary import TERMS
 
 if TYPE_CHECKING:  # numpy comes with it, and the window is to be on screen before
@@ -50,6 +51,14 @@ _PHASES = {phase.key: phase for phase in PHASES}
 def filter_text(row: ExportFormat) -> str:
     """A format as a file dialog lists it, as "PNG picture (*.png)"."""
     return f"{display(row.label)} (*{row.suffix})"
+
+
+def run_filter() -> str:
+    """What a file dialog lists where a run is opened: saved runs, and what can say how it was made."""
+    saved, others = FORMATS["sculpt"].suffix, settings_suffixes()
+    endings = " ".join(f"*{ending} *{ending.upper()}" for ending in (saved, *others))
+    every = f"{translate('names', 'Saved runs, and pictures that say their settings')} ({endings})"
+    return f"{every};;{filter_text(FORMATS['sculpt'])}"
 
 
 def picture_filter() -> str:

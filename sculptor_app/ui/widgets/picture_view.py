@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from sculptor_app.ui.theme import fonts, theme
-from sculptor_app.ui.widgets.basics import paint_frame
+from sculptor_app.ui.widgets.basics import DragSource, paint_frame
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
 _UNEVEN_FROM = 5.0
@@ -97,6 +97,7 @@ class PictureView(QWidget):
         self._marker: tuple[int, int] | None = None
         self._hovered = (-1, -1)
         self._grip: QPointF | None = None
+        self._pressed: QPointF | None = None  # where a picture that fits was taken hold of
         self._wheel = 0
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -297,6 +298,8 @@ class PictureView(QWidget):
             self._grip = event.position()
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
         else:
+            if event.button() == Qt.MouseButton.LeftButton and self._image is not None:
+                self._pressed = event.position()
             super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -306,10 +309,22 @@ class PictureView(QWidget):
             rect = self._placement().rect
             view = self._kept_inside(self._view)
             self._ask(View(view.magnification, view.x - moved.x() / rect.width(), view.y - moved.y() / rect.height()))
+        if self._pressed is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            moved = event.position() - self._pressed
+            if moved.manhattanLength() >= QApplication.startDragDistance():
+                self._drag_out()
+                return
         self._hover(self.pixel_at(event.position()))
 
+    def _drag_out(self) -> None:
+        """Have the window carry the picture to another program."""
+        pressed, self._pressed = self._pressed, None
+        window = self.window()
+        if pressed is not None and isinstance(window, DragSource):
+            window.drag_picture(self, pressed.toPoint())
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._grip = None
+        self._grip = self._pressed = None
         self._update_cursor()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

@@ -1,10 +1,13 @@
 """Other models under the same chisel, in the real window: opened, told what they can be told, refused, put away."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
@@ -12,9 +15,12 @@ from sculptor_app.core.requests.request import Lora
 from sculptor_app.core.texts import translate
 from sculptor_app.diffusion.models import loader
 from sculptor_app.diffusion.models.verdict import Finding, Severity
+from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.ui.models.dialogs import RefusalDialog
 from sculptor_app.ui.shell.pages import _result
 from tests.helpers.loras import by_diffusers, pairs
+from tests.helpers.runs import made_run
 from tests.helpers.window import RUN_MS, Driver
 
 
@@ -304,3 +310,62 @@ def test_a_run_that_comes_before_the_map_is_dressed_when_it_is_found(ready: Driv
     with ready.qtbot.waitSignal(latents.mapped, timeout=RUN_MS):
         ready.run(3)  # ends the fitting, which begins again afterwards
     assert ready.session.trajectory.info.latent_map is not None
+
+
+def open_file(driver: Driver, path: Path) -> str:
+    """Open a file as from the File menu; returns the message about it."""
+    bench = driver.window.bench
+    bench.saved_runs.open(path)
+    driver.qtbot.waitUntil(lambda: not bench.saved_runs.is_busy and not bench.models.opening.is_busy, timeout=RUN_MS)
+    driver.qtbot.waitUntil(lambda: bool(driver.window.panels.messages.message), timeout=RUN_MS)
+    return driver.window.panels.messages.message
+
+
+def parameters(path: Path, text: str) -> Path:
+    told = PngInfo()
+    told.add_text("parameters", text)
+    Image.new("RGB", (8, 8)).save(path, pnginfo=told)
+    return path
+
+
+def test_settings_of_a_picture_find_their_model_among_the_recent_ones(
+    ready: Driver, foreign: Path, tmp_path: Path
+) -> None:
+    open_model(ready, str(foreign))
+    field(ready, "prompt").set_value("a bronze bust")
+    ready.window.panels.controls.seed.setText("12")
+    ready.run(3)
+    FORMATS["png"].write(tmp_path / "x.png", Export(ready.session.trajectory, AnimationOptions(decode="none"), 3))
+    field(ready, "prompt").set_value("something else")
+    open_model(ready, None)
+    said = open_file(ready, tmp_path / "x.png")
+    controls = ready.window.panels.controls
+    assert said == "The settings of x.png are in the fields."
+    assert controls.model == str(foreign)
+    assert (controls.seed.text(), field(ready, "prompt").value()) == ("12", "a bronze bust")
+
+
+def test_settings_of_a_model_that_nobody_knows_say_so(ready: Driver, foreign: Path, tmp_path: Path) -> None:
+    run = made_run()
+    run.info = replace(run.info, request=replace(run.info.request, model="/gone/lions", seed=3), model_name="lions")
+    FORMATS["png"].write(tmp_path / "x.png", Export(run, AnimationOptions(), 1))
+    said = open_file(ready, tmp_path / "x.png")
+    assert said.startswith("x.png was made by the model lions, which was not open lately. Open that model")
+    assert ready.window.panels.controls.seed.text() == "7"
+
+
+def test_settings_of_another_program_are_taken_as_far_as_they_go(ready: Driver, foreign: Path, tmp_path: Path) -> None:
+    text = "a lion, <lora:old:1>\nSteps: 5, Sampler: Euler a, CFG scale: 6, Seed: 44, Size: 64x32, Model: lions"
+    path = parameters(tmp_path / "web.png", text)
+    said = open_file(ready, path)
+    assert said == (
+        "The settings of web.png are in the fields. Without: the model lions, the LoRA old, prompt, size. "
+        "Stable Diffusion web UI draws its noise otherwise: expect a picture of the kind."
+    )
+    controls = ready.window.panels.controls
+    assert (controls.seed.text(), controls.steps.text(), controls.sampler.currentData()) == ("44", "5", "euler-a")
+    open_model(ready, str(foreign))
+    said = open_file(ready, path)
+    assert "Without: the model lions, the LoRA old." in said
+    assert [field(ready, name).value() for name in ("prompt", "width", "height")] == ["a lion,", 64, 32]
+    assert controls.guidance.text() == "6.0"

@@ -99,7 +99,7 @@ def test_a_new_animation_format_is_offered_beside_gif(
     assert dialog.format.isVisible()
     assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == [
         "GIF", "Web page", "MP4 film", "WebM film", "Animated WebP", "Animated PNG", "PNG pictures in a ZIP",
-        "SVG poster", "PDF poster", "FILM",
+        "SVG poster", "PDF poster", "PNG poster", "FILM",
     ]  # fmt: skip
     dialog.format.setCurrentText("FILM")
     assert (dialog.windowTitle(), dialog.target()) == ("Save as FILM", tmp_path / "run.film")
@@ -135,6 +135,34 @@ def test_a_single_animation_format_is_no_choice(
     dialog = request.getfixturevalue("dialog")
     assert not dialog.format.isVisible()
     assert dialog.windowTitle() == "Save as GIF"
+
+
+def test_a_page_is_a_poster_a_contact_sheet_or_a_plot(qtbot: QtBot, dialog: ExportGifDialog, tmp_path: Path) -> None:
+    form = dialog.form
+    assert not form.layout_choice.isVisible()
+    dialog.format.setCurrentText("PNG poster")
+    assert dialog.target() == tmp_path / "run.png"
+    assert (form.layout_choice.isVisible(), form.every.isVisible(), form.picture_size.isVisible()) == (
+        True,
+        False,
+        True,
+    )
+    form.layout_choice.setCurrentIndex(form.layout_choice.findData("contact-sheet"))
+    assert form.every.isVisible()
+    form.every.setValue(4)
+    qtbot.waitUntil(lambda: "about" in dialog.facts.text(), timeout=RUN_MS)
+    save(qtbot, dialog)
+    told = read_settings(tmp_path / "run.png")["export"]
+    assert (told["layout"], told["every"]) == ("contact-sheet", 4)
+
+
+def test_a_plot_alone_has_no_size(dialog: ExportGifDialog) -> None:
+    dialog.format.setCurrentText("SVG poster")
+    dialog.form.layout_choice.setCurrentIndex(dialog.form.layout_choice.findData("plot"))
+    assert not dialog.form.picture_size.isVisible()
+    dialog.format.setCurrentText("GIF")
+    assert dialog.form.picture_size.isVisible()
+    assert dialog.form.options().layout == "usual"
 
 
 def test_a_web_page_has_no_boxes_for_what_it_always_shows(

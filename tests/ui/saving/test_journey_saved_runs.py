@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
@@ -13,6 +14,8 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 from sculptor_app import folders
 from sculptor_app.core.trajectory.file import SavedTrajectory, open_run
 from sculptor_app.core.trajectory.journal import JournalTrajectory, new_journal
+from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.exports.saved_run import write_sculpt
 from sculptor_app.measures.frame_kinds import FrameKind
 from tests.helpers.runs import made_run
@@ -174,6 +177,38 @@ def test_a_run_is_dropped_on_the_window(ready: Driver, tmp_path: Path) -> None:
     assert entered.isAccepted()
     QApplication.sendEvent(ready.window, QDropEvent(QPointF(9, 9), *given))
     ready.qtbot.waitUntil(lambda: isinstance(ready.session.trajectory, SavedTrajectory), timeout=RUN_MS)
+
+
+@pytest.mark.parametrize("kind", ["gif", "html", "mp4"])
+def test_what_was_exported_fills_the_fields_and_is_made_again(
+    finished: Driver, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, controls = finished.session.trajectory, finished.window.panels.controls
+    FORMATS[kind].write(tmp_path / f"x.{kind}", Export(before, AnimationOptions(size_px=64)))
+    controls.seed.setText("99")
+    controls.form.setCurrentIndex(3)
+    open_by_menu(finished, tmp_path / f"x.{kind}", monkeypatch)
+    messages = finished.window.panels.messages
+    assert messages.message == f"The settings of x.{kind} are in the fields."
+    assert finished.session.trajectory is before  # nothing is lost of what is on screen
+    next(each for each in messages.findChildren(QPushButton) if each.text() == "Start").click()
+    finished.wait_for_end()
+    np.testing.assert_array_equal(finished.session.trajectory.state(6), before.state(6))
+
+
+def test_a_photo_that_says_nothing_can_drown(ready: Driver, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "me.jpg")
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "me.jpg"))])
+    given = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(ready.window, QDragEnterEvent(QPoint(9, 9), *given))
+    QApplication.sendEvent(ready.window, QDropEvent(QPointF(9, 9), *given))
+    messages = ready.window.panels.messages
+    ready.qtbot.waitUntil(lambda: "me.jpg carries no settings of a run." in messages.message, timeout=RUN_MS)
+    next(each for each in messages.findChildren(QPushButton) if each.text() == "Open it in Drown").click()
+    page = ready.window.bench.pages.page
+    ready.qtbot.waitUntil(lambda: page.session.trajectory is not None, timeout=RUN_MS)
+    assert page.session.trajectory.info.origin.startswith("me.jpg")
 
 
 def test_a_run_that_was_broken_off_is_offered_and_comes_back(ready: Driver, tmp_path: Path) -> None:

@@ -1,15 +1,21 @@
 """Full screen for a lecture room, and the context menu of pictures, filmstrip cells and plots."""
 
+import errno
 import re
+from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QMouseEvent, QPixmap
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QMenu, QWidget
 
+from sculptor_app.exports.settings import read_settings
 from sculptor_app.ui.learn.page import LearnPage
 from sculptor_app.ui.playback.stage import ALONE, AUTOMATIC
+from sculptor_app.ui.saving import files, picture_menu
 from sculptor_app.ui.saving.files import Files
 from sculptor_app.ui.saving.picture_menu import subject_of
 from tests.helpers.window import Driver
@@ -156,8 +162,6 @@ def test_every_picture_cell_and_plot_has_a_menu(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *arguments, **options: (str(target), ""))
     bench.picture_menu.menu_of(subject).actions()[1].trigger()
     driver.qtbot.waitUntil(target.exists)
-    from sculptor_app.exports.settings import read_settings
-
     assert read_settings(target)["export"]["state"] == 1
     frame = subject_of(view, view.mapToGlobal(QPoint(9, 9)))
     assert frame is not None
@@ -175,3 +179,85 @@ def test_what_is_chosen_has_a_tick(driver: Driver) -> None:
     menu = panel.zoom_button.menu()
     menu.aboutToShow.emit()
     assert [action.text() for action in menu.actions() if action.isChecked()] == ["Fit"]
+
+
+class Drag:
+    """Takes the place of Qt's drag, which waits for the pointer of a person."""
+
+    begun: ClassVar[list["Drag"]] = []
+
+    def __init__(self, source: QWidget) -> None:
+        self.source, self.carried = source, QMimeData()
+        Drag.begun.append(self)
+
+    def setMimeData(self, carried: QMimeData) -> None:
+        self.carried = carried
+
+    def setPixmap(self, shown: QPixmap) -> None:
+        self.shown = shown
+
+    def setHotSpot(self, place: QPoint) -> None: ...
+
+    def exec(self, action: Qt.DropAction) -> None: ...
+
+
+@pytest.fixture
+def drags(monkeypatch: pytest.MonkeyPatch) -> list[Drag]:
+    monkeypatch.setattr(picture_menu, "QDrag", Drag)
+    monkeypatch.setattr(Drag, "begun", [])
+    return Drag.begun
+
+
+def drag(view: QWidget, far_px: int) -> None:
+    """Press in the middle, move, and let go."""
+    place = view.rect().center()
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=place)
+    to, none = QPointF(place + QPoint(far_px, 0)), Qt.MouseButton.NoButton
+    moved = QMouseEvent(
+        QEvent.Type.MouseMove, to, view.mapToGlobal(to), none, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(view, moved)
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=place + QPoint(far_px, 0))
+
+
+def test_a_frame_is_dragged_out_of_the_window_as_a_picture_and_a_file(ready: Driver, drags: list[Drag]) -> None:
+    ready.run(4)
+    view = ready.window.bench.stage.panels[0].picture_view
+    drag(view, 3)
+    assert not drags  # a click with an unsteady hand
+    drag(view, 60)
+    (begun,) = drags
+    assert begun.carried.imageData().size() == view.image.size()
+    assert max(begun.shown.width(), begun.shown.height()) == picture_menu.DRAGGED_PX
+    path = Path(begun.carried.urls()[0].toLocalFile())
+    assert path.name == "bust-bronze-7-step-4-guess.png"
+    assert read_settings(path)["request"]["form"] == "bust"
+    ready.window.close()
+    assert not path.exists()
+
+
+def test_a_frame_that_is_zoomed_is_panned_and_an_empty_one_stays(ready: Driver, drags: list[Drag]) -> None:
+    view = ready.window.bench.stage.panels[0].picture_view
+    drag(view, 60)
+    assert not drags
+    ready.run(2)
+    view.zoom_by(6)
+    before = view.view
+    drag(view, 60)
+    assert not drags
+    assert view.view != before
+
+
+def test_a_frame_is_dragged_without_a_file_where_there_is_no_room(
+    ready: Driver, drags: list[Drag], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def full(_: str):
+        raise OSError(errno.ENOSPC, "no room")
+        yield
+
+    monkeypatch.setattr(files, "temporary_folder", full)
+    ready.run(2)
+    drag(ready.window.bench.stage.panels[0].picture_view, 60)
+    assert drags[0].carried.hasImage()
+    assert not drags[0].carried.hasUrls()
