@@ -64,12 +64,13 @@ DECODINGS: Mapping[str, str] = MappingProxyType(
 USUAL, POSTER, CONTACT_SHEET, PLOT = "usual", "poster", "contact-sheet", "plot"
 LAYOUTS: Mapping[str, str] = MappingProxyType(
     {
-        POSTER: translate("names", "Poster: chosen states of each phase, and the plot"),
-        CONTACT_SHEET: translate("names", "Contact sheet: all states, phase by phase"),
-        PLOT: translate("names", "The energy plot alone"),
+        POSTER: translate("names", "Poster"),
+        CONTACT_SHEET: translate("names", "Contact sheet"),
+        PLOT: translate("names", "Energy plot"),
     }
 )
-"""What a page (SVG, PDF, PNG) shows, by the words for it; USUAL is a poster, and of a PNG the picture of one state."""
+"""What a page (SVG, PDF, PNG) shows, by the words for it: chosen states of each phase with the plot, all states phase
+by phase, or the plot alone. USUAL is a poster, and of a PNG the picture of one state."""
 
 GRID_FRAMES = (FrameKind.CURRENT_GUESS.value, FrameKind.NOISY_STATE.value)
 """What an animation of many runs shows of each."""

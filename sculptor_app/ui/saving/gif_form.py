@@ -115,6 +115,7 @@ class GifForm(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(9)
         column.addLayout(form)
+        self.setMinimumWidth(form.sizeHint().width())  # nor does it become narrower with another format
         for box in self._boxes():
             column.addWidget(box)
         self.plot.setVisible(not self._is_grid)
@@ -129,6 +130,9 @@ class GifForm(QWidget):
         for word, label in LAYOUTS.items():
             if not (self._is_grid and word == PLOT):  # many runs have none of their own
                 self.layout_choice.addItem(display(label), word)
+        self.layout_choice.setToolTip(
+            self.tr("Poster: chosen states of each phase, and the plot. Contact sheet: all states, phase by phase.")
+        )
         self.every = self._number(1, max(1, planned), 1)
         self.picture_size = ChoiceBox([], self)
         for size, factor in self._sizes:

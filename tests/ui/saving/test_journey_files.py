@@ -99,7 +99,7 @@ def test_a_new_animation_format_is_offered_beside_gif(
     assert dialog.format.isVisible()
     assert [dialog.format.itemText(index) for index in range(dialog.format.count())] == [
         "GIF", "Web page", "MP4 film", "WebM film", "Animated WebP", "Animated PNG", "PNG pictures in a ZIP",
-        "SVG poster", "PDF poster", "PNG poster", "FILM",
+        "SVG page", "PDF page", "PNG page", "FILM",
     ]  # fmt: skip
     dialog.format.setCurrentText("FILM")
     assert (dialog.windowTitle(), dialog.target()) == ("Save as FILM", tmp_path / "run.film")
@@ -140,7 +140,7 @@ def test_a_single_animation_format_is_no_choice(
 def test_a_page_is_a_poster_a_contact_sheet_or_a_plot(qtbot: QtBot, dialog: ExportGifDialog, tmp_path: Path) -> None:
     form = dialog.form
     assert not form.layout_choice.isVisible()
-    dialog.format.setCurrentText("PNG poster")
+    dialog.format.setCurrentText("PNG page")
     assert dialog.target() == tmp_path / "run.png"
     assert (form.layout_choice.isVisible(), form.every.isVisible(), form.picture_size.isVisible()) == (
         True,
@@ -157,7 +157,7 @@ def test_a_page_is_a_poster_a_contact_sheet_or_a_plot(qtbot: QtBot, dialog: Expo
 
 
 def test_a_plot_alone_has_no_size(dialog: ExportGifDialog) -> None:
-    dialog.format.setCurrentText("SVG poster")
+    dialog.format.setCurrentText("SVG page")
     dialog.form.layout_choice.setCurrentIndex(dialog.form.layout_choice.findData("plot"))
     assert not dialog.form.picture_size.isVisible()
     dialog.format.setCurrentText("GIF")
