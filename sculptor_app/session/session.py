@@ -394,6 +394,10 @@ class Session(QObject):
         if len(runs) != len(were) or any(run is not other for run, other in zip(runs, were, strict=True)):
             self.runs_before_changed.emit()
 
+    def forget(self, trajectory: AnyTrajectory) -> None:
+        """Keep a run no longer that was on screen before."""
+        self._set_runs_before([run for run in self._runs_before if run.trajectory is not trajectory])
+
     def end_run(self, trajectory: AnyTrajectory | None = None) -> None:
         """No more states will come to a run; None is that on screen."""
         if trajectory is None or trajectory is self._trajectory:

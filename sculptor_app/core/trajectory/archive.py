@@ -50,8 +50,6 @@ class Source:
         TrajectoryFileError: It cannot be read.
     """
 
-    """An open file of whose bytes any thread reads some; as far as `zipfile` needs it, it is a file, too."""
-
     def __init__(self, path: Path) -> None:
         self.path = path
         try:

@@ -21,7 +21,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -250,19 +250,38 @@ class SavedTrajectory(AnyTrajectory):
         return {name: part.size for name, (part, _) in self._parts.items()}
 
     def check_frames(self, stop: threading.Event | None = None, progress: Progress | None = None) -> None:
-        """Read every frame once, and tell how many of them are read.
+        """Read every frame once, those of a step together, and tell how many of them are read.
 
         Raises:
-            TrajectoryFileError: One is damaged.
+            TrajectoryFileError: One is damaged; none of an earlier step is.
             Cancelled: `stop` was set.
         """
-        frames = [(name, k) for name, rows in self._rows.items() for k in rows]
+        frames = sorted(((name, k) for name, rows in self._rows.items() for k in rows), key=lambda frame: frame[1])
         for done, (name, k) in enumerate(frames, start=1):
             if stop is not None and stop.is_set():
                 raise Cancelled
             self._frame(name, k)
             if progress is not None:
                 progress(done, len(frames))
+
+    def cut(self, last: int) -> SavedTrajectory:
+        """The run up to a step, from the same file: what is left of one whose frames after that are damaged."""
+        ended = translate("errors", "its file is damaged after step {0}").format(last)
+        record = replace(self._record, steps=self._record.steps[:last], ended=ended)
+        parts = {name: (replace(part, numbers=[k for k in part.numbers if k <= last]), start)
+                 for name, (part, start) in self._parts.items()}  # fmt: skip
+        parts = {name: found for name, found in parts.items() if found[0].numbers}
+        return SavedTrajectory(self._source, record, parts, self.schema)
+
+    def whole_steps(self) -> int:
+        """Number of the last state up to which every frame is what was saved; -1 if not even the first one is."""
+        for k in range(len(self._record.steps) + 1):
+            try:
+                for name in self._parts:
+                    self._frame(name, k)
+            except TrajectoryFileError:
+                return k - 1
+        return len(self._record.steps)
 
     def close(self) -> None:
         """Close the file; frames that were handed out stay valid."""

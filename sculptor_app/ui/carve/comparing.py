@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication, QRect, Slot
 from PySide6.QtGui import QActionGroup, QColor, QImage, QPainter
 from PySide6.QtWidgets import QMenu, QWidget
 
+from sculptor_app.core.errors import TrajectoryFileError
 from sculptor_app.core.texts import amount_text
 from sculptor_app.core.trajectory.levels import LOCKS
 from sculptor_app.session.session import Session, ShownRun
@@ -128,8 +129,11 @@ class ComparingPresenter(FramePresenter):
         from sculptor_app.measures import pictures
 
         kind = self._stage.kinds[0]
-        picture = pictures.difference_picture(trajectory, step, other, state, kind)
-        numbers = pictures.difference(trajectory, step, other, state, kind)
+        try:
+            picture = pictures.difference_picture(trajectory, step, other, state, kind)
+            numbers = pictures.difference(trajectory, step, other, state, kind)
+        except TrajectoryFileError as error:
+            return Shown(None, why_empty=error.message), ""
         note = "" if numbers is None else self.tr("rms {0}").format(amount_text(pictures.rms(numbers)))
         return Shown(to_image(picture), picture.limit, picture.note, picture.seen), note
 
@@ -140,11 +144,14 @@ class ComparingPresenter(FramePresenter):
         from sculptor_app.measures import pictures
 
         kind, state = self._stage.kinds[0], self._session.compared_state
-        if panel_index == 1:
-            return pictures.frame(compared.trajectory, state, kind)
-        if self._contrast == WIPE:
+        try:
+            if panel_index == 1:
+                return pictures.frame(compared.trajectory, state, kind)
+            if self._contrast == WIPE:
+                return None
+            return pictures.difference(trajectory, self._session.state, compared.trajectory, state, kind)
+        except TrajectoryFileError:  # which the frame says
             return None
-        return pictures.difference(trajectory, self._session.state, compared.trajectory, state, kind)
 
 
 def wiped(one: QImage | None, other: QImage | None, share: float) -> QImage | None:

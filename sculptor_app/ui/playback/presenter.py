@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QImage
 
+from sculptor_app.core.errors import TrajectoryFileError
 from sculptor_app.core.trajectory.levels import NoiseLevel, phase_spans
 from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.session.session import LoopMode, Session
@@ -288,4 +289,7 @@ class FramePresenter(PlaybackPresenter):
         kind = self._stage.kinds[panel_index]
         step = self.shown_step(kind, self._session.state)
         numbers = self.pictures.shown(step, kind).numbers
-        return pictures.frame(trajectory, step, kind) if numbers is None else numbers
+        try:
+            return pictures.frame(trajectory, step, kind) if numbers is None else numbers
+        except TrajectoryFileError:  # which the frame says
+            return None

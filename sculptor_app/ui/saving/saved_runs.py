@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from sculptor_app.core.errors import TrajectoryFileError
 from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.formats import FORMATS, Export, settings_suffixes
 from sculptor_app.session.session import Session
@@ -23,7 +25,21 @@ from sculptor_app.ui.widgets.names import PICTURE_ENDINGS, run_filter
 
 if TYPE_CHECKING:
     from sculptor_app.core.trajectory.base import AnyTrajectory
+    from sculptor_app.core.trajectory.file import SavedTrajectory
     from sculptor_app.core.trajectory.journal import JournalTrajectory
+
+
+CHECKED_FIRST_BYTES = 64_000_000
+"""Size of a file up to which all of it is read before it is shown: a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A run that can be shown."""
+
+    run: SavedTrajectory
+    instead_of: SavedTrajectory | None = None  # the same that was shown, whose later frames are damaged
+    damage: TrajectoryFileError | None = None  # why it is not all of the file
 
 
 class SavedRuns(QObject):
@@ -98,7 +114,9 @@ class SavedRuns(QObject):
 
     @Slot(object)
     def open(self, path: Path, compares: bool = False) -> None:
-        """Open a saved run; every frame is read once, so that none turns out to be damaged while it is looked at.
+        """Open a saved run; of a damaged one what comes before the first damaged step.
+
+        Every frame is read once, before it is shown or, where that would take long, while it is.
 
         Of an exported picture, film or page, the settings are read.
 
@@ -111,12 +129,24 @@ class SavedRuns(QObject):
             from sculptor_app.core.trajectory.file import open_run  # numpy comes with it
 
             run = open_run(path)
+            is_shown = run.size_bytes > CHECKED_FIRST_BYTES
+            if is_shown:
+                yield _Opened(run)
             try:
                 run.check_frames(stop, self._task.report_progress)
+            except TrajectoryFileError as error:
+                last = run.whole_steps()
+                if last < 0:
+                    run.close()
+                    raise
+                yield _Opened(run.cut(last), run if is_shown else None, error)
             except BaseException:
-                run.close()
+                if not is_shown:
+                    run.close()
                 raise
-            yield run
+            else:
+                if not is_shown:
+                    yield _Opened(run)
 
         def settings_job(stop: threading.Event) -> Iterator[object]:
             from sculptor_app.exports.made_with import read_made_with  # numpy comes with it
@@ -179,23 +209,39 @@ class SavedRuns(QObject):
 
     @Slot(object)
     def _take(self, item: object) -> None:
-        from sculptor_app.core.trajectory.file import SavedTrajectory
         from sculptor_app.exports.made_with import MadeWith
 
         if isinstance(item, MadeWith):
             self.settings_found.emit(item, self._path.name)
         elif isinstance(item, Progress):
             self._bar.set_progress(item.done / item.total, self.tr("{0} of {1}").format(item.done, item.total))
-        elif isinstance(item, SavedTrajectory):
-            self._show(item, item.path.name)
-            before = self._session.run_before
+        elif isinstance(item, _Opened):
+            self._show_opened(item)
+
+    def _show_opened(self, opened: _Opened) -> None:
+        run, session = opened.run, self._session
+        if opened.instead_of is None:
+            self._show(run, run.path.name)
+            before = session.run_before
             if self._compares and before is not None:
-                self._session.show_again(before)
-                self._session.compare_with(self._session.run_before)
+                session.show_again(before)
+                session.compare_with(session.run_before)
+        elif session.trajectory is opened.instead_of:
+            step = min(session.state, run.last)
+            self._show(run, run.path.name)
+            session.go_to(step)
+        if opened.instead_of is not None:
+            session.forget(opened.instead_of)
+        if opened.damage is not None:
+            self._messages.show_message(
+                opened.damage.message, self.tr("What comes before, up to step {0}, is shown.").format(run.last)
+            )
 
     @Slot()
     def _show_stopped(self) -> None:
         self._bar.hide()
+        if self._session.source == self._path.name:  # it is there, and was only to be read through
+            return
         self._messages.show_message(self.tr("Stopped; no run was opened."), is_fault=False, passes=True)
 
     @Slot(object)

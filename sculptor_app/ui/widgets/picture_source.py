@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QBuffer, QIODevice, Qt
 from PySide6.QtGui import QImage
 
+from sculptor_app.core.errors import TrajectoryFileError
 from sculptor_app.measures.frame_kinds import FrameKind
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ class PictureSource:
         if found is not None:
             self._kept.move_to_end(key)
             return found
-        picture = _picture(self._trajectory, k, kind)
+        try:
+            picture = _picture(self._trajectory, k, kind)
+        except TrajectoryFileError as error:  # the file was damaged, or has gone, since it was opened
+            return Shown(None, why_empty=error.message)
         made = Shown(to_image(picture), picture.limit, picture.note, picture.seen)
         if made.image is not None:  # what is empty now may come: a twin when the run is finished
             self._keep(key, made)
@@ -121,7 +125,10 @@ class PictureSource:
         kept = self._kept.get((k, kind)) if _every(self._trajectory) == 1 else None
         if kept is not None and kept.image is not None:
             return kept.image
-        return to_image(_small_picture(self._trajectory, k, kind))
+        try:
+            return to_image(_small_picture(self._trajectory, k, kind))
+        except TrajectoryFileError:
+            return None
 
     def _keep(self, key: tuple[int, FrameKind], made: Shown) -> None:
         self._kept[key] = made

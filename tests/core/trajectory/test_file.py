@@ -165,6 +165,31 @@ def test_its_measures_are_those_of_the_run(tmp_path: Path) -> None:
     assert np.isfinite(own.guidance_norms()[1:]).all()
 
 
+@pytest.mark.parametrize("bent", [0, 1, 5, 8])
+def test_of_a_damaged_file_what_comes_before_is_whole(tmp_path: Path, bent: int) -> None:
+    run = made_run(guidance=3.0)
+    content = bytearray(content_of(run))
+    content[content.index(run.guess(bent).tobytes() if bent == 5 else run.state(bent).tobytes()) + 9] ^= 4
+    opened = open_run(saved(tmp_path, bytes(content)))
+    with pytest.raises(TrajectoryFileError, match=f"step {bent} is not what was saved"):
+        opened.check_frames()
+    assert opened.whole_steps() == bent - 1
+    if bent == 0:
+        return
+    left = opened.cut(bent - 1)
+    left.check_frames()
+    assert (left.last, left.planned_steps, left.is_complete) == (bent - 1, 8, False)
+    assert frames_of(left) == frames_of(run)[: len(FRAMES) * bent]
+    (tmp_path / "again").mkdir()
+    again = reopened(tmp_path / "again", left)
+    assert (again.last, again.ended) == (bent - 1, f"its file is damaged after step {bent - 1}")
+    assert frames_of(again) == frames_of(left)
+
+
+def test_a_whole_file_is_whole_to_its_end(tmp_path: Path) -> None:
+    assert reopened(tmp_path, made_run(taken=3)).whole_steps() == 3
+
+
 def test_frames_are_read_only_and_outlive_the_file(tmp_path: Path) -> None:
     run = reopened(tmp_path, made_run())
     frame = run.state(2)

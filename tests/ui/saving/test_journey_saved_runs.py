@@ -18,6 +18,7 @@ from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.exports.saved_run import write_sculpt
 from sculptor_app.measures.frame_kinds import FrameKind
+from sculptor_app.ui.saving import saved_runs
 from tests.helpers.runs import made_run
 from tests.helpers.window import RUN_MS, Driver
 
@@ -93,19 +94,92 @@ def test_it_is_shown_on_carve_whichever_page_is_in_front(
     assert ready.session.source == "made.sculpt"
 
 
-@pytest.mark.parametrize("place", [0.3, 0.7])
-def test_a_damaged_file_is_refused_and_what_is_on_screen_stays(
-    finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: float
-) -> None:
-    path, run = tmp_path / "made.sculpt", finished.session.trajectory
+def with_damage(path: Path, state: int) -> Path:
+    """A saved run of 16 × 16 pixels, one bit of one of whose states has flipped."""
     write_sculpt(path, made_run())
     content = bytearray(path.read_bytes())
-    content[int(place * len(content))] ^= 1
+    place = content.index(made_run().state(state).tobytes())
+    content[place + 40] ^= 1
     path.write_bytes(content)
-    open_by_menu(finished, path, monkeypatch)
+    return path
+
+
+def test_a_file_whose_first_state_is_damaged_is_refused_and_what_is_on_screen_stays(
+    finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished.session.trajectory
+    open_by_menu(finished, with_damage(tmp_path / "made.sculpt", 0), monkeypatch)
     assert "made.sculpt is damaged" in finished.window.panels.messages.message
     assert finished.session.trajectory is run
     assert finished.window.panels.run_bar.isHidden()
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_of_a_damaged_file_what_comes_before_is_shown(
+    finished: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_large: bool
+) -> None:
+    if is_large:
+        monkeypatch.setattr(saved_runs, "CHECKED_FIRST_BYTES", 0)
+    before = finished.session.trajectory
+    open_by_menu(finished, with_damage(tmp_path / "made.sculpt", 5), monkeypatch)
+    session, messages = finished.session, finished.window.panels.messages
+    assert messages.message.startswith("made.sculpt is damaged: step 5 is not what was saved. What comes before, up to")
+    run = session.trajectory
+    assert isinstance(run, SavedTrajectory)
+    assert (run.last, session.last, session.position) == (4, 4, 4)
+    np.testing.assert_array_equal(run.state(4), made_run().state(4))
+    assert [each.trajectory for each in session.runs_before] == [before]
+    finished.qtbot.waitUntil(lambda: session.measures is not None, timeout=RUN_MS)
+
+
+def test_a_large_file_is_shown_before_it_is_read_through(
+    ready: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_runs, "CHECKED_FIRST_BYTES", 0)
+    reading, go_on, check = threading.Event(), threading.Event(), SavedTrajectory.check_frames
+
+    def slow(run: SavedTrajectory, stop: threading.Event, progress: object) -> None:
+        reading.set()
+        go_on.wait(30)
+        check(run, stop, progress)
+
+    monkeypatch.setattr(SavedTrajectory, "check_frames", slow)
+    bench, session = ready.window.bench, ready.session
+    bench.saved_runs.open(with_damage(tmp_path / "made.sculpt", 6))
+    ready.qtbot.waitUntil(lambda: session.trajectory is not None and reading.is_set(), timeout=RUN_MS)
+    assert (session.last, bench.saved_runs.is_busy) == (8, True)
+    session.go_to(3)
+    ready.flush()
+    assert bench.presenter.picture(FrameKind.NOISY_STATE) is not None
+    session.go_to(6)  # not known to be damaged yet
+    ready.flush()
+    assert bench.presenter.picture(FrameKind.NOISY_STATE) is None
+    assert bench.presenter.value_text(1, 2, 2) == ""
+    session.go_to(3)
+    go_on.set()
+    ready.qtbot.waitUntil(lambda: session.last == 5, timeout=RUN_MS)
+    assert (session.position, session.runs_before) == (3, ())
+
+
+def test_reading_through_a_large_file_can_be_stopped_and_it_stays(
+    ready: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_runs, "CHECKED_FIRST_BYTES", 0)
+    check = SavedTrajectory.check_frames
+
+    def waiting(run: SavedTrajectory, stop: threading.Event, progress: object) -> None:
+        stop.wait(30)
+        check(run, stop, progress)
+
+    monkeypatch.setattr(SavedTrajectory, "check_frames", waiting)
+    write_sculpt(tmp_path / "made.sculpt", made_run())
+    saved = ready.window.bench.saved_runs
+    saved.open(tmp_path / "made.sculpt")
+    ready.qtbot.waitUntil(lambda: ready.session.trajectory is not None, timeout=RUN_MS)
+    saved.stop()
+    ready.qtbot.waitUntil(lambda: not saved.is_busy, timeout=RUN_MS)
+    assert (ready.session.last, ready.window.panels.messages.isVisible()) == (8, False)
+    assert ready.window.panels.run_bar.isHidden()
 
 
 def test_opening_can_be_stopped(ready: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
