@@ -328,6 +328,9 @@ def _encode(
                     progress(min(number + 1, len(frames)), len(frames))
             container.mux(stream.encode(None))
     except av.FFmpegError as error:
+        disk = error.__cause__ or error.__context__  # a callback of PyAV's writes into the file
+        if isinstance(disk, OSError) and not isinstance(disk, av.FFmpegError):
+            raise disk from None  # `replacing` makes a sentence of it
         raise ExportError(
             translate("errors", "The film could not be encoded ({0}).").format(error),
             translate("errors", "Choose another format, or a smaller size."),

@@ -16,6 +16,7 @@ from sculptor_app.exports.formats import FORMATS, Export, ExportFormat, picture_
 from sculptor_app.exports.settings import read_settings
 from tests.helpers.grids import made_grid
 from tests.helpers.runs import made_run
+from tests.training.tiny import no_file_larger_than
 
 
 @pytest.mark.parametrize("source", [made_run(steps=3), made_grid(2, 3)], ids=["run", "grid"])
@@ -76,3 +77,15 @@ def test_commands_offer_every_format_that_shows_a_picture(command: str, capsys: 
 def test_the_table_is_read_without_numpy_and_pillow() -> None:
     program = "import sys, sculptor_app.exports.formats; sys.exit(bool({'numpy', 'PIL'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such limit")
+@pytest.mark.parametrize("row", FORMATS.values(), ids=FORMATS)
+def test_a_disk_that_takes_no_more_is_one_sentence_and_the_old_file_stays(tmp_path: Path, row: ExportFormat) -> None:
+    path = row.named(tmp_path / "x")
+    path.write_bytes(b"old")
+    export = Export(made_run(steps=20, size=64, fresh_noise=True), AnimationOptions(), 20)
+    with no_file_larger_than(3_000), pytest.raises(ExportError, match=r"x\.\w+ could not be written .File too large"):
+        row.write(path, export)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
