@@ -27,8 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sculptor_app.core.files import sweep_beside
+from sculptor_app.core.trajectory.base import AnyTrajectory
 from sculptor_app.core.trajectory.file import open_run
 from sculptor_app.core.trajectory.journal import leftovers, new_journal, open_journal
+from sculptor_app.core.trajectory.step import Step
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.exports.animation.options import AnimationOptions
 from sculptor_app.exports.formats import FORMATS, Export
@@ -105,9 +107,9 @@ def recording() -> Tried:
     append = Trajectory.append
 
     def work(folder: Path) -> None:
-        def counted(run: Trajectory, step: object) -> None:
-            append(run, step)  # type: ignore[arg-type]
-            recorded.value = run.last
+        def counted(self: Trajectory, step: Step) -> None:
+            append(self, step)
+            recorded.value = self.last
 
         Trajectory.append = counted  # type: ignore[method-assign]  # of this process alone
         made_run(steps=STEPS, size=EDGE, guidance=3.0, journal=new_journal(folder))
@@ -121,8 +123,7 @@ def recording() -> Tried:
             if run.last < recorded.value:
                 faults.append(f"{run.last} of {recorded.value} steps")
             for k in range(run.last + 1):
-                pairs = [(run.state(k), whole.state(k)), (run.guess(k), whole.guess(k))]
-                if any((a is None) != (b is None) or (a is not None and a.tobytes() != b.tobytes()) for a, b in pairs):
+                if _frames_of(run, k) != _frames_of(whole, k):
                     faults.append(f"step {k} is another one")
             run.close()
             path.unlink()
@@ -135,10 +136,17 @@ def recording() -> Tried:
 # Saving and exporting -------------------------------------------------------------------------------------------------
 
 
+def _frames_of(run: AnyTrajectory, k: int) -> list[bytes]:
+    return [b"" if frame is None else frame.tobytes() for frame in (run.state(k), run.guess(k))]
+
+
 def writing(kind: str) -> Tried:
     """A file that is written over one that is there."""
     run = made_run(steps=STEPS, size=EDGE, guidance=3.0)
     before = b"what was there before"
+
+    def prepare(folder: Path) -> None:
+        (folder / f"x.{kind}").write_bytes(before)
 
     def work(folder: Path) -> None:
         FORMATS[kind].write(folder / f"x.{kind}", Export(run, AnimationOptions(caption=False), run.last))
@@ -157,7 +165,7 @@ def writing(kind: str) -> Tried:
             faults.append(f"{', '.join(left)} not swept away")
         return faults
 
-    return Tried(f"writing {kind}", work, judge, lambda folder: (folder / f"x.{kind}").write_bytes(before) and None)
+    return Tried(f"writing {kind}", work, judge, prepare)
 
 
 def _faults_of(path: Path, kind: str) -> list[str]:

@@ -147,6 +147,7 @@ class FramePresenter(PlaybackPresenter):
         super().__init__(session, timeline, transport, stage)
         self._stage, self._film = stage, film
         self.pictures = PictureSource()
+        timeline.set_pictures(self._thumbnail)
         self.film_kind = self.first_film_kind
         self._show_film()
         film.step_requested.connect(self._go_to_cell)

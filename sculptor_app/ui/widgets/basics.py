@@ -211,11 +211,12 @@ def paint_frame(painter: QPainter, rect: QRectF, ink: QColor | str) -> None:
     painter.fillRect(QRectF(rect.right() - width, rect.top(), width, rect.height()), colour)
 
 
-def show_tip(at: QPoint, text: str, owner: QWidget, shun: QRect) -> None:
+def show_tip(at: QPoint, text: str, owner: QWidget, shun: QRect, beside: QRect | None = None) -> None:
     """A tooltip that covers nothing of a rectangle: above it, at one of its sides, or below it.
 
     Args:
-        at: the pointer; at, shun: in pixels of the screens.
+        at: the pointer; at, shun, beside: in pixels of the screens.
+        beside: what stands at the pointer, over the rectangle; the tooltip comes to the right or left of it.
     """
     QToolTip.showText(at, text, owner)
     label = next((each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel")), None)
@@ -224,6 +225,9 @@ def show_tip(at: QPoint, text: str, owner: QWidget, shun: QRect) -> None:
         return
     size = label.size()
     x = min(max(at.x() - size.width() // 2, screen.left()), screen.right() + 1 - size.width())
+    if beside is not None:
+        right, left = beside.right() + 1 + TIP_GAP_PX, beside.left() - size.width() - TIP_GAP_PX
+        x = right if right + size.width() <= screen.right() + 1 else max(left, screen.left())
     y = min(max(at.y() - size.height() // 2, screen.top()), screen.bottom() + 1 - size.height())
     sides = QPoint(shun.left() - size.width() - TIP_GAP_PX, y), QPoint(shun.right() + 1 + TIP_GAP_PX, y)
     over, under = QPoint(x, shun.top() - size.height() - TIP_GAP_PX), QPoint(x, shun.bottom() + 1 + TIP_GAP_PX)

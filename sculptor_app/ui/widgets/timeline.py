@@ -4,13 +4,24 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
+from PySide6.QtGui import (
+    QHelpEvent,
+    QHideEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets import timeline_paint
-from sculptor_app.ui.widgets.basics import show_tip
+from sculptor_app.ui.widgets.basics import TIP_GAP_PX, paint_frame, show_tip
 from sculptor_app.ui.widgets.names import (
     band_name,
     neighbour_phase_step,
@@ -19,9 +30,43 @@ from sculptor_app.ui.widgets.names import (
     ratio_name,
     step_range,
 )
+from sculptor_app.ui.widgets.picture_source import shrunk
 from sculptor_app.ui.widgets.timeline_paint import Axis
 
 _SIDE = 1
+STEP_PICTURE_PX = 112
+"""Longer side of the picture over the pointer."""
+
+
+class StepPicture(QWidget):
+    """A small picture of a state over the timeline, above the pointer; takes no part in anything."""
+
+    def __init__(self, owner: QWidget) -> None:
+        super().__init__(owner, Qt.WindowType.ToolTip)
+        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._image = QImage()
+
+    @property
+    def image(self) -> QImage:
+        """What it shows."""
+        return self._image
+
+    def show_at(self, image: QImage, middle: QPoint) -> None:
+        """Show a picture over a place, in pixels of the screens."""
+        self._image = shrunk(image, STEP_PICTURE_PX)
+        self.resize(self._image.size() + QSize(2, 2))
+        screen = self.screen().availableGeometry()
+        left = min(max(middle.x() - self.width() // 2, screen.left()), screen.right() + 1 - self.width())
+        self.move(left, middle.y() - self.height() - TIP_GAP_PX)
+        self.show()
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.drawImage(1, 1, self._image)
+        paint_frame(painter, QRectF(self.rect()), theme().tokens.text)
+        painter.end()
 
 
 class Timeline(QSlider):
@@ -47,8 +92,11 @@ class Timeline(QSlider):
         self._is_silent = False
         self._wheel = 0
         self._magnification = 1.0
+        self._picture: Callable[[int], QImage | None] = lambda step: None
+        self._preview: StepPicture | None = None  # made when it is shown first
         self._layers: tuple[QPixmap, QPixmap] | None = None  # kept: they cost most, and stay while the cursor moves
         self.setRange(0, 0)
+        self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Timeline"))
@@ -115,6 +163,10 @@ class Timeline(QSlider):
         """Set what is said where nothing is planned."""
         self._empty_text = text
         self._dress()
+
+    def set_pictures(self, picture: Callable[[int], QImage | None]) -> None:
+        """Where the small picture of a state comes from that is shown over the pointer; may return None."""
+        self._picture = picture
 
     def set_start_text(self, text: str) -> None:
         self._start_text = text
@@ -271,6 +323,7 @@ class Timeline(QSlider):
         self._layers = None
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._hide_preview()
         if event.button() == Qt.MouseButton.LeftButton:
             self.setSliderDown(True)
             self._ask_at(event)
@@ -279,6 +332,31 @@ class Timeline(QSlider):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self.isSliderDown():
             self._ask_at(event)
+        else:
+            self._show_preview(event.position().toPoint())
+
+    def _show_preview(self, place: QPoint) -> None:
+        """Show the state under the pointer, if it has been computed."""
+        step = self.step_at(place)
+        image = self._picture(step) if self._planned and step <= self._available else None
+        if image is None or image.isNull():
+            self._hide_preview()
+            return
+        if self._preview is None:
+            self._preview = StepPicture(self)
+        self._preview.show_at(image, self.mapToGlobal(QPoint(place.x(), 0)))
+
+    def _hide_preview(self) -> None:
+        if self._preview is not None:
+            self._preview.hide()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hide_preview()
+        super().leaveEvent(event)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        self._hide_preview()
+        super().hideEvent(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self.isSliderDown() and event.button() == Qt.MouseButton.LeftButton:
@@ -313,7 +391,9 @@ class Timeline(QSlider):
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             text = self.describe(self.step_at(event.pos())) if self._planned else ""
-            show_tip(event.globalPos(), text, self, QRect(self.mapToGlobal(QPoint()), self.size()))
+            is_shown = self._preview is not None and self._preview.isVisible()
+            beside = self._preview.geometry() if self._preview is not None and is_shown else None
+            show_tip(event.globalPos(), text, self, QRect(self.mapToGlobal(QPoint()), self.size()), beside)
             return True
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.LanguageChange):
             self._dress()

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QAccessible, QColor, QHelpEvent, QWheelEvent
+from PySide6.QtGui import QAccessible, QColor, QHelpEvent, QImage, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from sculptor_app.core.texts import ratio_text
 from sculptor_app.core.trajectory.levels import PHASES, PhaseSpan
 from sculptor_app.ui import theme
-from sculptor_app.ui.widgets import names, timeline_paint
+from sculptor_app.ui.widgets import names, timeline, timeline_paint
 from sculptor_app.ui.widgets.timeline import Timeline
 from sculptor_app.ui.widgets.timeline_paint import Axis, spread
 from tests.ui.widgets.conftest import spans_of
@@ -375,3 +375,74 @@ def test_a_timeline_of_no_run_says_why_it_is_empty(qtbot: QtBot) -> None:
     bare.set_empty_text("The picture is on its way…")
     assert bare.grab().toImage() != silent
     assert bare.grab().toImage().pixelColor(30, MIDDLE) == QColor(theme.theme().tokens.well)  # no hatched field
+
+
+# The picture over the pointer -----------------------------------------------------------------------------------------
+
+
+def hover(line: Timeline, place: QPoint, held: Qt.MouseButton = Qt.MouseButton.NoButton) -> None:
+    to = QPointF(place)
+    none, no_key = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
+    moved = QMouseEvent(QEvent.Type.MouseMove, to, line.mapToGlobal(to), none, held, no_key)
+    QApplication.sendEvent(line, moved)
+
+
+@pytest.fixture
+def pictured(line: Timeline) -> Timeline:
+    """State k is k + 1 pixels high and 40 wide; there are 30 of them."""
+    line.set_available(30)
+
+    def picture(step: int) -> QImage:
+        image = QImage(40, step + 1, QImage.Format.Format_RGB32)
+        image.fill(QColor("red"))
+        return image
+
+    line.set_pictures(picture)
+    return line
+
+
+def test_the_state_under_the_pointer_is_shown_over_it(pictured: Timeline) -> None:
+    hover(pictured, at(19))
+    shown = pictured._preview
+    assert shown is not None
+    assert shown.isVisible()
+    assert (shown.image.width(), shown.image.height()) == (timeline.STEP_PICTURE_PX, timeline.STEP_PICTURE_PX // 2)
+    assert shown.geometry().bottom() < pictured.mapToGlobal(QPoint()).y()
+    hover(pictured, at(9))
+    assert shown.image.height() == timeline.STEP_PICTURE_PX // 4
+    QApplication.sendEvent(pictured, QEvent(QEvent.Type.Leave))
+    assert not shown.isVisible()
+
+
+def test_a_state_that_is_not_there_has_no_picture_and_a_drag_none(pictured: Timeline, qtbot: QtBot) -> None:
+    hover(pictured, at(31))
+    assert pictured._preview is None
+    hover(pictured, at(30))
+    shown = pictured._preview
+    assert shown is not None
+    assert shown.isVisible()
+    qtbot.mousePress(pictured, Qt.MouseButton.LeftButton, pos=at(30))
+    assert not shown.isVisible()  # the frames show it
+    hover(pictured, at(20), Qt.MouseButton.LeftButton)
+    assert not shown.isVisible()
+    qtbot.mouseRelease(pictured, Qt.MouseButton.LeftButton, pos=at(20))
+    hover(pictured, at(21))
+    assert shown.isVisible()
+    pictured.hide()
+    assert not shown.isVisible()
+
+
+def test_without_pictures_there_is_none(line: Timeline) -> None:
+    hover(line, at(19))
+    assert line._preview is None
+
+
+@pytest.mark.parametrize("step", [3, 15, 30])
+def test_a_tooltip_stands_beside_the_picture(pictured: Timeline, step: int) -> None:
+    hover(pictured, at(step))
+    place = at(step)
+    QApplication.sendEvent(pictured, QHelpEvent(QEvent.Type.ToolTip, place, pictured.mapToGlobal(place)))
+    tip = next(each for each in QApplication.topLevelWidgets() if each.inherits("QTipLabel") and each.isVisible())
+    assert pictured._preview is not None
+    assert not tip.geometry().intersects(pictured._preview.geometry())
+    QToolTip.hideText()
