@@ -243,7 +243,8 @@ class FullScreen(QWidget):
         self._hint.setFont(font)
         tokens = theme().tokens
         self._hint.setStyleSheet(
-            f"background: {tokens.bubble}; color: {tokens.on_bubble}; border-radius: 8px; padding: 6px 14px;"
+            f"background: {tokens.bubble}; color: {tokens.on_bubble}; border-radius: 8px; padding: 6px 14px; "
+            f"font-size: {font.pointSizeF():.1f}pt;"  # a style sheet that is new to a label has the program's size
         )
         self._hint.setText(" · ".join(keys))
         self._hint.adjustSize()
