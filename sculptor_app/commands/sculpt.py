@@ -236,7 +236,7 @@ def _run(arguments: argparse.Namespace, check: Check, sample: Sample) -> int:
         run = made.trajectory
         options = with_frames_that_are_there(arguments.out, options_of(arguments, run), run)
         if arguments.save is not None and run.info.space == "latents":
-            _find_map(made.engine, run, interruption)  # by which they are seen without the model
+            find_map(made.engine, run, interruption)  # by which they are seen without the model
         save_run(arguments, run, interruption)
         decoded = _decoded(made.engine, run, options, arguments, interruption)
         write_files(arguments, options, run, made.measures, run.last, interruption, decoded)
@@ -364,7 +364,7 @@ def _decoded(
     rest = len(states) * len(kinds_of(options)) - len(decoded)
     if rest:
         if run.info.latent_map is None:
-            _find_map(engine, run, interruption)
+            find_map(engine, run, interruption)
         told.append(f"{frames_text(rest)} {seen_text(run, options, states[-1])}")
     say(f"Of latents: {'; '.join(told)}.", stderr())
     return decoded
@@ -414,7 +414,7 @@ def _decode(
     return note and f"Frames were {note}."
 
 
-def _find_map(engine: Engine, run: Trajectory, interruption: Interruption) -> None:
+def find_map(engine: Engine, run: Trajectory, interruption: Interruption) -> None:
     """Give a run the linear map of its model's latents; without it their first three channels are seen."""
     from sculptor_app.core.trajectory.latent_map import LatentMap
     from sculptor_app.diffusion.latents.decoding import find_latent_map

@@ -131,6 +131,31 @@ class Sampling:
             journal_folder=folders.journals(),
         )  # fmt: skip
 
+    def fork(
+        self,
+        engine: Engine,
+        trajectory: Trajectory,
+        k: int,
+        request: RunRequest,
+        stop: threading.Event,
+        *,
+        is_noised_back: bool,
+        budget_bytes: int,
+        watch_guidance: bool,
+    ) -> Generator[Event, None, None]:
+        """Go on from state k of a run in another way; see `diffusion.studies.fork.fork`.
+
+        Args:
+            is_noised_back: Take fresh noise of the request's seed onto state k, and go on from the level before.
+        """
+        from sculptor_app.diffusion.studies.fork import fork, noised_back
+
+        state = noised_back(trajectory, k, request.seed) if is_noised_back else None
+        return fork(
+            trajectory, k - is_noised_back, engine, stop, request, budget_bytes, watch_guidance=watch_guidance,
+            state=state, journal_folder=folders.journals(),
+        )  # fmt: skip
+
 
 # Models ---------------------------------------------------------------------------------------------------------------
 

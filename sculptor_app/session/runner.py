@@ -233,6 +233,28 @@ class SamplingRunner(QObject):
         self._ask_for(run, self._sampling_job(request, start))
         return run
 
+    def fork(self, trajectory: Trajectory, k: int, request: RunRequest, is_noised_back: bool = False) -> SampleRun:
+        """Go on from state k of a run in another way; rules and handle are those of `start`.
+
+        Args:
+            is_noised_back: see `Sampling.fork`.
+        """
+        run = SampleRun(self)
+        budget_bytes, watch_guidance = self.budget_bytes, self.watches_guidance
+
+        def job(stop: threading.Event) -> Iterator[object]:
+            from sculptor_app.measures.run_measures import measured  # numpy comes with it
+
+            return measured(
+                self._sampling.fork(
+                    self._made_engine(), trajectory, k, request, stop, is_noised_back=is_noised_back,
+                    budget_bytes=budget_bytes, watch_guidance=watch_guidance,
+                )
+            )  # fmt: skip
+
+        self._ask_for(run, job)
+        return run
+
     def submit(self, work: Work) -> ModelRun:
         """Do other work with the engine, in the worker thread, under the same rules.
 

@@ -37,6 +37,7 @@ class SchedulerClass:
         stages: calls of `step`, and of the network, for each step that is shown; the last step may take one alone.
         is_own_only: whether its network was trained on levels that no other class has: only it can sample that one.
         ends_clean: of `Family.ALPHAS`, whether the last state has no noise, whatever the schedule's last level is.
+        draws_noise: whether its steps add fresh noise, with whatever settings; see the function `draws_noise`.
     """
 
     name: str  # in diffusers
@@ -46,42 +47,45 @@ class SchedulerClass:
     stages: int = 1
     is_own_only: bool = False
     ends_clean: bool = False
+    draws_noise: bool = False
 
 
-DDPM = SchedulerClass("DDPMScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True)
+DDPM = SchedulerClass("DDPMScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True, draws_noise=True)
 DDIM = SchedulerClass("DDIMScheduler", Family.ALPHAS, clips=True, thresholds=True)
 PNDM = SchedulerClass("PNDMScheduler", Family.ALPHAS)
-LCM = SchedulerClass("LCMScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True)
-TCD = SchedulerClass("TCDScheduler", Family.ALPHAS)
+LCM = SchedulerClass("LCMScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True, draws_noise=True)
+TCD = SchedulerClass("TCDScheduler", Family.ALPHAS, draws_noise=True)
 EULER = SchedulerClass("EulerDiscreteScheduler", Family.SIGMAS)
-EULER_ANCESTRAL = SchedulerClass("EulerAncestralDiscreteScheduler", Family.SIGMAS)
+EULER_ANCESTRAL = SchedulerClass("EulerAncestralDiscreteScheduler", Family.SIGMAS, draws_noise=True)
 HEUN = SchedulerClass("HeunDiscreteScheduler", Family.SIGMAS, clips=True, stages=2)
 LMS = SchedulerClass("LMSDiscreteScheduler", Family.SIGMAS)
 KDPM2 = SchedulerClass("KDPM2DiscreteScheduler", Family.SIGMAS, stages=2)
-KDPM2_ANCESTRAL = SchedulerClass("KDPM2AncestralDiscreteScheduler", Family.SIGMAS, stages=2)
+KDPM2_ANCESTRAL = SchedulerClass("KDPM2AncestralDiscreteScheduler", Family.SIGMAS, stages=2, draws_noise=True)
 DPM_MULTISTEP = SchedulerClass("DPMSolverMultistepScheduler", Family.SPLIT_SIGMAS, thresholds=True)
 DPM_SINGLESTEP = SchedulerClass("DPMSolverSinglestepScheduler", Family.SPLIT_SIGMAS, thresholds=True)
 UNIPC = SchedulerClass("UniPCMultistepScheduler", Family.SPLIT_SIGMAS, thresholds=True)
 DEIS = SchedulerClass("DEISMultistepScheduler", Family.SPLIT_SIGMAS, thresholds=True)
-SA_SOLVER = SchedulerClass("SASolverScheduler", Family.SPLIT_SIGMAS, thresholds=True)
+SA_SOLVER = SchedulerClass("SASolverScheduler", Family.SPLIT_SIGMAS, thresholds=True, draws_noise=True)
 FLOW_EULER = SchedulerClass("FlowMatchEulerDiscreteScheduler", Family.FLOW)
 FLOW_HEUN = SchedulerClass("FlowMatchHeunDiscreteScheduler", Family.FLOW, stages=2)
 EDM_EULER = SchedulerClass("EDMEulerScheduler", Family.EDM)
 EDM_MULTISTEP = SchedulerClass("EDMDPMSolverMultistepScheduler", Family.EDM, thresholds=True)
 
 _OWN_ONLY = (
-    SchedulerClass("DDPMParallelScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True),
+    SchedulerClass(
+        "DDPMParallelScheduler", Family.ALPHAS, clips=True, thresholds=True, ends_clean=True, draws_noise=True
+    ),
     SchedulerClass("DDIMParallelScheduler", Family.ALPHAS, clips=True, thresholds=True),
-    SchedulerClass("UnCLIPScheduler", Family.ALPHAS, clips=True, is_own_only=True, ends_clean=True),
+    SchedulerClass("UnCLIPScheduler", Family.ALPHAS, clips=True, is_own_only=True, ends_clean=True, draws_noise=True),
     SchedulerClass("CogVideoXDDIMScheduler", Family.ALPHAS, is_own_only=True),
-    SchedulerClass("CogVideoXDPMScheduler", Family.ALPHAS, is_own_only=True),
-    SchedulerClass("FlowMatchLCMScheduler", Family.FLOW),
-    SchedulerClass("LTXEulerAncestralRFScheduler", Family.FLOW, is_own_only=True),
-    SchedulerClass("CMStochasticIterativeScheduler", Family.CONSISTENCY, is_own_only=True),
+    SchedulerClass("CogVideoXDPMScheduler", Family.ALPHAS, is_own_only=True, draws_noise=True),
+    SchedulerClass("FlowMatchLCMScheduler", Family.FLOW, draws_noise=True),
+    SchedulerClass("LTXEulerAncestralRFScheduler", Family.FLOW, is_own_only=True, draws_noise=True),
+    SchedulerClass("CMStochasticIterativeScheduler", Family.CONSISTENCY, is_own_only=True, draws_noise=True),
     SchedulerClass("SCMScheduler", Family.TRIGFLOW, is_own_only=True),
     SchedulerClass("IPNDMScheduler", Family.ANGLES, is_own_only=True),
-    SchedulerClass("DDPMWuerstchenScheduler", Family.WUERSTCHEN, is_own_only=True),
-    SchedulerClass("ScoreSdeVeScheduler", Family.SCORE, is_own_only=True),
+    SchedulerClass("DDPMWuerstchenScheduler", Family.WUERSTCHEN, is_own_only=True, draws_noise=True),
+    SchedulerClass("ScoreSdeVeScheduler", Family.SCORE, is_own_only=True, draws_noise=True),
 )
 """Classes that only come with a model."""
 
@@ -194,3 +198,14 @@ SCHEDULER_CLASSES: Mapping[str, SchedulerClass] = MappingProxyType(
 
 A model with any other runs, too, and its states are recorded; there is no guess of it.
 """
+
+
+def draws_noise(settings: Mapping[str, object]) -> bool:
+    """Whether a scheduler's steps add fresh noise, so that another seed leads elsewhere from the same state.
+
+    Args:
+        settings: its config, with its class as `_class_name`, as `RunInfo.sampler_settings` has it.
+    """
+    known = SCHEDULER_CLASSES.get(str(settings.get("_class_name", "")))
+    is_sde = str(settings.get("algorithm_type", "")).startswith("sde-")
+    return is_sde or bool(settings.get("stochastic_sampling")) or (known is not None and known.draws_noise)

@@ -126,8 +126,11 @@ class Trajectory(AnyTrajectory):
         self.budget_bytes = min(self.budget_bytes, budget_bytes)
         self._frames.shrink(budget_bytes)
 
-    def share(self, other: Trajectory, steps: int) -> None:
+    def share(self, other: Trajectory, steps: int, state: Frame | None = None) -> None:
         """Begin with the first steps of another run; this one must be as new.
+
+        Args:
+            state: In place of that which the last of these steps led to; None keeps it.
 
         Raises:
             ValueError: The runs do not fit together.
@@ -138,7 +141,8 @@ class Trajectory(AnyTrajectory):
         for k in range(1, steps + 1):
             guess, pair = other.guess(k), (other.guess_unconditional(k), other.guess_conditional(k))
             places = (self._append_optional(guess), self._append_pair(*pair), self._append_optional(other.returned(k)))
-            self._complete(self._frames.append(other.state(k)), *places, other.step(k))
+            led_to = other.state(k) if state is None or k < steps else state
+            self._complete(self._frames.append(led_to), *places, other.step(k))
 
     def _append_optional(self, frame: Frame | None) -> int | None:
         return None if frame is None else self._frames.append(frame)

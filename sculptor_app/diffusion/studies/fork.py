@@ -10,17 +10,20 @@ its guidance, would have it computed from zeros: such a fork is not exact.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from sculptor_app.core.requests.request import RequestError, RunRequest
 from sculptor_app.core.texts import translate
 from sculptor_app.core.trajectory.base import DEFAULT_BUDGET_BYTES, Fork
+from sculptor_app.core.trajectory.step import Frame
 from sculptor_app.core.trajectory.trajectory import Trajectory
 from sculptor_app.diffusion.observe.observer import state_in
 from sculptor_app.diffusion.pipelines.networks import stubbed_networks
@@ -44,6 +47,8 @@ def fork(
     budget_bytes: int = DEFAULT_BUDGET_BYTES,
     spill_folder: Path | None = None,
     watch_guidance: bool = False,
+    state: Frame | None = None,
+    journal_folder: Path | None = None,
 ) -> Generator[Event, None, None]:
     """Events of a run that goes on from state k of another one, as that run did or in another way.
 
@@ -54,13 +59,15 @@ def fork(
         request: What to sample from there on: another prompt, label or guidance. Model, sampler, number of steps and
             size are those of the run. With another seed the sampler's fresh noise is another one from there on. None
             is the request of the run, which it then repeats to the last bit.
-        budget_bytes, spill_folder, watch_guidance: As for `sample`.
+        budget_bytes, spill_folder, watch_guidance, journal_folder: As for `sample`.
+        state: (C, H, W) float32, to go on from in place of state k, as `noised_back` makes one; k is 1 or more. What a
+            sampler remembers of the steps before stays.
 
     Yields:
         `Started` with a trajectory that has its first k steps already, then a `StepTaken` for every further step.
 
     Raises:
-        NotForkable: There is no snapshot of that step.
+        NotForkable: There is no snapshot of that step, or its state cannot be changed.
         RequestError: The request differs in what both runs share, or there is no such step.
         Cancelled, SculptorError: As `sample`.
     """
@@ -74,16 +81,20 @@ def fork(
     _check(trajectory, k, old.request, new)
     if k:
         old.after(k)  # refused before anything is loaded
-    budget = StorageBudget(budget_bytes, spill_folder)
+    if state is not None:
+        _check_changed(trajectory, old, k, state)
+    budget = StorageBudget(budget_bytes, spill_folder, journal_folder)
     # Up to the fork the call is that of the run: what it draws beside the states' noise, it draws again.
     run = PipelineRun(engine, replace(new, seed=old.request.seed), old.start, watch_guidance, stop)
     new = replace(new, loras=run.request.loras)
     run.info = replace(run.info, request=new, forks=(*trajectory.info.forks, Fork(k, old.request)))
     snapshots = RunSnapshots(new, old.start, budget_bytes // SHARE_OF_BUDGET, budget.folder)
     snapshots.share(old, k)
-    replay = ForkReplay(snapshots, run, trajectory, k, None if new.seed == old.request.seed else new.seed)
+    replay = ForkReplay(snapshots, run, trajectory, k, None if new.seed == old.request.seed else new.seed, state)
     run.observer_options = replace(run.observer_options, step_hook=replay)
-    writer = TrajectoryWriter(run, snapshots, stop, budget, on_start=lambda new_run: new_run.share(trajectory, k))
+    writer = TrajectoryWriter(
+        run, snapshots, stop, budget, on_start=lambda new_run: new_run.share(trajectory, k, state)
+    )
     yield from stream_events(run, writer, replay.networks())
 
 
@@ -108,18 +119,66 @@ def _check(trajectory: Trajectory, k: int, old: RunRequest, new: RunRequest) -> 
             )
 
 
+def _check_changed(trajectory: Trajectory, old: RunSnapshots, k: int, state: Frame) -> None:
+    if state.shape != trajectory.shape or not np.isfinite(state).all():
+        raise RequestError(
+            translate("errors", "The state to go on from does not fit the run; give {0} finite values.").format(
+                " × ".join(map(str, trajectory.shape))
+            )
+        )
+    if not k or old.after(k).state is not None:
+        raise NotForkable(
+            translate("errors", "The state of step {0} cannot be changed in this run.").format(k),
+            translate("errors", "Choose a later step, or a model that makes one picture at a time."),
+        )
+
+
+def noised_back(trajectory: Trajectory, k: int, seed: int) -> Frame:
+    """State k of a run with fresh noise of a seed, back at the level of state k - 1: it can be denoised otherwise.
+
+    From x_k = a_k x_0 + s_k n it is (a / a_k) x_k + sqrt(s^2 - (a s_k / a_k)^2) e with a, s of state k - 1 and white e
+    of variance 1: one step of the forward process.
+
+    Args:
+        k: 2 or more, so that the noise at the start stays.
+
+    Raises:
+        RequestError: There is no such step, or a level is not known.
+    """
+    if not 2 <= k <= trajectory.last:
+        raise RequestError(
+            translate("errors", "Step {0} cannot be noised back; choose 2 to {1}.").format(k, trajectory.last)
+        )
+    before, here = trajectory.levels[k - 1], trajectory.levels[k]
+    if not before.is_known or not here.is_known or not here.signal:
+        raise RequestError(translate("errors", "The noise levels of this run are not known; choose another sampler."))
+    share = before.signal / here.signal
+    rest = math.sqrt(max(0.0, before.noise**2 - (share * here.noise) ** 2))
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise = torch.randn(trajectory.shape, generator=generator, dtype=torch.float32).numpy()
+    made: Frame = np.asarray(np.float32(share) * trajectory.state(k) + np.float32(rest) * noise, np.float32)
+    return made
+
+
 class ForkReplay(SnapshotRecorder):
     """Replay of the shared steps from their snapshots; a recorder of snapshots for those after them.
 
     Args:
         seed: What the generators go on with; None restores their states.
+        changed: State to go on from, in place of that of the last shared step; None keeps it.
     """
 
     def __init__(
-        self, snapshots: RunSnapshots, run: PipelineRun, trajectory: Trajectory, steps: int, seed: int | None
+        self,
+        snapshots: RunSnapshots,
+        run: PipelineRun,
+        trajectory: Trajectory,
+        steps: int,
+        seed: int | None,
+        changed: Frame | None = None,
     ) -> None:
         super().__init__(snapshots, run.random)
-        self._run, self._old, self._steps, self._seed = run, trajectory, steps, seed
+        self._run, self._old, self._steps, self._seed, self._changed = run, trajectory, steps, seed, changed
         self._is_live = steps == 0
 
     def networks(self) -> contextlib.AbstractContextManager[None]:
@@ -144,6 +203,8 @@ class ForkReplay(SnapshotRecorder):
             snapshot = self.snapshots.after(call.number)
             returned = self._old.returned(call.number)  # the pipeline changes it once more
             frame = self._old.state(call.number) if returned is None else returned
+            if self._changed is not None and call.number == self._steps:
+                frame = self._changed
             state = snapshot.tensor(frame, state_in(result).device)
             handed_on = tuple(snapshot.store.read(each, state.device) for each in snapshot.handed_on)
             result = _with_state(result, state, handed_on)

@@ -1,19 +1,23 @@
-"""The menu that runs what is on screen again, with one setting changed: everything else stays, the noise as well."""
+"""The menus that run what is on screen again with one setting changed: from its noise, or from the step shown on."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QComboBox, QMenu, QWidget
 
 from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RunRequest
+from sculptor_app.core.requests.samplers import draws_noise
 from sculptor_app.core.texts import number_text
 from sculptor_app.session.session import Session
 from sculptor_app.ui.carve.controls import Controls
 from sculptor_app.ui.carve.run_control import RunControl
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.trajectory import Trajectory
 
 STEPS = (5, 10, 20, 50, 100, 200)
 GUIDANCES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
@@ -33,6 +37,11 @@ class RunAgainMenu(QMenu):
         self._judge()
 
     @property
+    def can_run(self) -> bool:
+        """Whether there is a run that it is for."""
+        return self._request is not None
+
+    @property
     def _request(self) -> RunRequest | None:
         """What the run on screen was asked for, where that alone makes it again with the model that is open."""
         trajectory = self._session.trajectory
@@ -44,7 +53,7 @@ class RunAgainMenu(QMenu):
 
     @Slot()
     def _judge(self) -> None:
-        self.menuAction().setEnabled(self._request is not None)
+        self.menuAction().setEnabled(self.can_run)
 
     @Slot()
     def _fill(self) -> None:
@@ -83,6 +92,87 @@ class RunAgainMenu(QMenu):
         request = self._request
         if request is not None:
             self._run_control.sample(replace(request, **change))
+
+
+class ForkMenu(RunAgainMenu):
+    """Submenus of what a fork of the run on screen may have another one of, from the step shown on."""
+
+    def __init__(self, session: Session, run_control: RunControl, controls: Controls, parent: QWidget) -> None:
+        super().__init__(session, run_control, controls, parent)
+        self.setTitle(self.tr("&Fork here with"))
+        session.step_changed.connect(self._judge)
+        session.length_changed.connect(self._judge)
+
+    @property
+    def _run_of(self) -> Trajectory | None:
+        """The run on screen, as it was recorded, where it can be forked at the state shown."""
+        shown = self._session.trajectory
+        run = None if shown is None else shown.undecoded
+        if run is None or getattr(run, "snapshots", None) is None or not 1 <= self._session.state <= run.last:
+            return None
+        return cast("Trajectory", run)
+
+    @property
+    def _request(self) -> RunRequest | None:
+        run = self._run_of
+        if run is None or run.info.request.model != self._controls.model:
+            return None
+        return run.info.request
+
+    @property
+    def _draws_noise(self) -> bool:
+        run = self._run_of
+        return run is not None and draws_noise(run.info.sampler_settings)
+
+    @Slot()
+    def fork_with_fields(self) -> None:
+        """Fork with what the fields say, as far as a fork can have it."""
+        own, typed = self._request, self._controls.request()
+        if own is not None and typed is not None:
+            self._run({name: getattr(typed, name) for name in FORKED if getattr(typed, name) != getattr(own, name)})
+
+    @Slot()
+    def _fill(self) -> None:
+        self.clear()
+        request, controls = self._request, self._controls
+        if request is None:
+            return
+        at = self._session.state
+        fields = self.addAction(self.tr("The settings in the &fields"), self.fork_with_fields)
+        fields.setToolTip(self.tr("Labels, prompt, guidance and seed are those of the fields from here on."))
+        fields.setEnabled(any(getattr(controls.request(), name, None) != getattr(request, name) for name in FORKED))
+        self.addSeparator()
+        if request.guidance is not None:
+            guidances = [(number_text(each), each) for each in GUIDANCES]
+            self._add(self.tr("&Guidance"), "guidance", request, guidances)
+        for title, name, box in (
+            (self.tr("&Form"), "form", controls.form), (self.tr("&Material"), "material", controls.material),
+        ):  # fmt: skip
+            if box.isVisibleTo(controls):
+                self._add(title, name, request, _entries(box))
+        if request.seed < MAX_SEED:
+            self.addSeparator()
+            other = self.addAction(self.tr("Other &noise, of seed {0}").format(request.seed + 1))
+            if not self._draws_noise:
+                other.setText(self.tr("Other &noise, of seed {0}, laid on at this step").format(request.seed + 1))
+                other.setToolTip(
+                    self.tr("This sampler draws none: the state goes back by one level of noise, and on from there.")
+                )
+                other.setEnabled(at > 1)
+            other.triggered.connect(functools.partial(self._run, {"seed": request.seed + 1}))
+
+    def _run(self, change: dict[str, Any], _: bool = False) -> None:
+        run, request = self._run_of, self._request
+        if run is None or request is None or not change:
+            return
+        is_noised_back = "seed" in change and not self._draws_noise
+        k = self._session.state
+        if not is_noised_back or k > 1:
+            self._run_control.fork(run, k, replace(request, **change), is_noised_back)
+
+
+FORKED = ("form", "material", "guidance", "seed", "options", "loras")
+"""What a fork may have another one of; model, sampler and number of steps are those of the run."""
 
 
 def _entries(box: QComboBox) -> list[tuple[str, Any]]:

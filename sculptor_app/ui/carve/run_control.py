@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,13 @@ class RunControl(QObject):
 
     def sample(self, request: RunRequest, start: MakeStart | None = None) -> SampleRun:
         """Run a request, from another start than its seed's noise if there is one: see `SamplingRunner.start`."""
+        return self._begin(lambda: self._runner.start(request, start))
+
+    def fork(self, trajectory: Trajectory, k: int, request: RunRequest, is_noised_back: bool = False) -> SampleRun:
+        """Go on from state k of a run in another way: see `SamplingRunner.fork`."""
+        return self._begin(lambda: self._runner.fork(trajectory, k, request, is_noised_back))
+
+    def _begin(self, begin: Callable[[], SampleRun]) -> SampleRun:
         self._messages.clear()
         if self._run is not None:
             self._run.ignore()
@@ -110,7 +118,7 @@ class RunControl(QObject):
                 self._session.end_run(self.going_on)
         is_of_another = self._runner.is_running and not self._is_mine
         self._is_starting = True
-        run = self._run = self._runner.start(request, start)
+        run = self._run = begin()
         self._is_starting = False
         run.started.connect(self._take_trajectory)
         run.step_taken.connect(self._take_step)

@@ -26,6 +26,12 @@ if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen b
     from sculptor_app.core.trajectory.step import Frame
 
 
+def _fork_of(trajectory: AnyTrajectory) -> int | None:
+    """The last state that a run shares with the one that it left; None where it left none."""
+    forks = trajectory.info.forks
+    return forks[-1].step if forks else None
+
+
 class PlaybackPresenter(QObject):
     """A session's timeline and transport bar, drawn at most once per display frame; a page's own views come on top."""
 
@@ -106,6 +112,7 @@ class PlaybackPresenter(QObject):
         ratios = [level.snr for level in trajectory.levels]
         in_order = ratios[::-1] if self._session.into_noise else ratios
         self._timeline.set_plan(self._session.spans, trajectory.planned_steps, in_order)
+        self._timeline.set_fork(_fork_of(trajectory))
 
     @Slot(bool)
     def _show_following(self, following: bool) -> None:
@@ -171,6 +178,7 @@ class FramePresenter(PlaybackPresenter):
         self._film.set_count(0)
         self._film.set_planned(trajectory.planned_steps)
         self._film.set_spans(self._session.spans)
+        self._film.set_fork(_fork_of(trajectory))
 
     def _show_title(self) -> None:
         trajectory = self._session.trajectory

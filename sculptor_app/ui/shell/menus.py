@@ -18,7 +18,7 @@ from sculptor_app.ui import theme
 from sculptor_app.ui.carve.comparing import CompareMenu
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.carve.reproduction import Reproduction
-from sculptor_app.ui.carve.run_again_menu import RunAgainMenu
+from sculptor_app.ui.carve.run_again_menu import ForkMenu, RunAgainMenu
 from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.runs_menu import RunsMenu
 from sculptor_app.ui.dialogs.help import Help
@@ -74,6 +74,7 @@ class Menus(QObject):
         self.runs = RunsMenu(panels.session, panels.run_control, window)
         self.compare = CompareMenu(panels.session, window)
         self.run_again = RunAgainMenu(panels.session, panels.run_control, panels.controls, window)
+        self.fork = ForkMenu(panels.session, panels.run_control, panels.controls, window)
         self.table = ActionTable(self)
         self.actions = self.table.actions
         self._fill("file", [*models.entries(), None, *self._file_entries()])
@@ -220,6 +221,12 @@ class Menus(QObject):
             lambda menu: menu.addMenu(self.runs),
             lambda menu: menu.addMenu(self.compare),
             lambda menu: menu.addMenu(self.run_again),
+            lambda menu: menu.addMenu(self.fork),
+            Action(
+                "fork_here", self.tr("Fork here with the &fields' settings"), self.fork.fork_with_fields,
+                ("Ctrl+Shift+F",), lambda: self._is_carve() and self.fork.can_run,
+                tip=self.tr("A run that shares the steps up to here, and goes on as the fields say."),
+            ),
             Action(
                 "reproduce", self.tr("&Make this saved run again"), self._reproduction.start, (),
                 lambda: self._is_carve() and self._reproduction.can_start,

@@ -45,6 +45,8 @@ _CELLS_KEPT = 256
 
 
 class _Phases(Protocol):
+    fork: int | None
+
     def phase_key(self, row: int) -> str | None: ...
 
 
@@ -78,7 +80,8 @@ class CellPainter(QStyledItemDelegate):
 
     def _plain_cell(self, ratio: float, row: int) -> QPixmap:
         """A cell that is neither current nor pointed at, kept: when a state comes, Qt has the whole film painted."""
-        key = row, ratio, self._phases.phase_key(row), self._small.key(), self._thumbnails.generation
+        is_fork = row == self._phases.fork
+        key = row, ratio, self._phases.phase_key(row), is_fork, self._small.key(), self._thumbnails.generation
         found = self._painted.get(key)
         if found is not None:
             self._painted.move_to_end(key)
@@ -100,6 +103,9 @@ class CellPainter(QStyledItemDelegate):
         picture = QRect(cell.left() + 5, cell.top() + _TOP, PICTURE_SIDE, PICTURE_SIDE)
         painter.save()
         self._paint_phase(painter, picture, row)
+        if row == self._phases.fork:  # what comes after is the run's own
+            side = QRect(cell.right() - 1, picture.top() - 4, 2, PICTURE_SIDE + 8)
+            painter.fillRect(side, QColor(theme().tokens.text))
         has_picture = self._paint_picture(painter, picture, row)
         current = bool(state & QStyle.StateFlag.State_Selected)
         self._paint_frame(painter, picture, current, bool(state & QStyle.StateFlag.State_MouseOver))
@@ -170,6 +176,7 @@ class StatesModel(QAbstractListModel):
         self._count = 0
         self.planned = 0
         self.spans: tuple[PhaseSpan, ...] = ()
+        self.fork: int | None = None  # the last state that the run shares with another one
         self.start_text = self.tr("the untouched block")
         self.counts_layers = False
 
@@ -312,6 +319,11 @@ class Filmstrip(QListView):
     def set_spans(self, spans: Sequence[PhaseSpan]) -> None:
         """The phases, for the colour over each picture."""
         self._states.spans = tuple(spans)
+        self.viewport().update()
+
+    def set_fork(self, state: int | None) -> None:
+        """Mark the last state that the run shares with another one; None for no such."""
+        self._states.fork = state
         self.viewport().update()
 
     def set_following(self, following: bool) -> None:

@@ -93,6 +93,7 @@ class Timeline(QSlider):
         self._wheel = 0
         self._magnification = 1.0
         self._picture: Callable[[int], QImage | None] = lambda step: None
+        self._fork: int | None = None
         self._preview: StepPicture | None = None  # made when it is shown first
         self._layers: tuple[QPixmap, QPixmap] | None = None  # kept: they cost most, and stay while the cursor moves
         self.setRange(0, 0)
@@ -153,6 +154,12 @@ class Timeline(QSlider):
         self._mark_notes = dict(notes or {})
         self._dress()
 
+    def set_fork(self, step: int | None) -> None:
+        """Mark the last state that the run shares with another one, which it left there; None for no such."""
+        if step != self._fork:
+            self._fork = step
+            self._dress()
+
     def set_magnification(self, magnification: float) -> None:
         """Paint everything so many times as large, type and bar alike."""
         self._magnification = magnification
@@ -207,6 +214,8 @@ class Timeline(QSlider):
             if at == step:
                 text = self._mark_text.format(band_name(band).capitalize())
                 lines += [text, *filter(None, [self._mark_notes.get(band)])]
+        if self._fork == step:
+            lines.append(self.tr("Here it left the run that it shares these steps with"))
         if self._summary:
             lines.append(self._summary)
         if step > self._available:
@@ -280,6 +289,8 @@ class Timeline(QSlider):
         if self._planned and not self._spans:
             text = self.tr("The noise levels of this run are not known, so it has no phases.")
             timeline_paint.paint_unknown_label(painter, axis, text)
+        if self._fork is not None and self._planned:
+            timeline_paint.paint_fork(painter, axis, self._fork)
         if self._marks:
             below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
             timeline_paint.paint_marks(painter, axis, self._marks, below)

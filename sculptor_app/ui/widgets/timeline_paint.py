@@ -226,6 +226,18 @@ def _hatch(painter: QPainter, box: QRectF, ink: QColor, spacing: int) -> None:
     painter.restore()
 
 
+def paint_fork(painter: QPainter, axis: Axis, step: int) -> None:
+    """Where a run left another one: a line behind a state, with a branch at its upper end."""
+    tokens = theme().tokens
+    x = round(axis.start(step + 1)) - 0.5
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(QColor(tokens.text), 1.5))
+    painter.drawLine(QPointF(x, BAR_TOP - 2), QPointF(x, BAR_TOP + BAR_HEIGHT + 2))
+    for across in (-4.0, 4.0):
+        painter.drawLine(QPointF(x, BAR_TOP - 2), QPointF(x + across, BAR_TOP - 7))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
 def paint_cursor(painter: QPainter, axis: Axis, step: int, has_focus: bool) -> None:
     """The line at a state and its number in a bubble over it."""
     tokens = theme().tokens

@@ -21,9 +21,10 @@ from sculptor_app.diffusion.pipelines.networks import networks_of
 from sculptor_app.diffusion.sampling.engine import Engine
 from sculptor_app.diffusion.sampling.sample import sample
 from sculptor_app.diffusion.sampling.snapshots import NotForkable
-from sculptor_app.diffusion.studies.fork import fork
+from sculptor_app.diffusion.studies.fork import fork, noised_back
 from tests.diffusion.gaussian import GaussianNetwork, GaussianPipeline
 from tests.helpers.any_pipeline import built, engine_of, finish, request_for, write_pictures
+from tests.helpers.runs import made_run
 from tests.helpers.tiny_pipelines import BUILDERS, build
 
 pytestmark = [
@@ -243,3 +244,51 @@ def test_a_scheduler_that_remembers_what_cannot_be_kept(wanted: Any, monkeypatch
     assert whole.is_complete
     with pytest.raises(NotForkable, match="DDPMScheduler remembers a Generator, which cannot be kept"):
         forked(whole, 2, engine)
+
+
+# A changed state ------------------------------------------------------------------------------------------------------
+
+
+def test_a_state_noised_back_has_the_noise_of_the_level_before() -> None:
+    run = made_run(steps=20, size=64)
+    for k in (2, 7, 15, 20):
+        made = noised_back(run, k, seed=3)
+        level, guess = run.levels[k - 1], run.guess(k)
+        noise = (made - np.float32(level.signal) * guess) / level.noise
+        assert noise.mean() == pytest.approx(0, abs=0.03)
+        assert noise.var() == pytest.approx(1, abs=0.04)
+        np.testing.assert_array_equal(made, noised_back(run, k, seed=3))
+        assert not np.array_equal(made, noised_back(run, k, seed=4))
+
+
+@pytest.mark.parametrize("k", [0, 1, 6])
+def test_the_noise_at_the_start_stays(k: int) -> None:
+    with pytest.raises(RequestError, match=r"cannot be noised back; choose 2 to 5"):
+        noised_back(made_run(steps=5), k, 1)
+
+
+@pytest.mark.parametrize("sampler", EMBEDDED_SAMPLERS)
+def test_a_run_goes_on_from_a_changed_state(sampler: str, tiny_model: Path) -> None:
+    engine = Engine()
+    whole = finish(engine, RunRequest("bust", steps=STEPS, sampler=sampler, model=str(tiny_model), device="cpu"))
+    state = noised_back(whole, 5, seed=9)
+    made = list(fork(whole, 4, engine, threading.Event(), state=state))[-1].trajectory
+    check_same(whole, made, last=3)
+    np.testing.assert_array_equal(made.state(4), state)
+    np.testing.assert_array_equal(made.guess(4), whole.guess(4))  # the step that was taken is the same
+    assert not np.array_equal(made.state(5), whole.state(5))
+    assert made.is_complete
+    check_same(made, forked(made, 4, engine))  # of the fork's own state, and not of the run's
+    check_same(whole, forked(whole, 4, engine))  # which is as it was
+
+
+def test_a_state_that_does_not_fit_is_refused(tiny_model: Path) -> None:
+    engine = Engine()
+    whole = finish(engine, RunRequest("bust", steps=3, model=str(tiny_model), device="cpu"))
+    bent = np.array(whole.state(2))
+    bent[0, 0, 0] = np.nan
+    for k, state, error in (
+        (2, whole.state(2)[:, 1:], RequestError), (2, bent, RequestError), (0, whole.state(0), NotForkable),
+    ):  # fmt: skip
+        with pytest.raises(error, match=r"does not fit the run|cannot be changed"):
+            next(fork(whole, k, engine, threading.Event(), state=state))

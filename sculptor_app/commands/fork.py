@@ -1,0 +1,229 @@
+"""`sculptor-app fork`: runs that share the first steps of one, and go on in other ways, side by side."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sculptor_app.commands.run_options import (
+    add_conditions,
+    add_guidance,
+    add_labels,
+    add_like,
+    add_model,
+    add_sampler,
+    add_seed,
+    add_steps,
+    bring_model,
+    check_like,
+    request_of,
+    with_models_own,
+)
+from sculptor_app.commands.saving import check_files, run_checked, write_files
+from sculptor_app.commands.sculpt import add_output, find_map, options_of
+from sculptor_app.commands.terminal import Interruption, Parser, ProgressBar, file_path, say, stderr, whole_number
+from sculptor_app.core.errors import Cancelled
+from sculptor_app.core.requests.request import MAX_SEED, MAX_STEPS, RequestError, RunRequest
+from sculptor_app.core.requests.samplers import draws_noise
+from sculptor_app.exports.animation.options import NONE
+from sculptor_app.exports.files import OptionError
+
+if TYPE_CHECKING:
+    from sculptor_app.core.trajectory.trajectory import Trajectory
+    from sculptor_app.diffusion.sampling.engine import Engine
+    from sculptor_app.exports.animation.plan import RunGrid
+
+MOST_FORKS = 64
+EXAMPLES = """examples:
+  sculptor-app fork --form bust --at 12 --then guidance=1 --then form=vase --out three.png
+  sculptor-app fork --form head --sampler ddpm --at 20 --noise 5 --count 8 --out sheet.png --numbers energies.csv
+  sculptor-app fork --model FOLDER --prompt "a lion" --at 10 --then prompt="a horse" --save-each runs --out both.mp4
+"""
+
+
+def add_parsers(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add the command to the program's parser."""
+    parser = commands.add_parser(
+        "fork",
+        help="go on from a step of a run in other ways",
+        description="Make a run, and forks of it: each shares its states up to a step, bit for bit, asks the network "
+        "for none of these again, and goes on with another setting or other noise. All stand side by side, the run "
+        "itself first.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    make = parser.add_argument_group("the run")
+    add_like(make)
+    add_labels(make)
+    add_seed(make, "the noise at the start")
+    for add in (add_steps, add_sampler, add_guidance, add_model, add_conditions):
+        add(make)
+    forks = parser.add_argument_group("the forks")
+    forks.add_argument("--at", type=whole_number("step", 1, MAX_STEPS), required=True, metavar="K",
+                       help="the last step that all share")  # fmt: skip
+    forks.add_argument("--then", action="append", default=[], metavar="NAME=VALUE",
+                       help="a fork with another form, material, guidance, prompt or parameter from there on; can be "
+                       "repeated")  # fmt: skip
+    forks.add_argument("--noise", type=whole_number("seed", 0, MAX_SEED), metavar="N",
+                       help="forks with other noise from there on, of this seed and those after it; of a sampler that "
+                       "draws none it is laid on at this step")  # fmt: skip
+    forks.add_argument("--count", type=whole_number("number of forks", 1, MOST_FORKS), metavar="N",
+                       help="how many with other noise (1)")  # fmt: skip
+    files, _ = add_output(parser)
+    files.add_argument("--save-each", type=file_path, metavar="FOLDER",
+                       help="save the run and each fork there as .sculpt")  # fmt: skip
+    parser.set_defaults(run=run, parser=parser)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A fork that was asked for."""
+
+    change: dict[str, Any]  # fields of a request, "options" being those that differ
+    caption: str
+    is_of_noise: bool = False
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code, and what went wrong is said on the error stream."""
+
+    def check() -> tuple[RunRequest, list[Wanted]]:
+        check_like(arguments)
+        request = request_of(arguments)
+        wanted = list(_wanted(arguments, request))
+        if not wanted:
+            raise OptionError("There is nothing in which a fork would differ.", "Add --then NAME=VALUE or --noise N.")
+        if len(wanted) > MOST_FORKS:
+            raise OptionError(f"There would be {len(wanted)} forks.", f"Ask for {MOST_FORKS} at most.")
+        if arguments.at > request.steps:
+            raise OptionError(f"The step is {arguments.at}; the run has {request.steps}.", "Choose one that it has.")
+        if arguments.save_each is None or arguments.out is not None or arguments.csv is not None:
+            check_files(arguments)
+        elif not arguments.save_each.parent.is_dir():
+            raise OptionError(f"There is no folder {arguments.save_each.parent}.", "Create it first.")
+        options_of(arguments)
+        return request, wanted
+
+    def work(checked: tuple[RunRequest, list[Wanted]], interruption: Interruption) -> None:
+        request, wanted = checked
+        bring_model(arguments, interruption)
+        with interruption.at_once():  # torch takes seconds to import
+            from sculptor_app.diffusion.sampling.engine import Engine
+
+        with ProgressBar("Sculpting", request.steps, "step") as bar:
+            engine = Engine(report=bar.say)
+            whole = _whole(engine, with_models_own(request, arguments), interruption, bar)
+        if whole.info.space == "latents" and (arguments.out is not None or arguments.save_each is not None):
+            find_map(engine, whole, interruption)
+        runs = [whole, *(_fork(engine, whole, arguments.at, each, interruption) for each in wanted)]
+        captions = (f"the run, {whole.info.sampler_name}", *(each.caption for each in wanted))
+        if arguments.save_each is not None:
+            _save_each(arguments, runs, interruption)
+        if arguments.out is not None or arguments.csv is not None:
+            options = options_of(arguments, whole)
+            if whole.info.space == "latents":
+                options = replace(options, decode=NONE)
+            write_files(arguments, options, _grid(runs, captions), None, whole.last, interruption)
+
+    return run_checked(check, work)
+
+
+def _wanted(arguments: argparse.Namespace, request: RunRequest) -> Iterator[Wanted]:
+    """The forks that were asked for; `RequestError` for a value that is not allowed."""
+    for text in arguments.then:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name:
+            raise OptionError(f"{text!r} sets nothing.", "Write NAME=VALUE, as in guidance=1.")
+        if name in ("seed", "steps", "sampler", "model", "device"):
+            raise OptionError(f"A fork cannot have another {name}.", "For another seed, add --noise N.")
+        change = _change(name, value.strip())
+        replace(request, **{key: each for key, each in change.items() if key != "options"})
+        yield Wanted(change, f"{name} {value.strip()}")
+    if arguments.noise is None:
+        if arguments.count is not None:
+            raise OptionError("There is a --count of forks with other noise.", "Add --noise N, the first of the seeds.")
+        return
+    for seed in range(arguments.noise, arguments.noise + (arguments.count or 1)):
+        yield Wanted({"seed": seed}, f"noise of seed {seed}", is_of_noise=True)
+
+
+def _change(name: str, value: str) -> dict[str, Any]:
+    if name in ("form", "material"):
+        return {name: value}
+    if name == "guidance":
+        try:
+            return {name: float(value)}
+        except ValueError as error:
+            raise RequestError(f"The guidance {value!r} is no number; give one.") from error
+    for read in (int, float):
+        try:
+            return {"options": {name: read(value)}}
+        except ValueError:
+            continue
+    return {"options": {name: {"true": True, "false": False}.get(value.lower(), value)}}
+
+
+def _whole(engine: Engine, request: RunRequest, interruption: Interruption, bar: ProgressBar) -> Trajectory:
+    from sculptor_app.diffusion.sampling.sample import sample
+
+    made: Trajectory | None = None
+    for event in sample(engine, request, interruption.event):
+        if made is None:
+            bar.say("")
+            bar.note(engine.notes)
+        made = event.trajectory
+        bar.move_to(made.last)
+    assert made is not None
+    return made
+
+
+def _fork(engine: Engine, whole: Trajectory, at: int, wanted: Wanted, interruption: Interruption) -> Trajectory:
+    from sculptor_app.diffusion.studies.fork import fork, noised_back
+
+    request = whole.info.request
+    change = dict(wanted.change)
+    if "options" in change:
+        change["options"] = request.option_values | change["options"]
+    state = None
+    if wanted.is_of_noise and not draws_noise(whole.info.sampler_settings):
+        state = noised_back(whole, at, change["seed"])
+        at -= 1
+    made: Trajectory | None = None
+    with ProgressBar(wanted.caption.capitalize(), whole.planned_steps - at, "step") as bar:
+        for event in fork(whole, at, engine, interruption.event, replace(request, **change), state=state):
+            made = event.trajectory
+            bar.move_to(made.last - at)
+    if interruption.event.is_set():
+        raise Cancelled
+    assert made is not None
+    made.info = replace(made.info, latent_map=whole.info.latent_map)
+    return made
+
+
+def _grid(runs: list[Trajectory], captions: tuple[str, ...]) -> RunGrid:
+    """The runs side by side."""
+    from sculptor_app.core.requests.request import Cell, NoiseRecipe
+    from sculptor_app.exports.animation.plan import RunGrid
+
+    requests = [each.info.request for each in runs]
+    cells = tuple(Cell(NoiseRecipe(each.seed), each.form, each.material) for each in requests)
+    return RunGrid(tuple(runs), cells, captions)
+
+
+def _save_each(arguments: argparse.Namespace, runs: list[Trajectory], interruption: Interruption) -> None:
+    """Save all of them under their numbers, the run itself as 0."""
+    from sculptor_app.exports.animation.options import Disclosure
+    from sculptor_app.exports.formats import FORMATS, Export
+
+    folder: Path = arguments.save_each
+    folder.mkdir(exist_ok=True)
+    row = FORMATS["sculpt"]
+    width = len(str(len(runs) - 1))
+    for number, each in enumerate(runs):
+        path = folder / f"fork-{number:0{width}}{row.suffix}"
+        row.write(path, Export(each, stop=interruption.event, disclosure=Disclosure(arguments.metadata)))
+    say(f"{len(runs)} runs saved in {folder}", stderr())

@@ -1,0 +1,64 @@
+"""`fork`: runs that share the first steps of one, side by side."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sculptor_app.cli import main
+from sculptor_app.core.trajectory.file import open_run
+from sculptor_app.exports.numbers import read_csv
+
+
+def forked(model: Path, *arguments: object) -> int:
+    return main(["fork", "--model", str(model), "--device", "cpu", "--steps", "6", *map(str, arguments)])
+
+
+def test_forks_share_the_run_up_to_their_step(tiny_model: Path, tmp_path: Path) -> None:
+    runs, sheet, table = tmp_path / "runs", tmp_path / "x.png", tmp_path / "x.csv"
+    given = ("--form", "bust", "--at", 3, "--then", "guidance=1", "--then", "form=vase", "--noise", 5, "--count", 2)
+    assert forked(tiny_model, *given, "--out", sheet, "--numbers", table, "--save-each", runs, "--size-px", 32) == 0
+    whole, *forks = (open_run(path) for path in sorted(runs.iterdir()))
+    assert [each.info.forks[-1].step for each in forks] == [3, 3, 2, 2]  # noise that DDIM does not draw is laid on
+    assert (forks[0].info.request.guidance, forks[1].info.request.form) == (1.0, "vase")
+    assert [each.info.request.seed for each in forks] == [7, 7, 5, 6]
+    for fork in forks:
+        shared = fork.info.forks[-1].step if fork.info.request.seed == 7 else 1
+        for k in range(shared + 1):
+            np.testing.assert_array_equal(fork.state(k), whole.state(k))
+        assert not np.array_equal(fork.state(6), whole.state(6))
+    assert not np.array_equal(forks[2].state(6), forks[3].state(6))
+    with Image.open(sheet) as image:
+        assert min(image.size) > 64
+    header, rows = read_csv(table)
+    assert len(rows) == 5 * 7
+    assert len(header["runs"]) == 5
+
+
+def test_a_sampler_that_draws_noise_draws_another(tiny_model: Path, tmp_path: Path) -> None:
+    assert forked(tiny_model, "--sampler", "ddpm", "--at", 4, "--noise", 9, "--save-each", tmp_path / "runs") == 0
+    whole, fork = (open_run(path) for path in sorted((tmp_path / "runs").iterdir()))
+    np.testing.assert_array_equal(fork.state(4), whole.state(4))
+    assert not np.array_equal(fork.state(5), whole.state(5))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--at", "3"], "There is nothing in which a fork would differ. Add --then NAME=VALUE or --noise N."),
+        (["--at", "7", "--then", "guidance=1"], "The step is 7; the run has 6. Choose one that it has."),
+        (["--at", "3", "--then", "seed=1"], "A fork cannot have another seed. For another seed, add --noise N."),
+        (["--at", "3", "--then", "guidance"], "'guidance' sets nothing. Write NAME=VALUE, as in guidance=1."),
+        (["--at", "3", "--then", "guidance=x"], "The guidance 'x' is no number; give one."),
+        (["--at", "3", "--then", "form=cat"], "The form 'cat' is not known; choose one of"),
+        (["--at", "3", "--count", "2", "--then", "form=vase"], "Add --noise N, the first of the seeds."),
+        (["--at", "1", "--noise", "2"], "Step 1 cannot be noised back; choose 2 to 6."),
+    ],
+)
+def test_a_mistake_is_answered_by_one_sentence(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert forked(tiny_model, *arguments, "--out", tmp_path / "x.png") == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

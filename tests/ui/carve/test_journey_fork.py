@@ -1,0 +1,112 @@
+"""Forks in the window: a run that shares the steps up to the one on screen, and goes on in another way."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
+
+from sculptor_app.measures.frame_kinds import FrameKind
+from tests.helpers.window import Driver
+
+
+@pytest.fixture
+def finished(ready: Driver) -> Driver:
+    ready.run(8)
+    return ready
+
+
+def entries(driver: Driver) -> dict[str, QAction]:
+    menu = driver.window.bench.menus.fork
+    menu.aboutToShow.emit()
+    found = {action.text().replace("&", ""): action for action in menu.actions()}
+    for title in ("Guidance", "Form", "Material"):
+        if title in found and found[title].menu():
+            found |= {f"{title} {each.text()}": each for each in found[title].menu().actions()}
+    return found
+
+
+def test_a_fork_shares_what_came_before_and_goes_on_with_another_guidance(finished: Driver) -> None:
+    session, whole = finished.session, finished.session.trajectory
+    session.go_to(3)
+    entries(finished)["Guidance 1"].trigger()
+    finished.wait_for_end()
+    fork = session.trajectory
+    assert fork is not whole
+    assert (fork.last, fork.info.request.guidance, fork.info.forks[-1].step) == (8, 1.0, 3)
+    for k in range(4):
+        np.testing.assert_array_equal(fork.state(k), whole.state(k))
+    assert not np.array_equal(fork.state(4), whole.state(4))
+    assert "forked at step 3" in finished.window.windowTitle()
+    assert session.run_before.trajectory is whole
+    finished.qtbot.waitUntil(lambda: session.measures is not None and session.measures.last == 8)
+    line, film = finished.window.panels.timeline, finished.window.bench.film
+    assert (line._fork, film.model().fork) == (3, 3)
+    assert "Here it left the run" in line.describe(3)
+    finished.window.bench.menus.actions["run_before"].trigger()
+    assert (session.trajectory, line._fork) == (whole, None)
+
+
+def test_a_fork_of_the_fields_settings_by_key(finished: Driver) -> None:
+    session, whole = finished.session, finished.session.trajectory
+    controls = finished.window.panels.controls
+    session.go_to(5)
+    assert not entries(finished)["The settings in the fields"].isEnabled()  # they are the run's
+    controls.form.setCurrentIndex(controls.form.findData("vase"))
+    finished.press(Qt.Key.Key_F, modifier=Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    finished.wait_for_end()
+    fork = session.trajectory
+    assert (fork.info.request.form, fork.info.forks[-1].step) == ("vase", 5)
+    np.testing.assert_array_equal(fork.state(5), whole.state(5))
+    session.go_to(7)
+    entries(finished)["Guidance 3"].trigger()  # a fork of a fork
+    finished.wait_for_end()
+    assert [each.step for each in session.trajectory.info.forks] == [5, 7]
+    np.testing.assert_array_equal(session.trajectory.state(7), fork.state(7))
+
+
+def test_other_noise_of_a_sampler_that_draws_none_is_laid_on(finished: Driver) -> None:
+    session, whole = finished.session, finished.session.trajectory
+    session.go_to(1)
+    name = "Other noise, of seed 8, laid on at this step"
+    assert not entries(finished)[name].isEnabled()
+    session.go_to(4)
+    entries(finished)[name].trigger()
+    finished.wait_for_end()
+    fork = session.trajectory
+    assert (fork.info.forks[-1].step, fork.info.request.seed) == (3, 8)
+    np.testing.assert_array_equal(fork.state(2), whole.state(2))
+    assert not np.array_equal(fork.state(3), whole.state(3))
+    assert fork.is_complete
+
+
+def test_other_noise_of_a_sampler_that_draws_it(ready: Driver) -> None:
+    controls = ready.window.panels.controls
+    controls.sampler.setCurrentIndex(controls.sampler.findData("ddpm"))
+    ready.run(6)
+    session, whole = ready.session, ready.session.trajectory
+    session.go_to(3)
+    entries(ready)["Other noise, of seed 8"].trigger()
+    ready.wait_for_end()
+    np.testing.assert_array_equal(session.trajectory.state(3), whole.state(3))
+    assert not np.array_equal(session.trajectory.state(4), whole.state(4))
+
+
+def test_a_run_is_forked_while_it_goes_on(ready: Driver) -> None:
+    ready.start_long_run(until=5)
+    session, whole = ready.session, ready.session.trajectory
+    session.go_to(2)
+    entries(ready)["Guidance 1"].trigger()
+    ready.qtbot.waitUntil(lambda: session.trajectory is not whole and session.last > 4)
+    ready.window.panels.run_control.stop()
+    ready.wait_for_end()
+    np.testing.assert_array_equal(session.trajectory.state(2), whole.state(2))
+    assert whole.ended == "cancelled"
+
+
+def test_what_cannot_be_forked_offers_nothing(ready: Driver, finished: Driver) -> None:
+    menus, session = finished.window.bench.menus, finished.session
+    session.go_to(0)
+    assert not menus.fork.menuAction().isEnabled()  # that would be a run of its own
+    session.go_to(4)
+    assert menus.fork.menuAction().isEnabled()
+    assert finished.window.bench.presenter.picture(FrameKind.CURRENT_GUESS) is not None
