@@ -21,7 +21,7 @@ from typing import Any
 
 OPENING = (
     "Library…",
-    "Save as GIF, film or web page…",
+    "Export: GIF, film, web page, poster…",
     "Model from the hub…",
     "What am I seeing?",
     "Keyboard shortcuts",

@@ -421,7 +421,7 @@ def test_a_compiled_network_is_given_no_hook() -> None:
 
 # Numbers and files ----------------------------------------------------------------------------------------------------
 
-BANDS = ("layout", "structure", "detail", "polish")
+BANDS = ("coarse", "medium", "fine", "finest")
 COLUMNS = ["phase", "snr", *(f"{of}_{band}" for of in ("guess", "noisy") for band in BANDS)]
 
 
@@ -440,7 +440,7 @@ def test_energies_are_those_of_the_table(recorded: Any, tmp_path: Path) -> None:
     assert np.isnan(table["guess_layout"][0])
     recorded.export(str(tmp_path / "run.csv"))
     header, rows = read_csv(tmp_path / "run.csv")
-    name = next(each for each in rows[0] if each.startswith("noisy layout"))
+    name = next(each for each in rows[0] if each.startswith("noisy coarse"))
     np.testing.assert_allclose(table["noisy_layout"], [float(row[name]) for row in rows], rtol=1e-6)
     assert table["phase"].tolist() == [row["phase"] for row in rows]
     assert header["seed"] == 3

@@ -40,6 +40,7 @@ from sculptor_app.exports.animation.plan import (
 )
 from sculptor_app.exports.files import ExportCancelled, ExportError, Progress, replacing, resource
 from sculptor_app.exports.settings import settings_text, told_title
+from sculptor_app.measures.frame_kinds import FrameKind
 from sculptor_app.measures.run_measures import RunMeasures, Source
 from sculptor_app.measures.spectrum import BANDS
 
@@ -197,6 +198,8 @@ def chosen_states(source: RunOrGrid, options: AnimationOptions) -> tuple[int, ..
         return ()
     shown = shown_states(source, options)
     if options.layout == CONTACT_SHEET:
+        if shown[0] == 1 and not options.into_noise and _shows_guesses(options):
+            shown = (0, *shown)  # the noise itself, of which there is no guess
         most = MOST_OF_MANY if isinstance(source, RunGrid) else MOST_ON_SHEET
         if len(shown) <= most:
             return shown
@@ -327,6 +330,10 @@ def _contact_sheet(
     return marks, top + tall + 40
 
 
+def _shows_guesses(options: AnimationOptions) -> bool:
+    return kinds_of(options)[0] is FrameKind.CURRENT_GUESS
+
+
 def _heading(title: RunTitle, paper: Paper) -> Iterator[Mark]:
     first, *others = title.parts
     yield Text((_MARGIN, 58), _cut(first, 64), 30, paper.text, is_bold=True)
@@ -366,7 +373,8 @@ def _rows(
         pictures = []
         for k in states:
             looked_up()
-            shown = shown_picture(run, k, kind, options, decoded)
+            is_block = k == 0 and _shows_guesses(options)  # of which there is no guess yet
+            shown = shown_picture(run, k, FrameKind.NOISY_STATE if is_block else kind, options, decoded)
             if shown.rgb is None:
                 raise ExportError(shown.note, translate("errors", "Export the noisy state instead."))
             pictures.append(size.reduced(shown.rgb))

@@ -118,10 +118,10 @@ _NOISE_LEVELS = (
 )  # fmt: skip
 
 _BANDS = (
-    ("layout", translate("Band", "layout"), 1, 2),
-    ("structure", translate("Band", "structure"), 3, 7),
-    ("detail", translate("Band", "detail"), 8, 15),
-    ("polish", translate("Band", "polish"), 16, None),
+    ("layout", translate("Band", "coarse"), 1, 2),
+    ("structure", translate("Band", "medium"), 3, 7),
+    ("detail", translate("Band", "fine"), 8, 15),
+    ("polish", translate("Band", "finest"), 16, None),
 )
 _BAND_TEXT = translate("glossary", "Waves of {0} to {1} cycles per image, along its longer side.")
 _LAST_BAND_TEXT = translate("glossary", "Waves of {0} cycles per image and more: the finest that there are.")

@@ -229,10 +229,10 @@ class Band:
 
 
 BANDS = (
-    Band("layout", "layout", 1, 2),
-    Band("structure", "structure", 3, 7),
-    Band("detail", "detail", 8, 15),
-    Band("polish", "polish", 16, math.inf),
+    Band("layout", "coarse", 1, 2),
+    Band("structure", "medium", 3, 7),
+    Band("detail", "fine", 8, 15),
+    Band("polish", "finest", 16, math.inf),
 )
 
 

@@ -207,6 +207,10 @@ class Session(QObject):
             run = None
         if run is not self._compared:
             self._compared = run
+            if run is not None and self._trajectory is not None:
+                # Of runs of other lengths, states of one number are at other levels of noise.
+                is_alike = run.trajectory.planned_steps == self._trajectory.planned_steps
+                self._lock = LOCKS[0] if is_alike else "snr"
             self.compared_changed.emit()
 
     @Slot(str)

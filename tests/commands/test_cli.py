@@ -176,7 +176,7 @@ def test_progress_bar_on_a_terminal(tiny_model: Path, tmp_path: Path) -> None:
     assert child.returncode == 0, shown
     assert "Sculpting" in shown
     assert "/20 [" in shown
-    assert "Bands settled by content at steps: layout " in shown
+    assert "Bands settled by content at steps: coarse " in shown
     assert f"x.gif: {byte_text((tmp_path / 'x.gif').stat().st_size)}" in shown
 
 

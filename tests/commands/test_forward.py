@@ -68,7 +68,7 @@ def test_all_outputs_of_one_drowning(picture: Path, tmp_path: Path, noise: str, 
     rows = read_csv(table)[1]
     assert len(rows) == 7
     assert (rows[0]["drowned bands (of the finished picture)"], rows[6]["drowned bands (of the finished picture)"]) == (
-        "layout structure detail polish", "none"
+        "coarse medium fine finest", "none"
     )  # fmt: skip
     how = "drowned" if noise == "one" else "drowned in fresh noise"
     for path in (gif, still):

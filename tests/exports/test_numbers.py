@@ -65,7 +65,7 @@ def test_what_is_not_there_is_an_empty_cell(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "x.csv")
     assert all(row[name] == "" for row in rows for name in COLUMNS if name.startswith("guess") or "polish" in name)
     assert rows[0]["phase"] == rows[0]["time (ms)"] == ""
-    assert rows[0]["noisy layout power (1-2 cycles/image along its longer side, white noise = 1)"] != ""
+    assert rows[0]["noisy coarse power (1-2 cycles/image along its longer side, white noise = 1)"] != ""
 
 
 def test_columns_name_their_units() -> None:
@@ -171,7 +171,7 @@ def test_table_says_what_is_drowned(tmp_path: Path) -> None:
     assert float(rows[0][floor]) == pytest.approx(1, rel=1e-6)
     assert float(rows[9][floor]) == pytest.approx(trajectory.levels[9].noise ** 2, rel=1e-6)
     assert float(rows[20][floor]) == 0
-    assert (drowned[0], drowned[20]) == ("layout structure detail polish", "none")
+    assert (drowned[0], drowned[20]) == ("coarse medium fine finest", "none")
     assert [len(words.split()) for words in drowned[:20]] == sorted((len(words.split()) for words in drowned[:20]),
                                                                     reverse=True)  # fmt: skip
     steps = emerging_steps(RunMeasures.of(trajectory).spectrum("guess", 20), trajectory.levels)
@@ -220,7 +220,7 @@ def test_what_is_not_known_of_a_level_is_left_empty_and_said_in_the_caption(tmp_
     unknown = [name for name in COLUMNS if name.startswith(("phase", "timestep", "SNR", "noise floor", "drowned"))]
     assert len(unknown) == 6
     assert all(row[name] == "" for name in unknown)
-    assert float(row[next(name for name in COLUMNS if name.startswith("noisy layout"))]) > 0
+    assert float(row[next(name for name in COLUMNS if name.startswith("noisy coarse"))]) > 0
     assert headings(run, 2)[0] == "Step 2 of 4  ·  noise level not known"
 
 

@@ -215,20 +215,21 @@ def test_a_contact_sheet_has_every_state_under_its_phase() -> None:
     run = made_run(steps=50, size=32)
     poster = laid_out(SHEET)
     pictures = [mark for mark in poster.marks if isinstance(mark, Picture)]
-    assert len(pictures) == 50
-    wanted = picture(run, 17, FrameKind.CURRENT_GUESS).rgb
-    assert np.array_equal(pictures[16].rgb, wanted)
+    assert len(pictures) == 51
+    for k, kind in ((0, FrameKind.NOISY_STATE), (17, FrameKind.CURRENT_GUESS)):
+        assert np.array_equal(pictures[k].rgb, picture(run, k, kind).rgb)
     bars = [mark for mark in poster.marks if isinstance(mark, Box)]
     assert [bar.ink for bar in bars] == list(LIGHT_PAPER.phases.values())
     words = words_of(poster)
     assert [f"step {k}" in words for k in range(1, 51)] == [True] * 50
-    ends = [5, 15, 30, 50]
-    for bar, first, last in zip(bars, [0, 5, 15, 30], ends, strict=True):  # each phase between its bar and the next
+    assert "pure noise" in words
+    ends = [6, 16, 31, 51]
+    for bar, first, last in zip(bars, [0, 6, 16, 31], ends, strict=True):  # each phase between its bar and the next
         tops = [each.at[1] for each in pictures[first:last]]
         assert min(tops) > bar.at[1]
         assert all(bar.at[1] >= each.at[1] + each.height for each in pictures[:first])
     places = {(each.at[0], each.at[1]) for each in pictures}
-    assert len(places) == 50
+    assert len(places) == 51
 
 
 @pytest.mark.parametrize("layout", [CONTACT_SHEET, PLOT])
@@ -253,8 +254,8 @@ def test_the_curves_of_a_plot_stay_above_its_strip_of_phases() -> None:
 def test_a_sheet_of_a_long_run_is_bounded_and_keeps_both_ends() -> None:
     run = made_run(steps=1000)
     states = chosen_states(run, SHEET)
-    assert (len(states), states[0], states[-1]) == (poster_module.MOST_ON_SHEET, 1, 1000)
-    assert chosen_states(run, replace(SHEET, every=100)) == (1, *range(100, 1001, 100))
+    assert (len(states), states[0], states[-1]) == (poster_module.MOST_ON_SHEET, 0, 1000)
+    assert chosen_states(run, replace(SHEET, every=100)) == (0, 1, *range(100, 1001, 100))
 
 
 def test_many_runs_have_a_sheet_and_no_plot(tmp_path: Path) -> None:

@@ -91,6 +91,9 @@ def text_of(kind: str, path: Path) -> str:
     """All that a file tells in words."""
     if kind == "csv":
         return json.dumps(read_csv(path)[0], ensure_ascii=False)
+    if kind == "parquet":
+        told = pytest.importorskip("pyarrow.parquet").read_schema(path).metadata[b"sculptor"]
+        return json.dumps(json.loads(told), ensure_ascii=False)
     if kind == "sculpt":
         with zipfile.ZipFile(path) as archive:
             return json.dumps(json.loads(archive.read("run.json")), ensure_ascii=False)

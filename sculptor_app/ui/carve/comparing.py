@@ -13,8 +13,9 @@ from sculptor_app.core.errors import TrajectoryFileError
 from sculptor_app.core.texts import amount_text
 from sculptor_app.core.trajectory.levels import LOCKS
 from sculptor_app.session.session import Session, ShownRun
+from sculptor_app.ui.carve.run_again_menu import RunAgainMenu
 from sculptor_app.ui.playback import texts
-from sculptor_app.ui.playback.presenter import FramePresenter
+from sculptor_app.ui.playback.presenter import FramePresenter, is_guess
 from sculptor_app.ui.playback.stage import DIFFERENCE, WIPE, Stage
 from sculptor_app.ui.theme import theme
 from sculptor_app.ui.widgets.filmstrip import Filmstrip
@@ -106,7 +107,9 @@ class ComparingPresenter(FramePresenter):
         contrast, note = self._contrasted(trajectory, step, other, state, one, two)
         own = self._told([each.one for each in self._differences])
         others = self._told([each.other for each in self._differences])
-        self._stage.show_pictures([one, two, contrast], [own, others, note])
+        smooth = is_guess(kind)
+        guesses = [smooth and step > 0, smooth and state > 0, smooth and self._contrast == WIPE]
+        self._stage.show_pictures([one, two, contrast], [own, others, note], guesses)
         level = texts.level_text(other.levels[state])
         where = self.tr("step {0} of {1}").format(state, other.planned_steps)
         title = " · ".join(texts.run_title(other, compared.source))
@@ -180,10 +183,10 @@ def lock_name(lock: str) -> str:
 class CompareMenu(QMenu):
     """The runs that can be compared with the one on screen, and how their states go together."""
 
-    def __init__(self, session: Session, parent: QWidget) -> None:
+    def __init__(self, session: Session, new_run: RunAgainMenu, parent: QWidget) -> None:
         super().__init__(parent)
         self.setTitle(self.tr("&Compare with"))
-        self._session = session
+        self._session, self._new_run = session, new_run
         self.locks = QMenu(self)
         self.locks.setTitle(self.tr("States of both"))
         self._group = QActionGroup(self.locks)
@@ -202,7 +205,8 @@ class CompareMenu(QMenu):
     @Slot()
     def _judge(self) -> None:
         session = self._session
-        self.menuAction().setEnabled(bool(session.runs_before) or session.compared is not None)
+        has_runs = bool(session.runs_before) or session.compared is not None
+        self.menuAction().setEnabled(has_runs or self._new_run.can_run)
         for action in self.locks.actions():
             action.setChecked(action.data() == session.lock)
 
@@ -215,6 +219,7 @@ class CompareMenu(QMenu):
             action.setCheckable(True)
             action.setChecked(compared is not None and run.trajectory is compared.trajectory)
             action.triggered.connect(functools.partial(self._compare, run))
+        self.addMenu(self._new_run)
         self.addSeparator()
         self.addMenu(self.locks)
         end = self.addAction(self.tr("Stop comparing"))

@@ -91,7 +91,27 @@ class RunAgainMenu(QMenu):
     def _run(self, change: dict[str, Any], _: bool = False) -> None:
         request = self._request
         if request is not None:
+            self._controls.use(replace(request, **change))  # or they would not be those of the run on screen
             self._run_control.sample(replace(request, **change))
+
+
+class CompareAgainMenu(RunAgainMenu):
+    """The same submenus, of which the new run is compared with the one that was on screen."""
+
+    def __init__(self, session: Session, run_control: RunControl, controls: Controls, parent: QWidget) -> None:
+        super().__init__(session, run_control, controls, parent)
+        self.setTitle(self.tr("A &new run with"))
+
+    def _run(self, change: dict[str, Any], _: bool = False) -> None:
+        request = self._request
+        if request is not None:
+            self._controls.use(replace(request, **change))
+            run = self._run_control.sample(replace(request, **change))
+            run.started.connect(self._compare)
+
+    @Slot()
+    def _compare(self) -> None:
+        self._session.compare_with(self._session.run_before)
 
 
 class ForkMenu(RunAgainMenu):
@@ -168,6 +188,7 @@ class ForkMenu(RunAgainMenu):
         is_noised_back = "seed" in change and not self._draws_noise
         k = self._session.state
         if not is_noised_back or k > 1:
+            self._controls.use(replace(request, **change))
             self._run_control.fork(run, k, replace(request, **change), is_noised_back)
 
 

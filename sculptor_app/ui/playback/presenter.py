@@ -26,6 +26,11 @@ if TYPE_CHECKING:  # numpy comes with these, and the window is to be on screen b
     from sculptor_app.core.trajectory.step import Frame
 
 
+def is_guess(kind: FrameKind) -> bool:
+    """Whether a kind of frame is a clean picture as the model sees it."""
+    return kind is FrameKind.CURRENT_GUESS or (kind.is_of_guidance and not kind.is_signed)
+
+
 def _fork_of(trajectory: AnyTrajectory) -> int | None:
     """The last state that a run shares with the one that it left; None where it left none."""
     forks = trajectory.info.forks
@@ -113,6 +118,7 @@ class PlaybackPresenter(QObject):
         in_order = ratios[::-1] if self._session.into_noise else ratios
         self._timeline.set_plan(self._session.spans, trajectory.planned_steps, in_order)
         self._timeline.set_fork(_fork_of(trajectory))
+        self._timeline.set_block_word(self.tr("start") if trajectory.info.first_step > 1 else self.tr("noise"))
 
     @Slot(bool)
     def _show_following(self, following: bool) -> None:
@@ -205,13 +211,19 @@ class FramePresenter(PlaybackPresenter):
         """Show a step in the frames."""
         kinds = self._stage.kinds
         shown = [self.pictures.shown(self.shown_step(kind, step), kind) for kind in kinds]
+        guesses = [is_guess(kind) and picture.image is not None for kind, picture in zip(kinds, shown, strict=True)]
         notes = [
             display(picture.seen)
             if picture.seen and (kind is FrameKind.CURRENT_GUESS or picture.numbers is not None)
             else self.note(trajectory, kind, step, picture.limit)
             for kind, picture in zip(kinds, shown, strict=True)
         ]
-        self._stage.show_pictures(shown, notes)
+        if step == 0 and not self._session.into_noise:
+            for place, kind in enumerate(kinds):
+                if kind is FrameKind.CURRENT_GUESS and shown[place].image is None:  # of the block there is none yet
+                    shown[place] = self.pictures.shown(0, FrameKind.NOISY_STATE)
+                    notes[place] = self.tr("the block: no guess yet")
+        self._stage.show_pictures(shown, notes, guesses)
         self._stage.set_remark(self.remark(trajectory, step))
 
     def shown_step(self, kind: FrameKind, step: int) -> int:

@@ -1,6 +1,6 @@
 """Three frames of the same step under the title of their run, zoomed and pointed at together, and their places."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
@@ -204,6 +204,7 @@ class Stage(QWidget):
         self._arrangement = AUTOMATIC
         self._aspect = 1.0
         self._is_comparing = False
+        self._smooths = True
         self._colours: list[QColor] = []
         self.kinds: list[FrameKind] = list(self.first_kinds)
         self.panels = [FramePanel(self) for _ in range(3)]
@@ -296,9 +297,25 @@ class Stage(QWidget):
             panel.setVisible(arrangement != ALONE)
         self._place()
 
-    def show_pictures(self, shown: list[Shown], notes: list[str]) -> None:
-        """Show a picture and a note in each frame."""
-        for panel, picture, note in zip(self.panels, shown, notes, strict=True):
+    @property
+    def smooths(self) -> bool:
+        """Whether guesses are enlarged smoothly; noise never is."""
+        return self._smooths
+
+    @Slot(bool)
+    def set_smooths(self, smooths: bool) -> None:
+        """Enlarge guesses smoothly, or pixel by pixel; what is zoomed has its own pixels in any case."""
+        self._smooths = smooths
+        self.kinds_changed.emit()
+
+    def show_pictures(self, shown: list[Shown], notes: list[str], guesses: Sequence[bool] = (False,) * 3) -> None:
+        """Show a picture and a note in each frame.
+
+        Args:
+            guesses: whether each is a guess, which has no grain.
+        """
+        for panel, picture, note, is_guess in zip(self.panels, shown, notes, guesses, strict=True):
+            panel.picture_view.set_smooth(is_guess and self._smooths)
             panel.set_picture(picture.image, note, display(picture.why_empty))
             panel.set_legend(self._legend() if picture.limit is not None else (), picture.limit)
         image = shown[0].image

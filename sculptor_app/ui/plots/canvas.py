@@ -29,7 +29,7 @@ from sculptor_app.ui.widgets.basics import show_tip
 _CORNER_PX = 7
 LEAST_FOR_UNIT_PX = 120
 """A lower plot has no room for a line below its numbers."""
-UNIT_PX = 14
+UNIT_PX = 17
 
 
 class Axis(pg.AxisItem):

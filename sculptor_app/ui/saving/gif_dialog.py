@@ -32,7 +32,7 @@ from sculptor_app.session.tasks import BackgroundTask, Progress
 from sculptor_app.session.worker import RetiredThreads
 from sculptor_app.ui import theme
 from sculptor_app.ui.fields.inputs import ChoiceBox
-from sculptor_app.ui.saving.gif_form import ask_to_replace, form_for, key_of, remember, remembered_for
+from sculptor_app.ui.saving.gif_form import FORMAT, ask_to_replace, form_for, key_of, remember, remembered_for
 from sculptor_app.ui.saving.gif_jobs import Estimate, Preview, Saved, export_job, facts_text, preview_job
 from sculptor_app.ui.widgets.bars import error_texts
 from sculptor_app.ui.widgets.names import disclosure_tip, disclosure_title, disclosures, display, filter_text
@@ -91,7 +91,11 @@ class ExportGifDialog(QDialog):
         self._connect()
         self._set_saving(False)
         self.form.set_options(remembered_for(settings, filmed))
-        self._show_format()
+        last = self.format.findData(str(settings.value(FORMAT, "")))
+        if last > 0:
+            self.format.setCurrentIndex(last)
+        else:
+            self._show_format()
 
     # Building ----------------------------------------------------------------------------------------------------
 
@@ -296,6 +300,7 @@ class ExportGifDialog(QDialog):
         self._alarm.stop()
         self._task.drop()  # a preview or an estimate: nobody waits for it any more
         remember(self._settings, options, key_of(self._filmed))
+        self._settings.setValue(FORMAT, self._row().id)
         self._set_saving(True)
         if not wanted or self._decoder is None:
             self._write()

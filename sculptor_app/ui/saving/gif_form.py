@@ -264,6 +264,9 @@ RUN, GRID = "gif/options", "gif/grid_options"
 """Where the choices are remembered: of a GIF of one run, and of many."""
 
 
+FORMAT = "gif/format"
+"""Where the format of last time is remembered."""
+
 MOST_NAME_PX = 360
 """Width of a file's name in a question: a message box is as wide as its longest word."""
 

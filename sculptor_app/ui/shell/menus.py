@@ -18,7 +18,7 @@ from sculptor_app.ui import theme
 from sculptor_app.ui.carve.comparing import CompareMenu
 from sculptor_app.ui.carve.latent_views import LatentViews
 from sculptor_app.ui.carve.reproduction import Reproduction
-from sculptor_app.ui.carve.run_again_menu import ForkMenu, RunAgainMenu
+from sculptor_app.ui.carve.run_again_menu import CompareAgainMenu, ForkMenu, RunAgainMenu
 from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.carve.runs_menu import RunsMenu
 from sculptor_app.ui.dialogs.help import Help
@@ -72,7 +72,8 @@ class Menus(QObject):
         self._library_dialog: LibraryDialog | None = None
         self.files, self.help = files, Help(panels.messages, window)
         self.runs = RunsMenu(panels.session, panels.run_control, window)
-        self.compare = CompareMenu(panels.session, window)
+        compare_again = CompareAgainMenu(panels.session, panels.run_control, panels.controls, window)
+        self.compare = CompareMenu(panels.session, compare_again, window)
         self.run_again = RunAgainMenu(panels.session, panels.run_control, panels.controls, window)
         self.fork = ForkMenu(panels.session, panels.run_control, panels.controls, window)
         self.table = ActionTable(self)
@@ -167,7 +168,7 @@ class Menus(QObject):
             Action("library", self.tr("&Library…"), self._show_library, ("Ctrl+Shift+L",)),
             Action("save_run", self.tr("&Save run…"), self._saved_runs.save, ("Ctrl+Alt+S",), self._can_save_run),
             None,
-            Action("save_gif", self.tr("Save as &GIF, film or web page…"), files.save_gif, ("Ctrl+E",), can),
+            Action("save_gif", self.tr("&Export: GIF, film, web page, poster…"), files.save_gif, ("Ctrl+E",), can),
             Action("save_picture", self.tr("Save &picture…"), files.save_picture, ("Ctrl+S",), can),
             Action("save_numbers", self.tr("Save &numbers…"), files.save_numbers, ("Ctrl+Shift+S",), can),
             None,
@@ -291,6 +292,13 @@ class Menus(QObject):
                 self.tr("Filmst&rip shows"),
                 self._is_carve,
                 current_word=current_word,
+            ),
+            Switch(
+                "smooth",
+                self.tr("Enlarge guesses s&moothly"),
+                stage.smooths,
+                stage.set_smooths,
+                self.tr("What is zoomed, and noise, is shown pixel by pixel in any case."),
             ),
             Choice("plots", plots, GUESS, self._panels.plots.set_source, self.tr("&Plots show"), self._is_carve),
             Choice(

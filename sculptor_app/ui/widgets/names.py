@@ -83,12 +83,15 @@ def phase_action(key: str) -> str:
 
 
 def band_name(key: str) -> str:
-    """A frequency band's translated name by its key ("layout", "structure", "detail", "polish")."""
+    """A frequency band's translated name by its key ("layout", "structure", "detail", "polish").
+
+    The names are none of the phases': what is coarse settles in one phase, and what is fine in another.
+    """
     return {
-        "layout": translate("Band", "layout"),
-        "structure": translate("Band", "structure"),
-        "detail": translate("Band", "detail"),
-        "polish": translate("Band", "polish"),
+        "layout": translate("Band", "coarse"),
+        "structure": translate("Band", "medium"),
+        "detail": translate("Band", "fine"),
+        "polish": translate("Band", "finest"),
     }[key]
 
 
@@ -102,8 +105,8 @@ def settled_notes() -> dict[str, str]:
     return {
         "layout": translate(
             "Settled",
-            "Layout may settle later than finer bands: it is made of the few coarsest waves, and one that still "
-            "changes counts for much.",
+            "The coarse band may settle later than finer ones: it is made of few waves, and one that still changes "
+            "counts for much.",
         )
     }
 

@@ -93,6 +93,7 @@ class PictureView(QWidget):
         super().__init__(parent)
         self._image: QImage | None = None
         self._empty_text = ""
+        self._smooth = False
         self._view = FIT
         self._marker: tuple[int, int] | None = None
         self._hovered = (-1, -1)
@@ -118,6 +119,12 @@ class PictureView(QWidget):
         if tip != self.toolTip():
             self.setToolTip(tip)
         self.update()
+
+    def set_smooth(self, smooth: bool) -> None:
+        """Whether a picture that fits is enlarged smoothly; one that is zoomed has its own pixels."""
+        if smooth != self._smooth:
+            self._smooth = smooth
+            self.update()
 
     def set_view(self, view: View) -> None:
         """Zooms and pans as another view did; emits nothing."""
@@ -241,8 +248,9 @@ class PictureView(QWidget):
         assert self._image is not None
         placement = self._placement()
         scale = placement.scale * self.devicePixelRatioF()
-        image, smooth = self._image, looks_better_smooth(scale)
-        if smooth and is_worth_sharpening(image.width(), image.height(), scale):
+        is_smooth = self._smooth and self._view.is_fit and scale > 1
+        image, smooth = self._image, is_smooth or looks_better_smooth(scale)
+        if smooth and not is_smooth and is_worth_sharpening(image.width(), image.height(), scale):
             # Pixels of whole size first, then a little smaller: sharp, and all of one width to the eye.
             whole = math.ceil(scale)
             image = image.scaled(image.width() * whole, image.height() * whole)

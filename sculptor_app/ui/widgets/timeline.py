@@ -88,6 +88,7 @@ class Timeline(QSlider):
         self._start_text = self.tr("the untouched block")
         self._empty_text = self.tr("The phases of the run come here.")
         self._counts_layers = False
+        self._block_word = self.tr("noise")
         self._snr: Sequence[float] = ()
         self._is_silent = False
         self._wheel = 0
@@ -177,6 +178,12 @@ class Timeline(QSlider):
 
     def set_start_text(self, text: str) -> None:
         self._start_text = text
+
+    def set_block_word(self, word: str) -> None:
+        """Set what stands on the cell of state 0, where there is room: "noise", unless a run began with less."""
+        if word != self._block_word:
+            self._block_word = word
+            self.update()
 
     def count_layers(self) -> None:
         """Count layers of noise from a picture on, instead of steps from the noise on."""
@@ -324,7 +331,7 @@ class Timeline(QSlider):
         painter.drawPixmap(0, 0, labels)
         painter.scale(self._magnification, self._magnification)
         if self._planned and not self._counts_layers and self.value():  # else the cursor would cross it out
-            timeline_paint.paint_noise_label(painter, axis, self.tr("noise"))
+            timeline_paint.paint_noise_label(painter, axis, self._block_word)
         if self._planned:
             timeline_paint.paint_cursor(painter, axis, self.value(), self.hasFocus())
         painter.end()

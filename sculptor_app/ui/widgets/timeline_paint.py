@@ -7,7 +7,7 @@ phase alone, also at a border between two.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
@@ -250,7 +250,11 @@ def paint_cursor(painter: QPainter, axis: Axis, step: int, has_focus: bool) -> N
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(QPen(QColor(tokens.window), 1))
     painter.setBrush(QColor(tokens.bubble))
-    painter.drawRect(QRectF(x - 1.5, BUBBLE_HEIGHT - 3, 3, BAR_TOP - BUBBLE_HEIGHT + BAR_HEIGHT + 6))
+    painter.drawRect(QRectF(x - 1.5, BUBBLE_HEIGHT - 3, 3, BAR_TOP - BUBBLE_HEIGHT + 3))
+    painter.drawRect(QRectF(x - 1.5, BAR_TOP + BAR_HEIGHT, 3, 3))
+    through = QColor(tokens.bubble)
+    through.setAlphaF(0.55)  # labels can be read under it
+    painter.fillRect(QRectF(x - 1, BAR_TOP, 2, BAR_HEIGHT), through)
     if has_focus:
         painter.setPen(QPen(QColor(tokens.focus), 2))
         painter.drawRoundedRect(bubble, 8.5, 8.5)
@@ -309,7 +313,13 @@ def paint_marks(painter: QPainter, axis: Axis, marks: Sequence[tuple[str, int]],
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(fonts.small())
     metrics = QFontMetricsF(fonts.small())
-    for mark in placed_marks(axis, marks, room.left(), room.right()):
+    placed = placed_marks(axis, marks, room.left(), room.right())
+    word = QCoreApplication.translate("Timeline", "settled:")
+    if placed and placed[0].parts and placed[0].left > room.left() + metrics.horizontalAdvance(word) + 10:
+        painter.setPen(QColor(theme().tokens.muted))
+        box = QRectF(room.left(), _MARK_TEXT_TOP, placed[0].left - room.left(), room.bottom() - _MARK_TEXT_TOP)
+        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, word)
+    for mark in placed:
         x = axis.centre(mark.step)
         _paint_triangle(painter, x, mark.bands)
         if not mark.parts:

@@ -59,12 +59,13 @@ def test_two_runs_and_their_difference(pair: tuple[Driver, Trajectory, Trajector
     stage = driver.window.bench.stage
     assert titles(driver) == ["Current guess", "Compared run", "Difference"]
     assert notes(driver)[:2] == ["seed 7 · steps 8", "seed 8 · steps 16"]
-    assert stage.remark.text().startswith("Compared with Bust · bronze · seed 8 · DDIM · 16 steps: step 8 of 16 · SNR")
-    expected = run.guess(8) - other.guess(8)
+    of_other = "Compared with Bust · bronze · seed 8 · DDIM · 16 steps: step 16 of 16 · SNR"  # runs of other lengths
+    assert stage.remark.text().startswith(of_other)
+    expected = run.guess(8) - other.guess(16)
     assert notes(driver)[2].startswith("rms ")
     numbers = driver.window.bench.presenter.numbers_behind(run, 2)
     np.testing.assert_array_equal(numbers, expected)
-    np.testing.assert_array_equal(driver.window.bench.presenter.numbers_behind(run, 1), other.guess(8))
+    np.testing.assert_array_equal(driver.window.bench.presenter.numbers_behind(run, 1), other.guess(16))
     plots = driver.window.panels.plots
     assert "pale: compared run" in plots.band_plot.caption.text()
     assert "compared run" in plots.spectrum_plot.tooltip_at(2.0)
@@ -73,6 +74,8 @@ def test_two_runs_and_their_difference(pair: tuple[Driver, Trajectory, Trajector
 def test_states_go_together_by_level(pair: tuple[Driver, Trajectory, Trajectory]) -> None:
     driver, _, _ = pair
     compare(driver)
+    assert driver.session.lock == "snr"  # their steps are of other lengths
+    driver.session.set_lock("step")
     driver.session.go_to(4)
     by_level = next(each for each in driver.window.bench.menus.compare.locks.actions() if each.data() == "snr")
     by_level.trigger()
@@ -89,7 +92,7 @@ def test_what_is_seen_is_chosen_for_both(pair: tuple[Driver, Trajectory, Traject
     next(action for action in menu.actions() if action.text() == "Noisy state").trigger()
     driver.window.bench.flush()
     assert titles(driver) == ["Noisy state", "Compared run", "Difference"]
-    expected = other.state(8) / np.float32(other.levels[8].scale)
+    expected = other.state(16) / np.float32(other.levels[16].scale)
     np.testing.assert_allclose(driver.window.bench.presenter.numbers_behind(run, 1), expected, rtol=1e-6)
 
 
@@ -208,3 +211,20 @@ def test_the_contrast_stays_when_another_run_comes(pair: tuple[Driver, Trajector
     assert titles(driver)[2] == "Wipe"
     driver.window.bench.presenter._set_contrast(DIFFERENCE)
     assert titles(driver)[2] == "Difference"
+
+
+def test_a_new_run_is_made_and_compared_at_once(ready: Driver) -> None:
+    ready.run(5)
+    session, first = ready.session, ready.session.trajectory
+    menu = ready.window.bench.menus.compare
+    assert menu.menuAction().isEnabled()
+    menu.aboutToShow.emit()
+    again = next(action.menu() for action in menu.actions() if action.text().replace("&", "") == "A new run with")
+    again.aboutToShow.emit()
+    samplers = next(action.menu() for action in again.actions() if action.text().replace("&", "") == "Sampler")
+    next(action for action in samplers.actions() if action.text() == "Heun").trigger()
+    ready.wait_for_end()
+    assert session.trajectory.info.sampler_name == "Heun"
+    assert session.compared.trajectory is first
+    assert ready.window.panels.controls.sampler.currentData() == "heun"  # the fields go along
+    assert session.lock == "step"

@@ -132,7 +132,7 @@ def test_the_axis_stands_still_while_a_run_grows(plot: BandPlot) -> None:
 def test_end_labels_do_not_overlap(plot: BandPlot) -> None:
     plot.set_energies(np.full((51, 4), 1.0) * [1.0, 1.01, 1.02, 5.0], "guess", "pixels", "none")
     places = plot._ends.places(200.0)
-    assert [label.text for label, _, _ in places] == ["polish", "detail", "structure", "layout"]
+    assert [label.text for label, _, _ in places] == ["finest", "fine", "medium", "coarse"]
     middles = [middle for _, middle, _ in places]
     line = QFontMetricsF(theme.fonts.small()).height()
     assert all(second - first >= line - 1e-6 for first, second in itertools.pairwise(middles))
@@ -160,11 +160,11 @@ def test_settled_marks_sit_on_their_curves(plot: BandPlot) -> None:
     dots = plot._dots.getData()
     assert list(dots[0]) == [5, 36]
     assert dots[1] == pytest.approx([0.1, -3 + 0.72])
-    assert "layout settled here" in plot.tooltip_at(5.2)
+    assert "coarse settled here" in plot.tooltip_at(5.2)
     assert "dots" not in plot.caption.text()
     plot.set_settled([("layout", 5)], "{0} settled here: so", "settled by content", {"layout": "It may be late."})
     assert "dots: settled by content" in plot.caption.text()
-    assert plot.tooltip_at(5.2).splitlines()[-2:] == ["layout settled here: so", "It may be late."]
+    assert plot.tooltip_at(5.2).splitlines()[-2:] == ["coarse settled here: so", "It may be late."]
     plot.set_plan((), 50)
     show(plot)  # another run: the old one's marks are gone
     assert len(plot._dots.getData()[0]) == 0
@@ -172,7 +172,7 @@ def test_settled_marks_sit_on_their_curves(plot: BandPlot) -> None:
 
 @pytest.mark.parametrize(
     ("x", "parts"),
-    [(12.4, ["step 12", "layout 1.7", "polish 0.0017"]), (0, ["step 0"]), (99, ["step 50", "layout 10"])],
+    [(12.4, ["step 12", "coarse 1.7", "finest 0.0017"]), (0, ["step 0"]), (99, ["step 50", "coarse 10"])],
 )
 def test_values_in_words(plot: BandPlot, x: float, parts: list[str]) -> None:
     show(plot)

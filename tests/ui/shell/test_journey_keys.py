@@ -162,5 +162,5 @@ def test_every_deed_with_a_key_is_in_the_sheet_of_shortcuts(driver: Driver) -> N
     driver.window.bench.menus.actions["shortcuts"].trigger()
     dialog = QApplication.activeModalWidget()
     texts = {label.text() for label in dialog.findChildren(QLabel)}
-    assert {"Step forward", "Right", "Save as GIF, film or web page", "Ctrl+E", "Play", "Space"} <= texts
+    assert {"Step forward", "Right", "Export: GIF, film, web page, poster", "Ctrl+E", "Play", "Space"} <= texts
     dialog.close()

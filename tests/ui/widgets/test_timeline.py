@@ -167,7 +167,7 @@ def test_the_tooltip_tells_of_the_place_under_the_pointer(line: Timeline) -> Non
 
 def test_a_settled_mark_is_told_where_it_stands(line: Timeline) -> None:
     line.set_settled([("layout", 5), ("polish", 36)])
-    assert "Layout settled here" in line.describe(5)
+    assert "Coarse settled here" in line.describe(5)
     assert "settled" not in line.describe(6)
     assert "Measured" not in line.describe(5)
 
@@ -177,7 +177,7 @@ def test_what_was_measured_stands_beside_what_is_so_as_a_rule(line: Timeline, ru
     marks = [("layout", 5), ("polish", 36)]
     line.set_settled(marks, names.settled_text(rule), names.settled_summary(marks, rule))
     assert meaning in line.describe(5)
-    assert f"Measured in this run: bands settled by {rule} at steps: layout 5, polish 36" in line.describe(20)
+    assert f"Measured in this run: bands settled by {rule} at steps: coarse 5, finest 36" in line.describe(20)
     line.set_settled([], names.settled_text(rule), names.settled_summary([], rule))
     assert "easured" not in line.describe(20)
 
@@ -185,7 +185,7 @@ def test_what_was_measured_stands_beside_what_is_so_as_a_rule(line: Timeline, ru
 def test_layout_that_settles_late_is_explained_where_it_does(line: Timeline) -> None:
     marks = [("layout", 30), ("polish", 36)]
     line.set_settled(marks, names.settled_text("content"), "", names.settled_notes())
-    assert "Layout may settle later than finer bands" in line.describe(30)
+    assert "The coarse band may settle later than finer ones" in line.describe(30)
     assert "Layout may" not in line.describe(36)
 
 
@@ -251,7 +251,7 @@ MARKS = [("layout", 1), ("structure", 1), ("detail", 2), ("polish", 30)]
 def test_marks_of_one_step_are_one_in_order(qapp: QApplication) -> None:
     axis = Axis(1, 1020, 50)
     marks = timeline_paint.placed_marks(axis, MARKS, 0, 1020)
-    assert [mark.text for mark in marks] == ["layout, structure 1", "detail 2", "polish 30"]
+    assert [mark.text for mark in marks] == ["coarse, medium 1", "fine 2", "finest 30"]
     assert marks[0].bands == ("layout", "structure")
     assert all(first.left + first.width < second.left for first, second in itertools.pairwise(marks))
     assert marks[2].left + marks[2].width / 2 == pytest.approx(axis.centre(30))
