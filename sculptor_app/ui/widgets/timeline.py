@@ -300,7 +300,8 @@ class Timeline(QSlider):
             timeline_paint.paint_fork(painter, axis, self._fork)
         if self._marks:
             below = QRectF(2, 0, self.width() / self._magnification - 4, self.height() / self._magnification)
-            timeline_paint.paint_marks(painter, axis, self._marks, below)
+            word = self.tr("drowned:") if self._counts_layers else self.tr("settled:")
+            timeline_paint.paint_marks(painter, axis, self._marks, below, word)
 
     def _describe(self) -> None:
         self.setAccessibleDescription(self.describe(self.value()).replace("\n", ", "))

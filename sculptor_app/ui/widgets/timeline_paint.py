@@ -7,7 +7,7 @@ phase alone, also at a border between two.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from sculptor_app.core.trajectory.levels import PhaseSpan
@@ -308,14 +308,17 @@ def _mark_parts(bands: Sequence[str], step: int) -> tuple[str, ...]:
     return *(f"{name}, " for name in names[:-1]), f"{names[-1]} {step}"
 
 
-def paint_marks(painter: QPainter, axis: Axis, marks: Sequence[tuple[str, int]], room: QRectF) -> None:
-    """Triangles at the steps from which bands stayed settled, their names below; a line leads to one that is aside."""
+def paint_marks(painter: QPainter, axis: Axis, marks: Sequence[tuple[str, int]], room: QRectF, word: str = "") -> None:
+    """Triangles at the steps from which bands stayed settled, their names below; a line leads to one that is aside.
+
+    Args:
+        word: what they mean, before the first of them, where there is room.
+    """
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(fonts.small())
     metrics = QFontMetricsF(fonts.small())
     placed = placed_marks(axis, marks, room.left(), room.right())
-    word = QCoreApplication.translate("Timeline", "settled:")
-    if placed and placed[0].parts and placed[0].left > room.left() + metrics.horizontalAdvance(word) + 10:
+    if word and placed and placed[0].parts and placed[0].left > room.left() + metrics.horizontalAdvance(word) + 10:
         painter.setPen(QColor(theme().tokens.muted))
         box = QRectF(room.left(), _MARK_TEXT_TOP, placed[0].left - room.left(), room.bottom() - _MARK_TEXT_TOP)
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, word)
