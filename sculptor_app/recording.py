@@ -194,7 +194,7 @@ class RecordedRun:
             )
         check_target(path)
         options = AnimationOptions(**({"caption": False} | look))
-        if row.kind == "animation" and options.frames in ("guess", "both") and not has_guesses(run):
+        if row.kind == "animation" and options.frames in ("guess", "both", "three") and not has_guesses(run):
             log.warning("%s The noisy state is shown instead.", self.note)
             options = replace(options, frames="noisy")
         decoded = None if row.kind == "table" else self._decoded(options, row.kind == "still")

@@ -6,7 +6,7 @@ import argparse
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sculptor_app.commands.terminal import (
     BAD_INPUT,
@@ -44,6 +44,7 @@ from sculptor_app.exports.animation.options import (
     MAX_DELAY_MS,
     MAX_HOLD_MS,
     MIN_DELAY_MS,
+    PRESETS,
     USUAL,
     AnimationOptions,
     Disclosure,
@@ -107,6 +108,9 @@ def add_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: str)
         whole_number("time per frame", MIN_DELAY_MS, MAX_DELAY_MS),
         whole_number("hold on the last frame", 0, MAX_HOLD_MS),
     )
+    group.add_argument("--preset", action=Preset, choices=tuple(PRESETS), metavar="|".join(PRESETS),
+                       help="frames, size, caption, plot and times that go together; options after it "
+                       "count")  # fmt: skip
     group.add_argument("--layout", action=OneOf, known=tuple(LAYOUTS), name="layout", default=USUAL,
                        help="of .svg, .pdf and .png: a poster with chosen states of each phase and the plot, a sheet "
                        "of all states phase by phase, or the plot alone (poster; of .png one picture)")  # fmt: skip
@@ -120,6 +124,20 @@ def add_look(group: argparse._ArgumentGroup, unit: str, held: str, back_to: str)
     group.add_argument("--dark", action="store_true", help="dark paper for caption and plot")
     group.add_argument("--full-colour", action="store_true",
                        help="of .mp4, .webm and .webp: each pixel's own colour, which some players refuse")  # fmt: skip
+
+
+class Preset(argparse.Action):
+    """Sets options that go together."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Set those of them that the command has."""
+        _, options = PRESETS[values]
+        for name, value in options.items():
+            if hasattr(namespace, name):
+                setattr(namespace, name, value)
+        setattr(namespace, self.dest, values)
 
 
 def animation_options(

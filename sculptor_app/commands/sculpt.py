@@ -160,8 +160,8 @@ def add_output(parser: Parser) -> tuple[argparse._ArgumentGroup, argparse._Argum
     )
     look = parser.add_argument_group("how the GIF looks")
     look.add_argument("--frames", action=OneOf, type=current_word, known=tuple(FRAMES), name="frame", default="guess",
-                      help="both: the guess beside the noisy state; guesses: both guesses of guidance beside the one "
-                      "that they make (guess)")  # fmt: skip
+                      help="both: the guess beside the noisy state; three: these and the chips; guesses: both guesses "
+                      "of guidance beside the one that they make (guess)")  # fmt: skip
     large = look.add_mutually_exclusive_group()
     size = whole_number("size", MIN_SIZE_PX, MAX_SIZE_PX)
     large.add_argument("--size-px", type=size, default=256, metavar="N", help="longer side of a picture (256)")
@@ -253,7 +253,7 @@ def with_frames_that_are_there(
 
     row = None if out is None else picture_format(out)
     is_filmed = row is not None and row.kind == "animation"
-    if not is_filmed or options.frames not in ("guess", "both") or has_guesses(trajectory):
+    if not is_filmed or options.frames not in ("guess", "both", "three") or has_guesses(trajectory):
         return options
     say(f"{trajectory.step(trajectory.last).guess_note} The noisy state is shown instead.", stderr())
     return replace(options, frames="noisy")

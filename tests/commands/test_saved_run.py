@@ -23,6 +23,7 @@ from sculptor_app.exports.animation.options import AnimationOptions, Disclosure
 from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.formats import FORMATS, Export
 from sculptor_app.exports.saved_run import write_sculpt
+from sculptor_app.exports.settings import read_settings
 from tests.helpers.runs import made_run
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,15 @@ def test_info_says_what_it_cannot_read(saved: Path, tmp_path: Path, capsys: pyte
         assert (code, out) == (2, "")
         assert "carries no settings of a run" in err or "There is no file" in err
     assert "is no saved run. Leave --check out." in said(capsys, "info", "--check", tmp_path / "mine.png")[2]
+
+
+def test_a_preset_sets_what_is_not_typed_after_it(saved: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.gif"
+    assert main(["export", str(saved), "--preset", "slide", "--hold-ms", "500", "--out", str(path)]) == 0
+    told = read_settings(path)["export"]
+    assert {name: told[name] for name in ("frames", "size_px", "caption", "hold_ms")} == {
+        "frames": "both", "size_px": 768, "caption": True, "hold_ms": 500,
+    }  # fmt: skip
 
 
 def test_info_reads_pictures_of_other_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

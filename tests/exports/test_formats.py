@@ -9,7 +9,7 @@ from PIL import Image
 
 from sculptor_app.cli import make_parser
 from sculptor_app.core.trajectory.file import open_run
-from sculptor_app.exports.animation.options import AnimationOptions
+from sculptor_app.exports.animation.options import PRESETS, AnimationOptions
 from sculptor_app.exports.animation.plan import RunGrid
 from sculptor_app.exports.files import ExportError
 from sculptor_app.exports.formats import FORMATS, Export, ExportFormat, picture_format, picture_formats
@@ -89,3 +89,19 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_the_old_file_stays(tmp_pa
         row.write(path, export)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "html", "svg", "mp4", "zip"])
+def test_guess_noisy_state_and_chips_stand_side_by_side(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    FORMATS[kind].write(path, Export(made_run(steps=4, size=32), AnimationOptions(frames="three", size_px=64), 3))
+    assert read_settings(path)["export"]["frames"] == "three"
+    if kind in ("gif", "png"):
+        with Image.open(path) as image:
+            assert image.width > 3 * 64
+
+
+def test_a_preset_is_allowed_as_it_stands() -> None:
+    for word, (name, options) in PRESETS.items():
+        assert AnimationOptions(**options).frames == options["frames"], word
+        assert name

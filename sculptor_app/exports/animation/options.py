@@ -34,6 +34,10 @@ class Frames:
 
 
 _BOTH = Frames(translate("names", "Current guess beside noisy state"), (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE))
+_THREE = Frames(
+    translate("names", "Current guess, noisy state and chips"),
+    (FrameKind.CURRENT_GUESS, FrameKind.NOISY_STATE, FrameKind.STATE_CHIPS),
+)
 _GUESSES = Frames(
     translate("names", "Unconditional, conditional and current guess"),
     (FrameKind.UNCONDITIONAL_GUESS, FrameKind.CONDITIONAL_GUESS, FrameKind.CURRENT_GUESS),
@@ -42,7 +46,7 @@ _SINGLE = {kind.value: Frames(kind.title, (kind,)) for kind in ANIMATED_KINDS}
 
 FRAMES: Mapping[str, Frames] = MappingProxyType(
     {word: _SINGLE[word] for word in _SINGLE if not _SINGLE[word].is_of_guidance}
-    | {"both": _BOTH}
+    | {"both": _BOTH, "three": _THREE}
     | {word: _SINGLE[word] for word in _SINGLE if _SINGLE[word].is_of_guidance}
     | {"guesses": _GUESSES}
 )
@@ -71,6 +75,25 @@ LAYOUTS: Mapping[str, str] = MappingProxyType(
 )
 """What a page (SVG, PDF, PNG) shows, by the words for it: chosen states of each phase with the plot, all states phase
 by phase, or the plot alone. USUAL is a poster, and of a PNG the picture of one state."""
+
+PRESETS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "slide": (
+            translate("names", "For a slide"),
+            {"frames": "both", "size_px": 768, "caption": True, "plot": False, "delay_ms": 120, "hold_ms": 3000},
+        ),
+        "lesson": (
+            translate("names", "For a lesson"),
+            {"frames": "three", "size_px": 512, "caption": True, "plot": True, "delay_ms": 250, "hold_ms": 4000},
+        ),
+        "message": (
+            translate("names", "Small, for a message"),
+            {"frames": "guess", "size_px": 256, "caption": False, "plot": False, "delay_ms": 60, "hold_ms": 1500,
+             "every": 1},
+        ),
+    }
+)  # fmt: skip
+"""Choices that go together, by their words: an English name and the options."""
 
 GRID_FRAMES = (FrameKind.CURRENT_GUESS.value, FrameKind.NOISY_STATE.value)
 """What an animation of many runs shows of each."""

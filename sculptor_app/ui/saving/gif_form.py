@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QSettings, Qt, Signal, Slot
@@ -35,6 +36,7 @@ from sculptor_app.exports.animation.options import (
     MIN_SIZE_PX,
     NONE,
     PLOT,
+    PRESETS,
     USUAL,
     AnimationOptions,
 )
@@ -101,6 +103,7 @@ class GifForm(QWidget):
         form = self._rows = QFormLayout()
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(9)
+        form.addRow(self.tr("Preset"), self.preset)
         form.addRow(self.tr("Page"), self.layout_choice)
         form.addRow(self.tr("Show"), self.frames)
         self._unit = QLabel(self)
@@ -126,6 +129,9 @@ class GifForm(QWidget):
         self.frames = ChoiceBox([], self)
         for word in (FrameKind.NOISY_STATE.value,) if self._into_noise else GRID_FRAMES if self._is_grid else FRAMES:
             self.frames.addItem(display(FRAMES[word].label), word)
+        self.preset = ChoiceBox([(self.tr("Own choices"), "")], self)
+        for word, (name, _) in PRESETS.items():
+            self.preset.addItem(display(name), word)
         self.layout_choice = ChoiceBox([], self)
         for word, label in LAYOUTS.items():
             if not (self._is_grid and word == PLOT):  # many runs have none of their own
@@ -188,6 +194,8 @@ class GifForm(QWidget):
     def _connect(self) -> None:
         self.every.valueChanged.connect(self._name_unit)
         self._name_unit()
+        self.preset.activated.connect(self._use_preset)
+        self.edited.connect(self._name_preset)
         self.layout_choice.currentIndexChanged.connect(self._offer_again)
         for choice in (self.frames, self.picture_size, self.decode):
             choice.currentIndexChanged.connect(self.edited)
@@ -195,6 +203,24 @@ class GifForm(QWidget):
             number.valueChanged.connect(self.edited)
         for box in self._boxes():
             box.toggled.connect(self.edited)
+
+    @Slot()
+    def _use_preset(self) -> None:
+        """Fill in what goes together; of the sizes on offer the nearest."""
+        word, options = self.preset.currentData(), self.options()
+        if not word or isinstance(options, ExportError):
+            return
+        _, preset = PRESETS[word]
+        frames = preset["frames"] if self.frames.findData(preset["frames"]) >= 0 else options.frames
+        self.set_options(replace(options, **{**preset, "frames": frames}))
+        self._name_preset()
+
+    @Slot()
+    def _name_preset(self) -> None:
+        """Show which preset the choices are, if they are one."""
+        options = self.options()
+        found = "" if isinstance(options, ExportError) else preset_of(options, [size for size, _ in self._sizes])
+        self.preset.setCurrentIndex(max(0, self.preset.findData(found)))
 
     @Slot()
     def _offer_again(self) -> None:
@@ -205,6 +231,7 @@ class GifForm(QWidget):
     def offer(self, row: AnimationFormat) -> None:
         """Hide what makes no difference to files of a format."""
         self._row = row
+        self._rows.setRowVisible(self.preset, not row.is_page and not self._is_grid and not self._into_noise)
         layout = self._layout
         self._rows.setRowVisible(self.layout_choice, row.is_page)
         self._rows.setRowVisible(self.picture_size, layout != PLOT)
@@ -249,6 +276,15 @@ class GifForm(QWidget):
         self.hold.setValue(options.hold_ms)
         for name, box in zip(BOXES, self._boxes(), strict=True):
             box.setChecked(getattr(options, name))
+
+
+def preset_of(options: AnimationOptions, sizes_px: list[int]) -> str:
+    """The word of the preset that options are, at the nearest of the sizes on offer; empty for none."""
+    for word, (_, preset) in PRESETS.items():
+        nearest = min(sizes_px, key=lambda size: abs(size - preset["size_px"]))
+        if all(getattr(options, name) == value for name, value in {**preset, "size_px": nearest}.items()):
+            return word
+    return ""
 
 
 def form_for(filmed: RunOrGrid, parent: QWidget, has_decoder: bool = False) -> GifForm:

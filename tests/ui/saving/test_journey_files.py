@@ -156,6 +156,20 @@ def test_a_page_is_a_poster_a_contact_sheet_or_a_plot(qtbot: QtBot, dialog: Expo
     assert (told["layout"], told["every"]) == ("contact-sheet", 4)
 
 
+def test_a_preset_fills_in_what_goes_together(dialog: ExportGifDialog) -> None:
+    form = dialog.form
+    assert form.preset.currentData() == ""
+    form.preset.setCurrentIndex(form.preset.findData("lesson"))
+    form.preset.activated.emit(form.preset.currentIndex())
+    options = form.options()
+    assert (options.frames, options.plot, options.delay_ms) == ("three", True, 250)
+    assert form.preset.currentData() == "lesson"
+    form.delay.setValue(90)
+    assert form.preset.currentData() == ""  # it is none any more
+    dialog.format.setCurrentText("SVG page")
+    assert not form.preset.isVisible()
+
+
 def test_a_plot_alone_has_no_size(dialog: ExportGifDialog) -> None:
     dialog.format.setCurrentText("SVG page")
     dialog.form.layout_choice.setCurrentIndex(dialog.form.layout_choice.findData("plot"))
