@@ -88,6 +88,7 @@ class ShownRun:
     source: str  # where it was opened from, for people; empty for a run that was made here
     number: int = 0  # in the order in which they came on screen first
     position: int = 0  # the state shown when another run took its place
+    parent: int = 0  # number of the run that it is a fork of; 0 for none
 
 
 class Session(QObject):
@@ -287,7 +288,12 @@ class Session(QObject):
         return self._speed
 
     def show(
-        self, trajectory: AnyTrajectory, measures: RunMeasures | None, running: bool = True, source: str = ""
+        self,
+        trajectory: AnyTrajectory,
+        measures: RunMeasures | None,
+        running: bool = True,
+        source: str = "",
+        forked_from: AnyTrajectory | None = None,
     ) -> None:
         """Put another trajectory on screen, at its newest state; a run that adds to it is followed.
 
@@ -295,6 +301,7 @@ class Session(QObject):
 
         Args:
             source: where it was opened from, for people.
+            forked_from: the run that it is a fork of.
         """
         self.pause()
         is_same_run = self._run is not None and self._run.trajectory is trajectory.undecoded
@@ -302,7 +309,7 @@ class Session(QObject):
             self._growing = trajectory
         compared = self._compared
         if not is_same_run:
-            self._keep(trajectory, measures, source)
+            self._keep(trajectory, measures, source, forked_from)
         self._trajectory, self._measures = trajectory, measures
         self._last = trajectory.last
         self._position = 0 if self.into_noise else self._last
@@ -351,13 +358,18 @@ class Session(QObject):
         if not goes_on:
             self._move_to(run.position)
 
-    def _keep(self, trajectory: AnyTrajectory, measures: RunMeasures | None, source: str) -> None:
+    def _keep(
+        self, trajectory: AnyTrajectory, measures: RunMeasures | None, source: str, forked_from: AnyTrajectory | None
+    ) -> None:
         """Take a run as the one on screen, and the one that was there as the one before."""
         shown = self._run
         there = next((run for run in self._runs_before if run.trajectory is trajectory), None)
         self._shown_runs += there is None
         number = self._shown_runs if there is None else there.number
-        self._run = ShownRun(trajectory, measures, source, number)
+        known = [run for run in (*self._runs_before, shown) if run is not None]
+        parents = [run.number for run in known if run.trajectory is forked_from]
+        parent = there.parent if there is not None else next(iter(parents), 0)
+        self._run = ShownRun(trajectory, measures, source, number, parent=parent)
         if self._compared is not None and self._compared.trajectory is trajectory:  # the two change places
             self._compared = shown
         if self.into_noise or shown is None:

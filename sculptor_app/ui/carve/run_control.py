@@ -51,6 +51,7 @@ class RunControl(QObject):
         self._controls, self._panel, self._messages = controls, panel, messages
         self._busy = self._is_starting = False
         self._run: SampleRun | None = None
+        self._forked_from: AnyTrajectory | None = None  # what the run that is about to begin is a fork of
         self._to_use: RunRequest | None = None  # settings that wait for their model
         self._file_to_use: tuple[MadeWith, str, str | None] | None = None  # likewise, of a file: its name, its model
         self._clock = StepClock()  # of the run that goes on
@@ -108,7 +109,9 @@ class RunControl(QObject):
 
     def fork(self, trajectory: Trajectory, k: int, request: RunRequest, is_noised_back: bool = False) -> SampleRun:
         """Go on from state k of a run in another way: see `SamplingRunner.fork`."""
-        return self._begin(lambda: self._runner.fork(trajectory, k, request, is_noised_back))
+        run = self._begin(lambda: self._runner.fork(trajectory, k, request, is_noised_back))
+        self._forked_from = trajectory
+        return run
 
     def _begin(self, begin: Callable[[], SampleRun]) -> SampleRun:
         self._messages.clear()
@@ -117,7 +120,7 @@ class RunControl(QObject):
             if self.is_hidden:
                 self._session.end_run(self.going_on)
         is_of_another = self._runner.is_running and not self._is_mine
-        self._is_starting = True
+        self._is_starting, self._forked_from = True, None
         run = self._run = begin()
         self._is_starting = False
         run.started.connect(self._take_trajectory)
@@ -323,7 +326,8 @@ class RunControl(QObject):
     @Slot(object, object)
     def _take_trajectory(self, trajectory: Trajectory, measures: RunMeasures) -> None:
         self._clock, self._newest = StepClock(), 0
-        self._session.show(trajectory, measures)
+        self._session.show(trajectory, measures, forked_from=self._forked_from)
+        self._forked_from = None
         self._panel.set_progress(0, trajectory.planned_steps, None)
         if trajectory.info.note:
             self._messages.show_message(trajectory.info.note, is_fault=False)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from datetime import datetime
 
 from PySide6.QtCore import QLocale, QTime, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
-from sculptor_app.session.session import Session
+from sculptor_app.session.session import Session, ShownRun
 from sculptor_app.ui.carve.run_control import RunControl
 from sculptor_app.ui.playback.texts import run_title
 
 
 class RunsMenu(QMenu):
-    """The runs in the order in which they were made, the newest first, with a tick at the one on screen."""
+    """The runs in the order in which they were made, the newest first, with a tick at the one on screen.
+
+    A run's forks stand below it, each further to the right than what it left.
+    """
 
     def __init__(self, session: Session, run_control: RunControl, parent: QWidget) -> None:
         super().__init__(parent)
@@ -33,12 +37,13 @@ class RunsMenu(QMenu):
         self.clear()
         shown = self._session.run
         runs = [*self._session.runs_before, *([] if shown is None else [shown])]
-        for run in sorted(runs, key=lambda run: run.number, reverse=True):
+        for run, depth in as_tree(runs):
             made = datetime.fromisoformat(run.trajectory.info.created).astimezone()
             when = QLocale().toString(QTime(made.hour, made.minute), QLocale.FormatType.ShortFormat)
             goes_on = (self.tr("goes on"),) if run.trajectory is self._run_control.going_on else ()
             parts = (*run_title(run.trajectory, run.source), *goes_on, when)
-            action = self.addAction(" · ".join(parts).replace("&", "&&"))
+            branch = "" if not depth else "\N{EM SPACE}" * (depth - 1) + "└ "
+            action = self.addAction(branch + " · ".join(parts).replace("&", "&&"))
             action.setCheckable(True)
             action.setChecked(run is shown)
             if run is not shown:
@@ -46,3 +51,20 @@ class RunsMenu(QMenu):
 
     def _show(self, number: int, _: bool = False) -> None:
         self._run_control.show_number(number)
+
+
+def as_tree(runs: Sequence[ShownRun]) -> list[tuple[ShownRun, int]]:
+    """Runs with how deep they are in the tree of forks: the newest first, each followed by its forks, oldest first."""
+    numbers = {run.number for run in runs}
+    placed: list[tuple[ShownRun, int]] = []
+
+    def place(run: ShownRun, depth: int) -> None:
+        placed.append((run, depth))
+        for fork in sorted(runs, key=lambda each: each.number):
+            if fork.parent == run.number:
+                place(fork, depth + 1)
+
+    for run in sorted(runs, key=lambda each: each.number, reverse=True):
+        if run.parent not in numbers:
+            place(run, 0)
+    return placed

@@ -110,3 +110,25 @@ def test_what_cannot_be_forked_offers_nothing(ready: Driver, finished: Driver) -
     session.go_to(4)
     assert menus.fork.menuAction().isEnabled()
     assert finished.window.bench.presenter.picture(FrameKind.CURRENT_GUESS) is not None
+
+
+def test_the_forks_of_a_run_stand_below_it(finished: Driver) -> None:
+    session = finished.session
+    session.go_to(3)
+    entries(finished)["Guidance 1"].trigger()
+    finished.wait_for_end()
+    session.go_to(5)
+    entries(finished)["Form Vase"].trigger()  # a fork of the fork
+    finished.wait_for_end()
+    finished.window.bench.menus.actions["run_before"].trigger()
+    finished.window.panels.run_control.show_number(1)
+    session.go_to(6)
+    entries(finished)["Material Marble"].trigger()  # and another one of the run
+    finished.wait_for_end()
+    finished.run(4)
+    menu = finished.window.bench.menus.runs
+    menu.aboutToShow.emit()
+    shown = [action.text() for action in menu.actions()]
+    begins = [text[: len(text) - len(text.lstrip(" └\N{EM SPACE}"))] for text in shown]
+    assert begins == ["", "", "└ ", "\N{EM SPACE}└ ", "└ "]
+    assert ["forked at step 3" in shown[2], "Vase" in shown[3], "forked at step 6" in shown[4]] == [True] * 3
