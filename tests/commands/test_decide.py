@@ -1,0 +1,96 @@
+"""`decide`: what is decided by which step, written as it comes and gone on with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sculptor_app.cli import main
+from sculptor_app.commands import decide
+
+
+def decided(model: Path, *arguments: object) -> int:
+    return main(["decide", "--model", str(model), "--device", "cpu", "--steps", "6", "--forks", "3",
+                 *map(str, arguments)])  # fmt: skip
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_forks_are_more_alike_the_later_they_part(
+    sampler: str, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "curve.json"
+    assert decided(tiny_model, "--sampler", sampler, "--seeds", 2, "--at", "0,2,5", "--json", path) == 0
+    content = json.loads(path.read_text())
+    assert [(one["seed"], one["step"]) for one in content["results"]] == [(s, k) for s in (7, 8) for k in (0, 2, 5)]
+    for first, _, last in (content["results"][:3], content["results"][3:]):
+        assert first["pixels"] < last["pixels"]
+        assert set(last["bands"]) == {"coarse", "medium", "fine", "finest"}
+    shown = capsys.readouterr().out
+    assert "±" in shown  # of two seeds there is an error
+    assert "coarse: alike to 0.95 " in shown
+
+
+def test_what_is_there_is_not_measured_again(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "curve.json"
+    assert decided(tiny_model, "--at", "2,4", "--json", path) == 0
+    first = json.loads(path.read_text())["results"]
+    measured: list[tuple[int, int]] = []
+    real = decide._measured
+
+    def noted(engine, request, missing, *others):
+        measured.extend(missing)
+        return real(engine, request, missing, *others)
+
+    monkeypatch.setattr(decide, "_measured", noted)
+    assert decided(tiny_model, "--at", "2,3,4", "--seeds", 2, "--json", path) == 0
+    assert measured == [(7, 3), (8, 2), (8, 3), (8, 4)]
+    assert json.loads(path.read_text())["results"][:2] == first
+    assert decided(tiny_model, "--at", "2,4", "--json", path, "--form", "vase") == 2
+    assert "is of other settings: form" in capsys.readouterr().err
+
+
+def test_what_was_measured_before_a_stop_is_kept(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, judged = tmp_path / "curve.json", decide._judged
+
+    def failing(ends, whole):
+        if path.exists():
+            raise MemoryError
+        return judged(ends, whole)
+
+    monkeypatch.setattr(decide, "_judged", failing)
+    assert decided(tiny_model, "--at", "2,4", "--json", path) != 0
+    assert len(json.loads(path.read_text())["results"]) == 1
+
+
+def test_the_same_seeds_give_the_same_numbers(tiny_model: Path, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        assert decided(tiny_model, "--at", "3", "--json", tmp_path / name) == 0
+    assert (tmp_path / "one").read_text() == (tmp_path / "other").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--at", "1,2"], "Step 1 comes of the noise at the start alone. Choose 0, and 2 or later steps."),
+        (["--at", "2,6"], "There is nothing left to be decided at step 6 of 6. Choose earlier ones."),
+    ],
+)
+def test_a_mistake_is_answered_by_one_sentence(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert decided(tiny_model, *arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_file_of_something_else_is_left_alone(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text("[1]")
+    assert decided(tiny_model, "--at", "2", "--json", path) == 2
+    assert "holds something else" in capsys.readouterr().err
+    assert path.read_text() == "[1]"
