@@ -437,11 +437,11 @@ def test_energies_are_those_of_the_table(recorded: Any, tmp_path: Path) -> None:
     table = recorded.energies()
     assert list(table.dtype.names) == ["step", *COLUMNS]
     assert table["step"].tolist() == list(range(STEPS + 1))
-    assert np.isnan(table["guess_layout"][0])
+    assert np.isnan(table["guess_coarse"][0])
     recorded.export(str(tmp_path / "run.csv"))
     header, rows = read_csv(tmp_path / "run.csv")
     name = next(each for each in rows[0] if each.startswith("noisy coarse"))
-    np.testing.assert_allclose(table["noisy_layout"], [float(row[name]) for row in rows], rtol=1e-6)
+    np.testing.assert_allclose(table["noisy_coarse"], [float(row[name]) for row in rows], rtol=1e-6)
     assert table["phase"].tolist() == [row["phase"] for row in rows]
     assert header["seed"] == 3
     assert header["steps taken"] == STEPS
